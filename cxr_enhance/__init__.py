@@ -1,0 +1,35 @@
+"""Enhance chest radiographs: percentile white balance, gray, CLAHE, with OpenCV's bytes.
+
+The chain of :func:`enhance`:
+
+1. White balance: stretch each channel between two percentiles.
+2. Gray, where the image has three channels.
+3. CLAHE: count the values tile by tile, clip, cumulate, blend between neighbouring tiles.
+
+Arrays in, arrays out, uint8 or uint16; every result equals that of the same chain written with
+OpenCV and NumPy, byte for byte. Importing the package loads numpy and numba, nothing else.
+"""
+
+from cxr_enhance._batch import enhance_batch
+from cxr_enhance._clahe import clahe
+from cxr_enhance._enhance import enhance
+from cxr_enhance._gray import rgb_to_gray
+from cxr_enhance._params import EnhanceParams
+from cxr_enhance._version import __version__
+from cxr_enhance._warmup import warmup
+from cxr_enhance._white_balance import white_balance
+from cxr_enhance.io.read import read_image
+from cxr_enhance.io.write import write_image
+
+__all__ = [
+    "EnhanceParams",
+    "__version__",
+    "clahe",
+    "enhance",
+    "enhance_batch",
+    "read_image",
+    "rgb_to_gray",
+    "warmup",
+    "white_balance",
+    "write_image",
+]

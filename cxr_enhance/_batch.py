@@ -1,0 +1,191 @@
+"""The public operation `enhance_batch`: threads over images, above the kernels."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from cxr_enhance._cpu import usable_cpus
+from cxr_enhance._enhance import enhance, result_shape
+from cxr_enhance._kernels.enhance import repeat_gray
+from cxr_enhance._params import EnhanceParams
+from cxr_enhance._plan import make_plan
+from cxr_enhance._stack import run_stack
+from cxr_enhance._validation import (
+    as_kernel_input,
+    check_image,
+    check_no_overlap,
+    check_num_threads,
+    check_out,
+    check_out_list,
+    check_params,
+    check_sequence,
+    check_stack,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cxr_enhance._types import Image
+
+# Pixels a thread takes at a time: about half a millisecond of work, against which taking them
+# costs nothing, and few enough that threads finish together.
+_PIXELS_AT_A_TIME = 1 << 19
+
+
+@overload
+def enhance_batch(
+    images: Image,
+    params: EnhanceParams | None = None,
+    *,
+    num_threads: int | None = None,
+    out: Image | None = None,
+) -> Image: ...
+@overload
+def enhance_batch(
+    images: Sequence[Image],
+    params: EnhanceParams | None = None,
+    *,
+    num_threads: int | None = None,
+    out: Sequence[Image] | None = None,
+) -> list[Image]: ...
+def enhance_batch(
+    images: Image | Sequence[Image],
+    params: EnhanceParams | None = None,
+    *,
+    num_threads: int | None = None,
+    out: Image | Sequence[Image] | None = None,
+) -> Image | list[Image]:
+    """Enhance many images on several threads; each as `enhance` would.
+
+    Parameters
+    ----------
+    images : ndarray of shape (N, H, W), (N, H, W, 1) or (N, H, W, 3), or sequence of images
+        A stack of equal images, or a list or tuple of images of any sizes, channels and dtypes,
+        each as `enhance` takes it. uint8 or uint16, any strides and byte order; not modified.
+        N may be 0.
+    params : EnhanceParams, optional
+        The options, the same for all images; None takes the study's.
+    num_threads : int, optional
+        Threads to work on, at least 1; None takes every CPU this process may use.
+    out : ndarray or sequence of ndarrays, optional
+        Where to write the results: one array for a stack, one for each image of a sequence;
+        C-contiguous, must not overlap `images`.
+
+    Returns
+    -------
+    ndarray, or list of ndarrays
+        The results, stacked if `images` is a stack: shape (N, H, W), (N, H, W, 1) if `images` has
+        that, (N, H, W, 3) if ``params.output`` is "rgb". A list for a sequence, in its order.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type or dtype; ``images[i]`` in the message names the image.
+    ValueError
+        If a shape or a value is out of range. All images are checked before work begins.
+
+    See Also
+    --------
+    enhance : One image; its Notes apply.
+
+    Notes
+    -----
+    The result does not depend on `num_threads`. Threads live for the call. Scratch memory is that
+    of `enhance` for each thread.
+
+    Examples
+    --------
+    >>> import numpy as np, cxr_enhance
+    >>> images = np.zeros((5, 32, 48), np.uint8)
+    >>> cxr_enhance.enhance_batch(images).shape
+    (5, 32, 48)
+    >>> [a.shape for a in cxr_enhance.enhance_batch([images[0], images[1, :20]])]
+    [(32, 48), (20, 48)]
+    """
+    params = check_params(params, EnhanceParams)
+    threads = usable_cpus() if num_threads is None else check_num_threads(num_threads)
+    if isinstance(images, np.ndarray):
+        return _enhance_stack(images, params, threads, out)
+    return _enhance_sequence(check_sequence(images), params, threads, out)
+
+
+def _enhance_stack(images: Image, params: EnhanceParams, threads: int, out: object) -> Image:
+    check_stack(images)
+    count, height, width = images.shape[:3]
+    dtype = images.dtype.newbyteorder("=")
+    shape = (count, *result_shape(images.shape[1:], params))
+    result: Image = np.empty(shape, dtype)
+    if out is not None:
+        result = check_out(out, shape, dtype, images)
+    plan = make_plan((height, width), dtype, params)
+    stack = images[..., 0] if images.shape[3:] == (1,) else images
+    gray = None if params.output == "rgb" else result.reshape(count, height, width)
+
+    def work(start: int, stop: int) -> None:
+        part = as_kernel_input(stack[start:stop])
+        target = np.empty(part.shape[:3], dtype) if gray is None else gray[start:stop]
+        run_stack(part, target, plan, params.channel_order)
+        if gray is None:
+            for i in range(start, stop):
+                repeat_gray(target[i - start], result[i])
+
+    _share(work, count, max(_PIXELS_AT_A_TIME // (height * width), 1), threads)
+    return result
+
+
+def _enhance_sequence(
+    images: Sequence[Image], params: EnhanceParams, threads: int, out: object
+) -> list[Image]:
+    for i, image in enumerate(images):
+        check_image(image, name=f"images[{i}]")
+        make_plan(image.shape, image.dtype, params)
+    targets: Sequence[Image | None] = [None] * len(images)
+    if out is not None:
+        outs = check_out_list(out, len(images))
+        for i, (image, target) in enumerate(zip(images, outs, strict=True)):
+            shape, dtype = result_shape(image.shape, params), image.dtype.newbyteorder("=")
+            check_out(target, shape, dtype, None, name=f"out[{i}]")
+        check_no_overlap(outs, images)
+        targets = outs
+    results: list[Image] = [None] * len(images)  # type: ignore[list-item]
+
+    def work(start: int, stop: int) -> None:
+        for i in range(start, stop):
+            results[i] = enhance(images[i], params, out=targets[i])
+
+    _share(work, len(images), 1, threads)
+    return results
+
+
+def _share(work: Callable[[int, int], None], count: int, size: int, threads: int) -> None:
+    """Call ``work(start, stop)`` for 0..count in parts of `size`, on `threads` threads.
+
+    The first exception stops all threads after the part they are at, and is raised.
+    """
+    starts = iter(range(0, count, size))
+    lock = threading.Lock()
+    stopped = threading.Event()
+
+    def take_parts() -> None:
+        while not stopped.is_set():
+            with lock:
+                start = next(starts, None)
+            if start is None:
+                return
+            work(start, min(start + size, count))
+
+    threads = min(threads, -(-count // size))
+    if threads <= 1:
+        take_parts()
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="cxr-enhance") as pool:
+        try:
+            for future in [pool.submit(take_parts) for _ in range(threads)]:
+                future.result()
+        except BaseException:
+            stopped.set()
+            raise

@@ -1,0 +1,398 @@
+"""CLAHE of uint8 images, with OpenCV's roundings.
+
+The algorithm, each step a function:
+
+1. Extend the image by reflection until the grid divides it; count each tile's values
+   (`histogram.count_tile_row_u8`).
+2. Clip each histogram at a limit and share what was cut off among all bins (`share_excess`).
+3. Cumulate, and scale the sums to a table of gray levels (`make_luts`).
+4. Pack the tables of the four tiles around a cell into one word a gray level (`pack_words`).
+5. Look up each pixel's word (`gather_words`) and blend its four levels by the pixel's distance to
+   the four tile centres (`blend_row`).
+
+Tiles are taken in groups of eight, one lane a tile: with small tiles, making 256 levels costs more
+than counting the pixels, and eight tables side by side cost little more than one. Rows of tiles
+are taken from top to bottom and pixels blended as soon as their tables exist, so that an image
+crosses the caches once.
+
+References: K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV,
+1994, pp. 474-485; OpenCV, modules/imgproc/src/clahe.cpp, whose names stand beside the steps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_enhance._kernels._jit import inline_kernel
+from cxr_enhance._kernels.geometry import place_axis
+from cxr_enhance._kernels.histogram import copy_tail, count_tile_row_u8
+from cxr_enhance._kernels.lanes import (
+    LANES,
+    load_lanes,
+    lower,
+    spread,
+    store_lanes,
+    to_float,
+    to_int,
+)
+from cxr_enhance._kernels.loads import load_word
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxr_enhance._kernels.plan import Plan
+
+_F32 = np.float32
+_I32 = np.int32
+_U = np.uintp
+_U32 = np.uint32
+_VALUES = 256
+_GROUP = _VALUES * LANES  # counts of eight tiles, or words of eight cells
+
+# Adding and subtracting 1.5 * 2**23 rounds a float32 between -2**22 and 2**22 to the nearest
+# integer, half to even: OpenCV's cvRound, in two instructions that vectorise.
+ROUND = _F32(12582912.0)
+
+# Groups of eight cells packed before a band is blended: enough for grids of 31 columns, few enough
+# (32 KiB) that the words stay in the first-level cache.
+_CELL_GROUPS_AT_A_TIME = 4
+
+
+# (int32[::1], int32[::1], int32[::1]) -> None
+@inline_kernel
+def rebin(
+    counts: npt.NDArray[np.int32], bins: npt.NDArray[np.int32], moved: npt.NDArray[np.int32]
+) -> None:
+    """Move the counts of each value to its bin, eight tiles at once; bins may share values.
+
+    Parameters
+    ----------
+    counts, moved : (256 * 8,) int32
+        `moved` is the output.
+    bins : (256,) int32
+    """
+    moved[:] = 0
+    for value in range(_U(_VALUES)):
+        at = _U(bins[value]) * _U(LANES)
+        store_lanes(moved, at, load_lanes(moved, at) + load_lanes(counts, value * _U(LANES)))
+
+
+# (int32[::1], Plan, int32[::1], int32[::1], float32[::1]) -> None
+@inline_kernel
+def share_excess(
+    counts: npt.NDArray[np.int32],
+    plan: Plan,
+    batches: npt.NDArray[np.int32],
+    residuals: npt.NDArray[np.int32],
+    inverse_steps: npt.NDArray[np.float32],
+) -> None:
+    """Work out how each of eight tiles shares among its bins what the limit cuts off.
+
+    Every bin gets the batch, ``excess // bins``; of the residual, the bins 0, step, 2 * step, ...
+    get 1 each until it is used up.
+
+    Parameters
+    ----------
+    counts : (256 * 8,) int32
+    batches, residuals, inverse_steps : (8,), outputs
+    """
+    num_bins = _VALUES >> plan.bit_shift
+    limit = spread(_I32(plan.limit))
+    kept = spread(_I32(0))
+    for value in range(_U(num_bins)):
+        kept = kept + lower(load_lanes(counts, value * _U(LANES)), limit)
+    store_lanes(residuals, _U(0), spread(_I32(plan.tile_width * plan.tile_height)) - kept)
+    for lane in range(LANES):
+        excess = residuals[lane]
+        batches[lane] = excess // num_bins
+        residuals[lane] = excess % num_bins
+        step = max(num_bins // residuals[lane], 1) if residuals[lane] > 0 else 1
+        inverse_steps[lane] = _F32(1.0) / _F32(step)
+
+
+# (int32[::1], Plan, int32[::1], int32[::1], float32[::1], uint8[::1], int64, int64) -> None
+@inline_kernel
+def make_luts(
+    counts: npt.NDArray[np.int32],
+    plan: Plan,
+    batches: npt.NDArray[np.int32],
+    residuals: npt.NDArray[np.int32],
+    inverse_steps: npt.NDArray[np.float32],
+    luts: npt.NDArray[np.uint8],
+    first: int,
+    pitch: int,
+) -> None:
+    """Cumulate the clipped and shared counts of eight tiles and scale them to gray levels.
+
+    In the cumulated sum the batch is a straight line, and the residual a staircase that climbs by
+    1 at bins 0, step, 2 * step, ...: ``bin // step + 1``, at most the residual. The quotient is
+    exact: it lies at least 0.5 / step from the next integer once 0.5 is added to the bin, and
+    float32 errs by less than that below 2**21.
+
+    Parameters
+    ----------
+    counts : (256 * 8,) int32
+    batches, residuals, inverse_steps : (8,)
+        From `share_excess`.
+    luts : (bins * pitch,) uint8, output
+        The levels of bin ``b`` are written from ``luts[first + b * pitch]`` on.
+    """
+    num_bins = _VALUES >> plan.bit_shift
+    area = plan.tile_width * plan.tile_height
+    lut_scale = spread(_F32(num_bins - 1) / _F32(area))
+    limit = spread(_I32(plan.limit))
+    batch = load_lanes(batches, _U(0))
+    residual = load_lanes(residuals, _U(0))
+    inverse_step = load_lanes(inverse_steps, _U(0))
+    magic = spread(ROUND)
+    one = spread(_I32(1))
+    next_bin = spread(_F32(1.0))
+    half_past = spread(_F32(0.5))
+    clipped = spread(_I32(0))
+    line = spread(_I32(0))
+    at = _U(first)
+    for value in range(_U(num_bins)):
+        clipped = clipped + lower(load_lanes(counts, value * _U(LANES)), limit)
+        line = line + batch
+        stair = lower(to_int(half_past * inverse_step) + one, residual)
+        level = to_float(clipped + line + stair) * lut_scale
+        store_lanes(luts, at, to_int((level + magic) - magic))
+        half_past = half_past + next_bin
+        at += _U(pitch)
+
+
+# (int32[::1], int32[::1], Plan, Scratch..., uint8[::1], int64) -> None
+@inline_kernel
+def make_lut_row(
+    counts: npt.NDArray[np.int32],
+    bins: npt.NDArray[np.int32],
+    plan: Plan,
+    moved: npt.NDArray[np.int32],
+    luts: npt.NDArray[np.uint8],
+    pitch: int,
+) -> None:
+    """Turn one row of tile histograms into tables (OpenCV's CLAHE_CalcLut_Body).
+
+    Parameters
+    ----------
+    counts : (groups * 256 * 8,) int32
+        See `histogram.count_tile_row_u8`.
+    bins : (256,) int32
+        The bin of each value; the empty array if each value is its own bin.
+    moved : (256 * 8,) int32, scratch
+    luts : (bins * pitch,) uint8, output
+        Bin by bin, the levels of all tiles: that of tile ``t`` in column ``t + 1``, the first and
+        the last tile's repeated outwards.
+    """
+    batches = np.empty(LANES, np.int32)
+    residuals = np.empty(LANES, np.int32)
+    inverse_steps = np.empty(LANES, np.float32)
+    for group in range(counts.size // _GROUP):
+        group_counts = counts[group * _GROUP : (group + 1) * _GROUP]
+        if bins.size > 0:
+            rebin(group_counts, bins, moved)
+            group_counts = moved
+        share_excess(group_counts, plan, batches, residuals, inverse_steps)
+        first = group * LANES + 1
+        make_luts(group_counts, plan, batches, residuals, inverse_steps, luts, first, pitch)
+    last = plan.tiles_x
+    for at in range(0, luts.size, pitch):
+        luts[at] = luts[at + 1]
+        luts[at + last + 1] = luts[at + last]
+
+
+# (uint8[::1], uint8[::1], int64, int32[::1], int64, uint32[::1]) -> None
+@inline_kernel
+def pack_words(
+    above: npt.NDArray[np.uint8],
+    below: npt.NDArray[np.uint8],
+    pitch: int,
+    bins: npt.NDArray[np.int32],
+    first_cell: int,
+    words: npt.NDArray[np.uint32],
+) -> None:
+    """Put the levels of the four tiles around a cell side by side in one word a value.
+
+    From the lowest byte up: above left, above right, below left, below right. The next pass then
+    needs one load a pixel instead of four.
+
+    Parameters
+    ----------
+    above, below : (bins * pitch,) uint8
+        Tables of two rows of tiles, from `make_lut_row`; cell ``c`` has columns ``c`` and
+        ``c + 1`` at its sides.
+    bins : (256,) int32, or empty
+        As for `make_lut_row`: where the values' bins are looked up once for all pixels.
+    first_cell : int
+    words : (groups * 256 * 8,) uint32, output
+        For each group of eight cells, value by value, the words of the eight.
+    """
+    second = spread(_I32(1 << 8))
+    third = spread(_I32(1 << 16))
+    fourth = spread(_I32(1 << 24))
+    for group in range(words.size // _GROUP):
+        column = _U(first_cell + group * LANES)
+        out = _U(group * _GROUP)
+        for value in range(_U(_VALUES)):
+            row = _U(bins[value]) if bins.size > 0 else value
+            at = row * _U(pitch) + column
+            packed = load_lanes(above, at) + load_lanes(above, at + _U(1)) * second
+            packed = packed + load_lanes(below, at) * third
+            packed = packed + load_lanes(below, at + _U(1)) * fourth
+            store_lanes(words, out, packed)
+            out += _U(LANES)
+
+
+# (uint8[::1], int64[::1], int64, int64, uint32[::1], uint32[::1]) -> None
+@inline_kernel
+def gather_words(
+    row: npt.NDArray[np.uint8],
+    cell_starts: npt.NDArray[np.int64],
+    first_cell: int,
+    last_cell: int,
+    words: npt.NDArray[np.uint32],
+    gathered: npt.NDArray[np.uint32],
+) -> None:
+    """Look up the word of each pixel of cells `first_cell` to ``last_cell - 1``.
+
+    Takes eight pixels with one load. The last eight of a cell may overlap those before, which
+    looks a few pixels up twice instead of one by one.
+
+    Parameters
+    ----------
+    row : (W,) uint8
+    cell_starts : (cells + 1,) int64
+    words : (groups * 256 * 8,) uint32
+        From `pack_words`, of `first_cell` and those after it.
+    gathered : (W,) uint32, output
+    """
+    eight = _U(8)
+    byte = _U(255)
+    for cell in range(last_cell - first_cell):
+        offset = _U(cell // LANES * _GROUP + cell % LANES)
+        x = _U(cell_starts[first_cell + cell])
+        end = _U(cell_starts[first_cell + cell + 1])
+        if x + eight > end:
+            while x < end:
+                gathered[x] = words[_U(row[x]) * _U(LANES) + offset]
+                x += _U(1)
+            continue
+        while x < end:
+            x = min(x, end - eight)
+            pixels = load_word(row, x)
+            for k in range(eight):
+                value = (pixels >> (eight * k)) & byte
+                gathered[x + k] = words[value * _U(LANES) + offset]
+            x += eight
+
+
+# (uint32[::1], int64, int64, float32[::1], float32[::1], float32, float32, uint8[::1]) -> None
+@inline_kernel
+def blend_row(
+    gathered: npt.NDArray[np.uint32],
+    start: int,
+    stop: int,
+    right: npt.NDArray[np.float32],
+    left: npt.NDArray[np.float32],
+    below: np.float32,
+    above: np.float32,
+    out: npt.NDArray[np.uint8],
+) -> None:
+    """Blend the four levels of pixels `start` to ``stop - 1`` (OpenCV's CLAHE_Interpolation_Body).
+
+    Every operation is rounded to float32, in OpenCV's order. The result needs no clamp: weights
+    of a pair sum to 1 up to rounding, which moves the result by less than 0.5.
+
+    Parameters
+    ----------
+    gathered : (W,) uint32
+    right, left : (W,) float32
+        Weights of the tile after and before the pixel along the row; OpenCV's ``xa``, ``xa1``.
+    below, above : float32
+        The same down the column; OpenCV's ``ya``, ``ya1``.
+    out : (W,) uint8, output
+    """
+    byte = _U32(255)
+    for x in range(_U(start), _U(stop)):
+        word = gathered[x]  # unsigned: LLVM's code for signed shifts is twice as slow here
+        above_left = _F32(_I32(word & byte))
+        above_right = _F32(_I32((word >> _U32(8)) & byte))
+        below_left = _F32(_I32((word >> _U32(16)) & byte))
+        below_right = _F32(_I32(word >> _U32(24)))
+        upper = above_left * left[x] + above_right * right[x]
+        lower_ = below_left * left[x] + below_right * right[x]
+        level = upper * above + lower_ * below
+        out[x] = _I32((level + ROUND) - ROUND)
+
+
+# (uint8[:, ::1], uint8[:, ::1], Plan, int32[::1], int32[:, ::1], bool) -> None
+@inline_kernel
+def equalize_u8(
+    src: npt.NDArray[np.uint8],
+    dst: npt.NDArray[np.uint8],
+    plan: Plan,
+    bins: npt.NDArray[np.int32],
+    counts: npt.NDArray[np.int32],
+    counted: bool,
+) -> None:
+    """CLAHE of a uint8 channel; `dst` may be `src`.
+
+    Parameters
+    ----------
+    src, dst : (H, W) uint8
+    bins : (256,) int32, or empty
+        The bin of each value, ascending, below ``256 >> plan.bit_shift``; empty if each value is
+        its own bin.
+    counts : (plan.tiles_y, groups * 256 * 8) or (1, groups * 256 * 8) int32
+        The histograms of all tiles, from `histogram.count_all_tiles`, if `counted`; else room for
+        those of one row of tiles.
+    """
+    height, width = src.shape
+    cells = plan.tiles_x + 1
+    cell_starts = np.empty(cells + 1, np.int64)
+    right, left = np.empty(width, np.float32), np.empty(width, np.float32)
+    place_axis(plan.tile_width, plan.tiles_x, cell_starts, right, left)
+    band_starts = np.empty(plan.tiles_y + 2, np.int64)
+    below, above = np.empty(height, np.float32), np.empty(height, np.float32)
+    place_axis(plan.tile_height, plan.tiles_y, band_starts, below, above)
+
+    tail = np.empty((plan.pad_y, width), np.uint8)
+    copy_tail(src, tail)
+    strips = np.zeros((LANES - 1) * _GROUP, np.int32)
+    padded = np.empty(plan.tiles_x * plan.tile_width, np.uint8)
+    moved = np.empty(_GROUP, np.int32)
+    cell_groups = (cells + LANES - 1) // LANES
+    pitch = (cell_groups + 1) * LANES
+    luts = np.empty((2, (_VALUES >> plan.bit_shift) * pitch), np.uint8)
+    words = np.empty(min(cell_groups, _CELL_GROUPS_AT_A_TIME) * _GROUP, np.uint32)
+    gathered = np.empty(width, np.uint32)
+
+    for band in range(plan.tiles_y + 1):
+        current = band % 2
+        if band < plan.tiles_y:
+            row_counts = counts[band] if counted else counts[0]
+            if not counted:
+                count_tile_row_u8(src, tail, plan, band, row_counts, strips, padded)
+            make_lut_row(row_counts, bins, plan, moved, luts[current], pitch)
+        upper = luts[1 - current] if band > 0 else luts[current]
+        lower_ = luts[current] if band < plan.tiles_y else luts[1 - current]
+        for first_cell in range(0, cells, words.size // _VALUES):
+            last_cell = min(first_cell + words.size // _VALUES, cells)
+            start, stop = cell_starts[first_cell], cell_starts[last_cell]
+            groups = (last_cell - first_cell + LANES - 1) // LANES
+            pack_words(upper, lower_, pitch, bins, first_cell, words[: groups * _GROUP])
+            for y in range(band_starts[band], band_starts[band + 1]):
+                gather_words(src[y], cell_starts, first_cell, last_cell, words, gathered)
+                blend_row(gathered, start, stop, right, left, below[y], above[y], dst[y])
+                if plan.bit_shift > 0:
+                    restore_low_bits(dst[y], start, stop, plan.bit_shift)
+
+
+# (T[::1], int64, int64, int64) -> None
+@inline_kernel
+def restore_low_bits(
+    row: npt.NDArray[np.unsignedinteger], start: int, stop: int, bit_shift: int
+) -> None:
+    """Move levels up again by the bits that were dropped before counting."""
+    for x in range(_U(start), _U(stop)):
+        row[x] = _I32(row[x]) << _I32(bit_shift)

@@ -1,0 +1,313 @@
+"""The composed kernels: what the public operations call, once for all images of a stack.
+
+White balance costs CLAHE nothing: both are tables over the pixel's value, so the stretch is
+composed into the tiles' tables. Counting the tiles first gives the image's histogram too (uint8),
+so the whole chain takes two passes over the pixels. Only colour images whose channels differ need
+a third, which mixes their gray.
+
+What is compiled for both dtypes is written once; what differs by more than a dtype has two forms,
+with the dtype in its name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_enhance._kernels._jit import inline_kernel, kernel
+from cxr_enhance._kernels.clahe_u8 import equalize_u8
+from cxr_enhance._kernels.clahe_u16 import equalize_u16
+from cxr_enhance._kernels.gray import (
+    GREEN,
+    mix_gray,
+    mix_stretched_gray,
+    take_equal_channels,
+    weigh_table,
+)
+from cxr_enhance._kernels.histogram import (
+    copy_row,
+    count_all_tiles,
+    count_channels,
+    count_image_u8,
+    count_image_u16,
+    value_range,
+)
+from cxr_enhance._kernels.lanes import LANES
+from cxr_enhance._kernels.plan import Plan
+from cxr_enhance._kernels.stretch import apply_channel_tables, apply_table, fill_stretch_table
+
+# Tiles whose uint8 histograms are kept until the percentiles are known: 4 MiB of them. Finer
+# grids count the image by itself first.
+_KEPT_TILES = 4096
+
+
+# (T[:, ::1], T[:, ::1], int64[::1], Plan) -> None
+@inline_kernel
+def stretch_channel(
+    src: npt.NDArray[np.unsignedinteger],
+    dst: npt.NDArray[np.unsignedinteger],
+    counts: npt.NDArray[np.int64],
+    plan: Plan,
+) -> None:
+    """White balance of one channel with these `counts`; `dst` may be `src`."""
+    table = np.empty(counts.size, src.dtype)
+    fill_stretch_table(counts, src.size, plan.percentile_low, plan.percentile_high, table)
+    for y in range(src.shape[0]):
+        apply_table(src[y], table, dst[y])
+
+
+# (T[:, ::1], T[:, ::1]) -> None
+@inline_kernel
+def copy_image(src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger]) -> None:
+    """Copy every row; `dst` may be `src`."""
+    for y in range(src.shape[0]):
+        copy_row(src[y], dst[y])
+
+
+# (uint8[:, ::1], uint8[:, ::1], Plan) -> None
+@inline_kernel
+def enhance_channel_u8(src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8], plan: Plan) -> None:
+    """White balance and CLAHE of a uint8 channel, each as `plan` says; `dst` may be `src`."""
+    image_counts = np.empty(256, np.int64)
+    if not plan.equalize:
+        if plan.stretch:
+            count_image_u8(src, image_counts)
+            stretch_channel(src, dst, image_counts, plan)
+        else:
+            copy_image(src, dst)
+        return
+
+    groups = (plan.tiles_x + LANES - 1) // LANES
+    counted = plan.stretch and plan.tiles_x * plan.tiles_y <= _KEPT_TILES
+    counts = np.empty((plan.tiles_y if counted else 1, groups * 256 * LANES), np.int32)
+    table = np.empty(256, np.uint8)
+    for value in range(256):
+        table[value] = value
+    if plan.stretch:
+        if counted:
+            count_all_tiles(src, plan, counts, image_counts)
+        else:
+            count_image_u8(src, image_counts)
+        fill_stretch_table(image_counts, src.size, plan.percentile_low, plan.percentile_high, table)
+    own_bins = not plan.stretch and plan.bit_shift == 0
+    bins = np.empty(0 if own_bins else 256, np.int32)
+    for value in range(bins.size):
+        bins[value] = table[value] >> plan.bit_shift
+    equalize_u8(src, dst, plan, bins, counts, counted)
+
+
+# (uint16[:, ::1], uint16[:, ::1], Plan) -> None
+@inline_kernel
+def enhance_channel_u16(
+    src: npt.NDArray[np.uint16], dst: npt.NDArray[np.uint16], plan: Plan
+) -> None:
+    """White balance and CLAHE of a uint16 channel, each as `plan` says; `dst` may be `src`."""
+    image_counts = np.empty(65_536 if plan.stretch else 0, np.int64)
+    if plan.stretch:
+        count_image_u16(src, image_counts)
+    if not plan.equalize:
+        if plan.stretch:
+            stretch_channel(src, dst, image_counts, plan)
+        else:
+            copy_image(src, dst)
+        return
+
+    low, high = value_range(src)
+    n = high - low + 1
+    bins = np.empty(n, np.int32)
+    if plan.stretch:
+        table = np.empty(65_536, np.uint16)
+        fill_stretch_table(image_counts, src.size, plan.percentile_low, plan.percentile_high, table)
+        for i in range(n):
+            bins[i] = table[low + i] >> plan.bit_shift
+    else:
+        for i in range(n):
+            bins[i] = (low + i) >> plan.bit_shift
+    duplicates = np.empty(n, np.int64)
+    found = 0
+    for i in range(n - 1, 0, -1):
+        if bins[i] == bins[i - 1]:
+            duplicates[found] = i
+            found += 1
+    equalize_u16(src, dst, plan, low, bins, duplicates[:found])
+
+
+# (T[:, :, ::1], T[:, ::1], Plan, int64, int64) -> None
+@inline_kernel
+def mix_channels(
+    src: npt.NDArray[np.unsignedinteger],
+    dst: npt.NDArray[np.unsignedinteger],
+    plan: Plan,
+    first_weight: int,
+    third_weight: int,
+) -> None:
+    """Gray of an image whose channels differ, white-balanced first if `plan` says so."""
+    if not plan.stretch:
+        mix_gray(src, first_weight, third_weight, dst)
+        return
+    values = np.iinfo(src.dtype).max + 1
+    counts = np.empty((3, values), np.int64)
+    count_channels(src, counts)
+    table = np.empty(values, src.dtype)
+    weighted = np.empty((3, values), np.uint32)
+    total = src.shape[0] * src.shape[1]
+    for channel in range(3):
+        weight = GREEN if channel == 1 else (first_weight if channel == 0 else third_weight)
+        fill_stretch_table(counts[channel], total, plan.percentile_low, plan.percentile_high, table)
+        weigh_table(table, weight, channel == 0, weighted[channel])
+    mix_stretched_gray(src, weighted, dst)
+
+
+# (Plan) -> Plan
+@inline_kernel
+def without_stretch(plan: Plan) -> Plan:
+    """Return the plan of what remains to be done once white balance is."""
+    return Plan(
+        False,
+        plan.percentile_low,
+        plan.percentile_high,
+        plan.equalize,
+        plan.tiles_x,
+        plan.tiles_y,
+        plan.tile_width,
+        plan.tile_height,
+        plan.pad_y,
+        plan.limit,
+        plan.bit_shift,
+    )
+
+
+# (T[:, :, ::1], T[:, ::1], Plan, int64, int64) -> Plan
+@inline_kernel
+def to_one_channel(
+    src: npt.NDArray[np.unsignedinteger],
+    dst: npt.NDArray[np.unsignedinteger],
+    plan: Plan,
+    first_weight: int,
+    third_weight: int,
+) -> Plan:
+    """Make one gray channel of three and return the plan of what remains to be done to it.
+
+    Equal channels become their one channel as it is; others are white-balanced before their gray
+    is mixed.
+    """
+    if take_equal_channels(src, dst):
+        return plan
+    mix_channels(src, dst, plan, first_weight, third_weight)
+    return without_stretch(plan)
+
+
+# The four stacks take (N, H, W) or (N, H, W, 3) `images` and write (N, H, W) `out`, which may be
+# the same array where the shapes are equal. Weights are those of the first and the third channel
+# in the gray, times 2**15.
+
+
+# (uint8[:, :, ::1], uint8[:, :, ::1], Plan) -> None
+@kernel
+def enhance_gray_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], plan: Plan) -> None:
+    """Enhance each uint8 image of a gray stack."""
+    for i in range(images.shape[0]):
+        enhance_channel_u8(images[i], out[i], plan)
+
+
+# (uint16[:, :, ::1], uint16[:, :, ::1], Plan) -> None
+@kernel
+def enhance_gray_u16(
+    images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], plan: Plan
+) -> None:
+    """Enhance each uint16 image of a gray stack."""
+    for i in range(images.shape[0]):
+        enhance_channel_u16(images[i], out[i], plan)
+
+
+# (uint8[:, :, :, ::1], uint8[:, :, ::1], Plan, int64, int64) -> None
+@kernel
+def enhance_colour_u8(
+    images: npt.NDArray[np.uint8],
+    out: npt.NDArray[np.uint8],
+    plan: Plan,
+    first_weight: int,
+    third_weight: int,
+) -> None:
+    """Enhance each uint8 image of a colour stack into a gray one."""
+    for i in range(images.shape[0]):
+        rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
+        enhance_channel_u8(out[i], out[i], rest)
+
+
+# (uint16[:, :, :, ::1], uint16[:, :, ::1], Plan, int64, int64) -> None
+@kernel
+def enhance_colour_u16(
+    images: npt.NDArray[np.uint16],
+    out: npt.NDArray[np.uint16],
+    plan: Plan,
+    first_weight: int,
+    third_weight: int,
+) -> None:
+    """Enhance each uint16 image of a colour stack into a gray one."""
+    for i in range(images.shape[0]):
+        rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
+        enhance_channel_u16(out[i], out[i], rest)
+
+
+# (uint8[:, ::1], uint8[:, ::1], Plan) -> None
+@kernel
+def white_balance_gray_u8(
+    src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8], plan: Plan
+) -> None:
+    """White balance of an (H, W) uint8 image."""
+    counts = np.empty(256, np.int64)
+    count_image_u8(src, counts)
+    stretch_channel(src, dst, counts, plan)
+
+
+# (uint16[:, ::1], uint16[:, ::1], Plan) -> None
+@kernel
+def white_balance_gray_u16(
+    src: npt.NDArray[np.uint16], dst: npt.NDArray[np.uint16], plan: Plan
+) -> None:
+    """White balance of an (H, W) uint16 image."""
+    counts = np.empty(65_536, np.int64)
+    count_image_u16(src, counts)
+    stretch_channel(src, dst, counts, plan)
+
+
+# (T[:, :, ::1], T[:, :, ::1], Plan) -> None
+@kernel
+def white_balance_colour(
+    src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger], plan: Plan
+) -> None:
+    """White balance of the three channels of an (H, W, 3) image, each by itself."""
+    values = np.iinfo(src.dtype).max + 1
+    counts = np.empty((3, values), np.int64)
+    tables = np.empty((3, values), src.dtype)
+    count_channels(src, counts)
+    total = src.shape[0] * src.shape[1]
+    for channel in range(3):
+        fill_stretch_table(
+            counts[channel], total, plan.percentile_low, plan.percentile_high, tables[channel]
+        )
+    apply_channel_tables(src, tables, dst)
+
+
+# (T[:, :, ::1], T[:, ::1], int64, int64) -> None
+@kernel
+def gray_image(
+    src: npt.NDArray[np.unsignedinteger],
+    dst: npt.NDArray[np.unsignedinteger],
+    first_weight: int,
+    third_weight: int,
+) -> None:
+    """Gray of an (H, W, 3) image."""
+    mix_gray(src, first_weight, third_weight, dst)
+
+
+# (T[:, ::1], T[:, :, ::1]) -> None
+@kernel
+def repeat_gray(src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger]) -> None:
+    """Write an (H, W) image to the three channels of an (H, W, 3) image."""
+    for y in range(src.shape[0]):
+        row, out = src[y], dst[y]
+        for x in range(np.uintp(row.size)):
+            for channel in range(np.uintp(3)):
+                out[x, channel] = row[x]

@@ -1,0 +1,344 @@
+"""Counting pixel values: of a whole image, and tile by tile.
+
+A count is a load, an increment and a store to an address that depends on the pixel. Two equal
+neighbours make the second increment wait for the first store (five to seven cycles), and
+radiographs are full of equal neighbours: collimated borders, air, saturated areas. So uint8
+pixels that follow each other in the loop are counted in different places: those of eight
+neighbouring tiles in turn, or of eight strips of one tile. uint16 values repeat less, and eight
+histograms of 65,536 bins would leave the caches; those are counted one tile after the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_enhance._kernels._jit import inline_kernel
+from cxr_enhance._kernels.geometry import reflect_index
+from cxr_enhance._kernels.lanes import LANES
+
+if TYPE_CHECKING:
+    from cxr_enhance._kernels.plan import Plan
+
+_U = np.uintp
+_I32 = np.int32
+_ONE = np.int32(1)
+_BINS_U8 = 256
+_COLLECT_AFTER = 1 << 30  # pixels counted in int32 before they are added to int64
+
+
+# (uint8[::1], int64, int64, int32[::1], int64) -> None
+@inline_kernel
+def count_lanes(
+    row: npt.NDArray[np.uint8],
+    start: int,
+    lane_width: int,
+    counts: npt.NDArray[np.int32],
+    counts_start: int,
+) -> None:
+    """Count eight neighbouring stretches of `row`, `lane_width` pixels each, in turn.
+
+    Lane ``k`` begins at pixel ``start + k * lane_width``. Counts are added to a (256, 8) histogram
+    that begins at ``counts[counts_start]``: the eight lanes of a value lie side by side.
+    """
+    width = _U(lane_width)
+    first = _U(start)
+    base = _U(counts_start)
+    for offset in range(width):
+        for lane in range(_U(LANES)):
+            value = _U(row[first + lane * width + offset])
+            counts[base + value * _U(LANES) + lane] += _ONE
+
+
+# (uint8[::1] | uint16[::1], int64, int64, int64, int32[::1], int64, int64) -> None
+@inline_kernel
+def count_stretch(
+    row: npt.NDArray[np.unsignedinteger],
+    start: int,
+    stop: int,
+    low: int,
+    counts: npt.NDArray[np.int32],
+    counts_start: int,
+    spacing: int,
+) -> None:
+    """Count pixels `start` to ``stop - 1`` of `row`, one after the other.
+
+    The value `low` is counted in ``counts[counts_start]``, each further one `spacing` later.
+    """
+    base = _U(counts_start)
+    lowest = _U(low)
+    apart = _U(spacing)
+    for x in range(_U(start), _U(stop)):
+        counts[base + (_U(row[x]) - lowest) * apart] += _ONE
+
+
+# (int32[::1], int64, int32[::1], int64, int64) -> None
+@inline_kernel
+def merge_lanes(
+    lanes: npt.NDArray[np.int32],
+    lanes_start: int,
+    counts: npt.NDArray[np.int32],
+    counts_start: int,
+    spacing: int,
+) -> None:
+    """Add up the eight lanes of a (256, 8) histogram, value by value, and clear them."""
+    for value in range(_BINS_U8):
+        total = _I32(0)
+        for lane in range(LANES):
+            total += lanes[lanes_start + value * LANES + lane]
+            lanes[lanes_start + value * LANES + lane] = 0
+        counts[counts_start + value * spacing] += total
+
+
+# (T[:, ::1], T[:, ::1], int64, T[::1]) -> T[::1]
+@inline_kernel
+def extended_row(
+    src: npt.NDArray[np.unsignedinteger],
+    tail: npt.NDArray[np.unsignedinteger],
+    y: int,
+    padded: npt.NDArray[np.unsignedinteger],
+) -> npt.NDArray[np.unsignedinteger]:
+    """Row `y` of the extended image: a row of `src` or `tail`, in `padded` if it gains columns."""
+    height, width = src.shape
+    row: npt.NDArray[np.unsignedinteger[Any]] = src[y] if y < height else tail[y - height]
+    if padded.size == width:
+        return row
+    copy_row(row, padded)
+    for x in range(width, padded.size):
+        padded[x] = row[reflect_index(x, width)]
+    return padded
+
+
+# (T[::1], T[::1]) -> None
+@inline_kernel
+def copy_row(row: npt.NDArray[np.unsignedinteger], out: npt.NDArray[np.unsignedinteger]) -> None:
+    """Copy `row` to the start of `out`. A slice assignment would take a second to compile."""
+    for x in range(row.size):
+        out[x] = row[x]
+
+
+# (int32[::1], int64[::1]) -> None
+@inline_kernel
+def collect(part: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> None:
+    """Add `part` to `counts` and clear it."""
+    for value in range(part.size):
+        counts[value] += np.int64(part[value])
+        part[value] = 0
+
+
+# (T[:, ::1], T[:, ::1]) -> None
+@inline_kernel
+def copy_tail(src: npt.NDArray[np.unsignedinteger], tail: npt.NDArray[np.unsignedinteger]) -> None:
+    """Keep the rows that extend `src` below, so that `src` may be overwritten from the top."""
+    height = src.shape[0]
+    for y in range(tail.shape[0]):
+        copy_row(src[reflect_index(height + y, height)], tail[y])
+
+
+# (T[:, ::1], T[:, ::1], Plan, int64, int32[::1], int32[::1], uint8[::1]) -> None
+@inline_kernel
+def count_tile_row_u8(
+    src: npt.NDArray[np.uint8],
+    tail: npt.NDArray[np.uint8],
+    plan: Plan,
+    tile_row: int,
+    counts: npt.NDArray[np.int32],
+    strips: npt.NDArray[np.int32],
+    padded: npt.NDArray[np.uint8],
+) -> None:
+    """Histograms of one row of tiles of the extended image (OpenCV's ``calcHist`` a tile).
+
+    Tiles are taken in groups of eight, one lane a tile; each of those left over is cut into eight
+    strips, one lane a strip, which are merged at the end.
+
+    Parameters
+    ----------
+    src : (H, W) uint8
+    tail : (plan.pad_y, W) uint8
+        Rows H, H + 1, ... of the extended image.
+    tile_row : int
+        Which row of tiles, from 0.
+    counts : (groups * 256 * 8,) int32, output
+        For each group of eight tiles a (256, 8) histogram; lanes without a tile are 0.
+    strips : (7 * 256 * 8,) int32, scratch
+        All 0, before and after.
+    padded : (plan.tiles_x * plan.tile_width,) uint8, scratch
+    """
+    counts[:] = 0
+    width = plan.tile_width
+    grouped = plan.tiles_x // LANES * LANES
+    leftover = plan.tiles_x - grouped
+    strip = width // LANES
+    for y in range(tile_row * plan.tile_height, (tile_row + 1) * plan.tile_height):
+        row = extended_row(src, tail, y, padded)
+        for tile in range(0, grouped, LANES):
+            count_lanes(row, tile * width, width, counts, tile * _BINS_U8)
+        for k in range(leftover):
+            start = (grouped + k) * width
+            rest = start + strip * LANES
+            histogram = k * _BINS_U8 * LANES
+            count_lanes(row, start, strip, strips, histogram)
+            count_stretch(row, rest, start + width, 0, strips, histogram, LANES)
+    for k in range(leftover):
+        merge_lanes(strips, k * _BINS_U8 * LANES, counts, grouped * _BINS_U8 + k, LANES)
+
+
+# (uint16[:, ::1], uint16[:, ::1], Plan, int64, int64, int32[::1], uint16[::1]) -> None
+@inline_kernel
+def count_tile_row_u16(
+    src: npt.NDArray[np.uint16],
+    tail: npt.NDArray[np.uint16],
+    plan: Plan,
+    tile_row: int,
+    low: int,
+    counts: npt.NDArray[np.int32],
+    padded: npt.NDArray[np.uint16],
+) -> None:
+    """Histograms of one row of tiles of a uint16 image whose lowest value is `low`.
+
+    Parameters
+    ----------
+    src : (H, W) uint16
+    tail : (plan.pad_y, W) uint16
+    counts : (plan.tiles_x * n,) int32, output
+        Tile after tile; the first count of a tile is that of the value `low`.
+    padded : (plan.tiles_x * plan.tile_width,) uint16, scratch
+    """
+    counts[:] = 0
+    n = counts.size // plan.tiles_x
+    width = plan.tile_width
+    for y in range(tile_row * plan.tile_height, (tile_row + 1) * plan.tile_height):
+        row = extended_row(src, tail, y, padded)
+        for tile in range(plan.tiles_x):
+            count_stretch(row, tile * width, (tile + 1) * width, low, counts, tile * n, 1)
+
+
+# (uint8[:, ::1], Plan, int32[:, ::1], int64[::1]) -> None
+@inline_kernel
+def count_all_tiles(
+    src: npt.NDArray[np.uint8],
+    plan: Plan,
+    counts: npt.NDArray[np.int32],
+    image_counts: npt.NDArray[np.int64],
+) -> None:
+    """Histograms of all tiles and, from them, of the image itself: one pass over the pixels.
+
+    The tiles also count the pixels by which the image was extended; these are taken out of the
+    image's histogram again.
+
+    Parameters
+    ----------
+    src : (H, W) uint8
+    counts : (plan.tiles_y, groups * 256 * 8) int32, output
+        See `count_tile_row_u8`.
+    image_counts : (256,) int64, output
+    """
+    height, width = src.shape
+    tail = np.empty((plan.pad_y, width), np.uint8)
+    copy_tail(src, tail)
+    strips = np.zeros((LANES - 1) * _BINS_U8 * LANES, np.int32)
+    padded = np.empty(plan.tiles_x * plan.tile_width, np.uint8)
+    image_counts[:] = 0
+    for tile_row in range(plan.tiles_y):
+        row_counts = counts[tile_row]
+        count_tile_row_u8(src, tail, plan, tile_row, row_counts, strips, padded)
+        for group in range(0, row_counts.size, _BINS_U8 * LANES):
+            for value in range(_BINS_U8):
+                total = _I32(0)
+                for lane in range(LANES):
+                    total += row_counts[group + value * LANES + lane]
+                image_counts[value] += np.int64(total)
+    for y in range(height + plan.pad_y):
+        row = extended_row(src, tail, y, padded)
+        for x in range(width if y < height else 0, row.size):
+            image_counts[row[x]] -= 1
+
+
+# (uint8[:, ::1], int64[::1]) -> None
+@inline_kernel
+def count_image_u8(src: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) -> None:
+    """Histogram of a whole uint8 image into (256,) int64; rows are cut into eight strips."""
+    counts[:] = 0
+    part = np.zeros(_BINS_U8, np.int32)
+    lanes = np.zeros(_BINS_U8 * LANES, np.int32)
+    height, width = src.shape
+    strip = width // LANES
+    uncollected = 0
+    for y in range(height):
+        count_lanes(src[y], 0, strip, lanes, 0)
+        count_stretch(src[y], strip * LANES, width, 0, part, 0, 1)
+        uncollected += width
+        if uncollected > _COLLECT_AFTER or y == height - 1:
+            merge_lanes(lanes, 0, part, 0, 1)
+            collect(part, counts)
+            uncollected = 0
+
+
+# (uint16[:, ::1], int64[::1]) -> None
+@inline_kernel
+def count_image_u16(src: npt.NDArray[np.uint16], counts: npt.NDArray[np.int64]) -> None:
+    """Histogram of a whole uint16 image into (65536,) int64."""
+    counts[:] = 0
+    part = np.zeros(counts.size, np.int32)
+    height, width = src.shape
+    uncollected = 0
+    for y in range(height):
+        count_stretch(src[y], 0, width, 0, part, 0, 1)
+        uncollected += width
+        if uncollected > _COLLECT_AFTER or y == height - 1:
+            collect(part, counts)
+            uncollected = 0
+
+
+# (T[:, :, ::1], int64[:, ::1]) -> None
+@inline_kernel
+def count_channels(src: npt.NDArray[np.unsignedinteger], counts: npt.NDArray[np.int64]) -> None:
+    """Histograms of the three channels; even and odd pixels are counted apart.
+
+    Parameters
+    ----------
+    src : (H, W, 3) uint8 or uint16
+    counts : (3, 256) or (3, 65536) int64, output
+    """
+    counts[:] = 0
+    even = np.zeros(counts.shape, np.int32)
+    odd = np.zeros(counts.shape, np.int32)
+    even0, even1, even2 = even[0], even[1], even[2]
+    odd0, odd1, odd2 = odd[0], odd[1], odd[2]
+    height, width, _ = src.shape
+    uncollected = 0
+    for y in range(height):
+        row = src[y]
+        for pair in range(_U(width // 2)):
+            x = pair + pair
+            even0[_U(row[x, _U(0)])] += _ONE
+            even1[_U(row[x, _U(1)])] += _ONE
+            even2[_U(row[x, _U(2)])] += _ONE
+            odd0[_U(row[x + _U(1), _U(0)])] += _ONE
+            odd1[_U(row[x + _U(1), _U(1)])] += _ONE
+            odd2[_U(row[x + _U(1), _U(2)])] += _ONE
+        if width % 2:
+            for channel in range(3):
+                even[channel, row[width - 1, channel]] += _ONE
+        uncollected += width
+        if uncollected > _COLLECT_AFTER or y == height - 1:
+            for channel in range(3):
+                collect(even[channel], counts[channel])
+                collect(odd[channel], counts[channel])
+            uncollected = 0
+
+
+# (T[:, ::1]) -> (int64, int64)
+@inline_kernel
+def value_range(src: npt.NDArray[np.unsignedinteger]) -> tuple[int, int]:
+    """Lowest and highest value of an image."""
+    low = src[0, 0]
+    high = low
+    for y in range(src.shape[0]):
+        row = src[y]
+        for x in range(_U(row.size)):
+            low = min(low, row[x])
+            high = max(high, row[x])
+    return int(low), int(high)

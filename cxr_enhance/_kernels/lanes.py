@@ -1,0 +1,166 @@
+"""Eight numbers that are computed side by side.
+
+A loop over gray levels that carries a sum from one level to the next cannot take several levels at
+once, but it can take several tiles at once. Compilers do not find that out; these few operations
+say it. LLVM maps them to whatever vector registers a machine has. Without compilation, eight lanes
+are a NumPy array of length 8, and the same kernels run.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, TYPE_CHECKING
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, models, overload, register_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LANES = 8
+Lanes = npt.NDArray[Any]  # int32 or float32
+
+
+class _LanesType(types.Type):  # type: ignore[misc]
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        super().__init__(name=f"Lanes({element})")
+
+
+@register_model(_LanesType)  # type: ignore[untyped-decorator]
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, lanes: _LanesType) -> None:
+        element = manager.lookup(lanes.element).get_value_type()
+        super().__init__(manager, lanes, ir.VectorType(element, LANES))
+
+
+def _pointer(context: Any, builder: Any, array_type: Any, args: Any) -> Any:
+    # To the eight elements of args[0] from args[1] on, as one vector.
+    array = context.make_array(array_type)(context, builder, args[0])
+    element = context.get_value_type(array_type.dtype)
+    start = builder.gep(array.data, [args[1]])
+    return builder.bitcast(start, ir.VectorType(element, LANES).as_pointer())
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _load(_context: Any, array: Any, index: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        loaded = builder.load(_pointer(context, builder, signature.args[0], args))
+        loaded.align = 1  # lanes begin anywhere
+        if signature.args[0].dtype == types.uint8:
+            return builder.zext(loaded, ir.VectorType(ir.IntType(32), LANES))
+        return loaded
+
+    element = types.int32 if array.dtype == types.uint8 else array.dtype
+    return _LanesType(element)(array, types.uintp), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _store(_context: Any, array: Any, index: Any, lanes: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, signature.args[0], args)
+        value = args[2]
+        if value.type != pointer.type.pointee:  # the low bits of integers
+            value = builder.trunc(value, pointer.type.pointee)
+        builder.store(value, pointer).align = 1
+        return context.get_dummy_value()
+
+    return types.void(array, types.uintp, lanes), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _spread(_context: Any, number: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(args[0].type, LANES)
+        first = builder.insert_element(
+            ir.Constant(vector, ir.Undefined), args[0], ir.IntType(32)(0)
+        )
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), everywhere)
+
+    return _LanesType(number)(number), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _to_int(_context: Any, lanes: Any) -> Any:
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.fptosi(args[0], ir.VectorType(ir.IntType(32), LANES))
+
+    return _LanesType(types.int32)(lanes), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _to_float(_context: Any, lanes: Any) -> Any:
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.sitofp(args[0], ir.VectorType(ir.FloatType(), LANES))
+
+    return _LanesType(types.float32)(lanes), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _lower(_context: Any, a: Any, b: Any) -> Any:
+    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_signed("<", *args), *args)
+
+    return a(a, b), codegen
+
+
+def _arithmetic(operation: Any, of_ints: str, of_floats: str) -> None:
+    # Lets `a + b` and the like compile for lanes, each operation rounded by itself.
+    @intrinsic  # type: ignore[untyped-decorator]
+    def compute(_context: Any, a: Any, b: Any) -> Any:
+        name = of_floats if a.element == types.float32 else of_ints
+
+        def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+            return getattr(builder, name)(*args)
+
+        return a(a, b), codegen
+
+    @overload(operation, strict=False)  # type: ignore[untyped-decorator]
+    def dispatch(a: Any, b: Any) -> Callable[..., Any] | None:
+        if isinstance(a, _LanesType) and a == b:
+            return lambda a, b: compute(a, b)
+        return None
+
+
+_arithmetic(operator.add, "add", "fadd")
+_arithmetic(operator.sub, "sub", "fsub")
+_arithmetic(operator.mul, "mul", "fmul")
+
+
+# Each operation below has its two forms: compiled, and for eight-element NumPy arrays.
+
+
+def _load_array(array: npt.NDArray[Any], index: int) -> Lanes:
+    lanes = array[int(index) : int(index) + LANES]
+    return lanes.astype(np.int32) if lanes.dtype == np.uint8 else lanes.copy()
+
+
+def _store_array(array: npt.NDArray[Any], index: int, lanes: Lanes) -> None:
+    array[int(index) : int(index) + LANES] = lanes.astype(array.dtype)
+
+
+def _spread_array(number: Any) -> Lanes:
+    return np.full(LANES, number)
+
+
+_interpreted = bool(numba.config.DISABLE_JIT)
+
+# (int32[::1] | float32[::1] | uint8[::1], uintp) -> lanes from `index` on; uint8 widens to int32
+load_lanes: Callable[..., Lanes] = _load_array if _interpreted else _load
+# (int32[::1] | float32[::1] | uint8[::1], uintp, lanes) -> None; of integers, the low bits
+store_lanes: Callable[..., None] = _store_array if _interpreted else _store
+# (int32 | float32) -> lanes that all hold the number
+spread: Callable[..., Lanes] = _spread_array if _interpreted else _spread
+# (int32 lanes, int32 lanes) -> the lower of each two
+lower: Callable[..., Lanes] = np.minimum if _interpreted else _lower
+# (float32 lanes) -> int32 lanes, truncated
+to_int: Callable[..., Lanes] = (lambda lanes: lanes.astype(np.int32)) if _interpreted else _to_int
+# (int32 lanes) -> float32 lanes, rounded half to even
+to_float: Callable[..., Lanes] = (
+    (lambda lanes: lanes.astype(np.float32)) if _interpreted else _to_float
+)

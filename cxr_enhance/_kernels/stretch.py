@@ -1,0 +1,113 @@
+"""White balance from a histogram: the two percentiles, then a table of output levels.
+
+A percentile of integers needs no sorting: the order statistics NumPy interpolates between are
+read off the cumulated histogram. Interpolation and stretch follow NumPy's float64 operations one
+by one, so that the table holds the very bytes the formula over all pixels would give.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_enhance._kernels._jit import inline_kernel
+from cxr_enhance._kernels.loads import load_word
+
+_U = np.uintp
+
+
+# (int64[::1], int64) -> int64
+@inline_kernel
+def order_statistic(counts: npt.NDArray[np.int64], rank: int) -> int:
+    """Value of the pixel at place `rank`, from 0, of the sorted image."""
+    below = 0
+    value = 0
+    for value in range(counts.size):
+        below += counts[value]
+        if below > rank:
+            break
+    return value
+
+
+# (int64[::1], int64, float64) -> float64
+@inline_kernel
+def percentile(counts: npt.NDArray[np.int64], total: int, percent: float) -> float:
+    """``np.percentile(image, percent)`` of the image with these `counts` (method "linear")."""
+    place = (total - 1) * (percent / 100.0)
+    before = int(np.floor(place))
+    lower = float(order_statistic(counts, before))
+    upper = float(order_statistic(counts, min(before + 1, total - 1)))
+    fraction = place - before
+    if fraction >= 0.5:
+        return upper - (upper - lower) * (1.0 - fraction)
+    return lower + (upper - lower) * fraction
+
+
+# (int64[::1], int64, float64, float64, T[::1]) -> None
+@inline_kernel
+def fill_stretch_table(
+    counts: npt.NDArray[np.int64],
+    total: int,
+    percent_low: float,
+    percent_high: float,
+    table: npt.NDArray[np.unsignedinteger],
+) -> None:
+    """Level of every value: percentiles mapped to black and white, truncated.
+
+    Parameters
+    ----------
+    counts : (256,) or (65536,) int64
+    total : int
+        Number of pixels counted.
+    table : (256,) uint8 or (65536,) uint16, output
+        Identity where the percentiles coincide: there is no contrast to stretch.
+    """
+    low = percentile(counts, total, percent_low)
+    high = percentile(counts, total, percent_high)
+    white = float(np.iinfo(table.dtype).max)
+    for value in range(table.size):
+        if high == low:
+            table[value] = value
+        else:
+            level = (float(value) - low) * white / (high - low)
+            table[value] = int(min(max(level, 0.0), white))
+
+
+# (T[::1], T[::1], T[::1]) -> None
+@inline_kernel
+def apply_table(
+    row: npt.NDArray[np.unsignedinteger],
+    table: npt.NDArray[np.unsignedinteger],
+    out: npt.NDArray[np.unsignedinteger],
+) -> None:
+    """Replace each pixel of `row` by its level; `out` may be `row`."""
+    bits = _U(np.iinfo(row.dtype).bits)
+    in_word = _U(64) // bits
+    mask = (_U(1) << bits) - _U(1)
+    x = _U(0)
+    end = _U(row.size)
+    while x + in_word <= end:
+        pixels = load_word(row, x)
+        for k in range(in_word):
+            out[x + k] = table[_U((pixels >> (bits * k)) & mask)]
+        x += in_word
+    while x < end:
+        out[x] = table[_U(row[x])]
+        x += _U(1)
+
+
+# (T[:, :, ::1], T[:, ::1], T[:, :, ::1]) -> None
+@inline_kernel
+def apply_channel_tables(
+    src: npt.NDArray[np.unsignedinteger],
+    tables: npt.NDArray[np.unsignedinteger],
+    dst: npt.NDArray[np.unsignedinteger],
+) -> None:
+    """Replace each channel of an (H, W, 3) image by its levels in the table of that channel."""
+    first, second, third = tables[0], tables[1], tables[2]
+    for y in range(src.shape[0]):
+        row, out = src[y], dst[y]
+        for x in range(_U(src.shape[1])):
+            out[x, _U(0)] = first[_U(row[x, _U(0)])]
+            out[x, _U(1)] = second[_U(row[x, _U(1)])]
+            out[x, _U(2)] = third[_U(row[x, _U(2)])]

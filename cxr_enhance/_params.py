@@ -1,0 +1,135 @@
+"""`EnhanceParams`: every option of the chain, checked; the only place a default is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cxr_enhance._types import ChannelOrder, Output, Percentiles, TileGridSize
+from cxr_enhance._validation import (
+    check_bit_shift,
+    check_choice,
+    check_clip_limit,
+    check_percentiles,
+    check_tile_grid_size,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnhanceParams:
+    """Options of :func:`cxr_enhance.enhance`: white balance, then gray, then CLAHE.
+
+    The defaults are those of the COVIDLite study the library grows from. A record is immutable,
+    hashable and picklable, checks itself, and survives a round trip through JSON.
+
+    Parameters
+    ----------
+    percentiles : (float, float) or None, default (0.05, 99.95)
+        Low and high cut of the white balance, in percent of the channel's pixels,
+        ``0 <= low < high <= 100``. None leaves white balance out.
+    clip_limit : float or None, default 2.0
+        CLAHE's ceiling for a bin, as a multiple of the tile's mean bin count: OpenCV's
+        ``clipLimit``. 0 turns clipping off, which is plain adaptive equalization. None leaves
+        CLAHE out.
+    tile_grid_size : (int, int), default (16, 16)
+        CLAHE's number of tiles as (columns, rows), OpenCV's order.
+    bit_shift : int, default 0
+        Low bits CLAHE drops before counting and restores as zeros: OpenCV's ``setBitShift``.
+        4 for 12-bit data stored in the high bits of uint16, for instance.
+    channel_order : {"rgb", "bgr"}, default "rgb"
+        Order of the channels of colour images; matters where they differ.
+    output : {"gray", "rgb"}, default "gray"
+        One channel, or three equal ones as networks pretrained on colour expect.
+
+    Raises
+    ------
+    TypeError
+        If an option has the wrong type.
+    ValueError
+        If an option is out of range.
+
+    Examples
+    --------
+    >>> from cxr_enhance import EnhanceParams
+    >>> params = EnhanceParams(clip_limit=3.0, tile_grid_size=(8, 8))
+    >>> EnhanceParams.from_json(params.to_json()) == params
+    True
+    """
+
+    percentiles: Percentiles | None = (0.05, 99.95)
+    clip_limit: float | None = 2.0
+    tile_grid_size: TileGridSize = (16, 16)
+    bit_shift: int = 0
+    channel_order: ChannelOrder = "rgb"
+    output: Output = "gray"
+
+    def __post_init__(self) -> None:
+        # Plain Python numbers are stored whatever came, so that equal records hash, compare and
+        # serialise alike.
+        store = object.__setattr__
+        if self.percentiles is not None:
+            store(self, "percentiles", check_percentiles(self.percentiles))
+        if self.clip_limit is not None:
+            store(self, "clip_limit", check_clip_limit(self.clip_limit))
+        store(self, "tile_grid_size", check_tile_grid_size(self.tile_grid_size))
+        store(self, "bit_shift", check_bit_shift(self.bit_shift))
+        check_choice("channel_order", self.channel_order, ("rgb", "bgr"))
+        check_choice("output", self.output, ("gray", "rgb"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as a dictionary of JSON types (tuples as lists)."""
+        options = dataclasses.asdict(self)
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in options.items()
+        }
+
+    @classmethod
+    def from_dict(cls, options: dict[str, Any]) -> EnhanceParams:
+        """Make a record from `options`; names left out take their defaults.
+
+        Raises
+        ------
+        TypeError
+            If `options` is not a dictionary, or an option has the wrong type.
+        ValueError
+            If a name is unknown or an option is out of range.
+        """
+        if not isinstance(options, dict):
+            raise TypeError(f"`options` must be a dict; got {type(options).__name__}.")
+        known = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(str(name) for name in options if name not in known)
+        if unknown:
+            raise ValueError(
+                f"`options` must have only the names {', '.join(known)}; got {', '.join(unknown)}."
+            )
+        return cls(**options)
+
+    def to_json(self) -> str:
+        """Return the options as one JSON object, names sorted."""
+        return json.dumps(self.to_dict(), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> EnhanceParams:
+        """Make a record from the JSON object in `text`.
+
+        Raises
+        ------
+        TypeError
+            If `text` is not a str, or an option has the wrong type.
+        ValueError
+            If `text` is not one JSON object, a name is unknown or an option is out of range.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"`text` must be a str; got {type(text).__name__}.")
+        try:
+            options = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"`text` must be one JSON object; got invalid JSON: {error}."
+            ) from error
+        if not isinstance(options, dict):
+            raise ValueError(f"`text` must be one JSON object; got {type(options).__name__}.")
+        return cls.from_dict(options)

@@ -1,0 +1,59 @@
+"""From checked options and an image's shape to the plan of the kernels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cxr_enhance._kernels.gray import BLUE, RED
+from cxr_enhance._kernels.plan import Plan
+from cxr_enhance._validation import check_bit_shift_fits, check_clip_limit_fits, check_grid_fits
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cxr_enhance._params import EnhanceParams
+    from cxr_enhance._types import ChannelOrder
+
+
+def make_plan(shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParams) -> Plan:
+    """Work out tiles and limits for images of `shape`, whose first two sizes are (H, W).
+
+    Raises
+    ------
+    ValueError
+        If `bit_shift` or `clip_limit` is too large for the images.
+    """
+    low, high = params.percentiles or (0.0, 100.0)
+    stretch = params.percentiles is not None
+    if params.clip_limit is None:
+        return Plan(stretch, low, high, False, 1, 1, 1, 1, 0, 0, 0)
+    check_bit_shift_fits(params.bit_shift, dtype)
+    check_grid_fits(params.tile_grid_size, dtype)
+    height, width = shape[:2]
+    tiles_x, tiles_y = params.tile_grid_size
+    # OpenCV extends both axes as soon as one does not divide: the other by a whole tile count.
+    divides = width % tiles_x == 0 and height % tiles_y == 0
+    pad_x = 0 if divides else tiles_x - width % tiles_x
+    pad_y = 0 if divides else tiles_y - height % tiles_y
+    tile_width, tile_height = (width + pad_x) // tiles_x, (height + pad_y) // tiles_y
+    area = tile_width * tile_height
+    num_bins = 256**dtype.itemsize >> params.bit_shift
+    limit = check_clip_limit_fits(params.clip_limit, area, num_bins) or area
+    return Plan(
+        stretch,
+        low,
+        high,
+        True,
+        tiles_x,
+        tiles_y,
+        tile_width,
+        tile_height,
+        pad_y,
+        min(limit, area),
+        params.bit_shift,
+    )
+
+
+def gray_weights(channel_order: ChannelOrder) -> tuple[int, int]:
+    """Weights of the first and the third channel, times 2**15."""
+    return (RED, BLUE) if channel_order == "rgb" else (BLUE, RED)

@@ -1,0 +1,364 @@
+"""Every check of arrays and options, and every sentence a user meets when one fails.
+
+Knows nothing of kernels or operations. Checks return the value in the form the operations work
+with: plain Python numbers, native-endian C-contiguous arrays.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from cxr_enhance._types import Image, Percentiles, TileGridSize
+
+MAX_TILES = 65_536
+MAX_COLUMNS_U16 = 1024  # a column's tables of 65,536 levels take about half a megabyte
+MAX_BIT_SHIFT = {1: 7, 2: 15}  # by item size: at least one bit is left to count
+
+_SHAPES = {
+    "gray": "(H, W) or (H, W, 1)",
+    "colour": "(H, W, 3)",
+    "any": "(H, W), (H, W, 1) or (H, W, 3)",
+}
+_CHANNELS: dict[str, tuple[int, ...]] = {"gray": (1,), "colour": (3,), "any": (1, 3)}
+_STACK_CURES = {2: " For one image, use cxr_enhance.enhance, or `images[None]`."}
+
+T = TypeVar("T")
+
+
+def check_image(image: object, kind: str = "any", name: str = "image") -> Image:
+    """Return `image` if it is one an operation takes; `kind` is "gray", "colour" or "any"."""
+    if not isinstance(image, np.ndarray):
+        raise TypeError(
+            f"`{name}` must be a NumPy array; got {type(image).__name__}.{_array_cure(image)}"
+        )
+    _check_dtype(image, name)
+    allowed = _CHANNELS[kind]
+    if not (
+        (image.ndim == 2 and kind != "colour") or (image.ndim == 3 and image.shape[2] in allowed)
+    ):
+        cure = _shape_cure(image, kind)
+        raise ValueError(f"`{name}` must have shape {_SHAPES[kind]}; got {image.shape}.{cure}")
+    if image.size == 0:
+        raise ValueError(f"`{name}` must have at least one pixel; got shape {image.shape}.")
+    return image
+
+
+def as_kernel_input(image: Image) -> Image:
+    """Return `image` as the kernels take it; copy only what has other strides or byte order.
+
+    Kernels are compiled for one kind of array: C-contiguous, aligned, native byte order, writeable.
+    They write to no input, so a read-only array is passed as what it is not.
+    """
+    dtype = image.dtype.newbyteorder("=")
+    if image.flags.c_contiguous and image.flags.aligned and image.dtype.isnative:
+        return image if image.flags.writeable else np.asarray(_Writeable(image))
+    return np.array(image, dtype=dtype, order="C", subok=False)
+
+
+class _Writeable:
+    """Another view of a read-only array, kept alive by it."""
+
+    def __init__(self, image: Image) -> None:
+        interface = dict(image.__array_interface__)
+        interface["data"] = (interface["data"][0], False)
+        self.__array_interface__ = interface
+        self._image = image
+
+
+def check_stack(images: np.ndarray) -> None:
+    """Raise unless `images` is a stack (N, H, W[, C]) of images `check_image` would take."""
+    if images.ndim not in (3, 4):
+        raise ValueError(
+            "`images` must have shape (N, H, W), (N, H, W, 1) or (N, H, W, 3); got "
+            f"{images.shape}.{_STACK_CURES.get(images.ndim, '')}"
+        )
+    _check_dtype(images, "images")
+    if images.ndim == 4 and images.shape[3] not in _CHANNELS["any"]:
+        raise ValueError(
+            "`images` must have shape (N, H, W), (N, H, W, 1) or (N, H, W, 3); got "
+            f"{images.shape}.{_shape_cure(images[0], 'any') if len(images) else ''}"
+        )
+    if images.ndim == 3 and images.shape[2] == 3:
+        raise ValueError(
+            "`images` must have shape (N, H, W), (N, H, W, 1) or (N, H, W, 3); got "
+            f"{images.shape}, which reads as one colour image. Pass `images[None]`, or for gray "
+            "images 3 pixels wide a list."
+        )
+    if images.shape[1] == 0 or images.shape[2] == 0:
+        raise ValueError(f"`images` must have at least one pixel each; got shape {images.shape}.")
+
+
+def check_sequence(images: object) -> Sequence[Image]:
+    """Return `images` if it is a sequence of images, without looking at the images."""
+    if isinstance(images, list | tuple):
+        return images
+    cure = " Make a list of it." if isinstance(images, Iterable) else ""
+    raise TypeError(
+        "`images` must be a NumPy array (N, H, W[, C]) or a list or tuple of images; got "
+        f"{type(images).__name__}.{cure}"
+    )
+
+
+def check_out(
+    out: object,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    image: Image | None,
+    name: str = "out",
+) -> Image:
+    """Return `out` if a result of `shape` and `dtype` can be written there, else raise.
+
+    `image` is the input it must not overlap; None leaves that to `check_no_overlap`.
+    """
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"`{name}` must be a NumPy array; got {type(out).__name__}.")
+    if out.dtype != dtype:
+        raise TypeError(f"`{name}` must have the image's dtype {dtype}; got {out.dtype}.")
+    if out.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape}; got {out.shape}.")
+    if not out.flags.c_contiguous:
+        raise ValueError(
+            f"`{name}` must be C-contiguous; got strides {out.strides}. Make it with np.empty."
+        )
+    if not out.flags.writeable:
+        raise ValueError(f"`{name}` must be writeable; got a read-only array.")
+    if not out.flags.aligned:
+        raise ValueError(f"`{name}` must be aligned; got an array at an odd address.")
+    if image is not None and np.may_share_memory(out, image):
+        raise ValueError(
+            f"`{name}` must not overlap the input; got arrays that share memory. Pass a new array."
+        )
+    return out
+
+
+def check_out_list(out: object, count: int) -> Sequence[Image]:
+    """Return `out` if it is a sequence of `count` items."""
+    if not isinstance(out, list | tuple):
+        raise TypeError(f"`out` must be a list or tuple, as `images` is; got {type(out).__name__}.")
+    if len(out) != count:
+        raise ValueError(f"`out` must have one array an image, {count}; got {len(out)}.")
+    return out
+
+
+def check_no_overlap(outs: Sequence[Image], images: Sequence[Image]) -> None:
+    """Raise where one of `outs` shares memory with another or with one of `images`."""
+    spans = [
+        (*np.lib.array_utils.byte_bounds(array), name, i)
+        for name, arrays in (("images", images), ("out", outs))
+        for i, array in enumerate(arrays)
+    ]
+    # In the order of their addresses, the furthest end seen so far decides; images may overlap
+    # each other.
+    furthest = {"images": (0, -1), "out": (0, -1)}
+    for start, end, name, i in sorted(spans):
+        for other in ("images", "out") if name == "out" else ("out",):
+            other_end, j = furthest[other]
+            if start < other_end:
+                raise ValueError(_overlap(other, j, name, i))
+        furthest[name] = max(furthest[name], (end, i))
+
+
+def _overlap(first: str, i: int, second: str, j: int) -> str:
+    if first == second:
+        return (
+            f"`out` must not overlap itself; got out[{i}] and out[{j}] that share memory. "
+            "Pass new arrays."
+        )
+    out, image = (i, j) if first == "out" else (j, i)
+    return (
+        f"`out[{out}]` must not overlap the input; got memory shared with images[{image}]. "
+        "Pass a new array."
+    )
+
+
+def check_params(params: object, kind: type[T]) -> T:
+    """Return `params`, or the default record of `kind` for None."""
+    if params is None:
+        return kind()
+    if not isinstance(params, kind):
+        cure = f" Use {kind.__name__}.from_dict." if isinstance(params, dict) else ""
+        raise TypeError(
+            f"`params` must be {kind.__name__} or None; got {type(params).__name__}.{cure}"
+        )
+    return params
+
+
+def check_percentiles(percentiles: object) -> Percentiles:
+    """Return `percentiles` as two floats, ``0 <= low < high <= 100``."""
+    rule = "`percentiles` must satisfy 0 <= low < high <= 100"
+    pair = _pair("percentiles", "two numbers (low, high)", percentiles)
+    if not all(_is_number(value) for value in pair):
+        raise TypeError(f"`percentiles` must be two numbers (low, high); got {percentiles!r}.")
+    low, high = (float(value) for value in pair)
+    if not 0 <= low < high <= 100:  # False for NaN too
+        raise ValueError(f"{rule}; got {percentiles!r}.")
+    return low + 0.0, high + 0.0  # -0.0 becomes 0.0
+
+
+def check_clip_limit(clip_limit: object) -> float:
+    """Return `clip_limit` as a finite float >= 0."""
+    if not _is_number(clip_limit):
+        raise TypeError(f"`clip_limit` must be a number; got {clip_limit!r}.")
+    try:
+        value = float(clip_limit)  # type: ignore[arg-type]
+    except OverflowError:
+        value = math.inf
+    if not 0 <= value < math.inf:
+        raise ValueError(
+            "`clip_limit` must be finite and at least 0 (0 turns clipping off); got "
+            f"{clip_limit!r}."
+        )
+    return value + 0.0  # -0.0 becomes 0.0
+
+
+def check_clip_limit_fits(clip_limit: float, tile_area: int, num_bins: int) -> int:
+    """Return OpenCV's integer limit of a bin, 0 for no clipping; raise where OpenCV overflows."""
+    if clip_limit == 0:
+        return 0
+    limit = clip_limit * tile_area / num_bins
+    if limit >= 2**31:
+        largest = 2**31 * num_bins / tile_area
+        raise ValueError(
+            f"`clip_limit` must be below {largest:.4g} for tiles of {tile_area} pixels; got "
+            f"{clip_limit!r}. Use 0 to turn clipping off."
+        )
+    return max(int(limit), 1)
+
+
+def check_tile_grid_size(tile_grid_size: object) -> TileGridSize:
+    """Return `tile_grid_size` as two positive ints (columns, rows)."""
+    rule = "two positive ints (columns, rows)"
+    pair = _pair("tile_grid_size", rule, tile_grid_size)
+    if not all(_is_int(value) for value in pair):
+        raise TypeError(f"`tile_grid_size` must be {rule}; got {tile_grid_size!r}.")
+    columns, rows = (operator.index(value) for value in pair)
+    if columns < 1 or rows < 1:
+        raise ValueError(f"`tile_grid_size` must be {rule}; got {tile_grid_size!r}.")
+    if columns * rows > MAX_TILES:
+        raise ValueError(
+            f"`tile_grid_size` must have at most {MAX_TILES} tiles; got {tile_grid_size!r}, "
+            f"{columns * rows} tiles."
+        )
+    return columns, rows
+
+
+def check_grid_fits(tile_grid_size: TileGridSize, dtype: np.dtype[Any]) -> None:
+    """Raise where the tables of one row of tiles would take gigabytes."""
+    if dtype.itemsize == 2 and tile_grid_size[0] > MAX_COLUMNS_U16:
+        raise ValueError(
+            f"`tile_grid_size` must have at most {MAX_COLUMNS_U16} columns for uint16 images; got "
+            f"{tile_grid_size!r}."
+        )
+
+
+def check_bit_shift(bit_shift: object) -> int:
+    """Return `bit_shift` as an int that some dtype can take; see `check_bit_shift_fits`."""
+    largest = max(MAX_BIT_SHIFT.values())
+    if not _is_int(bit_shift):
+        raise TypeError(f"`bit_shift` must be an int; got {bit_shift!r}.")
+    value = operator.index(bit_shift)  # type: ignore[arg-type]
+    if not 0 <= value <= largest:
+        raise ValueError(f"`bit_shift` must be from 0 to {largest}; got {bit_shift!r}.")
+    return value
+
+
+def check_bit_shift_fits(bit_shift: int, dtype: np.dtype[Any]) -> None:
+    """Raise where `bit_shift` leaves nothing of `dtype`'s bits."""
+    largest = MAX_BIT_SHIFT[dtype.itemsize]
+    if bit_shift > largest:
+        raise ValueError(
+            f"`bit_shift` must be from 0 to {largest} for {dtype} images; got {bit_shift}."
+        )
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise unless `value` is one of `choices`."""
+    if not (isinstance(value, str) and value in choices):
+        kind = ValueError if isinstance(value, str) else TypeError
+        raise kind(f"`{name}` must be {' or '.join(map(repr, choices))}; got {value!r}.")
+
+
+def check_num_threads(num_threads: object) -> int:
+    """Return `num_threads` as an int >= 1."""
+    if not _is_int(num_threads):
+        raise TypeError(f"`num_threads` must be an int or None; got {num_threads!r}.")
+    value = operator.index(num_threads)  # type: ignore[arg-type]
+    if value < 1:
+        raise ValueError(
+            f"`num_threads` must be at least 1; got {num_threads!r}. None uses every usable CPU."
+        )
+    return value
+
+
+def _check_dtype(image: np.ndarray, name: str) -> None:
+    if isinstance(image, np.ma.MaskedArray):
+        raise TypeError(
+            f"`{name}` must be a plain array; got a masked one. Use `{name}.filled(value)`."
+        )
+    if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
+        raise TypeError(
+            f"`{name}` must have dtype uint8 or uint16; got {image.dtype}.{_dtype_cure(image)}"
+        )
+
+
+def _pair(name: str, rule: str, value: object) -> list[Any]:
+    if isinstance(value, str | bytes | dict | set) or not isinstance(value, Iterable):
+        raise TypeError(f"`{name}` must be {rule}; got {value!r}.")
+    items = list(value)
+    if len(items) != 2:
+        raise ValueError(f"`{name}` must be {rule}; got {value!r}.")
+    return items
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, SupportsIndex) and not isinstance(value, bool | np.bool_ | np.ndarray)
+
+
+def _is_number(value: object) -> bool:
+    return (
+        isinstance(value, SupportsFloat)
+        and not isinstance(value, bool | np.bool_ | np.ndarray)
+        and not isinstance(value, complex | np.complexfloating)
+    )
+
+
+def _array_cure(image: object) -> str:
+    if image is None:
+        return " Did reading the file fail?"
+    if isinstance(image, str | bytes):
+        return " Read the file first, with cxr_enhance.read_image."
+    return " Convert it with np.asarray."
+
+
+def _dtype_cure(image: np.ndarray) -> str:
+    if image.dtype.kind == "f":
+        return (
+            " For values 0..1, use np.rint(image * 255).astype(np.uint8); for 0..255,"
+            " np.rint(image).astype(np.uint8)."
+        )
+    if image.dtype.kind == "b":
+        return " Use image.astype(np.uint8) * 255."
+    if image.dtype.kind in "iu":
+        return " If the values fit, use image.astype(np.uint16)."
+    return ""
+
+
+def _shape_cure(image: np.ndarray, kind: str) -> str:
+    shape = image.shape
+    if len(shape) == 3 and shape[2] == 4:
+        return " Drop the alpha channel with image[..., :3]."
+    if len(shape) == 3 and shape[0] in (1, 3) and shape[2] not in (1, 3):
+        return " Channels come last: use np.moveaxis(image, 0, -1)."
+    if len(shape) == 3 and shape[2] == 3 and kind == "gray":
+        return " Convert it with cxr_enhance.rgb_to_gray, or use cxr_enhance.enhance."
+    if len(shape) == 2 and kind == "colour":
+        return " A gray image needs no conversion."
+    if len(shape) == 4:
+        return " Use cxr_enhance.enhance_batch for a batch."
+    return ""

@@ -1,0 +1,88 @@
+"""Words to the terminal: printable names, errors with their exit status, quiet codecs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+
+
+def printable(path: str) -> str:
+    """Show a file's name on one line, whatever bytes it holds."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def say(text: str) -> None:
+    """Print to standard output."""
+    typer.echo(text)
+
+
+def complain(text: str) -> None:
+    """Print to standard error."""
+    typer.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def errors_exit_with(status: int) -> Iterator[None]:
+    """Turn a foreseen error into its sentence and an exit status."""
+    try:
+        yield
+    except (TypeError, ValueError, ImportError) as error:
+        complain(f"Error: {printable(str(error))}")
+        raise typer.Exit(status) from error
+    except OSError as error:
+        name = "" if error.filename is None else f"{printable(os.fsdecode(error.filename))}: "
+        complain(f"Error: {name}{error.strerror or error}.")
+        raise typer.Exit(status) from error
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM, as batch schedulers send it; takes the way of Ctrl-C, which leaves no half file."""
+
+
+@contextlib.contextmanager
+def termination_interrupts() -> Iterator[None]:
+    """Raise `TerminatedError` at SIGTERM within the block."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise TerminatedError
+
+    try:
+        previous = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread, where signals are none of our business
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def load_quiet_opencv() -> None:
+    """Load OpenCV and keep its own log off the terminal; its errors come back as ours.
+
+    Only for the command line, which owns the process: the setting is global.
+    """
+    from cxr_enhance.io._opencv import load_cv2
+
+    cv2 = load_cv2()
+    with contextlib.suppress(AttributeError):
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def is_terminal() -> bool:
+    """Tell whether a person is likely to watch standard error."""
+    return sys.stderr.isatty()

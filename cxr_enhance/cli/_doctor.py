@@ -1,0 +1,96 @@
+"""`cxr-enhance doctor`: what is installed here, and whether it gives the right bytes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numba
+import numpy as np
+
+from cxr_enhance._cpu import usable_cpus
+from cxr_enhance._kernels._jit import cache_directory
+from cxr_enhance._self_check import run_self_check
+from cxr_enhance._version import __version__
+from cxr_enhance.cli import _console
+from cxr_enhance.io._opencv import installed_wheels, load_cv2, one_wheel_cure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Finding(NamedTuple):
+    label: str
+    text: str
+    is_problem: bool = False
+
+
+def doctor() -> int:
+    """Print every finding; return 1 if any is a problem, else 0."""
+    problems = 0
+    for finding in _findings():
+        mark = "PROBLEM " if finding.is_problem else ""
+        _console.say(f"{finding.label:<12} {mark}{_console.printable(finding.text)}")
+        problems += finding.is_problem
+    _console.say(f"{problems} problem{'s' if problems != 1 else ''} found")
+    return _console.FAILED if problems else 0
+
+
+def _findings() -> Iterator[_Finding]:
+    yield _Finding("cxr-enhance", f"{__version__} in {Path(__file__).parents[1]}")
+    yield _Finding("Python", f"{platform.python_version()} ({platform.python_implementation()})")
+    yield _Finding("NumPy", np.__version__)
+    yield _Finding("Numba", numba.__version__)
+    yield _Finding("system", f"{platform.platform()}")
+    yield _Finding("CPU", f"{_cpu_name()}; {usable_cpus()} of {os.cpu_count()} usable")
+    directory = cache_directory()
+    yield _Finding(
+        "cache",
+        "none: kernels are compiled anew in each process. Point NUMBA_CACHE_DIR at a folder of "
+        "yours to keep them."
+        if directory is None
+        else str(directory),
+    )
+    yield from _opencv_findings()
+    yield _self_check_finding()
+
+
+def _opencv_findings() -> Iterator[_Finding]:
+    try:
+        yield _Finding("OpenCV", str(load_cv2().__version__))
+    except ImportError as error:
+        yield _Finding("OpenCV", str(error), is_problem=True)
+    wheels = installed_wheels()
+    listed = ", ".join(f"{name} {version}" for name, version in wheels.items())
+    if len(wheels) > 1:
+        text = f"{listed}: they overwrite each other's files. {one_wheel_cure(wheels)}"
+        yield _Finding("wheels", text, is_problem=True)
+    else:
+        yield _Finding("wheels", listed or "no OpenCV wheel")
+
+
+def _self_check_finding() -> _Finding:
+    started = time.perf_counter()
+    results = run_self_check()
+    seconds = time.perf_counter() - started
+    counts = Counter(result.verdict for result in results)
+    text = f"{counts['same']} of {len(results)} stored results reproduced in {seconds:.1f} s"
+    wrong = [result for result in results if result.verdict != "same"]
+    if not wrong:
+        return _Finding("self-check", text)
+    first = "; ".join(f"{result.name}: {result.detail}" for result in wrong[:3])
+    return _Finding("self-check", f"{text}; {first}", is_problem=True)
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()

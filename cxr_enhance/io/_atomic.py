@@ -1,0 +1,92 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PREFIX = ".cxr-enhance-"
+_SUFFIX = ".tmp"
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether `name` is that of a file still being written, or left by a killed process."""
+    return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+
+
+def write_atomically(path: str, write: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
+    """Let `write` fill a temporary file beside `path`, then give it that name in one step.
+
+    Whatever fails, and wherever the process is interrupted, `path` holds either what it held
+    before or all of the new content, and the temporary file is removed. A symbolic link at `path`
+    is replaced, not followed. Nothing is forced to the disk: after a power cut the newest files
+    may be lost.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is false, even if it came to be during the write.
+    ValueError
+        If `path` exists and is neither a file nor a directory, such as a device or a pipe.
+    OSError
+        If the file cannot be written.
+    """
+    mode = _mode_of_existing(path, overwrite=overwrite)
+    temporary = os.path.join(os.path.dirname(path), f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
+    try:
+        # os.open, unlike the tempfile module, gives the permissions that the umask asks for.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with open(os.open(temporary, flags, 0o666), "wb") as file:
+            write(file)
+        if mode is not None:
+            with contextlib.suppress(PermissionError):  # another user's file in a shared folder
+                os.chmod(temporary, mode)
+        if overwrite:
+            os.replace(temporary, path)
+        else:
+            _link_or_claim(temporary, path)
+    except OSError as error:
+        # The user knows `path`, not our temporary name.
+        if error.filename == temporary and error.errno is not None:
+            raise type(error)(error.errno, error.strerror, path) from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def _mode_of_existing(path: str, *, overwrite: bool) -> int | None:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        raise ValueError(
+            f"`path` must name a regular file; got {path!r}, a device, pipe or socket."
+        )
+    if not overwrite:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    return stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
+
+
+def _link_or_claim(temporary: str, path: str) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+    except OSError:  # a file system without hard links: claim the name, then take it
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(path)
+            raise

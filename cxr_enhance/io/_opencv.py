@@ -1,0 +1,117 @@
+"""The one place that imports cv2, and the words for every way in which that fails."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from functools import cache
+from typing import Any
+
+WHEELS = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+_NEEDED = ("imdecode", "imencode", "IMREAD_ANYDEPTH", "__version__")
+_INSTALL = 'pip install "cxr-enhance[cli]"'
+_INSTALL_HEADLESS = 'pip install "cxr-enhance[headless]"'
+
+
+def load_cv2() -> Any:
+    """Import cv2 on first use.
+
+    Returns
+    -------
+    module
+        ``cv2``, checked to hold the functions this package calls.
+
+    Raises
+    ------
+    ImportError
+        If OpenCV is missing, cannot be loaded or is only half there, with the command that cures
+        it. The first failure is remembered: OpenCV's loader words a second one misleadingly.
+    """
+    module, failure = _import_cv2()
+    if module is None:
+        raise ImportError(failure)
+    return module
+
+
+def installed_wheels() -> dict[str, str]:
+    """Name and version of every OpenCV wheel in this environment; more than one is a conflict."""
+    found = {}
+    for name in WHEELS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def one_wheel_cure(wheels: dict[str, str]) -> str:
+    """Commands that leave one working OpenCV where several wheels share its folder."""
+    return f"Keep one: pip uninstall --yes {' '.join(wheels)}, then {_install_command(wheels)}"
+
+
+@cache
+def _import_cv2() -> tuple[Any, str]:
+    try:
+        module = importlib.import_module("cv2")
+    except ModuleNotFoundError as error:
+        if error.name == "cv2":
+            return None, (
+                "OpenCV is needed to read and write image files. "
+                f"Install it with: {_INSTALL} (on servers: {_INSTALL_HEADLESS})"
+            )
+        return None, _cannot_load(error)
+    except Exception as error:  # an extension module may raise anything while it loads
+        return None, _cannot_load(error)
+    missing = [name for name in _NEEDED if not hasattr(module, name)]
+    if missing:
+        return None, _half_there(missing)
+    return module, ""
+
+
+def _cannot_load(error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    said = f"OpenCV is installed but cannot be loaded: {reason}."
+    wheels = installed_wheels()
+    if len(wheels) > 1:
+        return f"{said} {_side_by_side(wheels)} {one_wheel_cure(wheels)}"
+    if "cannot open shared object file" in reason:  # libGL.so.1, libgthread-2.0.so.0, libxcb.so.1
+        return (
+            f"{said} The desktop build needs that library of the system; the headless build does "
+            f"not. Install it with: pip uninstall --yes {' '.join(wheels) or WHEELS[0]}, then "
+            f"{_INSTALL_HEADLESS}"
+        )
+    if "numpy" in reason.lower() or "_ARRAY_API" in reason:
+        return (
+            f"{said} It was built for another NumPy. "
+            f"Install a newer one with: pip install --upgrade {next(iter(wheels), WHEELS[0])}"
+        )
+    return f"{said} Reinstall it with: {_reinstall_command(wheels)}"
+
+
+def _half_there(missing: list[str]) -> str:
+    said = f"OpenCV is installed but broken: cv2 has no {missing[0]}."
+    wheels = installed_wheels()
+    if len(wheels) > 1:
+        return f"{said} {_side_by_side(wheels)} {one_wheel_cure(wheels)}"
+    return (
+        f"{said} This is what remains when one of two OpenCV wheels is uninstalled. "
+        f"Reinstall it with: {_reinstall_command(wheels)}"
+    )
+
+
+def _side_by_side(wheels: dict[str, str]) -> str:
+    return f"{' and '.join(wheels)} are installed side by side and overwrite each other."
+
+
+def _install_command(wheels: dict[str, str]) -> str:
+    headless = any(name.endswith("headless") for name in wheels)
+    return _INSTALL_HEADLESS if headless else _INSTALL
+
+
+def _reinstall_command(wheels: dict[str, str]) -> str:
+    return f"pip install --force-reinstall --no-deps {next(iter(wheels), WHEELS[0])}"

@@ -1,0 +1,190 @@
+"""Bytes to pixels, by content: one decoder a format, chosen by the file's first bytes.
+
+Knows nothing of enhancement. A further format is a row in `_DECODERS`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_enhance.io import _headers
+from cxr_enhance.io._opencv import load_cv2
+from cxr_enhance.io._signatures import HEAD_BYTES, READ, image_format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_enhance._types import Image
+
+_RULE = f"`source` must hold a whole {', '.join(READ[:-1])} or {READ[-1]} image"
+
+
+def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Image:
+    """Read an image file as it is stored: gray as gray, colour as RGB, 16 bits as 16 bits.
+
+    The format is told from the content, never from the name: JPEG, PNG, TIFF, WebP and BMP. The
+    pixels are those of ``cv2.imread``, with colour in RGB order and without its cut to 8 bits.
+
+    Parameters
+    ----------
+    source : str, PathLike, bytes, bytearray or memoryview
+        Name of a file, or the content of one.
+
+    Returns
+    -------
+    ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16
+        (H, W) where the file says that it is gray, (H, W, 3) RGB for every other file, even where
+        its three channels are equal. New array, native-endian, C-contiguous.
+
+    Raises
+    ------
+    TypeError
+        If `source` is neither a name nor bytes.
+    ValueError
+        If the content is empty, cut short, damaged, of no format read here, or of a depth other
+        than 8 or 16 bits without sign; the sentence ends in the file's name.
+    OSError
+        If the file cannot be opened or read; FileNotFoundError where it does not exist.
+    ImportError
+        If OpenCV is missing or cannot be loaded.
+
+    See Also
+    --------
+    write_image
+
+    Notes
+    -----
+    - Alpha is dropped, not blended. A palette becomes RGB.
+    - EXIF orientation is applied, as ``cv2.imread`` does (in WebP since OpenCV 5).
+    - WebP has no gray: its images are always (H, W, 3).
+    - Of a file with several pages or frames the first is read.
+    - CMYK becomes RGB by OpenCV's formula. TIFF of 10, 12 or 14 bits comes shifted left to 16.
+    - Embedded colour profiles and gamma are ignored, as in ``cv2.imread``.
+    - Damage inside JPEG scan data leaves no trace that OpenCV would report: such files are read as
+      far as the codec can. PNG, WebP and compressed TIFF carry checks and raise.
+    - OpenCV refuses images of more than 2**30 pixels; see its ``OPENCV_IO_MAX_IMAGE_PIXELS``.
+    - Safe to call from several threads; decoding releases the GIL.
+
+    Examples
+    --------
+    >>> from cxr_enhance import read_image, write_image
+    >>> import numpy as np, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "ramp.png"
+    >>> write_image(path, np.tile(np.arange(64, dtype=np.uint8), (48, 1)))
+    >>> read_image(path).shape
+    (48, 64)
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode_image(bytes(source))
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(
+            f"`source` must be a file's name or its bytes; got {type(source).__name__}."
+            f"{' Pass its .read().' if hasattr(source, 'read') else ''}"
+        )
+    with open(source, "rb") as file:
+        data = file.read()
+    try:
+        return decode_image(data)
+    except ValueError as error:
+        raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
+
+
+def read_if_image(path: str | os.PathLike[str]) -> bytes | None:
+    """Read a file whole if its first bytes are those of an image, else return None."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD_BYTES)
+        if image_format(head) is None:
+            return None
+        return head + file.read()
+
+
+def decode_image(data: bytes) -> Image:
+    """Decode the content of an image file; see `read_image`, which adds the file's name."""
+    if not data:
+        raise ValueError(f"{_RULE}; got an empty file.")
+    name = image_format(data[:HEAD_BYTES])
+    if name is None:
+        raise ValueError(f"{_RULE}; got {_no_image(data)}.")
+    if name not in _DECODERS:
+        raise ValueError(f"{_RULE}; got {name}. Convert it to PNG first.")
+    image = _DECODERS[name](data, name)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"{_RULE} of 8 or 16 bits a channel; got a {name} of {image.dtype}.")
+    if image.ndim == 2:
+        return image
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def _decode_with_opencv(data: bytes, name: str) -> Image:
+    cv2 = load_cv2()
+    # These two flags keep gray gray and 16 bits 16 bits, drop alpha and apply EXIF orientation.
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(f"OpenCV has no memory to decode this {name} image.") from error
+        if "CV_IO_MAX_IMAGE" in str(error):
+            raise ValueError(
+                f"{_RULE} within OpenCV's size limits; got a {name} with more than 2**20 pixels a "
+                "side or 2**30 in all."
+            ) from error
+        raise ValueError(
+            f"{_RULE}; got a {name} that OpenCV cannot decode: {error.err}."
+        ) from error
+    if image is None:
+        raise ValueError(
+            f"{_RULE}; got a {name} of {len(data)} bytes that is cut short, damaged, or of a kind "
+            "that OpenCV does not decode."
+        )
+    return image  # type: ignore[no-any-return]
+
+
+def _decode_png(data: bytes, name: str) -> Image:
+    if not _headers.png_is_whole(data):
+        raise ValueError(f"{_RULE}; got a PNG cut short after {len(data)} bytes.")
+    image = _decode_with_opencv(data, name)
+    if image.ndim == 3 and _headers.png_is_gray(data):  # OpenCV makes gray with alpha colour
+        return np.ascontiguousarray(image[..., 0])
+    return image
+
+
+def _decode_tiff(data: bytes, name: str) -> Image:
+    page = _headers.tiff_first_page(data)
+    if page is None:
+        raise ValueError(f"{_RULE}; got a TIFF cut short after {len(data)} bytes.")
+    if page.bits > 16 or not page.is_unsigned:
+        kind = "unsigned" if page.is_unsigned else "signed or floating-point"
+        raise ValueError(
+            f"{_RULE} of 8 or 16 bits a channel; got a TIFF of {kind} {page.bits}-bit values. "
+            "Scale it and save it as uint16."
+        )
+    if page.bits == 16 and page.white_is_zero:
+        # OpenCV inverts the 8-bit ones and not these: a negative must not pass for a positive.
+        raise ValueError(
+            f"{_RULE} where 0 is black; got a 16-bit TIFF where 0 is white (WhiteIsZero). Invert "
+            "its values and save it as BlackIsZero."
+        )
+    image = _decode_with_opencv(data, name)
+    if (image.dtype == np.uint8) != (page.bits <= 8):
+        raise ValueError(
+            f"{_RULE}; got a {page.bits}-bit TIFF of a kind that OpenCV cuts to {image.dtype}, "
+            "such as gray with alpha. Save it without alpha."
+        )
+    return image
+
+
+_DECODERS: dict[str, Callable[[bytes, str], Image]] = {
+    "JPEG": _decode_with_opencv,
+    "PNG": _decode_png,
+    "TIFF": _decode_tiff,
+    "WebP": _decode_with_opencv,
+    "BMP": _decode_with_opencv,
+}
+
+
+def _no_image(data: bytes) -> str:
+    return f"{len(data)} bytes that begin with {data[:8]!r}"

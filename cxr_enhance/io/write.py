@@ -1,0 +1,161 @@
+"""Pixels to files: the format by the name's extension, the file whole or not there at all."""
+
+from __future__ import annotations
+
+import operator
+import os
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from cxr_enhance._validation import check_image
+from cxr_enhance.io._atomic import write_atomically
+from cxr_enhance.io._opencv import load_cv2
+
+if TYPE_CHECKING:
+    from cxr_enhance._types import Image
+
+
+class _Format(NamedTuple):
+    name: str
+    holds_uint16: bool
+    max_side: int
+    quality_flag: str | None  # OpenCV's name of the quality option, where there is one
+
+
+_NPY = _Format("NumPy", True, 2**31, None)
+_TIFF = _Format("TIFF", True, 2**20, None)
+_JPEG = _Format("JPEG", False, 65_500, "IMWRITE_JPEG_QUALITY")
+_FORMATS = {
+    ".png": _Format("PNG", True, 1_000_000, None),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+    ".webp": _Format("WebP", False, 16_383, "IMWRITE_WEBP_QUALITY"),
+    ".npy": _NPY,
+}
+
+
+def write_image(
+    path: str | os.PathLike[str],
+    image: Image,
+    *,
+    quality: int = 95,
+    overwrite: bool = True,
+) -> None:
+    """Write an image to a file, in the format that its extension names.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Where to write: ``.png``, ``.tif`` and ``.tiff`` (lossless, 8 or 16 bits), ``.jpg``,
+        ``.jpeg`` and ``.webp`` (lossy, 8 bits), ``.npy`` (the array itself). The folder must exist.
+    image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
+        Gray or RGB. Any strides and byte order; not modified.
+    quality : int, default 95
+        1..100, for JPEG and WebP; lossless formats have none.
+    overwrite : bool, default True
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    TypeError
+        If `path` is no name, or `image` no uint8 or uint16 array.
+    ValueError
+        If the extension is of no format written here, the format cannot hold the image (uint16 in
+        JPEG or WebP, a side too long), `quality` is out of range, or `path` is a device or pipe.
+    FileExistsError
+        If `path` exists and `overwrite` is false.
+    OSError
+        If the file cannot be written.
+    ImportError
+        If OpenCV is missing or cannot be loaded (not needed for ``.npy``).
+
+    See Also
+    --------
+    read_image
+
+    Notes
+    -----
+    The file is written beside `path` under a temporary name and then renamed: a reader sees the
+    old file or the new one, never part of one, and a failure leaves nothing behind. A new file has
+    the permissions that the umask asks for, a replaced one keeps its own; a symbolic link is
+    replaced, not followed. Nothing is forced to the disk.
+    Safe to call from several threads; encoding releases the GIL.
+
+    Examples
+    --------
+    >>> import numpy as np, pathlib, tempfile
+    >>> from cxr_enhance import read_image, write_image
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "scan.png"
+    >>> write_image(path, np.full((48, 64), 4095, dtype=np.uint16))
+    >>> read_image(path).dtype
+    dtype('uint16')
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"`path` must be a file's name; got {type(path).__name__}.")
+    name = os.fsdecode(path)
+    extension = os.path.splitext(name)[1].lower()
+    if extension not in _FORMATS:
+        raise ValueError(f"`path` must end in {_list_or(list(_FORMATS))}; got {name!r}.")
+    pixels = check_image(image)
+    file_format = _FORMATS[extension]
+    _check_fits(pixels, file_format)
+    quality = _check_quality(quality)
+    if file_format is _NPY:
+        write_atomically(name, lambda file: _save_array(file, pixels), overwrite=overwrite)
+        return
+    encoded = _encode(pixels, extension, file_format, quality)
+    write_atomically(name, lambda file: file.write(encoded), overwrite=overwrite)
+
+
+def _check_fits(image: Image, file_format: _Format) -> None:
+    if image.dtype == np.uint16 and not file_format.holds_uint16:
+        raise ValueError(
+            f"`image` must have dtype uint8 for {file_format.name}; got uint16. Write .png or "
+            ".tif, or reduce it with (image >> 8).astype(np.uint8)."
+        )
+    if max(image.shape[:2]) > file_format.max_side:
+        raise ValueError(
+            f"`image` must have at most {file_format.max_side} pixels a side for "
+            f"{file_format.name}; got shape {image.shape}. Write .tif or .npy."
+        )
+
+
+def _check_quality(quality: object) -> int:
+    if isinstance(quality, bool) or not hasattr(quality, "__index__"):
+        raise TypeError(f"`quality` must be an int; got {quality!r}.")
+    value = operator.index(quality)
+    if not 1 <= value <= 100:
+        raise ValueError(f"`quality` must be from 1 to 100; got {quality!r}.")
+    return value
+
+
+def _encode(image: Image, extension: str, file_format: _Format, quality: int) -> Any:
+    cv2 = load_cv2()
+    pixels = image
+    if image.ndim == 3:
+        pixels = image[..., 0] if image.shape[2] == 1 else image[..., ::-1]
+    flag = file_format.quality_flag
+    options = [] if flag is None else [getattr(cv2, flag), quality]
+    try:
+        done, encoded = cv2.imencode(extension, np.ascontiguousarray(pixels), options)
+    except cv2.error as error:
+        done, reason = False, f": {error.err}"
+    else:
+        reason = ""
+    if not done:
+        raise ValueError(
+            f"`image` must be one that OpenCV can write as {file_format.name}; got shape "
+            f"{image.shape}, dtype {image.dtype}{reason}."
+        )
+    return encoded
+
+
+def _save_array(file: BinaryIO, image: Image) -> None:
+    np.save(file, image, allow_pickle=False)
+
+
+def _list_or(items: list[str]) -> str:
+    return f"{', '.join(items[:-1])} or {items[-1]}"

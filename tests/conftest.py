@@ -1,0 +1,57 @@
+"""Fixtures, Hypothesis profiles and the header line shared by every test."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadline: the first call of a kernel compiles it.
+for _profile, _examples in {"ci": 25, "nightly": 250}.items():
+    settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        # A compiling first call also looks like slow data generation.
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def opencv_version():
+    """Give cv2's version, or the reason why there is none."""
+    try:
+        return importlib.import_module("cv2").__version__
+    except ImportError as error:
+        return f"none ({error})"
+
+
+def pytest_report_header(config):
+    """Name the versions whose bytes the tests compare."""
+    return (
+        f"oracles: opencv {opencv_version()}, numpy {np.__version__}, {platform.machine()}; "
+        f"hypothesis profile {settings.get_current_profile_name()}"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skip what this machine has no oracle for."""
+    reasons = {}
+    if opencv_version().startswith("none"):
+        reasons["opencv"] = "cv2 is not installed"
+    if not os.environ.get("CXR_REAL_IMAGES"):
+        reasons["real_images"] = "CXR_REAL_IMAGES names no folder of radiographs"
+    for item in items:
+        for marker, reason in reasons.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def rng():
+    """Give a generator with the same seed in every test."""
+    return np.random.default_rng(20201120)

@@ -1,0 +1,104 @@
+"""`cxr-enhance doctor`: names what is there, and fails where something is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import cxr_enhance as cxe
+from cxr_enhance import _self_check
+from tests.golden import generate_self_check
+
+pytest.importorskip("typer")
+_doctor = pytest.importorskip("cxr_enhance.cli._doctor")
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    """Give a function that changes the stored cases."""
+    cases = _self_check.stored_cases()
+
+    def change(index, **entries):
+        cases[index].update(entries)
+        monkeypatch.setattr(_self_check, "stored_cases", lambda: cases)
+
+    return change
+
+
+@pytest.mark.opencv
+def test_a_sound_installation_has_no_problem(cli):
+    result = cli("doctor")
+    assert result.err == ""
+    assert result.status == 0
+    for label in ("cxr-enhance", "Python", "NumPy", "Numba", "system", "CPU", "cache", "OpenCV"):
+        assert any(line.startswith(label) for line in result.out.splitlines())
+    assert cxe.__version__ in result.out
+    assert np.__version__ in result.out
+    number = len(_self_check.stored_cases())
+    assert f"{number} of {number} stored results reproduced" in result.out
+    assert result.out.endswith("0 problems found\n")
+
+
+def test_a_result_that_differs_is_a_problem(cli, stored):
+    stored(2, output_sha256="0" * 64)
+    result = cli("doctor")
+    assert result.status == 1
+    assert "self-check   PROBLEM" in result.out
+    assert "other bytes than OpenCV's" in result.out
+
+
+def test_an_input_that_differs_is_told_apart(cli, stored):
+    stored(0, input_sha256="0" * 64)
+    result = cli("doctor")
+    assert result.status == 1
+    assert "its input is drawn differently here" in result.out
+
+
+def test_a_check_that_breaks_is_a_problem_not_a_traceback(cli, stored):
+    stored(0, params={"clip_limit": "strong"})
+    result = cli("doctor")
+    assert result.status == 1
+    assert "TypeError: `clip_limit` must be a number" in result.out
+
+
+def test_opencv_that_cannot_load_is_a_problem_and_the_rest_is_reported(cli, monkeypatch):
+    def fail():
+        raise ImportError("OpenCV is installed but cannot be loaded: libGL.so.1.")
+
+    monkeypatch.setattr(_doctor, "load_cv2", fail)
+    monkeypatch.setattr(_doctor, "installed_wheels", dict)
+    result = cli("doctor")
+    assert result.status == 1
+    assert "OpenCV       PROBLEM OpenCV is installed but cannot be loaded" in result.out
+    assert "stored results reproduced" in result.out
+    assert result.out.endswith("1 problem found\n")
+
+
+def test_two_opencv_wheels_are_a_problem_with_a_cure(cli, monkeypatch):
+    wheels = {"opencv-python": "5.0.0", "opencv-python-headless": "4.11.0"}
+    monkeypatch.setattr(_doctor, "installed_wheels", lambda: wheels)
+    result = cli("doctor")
+    assert result.status == 1
+    assert "opencv-python 5.0.0, opencv-python-headless 4.11.0: they overwrite" in result.out
+    assert "pip uninstall --yes opencv-python opencv-python-headless, then pip" in result.out
+
+
+def test_no_cache_directory_is_told_with_the_cure(cli, monkeypatch):
+    monkeypatch.setattr(_doctor, "cache_directory", lambda: None)
+    result = cli("doctor")
+    assert "none: kernels are compiled anew in each process" in result.out
+
+
+@pytest.mark.opencv
+def test_stored_cases_are_those_of_the_generator():
+    pytest.importorskip("cv2")
+    stored = json.loads(generate_self_check.PATH.read_text(encoding="utf-8"))
+    assert generate_self_check.build()["cases"] == stored["cases"]
+
+
+def test_stored_cases_are_many_small_and_named_once():
+    names = [case["name"] for case in _self_check.stored_cases()]
+    assert 10 <= len(names) == len(set(names)) <= 20
+    assert generate_self_check.PATH.stat().st_size < 20_000

@@ -1,0 +1,135 @@
+"""Every way in which OpenCV can be unusable ends in a sentence with its cure."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+import textwrap
+import types
+from pathlib import Path
+
+import pytest
+
+from cxr_enhance.io import _opencv
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Give a function that replaces what importing cv2 does and which wheels are installed."""
+
+    def set_up(import_result, wheels=()):
+        def import_module(name):
+            assert name == "cv2"
+            if isinstance(import_result, BaseException):
+                raise import_result
+            return import_result
+
+        def version(name):
+            if name in wheels:
+                return "5.0.0"
+            raise importlib.metadata.PackageNotFoundError(name)
+
+        monkeypatch.setattr(_opencv.importlib, "import_module", import_module)
+        monkeypatch.setattr(_opencv.importlib.metadata, "version", version)
+        _opencv._import_cv2.cache_clear()
+
+    yield set_up
+    monkeypatch.undo()
+    _opencv._import_cv2.cache_clear()
+
+
+def message():
+    with pytest.raises(ImportError) as caught:
+        _opencv.load_cv2()
+    return str(caught.value)
+
+
+def test_missing_opencv_names_the_extras(pretend):
+    pretend(ModuleNotFoundError("No module named 'cv2'", name="cv2"))
+    assert message() == (
+        "OpenCV is needed to read and write image files. Install it with: "
+        'pip install "cxr-enhance[cli]" (on servers: pip install "cxr-enhance[headless]")'
+    )
+
+
+@pytest.mark.parametrize("library", ["libGL.so.1", "libgthread-2.0.so.0", "libxcb.so.1"])
+def test_missing_system_library_names_the_headless_build(pretend, library):
+    reason = f"{library}: cannot open shared object file: No such file or directory"
+    pretend(ImportError(reason), wheels=["opencv-python"])
+    said = message()
+    assert f"OpenCV is installed but cannot be loaded: {library}: cannot open" in said
+    assert "pip uninstall --yes opencv-python, then pip install" in said
+    assert said.endswith('pip install "cxr-enhance[headless]"')
+
+
+def test_two_wheels_side_by_side_name_both(pretend):
+    wheels = ["opencv-python", "opencv-python-headless"]
+    pretend(ImportError("libGL.so.1: cannot open shared object file"), wheels=wheels)
+    said = message()
+    assert "opencv-python and opencv-python-headless are installed side by side" in said
+    assert "pip uninstall --yes opencv-python opencv-python-headless" in said
+
+
+def test_opencv_for_another_numpy_names_the_upgrade(pretend):
+    reason = "numpy.core.multiarray failed to import"
+    pretend(ImportError(reason), wheels=["opencv-python"])
+    assert "pip install --upgrade opencv-python" in message()
+
+
+def test_any_other_failure_names_the_reinstall(pretend):
+    pretend(RuntimeError("boom"), wheels=["opencv-python-headless"])
+    assert message().endswith(
+        "cannot be loaded: boom. Reinstall it with: "
+        "pip install --force-reinstall --no-deps opencv-python-headless"
+    )
+
+
+def test_what_remains_of_an_uninstalled_wheel_is_told(pretend):
+    pretend(types.ModuleType("cv2"), wheels=["opencv-python"])
+    said = message()
+    assert said.startswith("OpenCV is installed but broken: cv2 has no imdecode.")
+    assert "pip install --force-reinstall --no-deps opencv-python" in said
+
+
+def test_the_first_failure_is_remembered(pretend):
+    pretend(ImportError("the true reason"), wheels=["opencv-python"])
+    first = message()
+    assert message() == first
+
+
+def test_two_wheels_that_work_give_no_error(pretend):
+    working = types.SimpleNamespace(imdecode=1, imencode=1, IMREAD_ANYDEPTH=2, __version__="5")
+    pretend(working, wheels=["opencv-python", "opencv-contrib-python"])
+    assert _opencv.load_cv2() is working
+    assert list(_opencv.installed_wheels()) == ["opencv-python", "opencv-contrib-python"]
+
+
+def test_a_user_without_opencv_sees_the_sentence(tmp_path):
+    (tmp_path / "cv2.py").write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file')"
+    )
+    code = """
+        import cxr_enhance
+        try:
+            png = bytes.fromhex("89504e470d0a1a0a") + bytes(4) + b"IEND" + bytes(4)
+            cxr_enhance.read_image(png)
+        except ImportError as error:
+            print(error)
+    """
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, env=environment, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("OpenCV is installed but cannot be loaded: libGL.so.1")
+    assert done.stderr == ""
+
+
+@pytest.mark.opencv
+def test_the_installed_opencv_loads():
+    cv2 = pytest.importorskip("cv2")
+    assert _opencv.load_cv2() is cv2
