@@ -16,6 +16,8 @@ References: as for `clahe_u8`.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,7 +26,6 @@ from cxr_enhance._kernels.clahe_u8 import ROUND, restore_low_bits
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import copy_row, copy_tail, count_tile_row_u16
 from cxr_enhance._kernels.loads import load_word
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cxr_enhance._kernels.plan import Plan
@@ -77,7 +78,7 @@ def scale_to_lut(
 ) -> None:
     """Add the shared excess to the running sums and scale them to gray levels.
 
-    As in `clahe_u8.make_luts`: the batch is a straight line over the bins, the residual a
+    As in `clahe_u8.make_levels`: the batch is a straight line over the bins, the residual a
     staircase, and ``bin // step`` is exact in float32 for bins below 2**21.
 
     Parameters
@@ -90,13 +91,12 @@ def scale_to_lut(
     """
     batch = _I32(excess // num_bins)
     residual = _I32(excess % num_bins)
-    step = max(num_bins // residual, 1) if residual > 0 else 1
+    step = max(num_bins // int(residual), 1) if residual > 0 else 1
     inverse_step = _F32(1.0) / _F32(step)
     for i in range(lut.size):
         line = batch * (bins[i] + _I32(1))
         stair = _I32((_F32(bins[i]) + _F32(0.5)) * inverse_step) + _I32(1)
-        if stair > residual:
-            stair = residual
+        stair = stair if stair < residual else residual
         level = _F32(sums[i] + line + stair) * lut_scale
         lut[i] = _I32((level + ROUND) - ROUND)
 

@@ -5,7 +5,7 @@ The algorithm, each step a function:
 1. Extend the image by reflection until the grid divides it; count each tile's values
    (`histogram.count_tile_row_u8`).
 2. Clip each histogram at a limit and share what was cut off among all bins (`share_excess`).
-3. Cumulate, and scale the sums to a table of gray levels (`make_luts`).
+3. Cumulate, and scale the sums to a table of gray levels (`make_levels`).
 4. Pack the tables of the four tiles around a cell into one word a gray level (`pack_words`).
 5. Look up each pixel's word (`gather_words`) and blend its four levels by the pixel's distance to
    the four tile centres (`blend_row`).
@@ -21,6 +21,8 @@ References: K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", G
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,9 +37,9 @@ from cxr_enhance._kernels.lanes import (
     store_lanes,
     to_float,
     to_int,
+    transpose,
 )
 from cxr_enhance._kernels.loads import load_word
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cxr_enhance._kernels.plan import Plan
@@ -47,15 +49,15 @@ _I32 = np.int32
 _U = np.uintp
 _U32 = np.uint32
 _VALUES = 256
-_GROUP = _VALUES * LANES  # counts of eight tiles, or words of eight cells
+_GROUP = _VALUES * LANES  # counts or levels of eight tiles
 
 # Adding and subtracting 1.5 * 2**23 rounds a float32 between -2**22 and 2**22 to the nearest
 # integer, half to even: OpenCV's cvRound, in two instructions that vectorise.
 ROUND = _F32(12582912.0)
 
-# Groups of eight cells packed before a band is blended: enough for grids of 31 columns, few enough
-# (32 KiB) that the words stay in the first-level cache.
-_CELL_GROUPS_AT_A_TIME = 4
+# Cells packed before a band is blended: enough that rows of grids of 31 columns stay whole, few
+# enough (32 KiB of words) to be looked up in the first-level cache.
+_CELLS_AT_A_TIME = 32
 
 
 # (int32[::1], int32[::1], int32[::1]) -> None
@@ -110,17 +112,15 @@ def share_excess(
         inverse_steps[lane] = _F32(1.0) / _F32(step)
 
 
-# (int32[::1], Plan, int32[::1], int32[::1], float32[::1], uint8[::1], int64, int64) -> None
+# (int32[::1], Plan, int32[::1], int32[::1], float32[::1], uint8[::1]) -> None
 @inline_kernel
-def make_luts(
+def make_levels(
     counts: npt.NDArray[np.int32],
     plan: Plan,
     batches: npt.NDArray[np.int32],
     residuals: npt.NDArray[np.int32],
     inverse_steps: npt.NDArray[np.float32],
-    luts: npt.NDArray[np.uint8],
-    first: int,
-    pitch: int,
+    levels: npt.NDArray[np.uint8],
 ) -> None:
     """Cumulate the clipped and shared counts of eight tiles and scale them to gray levels.
 
@@ -134,8 +134,8 @@ def make_luts(
     counts : (256 * 8,) int32
     batches, residuals, inverse_steps : (8,)
         From `share_excess`.
-    luts : (bins * pitch,) uint8, output
-        The levels of bin ``b`` are written from ``luts[first + b * pitch]`` on.
+    levels : (256 * 8,) uint8, output
+        Bin by bin, the levels of the eight tiles.
     """
     num_bins = _VALUES >> plan.bit_shift
     area = plan.tile_width * plan.tile_height
@@ -150,26 +150,24 @@ def make_luts(
     half_past = spread(_F32(0.5))
     clipped = spread(_I32(0))
     line = spread(_I32(0))
-    at = _U(first)
     for value in range(_U(num_bins)):
         clipped = clipped + lower(load_lanes(counts, value * _U(LANES)), limit)
         line = line + batch
         stair = lower(to_int(half_past * inverse_step) + one, residual)
         level = to_float(clipped + line + stair) * lut_scale
-        store_lanes(luts, at, to_int((level + magic) - magic))
+        store_lanes(levels, value * _U(LANES), to_int((level + magic) - magic))
         half_past = half_past + next_bin
-        at += _U(pitch)
 
 
-# (int32[::1], int32[::1], Plan, Scratch..., uint8[::1], int64) -> None
+# (int32[::1], int32[::1], Plan, int32[::1], uint8[::1], uint8[::1]) -> None
 @inline_kernel
 def make_lut_row(
     counts: npt.NDArray[np.int32],
     bins: npt.NDArray[np.int32],
     plan: Plan,
     moved: npt.NDArray[np.int32],
+    levels: npt.NDArray[np.uint8],
     luts: npt.NDArray[np.uint8],
-    pitch: int,
 ) -> None:
     """Turn one row of tile histograms into tables (OpenCV's CLAHE_CalcLut_Body).
 
@@ -180,67 +178,89 @@ def make_lut_row(
     bins : (256,) int32
         The bin of each value; the empty array if each value is its own bin.
     moved : (256 * 8,) int32, scratch
-    luts : (bins * pitch,) uint8, output
-        Bin by bin, the levels of all tiles: that of tile ``t`` in column ``t + 1``, the first and
-        the last tile's repeated outwards.
+    levels : (2 * 256 * 8,) uint8, scratch
+    luts : ((groups * 8 + 2) * 256,) uint8, output
+        Table by table: that of tile ``t`` is the one numbered ``t + 1``, and the first and the
+        last tile's are repeated outwards.
     """
     batches = np.empty(LANES, np.int32)
     residuals = np.empty(LANES, np.int32)
     inverse_steps = np.empty(LANES, np.float32)
     for group in range(counts.size // _GROUP):
         group_counts = counts[group * _GROUP : (group + 1) * _GROUP]
+        first_levels = _U(0)
         if bins.size > 0:
             rebin(group_counts, bins, moved)
             group_counts = moved
         share_excess(group_counts, plan, batches, residuals, inverse_steps)
-        first = group * LANES + 1
-        make_luts(group_counts, plan, batches, residuals, inverse_steps, luts, first, pitch)
-    last = plan.tiles_x
-    for at in range(0, luts.size, pitch):
-        luts[at] = luts[at + 1]
-        luts[at + last + 1] = luts[at + last]
+        make_levels(group_counts, plan, batches, residuals, inverse_steps, levels)
+        if bins.size > 0:
+            first_levels = _U(_GROUP)
+            for value in range(_U(_VALUES)):
+                of_bin = load_lanes(levels, _U(bins[value]) * _U(LANES))
+                store_lanes(levels, first_levels + value * _U(LANES), of_bin)
+        table = _U((group * LANES + 1) * _VALUES)
+        for value in range(_U(0), _U(_VALUES), _U(LANES)):
+            at = first_levels + value * _U(LANES)
+            transpose(levels, at, luts, table + value, _U(_VALUES))
+    last = plan.tiles_x * _VALUES
+    for value in range(_VALUES):
+        luts[value] = luts[_VALUES + value]
+        luts[last + _VALUES + value] = luts[last + value]
 
 
-# (uint8[::1], uint8[::1], int64, int32[::1], int64, uint32[::1]) -> None
+# (uint8[::1], uint8[::1], int64, int64, uint32[::1]) -> None
 @inline_kernel
 def pack_words(
     above: npt.NDArray[np.uint8],
     below: npt.NDArray[np.uint8],
-    pitch: int,
-    bins: npt.NDArray[np.int32],
     first_cell: int,
+    cells: int,
     words: npt.NDArray[np.uint32],
 ) -> None:
     """Put the levels of the four tiles around a cell side by side in one word a value.
 
     From the lowest byte up: above left, above right, below left, below right. The next pass then
-    needs one load a pixel instead of four.
+    needs one load a pixel instead of four. Neighbouring cells share tables, so that all cells are
+    packed in one run over the tables.
 
     Parameters
     ----------
-    above, below : (bins * pitch,) uint8
-        Tables of two rows of tiles, from `make_lut_row`; cell ``c`` has columns ``c`` and
+    above, below : ((groups * 8 + 2) * 256,) uint8
+        Tables of two rows of tiles, from `make_lut_row`; cell ``c`` has tables ``c`` and
         ``c + 1`` at its sides.
-    bins : (256,) int32, or empty
-        As for `make_lut_row`: where the values' bins are looked up once for all pixels.
-    first_cell : int
-    words : (groups * 256 * 8,) uint32, output
-        For each group of eight cells, value by value, the words of the eight.
+    first_cell, cells : int
+    words : (at least cells * 256,) uint32, output
+        Cell by cell, value by value.
     """
-    second = spread(_I32(1 << 8))
-    third = spread(_I32(1 << 16))
-    fourth = spread(_I32(1 << 24))
-    for group in range(words.size // _GROUP):
-        column = _U(first_cell + group * LANES)
-        out = _U(group * _GROUP)
-        for value in range(_U(_VALUES)):
-            row = _U(bins[value]) if bins.size > 0 else value
-            at = row * _U(pitch) + column
-            packed = load_lanes(above, at) + load_lanes(above, at + _U(1)) * second
-            packed = packed + load_lanes(below, at) * third
-            packed = packed + load_lanes(below, at + _U(1)) * fourth
-            store_lanes(words, out, packed)
-            out += _U(LANES)
+    left = first_cell * _VALUES
+    above_left = above[left : left + cells * _VALUES]
+    above_right = above[left + _VALUES : left + (cells + 1) * _VALUES]
+    below_left = below[left : left + cells * _VALUES]
+    below_right = below[left + _VALUES : left + (cells + 1) * _VALUES]
+    for i in range(cells * _VALUES):
+        words[i] = (
+            _U32(above_left[i])
+            | (_U32(above_right[i]) << _U32(8))
+            | (_U32(below_left[i]) << _U32(16))
+            | (_U32(below_right[i]) << _U32(24))
+        )
+
+
+# (uint8[::1], uintp, uint32[::1], uintp, uint32[::1]) -> None
+@inline_kernel
+def gather_eight(
+    row: npt.NDArray[np.uint8],
+    x: int,
+    words: npt.NDArray[np.uint32],
+    offset: int,
+    gathered: npt.NDArray[np.uint32],
+) -> None:
+    """Look up the words of eight pixels from `x` on, in the table that begins at `offset`."""
+    pixels = load_word(row, x)
+    for k in range(_U(8)):
+        value = (pixels >> (_U(8) * k)) & _U(255)
+        gathered[x + k] = words[value + offset]
 
 
 # (uint8[::1], int64[::1], int64, int64, uint32[::1], uint32[::1]) -> None
@@ -262,28 +282,24 @@ def gather_words(
     ----------
     row : (W,) uint8
     cell_starts : (cells + 1,) int64
-    words : (groups * 256 * 8,) uint32
+    words : (cells * 256,) uint32
         From `pack_words`, of `first_cell` and those after it.
     gathered : (W,) uint32, output
     """
-    eight = _U(8)
-    byte = _U(255)
     for cell in range(last_cell - first_cell):
-        offset = _U(cell // LANES * _GROUP + cell % LANES)
+        offset = _U(cell * _VALUES)
         x = _U(cell_starts[first_cell + cell])
         end = _U(cell_starts[first_cell + cell + 1])
-        if x + eight > end:
+        if x + _U(8) > end:
             while x < end:
-                gathered[x] = words[_U(row[x]) * _U(LANES) + offset]
+                gathered[x] = words[_U(row[x]) + offset]
                 x += _U(1)
             continue
-        while x < end:
-            x = min(x, end - eight)
-            pixels = load_word(row, x)
-            for k in range(eight):
-                value = (pixels >> (eight * k)) & byte
-                gathered[x + k] = words[value * _U(LANES) + offset]
-            x += eight
+        for _ in range((end - x) // _U(8)):
+            gather_eight(row, x, words, offset, gathered)
+            x += _U(8)
+        if x < end:
+            gather_eight(row, end - _U(8), words, offset, gathered)
 
 
 # (uint32[::1], int64, int64, float32[::1], float32[::1], float32, float32, uint8[::1]) -> None
@@ -358,13 +374,13 @@ def equalize_u8(
 
     tail = np.empty((plan.pad_y, width), np.uint8)
     copy_tail(src, tail)
-    strips = np.zeros((LANES - 1) * _GROUP, np.int32)
+    strips = np.zeros(plan.tiles_x % LANES * _GROUP, np.int32)
     padded = np.empty(plan.tiles_x * plan.tile_width, np.uint8)
     moved = np.empty(_GROUP, np.int32)
-    cell_groups = (cells + LANES - 1) // LANES
-    pitch = (cell_groups + 1) * LANES
-    luts = np.empty((2, (_VALUES >> plan.bit_shift) * pitch), np.uint8)
-    words = np.empty(min(cell_groups, _CELL_GROUPS_AT_A_TIME) * _GROUP, np.uint32)
+    levels = np.empty(2 * _GROUP, np.uint8)
+    luts = np.empty((2, (counts.shape[1] // _VALUES + 2) * _VALUES), np.uint8)
+    room = min(cells, _CELLS_AT_A_TIME)
+    words = np.empty(room * _VALUES, np.uint32)
     gathered = np.empty(width, np.uint32)
 
     for band in range(plan.tiles_y + 1):
@@ -373,14 +389,13 @@ def equalize_u8(
             row_counts = counts[band] if counted else counts[0]
             if not counted:
                 count_tile_row_u8(src, tail, plan, band, row_counts, strips, padded)
-            make_lut_row(row_counts, bins, plan, moved, luts[current], pitch)
+            make_lut_row(row_counts, bins, plan, moved, levels, luts[current])
         upper = luts[1 - current] if band > 0 else luts[current]
         lower_ = luts[current] if band < plan.tiles_y else luts[1 - current]
-        for first_cell in range(0, cells, words.size // _VALUES):
-            last_cell = min(first_cell + words.size // _VALUES, cells)
+        for first_cell in range(0, cells, room):
+            last_cell = min(first_cell + room, cells)
             start, stop = cell_starts[first_cell], cell_starts[last_cell]
-            groups = (last_cell - first_cell + LANES - 1) // LANES
-            pack_words(upper, lower_, pitch, bins, first_cell, words[: groups * _GROUP])
+            pack_words(upper, lower_, first_cell, last_cell - first_cell, words)
             for y in range(band_starts[band], band_starts[band + 1]):
                 gather_words(src[y], cell_starts, first_cell, last_cell, words, gathered)
                 blend_row(gathered, start, stop, right, left, below[y], above[y], dst[y])

@@ -25,7 +25,6 @@ from cxr_enhance._kernels.gray import (
     weigh_table,
 )
 from cxr_enhance._kernels.histogram import (
-    copy_row,
     count_all_tiles,
     count_channels,
     count_image_u8,
@@ -36,9 +35,58 @@ from cxr_enhance._kernels.lanes import LANES
 from cxr_enhance._kernels.plan import Plan
 from cxr_enhance._kernels.stretch import apply_channel_tables, apply_table, fill_stretch_table
 
-# Tiles whose uint8 histograms are kept until the percentiles are known: 4 MiB of them. Finer
-# grids count the image by itself first.
-_KEPT_TILES = 4096
+
+# (uint8[:, ::1], uint8[:, ::1], Plan) -> None
+@inline_kernel
+def enhance_channel_u8(src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8], plan: Plan) -> None:
+    """CLAHE of a uint8 channel, white-balanced first if `plan` says so; `dst` may be `src`.
+
+    White balance needs the histogram of the whole image before the first table, so the tiles' are
+    then all counted first and kept: 1 KiB a tile.
+    """
+    groups = (plan.tiles_x + LANES - 1) // LANES
+    counts = np.empty((plan.tiles_y if plan.stretch else 1, groups * 256 * LANES), np.int32)
+    own_bins = not plan.stretch and plan.bit_shift == 0
+    bins = np.empty(0 if own_bins else 256, np.int32)
+    if plan.stretch:
+        image_counts = np.empty(256, np.int64)
+        table = np.empty(256, np.uint8)
+        count_all_tiles(src, plan, counts, image_counts)
+        fill_stretch_table(image_counts, src.size, plan.percentile_low, plan.percentile_high, table)
+        for value in range(bins.size):
+            bins[value] = table[value] >> plan.bit_shift
+    else:
+        for value in range(bins.size):
+            bins[value] = value >> plan.bit_shift
+    equalize_u8(src, dst, plan, bins, counts, plan.stretch)
+
+
+# (uint16[:, ::1], uint16[:, ::1], Plan) -> None
+@inline_kernel
+def enhance_channel_u16(
+    src: npt.NDArray[np.uint16], dst: npt.NDArray[np.uint16], plan: Plan
+) -> None:
+    """CLAHE of a uint16 channel, white-balanced first if `plan` says so; `dst` may be `src`."""
+    low, high = value_range(src)
+    n = high - low + 1
+    bins = np.empty(n, np.int32)
+    if plan.stretch:
+        image_counts = np.empty(65_536, np.int64)
+        table = np.empty(65_536, np.uint16)
+        count_image_u16(src, image_counts)
+        fill_stretch_table(image_counts, src.size, plan.percentile_low, plan.percentile_high, table)
+        for i in range(n):
+            bins[i] = table[low + i] >> plan.bit_shift
+    else:
+        for i in range(n):
+            bins[i] = (low + i) >> plan.bit_shift
+    duplicates = np.empty(n, np.int64)
+    found = 0
+    for i in range(n - 1, 0, -1):
+        if bins[i] == bins[i - 1]:
+            duplicates[found] = i
+            found += 1
+    equalize_u16(src, dst, plan, low, bins, duplicates[:found])
 
 
 # (T[:, ::1], T[:, ::1], int64[::1], Plan) -> None
@@ -56,80 +104,24 @@ def stretch_channel(
         apply_table(src[y], table, dst[y])
 
 
-# (T[:, ::1], T[:, ::1]) -> None
-@inline_kernel
-def copy_image(src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger]) -> None:
-    """Copy every row; `dst` may be `src`."""
-    for y in range(src.shape[0]):
-        copy_row(src[y], dst[y])
-
-
 # (uint8[:, ::1], uint8[:, ::1], Plan) -> None
 @inline_kernel
-def enhance_channel_u8(src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8], plan: Plan) -> None:
-    """White balance and CLAHE of a uint8 channel, each as `plan` says; `dst` may be `src`."""
-    image_counts = np.empty(256, np.int64)
-    if not plan.equalize:
-        if plan.stretch:
-            count_image_u8(src, image_counts)
-            stretch_channel(src, dst, image_counts, plan)
-        else:
-            copy_image(src, dst)
-        return
-
-    groups = (plan.tiles_x + LANES - 1) // LANES
-    counted = plan.stretch and plan.tiles_x * plan.tiles_y <= _KEPT_TILES
-    counts = np.empty((plan.tiles_y if counted else 1, groups * 256 * LANES), np.int32)
-    table = np.empty(256, np.uint8)
-    for value in range(256):
-        table[value] = value
-    if plan.stretch:
-        if counted:
-            count_all_tiles(src, plan, counts, image_counts)
-        else:
-            count_image_u8(src, image_counts)
-        fill_stretch_table(image_counts, src.size, plan.percentile_low, plan.percentile_high, table)
-    own_bins = not plan.stretch and plan.bit_shift == 0
-    bins = np.empty(0 if own_bins else 256, np.int32)
-    for value in range(bins.size):
-        bins[value] = table[value] >> plan.bit_shift
-    equalize_u8(src, dst, plan, bins, counts, counted)
+def balance_channel_u8(src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8], plan: Plan) -> None:
+    """White balance of a uint8 channel; `dst` may be `src`."""
+    counts = np.empty(256, np.int64)
+    count_image_u8(src, counts)
+    stretch_channel(src, dst, counts, plan)
 
 
 # (uint16[:, ::1], uint16[:, ::1], Plan) -> None
 @inline_kernel
-def enhance_channel_u16(
+def balance_channel_u16(
     src: npt.NDArray[np.uint16], dst: npt.NDArray[np.uint16], plan: Plan
 ) -> None:
-    """White balance and CLAHE of a uint16 channel, each as `plan` says; `dst` may be `src`."""
-    image_counts = np.empty(65_536 if plan.stretch else 0, np.int64)
-    if plan.stretch:
-        count_image_u16(src, image_counts)
-    if not plan.equalize:
-        if plan.stretch:
-            stretch_channel(src, dst, image_counts, plan)
-        else:
-            copy_image(src, dst)
-        return
-
-    low, high = value_range(src)
-    n = high - low + 1
-    bins = np.empty(n, np.int32)
-    if plan.stretch:
-        table = np.empty(65_536, np.uint16)
-        fill_stretch_table(image_counts, src.size, plan.percentile_low, plan.percentile_high, table)
-        for i in range(n):
-            bins[i] = table[low + i] >> plan.bit_shift
-    else:
-        for i in range(n):
-            bins[i] = (low + i) >> plan.bit_shift
-    duplicates = np.empty(n, np.int64)
-    found = 0
-    for i in range(n - 1, 0, -1):
-        if bins[i] == bins[i - 1]:
-            duplicates[found] = i
-            found += 1
-    equalize_u16(src, dst, plan, low, bins, duplicates[:found])
+    """White balance of a uint16 channel; `dst` may be `src`."""
+    counts = np.empty(65_536, np.int64)
+    count_image_u16(src, counts)
+    stretch_channel(src, dst, counts, plan)
 
 
 # (T[:, :, ::1], T[:, ::1], Plan, int64, int64) -> None
@@ -197,27 +189,17 @@ def to_one_channel(
     return without_stretch(plan)
 
 
-# The four stacks take (N, H, W) or (N, H, W, 3) `images` and write (N, H, W) `out`, which may be
-# the same array where the shapes are equal. Weights are those of the first and the third channel
-# in the gray, times 2**15.
+# The stacks take (N, H, W) or (N, H, W, 3) `images` and write (N, H, W) `out`, which may be the
+# same array where the shapes are equal. Weights are those of the first and the third channel in
+# the gray, times 2**15.
 
 
 # (uint8[:, :, ::1], uint8[:, :, ::1], Plan) -> None
 @kernel
 def enhance_gray_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], plan: Plan) -> None:
-    """Enhance each uint8 image of a gray stack."""
+    """CLAHE, after white balance if planned, of each uint8 image."""
     for i in range(images.shape[0]):
         enhance_channel_u8(images[i], out[i], plan)
-
-
-# (uint16[:, :, ::1], uint16[:, :, ::1], Plan) -> None
-@kernel
-def enhance_gray_u16(
-    images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], plan: Plan
-) -> None:
-    """Enhance each uint16 image of a gray stack."""
-    for i in range(images.shape[0]):
-        enhance_channel_u16(images[i], out[i], plan)
 
 
 # (uint8[:, :, :, ::1], uint8[:, :, ::1], Plan, int64, int64) -> None
@@ -229,10 +211,44 @@ def enhance_colour_u8(
     first_weight: int,
     third_weight: int,
 ) -> None:
-    """Enhance each uint8 image of a colour stack into a gray one."""
+    """Gray, then CLAHE, after white balance if planned, of each uint8 image."""
     for i in range(images.shape[0]):
         rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
         enhance_channel_u8(out[i], out[i], rest)
+
+
+# (uint8[:, :, ::1], uint8[:, :, ::1], Plan) -> None
+@kernel
+def balance_gray_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], plan: Plan) -> None:
+    """White balance alone of each uint8 image."""
+    for i in range(images.shape[0]):
+        balance_channel_u8(images[i], out[i], plan)
+
+
+# (uint8[:, :, :, ::1], uint8[:, :, ::1], Plan, int64, int64) -> None
+@kernel
+def balance_colour_u8(
+    images: npt.NDArray[np.uint8],
+    out: npt.NDArray[np.uint8],
+    plan: Plan,
+    first_weight: int,
+    third_weight: int,
+) -> None:
+    """Gray, after white balance if planned, of each uint8 image."""
+    for i in range(images.shape[0]):
+        rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
+        if rest.stretch:
+            balance_channel_u8(out[i], out[i], rest)
+
+
+# (uint16[:, :, ::1], uint16[:, :, ::1], Plan) -> None
+@kernel
+def enhance_gray_u16(
+    images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], plan: Plan
+) -> None:
+    """CLAHE, after white balance if planned, of each uint16 image."""
+    for i in range(images.shape[0]):
+        enhance_channel_u16(images[i], out[i], plan)
 
 
 # (uint16[:, :, :, ::1], uint16[:, :, ::1], Plan, int64, int64) -> None
@@ -244,32 +260,36 @@ def enhance_colour_u16(
     first_weight: int,
     third_weight: int,
 ) -> None:
-    """Enhance each uint16 image of a colour stack into a gray one."""
+    """Gray, then CLAHE, after white balance if planned, of each uint16 image."""
     for i in range(images.shape[0]):
         rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
         enhance_channel_u16(out[i], out[i], rest)
 
 
-# (uint8[:, ::1], uint8[:, ::1], Plan) -> None
+# (uint16[:, :, ::1], uint16[:, :, ::1], Plan) -> None
 @kernel
-def white_balance_gray_u8(
-    src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8], plan: Plan
+def balance_gray_u16(
+    images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], plan: Plan
 ) -> None:
-    """White balance of an (H, W) uint8 image."""
-    counts = np.empty(256, np.int64)
-    count_image_u8(src, counts)
-    stretch_channel(src, dst, counts, plan)
+    """White balance alone of each uint16 image."""
+    for i in range(images.shape[0]):
+        balance_channel_u16(images[i], out[i], plan)
 
 
-# (uint16[:, ::1], uint16[:, ::1], Plan) -> None
+# (uint16[:, :, :, ::1], uint16[:, :, ::1], Plan, int64, int64) -> None
 @kernel
-def white_balance_gray_u16(
-    src: npt.NDArray[np.uint16], dst: npt.NDArray[np.uint16], plan: Plan
+def balance_colour_u16(
+    images: npt.NDArray[np.uint16],
+    out: npt.NDArray[np.uint16],
+    plan: Plan,
+    first_weight: int,
+    third_weight: int,
 ) -> None:
-    """White balance of an (H, W) uint16 image."""
-    counts = np.empty(65_536, np.int64)
-    count_image_u16(src, counts)
-    stretch_channel(src, dst, counts, plan)
+    """Gray, after white balance if planned, of each uint16 image."""
+    for i in range(images.shape[0]):
+        rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
+        if rest.stretch:
+            balance_channel_u16(out[i], out[i], rest)
 
 
 # (T[:, :, ::1], T[:, :, ::1], Plan) -> None

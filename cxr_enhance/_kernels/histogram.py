@@ -10,7 +10,7 @@ histograms of 65,536 bins would leave the caches; those are counted one tile aft
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,13 +43,23 @@ def count_lanes(
     Lane ``k`` begins at pixel ``start + k * lane_width``. Counts are added to a (256, 8) histogram
     that begins at ``counts[counts_start]``: the eight lanes of a value lie side by side.
     """
+    # Eight starts kept by hand: in a loop over lanes they would be worked out for every pixel.
     width = _U(lane_width)
-    first = _U(start)
+    lane0 = _U(start)
+    lane1, lane2, lane3 = lane0 + width, lane0 + width * _U(2), lane0 + width * _U(3)
+    lane4, lane5, lane6 = lane3 + width, lane3 + width * _U(2), lane3 + width * _U(3)
+    lane7 = lane6 + width
     base = _U(counts_start)
-    for offset in range(width):
-        for lane in range(_U(LANES)):
-            value = _U(row[first + lane * width + offset])
-            counts[base + value * _U(LANES) + lane] += _ONE
+    lanes = _U(LANES)
+    for x in range(width):
+        counts[base + _U(row[lane0 + x]) * lanes] += _ONE
+        counts[base + _U(row[lane1 + x]) * lanes + _U(1)] += _ONE
+        counts[base + _U(row[lane2 + x]) * lanes + _U(2)] += _ONE
+        counts[base + _U(row[lane3 + x]) * lanes + _U(3)] += _ONE
+        counts[base + _U(row[lane4 + x]) * lanes + _U(4)] += _ONE
+        counts[base + _U(row[lane5 + x]) * lanes + _U(5)] += _ONE
+        counts[base + _U(row[lane6 + x]) * lanes + _U(6)] += _ONE
+        counts[base + _U(row[lane7 + x]) * lanes + _U(7)] += _ONE
 
 
 # (uint8[::1] | uint16[::1], int64, int64, int64, int32[::1], int64, int64) -> None
@@ -162,7 +172,7 @@ def count_tile_row_u8(
         Which row of tiles, from 0.
     counts : (groups * 256 * 8,) int32, output
         For each group of eight tiles a (256, 8) histogram; lanes without a tile are 0.
-    strips : (7 * 256 * 8,) int32, scratch
+    strips : (tiles left over * 256 * 8,) int32, scratch
         All 0, before and after.
     padded : (plan.tiles_x * plan.tile_width,) uint8, scratch
     """
@@ -238,7 +248,7 @@ def count_all_tiles(
     height, width = src.shape
     tail = np.empty((plan.pad_y, width), np.uint8)
     copy_tail(src, tail)
-    strips = np.zeros((LANES - 1) * _BINS_U8 * LANES, np.int32)
+    strips = np.zeros(plan.tiles_x % LANES * _BINS_U8 * LANES, np.int32)
     padded = np.empty(plan.tiles_x * plan.tile_width, np.uint8)
     image_counts[:] = 0
     for tile_row in range(plan.tiles_y):

@@ -9,7 +9,7 @@ are a NumPy array of length 8, and the same kernels run.
 from __future__ import annotations
 
 import operator
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -31,8 +31,8 @@ class _LanesType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Lanes({element})")
 
 
-@register_model(_LanesType)  # type: ignore[untyped-decorator]
-class _LanesModel(models.PrimitiveModel):
+@register_model(_LanesType)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, lanes: _LanesType) -> None:
         element = manager.lookup(lanes.element).get_value_type()
         super().__init__(manager, lanes, ir.VectorType(element, LANES))
@@ -109,6 +109,30 @@ def _lower(_context: Any, a: Any, b: Any) -> Any:
     return a(a, b), codegen
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _transpose(_context: Any, source: Any, start: Any, target: Any, at: Any, pitch: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, word, square = ir.IntType(8), ir.IntType(32), LANES * LANES
+        rows = context.make_array(signature.args[0])(context, builder, args[0]).data
+        everything = ir.VectorType(byte, square)
+        pointer = builder.bitcast(builder.gep(rows, [args[1]]), everything.as_pointer())
+        loaded = builder.load(pointer)
+        loaded.align = 1
+        columns = context.make_array(signature.args[2])(context, builder, args[2]).data
+        offset = args[3]
+        undefined = ir.Constant(everything, ir.Undefined)
+        for lane in range(LANES):
+            places = [row * LANES + lane for row in range(LANES)]
+            mask = ir.Constant(ir.VectorType(word, LANES), places)
+            column = builder.shuffle_vector(loaded, undefined, mask)
+            out = builder.bitcast(builder.gep(columns, [offset]), column.type.as_pointer())
+            builder.store(column, out).align = 1
+            offset = builder.add(offset, args[4])
+        return context.get_dummy_value()
+
+    return types.void(source, types.uintp, target, types.uintp, types.uintp), codegen
+
+
 def _arithmetic(operation: Any, of_ints: str, of_floats: str) -> None:
     # Lets `a + b` and the like compile for lanes, each operation rounded by itself.
     @intrinsic  # type: ignore[untyped-decorator]
@@ -148,6 +172,15 @@ def _spread_array(number: Any) -> Lanes:
     return np.full(LANES, number)
 
 
+def _transpose_array(
+    source: npt.NDArray[Any], start: int, target: npt.NDArray[Any], at: int, pitch: int
+) -> None:
+    square = source[int(start) : int(start) + LANES * LANES].reshape(LANES, LANES)
+    for lane in range(LANES):
+        first = int(at) + lane * int(pitch)
+        target[first : first + LANES] = square[:, lane]
+
+
 _interpreted = bool(numba.config.DISABLE_JIT)
 
 # (int32[::1] | float32[::1] | uint8[::1], uintp) -> lanes from `index` on; uint8 widens to int32
@@ -164,3 +197,7 @@ to_int: Callable[..., Lanes] = (lambda lanes: lanes.astype(np.int32)) if _interp
 to_float: Callable[..., Lanes] = (
     (lambda lanes: lanes.astype(np.float32)) if _interpreted else _to_float
 )
+# (uint8[::1], uintp, uint8[::1], uintp, uintp) -> None
+# Reads 8 times 8 lanes from `start` of the first array on and writes lane k of all eight, side by
+# side, to `at + k * pitch` of the second.
+transpose: Callable[..., None] = _transpose_array if _interpreted else _transpose
