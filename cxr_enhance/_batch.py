@@ -12,7 +12,7 @@ from cxr_enhance._cpu import usable_cpus
 from cxr_enhance._enhance import enhance, result_shape
 from cxr_enhance._kernels.enhance import repeat_gray
 from cxr_enhance._params import EnhanceParams
-from cxr_enhance._plan import make_plan
+from cxr_enhance._plan import plan_of
 from cxr_enhance._stack import run_stack
 from cxr_enhance._validation import (
     as_kernel_input,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxr_enhance._types import Image
+
+_DEFAULT = EnhanceParams()
 
 # Pixels a thread takes at a time: about half a millisecond of work, against which taking them
 # costs nothing, and few enough that threads finish together.
@@ -66,7 +68,8 @@ def enhance_batch(
     images : ndarray of shape (N, H, W), (N, H, W, 1) or (N, H, W, 3), or sequence of images
         A stack of equal images, or a list or tuple of images of any sizes, channels and dtypes,
         each as `enhance` takes it. uint8 or uint16, any strides and byte order; not modified.
-        N may be 0.
+        N may be 0. An array of shape (N, H, 3) reads as one colour image and is refused; pass
+        gray images 3 pixels wide as a list.
     params : EnhanceParams, optional
         The options, the same for all images; None takes the study's.
     num_threads : int, optional
@@ -106,7 +109,7 @@ def enhance_batch(
     >>> [a.shape for a in cxr_enhance.enhance_batch([images[0], images[1, :20]])]
     [(32, 48), (20, 48)]
     """
-    params = check_params(params, EnhanceParams)
+    params = check_params(params, _DEFAULT)
     threads = usable_cpus() if num_threads is None else check_num_threads(num_threads)
     if isinstance(images, np.ndarray):
         return _enhance_stack(images, params, threads, out)
@@ -121,7 +124,7 @@ def _enhance_stack(images: Image, params: EnhanceParams, threads: int, out: obje
     result: Image = np.empty(shape, dtype)
     if out is not None:
         result = check_out(out, shape, dtype, images)
-    plan = make_plan((height, width), dtype, params)
+    plan = plan_of((height, width), dtype, params)
     stack = images[..., 0] if images.shape[3:] == (1,) else images
     gray = None if params.output == "rgb" else result.reshape(count, height, width)
 
@@ -142,7 +145,7 @@ def _enhance_sequence(
 ) -> list[Image]:
     for i, image in enumerate(images):
         check_image(image, name=f"images[{i}]")
-        make_plan(image.shape, image.dtype, params)
+        plan_of(image.shape, image.dtype, params)
     targets: Sequence[Image | None] = [None] * len(images)
     if out is not None:
         outs = check_out_list(out, len(images))

@@ -9,7 +9,14 @@ import numpy as np
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance._plan import make_plan
 from cxr_enhance._stack import run_stack
-from cxr_enhance._validation import as_kernel_input, check_image, check_out
+from cxr_enhance._validation import (
+    as_kernel_input,
+    check_bit_shift,
+    check_clip_limit,
+    check_image,
+    check_out,
+    check_tile_grid_size,
+)
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image, TileGridSize
@@ -88,24 +95,20 @@ def clahe(
     >>> cxr_enhance.clahe(ramp, clip_limit=2.0, tile_grid_size=(8, 4)).shape
     (48, 64)
     """
-    params = EnhanceParams(
-        percentiles=None,
-        clip_limit=_require_number(clip_limit),
-        tile_grid_size=tile_grid_size,
-        bit_shift=bit_shift,
-    )
+    if clip_limit is None:  # "no CLAHE" in EnhanceParams, not here
+        raise TypeError("`clip_limit` must be a number; got None. Use 0 to turn clipping off.")
     src = as_kernel_input(check_image(image, "gray"))
-    plan = make_plan(src.shape, src.dtype, params)
+    plan = make_plan(
+        src.shape,
+        src.dtype,
+        percentiles=None,
+        clip_limit=check_clip_limit(clip_limit),
+        tile_grid_size=check_tile_grid_size(tile_grid_size),
+        bit_shift=check_bit_shift(bit_shift),
+    )
     result = np.empty(src.shape, src.dtype)
     if out is not None:
         result = check_out(out, src.shape, src.dtype, image)
     height, width = src.shape[:2]
     run_stack(src.reshape(1, height, width), result.reshape(1, height, width), plan)
     return result
-
-
-def _require_number(clip_limit: float | None) -> float:
-    # None means "no CLAHE" in EnhanceParams; a call of `clahe` must not be that.
-    if clip_limit is None:
-        raise TypeError("`clip_limit` must be a number; got None. Use 0 to turn clipping off.")
-    return clip_limit

@@ -8,12 +8,14 @@ import numpy as np
 
 from cxr_enhance._kernels.enhance import repeat_gray
 from cxr_enhance._params import EnhanceParams
-from cxr_enhance._plan import make_plan
+from cxr_enhance._plan import plan_of
 from cxr_enhance._stack import run_stack
 from cxr_enhance._validation import as_kernel_input, check_image, check_out, check_params
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
+
+_DEFAULT = EnhanceParams()
 
 
 def enhance(
@@ -73,10 +75,10 @@ def enhance(
     >>> cxr_enhance.enhance(image, params).shape
     (48, 64, 3)
     """
-    params = check_params(params, EnhanceParams)
+    params = check_params(params, _DEFAULT)
     src = as_kernel_input(check_image(image))
     shape = result_shape(src.shape, params)
-    plan = make_plan(src.shape, src.dtype, params)
+    plan = plan_of(src.shape, src.dtype, params)
     result = np.empty(shape, src.dtype)
     if out is not None:
         result = check_out(out, shape, src.dtype, image)

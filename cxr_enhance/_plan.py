@@ -12,10 +12,30 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cxr_enhance._params import EnhanceParams
-    from cxr_enhance._types import ChannelOrder
+    from cxr_enhance._types import ChannelOrder, Percentiles, TileGridSize
 
 
-def make_plan(shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParams) -> Plan:
+def plan_of(shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParams) -> Plan:
+    """Work out the plan of `params`; see `make_plan`."""
+    return make_plan(
+        shape,
+        dtype,
+        percentiles=params.percentiles,
+        clip_limit=params.clip_limit,
+        tile_grid_size=params.tile_grid_size,
+        bit_shift=params.bit_shift,
+    )
+
+
+def make_plan(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    *,
+    percentiles: Percentiles | None,
+    clip_limit: float | None,
+    tile_grid_size: TileGridSize,
+    bit_shift: int,
+) -> Plan:
     """Work out tiles and limits for images of `shape`, whose first two sizes are (H, W).
 
     Raises
@@ -23,22 +43,27 @@ def make_plan(shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParam
     ValueError
         If `bit_shift` or `clip_limit` is too large for the images.
     """
-    low, high = params.percentiles or (0.0, 100.0)
-    stretch = params.percentiles is not None
-    if params.clip_limit is None:
+    low, high = percentiles or (0.0, 100.0)
+    stretch = percentiles is not None
+    if clip_limit is None:
         return Plan(stretch, low, high, False, 1, 1, 1, 1, 0, 0, 0)
-    check_bit_shift_fits(params.bit_shift, dtype)
-    check_grid_fits(params.tile_grid_size, dtype)
+    check_bit_shift_fits(bit_shift, dtype)
+    check_grid_fits(tile_grid_size, dtype)
     height, width = shape[:2]
-    tiles_x, tiles_y = params.tile_grid_size
+    tiles_x, tiles_y = tile_grid_size
     # OpenCV extends both axes as soon as one does not divide: the other by a whole tile count.
     divides = width % tiles_x == 0 and height % tiles_y == 0
     pad_x = 0 if divides else tiles_x - width % tiles_x
     pad_y = 0 if divides else tiles_y - height % tiles_y
     tile_width, tile_height = (width + pad_x) // tiles_x, (height + pad_y) // tiles_y
     area = tile_width * tile_height
-    num_bins = 256**dtype.itemsize >> params.bit_shift
-    limit = check_clip_limit_fits(params.clip_limit, area, num_bins) or area
+    if area >= 2**31:
+        raise ValueError(
+            f"`tile_grid_size` must make tiles of less than 2**31 pixels; got {tile_grid_size!r} "
+            f"for an image of {height} x {width}, tiles of {area}. Use a finer grid."
+        )
+    num_bins = 256**dtype.itemsize >> bit_shift
+    limit = check_clip_limit_fits(clip_limit, area, num_bins) or area
     return Plan(
         stretch,
         low,
@@ -50,7 +75,7 @@ def make_plan(shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParam
         tile_height,
         pad_y,
         min(limit, area),
-        params.bit_shift,
+        bit_shift,
     )
 
 

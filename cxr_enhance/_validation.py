@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,9 @@ _SHAPES = {
 }
 _CHANNELS: dict[str, tuple[int, ...]] = {"gray": (1,), "colour": (3,), "any": (1, 3)}
 _STACK_CURES = {2: " For one image, use cxr_enhance.enhance, or `images[None]`."}
+
+# These convert to int or float, but a flag or an array is not what was meant.
+_NO_NUMBERS = (bool, np.bool_, np.ndarray, np.complexfloating)
 
 T = TypeVar("T")
 
@@ -177,10 +180,11 @@ def _overlap(first: str, i: int, second: str, j: int) -> str:
     )
 
 
-def check_params(params: object, kind: type[T]) -> T:
-    """Return `params`, or the default record of `kind` for None."""
+def check_params(params: object, default: T) -> T:
+    """Return `params` if it is a record as `default` is, or `default` for None."""
+    kind = type(default)
     if params is None:
-        return kind()
+        return default
     if not isinstance(params, kind):
         cure = f" Use {kind.__name__}.from_dict." if isinstance(params, dict) else ""
         raise TypeError(
@@ -193,9 +197,9 @@ def check_percentiles(percentiles: object) -> Percentiles:
     """Return `percentiles` as two floats, ``0 <= low < high <= 100``."""
     rule = "`percentiles` must satisfy 0 <= low < high <= 100"
     pair = _pair("percentiles", "two numbers (low, high)", percentiles)
-    if not all(_is_number(value) for value in pair):
+    if not (_is_number(pair[0]) and _is_number(pair[1])):
         raise TypeError(f"`percentiles` must be two numbers (low, high); got {percentiles!r}.")
-    low, high = (float(value) for value in pair)
+    low, high = float(pair[0]), float(pair[1])
     if not 0 <= low < high <= 100:  # False for NaN too
         raise ValueError(f"{rule}; got {percentiles!r}.")
     return low + 0.0, high + 0.0  # -0.0 becomes 0.0
@@ -235,9 +239,9 @@ def check_tile_grid_size(tile_grid_size: object) -> TileGridSize:
     """Return `tile_grid_size` as two positive ints (columns, rows)."""
     rule = "two positive ints (columns, rows)"
     pair = _pair("tile_grid_size", rule, tile_grid_size)
-    if not all(_is_int(value) for value in pair):
+    if not (_is_int(pair[0]) and _is_int(pair[1])):
         raise TypeError(f"`tile_grid_size` must be {rule}; got {tile_grid_size!r}.")
-    columns, rows = (operator.index(value) for value in pair)
+    columns, rows = operator.index(pair[0]), operator.index(pair[1])
     if columns < 1 or rows < 1:
         raise ValueError(f"`tile_grid_size` must be {rule}; got {tile_grid_size!r}.")
     if columns * rows > MAX_TILES:
@@ -307,25 +311,22 @@ def _check_dtype(image: np.ndarray, name: str) -> None:
         )
 
 
-def _pair(name: str, rule: str, value: object) -> list[Any]:
-    if isinstance(value, str | bytes | dict | set) or not isinstance(value, Iterable):
-        raise TypeError(f"`{name}` must be {rule}; got {value!r}.")
-    items = list(value)
-    if len(items) != 2:
+def _pair(name: str, rule: str, value: object) -> tuple[Any, ...]:
+    if type(value) is not tuple:
+        if isinstance(value, str | bytes | dict | set) or not isinstance(value, Iterable):
+            raise TypeError(f"`{name}` must be {rule}; got {value!r}.")
+        value = tuple(value)
+    if len(value) != 2:
         raise ValueError(f"`{name}` must be {rule}; got {value!r}.")
-    return items
+    return value
 
 
 def _is_int(value: object) -> bool:
-    return isinstance(value, SupportsIndex) and not isinstance(value, bool | np.bool_ | np.ndarray)
+    return hasattr(type(value), "__index__") and not isinstance(value, _NO_NUMBERS)
 
 
 def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, SupportsFloat)
-        and not isinstance(value, bool | np.bool_ | np.ndarray)
-        and not isinstance(value, complex | np.complexfloating)
-    )
+    return hasattr(type(value), "__float__") and not isinstance(value, _NO_NUMBERS)
 
 
 def _array_cure(image: object) -> str:

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_enhance._kernels.enhance import (
-    white_balance_colour,
-    white_balance_gray_u8,
-    white_balance_gray_u16,
-)
+from cxr_enhance._kernels.enhance import white_balance_colour
 from cxr_enhance._params import EnhanceParams
-from cxr_enhance._plan import make_plan
+from cxr_enhance._plan import plan_of
+from cxr_enhance._stack import run_stack
 from cxr_enhance._validation import as_kernel_input, check_image, check_out
 
 if TYPE_CHECKING:
@@ -88,11 +85,10 @@ def white_balance(
     result = np.empty(src.shape, src.dtype)
     if out is not None:
         result = check_out(out, src.shape, src.dtype, image)
-    plan = make_plan(src.shape, src.dtype, params)
+    plan = plan_of(src.shape, src.dtype, params)
     height, width = src.shape[:2]
     if src.size == height * width:
-        gray_kernel = white_balance_gray_u8 if src.dtype == np.uint8 else white_balance_gray_u16
-        gray_kernel(src.reshape(height, width), result.reshape(height, width), plan)
+        run_stack(src.reshape(1, height, width), result.reshape(1, height, width), plan)
     else:
         white_balance_colour(src, result, plan)
     return result

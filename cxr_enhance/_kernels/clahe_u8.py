@@ -106,8 +106,8 @@ def share_excess(
     store_lanes(residuals, _U(0), spread(_I32(plan.tile_width * plan.tile_height)) - kept)
     for lane in range(LANES):
         excess = residuals[lane]
-        batches[lane] = excess // num_bins
-        residuals[lane] = excess % num_bins
+        batches[lane] = excess >> (8 - plan.bit_shift)
+        residuals[lane] = excess & (num_bins - 1)
         step = max(num_bins // residuals[lane], 1) if residuals[lane] > 0 else 1
         inverse_steps[lane] = _F32(1.0) / _F32(step)
 
@@ -203,10 +203,11 @@ def make_lut_row(
         for value in range(_U(0), _U(_VALUES), _U(LANES)):
             at = first_levels + value * _U(LANES)
             transpose(levels, at, luts, table + value, _U(_VALUES))
-    last = plan.tiles_x * _VALUES
-    for value in range(_VALUES):
-        luts[value] = luts[_VALUES + value]
-        luts[last + _VALUES + value] = luts[last + value]
+    last = _U(plan.tiles_x * _VALUES)
+    table = _U(_VALUES)
+    for value in range(_U(0), table, _U(LANES)):
+        store_lanes(luts, value, load_lanes(luts, table + value))
+        store_lanes(luts, last + table + value, load_lanes(luts, last + value))
 
 
 # (uint8[::1], uint8[::1], int64, int64, uint32[::1]) -> None
@@ -251,14 +252,30 @@ def pack_words(
 @inline_kernel
 def gather_eight(
     row: npt.NDArray[np.uint8],
-    x: int,
+    x: np.unsignedinteger,
     words: npt.NDArray[np.uint32],
-    offset: int,
+    offset: np.unsignedinteger,
     gathered: npt.NDArray[np.uint32],
 ) -> None:
     """Look up the words of eight pixels from `x` on, in the table that begins at `offset`."""
     pixels = load_word(row, x)
     for k in range(_U(8)):
+        value = (pixels >> (_U(8) * k)) & _U(255)
+        gathered[x + k] = words[value + offset]
+
+
+# (uint8[::1], uintp, uint32[::1], uintp, uint32[::1]) -> None
+@inline_kernel
+def gather_last_four(
+    row: npt.NDArray[np.uint8],
+    x: np.unsignedinteger,
+    words: npt.NDArray[np.uint32],
+    offset: np.unsignedinteger,
+    gathered: npt.NDArray[np.uint32],
+) -> None:
+    """Look up the words of the last four of the eight pixels from `x` on."""
+    pixels = load_word(row, x)
+    for k in range(_U(4), _U(8)):
         value = (pixels >> (_U(8) * k)) & _U(255)
         gathered[x + k] = words[value + offset]
 
@@ -298,8 +315,10 @@ def gather_words(
         for _ in range((end - x) // _U(8)):
             gather_eight(row, x, words, offset, gathered)
             x += _U(8)
-        if x < end:
+        if x + _U(4) < end:
             gather_eight(row, end - _U(8), words, offset, gathered)
+        elif x < end:
+            gather_last_four(row, end - _U(8), words, offset, gathered)
 
 
 # (uint32[::1], int64, int64, float32[::1], float32[::1], float32, float32, uint8[::1]) -> None

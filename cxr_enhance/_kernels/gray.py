@@ -88,11 +88,11 @@ def take_equal_channels(
     as colour are the common case, and cost one channel's work this way.
     """
     for y in range(src.shape[0]):
-        row, out = src[y], dst[y]
-        different = row[_U(0), _U(0)] ^ row[_U(0), _U(0)]
-        for x in range(_U(src.shape[1])):
-            first = row[x, _U(0)]
-            different |= (first ^ row[x, _U(1)]) | (first ^ row[x, _U(2)])
+        row, out = src[y].reshape(-1), dst[y]
+        different = False
+        for x in range(_U(out.size)):
+            first = row[x * _U(3)]
+            different |= (first != row[x * _U(3) + _U(1)]) | (first != row[x * _U(3) + _U(2)])
             out[x] = first
         if different:
             return False

@@ -251,15 +251,21 @@ def count_all_tiles(
     strips = np.zeros(plan.tiles_x % LANES * _BINS_U8 * LANES, np.int32)
     padded = np.empty(plan.tiles_x * plan.tile_width, np.uint8)
     image_counts[:] = 0
+    part = np.zeros(_BINS_U8, np.int32)
+    sums = np.zeros(_BINS_U8 * LANES, np.int32)
+    uncollected = 0
     for tile_row in range(plan.tiles_y):
         row_counts = counts[tile_row]
         count_tile_row_u8(src, tail, plan, tile_row, row_counts, strips, padded)
-        for group in range(0, row_counts.size, _BINS_U8 * LANES):
-            for value in range(_BINS_U8):
-                total = _I32(0)
-                for lane in range(LANES):
-                    total += row_counts[group + value * LANES + lane]
-                image_counts[value] += np.int64(total)
+        for group in range(0, row_counts.size, sums.size):
+            of_group = row_counts[group : group + sums.size]
+            for i in range(sums.size):
+                sums[i] += of_group[i]
+        uncollected += padded.size * plan.tile_height
+        if uncollected > _COLLECT_AFTER or tile_row == plan.tiles_y - 1:
+            merge_lanes(sums, 0, part, 0, 1)
+            collect(part, image_counts)
+            uncollected = 0
     for y in range(height + plan.pad_y):
         row = extended_row(src, tail, y, padded)
         for x in range(width if y < height else 0, row.size):

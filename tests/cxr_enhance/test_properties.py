@@ -8,7 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 import cxr_enhance as cxe
@@ -207,6 +207,7 @@ def test_with_both_steps_left_out_gray_images_pass_unchanged(image):
     st.data(),
 )
 def test_a_batch_equals_the_loop_at_any_thread_count(image, count, num_threads, data):
+    assume(image.ndim == 3 or image.shape[1] != 3)  # a stack of those reads as one colour image
     params = params_for(data, image)
     batch = np.stack([np.roll(image, n, axis=1) ^ image.dtype.type(n) for n in range(count)])
     before = batch.tobytes()

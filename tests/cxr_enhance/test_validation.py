@@ -638,3 +638,16 @@ def test_import_loads_no_framework_and_no_opencv():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_one_colour_image_is_not_taken_for_a_batch_of_narrow_ones():
+    with pytest.raises(ValueError, match=r"got \(6, 8, 3\), which reads as one colour image"):
+        cxe.enhance_batch(u8(6, 8, 3))
+    assert cxe.enhance_batch(u8(6, 8, 3)[None]).shape == (1, 6, 8)
+    assert [one.shape for one in cxe.enhance_batch(list(u8(6, 8, 3)))] == [(8, 3)] * 6
+
+
+def test_a_grid_of_very_many_columns_is_refused_for_uint16():
+    assert cxe.clahe(u8(6, 8), tile_grid_size=(1025, 1)).shape == (6, 8)
+    with pytest.raises(ValueError, match=r"at most 1024 columns for uint16 images; got \(1025, 1"):
+        cxe.clahe(u8(6, 8).astype(np.uint16), tile_grid_size=(1025, 1))
