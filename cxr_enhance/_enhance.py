@@ -59,8 +59,8 @@ def enhance(
     Fused: the stretch is composed into CLAHE's tables, so gray images, and colour images whose
     channels are equal, cost two passes over the pixels; colour images whose channels differ cost
     one more. Runs on one thread and releases the GIL; safe to call from many threads at once.
-    Scratch memory for uint8: 1 KiB a tile, at most 4 MiB, and a few KiB a tile column; for uint16,
-    1 MiB and about 40 bytes a tile column for every level between the lowest and the highest.
+    Scratch memory: that of `clahe`, and for white balance the histograms of all tiles, at most
+    4 MiB, for uint8 and 1 MiB for uint16.
 
     References
     ----------

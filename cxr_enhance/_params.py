@@ -37,7 +37,8 @@ class EnhanceParams:
         CLAHE's number of tiles as (columns, rows), OpenCV's order.
     bit_shift : int, default 0
         Low bits CLAHE drops before counting and restores as zeros: OpenCV's ``setBitShift``.
-        4 for 12-bit data stored in the high bits of uint16, for instance.
+        4 for 12-bit data stored in the high bits of uint16, for instance. Of no effect where
+        `clip_limit` is None, as is `tile_grid_size`.
     channel_order : {"rgb", "bgr"}, default "rgb"
         Order of the channels of colour images; matters where they differ.
     output : {"gray", "rgb"}, default "gray"
@@ -126,7 +127,7 @@ class EnhanceParams:
             raise TypeError(f"`text` must be a str; got {type(text).__name__}.")
         try:
             options = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(
                 f"`text` must be one JSON object; got invalid JSON: {error}."
             ) from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance._kernels import enhance as kernels
+from cxr_enhance._kernels.lanes import LANES
 from cxr_enhance._plan import gray_weights
 
 if TYPE_CHECKING:
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from cxr_enhance._types import ChannelOrder, Image
 
 
-# Tiles whose uint8 histograms are kept until the percentiles are known: 4 MiB of them. Finer grids
-# are white-balanced first, which costs a pass over the pixels.
+# uint8 white balance and CLAHE in one go keep the histograms of all tiles until the percentiles
+# are known: 4 MiB of them, at eight tiles a group, counted in 32 bits a row of tiles. Beyond,
+# images are white-balanced first, which costs a pass over the pixels.
 _KEPT_TILES = 4096
+_ROW_PIXELS = 2**30
 
 
 def run_stack(images: Image, out: Image, plan: Plan, channel_order: ChannelOrder = "rgb") -> None:
@@ -26,8 +29,11 @@ def run_stack(images: Image, out: Image, plan: Plan, channel_order: ChannelOrder
     eight_bit = images.dtype == np.uint8
     colour = images.ndim == 4
     weights = gray_weights(channel_order) if colour else ()
-    too_fine = eight_bit and plan.tiles_x * plan.tiles_y > _KEPT_TILES
-    if plan.equalize and not (plan.stretch and too_fine):
+    in_one_go = not (plan.stretch and eight_bit) or (
+        -(-plan.tiles_x // LANES) * LANES * plan.tiles_y <= _KEPT_TILES
+        and plan.tiles_x * plan.tile_width * plan.tile_height <= _ROW_PIXELS
+    )
+    if plan.equalize and in_one_go:
         _ENHANCE[colour, eight_bit](images, out, plan, *weights)
         return
     if plan.stretch or colour:

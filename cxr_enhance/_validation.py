@@ -29,7 +29,16 @@ _CHANNELS: dict[str, tuple[int, ...]] = {"gray": (1,), "colour": (3,), "any": (1
 _STACK_CURES = {2: " For one image, use cxr_enhance.enhance, or `images[None]`."}
 
 # These convert to int or float, but a flag or an array is not what was meant.
-_NO_NUMBERS = (bool, np.bool_, np.ndarray, np.complexfloating)
+_NO_NUMBERS = (
+    bool,
+    np.bool_,
+    np.ndarray,
+    np.complexfloating,
+    str,
+    bytes,
+    np.datetime64,
+    np.timedelta64,
+)
 
 T = TypeVar("T")
 
@@ -85,13 +94,13 @@ def check_stack(images: np.ndarray) -> None:
     if images.ndim == 4 and images.shape[3] not in _CHANNELS["any"]:
         raise ValueError(
             "`images` must have shape (N, H, W), (N, H, W, 1) or (N, H, W, 3); got "
-            f"{images.shape}.{_shape_cure(images[0], 'any') if len(images) else ''}"
+            f"{images.shape}.{_stack_cure(images.shape)}"
         )
-    if images.ndim == 3 and images.shape[2] == 3:
+    if images.ndim == 3 and images.shape[2] in (1, 3, 4):
         raise ValueError(
             "`images` must have shape (N, H, W), (N, H, W, 1) or (N, H, W, 3); got "
-            f"{images.shape}, which reads as one colour image. Pass `images[None]`, or for gray "
-            "images 3 pixels wide a list."
+            f"{images.shape}, which reads as one image with channels. Pass `images[None]`, or "
+            "a list if these are very narrow gray images."
         )
     if images.shape[1] == 0 or images.shape[2] == 0:
         raise ValueError(f"`images` must have at least one pixel each; got shape {images.shape}.")
@@ -199,7 +208,7 @@ def check_percentiles(percentiles: object) -> Percentiles:
     pair = _pair("percentiles", "two numbers (low, high)", percentiles)
     if not (_is_number(pair[0]) and _is_number(pair[1])):
         raise TypeError(f"`percentiles` must be two numbers (low, high); got {percentiles!r}.")
-    low, high = float(pair[0]), float(pair[1])
+    low, high = _as_float(pair[0]), _as_float(pair[1])
     if not 0 <= low < high <= 100:  # False for NaN too
         raise ValueError(f"{rule}; got {percentiles!r}.")
     return low + 0.0, high + 0.0  # -0.0 becomes 0.0
@@ -209,10 +218,7 @@ def check_clip_limit(clip_limit: object) -> float:
     """Return `clip_limit` as a finite float >= 0."""
     if not _is_number(clip_limit):
         raise TypeError(f"`clip_limit` must be a number; got {clip_limit!r}.")
-    try:
-        value = float(clip_limit)  # type: ignore[arg-type]
-    except OverflowError:
-        value = math.inf
+    value = _as_float(clip_limit)
     if not 0 <= value < math.inf:
         raise ValueError(
             "`clip_limit` must be finite and at least 0 (0 turns clipping off); got "
@@ -288,6 +294,22 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         raise kind(f"`{name}` must be {' or '.join(map(repr, choices))}; got {value!r}.")
 
 
+def check_dtypes(dtypes: object) -> list[np.dtype[Any]]:
+    """Return `dtypes` as a list of dtypes, each uint8 or uint16."""
+    rule = "`dtypes` must be a list of np.uint8, np.uint16 or both"
+    if isinstance(dtypes, str | bytes | type) or not isinstance(dtypes, Iterable):
+        raise TypeError(f"{rule}; got {dtypes!r}.")
+    checked = []
+    for dtype in dtypes:
+        try:
+            checked.append(np.dtype(dtype))
+        except TypeError as error:
+            raise TypeError(f"{rule}; got {dtype!r}.") from error
+        if checked[-1] not in (np.uint8, np.uint16):
+            raise TypeError(f"{rule}; got {dtype!r}.")
+    return checked
+
+
 def check_num_threads(num_threads: object) -> int:
     """Return `num_threads` as an int >= 1."""
     if not _is_int(num_threads):
@@ -305,6 +327,8 @@ def _check_dtype(image: np.ndarray, name: str) -> None:
         raise TypeError(
             f"`{name}` must be a plain array; got a masked one. Use `{name}.filled(value)`."
         )
+    if isinstance(image, np.matrix):
+        raise TypeError(f"`{name}` must be a plain array; got a matrix. Use np.asarray({name}).")
     if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         raise TypeError(
             f"`{name}` must have dtype uint8 or uint16; got {image.dtype}.{_dtype_cure(image)}"
@@ -329,12 +353,19 @@ def _is_number(value: object) -> bool:
     return hasattr(type(value), "__float__") and not isinstance(value, _NO_NUMBERS)
 
 
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an int beyond every float
+        return math.inf
+
+
 def _array_cure(image: object) -> str:
     if image is None:
         return " Did reading the file fail?"
     if isinstance(image, str | bytes):
         return " Read the file first, with cxr_enhance.read_image."
-    return " Convert it with np.asarray."
+    return " Convert it with np.asarray(image, np.uint8), or np.uint16."
 
 
 def _dtype_cure(image: np.ndarray) -> str:
@@ -346,7 +377,11 @@ def _dtype_cure(image: np.ndarray) -> str:
     if image.dtype.kind == "b":
         return " Use image.astype(np.uint8) * 255."
     if image.dtype.kind in "iu":
-        return " If the values fit, use image.astype(np.uint16)."
+        return (
+            " For values 0..255, use image.astype(np.uint8); for 0..65535, image.astype(np.uint16)."
+        )
+    if image.dtype.kind == "O":
+        return " Pass images of unequal sizes to cxr_enhance.enhance_batch as a list."
     return ""
 
 
@@ -362,4 +397,12 @@ def _shape_cure(image: np.ndarray, kind: str) -> str:
         return " A gray image needs no conversion."
     if len(shape) == 4:
         return " Use cxr_enhance.enhance_batch for a batch."
+    return ""
+
+
+def _stack_cure(shape: tuple[int, ...]) -> str:
+    if shape[3] == 4:
+        return " Drop the alpha channel with images[..., :3]."
+    if shape[1] in (1, 3):
+        return " Channels come last: use np.moveaxis(images, 1, -1)."
     return ""

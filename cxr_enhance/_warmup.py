@@ -10,6 +10,7 @@ import numpy.typing as npt
 from cxr_enhance._enhance import enhance
 from cxr_enhance._gray import rgb_to_gray
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance._validation import check_dtypes
 from cxr_enhance._white_balance import white_balance
 
 if TYPE_CHECKING:
@@ -45,11 +46,12 @@ def warmup(dtypes: Iterable[npt.DTypeLike] = (np.uint8, np.uint16)) -> None:
     >>> import numpy as np, cxr_enhance
     >>> cxr_enhance.warmup([np.uint8])
     """
-    for dtype in dtypes:
-        image = np.zeros((4, 4, 3), np.dtype(dtype))
+    for dtype in check_dtypes(dtypes):
+        image = np.zeros((4, 4, 3), dtype)
         image[0, 0, 0] = 1
         enhance(image[..., 0], EnhanceParams(tile_grid_size=(2, 2)))
         enhance(image, EnhanceParams(tile_grid_size=(2, 2), output="rgb"))
+        enhance(image, EnhanceParams(clip_limit=None))
         white_balance(image[..., 0])
         white_balance(image)
         rgb_to_gray(image)

@@ -62,8 +62,8 @@ def white_balance(
     channel ``c`` with ``low, high = np.percentile(c, percentiles)``. Where the two percentiles
     coincide that formula divides by zero; such a channel is returned unchanged.
 
-    Runs on one thread and releases the GIL. Scratch memory: the histograms and tables, 9 KiB for
-    uint8 and 3 MiB for uint16 at most.
+    Runs on one thread and releases the GIL. Scratch memory: the histograms and tables, at
+    most 16 KiB for uint8 and 4 MiB for uint16.
 
     References
     ----------

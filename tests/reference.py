@@ -45,7 +45,8 @@ def stretch(channel, low, high):
     if low == high:
         return channel.copy()
     full = float(np.iinfo(channel.dtype).max)
-    return np.clip((channel - low) * full / (high - low), 0, full).astype(channel.dtype)
+    with np.errstate(over="ignore"):  # percentiles closer than any pixels: infinity, clipped
+        return np.clip((channel - low) * full / (high - low), 0, full).astype(channel.dtype)
 
 
 def percentile_of_counts(counts, q):

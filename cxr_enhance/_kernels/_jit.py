@@ -96,14 +96,16 @@ def _sources_stamp() -> str:
 
 def _is_private_and_writable(directory: Path) -> bool:
     # Cached code is loaded and run, so a directory that others can write to is not used.
+    others_may_write = stat.S_IWGRP | stat.S_IWOTH
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for part in (directory, directory.parent):
+        directory.parent.parent.mkdir(parents=True, exist_ok=True)
+        for part in (directory.parent, directory):
+            part.mkdir(mode=0o700, exist_ok=True)
             status = part.stat()
-            if hasattr(os, "getuid") and (
-                status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-            ):
+            if hasattr(os, "getuid") and status.st_uid != os.getuid():
                 return False
+            if status.st_mode & others_may_write and os.name == "posix":
+                part.chmod(stat.S_IMODE(status.st_mode) & ~others_may_write)
         with tempfile.TemporaryFile(dir=directory):
             return True
     except (OSError, RuntimeError):

@@ -13,12 +13,15 @@ _F32 = np.float32
 # (int64, int64) -> int64
 @inline_kernel
 def reflect_index(index: int, size: int) -> int:
-    """Fold `index` into 0..size-1 as OpenCV's BORDER_REFLECT_101 does, repeatedly if need be."""
+    """Fold `index`, 0 or more, into 0..size-1 as OpenCV's BORDER_REFLECT_101 does.
+
+    Reflecting at both ends repeats with a period of twice the distance between them.
+    """
     if size == 1:
         return 0
-    while index < 0 or index >= size:
-        index = -index if index < 0 else 2 * (size - 1) - index
-    return index
+    period = 2 * (size - 1)
+    place = index % period
+    return place if place < size else period - place
 
 
 # (int64, int64, int64[::1], float32[::1], float32[::1]) -> None

@@ -30,15 +30,15 @@ def mix_gray(
     """
     w0, w1, w2 = _U32(first_weight), _U32(GREEN), _U32(third_weight)
     for y in range(src.shape[0]):
-        row, out = src[y], dst[y]
-        for x in range(_U(src.shape[1])):
+        row, out = src[y].reshape(-1), dst[y]
+        for x in range(_U(out.size)):
             level = (
-                w0 * _U32(row[x, _U(0)])
-                + w1 * _U32(row[x, _U(1)])
-                + w2 * _U32(row[x, _U(2)])
+                w0 * _U32(row[x * _U(3)])
+                + w1 * _U32(row[x * _U(3) + _U(1)])
+                + w2 * _U32(row[x * _U(3) + _U(2)])
                 + _HALF
-            ) >> _SHIFT
-            out[x] = level
+            )
+            out[x] = _U32(level) >> _SHIFT
 
 
 # (T[:, :, ::1], uint32[:, ::1], T[:, ::1]) -> None
@@ -55,12 +55,14 @@ def mix_stretched_gray(
     """
     first, second, third = weighted[0], weighted[1], weighted[2]
     for y in range(src.shape[0]):
-        row, out = src[y], dst[y]
-        for x in range(_U(src.shape[1])):
+        row, out = src[y].reshape(-1), dst[y]
+        for x in range(_U(out.size)):
             level = (
-                first[_U(row[x, _U(0)])] + second[_U(row[x, _U(1)])] + third[_U(row[x, _U(2)])]
-            ) >> _SHIFT
-            out[x] = level
+                first[_U(row[x * _U(3)])]
+                + second[_U(row[x * _U(3) + _U(1)])]
+                + third[_U(row[x * _U(3) + _U(2)])]
+            )
+            out[x] = _U32(level) >> _SHIFT
 
 
 # (T[:, ::1], int64, uint32[::1]) -> None

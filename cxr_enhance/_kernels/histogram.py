@@ -326,18 +326,17 @@ def count_channels(src: npt.NDArray[np.unsignedinteger], counts: npt.NDArray[np.
     height, width, _ = src.shape
     uncollected = 0
     for y in range(height):
-        row = src[y]
-        for pair in range(_U(width // 2)):
-            x = pair + pair
-            even0[_U(row[x, _U(0)])] += _ONE
-            even1[_U(row[x, _U(1)])] += _ONE
-            even2[_U(row[x, _U(2)])] += _ONE
-            odd0[_U(row[x + _U(1), _U(0)])] += _ONE
-            odd1[_U(row[x + _U(1), _U(1)])] += _ONE
-            odd2[_U(row[x + _U(1), _U(2)])] += _ONE
+        row = src[y].reshape(-1)
+        for x in range(_U(0), _U(width // 2 * 6), _U(6)):
+            even0[_U(row[x])] += _ONE
+            even1[_U(row[x + _U(1)])] += _ONE
+            even2[_U(row[x + _U(2)])] += _ONE
+            odd0[_U(row[x + _U(3)])] += _ONE
+            odd1[_U(row[x + _U(4)])] += _ONE
+            odd2[_U(row[x + _U(5)])] += _ONE
         if width % 2:
             for channel in range(3):
-                even[channel, row[width - 1, channel]] += _ONE
+                even[channel, row[3 * (width - 1) + channel]] += _ONE
         uncollected += width
         if uncollected > _COLLECT_AFTER or y == height - 1:
             for channel in range(3):

@@ -106,8 +106,8 @@ def apply_channel_tables(
     """Replace each channel of an (H, W, 3) image by its levels in the table of that channel."""
     first, second, third = tables[0], tables[1], tables[2]
     for y in range(src.shape[0]):
-        row, out = src[y], dst[y]
-        for x in range(_U(src.shape[1])):
-            out[x, _U(0)] = first[_U(row[x, _U(0)])]
-            out[x, _U(1)] = second[_U(row[x, _U(1)])]
-            out[x, _U(2)] = third[_U(row[x, _U(2)])]
+        row, out = src[y].reshape(-1), dst[y].reshape(-1)
+        for x in range(_U(0), _U(row.size), _U(3)):
+            out[x] = first[_U(row[x])]
+            out[x + _U(1)] = second[_U(row[x + _U(1)])]
+            out[x + _U(2)] = third[_U(row[x + _U(2)])]

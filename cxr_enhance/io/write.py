@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import operator
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from cxr_enhance._validation import check_image
+from cxr_enhance._validation import as_kernel_input, check_image
 from cxr_enhance.io._atomic import write_atomically
 from cxr_enhance.io._opencv import load_cv2
 
@@ -99,7 +100,7 @@ def write_image(
     extension = os.path.splitext(name)[1].lower()
     if extension not in _FORMATS:
         raise ValueError(f"`path` must end in {_list_or(list(_FORMATS))}; got {name!r}.")
-    pixels = check_image(image)
+    pixels = as_kernel_input(check_image(image))
     file_format = _FORMATS[extension]
     _check_fits(pixels, file_format)
     quality = _check_quality(quality)
@@ -108,6 +109,23 @@ def write_image(
         return
     encoded = _encode(pixels, extension, file_format, quality)
     write_atomically(name, lambda file: file.write(encoded), overwrite=overwrite)
+
+
+def encode_image(image: Image, extension: str, quality: int) -> Any:
+    """Encode `image` as `extension` asks; what `write_image` would put into the file.
+
+    Returns
+    -------
+    bytes-like
+        Owned by the caller.
+    """
+    file_format = _FORMATS[extension]
+    _check_fits(image, file_format)
+    if file_format is _NPY:
+        file = io.BytesIO()
+        _save_array(file, image)
+        return file.getbuffer()
+    return _encode(image, extension, file_format, _check_quality(quality))
 
 
 def _check_fits(image: Image, file_format: _Format) -> None:

@@ -67,6 +67,13 @@ class TestCompilation:
         """Whatever the layout, access and order of the input: each form has one compiled type."""
         cxe.warmup()
         compiled = {name: list(kernel.signatures) for name, kernel in dispatchers().items()}
+        entries = [
+            name
+            for name, kernel in dispatchers().items()
+            if kernel._cache.__class__.__name__ == "_KernelCache"
+        ]
+        assert len(entries) >= 10
+        assert [name for name in entries if not compiled[name]] == []
         for dtype in (np.uint8, np.uint16):
             for shape in ((9, 11), (9, 11, 1), (9, 11, 3)):
                 image = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
@@ -94,6 +101,8 @@ def use_every_operation(image):
         params = cxe.EnhanceParams(tile_grid_size=(2, 2), output=output)
         cxe.enhance(image, params)
         cxe.enhance_batch([image, image], params, num_threads=2)
+    cxe.enhance(image, cxe.EnhanceParams(clip_limit=None))
+    cxe.enhance(image, cxe.EnhanceParams(percentiles=None, clip_limit=None))
     stack = np.stack([image, image])
     stack.flags.writeable = False
     cxe.enhance_batch(stack)

@@ -220,6 +220,20 @@ def test_enhance_equals_the_notebook_chain(size, channels, kind, channel_order):
         assert_same_image(cxe.enhance(image, params), expected)
 
 
+@pytest.mark.parametrize("grid", [(64, 64), (65, 64), (4097, 1), (1, 513), (1, 4097), (250, 250)])
+@pytest.mark.parametrize("channels", [None, 3])
+def test_enhance_equals_the_notebook_chain_with_more_tiles_than_are_kept(grid, channels):
+    """Fine grids are white-balanced before their tiles are counted, coarse ones in one go."""
+    image = make_image("radiograph", 67, 71, "uint8", channels)
+    options = {"tile_grid_size": grid, "clip_limit": 3.0}
+    expected = reference.notebook_chain(image, channel_order="rgb", **options)
+    assert_same_image(cxe.enhance(image, cxe.EnhanceParams(**options)), expected)
+    if channels:
+        equal = np.dstack([image[..., 0]] * 3)
+        expected = reference.notebook_chain(equal, channel_order="rgb", **options)
+        assert_same_image(cxe.enhance(equal, cxe.EnhanceParams(**options)), expected)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("channels", [None, 3])
 def test_enhance_equals_the_notebook_chain_on_a_real_size_image(kind, channels):

@@ -22,6 +22,11 @@ def params_for(data, image, **fixed):
     return EnhanceParams(**options)
 
 
+def stacks_are_told_from_images(image):
+    # A stack of gray images as narrow as that reads as one image with channels, and is refused.
+    return image.ndim == 3 or image.shape[1] not in (1, 3, 4)
+
+
 def shape_of_result(image, params):
     if params.output == "rgb":
         return (*image.shape[:2], 3)
@@ -47,6 +52,7 @@ def test_enhance_equals_its_numpy_twin_on_uint16(image, data):
 
 @given(strategies.images(), strategies.percentile_pairs())
 @example(np.array([[0, 255]], np.uint8), (5e-324, 100.0))
+@example(np.array([[0, 65535]], np.uint16), (0.0, 1e-306))
 def test_white_balance_equals_the_percentile_formula(image, percentiles):
     expected = reference.white_balance(image, percentiles)
     assert_same_image(cxe.white_balance(image, percentiles=percentiles), expected)
@@ -207,7 +213,7 @@ def test_with_both_steps_left_out_gray_images_pass_unchanged(image):
     st.data(),
 )
 def test_a_batch_equals_the_loop_at_any_thread_count(image, count, num_threads, data):
-    assume(image.ndim == 3 or image.shape[1] != 3)  # a stack of those reads as one colour image
+    assume(stacks_are_told_from_images(image))
     params = params_for(data, image)
     batch = np.stack([np.roll(image, n, axis=1) ^ image.dtype.type(n) for n in range(count)])
     before = batch.tobytes()
@@ -236,6 +242,7 @@ def test_a_list_of_unequal_images_equals_the_loop(images, num_threads, options):
 
 @given(strategies.images(channels=[None, 3], largest_side=20), strategies.layouts())
 def test_memory_layout_of_a_batch_does_not_matter(image, layout):
+    assume(stacks_are_told_from_images(image))
     batch = np.stack([image, image[::-1]])
     assert_same_image(cxe.enhance_batch(layout(batch)), cxe.enhance_batch(batch))
 

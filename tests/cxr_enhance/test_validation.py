@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -641,8 +642,10 @@ def test_import_loads_no_framework_and_no_opencv():
 
 
 def test_one_colour_image_is_not_taken_for_a_batch_of_narrow_ones():
-    with pytest.raises(ValueError, match=r"got \(6, 8, 3\), which reads as one colour image"):
-        cxe.enhance_batch(u8(6, 8, 3))
+    for channels in (1, 3, 4):
+        rule = rf"got \(6, 8, {channels}\), which reads as one image with channels"
+        with pytest.raises(ValueError, match=rule):
+            cxe.enhance_batch(u8(6, 8, channels))
     assert cxe.enhance_batch(u8(6, 8, 3)[None]).shape == (1, 6, 8)
     assert [one.shape for one in cxe.enhance_batch(list(u8(6, 8, 3)))] == [(8, 3)] * 6
 
@@ -651,3 +654,43 @@ def test_a_grid_of_very_many_columns_is_refused_for_uint16():
     assert cxe.clahe(u8(6, 8), tile_grid_size=(1025, 1)).shape == (6, 8)
     with pytest.raises(ValueError, match=r"at most 1024 columns for uint16 images; got \(1025, 1"):
         cxe.clahe(u8(6, 8).astype(np.uint16), tile_grid_size=(1025, 1))
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "got"),
+    [(np.uint8, "class 'numpy.uint8'"), ("uint8", "'uint8'"), ([float], "float"), (["x"], "'x'")],
+)
+def test_warmup_says_which_dtypes_it_takes(dtypes, got):
+    with pytest.raises(TypeError, match=rf"`dtypes` must be a list of .*; got .*{got}"):
+        cxe.warmup(dtypes)
+
+
+def test_a_matrix_is_not_taken_for_an_array():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        matrix = np.asmatrix(u8(6, 8))
+    with pytest.raises(TypeError, match=r"`image` must be a plain array; got a matrix"):
+        cxe.enhance(matrix)
+
+
+def test_numbers_beyond_every_float_are_out_of_range():
+    with pytest.raises(ValueError, match="`percentiles` must satisfy"):
+        EnhanceParams(percentiles=(0, 10**400))
+    with pytest.raises(ValueError, match="`clip_limit` must be finite"):
+        EnhanceParams(clip_limit=10**400)
+
+
+@pytest.mark.parametrize("value", [np.str_("2"), np.timedelta64(3, "D")])
+def test_what_only_converts_to_a_number_is_no_clip_limit(value):
+    with pytest.raises(TypeError, match="`clip_limit` must be a number"):
+        EnhanceParams(clip_limit=value)
+
+
+def test_deeply_nested_json_is_a_value_error():
+    with pytest.raises(ValueError, match="`text` must be one JSON object"):
+        EnhanceParams.from_json("[" * 100_000)
+
+
+def test_a_stack_with_channels_first_is_told_which_axis_to_move():
+    with pytest.raises(ValueError, match=r"np\.moveaxis\(images, 1, -1\)"):
+        cxe.enhance_batch(u8(5, 3, 40, 50))

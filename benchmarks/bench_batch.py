@@ -1,0 +1,67 @@
+"""Batches on one and two threads, against a pool of threads that call OpenCV.
+
+OpenCV's threads are started before the clock, ours with each call. Each works on whole images and
+has its own CLAHE object; OpenCV's own threads are off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import cxr_enhance as cxe
+from benchmarks import images, shapes
+from benchmarks.baselines import OpenCVPool
+from benchmarks.conftest import Row
+from benchmarks.targets import ONE_THREAD, OPENCV_POOL, TWO_THREADS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.shapes import Shape
+
+OPENCV_ONE_THREAD = "OpenCV pool, 1 thread"
+THREADS = {TWO_THREADS: 2, ONE_THREAD: 1, OPENCV_POOL: 2, OPENCV_ONE_THREAD: 1}
+# Images a thread takes at once, OpenCV's side: some milliseconds of work.
+AT_A_TIME = {shapes.SQUARE: 1, shapes.NETWORK_INPUT: 16}
+
+
+@pytest.mark.parametrize("contender", THREADS)
+@pytest.mark.parametrize("white_balance", [True, False], ids=["chain", "clahe"])
+@pytest.mark.parametrize(
+    ("count", "shape"),
+    [(64, shapes.SQUARE), (512, shapes.NETWORK_INPUT)],
+    ids=["64x1024x1024", "512x224x224"],
+)
+def bench_enhance_batch(
+    race: Callable[..., None],
+    sized: Callable[[Shape], Shape],
+    timing: bool,
+    count: int,
+    shape: Shape,
+    white_balance: bool,
+    contender: str,
+) -> None:
+    stack = images.stack(count if timing else 8, sized(shape))
+    params = cxe.EnhanceParams() if white_balance else cxe.EnhanceParams(percentiles=None)
+    options = {"white_balance": white_balance, "at_a_time": AT_A_TIME[shape]}
+    with OpenCVPool(2, **options) as two, OpenCVPool(1, **options) as one:
+        race(
+            Row(
+                operation="enhance_batch" if white_balance else "enhance_batch, CLAHE alone",
+                image=f"{count} images of {shapes.name(shape, np.uint8)}",
+                nbytes=stack.nbytes,
+                pixels=stack.size,
+                threads=THREADS[contender],
+            ),
+            contender,
+            {
+                TWO_THREADS: lambda: cxe.enhance_batch(stack, params, num_threads=2),
+                ONE_THREAD: lambda: cxe.enhance_batch(stack, params, num_threads=1),
+                OPENCV_POOL: lambda: two.enhance(stack),
+                OPENCV_ONE_THREAD: lambda: one.enhance(stack),
+            },
+            images=count,
+        )

@@ -1,0 +1,113 @@
+"""Writes the tables of README.md and docs/ from the results in ``benchmarks/results``.
+
+``python -m benchmarks.make_tables`` rewrites what stands between the markers
+``<!-- bench:begin NAME -->`` and ``<!-- bench:end NAME -->``, and ``results/README.md``.
+``--check`` writes nothing and ends with 1 if anything would change. ``--targets`` prints every
+target beside what each run measured and ends with 1 if one was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.results import Runs
+from benchmarks.tables import machine_table, table
+from benchmarks.targets import TARGETS
+from benchmarks.verdicts import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+_MARKED = re.compile(
+    r"(?P<begin><!-- bench:begin (?P<name>[\w-]+) -->\n).*?(?P<end><!-- bench:end (?P=name) -->)",
+    re.DOTALL,
+)
+_MARKER = re.compile(r"<!-- bench:(?:begin|end) ")
+
+
+def fill(text: str, runs: Runs) -> str:
+    """Put the tables between the markers of a document.
+
+    Raises
+    ------
+    ValueError
+        If a marker has no partner, or names a table there is no result for.
+    """
+    found = _MARKED.findall(text)
+    if 2 * len(found) != len(_MARKER.findall(text)):
+        raise ValueError("each `bench:begin NAME` must have its `bench:end NAME`; got one without.")
+    return _MARKED.sub(
+        lambda match: f"{match['begin']}\n{table(runs, match['name'])}\n\n{match['end']}", text
+    )
+
+
+def results_readme(runs: Runs) -> str:
+    """Write the page that stands beside the results."""
+    commands = "\n".join(
+        f"pytest benchmarks --benchmark-json=benchmarks/results/{run.name}" for run in runs.runs
+    )
+    return (
+        "# Results\n\n"
+        "Written by `python -m benchmarks.make_tables`, like the tables of `README.md` and\n"
+        "`docs/performance.md`, from the files beside it. New runs replace these.\n\n"
+        f"{machine_table(runs)}\n\n```sh\n{commands}\n```\n"
+    )
+
+
+def pages(runs: Runs, results: Path, documents: Sequence[Path]) -> dict[Path, str]:
+    """Give the text that every page should have."""
+    filled = {path: fill(path.read_text(), runs) for path in documents if path.exists()}
+    return {**filled, results / "README.md": results_readme(runs)}
+
+
+def update(wanted: dict[Path, str], *, check: bool) -> list[Path]:
+    """List the pages that differ from what they should be; write them unless `check`."""
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    if not check:
+        for path in stale:
+            path.write_text(wanted[path])
+    return stale
+
+
+def print_targets(runs: Runs) -> bool:
+    """Print every target with its figures; tell whether all hold in every run."""
+    verdicts = [verdict(runs, target) for target in TARGETS]
+    for _, sentence in verdicts:
+        sys.stdout.write(f"{sentence}\n")
+    missed = sum(not held for held, _ in verdicts)
+    sys.stdout.write(f"{len(verdicts) - missed} of {len(verdicts)} targets hold.\n")
+    return missed == 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.make_tables", description=__doc__)
+    parser.add_argument(
+        "files", nargs="*", type=Path, help="results to read; all of benchmarks/results if none"
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
+    parser.add_argument("--targets", action="store_true", help="judge targets; write nothing")
+    options = parser.parse_args(arguments)
+    try:
+        runs = Runs.load(options.files or RESULTS.glob("*.json"))
+        if options.targets:
+            return 0 if print_targets(runs) else 1
+        stale = update(pages(runs, RESULTS, DOCUMENTS), check=options.check)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for path in stale:
+        word = "disagrees with the results" if options.check else "written"
+        sys.stdout.write(f"{path.relative_to(ROOT)}: {word}\n")
+    return 1 if options.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

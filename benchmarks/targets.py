@@ -1,0 +1,102 @@
+"""What each benchmark must reach; the only place where a target is written.
+
+A target names a group of benchmarks and contenders in it. Ratios are of medians within one run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+OURS = "cxr_enhance"
+OPENCV = "OpenCV"
+NOTEBOOK = "notebook"
+OPENCV_POOL = "OpenCV pool, 2 threads"
+ONE_THREAD, TWO_THREADS = f"{OURS}, 1 thread", f"{OURS}, 2 threads"
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Faster:
+    """`of` takes at most the time of `than` divided by `at_least`."""
+
+    group: str
+    than: str
+    at_least: float
+    aim: float
+    of: str = OURS
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """A figure of `of` stays at or below `at_most`.
+
+    `quantity` is "seconds", the median time; or the name of a figure in ``extra_info``.
+    """
+
+    group: str
+    quantity: str
+    at_most: float
+    of: str = OURS
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Time per megapixel of our contenders differs at most by the factor `at_most`."""
+
+    group: str
+    at_most: float
+    of: str = OURS
+
+
+Target = Faster | AtMost | Flat
+
+_U8 = ("uint8 1024x1024", "uint8 2048x2500")
+_BATCHES = ("64 images of uint8 1024x1024", "512 images of uint8 224x224")
+
+TARGETS: tuple[Target, ...] = (
+    *(
+        Faster(f"clahe|{image}, {grid} tiles", OPENCV, 3.3, 3.7)
+        for image in _U8
+        for grid in ("8x8", "16x16")
+    ),
+    Faster("clahe|uint8 224x224, 8x8 tiles", OPENCV, 2.8, 3.5),
+    Faster("clahe|uint8 224x224, 16x16 tiles", OPENCV, 3.0, 3.5),
+    Faster("clahe|uint16 2048x2500, 12-bit content, 8x8 tiles", OPENCV, 3.0, 4.0),
+    Faster("clahe|uint16 2048x2500, 12-bit content, 16x16 tiles", OPENCV, 4.5, 6.0),
+    Faster("clahe|uint16 2048x2500, 16-bit content, 8x8 tiles", OPENCV, 1.8, 3.0),
+    Faster("clahe|uint16 2048x2500, 16-bit content, 16x16 tiles", OPENCV, 1.8, 3.0),
+    Faster("white_balance|uint8 1024x1024, one channel", NOTEBOOK, 10.0, 14.0),
+    Faster("enhance|uint8 1024x1024, three equal channels", NOTEBOOK, 15.0, 19.0),
+    Faster("enhance|uint8 224x224, three equal channels", NOTEBOOK, 10.0, 16.0),
+    Faster("enhance|uint8 1024x1024, three unequal channels", NOTEBOOK, 7.0, 9.0),
+    Faster("enhance|uint8 1024x1024, one channel", OPENCV, 3.3, 4.0),
+    *(
+        Faster(f"{operation}|{batch}", ONE_THREAD, 1.9, 1.97, of=TWO_THREADS)
+        for operation in ("enhance_batch", "enhance_batch, CLAHE alone")
+        for batch in _BATCHES
+    ),
+    *(
+        Faster(f"{operation}|{batch}", OPENCV_POOL, 3.1, 3.7, of=TWO_THREADS)
+        for operation in ("enhance_batch", "enhance_batch, CLAHE alone")
+        for batch in _BATCHES
+    ),
+    AtMost("import|nothing called", "seconds", 0.5),
+    AtMost("import and enhance|one uint8 1024x1024, compiled before", "seconds", 1.0),
+    AtMost("import and enhance|one uint8 1024x1024, nothing compiled", "seconds", 6.0),
+    AtMost("peak memory of clahe|uint8 8192x8192", "bytes_beside_output", 16 * MIB),
+    AtMost("peak memory of enhance|uint8 8192x8192", "bytes_beside_output", 16 * MIB),
+    Flat("scaling of clahe|uint8, 1 to 64 megapixels", 1.5),
+    Flat("scaling of enhance|uint8, 1 to 64 megapixels", 1.5),
+)
+
+
+def targets_of(group: str, contender: str) -> list[dict[str, Any]]:
+    """List the targets of one contender, as they stand in the stored results."""
+    return [
+        {"kind": type(target).__name__, **dataclasses.asdict(target)}
+        for target in TARGETS
+        if target.group == group
+        and (contender.startswith(OURS) if isinstance(target, Flat) else contender == target.of)
+    ]

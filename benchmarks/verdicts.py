@@ -1,0 +1,70 @@
+"""Judging results by their targets: every run must hold every target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.formatting import duration, split, times
+from benchmarks.targets import MIB, OURS, AtMost, Faster, Flat, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.results import Runs
+
+
+def figures_of(runs: Runs, target: Target) -> list[float]:
+    """List what each run measured of a target."""
+    if isinstance(target, Faster):
+        return runs.ratios(target.group, target.of, target.than)
+    if isinstance(target, Flat):
+        return runs.spreads(target.group, target.of)
+    return runs.figures(target.group, target.of, target.quantity)
+
+
+def holds(target: Target, figure: float) -> bool:
+    """Tell whether a figure reaches its target."""
+    return figure >= target.at_least if isinstance(target, Faster) else figure <= target.at_most
+
+
+def verdict(runs: Runs, target: Target) -> tuple[bool, str]:
+    """Judge one target over all runs, each of which must hold it; give the sentence to print."""
+    measured = figures_of(runs, target)
+    held = len(measured) > 0 and all(holds(target, figure) for figure in measured)
+    shown = ", ".join(writer(target)(figure) for figure in measured) or "not measured"
+    if not measured:
+        word = "absent"
+    elif not held:
+        word = "MISSED"
+    elif isinstance(target, Faster) and min(measured) < target.aim:
+        word = "held"
+    else:
+        word = "held, and the aim" if isinstance(target, Faster) else "held"
+    aim = f", aim {times(target.aim)}" if isinstance(target, Faster) else ""
+    return held, f"{word:18} {title(target)}: {shown} ({bound(target)}{aim})"
+
+
+def title(target: Target) -> str:
+    """Name what a target is about."""
+    operation, image = split(target.group)
+    subject = f"{operation}, {image}"
+    if isinstance(target, Faster):
+        who = "" if target.of == OURS else f" by {target.of.removeprefix(f'{OURS}, ')}"
+        return f"{subject}{who}, against {target.than}"
+    if isinstance(target, Flat):
+        return f"{subject}, largest over smallest time per megapixel"
+    return f"{subject}, {target.quantity.replace('_', ' ')}"
+
+
+def bound(target: Target) -> str:
+    """Write what a target asks for."""
+    if isinstance(target, Faster):
+        return f"at least {times(target.at_least)}"
+    return f"at most {writer(target)(target.at_most)}"
+
+
+def writer(target: Target) -> Callable[[float], str]:
+    """Choose how the figures of a target are written."""
+    if isinstance(target, AtMost):
+        return duration if target.quantity == "seconds" else lambda value: f"{value / MIB:.1f} MiB"
+    return times
