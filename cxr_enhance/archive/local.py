@@ -1,143 +1,91 @@
-"""A plan carried out by a pool of threads on this machine, in bounded memory."""
+"""Work carried out by a pool of threads on this machine, in bounded memory."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING
 
-from cxr_enhance._enhance import enhance
-from cxr_enhance.io.read import decode_image, read_if_image
-from cxr_enhance.io.write import write_image
+from cxr_enhance.archive.outcome import Outcome, reason_of
+from cxr_enhance.archive.task import process
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable
 
-    from cxr_enhance._params import EnhanceParams
-    from cxr_enhance.archive.plan import PlannedFile
+    from cxr_enhance.archive.job import Job
+    from cxr_enhance.archive.task import Item
 
-Status: TypeAlias = Literal["written", "exists", "skipped", "failed"]
-
-_IMAGE_EXTENSIONS = frozenset(
-    (".bmp", ".dcm", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-)
+_GRACE_SECONDS = 1.0
 
 
-class Outcome(NamedTuple):
-    """What became of one file."""
-
-    source: str
-    target: str
-    status: Status
-    reason: str = ""
-
-
-def enhance_files(
-    files: Sequence[PlannedFile], params: EnhanceParams, *, num_threads: int, overwrite: bool
-) -> Generator[Outcome]:
-    """Enhance `files` in `num_threads` threads and yield each outcome as it comes.
-
-    Parameters
-    ----------
-    files : sequence of PlannedFile
-        What to read and where to write.
-    params : EnhanceParams
-        Options of the chain.
-    num_threads : int
-        At least 1; so many images are in memory at once.
-    overwrite : bool
-        Whether existing outputs are replaced.
-
-    Yields
-    ------
-    Outcome
-        One a file, in order of completion.
+class LocalEngine:
+    """A pool of `num_threads` threads, at least 1; so many images are in memory at once.
 
     Notes
     -----
-    When the generator is closed or its consumer interrupted, images not yet begun are dropped, and
-    those begun end before their next step: no output is ever left half written. All work is done in
-    the pool, none in the calling thread, where an interrupt during the compilation of a kernel
-    would be lost in LLVM's callbacks; it takes effect when the compilation is over.
+    When the generator of `run` is closed or its consumer interrupted, images not yet begun are
+    dropped, and those begun end before their next step: no output is ever left half written. All
+    work is done in the pool, none in the calling thread, where an interrupt during the compilation
+    of a kernel would be lost in LLVM's callbacks. A step that takes longer than a second is not
+    waited for; `is_busy` tells so.
     """
-    stop = threading.Event()
-    waiting: set[Future[Outcome | None]] = set()
-    remaining = iter(files)
-    pool = ThreadPoolExecutor(max(min(num_threads, len(files)), 1), thread_name_prefix="enhance")
-    try:
-        while True:
-            for item in remaining:
-                waiting.add(pool.submit(_enhance_one, item, params, overwrite, stop))
-                if len(waiting) >= 2 * num_threads:
-                    break
-            if not waiting:
-                return
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                outcome = future.result()
-                if outcome is not None:
-                    yield outcome
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+
+    def __init__(self, num_threads: int) -> None:
+        self._num_threads = num_threads
+        self.is_busy = False
+
+    def run(
+        self,
+        items: Iterable[Item],
+        job: Job,
+        workspace: str | None,
+        record: Callable[[Outcome], None],
+    ) -> Generator[Outcome]:
+        """Process `items`, `record` each outcome in its thread and yield it, as they come."""
+        stop = threading.Event()
+        waiting: set[Future[Outcome | None]] = set()
+        remaining = iter(items)
+        pool = ThreadPoolExecutor(self._num_threads, thread_name_prefix="enhance")
+        finished = False
+        try:
+            while True:
+                for item in remaining:
+                    waiting.add(pool.submit(_process, item, job, workspace, stop, record))
+                    if len(waiting) >= 2 * self._num_threads:
+                        break
+                if not waiting:
+                    finished = True
+                    return
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    outcome = future.result()
+                    if outcome is not None:
+                        yield outcome
+        finally:
+            stop.set()
+            pool.shutdown(wait=finished, cancel_futures=True)
+            if not finished:
+                self.is_busy = bool(wait(waiting, timeout=_GRACE_SECONDS).not_done)
 
 
-def _enhance_one(
-    item: PlannedFile, params: EnhanceParams, overwrite: bool, stop: threading.Event
+def _process(
+    item: Item,
+    job: Job,
+    workspace: str | None,
+    stop: threading.Event,
+    record: Callable[[Outcome], None],
 ) -> Outcome | None:
-    """Read one file, enhance it and write the result; None if stopped before the end.
+    if stop.is_set():
+        return None
+    outcome = process(item, job, workspace, stop.is_set)
+    return None if outcome is None else recorded(outcome, record)
 
-    Never raises for what a file is. A file that is no image is skipped if it was found in a folder,
-    and fails if it was named or if its extension says that it should be one.
-    """
+
+def recorded(outcome: Outcome, record: Callable[[Outcome], None]) -> Outcome:
+    """Record an outcome; where that fails no further file makes sense."""
     try:
-        if not overwrite and os.path.lexists(item.target):
-            return Outcome(item.source, item.target, "exists")
-        data = read_if_image(item.source)
-        if data is None:
-            if not _should_be_image(item):
-                return Outcome(item.source, item.target, "skipped", "no image")
-            data = Path(item.source).read_bytes()  # decode_image has the words for what it is not
-        if stop.is_set():
-            return None
-        image = decode_image(data)
-        del data
-        if stop.is_set():
-            return None
-        enhanced = enhance(image, params)
-        del image
-        if stop.is_set():
-            return None
-        _make_folder(os.path.dirname(item.target))
-        with contextlib.suppress(FileExistsError):
-            write_image(item.target, enhanced, overwrite=overwrite)
-            return Outcome(item.source, item.target, "written")
-        return Outcome(item.source, item.target, "exists")
-    except Exception as error:  # one bad file must not end a run over a million others
-        return Outcome(item.source, item.target, "failed", _reason(error))
-
-
-def _should_be_image(item: PlannedFile) -> bool:
-    name = os.path.basename(item.source)
-    # "._scan.png" is what macOS leaves beside scan.png on foreign file systems.
-    claims = os.path.splitext(name)[1].lower() in _IMAGE_EXTENSIONS and not name.startswith("._")
-    return item.named or claims
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except FileExistsError as error:  # a file has the folder's name; not the output's "exists"
-        raise NotADirectoryError(error.errno, "Not a directory", folder) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        where = "" if error.filename is None else f": {os.fsdecode(error.filename)!r}"
-        return f"{error.strerror}{where}."
-    if isinstance(error, OSError | ValueError | TypeError | ImportError | MemoryError):
-        return str(error) or type(error).__name__
-    return f"{type(error).__name__}: {error}"
+        record(outcome)
+    except OSError as error:
+        reason = f"the manifest cannot be written: {reason_of(error)}"
+        return outcome._replace(status="failed", reason=reason, passing=True, ends_run=True)
+    return outcome

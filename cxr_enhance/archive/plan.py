@@ -1,23 +1,24 @@
 """Which files are read and where each result goes; nothing is decoded or written here.
 
 Names are decided before any work starts, from the whole set of inputs, so that they do not depend
-on the order of the inputs or on which image is done first.
+on the order of the inputs, on which image is done first, or on how the work is shared out.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import os
-import unicodedata
-from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+import zlib
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, overload
 
+from cxr_enhance.archive._names import Origin, distinct_levels, key, output_name
 from cxr_enhance.io._atomic import is_temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
 
 class PlannedFile(NamedTuple):
@@ -35,13 +36,81 @@ class Problem(NamedTuple):
     reason: str
 
 
+class PlannedFiles(Sequence[PlannedFile]):
+    """The files of a plan; targets are made when asked for, so that millions fit in memory."""
+
+    def __init__(self, out: str, extension: str) -> None:
+        self._out, self._extension = out, extension
+        self._sources: list[str] = []
+        self._cuts = array("I")  # where in its source the relative part begins
+        self._named = bytearray()
+        self._root_of = array("I")
+        self._roots: list[str] = []
+        self._levels = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @overload
+    def __getitem__(self, index: int) -> PlannedFile: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[PlannedFile]: ...
+    def __getitem__(self, index: int | slice) -> PlannedFile | list[PlannedFile]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return PlannedFile(self._sources[index], self.target(index), bool(self._named[index]))
+
+    def source(self, index: int) -> str:
+        """Name the file to read."""
+        return self._sources[index]
+
+    def target(self, index: int) -> str:
+        """Name the file to write."""
+        name = output_name(self.origin(index), self._levels[index], self._extension)
+        return os.path.join(self._out, name)
+
+    def origin(self, index: int) -> Origin:
+        """Give what the name is made of."""
+        source = self._sources[index]
+        return Origin(source, source[self._cuts[index] :], self._roots[self._root_of[index]])
+
+    def add(self, source: str, cut: int, root: str, *, named: bool) -> None:
+        """Append a file whose relative part begins at `cut`."""
+        if not self._roots or self._roots[-1] != root:
+            self._roots.append(root)
+        self._sources.append(source)
+        self._cuts.append(cut)
+        self._root_of.append(len(self._roots) - 1)
+        self._named.append(named)
+
+    def improve(self, index: int, source: str, cut: int, root: str, *, named: bool) -> None:
+        """Note another way to a file that is there: the one that shows most of its tree counts."""
+        if len(source) - cut > len(self._sources[index]) - self._cuts[index]:
+            self._roots.append(root)
+            self._sources[index], self._cuts[index] = source, cut
+            self._root_of[index] = len(self._roots) - 1
+        self._named[index] |= named
+
+    def settle_names(self) -> None:
+        """Decide all names, once every file is there."""
+        self._levels = distinct_levels(len(self), self.origin, self._extension)
+
+    def keep(self, indices: Sequence[int]) -> None:
+        """Forget all files but those at `indices`; names stay as settled."""
+        self._sources = [self._sources[i] for i in indices]
+        self._cuts = array("I", (self._cuts[i] for i in indices))
+        self._root_of = array("I", (self._root_of[i] for i in indices))
+        self._named = bytearray(self._named[i] for i in indices)
+        self._levels = bytearray(self._levels[i] for i in indices)
+
+
 @dataclasses.dataclass(slots=True)
 class Plan:
     """Everything a run is to do.
 
     Parameters
     ----------
-    files : list of PlannedFile
+    files : PlannedFiles
         In the order of the inputs, within a folder sorted by name.
     problems : list of Problem
         Inputs that do not exist, folders that cannot be listed, targets that are inputs.
@@ -52,20 +121,27 @@ class Plan:
         possible and nothing outside the inputs is read.
     """
 
-    files: list[PlannedFile] = dataclasses.field(default_factory=list)
+    files: PlannedFiles
     problems: list[Problem] = dataclasses.field(default_factory=list)
     skipped: list[str] = dataclasses.field(default_factory=list)
     linked_folders: list[str] = dataclasses.field(default_factory=list)
 
 
-class _Found(NamedTuple):
-    source: str
-    relative: str  # below the output folder, still with the source's own extension
-    root: str  # name of the folder that was given
-    named: bool
+class Shard(NamedTuple):
+    """Part `number` of `total`, counted from 1."""
+
+    number: int
+    total: int
 
 
-def plan_files(inputs: Sequence[str], out: str, extension: str) -> Plan:
+def plan_files(
+    inputs: Sequence[str],
+    out: str,
+    extension: str,
+    *,
+    listed: Sequence[str] = (),
+    shard: Shard | None = None,
+) -> Plan:
     """Plan the enhancement of `inputs`, files or folders, into the folder `out`.
 
     A file ``name.ext`` goes to ``out/name`` with the new `extension`, a folder's tree is kept below
@@ -83,40 +159,93 @@ def plan_files(inputs: Sequence[str], out: str, extension: str) -> Plan:
         Output folder; need not exist.
     extension : str
         Of the outputs, with its dot.
+    listed : sequence of str
+        Further files, not looked at here: one that is missing fails when its turn comes. The tree
+        below the innermost folder that holds them all is kept.
+    shard : Shard, optional
+        Plan one part of the files only. Parts are disjoint and names those of the whole; a file's
+        part hangs on its relative name alone.
 
     Returns
     -------
     Plan
     """
-    plan = Plan()
-    found: dict[str, _Found] = {}
+    plan = Plan(PlannedFiles(out, extension))
+    files = plan.files
+    places: dict[str, int] | None = None
+    if listed or len(inputs) > 1:
+        places = {}
     for path in inputs:
-        for item in _find(path, out, plan):
-            _keep_outermost(found, item)
-    files = list(found.values())
-    own_places = {_place(item.source) for item in files}
-    for item, name in zip(files, _distinct_names(files, extension), strict=True):
-        target = os.path.join(out, name)
-        if _place(target) in own_places:
-            reason = f"the output {target!r} would replace an input. Choose another output folder."
-            plan.problems.append(Problem(item.source, reason))
-        else:
-            plan.files.append(PlannedFile(item.source, target, item.named))
+        for source, cut, root, named in _find(path, out, plan):
+            _add(files, places, source, cut, root, named)
+    for source, cut, root in _below_common_folder(listed):
+        _add(files, places, source, cut, root, True)
+    del places
+    files.settle_names()
+    _drop_outputs_that_are_inputs(plan)
+    if shard is not None:
+        files.keep([i for i in range(len(files)) if _part(files.origin(i).relative, shard)])
+        if shard.number > 1:  # the same for all parts, said once
+            plan.problems, plan.skipped = [], []
     return plan
 
 
-def _find(path: str, out: str, plan: Plan) -> Iterator[_Found]:
+def _add(
+    files: PlannedFiles,
+    places: dict[str, int] | None,
+    source: str,
+    cut: int,
+    root: str,
+    named: bool,
+) -> None:
+    if places is not None:
+        place = os.path.abspath(source)
+        known = places.setdefault(source if place == source else place, len(files))
+        if known < len(files):
+            files.improve(known, source, cut, root, named=named)
+            return
+    files.add(source, cut, root, named=named)
+
+
+def _find(path: str, out: str, plan: Plan) -> Iterator[tuple[str, int, str, bool]]:
     if os.path.isdir(path):
         root = os.path.basename(os.path.abspath(path))
+        cut = len(os.path.join(path, ""))
         for source in _walk(path, out, plan):
-            yield _Found(source, os.path.relpath(source, path), root, named=False)
+            yield source, cut, root, False
     elif os.path.isfile(path):
         folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
-        yield _Found(path, os.path.basename(path), folder, named=True)
+        yield path, len(path) - len(os.path.basename(path)), folder, True
     elif os.path.exists(path):
         plan.problems.append(Problem(path, "is neither a file nor a folder."))
     else:
         plan.problems.append(Problem(path, "does not exist."))
+
+
+def _below_common_folder(listed: Sequence[str]) -> Iterator[tuple[str, int, str]]:
+    if not listed:
+        return
+    folder = _common_folder(listed)
+    root = os.path.basename(folder)
+    cut = len(os.path.join(folder, ""))
+    for path in listed:
+        place = os.path.abspath(path)
+        if path.endswith(place[cut:]):  # but for paths such as a/../b, which are made plain
+            yield path, len(path) - len(place) + cut, root
+        else:
+            yield place, cut, root
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """Innermost folder that holds all `paths`, without splitting millions of them at once."""
+    common = os.path.dirname(os.path.abspath(paths[0]))
+    prefix = os.path.join(common, "")
+    for path in paths:
+        place = path if path.startswith(prefix) else os.path.abspath(path)
+        if not place.startswith(prefix) or "/../" in place:
+            common = os.path.commonpath([common, os.path.dirname(os.path.abspath(path))])
+            prefix = os.path.join(common, "")
+    return common
 
 
 def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
@@ -133,79 +262,59 @@ def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
             continue
         inner = []
         for entry in listed:
+            if is_temporary(entry.name):
+                continue
             if entry.is_dir(follow_symlinks=False):
-                if out_status is None or not os.path.samestat(entry.stat(), out_status):
+                if not _is(entry, out_status):
                     inner.append(entry.path)
+            elif entry.is_file(follow_symlinks=False):
+                yield entry.path
             elif os.path.isdir(entry.path):
                 plan.linked_folders.append(entry.path)
-            elif not entry.is_symlink() and not entry.is_file():
+            elif not entry.is_symlink():
                 plan.skipped.append(entry.path)
-            elif not is_temporary(entry.name):  # a broken link goes on, to fail as unreadable
+            else:  # a link to a file; a broken one goes on, to fail as unreadable
                 yield entry.path
         folders.extend(reversed(inner))
 
 
-def _keep_outermost(found: dict[str, _Found], item: _Found) -> None:
-    """Of several ways to one file keep the one that shows most of its tree."""
-    key = os.path.abspath(item.source)
-    known = found.get(key)
-    if known is None:
-        found[key] = item
+def _is(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
+    try:
+        return status is not None and os.path.samestat(entry.stat(), status)
+    except OSError:  # may be listed but not entered: reported when its turn comes
+        return False
+
+
+def _drop_outputs_that_are_inputs(plan: Plan) -> None:
+    files = plan.files
+    resolved = functools.cache(_resolved)
+
+    def place(path: str) -> str:
+        folder, name = os.path.split(path)
+        return os.path.join(resolved(folder), key(name))
+
+    # An input may be a link: what it points to is an input too.
+    sources = [files.source(i) for i in range(len(files))]
+    linked = [os.path.realpath(source) for source in sources if os.path.islink(source)]
+    read_from = {resolved(os.path.dirname(path)) for path in (*sources, *linked)}
+    suspects = [
+        i for i in range(len(files)) if resolved(os.path.dirname(files.target(i))) in read_from
+    ]
+    if not suspects:
         return
-    longer = max(known, item, key=lambda each: len(each.relative))
-    found[key] = longer._replace(named=known.named or item.named)
+    own_places = {place(path) for path in (*sources, *linked)}
+    dropped = {i for i in suspects if place(files.target(i)) in own_places}
+    for index in sorted(dropped):
+        target = files.target(index)
+        reason = f"the output {target!r} would replace an input. Choose another output folder."
+        plan.problems.append(Problem(files.source(index), reason))
+    files.keep([i for i in range(len(files)) if i not in dropped])
 
 
-def _distinct_names(files: Sequence[_Found], extension: str) -> list[str]:
-    """Name each output, lengthening the names of those that meet until none do."""
-    levels = [0] * len(files)
-    folders = {folder for item in files for folder in _parents(_key(item.relative))}
-    while True:
-        names = [_name(item, level, extension) for item, level in zip(files, levels, strict=True)]
-        users = defaultdict(list)
-        for index, name in enumerate(names):
-            users[_key(name)].append(index)
-        meeting = [
-            index
-            for key, indices in users.items()
-            if len(indices) > 1 or key in folders
-            for index in indices
-        ]
-        if not meeting:
-            return names
-        for index in meeting:
-            levels[index] += 1
-
-
-def _name(item: _Found, level: int, extension: str) -> str:
-    stem, old = os.path.splitext(item.relative)
-    parts = [stem]
-    if level >= 1 and old:
-        parts.append(old[1:])
-    if level >= 2:
-        parts.append(item.root)
-    if level >= 3:
-        digest = hashlib.sha256(os.fsencode(os.path.abspath(item.source))).hexdigest()
-        parts.append(digest[: 8 * (level - 2)])
-    return "_".join(parts) + extension
-
-
-def _parents(path: str) -> Iterable[str]:
-    while path := os.path.dirname(path):
-        yield path
-
-
-def _key(path: str) -> str:
-    """Make equal what some file system takes for the same name."""
-    return unicodedata.normalize("NFC", path).casefold()
-
-
-def _place(path: str) -> str:
-    """Where a name lies once links in its folders, but not in itself, are resolved."""
-    folder, name = os.path.split(os.path.abspath(path))
-    return _key(os.path.join(_resolved(folder), name))
-
-
-@functools.lru_cache(maxsize=65_536)
 def _resolved(folder: str) -> str:
-    return os.path.realpath(folder)
+    """Where a folder lies once links are resolved."""
+    return key(os.path.realpath(folder))
+
+
+def _part(relative: str, shard: Shard) -> bool:
+    return zlib.crc32(os.fsencode(relative)) % shard.total == shard.number - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -35,6 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return _flushed(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        sys.stderr.write(f"Error: standard output cannot be written: {error.strerror}.\n")
+        return _flushed(1)
     except ModuleNotFoundError as error:
         if error.name not in _NEEDED:
             raise
@@ -50,7 +56,7 @@ def _flushed(status: int) -> int:
     """Flush standard output here, where a reader that has gone can still be handled quietly."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:  # the reader has gone, or the disk below it is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return status or 1
     return status

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -78,9 +78,17 @@ def load_quiet_opencv() -> None:
     """
     from cxr_enhance.io._opencv import load_cv2
 
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # for processes started by this one
     cv2 = load_cv2()
     with contextlib.suppress(AttributeError):
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def leave_at_once(status: int) -> NoReturn:
+    """End the process without waiting for its threads."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def is_terminal() -> bool:

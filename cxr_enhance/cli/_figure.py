@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,10 @@ def write_before_after(
         _show(axes[0, column], image, name)
         _show_histogram(axes[1, column], image)
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
+    with warnings.catch_warnings():
+        # The title is a file's name, in whatever script; a missing glyph is drawn as a box.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(drawn, format="png")
     write_atomically(
         os.fsdecode(path), lambda file: file.write(drawn.getbuffer()), overwrite=overwrite
     )

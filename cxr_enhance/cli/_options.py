@@ -1,13 +1,18 @@
-"""Options of the command line to `EnhanceParams`; no default is written here."""
+"""Options of the command line to the records that check them; no default is written here."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.job import MIMIC_CXR_JPG, STUDY_SIZE, Job
+from cxr_enhance.archive.plan import Shard
+from cxr_enhance.io._options import ReadOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +57,113 @@ class EnhanceOptions:
             typed["clip_limit"] = None
         return dataclasses.replace(_params_of(self.params_file), **typed)
 
+    def is_empty(self) -> bool:
+        """Tell whether nothing was typed."""
+        return all(getattr(self, field.name) in (None, False) for field in dataclasses.fields(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """What was typed about reading and writing; None and False where nothing was."""
+
+    preset: str | None
+    voi: str | None
+    frame: int | None
+    max_pixels: int | None
+    output_format: str | None
+    quality: int | None
+    long_side: int | None
+    size: tuple[int, int] | None
+    resize_first: bool
+    strip_identity: bool
+
+    def to_job(self, enhance: EnhanceOptions) -> Job:
+        """Return the preset, or the defaults, changed by what was typed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an option is out of range, or two contradict each other.
+        """
+        typed: dict[str, Any] = {
+            name: value
+            for name in ("output_format", "quality", "long_side")
+            if (value := getattr(self, name)) is not None
+        }
+        if self.size is not None:
+            typed["size_wh"] = self.size
+        read: dict[str, Any] = {
+            name: value
+            for name in ("voi", "frame", "max_pixels")
+            if (value := getattr(self, name)) is not None
+        }
+        if self.resize_first:
+            typed["resize_first"] = True
+        if self.preset == "study":
+            typed = {"resize_first": True, "interpolation": "linear", **typed}
+            if self.size is None and self.long_side is None:
+                typed["size_wh"] = STUDY_SIZE
+        if self.preset == MIMIC_CXR_JPG:
+            if not enhance.is_empty():
+                raise ValueError(
+                    f"`--preset {MIMIC_CXR_JPG}` must be given without options of white balance "
+                    "and CLAHE, which are no part of it."
+                )
+            typed = {"output_format": "jpeg", **typed}
+            read = {"voi": "none", **read}
+        if self.quality is not None and typed.get("output_format") != "jpeg":
+            raise ValueError("`--quality` must be given with --format jpeg only.")
+        return Job(
+            params=None if self.preset == MIMIC_CXR_JPG else enhance.to_params(),
+            read=ReadOptions(**read),
+            strip_identity=self.strip_identity,
+            **typed,
+        )
+
+
+def shard_of(text: str | None) -> Shard | None:
+    """Read ``I/N``, or take a Slurm array task's place in its array; None for the whole.
+
+    Raises
+    ------
+    ValueError
+        If `text` is not of that form.
+    """
+    if text is None:
+        return _slurm_shard()
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise ValueError(f"`--shard` must be I/N with 1 <= I <= N; got {text!r}.")
+    return Shard(int(found[1]), int(found[2]))
+
+
+def _slurm_shard() -> Shard | None:
+    names = ("TASK_ID", "TASK_COUNT", "TASK_MIN", "TASK_STEP")
+    said = [os.environ.get(f"SLURM_ARRAY_{name}", "") for name in names]
+    if not said[0].isdecimal() or not said[1].isdecimal():
+        return None
+    task, count = int(said[0]), int(said[1])
+    # Arrays begin where their user likes; without the first task's number they begin at 1.
+    first = int(said[2]) if said[2].isdecimal() else 1
+    step = max(int(said[3]), 1) if said[3].isdecimal() else 1
+    number = (task - first) // step + 1
+    if not 1 <= number <= count:
+        raise ValueError(
+            f"`SLURM_ARRAY_TASK_ID` must lie in an array of {count} tasks from {first}; got {task}."
+            " Say --shard I/N."
+        )
+    return Shard(number, count)
+
 
 def _params_of(path: Path | None) -> EnhanceParams:
     if path is None:
         return EnhanceParams()
     try:
         params = EnhanceParams.from_json(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"`--params` must be a UTF-8 file; got {str(path)!r}: {error}.") from error
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{error} File: {str(path)!r}.") from error
+        raise ValueError(f"{error} File: {str(path)!r}.") from error
     order = EnhanceParams().channel_order
     if params.channel_order != order:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""`cxr-enhance run`: plan, enhance, report."""
+"""`cxr-enhance run`: prepare, carry out, report."""
 
 from __future__ import annotations
 
@@ -7,72 +7,129 @@ import json
 import os
 import sys
 import time
-from collections import Counter
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from cxr_enhance._cpu import usable_cpus
-from cxr_enhance._validation import check_num_threads
-from cxr_enhance._version import __version__
-from cxr_enhance.archive.local import Outcome, enhance_files
-from cxr_enhance.archive.plan import plan_files
+from cxr_enhance.archive import run as archive
+from cxr_enhance.archive.run import EngineName
+from cxr_enhance.archive.sources import read_list
 from cxr_enhance.cli import _console
+from cxr_enhance.cli._options import shard_of
+from cxr_enhance.cli._report import Tally, as_dict, dry_run_lines, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cxr_enhance._params import EnhanceParams
-    from cxr_enhance.archive.plan import Plan
-    from cxr_enhance.cli._options import EnhanceOptions
-
-_EXTENSIONS = {"png": ".png", "jpeg": ".jpg", "npy": ".npy"}
+    from cxr_enhance.archive.outcome import Outcome
+    from cxr_enhance.cli._options import EnhanceOptions, JobOptions
 
 
-def run(
-    inputs: Sequence[str],
-    out: str,
-    options: EnhanceOptions,
-    *,
-    output_format: str,
-    threads: int | None,
-    overwrite: bool,
-    quiet: bool,
-    as_json: bool,
-) -> int:
-    """Enhance `inputs` into the folder `out` and return the exit status."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What was typed about the run itself."""
+
+    inputs: Sequence[str]
+    list_file: str | None
+    column: str | None
+    out: str
+    threads: int | None
+    engine: EngineName
+    scheduler: str | None
+    shard: str | None
+    manifest: str | None
+    overwrite: bool
+    retry_failed: bool
+    dry_run: bool
+    quiet: bool
+    as_json: bool
+
+    def to_settings(self, enhance: EnhanceOptions, job: JobOptions) -> archive.Settings:
+        """Return the run's settings, checked.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an option is out of range, or two contradict each other.
+        OSError
+            If a file of options or the list cannot be read.
+        """
+        if not self.inputs and self.list_file is None:
+            raise ValueError("`INPUT` or `--from` must be given.")
+        if self.column is not None and self.list_file is None:
+            raise ValueError("`--column` must be given with --from.")
+        if self.scheduler is not None and self.engine != "dask":
+            raise ValueError("`--scheduler` must be given with --engine dask.")
+        if self.scheduler is not None and self.threads is not None:
+            raise ValueError(
+                "`--threads` must not be given with --scheduler, whose workers have their own."
+            )
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(
+                f"`--threads` must be at least 1; got {self.threads}. "
+                "Leave it out to use every usable CPU."
+            )
+        settings = archive.Settings(
+            inputs=self.inputs,
+            listed=() if self.list_file is None else read_list(self.list_file, self.column),
+            out=self.out,
+            job=job.to_job(enhance),
+            num_workers=usable_cpus() if self.threads is None else self.threads,
+            engine=self.engine,
+            scheduler=self.scheduler,
+            overwrite=self.overwrite,
+            retry_failed=self.retry_failed,
+            manifest=self.manifest,
+            shard=shard_of(self.shard),
+        )
+        _check_folders(settings, make=not self.dry_run)
+        return archive.absolute(settings) if self.engine == "dask" else settings
+
+
+def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
+    """Enhance into a folder and return the exit status."""
     started = time.perf_counter()
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        params = options.to_params()
-        num_threads = usable_cpus() if threads is None else check_num_threads(threads)
-        _check_folders(inputs, out)
+        settings = options.to_settings(enhance, job)
+    prepared = archive.prepare(settings)
+    if options.dry_run:
+        for line in dry_run_lines(prepared, as_json=options.as_json, quiet=options.quiet):
+            _console.say(line)
+        return 0
     with _console.errors_exit_with(_console.FAILED):
         _console.load_quiet_opencv()
-    plan = plan_files(inputs, out, _EXTENSIONS[output_format])
-    outcomes: list[Outcome] = []
+        engine = archive.make_engine(settings)
+    tally = Tally(prepared, keep=options.as_json)
     status = 0
-    with _console.termination_interrupts():
+    with _console.termination_interrupts(), _console.errors_exit_with(_console.FAILED):
         try:
-            _enhance_all(plan, params, num_threads, overwrite, quiet, outcomes)
+            _carry_out(prepared, engine, tally, options.quiet)
         except _console.TerminatedError:
             status = _console.TERMINATED
         except KeyboardInterrupt:
             status = _console.INTERRUPTED
-    counts: Counter[str] = Counter(outcome.status for outcome in outcomes)
     seconds = time.perf_counter() - started
-    if as_json:
-        _console.say(json.dumps(_report(plan, params, out, outcomes, counts, seconds, status)))
-    elif not quiet:
-        _console.say(_summary(plan, out, counts, seconds, status))
-    return status or (_console.FAILED if counts["failed"] else 0)
+    if options.as_json:
+        _console.say(json.dumps(as_dict(prepared, tally, seconds, status)))
+    elif not options.quiet:
+        _console.say(summary(prepared, tally, seconds, status))
+    status = status or (_console.FAILED if tally.counts["failed"] else 0)
+    if engine.is_busy:  # a step that cannot be interrupted; outputs appear whole or not at all
+        _console.leave_at_once(status)
+    return status
 
 
-def _check_folders(inputs: Sequence[str], out: str) -> None:
+def _check_folders(settings: archive.Settings, *, make: bool) -> None:
+    inputs, out = settings.inputs, settings.out
     if not out or not all(inputs):
         raise ValueError("`INPUT` and `--out` must name files and folders; got ''.")
     for path in inputs:
         if os.path.isdir(path) and os.path.isdir(out) and os.path.samefile(path, out):
             raise ValueError(f"`--out` must not be an input folder; got {out!r}.")
+    if not make:
+        return
     try:
         os.makedirs(out, exist_ok=True)
     except OSError as error:
@@ -84,80 +141,32 @@ def _check_folders(inputs: Sequence[str], out: str) -> None:
         raise ValueError(f"`--out` must be a folder that you may write to; got {out!r}.")
 
 
-def _enhance_all(
-    plan: Plan,
-    params: EnhanceParams,
-    num_threads: int,
-    overwrite: bool,
-    quiet: bool,
-    outcomes: list[Outcome],
+def _carry_out(
+    prepared: archive.Prepared, engine: archive.Engine, tally: Tally, quiet: bool
 ) -> None:
-    """Carry out `plan`, filling `outcomes` as they come, and name each failure at once."""
-    for path in plan.skipped:
-        outcomes.append(Outcome(path, "", "skipped", "neither a file nor a folder"))
-    for problem in plan.problems:
-        outcomes.append(Outcome(problem.path, "", "failed", problem.reason))
-        _complain_of(outcomes[-1])
-    work = enhance_files(plan.files, params, num_threads=num_threads, overwrite=overwrite)
+    """Do the work, name each failure at once, and count."""
     hidden = quiet or not _console.is_terminal()
+    work = archive.carry_out(prepared, engine)
     with (
+        warnings.catch_warnings(),
         contextlib.closing(work),
-        tqdm(total=len(plan.files), unit="image", disable=hidden, dynamic_ncols=True) as progress,
+        tqdm(
+            total=len(prepared.todo.todo), unit="image", disable=hidden, dynamic_ncols=True
+        ) as progress,
     ):
+        # Odd headers are reported in the manifest's notes; pydicom's own words add nothing.
+        warnings.filterwarnings("ignore", module=r"pydicom\b")
         for outcome in work:
-            outcomes.append(outcome)
+            tally.add(outcome)
             if outcome.status == "failed":
                 with tqdm.external_write_mode(sys.stderr):
                     _complain_of(outcome)
-            progress.update()
+            if outcome.target:
+                progress.update()
 
 
 def _complain_of(outcome: Outcome) -> None:
     name, reason = _console.printable(outcome.source), _console.printable(outcome.reason)
     _console.complain(f"failed: {name}: {reason}")
-
-
-def _summary(plan: Plan, out: str, counts: Counter[str], seconds: float, status: int) -> str:
-    parts = [f"{counts['written']} enhanced"]
-    if counts["skipped"]:
-        parts.append(f"{counts['skipped']} skipped (no images)")
-    if counts["exists"]:
-        parts.append(f"{counts['exists']} skipped (output exists; --overwrite replaces it)")
-    if counts["failed"]:
-        parts.append(f"{counts['failed']} failed")
-    if status:
-        done = sum(counts.values()) - len(plan.skipped) - len(plan.problems)
-        parts.append(f"interrupted with {len(plan.files) - done} not done")
-    text = f"{', '.join(parts)} in {seconds:.1f} s; output in {_console.printable(out)}"
-    if plan.linked_folders:
-        names = ", ".join(_console.printable(path) for path in plan.linked_folders[:3])
-        more = ", ..." if len(plan.linked_folders) > 3 else ""
-        text += (
-            f"\n{len(plan.linked_folders)} links to folders were not followed "
-            f"({names}{more}); name them as INPUT to read them"
-        )
-    return text
-
-
-def _report(
-    plan: Plan,
-    params: EnhanceParams,
-    out: str,
-    outcomes: Sequence[Outcome],
-    counts: Counter[str],
-    seconds: float,
-    status: int,
-) -> dict[str, object]:
-    return {
-        "version": __version__,
-        "params": params.to_dict(),
-        "out": out,
-        "written": counts["written"],
-        "skipped": counts["skipped"],
-        "exists": counts["exists"],
-        "failed": counts["failed"],
-        "interrupted": bool(status),
-        "seconds": round(seconds, 3),
-        "linked_folders_not_followed": plan.linked_folders,
-        "files": [outcome._asdict() for outcome in sorted(outcomes)],
-    }
+    if outcome.ends_run:
+        _console.complain("Error: no further image can be written; the run ends here.")

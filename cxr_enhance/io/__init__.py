@@ -1,11 +1,13 @@
 """Files in, files out: pixels as they are stored, nothing enhanced.
 
-Knows nothing of kernels. OpenCV does the decoding and encoding; it is imported on first use.
+Knows nothing of kernels. OpenCV does the decoding and encoding, pydicom and its plugins that of
+compressed DICOM; they are imported on first use.
 """
 
 from __future__ import annotations
 
+from cxr_enhance.io.info import ImageInfo, image_info
 from cxr_enhance.io.read import read_image
 from cxr_enhance.io.write import write_image
 
-__all__ = ["read_image", "write_image"]
+__all__ = ["ImageInfo", "image_info", "read_image", "write_image"]

@@ -21,8 +21,26 @@ def is_temporary(name: str) -> bool:
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
 
 
-def write_atomically(path: str, write: Callable[[BinaryIO], object], *, overwrite: bool) -> None:
-    """Let `write` fill a temporary file beside `path`, then give it that name in one step.
+def temporary_name() -> str:
+    """Make up a name for which `is_temporary` holds."""
+    return f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+
+
+def _same_device(first: str, second: str) -> bool:
+    return os.stat(first).st_dev == os.stat(second or ".").st_dev
+
+
+def write_atomically(
+    path: str,
+    write: Callable[[BinaryIO], object],
+    *,
+    overwrite: bool,
+    temporary_folder: str | None = None,
+) -> None:
+    """Let `write` fill a temporary file, then give it the name `path` in one step.
+
+    The temporary file is made beside `path`, or in `temporary_folder` where that is given and lies
+    on the same file system: a killed process then leaves nothing among the outputs.
 
     Whatever fails, and wherever the process is interrupted, `path` holds either what it held
     before or all of the new content, and the temporary file is removed. A symbolic link at `path`
@@ -39,7 +57,10 @@ def write_atomically(path: str, write: Callable[[BinaryIO], object], *, overwrit
         If the file cannot be written.
     """
     mode = _mode_of_existing(path, overwrite=overwrite)
-    temporary = os.path.join(os.path.dirname(path), f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
+    beside = os.path.dirname(path)
+    if temporary_folder is None or not _same_device(temporary_folder, beside):
+        temporary_folder = beside
+    temporary = os.path.join(temporary_folder, temporary_name())
     try:
         # os.open, unlike the tempfile module, gives the permissions that the umask asks for.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)

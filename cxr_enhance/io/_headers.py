@@ -1,4 +1,4 @@
-"""The few header fields of PNG and TIFF that OpenCV does not tell after decoding."""
+"""The few header fields of image files that are needed before decoding, or lost by it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,85 @@ import struct
 from typing import NamedTuple
 
 _TIFF_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 256, 257, 258, 262, 339
+_TIFF_TAGS = frozenset((_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT))
+_JPEG_SIZE_MARKERS = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
+_JPEG_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))
 _PNG_GRAY_TYPES = (0, 4)  # gray, gray with alpha
+
+
+class Size(NamedTuple):
+    """Pixels as declared, before anything is decoded."""
+
+    width: int
+    height: int
 
 
 class TiffPage(NamedTuple):
     """The first page of a TIFF."""
 
+    size: Size
     bits: int
     is_unsigned: bool
     white_is_zero: bool
+
+
+def declared_size(data: bytes, name: str) -> Size | None:
+    """Size that an image file of the format `name` declares; None where it tells none."""
+    try:
+        if name == "PNG":
+            return Size(*struct.unpack_from(">II", data, 16))
+        if name == "JPEG":
+            return jpeg_size(data)
+        if name == "BMP":
+            core = struct.unpack_from("<I", data, 14)[0] == 12
+            width, height = struct.unpack_from("<HH" if core else "<ii", data, 18)
+            return Size(abs(width), abs(height))  # rows from the top have a negative height
+        if name == "WebP":
+            return _webp_size(data)
+    except struct.error:
+        return None
+    page = tiff_first_page(data) if name == "TIFF" else None
+    return None if page is None else page.size
+
+
+def jpeg_size(data: bytes) -> Size | None:
+    """Size of a JPEG or JPEG-LS stream."""
+    start = jpeg_frame(data)
+    if start is None:
+        return None
+    height, width = struct.unpack_from(">HH", data, start + 5)
+    return Size(width, height)
+
+
+def jpeg_frame(data: bytes) -> int | None:
+    """Where the frame header of a JPEG begins; all of it lies within `data`."""
+    position = 2
+    while position + 10 <= len(data):
+        if data[position] != 0xFF:
+            return None
+        marker = data[position + 1]
+        if marker in _JPEG_SIZE_MARKERS:
+            return position
+        if marker == 0xFF or marker in _JPEG_BARE_MARKERS:
+            position += 1 if marker == 0xFF else 2
+        else:
+            position += 2 + struct.unpack_from(">H", data, position + 2)[0]
+    return None
+
+
+def _webp_size(data: bytes) -> Size | None:
+    kind = data[12:16]
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return Size(width & 0x3FFF, height & 0x3FFF)
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return Size((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    if kind == b"VP8X":
+        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        return Size(width, height)
+    return None
 
 
 def png_is_gray(data: bytes) -> bool:
@@ -47,11 +116,13 @@ def tiff_first_page(data: bytes) -> TiffPage | None:
         for index in range(min(count, 4096)):
             position = first + index * entry_size
             (tag,) = struct.unpack_from(order + "H", data, position)
-            if tag in (_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT):
+            if tag in _TIFF_TAGS:
                 tags[tag] = _tiff_values(data, order, position, offset_code)
     except struct.error:
         return None
+    width, height = (max(tags.get(tag, [0]), default=0) for tag in (_WIDTH, _HEIGHT))
     return TiffPage(
+        size=Size(width, height),
         bits=max(tags.get(_BITS_PER_SAMPLE, [1]), default=1),
         is_unsigned=set(tags.get(_SAMPLE_FORMAT, [1])) <= {1, 4},  # 4 is "undefined"
         white_is_zero=tags.get(_PHOTOMETRIC, [1])[:1] == [0],

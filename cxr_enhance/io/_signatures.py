@@ -6,8 +6,11 @@ import struct
 
 HEAD_BYTES = 132  # DICOM's mark is the furthest in, at 128
 
-READ = ("JPEG", "PNG", "TIFF", "WebP", "BMP")
+READ = ("JPEG", "PNG", "TIFF", "WebP", "BMP", "DICOM")
 """The formats this package reads."""
+
+RULE = f"`source` must hold a whole {', '.join(READ[:-1])} or {READ[-1]} image"
+"""How every error about a file's content begins."""
 
 _STARTS = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -21,6 +24,7 @@ _STARTS = (
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
 )
+_FIRST_ELEMENTS = {2: (0x0000, 0x0002, 0x0010), 8: (0x0000, 0x0001, 0x0005, 0x0008, 0x0016, 0x0018)}
 _BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 _ISO_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}
 
@@ -34,6 +38,10 @@ def image_format(head: bytes) -> str | None:
         One of `READ`, or the name of an image format that is known but not read, or None where
         the bytes are of no image.
     """
+    # First, because what stands before DICOM's mark is anybody's: a TIFF header in files that are
+    # both, or a program in hostile ones, and is never looked at.
+    if head[128:132] == b"DICM":
+        return "DICOM"
     for start, name in _STARTS:
         if head.startswith(start):
             return name
@@ -44,8 +52,31 @@ def image_format(head: bytes) -> str | None:
         reserved, _, header_size = struct.unpack_from("<III", head, 6)
         if reserved == 0 and header_size in _BMP_HEADERS:
             return "BMP"
-    if head[128:132] == b"DICM":
-        return "DICOM"
     if head[4:8] == b"ftyp":
         return _ISO_BRANDS.get(head[8:12])
-    return None
+    return "DICOM" if _is_bare_dicom(head) else None
+
+
+def _is_bare_dicom(head: bytes) -> bool:
+    """Tell whether `head` begins with DICOM elements, without the preamble and its mark.
+
+    Evidence is one of the few elements with which such files begin, and behind its value, where
+    that lies within `head`, another one of the same or of the next group.
+    """
+    if len(head) < 16:
+        return False
+    order = ">" if head[0] == 0 else "<"
+    group, element = struct.unpack_from(order + "HH", head)
+    if element not in _FIRST_ELEMENTS.get(group, ()):
+        return False
+    if head[4:6].isalpha() and head[4:6].isupper():
+        (length,) = struct.unpack_from(order + "H", head, 6)
+    else:
+        (length,) = struct.unpack_from(order + "I", head, 4)
+        if order == ">" or group == 2:  # both are always written with a VR
+            return False
+    after = 8 + length
+    if length > 64 or length % 2 or after + 4 > len(head):
+        return False
+    next_group, next_element = struct.unpack_from(order + "HH", head, after)
+    return bool(next_group == group and next_element > element)

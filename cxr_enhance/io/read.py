@@ -6,32 +6,51 @@ Knows nothing of enhancement. A further format is a row in `_DECODERS`.
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cxr_enhance.io import _headers
 from cxr_enhance.io._opencv import load_cv2
-from cxr_enhance.io._signatures import HEAD_BYTES, READ, image_format
+from cxr_enhance.io._options import MAX_PIXELS, ReadOptions
+from cxr_enhance.io._signatures import HEAD_BYTES, image_format
+from cxr_enhance.io._signatures import RULE as _RULE
+from cxr_enhance.io.dicom import Decoded, decode_dicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxr_enhance._types import Image
+    from cxr_enhance.io._dicom_tables import Voi
 
-_RULE = f"`source` must hold a whole {', '.join(READ[:-1])} or {READ[-1]} image"
 
+def read_image(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+    *,
+    voi: Voi = "auto",
+    frame: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> Image:
+    """Read an image file: gray as gray, colour as RGB, 16 bits as 16 bits.
 
-def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Image:
-    """Read an image file as it is stored: gray as gray, colour as RGB, 16 bits as 16 bits.
-
-    The format is told from the content, never from the name: JPEG, PNG, TIFF, WebP and BMP. The
-    pixels are those of ``cv2.imread``, with colour in RGB order and without its cut to 8 bits.
+    The format is told from the content, never from the name: JPEG, PNG, TIFF, WebP, BMP and DICOM.
+    The pixels are those of ``cv2.imread``, with colour in RGB order and without its cut to 8 bits;
+    those of DICOM are as meant to be shown, 0 being black.
 
     Parameters
     ----------
     source : str, PathLike, bytes, bytearray or memoryview
         Name of a file, or the content of one.
+    voi : {"auto", "window", "lut", "none"}, default "auto"
+        Which VOI transform of a DICOM file is applied after its modality LUT or rescale: its
+        VOI LUT, else its first window; its first window; its VOI LUT; neither. Other formats have
+        none.
+    frame : int, default 0
+        Which frame of a multi-frame DICOM file is read. Other formats have one; of a TIFF of
+        several pages the first is read.
+    max_pixels : int, default 2**28
+        Most pixels an image may declare; more is an error before anything is decoded.
 
     Returns
     -------
@@ -42,14 +61,20 @@ def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     Raises
     ------
     TypeError
-        If `source` is neither a name nor bytes.
+        If `source` is neither a name nor bytes, or an option has the wrong type.
     ValueError
-        If the content is empty, cut short, damaged, of no format read here, or of a depth other
-        than 8 or 16 bits without sign; the sentence ends in the file's name.
+        If the content is empty, cut short, damaged, of no format read here, too large, or of a
+        depth other than 8 or 16 bits without sign (DICOM: with or without); the sentence ends in
+        the file's name. If an option is out of range.
     OSError
         If the file cannot be opened or read; FileNotFoundError where it does not exist.
     ImportError
-        If OpenCV is missing or cannot be loaded.
+        If OpenCV, or what a DICOM file needs, is missing or cannot be loaded.
+
+    Warns
+    -----
+    UserWarning
+        If a DICOM header was amiss and could be read all the same, with what was done about it.
 
     See Also
     --------
@@ -60,7 +85,9 @@ def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     - Alpha is dropped, not blended. A palette becomes RGB.
     - EXIF orientation is applied, as ``cv2.imread`` does (in WebP since OpenCV 5).
     - WebP has no gray: its images are always (H, W, 3).
-    - Of a file with several pages or frames the first is read.
+    - DICOM: the values are pydicom's ``apply_modality_lut`` and ``apply_voi_lut``, with the range
+      that the header allows moved to 0..2**bits - 1 and rounded half to even; then MONOCHROME1 is
+      inverted. 12 bits stay 0..4095. YBR becomes RGB. uint8 where 8 bits hold the result.
     - CMYK becomes RGB by OpenCV's formula. TIFF of 10, 12 or 14 bits comes shifted left to 16.
     - Embedded colour profiles and gamma are ignored, as in ``cv2.imread``.
     - Damage inside JPEG scan data leaves no trace that OpenCV would report: such files are read as
@@ -77,8 +104,11 @@ def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     >>> read_image(path).shape
     (48, 64)
     """
+    options = ReadOptions(voi=voi, frame=frame, max_pixels=max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
-        return decode_image(bytes(source))
+        decoded = decode_image(bytes(source), options)
+        _warn(decoded, "")
+        return decoded.image
     if not isinstance(source, str | os.PathLike):
         raise TypeError(
             f"`source` must be a file's name or its bytes; got {type(source).__name__}."
@@ -87,9 +117,11 @@ def read_image(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     with open(source, "rb") as file:
         data = file.read()
     try:
-        return decode_image(data)
+        decoded = decode_image(data, options)
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
+    _warn(decoded, f" File: {os.fspath(source)!r}.")
+    return decoded.image
 
 
 def read_if_image(path: str | os.PathLike[str]) -> bytes | None:
@@ -101,21 +133,33 @@ def read_if_image(path: str | os.PathLike[str]) -> bytes | None:
         return head + file.read()
 
 
-def decode_image(data: bytes) -> Image:
+def _warn(decoded: Decoded, name: str) -> None:
+    if decoded.notes:
+        warnings.warn(f"DICOM: {'; '.join(decoded.notes)}.{name}", UserWarning, stacklevel=3)
+
+
+def decode_image(data: bytes, options: ReadOptions) -> Decoded:
     """Decode the content of an image file; see `read_image`, which adds the file's name."""
     if not data:
         raise ValueError(f"{_RULE}; got an empty file.")
     name = image_format(data[:HEAD_BYTES])
     if name is None:
         raise ValueError(f"{_RULE}; got {_no_image(data)}.")
+    if name == "DICOM":
+        return decode_dicom(data, options)
     if name not in _DECODERS:
         raise ValueError(f"{_RULE}; got {name}. Convert it to PNG first.")
+    size = _headers.declared_size(data, name)
+    if size is not None:
+        options.check_size(f"{name} image", size)
+    if options.frame:
+        raise ValueError(f"`frame` must be 0 for a {name} image; got {options.frame}.")
     image = _DECODERS[name](data, name)
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{_RULE} of 8 or 16 bits a channel; got a {name} of {image.dtype}.")
     if image.ndim == 2:
-        return image
-    return np.ascontiguousarray(image[..., ::-1])
+        return Decoded(image)
+    return Decoded(np.ascontiguousarray(image[..., ::-1]))
 
 
 def _decode_with_opencv(data: bytes, name: str) -> Image:

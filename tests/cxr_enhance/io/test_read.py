@@ -240,7 +240,7 @@ def test_damaged_png_raises():
         pytest.param(b"not an image", r"got 12 bytes that begin with b'not an i'", id="text"),
         pytest.param(b"BMW is a car, and this is no bitmap", "got 35 bytes", id="text-like-bmp"),
         pytest.param(b"GIF89a" + bytes(99), r"got GIF\. Convert it to PNG", id="gif"),
-        pytest.param(bytes(128) + b"DICM" + bytes(99), "got DICOM", id="dicom"),
+        pytest.param(bytes(128) + b"DICM" + bytes(99), "got a DICOM file", id="dicom"),
         pytest.param(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(99), "got JPEG 2000", id="jp2"),
         pytest.param(b"\0\0\0 ftypavif" + bytes(99), "got AVIF", id="avif"),
         pytest.param(tiff([GRAY.astype(np.float32)], sample_format=3), "floating", id="float32"),
@@ -255,23 +255,62 @@ def test_damaged_png_raises():
         pytest.param(b"II*\0\xff\xff\xff\x7f" + bytes(99), "TIFF cut short", id="wild-offset"),
         pytest.param(
             png(np.zeros((1, 1), np.uint8), 0)
-            .replace(struct.pack(">II", 1, 1), struct.pack(">II", 40_000, 40_000)),
+            .replace(struct.pack(">II", 1, 1), struct.pack(">II", 16_000, 16_000)),
             "a PNG",
-            id="bomb",
+            id="false-size",
         ),
     ],
 )  # fmt: skip
 def test_says_what_came(data, words):
     with pytest.raises(ValueError, match=words) as caught:
         read_image(data)
-    assert str(caught.value).startswith("`source` must hold a whole JPEG, PNG, TIFF, WebP or BMP")
+    assert str(caught.value).startswith(
+        "`source` must hold a whole JPEG, PNG, TIFF, WebP, BMP or DICOM"
+    )
+
+
+def bomb(width=40_000, height=40_000):
+    """Make a PNG that declares more than it holds."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", b"")
+    return data + png_chunk(b"IEND", b"")
+
+
+def test_too_many_pixels_are_refused_before_decoding():
+    with pytest.raises(ValueError, match="must hold at most 268435456 pixels; got a PNG image of"):
+        read_image(bomb())
+
+
+@pytest.mark.parametrize("data", [*GRAY_FILES.values(), *COLOUR_FILES.values()])
+def test_every_format_minds_the_limit_on_pixels(data):
+    with pytest.raises(ValueError, match=r"at most 100 pixels; got a .* image of (53|48|37) x"):
+        read_image(data, max_pixels=100)
+    assert read_image(data, max_pixels=37 * 53).size
 
 
 def test_too_many_pixels_for_opencv_is_a_sentence():
-    header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + png_chunk(b"IDAT", b"")
     with pytest.raises(ValueError, match=r"within OpenCV's size limits; got a PNG"):
-        read_image(data + png_chunk(b"IEND", b""))
+        read_image(bomb(), max_pixels=1 << 40)
+
+
+def test_a_second_frame_of_one_is_a_sentence():
+    with pytest.raises(ValueError, match="`frame` must be 0 for a PNG image; got 1"):
+        read_image(GRAY_FILES["png"], frame=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"voi": "x"}, "`voi` must be one of 'auto', 'window', 'lut', 'none'; got 'x'"),
+        ({"frame": -1}, "`frame` must be at least 0; got -1"),
+        ({"max_pixels": 0}, "`max_pixels` must be at least 1; got 0"),
+    ],
+)
+def test_options_out_of_range_are_sentences(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        read_image(GRAY_FILES["png"], **options)
+    with pytest.raises(TypeError, match=r"`max_pixels` must be an int; got 1\.5"):
+        read_image(GRAY_FILES["png"], max_pixels=1.5)
 
 
 def test_errors_name_the_file(tmp_path):

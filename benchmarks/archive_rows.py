@@ -1,0 +1,87 @@
+"""Planning, resuming and summing up for a list of so many files, in a process of its own.
+
+``python benchmarks/archive_rows.py 1000000 FOLDER`` prints seconds and peak memory as JSON. The
+files are empty ones made in FOLDER, 1,000 to a folder, so that resuming looks at real files.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.manifest import ManifestWriter
+from cxr_enhance.archive.outcome import Outcome
+from cxr_enhance.archive.plan import plan_files
+from cxr_enhance.archive.resume import sort_out
+from cxr_enhance.archive.sources import read_list
+from cxr_enhance.archive.summary import summarise
+
+JOB = Job(params=EnhanceParams())
+
+
+def prepare(count: int, folder: Path) -> None:
+    """Make inputs, outputs, a list and a manifest, as a run of long ago left them."""
+    with (
+        (folder / "list.txt").open("w") as names,
+        ManifestWriter(str(folder / "manifest.jsonl"), JOB) as manifest,
+    ):
+        manifest.add_options(JOB)
+        for index in range(count):
+            relative = f"p{index // 1000:06}/{index:032x}"
+            source, target = folder / "in" / f"{relative}.dcm", folder / "out" / f"{relative}.png"
+            if index % 1000 == 0:
+                source.parent.mkdir(parents=True)
+                target.parent.mkdir(parents=True)
+            for path in (source, target):
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT))
+            names.write(f"{source}\n")
+            status = os.stat(source)
+            manifest.add(
+                Outcome(
+                    str(source), str(target), "exists", input_size=status.st_size,
+                    input_mtime_ns=status.st_mtime_ns, output_size=0, seconds=0.05,
+                )
+            )  # fmt: skip
+
+
+def measure(folder: Path) -> dict[str, float]:
+    """Time the three steps; the peak is that of this process, imports included."""
+    manifest = str(folder / "manifest.jsonl")
+    times, cpu = [time.perf_counter()], time.process_time()
+    listed = read_list(str(folder / "list.txt"))
+    plan = plan_files([], str(folder / "out"), ".png", listed=listed)
+    del listed
+    times.append(time.perf_counter())
+    todo = sort_out(plan.files, [manifest], JOB, overwrite=False, retry_failed=False)
+    settled = len(todo.settled)
+    times.append(time.perf_counter())
+    del plan, todo
+    summarised = sum(summarise([manifest])["files"].values())
+    times.append(time.perf_counter())
+    cpu = time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    plan_s, resume_s, summary_s = (
+        round(after - before, 2) for before, after in itertools.pairwise(times)
+    )
+    return {
+        "plan_s": plan_s, "resume_s": resume_s, "summary_s": summary_s,
+        "cpu_s": round(cpu, 2), "peak_mib": round(peak), "settled": settled,
+        "summarised": summarised,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[2])
+    child = os.fork()
+    if child == 0:
+        prepare(int(sys.argv[1]), where)
+        os._exit(0)
+    os.waitpid(child, 0)
+    sys.stdout.write(json.dumps(measure(where)) + "\n")

@@ -1,0 +1,188 @@
+"""What the Keras layers share: checks, levels in and out, and tf.data beside any backend."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import ops
+
+import cxr_enhance
+
+if TYPE_CHECKING:
+    from cxr_enhance import EnhanceParams
+
+_BITS = {"uint8": 8, "uint16": 16}
+
+
+class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
+    """A layer from images to images of the same dtype.
+
+    Parameters
+    ----------
+    params : EnhanceParams
+        What the images are checked against and `_graph` is told.
+    channels : tuple of int, optional
+        The numbers of channels taken; None takes any.
+    bit_depth, data_format, **kwargs
+        As in the public layers.
+    """
+
+    def __init__(
+        self,
+        params: EnhanceParams,
+        *,
+        channels: tuple[int, ...] | None,
+        bit_depth: int | None,
+        data_format: str,
+        **kwargs: Any,
+    ) -> None:
+        # Values above 255 or 2048 do not survive half precision: inputs are never cast.
+        super().__init__(autocast=False, **kwargs)
+        if data_format != "channels_last":
+            cure = " Use keras.layers.Permute((2, 3, 1)) before it."
+            raise ValueError(f"`data_format` must be 'channels_last'; got {data_format!r}.{cure}")
+        if bit_depth not in (None, 8, 16):
+            raise ValueError(f"`bit_depth` must be 8, 16 or None; got {bit_depth!r}.")
+        self.data_format = data_format
+        self.bit_depth = bit_depth
+        self._params = params
+        self._channels = channels
+
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        if keras.backend.backend() != "tensorflow" and _is_tensorflow(inputs):
+            # tf.data beside the jax or torch backend
+            return _unconverted(self._run_in_tensorflow)(inputs)
+        return super().__call__(inputs, **kwargs)
+
+    def call(self, inputs: Any) -> Any:
+        """Return the images made of `inputs`."""
+        dtype = keras.backend.standardize_dtype(inputs.dtype)
+        bits = _unconverted(self._check)(inputs.shape, dtype)
+        if keras.backend.backend() == "tensorflow" and _is_eager_tensorflow(inputs):
+            return _as_function(type(self), self._params, bits)(inputs)  # type: ignore[arg-type]
+        return _unconverted(self._run)(inputs, self._params, bits)
+
+    @classmethod
+    def _run(cls, inputs: Any, params: EnhanceParams, bits: int) -> Any:
+        images = inputs if len(inputs.shape) == 4 else ops.expand_dims(inputs, 0)
+        result = cls._graph(_to_levels(images, bits), params, bits)
+        result = ops.cast(result, inputs.dtype)
+        return result if len(inputs.shape) == 4 else ops.squeeze(result, 0)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the result for inputs of `input_shape`."""
+        return (*input_shape[:-1], self._channels_out(input_shape[-1]))
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Return shape and dtype of the result, or raise what `call` would."""
+        self._check(inputs.shape, keras.backend.standardize_dtype(inputs.dtype))
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options that all layers have."""
+        config: dict[str, Any] = super().get_config()
+        return {**config, "bit_depth": self.bit_depth, "data_format": self.data_format}
+
+    def _channels_out(self, channels: int | None) -> int | None:
+        return channels
+
+    @staticmethod
+    def _graph(levels: Any, params: EnhanceParams, bits: int) -> Any:
+        raise NotImplementedError
+
+    def _kernels(self, images: Any) -> Any:
+        """Do the same to an (N, H, W, C) array."""
+        raise NotImplementedError
+
+    def _check(self, shape: tuple[int | None, ...], dtype: str) -> int:
+        """Return the bits of a level, 8 or 16, or raise."""
+        bits = self._bits(dtype)
+        if len(shape) not in (3, 4):
+            raise ValueError(
+                f"`inputs` must have shape (N, H, W, C) or (H, W, C); got {tuple(shape)}."
+            )
+        if shape[-1] is None or (self._channels is not None and shape[-1] not in self._channels):
+            rule = "known" if self._channels is None else "1 or 3"
+            raise ValueError(
+                f"`inputs` must have channels last, their number {rule}; got shape {tuple(shape)}."
+            )
+        # An empty batch of that shape: the library's own checks and sentences, and no work.
+        sizes = [size or 1 for size in shape[-3:-1]]
+        empty = np.empty((0, *sizes, 1), np.uint8 if bits == 8 else np.uint16)
+        cxr_enhance.enhance_batch(empty, self._params)
+        return bits
+
+    def _bits(self, dtype: str) -> int:
+        if dtype == "int32" and self.bit_depth is None and keras.backend.backend() == "torch":
+            return 16  # Keras on torch holds uint16 as int32
+        if dtype in _BITS:
+            if self.bit_depth not in (None, _BITS[dtype]):
+                raise ValueError(
+                    f"`bit_depth` must be {_BITS[dtype]} or None for {dtype} inputs; got "
+                    f"{self.bit_depth}."
+                )
+            return _BITS[dtype]
+        bits = self.bit_depth or 8
+        if dtype in ("float32", "float64") or (dtype in ("float16", "bfloat16") and bits == 8):
+            return bits
+        if dtype == "int32" and self.bit_depth is not None:
+            return bits
+        cure = " Pass bit_depth=8 or 16." if dtype == "int32" else ""
+        raise TypeError(
+            "`inputs` must have dtype uint8 or uint16, or be float32 with values 0..255 (0..65535 "
+            f"with bit_depth=16); got {dtype}.{cure}"
+        )
+
+    def _run_in_tensorflow(self, inputs: Any) -> Any:
+        import tensorflow as tf
+
+        bits = self._check(tuple(inputs.shape), inputs.dtype.name)
+        images = inputs
+        if not inputs.dtype.is_integer:
+            images = tf.round(tf.cast(inputs, tf.float32))
+        images = tf.cast(tf.clip_by_value(images, 0, (1 << bits) - 1), f"uint{bits}")
+        if inputs.shape.rank == 3:
+            images = images[None]
+        result = tf.numpy_function(self._kernels, [images], images.dtype, stateful=False)
+        if inputs.shape.rank == 3:
+            result = result[0]
+        result = tf.ensure_shape(result, self.compute_output_shape(tuple(inputs.shape)))
+        return tf.cast(result, inputs.dtype)
+
+
+def _unconverted(function: Any) -> Any:
+    """Keep tf.data from rewriting `function`, and all that it calls, from its source."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return function
+    return tensorflow.autograph.experimental.do_not_convert(function)
+
+
+def _is_tensorflow(inputs: Any) -> bool:
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(inputs, tensorflow.Tensor)
+
+
+def _is_eager_tensorflow(inputs: Any) -> bool:
+    return sys.modules["tensorflow"].executing_eagerly() and _is_tensorflow(inputs)
+
+
+@functools.lru_cache(maxsize=64)
+def _as_function(layer: type[ImageLayer], params: EnhanceParams, bits: int) -> Any:
+    """One call instead of a hundred small ones where TensorFlow would run them one by one."""
+    import tensorflow as tf
+
+    run = functools.partial(layer._run, params=params, bits=bits)
+    return tf.function(run, autograph=False, reduce_retracing=True)
+
+
+def _to_levels(images: Any, bits: int) -> Any:
+    if keras.backend.standardize_dtype(images.dtype) in _BITS:
+        return ops.cast(images, "int32")
+    if keras.backend.is_float_dtype(images.dtype):
+        images = ops.round(images)
+    return ops.cast(ops.clip(images, 0, (1 << bits) - 1), "int32")

@@ -1,0 +1,126 @@
+"""The chain as an albumentations transform, with the names of its `CLAHE` where they agree."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+try:
+    import albumentations
+except ImportError as error:
+    raise ImportError(
+        "albumentations is needed for cxr_enhance.adapters.albumentations_transform. "
+        'Install it with: pip install "cxr-enhance[albumentations]"'
+    ) from error
+
+import cxr_enhance
+from cxr_enhance import EnhanceParams
+from cxr_enhance.adapters._unit_range import through_16_bits
+
+_DEFAULT = EnhanceParams()
+
+
+class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
+    """Enhance an image as `cxr_enhance.enhance` would, with a fixed or a random clip limit.
+
+    Parameters
+    ----------
+    clip_limit : float or (float, float) or None, default 2.0
+        CLAHE's ceiling of a bin, OpenCV's ``clipLimit``. A pair is a range from which each call
+        draws uniformly; a number is that number (in albumentations' own `CLAHE` it is the upper
+        end of a range from 1). None leaves CLAHE out.
+    tile_grid_size : (int, int), default (16, 16)
+        Number of tiles as (columns, rows).
+    percentiles : (float, float) or None, default (0.05, 99.95)
+        White balance's cuts in percent; None leaves it out.
+    bit_shift : int, default 0
+        Low bits CLAHE drops before counting.
+    channel_order : {"rgb", "bgr"}, default "rgb"
+        Order of the channels of colour images.
+    output : {"same", "gray", "rgb"}, default "same"
+        Channels of the result: as many as the image has, equal ones; or one; or three.
+    p : float, default 1.0
+        Probability of applying the transform.
+
+    Raises
+    ------
+    TypeError
+        If an option or an image has the wrong type or dtype.
+    ValueError
+        If an option, or the shape or range of an image, is out of range.
+
+    Notes
+    -----
+    Images: (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float 0..1. Floats go through 16 bits:
+    input and output are rounded to multiples of 1/65535, a change of at most 7.7e-6 in each value
+    that is enhanced; the result is `enhance` of those levels exactly.
+
+    albumentations installs opencv-python-headless: use ``cxr-enhance[headless]`` beside it.
+    """
+
+    def __init__(
+        self,
+        clip_limit: float | tuple[float, float] | None = _DEFAULT.clip_limit,
+        tile_grid_size: tuple[int, int] = _DEFAULT.tile_grid_size,
+        *,
+        percentiles: tuple[float, float] | None = _DEFAULT.percentiles,
+        bit_shift: int = _DEFAULT.bit_shift,
+        channel_order: str = _DEFAULT.channel_order,
+        output: str = "same",
+        p: float = 1.0,
+    ) -> None:
+        super().__init__(p=p)
+        if output not in ("same", "gray", "rgb"):
+            raise ValueError(f"`output` must be 'same', 'gray' or 'rgb'; got {output!r}.")
+        limits = clip_limit if isinstance(clip_limit, tuple | list) else (clip_limit,)
+        records = [
+            EnhanceParams(
+                percentiles=percentiles,
+                clip_limit=limit,
+                tile_grid_size=tile_grid_size,
+                bit_shift=bit_shift,
+                channel_order=channel_order,  # type: ignore[arg-type]
+            )
+            for limit in limits
+        ]
+        if len(limits) not in (1, 2) or (len(limits) == 2 and not limits[0] <= limits[1]):
+            raise ValueError(
+                f"`clip_limit` must be a number or a range (low, high); got {clip_limit!r}."
+            )
+        self.clip_limit = tuple(limits) if len(limits) == 2 else clip_limit
+        self.tile_grid_size = records[0].tile_grid_size
+        self.percentiles = records[0].percentiles
+        self.bit_shift = bit_shift
+        self.channel_order = channel_order
+        self.output = output
+
+    def get_params(self) -> dict[str, Any]:
+        """Draw the clip limit of one call."""
+        if isinstance(self.clip_limit, tuple):
+            return {"clip_limit": self.py_random.uniform(*self.clip_limit)}
+        return {"clip_limit": self.clip_limit}
+
+    def apply(self, img: Any, clip_limit: float | None, **params: Any) -> Any:
+        """Enhance one image."""
+        channels = img.shape[2] if img.ndim == 3 else 1
+        channels = {"same": channels, "gray": 1, "rgb": 3}[self.output]
+        record = EnhanceParams(
+            percentiles=self.percentiles,
+            clip_limit=clip_limit,
+            tile_grid_size=self.tile_grid_size,
+            bit_shift=self.bit_shift,
+            channel_order=self.channel_order,  # type: ignore[arg-type]
+            output="rgb" if channels == 3 else "gray",
+        )
+        result = through_16_bits(functools.partial(cxr_enhance.enhance, params=record), img)
+        if img.ndim == 3 and result.ndim == 2:
+            result = result[..., np.newaxis]
+        return result
+
+    def get_transform_init_args_names(self) -> tuple[str, ...]:
+        """Names of the options, for albumentations' serialization."""
+        return (
+            "clip_limit", "tile_grid_size", "percentiles", "bit_shift", "channel_order", "output",
+        )  # fmt: skip

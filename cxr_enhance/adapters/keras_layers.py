@@ -1,0 +1,266 @@
+"""Keras layers with the library's bytes, so that preprocessing travels with a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+try:
+    import keras
+    from keras import ops
+except ImportError as error:
+    raise ImportError(
+        "keras is needed for cxr_enhance.adapters.keras_layers. "
+        'Install it with: pip install "cxr-enhance[tf]"'
+    ) from error
+
+import cxr_enhance
+from cxr_enhance import EnhanceParams
+from cxr_enhance.adapters import _keras_graph as graph
+from cxr_enhance.adapters._keras_image_layer import ImageLayer
+
+_DEFAULT = EnhanceParams()
+
+
+@keras.saving.register_keras_serializable(package="cxr_enhance")
+class Enhance(ImageLayer):
+    """White balance, gray and CLAHE inside a model: `cxr_enhance.enhance` as a graph.
+
+    Parameters
+    ----------
+    params : EnhanceParams, optional
+        The options; None takes the study's.
+    bit_depth : {8, 16}, optional
+        Range of float inputs: 0..255 or 0..65535. None takes the dtype's own, 8 for floats.
+    data_format : {"channels_last"}
+        The only layout.
+    **kwargs
+        Keras's own: `name`, `dtype`.
+
+    Raises
+    ------
+    TypeError
+        If an option or the dtype of the inputs is wrong.
+    ValueError
+        If an option or the shape of the inputs is out of range.
+    NotImplementedError
+        If a model with white balance is exported to LiteRT, which has no float64.
+
+    See Also
+    --------
+    cxr_enhance.adapters.tf_data.enhance_op : Several times faster where no model is exported.
+
+    Notes
+    -----
+    Input shape: (N, H, W, C) or (H, W, C), C 1 or 3; dtype uint8, uint16, or float with values
+    0..255, which are rounded half to even and clipped. H, W and N may be unknown under TensorFlow.
+    The torch backend holds uint16 as int32; int32 is read as that there.
+
+    Output shape: the input's with one channel, or three equal ones if ``params.output`` is "rgb".
+    Its dtype is the input's.
+
+    Byte-equal to `cxr_enhance.enhance` on CPU, in `tf.function`, under XLA and in compiled JAX;
+    the two percentiles are computed in float64 wherever the backend has it. A graph of `keras.ops`
+    and nothing else, so it runs where its model runs: .keras, SavedModel, ONNX (with
+    ``opset_version=18``), LiteRT (without white balance). In tf.data beside the jax or torch
+    backend the library's kernels run instead.
+
+    Memory at 1024x1024: under 128 MiB an image for uint8. For uint16 add the tables, 256 KiB a
+    tile; images are then done one after the other.
+
+    Examples
+    --------
+    >>> import keras, numpy as np  # doctest: +SKIP
+    >>> from cxr_enhance.adapters.keras_layers import Enhance
+    >>> inputs = keras.Input((224, 224, 1), dtype="uint8")
+    >>> model = keras.Model(inputs, Enhance()(inputs))
+    """
+
+    def __init__(
+        self,
+        params: EnhanceParams | None = None,
+        *,
+        bit_depth: int | None = None,
+        data_format: str = "channels_last",
+        **kwargs: Any,
+    ) -> None:
+        cxr_enhance.enhance_batch([], params)  # raises unless `params` are such
+        self.params = params or EnhanceParams()
+        super().__init__(
+            self.params, channels=(1, 3), bit_depth=bit_depth, data_format=data_format, **kwargs
+        )
+
+    def _channels_out(self, channels: int | None) -> int:
+        return 3 if self.params.output == "rgb" else 1
+
+    @staticmethod
+    def _graph(levels: Any, params: EnhanceParams, bits: int) -> Any:
+        if params.percentiles is not None:
+            levels = graph.white_balance(levels, params.percentiles, bits)
+        flat = levels[..., 0]
+        if levels.shape[-1] == 3:
+            flat = graph.gray(levels, params.channel_order)
+        if params.clip_limit is not None:
+            flat = graph.clahe(flat, params, bits)
+        return ops.stack([flat] * 3, axis=-1) if params.output == "rgb" else flat[..., None]
+
+    def _kernels(self, images: Any) -> Any:
+        result = cxr_enhance.enhance_batch(images, self.params)
+        return result if result.ndim == 4 else result[..., None]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options, `params` as a dictionary of JSON types."""
+        return {**super().get_config(), "params": self.params.to_dict()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Enhance:
+        """Make the layer whose `get_config` gave `config`."""
+        return cls(**{**config, "params": EnhanceParams.from_dict(config["params"])})
+
+
+@keras.saving.register_keras_serializable(package="cxr_enhance")
+class WhiteBalance(ImageLayer):
+    """Stretch each channel between two of its percentiles: `cxr_enhance.white_balance` as a graph.
+
+    Parameters
+    ----------
+    percentiles : (float, float), default (0.05, 99.95)
+        Low and high cut in percent, ``0 <= low < high <= 100``.
+    bit_depth : {8, 16}, optional
+        As in `Enhance`.
+    data_format : {"channels_last"}
+        The only layout.
+    **kwargs
+        Keras's own: `name`, `dtype`.
+
+    Raises
+    ------
+    TypeError
+        If an option or the dtype of the inputs is wrong.
+    ValueError
+        If an option or the shape of the inputs is out of range.
+    NotImplementedError
+        If a model with this layer is exported to LiteRT, which has no float64.
+
+    Notes
+    -----
+    Input shape: (N, H, W, C) or (H, W, C), C 1 or 3; output shape and dtype: the input's. See
+    `Enhance` for dtypes and exactness.
+    """
+
+    def __init__(
+        self,
+        percentiles: tuple[float, float] = _DEFAULT.percentiles,  # type: ignore[assignment]
+        *,
+        bit_depth: int | None = None,
+        data_format: str = "channels_last",
+        **kwargs: Any,
+    ) -> None:
+        if percentiles is None:
+            raise TypeError("`percentiles` must be two numbers (low, high); got None.")
+        params = EnhanceParams(percentiles=percentiles, clip_limit=None)
+        self.percentiles = params.percentiles
+        super().__init__(
+            params, channels=(1, 3), bit_depth=bit_depth, data_format=data_format, **kwargs
+        )
+
+    @staticmethod
+    def _graph(levels: Any, params: EnhanceParams, bits: int) -> Any:
+        assert params.percentiles is not None
+        return graph.white_balance(levels, params.percentiles, bits)
+
+    def _kernels(self, images: Any) -> Any:
+        result = np.empty(images.shape, images.dtype)
+        for image, out in zip(images, result, strict=True):
+            cxr_enhance.white_balance(image, percentiles=self._params.percentiles, out=out)  # type: ignore[arg-type]
+        return result
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options."""
+        return {**super().get_config(), "percentiles": self._params.to_dict()["percentiles"]}
+
+
+@keras.saving.register_keras_serializable(package="cxr_enhance")
+class OpenCVCLAHE(ImageLayer):
+    """Equalize contrast tile by tile with OpenCV's bytes: `cxr_enhance.clahe` as a graph.
+
+    For Keras's own ``ContrastLimitedAdaptiveHistogramEqualization``, which differs from OpenCV by
+    up to 19 levels, takes its grid as (rows, columns) and its `clip_limit` with default 4.
+
+    Parameters
+    ----------
+    clip_limit : float, default 2.0
+        Ceiling of a bin as a multiple of the tile's mean bin count; 0 turns clipping off.
+    tile_grid_size : (int, int), default (16, 16)
+        Number of tiles as (columns, rows), OpenCV's order.
+    bit_shift : int, default 0
+        Low bits dropped before counting: OpenCV's ``setBitShift``.
+    bit_depth : {8, 16}, optional
+        As in `Enhance`.
+    data_format : {"channels_last"}
+        The only layout.
+    **kwargs
+        Keras's own: `name`, `dtype`.
+
+    Raises
+    ------
+    TypeError
+        If an option or the dtype of the inputs is wrong.
+    ValueError
+        If an option or the shape of the inputs is out of range.
+
+    Notes
+    -----
+    Input shape: (N, H, W, C) or (H, W, C), any known C, each channel equalized for itself; output
+    shape and dtype: the input's. See `Enhance` for dtypes, exactness and memory; this layer needs
+    no float64 and exports to LiteRT too.
+
+    References
+    ----------
+    .. [1] OpenCV, modules/imgproc/src/clahe.cpp.
+    """
+
+    def __init__(
+        self,
+        clip_limit: float = _DEFAULT.clip_limit,  # type: ignore[assignment]
+        tile_grid_size: tuple[int, int] = _DEFAULT.tile_grid_size,
+        *,
+        bit_shift: int = _DEFAULT.bit_shift,
+        bit_depth: int | None = None,
+        data_format: str = "channels_last",
+        **kwargs: Any,
+    ) -> None:
+        if clip_limit is None:
+            raise TypeError("`clip_limit` must be a number; got None. Use 0 to turn clipping off.")
+        params = EnhanceParams(
+            percentiles=None,
+            clip_limit=clip_limit,
+            tile_grid_size=tile_grid_size,
+            bit_shift=bit_shift,
+        )
+        super().__init__(
+            params, channels=None, bit_depth=bit_depth, data_format=data_format, **kwargs
+        )
+
+    @staticmethod
+    def _graph(levels: Any, params: EnhanceParams, bits: int) -> Any:
+        channels = levels.shape[-1]
+        if channels == 1:
+            return graph.clahe(levels[..., 0], params, bits)[..., None]
+        height, width = (graph.size_of(levels, axis) for axis in (1, 2))
+        planes = ops.reshape(ops.transpose(levels, (0, 3, 1, 2)), (-1, height, width))
+        planes = graph.clahe(planes, params, bits)
+        planes = ops.reshape(planes, (-1, channels, height, width))
+        return ops.transpose(planes, (0, 2, 3, 1))
+
+    def _kernels(self, images: Any) -> Any:
+        channels = [images[..., c : c + 1] for c in range(images.shape[-1])]
+        done = [cxr_enhance.enhance_batch(channel, self._params) for channel in channels]
+        return np.concatenate(done, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options."""
+        options = self._params.to_dict()
+        names = ("clip_limit", "tile_grid_size", "bit_shift")
+        return {**super().get_config(), **{name: options[name] for name in names}}

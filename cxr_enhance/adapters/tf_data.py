@@ -1,0 +1,236 @@
+"""The library's kernels inside tf.data: images in, images out, one call of Python an element."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+try:
+    import tensorflow as tf
+except ImportError as error:
+    raise ImportError(
+        "tensorflow is needed for cxr_enhance.adapters.tf_data. "
+        'Install it with: pip install "cxr-enhance[tf]"'
+    ) from error
+
+import cxr_enhance
+from cxr_enhance.adapters._loading import Loader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_enhance import EnhanceParams
+
+_ALIGNMENT = 64  # bytes, of TensorFlow's own buffers
+_SHAPES = "(H, W), (H, W, C), (N, H, W) or (N, H, W, C), C being 1 or 3"
+
+
+def enhance_op(
+    params: EnhanceParams | None = None, *, num_threads: int | None = None
+) -> Callable[[Any], Any]:
+    """Make a function for `Dataset.map` that enhances an image or a batch as `enhance` would.
+
+    Parameters
+    ----------
+    params : EnhanceParams, optional
+        The options; None takes the study's.
+    num_threads : int, optional
+        Threads that share a batch; None takes every CPU this process may use. Single images take
+        one: map them with `num_parallel_calls`.
+
+    Returns
+    -------
+    callable
+        Takes a uint8 or uint16 tensor of shape (H, W), (H, W, 1), (H, W, 3), (N, H, W),
+        (N, H, W, 1) or (N, H, W, 3), sizes other than channels known or not; a last size of 1 or 3
+        in rank 3 means channels. Returns what `enhance` or `enhance_batch` does, with the static
+        shape and dtype set. TypeError and ValueError are raised when the graph is built, wherever
+        what is known then is enough.
+
+    Raises
+    ------
+    TypeError
+        If `params` or `num_threads` has the wrong type.
+    ValueError
+        If `num_threads` is out of range.
+
+    See Also
+    --------
+    load_and_enhance_op : From files.
+    cxr_enhance.adapters.keras_layers.Enhance : As a part of a model that is to be exported.
+
+    Notes
+    -----
+    Stateless: works with ``deterministic=True``, iterator checkpoints, `Dataset.cache`,
+    `Dataset.save` and the tf.data service of the same process. It calls Python, so it is not part
+    of what a SavedModel can hold.
+
+    A call holds Python's lock for about 0.14 ms besides the kernels, which release it: small
+    images are fastest in batches (map after `batch`), large ones one by one with
+    ``num_parallel_calls=tf.data.AUTOTUNE``. Every result is a new array; the input is not modified.
+
+    Examples
+    --------
+    >>> import tensorflow as tf, numpy as np  # doctest: +SKIP
+    >>> from cxr_enhance.adapters.tf_data import enhance_op
+    >>> images = tf.data.Dataset.from_tensor_slices(np.zeros((8, 64, 64), np.uint8))
+    >>> images.batch(4).map(enhance_op()).element_spec.shape
+    TensorShape([None, 64, 64])
+    """
+    cxr_enhance.enhance_batch([], params, num_threads=num_threads)  # raises what is to be raised
+    rgb = params is not None and params.output == "rgb"
+
+    def run(images: Any, batched: bool, channels: list[int]) -> Any:
+        out = _empty_aligned((*images.shape[: 3 if batched else 2], *channels), images.dtype)
+        if batched:
+            return cxr_enhance.enhance_batch(images, params, num_threads=num_threads, out=out)
+        return cxr_enhance.enhance(images, params, out=out)
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def apply(images: Any) -> Any:
+        images = tf.convert_to_tensor(images)
+        shape = _check(images, params)
+        batched = len(shape) == 4 or (len(shape) == 3 and shape[-1] not in (1, 3))
+        spatial = shape[:3] if batched else shape[:2]
+        channels = [3] if rgb else [1] if shape[len(spatial) :] == [1] else []
+        # `stateful=False`, or tf.data runs maps one by one and iterators cannot be checkpointed.
+        result = tf.numpy_function(
+            lambda array: run(array, batched, channels), [images], images.dtype, stateful=False
+        )
+        return tf.ensure_shape(result, [*spatial, *channels])
+
+    return apply  # type: ignore[no-any-return]
+
+
+def load_and_enhance_op(
+    size: tuple[int, int],
+    params: EnhanceParams | None = None,
+    *,
+    encoded: bool = False,
+    on_error: str = "raise",
+    resize: str = "after",
+    interpolation: str = "linear",
+    dtype: str = "uint8",
+    num_threads: int | None = None,
+) -> Callable[[Any], Any]:
+    """Make a function for `Dataset.map` from a batch of image files to a batch of images.
+
+    Files are read, enhanced and resized on several threads inside one call.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width of the images returned, in pixels.
+    params : EnhanceParams, optional
+        The options; None takes the study's.
+    encoded : bool, default False
+        Whether elements are the contents of files rather than their names.
+    on_error : {"raise", "skip", "zeros"}, default "raise"
+        What to do with a file that cannot be read or enhanced: raise an error that names it; leave
+        it out; or return zeros in its place. The last two log a warning that names it.
+    resize : {"after", "before"}, default "after"
+        Whether files are resized after they are enhanced or before, as in the COVIDLite study.
+    interpolation : {"nearest", "linear", "cubic", "area"}, default "linear"
+        OpenCV's method of resizing, the aspect not kept.
+    dtype : {"uint8", "uint16"}, default "uint8"
+        Of the result. Files are enhanced in their own depth; then 16 bits become 8 by division by
+        257, rounded, and 8 bits 16 by multiplication.
+    num_threads : int, optional
+        Threads that share a batch; None takes every CPU this process may use.
+
+    Returns
+    -------
+    callable
+        Takes a string tensor of shape (N,). With ``on_error="raise"`` it returns the images, of
+        shape (N, height, width, 1), or (N, height, width, 3) if ``params.output`` is "rgb"; else
+        a pair: the images, fewer than N where files were skipped, and a bool tensor of shape (N,)
+        that tells which files could be used, for ``tf.boolean_mask(labels, usable)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If a value is out of range.
+    ImportError
+        If OpenCV is missing.
+
+    Notes
+    -----
+    Colour files are read as RGB, whatever order ``params.channel_order`` would say; it is an error
+    to say "bgr". Stateless, as `enhance_op` is. Memory: the batch, and one decoded file a thread.
+
+    Examples
+    --------
+    >>> import tensorflow as tf  # doctest: +SKIP
+    >>> from cxr_enhance.adapters.tf_data import load_and_enhance_op
+    >>> files = tf.data.Dataset.list_files("scans/*.png").batch(32)
+    >>> images = files.map(load_and_enhance_op((224, 224)), num_parallel_calls=2)
+    """
+    load = Loader(
+        size,
+        params,
+        encoded=encoded,
+        on_error=on_error,
+        resize=resize,
+        interpolation=interpolation,
+        dtype=dtype,
+        num_threads=num_threads,
+    )
+
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def apply(sources: Any) -> Any:
+        sources = tf.convert_to_tensor(sources)
+        if sources.dtype != tf.string or sources.shape.rank != 1:
+            raise TypeError(
+                "`sources` must be a string tensor of shape (N,); got dtype "
+                f"{sources.dtype.name}, shape {sources.shape}. Call `batch` before `map`."
+            )
+        images, usable = tf.numpy_function(load, [sources], (dtype, tf.bool), stateful=False)
+        usable = tf.ensure_shape(usable, sources.shape)
+        count = None if on_error == "skip" else sources.shape[0]
+        images = tf.ensure_shape(images, [count, *load.shape])
+        return images if on_error == "raise" else (images, usable)
+
+    return apply  # type: ignore[no-any-return]
+
+
+def _empty_aligned(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Give a new array that TensorFlow takes over as it is; others it copies, under the lock."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    memory = np.empty(nbytes + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + nbytes].view(dtype).reshape(shape)
+
+
+def _check(images: Any, params: EnhanceParams | None) -> list[int | None]:
+    """Return the static shape; raise what the kernels would refuse, while the graph is built."""
+    if images.dtype not in (tf.uint8, tf.uint16):
+        cure = " Cast 0..255 with tf.cast(tf.round(images), tf.uint8)."
+        raise TypeError(
+            f"`images` must have dtype uint8 or uint16; got {images.dtype.name}."
+            f"{cure if images.dtype.is_floating else ''}"
+        )
+    if images.shape.rank is None:
+        raise ValueError(
+            f"`images` must have shape {_SHAPES}; got an unknown rank. Set it with tf.ensure_shape "
+            "(and expand_animations=False in tf.io.decode_image)."
+        )
+    shape: list[int | None] = images.shape.as_list()
+    if len(shape) not in (2, 3, 4) or (len(shape) == 4 and shape[-1] not in (1, 3)):
+        raise ValueError(f"`images` must have shape {_SHAPES}; got {tuple(shape)}.")
+    if len(shape) == 3 and shape[-1] is None:
+        raise ValueError(
+            f"`images` must have shape {_SHAPES}, the last size known; got {tuple(shape)}. Set it "
+            "with tf.ensure_shape."
+        )
+    spatial = shape[1:3] if len(shape) == 4 or shape[-1] not in (1, 3) else shape[:2]
+    if len(shape) == 2:
+        spatial = shape
+    # An empty batch of that size: the library's own checks and sentences, and no work.
+    height, width = (1 if size is None else size for size in spatial)
+    empty = np.empty((0, height, width, 1), images.dtype.as_numpy_dtype)
+    cxr_enhance.enhance_batch(empty, params)
+    return shape

@@ -1,0 +1,98 @@
+"""A distinct output name for each input, decided from the whole set of inputs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import numpy.typing as npt
+
+
+class Origin(NamedTuple):
+    """What an output's name is made of."""
+
+    source: str
+    relative: str  # below the output folder, still with the source's own extension
+    root: str  # name of the folder that was given
+
+
+def distinct_levels(count: int, origin: Callable[[int], Origin], extension: str) -> bytearray:
+    """Tell how far each of `count` names must be lengthened until none meets another.
+
+    Names that meet are found by their hashes and compared as text, so that a million names take
+    little memory and chance no part in the result.
+    """
+    levels = bytearray(count)
+    folders = {
+        key(folder) for folder in {os.path.dirname(origin(i).relative) for i in range(count)}
+    }
+    folders |= {parent for folder in folders for parent in _parents(folder)}
+
+    def name(index: int) -> str:
+        return key(output_name(origin(index), levels[index], extension))
+
+    hashes: npt.NDArray[np.int64] = np.fromiter(
+        (hash(name(i)) for i in range(count)), np.int64, count
+    )
+    while True:
+        suspects = _doubled(hashes) | np.isin(hashes, [hash(folder) for folder in folders])
+        users = defaultdict(list)
+        for index in np.flatnonzero(suspects).tolist():
+            users[name(index)].append(index)
+        meeting = [
+            index
+            for text, indices in users.items()
+            if len(indices) > 1 or text in folders
+            for index in indices
+        ]
+        if not meeting:
+            return levels
+        for index in meeting:
+            levels[index] += 1
+        for index in meeting:
+            hashes[index] = hash(name(index))
+
+
+def output_name(origin: Origin, level: int, extension: str) -> str:
+    """Name an output below the output folder, lengthened `level` times."""
+    stem, old = os.path.splitext(origin.relative)
+    parts = [stem]
+    if level >= 1 and old:
+        parts.append(old[1:])
+    if level >= 2:
+        parts.append(origin.root)
+    if level >= 3:
+        digest = hashlib.sha256(os.fsencode(os.path.abspath(origin.source))).hexdigest()
+        parts.append(digest[: 8 * (level - 2)])
+    return "_".join(parts) + extension
+
+
+def key(path: str) -> str:
+    """Make equal what some file system takes for the same name."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _doubled(hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Mark the entries whose value occurs more than once."""
+    order = np.argsort(hashes, kind="stable")
+    sorted_hashes = hashes[order]
+    same = sorted_hashes[1:] == sorted_hashes[:-1]
+    marks = np.zeros(len(hashes), bool)
+    marks[order[1:][same]] = True
+    marks[order[:-1][same]] = True
+    return marks
+
+
+def _parents(path: str) -> Iterable[str]:
+    while path := os.path.dirname(path):
+        yield path

@@ -1,0 +1,192 @@
+"""The same work on Dask workers: processes of this machine, or of a cluster's.
+
+Workers may die. Dask runs a dead worker's tasks again elsewhere; a file that was being processed
+when a worker died is then processed in a process of its own, and is quarantined if that dies too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from cxr_enhance.archive._isolated import process_isolated
+from cxr_enhance.archive.local import recorded
+from cxr_enhance.archive.outcome import Outcome, reason_of
+from cxr_enhance.archive.task import process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from cxr_enhance.archive.job import Job
+    from cxr_enhance.archive.task import Item
+
+_TASKS_A_THREAD = 8  # under way at once: enough to keep workers busy, few enough to drop at an end
+_CONNECT_SECONDS = "10s"
+
+
+class DaskEngine:
+    """Workers of the scheduler at `address`, or so many processes of this machine.
+
+    Parameters
+    ----------
+    address : str or None
+        Such as ``tcp://node1:8786``; None starts a cluster on this machine for the run.
+    num_workers : int
+        Processes of the local cluster, of one thread each.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed.
+    """
+
+    def __init__(self, address: str | None, num_workers: int) -> None:
+        self._address, self._num_workers = address, num_workers
+        self.is_busy = False
+        self._distributed = _load_distributed()
+
+    def run(
+        self,
+        items: Iterable[Item],
+        job: Job,
+        workspace: str | None,
+        record: Callable[[Outcome], None],
+    ) -> Generator[Outcome]:
+        """Process `items` and yield each outcome, once recorded, as they come.
+
+        Raises
+        ------
+        ValueError
+            If no scheduler answers at the address.
+        """
+        with self._client() as client:
+            yield from self._run(client, iter(items), job, workspace, record)
+
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[Any]:
+        distributed = self._distributed
+        if self._address is None:
+            with (
+                distributed.LocalCluster(
+                    n_workers=self._num_workers,
+                    threads_per_worker=1,
+                    dashboard_address=None,
+                    host="127.0.0.1",
+                    silence_logs=50,
+                ) as cluster,
+                distributed.Client(cluster, set_as_default=False) as client,
+            ):
+                yield client
+            return
+        try:
+            client = distributed.Client(
+                self._address, set_as_default=False, timeout=_CONNECT_SECONDS
+            )
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"`--scheduler` must be the address of a running Dask scheduler; "
+                f"got {self._address!r}: {error}."
+            ) from error
+        with client:
+            yield client
+
+    def _run(
+        self,
+        client: Any,
+        items: Iterator[Item],
+        job: Job,
+        workspace: str | None,
+        record: Callable[[Outcome], None],
+    ) -> Generator[Outcome]:
+        under_way: dict[Any, tuple[int, Item]] = {}
+        done = self._distributed.as_completed(loop=client.loop)
+        numbered = enumerate(items)
+
+        def submit(number: int, item: Item) -> None:
+            future = client.submit(_process_on_worker, number, item, job, workspace, pure=False)
+            under_way[future] = (number, item)
+            done.add(future)
+
+        try:
+            while True:
+                room = _TASKS_A_THREAD * max(sum(client.nthreads().values()), 1) - len(under_way)
+                for _, (number, item) in zip(range(room), numbered, strict=False):
+                    submit(number, item)
+                if not under_way:
+                    return
+                for future in (next(done), *_ready(done)):
+                    number, item = under_way.pop(future)
+                    if future.status == "finished":
+                        yield recorded(future.result(), record)
+                        with contextlib.suppress(OSError):
+                            os.unlink(_mark(workspace or "", number, "done"))
+                        continue
+                    error = future.exception()
+                    if isinstance(error, self._distributed.scheduler.KilledWorker):
+                        submit(number, item)  # its guilt, if any, is seen to by the worker
+                        continue
+                    yield recorded(_failed(item, error), record)
+        finally:
+            with contextlib.suppress(Exception):
+                client.cancel(list(under_way), force=True)
+
+
+def _process_on_worker(number: int, item: Item, job: Job, workspace: str) -> Outcome:
+    """Process a file, or, where a worker died over it, have a process of its own do so.
+
+    A mark in the workspace tells the next worker that one died over the file, and whether the
+    output was there before; once done it holds the outcome, should that be lost on its way.
+    """
+    warnings.filterwarnings("ignore", module=r"pydicom\b")  # told by the manifest's notes
+    mark, answer = _mark(workspace, number, "begun"), _mark(workspace, number, "done")
+    with contextlib.suppress(OSError), open(answer, encoding="ascii") as file:
+        return Outcome(**json.load(file))
+    try:
+        with open(mark, "x", encoding="ascii") as file:
+            file.write("there" if os.path.lexists(item.target) else "absent")
+    except FileExistsError:
+        with open(mark, encoding="ascii") as file:
+            ours = file.read() == "absent"  # what is there now, the dead worker wrote
+        outcome = process_isolated(item._replace(replace=item.replace or ours), job, workspace)
+    except OSError as error:
+        # Above all: this machine does not see the output folder.
+        where = f"Dask workers must see the output folder under the same name: {reason_of(error)}"
+        return Outcome(item.source, item.target, "failed", where, passing=True, ends_run=True)
+    else:
+        result = process(item, job, workspace)
+        outcome = _failed(item, None) if result is None else result
+    with contextlib.suppress(OSError):
+        with open(mark, "w", encoding="ascii") as file:
+            json.dump(outcome._asdict(), file)
+        os.replace(mark, answer)
+    return outcome
+
+
+def _mark(workspace: str, number: int, state: str) -> str:
+    return os.path.join(workspace, f"{number}.{state}")
+
+
+def _ready(done: Any) -> list[Any]:
+    """Futures that are done already, without waiting."""
+    return [] if done.is_empty() else list(done.next_batch(block=False))
+
+
+def _failed(item: Item, error: BaseException | None) -> Outcome:
+    reason = "not done" if error is None else reason_of(error)
+    return Outcome(item.source, item.target, "failed", reason, passing=True)
+
+
+def _load_distributed() -> Any:
+    try:
+        import distributed
+    except ModuleNotFoundError as error:
+        if error.name in ("distributed", "dask"):
+            raise ImportError(
+                f"{error.name} is needed for --engine dask. "
+                'Install it with: pip install "cxr-enhance[cluster]"'
+            ) from None
+        raise
+    return distributed

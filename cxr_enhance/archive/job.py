@@ -1,0 +1,103 @@
+"""What is done to every file of a run: one record, checked, that names itself in the manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from cxr_enhance._params import EnhanceParams
+from cxr_enhance.io._options import ReadOptions
+
+OutputFormat: TypeAlias = Literal["png", "jpeg", "npy", "dicom"]
+EXTENSIONS: dict[str, str] = {"png": ".png", "jpeg": ".jpg", "npy": ".npy", "dicom": ".dcm"}
+MIMIC_CXR_JPG = "mimic-cxr-jpg"
+STUDY_SIZE = (224, 224)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Options of a run over an archive.
+
+    Parameters
+    ----------
+    params : EnhanceParams or None
+        Options of the chain; None for MIMIC-CXR-JPG's recipe instead: minimum to maximum onto
+        0..255, then ``cv2.equalizeHist``.
+    read : ReadOptions
+        How files are read.
+    output_format : {"png", "jpeg", "npy", "dicom"}
+        Of the outputs.
+    quality : int
+        1..100, of JPEG.
+    long_side : int or None
+        Pixels of the longer side of the outputs, aspect kept; None leaves the size.
+    size_wh : (int, int) or None
+        Width and height of the outputs, aspect not kept; None leaves the size.
+    resize_first : bool
+        Whether images are resized before they are enhanced rather than after.
+    interpolation : {"area", "linear"}
+        ``cv2.INTER_AREA``, or the study's ``cv2.INTER_LINEAR``.
+    strip_identity : bool
+        Whether derived DICOM files keep technique and geometry alone.
+    """
+
+    params: EnhanceParams | None
+    read: ReadOptions = dataclasses.field(default_factory=ReadOptions)
+    output_format: OutputFormat = "png"
+    quality: int = 95
+    long_side: int | None = None
+    size_wh: tuple[int, int] | None = None
+    resize_first: bool = False
+    interpolation: Literal["area", "linear"] = "area"
+    strip_identity: bool = False
+
+    def __post_init__(self) -> None:
+        if self.output_format not in get_args(OutputFormat):
+            raise ValueError(
+                f"`--format` must be one of {', '.join(EXTENSIONS)}; got {self.output_format!r}."
+            )
+        if self.long_side is not None and self.size_wh is not None:
+            raise ValueError("`--long-side` must not be given with --size.")
+        sides = (self.long_side,) if self.size_wh is None else self.size_wh
+        if any(side is not None and not 1 <= side <= 65_535 for side in sides):
+            name = "--long-side" if self.size_wh is None else "--size"
+            shown = " ".join(map(str, sides))
+            raise ValueError(f"`{name}` must be from 1 to 65535; got {shown}.")
+        if self.resize_first and self.long_side is None and self.size_wh is None:
+            raise ValueError("`--resize-first` must be given with --long-side or --size.")
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"`--quality` must be from 1 to 100; got {self.quality}.")
+        if self.strip_identity and self.output_format != "dicom":
+            raise ValueError(
+                "`--strip-identity` must be given with --format dicom only; files of other formats "
+                "have no header to strip."
+            )
+
+    @property
+    def extension(self) -> str:
+        """Of the outputs, with its dot."""
+        return EXTENSIONS[self.output_format]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything that decides an output's content, as JSON types."""
+        options = {
+            name: getattr(self, name)
+            for name in ("output_format", "quality", "long_side", "size_wh", "resize_first",
+                         "interpolation", "strip_identity")
+        }  # fmt: skip
+        if self.output_format != "jpeg":
+            del options["quality"]
+        if self.size_wh is not None:
+            options["size_wh"] = list(self.size_wh)
+        if self.long_side is None and self.size_wh is None:
+            del options["interpolation"]
+        recipe = {"recipe": MIMIC_CXR_JPG} if self.params is None else self.params.to_dict()
+        return {**recipe, **dataclasses.asdict(self.read), **options}
+
+    def digest(self) -> str:
+        """Twelve digits that tell these options from others."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,183 @@
+"""One row a file, appended as work goes on: what was read, what was written, what failed and why.
+
+JSON lines: a row is one line, written in one step under a lock. A line cut short by a killed run is
+removed by the next writer and passed over by readers.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from cxr_enhance._version import __version__
+from cxr_enhance.archive._locks import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from cxr_enhance.archive.job import Job
+    from cxr_enhance.archive.outcome import Outcome
+    from cxr_enhance.archive.plan import Shard
+
+NAME = "manifest.jsonl"
+RUN = "run"
+"""Status of the row that tells the options behind a digest; its other columns are empty."""
+
+_TAIL = 1 << 16
+
+
+def manifest_path(base: str, shard: Shard | None) -> str:
+    """Give each shard a manifest of its own beside `base`: appending over NFS is not atomic."""
+    if shard is None or shard.total == 1:
+        return base
+    stem, extension = os.path.splitext(base)
+    return f"{stem}-{shard.number}-of-{shard.total}{extension}"
+
+
+def manifest_family(base: str) -> list[str]:
+    """Name the manifests there are: `base` and those of its shards, oldest first."""
+    stem, extension = os.path.splitext(base)
+    found = glob.glob(f"{glob.escape(stem)}-*-of-*{glob.escape(extension)}")
+    if os.path.exists(base):
+        found.append(base)
+    return sorted(found, key=lambda path: os.stat(path).st_mtime_ns)
+
+
+def read_rows(path: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a manifest, those of options included; lines that are none are left out.
+
+    Raises
+    ------
+    OSError
+        If the manifest cannot be read.
+    """
+    with open(path, "rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict) and isinstance(row.get("status"), str):
+                yield row
+
+
+class ManifestWriter:
+    """Appends rows; safe in several threads and in several processes at once.
+
+    Parameters
+    ----------
+    path : str
+        The file; made if need be.
+    job : Job
+        The options whose digest the rows bear.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it holds something else than a manifest.
+    """
+
+    def __init__(self, path: str, job: Job) -> None:
+        self._path, self._digest = path, job.digest()
+        self._thread_lock = threading.Lock()
+        _check_is_manifest(path)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self._file = os.open(path, flags, 0o666)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._thread_lock:
+            os.close(self._file)
+
+    def add_options(self, job: Job) -> None:
+        """Append the row that tells what the digest stands for."""
+        options = {"status": RUN, "params": self._digest, "version": __version__}
+        self._append({**options, "options": job.to_dict()})
+
+    def add(self, outcome: Outcome) -> None:
+        """Append the row of one file.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written whole, as on a full disk; then nothing of it is there.
+        """
+        self._append({
+            "input": outcome.source,
+            "output": outcome.target,
+            "status": outcome.status,
+            "error": outcome.reason,
+            "retry": outcome.passing,
+            "input_size": outcome.input_size,
+            "input_mtime_ns": outcome.input_mtime_ns,
+            "output_size": outcome.output_size,
+            "params": self._digest,
+            "version": __version__,
+            "seconds": round(outcome.seconds, 4),
+            "notes": outcome.notes,
+        })  # fmt: skip
+
+    def _append(self, row: dict[str, Any]) -> None:
+        # Escapes keep every name on one line, and exact, whatever bytes it holds.
+        line = json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"
+        with self._thread_lock, locked(self._file):
+            end = _end_of_whole_lines(self._file)
+            try:
+                written = os.write(self._file, line)
+                while written < len(line):  # a full disk takes a part, and then raises
+                    written += os.write(self._file, line[written:])
+            except OSError as error:
+                os.ftruncate(self._file, end)
+                raise OSError(error.errno, error.strerror, self._path) from error
+
+
+def _check_is_manifest(path: str) -> None:
+    if not os.path.lexists(path):
+        return
+    if not os.path.isfile(path):
+        raise ValueError(f"`--manifest` must name a file; got {path!r}.")
+    with open(path, "rb") as file:
+        first = file.readline(1 << 20)
+    if first.endswith(b"\n") and not (first.startswith(b"{") and b'"status"' in first):
+        raise ValueError(
+            f"`--manifest` must name a new file or a manifest of an earlier run; got {path!r}, "
+            "which is something else."
+        )
+
+
+def _end_of_whole_lines(descriptor: int) -> int:
+    """Cut off what a killed writer left of a line, and return the size."""
+    size = os.fstat(descriptor).st_size
+    end = size
+    while end:
+        start = max(end - (1 if end == size else _TAIL), 0)
+        part = _read_at(descriptor, start, end - start)
+        place = part.rfind(b"\n")
+        if place >= 0:
+            end = start + place + 1
+            break
+        end = start
+    if end != size:
+        os.ftruncate(descriptor, end)
+    return end
+
+
+def _read_at(descriptor: int, start: int, length: int) -> bytes:
+    os.lseek(descriptor, start, os.SEEK_SET)  # appending goes to the end, wherever this points
+    return os.read(descriptor, length)

@@ -1,0 +1,53 @@
+"""What became of one file: the row of the manifest."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Literal, NamedTuple, TypeAlias
+
+Status: TypeAlias = Literal["written", "exists", "skipped", "failed"]
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# May be gone at the next attempt, whatever the file.
+_PASSING = frozenset((
+    *_OF_THE_DISK, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE,
+    errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNRESET, errno.ENOTCONN, errno.EHOSTDOWN,
+))  # fmt: skip
+
+
+class Outcome(NamedTuple):
+    """What became of one file."""
+
+    source: str
+    target: str
+    status: Status
+    reason: str = ""
+    passing: bool = False  # a failure that another attempt may not meet
+    ends_run: bool = False  # a failure that all further files would meet
+    input_size: int | None = None
+    input_mtime_ns: int | None = None
+    output_size: int | None = None
+    seconds: float = 0.0
+    notes: str = ""
+
+
+def reason_of(error: BaseException) -> str:
+    """Word an error of one file."""
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename is None else f": {os.fsdecode(error.filename)!r}"
+        return f"{error.strerror}{where}."
+    if isinstance(error, OSError | ValueError | TypeError | ImportError | MemoryError):
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}"
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether another attempt may meet this error no more."""
+    if isinstance(error, OSError):
+        return error.errno in _PASSING
+    return isinstance(error, MemoryError | ImportError)
+
+
+def ends_run(error: BaseException) -> bool:
+    """Tell whether every further file would meet this error."""
+    return isinstance(error, OSError) and error.errno in _OF_THE_DISK

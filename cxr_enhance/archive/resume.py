@@ -1,0 +1,219 @@
+"""What of a plan is still to be done, given the manifests of earlier runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from cxr_enhance._version import __version__
+from cxr_enhance.archive.manifest import RUN, read_rows
+from cxr_enhance.archive.outcome import Outcome, Status
+from cxr_enhance.archive.plan import PlannedFiles
+from cxr_enhance.archive.task import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cxr_enhance.archive.job import Job
+
+_STATUSES: tuple[Status, ...] = ("written", "exists", "skipped", "failed")
+_NEW, _CHANGED = 0, 1
+
+
+@dataclasses.dataclass(slots=True)
+class Todo:
+    """What is left to do, and what is not and why.
+
+    Parameters
+    ----------
+    files : PlannedFiles
+        All of the plan.
+    todo : array of int
+        Those to be done, in order.
+    replace : bytearray
+        For each of `todo`, whether its output is written over.
+    settled : array of int
+        Those that need nothing.
+    settled_as : bytearray
+        For each of `settled`, the place of its status in the tuple of statuses.
+    reasons : dict of int to str
+        Errors of the settled ones that failed.
+    other_options : dict of str to int
+        How many outputs were made with other options, by the options' digest.
+    changed : int
+        How many inputs have changed since; they are done again.
+    edited : int
+        How many outputs are not as they were written; they are left.
+    known_options : dict of str to dict
+        Options by their digest.
+    """
+
+    files: PlannedFiles
+    todo: array[int] = dataclasses.field(default_factory=lambda: array("I"))
+    replace: bytearray = dataclasses.field(default_factory=bytearray)
+    settled: array[int] = dataclasses.field(default_factory=lambda: array("I"))
+    settled_as: bytearray = dataclasses.field(default_factory=bytearray)
+    reasons: dict[int, str] = dataclasses.field(default_factory=dict)
+    other_options: dict[str, int] = dataclasses.field(default_factory=dict)
+    changed: int = 0
+    edited: int = 0
+    known_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def items(self) -> Iterator[Item]:
+        """Yield the work, one file at a time."""
+        for index, replace in zip(self.todo, self.replace, strict=True):
+            yield Item(*self.files[index], replace=bool(replace))
+
+    def settled_outcomes(self) -> Iterator[Outcome]:
+        """Yield what is known already."""
+        for index, status in zip(self.settled, self.settled_as, strict=True):
+            source, target, _ = self.files[index]
+            yield Outcome(source, target, _STATUSES[status], self.reasons.get(index, ""))
+
+
+class _Records:
+    """The last row of each planned file, in a few bytes each."""
+
+    def __init__(self, files: PlannedFiles) -> None:
+        count = len(files)
+        self.status = bytearray(b"\xff" * count)  # 255: no row
+        self.retry = bytearray(count)
+        self.input_size, self.input_mtime_ns, self.output_size = (
+            array("q", bytes(8 * count)) for _ in range(3)
+        )
+        self.params = array("I", bytes(4 * count))
+        self.same_version = bytearray(count)
+        self.digests: dict[str, int] = {}
+        self.reasons: dict[int, str] = {}
+
+    def take(self, index: int, row: dict[str, Any]) -> None:
+        self.status[index] = _STATUSES.index(row["status"])
+        self.retry[index] = bool(row.get("retry"))
+        for name in ("input_size", "input_mtime_ns", "output_size"):
+            value = row.get(name)
+            getattr(self, name)[index] = value if isinstance(value, int) else -1
+        digest = str(row.get("params"))
+        self.params[index] = self.digests.setdefault(digest, len(self.digests))
+        self.same_version[index] = row.get("version") == __version__
+        self.reasons.pop(index, None)
+        if row["status"] == "failed":
+            self.reasons[index] = str(row.get("error", ""))
+
+
+def sort_out(
+    files: PlannedFiles,
+    manifests: Sequence[str],
+    job: Job,
+    *,
+    overwrite: bool,
+    retry_failed: bool,
+) -> Todo:
+    """Compare a plan with what earlier runs did.
+
+    Done again is what is missing, what failed for a passing reason, under other options or in
+    another version of this library, and what changed since it was read. An output is written over
+    only where the manifest shows that a run wrote it as it is now, or with `overwrite`.
+
+    Parameters
+    ----------
+    files : PlannedFiles
+        The plan.
+    manifests : sequence of str
+        In the order of their rows' authority, the last being the greatest.
+    job : Job
+        Options of this run.
+    overwrite : bool
+        Whether everything is done again.
+    retry_failed : bool
+        Whether lasting failures are tried again.
+
+    Returns
+    -------
+    Todo
+    """
+    todo = Todo(files)
+    records = _read_records(files, manifests, todo)
+    digest = job.digest()
+    digests = list(records.digests)
+    for index in range(len(files)):
+        if overwrite or records.status[index] == 255:
+            todo.todo.append(index)
+            todo.replace.append(overwrite)
+            continue
+        _settle(index, records, todo, retry_failed, digest, digests)
+    return todo
+
+
+def _read_records(files: PlannedFiles, manifests: Sequence[str], todo: Todo) -> _Records:
+    records = _Records(files)
+    if not manifests:
+        return records
+    index_of = {files.source(index): index for index in range(len(files))}
+    for path in manifests:
+        for row in read_rows(path):
+            if row["status"] == RUN:
+                todo.known_options[str(row.get("params"))] = row.get("options") or {}
+                continue
+            index = index_of.get(row.get("input", ""))
+            if index is None or row["status"] not in _STATUSES:
+                continue
+            if row.get("output") in (files.target(index), ""):
+                records.take(index, row)
+    return records
+
+
+def _settle(
+    index: int,
+    records: _Records,
+    todo: Todo,
+    retry_failed: bool,
+    digest: str,
+    digests: list[str],
+) -> None:
+    status = _STATUSES[records.status[index]]
+    row_digest = digests[records.params[index]]
+    changed = _has_changed(index, records, todo.files.source(index))
+    again, replace = False, False
+    if status == "failed":
+        lasting = row_digest == digest and records.same_version[index] and not records.retry[index]
+        again = retry_failed or changed or not lasting
+    elif status == "skipped":
+        again = changed
+    else:
+        size = _size(todo.files.target(index))
+        if size is None:
+            again = True
+        elif status == "written":
+            as_written = size == records.output_size[index]
+            lost = size == 0 and not as_written  # what a power cut leaves
+            again = replace = lost or (changed and as_written)
+            todo.edited += not as_written and not lost
+            if not again and row_digest != digest:
+                todo.other_options[row_digest] = todo.other_options.get(row_digest, 0) + 1
+    todo.changed += changed and again
+    if again:
+        todo.todo.append(index)
+        todo.replace.append(replace)
+        return
+    todo.settled.append(index)
+    todo.settled_as.append(_STATUSES.index("exists" if status == "written" else status))
+    if status == "failed":
+        todo.reasons[index] = records.reasons[index]
+
+
+def _has_changed(index: int, records: _Records, source: str) -> bool:
+    try:
+        status = os.stat(source)
+    except OSError:
+        return records.input_size[index] != -1  # it was there
+    known = (records.input_size[index], records.input_mtime_ns[index])
+    return known != (status.st_size, status.st_mtime_ns)
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return None

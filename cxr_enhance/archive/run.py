@@ -1,0 +1,194 @@
+"""A whole run over an archive: plan, compare with earlier runs, carry out, keep the manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.local import LocalEngine
+from cxr_enhance.archive.manifest import (
+    NAME,
+    ManifestWriter,
+    manifest_family,
+    manifest_path,
+)
+from cxr_enhance.archive.outcome import Outcome
+from cxr_enhance.archive.plan import Plan, Shard, plan_files
+from cxr_enhance.archive.resume import Todo, sort_out
+from cxr_enhance.archive.workspace import workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from cxr_enhance.archive.task import Item
+
+EngineName: TypeAlias = Literal["local", "dask"]
+
+
+class Engine(Protocol):
+    """Who does the work; `LocalEngine` documents it."""
+
+    is_busy: bool
+
+    def run(
+        self,
+        items: Iterable[Item],
+        job: Job,
+        workspace: str | None,
+        record: Callable[[Outcome], None],
+    ) -> Generator[Outcome]:
+        """Process `items`, `record` each outcome and yield it, in order of completion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run reads, where it writes and who works; `job` says what is done.
+
+    Parameters
+    ----------
+    inputs, listed : sequence of str
+        Files and folders; files of a list.
+    out : str
+        Folder of the outputs.
+    job : Job
+        What is done to each file.
+    num_workers : int
+        Threads of the local engine, processes of a Dask cluster of its own.
+    engine : {"local", "dask"}
+        Who works.
+    scheduler : str or None
+        Address of a Dask scheduler.
+    overwrite, retry_failed : bool
+        See `sort_out`.
+    manifest : str or None
+        The file; None for one in `out`.
+    shard : Shard or None
+        The part to do.
+    """
+
+    inputs: Sequence[str]
+    out: str
+    job: Job
+    num_workers: int
+    listed: Sequence[str] = ()
+    engine: EngineName = "local"
+    scheduler: str | None = None
+    overwrite: bool = False
+    retry_failed: bool = False
+    manifest: str | None = None
+    shard: Shard | None = None
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A run about to begin: everything is decided, nothing is done."""
+
+    settings: Settings
+    plan: Plan
+    todo: Todo
+    manifest: str
+
+    def other_options(self) -> list[str]:
+        """Name how existing outputs were made, where that is otherwise than this run would."""
+        mine = self.settings.job.to_dict()
+        found = []
+        for digest, count in self.todo.other_options.items():
+            theirs = self.todo.known_options.get(digest, {})
+            differing = [
+                f"{name} {theirs.get(name)!r}, now {mine.get(name)!r}"
+                for name in sorted({*mine, *theirs})
+                if mine.get(name) != theirs.get(name)
+            ]
+            said = "; ".join(differing) if theirs else f"options {digest}"
+            found.append(f"{count} with {said}")
+        return found
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Plan a run and compare it with earlier ones; writes nothing."""
+    base = settings.manifest or os.path.join(settings.out, NAME)
+    plan = plan_files(
+        settings.inputs,
+        settings.out,
+        settings.job.extension,
+        listed=settings.listed,
+        shard=settings.shard,
+    )
+    todo = sort_out(
+        plan.files,
+        manifest_family(base),
+        settings.job,
+        overwrite=settings.overwrite,
+        retry_failed=settings.retry_failed,
+    )
+    return Prepared(settings, plan, todo, manifest_path(base, settings.shard))
+
+
+def make_engine(settings: Settings) -> Engine:
+    """Choose who works.
+
+    Raises
+    ------
+    ImportError
+        If the engine's library is not installed.
+    """
+    if settings.engine == "dask":
+        from cxr_enhance.archive.cluster import DaskEngine
+
+        return DaskEngine(settings.scheduler, settings.num_workers)
+    return LocalEngine(settings.num_workers)
+
+
+def carry_out(prepared: Prepared, engine: Engine) -> Generator[Outcome]:
+    """Do what is to be done and yield each outcome as it comes, those that need no work first.
+
+    What was settled by earlier runs is left out; ends early, after the outcome that tells why, when
+    no further file could be written.
+
+    Raises
+    ------
+    OSError
+        If the manifest or the run's folder cannot be made.
+    ValueError
+        If the manifest's name is that of another file, or no scheduler answers.
+    """
+    settings, plan, todo = prepared.settings, prepared.plan, prepared.todo
+    with ManifestWriter(prepared.manifest, settings.job) as manifest:
+        if settings.job.digest() not in todo.known_options:
+            manifest.add_options(settings.job)
+        for outcome in _without_work(plan):
+            manifest.add(outcome)
+            yield outcome
+        for path in plan.linked_folders:
+            manifest.add(Outcome(path, "", "skipped", "link to a folder, not followed"))
+        if not todo.todo:
+            return
+        with workspace(settings.out) as folder:
+            work = engine.run(todo.items(), settings.job, os.path.abspath(folder), manifest.add)
+            with contextlib.closing(work):
+                for outcome in work:
+                    yield outcome
+                    if outcome.ends_run:
+                        return
+
+
+def _without_work(plan: Plan) -> Generator[Outcome]:
+    for path in plan.skipped:
+        yield Outcome(path, "", "skipped", "neither a file nor a folder")
+    for problem in plan.problems:
+        yield Outcome(problem.path, "", "failed", problem.reason, passing=True)
+
+
+def absolute(settings: Settings) -> Settings:
+    """Name all files in full, as workers with another working folder need it."""
+    return dataclasses.replace(
+        settings,
+        inputs=[os.path.abspath(path) for path in settings.inputs],
+        listed=[os.path.abspath(path) for path in settings.listed],
+        out=os.path.abspath(settings.out),
+    )

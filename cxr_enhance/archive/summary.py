@@ -1,0 +1,68 @@
+"""A manifest in numbers: how many files came to what, and why those failed that did."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from cxr_enhance.archive.manifest import RUN, read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_QUOTED = re.compile(r"'[^']*'|\b\d+\b")
+
+
+def summarise(manifests: Sequence[str]) -> dict[str, Any]:
+    """Count the files of manifests by the last row of each.
+
+    Parameters
+    ----------
+    manifests : sequence of str
+        Oldest first.
+
+    Returns
+    -------
+    dict
+        ``files``, by status; ``errors``, by sentence with names and numbers left out; ``versions``
+        and ``params``, by their number of files; ``seconds`` of work, ``input_bytes`` and
+        ``output_bytes``.
+    """
+    last: dict[str, int] = {}
+    kinds: dict[tuple[str, str, str, str], int] = {}
+    counts: Counter[int] = Counter()
+    seconds = 0.0
+    sizes: Counter[str] = Counter()
+    for path in manifests:
+        for row in read_rows(path):
+            if row["status"] == RUN:
+                continue
+            seconds += row.get("seconds") or 0.0
+            error = _QUOTED.sub("...", str(row.get("error") or ""))
+            kind = (row["status"], error, str(row.get("params")), str(row.get("version")))
+            number = kinds.setdefault(kind, len(kinds))
+            name = str(row.get("input"))
+            known = last.get(name)
+            last[name] = number
+            counts[number] += 1
+            if known is not None:
+                counts[known] -= 1
+            if row["status"] == "written":
+                sizes["input_bytes"] += row.get("input_size") or 0
+                sizes["output_bytes"] += row.get("output_size") or 0
+    names = list(kinds)
+    result: dict[str, Any] = {
+        "files": {}, "errors": {}, "params": {}, "versions": {},
+        "seconds": round(seconds, 1), "input_bytes": sizes["input_bytes"],
+        "output_bytes": sizes["output_bytes"],
+    }  # fmt: skip
+    for number, count in counts.most_common():
+        if not count:
+            continue
+        status, error, params, version = names[number]
+        for group, name in (("files", status), ("params", params), ("versions", version)):
+            result[group][name] = result[group].get(name, 0) + count
+        if status == "failed":
+            result["errors"][error] = result["errors"].get(error, 0) + count
+    return result

@@ -1,0 +1,177 @@
+"""One file read, enhanced and written: the worker function of every engine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cxr_enhance._enhance import enhance
+from cxr_enhance._version import __version__
+from cxr_enhance.archive.job import MIMIC_CXR_JPG
+from cxr_enhance.archive.outcome import Outcome, ends_run, is_passing, reason_of
+from cxr_enhance.io._atomic import write_atomically
+from cxr_enhance.io._opencv import load_cv2
+from cxr_enhance.io.dicom_write import derived_dicom
+from cxr_enhance.io.read import decode_image, read_if_image
+from cxr_enhance.io.write import encode_image
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_enhance._types import Image
+    from cxr_enhance.archive.job import Job
+    from cxr_enhance.io.dicom import Decoded
+
+_IMAGE_EXTENSIONS = frozenset((
+    ".bmp", ".dcm", ".dicom", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+))  # fmt: skip
+
+
+class Item(NamedTuple):
+    """One file to read and where to write it."""
+
+    source: str
+    target: str
+    named: bool  # given by itself: being no image is then a failure
+    replace: bool  # whether an existing output is written over
+
+
+def never() -> bool:
+    """Tell a task that nobody wants it to stop."""
+    return False
+
+
+def process(
+    item: Item, job: Job, workspace: str | None, stopped: Callable[[], bool] = never
+) -> Outcome | None:
+    """Read one file, enhance it and write the result.
+
+    Parameters
+    ----------
+    item : Item
+        The file.
+    job : Job
+        What is done to it.
+    workspace : str or None
+        Folder for the output while it is written; None for that of the output.
+    stopped : callable
+        Asked between the steps.
+
+    Returns
+    -------
+    Outcome or None
+        None if stopped before the end. Never raises for what a file is. A file that is no image is
+        skipped if it was found in a folder, and fails if it was named or if its extension says
+        that it should be one.
+    """
+    started = time.perf_counter()
+    outcome = Outcome(item.source, item.target, "exists")
+    try:
+        status = os.stat(item.source)
+        outcome = outcome._replace(input_size=status.st_size, input_mtime_ns=status.st_mtime_ns)
+        if not item.replace and os.path.lexists(item.target):
+            return outcome
+        data = read_if_image(item.source)
+        if data is None:
+            if not _should_be_image(item):
+                return outcome._replace(status="skipped", reason="no image")
+            with open(item.source, "rb") as file:
+                data = file.read(1 << 26)  # decode_image has the words for what it is not
+        if stopped():
+            return None
+        decoded = decode_image(data, job.read)
+        if stopped():
+            return None
+        image = result_image(decoded, job)
+        if stopped():
+            return None
+        encoded = _encoded(image, data, job)
+        _make_folder(os.path.dirname(item.target))
+        if stopped():
+            return None
+        with contextlib.suppress(FileExistsError):
+            write_atomically(
+                item.target,
+                lambda file: file.write(encoded),
+                overwrite=item.replace,
+                temporary_folder=workspace,
+            )
+            outcome = outcome._replace(status="written", output_size=len(encoded))
+        return outcome._replace(
+            seconds=time.perf_counter() - started, notes="; ".join(decoded.notes)
+        )
+    except Exception as error:  # one bad file must not end a run over a million others
+        return outcome._replace(
+            status="failed",
+            reason=reason_of(error),
+            passing=is_passing(error),
+            ends_run=ends_run(error),
+            seconds=time.perf_counter() - started,
+        )
+
+
+def result_image(decoded: Decoded, job: Job) -> Image:
+    """Do to an image what `job` says."""
+    image = decoded.image
+    if job.resize_first:
+        image = _resized(image, job)
+    if job.params is None:
+        image = _mimic_cxr_jpg(image, was_inverted=decoded.was_inverted)
+    else:
+        image = enhance(image, job.params)
+    return image if job.resize_first else _resized(image, job)
+
+
+def _mimic_cxr_jpg(image: Image, *, was_inverted: bool) -> Image:
+    """Reduce to 8 bits, least to greatest, and equalize the histogram, as MIMIC-CXR-JPG was made.
+
+    The recipe truncates to 8 bits before it inverts MONOCHROME1.
+    """
+    cv2 = load_cv2()
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
+    stored = gray.max() - gray if was_inverted else gray - gray.min()
+    most = max(int(stored.max()), 1)
+    small = (stored.astype(np.float64) / most * 255).astype(np.uint8)
+    return cv2.equalizeHist(255 - small if was_inverted else small)  # type: ignore[no-any-return]
+
+
+def _resized(image: Image, job: Job) -> Image:
+    height, width = image.shape[:2]
+    if job.size_wh is not None:
+        size_wh = job.size_wh
+    elif job.long_side is not None:
+        scale = job.long_side / max(height, width)
+        size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
+    else:
+        return image
+    if size_wh == (width, height):
+        return image
+    cv2 = load_cv2()
+    how = cv2.INTER_AREA if job.interpolation == "area" else cv2.INTER_LINEAR
+    return cv2.resize(image, size_wh, interpolation=how)  # type: ignore[no-any-return]
+
+
+def _encoded(image: Image, data: bytes, job: Job) -> bytes:
+    if job.output_format != "dicom":
+        return encode_image(image, job.extension, job.quality)  # type: ignore[no-any-return]
+    recipe = MIMIC_CXR_JPG if job.params is None else "enhanced"
+    description = f"{recipe} by cxr-enhance {__version__}, options {job.digest()}"
+    return derived_dicom(image, data, description=description, strip_identity=job.strip_identity)
+
+
+def _should_be_image(item: Item) -> bool:
+    name = os.path.basename(item.source)
+    # "._scan.png" is what macOS leaves beside scan.png on foreign file systems.
+    claims = os.path.splitext(name)[1].lower() in _IMAGE_EXTENSIONS and not name.startswith("._")
+    return item.named or claims
+
+
+def _make_folder(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError as error:  # a file has the folder's name; not the output's "exists"
+        raise NotADirectoryError(error.errno, "Not a directory", folder) from error

@@ -1,0 +1,150 @@
+"""What a run did, or would do, in words and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from cxr_enhance._version import __version__
+from cxr_enhance.cli import _console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cxr_enhance.archive.outcome import Outcome
+    from cxr_enhance.archive.run import Prepared
+
+
+class Tally:
+    """Outcomes counted, and kept only where every one will be listed.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Its settled files are counted at once.
+    keep : bool
+        Whether outcomes are kept.
+    """
+
+    def __init__(self, prepared: Prepared, *, keep: bool) -> None:
+        self.counts: Counter[str] = Counter()
+        self.outcomes: list[Outcome] = []
+        self.worked_on = 0
+        self.failed_before = 0
+        self.notes = 0
+        self.ended_early = False
+        self._keep = keep
+        for outcome in prepared.todo.settled_outcomes():
+            self._count(outcome)
+            self.failed_before += outcome.status == "failed"
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome of this run."""
+        self._count(outcome)
+        self.worked_on += bool(outcome.target)
+        self.notes += bool(outcome.notes)
+        self.ended_early |= outcome.ends_run
+
+    def _count(self, outcome: Outcome) -> None:
+        self.counts[outcome.status] += 1
+        if self._keep:
+            self.outcomes.append(outcome)
+
+
+def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> str:
+    """Sum a run up in a few lines."""
+    counts, todo, settings = tally.counts, prepared.todo, prepared.settings
+    parts = [f"{counts['written']} enhanced"]
+    if counts["skipped"]:
+        parts.append(f"{counts['skipped']} skipped (no images)")
+    if counts["exists"]:
+        parts.append(f"{counts['exists']} skipped (output exists; --overwrite replaces it)")
+    if counts["failed"]:
+        parts.append(f"{counts['failed']} failed")
+    if status or tally.ended_early:
+        word = "interrupted" if status else "ended early"
+        parts.append(f"{word} with {len(todo.todo) - tally.worked_on} not done")
+    text = f"{', '.join(parts)} in {seconds:.1f} s; output in {_console.printable(settings.out)}"
+    lines = [text]
+    if settings.shard is not None:
+        lines.append(f"part {settings.shard.number} of {settings.shard.total}")
+    if tally.failed_before:
+        lines.append(
+            f"{tally.failed_before} failed before and were not tried again; --retry-failed does"
+        )
+    if todo.changed:
+        lines.append(f"{todo.changed} inputs had changed since and were done again")
+    for said in prepared.other_options():
+        lines.append(f"outputs that exist were made otherwise: {_console.printable(said)}")
+    if todo.edited:
+        lines.append(f"{todo.edited} outputs are not as they were written; they were left alone")
+    if tally.notes:
+        lines.append(f"{tally.notes} DICOM headers were amiss; see `notes` in the manifest")
+    linked = prepared.plan.linked_folders
+    if linked:
+        names = ", ".join(_console.printable(path) for path in linked[:3])
+        more = ", ..." if len(linked) > 3 else ""
+        lines.append(
+            f"{len(linked)} links to folders were not followed "
+            f"({names}{more}); name them as INPUT to read them"
+        )
+    return "\n".join(lines)
+
+
+def as_dict(prepared: Prepared, tally: Tally, seconds: float, status: int) -> dict[str, object]:
+    """Sum a run up for machines, with every file."""
+    settings, counts, todo = prepared.settings, tally.counts, prepared.todo
+    params = settings.job.params
+    return {
+        "version": __version__,
+        "params": None if params is None else params.to_dict(),
+        "options": settings.job.to_dict(),
+        "out": settings.out,
+        "manifest": prepared.manifest,
+        "shard": None if settings.shard is None else list(settings.shard),
+        "written": counts["written"],
+        "skipped": counts["skipped"],
+        "exists": counts["exists"],
+        "failed": counts["failed"],
+        "failed_before": tally.failed_before,
+        "changed": todo.changed,
+        "other_options": prepared.other_options(),
+        "edited_outputs": todo.edited,
+        "interrupted": bool(status),
+        "ended_early": tally.ended_early,
+        "seconds": round(seconds, 3),
+        "linked_folders_not_followed": prepared.plan.linked_folders,
+        "files": [_file_entry(outcome) for outcome in sorted(tally.outcomes)],
+    }
+
+
+def _file_entry(outcome: Outcome) -> dict[str, str]:
+    return {
+        "source": outcome.source,
+        "target": outcome.target,
+        "status": outcome.status,
+        "reason": outcome.reason,
+    }
+
+
+def dry_run_lines(prepared: Prepared, *, as_json: bool, quiet: bool) -> Iterator[str]:
+    """Say what would be done, one file a line, and then how much."""
+    todo = prepared.todo
+    if as_json:
+        files = [{"source": item.source, "target": item.target} for item in todo.items()]
+        problems = [problem._asdict() for problem in prepared.plan.problems]
+        yield json.dumps({"todo": files, "settled": len(todo.settled), "problems": problems})
+        return
+    if quiet:
+        return
+    for item in todo.items():
+        yield f"{_console.printable(item.source)} -> {_console.printable(item.target)}"
+    for problem in prepared.plan.problems:
+        yield f"cannot: {_console.printable(problem.path)}: {problem.reason}"
+    parts = [f"{len(todo.todo)} to do", f"{len(todo.settled)} settled by earlier runs"]
+    if todo.changed:
+        parts.append(f"{todo.changed} of them changed since")
+    yield f"{', '.join(parts)}; nothing was written"
+    for said in prepared.other_options():
+        yield f"outputs that exist were made otherwise: {_console.printable(said)}"

@@ -1,0 +1,272 @@
+"""DICOM's file structure to raw elements, in time and memory bounded by the file's own size.
+
+Knows tags and lengths, not what an image is. Sequences are stepped over without recursion; only
+the first item of the two lookup tables is opened.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cxr_enhance.io._signatures import RULE
+
+PIXEL_DATA, EXTENDED_OFFSETS = 0x7FE00010, 0x7FE00001
+TRANSFER_SYNTAX = 0x00020010
+MODALITY_LUT, VOI_LUT = 0x00283000, 0x00283010
+LUT_DESCRIPTOR, LUT_DATA = 0x00283002, 0x00283006
+
+IMPLICIT_LITTLE, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+EXPLICIT_LITTLE, DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"
+
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_UNDEFINED = 0xFFFFFFFF
+_LONG_VRS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN",
+                       b"UR", b"UT", b"UV"))  # fmt: skip
+_MOST_ELEMENTS = 500_000  # about a second of work; real headers have hundreds
+_DEEPEST = 100
+_MOST_INFLATED = 1 << 29
+
+
+class Element(NamedTuple):
+    """One element as it stands in the file."""
+
+    vr: str
+    value: memoryview
+
+
+@dataclass(slots=True)
+class Elements:
+    """The top level of a file's data set, up to the pixel data.
+
+    Parameters
+    ----------
+    transfer_syntax : str
+        UID; that of what was found where the file does not say.
+    order : {"<", ">"}
+        Byte order.
+    found : dict of int to Element
+        By tag; sequences, but for the lookup tables, are left out.
+    tables : dict of int to dict of int to Element
+        The first item of each lookup table.
+    pixels : memoryview or None
+        The pixel data element; with its fragments if `is_encapsulated`.
+    notes : list of str
+        What was amiss and could be read all the same.
+    """
+
+    transfer_syntax: str = ""
+    order: str = "<"
+    found: dict[int, Element] = field(default_factory=dict)
+    tables: dict[int, dict[int, Element]] = field(default_factory=dict)
+    pixels: memoryview | None = None
+    pixels_vr: str = ""
+    is_encapsulated: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+class _Cut(Exception):  # noqa: N818 - never seen outside this module
+    """The file ends before the element does."""
+
+
+def read_elements(data: bytes) -> Elements:
+    """Step through a DICOM file's elements.
+
+    Raises
+    ------
+    ValueError
+        If the structure is damaged, cut short before the pixel data, or absurdly deep or long.
+    """
+    view = memoryview(data)
+    start = 132 if data[128:132] == b"DICM" else 0
+    elements = Elements()
+    try:
+        start = _read_meta(view, start, elements)
+        view, start, explicit = _data_set(view, start, elements)
+        _Walk(view, elements, explicit).run(start)
+    except _Cut as error:
+        raise ValueError(f"{RULE}; got a DICOM file cut short or damaged: {error}.") from None
+    return elements
+
+
+def _read_meta(view: memoryview, position: int, elements: Elements) -> int:
+    """Read group 0002, always explicit little-endian, and return where it ends."""
+    while bytes(view[position : position + 2]) == b"\2\0":
+        tag, vr, length, value = _header(view, position, "<", explicit=True)
+        position = value + length
+        if length == _UNDEFINED or position > len(view):
+            raise _Cut(_beyond(tag, length, view))
+        if tag == TRANSFER_SYNTAX:
+            elements.transfer_syntax = bytes(view[value:position]).decode("latin-1").strip(" \0")
+        del vr
+    return position
+
+
+def _data_set(view: memoryview, start: int, elements: Elements) -> tuple[memoryview, int, bool]:
+    """Tell the byte order and whether VRs are written; inflate what is deflated."""
+    syntax = elements.transfer_syntax
+    if syntax == DEFLATED:
+        inflater = zlib.decompressobj(-15)
+        try:
+            inflated = inflater.decompress(view[start:], _MOST_INFLATED)
+        except zlib.error as error:
+            raise _Cut(f"its deflated part cannot be inflated ({error})") from None
+        if inflater.unconsumed_tail:
+            raise ValueError(f"{RULE}; got a DICOM file that inflates to more than 512 MiB.")
+        return memoryview(inflated), 0, True
+    if not syntax:
+        elements.notes.append("no transfer syntax; taken from the first element")
+        if bytes(view[start : start + 2]) == b"\0\x08":
+            syntax = EXPLICIT_BIG
+        else:
+            syntax = EXPLICIT_LITTLE if _is_vr(view[start + 4 : start + 6]) else IMPLICIT_LITTLE
+        elements.transfer_syntax = syntax
+    elements.order = ">" if syntax == EXPLICIT_BIG else "<"
+    return view, start, syntax != IMPLICIT_LITTLE
+
+
+class _Walk:
+    """One pass over a data set; counts its steps, so that no file can hold it for long."""
+
+    def __init__(self, view: memoryview, elements: Elements, explicit: bool) -> None:
+        self.view, self.elements, self.explicit = view, elements, explicit
+        self.steps = 0
+
+    def run(self, position: int) -> None:
+        """Fill `elements` from the element at `position` to the pixel data or the end."""
+        view, elements = self.view, self.elements
+        while position < len(view):
+            tag, vr, length, value = self.header(position)
+            if tag == PIXEL_DATA:
+                self.take_pixels(vr, length, value)
+                return
+            undefined = length == _UNDEFINED
+            position = self.skip_items(value) if undefined else value + length
+            if position > len(view):
+                raise _Cut(_beyond(tag, length, view))
+            if tag in (MODALITY_LUT, VOI_LUT):
+                item = self.first_item(value, position)
+                if item is not None:
+                    elements.tables[tag] = item
+            elif not undefined and vr != "SQ":
+                elements.found[tag] = Element(vr, view[value:position])
+
+    def header(self, position: int) -> tuple[int, str, int, int]:
+        self.steps += 1
+        if self.steps > _MOST_ELEMENTS:
+            raise ValueError(f"{RULE}; got a DICOM file of more than {_MOST_ELEMENTS} elements.")
+        return _header(self.view, position, self.elements.order, self.explicit)
+
+    def take_pixels(self, vr: str, length: int, value: int) -> None:
+        elements, view = self.elements, self.view
+        elements.is_encapsulated = length == _UNDEFINED
+        if not elements.is_encapsulated and value + length > len(view):
+            elements.notes.append(
+                f"pixel data declared with {length} bytes, {len(view) - value} are there"
+            )
+        elements.pixels_vr = vr
+        elements.pixels = view[value:] if elements.is_encapsulated else view[value : value + length]
+
+    def skip_items(self, position: int) -> int:
+        """Step over a sequence of undefined length, and those within it, without recursion."""
+        in_sequence = [True]  # a level is a sequence or an item of one
+        while in_sequence:
+            if len(in_sequence) > 2 * _DEEPEST:
+                raise ValueError(
+                    f"{RULE}; got a DICOM file with sequences nested more than {_DEEPEST} deep."
+                )
+            tag, _, length, value = self.header(position)
+            position = value
+            if tag == (_SEQUENCE_END if in_sequence[-1] else _ITEM_END):
+                in_sequence.pop()
+            elif in_sequence[-1] and tag != _ITEM:
+                raise _Cut(f"a sequence holds {_named(tag)} where an item must be")
+            elif length == _UNDEFINED:
+                in_sequence.append(not in_sequence[-1])
+            else:
+                position += length
+                if position > len(self.view):
+                    raise _Cut(_beyond(tag, length, self.view))
+        return position
+
+    def first_item(self, start: int, end: int) -> dict[int, Element] | None:
+        if start + 8 > end:
+            return None
+        tag, _, length, position = self.header(start)
+        if tag != _ITEM:
+            return None
+        if length != _UNDEFINED:
+            end = min(end, position + length)
+        item = {}
+        while position < end:
+            tag, vr, length, value = self.header(position)
+            if tag in (_ITEM_END, _SEQUENCE_END):
+                break
+            undefined = length == _UNDEFINED
+            position = self.skip_items(value) if undefined else value + length
+            if position > end:
+                raise _Cut(_beyond(tag, length, self.view))
+            item[tag] = Element(vr, self.view[value:position])
+        return item
+
+
+def fragments_of(pixels: memoryview) -> list[memoryview]:
+    """Split encapsulated pixel data into its items; the first is the table of offsets."""
+    found, position = [], 0
+    while position + 8 <= len(pixels):
+        group, element, length = struct.unpack_from("<HHI", pixels, position)
+        position += 8
+        tag = group << 16 | element
+        if tag == _SEQUENCE_END:
+            break
+        if tag != _ITEM:
+            raise ValueError(
+                f"{RULE}; got a DICOM file whose pixel data hold {_named(tag)} where a fragment "
+                "must be."
+            )
+        if position + length > len(pixels):
+            raise ValueError(
+                f"{RULE}; got a DICOM file cut short: a fragment of {length} bytes is declared "
+                f"where {len(pixels) - position} are left."
+            )
+        found.append(pixels[position : position + length])
+        position += length
+        if len(found) > _MOST_ELEMENTS:
+            raise ValueError(f"{RULE}; got a DICOM file of more than {_MOST_ELEMENTS} fragments.")
+    return found
+
+
+def _header(
+    view: memoryview, position: int, order: str, explicit: bool
+) -> tuple[int, str, int, int]:
+    """Tag, VR, length and place of the value of the element at `position`."""
+    if position + 8 > len(view):
+        raise _Cut(f"it ends after {len(view)} bytes, within an element")
+    group, element = struct.unpack_from(order + "HH", view, position)
+    vr = bytes(view[position + 4 : position + 6])
+    # Some writers drop into implicit VR in the midst of an explicit file; items never have a VR.
+    if not explicit or group == 0xFFFE or not _is_vr(vr):
+        (length,) = struct.unpack_from(order + "I", view, position + 4)
+        return group << 16 | element, "", length, position + 8
+    if vr in _LONG_VRS:
+        if position + 12 > len(view):
+            raise _Cut(f"it ends after {len(view)} bytes, within an element")
+        (length,) = struct.unpack_from(order + "I", view, position + 8)
+        return group << 16 | element, vr.decode(), length, position + 12
+    (length,) = struct.unpack_from(order + "H", view, position + 6)
+    return group << 16 | element, vr.decode(), length, position + 8
+
+
+def _is_vr(letters: bytes | memoryview) -> bool:
+    return len(letters) == 2 and all(65 <= letter <= 90 for letter in letters)
+
+
+def _named(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def _beyond(tag: int, length: int, view: memoryview) -> str:
+    said = "an undefined length" if length == _UNDEFINED else f"{length} bytes"
+    return f"element {_named(tag)} declares {said}, the file has {len(view)}"

@@ -1,0 +1,193 @@
+"""The stored words of one frame of a DICOM image, native or compressed; nothing is mapped."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxr_enhance.io._dicom_elements import EXTENDED_OFFSETS, fragments_of
+from cxr_enhance.io._dicom_header import is_big_endian
+from cxr_enhance.io._headers import Size, jpeg_size
+from cxr_enhance.io._pydicom import cure_for, decoder_for, load_pydicom
+from cxr_enhance.io._signatures import RULE
+
+if TYPE_CHECKING:
+    from cxr_enhance._types import Image
+    from cxr_enhance.io._dicom_elements import Elements
+    from cxr_enhance.io._dicom_header import DicomHeader
+
+
+def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Image:
+    """Give one frame as stored.
+
+    Returns
+    -------
+    ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16
+        Gray as words whose signs and spare bits are still to be seen to, or RGB. May be a
+        read-only view of the file's bytes.
+
+    Raises
+    ------
+    ValueError
+        If the pixel data are missing, short, damaged, of another size than the header says or of a
+        kind that nothing here decodes.
+    ImportError
+        If the decoder needed is not installed.
+    """
+    if elements.pixels is None:
+        raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
+    if elements.is_encapsulated:
+        data = _compressed_frame(elements.pixels, elements, header, frame)
+        _check_codec_size(data, header)
+        return _decoded(data, header)
+    words = _native_frame(elements.pixels, elements.pixels_vr, header, frame)
+    if header.samples == 1:
+        return words.reshape(header.height, header.width)
+    return _native_colour(words, header)
+
+
+def _native_frame(pixels: memoryview, vr: str, header: DicomHeader, frame: int) -> Image:
+    samples = 2 if header.photometric == "YBR_FULL_422" else header.samples
+    count = header.height * header.width * samples
+    size = count * header.bits_allocated // 8
+    if len(pixels) < (frame + 1) * size:
+        raise ValueError(
+            f"{RULE}; got a DICOM file whose pixel data are short: {header.frames} frames of "
+            f"{header.width} x {header.height} pixels need {header.frames * size} bytes, "
+            f"{len(pixels)} are there."
+        )
+    part = pixels[frame * size : (frame + 1) * size]
+    if header.bits_allocated == 8:
+        words = np.frombuffer(part, np.uint8)
+        if is_big_endian(header) and vr == "OW" and size % 2 == 0:
+            words = words.reshape(-1, 2)[:, ::-1].reshape(-1)  # two pixels a swapped word
+        return words
+    words16 = np.frombuffer(part, ">u2" if is_big_endian(header) else "<u2")
+    return words16.astype(np.uint16, copy=False)
+
+
+def _native_colour(words: Image, header: DicomHeader) -> Image:
+    """Leave channels last, in RGB."""
+    shape = (header.height, header.width)
+    if header.photometric == "YBR_FULL_422":  # Y0 Y1 Cb Cr for two neighbours
+        if header.width % 2:
+            raise ValueError(f"{RULE}; got a DICOM image in YBR_FULL_422 of odd width.")
+        fours = words.reshape(-1, 4)
+        image = np.stack([fours[:, :2], *(np.repeat(fours[:, k : k + 1], 2, 1) for k in (2, 3))], 2)
+        image = image.reshape(*shape, 3)
+    elif header.planar:
+        image = np.moveaxis(words.reshape(3, *shape), 0, -1)
+    else:
+        image = words.reshape(*shape, 3)
+    if header.photometric.startswith("YBR_FULL"):
+        if image.dtype != np.uint8:
+            raise ValueError(f"{RULE}; got a DICOM image in {header.photometric} of 16 bits.")
+        convert = load_pydicom("pydicom.pixels").convert_color_space
+        image = convert(np.ascontiguousarray(image), "YBR_FULL", "RGB")
+    return np.ascontiguousarray(image)
+
+
+def _compressed_frame(
+    pixels: memoryview, elements: Elements, header: DicomHeader, frame: int
+) -> bytes:
+    """Join the fragments of one frame."""
+    offsets, *fragments = fragments_of(pixels) or [memoryview(b"")]
+    if not fragments:
+        raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
+    if header.frames == 1:
+        return b"".join(fragments)
+    if len(fragments) == header.frames:
+        return bytes(fragments[frame])
+    starts = _frame_starts(elements, offsets)
+    if len(starts) != header.frames:
+        raise ValueError(
+            f"{RULE}; got a DICOM file of {header.frames} frames in {len(fragments)} fragments "
+            "without a table that tells which is whose."
+        )
+    end = starts[frame + 1] if frame + 1 < header.frames else 1 << 63
+    position, parts = 0, []
+    for fragment in fragments:
+        if starts[frame] <= position < end:
+            parts.append(fragment)
+        position += len(fragment) + 8
+    return b"".join(parts)
+
+
+def _frame_starts(elements: Elements, offsets: memoryview) -> tuple[int, ...]:
+    extended = elements.found.get(EXTENDED_OFFSETS)
+    if extended is not None:
+        table, code, size = extended.value, "Q", 8
+    else:
+        table, code, size = offsets, "I", 4
+    return struct.unpack(f"<{len(table) // size}{code}", table[: len(table) // size * size])
+
+
+def _check_codec_size(data: bytes, header: DicomHeader) -> None:
+    """Refuse a compressed frame that unpacks to another size than the header says: a bomb."""
+    size = jpeg_size(data) if data[:2] == b"\xff\xd8" else _jpeg_2000_size(data)
+    if size is not None and size != (header.width, header.height):
+        raise ValueError(
+            f"{RULE}; got a DICOM image of {header.width} x {header.height} pixels whose "
+            f"compressed data hold {size.width} x {size.height}."
+        )
+
+
+def _jpeg_2000_size(data: bytes) -> Size | None:
+    """Width and height of a JPEG 2000 code stream, also within a JP2 file."""
+    start = data.find(b"\xff\x4f\xff\x51", 0, 4096)
+    if start < 0 or start + 24 > len(data):
+        return None
+    right, bottom, left, top = struct.unpack_from(">IIII", data, start + 8)
+    return Size(right - left, bottom - top)
+
+
+def _decoded(data: bytes, header: DicomHeader) -> Image:
+    try:
+        decoder, plugins = decoder_for(header.transfer_syntax)
+    except NotImplementedError:
+        name = load_pydicom("pydicom.uid").UID(header.transfer_syntax).name
+        raise ValueError(
+            f"{RULE}; got a DICOM file in the transfer syntax {name!r}, which is not read. "
+            "Convert it to Explicit VR Little Endian first."
+        ) from None
+    options = {
+        "number_of_frames": 1,
+        "rows": header.height,
+        "columns": header.width,
+        "samples_per_pixel": header.samples,
+        "photometric_interpretation": header.photometric,
+        "planar_configuration": int(header.planar),
+        "bits_allocated": header.bits_allocated,
+        "bits_stored": header.bits_stored,
+        "pixel_representation": int(header.signed),
+        "pixel_keyword": "PixelData",
+    }
+    capsule = load_pydicom("pydicom.encaps").encapsulate([data])
+    reasons: list[str] = []
+    for plugin in plugins:
+        try:
+            image, _ = decoder.as_array(capsule, index=0, decoding_plugin=plugin, **options)
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders raise whatever they like on damaged data
+            reasons.append(f"{plugin}: {_first_line(error)}")
+        else:
+            return _as_words(image, header)
+    raise ValueError(
+        f"{RULE}; got a DICOM file whose compressed pixels cannot be decoded "
+        f"({'; '.join(reasons)}).{cure_for(header.transfer_syntax, plugins)}"
+    )
+
+
+def _as_words(image: Any, header: DicomHeader) -> Image:
+    """Signed values back to the words that hold them; one byte a pixel stays one."""
+    kind = np.uint8 if header.bits_allocated == 8 else np.uint16
+    return np.ascontiguousarray(image.astype(kind, copy=False))
+
+
+def _first_line(error: Exception) -> str:
+    """First sentence that tells something; pydicom's own is "unable to decode as exceptions"."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:200]

@@ -1,0 +1,174 @@
+"""What an image file is, told from its header alone: no pixel is decoded."""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cxr_enhance.io import _headers
+from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format
+from cxr_enhance.io.dicom import dicom_header
+
+if TYPE_CHECKING:
+    from cxr_enhance.io._dicom_header import DicomHeader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInfo:
+    """What a file's header says; None where it says nothing.
+
+    Parameters
+    ----------
+    format : str
+        "JPEG", "PNG", "TIFF", "WebP", "BMP" or "DICOM".
+    height, width : int or None
+        Pixels, as stored (before an EXIF orientation).
+    channels : int or None
+        Samples a pixel, where the header tells.
+    bits : int or None
+        Bits a sample in use; of DICOM, those stored.
+    bits_allocated : int or None
+        Bits a sample takes; DICOM only, as is what follows.
+    signed : bool or None
+        Whether stored values have a sign.
+    photometric : str or None
+        Photometric interpretation, such as "MONOCHROME1".
+    frames : int
+        Number of frames.
+    transfer_syntax : str or None
+        UID of the transfer syntax.
+    window : (float, float) or None
+        Center and width of the first window.
+    has_voi_lut, has_modality_lut : bool
+        Whether the file has these tables.
+    rescale : (float, float) or None
+        Slope and intercept.
+    modality, view, laterality : str or None
+        Such as "DX", "PA" and "L".
+    notes : tuple of str
+        What was amiss in the header.
+    """
+
+    format: str
+    height: int | None
+    width: int | None
+    channels: int | None = None
+    bits: int | None = None
+    bits_allocated: int | None = None
+    signed: bool | None = None
+    photometric: str | None = None
+    frames: int = 1
+    transfer_syntax: str | None = None
+    window: tuple[float, float] | None = None
+    has_voi_lut: bool = False
+    has_modality_lut: bool = False
+    rescale: tuple[float, float] | None = None
+    modality: str | None = None
+    view: str | None = None
+    laterality: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> ImageInfo:
+    """Tell what an image file is without decoding its pixels.
+
+    Parameters
+    ----------
+    source : str, PathLike, bytes, bytearray or memoryview
+        Name of a file, or the content of one.
+
+    Returns
+    -------
+    ImageInfo
+        Nothing in it identifies a patient.
+
+    Raises
+    ------
+    TypeError
+        If `source` is neither a name nor bytes.
+    ValueError
+        If the content is of no format that `read_image` reads, or its header is damaged.
+    OSError
+        If the file cannot be opened or read.
+
+    See Also
+    --------
+    cxr_enhance.read_image
+
+    Examples
+    --------
+    >>> from cxr_enhance.io import image_info, write_image
+    >>> import numpy as np, pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "scan.png"
+    >>> write_image(path, np.zeros((48, 64), np.uint16))
+    >>> info = image_info(path)
+    >>> info.format, info.height, info.width, info.bits
+    ('PNG', 48, 64, 16)
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _info(bytes(source))
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(
+            f"`source` must be a file's name or its bytes; got {type(source).__name__}."
+        )
+    with open(source, "rb") as file:
+        data = file.read()
+    try:
+        return _info(data)
+    except ValueError as error:
+        raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
+
+
+def _info(data: bytes) -> ImageInfo:
+    name = image_format(data[:HEAD_BYTES])
+    if name not in READ:
+        got = "an empty file" if not data else name or f"{len(data)} bytes of no image"
+        raise ValueError(f"{RULE}; got {got}.")
+    if name == "DICOM":
+        return _dicom_info(*dicom_header(data))
+    size = _headers.declared_size(data, name)
+    width, height = (None, None) if size is None else size
+    channels, bits = _depth(data, name)
+    return ImageInfo(format=name, height=height, width=width, channels=channels, bits=bits)
+
+
+def _dicom_info(header: DicomHeader, notes: list[str]) -> ImageInfo:
+    window = header.window
+    return ImageInfo(
+        format="DICOM",
+        height=header.height,
+        width=header.width,
+        channels=header.samples,
+        bits=header.bits_stored,
+        bits_allocated=header.bits_allocated,
+        signed=header.signed,
+        photometric=header.photometric,
+        frames=header.frames,
+        transfer_syntax=header.transfer_syntax,
+        window=None if window is None else (window.center, window.width),
+        has_voi_lut=header.voi_table is not None,
+        has_modality_lut=header.modality_table is not None,
+        rescale=header.rescale,
+        modality=header.modality,
+        view=header.view,
+        laterality=header.laterality,
+        notes=tuple(notes),
+    )
+
+
+def _depth(data: bytes, name: str) -> tuple[int | None, int | None]:
+    """Channels and bits a channel, where they stand at a fixed place."""
+    if name == "PNG" and len(data) > 25:
+        return {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(data[25]), 8 if data[25] == 3 else data[24]
+    if name == "TIFF":
+        page = _headers.tiff_first_page(data)
+        return None, None if page is None else page.bits
+    if name == "JPEG":
+        found = _headers.jpeg_frame(data)
+        return (None, None) if found is None else (data[found + 9], data[found + 4])
+    if name == "BMP" and len(data) > 30 and data[14] != 12:
+        (bits,) = struct.unpack_from("<H", data, 28)
+        return max(bits // 8, 3), 8
+    return None, 8 if name == "WebP" else None

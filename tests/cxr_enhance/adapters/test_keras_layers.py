@@ -1,0 +1,281 @@
+"""Keras layers: the library's bytes from a graph, on whatever backend KERAS_BACKEND names."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+import cxr_enhance as cxe
+from tests.compare import assert_same_image
+from tests.images import make_image
+
+keras = pytest.importorskip("keras", reason='needs pip install "cxr-enhance[tf]"')
+layers = pytest.importorskip("cxr_enhance.adapters.keras_layers")
+from keras import ops  # noqa: E402 - after the skips
+
+BACKEND = keras.backend.backend()
+tensorflow_only = pytest.mark.skipif(
+    BACKEND != "tensorflow", reason="a matter of the tensorflow backend"
+)
+# Keras asks torch's tensors for arrays in the way of NumPy 1.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
+GRIDS = [(16, 4), (8, 8), (3, 5)]
+SIZES = [(67, 71), (64, 96), (5, 7), (1, 30)]
+
+
+def numpy_of(tensor, dtype):
+    result = ops.convert_to_numpy(tensor)
+    if BACKEND == "torch" and dtype == np.uint16:
+        assert result.dtype == np.int32
+        result = result.astype(np.uint16)  # Keras on torch holds uint16 as int32
+    return result
+
+
+def expected(image, params):
+    result = cxe.enhance(image, params)
+    return result if result.ndim == 3 else result[..., None]
+
+
+def compiled(layer):
+    """Wrap `layer` as the backend compiles: tf.function and XLA, jax.jit; nothing on torch."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return [tf.function(layer), tf.function(layer, jit_compile=True)]
+    if BACKEND == "jax":
+        import jax
+
+        return [jax.jit(lambda images: layer(images))]
+    return []
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_enhance_gives_the_bytes_of_the_library(kind, channels, grid, size):
+    params = cxe.EnhanceParams(
+        tile_grid_size=grid,
+        bit_shift=5 if kind == "uint16" else 0,
+        channel_order="bgr",
+        output="rgb" if channels == 3 else "gray",
+        clip_limit=0 if grid == (3, 5) else 2.5,
+    )
+    image = make_image("radiograph", *size, kind, channels)
+    result = layers.Enhance(params)(ops.convert_to_tensor(image))
+    assert_same_image(numpy_of(result, image.dtype), expected(image, params))
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16-12bit"])
+@pytest.mark.parametrize("content", ["noise", "constant", "two-valued", "saturated"])
+def test_batches_of_any_content_give_the_bytes_of_the_library(kind, content):
+    images = np.stack([make_image(content, 30, 44, kind, 3, seed=i) for i in range(3)])
+    params = cxe.EnhanceParams(tile_grid_size=(4, 4), percentiles=(1.3, 98.9), bit_shift=2)
+    result = layers.Enhance(params)(ops.convert_to_tensor(images))
+    wanted = np.stack([expected(image, params) for image in images])
+    assert_same_image(numpy_of(result, images.dtype), wanted)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_compiled_layers_give_the_same_bytes(kind):
+    image = make_image("radiograph", 67, 71, kind, 3)
+    params = cxe.EnhanceParams(tile_grid_size=(16, 4), bit_shift=4 if kind == "uint16" else 0)
+    for function in compiled(layers.Enhance(params)):
+        result = function(ops.convert_to_tensor(image))
+        assert_same_image(numpy_of(result, image.dtype), expected(image, params))
+
+
+def test_full_uint16_tables_give_the_same_bytes():
+    images = np.stack([make_image("noise", 20, 31, "uint16", 1, seed=i) for i in range(2)])
+    params = cxe.EnhanceParams(tile_grid_size=(3, 2))
+    for function in [layers.Enhance(params), *compiled(layers.Enhance(params))]:
+        result = numpy_of(function(ops.convert_to_tensor(images)), images.dtype)
+        assert_same_image(result, np.stack([expected(image, params) for image in images]))
+
+
+def test_white_balance_treats_each_channel():
+    images = np.stack([make_image("radiograph", 33, 40, channels=3, seed=i) for i in range(2)])
+    result = layers.WhiteBalance((2, 97))(ops.convert_to_tensor(images))
+    wanted = np.stack([cxe.white_balance(image, percentiles=(2, 97)) for image in images])
+    assert_same_image(numpy_of(result, images.dtype), wanted)
+
+
+def test_clahe_treats_each_channel_of_any_number():
+    images = np.stack([make_image("radiograph", 33, 40, channels=4, seed=i) for i in range(2)])
+    result = layers.OpenCVCLAHE(3.0, (5, 3))(ops.convert_to_tensor(images))
+    wanted = np.empty_like(images)
+    for n, c in np.ndindex(2, 4):
+        wanted[n, ..., c] = cxe.clahe(images[n, ..., c], clip_limit=3.0, tile_grid_size=(5, 3))
+    assert_same_image(numpy_of(result, images.dtype), wanted)
+
+
+def test_floats_are_rounded_and_keep_their_dtype():
+    image = make_image("radiograph", 33, 40, channels=1)
+    result = layers.Enhance()(ops.convert_to_tensor(image.astype(np.float32) + 0.25))
+    assert_same_image(ops.convert_to_numpy(result), expected(image, None).astype(np.float32))
+
+
+def test_floats_of_sixteen_bits_need_to_be_said():
+    image = make_image("radiograph", 33, 40, "uint16", 1)
+    params = cxe.EnhanceParams(tile_grid_size=(2, 2))
+    result = layers.Enhance(params, bit_depth=16)(ops.convert_to_tensor(image.astype(np.float32)))
+    assert_same_image(ops.convert_to_numpy(result), expected(image, params).astype(np.float32))
+
+
+def test_mixed_precision_does_not_touch_the_levels():
+    image = make_image("radiograph", 33, 40, channels=1)
+    layer = layers.Enhance(dtype="mixed_float16")
+    result = layer(ops.convert_to_tensor(image.astype(np.float32)))
+    assert_same_image(ops.convert_to_numpy(result), expected(image, None).astype(np.float32))
+
+
+@pytest.mark.parametrize("parts", ["white balance", "CLAHE"])
+def test_a_step_can_be_left_out(parts):
+    image = make_image("radiograph", 33, 40, channels=3)
+    left_out = {"percentiles": None} if parts == "white balance" else {"clip_limit": None}
+    params = cxe.EnhanceParams(**left_out)
+    result = layers.Enhance(params)(ops.convert_to_tensor(image))
+    assert_same_image(numpy_of(result, image.dtype), expected(image, params))
+
+
+@tensorflow_only
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_unknown_sizes_give_the_same_bytes(kind):
+    dtype = kind
+    params = cxe.EnhanceParams(tile_grid_size=(5, 3), bit_shift=1)
+    inputs = keras.Input((None, None, 3), dtype=dtype)
+    model = keras.Model(inputs, layers.Enhance(params)(inputs))
+    for size in [(30, 45), (31, 44), (1, 9), (40, 40)]:
+        images = make_image("radiograph", *size, kind, 3)[None]
+        result = model.predict_on_batch(images)
+        assert_same_image(np.asarray(result)[0], expected(images[0], params))
+
+
+def test_symbolic_shape_and_dtype_are_those_of_the_result():
+    inputs = keras.Input((224, 200, 3), dtype="uint8")
+    outputs = layers.Enhance(cxe.EnhanceParams(output="rgb"))(inputs)
+    assert outputs.shape == (None, 224, 200, 3)
+    assert outputs.dtype == "uint8"
+    assert layers.Enhance()(inputs).shape == (None, 224, 200, 1)
+
+
+def test_layers_come_back_from_their_configuration():
+    params = cxe.EnhanceParams(clip_limit=3, tile_grid_size=(4, 2), output="rgb")
+    for layer in [
+        layers.Enhance(params, bit_depth=8, name="a"),
+        layers.WhiteBalance((1, 98)),
+        layers.OpenCVCLAHE(3.5, (4, 2), bit_shift=1),
+    ]:
+        config = layer.get_config()
+        again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+        assert again.get_config() == config
+        assert again._params == layer._params
+    assert layers.Enhance(params).get_config()["params"] == params.to_dict()
+
+
+def test_a_saved_model_loads_with_its_options(tmp_path):
+    inputs = keras.Input((24, 40, 1), dtype="uint8")
+    layer = layers.Enhance(cxe.EnhanceParams(tile_grid_size=(5, 3)))
+    model = keras.Model(inputs, layer(inputs))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    image = make_image("radiograph", 24, 40, channels=1)
+    result = numpy_of(again(ops.convert_to_tensor(image[None])), image.dtype)[0]
+    assert_same_image(result, expected(image, layer.params))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "sentence"),
+    [
+        (lambda: layers.Enhance({"clip_limit": 2}), TypeError, "`params` must be EnhanceParams"),
+        (lambda: layers.Enhance(bit_depth=12), ValueError, "`bit_depth` must be 8, 16 or None"),
+        (
+            lambda: layers.Enhance(data_format="channels_first"),
+            ValueError,
+            "`data_format` must be 'channels_last'; got 'channels_first'. Use keras.layers.Permute",
+        ),
+        (lambda: layers.OpenCVCLAHE(None), TypeError, "`clip_limit` must be a number"),
+        (lambda: layers.OpenCVCLAHE(2.0, (0, 3)), ValueError, "two positive ints"),
+        (lambda: layers.WhiteBalance(None), TypeError, "`percentiles` must be two numbers"),
+        (lambda: layers.WhiteBalance((9, 3)), ValueError, "0 <= low < high <= 100"),
+    ],
+)
+def test_wrong_options_are_refused(make, error, sentence):
+    with pytest.raises(error, match=sentence):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "error", "sentence"),
+    [
+        ((8, 8), "uint8", ValueError, "shape .N, H, W, C. or .H, W, C.; got"),
+        ((8, 8, 2), "uint8", ValueError, "their number 1 or 3"),
+        ((8, 8, 1), "int8", TypeError, "dtype uint8 or uint16"),
+    ],
+)
+def test_wrong_inputs_are_refused(shape, dtype, error, sentence):
+    with pytest.raises(error, match=sentence):
+        layers.Enhance()(keras.KerasTensor(shape, dtype))
+
+
+def test_a_bit_depth_that_does_not_fit_the_dtype_is_refused():
+    layer = layers.Enhance(bit_depth=16)
+    with pytest.raises(ValueError, match="`bit_depth` must be 8 or None for uint8"):
+        layer(keras.KerasTensor((8, 8, 1), "uint8"))
+    with pytest.raises(TypeError, match="dtype uint8 or uint16"):
+        layer(keras.KerasTensor((8, 8, 1), "float16"))
+
+
+def test_a_bit_shift_too_large_for_the_dtype_is_refused():
+    with pytest.raises(ValueError, match="`bit_shift` must be from 0 to 7 for uint8"):
+        layers.Enhance(cxe.EnhanceParams(bit_shift=9))(keras.KerasTensor((8, 8, 1), "uint8"))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_layers_work_inside_tf_data_on_every_backend(dtype):
+    tf = pytest.importorskip("tensorflow", reason="needs pip install tensorflow")
+    kind = "uint16" if dtype == "uint16" else "uint8"
+    images = np.stack([make_image("radiograph", 30, 44, kind, 3, seed=i) for i in range(4)])
+    params = cxe.EnhanceParams(tile_grid_size=(4, 2), bit_shift=3)
+    every_layer = [layers.Enhance(params), layers.WhiteBalance(), layers.OpenCVCLAHE(2.0, (4, 2))]
+    wanted = [
+        [expected(image, params) for image in images],
+        [cxe.white_balance(image) for image in images],
+        [
+            np.stack([cxe.clahe(image[..., c], tile_grid_size=(4, 2)) for c in range(3)], -1)
+            for image in images
+        ],
+    ]
+    data = tf.data.Dataset.from_tensor_slices(images.astype(dtype))
+    for layer, results in zip(every_layer, wanted, strict=True):
+        for mapped in (data.map(layer), data.batch(2).map(layer).unbatch()):
+            assert mapped.element_spec.shape.as_list() == list(results[0].shape)
+            done = np.stack(list(mapped.as_numpy_iterator()))
+            assert_same_image(done, np.stack(results).astype(dtype))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory as Linux reports it")
+@tensorflow_only
+def test_memory_at_1024_is_bounded():
+    from tests.cxr_enhance.adapters.fresh_process import run_fresh
+
+    said = run_fresh(
+        """
+        import resource
+        import numpy as np, tensorflow as tf
+        from cxr_enhance.adapters.keras_layers import OpenCVCLAHE
+        def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        layer = OpenCVCLAHE()
+        run = tf.function(layer)
+        run(tf.zeros((1, 64, 64, 1), tf.uint8))
+        image = tf.constant(np.random.default_rng(0).integers(0, 256, (1, 1024, 1024, 1), np.uint8))
+        before = peak()
+        run(image)
+        print(peak() - before)
+        """
+    )
+    assert float(said) < 128, said

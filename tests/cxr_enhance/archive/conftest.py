@@ -1,0 +1,79 @@
+"""Archives to run over, and the command line in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cxr_enhance as cxe
+from cxr_enhance.cli import main
+from cxr_enhance.synthetic import synthetic_radiograph
+
+ROOT = Path(__file__).parents[3]
+
+
+def make_archive(folder, count, height=60, width=50):
+    """Write `count` different PNG files below `folder`."""
+    for index in range(count):
+        path = folder / f"p{index % 3}" / f"{index:04}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cxe.write_image(path, synthetic_radiograph(height, width, seed=index))
+    return folder
+
+
+def rows_of(out):
+    """Read the rows of files of a manifest, as they stand."""
+    path = out if out.suffix == ".jsonl" else out / "manifest.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return [row for row in rows if row["status"] != "run"]
+
+
+def contents(folder):
+    """Map every file below `folder`, hidden ones too, to its content; the manifest left out."""
+    found = {}
+    for top, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(top, name)
+            if not name.endswith(".jsonl"):
+                found[os.path.relpath(path, folder)] = Path(path).read_bytes()
+    return found
+
+
+@pytest.fixture
+def run(capfd):
+    """Give a function that runs `cxr-enhance run --json` and returns status, report, errors."""
+
+    def call(*words):
+        capfd.readouterr()
+        status = main(["run", *map(str, words), "--json"])
+        out, err = capfd.readouterr()
+        return status, json.loads(out) if out else None, err
+
+    return call
+
+
+@pytest.fixture
+def start():
+    """Give a function that starts the command line in a process of its own."""
+    started = []
+
+    def call(*words, env=None):
+        path = os.pathsep.join([*(env or {}).pop("PYTHONPATH", "").split(os.pathsep), str(ROOT)])
+        running = subprocess.Popen(
+            [sys.executable, "-m", "cxr_enhance", *map(str, words)],
+            env={**os.environ, **(env or {}), "PYTHONPATH": path.lstrip(os.pathsep)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        started.append(running)
+        return running
+
+    yield call
+    for running in started:
+        if running.poll() is None:
+            running.kill()
+        running.communicate()

@@ -1,0 +1,152 @@
+"""The Dask engine: the same bytes and rows as the local one, and workers may die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, rows_of
+
+pytest.importorskip("cv2")
+pytest.importorskip("typer")
+pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
+pytestmark = [
+    pytest.mark.opencv,
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals"),
+]
+
+POISON = """
+import os
+import cxr_enhance.io.read as read
+decode = read.decode_image
+def deadly(data, options):
+    if b"POISON" in data:
+        os._exit(11)
+    return decode(data, options)
+read.decode_image = deadly
+"""
+
+
+def finished(running, seconds=120):
+    stdout, stderr = running.communicate(timeout=seconds)
+    return running.returncode, stdout.decode(), stderr.decode()
+
+
+def test_a_local_cluster_gives_the_local_engines_bytes_and_rows(run, start, tmp_path):
+    folder = make_archive(tmp_path / "in", 12)
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    run(folder, "--out", tmp_path / "local")
+    status, out, err = finished(start(
+        "run", folder, "--out", tmp_path / "dask", "--engine", "dask", "--threads", "2"
+    ))  # fmt: skip
+    assert status == 1
+    assert out.startswith("12 enhanced, 1 failed in")
+    assert err.startswith(f"failed: {folder / 'broken.png'}: `source` must hold")
+    assert contents(tmp_path / "dask") == contents(tmp_path / "local")
+    key = [sorted((row["input"], row["status"], row["error"]) for row in rows_of(tmp_path / name))
+           for name in ("local", "dask")]  # fmt: skip
+    assert key[0] == key[1]
+
+
+def test_a_scheduler_elsewhere_is_used(start, tmp_path):
+    folder = make_archive(tmp_path / "in", 6)
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
+               "--port", "0", "--no-dashboard", "--scheduler-file"]  # fmt: skip
+    name = str(tmp_path / "scheduler.json")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    scheduler = subprocess.Popen([*command, name], **quiet)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", name,
+         "--nworkers", "1", "--nthreads", "2", "--no-dashboard",
+         "--local-directory", str(tmp_path)], **quiet,
+    )  # fmt: skip
+    try:
+        give_up = time.monotonic() + 60
+        while not os.path.exists(name) and time.monotonic() < give_up:
+            time.sleep(0.1)
+        import json
+
+        with open(name) as file:
+            address = json.load(file)["address"]
+        status, out, err = finished(start(
+            "run", folder, "--out", tmp_path / "out", "--engine", "dask", "--scheduler", address
+        ))  # fmt: skip
+        assert (status, err) == (0, "")
+        assert out.startswith("6 enhanced in")
+    finally:
+        worker.terminate()
+        worker.wait(30)
+        scheduler.terminate()
+        scheduler.wait(30)
+
+
+def test_a_scheduler_that_is_not_there_is_a_sentence(start, tmp_path):
+    folder = make_archive(tmp_path / "in", 1)
+    status, _, err = finished(start(
+        "run", folder, "--out", tmp_path / "out", "--engine", "dask", "--scheduler",
+        "tcp://127.0.0.1:1", env={"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"},
+    ))  # fmt: skip
+    assert status == 1
+    assert "`--scheduler` must be the address of a running Dask scheduler" in err
+
+
+def test_a_worker_killed_in_mid_run_loses_nothing(run, start, tmp_path):
+    folder = make_archive(tmp_path / "in", 60, 400, 400)
+    run(folder, "--out", tmp_path / "local")
+    out = tmp_path / "out"
+    running = start("run", folder, "--out", out, "--engine", "dask", "--threads", "2")
+    while running.poll() is None and len(list(out.rglob("*.png"))) < 5:
+        time.sleep(0.02)
+    workers = [
+        child for child in psutil.Process(running.pid).children(recursive=True)
+        if "spawn_main" in " ".join(child.cmdline())
+    ]  # fmt: skip
+    workers[0].send_signal(signal.SIGKILL)
+    status, said, err = finished(running)
+    assert (status, err) == (0, "")
+    assert said.startswith("60 enhanced in")
+    assert contents(out) == contents(tmp_path / "local")
+    assert {row["status"] for row in rows_of(out)} == {"written"}
+
+
+def test_a_file_that_kills_its_worker_is_quarantined_and_the_rest_is_done(start, tmp_path):
+    folder = make_archive(tmp_path / "in", 10)
+    image = (folder / "p0" / "0000.png").read_bytes()
+    (folder / "deadly.png").write_bytes(image + b"POISON")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(POISON)
+    status, out, err = finished(start(
+        "run", folder, "--out", tmp_path / "out", "--engine", "dask", "--threads", "2",
+        env={"PYTHONPATH": str(tmp_path / "site")},
+    ))  # fmt: skip
+    assert status == 1
+    assert out.startswith("10 enhanced, 1 failed in")
+    assert err == (
+        f"failed: {folder / 'deadly.png'}: quarantined: its worker died, and a process of its own "
+        "ended with status 11.\n"
+    )
+    row = next(row for row in rows_of(tmp_path / "out") if "deadly" in row["input"])
+    assert (row["status"], row["retry"]) == ("failed", False)
+
+
+def test_an_interrupt_ends_a_local_cluster_with_the_manifest_whole(start, tmp_path):
+    folder = make_archive(tmp_path / "in", 150, 400, 400)
+    out = tmp_path / "out"
+    running = start("run", folder, "--out", out, "--engine", "dask", "--threads", "2", "--quiet")
+    while running.poll() is None and len(list(out.rglob("*.png"))) < 5:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    interrupted = time.monotonic()
+    status, _, err = finished(running)
+    assert time.monotonic() - interrupted < 5
+    assert (status, err) == (130, "")
+    assert 0 < len(rows_of(out)) < 150
+    assert not list(out.glob(".cxr-enhance-*"))

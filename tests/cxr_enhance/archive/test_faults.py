@@ -1,0 +1,221 @@
+"""Whatever happens to a run, outputs are whole, originals untouched, and the next run completes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import cxr_enhance as cxe
+from cxr_enhance.archive import task
+from cxr_enhance.archive.workspace import workspace
+from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, rows_of
+
+pytest.importorskip("cv2")
+pytest.importorskip("typer")
+pytestmark = [
+    pytest.mark.opencv,
+    pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and locks"),
+]
+
+
+def wait_for(condition, running, seconds=60):
+    """Wait until `condition` holds or the process ends."""
+    give_up = time.monotonic() + seconds
+    while running.poll() is None and not condition() and time.monotonic() < give_up:
+        time.sleep(0.005)
+
+
+def outputs_in(out):
+    return len(list(out.rglob("*.png"))) if out.exists() else 0
+
+
+@pytest.mark.slow
+def test_killed_at_ten_random_moments_and_resumed_the_result_is_that_of_an_undisturbed_run(
+    run, start, tmp_path
+):
+    make_archive(tmp_path / "in", 150, 300, 300)
+    assert run(tmp_path / "in", "--out", tmp_path / "undisturbed")[0] == 0
+    out = tmp_path / "out"
+    chance = random.Random(7)
+    kills = 0
+    for _ in range(10):
+        running = start("run", tmp_path / "in", "--out", out, "--threads", "2")
+        before = outputs_in(out)
+        wanted = chance.randrange(3)
+        wait_for(lambda before=before, wanted=wanted: outputs_in(out) > before + wanted, running)
+        time.sleep(chance.uniform(0, 0.02))
+        running.kill()
+        running.wait()
+        kills += running.returncode == -signal.SIGKILL
+        for path in out.rglob("*.png"):
+            assert cxe.read_image(path).shape == (300, 300)
+    assert kills == 10
+    assert 0 < outputs_in(out) < 150  # else the kills came too late to matter
+    assert run(tmp_path / "in", "--out", out)[0] == 0
+    assert contents(out) == contents(tmp_path / "undisturbed")
+    last = {row["input"]: row["status"] for row in rows_of(out)}
+    assert len(last) == 150
+    assert set(last.values()) <= {"written", "exists"}
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_with_a_clear_error_and_nothing_corrupt(tmp_path, start):
+    unshare = shutil.which("unshare")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = f"mount -t tmpfs -o size=300k none {disk}"
+    probe = [unshare or "false", "--user", "--map-root-user", "--mount", "sh", "-c", mount]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        pytest.skip("no small file system can be mounted here")
+    make_archive(tmp_path / "in", 20, 200, 200)
+    command = (
+        f"{mount} && {sys.executable} -m cxr_enhance run {tmp_path / 'in'} --out {disk} "
+        f"--threads 2; status=$?; cp -a {disk} {tmp_path / 'kept'}; exit $status"
+    )
+    done = subprocess.run(
+        [*probe[:-1], command], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "no further image can be written; the run ends here" in done.stderr
+    assert "ended early with" in done.stdout
+    kept = contents(tmp_path / "kept")
+    assert 0 < len(kept) < 20
+    for name, data in kept.items():
+        assert name.endswith(".png")  # nothing temporary
+        assert cxe.read_image(data).shape == (200, 200)
+    assert all(row["retry"] for row in rows_of(tmp_path / "kept") if row["status"] == "failed")
+
+
+def test_after_a_full_disk_the_next_run_completes(run, tmp_path, monkeypatch):
+    make_archive(tmp_path / "in", 12)
+    written = []
+    real_write = task.write_atomically
+
+    def full(path, *arguments, **options):
+        if len(written) >= 3:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        written.append(path)
+        real_write(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(task, "write_atomically", full)
+        status, report, err = run(tmp_path / "in", "--out", tmp_path / "out", "--threads", "1")
+    assert (status, report["ended_early"], report["written"]) == (1, True, 3)
+    assert err.count("No space left") == 1
+    status, report, _ = run(tmp_path / "in", "--out", tmp_path / "out")
+    assert (status, report["written"], report["exists"]) == (0, 9, 3)
+
+
+def test_every_kind_of_bad_file_is_one_row(run, tmp_path):
+    from tests.cxr_enhance.io.dicom_files import data_set, saved
+
+    uid = pytest.importorskip("pydicom").uid
+    folder = make_archive(tmp_path / "in", 1)
+    image = cxe.read_image(folder / "p0" / "0000.png")
+    whole = (folder / "p0" / "0000.png").read_bytes()
+    (folder / "truncated.png").write_bytes(whole[:200])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.dcm").write_text("no image")
+    (folder / "wrong.jpg").write_bytes(whole)  # a PNG: read all the same
+    (folder / "bomb.dcm").write_bytes(saved(data_set(image, Rows=65_000, Columns=65_000)))
+    (folder / "video.dcm").write_bytes(saved(data_set(image), uid.MPEG2MPML, [b"\0\0\1\xb3"]))
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "loop").symlink_to(".")
+    os.mkfifo(folder / "pipe")
+    status, _, err = run(folder, "--out", tmp_path / "out")
+    assert status == 1
+    assert len(err.splitlines()) == 6
+    rows = rows_of(tmp_path / "out")
+    assert sorted((os.path.relpath(row["input"], folder), row["status"]) for row in rows) == [
+        ("bomb.dcm", "failed"), ("empty.png", "failed"), ("loop", "skipped"),
+        ("loop.png", "failed"), ("p0/0000.png", "written"), ("pipe", "skipped"),
+        ("text.dcm", "failed"), ("truncated.png", "failed"), ("video.dcm", "failed"),
+        ("wrong.jpg", "written"),
+    ]  # fmt: skip
+    assert all(row["error"] for row in rows if row["status"] != "written")
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_do_not_damage_each_other(run, start, tmp_path):
+    make_archive(tmp_path / "in", 40, 200, 200)
+    run(tmp_path / "in", "--out", tmp_path / "alone")
+    out = tmp_path / "out"
+    both = [start("run", tmp_path / "in", "--out", out, "--json", *more)
+            for more in ([], ["--overwrite"])]  # fmt: skip
+    for running in both:
+        stdout, stderr = running.communicate(timeout=60)
+        assert (running.returncode, stderr) == (0, b"")
+        report = json.loads(stdout)
+        assert report["written"] + report["exists"] == 40
+    assert contents(out) == contents(tmp_path / "alone")
+    assert {row["input"] for row in rows_of(out)} == {
+        row["input"] for row in rows_of(tmp_path / "alone")
+    }
+
+
+def test_what_a_killed_run_left_goes_and_what_a_living_one_holds_stays(tmp_path):
+    with workspace(str(tmp_path)) as living:
+        code = (
+            "import os, sys\nfrom cxr_enhance.archive.workspace import workspace\n"
+            "with workspace(sys.argv[1]) as folder:\n"
+            "    open(os.path.join(folder, 'half'), 'w').close()\n"
+            "    print(folder, flush=True)\n    os.kill(os.getpid(), 9)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        abandoned = done.stdout.strip()
+        assert Path(abandoned, "half").exists()
+        with workspace(str(tmp_path)):
+            assert not os.path.exists(abandoned)
+            assert os.path.exists(living)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_memory_stays_flat(tmp_path, start):
+    """Over 2,000 files; the benchmark does 20,000."""
+    make_archive(tmp_path / "in", 1)
+    data = (tmp_path / "in" / "p0" / "0000.png").read_bytes()
+    for index in range(2000):
+        (tmp_path / "in" / f"{index}.png").write_bytes(data)
+    out = tmp_path / "out"
+    running = start("run", tmp_path / "in", "--out", out, "--threads", "2")
+
+    def resident():
+        with open(f"/proc/{running.pid}/statm") as file:
+            return int(file.read().split()[1])
+
+    peaks = []
+    for count in (1000, 1950):
+        wait_for(lambda count=count: outputs_in(out) >= count, running)
+        peaks.append(resident())
+    assert running.wait(60) == 0
+    assert peaks[1] <= 1.05 * peaks[0]
+
+
+@pytest.mark.slow
+def test_plans_resumes_and_sums_up_within_the_limits_of_a_million_rows(tmp_path):
+    """For 10,000 rows, in seconds of CPU; the benchmark does the million."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "archive_rows.py"), "10000", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["settled"] == found["summarised"] == 10_000
+    assert found["cpu_s"] < 60 * 10_000 / 1_000_000
+    assert found["peak_mib"] < 500

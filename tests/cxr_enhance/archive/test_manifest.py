@@ -1,0 +1,135 @@
+"""The manifest: one whole row a file, whoever is killed, whoever else writes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import os
+import threading
+
+import pytest
+
+from cxr_enhance import EnhanceParams
+from cxr_enhance.archive import manifest as module
+from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.manifest import ManifestWriter, manifest_family, manifest_path, read_rows
+from cxr_enhance.archive.outcome import Outcome
+from cxr_enhance.archive.plan import Shard
+from cxr_enhance.archive.summary import summarise
+
+JOB = Job(params=EnhanceParams())
+
+
+def outcome(name, status="written", **fields):
+    return Outcome(name, f"out/{name}", status, **fields)
+
+
+def write_many(path, start, count):
+    with ManifestWriter(path, JOB) as writer:
+        for number in range(start, start + count):
+            writer.add(outcome(f"{number}.png"))
+
+
+def test_a_row_holds_what_is_needed_and_no_more(tmp_path):
+    path = str(tmp_path / "m.jsonl")
+    with ManifestWriter(path, JOB) as writer:
+        writer.add(outcome("a.png", input_size=5, input_mtime_ns=7, output_size=9, seconds=0.25))
+    (row,) = read_rows(path)
+    assert row.pop("version")
+    assert row == {
+        "input": "a.png", "output": "out/a.png", "status": "written", "error": "", "retry": False,
+        "input_size": 5, "input_mtime_ns": 7, "output_size": 9, "params": JOB.digest(),
+        "seconds": 0.25, "notes": "",
+    }  # fmt: skip
+
+
+def test_pandas_reads_it(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    path = str(tmp_path / "m.jsonl")
+    with ManifestWriter(path, JOB) as writer:
+        writer.add_options(JOB)
+        writer.add(outcome("a.png", seconds=0.5))
+        writer.add(outcome("new\nline \udcff.png", "failed", reason="it's broken"))
+    frame = pandas.read_json(path, lines=True)
+    files = frame[frame.status != "run"]
+    assert list(files.input) == ["a.png", "new\nline \udcff.png"]
+    assert list(files.status) == ["written", "failed"]
+
+
+@pytest.mark.parametrize("cut", range(1, 200, 7))
+def test_a_row_cut_short_is_passed_over_and_removed_by_the_next_writer(tmp_path, cut):
+    path = tmp_path / "m.jsonl"
+    write_many(str(path), 0, 3)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert [row["input"] for row in read_rows(str(path))] == ["0.png", "1.png"]
+    write_many(str(path), 3, 1)
+    assert [row["input"] for row in read_rows(str(path))] == ["0.png", "1.png", "3.png"]
+    for line in path.read_text().splitlines():
+        json.loads(line)
+
+
+def test_threads_and_processes_write_whole_rows(tmp_path):
+    path = str(tmp_path / "m.jsonl")
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        *(context.Process(target=write_many, args=(path, n * 1000, 200)) for n in range(2)),
+        *(threading.Thread(target=write_many, args=(path, n * 1000, 200)) for n in range(2, 5)),
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    names = [row["input"] for row in read_rows(path)]
+    assert sorted(names) == sorted(f"{n * 1000 + i}.png" for n in range(5) for i in range(200))
+
+
+def test_a_full_disk_leaves_no_part_of_a_row(tmp_path, monkeypatch):
+    path = tmp_path / "m.jsonl"
+    write_many(str(path), 0, 2)
+    before = path.read_bytes()
+    real_write = os.write
+
+    def full(descriptor, data):
+        if len(data) < 50:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real_write(descriptor, data[: len(data) - 40])
+
+    with ManifestWriter(str(path), JOB) as writer:
+        monkeypatch.setattr(module.os, "write", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*m\.jsonl'"):
+            writer.add(outcome("b.png"))
+        monkeypatch.undo()
+    assert path.read_bytes() == before
+
+
+def test_something_else_than_a_manifest_is_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("dear diary\n")
+    with pytest.raises(ValueError, match="must name a new file or a manifest of an earlier run"):
+        ManifestWriter(str(tmp_path / "notes.txt"), JOB)
+    assert (tmp_path / "notes.txt").read_text() == "dear diary\n"
+
+
+def test_each_shard_has_its_own_and_all_are_read(tmp_path):
+    base = str(tmp_path / "m.jsonl")
+    paths = [manifest_path(base, shard) for shard in (None, Shard(1, 2), Shard(2, 2))]
+    assert [os.path.basename(path) for path in paths] == [
+        "m.jsonl", "m-1-of-2.jsonl", "m-2-of-2.jsonl",
+    ]  # fmt: skip
+    for path in paths:
+        write_many(path, 0, 1)
+    assert sorted(manifest_family(base)) == sorted(paths)
+
+
+def test_a_summary_counts_each_file_by_its_last_row(tmp_path):
+    path = str(tmp_path / "m.jsonl")
+    with ManifestWriter(path, JOB) as writer:
+        writer.add_options(JOB)
+        writer.add(outcome("a.png", "failed", reason="got 7 bytes"))
+        writer.add(outcome("b.png", "failed", reason="got 9 bytes. File: 'b.png'."))
+        writer.add(outcome("c.png", "failed", reason="got 8 bytes"))
+        writer.add(outcome("a.png", input_size=10, output_size=4, seconds=1.5))
+    found = summarise([path])
+    assert found["files"] == {"written": 1, "failed": 2}
+    assert sum(found["errors"].values()) == 2
+    assert (found["seconds"], found["input_bytes"], found["output_bytes"]) == (1.5, 10, 4)

@@ -1,0 +1,228 @@
+"""A further run does what is missing, changed or failed for a passing reason, and no more."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+import cxr_enhance as cxe
+from cxr_enhance.synthetic import synthetic_radiograph
+from tests.compare import assert_same_image
+from tests.cxr_enhance.archive.conftest import contents, make_archive, rows_of
+
+pytest.importorskip("cv2")
+pytest.importorskip("typer")
+pytestmark = pytest.mark.opencv
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Make an archive of four images and one broken file."""
+    make_archive(tmp_path / "in", 4)
+    (tmp_path / "in" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return tmp_path / "in"
+
+
+def test_a_second_run_does_nothing_and_says_so(run, archive, tmp_path):
+    out = tmp_path / "out"
+    first = run(archive, "--out", out)
+    before = contents(out)
+    manifest = (out / "manifest.jsonl").read_bytes()
+    status, report, err = run(archive, "--out", out)
+    assert first[1]["written"] == 4
+    assert (report["written"], report["exists"], report["failed_before"]) == (0, 4, 1)
+    assert status == 1  # one image is still failed
+    assert err == ""
+    assert contents(out) == before
+    assert (out / "manifest.jsonl").read_bytes() == manifest
+
+
+def test_one_row_a_file_with_sizes_and_reason(run, archive, tmp_path):
+    run(archive, "--out", tmp_path / "out")
+    rows = {os.path.relpath(row["input"], archive): row for row in rows_of(tmp_path / "out")}
+    assert sorted(rows) == ["broken.png", *(f"p{i % 3}/{i:04}.png" for i in (0, 3, 1, 2))]
+    assert rows["broken.png"]["status"] == "failed"
+    assert "cut short" in rows["broken.png"]["error"]
+    row = rows["p1/0001.png"]
+    assert row["input_size"] == (archive / "p1/0001.png").stat().st_size
+    assert row["input_mtime_ns"] == (archive / "p1/0001.png").stat().st_mtime_ns
+    assert row["output_size"] == (tmp_path / "out/p1/0001.png").stat().st_size
+    assert row["seconds"] > 0
+
+
+def test_a_missing_output_is_made_again(run, archive, tmp_path):
+    run(archive, "--out", tmp_path / "out")
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "p0" / "0000.png").unlink()
+    assert run(archive, "--out", tmp_path / "out")[1]["written"] == 1
+    assert contents(tmp_path / "out") == before
+
+
+def test_an_output_emptied_by_a_power_cut_is_made_again(run, archive, tmp_path):
+    run(archive, "--out", tmp_path / "out")
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "p0" / "0000.png").write_bytes(b"")
+    assert run(archive, "--out", tmp_path / "out")[1]["written"] == 1
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_changed_input_is_done_again(run, archive, tmp_path):
+    run(archive, "--out", tmp_path / "out")
+    new = synthetic_radiograph(60, 50, seed=99)
+    cxe.write_image(archive / "p0" / "0000.png", new)
+    report = run(archive, "--out", tmp_path / "out")[1]
+    assert (report["written"], report["changed"], report["exists"]) == (1, 1, 3)
+    assert_same_image(cxe.read_image(tmp_path / "out/p0/0000.png"), cxe.enhance(new))
+
+
+def test_an_output_that_someone_edited_is_left_alone(run, archive, tmp_path):
+    run(archive, "--out", tmp_path / "out")
+    (tmp_path / "out/p0/0000.png").write_bytes(b"precious")
+    cxe.write_image(archive / "p0" / "0000.png", synthetic_radiograph(60, 50, seed=99))
+    report = run(archive, "--out", tmp_path / "out")[1]
+    assert (report["written"], report["edited_outputs"]) == (0, 1)
+    assert (tmp_path / "out/p0/0000.png").read_bytes() == b"precious"
+
+
+def test_an_output_that_was_there_before_is_left_alone(run, archive, tmp_path):
+    (tmp_path / "out/p0").mkdir(parents=True)
+    (tmp_path / "out/p0/0000.png").write_bytes(b"precious")
+    for _ in range(2):
+        report = run(archive, "--out", tmp_path / "out")[1]
+        assert (tmp_path / "out/p0/0000.png").read_bytes() == b"precious"
+    assert report["exists"] == 4
+
+
+def test_failed_files_wait_until_asked_for_or_changed(run, archive, tmp_path):
+    run(archive, "--out", tmp_path / "out")
+    size = (archive / "broken.png").stat().st_size
+    assert run(archive, "--out", tmp_path / "out")[2] == ""
+    again = run(archive, "--out", tmp_path / "out", "--retry-failed")
+    assert "cut short" in again[2]
+    assert len(rows_of(tmp_path / "out")) == 6
+    shutil.copy(archive / "p0/0000.png", archive / "broken.png")
+    status, report, _ = run(archive, "--out", tmp_path / "out")
+    assert (archive / "broken.png").stat().st_size != size
+    assert (status, report["written"], report["changed"]) == (0, 1, 1)
+
+
+def test_failed_files_are_tried_again_under_other_options(run, tmp_path):
+    cxe.write_image(tmp_path / "in.png", synthetic_radiograph(60, 50, bits=16))
+    out = tmp_path / "out"
+    assert run(tmp_path / "in.png", "--out", out, "--format", "jpeg")[0] == 1
+    status, report, _ = run(
+        tmp_path / "in.png", "--out", out, "--format", "jpeg", "--preset", "mimic-cxr-jpg"
+    )
+    assert (status, report["written"]) == (0, 1)
+
+
+def test_passing_failures_are_tried_again(run, archive, tmp_path, monkeypatch):
+    from cxr_enhance.archive import task
+
+    def fails(*_):
+        raise OSError(5, "Input/output error", "x")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(task, "read_if_image", fails)
+        assert run(archive, "--out", tmp_path / "out")[1]["failed"] == 5
+    status, report, _ = run(archive, "--out", tmp_path / "out")
+    assert (report["written"], report["failed"], report["failed_before"]) == (4, 1, 0)
+    assert status == 1
+
+
+def test_changed_options_are_noticed_and_named(run, archive, tmp_path):
+    run(archive, "--out", tmp_path / "out")
+    report = run(archive, "--out", tmp_path / "out", "--clip-limit", "3.5")[1]
+    assert report["exists"] == 4
+    assert report["other_options"] == ["4 with clip_limit 2.0, now 3.5"]
+    report = run(archive, "--out", tmp_path / "out", "--clip-limit", "3.5", "--overwrite")[1]
+    assert (report["written"], report["other_options"]) == (4, [])
+    assert run(archive, "--out", tmp_path / "out", "--clip-limit", "3.5")[1]["other_options"] == []
+
+
+def test_shards_share_the_work_and_a_whole_run_then_finds_all_done(run, tmp_path, monkeypatch):
+    make_archive(tmp_path / "in", 30)
+    out = tmp_path / "out"
+    written = [run(tmp_path / "in", "--out", out, "--shard", f"{i}/3")[1] for i in (1, 2)]
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "3")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_MIN", "10")
+    written.append(run(tmp_path / "in", "--out", out)[1])
+    monkeypatch.delenv("SLURM_ARRAY_TASK_ID")
+    assert [report["shard"] for report in written] == [[1, 3], [2, 3], [3, 3]]
+    assert sum(report["written"] for report in written) == 30
+    assert all(report["written"] for report in written)
+    report = run(tmp_path / "in", "--out", out)[1]
+    assert (report["written"], report["exists"]) == (0, 30)
+
+
+def test_a_dry_run_writes_nothing(run, archive, tmp_path, capfd):
+    status, report, _ = run(archive, "--out", tmp_path / "out", "--dry-run")
+    assert status == 0
+    assert len(report["todo"]) == 5
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_manifest_can_lie_elsewhere(run, archive, tmp_path):
+    run(archive, "--out", tmp_path / "out", "--manifest", tmp_path / "rows.jsonl")
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+    assert len(rows_of(tmp_path / "rows.jsonl")) == 5
+    again = run(archive, "--out", tmp_path / "out", "--manifest", tmp_path / "rows.jsonl")
+    assert again[1]["exists"] == 4
+
+
+@pytest.mark.parametrize("kind", ["list", "csv"])
+def test_lists_of_files_are_read_and_their_tree_kept(run, archive, tmp_path, kind):
+    names = [str(archive / "p1/0001.png"), str(archive / "p0/0003.png"), str(archive / "gone.png")]
+    if kind == "list":
+        (tmp_path / "list.txt").write_text("\n".join(names) + "\n\n")
+        options = ["--from", tmp_path / "list.txt"]
+    else:
+        rows = ["patient,path", *(f"7,{name}" for name in names)]
+        (tmp_path / "list.csv").write_text("\n".join(rows))
+        options = ["--from", tmp_path / "list.csv", "--column", "path"]
+    status, report, err = run(*options, "--out", tmp_path / "out")
+    assert (status, report["written"], report["failed"]) == (1, 2, 1)
+    assert "gone.png: No such file or directory" in err
+    assert sorted(contents(tmp_path / "out")) == ["p0/0003.png", "p1/0001.png"]
+    assert len(rows_of(tmp_path / "out")) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "`INPUT` or `--from` must be given"),
+        (["x", "--column", "a"], "`--column` must be given with --from"),
+        (["x", "--scheduler", "tcp://a:1"], "`--scheduler` must be given with --engine dask"),
+        (["x", "--shard", "0/3"], "`--shard` must be I/N with 1 <= I <= N; got '0/3'"),
+        (["x", "--long-side", "5", "--size", "5", "5"], "`--long-side` must not be given with --s"),
+        (["x", "--long-side", "0"], "`--long-side` must be from 1 to 65535; got 0"),
+        (["x", "--resize-first"], "`--resize-first` must be given with --long-side or --size"),
+        (["x", "--strip-identity"], "`--strip-identity` must be given with --format dicom only"),
+        (["x", "--quality", "90"], "`--quality` must be given with --format jpeg only"),
+        (["x", "--max-pixels", "0"], "`max_pixels` must be at least 1; got 0"),
+        (["x", "--frame", "-1"], "`frame` must be at least 0; got -1"),
+        (["x", "--preset", "mimic-cxr-jpg", "--clip-limit", "1"], "`--preset mimic-cxr-jpg` must"),
+        (["--from", "empty.txt"], "`--from` must name a list of at least one file"),
+        (["--from", "two.csv"], "`--column` must name the column of 'two.csv' that holds the f"),
+        (["--from", "two.csv", "--column", "c"], "`--column` must be one of a, b; got 'c'"),
+    ],
+)
+def test_contradictions_are_sentences_and_status_2(run, tmp_path, monkeypatch, options, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "two.csv").write_text("a,b\n1,2\n")
+    status, _, err = run(*options, "--out", "out")
+    assert status == 2
+    assert err.startswith(f"Error: {sentence}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_manifest_that_is_another_file_is_a_sentence(run, archive, tmp_path):
+    (tmp_path / "diary.txt").write_text("dear diary\n")
+    status, _, err = run(archive, "--out", tmp_path / "out", "--manifest", tmp_path / "diary.txt")
+    assert status == 1
+    assert "`--manifest` must name a new file or a manifest" in err
+    assert (tmp_path / "diary.txt").read_text() == "dear diary\n"
