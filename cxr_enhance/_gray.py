@@ -67,5 +67,6 @@ def rgb_to_gray(
     result = np.empty(src.shape[:2], src.dtype)
     if out is not None:
         result = check_out(out, src.shape[:2], src.dtype, image)
-    gray_image(src, result, *gray_weights(channel_order))
+    first_weight, _ = gray_weights(channel_order)
+    gray_image(src, result, first_weight)
     return result

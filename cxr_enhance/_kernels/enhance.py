@@ -135,7 +135,7 @@ def mix_channels(
 ) -> None:
     """Gray of an image whose channels differ, white-balanced first if `plan` says so."""
     if not plan.stretch:
-        mix_gray(src, first_weight, third_weight, dst)
+        mix_gray(src, first_weight, dst)
         return
     values = np.iinfo(src.dtype).max + 1
     counts = np.empty((3, values), np.int64)
@@ -310,16 +310,15 @@ def white_balance_colour(
     apply_channel_tables(src, tables, dst)
 
 
-# (T[:, :, ::1], T[:, ::1], int64, int64) -> None
+# (T[:, :, ::1], T[:, ::1], int64) -> None
 @kernel
 def gray_image(
     src: npt.NDArray[np.unsignedinteger],
     dst: npt.NDArray[np.unsignedinteger],
     first_weight: int,
-    third_weight: int,
 ) -> None:
     """Gray of an (H, W, 3) image."""
-    mix_gray(src, first_weight, third_weight, dst)
+    mix_gray(src, first_weight, dst)
 
 
 # (T[:, ::1], T[:, :, ::1]) -> None
