@@ -1,5 +1,25 @@
-"""Classify chest radiographs: pipeline, three backbones, transfer learning, honest evaluation."""
+"""Classify chest radiographs: pipeline, three backbones, transfer learning, honest evaluation.
+
+Importing the package loads no framework. The modules that need Keras and TensorFlow import them
+when they are imported themselves, or when they build a model; records, duplicates, splits and
+configurations need neither.
+"""
 
 from cxr_enhance import __version__
+from cxr_models.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from cxr_models.manifest import Manifest, Record, read_manifest, write_manifest
+from cxr_models.splits import Split, read_split
 
-__all__ = ["__version__"]
+__all__ = [
+    "DataConfig",
+    "Manifest",
+    "ModelConfig",
+    "Record",
+    "RunConfig",
+    "Split",
+    "TrainingConfig",
+    "__version__",
+    "read_manifest",
+    "read_split",
+    "write_manifest",
+]

@@ -260,14 +260,15 @@ def test_enhance_leaves_constant_channels_to_the_later_steps(constant, value):
 
 @pytest.mark.real_images
 def test_enhance_equals_the_notebook_chain_on_real_radiographs():
-    """On each decodable file below the folder that CXR_REAL_IMAGES names."""
+    """On each decodable file below the folders that CXR_REAL_IMAGES names."""
     import os
     from pathlib import Path
 
     import cv2
 
     seen = 0
-    for path in sorted(Path(os.environ["CXR_REAL_IMAGES"]).rglob("*")):
+    folders = os.environ["CXR_REAL_IMAGES"].split(os.pathsep)
+    for path in (path for folder in folders for path in sorted(Path(folder).rglob("*"))):
         if not path.is_file():
             continue
         data = np.frombuffer(path.read_bytes(), np.uint8)

@@ -1,0 +1,240 @@
+"""The commands and their options; each hands over to the module that does the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cxr_enhance import __version__
+from cxr_models.config import BACKBONE_NAMES
+from cxr_models.duplicates import MAX_DISTANCE
+from cxr_models.layouts import LAYOUTS
+from cxr_models.splits import FRACTIONS
+
+app = typer.Typer(
+    name="cxr-models",
+    help="Classify chest radiographs: records, splits, input pipeline, transfer learning.",
+    epilog="Research software, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cxr-models {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options_of_the_program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Classify chest radiographs: records, splits, input pipeline, transfer learning."""
+
+
+@app.command(short_help="List radiographs, their labels, patients and duplicates.")
+def index(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of the images.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The manifest to write.")],
+    layout: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"A known set: {', '.join(LAYOUTS)}.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="A,B=b,...", help="Labels to keep; B=b renames. Default: all."),
+    ] = None,
+    patient_pattern: Annotated[
+        str | None,
+        typer.Option(metavar="REGEX", help="Finds the patient in a file's relative path."),
+    ] = None,
+    csv: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Take files from a CSV; further ones are joined to it."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="file=F,label=L,...",
+            help="Columns of the CSV for file, label, patient, group, source, view, split.",
+        ),
+    ] = None,
+    max_distance: Annotated[
+        int, typer.Option(min=0, max=128, help="Bits of 256 in which near duplicates may differ.")
+    ] = MAX_DISTANCE,
+) -> None:
+    """List radiographs: folders are labels, unless a layout or a CSV tells otherwise."""
+    from cxr_models.cli import _records
+
+    status = _records.index(
+        source,
+        out,
+        layout_name=layout,
+        labels=labels,
+        patient_pattern=patient_pattern,
+        csvs=csv or [],
+        columns=columns,
+        max_distance=max_distance,
+    )
+    raise typer.Exit(status)
+
+
+@app.command(short_help="Split a manifest, never parting a patient or a group.")
+def split(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="What index wrote.")],
+    out: Annotated[
+        Path, typer.Option(metavar="PATH", help="The split to write; a folder for several.")
+    ],
+    fractions: Annotated[
+        tuple[float, float, float],
+        typer.Option(metavar="TRAIN VAL TEST", help="Shares, summing to 1."),
+    ] = FRACTIONS,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal splits.")] = 0,
+    folds: Annotated[
+        int | None, typer.Option(metavar="K", help="Write K splits; each image is tested once.")
+    ] = None,
+    leave_source_out: Annotated[
+        bool, typer.Option("--leave-source-out", help="Write one split a source, tested on it.")
+    ] = False,
+) -> None:
+    """Split a manifest into train, val and test, stratified by label."""
+    from cxr_models.cli import _records
+
+    status = _records.split(
+        manifest,
+        out,
+        fractions=fractions,
+        seed=seed,
+        folds=folds,
+        leave_source_out=leave_source_out,
+    )
+    raise typer.Exit(status)
+
+
+@app.command(short_help="Train a classifier, or go on with a run that was stopped.")
+def train(
+    split: Annotated[Path, typer.Argument(metavar="SPLIT", help="What split wrote.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run: new, or to resume.")],
+    backbone: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONE_NAMES)}.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="TASK", help="multiclass, or binary: covid or not.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="corrected, or study, faults included.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="W", help="imagenet, none, or a file of weights.")
+    ] = None,
+    epochs_head: Annotated[
+        int | None, typer.Option(help="Epochs with the backbone frozen, or from scratch.")
+    ] = None,
+    epochs_fine_tune: Annotated[
+        int | None, typer.Option(help="Epochs with the backbone trainable.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    image_size: Annotated[
+        tuple[int, int] | None, typer.Option(metavar="H W", help="What the model sees.")
+    ] = None,
+    cache_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Keep decoded and enhanced images there.")
+    ] = None,
+    cache_features: Annotated[
+        int | None, typer.Option(metavar="K", help="Keep features of K augmented views an image.")
+    ] = None,
+    no_enhance: Annotated[
+        bool, typer.Option("--no-enhance", help="The study's other arm: no enhancement.")
+    ] = False,
+    deterministic: Annotated[
+        bool | None, typer.Option("--deterministic", help="Equal results for equal seeds on CPU.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings as TOML or JSON; options win.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting: training.patience=5."),
+    ] = None,
+) -> None:
+    """Train in two phases: the head on the frozen backbone, then all of it."""
+    from cxr_models.cli import _console, _train
+
+    typed = {
+        "model.backbone": backbone,
+        "model.task": task,
+        "model.weights": weights,
+        "training.recipe": recipe,
+        "training.epochs_head": epochs_head,
+        "training.epochs_fine_tune": epochs_fine_tune,
+        "training.batch_size": batch_size,
+        "training.cache_features": cache_features,
+        "training.seed": seed,
+        "data.image_size": image_size,
+        "data.cache_dir": cache_dir,
+        "data.deterministic": deterministic,
+    }
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        chosen = _train.config_of(config, typed, set_ or [], no_enhance=no_enhance)
+    raise typer.Exit(_train.train(split, out, chosen))
+
+
+@app.command(short_help="Draw a small set, then index, split, train and evaluate it.")
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="A new folder for all of it.")
+    ] = Path("cxr-models-demo"),
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 6,
+) -> None:
+    """Draw a small three-class set, then index, split, train and evaluate it."""
+    from cxr_models.cli import _demo
+
+    raise typer.Exit(_demo.demo(folder, epochs))
+
+
+@app.command(short_help="Measure how fast the input pipeline is.")
+def bench_pipeline(
+    split: Annotated[Path, typer.Argument(metavar="SPLIT", help="What split wrote.")],
+    backbone: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Feed this backbone, and tell how long it waited."),
+    ] = None,
+    batches: Annotated[int, typer.Option(min=1, help="Batches to measure.")] = 30,
+    batch_size: Annotated[int | None, typer.Option(help="Images a batch.")] = None,
+    image_size: Annotated[
+        tuple[int, int] | None, typer.Option(metavar="H W", help="What the model sees.")
+    ] = None,
+    order: Annotated[
+        str | None, typer.Option(metavar="ORDER", help="resize-first or enhance-first.")
+    ] = None,
+    cache_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Keep decoded and enhanced images there.")
+    ] = None,
+    no_enhance: Annotated[
+        bool, typer.Option("--no-enhance", help="Leave enhancement out.")
+    ] = False,
+) -> None:
+    """Print images a second; with a backbone, the share of time it waited for input."""
+    from cxr_models.cli import _bench, _console, _train
+
+    typed = {
+        "model.backbone": backbone,
+        "training.batch_size": batch_size,
+        "data.image_size": image_size,
+        "data.order": order,
+        "data.cache_dir": cache_dir,
+    }
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        chosen = _train.config_of(None, typed, [], no_enhance=no_enhance)
+    raise typer.Exit(_bench.bench(split, chosen, batches=batches, with_model=backbone is not None))

@@ -1,0 +1,69 @@
+"""`cxr-models train`: options to a configuration, and on to the training."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cxr_models.cli import _console
+from cxr_models.config import RunConfig
+from cxr_models.splits import read_split
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+def config_of(
+    file: Path | None, typed: Mapping[str, object], settings: Sequence[str], *, no_enhance: bool
+) -> RunConfig:
+    """Return the configuration of `file`, or the defaults, changed by what was typed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        In the words of the records, or if a setting is not ``key=value``.
+    OSError
+        If the file cannot be read.
+    """
+    config = RunConfig()
+    if file is not None:
+        text = file.read_text(encoding="utf-8")
+        config = RunConfig.from_json(text) if file.suffix == ".json" else RunConfig.from_toml(text)
+    for name, value in typed.items():
+        if value is not None:
+            # Names of files are text even where they look like numbers.
+            settings_of_name = config.to_dict()
+            section, _, key = name.partition(".")
+            settings_of_name[section][key] = value
+            config = RunConfig.from_dict(settings_of_name)
+    if no_enhance:
+        config = config.with_setting("data.enhance", None)
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"`--set` must be key=value; got {setting!r}.")
+        config = config.with_setting(name.strip(), text.strip())
+    return config
+
+
+def train(split: Path, out: Path, config: RunConfig) -> int:
+    """Train, draw the curves, and say where things lie."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        read = read_split(split)
+    with _console.errors_exit_with(_console.FAILED):
+        from cxr_models.curves import write_curves
+        from cxr_models.run_folder import RunFolder
+        from cxr_models.training import train as train_model
+
+        train_model(read, config, out, say=_console.say)
+        folder = RunFolder(path=out)
+        history = folder.read_history()
+        if history:
+            write_curves(out / "curves.png", history)
+            last = history[-1]["phase"]
+            best = max(row["val_accuracy"] for row in history if row["phase"] == last)
+            _console.say(f"best validation accuracy of phase {last}: {best:.4f}")
+        _console.say(f"wrote {folder.best_weights}")
+    return 0

@@ -1,0 +1,387 @@
+"""Every setting of a training run: frozen records that check themselves, to and from JSON and TOML.
+
+The only place where a default of training is written. Imports no framework.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from cxr_enhance import EnhanceParams
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BACKBONE_NAMES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
+
+Order = Literal["resize-first", "enhance-first"]
+Task = Literal["multiclass", "binary"]
+Recipe = Literal["corrected", "study"]
+Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
+
+
+class _Section:
+    """To and from dictionaries of JSON types; sections nest."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a dictionary of JSON types, sections nested."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
+        """Make the record from `settings`; names left out take their defaults.
+
+        Raises
+        ------
+        TypeError
+            If a value has the wrong type.
+        ValueError
+            If a name is unknown or a value out of range.
+        """
+        if not isinstance(settings, dict):
+            raise TypeError(f"`settings` must be a dict; got {settings!r}.")
+        names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        unknown = sorted(set(settings) - set(names))
+        if unknown:
+            raise ValueError(
+                f"`settings` must have only the names {', '.join(names)}; got "
+                f"{', '.join(map(str, unknown))}."
+            )
+        values: dict[str, Any] = {}
+        for name, value in settings.items():
+            section = _SECTIONS.get(name)
+            if section is not None and isinstance(value, dict):
+                value = section.from_dict(value)
+            values[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig(_Section):
+    """How files become batches.
+
+    Parameters
+    ----------
+    image_size : (int, int), default (224, 224)
+        Height and width the model sees, in pixels; at least 32.
+    order : {"resize-first", "enhance-first"}, default "resize-first"
+        Whether images are resized before enhancement, as in the study, or after it.
+    enhance : EnhanceParams or None
+        The enhancement; default the study's. None leaves it out: the study's other arm.
+    flip : bool, default True
+        Whether training images are flipped at random, left to right.
+    rotation : float, default 0.1
+        Largest random rotation of training images as a share of a full turn; 0 for none.
+    cache_dir : str or None, default None
+        Folder for decoded and enhanced images, kept between runs; None keeps none.
+    deterministic : bool, default False
+        Whether equal seeds give equal results on the CPU, at some cost in speed.
+    """
+
+    image_size: tuple[int, int] = (224, 224)
+    order: Order = "resize-first"
+    enhance: EnhanceParams | None = field(default_factory=EnhanceParams)
+    flip: bool = True
+    rotation: float = 0.1
+    cache_dir: str | None = None
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        size = self.image_size
+        if not isinstance(size, tuple) or len(size) != 2 or not all(map(_is_int, size)):
+            raise TypeError(f"`image_size` must be two ints (height, width); got {size!r}.")
+        if min(size) < 32:
+            raise ValueError(f"`image_size` must be at least (32, 32); got {size!r}.")
+        _check_choice("order", self.order, ("resize-first", "enhance-first"))
+        if self.enhance is not None and not isinstance(self.enhance, EnhanceParams):
+            raise TypeError(f"`enhance` must be EnhanceParams or None; got {self.enhance!r}.")
+        if self.enhance is not None and (
+            self.enhance.output != "gray" or self.enhance.channel_order != "rgb"
+        ):
+            raise ValueError(
+                "`enhance` must have output 'gray' and channel_order 'rgb', the order files are "
+                f"read in; got {self.enhance.output!r} and {self.enhance.channel_order!r}."
+            )
+        _check_bool("flip", self.flip)
+        _check_number("rotation", self.rotation, 0.0, 0.5)
+        if self.cache_dir is not None and not isinstance(self.cache_dir, str):
+            raise TypeError(f"`cache_dir` must be a str or None; got {self.cache_dir!r}.")
+        _check_bool("deterministic", self.deterministic)
+
+    @property
+    def channels(self) -> int:
+        """Channels of a batch: one after enhancement, three (RGB) without it."""
+        return 3 if self.enhance is None else 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig(_Section):
+    """Which network, for which question, from which weights.
+
+    Parameters
+    ----------
+    backbone : {"nasnet_mobile", "resnet101", "inception_resnet_v2"}, default "nasnet_mobile"
+        A row of `cxr_models.backbones.BACKBONES`.
+    task : {"multiclass", "binary"}, default "multiclass"
+        All labels, or one label against the rest.
+    positive_class : str, default "covid"
+        That label, for ``binary``.
+    weights : str, default "imagenet"
+        ``imagenet``, ``none``, or the path of a ``.h5``, ``.weights.h5`` or ``.keras`` file.
+    """
+
+    backbone: str = "nasnet_mobile"
+    task: Task = "multiclass"
+    positive_class: str = "covid"
+    weights: str = "imagenet"
+
+    def __post_init__(self) -> None:
+        _check_choice("backbone", self.backbone, BACKBONE_NAMES)
+        _check_choice("task", self.task, ("multiclass", "binary"))
+        for name in ("positive_class", "weights"):
+            if not isinstance(getattr(self, name), str) or not getattr(self, name):
+                raise TypeError(f"`{name}` must be a str; got {getattr(self, name)!r}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig(_Section):
+    """The schedule: the study's, unless said otherwise.
+
+    Parameters
+    ----------
+    recipe : {"corrected", "study"}, default "corrected"
+        Whether the backbone gets the inputs it was pretrained on, or those of the study.
+    epochs_head, epochs_fine_tune : int, default 50 and 30
+        Epochs of the two phases. From scratch there is one phase, of `epochs_head`.
+    learning_rate_head, learning_rate_fine_tune : float, default 1e-3 and 1e-4
+        Of Adam, in the two phases.
+    batch_size : int, default 64
+        Images a step, over all devices.
+    patience : int, default 20
+        Epochs without better validation accuracy after which a phase ends.
+    plateau_patience, plateau_factor, min_learning_rate : int, float, float
+        After 8 such epochs the learning rate is multiplied by 0.1, down to 2e-6.
+    class_weights : bool, default False
+        Whether labels weigh in inverse proportion to their number.
+    cache_features : int, default 0
+        Augmented views of each image whose features are kept for the frozen phase; 0 keeps none.
+    precision : {"auto", "float32", "mixed_float16", "mixed_bfloat16"}, default "auto"
+        ``auto`` is ``mixed_float16`` on GPUs and ``float32`` elsewhere.
+    seed : int, default 0
+        Of initial weights, order, augmentation and dropout.
+    """
+
+    recipe: Recipe = "corrected"
+    epochs_head: int = 50
+    epochs_fine_tune: int = 30
+    learning_rate_head: float = 1e-3
+    learning_rate_fine_tune: float = 1e-4
+    batch_size: int = 64
+    patience: int = 20
+    plateau_patience: int = 8
+    plateau_factor: float = 0.1
+    min_learning_rate: float = 2e-6
+    class_weights: bool = False
+    cache_features: int = 0
+    precision: Precision = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_choice("recipe", self.recipe, ("corrected", "study"))
+        for name, low in (
+            ("epochs_head", 0),
+            ("epochs_fine_tune", 0),
+            ("batch_size", 1),
+            ("patience", 1),
+            ("plateau_patience", 1),
+            ("cache_features", 0),
+            ("seed", 0),
+        ):
+            value = getattr(self, name)
+            if not _is_int(value):
+                raise TypeError(f"`{name}` must be an int; got {value!r}.")
+            if value < low:
+                raise ValueError(f"`{name}` must be at least {low}; got {value!r}.")
+        for name in ("learning_rate_head", "learning_rate_fine_tune", "min_learning_rate"):
+            _check_number(name, getattr(self, name), 0.0, 1.0)
+        _check_number("plateau_factor", self.plateau_factor, 0.0, 0.999)
+        _check_bool("class_weights", self.class_weights)
+        _check_choice(
+            "precision", self.precision, ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig(_Section):
+    """All settings of a run.
+
+    Parameters
+    ----------
+    data : DataConfig
+        How files become batches.
+    model : ModelConfig
+        Which network, for which question.
+    training : TrainingConfig
+        The schedule.
+
+    Examples
+    --------
+    >>> from cxr_models import RunConfig
+    >>> config = RunConfig().with_setting("training.epochs_head", "3")
+    >>> RunConfig.from_toml(config.to_toml()) == config
+    True
+    """
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        for name, section in (
+            ("data", DataConfig),
+            ("model", ModelConfig),
+            ("training", TrainingConfig),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, section):
+                raise TypeError(f"`{name}` must be {section.__name__}; got {value!r}.")
+
+    def to_json(self) -> str:
+        """Return the settings as one JSON object."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> RunConfig:
+        """Make a record from the JSON object in `text`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `text` is not one JSON object, or as `from_dict` does.
+        """
+        try:
+            settings = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"`text` must be JSON; got: {error}.") from error
+        return cls.from_dict(settings)
+
+    def to_toml(self) -> str:
+        """Return the settings as TOML, which has no null: ``"none"`` stands for None."""
+        lines: list[str] = []
+        _write_table(self.to_dict(), "", lines)
+        return "\n".join(lines).lstrip("\n") + "\n"
+
+    @classmethod
+    def from_toml(cls, text: str) -> RunConfig:
+        """Make a record from TOML.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `text` is not TOML, or as `from_dict` does.
+        """
+        try:
+            settings = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"`text` must be TOML; got: {error}.") from error
+        return cls.from_dict(_none_back(settings))
+
+    def with_setting(self, name: str, value: object) -> RunConfig:
+        """Return a copy with one setting changed.
+
+        Parameters
+        ----------
+        name : str
+            Section and setting, as in ``data.rotation`` or ``data.enhance.clip_limit``.
+        value : object
+            Its value; a str is read as JSON where it is JSON.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such setting or the value does not fit.
+        """
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except json.JSONDecodeError:
+                value = None if name in _OPTIONAL and value == "none" else value
+        settings = self.to_dict()
+        *sections, last = name.split(".")
+        target: Any = settings
+        for section in sections:
+            target = target.get(section) if isinstance(target, dict) else None
+        if not isinstance(target, dict) or last not in target:
+            raise ValueError(
+                f"`name` must be section.setting, such as training.epochs_head; got {name!r}."
+            )
+        target[last] = value
+        return self.from_dict(settings)
+
+
+_SECTIONS: dict[str, Any] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "training": TrainingConfig,
+    "enhance": EnhanceParams,
+}
+_OPTIONAL = (
+    "data.enhance",
+    "data.cache_dir",
+    "data.enhance.percentiles",
+    "data.enhance.clip_limit",
+)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _Section | EnhanceParams):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _write_table(table: dict[str, Any], name: str, lines: list[str]) -> None:
+    if name:
+        lines += ["", f"[{name}]"]
+    for key, value in table.items():
+        if not isinstance(value, dict):
+            # JSON's numbers, strings, booleans and flat lists are TOML's.
+            lines.append(f"{key} = {json.dumps('none' if value is None else value)}")
+    for key, value in table.items():
+        if isinstance(value, dict):
+            _write_table(value, f"{name}.{key}" if name else key, lines)
+
+
+def _none_back(settings: Any, name: str = "") -> Any:
+    if isinstance(settings, dict):
+        return {
+            key: _none_back(value, f"{name}.{key}" if name else key)
+            for key, value in settings.items()
+        }
+    return None if name in _OPTIONAL and settings == "none" else settings
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+
+
+def _check_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"`{name}` must be a bool; got {value!r}.")
+
+
+def _check_number(name: str, value: object, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"`{name}` must be a number; got {value!r}.")
+    if not low <= value <= high:
+        raise ValueError(f"`{name}` must be from {low} to {high}; got {value!r}.")

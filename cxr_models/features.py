@@ -1,0 +1,91 @@
+"""Features of the frozen phase, computed once: the backbone's pooled output for K augmented views.
+
+While the backbone is frozen its output for an image changes with the augmentation alone, so the
+head can train on features that are kept.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from cxr_models.classifier import FEATURES, head_layers
+from cxr_models.keeper import set_random_states
+from cxr_models.pipeline import epoch_orders
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from cxr_models.pipeline import Targets
+
+    Features = npt.NDArray[np.float32]
+
+
+def head_model(model: keras.Model) -> keras.Model:
+    """Return a model of the head alone; it shares its layers, and so its weights, with `model`."""
+    inputs = keras.Input(model.get_layer(FEATURES).output.shape[1:], name="pooled")
+    x = inputs
+    for layer in head_layers(model):
+        x = layer(x)
+    return keras.Model(inputs, x, name="head")
+
+
+def compute_features(
+    model: keras.Model, batches: Any, *, views: int, seed: int, augment: bool
+) -> Features:
+    """Return the pooled features of every image, seen `views` times.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A classifier with pretrained weights, whose batch normalization is fixed.
+    batches : tf.data.Dataset
+        Images and targets, in order, once.
+    views : int
+        Times each image is seen.
+    seed : int
+        Of the augmentation.
+    augment : bool
+        Whether images are augmented, as in training; if not, all views are equal.
+
+    Returns
+    -------
+    ndarray of shape (views, N, F), dtype float32
+        Kept in memory: four bytes a view, image and feature.
+    """
+    pooled = keras.Model(model.input, model.get_layer(FEATURES).output)
+    function = tf.function(lambda images: pooled(images, training=augment))
+    seen = []
+    for view in range(views):
+        set_random_states(model, f"{seed}/view/{view}")
+        parts = [np.asarray(function(batch[0]), np.float32) for batch in batches]
+        seen.append(np.concatenate(parts))
+    return np.stack(seen)
+
+
+def feature_batches(
+    features: Features,
+    targets: Targets,
+    batch_size: int,
+    *,
+    seed: int,
+    first_epoch: int = 0,
+    weights: dict[int, float] | None = None,
+) -> Any:
+    """Make a dataset as `training_batches` does, of features: epoch e takes view ``e % views``."""
+    views = features.shape[0]
+    table = tf.constant(features)
+    labels = tf.constant(targets, tf.float32)
+
+    def take(epoch: Any, places: Any) -> tuple[Any, ...]:
+        batch = tf.gather(table[epoch % views], places), tf.gather(labels, places)
+        if weights is None:
+            return batch
+        factors = tf.constant([weights[int(target)] for target in targets], tf.float32)
+        return (*batch, tf.gather(factors, places))
+
+    orders = epoch_orders(len(targets), batch_size, seed=seed, first_epoch=first_epoch)
+    return orders.map(take).prefetch(2)

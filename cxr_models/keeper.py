@@ -1,0 +1,95 @@
+"""The callback of every phase: seeds before an epoch, history, schedule and backup after it."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from cxr_models.schedule import judge
+
+if TYPE_CHECKING:
+    from cxr_models.config import TrainingConfig
+    from cxr_models.run_folder import RunFolder
+
+
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps a phase resumable: all it does follows from the seed, the epoch and the history.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Where history, best weights and backups go.
+    training : TrainingConfig
+        Patience, plateaus and the seed.
+    phase : str
+        Name of the phase.
+    number : int
+        Its number, from 0.
+    learning_rate : float
+        The one it begins with.
+    history : list of dict
+        Rows so far, of all phases; grows by a row an epoch.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        training: TrainingConfig,
+        *,
+        phase: str,
+        number: int,
+        learning_rate: float,
+        history: list[dict[str, Any]],
+    ) -> None:
+        super().__init__()
+        self._folder = folder
+        self._training = training
+        self._phase = phase
+        self._number = number
+        self._learning_rate = learning_rate
+        self._rows = history
+        self._started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the random state of every layer from the seed and the epoch."""
+        self._started = time.perf_counter()
+        set_random_states(self.model, f"{self._training.seed}/{self._phase}/{epoch}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write history, best weights if these are, and the backup, in this order."""
+        logs = logs or {}
+        names = ("loss", "accuracy", "val_loss", "val_accuracy")
+        self._rows.append(
+            {
+                "phase": self._phase,
+                "epoch": epoch,
+                "learning_rate": float(
+                    keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+                ),
+                **{name: float(logs[name]) for name in names},
+                "seconds": round(time.perf_counter() - self._started, 3),
+            }
+        )
+        self._folder.write_history(self._rows)
+        accuracies = [row["val_accuracy"] for row in self._rows if row["phase"] == self._phase]
+        verdict = judge(accuracies, self._learning_rate, self._training)
+        if verdict.best_epoch == epoch:
+            self._folder.save_weights(self.model, self._folder.best_of(self._phase))
+        self.model.optimizer.learning_rate = verdict.learning_rate
+        if verdict.stop:
+            self.model.stop_training = True
+        self._folder.save_backup(self.model, self._number, epoch + 1)
+
+
+def set_random_states(model: keras.Model, key: str) -> None:
+    """Set the state of every layer that draws random numbers from `key` and the layer's name."""
+    for layer in model.layers:
+        for name in ("seed_generator", "generator"):
+            generator = getattr(layer, name, None)
+            if isinstance(generator, keras.random.SeedGenerator):
+                state = zlib.crc32(f"{key}/{layer.name}".encode())
+                generator.state.assign(np.array([state & 0x7FFFFFFF, 0]))

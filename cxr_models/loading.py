@@ -1,0 +1,153 @@
+"""Files to arrays of one size, enhanced or not, on all CPUs; and a cache of the result on disk.
+
+Imports no framework: the pipeline, and whoever needs the same pixels elsewhere, call it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+import cxr_enhance
+from cxr_models.cpu import usable_cpus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from cxr_models.config import DataConfig
+
+    Images = npt.NDArray[np.uint8]
+
+_CHUNK = 64  # images read between two steps of progress
+
+
+class ImageLoader:
+    """Call it with paths for a batch as a model takes it.
+
+    Parameters
+    ----------
+    config : DataConfig
+        Size, order and enhancement are taken from it.
+
+    Notes
+    -----
+    Gives uint8 of shape (N, H, W, 1), or RGB of shape (N, H, W, 3) without enhancement. Sixteen
+    bits are enhanced as such and then divided by 257, rounded. Resized with OpenCV's bilinear
+    method, the aspect not kept, as in the study. Errors name the file.
+    """
+
+    def __init__(self, config: DataConfig) -> None:
+        self._config = config
+        self.shape = (*config.image_size, config.channels)
+
+    def __call__(self, paths: Sequence[str]) -> Images:
+        """Return the images of `paths`, read on all CPUs."""
+        out = np.empty((len(paths), *self.shape), np.uint8)
+
+        def load(index: int) -> None:
+            out[index] = self.load(paths[index])
+
+        with ThreadPoolExecutor(max(min(usable_cpus(), len(paths)), 1)) as pool:
+            list(pool.map(load, range(len(paths))))  # raises the first failure
+        return out
+
+    def load(self, path: str) -> Images:
+        """Return the image of `path`, of shape (H, W, C)."""
+        params = self._config.enhance
+        image: Any = cxr_enhance.read_image(path)
+        if self._config.order == "resize-first":
+            image = self._resize(image)
+        if params is not None:
+            image = cxr_enhance.enhance(image, params)
+        if self._config.order == "enhance-first":
+            image = self._resize(image)
+        if image.dtype == np.uint16:
+            image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        if params is None and image.ndim == 2:
+            image = np.repeat(image[..., None], 3, axis=-1)
+        return image.reshape(self.shape)  # type: ignore[no-any-return]
+
+    def _resize(self, image: Any) -> Any:
+        height, width = self._config.image_size
+        if image.shape[:2] == (height, width):
+            return image
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def cache_key(config: DataConfig, paths: Sequence[str]) -> str:
+    """Hash all that the pixels depend on: settings, files, their sizes and times of change."""
+    settings = {
+        "size": config.image_size,
+        "order": config.order,
+        "enhance": None if config.enhance is None else config.enhance.to_dict(),
+        "version": cxr_enhance.__version__,
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in paths:
+        status = os.stat(path)
+        digest.update(f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def cached_images(
+    config: DataConfig,
+    paths: Sequence[str],
+    folder: str | os.PathLike[str],
+    *,
+    progress: Callable[[int], object] | None = None,
+) -> Images:
+    """Return the images of `paths` from a cache, which is made if need be.
+
+    Parameters
+    ----------
+    config : DataConfig
+        See `ImageLoader`.
+    paths : sequence of str
+        Files.
+    folder : str or PathLike
+        Folder of the cache; made if need be. Other settings or files go to files of their own.
+    progress : callable, optional
+        Called with the number of images read, every now and then.
+
+    Returns
+    -------
+    ndarray of shape (N, H, W, C), dtype uint8
+        Mapped from the file, not loaded; read-only.
+
+    Raises
+    ------
+    ValueError
+        If an image cannot be read.
+    OSError
+        If a file cannot be read or the cache not be written.
+    """
+    folder = Path(folder)
+    path = folder / f"images-{cache_key(config, paths)}.npy"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{path.name}.{os.getpid()}.tmp"
+        load = ImageLoader(config)
+        try:
+            images = np.lib.format.open_memmap(
+                temporary, mode="w+", dtype=np.uint8, shape=(len(paths), *load.shape)
+            )
+            for start in range(0, len(paths), _CHUNK):
+                part = paths[start : start + _CHUNK]
+                images[start : start + len(part)] = load(part)
+                if progress is not None:
+                    progress(len(part))
+            images.flush()
+            del images
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]

@@ -1,0 +1,206 @@
+"""Records of radiographs and the CSV that holds them; knows nothing of pixels or models."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One radiograph: where it lies, what it shows, whom it shows.
+
+    Parameters
+    ----------
+    file : str
+        Name of the image file, absolute or relative to the CSV that lists it.
+    label : str
+        Name of its class.
+    patient : str, default ""
+        Name of the patient; empty where unknown, and then the image stands for itself.
+    group : str, default ""
+        Images of one group must not be parted, whatever their patients: duplicates, for instance.
+    source : str, default ""
+        Hospital, archive or data set the image comes from.
+    view : str, default ""
+        Projection, as the source words it.
+    split : str, default ""
+        ``train``, ``val`` or ``test``; empty where the image is in none.
+
+    Raises
+    ------
+    TypeError
+        If a field is no str.
+    ValueError
+        If `file` or `label` is empty.
+    """
+
+    file: str
+    label: str
+    patient: str = ""
+    group: str = ""
+    source: str = ""
+    view: str = ""
+    split: str = ""
+
+    def __post_init__(self) -> None:
+        for name in COLUMNS:
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise TypeError(f"`{name}` must be a str; got {value!r}.")
+        for name in ("file", "label"):
+            if not getattr(self, name):
+                raise ValueError(f"`{name}` must not be empty; got {self!r}.")
+
+
+COLUMNS = ("file", "label", "patient", "group", "source", "view", "split")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Records, and the folder their file names start from.
+
+    Parameters
+    ----------
+    records : tuple of Record
+        In the order of the file.
+    root : Path
+        Folder that relative names start from.
+    """
+
+    records: tuple[Record, ...]
+    root: Path
+
+    def paths(self) -> list[str]:
+        """Return the path of each record's file."""
+        root = os.fspath(self.root)
+        return [os.path.join(root, record.file) for record in self.records]
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the labels that occur, sorted."""
+        return tuple(sorted({record.label for record in self.records}))
+
+    def select(self, split: str) -> Manifest:
+        """Return the records of one split."""
+        chosen = tuple(record for record in self.records if record.split == split)
+        return dataclasses.replace(self, records=chosen)
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Manifest:
+    """Read a CSV of radiographs.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        CSV in UTF-8 with a header. Columns ``file`` and ``label`` are needed; ``patient``,
+        ``group``, ``source``, ``view`` and ``split`` are read where present, others passed over.
+        Lines before the header that begin with ``#`` are comments.
+
+    Returns
+    -------
+    Manifest
+        File names in it start from the folder of the CSV.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no records, lacks a column, leaves a file or a label empty, or lists a
+        file twice.
+    OSError
+        If it cannot be read.
+    """
+    path = Path(path)
+    rows = read_rows(path)
+    missing = [name for name in ("file", "label") if rows and name not in rows[0]]
+    if missing:
+        raise ValueError(
+            f"`{path.name}` must have the columns file and label; got {', '.join(rows[0])}. "
+            "Make a manifest of it with: cxr-models index --csv."
+        )
+    records = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            records.append(Record(**{name: (row.get(name) or "").strip() for name in COLUMNS}))
+        except ValueError as error:
+            raise ValueError(f"{error} Record {number} of {str(path)!r}.") from error
+    if not records:
+        raise ValueError(f"`{path.name}` must hold at least one record; got none.")
+    check_files_differ(records)
+    return Manifest(records=tuple(records), root=path.parent)
+
+
+def write_manifest(
+    path: str | os.PathLike[str], records: Iterable[Record], *, comment: str = ""
+) -> None:
+    """Write records to a CSV, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        CSV to write, replaced if it exists.
+    records : iterable of Record
+        What to write; their file names should start from the folder of `path`.
+    comment : str, default ""
+        One line to set before the header, after ``# ``.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    rows = [dataclasses.asdict(record) for record in records]
+    write_rows(path, COLUMNS, rows, comment=comment)
+
+
+def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """Read the rows of a CSV as dictionaries, comments before the header left out."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        position = file.tell()
+        while (line := file.readline()).startswith("#"):
+            position = file.tell()
+        if not line:
+            return []
+        file.seek(position)
+        return list(csv.DictReader(file))
+
+
+def write_rows(
+    path: str | os.PathLike[str],
+    columns: Sequence[str],
+    rows: Iterable[dict[str, str]],
+    *,
+    comment: str = "",
+) -> None:
+    """Write dictionaries as a CSV that appears whole or not at all."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            if comment:
+                file.write(f"# {comment}\n")
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_files_differ(records: Iterable[Record]) -> None:
+    """Raise if a file is listed twice."""
+    counts = Counter(record.file for record in records)
+    twice = [file for file, count in counts.items() if count > 1]
+    if twice:
+        shown = ", ".join(map(repr, twice[:5]))
+        more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
+        raise ValueError(f"`file` must differ from record to record; got twice: {shown}{more}.")

@@ -1,0 +1,175 @@
+"""Records to tf.data: paths to batches of images and labels, read ahead on all CPUs.
+
+Augmentation and the backbone's preprocessing are layers of the model, where an accelerator does
+them; what leaves here is uint8, a quarter of the bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+try:
+    import tensorflow as tf
+except ImportError as error:
+    raise ImportError(
+        "tensorflow is needed for cxr_models.pipeline. "
+        'Install it with: pip install "cxr-enhance[models]"'
+    ) from error
+
+from cxr_models.loading import ImageLoader, cached_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from cxr_models.config import DataConfig, ModelConfig
+    from cxr_models.manifest import Manifest
+
+    Targets = npt.NDArray[np.int32]
+
+_AHEAD = 4  # batches read at once, and kept ready
+
+
+def targets_of(manifest: Manifest, class_names: Sequence[str], config: ModelConfig) -> Targets:
+    """Return each record's class: its place in `class_names`, or 1 for the positive class.
+
+    Raises
+    ------
+    ValueError
+        If a label is not in `class_names`, or the positive class is none of them.
+    """
+    if config.task == "binary" and config.positive_class not in class_names:
+        raise ValueError(
+            f"`positive_class` must be one of {', '.join(class_names)}; got "
+            f"{config.positive_class!r}."
+        )
+    places = {name: place for place, name in enumerate(class_names)}
+    unknown = sorted({record.label for record in manifest.records} - set(places))
+    if unknown:
+        raise ValueError(
+            f"`label` must be one of {', '.join(class_names)}; got {', '.join(unknown)}."
+        )
+    labels = [record.label for record in manifest.records]
+    if config.task == "binary":
+        return np.array([label == config.positive_class for label in labels], np.int32)
+    return np.array([places[label] for label in labels], np.int32)
+
+
+def class_weights(targets: Targets) -> dict[int, float]:
+    """Weigh classes in inverse proportion to their number; over all images the mean is 1."""
+    values, counts = np.unique(targets, return_counts=True)
+    return {
+        int(value): len(targets) / (len(values) * int(count))
+        for value, count in zip(values, counts, strict=True)
+    }
+
+
+def image_source(config: DataConfig, paths: Sequence[str]) -> Callable[[Any], Any]:
+    """Return a function from places in `paths` to images, from the cache if there is to be one."""
+    if config.cache_dir is not None:
+        images = cached_images(config, paths, config.cache_dir)
+        return lambda places: images[places]  # a fresh array, as TensorFlow must have
+    load = ImageLoader(config)
+    return lambda places: load([paths[place] for place in places])
+
+
+def evaluation_batches(
+    config: DataConfig, paths: Sequence[str], targets: Targets, batch_size: int
+) -> Any:
+    """Make a dataset of (images, targets) in order, once, the last batch as small as it comes.
+
+    Parameters
+    ----------
+    config : DataConfig
+        Size, order, enhancement and cache.
+    paths : sequence of str
+        Files.
+    targets : ndarray of shape (N,), dtype int32
+        Their classes.
+    batch_size : int
+        Images a batch.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Of uint8 (B, H, W, C) and float32 (B,).
+    """
+    places = tf.data.Dataset.range(len(paths)).batch(batch_size)
+    return _load(places, config, paths, targets, deterministic=True)
+
+
+def training_batches(
+    config: DataConfig,
+    paths: Sequence[str],
+    targets: Targets,
+    batch_size: int,
+    *,
+    seed: int,
+    first_epoch: int = 0,
+    weights: dict[int, float] | None = None,
+) -> Any:
+    """Make a dataset without end: epoch after epoch, each in an order of its own.
+
+    Parameters
+    ----------
+    config, paths, targets, batch_size
+        As for `evaluation_batches`.
+    seed : int
+        The order is a function of it and of the epoch's number, so that a run that is resumed
+        goes on as it would have gone.
+    first_epoch : int, default 0
+        Number of the epoch to begin with.
+    weights : dict of int to float, optional
+        Weight of each class; adds a third element, float32 (B,).
+
+    Returns
+    -------
+    tf.data.Dataset
+        ``ceil(len(paths) / batch_size)`` batches an epoch, the last as small as it comes.
+    """
+    orders = epoch_orders(len(paths), batch_size, seed=seed, first_epoch=first_epoch)
+    places = orders.map(lambda _epoch, batch: batch)
+    return _load(places, config, paths, targets, weights, deterministic=config.deterministic)
+
+
+def epoch_orders(count: int, batch_size: int, *, seed: int, first_epoch: int) -> Any:
+    """Make a dataset without end of (epoch, places of a batch): a shuffled 0..count-1 an epoch."""
+
+    def one_epoch(epoch: Any) -> Any:
+        state = tf.stack([tf.cast(seed, tf.int64), epoch])
+        order = tf.argsort(tf.random.stateless_uniform([count], seed=state), stable=True)
+        batches = tf.data.Dataset.from_tensor_slices(tf.cast(order, tf.int64)).batch(batch_size)
+        return batches.map(lambda batch: (epoch, batch))
+
+    return tf.data.Dataset.counter(first_epoch).flat_map(one_epoch)
+
+
+def _load(
+    places: Any,
+    config: DataConfig,
+    paths: Sequence[str],
+    targets: Targets,
+    weights: dict[int, float] | None = None,
+    *,
+    deterministic: bool,
+) -> Any:
+    source = image_source(config, paths)
+    shape = (*config.image_size, config.channels)
+    labels = tf.constant(targets, tf.float32)
+    factors = None
+    if weights is not None:
+        factors = tf.constant([weights[int(target)] for target in targets], tf.float32)
+
+    def load(batch: Any) -> tuple[Any, ...]:
+        # `stateful=False`, or tf.data runs the map one by one.
+        images = tf.numpy_function(source, [batch], tf.uint8, stateful=False)
+        images = tf.ensure_shape(images, (batch.shape[0], *shape))
+        items = (images, tf.gather(labels, batch))
+        return items if factors is None else (*items, tf.gather(factors, batch))
+
+    # Each call reads on all CPUs already; two at a time hide its ends.
+    loaded = places.map(load, num_parallel_calls=2, deterministic=deterministic)
+    return loaded.prefetch(_AHEAD)

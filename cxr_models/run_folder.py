@@ -1,0 +1,130 @@
+"""The folder of a run: settings, origin, history, best weights, and what is needed to resume.
+
+Files appear whole or not at all, so that a run killed at any moment can go on.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cxr_models.config import RunConfig
+
+HISTORY_COLUMNS = (
+    "phase",
+    "epoch",
+    "learning_rate",
+    "loss",
+    "accuracy",
+    "val_loss",
+    "val_accuracy",
+    "seconds",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """Names and contents of a run's files.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    """
+
+    path: Path
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights of the best epoch of the last phase, once the run has ended."""
+        return self.path / "best.weights.h5"
+
+    def best_of(self, phase: str) -> Path:
+        """Weights of the best epoch of a phase so far."""
+        return self.path / "phases" / f"{phase}.weights.h5"
+
+    def begin(self, config: RunConfig, facts: dict[str, Any]) -> None:
+        """Make the folder, or check that it is an earlier start of the same run.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds another run, or files that are none.
+        """
+        config_file, facts_file = self.path / "config.json", self.path / "run.json"
+        if not config_file.exists() and self.path.exists() and any(self.path.iterdir()):
+            raise ValueError(
+                f"`--out` must be a new folder or that of a run; got {str(self.path)!r}, which "
+                "holds other files."
+            )
+        if facts_file.exists():
+            former = json.loads(facts_file.read_text(encoding="utf-8"))
+            earlier = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
+            if earlier != config or former["split_sha256"] != facts["split_sha256"]:
+                what = "other settings" if earlier != config else "another split"
+                raise ValueError(
+                    f"`--out` must be a new folder, or that of the same run to resume it; got "
+                    f"{str(self.path)!r}, whose run has {what}."
+                )
+            return
+        (self.path / "phases").mkdir(parents=True, exist_ok=True)
+        (self.path / "backup").mkdir(exist_ok=True)
+        self._write(config_file, config.to_json())
+        self._write(facts_file, json.dumps(facts, indent=2) + "\n")
+
+    def read_history(self) -> list[dict[str, Any]]:
+        """Return the rows of the history; numbers as numbers."""
+        path = self.path / "history.csv"
+        if not path.exists():
+            return []
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                {
+                    name: value if name == "phase" else json.loads(value)
+                    for name, value in row.items()
+                }
+                for row in csv.DictReader(file)
+            ]
+
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
+        """Write the rows of the history."""
+        lines = [",".join(HISTORY_COLUMNS)]
+        lines += [",".join(str(row[name]) for name in HISTORY_COLUMNS) for row in rows]
+        self._write(self.path / "history.csv", "\n".join(lines) + "\n")
+
+    def newest_backup(self) -> tuple[Path, int, int] | None:
+        """Return the newest backup, the number of its phase, and its epochs done; or None."""
+        found = []
+        for path in (self.path / "backup").glob("*.weights.h5"):
+            numbers = re.fullmatch(r"(\d+)-(\d+)\.weights\.h5", path.name)
+            if numbers:
+                found.append((int(numbers[1]), int(numbers[2]), path))
+        if not found:
+            return None
+        phase, epochs, path = max(found)
+        return path, phase, epochs
+
+    def save_backup(self, model: Any, phase: int, epochs: int) -> None:
+        """Keep weights and optimizer after `epochs` epochs of a phase, and drop older backups."""
+        path = self.path / "backup" / f"{phase}-{epochs:05d}.weights.h5"
+        self.save_weights(model, path)
+        for older in (self.path / "backup").glob("*.weights.h5"):
+            if older != path:
+                older.unlink()
+
+    @staticmethod
+    def save_weights(model: Any, path: Path) -> None:
+        """Save weights so that `path` holds all of the former or all of the new ones."""
+        temporary = path.with_name(f".new-{path.name}")
+        model.save_weights(temporary, overwrite=True)
+        temporary.replace(path)
+
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        temporary = path.with_name(f".new-{path.name}")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)

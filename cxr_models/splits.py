@@ -1,0 +1,311 @@
+"""Records to train, val and test: stratified by label, never parting a patient or a group.
+
+A split is a manifest with its column ``split`` filled and one comment line that tells the seed and
+a hash of the records; loading it checks both the hash and that nothing leaks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import random
+import warnings
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_models.grouping import components
+from cxr_models.manifest import SPLITS, Manifest, Record, read_manifest, write_manifest
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+FRACTIONS = (0.7, 0.15, 0.15)
+_TAG = "cxr-models split "
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A manifest whose records are in train, val and test, checked.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        All records, those in no split included.
+    hash : str
+        `records_hash` of the records.
+    seed : int or None
+        What it was made with; None where the file does not tell.
+    """
+
+    manifest: Manifest
+    hash: str
+    seed: int | None = None
+
+    def select(self, split: str) -> Manifest:
+        """Return the records of one split."""
+        return self.manifest.select(split)
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the labels of all records that are in a split, sorted."""
+        return tuple(sorted({r.label for r in self.manifest.records if r.split}))
+
+
+def split_records(
+    records: Sequence[Record],
+    *,
+    fractions: tuple[float, float, float] = FRACTIONS,
+    seed: int = 0,
+) -> list[Record]:
+    """Assign records to train, val and test.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Their former split is passed over.
+    fractions : (float, float, float), default (0.7, 0.15, 0.15)
+        Shares of train, val and test; they sum to 1.
+    seed : int, default 0
+        Equal seeds and records give equal splits.
+
+    Returns
+    -------
+    list of Record
+        In the order given. Records tied by patient or group, directly or through others, share a
+        split; within that, each label is shared out as near to `fractions` as can be.
+
+    Raises
+    ------
+    ValueError
+        If `fractions` are not three numbers from 0 to 1 that sum to 1.
+    """
+    if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1.0):
+        raise ValueError(
+            f"`fractions` must be three numbers of at least 0 that sum to 1; got {fractions!r}."
+        )
+    parts = _share_out(records, fractions, seed)
+    return [
+        dataclasses.replace(record, split=SPLITS[part])
+        for record, part in zip(records, parts, strict=True)
+    ]
+
+
+def fold_records(records: Sequence[Record], *, folds: int = 5, seed: int = 0) -> list[list[Record]]:
+    """Assign records `folds` times: fold i tests on part i and validates on the next.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        As for `split_records`.
+    folds : int, default 5
+        Parts of equal size, at least 3.
+    seed : int, default 0
+        Equal seeds and records give equal folds.
+
+    Returns
+    -------
+    list of list of Record
+        One assignment a fold; over all of them each record is tested once.
+
+    Raises
+    ------
+    ValueError
+        If `folds` is below 3.
+    """
+    if folds < 3:
+        raise ValueError(f"`folds` must be at least 3; got {folds!r}.")
+    parts = _share_out(records, (1 / folds,) * folds, seed)
+    assignments = []
+    for fold in range(folds):
+        names = dict.fromkeys(range(folds), "train")
+        names[(fold + 1) % folds] = "val"
+        names[fold] = "test"
+        assignments.append(
+            [
+                dataclasses.replace(record, split=names[part])
+                for record, part in zip(records, parts, strict=True)
+            ]
+        )
+    return assignments
+
+
+def leave_sources_out(
+    records: Sequence[Record], *, val_fraction: float = 0.15, seed: int = 0
+) -> dict[str, list[Record]]:
+    """Assign records once for each source, which is the test set, the others train and val.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        As for `split_records`; at least two sources.
+    val_fraction : float, default 0.15
+        Share of the other sources' records that validates.
+    seed : int, default 0
+        Equal seeds and records give equal splits.
+
+    Returns
+    -------
+    dict of str to list of Record
+        One assignment a source. Records of other sources that are tied to one of the test set are
+        in no split.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two sources, a record has none, or `val_fraction` is not in 0..1.
+
+    Warns
+    -----
+    UserWarning
+        If a source holds all images of a label, so that no model can learn it from the others.
+    """
+    if not 0 <= val_fraction < 1:
+        raise ValueError(f"`val_fraction` must be from 0 to below 1; got {val_fraction!r}.")
+    sources = sorted({record.source for record in records})
+    if len(sources) < 2 or "" in sources:
+        raise ValueError(
+            "`source` must be told for every record and differ; got "
+            f"{', '.join(map(repr, sources))}."
+        )
+    roots = components(records)
+    assignments = {}
+    for source in sources:
+        tested = {
+            root for record, root in zip(records, roots, strict=True) if record.source == source
+        }
+        rest = [record for record, root in zip(records, roots, strict=True) if root not in tested]
+        shared = iter(split_records(rest, fractions=(1 - val_fraction, val_fraction, 0), seed=seed))
+        assigned = []
+        for record, root in zip(records, roots, strict=True):
+            if root not in tested:
+                assigned.append(next(shared))
+            else:
+                split = "test" if record.source == source else ""
+                assigned.append(dataclasses.replace(record, split=split))
+        unseen = {r.label for r in records} - {r.label for r in assigned if r.split == "train"}
+        if unseen:
+            warnings.warn(
+                f"Without source {source!r} nothing is left to train on of: "
+                f"{', '.join(sorted(unseen))}.",
+                stacklevel=2,
+            )
+        assignments[source] = assigned
+    return assignments
+
+
+def records_hash(records: Sequence[Record]) -> str:
+    """Return the SHA-256 of what a split says: which file, with which label, is in which part."""
+    digest = hashlib.sha256()
+    for record in sorted(records, key=lambda record: record.file):
+        digest.update(json.dumps(dataclasses.astuple(record)).encode())
+    return digest.hexdigest()
+
+
+def write_split(
+    path: str | os.PathLike[str], records: Sequence[Record], settings: Mapping[str, object]
+) -> None:
+    """Write a split with its settings (the seed among them) and hash in a comment line."""
+    head = json.dumps({**settings, "sha256": records_hash(records)})
+    write_manifest(path, records, comment=_TAG + head)
+
+
+def read_split(path: str | os.PathLike[str]) -> Split:
+    """Read a split and check that it is whole and leaks nothing.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A file made by `write_split`, or any manifest with a column ``split``.
+
+    Returns
+    -------
+    Split
+        The records.
+
+    Raises
+    ------
+    ValueError
+        If a part has another name than train, val or test, train is empty, a patient or a group
+        lies in two parts (the sentence shows the rows), or the records are not those that the
+        comment line's hash was taken of.
+    OSError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    manifest = read_manifest(path)
+    records = manifest.records
+    named = {record.split for record in records}
+    if not named <= {*SPLITS, ""} or "train" not in named:
+        raise ValueError(
+            f"`split` must be train, val, test or empty, and train somewhere; got "
+            f"{', '.join(map(repr, sorted(named)))}. Make a split with: cxr-models split."
+        )
+    check_no_leak(records)
+    digest, settings = records_hash(records), _read_settings(path)
+    if settings.get("sha256", digest) != digest:
+        raise ValueError(
+            f"`{path.name}` must be as it was when it was made; its records have changed since. "
+            "Make it anew, or delete its first line to vouch for it yourself."
+        )
+    seed = settings.get("seed")
+    return Split(manifest=manifest, hash=digest, seed=seed if isinstance(seed, int) else None)
+
+
+def check_no_leak(records: Sequence[Record]) -> None:
+    """Raise, with the offending rows, if a patient or a group lies in two parts of a split."""
+    for column in ("patient", "group"):
+        members: dict[str, list[Record]] = defaultdict(list)
+        for record in records:
+            if getattr(record, column) and record.split:
+                members[getattr(record, column)].append(record)
+        parted = {name: rows for name, rows in members.items() if len({r.split for r in rows}) > 1}
+        if not parted:
+            continue
+        rows = [row for rows in parted.values() for row in rows]
+        shown = [f"  {r.split:5} {column} {getattr(r, column)}: {r.file}" for r in rows[:_SHOWN]]
+        if len(rows) > _SHOWN:
+            shown.append(f"  and {len(rows) - _SHOWN} more")
+        raise ValueError(
+            f"`split` must not part a {column}; got {len(parted)} parted:\n"
+            + "\n".join(shown)
+            + "\nMake the split anew with: cxr-models split."
+        )
+
+
+def _share_out(records: Sequence[Record], fractions: Sequence[float], seed: int) -> list[int]:
+    """Return each record's part: largest components first, each to where its labels lack most."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, root in enumerate(components(records)):
+        members[root].append(index)
+    # The order of the file must not matter: components are ordered by their files' names.
+    order = sorted(members.values(), key=lambda c: min(records[i].file for i in c))
+    random.Random(seed).shuffle(order)
+    order.sort(key=len, reverse=True)
+    totals = Counter(record.label for record in records)
+    lacking = [{label: share * n for label, n in totals.items()} for share in fractions]
+    parts = [0] * len(records)
+    for component in order:
+        labels = Counter(records[index].label for index in component)
+        part = max(
+            (number for number, share in enumerate(fractions) if share > 0),
+            key=lambda p: sum(n * lacking[p][label] / totals[label] for label, n in labels.items()),
+        )
+        for label, count in labels.items():
+            lacking[part][label] -= count
+        for index in component:
+            parts[index] = part
+    return parts
+
+
+def _read_settings(path: Path) -> dict[str, object]:
+    with path.open(encoding="utf-8-sig") as file:
+        line = file.readline()
+    if not line.startswith(f"# {_TAG}"):
+        return {}
+    settings = json.loads(line.removeprefix(f"# {_TAG}"))
+    return settings if isinstance(settings, dict) else {}

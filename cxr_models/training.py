@@ -1,0 +1,247 @@
+"""Two-phase transfer learning: the head on a frozen backbone, then all of it; resumable."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import math
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+import cxr_enhance
+from cxr_models.classifier import build_classifier, set_backbone_trainable
+from cxr_models.features import compute_features, feature_batches, head_model
+from cxr_models.keeper import Keeper
+from cxr_models.pipeline import class_weights, evaluation_batches, targets_of, training_batches
+from cxr_models.run_folder import RunFolder
+from cxr_models.schedule import judge
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cxr_models.config import RunConfig, TrainingConfig
+    from cxr_models.pipeline import Targets
+    from cxr_models.splits import Split
+
+
+class Phase(NamedTuple):
+    """A stretch of epochs with one learning rate to begin with."""
+
+    name: str
+    epochs: int
+    learning_rate: float
+    frozen: bool
+
+
+class _Part(NamedTuple):
+    paths: list[str]
+    targets: Targets
+
+
+def phases_of(config: RunConfig) -> list[Phase]:
+    """Return the phases of a run: `head` and `fine_tune`, or `scratch` alone."""
+    training = config.training
+    if config.model.weights == "none":
+        return [Phase("scratch", training.epochs_head, training.learning_rate_head, False)]
+    return [
+        Phase("head", training.epochs_head, training.learning_rate_head, True),
+        Phase("fine_tune", training.epochs_fine_tune, training.learning_rate_fine_tune, False),
+    ]
+
+
+def train(
+    split: Split,
+    config: RunConfig,
+    out: str | os.PathLike[str],
+    *,
+    devices: Sequence[str] | None = None,
+    say: Callable[[str], object] | None = None,
+) -> keras.Model:
+    """Train a classifier, or go on where an earlier start of the same run was stopped.
+
+    Parameters
+    ----------
+    split : Split
+        Records; train and val are used.
+    config : RunConfig
+        All settings.
+    out : str or PathLike
+        Folder of the run: new, or that of the same run.
+    devices : sequence of str, optional
+        Devices that share each batch, such as ``["GPU:0", "GPU:1"]``; None takes all GPUs.
+    say : callable, optional
+        Called with lines on the progress.
+
+    Returns
+    -------
+    keras.Model
+        With the weights of the best epoch of the last phase, which are in
+        ``best.weights.h5`` of the folder too.
+
+    Raises
+    ------
+    ValueError
+        If a part is empty, settings do not fit together, or the folder is that of another run.
+    OSError
+        If files cannot be read or written, or weights not be downloaded.
+    """
+    folder = RunFolder(path=Path(out))
+    names = split.class_names()
+    parts = {}
+    for name in ("train", "val"):
+        manifest = split.select(name)
+        if not manifest.records:
+            raise ValueError(f"`split` must have records in {name}; got none.")
+        parts[name] = _Part(manifest.paths(), targets_of(manifest, names, config.model))
+    if config.training.cache_features and config.model.weights == "none":
+        raise ValueError("`cache_features` must be 0 with weights none, where nothing is frozen.")
+    folder.begin(config, _facts(split, config, names))
+    if config.data.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    steps = math.ceil(len(parts["train"].paths) / config.training.batch_size)
+    with _precision(config.training), _scope(devices):
+        model = build_classifier(config, len(names), steps_per_epoch=steps)
+        history = folder.read_history()
+        backup = folder.newest_backup()
+        for number, phase in enumerate(phases_of(config)):
+            if backup is None or number >= backup[1]:
+                resumed = backup if backup is not None and number == backup[1] else None
+                done = resumed[2] if resumed else 0
+                history = [
+                    row for row in history if row["phase"] != phase.name or row["epoch"] < done
+                ]
+                _run_phase(model, phase, number, parts, config, folder, history, resumed, say)
+        folder.save_weights(model, folder.best_weights)
+    return model
+
+
+def _run_phase(
+    model: keras.Model,
+    phase: Phase,
+    number: int,
+    parts: dict[str, _Part],
+    config: RunConfig,
+    folder: RunFolder,
+    history: list[dict[str, Any]],
+    resumed: tuple[Path, int, int] | None,
+    say: Callable[[str], object] | None,
+) -> None:
+    """Train one phase from where it stands, and leave `model` with its best weights."""
+    if not phase.epochs:
+        return
+    training = config.training
+    set_backbone_trainable(model, not phase.frozen)
+    cached = phase.frozen and training.cache_features > 0
+    trained = head_model(model) if cached else model
+    loss = (
+        "binary_crossentropy"
+        if config.model.task == "binary"
+        else ("sparse_categorical_crossentropy")
+    )
+    trained.compile(
+        optimizer=keras.optimizers.Adam(phase.learning_rate),
+        loss=loss,
+        weighted_metrics=[],
+        metrics=["accuracy"],
+        # XLA takes minutes to compile these networks on a CPU; JAX knows no other way.
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    done = 0
+    if resumed is not None:
+        trained.optimizer.build(trained.trainable_variables)
+        trained.load_weights(resumed[0])
+        done = resumed[2]
+    accuracies = [row["val_accuracy"] for row in history if row["phase"] == phase.name]
+    if done < phase.epochs and not judge(accuracies, phase.learning_rate, training).stop:
+        if say is not None:
+            say(f"phase {phase.name}: epochs {done + 1} to {phase.epochs}")
+        batches, validation = _batches(model, parts, config, cached, done)
+        keeper = Keeper(
+            folder,
+            training,
+            phase=phase.name,
+            number=number,
+            learning_rate=phase.learning_rate,
+            history=history,
+        )
+        board = keras.callbacks.TensorBoard(folder.path / "tensorboard" / phase.name)
+        trained.fit(
+            batches,
+            steps_per_epoch=math.ceil(len(parts["train"].paths) / training.batch_size),
+            validation_data=validation,
+            epochs=phase.epochs,
+            initial_epoch=done,
+            callbacks=[keeper, board],
+            shuffle=False,
+            verbose=0 if say is None else 2,
+        )
+    trained.load_weights(folder.best_of(phase.name))
+
+
+def _batches(
+    model: keras.Model, parts: dict[str, _Part], config: RunConfig, cached: bool, first_epoch: int
+) -> tuple[Any, Any]:
+    training = config.training
+    (paths, targets), (val_paths, val_targets) = parts["train"], parts["val"]
+    weights = class_weights(targets) if training.class_weights else None
+    validation = evaluation_batches(config.data, val_paths, val_targets, training.batch_size)
+    options: dict[str, Any] = {
+        "seed": training.seed,
+        "first_epoch": first_epoch,
+        "weights": weights,
+    }
+    if not cached:
+        batches = training_batches(config.data, paths, targets, training.batch_size, **options)
+        return batches, validation
+    augment = config.data.flip or config.data.rotation > 0
+    in_order = evaluation_batches(config.data, paths, targets, training.batch_size)
+    views = training.cache_features if augment else 1
+    seed = training.seed
+    features = compute_features(model, in_order, views=views, seed=seed, augment=augment)
+    seen = compute_features(model, validation, views=1, seed=seed, augment=False)
+    pairs = tf.data.Dataset.from_tensor_slices((seen[0], val_targets.astype("float32")))
+    batches = feature_batches(features, targets, training.batch_size, **options)
+    return batches, pairs.batch(training.batch_size)
+
+
+def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> dict[str, Any]:
+    packages = ("tensorflow", "keras", "numpy", "numba")
+    return {
+        "split_sha256": split.hash,
+        "split_seed": split.seed,
+        "class_names": list(names),
+        "seed": config.training.seed,
+        "weights": config.model.weights,
+        "backend": keras.backend.backend(),
+        "versions": {
+            "cxr-enhance": cxr_enhance.__version__,
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in packages},
+        },
+    }
+
+
+@contextlib.contextmanager
+def _precision(training: TrainingConfig) -> Iterator[None]:
+    """Set Keras's policy for the block."""
+    policy = training.precision
+    if policy == "auto":
+        policy = "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _scope(devices: Sequence[str] | None) -> Any:
+    """Share batches over `devices`, or over all GPUs if there are several."""
+    if devices is None and len(tf.config.list_logical_devices("GPU")) < 2:
+        return contextlib.nullcontext()
+    return tf.distribute.MirroredStrategy(devices).scope()

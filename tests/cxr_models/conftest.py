@@ -1,0 +1,64 @@
+"""Fixtures of the tests of the models."""
+
+import importlib.util
+
+import pytest
+
+from cxr_models.manifest import Manifest, Record
+from cxr_models.splits import Split, split_records
+from tests.cxr_models.radiographs import write_class_folders
+
+NEEDS_TENSORFLOW = (
+    "test_backbones.py",
+    "test_classifier.py",
+    "test_data_parallel.py",
+    "test_features.py",
+    "test_keeper.py",
+    "test_pipeline.py",
+    "test_training.py",
+    "test_weights.py",
+)
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out, with a line in the header, what needs TensorFlow where there is none."""
+    missing = importlib.util.find_spec("tensorflow") is None
+    return True if missing and collection_path.name in NEEDS_TENSORFLOW else None
+
+
+def pytest_report_header(config):
+    """Say so where TensorFlow is missing."""
+    if importlib.util.find_spec("tensorflow") is None:
+        return "cxr_models: tests of pipeline and training left out, tensorflow is not installed"
+    return None
+
+
+@pytest.fixture
+def small_split(tmp_path):
+    """Give a split of 24 made-up radiographs of three classes, two images a patient."""
+    folder = tmp_path / "images"
+    names = write_class_folders(folder, count=8)
+    records = [
+        Record(file=name, label=name.split("/")[0], patient=name.rsplit("-", 1)[0])
+        for name in names
+    ]
+    assigned = tuple(split_records(records, fractions=(0.5, 0.25, 0.25)))
+    return Split(manifest=Manifest(records=assigned, root=folder), hash="0" * 64, seed=0)
+
+
+@pytest.fixture
+def tiny_backbone(monkeypatch):
+    """Put a backbone of one convolution in the place of NASNetMobile."""
+    import keras
+
+    from tests.cxr_models.tiny import tiny_application
+
+    monkeypatch.setattr(keras.applications, "NASNetMobile", tiny_application)
+
+
+def pytest_collection_modifyitems(items):
+    """Let Keras convert variables to arrays as it does; NumPy 2 warns of it, harmlessly."""
+    for item in items:
+        if "cxr_models" in item.path.parts:
+            ignored = "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+            item.add_marker(pytest.mark.filterwarnings(ignored))

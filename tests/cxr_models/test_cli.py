@@ -1,0 +1,113 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("typer", reason="typer is not installed")
+
+from cxr_models import read_manifest, read_split
+from cxr_models.cli import main
+from cxr_models.cli._train import config_of
+from tests.cxr_models.radiographs import write_class_folders, write_csv
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    write_class_folders(tmp_path / "images", count=8)
+    out = tmp_path / "manifest.csv"
+    assert main(["index", str(tmp_path / "images"), "--out", str(out),
+                 "--patient-pattern", r"-(p\d+)-"]) == 0  # fmt: skip
+    return out
+
+
+def test_index_writes_a_manifest_that_names_files_from_its_own_folder(manifest):
+    read = read_manifest(manifest)
+    assert len(read.records) == 24
+    assert read.records[0].file == "images/covid/covid-p0-0.png"
+    assert read.records[0].patient == "p0"
+
+
+def test_index_lists_what_it_cannot_read_and_fails(tmp_path, capsys):
+    write_class_folders(tmp_path / "images", ("covid",), 2)
+    (tmp_path / "images/covid/bad.jpg").write_bytes(b"x")
+    out = tmp_path / "m.csv"
+    assert main(["index", str(tmp_path / "images"), "--out", str(out)]) == 1
+    assert len(read_manifest(out).records) == 2
+    assert "covid/bad.jpg" in (tmp_path / "m.skipped.csv").read_text()
+    assert "1 files not used" in capsys.readouterr().err
+
+
+def test_index_takes_any_csv_by_its_columns(tmp_path):
+    names = write_class_folders(tmp_path / "images", ("a", "b"), 2)
+    rows = [{"name": name, "dx": name[0].upper(), "who": i} for i, name in enumerate(names)]
+    write_csv(tmp_path / "list.csv", rows)
+    out = tmp_path / "m.csv"
+    columns = "file=name,label=dx,patient=who,source==clinic"
+    arguments = ["--csv", str(tmp_path / "list.csv"), "--columns", columns, "--labels", "A=x,B"]
+    assert main(["index", str(tmp_path / "images"), "--out", str(out), *arguments]) == 0
+    assert [(r.label, r.patient, r.source) for r in read_manifest(out).records] == [
+        ("x", "0", "clinic"),
+        ("x", "1", "clinic"),
+        ("B", "2", "clinic"),
+        ("B", "3", "clinic"),
+    ]
+
+
+def test_split_writes_one_that_loads_from_another_folder(manifest, tmp_path):
+    out = tmp_path / "splits/split.csv"
+    arguments = ["--fractions", "0.5", "0.25", "0.25", "--seed", "3"]
+    assert main(["split", str(manifest), "--out", str(out), *arguments]) == 0
+    split = read_split(out)
+    assert split.seed == 3
+    assert len(split.select("train").records) == 12
+    assert all(Path(path).is_file() for path in split.manifest.paths())
+
+
+def test_split_writes_folds(manifest, tmp_path):
+    assert main(["split", str(manifest), "--out", str(tmp_path / "folds"), "--folds", "3"]) == 0
+    tested = []
+    for number in range(3):
+        split = read_split(tmp_path / f"folds/fold-{number}.csv")
+        tested += [record.file for record in split.select("test").records]
+    assert len(tested) == len(set(tested)) == 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["index", "{tmp}/none", "--out", "m.csv"], "`SOURCE` must be a folder"),
+        (["index", "{tmp}", "--out", "m.csv", "--layout", "x"], "`--layout` must be one of"),
+        (["index", "{tmp}", "--out", "m.csv", "--layout", "nih"], "must be given with --csv"),
+        (["index", "{tmp}", "--out", "m.csv", "--patient-pattern", "("], "regular expression"),
+        (["split", "{tmp}/none.csv", "--out", "s.csv"], "No such file"),
+        (["train", "{tmp}/none.csv", "--out", "r", "--set", "x"], "`--set` must be key=value"),
+        (["train", "{tmp}/none.csv", "--out", "r", "--backbone", "vgg"], "`backbone` must be"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_a_sentence(tmp_path, capsys, arguments, sentence):
+    assert main([argument.format(tmp=tmp_path) for argument in arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_options_win_over_the_file_and_set_over_both(tmp_path):
+    file = tmp_path / "run.toml"
+    file.write_text("[training]\nbatch_size = 8\nseed = 3\npatience = 4\n")
+    typed = {"training.batch_size": 16, "training.seed": None, "data.image_size": (64, 96)}
+    config = config_of(file, typed, ["training.patience=9"], no_enhance=True)
+    assert (config.training.batch_size, config.training.seed, config.training.patience) == (
+        16,
+        3,
+        9,
+    )
+    assert config.data.enhance is None
+    assert config.data.image_size == (64, 96)
+
+
+def test_importing_the_package_and_its_command_line_loads_no_framework():
+    code = (
+        "import sys, cxr_models, cxr_models.cli._app\n"
+        "found = {'tensorflow', 'keras', 'torch', 'jax', 'cv2'} & set(sys.modules)\n"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

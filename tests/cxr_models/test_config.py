@@ -1,0 +1,57 @@
+import pytest
+
+from cxr_enhance import EnhanceParams
+from cxr_models import DataConfig, ModelConfig, RunConfig, TrainingConfig
+
+CONFIGS = [
+    RunConfig(),
+    RunConfig(
+        data=DataConfig(enhance=None, image_size=(96, 128), cache_dir='C:\\a "b"', flip=False),
+        model=ModelConfig(backbone="resnet101", task="binary", weights="none"),
+        training=TrainingConfig(recipe="study", epochs_head=3, learning_rate_head=0.01),
+    ),
+    RunConfig(data=DataConfig(enhance=EnhanceParams(percentiles=None, tile_grid_size=(4, 8)))),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_configs_survive_json_and_toml(config):
+    assert RunConfig.from_json(config.to_json()) == config
+    assert RunConfig.from_toml(config.to_toml()) == config
+    assert hash(config) == hash(RunConfig.from_toml(config.to_toml()))
+
+
+def test_a_toml_file_may_name_some_settings_only():
+    config = RunConfig.from_toml('[data]\nenhance = "none"\n[training]\nbatch_size = 8\n')
+    assert config.data.enhance is None
+    assert config.data.channels == 3
+    assert config.training == TrainingConfig(batch_size=8)
+
+
+def test_one_setting_is_changed_by_its_name():
+    config = RunConfig().with_setting("data.enhance.clip_limit", "4.5")
+    assert config.data.enhance == EnhanceParams(clip_limit=4.5)
+    assert config.with_setting("data.enhance", "none").data.enhance is None
+    assert config.with_setting("model.backbone", "resnet101").model.backbone == "resnet101"
+    with pytest.raises(ValueError, match="`name` must be section"):
+        config.with_setting("training.epochs", "3")
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "sentence"),
+    [
+        (lambda: DataConfig(image_size=(16, 16)), ValueError, "`image_size` must be at least"),
+        (lambda: DataConfig(image_size=224), TypeError, "`image_size` must be two ints"),
+        (lambda: DataConfig(order="first"), ValueError, "`order` must be one of"),
+        (lambda: DataConfig(rotation=2), ValueError, "`rotation` must be from 0.0 to 0.5; got 2"),
+        (lambda: DataConfig(enhance=EnhanceParams(output="rgb")), ValueError, "`enhance` must"),
+        (lambda: ModelConfig(backbone="vgg"), ValueError, "`backbone` must be one of"),
+        (lambda: TrainingConfig(batch_size=0), ValueError, "`batch_size` must be at least 1"),
+        (lambda: TrainingConfig(epochs_head=1.5), TypeError, "`epochs_head` must be an int"),
+        (lambda: RunConfig.from_dict({"dat": {}}), ValueError, "only the names data, model"),
+        (lambda: RunConfig.from_toml("= 3"), ValueError, "`text` must be TOML"),
+    ],
+)
+def test_settings_check_themselves(make, error, sentence):
+    with pytest.raises(error, match=sentence):
+        make()

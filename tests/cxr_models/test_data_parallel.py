@@ -1,0 +1,51 @@
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from tests.cxr_models.tiny import tiny_config
+
+# Trains once on one and once on two virtual CPU devices. No dropout: its draws depend on how a
+# batch is shared.
+_SCRIPT = """
+import json, pickle, sys
+import keras, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from cxr_models import classifier
+from cxr_models.run_folder import RunFolder
+from cxr_models.training import train
+from pathlib import Path
+from tests.cxr_models.tiny import tiny_application
+keras.applications.NASNetMobile = tiny_application
+classifier._DROPOUTS = (0.0, 0.0)
+split, config, out = pickle.load(open(sys.argv[1], "rb"))
+rows = {}
+for name, devices in {"one": None, "two": ["CPU:0", "CPU:1"]}.items():
+    train(split, config, out / name, devices=devices)
+    rows[name] = RunFolder(path=Path(out / name)).read_history()
+print(json.dumps(rows))
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_give_the_loss_of_one(small_split, tmp_path):
+    config = tiny_config().with_setting("data.rotation", 0.0).with_setting("data.flip", False)
+    job = tmp_path / "job.pickle"
+    job.write_bytes(pickle.dumps((small_split, config, tmp_path)))
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT, str(job)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = json.loads(done.stdout.splitlines()[-1])
+    assert len(rows["one"]) == len(rows["two"]) == 5
+    for one, two in zip(rows["one"], rows["two"], strict=True):
+        assert two["loss"] == pytest.approx(one["loss"], abs=1e-4)
+        assert two["val_loss"] == pytest.approx(one["val_loss"], abs=1e-4)

@@ -1,0 +1,33 @@
+import pytest
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+from cxr_models import read_split
+from cxr_models.cli import main
+from cxr_models.demo import write_demo_set
+
+
+def test_demo_set_has_patients_of_two_unequal_images(tmp_path):
+    records = write_demo_set(tmp_path, patients=2, size=40)
+    assert len(records) == 12
+    assert len({record.patient for record in records}) == 6
+    contents = {(tmp_path / record.file).read_bytes() for record in records}
+    assert len(contents) == 12
+
+
+@pytest.mark.usefixtures("tiny_backbone")
+def test_demo_goes_all_the_way_to_a_test_accuracy(tmp_path, capsys):
+    assert main(["demo", str(tmp_path / "demo"), "--epochs", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "120 images (covid 40, normal 40, virus 40)" in said
+    assert "60 groups that a split keeps together" in said
+    assert "test accuracy" in said
+    run = tmp_path / "demo/run"
+    assert (run / "curves.png").read_bytes()[:4] == b"\x89PNG"
+    assert read_split(tmp_path / "demo/split.csv").seed == 0
+
+
+def test_demo_refuses_a_folder_with_files(tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("x")
+    assert main(["demo", str(tmp_path)]) == 2
+    assert "`DIR` must be new or empty" in capsys.readouterr().err

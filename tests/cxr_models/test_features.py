@@ -1,0 +1,53 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cxr_models.loading import ImageLoader
+from cxr_models.training import train
+from tests.cxr_models.tiny import tiny_config
+
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
+
+
+def validation_predictions(split, config, out):
+    model = train(split, config, out)
+    images = ImageLoader(config.data)(split.select("val").paths())
+    return model.predict(images, verbose=0)
+
+
+def without_augmentation(config):
+    return dataclasses.replace(
+        config, data=dataclasses.replace(config.data, flip=False, rotation=0.0)
+    )
+
+
+def test_cached_features_give_the_predictions_of_training_without_them(small_split, tmp_path):
+    plain = without_augmentation(tiny_config(epochs_head=4, epochs_fine_tune=0))
+    cached = plain.with_setting("training.cache_features", 1)
+    expected = validation_predictions(small_split, plain, tmp_path / "plain")
+    got = validation_predictions(small_split, cached, tmp_path / "cached")
+    np.testing.assert_allclose(got, expected, atol=1e-5, rtol=0)
+
+
+def test_views_differ_with_augmentation_and_the_head_trains_on_them(small_split, tmp_path):
+    from cxr_models.classifier import build_classifier
+    from cxr_models.features import compute_features
+    from cxr_models.pipeline import evaluation_batches
+
+    config = tiny_config(epochs_head=3, epochs_fine_tune=1, cache_features=2)
+    model = build_classifier(config, 3)
+    paths = small_split.select("train").paths()
+    batches = evaluation_batches(config.data, paths, np.zeros(len(paths), np.int32), 5)
+    views = compute_features(model, batches, views=2, seed=0, augment=True)
+    again = compute_features(model, batches, views=2, seed=0, augment=True)
+    assert views.shape == (2, len(paths), 6)
+    assert not np.array_equal(views[0], views[1])
+    np.testing.assert_array_equal(views, again)
+    assert validation_predictions(small_split, config, tmp_path / "run").shape[1] == 3
+
+
+def test_from_scratch_there_is_nothing_to_cache(small_split, tmp_path):
+    config = tiny_config(cache_features=1).with_setting("model.weights", "none")
+    with pytest.raises(ValueError, match="`cache_features` must be 0 with weights none"):
+        train(small_split, config, tmp_path / "run")

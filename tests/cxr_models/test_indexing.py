@@ -1,0 +1,155 @@
+import pytest
+
+from cxr_enhance import write_image
+from cxr_models.indexing import examine, index_csv, index_folder, keep_labels
+from cxr_models.layouts import LAYOUTS, Layout
+from tests.cxr_models.radiographs import draw, write_class_folders, write_csv
+
+
+def told(index):
+    return [(r.file, r.label, r.patient, r.view, r.source) for r in index.records]
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def test_folders_are_labels_and_a_pattern_finds_patients(tmp_path):
+    write_class_folders(tmp_path, ("covid", "normal"), 3)
+    (tmp_path / "notes.txt").write_text("no image")
+    index = index_folder(tmp_path, Layout(patient_pattern=r"-(p\d+)-"))
+    assert told(index)[:2] == [
+        ("covid/covid-p0-0.png", "covid", "p0", "", ""),
+        ("covid/covid-p0-1.png", "covid", "p0", "", ""),
+    ]
+    assert len(index.records) == 6
+    assert not index.skipped
+
+
+def test_unreadable_files_are_listed_with_the_reason_and_not_dropped_silently(tmp_path):
+    write_class_folders(tmp_path, ("covid",), 2)
+    touch(tmp_path, "covid/empty.png")
+    (tmp_path / "covid/half.png").write_bytes(
+        (tmp_path / "covid/covid-p0-0.png").read_bytes()[:300]
+    )
+    index = examine(index_folder(tmp_path), tmp_path)
+    assert len(index.records) == 2
+    assert [skipped.file for skipped in index.skipped] == ["covid/empty.png", "covid/half.png"]
+    assert "got an empty file" in index.skipped[0].reason
+
+
+def test_copies_and_near_copies_and_patients_share_a_group(tmp_path):
+    folder = tmp_path / "covid"
+    folder.mkdir()
+    first, second, third = draw(1, 200), draw(2, 200), draw(3, 200)
+    write_image(folder / "a.png", first)
+    write_image(folder / "b.tif", first)  # the same pixels
+    write_image(folder / "c.jpg", first, quality=60)  # nearly the same
+    write_image(folder / "d-p9.png", second)
+    write_image(folder / "e-p9.png", third)
+    index = examine(index_folder(tmp_path, Layout(patient_pattern=r"-(p\d)")), tmp_path)
+    groups = [record.group for record in index.records]
+    assert groups[0] == groups[1] == groups[2]
+    assert groups[3] == groups[4] != groups[0]
+    assert index.duplicates == 2
+
+
+def test_kermany_tells_virus_from_bacteria_and_patients_by_file_name(tmp_path):
+    touch(
+        tmp_path,
+        "train/PNEUMONIA/person12_virus_46.jpeg",
+        "test/PNEUMONIA/person1_bacteria_2.jpeg",
+        "train/NORMAL/IM-0115-0001.jpeg",
+        "test/NORMAL/NORMAL2-IM-0012-0001.jpeg",
+    )
+    assert [row[1:3] for row in told(index_folder(tmp_path, LAYOUTS["kermany"]))] == [
+        ("normal", "NORMAL2-IM-0012"),
+        ("bacteria", "person1"),
+        ("normal", "IM-0115"),
+        ("virus", "person12"),
+    ]
+
+
+def test_covid19_radiography_passes_masks_over(tmp_path):
+    touch(
+        tmp_path,
+        "COVID/images/COVID-1.png",
+        "COVID/masks/COVID-1.png",
+        "Viral Pneumonia/images/Viral Pneumonia-1.png",
+        "Normal/images/Normal-1.png",
+    )
+    index = index_folder(tmp_path, LAYOUTS["covid19-radiography"])
+    assert [row[:2] for row in told(index)] == [
+        ("COVID/images/COVID-1.png", "covid"),
+        ("Normal/images/Normal-1.png", "normal"),
+        ("Viral Pneumonia/images/Viral Pneumonia-1.png", "virus"),
+    ]
+    assert not index.skipped
+
+
+def test_mimic_cxr_joins_metadata_and_labels(tmp_path):
+    write_csv(
+        tmp_path / "metadata.csv",
+        [
+            {"dicom_id": "d1", "subject_id": "10000032", "study_id": "5", "ViewPosition": "AP"},
+            {"dicom_id": "d2", "subject_id": "10000764", "study_id": "6", "ViewPosition": "PA"},
+        ],
+    )
+    write_csv(
+        tmp_path / "chexpert.csv",
+        [
+            {"subject_id": "10000032", "study_id": "5", "No Finding": "1.0", "Pneumonia": ""},
+            {"subject_id": "10000764", "study_id": "6", "No Finding": "", "Pneumonia": "-1.0"},
+        ],
+    )
+    csvs = [tmp_path / "metadata.csv", tmp_path / "chexpert.csv"]
+    index = index_csv(tmp_path, csvs, LAYOUTS["mimic-cxr"])
+    assert told(index) == [
+        ("files/p10/p10000032/s5/d1.jpg", "No Finding", "10000032", "AP", "mimic-cxr")
+    ]
+    assert [skipped.reason for skipped in index.skipped] == ["no label in its row"]
+
+
+def test_chexpert_takes_the_patient_from_the_path(tmp_path):
+    path = "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg"
+    row = {"Path": path, "Sex": "F", "AP/PA": "AP", "No Finding": "", "Pneumonia": "1.0"}
+    write_csv(tmp_path / "train.csv", [row])
+    index = index_csv(tmp_path, [tmp_path / "train.csv"], LAYOUTS["chexpert"])
+    assert told(index) == [(path, "Pneumonia", "patient00001", "AP", "chexpert")]
+
+
+def test_nih_keeps_joined_labels(tmp_path):
+    rows = [
+        {"Image Index": "1_000.png", "Finding Labels": label, "Patient ID": "1",
+         "View Position": "PA"}
+        for label in ("No Finding",)
+    ]  # fmt: skip
+    rows.append({**rows[0], "Image Index": "1_001.png", "Finding Labels": "Edema|Effusion"})
+    write_csv(tmp_path / "entries.csv", rows)
+    index = index_csv(tmp_path, [tmp_path / "entries.csv"], LAYOUTS["nih"])
+    assert told(index) == [
+        ("images/1_000.png", "normal", "1", "PA", "nih"),
+        ("images/1_001.png", "Edema|Effusion", "1", "PA", "nih"),
+    ]
+
+
+def test_labels_are_renamed_and_others_listed(tmp_path):
+    write_class_folders(tmp_path, ("A", "B", "C"), 1)
+    index = keep_labels(index_folder(tmp_path), {"A": "a", "B": "B"})
+    assert [record.label for record in index.records] == ["a", "B"]
+    assert [skipped.reason for skipped in index.skipped] == ["label 'C' not asked for"]
+
+
+def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path):
+    write_csv(tmp_path / "x.csv", [{"name": "a.png", "class": "b"}])
+    layout = Layout(columns={"file": "name", "label": "diagnosis"})
+    with pytest.raises(ValueError, match=r"got 'diagnosis'\. It has: name, class"):
+        index_csv(tmp_path, [tmp_path / "x.csv"], layout)
+
+
+def test_a_folder_without_label_folders_is_an_error(tmp_path):
+    touch(tmp_path, "a.png")
+    with pytest.raises(ValueError, match="`SOURCE` must hold one folder of images for each label"):
+        index_folder(tmp_path)

@@ -1,0 +1,84 @@
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+import cxr_enhance
+from cxr_models import DataConfig
+from cxr_models.loading import ImageLoader, cache_key, cached_images
+from tests.cxr_models.radiographs import draw
+
+CONFIG = DataConfig(image_size=(48, 40))
+
+
+@pytest.fixture
+def paths(tmp_path):
+    names = [str(tmp_path / f"{i}.png") for i in range(5)]
+    for i, name in enumerate(names):
+        cxr_enhance.write_image(name, draw(i, 60 + i))
+    return names
+
+
+def test_study_order_resizes_then_enhances(paths):
+    images = ImageLoader(CONFIG)(paths)
+    assert images.shape == (5, 48, 40, 1)
+    for image, path in zip(images, paths, strict=True):
+        resized = cv2.resize(cv2.imread(path, cv2.IMREAD_GRAYSCALE), (40, 48))
+        np.testing.assert_array_equal(image[..., 0], cxr_enhance.enhance(resized))
+
+
+def test_the_other_order_enhances_at_full_size(paths):
+    config = dataclasses.replace(CONFIG, order="enhance-first")
+    image = ImageLoader(config).load(paths[0])
+    enhanced = cxr_enhance.enhance(cxr_enhance.read_image(paths[0]))
+    np.testing.assert_array_equal(image[..., 0], cv2.resize(enhanced, (40, 48)))
+
+
+def test_without_enhancement_gray_gives_three_equal_channels_and_colour_stays(paths, tmp_path):
+    config = dataclasses.replace(CONFIG, enhance=None)
+    image = ImageLoader(config).load(paths[0])
+    resized = cv2.resize(cxr_enhance.read_image(paths[0]), (40, 48))
+    np.testing.assert_array_equal(image, np.dstack([resized] * 3))
+    colour = np.zeros((48, 40, 3), np.uint8)
+    colour[..., 0] = 200
+    cxr_enhance.write_image(tmp_path / "red.png", colour)
+    np.testing.assert_array_equal(ImageLoader(config).load(str(tmp_path / "red.png")), colour)
+
+
+def test_sixteen_bits_are_enhanced_before_they_become_eight(tmp_path):
+    deep = draw(9, 48).astype(np.uint16) * 16
+    path = str(tmp_path / "deep.png")
+    cxr_enhance.write_image(path, deep)
+    enhanced = cxr_enhance.enhance(cv2.resize(deep, (40, 48))).astype(np.uint32)
+    image = ImageLoader(CONFIG).load(path)
+    np.testing.assert_array_equal(image[..., 0], (enhanced + 128) // 257)
+
+
+def test_cache_holds_the_same_pixels_and_is_read_again(paths, tmp_path):
+    counts = []
+    images = cached_images(CONFIG, paths, tmp_path / "cache", progress=counts.append)
+    np.testing.assert_array_equal(images, ImageLoader(CONFIG)(paths))
+    again = cached_images(CONFIG, paths, tmp_path / "cache", progress=counts.append)
+    np.testing.assert_array_equal(images, again)
+    assert counts == [5]
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_cache_is_another_for_other_settings_or_files(paths):
+    keys = {
+        cache_key(CONFIG, paths),
+        cache_key(CONFIG, paths[1:]),
+        cache_key(dataclasses.replace(CONFIG, enhance=None), paths),
+        cache_key(dataclasses.replace(CONFIG, order="enhance-first"), paths),
+    }
+    cxr_enhance.write_image(paths[0], draw(77, 70))
+    assert len(keys | {cache_key(CONFIG, paths)}) == 5
+
+
+def test_an_unreadable_file_is_named_and_leaves_no_cache(paths, tmp_path):
+    with open(paths[3], "wb") as file:
+        file.write(b"no image")
+    with pytest.raises(ValueError, match=r"3\.png"):
+        cached_images(CONFIG, paths, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []

@@ -1,0 +1,36 @@
+import pytest
+
+from cxr_models import Record, read_manifest, write_manifest
+
+
+def test_a_written_manifest_is_read_as_it_was(tmp_path):
+    records = [
+        Record(file="a, b.png", label="covid", patient='p"1"', view="AP Supine", source="é"),
+        Record(file="sub/c.png", label="normal"),
+    ]
+    write_manifest(tmp_path / "m.csv", records, comment="made by hand")
+    manifest = read_manifest(tmp_path / "m.csv")
+    assert list(manifest.records) == records
+    assert manifest.paths()[1] == str(tmp_path / "sub/c.png")
+    assert manifest.class_names() == ("covid", "normal")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "`m.csv` must hold at least one record"),
+        ("path,label\na,b\n", "must have the columns file and label; got path, label"),
+        ("file,label\na,\n", "`label` must not be empty.*Record 1"),
+        ("file,label\na,x\na,y\n", "`file` must differ from record to record; got twice: 'a'"),
+    ],
+)
+def test_says_what_is_wrong_with_a_manifest(tmp_path, text, sentence):
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        read_manifest(tmp_path / "m.csv")
+
+
+def test_a_record_is_made_of_text():
+    with pytest.raises(TypeError, match="`patient` must be a str; got 7"):
+        Record(file="a", label="b", patient=7)

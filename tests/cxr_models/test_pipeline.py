@@ -1,0 +1,94 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from cxr_models import DataConfig, ModelConfig
+from cxr_models.loading import ImageLoader
+from cxr_models.pipeline import class_weights, evaluation_batches, targets_of, training_batches
+
+CONFIG = DataConfig(image_size=(32, 40), deterministic=True)
+
+
+def take(batches, count):
+    return list(itertools.islice(batches.as_numpy_iterator(), count))
+
+
+@pytest.fixture
+def part(small_split):
+    manifest = small_split.select("train")
+    return manifest.paths(), targets_of(manifest, small_split.class_names(), ModelConfig())
+
+
+def test_evaluation_keeps_order_and_the_last_partial_batch(part):
+    paths, targets = part
+    batches = list(evaluation_batches(CONFIG, paths, targets, 5).as_numpy_iterator())
+    assert [len(labels) for _, labels in batches] == [5, 5, 2]
+    np.testing.assert_array_equal(
+        np.concatenate([images for images, _ in batches]), ImageLoader(CONFIG)(paths)
+    )
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), targets)
+
+
+def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(part):
+    paths, _ = part
+    places = np.arange(len(paths), dtype=np.int32)
+    batches = take(training_batches(CONFIG, paths, places, 5, seed=3), 6)
+    first, second = (
+        np.concatenate([labels for _, labels in batches[start : start + 3]]) for start in (0, 3)
+    )
+    assert sorted(first) == sorted(second) == list(range(len(paths)))
+    assert first.tolist() != second.tolist()
+    images = ImageLoader(CONFIG)(paths)
+    np.testing.assert_array_equal(batches[4][0], images[batches[4][1].astype(int)])
+
+
+def test_an_epoch_begun_later_is_the_one_it_would_have_been(part):
+    paths, targets = part
+    through = take(training_batches(CONFIG, paths, targets, 5, seed=3), 9)
+    later = take(training_batches(CONFIG, paths, targets, 5, seed=3, first_epoch=2), 3)
+    for expected, got in zip(through[6:], later, strict=True):
+        np.testing.assert_array_equal(expected[0], got[0])
+
+
+def test_the_cache_gives_the_same_batches(part, tmp_path):
+    paths, targets = part
+    cached = dataclasses.replace(CONFIG, cache_dir=str(tmp_path / "cache"))
+    for expected, got in zip(
+        take(training_batches(CONFIG, paths, targets, 5, seed=1), 4),
+        take(training_batches(cached, paths, targets, 5, seed=1), 4),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(expected[0], got[0])
+        np.testing.assert_array_equal(expected[1], got[1])
+
+
+def test_weights_of_classes_go_with_their_images(part):
+    paths, targets = part
+    targets = np.array([0] * 9 + [1] * 3, np.int32)
+    weights = class_weights(targets)
+    assert weights == {0: pytest.approx(12 / 18), 1: pytest.approx(2.0)}
+    for _, labels, factors in take(
+        training_batches(CONFIG, paths, targets, 5, seed=1, weights=weights), 3
+    ):
+        np.testing.assert_allclose(factors, [weights[int(label)] for label in labels])
+
+
+def test_binary_targets_tell_one_label_from_the_rest(small_split):
+    names = small_split.class_names()
+    config = ModelConfig(task="binary", positive_class="virus")
+    targets = targets_of(small_split.manifest, names, config)
+    assert targets.sum() == 8
+    with pytest.raises(ValueError, match="`positive_class` must be one of covid, normal, virus"):
+        targets_of(small_split.manifest, names, ModelConfig(task="binary", positive_class="flu"))
+
+
+def test_an_unreadable_file_is_named(part):
+    import tensorflow as tf
+
+    paths, targets = part
+    with open(paths[0], "wb") as file:
+        file.write(b"x")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"images.*\.png"):
+        list(evaluation_batches(CONFIG, paths, targets, 5))

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from cxr_models import TrainingConfig
+from cxr_models.schedule import judge
+
+TRAINING = TrainingConfig(patience=7, plateau_patience=3, min_learning_rate=2e-6)
+
+
+def test_an_epoch_no_better_than_the_best_does_not_become_it():
+    assert judge([], 1e-3, TRAINING) == (-1, 1e-3, False)
+    assert judge([0.5, 0.7, 0.7, 0.6], 1e-3, TRAINING).best_epoch == 1
+
+
+def test_learning_rate_falls_at_a_plateau_down_to_its_floor():
+    rates = [judge([0.5] * n, 1e-3, TRAINING).learning_rate for n in range(1, 14)]
+    assert rates[:3] == [1e-3] * 3
+    assert rates[3] == pytest.approx(1e-4)
+    assert rates[6] == pytest.approx(1e-5)
+    assert rates[12] == 2e-6
+
+
+def test_stops_when_patience_is_over():
+    assert not judge([0.5, 0.9, *[0.8] * 6], 1e-3, TRAINING).stop
+    assert judge([0.5, 0.9, *[0.8] * 7], 1e-3, TRAINING).stop
+
+
+def test_decides_what_the_callbacks_of_keras_decide():
+    keras = pytest.importorskip("keras", reason="keras is not installed", exc_type=ImportError)
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        accuracies = np.round(rng.uniform(0.5, 0.6, 40), 2).tolist()
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile(optimizer=keras.optimizers.Adam(1e-3))
+        stopping = keras.callbacks.EarlyStopping("val_accuracy", patience=7, mode="max")
+        plateau = keras.callbacks.ReduceLROnPlateau(
+            "val_accuracy", factor=0.1, patience=3, min_lr=2e-6, mode="max"
+        )
+        for callback in (stopping, plateau):
+            callback.set_model(model)
+            callback.on_train_begin()
+        model.stop_training = False
+        for epoch in range(len(accuracies)):
+            logs = {"val_accuracy": accuracies[epoch]}
+            stopping.on_epoch_end(epoch, logs)
+            plateau.on_epoch_end(epoch, logs)
+            verdict = judge(accuracies[: epoch + 1], 1e-3, TRAINING)
+            assert verdict.best_epoch == stopping.best_epoch
+            assert verdict.stop == model.stop_training
+            rate = float(model.optimizer.learning_rate)
+            assert verdict.learning_rate == pytest.approx(rate, rel=1e-5)
+            if verdict.stop:
+                break

@@ -1,0 +1,150 @@
+import dataclasses
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from cxr_models.training import phases_of, train
+from tests.cxr_models.tiny import tiny_config
+
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
+
+# Trains in a process of its own, and dies by SIGKILL when the given number of epochs is done.
+_SCRIPT = """
+import os, pickle, signal, sys
+import keras
+from cxr_models.run_folder import RunFolder
+from cxr_models.training import train
+from tests.cxr_models.tiny import tiny_application
+keras.applications.NASNetMobile = tiny_application
+split, config, out, epochs = pickle.load(open(sys.argv[1], "rb"))
+save, done = RunFolder.save_backup, []
+def save_then_die(self, model, phase, number):
+    done.append(number)
+    if len(done) == epochs:
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(self, model, phase, number)
+RunFolder.save_backup = save_then_die
+train(split, config, out)
+"""
+
+
+def weights_in(path):
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: (
+                found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None
+            )
+        )
+    return {name: value for name, value in found.items() if name.startswith("layers")}
+
+
+def assert_same_weights(one, other):
+    expected, got = weights_in(one), weights_in(other)
+    assert expected.keys() == got.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, got[name], err_msg=name)
+
+
+def test_two_phases_leave_a_run_folder_with_all_that_tells_what_happened(small_split, tmp_path):
+    out = tmp_path / "run"
+    train(small_split, tiny_config(), out)
+    names = {path.name for path in out.iterdir()}
+    assert {"config.json", "run.json", "history.csv", "best.weights.h5", "tensorboard"} <= names
+    facts = json.loads((out / "run.json").read_text())
+    assert facts["split_sha256"] == "0" * 64
+    assert facts["class_names"] == ["covid", "normal", "virus"]
+    assert facts["weights"] == "imagenet"
+    assert facts["versions"]["keras"]
+    lines = (out / "history.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in lines[1:]] == [
+        *(["head", str(epoch)] for epoch in range(3)),
+        *(["fine_tune", str(epoch)] for epoch in range(2)),
+    ]
+
+
+def test_head_phase_leaves_the_backbone_alone_and_fine_tuning_does_not(small_split, tmp_path):
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0)
+    from cxr_models.classifier import build_classifier
+
+    start = build_classifier(config, 3).get_layer("stem").get_weights()[0]
+    frozen = train(small_split, config, tmp_path / "one").get_layer("stem").get_weights()[0]
+    config = tiny_config(epochs_head=0, epochs_fine_tune=2, learning_rate_fine_tune=0.01)
+    free = train(small_split, config, tmp_path / "two").get_layer("stem").get_weights()[0]
+    np.testing.assert_array_equal(start, frozen)
+    assert not np.array_equal(start, free)
+
+
+def test_from_scratch_there_is_one_phase():
+    config = tiny_config().with_setting("model.weights", "none")
+    assert [(p.name, p.epochs, p.frozen) for p in phases_of(config)] == [("scratch", 3, False)]
+    study = tiny_config(epochs_head=50, epochs_fine_tune=30)
+    assert [(p.name, p.learning_rate) for p in phases_of(study)] == [
+        ("head", 1e-3),
+        ("fine_tune", 1e-4),
+    ]
+
+
+def test_a_run_that_has_ended_is_not_trained_again(small_split, tmp_path):
+    out = tmp_path / "run"
+    first = train(small_split, tiny_config(), out)
+    history = (out / "history.csv").read_text()
+    second = train(small_split, tiny_config(), out)
+    assert (out / "history.csv").read_text() == history
+    for expected, got in zip(first.get_weights(), second.get_weights(), strict=True):
+        if expected.dtype.kind == "f":
+            np.testing.assert_array_equal(expected, got)
+
+
+def test_a_folder_of_another_run_is_refused(small_split, tmp_path):
+    config = tiny_config(epochs_head=1, epochs_fine_tune=0)
+    train(small_split, config, tmp_path / "run")
+    with pytest.raises(ValueError, match="whose run has other settings"):
+        train(small_split, tiny_config(epochs_head=2), tmp_path / "run")
+    other = dataclasses.replace(small_split, hash="1" * 64)
+    with pytest.raises(ValueError, match="whose run has another split"):
+        train(other, config, tmp_path / "run")
+    with pytest.raises(ValueError, match="which holds other files"):
+        train(small_split, config, small_split.manifest.root)
+
+
+def test_binary_task_and_class_weights_train(small_split, tmp_path):
+    config = tiny_config(epochs_head=1, epochs_fine_tune=1, class_weights=True)
+    config = config.with_setting("model.task", "binary")
+    model = train(small_split, config, tmp_path / "run")
+    assert model.output.shape == (None, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("epochs", [2, 4], ids=["in-the-head-phase", "in-fine-tuning"])
+def test_a_run_killed_and_resumed_ends_with_the_weights_of_one_that_was_not(
+    small_split, tmp_path, epochs
+):
+    config = tiny_config()
+
+    def run(out, kill_after):
+        job = tmp_path / "job.pickle"
+        job.write_bytes(pickle.dumps((small_split, config, out, kill_after)))
+        return subprocess.run(
+            [sys.executable, "-c", _SCRIPT, str(job)],
+            check=False,
+            capture_output=True,
+            cwd=os.getcwd(),
+            env={**os.environ, "PYTHONPATH": os.getcwd()},
+        )
+
+    done = run(tmp_path / "undisturbed", 0)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    assert run(tmp_path / "killed", epochs).returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed/best.weights.h5").exists()
+    assert run(tmp_path / "killed", 0).returncode == 0
+    assert_same_weights(
+        tmp_path / "undisturbed/best.weights.h5", tmp_path / "killed/best.weights.h5"
+    )
