@@ -53,11 +53,18 @@ def results_readme(runs: Runs) -> str:
     commands = "\n".join(
         f"pytest benchmarks --benchmark-json=benchmarks/results/{run.name}" for run in runs.runs
     )
+    held = "\n".join(
+        f"- `{run.name}` holds "
+        + ", ".join(sorted({entry.table for entry in run.entries.values()}))
+        for run in runs.runs
+    )
     return (
         "# Results\n\n"
         "Written by `python -m benchmarks.make_tables`, like the tables of `README.md` and\n"
         "`docs/performance.md`, from the files beside it. New runs replace these.\n\n"
-        f"{machine_table(runs)}\n\n```sh\n{commands}\n```\n"
+        f"{machine_table(runs)}\n\n```sh\n{commands}\n```\n\n"
+        "Where a run was of some of the files of `benchmarks/` only, these were named after\n"
+        f"`pytest`. What each run holds:\n\n{held}\n"
     )
 
 
