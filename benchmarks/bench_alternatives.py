@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from benchmarks import images, shapes
+from benchmarks.compiled import callable_kernel, compiled
 from benchmarks.conftest import Row
 from benchmarks.targets import OURS
 from cxr_enhance import EnhanceParams
-from cxr_enhance._kernels._jit import inline_kernel
 from cxr_enhance._kernels.clahe_u8 import blend_row, gather_words, make_lut_row
 from cxr_enhance._kernels.clahe_u16 import clip_and_cumulate, scale_to_lut
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.gray import BLUE, GREEN, RED, mix_gray, take_equal_channels
-from cxr_enhance._kernels.histogram import count_lanes, count_stretch
+from cxr_enhance._kernels.histogram import count_lanes, count_stretch, count_stretch_u16
 from cxr_enhance._kernels.loads import load_word
 from cxr_enhance._plan import plan_of
 
@@ -37,23 +37,23 @@ _U, _I32, _U32, _F32 = np.uintp, np.int32, np.uint32, np.float32
 _ROUND = _F32(12582912.0)
 
 
-@inline_kernel
+@compiled
 def count_in_turn(src, counts):
     counts[:] = 0
     for y in range(src.shape[0]):
         count_lanes(src[y], 0, src.shape[1] // TILES, counts, 0)
 
 
-@inline_kernel
+@compiled
 def count_tile_after_tile(src, counts):
     counts[:] = 0
     width = src.shape[1] // TILES
     for y in range(src.shape[0]):
         for tile in range(TILES):
-            count_stretch(src[y], tile * width, (tile + 1) * width, 0, counts, tile, TILES)
+            count_stretch(src[y], tile * width, (tile + 1) * width, counts, tile, TILES)
 
 
-@inline_kernel
+@compiled
 def count_eight_a_load(src, counts):
     counts[:] = 0
     width = _U(src.shape[1] // TILES)
@@ -67,14 +67,14 @@ def count_eight_a_load(src, counts):
                     counts[value * _U(TILES) + tile] += _I32(1)
 
 
-@inline_kernel
+@compiled
 def tables_side_by_side(counts, plan, moved, levels, own_bins, padded_luts, luts):
     make_lut_row(counts, own_bins, plan, moved, levels, padded_luts)
     for i in range(luts.size):
         luts[i] = padded_luts[VALUES + i]
 
 
-@inline_kernel
+@compiled
 def tables_tile_after_tile(counts, plan, sums, bins, luts):
     area = plan.tile_width * plan.tile_height
     for tile in range(TILES):
@@ -85,13 +85,13 @@ def tables_tile_after_tile(counts, plan, sums, bins, luts):
         scale_to_lut(sums, bins, excess, VALUES, _F32(VALUES - 1) / _F32(area), lut)
 
 
-@inline_kernel
+@compiled
 def gather_eight_a_load(src, cell_starts, words, gathered):
     for y in range(src.shape[0]):
         gather_words(src[y], cell_starts, 0, cell_starts.size - 1, words, gathered)
 
 
-@inline_kernel
+@compiled
 def gather_one_a_load(src, cell_starts, words, gathered):
     for y in range(src.shape[0]):
         row = src[y]
@@ -101,7 +101,7 @@ def gather_one_a_load(src, cell_starts, words, gathered):
                 gathered[x] = words[_U(row[x]) + offset]
 
 
-@inline_kernel
+@compiled
 def gather_with_signed_indices(src, cell_starts, words, gathered):
     for y in range(src.shape[0]):
         row = src[y]
@@ -110,7 +110,7 @@ def gather_with_signed_indices(src, cell_starts, words, gathered):
                 gathered[x] = words[np.intp(row[x]) + cell * VALUES]
 
 
-@inline_kernel
+@compiled
 def gather_cells_side_by_side(src, cell_starts, words_by_value, gathered):
     for y in range(src.shape[0]):
         row = src[y]
@@ -127,13 +127,13 @@ def gather_cells_side_by_side(src, cell_starts, words_by_value, gathered):
                 gathered[rest] = words_by_value[_U(row[rest]) * _U(8) + offset]
 
 
-@inline_kernel
+@compiled
 def blend_unsigned(gathered, right, left, out):
     for y in range(out.shape[0]):
         blend_row(gathered, 0, out.shape[1], right, left, _F32(0.25), _F32(0.75), out[y])
 
 
-@inline_kernel
+@compiled
 def blend_signed(signed, right, left, out):
     byte = _I32(255)
     for y in range(out.shape[0]):
@@ -149,7 +149,7 @@ def blend_signed(signed, right, left, out):
             row[x] = _I32((level + _ROUND) - _ROUND)
 
 
-@inline_kernel
+@compiled
 def take_equal_by_difference(src, dst):
     for y in range(src.shape[0]):
         row, out = src[y], dst[y]
@@ -163,7 +163,12 @@ def take_equal_by_difference(src, dst):
     return True
 
 
-@inline_kernel
+@compiled
+def mix_gray_weighing_red(src, dst):
+    mix_gray(src, RED, dst)
+
+
+@compiled
 def mix_gray_by_two_indices(src, dst):
     for y in range(src.shape[0]):
         row, out = src[y], dst[y]
@@ -177,27 +182,25 @@ def mix_gray_by_two_indices(src, dst):
             out[x] = _U32(level) >> _U32(15)
 
 
-@inline_kernel
-def count_u16(src, bins, counts):
+@compiled
+def count_u16_four_a_load(src, bins, counts):
     counts[:] = 0
     width = src.shape[1] // TILES
     for y in range(src.shape[0]):
         for tile in range(TILES):
-            count_stretch(src[y], tile * width, (tile + 1) * width, 0, counts, tile * bins, 1)
+            count_stretch_u16(src[y], tile * width, (tile + 1) * width, 0, counts, tile * bins)
 
 
-@inline_kernel
-def count_u16_four_a_load(src, bins, counts):
+@compiled
+def count_u16_one_a_load(src, bins, counts):
     counts[:] = 0
     width = _U(src.shape[1] // TILES)
     for y in range(src.shape[0]):
         row = src[y]
         for tile in range(_U(TILES)):
             base = tile * _U(bins)
-            for x in range(tile * width, tile * width + width, _U(4)):
-                pixels = load_word(row, x)
-                for k in range(_U(4)):
-                    counts[base + ((pixels >> (_U(16) * k)) & _U(65535))] += _I32(1)
+            for x in range(tile * width, tile * width + width):
+                counts[base + _U(row[x])] += _I32(1)
 
 
 def on(kernel: Callable[..., object], *arrays: object) -> Callable[[], object]:
@@ -218,7 +221,7 @@ def contenders_by_step(shape: Shape) -> dict[str, dict[str, Callable[[], object]
     width = shape[1]
     cell_starts = np.empty(TILES + 2, np.int64)
     right, left = np.empty(width, np.float32), np.empty(width, np.float32)
-    place_axis(width // TILES, TILES, cell_starts, right, left)
+    callable_kernel(place_axis)(width // TILES, TILES, cell_starts, right, left)
     by_cell = np.random.default_rng(0).integers(0, 2**32, (16, VALUES), np.uint32)
     by_value = by_cell.reshape(2, 8, VALUES).transpose(0, 2, 1).ravel()
     words = by_cell.ravel()
@@ -266,16 +269,16 @@ def contenders_by_step(shape: Shape) -> dict[str, dict[str, Callable[[], object]
             "signed words": on(blend_signed, gathered.view(np.int32), right, left, plane()),
         },
         "take one of three equal channels": {
-            OURS: on(take_equal_channels, colour, plane()),
+            OURS: on(callable_kernel(take_equal_channels), colour, plane()),
             "differences or-ed as integers": on(take_equal_by_difference, colour, plane()),
         },
         "mix gray": {
-            OURS: on(lambda src, dst: mix_gray(src, RED, dst), colour, plane()),
+            OURS: on(mix_gray_weighing_red, colour, plane()),
             "two indices a channel": on(mix_gray_by_two_indices, colour, plane()),
         },
         "count 12-bit uint16": {
-            OURS: on(count_u16, deep, 4096, counts(4096)),
-            "four pixels a load": on(count_u16_four_a_load, deep, 4096, counts(4096)),
+            OURS: on(count_u16_four_a_load, deep, 4096, counts(4096)),
+            "one pixel a load": on(count_u16_one_a_load, deep, 4096, counts(4096)),
         },
     }
 

@@ -16,12 +16,12 @@ import pytest
 
 from benchmarks import images, shapes
 from benchmarks.baselines import CLIP_LIMIT, PERCENTILES, opencv_clahe
+from benchmarks.compiled import callable_kernel, compiled
 from benchmarks.conftest import Row
 from benchmarks.targets import OPENCV
 from cxr_enhance import EnhanceParams
-from cxr_enhance._kernels._jit import inline_kernel
 from cxr_enhance._kernels.clahe_u8 import blend_row, gather_words, make_lut_row, pack_words
-from cxr_enhance._kernels.enhance import enhance_gray_u8
+from cxr_enhance._kernels.enhance import enhance_u8
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import count_all_tiles
 from cxr_enhance._kernels.lanes import LANES
@@ -61,7 +61,7 @@ CONTENDERS = (
 # The loops around the stages, as `equalize_u8` has them.
 
 
-@inline_kernel
+@compiled
 def make_all_tables(
     counts: npt.NDArray[np.int32],
     bins: npt.NDArray[np.int32],
@@ -75,7 +75,7 @@ def make_all_tables(
         make_lut_row(counts[tile_row], bins, plan, moved, levels, luts[tile_row])
 
 
-@inline_kernel
+@compiled
 def pack_all_tables(
     luts: npt.NDArray[np.uint8],
     words: npt.NDArray[np.uint32],
@@ -88,7 +88,7 @@ def pack_all_tables(
         pack_words(above, below, 0, cells, words)
 
 
-@inline_kernel
+@compiled
 def gather_all_words(
     src: npt.NDArray[np.uint8],
     cell_starts: npt.NDArray[np.int64],
@@ -101,7 +101,7 @@ def gather_all_words(
         gather_words(src[y], cell_starts, 0, cells, words, gathered)
 
 
-@inline_kernel
+@compiled
 def blend_all_rows(
     gathered: npt.NDArray[np.uint32],
     right: npt.NDArray[np.float32],
@@ -131,7 +131,7 @@ def stages(image: ImageU8, params: EnhanceParams) -> dict[str, Callable[[], obje
     gathered = np.empty(width, np.uint32)
     cell_starts = np.empty(cells + 1, np.int64)
     right, left = np.empty(width, np.float32), np.empty(width, np.float32)
-    place_axis(plan.tile_width, plan.tiles_x, cell_starts, right, left)
+    callable_kernel(place_axis)(plan.tile_width, plan.tiles_x, cell_starts, right, left)
     out = np.empty_like(image)
     in_order: dict[str, Callable[[], object]] = {
         COUNT: lambda: count_all_tiles(image, plan, counts, image_counts),
@@ -175,7 +175,7 @@ def bench_kernels(
         plan = plan_of(image.shape, image.dtype, params)
 
         def run() -> ImageU8:
-            enhance_gray_u8(image[np.newaxis], out[np.newaxis], plan)
+            enhance_u8(image[np.newaxis], out[np.newaxis], *plan)
             return out
 
         return run

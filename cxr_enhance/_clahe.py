@@ -99,8 +99,8 @@ def clahe(
         raise TypeError("`clip_limit` must be a number; got None. Use 0 to turn clipping off.")
     src = as_kernel_input(check_image(image, "gray"))
     plan = make_plan(
-        src.shape,
-        src.dtype,
+        *src.shape[:2],
+        src.dtype.itemsize,
         percentiles=None,
         clip_limit=check_clip_limit(clip_limit),
         tile_grid_size=check_tile_grid_size(tile_grid_size),

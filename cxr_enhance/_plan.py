@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._kernels.gray import BLUE, RED
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 def plan_of(shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParams) -> Plan:
     """Work out the plan of `params`; see `make_plan`."""
     return make_plan(
-        shape,
-        dtype,
+        shape[0],
+        shape[1],
+        dtype.itemsize,
         percentiles=params.percentiles,
         clip_limit=params.clip_limit,
         tile_grid_size=params.tile_grid_size,
@@ -27,16 +29,21 @@ def plan_of(shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParams)
     )
 
 
+@lru_cache(maxsize=256)  # most callers have images of few shapes
 def make_plan(
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
+    height: int,
+    width: int,
+    itemsize: int,
     *,
     percentiles: Percentiles | None,
     clip_limit: float | None,
     tile_grid_size: TileGridSize,
     bit_shift: int,
 ) -> Plan:
-    """Work out tiles and limits for images of `shape`, whose first two sizes are (H, W).
+    """Work out tiles and limits for images of this size, of `itemsize` bytes a pixel.
+
+    Options are those that `_validation` returned: equal ones are the same, whatever their types
+    were.
 
     Raises
     ------
@@ -47,9 +54,8 @@ def make_plan(
     stretch = percentiles is not None
     if clip_limit is None:
         return Plan(stretch, low, high, False, 1, 1, 1, 1, 0, 0, 0)
-    check_bit_shift_fits(bit_shift, dtype)
-    check_grid_fits(tile_grid_size, dtype)
-    height, width = shape[:2]
+    check_bit_shift_fits(bit_shift, itemsize)
+    check_grid_fits(tile_grid_size, itemsize)
     tiles_x, tiles_y = tile_grid_size
     # OpenCV extends both axes as soon as one does not divide: the other by a whole tile count.
     divides = width % tiles_x == 0 and height % tiles_y == 0
@@ -62,7 +68,7 @@ def make_plan(
             f"`tile_grid_size` must make tiles of less than 2**31 pixels; got {tile_grid_size!r} "
             f"for an image of {height} x {width}, tiles of {area}. Use a finer grid."
         )
-    num_bins = 256**dtype.itemsize >> bit_shift
+    num_bins = 256**itemsize >> bit_shift
     limit = check_clip_limit_fits(clip_limit, area, num_bins) or area
     return Plan(
         stretch,

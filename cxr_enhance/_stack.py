@@ -11,8 +11,6 @@ from cxr_enhance._kernels.lanes import LANES
 from cxr_enhance._plan import gray_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cxr_enhance._kernels.plan import Plan
     from cxr_enhance._types import ChannelOrder, Image
 
@@ -26,34 +24,37 @@ _ROW_PIXELS = 2**30
 
 def run_stack(images: Image, out: Image, plan: Plan, channel_order: ChannelOrder = "rgb") -> None:
     """Enhance (N, H, W) or (N, H, W, 3) `images` into (N, H, W) `out`, without the GIL."""
-    eight_bit = images.dtype == np.uint8
-    colour = images.ndim == 4
-    weights = gray_weights(channel_order) if colour else ()
-    in_one_go = not (plan.stretch and eight_bit) or (
+    if images.ndim == 3:
+        _run_gray(images, out, plan)
+        return
+    weights = gray_weights(channel_order)
+    balanced = plan._replace(stretch=False)
+    for i, image in enumerate(images):
+        done = kernels.to_one_channel(image, out[i], *weights, *plan)
+        gray = out[i : i + 1]
+        _run_gray(gray, gray, balanced if done else plan)
+
+
+def _run_gray(images: Image, out: Image, plan: Plan) -> None:
+    enhance, balance = (
+        (kernels.enhance_u8, kernels.balance_u8)
+        if images.itemsize == 1
+        else (kernels.enhance_u16, kernels.balance_u16)
+    )
+    if not plan.equalize:
+        if plan.stretch:
+            balance(images, out, *plan)
+        elif images is not out:
+            np.copyto(out, images)
+    elif plan.stretch and images.itemsize == 1 and not _fits(plan):
+        balance(images, out, *plan)
+        enhance(out, out, *plan._replace(stretch=False))
+    else:
+        enhance(images, out, *plan)
+
+
+def _fits(plan: Plan) -> bool:
+    return (
         -(-plan.tiles_x // LANES) * LANES * plan.tiles_y <= _KEPT_TILES
         and plan.tiles_x * plan.tile_width * plan.tile_height <= _ROW_PIXELS
     )
-    if plan.equalize and in_one_go:
-        _ENHANCE[colour, eight_bit](images, out, plan, *weights)
-        return
-    if plan.stretch or colour:
-        _BALANCE[colour, eight_bit](images, out, plan, *weights)
-    else:
-        np.copyto(out, images)
-    if plan.equalize:
-        _ENHANCE[False, eight_bit](out, out, plan._replace(stretch=False))
-
-
-# By whether the images are colour and whether they are uint8.
-_ENHANCE: dict[tuple[bool, bool], Callable[..., None]] = {
-    (False, True): kernels.enhance_gray_u8,
-    (False, False): kernels.enhance_gray_u16,
-    (True, True): kernels.enhance_colour_u8,
-    (True, False): kernels.enhance_colour_u16,
-}
-_BALANCE: dict[tuple[bool, bool], Callable[..., None]] = {
-    (False, True): kernels.balance_gray_u8,
-    (False, False): kernels.balance_gray_u16,
-    (True, True): kernels.balance_colour_u8,
-    (True, False): kernels.balance_colour_u16,
-}

@@ -20,6 +20,8 @@ MAX_TILES = 65_536
 MAX_COLUMNS_U16 = 1024  # a column's tables of 65,536 levels take about half a megabyte
 MAX_BIT_SHIFT = {1: 7, 2: 15}  # by item size: at least one bit is left to count
 
+_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
+
 _SHAPES = {
     "gray": "(H, W) or (H, W, 1)",
     "colour": "(H, W, 3)",
@@ -67,10 +69,9 @@ def as_kernel_input(image: Image) -> Image:
     Kernels are compiled for one kind of array: C-contiguous, aligned, native byte order, writeable.
     They write to no input, so a read-only array is passed as what it is not.
     """
-    dtype = image.dtype.newbyteorder("=")
     if image.flags.c_contiguous and image.flags.aligned and image.dtype.isnative:
         return image if image.flags.writeable else np.asarray(_Writeable(image))
-    return np.array(image, dtype=dtype, order="C", subok=False)
+    return np.array(image, dtype=image.dtype.newbyteorder("="), order="C", subok=False)
 
 
 class _Writeable:
@@ -258,9 +259,9 @@ def check_tile_grid_size(tile_grid_size: object) -> TileGridSize:
     return columns, rows
 
 
-def check_grid_fits(tile_grid_size: TileGridSize, dtype: np.dtype[Any]) -> None:
+def check_grid_fits(tile_grid_size: TileGridSize, itemsize: int) -> None:
     """Raise where the tables of one row of tiles would take gigabytes."""
-    if dtype.itemsize == 2 and tile_grid_size[0] > MAX_COLUMNS_U16:
+    if itemsize == 2 and tile_grid_size[0] > MAX_COLUMNS_U16:
         raise ValueError(
             f"`tile_grid_size` must have at most {MAX_COLUMNS_U16} columns for uint16 images; got "
             f"{tile_grid_size!r}."
@@ -278,12 +279,13 @@ def check_bit_shift(bit_shift: object) -> int:
     return value
 
 
-def check_bit_shift_fits(bit_shift: int, dtype: np.dtype[Any]) -> None:
-    """Raise where `bit_shift` leaves nothing of `dtype`'s bits."""
-    largest = MAX_BIT_SHIFT[dtype.itemsize]
+def check_bit_shift_fits(bit_shift: int, itemsize: int) -> None:
+    """Raise where `bit_shift` leaves nothing of the bits of `itemsize` bytes."""
+    largest = MAX_BIT_SHIFT[itemsize]
     if bit_shift > largest:
         raise ValueError(
-            f"`bit_shift` must be from 0 to {largest} for {dtype} images; got {bit_shift}."
+            f"`bit_shift` must be from 0 to {largest} for uint{8 * itemsize} images; got "
+            f"{bit_shift}."
         )
 
 
@@ -329,7 +331,7 @@ def _check_dtype(image: np.ndarray, name: str) -> None:
         )
     if isinstance(image, np.matrix):
         raise TypeError(f"`{name}` must be a plain array; got a matrix. Use np.asarray({name}).")
-    if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
+    if image.dtype not in _DTYPES and image.dtype.newbyteorder("=") not in _DTYPES:
         raise TypeError(
             f"`{name}` must have dtype uint8 or uint16; got {image.dtype}.{_dtype_cure(image)}"
         )
@@ -346,10 +348,14 @@ def _pair(name: str, rule: str, value: object) -> tuple[Any, ...]:
 
 
 def _is_int(value: object) -> bool:
+    if type(value) is int:  # nearly always
+        return True
     return hasattr(type(value), "__index__") and not isinstance(value, _NO_NUMBERS)
 
 
 def _is_number(value: object) -> bool:
+    if type(value) is float:  # nearly always
+        return True
     return hasattr(type(value), "__float__") and not isinstance(value, _NO_NUMBERS)
 
 

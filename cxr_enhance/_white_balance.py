@@ -90,5 +90,5 @@ def white_balance(
     if src.size == height * width:
         run_stack(src.reshape(1, height, width), result.reshape(1, height, width), plan)
     else:
-        white_balance_colour(src, result, plan)
+        white_balance_colour(src, result, *plan)
     return result

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels._jit import inline_kernel
+from cxr_enhance._kernels._jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.clahe_u8 import ROUND, restore_low_bits
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import copy_row, copy_tail, count_tile_row_u16
@@ -238,7 +238,7 @@ def blend_row(
 
 
 # (uint16[:, ::1], uint16[:, ::1], Plan, int64, int32[::1], int64[::1]) -> None
-@inline_kernel
+@spliced_kernel
 def equalize_u16(
     src: npt.NDArray[np.uint16],
     dst: npt.NDArray[np.uint16],

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels._jit import inline_kernel
+from cxr_enhance._kernels._jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import copy_tail, count_tile_row_u8
 from cxr_enhance._kernels.lanes import (
@@ -361,7 +361,7 @@ def blend_row(
 
 
 # (uint8[:, ::1], uint8[:, ::1], Plan, int32[::1], int32[:, ::1], bool) -> None
-@inline_kernel
+@spliced_kernel
 def equalize_u8(
     src: npt.NDArray[np.uint8],
     dst: npt.NDArray[np.uint8],

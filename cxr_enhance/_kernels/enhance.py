@@ -2,14 +2,15 @@
 
 White balance costs CLAHE nothing: both are tables over the pixel's value, so the stretch is
 composed into the tiles' tables. Counting the tiles first gives the image's histogram too (uint8),
-so the whole chain takes two passes over the pixels. Only colour images whose channels differ need
-a third, which mixes their gray.
+so the whole chain takes two passes over the pixels. Colour images are made one channel first.
 
 What is compiled for both dtypes is written once; what differs by more than a dtype has two forms,
 with the dtype in its name.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,59 +37,6 @@ from cxr_enhance._kernels.plan import Plan
 from cxr_enhance._kernels.stretch import apply_channel_tables, apply_table, fill_stretch_table
 
 
-# (uint8[:, ::1], uint8[:, ::1], Plan) -> None
-@inline_kernel
-def enhance_channel_u8(src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8], plan: Plan) -> None:
-    """CLAHE of a uint8 channel, white-balanced first if `plan` says so; `dst` may be `src`.
-
-    White balance needs the histogram of the whole image before the first table, so the tiles' are
-    then all counted first and kept: 1 KiB a tile.
-    """
-    groups = (plan.tiles_x + LANES - 1) // LANES
-    counts = np.empty((plan.tiles_y if plan.stretch else 1, groups * 256 * LANES), np.int32)
-    own_bins = not plan.stretch and plan.bit_shift == 0
-    bins = np.empty(0 if own_bins else 256, np.int32)
-    if plan.stretch:
-        image_counts = np.empty(256, np.int64)
-        table = np.empty(256, np.uint8)
-        count_all_tiles(src, plan, counts, image_counts)
-        fill_stretch_table(image_counts, src.size, plan.percentile_low, plan.percentile_high, table)
-        for value in range(bins.size):
-            bins[value] = table[value] >> plan.bit_shift
-    else:
-        for value in range(bins.size):
-            bins[value] = value >> plan.bit_shift
-    equalize_u8(src, dst, plan, bins, counts, plan.stretch)
-
-
-# (uint16[:, ::1], uint16[:, ::1], Plan) -> None
-@inline_kernel
-def enhance_channel_u16(
-    src: npt.NDArray[np.uint16], dst: npt.NDArray[np.uint16], plan: Plan
-) -> None:
-    """CLAHE of a uint16 channel, white-balanced first if `plan` says so; `dst` may be `src`."""
-    low, high = value_range(src)
-    n = high - low + 1
-    bins = np.empty(n, np.int32)
-    if plan.stretch:
-        image_counts = np.empty(65_536, np.int64)
-        table = np.empty(65_536, np.uint16)
-        count_image_u16(src, image_counts)
-        fill_stretch_table(image_counts, src.size, plan.percentile_low, plan.percentile_high, table)
-        for i in range(n):
-            bins[i] = table[low + i] >> plan.bit_shift
-    else:
-        for i in range(n):
-            bins[i] = (low + i) >> plan.bit_shift
-    duplicates = np.empty(n, np.int64)
-    found = 0
-    for i in range(n - 1, 0, -1):
-        if bins[i] == bins[i - 1]:
-            duplicates[found] = i
-            found += 1
-    equalize_u16(src, dst, plan, low, bins, duplicates[:found])
-
-
 # (T[:, ::1], T[:, ::1], int64[::1], Plan) -> None
 @inline_kernel
 def stretch_channel(
@@ -104,39 +52,114 @@ def stretch_channel(
         apply_table(src[y], table, dst[y])
 
 
-# (uint8[:, ::1], uint8[:, ::1], Plan) -> None
-@inline_kernel
-def balance_channel_u8(src: npt.NDArray[np.uint8], dst: npt.NDArray[np.uint8], plan: Plan) -> None:
-    """White balance of a uint8 channel; `dst` may be `src`."""
+# The stacks take (N, H, W) `images` and write (N, H, W) `out`, which may be the same array. A plan
+# comes as its fields, one by one: handed over as a tuple of a class of its own it costs a
+# microsecond a call more.
+
+
+# (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None
+@kernel
+def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any) -> None:
+    """CLAHE, after white balance if planned, of each uint8 image.
+
+    White balance needs the histogram of the whole image before the first table, so the tiles' are
+    then all counted first and kept: 1 KiB a tile.
+    """
+    plan = Plan(*fields)
+    groups = (plan.tiles_x + LANES - 1) // LANES
+    counts = np.empty((plan.tiles_y if plan.stretch else 1, groups * 256 * LANES), np.int32)
+    own_bins = not plan.stretch and plan.bit_shift == 0
+    bins = np.empty(0 if own_bins else 256, np.int32)
+    image_counts = np.empty(256, np.int64)
+    table = np.empty(256, np.uint8)
+    for value in range(256):
+        table[value] = value
+    for i in range(images.shape[0]):
+        src, dst = images[i], out[i]
+        if plan.stretch:
+            count_all_tiles(src, plan, counts, image_counts)
+            fill_stretch_table(
+                image_counts, src.size, plan.percentile_low, plan.percentile_high, table
+            )
+        for value in range(bins.size):
+            bins[value] = table[value] >> plan.bit_shift
+        equalize_u8(src, dst, plan, bins, counts, plan.stretch)
+
+
+# (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> None
+@kernel
+def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any) -> None:
+    """CLAHE, after white balance if planned, of each uint16 image."""
+    plan = Plan(*fields)
+    for i in range(images.shape[0]):
+        src, dst = images[i], out[i]
+        low, high = value_range(src)
+        n = high - low + 1
+        bins = np.empty(n, np.int32)
+        if plan.stretch:
+            image_counts = np.empty(65_536, np.int64)
+            table = np.empty(65_536, np.uint16)
+            count_image_u16(src, image_counts)
+            fill_stretch_table(
+                image_counts, src.size, plan.percentile_low, plan.percentile_high, table
+            )
+            for k in range(n):
+                bins[k] = table[low + k] >> plan.bit_shift
+        else:
+            for k in range(n):
+                bins[k] = (low + k) >> plan.bit_shift
+        duplicates = np.empty(n, np.int64)
+        found = 0
+        for k in range(n - 1, 0, -1):
+            if bins[k] == bins[k - 1]:
+                duplicates[found] = k
+                found += 1
+        equalize_u16(src, dst, plan, low, bins, duplicates[:found])
+
+
+# (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None
+@kernel
+def balance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any) -> None:
+    """White balance alone of each uint8 image."""
+    plan = Plan(*fields)
     counts = np.empty(256, np.int64)
-    count_image_u8(src, counts)
-    stretch_channel(src, dst, counts, plan)
+    for i in range(images.shape[0]):
+        count_image_u8(images[i], counts)
+        stretch_channel(images[i], out[i], counts, plan)
 
 
-# (uint16[:, ::1], uint16[:, ::1], Plan) -> None
-@inline_kernel
-def balance_channel_u16(
-    src: npt.NDArray[np.uint16], dst: npt.NDArray[np.uint16], plan: Plan
-) -> None:
-    """White balance of a uint16 channel; `dst` may be `src`."""
+# (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> None
+@kernel
+def balance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any) -> None:
+    """White balance alone of each uint16 image."""
+    plan = Plan(*fields)
     counts = np.empty(65_536, np.int64)
-    count_image_u16(src, counts)
-    stretch_channel(src, dst, counts, plan)
+    for i in range(images.shape[0]):
+        count_image_u16(images[i], counts)
+        stretch_channel(images[i], out[i], counts, plan)
 
 
-# (T[:, :, ::1], T[:, ::1], Plan, int64, int64) -> None
-@inline_kernel
-def mix_channels(
+# (T[:, :, ::1], T[:, ::1], int64, int64, *fields of Plan) -> bool
+@kernel
+def to_one_channel(
     src: npt.NDArray[np.unsignedinteger],
     dst: npt.NDArray[np.unsignedinteger],
-    plan: Plan,
     first_weight: int,
     third_weight: int,
-) -> None:
-    """Gray of an image whose channels differ, white-balanced first if `plan` says so."""
+    *fields: Any,
+) -> bool:
+    """Make the one gray channel of an (H, W, 3) image; tell whether it was white-balanced.
+
+    Equal channels become their one channel as it is, and what the plan says remains to be done to
+    that. Others are white-balanced, if planned, before their gray is mixed. Weights are those of
+    the first and the third channel in the gray, times 2**15.
+    """
+    plan = Plan(*fields)
+    if take_equal_channels(src, dst):
+        return False
     if not plan.stretch:
         mix_gray(src, first_weight, dst)
-        return
+        return False
     values = np.iinfo(src.dtype).max + 1
     counts = np.empty((3, values), np.int64)
     count_channels(src, counts)
@@ -148,156 +171,16 @@ def mix_channels(
         fill_stretch_table(counts[channel], total, plan.percentile_low, plan.percentile_high, table)
         weigh_table(table, weight, channel == 0, weighted[channel])
     mix_stretched_gray(src, weighted, dst)
+    return True
 
 
-# (Plan) -> Plan
-@inline_kernel
-def without_stretch(plan: Plan) -> Plan:
-    """Return the plan of what remains to be done once white balance is."""
-    return Plan(
-        False,
-        plan.percentile_low,
-        plan.percentile_high,
-        plan.equalize,
-        plan.tiles_x,
-        plan.tiles_y,
-        plan.tile_width,
-        plan.tile_height,
-        plan.pad_y,
-        plan.limit,
-        plan.bit_shift,
-    )
-
-
-# (T[:, :, ::1], T[:, ::1], Plan, int64, int64) -> Plan
-@inline_kernel
-def to_one_channel(
-    src: npt.NDArray[np.unsignedinteger],
-    dst: npt.NDArray[np.unsignedinteger],
-    plan: Plan,
-    first_weight: int,
-    third_weight: int,
-) -> Plan:
-    """Make one gray channel of three and return the plan of what remains to be done to it.
-
-    Equal channels become their one channel as it is; others are white-balanced before their gray
-    is mixed.
-    """
-    if take_equal_channels(src, dst):
-        return plan
-    mix_channels(src, dst, plan, first_weight, third_weight)
-    return without_stretch(plan)
-
-
-# The stacks take (N, H, W) or (N, H, W, 3) `images` and write (N, H, W) `out`, which may be the
-# same array where the shapes are equal. Weights are those of the first and the third channel in
-# the gray, times 2**15.
-
-
-# (uint8[:, :, ::1], uint8[:, :, ::1], Plan) -> None
-@kernel
-def enhance_gray_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], plan: Plan) -> None:
-    """CLAHE, after white balance if planned, of each uint8 image."""
-    for i in range(images.shape[0]):
-        enhance_channel_u8(images[i], out[i], plan)
-
-
-# (uint8[:, :, :, ::1], uint8[:, :, ::1], Plan, int64, int64) -> None
-@kernel
-def enhance_colour_u8(
-    images: npt.NDArray[np.uint8],
-    out: npt.NDArray[np.uint8],
-    plan: Plan,
-    first_weight: int,
-    third_weight: int,
-) -> None:
-    """Gray, then CLAHE, after white balance if planned, of each uint8 image."""
-    for i in range(images.shape[0]):
-        rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
-        enhance_channel_u8(out[i], out[i], rest)
-
-
-# (uint8[:, :, ::1], uint8[:, :, ::1], Plan) -> None
-@kernel
-def balance_gray_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], plan: Plan) -> None:
-    """White balance alone of each uint8 image."""
-    for i in range(images.shape[0]):
-        balance_channel_u8(images[i], out[i], plan)
-
-
-# (uint8[:, :, :, ::1], uint8[:, :, ::1], Plan, int64, int64) -> None
-@kernel
-def balance_colour_u8(
-    images: npt.NDArray[np.uint8],
-    out: npt.NDArray[np.uint8],
-    plan: Plan,
-    first_weight: int,
-    third_weight: int,
-) -> None:
-    """Gray, after white balance if planned, of each uint8 image."""
-    for i in range(images.shape[0]):
-        rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
-        if rest.stretch:
-            balance_channel_u8(out[i], out[i], rest)
-
-
-# (uint16[:, :, ::1], uint16[:, :, ::1], Plan) -> None
-@kernel
-def enhance_gray_u16(
-    images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], plan: Plan
-) -> None:
-    """CLAHE, after white balance if planned, of each uint16 image."""
-    for i in range(images.shape[0]):
-        enhance_channel_u16(images[i], out[i], plan)
-
-
-# (uint16[:, :, :, ::1], uint16[:, :, ::1], Plan, int64, int64) -> None
-@kernel
-def enhance_colour_u16(
-    images: npt.NDArray[np.uint16],
-    out: npt.NDArray[np.uint16],
-    plan: Plan,
-    first_weight: int,
-    third_weight: int,
-) -> None:
-    """Gray, then CLAHE, after white balance if planned, of each uint16 image."""
-    for i in range(images.shape[0]):
-        rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
-        enhance_channel_u16(out[i], out[i], rest)
-
-
-# (uint16[:, :, ::1], uint16[:, :, ::1], Plan) -> None
-@kernel
-def balance_gray_u16(
-    images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], plan: Plan
-) -> None:
-    """White balance alone of each uint16 image."""
-    for i in range(images.shape[0]):
-        balance_channel_u16(images[i], out[i], plan)
-
-
-# (uint16[:, :, :, ::1], uint16[:, :, ::1], Plan, int64, int64) -> None
-@kernel
-def balance_colour_u16(
-    images: npt.NDArray[np.uint16],
-    out: npt.NDArray[np.uint16],
-    plan: Plan,
-    first_weight: int,
-    third_weight: int,
-) -> None:
-    """Gray, after white balance if planned, of each uint16 image."""
-    for i in range(images.shape[0]):
-        rest = to_one_channel(images[i], out[i], plan, first_weight, third_weight)
-        if rest.stretch:
-            balance_channel_u16(out[i], out[i], rest)
-
-
-# (T[:, :, ::1], T[:, :, ::1], Plan) -> None
+# (T[:, :, ::1], T[:, :, ::1], *fields of Plan) -> None
 @kernel
 def white_balance_colour(
-    src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger], plan: Plan
+    src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger], *fields: Any
 ) -> None:
     """White balance of the three channels of an (H, W, 3) image, each by itself."""
+    plan = Plan(*fields)
     values = np.iinfo(src.dtype).max + 1
     counts = np.empty((3, values), np.int64)
     tables = np.empty((3, values), src.dtype)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels._jit import inline_kernel
+from cxr_enhance._kernels._jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.geometry import reflect_index
 from cxr_enhance._kernels.lanes import LANES
+from cxr_enhance._kernels.loads import load_word
 
 if TYPE_CHECKING:
     from cxr_enhance._kernels.plan import Plan
@@ -62,26 +63,53 @@ def count_lanes(
         counts[base + _U(row[lane7 + x]) * lanes + _U(7)] += _ONE
 
 
-# (uint8[::1] | uint16[::1], int64, int64, int64, int32[::1], int64, int64) -> None
+# (uint8[::1], int64, int64, int32[::1], int64, int64) -> None
 @inline_kernel
 def count_stretch(
-    row: npt.NDArray[np.unsignedinteger],
+    row: npt.NDArray[np.uint8],
     start: int,
     stop: int,
-    low: int,
     counts: npt.NDArray[np.int32],
     counts_start: int,
     spacing: int,
 ) -> None:
     """Count pixels `start` to ``stop - 1`` of `row`, one after the other.
 
-    The value `low` is counted in ``counts[counts_start]``, each further one `spacing` later.
+    The value 0 is counted in ``counts[counts_start]``, each further one `spacing` later.
+    """
+    base = _U(counts_start)
+    apart = _U(spacing)
+    for x in range(_U(start), _U(stop)):
+        counts[base + _U(row[x]) * apart] += _ONE
+
+
+# (uint16[::1], int64, int64, int64, int32[::1], int64) -> None
+@inline_kernel
+def count_stretch_u16(
+    row: npt.NDArray[np.uint16],
+    start: int,
+    stop: int,
+    low: int,
+    counts: npt.NDArray[np.int32],
+    counts_start: int,
+) -> None:
+    """Count uint16 pixels `start` to ``stop - 1`` of `row`, four with one load.
+
+    The value `low` is counted in ``counts[counts_start]``, each further one in the next place.
+    Counting is bound by loads, and this takes five for four pixels instead of eight; uint8 pixels
+    gain nothing, because taking eight of them apart costs as much as was saved.
     """
     base = _U(counts_start)
     lowest = _U(low)
-    apart = _U(spacing)
-    for x in range(_U(start), _U(stop)):
-        counts[base + (_U(row[x]) - lowest) * apart] += _ONE
+    x = _U(start)
+    for _ in range((stop - start) // 4):
+        pixels = load_word(row, x)
+        for k in range(_U(4)):
+            value = (pixels >> (_U(16) * k)) & _U(65_535)
+            counts[base + (value - lowest)] += _ONE
+        x += _U(4)
+    for rest in range(x, _U(stop)):
+        counts[base + (_U(row[rest]) - lowest)] += _ONE
 
 
 # (int32[::1], int64, int32[::1], int64, int64) -> None
@@ -190,7 +218,7 @@ def count_tile_row_u8(
             rest = start + strip * LANES
             histogram = k * _BINS_U8 * LANES
             count_lanes(row, start, strip, strips, histogram)
-            count_stretch(row, rest, start + width, 0, strips, histogram, LANES)
+            count_stretch(row, rest, start + width, strips, histogram, LANES)
     for k in range(leftover):
         merge_lanes(strips, k * _BINS_U8 * LANES, counts, grouped * _BINS_U8 + k, LANES)
 
@@ -222,11 +250,11 @@ def count_tile_row_u16(
     for y in range(tile_row * plan.tile_height, (tile_row + 1) * plan.tile_height):
         row = extended_row(src, tail, y, padded)
         for tile in range(plan.tiles_x):
-            count_stretch(row, tile * width, (tile + 1) * width, low, counts, tile * n, 1)
+            count_stretch_u16(row, tile * width, (tile + 1) * width, low, counts, tile * n)
 
 
 # (uint8[:, ::1], Plan, int32[:, ::1], int64[::1]) -> None
-@inline_kernel
+@spliced_kernel
 def count_all_tiles(
     src: npt.NDArray[np.uint8],
     plan: Plan,
@@ -284,7 +312,7 @@ def count_image_u8(src: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) ->
     uncollected = 0
     for y in range(height):
         count_lanes(src[y], 0, strip, lanes, 0)
-        count_stretch(src[y], strip * LANES, width, 0, part, 0, 1)
+        count_stretch(src[y], strip * LANES, width, part, 0, 1)
         uncollected += width
         if uncollected > _COLLECT_AFTER or y == height - 1:
             merge_lanes(lanes, 0, part, 0, 1)
@@ -301,7 +329,7 @@ def count_image_u16(src: npt.NDArray[np.uint16], counts: npt.NDArray[np.int64]) 
     height, width = src.shape
     uncollected = 0
     for y in range(height):
-        count_stretch(src[y], 0, width, 0, part, 0, 1)
+        count_stretch_u16(src[y], 0, width, 0, part, 0)
         uncollected += width
         if uncollected > _COLLECT_AFTER or y == height - 1:
             collect(part, counts)
