@@ -62,7 +62,7 @@ def images_in(folder: Path) -> list[str]:
 def enhance_all(paths: Sequence[str], out: str, threads: int) -> None:
     """Do what the local engine does."""
     items = (Item(path, f"{out}/{i}.png", True, True) for i, path in enumerate(paths))
-    outcomes = list(LocalEngine(threads).run(items, JOB, None, lambda _: None))
+    outcomes = list(LocalEngine(threads).run(items, JOB, None, lambda outcome: outcome))
     assert all(outcome.status == "written" for outcome in outcomes), outcomes
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+_MOST_FOLDERS = 30  # that are told one by one; then all of them
+
 
 class Origin(NamedTuple):
     """What an output's name is made of."""
@@ -70,9 +72,22 @@ def output_name(origin: Origin, level: int, extension: str) -> str:
     if level >= 2:
         parts.append(origin.root)
     if level >= 3:
-        digest = hashlib.sha256(os.fsencode(os.path.abspath(origin.source))).hexdigest()
-        parts.append(digest[: 8 * (level - 2)])
+        parts.append(_digits(origin, level - 3))
     return "_".join(parts) + extension
+
+
+def _digits(origin: Origin, folders: int) -> str:
+    """Hash the path below the folder that was given, and so many names of folders above it.
+
+    No more than are needed: where it all lies on a disk is no part of its outputs' names.
+    """
+    names = os.path.abspath(origin.source).split(os.sep)
+    count = len(origin.relative.split(os.sep)) + folders
+    if folders > _MOST_FOLDERS:
+        count += len(names)
+    text = os.sep.join(names[-count:])
+    more = max(count - len(names), 0)  # for the case that short hashes meet
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[: 8 * (1 + more)]
 
 
 def key(path: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
+import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive._isolated import process_isolated
-from cxr_enhance.archive.local import recorded
 from cxr_enhance.archive.outcome import Outcome, reason_of
 from cxr_enhance.archive.task import process
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _TASKS_A_THREAD = 8  # under way at once: enough to keep workers busy, few enough to drop at an end
 _CONNECT_SECONDS = "10s"
+_GRACE_SECONDS = 0.7
 
 
 class DaskEngine:
@@ -53,7 +55,7 @@ class DaskEngine:
         items: Iterable[Item],
         job: Job,
         workspace: str | None,
-        record: Callable[[Outcome], None],
+        record: Callable[[Outcome], Outcome],
     ) -> Generator[Outcome]:
         """Process `items` and yield each outcome, once recorded, as they come.
 
@@ -67,22 +69,12 @@ class DaskEngine:
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[Any]:
-        distributed = self._distributed
         if self._address is None:
-            with (
-                distributed.LocalCluster(
-                    n_workers=self._num_workers,
-                    threads_per_worker=1,
-                    dashboard_address=None,
-                    host="127.0.0.1",
-                    silence_logs=50,
-                ) as cluster,
-                distributed.Client(cluster, set_as_default=False) as client,
-            ):
+            with self._own_cluster() as client:
                 yield client
             return
         try:
-            client = distributed.Client(
+            client = self._distributed.Client(
                 self._address, set_as_default=False, timeout=_CONNECT_SECONDS
             )
         except (OSError, ValueError) as error:
@@ -93,13 +85,40 @@ class DaskEngine:
         with client:
             yield client
 
+    @contextlib.contextmanager
+    def _own_cluster(self) -> Iterator[Any]:
+        """Start workers on this machine, and kill them should the block end before its time.
+
+        Outputs appear whole or not at all, whoever is killed. What is left is closed in good order
+        if that takes less than a second; else `is_busy` lets the process end without.
+        """
+        client = cluster = None
+        try:
+            cluster = self._distributed.LocalCluster(
+                n_workers=self._num_workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                host="127.0.0.1",
+                silence_logs=50,
+            )
+            client = self._distributed.Client(cluster, set_as_default=False)
+            yield client
+        except BaseException:
+            closing = threading.Thread(target=_end, args=(client, cluster), daemon=True)
+            closing.start()
+            closing.join(_GRACE_SECONDS)
+            self.is_busy = closing.is_alive()
+            raise
+        client.close()
+        cluster.close()
+
     def _run(
         self,
         client: Any,
         items: Iterator[Item],
         job: Job,
         workspace: str | None,
-        record: Callable[[Outcome], None],
+        record: Callable[[Outcome], Outcome],
     ) -> Generator[Outcome]:
         under_way: dict[Any, tuple[int, Item]] = {}
         done = self._distributed.as_completed(loop=client.loop)
@@ -120,7 +139,7 @@ class DaskEngine:
                 for future in (next(done), *_ready(done)):
                     number, item = under_way.pop(future)
                     if future.status == "finished":
-                        yield recorded(future.result(), record)
+                        yield record(future.result())
                         with contextlib.suppress(OSError):
                             os.unlink(_mark(workspace or "", number, "done"))
                         continue
@@ -128,10 +147,11 @@ class DaskEngine:
                     if isinstance(error, self._distributed.scheduler.KilledWorker):
                         submit(number, item)  # its guilt, if any, is seen to by the worker
                         continue
-                    yield recorded(_failed(item, error), record)
+                    yield record(_failed(item, error))
         finally:
-            with contextlib.suppress(Exception):
-                client.cancel(list(under_way), force=True)
+            if self._address is not None:  # else the workers end with us
+                with contextlib.suppress(Exception):
+                    client.cancel(list(under_way), force=True)
 
 
 def _process_on_worker(number: int, item: Item, job: Job, workspace: str) -> Outcome:
@@ -163,6 +183,20 @@ def _process_on_worker(number: int, item: Item, job: Job, workspace: str) -> Out
             json.dump(outcome._asdict(), file)
         os.replace(mark, answer)
     return outcome
+
+
+def _end(client: Any, cluster: Any) -> None:
+    """Kill a cluster's workers and close what is left."""
+    if cluster is None:
+        return
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        with contextlib.suppress(OSError, TypeError):  # it is gone, or not yet there
+            os.kill(nanny.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+    with contextlib.suppress(Exception):
+        if client is not None:
+            client.close()
+        cluster.close()
 
 
 def _mark(workspace: str, number: int, state: str) -> str:

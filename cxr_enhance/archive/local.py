@@ -6,16 +6,16 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from cxr_enhance.archive.outcome import Outcome, reason_of
 from cxr_enhance.archive.task import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from cxr_enhance.archive.job import Job
+    from cxr_enhance.archive.outcome import Outcome
     from cxr_enhance.archive.task import Item
 
-_GRACE_SECONDS = 1.0
+_GRACE_SECONDS = 0.7
 
 
 class LocalEngine:
@@ -26,7 +26,7 @@ class LocalEngine:
     When the generator of `run` is closed or its consumer interrupted, images not yet begun are
     dropped, and those begun end before their next step: no output is ever left half written. All
     work is done in the pool, none in the calling thread, where an interrupt during the compilation
-    of a kernel would be lost in LLVM's callbacks. A step that takes longer than a second is not
+    of a kernel would be lost in LLVM's callbacks. A step that takes most of a second is not
     waited for; `is_busy` tells so.
     """
 
@@ -39,7 +39,7 @@ class LocalEngine:
         items: Iterable[Item],
         job: Job,
         workspace: str | None,
-        record: Callable[[Outcome], None],
+        record: Callable[[Outcome], Outcome],
     ) -> Generator[Outcome]:
         """Process `items`, `record` each outcome in its thread and yield it, as they come."""
         stop = threading.Event()
@@ -65,7 +65,8 @@ class LocalEngine:
             stop.set()
             pool.shutdown(wait=finished, cancel_futures=True)
             if not finished:
-                self.is_busy = bool(wait(waiting, timeout=_GRACE_SECONDS).not_done)
+                begun = [future for future in waiting if not future.cancelled()]  # else never done
+                self.is_busy = bool(wait(begun, timeout=_GRACE_SECONDS).not_done)
 
 
 def _process(
@@ -73,19 +74,9 @@ def _process(
     job: Job,
     workspace: str | None,
     stop: threading.Event,
-    record: Callable[[Outcome], None],
+    record: Callable[[Outcome], Outcome],
 ) -> Outcome | None:
     if stop.is_set():
         return None
     outcome = process(item, job, workspace, stop.is_set)
-    return None if outcome is None else recorded(outcome, record)
-
-
-def recorded(outcome: Outcome, record: Callable[[Outcome], None]) -> Outcome:
-    """Record an outcome; where that fails no further file makes sense."""
-    try:
-        record(outcome)
-    except OSError as error:
-        reason = f"the manifest cannot be written: {reason_of(error)}"
-        return outcome._replace(status="failed", reason=reason, passing=True, ends_run=True)
-    return outcome
+    return None if outcome is None else record(outcome)

@@ -6,6 +6,7 @@ removed by the next writer and passed over by readers.
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive._locks import locked
+from cxr_enhance.archive.outcome import STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,7 @@ NAME = "manifest.jsonl"
 RUN = "run"
 """Status of the row that tells the options behind a digest; its other columns are empty."""
 
+_SIZES = ("input_size", "input_mtime_ns", "output_size")
 _TAIL = 1 << 16
 
 
@@ -62,10 +65,23 @@ def read_rows(path: str) -> Iterator[dict[str, Any]]:
                 return
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            if isinstance(row, dict) and isinstance(row.get("status"), str):
+            if isinstance(row, dict) and _is_whole(row):
                 yield row
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Tell whether a row has what its readers rely on; anybody may have edited the file."""
+    if row.get("status") == RUN:
+        return isinstance(row.get("options"), dict)
+    return (
+        isinstance(row.get("input"), str)
+        and isinstance(row.get("output"), str)
+        and row.get("status") in STATUSES
+        and isinstance(row.get("seconds", 0.0), int | float)
+        and all(type(row.get(name)) in (int, type(None)) for name in _SIZES)
+    )
 
 
 class ManifestWriter:
@@ -104,6 +120,7 @@ class ManifestWriter:
     ) -> None:
         with self._thread_lock:
             os.close(self._file)
+            self._file = -1  # a thread that comes late must not write into another file
 
     def add_options(self, job: Job) -> None:
         """Append the row that tells what the digest stands for."""
@@ -136,6 +153,8 @@ class ManifestWriter:
     def _append(self, row: dict[str, Any]) -> None:
         # Escapes keep every name on one line, and exact, whatever bytes it holds.
         line = json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"
+        if self._file < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
         with self._thread_lock, locked(self._file):
             end = _end_of_whole_lines(self._file)
             try:

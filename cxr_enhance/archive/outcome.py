@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 Status: TypeAlias = Literal["written", "exists", "skipped", "failed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # May be gone at the next attempt, whatever the file.
 _PASSING = frozenset((

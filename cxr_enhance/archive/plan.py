@@ -148,7 +148,7 @@ def plan_files(
     `out`. Where several inputs would meet in one name (compared without case, as some file systems
     do), each of them gets its old extension into the name: ``a.jpg`` and ``a.png`` become
     ``a_jpg.png`` and ``a_png.png``. Those that still meet get the name of the folder that was
-    given as well, and at last a few digits of a hash of their path.
+    given as well, and at last a few digits of a hash of as much of their path as tells them apart.
 
     Parameters
     ----------

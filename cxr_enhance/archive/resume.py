@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.manifest import RUN, read_rows
-from cxr_enhance.archive.outcome import Outcome, Status
+from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.plan import PlannedFiles
 from cxr_enhance.archive.task import Item
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from cxr_enhance.archive.job import Job
 
-_STATUSES: tuple[Status, ...] = ("written", "exists", "skipped", "failed")
 _NEW, _CHANGED = 0, 1
 
 
@@ -70,7 +69,7 @@ class Todo:
         """Yield what is known already."""
         for index, status in zip(self.settled, self.settled_as, strict=True):
             source, target, _ = self.files[index]
-            yield Outcome(source, target, _STATUSES[status], self.reasons.get(index, ""))
+            yield Outcome(source, target, STATUSES[status], self.reasons.get(index, ""))
 
 
 class _Records:
@@ -89,11 +88,12 @@ class _Records:
         self.reasons: dict[int, str] = {}
 
     def take(self, index: int, row: dict[str, Any]) -> None:
-        self.status[index] = _STATUSES.index(row["status"])
+        self.status[index] = STATUSES.index(row["status"])
         self.retry[index] = bool(row.get("retry"))
         for name in ("input_size", "input_mtime_ns", "output_size"):
             value = row.get(name)
-            getattr(self, name)[index] = value if isinstance(value, int) else -1
+            in_range = value is not None and 0 <= value < 1 << 63
+            getattr(self, name)[index] = value if in_range else -1
         digest = str(row.get("params"))
         self.params[index] = self.digests.setdefault(digest, len(self.digests))
         self.same_version[index] = row.get("version") == __version__
@@ -154,12 +154,12 @@ def _read_records(files: PlannedFiles, manifests: Sequence[str], todo: Todo) -> 
     for path in manifests:
         for row in read_rows(path):
             if row["status"] == RUN:
-                todo.known_options[str(row.get("params"))] = row.get("options") or {}
+                todo.known_options[str(row.get("params"))] = row["options"]
                 continue
-            index = index_of.get(row.get("input", ""))
-            if index is None or row["status"] not in _STATUSES:
+            index = index_of.get(row["input"])
+            if index is None:
                 continue
-            if row.get("output") in (files.target(index), ""):
+            if row["output"] in (files.target(index), ""):
                 records.take(index, row)
     return records
 
@@ -172,7 +172,7 @@ def _settle(
     digest: str,
     digests: list[str],
 ) -> None:
-    status = _STATUSES[records.status[index]]
+    status = STATUSES[records.status[index]]
     row_digest = digests[records.params[index]]
     changed = _has_changed(index, records, todo.files.source(index))
     again, replace = False, False
@@ -198,7 +198,7 @@ def _settle(
         todo.replace.append(replace)
         return
     todo.settled.append(index)
-    todo.settled_as.append(_STATUSES.index("exists" if status == "written" else status))
+    todo.settled_as.append(STATUSES.index("exists" if status == "written" else status))
     if status == "failed":
         todo.reasons[index] = records.reasons[index]
 

@@ -17,7 +17,7 @@ from cxr_enhance.archive.manifest import (
     manifest_family,
     manifest_path,
 )
-from cxr_enhance.archive.outcome import Outcome
+from cxr_enhance.archive.outcome import Outcome, reason_of
 from cxr_enhance.archive.plan import Plan, Shard, plan_files
 from cxr_enhance.archive.resume import Todo, sort_out
 from cxr_enhance.archive.workspace import workspace
@@ -40,9 +40,9 @@ class Engine(Protocol):
         items: Iterable[Item],
         job: Job,
         workspace: str | None,
-        record: Callable[[Outcome], None],
+        record: Callable[[Outcome], Outcome],
     ) -> Generator[Outcome]:
-        """Process `items`, `record` each outcome and yield it, in order of completion."""
+        """Process `items`, `record` each outcome and yield what that returns, as they come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +92,13 @@ class Prepared:
     plan: Plan
     todo: Todo
     manifest: str
+
+    @property
+    def finds_nothing(self) -> bool:
+        """Whether there is no file at all, as after a slip of the keyboard, and no folder yet."""
+        plan = self.plan
+        is_empty = not (plan.files or plan.skipped or plan.linked_folders)
+        return is_empty and not os.path.isdir(self.settings.out)
 
     def other_options(self) -> list[str]:
         """Name how existing outputs were made, where that is otherwise than this run would."""
@@ -144,11 +151,16 @@ def make_engine(settings: Settings) -> Engine:
     return LocalEngine(settings.num_workers)
 
 
-def carry_out(prepared: Prepared, engine: Engine) -> Generator[Outcome]:
+def carry_out(
+    prepared: Prepared, engine: Engine, seen: Callable[[Outcome], None]
+) -> Generator[Outcome]:
     """Do what is to be done and yield each outcome as it comes, those that need no work first.
 
     What was settled by earlier runs is left out; ends early, after the outcome that tells why, when
-    no further file could be written.
+    no further file could be written. Where nothing is found no manifest is begun.
+
+    `seen` is called with each outcome as soon as its row is written, from any thread: also with
+    those that an interrupted consumer is not given any more.
 
     Raises
     ------
@@ -158,18 +170,36 @@ def carry_out(prepared: Prepared, engine: Engine) -> Generator[Outcome]:
         If the manifest's name is that of another file, or no scheduler answers.
     """
     settings, plan, todo = prepared.settings, prepared.plan, prepared.todo
+    if prepared.finds_nothing:
+        for outcome in _without_work(plan):
+            seen(outcome)
+            yield outcome
+        return
     with ManifestWriter(prepared.manifest, settings.job) as manifest:
+
+        def record(outcome: Outcome) -> Outcome:
+            try:
+                manifest.add(outcome)
+            except OSError as error:  # no further file makes sense
+                reason = f"the manifest cannot be written: {reason_of(error)}"
+                outcome = outcome._replace(
+                    status="failed", reason=reason, passing=True, ends_run=True
+                )
+            seen(outcome)
+            return outcome
+
         if settings.job.digest() not in todo.known_options:
             manifest.add_options(settings.job)
-        for outcome in _without_work(plan):
-            manifest.add(outcome)
-            yield outcome
         for path in plan.linked_folders:
             manifest.add(Outcome(path, "", "skipped", "link to a folder, not followed"))
+        for outcome in map(record, _without_work(plan)):
+            yield outcome
+            if outcome.ends_run:
+                return
         if not todo.todo:
             return
         with workspace(settings.out) as folder:
-            work = engine.run(todo.items(), settings.job, os.path.abspath(folder), manifest.add)
+            work = engine.run(todo.items(), settings.job, os.path.abspath(folder), record)
             with contextlib.closing(work):
                 for outcome in work:
                     yield outcome

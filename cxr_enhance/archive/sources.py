@@ -30,7 +30,7 @@ def read_list(path: str, column: str | None = None) -> list[str]:
     Raises
     ------
     ValueError
-        If the column is missing or not chosen, or the list is empty.
+        If the column is missing or not chosen, or the list is empty or holds a NUL.
     OSError
         If the list cannot be read.
     """
@@ -43,6 +43,8 @@ def read_list(path: str, column: str | None = None) -> list[str]:
                 names = _column(file, path, column, "\t" if extension == ".tsv" else ",")
             else:
                 names = _plain(file)
+    if any("\0" in name for name in names):
+        raise ValueError(f"`--from` must name a list of one file a line; got {path!r} with NUL.")
     if not names:
         raise ValueError(f"`--from` must name a list of at least one file; got {path!r}, empty.")
     return names

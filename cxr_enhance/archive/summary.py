@@ -42,7 +42,7 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
             error = _QUOTED.sub("...", str(row.get("error") or ""))
             kind = (row["status"], error, str(row.get("params")), str(row.get("version")))
             number = kinds.setdefault(kind, len(kinds))
-            name = str(row.get("input"))
+            name = row["input"]
             known = last.get(name)
             last[name] = number
             counts[number] += 1

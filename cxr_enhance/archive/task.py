@@ -16,7 +16,7 @@ from cxr_enhance.archive.outcome import Outcome, ends_run, is_passing, reason_of
 from cxr_enhance.io._atomic import write_atomically
 from cxr_enhance.io._opencv import load_cv2
 from cxr_enhance.io.dicom_write import derived_dicom
-from cxr_enhance.io.read import decode_image, read_if_image
+from cxr_enhance.io.read import decode_image, read_if_image, read_start
 from cxr_enhance.io.write import encode_image
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def process(
         if data is None:
             if not _should_be_image(item):
                 return outcome._replace(status="skipped", reason="no image")
-            with open(item.source, "rb") as file:
-                data = file.read(1 << 26)  # decode_image has the words for what it is not
+            data = read_start(item.source)  # decode_image has the words for what it is not
         if stopped():
             return None
         decoded = decode_image(data, job.read)

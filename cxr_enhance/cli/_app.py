@@ -7,37 +7,13 @@ from typing import Annotated
 
 import typer
 
-from cxr_enhance._version import __version__
+from cxr_enhance.cli._program import new_program
 from cxr_enhance.cli._run_command import run
 
-app = typer.Typer(
-    name="cxr-enhance",
-    help="Enhance chest radiographs: white balance, gray, CLAHE, with OpenCV's exact bytes.",
-    epilog="Research software, not a medical device.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+app = new_program(
+    "cxr-enhance",
+    "Enhance chest radiographs: white balance, gray, CLAHE, with OpenCV's exact bytes.",
 )
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"cxr-enhance {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options_of_the_program(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
-        ),
-    ] = False,
-) -> None:
-    """Enhance chest radiographs: white balance, gray, CLAHE, with OpenCV's exact bytes."""
 
 
 app.command()(run)

@@ -41,7 +41,7 @@ def errors_exit_with(status: int) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, ImportError) as error:
-        complain(f"Error: {printable(str(error))}")
+        complain("Error: " + "\n".join(map(printable, str(error).split("\n"))))
         raise typer.Exit(status) from error
     except OSError as error:
         name = "" if error.filename is None else f"{printable(os.fsdecode(error.filename))}: "

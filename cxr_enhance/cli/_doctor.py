@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,9 +19,13 @@ from cxr_enhance._self_check import run_self_check
 from cxr_enhance._version import __version__
 from cxr_enhance.cli import _console
 from cxr_enhance.io._opencv import installed_wheels, load_cv2, one_wheel_cure
+from cxr_enhance.io._pydicom import INSTALL, INSTALL_GPL, decoders_here, load_pydicom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_SAFE_PYDICOM = "3.0.2"  # its security release
+_GPL_KIND = "JPEG 12 bits"
 
 
 class _Finding(NamedTuple):
@@ -56,6 +61,7 @@ def _findings() -> Iterator[_Finding]:
         else str(directory),
     )
     yield from _opencv_findings()
+    yield from _dicom_findings()
     yield _self_check_finding()
 
 
@@ -71,6 +77,34 @@ def _opencv_findings() -> Iterator[_Finding]:
         yield _Finding("wheels", text, is_problem=True)
     else:
         yield _Finding("wheels", listed or "no OpenCV wheel")
+
+
+def _dicom_findings() -> Iterator[_Finding]:
+    try:
+        version = str(load_pydicom().__version__)
+        decoders = decoders_here()
+    except ImportError as error:
+        yield _Finding("pydicom", str(error), is_problem=True)
+        return
+    if _numbers(version) < _numbers(_SAFE_PYDICOM):
+        cure = f"Files can harm those before {_SAFE_PYDICOM}. Install it anew with: {INSTALL}"
+        yield _Finding("pydicom", f"{version}. {cure}", is_problem=True)
+    else:
+        yield _Finding("pydicom", version)
+    listed = ", ".join(f"{name} by {plugins[0]}" for name, plugins in decoders.items() if plugins)
+    yield _Finding("decoders", listed or "none")
+    for name, plugins in decoders.items():
+        if plugins:
+            continue
+        is_gpl = name == _GPL_KIND
+        cure = f"Install one with: {INSTALL_GPL if is_gpl else INSTALL}"
+        licence = "; those there are have the GPL" if is_gpl else ""
+        text = f"none for {name}{licence}. {cure}"
+        yield _Finding("decoders", text, is_problem=not is_gpl)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", version)[:3]]
 
 
 def _self_check_finding() -> _Finding:

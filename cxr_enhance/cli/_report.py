@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -35,16 +36,18 @@ class Tally:
         self.notes = 0
         self.ended_early = False
         self._keep = keep
+        self._lock = threading.Lock()
         for outcome in prepared.todo.settled_outcomes():
             self._count(outcome)
             self.failed_before += outcome.status == "failed"
 
     def add(self, outcome: Outcome) -> None:
-        """Count one outcome of this run."""
-        self._count(outcome)
-        self.worked_on += bool(outcome.target)
-        self.notes += bool(outcome.notes)
-        self.ended_early |= outcome.ends_run
+        """Count one outcome of this run; from any thread."""
+        with self._lock:
+            self._count(outcome)
+            self.worked_on += bool(outcome.target)
+            self.notes += bool(outcome.notes)
+            self.ended_early |= outcome.ends_run
 
     def _count(self, outcome: Outcome) -> None:
         self.counts[outcome.status] += 1
@@ -65,7 +68,10 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
     if status or tally.ended_early:
         word = "interrupted" if status else "ended early"
         parts.append(f"{word} with {len(todo.todo) - tally.worked_on} not done")
-    text = f"{', '.join(parts)} in {seconds:.1f} s; output in {_console.printable(settings.out)}"
+    where = f"output in {_console.printable(settings.out)}"
+    if prepared.finds_nothing:
+        where = "no file was found, nothing was written"
+    text = f"{', '.join(parts)} in {seconds:.1f} s; {where}"
     lines = [text]
     if settings.shard is not None:
         lines.append(f"part {settings.shard.number} of {settings.shard.total}")

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.outcome import Outcome
     from cxr_enhance.cli._options import EnhanceOptions, JobOptions
 
+_OUT_RULE = "`--out` must be a folder or a name where one can be made"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
@@ -84,7 +86,7 @@ class RunOptions:
             manifest=self.manifest,
             shard=shard_of(self.shard),
         )
-        _check_folders(settings, make=not self.dry_run)
+        _check_folders(settings)
         return archive.absolute(settings) if self.engine == "dask" else settings
 
 
@@ -93,11 +95,15 @@ def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
     started = time.perf_counter()
     with _console.errors_exit_with(_console.WRONG_USAGE):
         settings = options.to_settings(enhance, job)
-    prepared = archive.prepare(settings)
+    with _console.errors_exit_with(_console.FAILED):
+        prepared = archive.prepare(settings)
     if options.dry_run:
         for line in dry_run_lines(prepared, as_json=options.as_json, quiet=options.quiet):
             _console.say(line)
         return 0
+    if not prepared.finds_nothing:
+        with _console.errors_exit_with(_console.WRONG_USAGE):
+            _make_folder(settings.out)
     with _console.errors_exit_with(_console.FAILED):
         _console.load_quiet_opencv()
         engine = archive.make_engine(settings)
@@ -115,28 +121,36 @@ def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
         _console.say(json.dumps(as_dict(prepared, tally, seconds, status)))
     elif not options.quiet:
         _console.say(summary(prepared, tally, seconds, status))
-    status = status or (_console.FAILED if tally.counts["failed"] else 0)
-    if engine.is_busy:  # a step that cannot be interrupted; outputs appear whole or not at all
-        _console.leave_at_once(status)
-    return status
+    # Unloading what is loaded can take a second, and a step under way longer; outputs appear whole
+    # or not at all, and the manifest is closed.
+    if status or engine.is_busy:
+        _console.leave_at_once(status or _console.FAILED)
+    return _console.FAILED if tally.counts["failed"] else 0
 
 
-def _check_folders(settings: archive.Settings, *, make: bool) -> None:
+def _check_folders(settings: archive.Settings) -> None:
     inputs, out = settings.inputs, settings.out
     if not out or not all(inputs):
         raise ValueError("`INPUT` and `--out` must name files and folders; got ''.")
     for path in inputs:
         if os.path.isdir(path) and os.path.isdir(out) and os.path.samefile(path, out):
             raise ValueError(f"`--out` must not be an input folder; got {out!r}.")
-    if not make:
-        return
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise ValueError(f"{_OUT_RULE}; got {out!r}: it is no folder.")
+    manifest = settings.manifest
+    if manifest is not None and (
+        os.path.isdir(manifest) or not os.path.isdir(os.path.dirname(manifest) or ".")
+    ):
+        raise ValueError(
+            f"`--manifest` must name a file in a folder that exists; got {manifest!r}."
+        )
+
+
+def _make_folder(out: str) -> None:
     try:
         os.makedirs(out, exist_ok=True)
     except OSError as error:
-        raise ValueError(
-            f"`--out` must be a folder or a name where one can be made; got {out!r}: "
-            f"{'it is a file' if isinstance(error, FileExistsError) else error.strerror}."
-        ) from error
+        raise ValueError(f"{_OUT_RULE}; got {out!r}: {error.strerror}.") from error
     if not os.access(out, os.W_OK | os.X_OK):
         raise ValueError(f"`--out` must be a folder that you may write to; got {out!r}.")
 
@@ -144,9 +158,9 @@ def _check_folders(settings: archive.Settings, *, make: bool) -> None:
 def _carry_out(
     prepared: archive.Prepared, engine: archive.Engine, tally: Tally, quiet: bool
 ) -> None:
-    """Do the work, name each failure at once, and count."""
+    """Do the work, count, and name each failure at once."""
     hidden = quiet or not _console.is_terminal()
-    work = archive.carry_out(prepared, engine)
+    work = archive.carry_out(prepared, engine, tally.add)
     with (
         warnings.catch_warnings(),
         contextlib.closing(work),
@@ -157,7 +171,6 @@ def _carry_out(
         # Odd headers are reported in the manifest's notes; pydicom's own words add nothing.
         warnings.filterwarnings("ignore", module=r"pydicom\b")
         for outcome in work:
-            tally.add(outcome)
             if outcome.status == "failed":
                 with tqdm.external_write_mode(sys.stderr):
                     _complain_of(outcome)

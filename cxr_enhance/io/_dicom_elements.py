@@ -1,7 +1,8 @@
 """DICOM's file structure to raw elements, in time and memory bounded by the file's own size.
 
-Knows tags and lengths, not what an image is. Sequences are stepped over without recursion; only
-the first item of the two lookup tables is opened.
+Knows tags and lengths, not what an image is. Sequences are stepped over without recursion; opened
+are only the first item of the two lookup tables, and of the functional groups of enhanced files the
+items that say how a frame is shown.
 """
 
 from __future__ import annotations
@@ -9,18 +10,25 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io._signatures import RULE
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 PIXEL_DATA, EXTENDED_OFFSETS = 0x7FE00010, 0x7FE00001
 TRANSFER_SYNTAX = 0x00020010
 MODALITY_LUT, VOI_LUT = 0x00283000, 0x00283010
+SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230
+PIXEL_VALUE_TRANSFORMATION, FRAME_VOI_LUT = 0x00289145, 0x00289132
 LUT_DESCRIPTOR, LUT_DATA = 0x00283002, 0x00283006
 
 IMPLICIT_LITTLE, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 EXPLICIT_LITTLE, DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"
 
+# Window center, width and function, rescale intercept and slope.
+_LIFTED = frozenset((0x00281050, 0x00281051, 0x00281056, 0x00281052, 0x00281053))
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _LONG_VRS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN",
@@ -48,7 +56,8 @@ class Elements:
     order : {"<", ">"}
         Byte order.
     found : dict of int to Element
-        By tag; sequences, but for the lookup tables, are left out.
+        By tag; sequences, but for the lookup tables, are left out. What functional groups say of
+        the rescale and window of the frame stands here as if it stood at the top level.
     tables : dict of int to dict of int to Element
         The first item of each lookup table.
     pixels : memoryview or None
@@ -71,8 +80,8 @@ class _Cut(Exception):  # noqa: N818 - never seen outside this module
     """The file ends before the element does."""
 
 
-def read_elements(data: bytes) -> Elements:
-    """Step through a DICOM file's elements.
+def read_elements(data: bytes | mmap, frame: int = 0) -> Elements:
+    """Step through a DICOM file's elements, for one of its frames.
 
     Raises
     ------
@@ -85,7 +94,7 @@ def read_elements(data: bytes) -> Elements:
     try:
         start = _read_meta(view, start, elements)
         view, start, explicit = _data_set(view, start, elements)
-        _Walk(view, elements, explicit).run(start)
+        _Walk(view, elements, explicit).run(start, frame)
     except _Cut as error:
         raise ValueError(f"{RULE}; got a DICOM file cut short or damaged: {error}.") from None
     return elements
@@ -134,7 +143,7 @@ class _Walk:
         self.view, self.elements, self.explicit = view, elements, explicit
         self.steps = 0
 
-    def run(self, position: int) -> None:
+    def run(self, position: int, frame: int) -> None:
         """Fill `elements` from the element at `position` to the pixel data or the end."""
         view, elements = self.view, self.elements
         while position < len(view):
@@ -147,9 +156,11 @@ class _Walk:
             if position > len(view):
                 raise _Cut(_beyond(tag, length, view))
             if tag in (MODALITY_LUT, VOI_LUT):
-                item = self.first_item(value, position)
-                if item is not None:
-                    elements.tables[tag] = item
+                self.take_table(tag, view[value:position])
+            elif tag == SHARED_GROUPS:
+                self.take_group(view[value:position], 0)
+            elif tag == FRAME_GROUPS and not self.take_group(view[value:position], frame):
+                elements.notes.append(f"no functional group of frame {frame}")
             elif not undefined and vr != "SQ":
                 elements.found[tag] = Element(vr, view[value:position])
 
@@ -169,9 +180,28 @@ class _Walk:
         elements.pixels_vr = vr
         elements.pixels = view[value:] if elements.is_encapsulated else view[value : value + length]
 
-    def skip_items(self, position: int) -> int:
-        """Step over a sequence of undefined length, and those within it, without recursion."""
-        in_sequence = [True]  # a level is a sequence or an item of one
+    def take_table(self, tag: int, sequence: memoryview) -> None:
+        item = self.item(sequence)
+        if item is not None:
+            self.elements.tables[tag] = item
+
+    def take_group(self, sequence: memoryview, index: int) -> bool:
+        """Lift what one item of functional groups says of rescale and VOI to the top level."""
+        group = self.item(sequence, index)
+        if group is None:
+            return False
+        for tag in (PIXEL_VALUE_TRANSFORMATION, FRAME_VOI_LUT):
+            macro = group.get(tag)
+            for inner, element in ((macro and self.item(macro.value)) or {}).items():
+                if inner == VOI_LUT:
+                    self.take_table(inner, element.value)
+                elif inner in _LIFTED:
+                    self.elements.found[inner] = element
+        return True
+
+    def skip_items(self, position: int, *, within_item: bool = False) -> int:
+        """Step over a sequence or item of undefined length, and all within, without recursion."""
+        in_sequence = [not within_item]  # a level is a sequence or an item of one
         while in_sequence:
             if len(in_sequence) > 2 * _DEEPEST:
                 raise ValueError(
@@ -191,22 +221,34 @@ class _Walk:
                     raise _Cut(_beyond(tag, length, self.view))
         return position
 
-    def first_item(self, start: int, end: int) -> dict[int, Element] | None:
-        if start + 8 > end:
-            return None
-        tag, _, length, position = self.header(start)
-        if tag != _ITEM:
-            return None
-        if length != _UNDEFINED:
-            end = min(end, position + length)
-        item = {}
-        while position < end:
+    def item(self, sequence: memoryview, index: int = 0) -> dict[int, Element] | None:
+        """Open one item of a sequence; None where it has none such."""
+        inner = _Walk(sequence, self.elements, self.explicit)
+        inner.steps = self.steps
+        found, position = None, 0
+        for _ in range(index + 1):
+            if position + 8 > len(sequence):
+                return None
+            tag, _, length, value = inner.header(position)
+            if tag != _ITEM:
+                return None
+            undefined = length == _UNDEFINED
+            position = inner.skip_items(value, within_item=True) if undefined else value + length
+            found = sequence[value:position]
+        inner.view = found if found is not None else sequence[:0]
+        item = inner.all_elements()
+        self.steps = inner.steps
+        return item
+
+    def all_elements(self) -> dict[int, Element]:
+        """Give every element of an item, sequences as their bytes."""
+        item, position = {}, 0
+        while position < len(self.view):
             tag, vr, length, value = self.header(position)
             if tag in (_ITEM_END, _SEQUENCE_END):
                 break
-            undefined = length == _UNDEFINED
-            position = self.skip_items(value) if undefined else value + length
-            if position > end:
+            position = self.skip_items(value) if length == _UNDEFINED else value + length
+            if position > len(self.view):
                 raise _Cut(_beyond(tag, length, self.view))
             item[tag] = Element(vr, self.view[value:position])
         return item

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxr_enhance.io._decode_apart import decode_apart
 from cxr_enhance.io._dicom_elements import EXTENDED_OFFSETS, fragments_of
 from cxr_enhance.io._dicom_header import is_big_endian
 from cxr_enhance.io._headers import Size, jpeg_size
-from cxr_enhance.io._pydicom import cure_for, decoder_for, load_pydicom
+from cxr_enhance.io._pydicom import cure_for, decoder_for, load_pydicom, may_end_its_process
 from cxr_enhance.io._signatures import RULE
 
 if TYPE_CHECKING:
@@ -168,11 +169,15 @@ def _decoded(data: bytes, header: DicomHeader) -> Image:
     reasons: list[str] = []
     for plugin in plugins:
         try:
-            image, _ = decoder.as_array(capsule, index=0, decoding_plugin=plugin, **options)
-        except MemoryError:
+            if may_end_its_process(plugin, header.transfer_syntax):
+                image = decode_apart(header.transfer_syntax, plugin, capsule, options)
+            else:
+                image, _ = decoder.as_array(capsule, index=0, decoding_plugin=plugin, **options)
+        except (MemoryError, KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:  # decoders raise whatever they like on damaged data
-            reasons.append(f"{plugin}: {_first_line(error)}")
+        # Decoders raise whatever they like on damaged data; those in Rust no mere Exception.
+        except BaseException as error:
+            reasons.append(f"{plugin}: {_first_line(error).removeprefix(f'{plugin}: ')}")
         else:
             return _as_words(image, header)
     raise ValueError(
@@ -187,7 +192,7 @@ def _as_words(image: Any, header: DicomHeader) -> Image:
     return np.ascontiguousarray(image.astype(kind, copy=False))
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     """First sentence that tells something; pydicom's own is "unable to decode as exceptions"."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__)[:200]

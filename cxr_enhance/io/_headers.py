@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 _TIFF_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
 _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 256, 257, 258, 262, 339
@@ -29,7 +32,7 @@ class TiffPage(NamedTuple):
     white_is_zero: bool
 
 
-def declared_size(data: bytes, name: str) -> Size | None:
+def declared_size(data: bytes | mmap, name: str) -> Size | None:
     """Size that an image file of the format `name` declares; None where it tells none."""
     try:
         if name == "PNG":
@@ -48,7 +51,7 @@ def declared_size(data: bytes, name: str) -> Size | None:
     return None if page is None else page.size
 
 
-def jpeg_size(data: bytes) -> Size | None:
+def jpeg_size(data: bytes | mmap) -> Size | None:
     """Size of a JPEG or JPEG-LS stream."""
     start = jpeg_frame(data)
     if start is None:
@@ -57,7 +60,7 @@ def jpeg_size(data: bytes) -> Size | None:
     return Size(width, height)
 
 
-def jpeg_frame(data: bytes) -> int | None:
+def jpeg_frame(data: bytes | mmap) -> int | None:
     """Where the frame header of a JPEG begins; all of it lies within `data`."""
     position = 2
     while position + 10 <= len(data):
@@ -73,7 +76,7 @@ def jpeg_frame(data: bytes) -> int | None:
     return None
 
 
-def _webp_size(data: bytes) -> Size | None:
+def _webp_size(data: bytes | mmap) -> Size | None:
     kind = data[12:16]
     if kind == b"VP8 ":
         width, height = struct.unpack_from("<HH", data, 26)
@@ -87,12 +90,12 @@ def _webp_size(data: bytes) -> Size | None:
     return None
 
 
-def png_is_gray(data: bytes) -> bool:
+def png_is_gray(data: bytes | mmap) -> bool:
     """Tell whether a PNG's own colour type is gray, with or without alpha."""
     return len(data) > 25 and data[25] in _PNG_GRAY_TYPES
 
 
-def png_is_whole(data: bytes) -> bool:
+def png_is_whole(data: bytes | mmap) -> bool:
     """Tell whether a PNG's chunks reach its closing IEND; what follows does not matter."""
     position = 8
     while position + 12 <= len(data):
@@ -103,7 +106,7 @@ def png_is_whole(data: bytes) -> bool:
     return False
 
 
-def tiff_first_page(data: bytes) -> TiffPage | None:
+def tiff_first_page(data: bytes | mmap) -> TiffPage | None:
     """Read the first directory of a TIFF or BigTIFF; None where it lies outside `data`."""
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
@@ -129,7 +132,7 @@ def tiff_first_page(data: bytes) -> TiffPage | None:
     )
 
 
-def _tiff_values(data: bytes, order: str, position: int, offset_code: str) -> list[int]:
+def _tiff_values(data: bytes | mmap, order: str, position: int, offset_code: str) -> list[int]:
     kind, count = struct.unpack_from(order + "H" + offset_code, data, position + 2)
     field = position + 4 + struct.calcsize(order + offset_code)
     code = _TIFF_TYPES.get(kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 1 << 28
 """Most pixels that an image may have unless the caller says otherwise: 16,384 x 16,384."""
+
+
+def check_name(path: str | os.PathLike[str], argument: str) -> None:
+    """Refuse names that no file can have; the system's own words name no argument."""
+    name = os.fspath(path)
+    if "\0" in name:
+        raise ValueError(f"`{argument}` must be a file's name without NUL; got {name!r}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,22 @@ if TYPE_CHECKING:
 INSTALL = 'pip install "cxr-enhance[cli]"'
 INSTALL_GPL = 'pip install "cxr-enhance[dicom-gpl]"'
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
+_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 _FULL_JPEG = (  # the kinds of JPEG of which gdcm reads most and pylibjpeg-libjpeg all
     "1.2.840.10008.1.2.4.50",
-    "1.2.840.10008.1.2.4.51",
+    _JPEG_EXTENDED,
     "1.2.840.10008.1.2.4.57",
     "1.2.840.10008.1.2.4.70",
 )
+_KINDS = {  # one of each family; its others are decoded by the same plugins
+    "JPEG": "1.2.840.10008.1.2.4.50",
+    "JPEG 12 bits": _JPEG_EXTENDED,
+    "JPEG lossless": "1.2.840.10008.1.2.4.70",
+    "JPEG-LS": "1.2.840.10008.1.2.4.80",
+    "JPEG 2000": "1.2.840.10008.1.2.4.90",
+    "HTJ2K": "1.2.840.10008.1.2.4.201",
+    "RLE": "1.2.840.10008.1.2.5",
+}
 # Fastest first: JPEG-LS 4 times faster than with gdcm, RLE 10 times faster than with pydicom.
 _ORDER = ("pyjpegls", "pylibjpeg", "gdcm", "pillow", "pydicom")
 _quiet = threading.Lock()
@@ -71,6 +81,32 @@ def cure_for(transfer_syntax: str, tried: list[str]) -> str:
     if transfer_syntax in _JPEG_LS and "pyjpegls" not in tried:
         return f" A decoder of more kinds of JPEG-LS: {INSTALL}"
     return ""
+
+
+def decoders_here() -> dict[str, list[str]]:
+    """Name the plugins that decode each kind of compressed pixels here, fastest first.
+
+    Raises
+    ------
+    ImportError
+        If pydicom is missing.
+    """
+    get_decoder = load_pydicom("pydicom.pixels").get_decoder
+    found = {}
+    for name, transfer_syntax in _KINDS.items():
+        try:
+            plugins = sorted(get_decoder(transfer_syntax).available_plugins, key=_ORDER.index)
+        except NotImplementedError:  # a pydicom before the syntax was known
+            plugins = []
+        if transfer_syntax == _JPEG_EXTENDED:  # the others read its 8 bits only
+            plugins = [plugin for plugin in plugins if plugin == "pylibjpeg"]
+        found[name] = plugins
+    return found
+
+
+def may_end_its_process(plugin: str, transfer_syntax: str) -> bool:
+    """Tell whether a plugin is known to crash on damaged frames; see `_decode_apart`."""
+    return plugin == "gdcm" or (plugin == "pylibjpeg" and transfer_syntax in _FULL_JPEG)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from cxr_enhance.io._signatures import RULE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from mmap import mmap
 
     from cxr_enhance._types import Image
     from cxr_enhance.io._dicom_header import DicomHeader
@@ -57,9 +58,9 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     values are those of pydicom's ``apply_modality_lut`` and ``apply_voi_lut``, with the range that
     the header allows moved to 0..2**bits - 1, rounded half to even: nothing changes for unsigned
     data without rescale, signed data lose their negative offset. Spare bits above the stored ones
-    are ignored. Transforms in functional groups of enhanced multi-frame files are not.
+    are ignored. In enhanced multi-frame files those of the frame's functional groups count.
     """
-    elements = read_elements(data)
+    elements = read_elements(data, options.frame)
     header = read_header(elements)
     options.check_size("DICOM image", Size(header.width, header.height))
     notes = elements.notes
@@ -78,7 +79,7 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     return Decoded(words, notes, was_inverted=header.photometric == "MONOCHROME1")
 
 
-def dicom_header(data: bytes) -> tuple[DicomHeader, list[str]]:
+def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
     """Describe a DICOM file without decoding it; see `image_info`."""
     elements = read_elements(data)
     header = read_header(elements)

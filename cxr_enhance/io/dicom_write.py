@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 # What described the pixels that are replaced.
 _OUTDATED = (
     "PlanarConfiguration", "NumberOfFrames", "FrameIncrementPointer", "WindowCenter", "WindowWidth",
@@ -25,7 +27,7 @@ _OUTDATED = (
     "LargestImagePixelValue", "SmallestPixelValueInSeries", "LargestPixelValueInSeries",
     "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelDataProviderURL", "PixelAspectRatio",
     "ICCProfile", "IconImageSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
-    "EncapsulatedPixelDataValueTotalLength", "OriginalAttributesSequence",
+    "EncapsulatedPixelDataValueTotalLength", "OriginalAttributesSequence", *_GROUPS,
 )  # fmt: skip
 # What a file keeps when its identity is stripped: technique and geometry, no names, dates, places,
 # free text or UIDs. Everything else goes, private elements too.
@@ -81,8 +83,8 @@ def derived_dicom(image: Image, source: bytes, *, description: str, strip_identi
         except Exception as error:  # pydicom raises many things for elements it cannot take over
             raise ValueError(
                 f"{RULE} whose header can be written again for --format dicom; got "
-                f"{type(error).__name__}: {' '.join(str(error).split())[:200]}."
-            ) from error
+                f"{type(error).__name__}{_place_in(str(error))}."
+            ) from None
 
 
 def _derived(image: Image, source: bytes, description: str, strip_identity: bool) -> bytes:
@@ -94,11 +96,15 @@ def _derived(image: Image, source: bytes, description: str, strip_identity: bool
         data_set = _secondary_capture(pydicom, image, digest)
     study, series = data_set.get("StudyInstanceUID"), data_set.get("SeriesInstanceUID")
     old_size = (int(data_set.Rows), int(data_set.Columns))
+    is_enhanced = any(keyword in data_set for keyword in _GROUPS)
     _scale_spacing(data_set, old_size, image.shape[:2])
     if strip_identity:
         data_set = _stripped(pydicom, data_set, str(study or digest), str(series or digest))
     else:
         _refer_to_source(pydicom, data_set)
+        _mend_group_uids(data_set, digest)
+    if is_enhanced or not _is_uid(data_set.get("SOPClassUID")):
+        data_set.SOPClassUID = _SECONDARY_CAPTURE  # one frame alone is no enhanced object
     for keyword in _OUTDATED:
         if keyword in data_set:
             del data_set[keyword]
@@ -178,7 +184,7 @@ def _stripped(pydicom: Any, data_set: Any, study: str, series: str) -> Any:
 
 
 def _refer_to_source(pydicom: Any, data_set: Any) -> None:
-    if "SOPInstanceUID" not in data_set or "SOPClassUID" not in data_set:
+    if not (_is_uid(data_set.get("SOPInstanceUID")) and _is_uid(data_set.get("SOPClassUID"))):
         return
     item = pydicom.Dataset()
     item.ReferencedSOPClassUID = data_set.SOPClassUID
@@ -186,14 +192,31 @@ def _refer_to_source(pydicom: Any, data_set: Any) -> None:
     data_set.SourceImageSequence = [item]
 
 
+def _mend_group_uids(data_set: Any, digest: str) -> None:
+    """Give study and series a UID where theirs is missing or none, the same for all their files."""
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
+        said = data_set.get(keyword)
+        if not _is_uid(said):
+            setattr(data_set, keyword, _uid(str(said or digest), keyword))
+
+
 def _file_meta(pydicom: Any, data_set: Any) -> Any:
-    if "SOPClassUID" not in data_set:
-        data_set.SOPClassUID = _SECONDARY_CAPTURE
     meta = pydicom.dataset.FileMetaDataset()
     meta.MediaStorageSOPClassUID = data_set.SOPClassUID
     meta.MediaStorageSOPInstanceUID = data_set.SOPInstanceUID
     meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
     return meta
+
+
+def _place_in(words: str) -> str:
+    """Find the element that an error of pydicom is about; its words may quote a patient's name."""
+    found = re.search(r"\(([0-9A-Fa-f]{4}), ?([0-9A-Fa-f]{4})\)", words)
+    return f" at element ({found[1]},{found[2]})" if found else ""
+
+
+def _is_uid(value: object) -> bool:
+    text = str(value)
+    return len(text) <= 64 and re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+", text) is not None
 
 
 def _uid(*parts: str) -> str:

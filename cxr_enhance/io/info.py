@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from cxr_enhance.io import _headers
+from cxr_enhance.io._options import check_name
 from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format
 from cxr_enhance.io.dicom import dicom_header
 
@@ -97,6 +99,12 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     --------
     cxr_enhance.read_image
 
+    Notes
+    -----
+    A file is mapped, not read: time and memory are those of its header, however many frames follow
+    (a deflated DICOM file is inflated, to 512 MiB at most). It must not be cut while this looks at
+    it. Of several DICOM frames the window and rescale are the first one's.
+
     Examples
     --------
     >>> from cxr_enhance.io import image_info, write_image
@@ -113,15 +121,24 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
         raise TypeError(
             f"`source` must be a file's name or its bytes; got {type(source).__name__}."
         )
+    check_name(source, "source")
     with open(source, "rb") as file:
-        data = file.read()
+        data = _mapped(file)
     try:
         return _info(data)
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
 
 
-def _info(data: bytes) -> ImageInfo:
+def _mapped(file: BinaryIO) -> bytes | mmap.mmap:
+    """Map a file, so that only its header is read from the disk; what is no file is read."""
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):  # a pipe, or an empty file
+        return file.read()
+
+
+def _info(data: bytes | mmap.mmap) -> ImageInfo:
     name = image_format(data[:HEAD_BYTES])
     if name not in READ:
         got = "an empty file" if not data else name or f"{len(data)} bytes of no image"
@@ -158,7 +175,7 @@ def _dicom_info(header: DicomHeader, notes: list[str]) -> ImageInfo:
     )
 
 
-def _depth(data: bytes, name: str) -> tuple[int | None, int | None]:
+def _depth(data: bytes | mmap.mmap, name: str) -> tuple[int | None, int | None]:
     """Channels and bits a channel, where they stand at a fixed place."""
     if name == "PNG" and len(data) > 25:
         return {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(data[25]), 8 if data[25] == 3 else data[24]

@@ -13,7 +13,7 @@ import numpy as np
 
 from cxr_enhance.io import _headers
 from cxr_enhance.io._opencv import load_cv2
-from cxr_enhance.io._options import MAX_PIXELS, ReadOptions
+from cxr_enhance.io._options import MAX_PIXELS, ReadOptions, check_name
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io._signatures import RULE as _RULE
 from cxr_enhance.io.dicom import Decoded, decode_dicom
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import Image
     from cxr_enhance.io._dicom_tables import Voi
+
+_START_BYTES = 1 << 26
 
 
 def read_image(
@@ -114,8 +116,10 @@ def read_image(
             f"`source` must be a file's name or its bytes; got {type(source).__name__}."
             f"{' Pass its .read().' if hasattr(source, 'read') else ''}"
         )
-    with open(source, "rb") as file:
-        data = file.read()
+    check_name(source, "source")
+    data = read_if_image(source)
+    if data is None:
+        data = read_start(source)
     try:
         decoded = decode_image(data, options)
     except ValueError as error:
@@ -131,6 +135,12 @@ def read_if_image(path: str | os.PathLike[str]) -> bytes | None:
         if image_format(head) is None:
             return None
         return head + file.read()
+
+
+def read_start(path: str | os.PathLike[str]) -> bytes:
+    """Read enough of a file that is no image for `decode_image` to say what it is."""
+    with open(path, "rb") as file:
+        return file.read(_START_BYTES)
 
 
 def _warn(decoded: Decoded, name: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from cxr_enhance._validation import as_kernel_input, check_image
 from cxr_enhance.io._atomic import write_atomically
 from cxr_enhance.io._opencv import load_cv2
+from cxr_enhance.io._options import check_name
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
@@ -96,6 +97,7 @@ def write_image(
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"`path` must be a file's name; got {type(path).__name__}.")
+    check_name(path, "path")
     name = os.fsdecode(path)
     extension = os.path.splitext(name)[1].lower()
     if extension not in _FORMATS:

@@ -17,6 +17,8 @@ import pytest
 
 import cxr_enhance as cxe
 from cxr_enhance.archive import task
+from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.local import LocalEngine
 from cxr_enhance.archive.workspace import workspace
 from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, rows_of
 
@@ -219,3 +221,24 @@ def test_plans_resumes_and_sums_up_within_the_limits_of_a_million_rows(tmp_path)
     assert found["settled"] == found["summarised"] == 10_000
     assert found["cpu_s"] < 60 * 10_000 / 1_000_000
     assert found["peak_mib"] < 500
+
+
+def test_an_interrupted_engine_waits_for_what_is_begun_alone(tmp_path):
+    folder = make_archive(tmp_path / "in", 30)
+    items = [
+        task.Item(str(path), str(tmp_path / "out" / f"{number}.png"), named=True, replace=False)
+        for number, path in enumerate(sorted(folder.rglob("*.png")))
+    ]
+    engine, recorded = LocalEngine(2), []
+
+    def record(outcome):
+        recorded.append(outcome)
+        return outcome
+
+    work = engine.run(items, Job(params=cxe.EnhanceParams()), None, record)
+    next(work)
+    started = time.monotonic()
+    work.close()
+    assert not engine.is_busy
+    assert time.monotonic() - started < 0.5
+    assert len(recorded) == outputs_in(tmp_path / "out") < 30

@@ -174,3 +174,87 @@ def test_nothing_of_the_patient_is_in_manifest_or_report(run, tmp_path, capfd):
     assert "Window Width 0; window left out" in text
     for word in ("Doe", "SECRET", "1970", "Elsewhere", "CHEST"):
         assert word not in text
+
+
+def test_stripping_reaches_private_nested_repeating_and_trailing_elements(enhanced):
+    word, date, root = "Zebediah", "19991231", "1.9.9.9"
+    ds = pydicom.dcmread(io.BytesIO(saved(SOURCE)))
+    for keyword in ("PatientComments", "OperatorsName", "InstitutionAddress", "DeviceSerialNumber",
+                    "ImageComments", "ProtocolName", "StationName", "DerivationDescription",
+                    "OtherPatientNames", "DetectorID", "AcquisitionDeviceProcessingDescription",
+                    "RequestingPhysician"):  # fmt: skip
+        setattr(ds, keyword, word)
+    for keyword in ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate"):
+        setattr(ds, keyword, date)
+    for keyword in ("FrameOfReferenceUID", "DeviceUID", "IrradiationEventUID"):
+        setattr(ds, keyword, f"{root}.1")
+    ds.private_block(0x0011, word, create=True).add_new(1, "LO", word)
+    inner, item = pydicom.Dataset(), pydicom.Dataset()
+    inner.CodeMeaning = item.PatientName = word
+    item.StudyDate, item.ReferencedSOPInstanceUID = date, f"{root}.2"
+    item.ConceptNameCodeSequence = [inner]
+    ds.RequestAttributesSequence = ds.OriginalAttributesSequence = [item]
+    ds.ReferencedImageSequence = ds.ViewCodeSequence = [item]
+    ds.add_new(0x60000022, "LO", word)
+    ds.add_new(0xFFFCFFFC, "OB", word.encode())
+    data = (word * 16).encode() + saved(ds)[128:]  # in the preamble, too
+    path = enhanced(data, "--format", "dicom", "--strip-identity")
+    with open(path, "rb") as file:
+        content = file.read()
+    for trace in (word, date, root, "Doe", "SECRET", "1970", "1.2.3.4"):
+        assert trace.encode() not in content
+
+
+@pytest.mark.parametrize("strip", [False, True])
+@pytest.mark.parametrize("changes", [
+    {}, {"SOPClassUID": "junk..1"}, {"SOPInstanceUID": "0.01." * 20}, {"StudyInstanceUID": None},
+    {"SOPClassUID": None},
+])  # fmt: skip
+def test_a_derived_dicom_is_read_again_with_valid_uids_of_its_own(enhanced, changes, strip):
+    ds = pydicom.dcmread(io.BytesIO(saved(SOURCE)))
+    data = saved(SOURCE)
+    for keyword, value in changes.items():
+        old = ds[keyword].value
+        tag = ds[keyword].tag
+        head = bytes([tag.group & 255, tag.group >> 8, tag.element & 255, tag.element >> 8])
+        place = data.rindex(head + b"UI")
+        size = int.from_bytes(data[place + 6 : place + 8], "little")
+        new = b"" if value is None else (value + "\0" * (len(value) % 2)).encode()
+        written = b"" if value is None else head + b"UI" + len(new).to_bytes(2, "little") + new
+        assert old.encode() in data[place : place + 8 + size]
+        data = data[:place] + written + data[place + 8 + size :]
+    options = ["--strip-identity"] if strip else []
+    derived = pydicom.dcmread(enhanced(data, "--format", "dicom", *options))
+    for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        assert derived[name].value.is_valid, name
+    assert derived.file_meta.MediaStorageSOPClassUID == derived.SOPClassUID
+    assert derived.file_meta.MediaStorageSOPInstanceUID == derived.SOPInstanceUID
+    assert derived.SOPInstanceUID != ds.SOPInstanceUID
+    referred = derived.get("SourceImageSequence", [])
+    assert all(item.ReferencedSOPInstanceUID.is_valid for item in referred)
+    assert_same_image(derived.pixel_array, cxe.enhance(cxe.read_image(data)))
+
+
+def test_one_frame_of_an_enhanced_dicom_is_a_secondary_capture_shown_once(enhanced):
+    voi, item = pydicom.Dataset(), pydicom.Dataset()
+    voi.WindowCenter, voi.WindowWidth = "1800", "900"
+    item.FrameVOILUTSequence = [voi]
+    ds = data_set(np.stack([DEEP, DEEP]), bits=12, PerFrameFunctionalGroupsSequence=[item, item])
+    derived = enhanced(saved(ds), "--format", "dicom")
+    expected = cxe.enhance(cxe.read_image(saved(data_set(
+        DEEP, bits=12, WindowCenter="1800", WindowWidth="900"
+    ))))  # fmt: skip
+    assert_same_image(cxe.read_image(derived), expected)
+    assert pydicom.dcmread(derived).SOPClassUID == "1.2.840.10008.5.1.4.1.1.7"
+
+
+def test_an_error_of_the_header_does_not_quote_it(enhanced, tmp_path, monkeypatch):
+    def quoting(*_, **__):
+        raise TypeError("With tag (0010,0010) got exception: not a name: 'Doe^Jane'")
+
+    data = saved(SOURCE)
+    monkeypatch.setattr(pydicom, "dcmwrite", quoting)
+    enhanced(data, "--format", "dicom", status=1)
+    error = rows_of(tmp_path / "out")[-1]["error"]
+    assert "TypeError at element (0010,0010)" in error
+    assert "Doe" not in error

@@ -15,7 +15,8 @@ from cxr_enhance.archive import manifest as module
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.manifest import ManifestWriter, manifest_family, manifest_path, read_rows
 from cxr_enhance.archive.outcome import Outcome
-from cxr_enhance.archive.plan import Shard
+from cxr_enhance.archive.plan import Shard, plan_files
+from cxr_enhance.archive.resume import sort_out
 from cxr_enhance.archive.summary import summarise
 
 JOB = Job(params=EnhanceParams())
@@ -101,6 +102,45 @@ def test_a_full_disk_leaves_no_part_of_a_row(tmp_path, monkeypatch):
             writer.add(outcome("b.png"))
         monkeypatch.undo()
     assert path.read_bytes() == before
+
+
+def test_a_row_that_comes_after_the_end_goes_nowhere(tmp_path):
+    with ManifestWriter(str(tmp_path / "m.jsonl"), JOB) as writer:
+        writer.add(outcome("a.png"))
+    with (
+        open(tmp_path / "other", "wb"),  # may be given the number that the manifest had
+        pytest.raises(OSError, match=r"m\.jsonl"),
+    ):
+        writer.add(outcome("b.png"))
+    assert (tmp_path / "other").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\0" * 40, b"null", b"[]", b'{"status": 5}',
+        b'{"status": "odd", "input": "x", "output": ""}',
+        b'{"status": "written"}', b'{"status": "written", "input": 7}',
+        b'{"status": "written", "input": ["0.png"], "output": {}}',
+        b'{"status": "failed", "input": "0.png", "output": "", "seconds": "long"}',
+        b'{"status": "run", "params": ["x"], "options": "none"}',
+        b'{"status": "written", "input": "0.png", "output": "", "input_size": 1e400}',
+        b'{"status": "written", "input": "x.png", "output": "out/x.png", "output_size": '
+        b"123456789012345678901234567890}",
+        b"\xff\xfe{", b"[" * 100_000,
+    ],
+)  # fmt: skip
+def test_lines_that_someone_spoilt_are_passed_over(tmp_path, line):
+    path = tmp_path / "m.jsonl"
+    write_many(str(path), 0, 2)
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    write_many(str(path), 2, 1)
+    rows = [row["input"] for row in read_rows(str(path)) if row["status"] == "written"]
+    assert [name for name in dict.fromkeys(rows) if name != "x.png"] == ["0.png", "1.png", "2.png"]
+    assert summarise([str(path)])["files"]["written"] in (3, 4)
+    (tmp_path / "in").mkdir()
+    plan = plan_files([str(tmp_path / "in")], "out", ".png", listed=["0.png", "x.png"])
+    sort_out(plan.files, [str(path)], JOB, overwrite=False, retry_failed=False)
 
 
 def test_something_else_than_a_manifest_is_left_alone(tmp_path):

@@ -88,6 +88,17 @@ def test_equal_names_of_equally_named_folders_stay_distinct(tree):
     assert all(name.startswith("a_png_scans_") for name in names)
 
 
+def test_names_do_not_depend_on_where_the_source_lies(tree):
+    names = []
+    for place in ("one", "another/deeper"):
+        for name in ("Scan.jpg", "scan.jpg", "SCAN.JPG", "sub/scan.jpg"):
+            tree(f"{place}/x/scans/{name}", f"{place}/y/scans/{name}")
+        sources = targets([f"{place}/x/scans", f"{place}/y/scans"])
+        names.append({source.removeprefix(place): name for source, name in sources.items()})
+    assert names[0] == names[1]
+    assert len(set(map(str.lower, names[0].values()))) == 8
+
+
 def test_a_file_and_a_folder_do_not_meet(tree):
     tree("in/a.png/inner.jpg", "in/a.jpg")
     assert targets(["in"]) == {"in/a.jpg": "a_jpg.png", "in/a.png/inner.jpg": "a.png/inner.png"}

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 import cxr_enhance as cxe
+from cxr_enhance.cli import main
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.compare import assert_same_image
 from tests.cxr_enhance.archive.conftest import contents, make_archive, rows_of
@@ -203,9 +204,15 @@ def test_lists_of_files_are_read_and_their_tree_kept(run, archive, tmp_path, kin
         (["x", "--strip-identity"], "`--strip-identity` must be given with --format dicom only"),
         (["x", "--quality", "90"], "`--quality` must be given with --format jpeg only"),
         (["x", "--max-pixels", "0"], "`max_pixels` must be at least 1; got 0"),
+        (
+            ["x", "--manifest", "."],
+            "`--manifest` must name a file in a folder that exists; got '.'",
+        ),
+        (["x", "--manifest", "no/m"], "`--manifest` must name a file in a folder that exists; got"),
         (["x", "--frame", "-1"], "`frame` must be at least 0; got -1"),
         (["x", "--preset", "mimic-cxr-jpg", "--clip-limit", "1"], "`--preset mimic-cxr-jpg` must"),
         (["--from", "empty.txt"], "`--from` must name a list of at least one file"),
+        (["--from", "nul.txt"], "`--from` must name a list of one file a line; got 'nul.txt' with"),
         (["--from", "two.csv"], "`--column` must name the column of 'two.csv' that holds the f"),
         (["--from", "two.csv", "--column", "c"], "`--column` must be one of a, b; got 'c'"),
     ],
@@ -213,6 +220,7 @@ def test_lists_of_files_are_read_and_their_tree_kept(run, archive, tmp_path, kin
 def test_contradictions_are_sentences_and_status_2(run, tmp_path, monkeypatch, options, sentence):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "nul.txt").write_text("a.png\0b.png\0")
     (tmp_path / "two.csv").write_text("a,b\n1,2\n")
     status, _, err = run(*options, "--out", "out")
     assert status == 2
@@ -226,3 +234,17 @@ def test_a_manifest_that_is_another_file_is_a_sentence(run, archive, tmp_path):
     assert status == 1
     assert "`--manifest` must name a new file or a manifest" in err
     assert (tmp_path / "diary.txt").read_text() == "dear diary\n"
+
+
+def test_an_input_that_is_not_there_makes_no_folder(run, tmp_path):
+    status, report, err = run(tmp_path / "mistyped", "--out", tmp_path / "out")
+    assert (status, report["failed"], report["written"]) == (1, 1, 0)
+    assert err == f"failed: {tmp_path / 'mistyped'}: does not exist.\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_folder_makes_no_folder(run, tmp_path, capfd):
+    (tmp_path / "in").mkdir()
+    assert main(["run", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 0
+    assert "no file was found, nothing was written" in capfd.readouterr().out
+    assert not (tmp_path / "out").exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,6 +85,43 @@ def test_two_opencv_wheels_are_a_problem_with_a_cure(cli, monkeypatch):
     assert result.status == 1
     assert "opencv-python 5.0.0, opencv-python-headless 4.11.0: they overwrite" in result.out
     assert "pip uninstall --yes opencv-python opencv-python-headless, then pip" in result.out
+
+
+@pytest.mark.opencv
+def test_pydicom_and_what_decodes_each_kind_of_pixels_are_listed(cli):
+    pydicom = pytest.importorskip("pydicom")
+    result = cli("doctor")
+    assert f"\npydicom      {pydicom.__version__}\n" in result.out
+    for kind in ("JPEG lossless by", "JPEG-LS by", "JPEG 2000 by", "HTJ2K by", "RLE by"):
+        assert kind in result.out
+    is_there = importlib.util.find_spec("libjpeg") is not None
+    assert ("JPEG 12 bits by pylibjpeg" in result.out) is is_there
+    assert ("none for JPEG 12 bits; those there are have the GPL" in result.out) is not is_there
+
+
+def test_a_decoder_that_is_missing_is_a_problem_with_its_cure(cli, monkeypatch):
+    monkeypatch.setattr(_doctor, "decoders_here", lambda: {"HTJ2K": [], "RLE": ["pydicom"]})
+    result = cli("doctor")
+    assert result.status == 1
+    assert 'PROBLEM none for HTJ2K. Install one with: pip install "cxr-enhance[cli]"' in result.out
+
+
+def test_missing_pydicom_is_a_problem_and_the_rest_is_reported(cli, monkeypatch):
+    def fail():
+        raise ImportError("pydicom is needed for DICOM files.")
+
+    monkeypatch.setattr(_doctor, "load_pydicom", fail)
+    result = cli("doctor")
+    assert result.status == 1
+    assert "pydicom      PROBLEM pydicom is needed for DICOM files." in result.out
+    assert "stored results reproduced" in result.out
+
+
+def test_a_pydicom_before_its_security_release_is_a_problem(cli, monkeypatch):
+    monkeypatch.setattr(_doctor, "load_pydicom", lambda: SimpleNamespace(__version__="3.0.1"))
+    result = cli("doctor")
+    assert result.status == 1
+    assert "pydicom      PROBLEM 3.0.1. Files can harm those before 3.0.2" in result.out
 
 
 def test_no_cache_directory_is_told_with_the_cure(cli, monkeypatch):

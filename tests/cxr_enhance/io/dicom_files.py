@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import itertools
 import struct
 import warnings
 
@@ -108,3 +110,73 @@ def element(tag, vr, value, length=None):
     if vr in ("OB", "OW", "SQ", "UN", "UT"):
         return head + struct.pack("<HI", 0, length) + value
     return head + struct.pack("<H", length) + value
+
+
+HTJ2K_PIXELS = (250 * np.arange(12)[:, None] + 57 * np.arange(20)).astype(np.uint16)
+# Those pixels, losslessly, from OpenJPH: nothing that tests need can encode it.
+HTJ2K_FRAME = base64.b64decode(
+    "/0//UQApQAAAAAAUAAAADAAAAAAAAAAAAAAAFAAAAAwAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUE"
+    "BEAB/1wAEyCIkJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAI4AAf+TwAAm"
+    "T/QFB3QAwAASgE4Ch3QAwAASQAAVAADHdAC4EBf+AOI0AMAAEkAAFSAAwnQAi4vFAAAA9jYAwAAVEAAFeP5+0Q/h"
+    "C3YAZCQjGclIxuAo/lKBvrgAwAArIAAWsDAMwzD878p6cIJ3APLl5eXl5eXl5eX8hj2MYHv2MYHsvAD/2Q=="
+)
+
+
+def segment(marker, content):
+    """Make a JPEG marker segment."""
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def scan_data(bits):
+    """Pack a text of zeros and ones as entropy-coded data."""
+    bits += "1" * (-len(bits) % 8)
+    data = bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
+    return data.replace(b"\xff", b"\xff\0")
+
+
+def difference_code(difference):
+    """Code a difference as JPEG does, its size by a Huffman code of 5 bits."""
+    size = int(abs(difference)).bit_length()
+    if not size:
+        return "00000"
+    low = difference if difference > 0 else difference + (1 << size) - 1
+    return f"{size:05b}{low:0{size}b}"
+
+
+SIZES_CODE = bytes([0, 0, 0, 0, 0, 17, *[0] * 11, *range(17)])  # a size's code is itself, 5 bits
+
+
+def jpeg_lossless(pixels, bits=8, order=1):
+    """Encode losslessly as in JPEG's process 14, by first differences."""
+    height, width = pixels.shape
+    values = pixels.astype(int)
+    codes = []
+    for y in range(height):
+        for x in range(width):
+            left = values[y, x - 1] if x else values[y - 1, 0] if y else 1 << bits - 1
+            codes.append(difference_code(values[y, x] - left))
+    return (
+        b"\xff\xd8"
+        + segment(0xC3, struct.pack(">BHHBBBB", bits, height, width, 1, 1, 0x11, 0))
+        + segment(0xC4, SIZES_CODE)
+        + segment(0xDA, bytes([1, 1, 0, order, 0, 0]))
+        + scan_data("".join(codes))
+        + b"\xff\xd9"
+    )
+
+
+def jpeg_extended(blocks):
+    """Encode 12 bits as in JPEG's process 4: `blocks`, (rows, columns), of 8 x 8 equal pixels."""
+    rows, columns = blocks.shape
+    levels = [0, *(8 * (int(value) - 2048) for value in blocks.flat)]  # DC, quantised by 1
+    codes = [difference_code(b - a) + "0" for a, b in itertools.pairwise(levels)]
+    return (
+        b"\xff\xd8"
+        + segment(0xDB, bytes([0, *[1] * 64]))
+        + segment(0xC1, struct.pack(">BHHBBBB", 12, 8 * rows, 8 * columns, 1, 1, 0x11, 0))
+        + segment(0xC4, SIZES_CODE)
+        + segment(0xC4, bytes([0x10, 1, *[0] * 15, 0]))  # the end of a block alone
+        + segment(0xDA, bytes([1, 1, 0, 0, 63, 0]))
+        + scan_data("".join(codes))
+        + b"\xff\xd9"
+    )

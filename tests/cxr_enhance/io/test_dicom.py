@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import importlib.util
 import io
 import os
+import random
 import struct
 import subprocess
 import sys
@@ -27,9 +30,13 @@ pytestmark = pytest.mark.opencv
 from pydicom import uid  # noqa: E402
 
 from tests.cxr_enhance.io.dicom_files import (  # noqa: E402
+    HTJ2K_FRAME,
+    HTJ2K_PIXELS,
     compressed,
     data_set,
     element,
+    jpeg_extended,
+    jpeg_lossless,
     lut_item,
     saved,
     shown_by_pydicom,
@@ -118,8 +125,7 @@ def test_values_are_pydicoms(name):
 
 @pytest.mark.parametrize("name", VALUES)
 def test_monochrome1_is_inverted_last(name):
-    ds = data_set(GRAY8)
-    ds.update(VALUES[name])
+    ds = copy.deepcopy(VALUES[name])
     ds.PhotometricInterpretation = "MONOCHROME2"
     positive = read_image(saved(ds))
     ds.PhotometricInterpretation = "MONOCHROME1"
@@ -189,43 +195,27 @@ def test_compressed_pixels_are_pydicoms(name):
     assert_same_image(read_image(data).astype(np.uint16), expected_of(data, low))
 
 
-def jpeg_lossless(pixels, bits=8, order=1):
-    """Encode losslessly as in JPEG's process 14, by first differences, all Huffman codes 5 long."""
-    height, width = pixels.shape
-    values = pixels.astype(int)
-    stream = []
-    for y in range(height):
-        for x in range(width):
-            left = values[y, x - 1] if x else values[y - 1, 0] if y else 1 << bits - 1
-            difference = values[y, x] - left
-            size = int(abs(difference)).bit_length()
-            stream.append(f"{size:05b}")
-            if size:
-                low = difference if difference > 0 else difference + (1 << size) - 1
-                stream.append(f"{low:0{size}b}")
-    text = "".join(stream)
-    text += "1" * (-len(text) % 8)
-    body = bytes(int(text[i : i + 8], 2) for i in range(0, len(text), 8)).replace(
-        b"\xff", b"\xff\0"
-    )
-
-    def segment(marker, content):
-        return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
-
-    return (
-        b"\xff\xd8"
-        + segment(0xC3, struct.pack(">BHHBBBB", bits, height, width, 1, 1, 0x11, 0))
-        + segment(0xC4, bytes([0, 0, 0, 0, 0, 17, *[0] * 11, *range(17)]))
-        + segment(0xDA, bytes([1, 1, 0, order, 0, 0]))
-        + body
-        + b"\xff\xd9"
-    )
-
-
 @pytest.mark.parametrize("syntax", [uid.JPEGLossless, uid.JPEGLosslessSV1])
 def test_lossless_jpeg_is_read(syntax):
     frame = jpeg_lossless(GRAY12, bits=12)
     assert_same_image(read_image(saved(data_set(GRAY12, bits=12), syntax, [frame])), GRAY12)
+
+
+def test_extended_jpeg_of_12_bits_is_read_or_the_gpl_decoder_named():
+    blocks = np.array([[0, 4095, 17], [2048, 2049, 1000]], np.uint16)
+    pixels = np.kron(blocks, np.ones((8, 8), np.uint16))
+    data = saved(data_set(pixels, bits=12), uid.JPEGExtended12Bit, [jpeg_extended(blocks)])
+    if importlib.util.find_spec("libjpeg"):
+        assert_same_image(read_image(data), pixels)
+    else:
+        with pytest.raises(ValueError, match=r'GPL: pip install "cxr-enhance\[dicom-gpl\]"'):
+            read_image(data)
+
+
+@pytest.mark.parametrize("syntax", [uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K])
+def test_high_throughput_jpeg_2000_is_read(syntax):
+    data = saved(data_set(HTJ2K_PIXELS, bits=12), syntax, [HTJ2K_FRAME])
+    assert_same_image(read_image(data), HTJ2K_PIXELS)
 
 
 @pytest.mark.parametrize("planar", [0, 1])
@@ -266,7 +256,6 @@ def test_the_frame_asked_for_is_read(kind, frame):
     elif kind == "rle":
         data = compressed(data_set(FRAMES), uid.RLELossless)
     else:
-        jpegs = [encoded(".png", image) for image in FRAMES]
         jpegs = [jpeg_lossless(image) for image in FRAMES]
         ds = data_set(FRAMES)
         ds.PixelData = pydicom.encaps.encapsulate(
@@ -276,6 +265,54 @@ def test_the_frame_asked_for_is_read(kind, frame):
         data = saved(ds, uid.JPEGLosslessSV1)
     with pytest.warns(UserWarning, match=f"frame {frame} of 3, counted from 0"):
         assert_same_image(read_image(data, frame=frame), FRAMES[frame])
+
+
+def macro(keyword, **elements):
+    """Make an item of functional groups with one macro."""
+    inner, item = pydicom.Dataset(), pydicom.Dataset()
+    for name, value in elements.items():
+        setattr(inner, name, value)
+    setattr(item, keyword, [inner])
+    return item
+
+
+WINDOWS = [("1800", "900"), ("900", "300"), ("2500", "2000")]
+
+
+@pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian])
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("frame", [0, 1, 2])
+def test_what_functional_groups_say_of_a_frame_counts(syntax, undefined, frame):
+    frames = np.stack([GRAY12, GRAY12[::-1], GRAY12 // 2])
+    rescale = {"RescaleSlope": "2", "RescaleIntercept": "-1024"}
+    ds = data_set(frames, bits=12)
+    ds.SharedFunctionalGroupsSequence = [macro("PixelValueTransformationSequence", **rescale)]
+    ds.PerFrameFunctionalGroupsSequence = [
+        macro("FrameVOILUTSequence", WindowCenter=center, WindowWidth=width)
+        for center, width in WINDOWS
+    ]
+    for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        ds[keyword].is_undefined_length = undefined
+        for item in ds[keyword].value:
+            item.is_undefined_length_sequence_item = undefined
+    center, width = WINDOWS[frame]
+    alone = data_set(frames[frame], bits=12, WindowCenter=center, WindowWidth=width, **rescale)
+    with pytest.warns(UserWarning, match=f"frame {frame} of 3"):
+        assert_same_image(read_image(saved(ds, syntax), frame=frame), read_image(saved(alone)))
+
+
+def test_a_voi_lut_in_functional_groups_counts():
+    item = macro("FrameVOILUTSequence", VOILUTSequence=[lut_item(0, 16, CURVE)])
+    data = saved(data_set(GRAY12, bits=12, SharedFunctionalGroupsSequence=[item]))
+    assert_same_image(read_image(data), read_image(saved(VALUES["voi-lut"])))
+    assert image_info(data).has_voi_lut
+
+
+def test_a_frame_without_its_functional_group_is_told():
+    item = macro("FrameVOILUTSequence", WindowCenter="1800", WindowWidth="900")
+    ds = data_set(np.stack([GRAY12, GRAY12]), bits=12, PerFrameFunctionalGroupsSequence=[item])
+    with pytest.warns(UserWarning, match="no functional group of frame 1"):
+        assert_same_image(read_image(saved(ds), frame=1), GRAY12)
 
 
 def test_a_frame_that_is_not_there_is_a_sentence():
@@ -368,6 +405,28 @@ def test_info_tells_the_size_of_every_format(tmp_path, data, found):
     assert (info.format, info.height, info.width, info.channels, info.bits) == found
 
 
+def test_info_of_a_large_file_reads_its_header_alone(tmp_path):
+    path = tmp_path / "frames.dcm"
+    data = saved(data_set(GRAY8, Rows=1024, Columns=1024, NumberOfFrames=1024))
+    start = len(data) - GRAY8.size
+    path.write_bytes(data[: start - 4] + struct.pack("<I", 1 << 30))
+    os.truncate(path, start + (1 << 30))
+    code = (
+        "import resource, sys\n"
+        "from cxr_enhance.io import image_info\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(image_info(sys.argv[1]).frames)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    frames, mib = map(int, done.stdout.split())
+    assert frames == 1024
+    assert mib < 20
+
+
 def test_info_of_what_is_no_image_is_a_sentence(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(ValueError, match=r"got 8 bytes of no image\. File: '.*notes\.txt'"):
@@ -451,6 +510,47 @@ def test_hostile_files_are_one_sentence_soon(tmp_path, name):
         read_image(path)
     assert "file.dcm" in str(caught.value)
     assert time.perf_counter() - started < 2
+
+
+def test_a_frame_that_kills_its_decoder_is_one_sentence_and_the_next_is_read():
+    pytest.importorskip("gdcm")
+    if importlib.util.find_spec("libjpeg"):
+        pytest.skip("pylibjpeg-libjpeg comes first, and reads over this")
+    jpeg = bytearray(encoded(".jpg", GRAY8))
+    jpeg[3] = 1  # a marker without content where the first segment should begin: gdcm aborts
+    data = saved(data_set(GRAY8), uid.JPEGBaseline8Bit, [bytes(jpeg)])
+    whole = COMPRESSED["jpeg-baseline"]
+    expected = read_image(whole)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="gdcm: died over it with status"):
+            read_image(data)
+        assert_same_image(read_image(whole), expected)
+
+
+def test_runs_of_rle_that_panic_their_decoder_are_one_sentence():
+    ds = pydicom.dcmread(io.BytesIO(COMPRESSED["rle-16"]))
+    (frame,) = pydicom.encaps.generate_frames(ds.PixelData, number_of_frames=1)
+    longer = frame[:64] + b"\x81A" * 900 + frame[64:]
+    data = saved(data_set(GRAY12, bits=12), uid.RLELossless, [longer])
+    with pytest.raises(ValueError, match="compressed pixels cannot be decoded"):
+        read_image(data)
+
+
+@pytest.mark.parametrize("kind", ["jpeg-baseline", "jpeg-ls", "jpeg-2000", "rle-16", "window"])
+def test_damaged_files_are_read_or_one_sentence(kind):
+    """Changed bytes may neither end the process, nor take long, nor escape as another error."""
+    whole = COMPRESSED[kind] if kind in COMPRESSED else saved(VALUES[kind])
+    chance = random.Random(7)
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(chance.randrange(1, 6)):
+            data[chance.randrange(132, len(data))] = chance.randrange(256)
+        started = time.perf_counter()
+        with contextlib.suppress(ValueError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image_info(bytes(data))
+            read_image(bytes(data))
+        assert time.perf_counter() - started < 5
 
 
 def test_deeply_nested_sequences_of_known_length_are_stepped_over():

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cxr_enhance import read_image
+from cxr_enhance.io import image_info
 from tests.compare import assert_native_and_contiguous, assert_same_image
 from tests.cxr_enhance.io.files import (
     drawn,
@@ -338,3 +339,20 @@ def test_rejects_an_open_file_with_the_cure(tmp_path):
     path.write_bytes(encoded(".png", GRAY))
     with path.open("rb") as file, pytest.raises(TypeError, match=r"Pass its \.read\(\)"):
         read_image(file)
+
+
+@pytest.mark.parametrize("read", [read_image, image_info])
+def test_a_name_with_nul_is_a_sentence(read):
+    with pytest.raises(
+        ValueError, match=r"`source` must be a file's name without NUL; got 'a\\x00b'"
+    ):
+        read("a\0b")
+
+
+def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):
+    path = tmp_path / "log.txt"
+    path.write_text("no image")
+    os.truncate(path, 1 << 40)  # more than any memory; takes no place on the disk
+    said = r"bytes that begin with b'no image'\. File: '.*log\.txt'"
+    with pytest.raises(ValueError, match=said):
+        read_image(path)

@@ -243,3 +243,8 @@ def test_rejects_what_is_no_image(tmp_path, image, error):
 def test_rejects_what_is_no_name():
     with pytest.raises(TypeError, match="`path` must be a file's name; got int"):
         write_image(3, IMAGES["gray"])
+
+
+def test_rejects_a_name_with_nul():
+    with pytest.raises(ValueError, match="`path` must be a file's name without NUL; got"):
+        write_image("a\0b.png", np.zeros((2, 2), np.uint8))

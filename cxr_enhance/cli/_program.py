@@ -1,0 +1,103 @@
+"""How the command lines of this distribution look, run and end; knows no command."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import typer
+
+_NEEDED = ("typer", "tqdm", "matplotlib")
+
+
+def new_program(name: str, summary: str) -> typer.Typer:
+    """Make a program without commands, with ``--help`` and ``--version``."""
+    import typer
+
+    from cxr_enhance._version import __version__
+
+    program = typer.Typer(
+        name=name,
+        help=summary,
+        epilog="Research software, not a medical device.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    def print_version(wanted: bool) -> None:
+        if wanted:
+            typer.echo(f"{name} {__version__}")
+            raise typer.Exit
+
+    @program.callback(help=summary)
+    def options_of_the_program(
+        version: bool = typer.Option(
+            False, "--version", callback=print_version, is_eager=True, help="Print the version."
+        ),
+    ) -> None:
+        pass
+
+    return program
+
+
+def run_program(
+    name: str, load: Callable[[], typer.Typer], arguments: Sequence[str] | None, *, extra: str
+) -> int:
+    """Run a program and return its exit status.
+
+    Parameters
+    ----------
+    name : str
+        Its name, for the help.
+    load : callable
+        Imports and returns the program.
+    arguments : sequence of str or None
+        The words after the program's name; None takes those of the process.
+    extra : str
+        What to install where a package is missing.
+
+    Returns
+    -------
+    int
+        0 done, 1 some work failed, 2 wrong usage, 130 interrupted.
+    """
+    try:
+        load()(args=None if arguments is None else list(arguments), prog_name=name)
+    except SystemExit as error:
+        return _flushed(error.code if isinstance(error.code, int) else int(error.code is not None))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return _flushed(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        sys.stderr.write(f"Error: standard output cannot be written: {error.strerror}.\n")
+        return _flushed(1)
+    except ModuleNotFoundError as error:
+        if error.name not in _NEEDED:
+            raise
+        sys.stderr.write(
+            f"Error: {error.name} is needed for the command line. "
+            f'Install it with: pip install "cxr-enhance[{extra}]"\n'
+        )
+        return 1
+    return _flushed(0)
+
+
+def _flushed(status: int) -> int:
+    """Flush standard output here, where a reader that has gone can still be handled quietly."""
+    try:
+        sys.stdout.flush()
+    except OSError:  # the reader has gone, or the disk below it is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return status or 1
+    return status
