@@ -2,232 +2,292 @@
 
 Frameworks that are not installed are skipped: no environment holds them all. In one framework all
 contenders take the same images from memory, and OpenCV has as many workers as ours, one thread in
-each. What each row must reach stands in `TARGETS` and is asserted where times are measured.
+each, and a CLAHE object a call: one that is shared gives wrong results across threads. CLAHE alone
+with 8x8 tiles, unless the group says otherwise.
 """
 
 from __future__ import annotations
 
-import statistics
+import os
 import sys
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
 import pytest
 
 import cxr_enhance as cxe
+from benchmarks import shapes
+from benchmarks.conftest import Row
 from benchmarks.images import radiograph, stack
-from benchmarks.measuring import take_turns
-from benchmarks.shapes import NETWORK_INPUT, SQUARE
+from benchmarks.measuring import Laps
+from benchmarks.processes import json_of_module
+from benchmarks.targets import KERAS, ONE_WORKER, OPENCV, OPENCV_WORKERS, OURS, TWO_WORKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from benchmarks.shapes import Shape
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+Contenders: TypeAlias = "Mapping[str, Callable[[], Any]]"
 
-# What a median must be divided by to be as much as ours, at least: (group, contender, ours).
-TARGETS = {
-    ("tf.data 224x224", "OpenCV an image", "cxr_enhance in batches"): 2.0,
-    ("tf.data 1024x1024", "cxr_enhance, 1 worker", "cxr_enhance, 2 workers"): 1.9,
-    ("tf.data 1024x1024", "OpenCV, 2 workers", "cxr_enhance, 2 workers"): 2.2,
-    ("keras 224x224", "Keras's CLAHE", "OpenCVCLAHE"): 8.0,
-}
-CLAHE_ALONE = cxe.EnhanceParams(percentiles=None, tile_grid_size=(8, 8))
+# The frameworks' own deprecation warnings are theirs.
+pytestmark = pytest.mark.filterwarnings("default")
+
+GRID = (8, 8)
+CLAHE_ALONE = cxe.EnhanceParams(percentiles=None, tile_grid_size=GRID)
+BATCHES, ONE_BY_ONE = f"{OURS}, batches of 32", f"{OURS}, one by one"
+OPENCV_ONE_BY_ONE = "OpenCV, one by one"
+CHAIN = f"{OURS}, with white balance"
 
 
 def opencv_clahe(image: Any) -> Any:
-    """Apply OpenCV's CLAHE, an object a call: a shared one gives wrong results across threads."""
-    return cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(image)
+    """Apply OpenCV's CLAHE, an object a call."""
+    return cv2.createCLAHE(clipLimit=2.0, tileGridSize=GRID).apply(image)
 
 
-@pytest.fixture
-def race_here(benchmark: Any) -> Callable[[str, dict[str, Callable[[], Any]], int], None]:
-    """Time contenders by turns, store all medians, assert the targets of the group."""
-
-    def race_here(group: str, contenders: dict[str, Callable[[], Any]], rounds: int) -> None:
-        benchmark.group = group
-        for function in contenders.values():
-            function()
-        if not benchmark.enabled:
-            benchmark(lambda: None)
-            return
-
-        def timed(function: Callable[[], Any]) -> Callable[[], float]:
-            def call() -> float:
-                start = time.perf_counter()
-                function()
-                return time.perf_counter() - start
-
-            return call
-
-        durations = take_turns(
-            {name: timed(function) for name, function in contenders.items()},
-            min_rounds=rounds,
-            max_rounds=rounds,
-        )
-        medians = {name: statistics.median(times) for name, times in durations.items()}
-        ours = next(iter(contenders))
-        benchmark.extra_info.update(
-            milliseconds={name: round(1000 * value, 3) for name, value in medians.items()},
-            times_ours={name: round(value / medians[ours], 2) for name, value in medians.items()},
-        )
-        benchmark.pedantic(contenders[ours], rounds=rounds)
-        sys.stdout.write(f"\n{group}: {benchmark.extra_info['milliseconds']}\n")
-        for (where, theirs, of), at_least in TARGETS.items():
-            if where == group:
-                ratio = medians[theirs] / medians[of]
-                assert ratio >= at_least, f"{of} is {ratio:.2f} times {theirs}, not {at_least}"
-
-    return race_here
+def row_of(operation: str, shape: Shape, *, count: int = 1, threads: int = 1) -> Row:
+    """Describe `count` uint8 images of `shape`."""
+    image = shapes.name(shape, np.uint8)
+    pixels = count * shape[0] * shape[1]
+    return Row(
+        operation=operation,
+        image=image if count == 1 else f"{count} images of {image}",
+        nbytes=pixels,
+        pixels=pixels,
+        threads=threads,
+    )
 
 
-def drain(data: Any) -> None:
-    """Run through a dataset."""
-    for _ in data:
-        pass
+# --- tf.data --------------------------------------------------------------------------------------
 
 
-def bench_tf_data_224(race_here: Callable[..., None], sized: Callable[[Shape], Shape]) -> None:
-    """Small images: map after `batch`."""
+def as_written(dataset: Any) -> Any:
+    """Keep tf.data from turning a plain `map` into a parallel one, and from tuning any.
+
+    It does both silently: what is called one worker here would run on all CPUs.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.experimental_optimization.map_parallelization = False
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def drained(dataset: Any, images: Any = None) -> Callable[[], Any]:
+    """Make a call that runs through `dataset` and gives its last element.
+
+    Before that, every element is compared with OpenCV's result for the one of `images`.
+    """
+    if images is not None:
+        done = (one for batch in dataset.as_numpy_iterator() for one in np.atleast_3d(batch.T).T)
+        for i, result in enumerate(done):
+            np.testing.assert_array_equal(result, opencv_clahe(images[i % len(images)]))
+
+    def drain() -> Any:
+        for last in dataset:  # noqa: B007 - the last one is looked at
+            pass
+        return last.numpy()
+
+    return drain
+
+
+@pytest.mark.parametrize("contender", [BATCHES, ONE_BY_ONE, OPENCV_ONE_BY_ONE])
+def bench_tf_data_224(
+    race: Callable[..., None], sized: Callable[[Shape], Shape], contender: str
+) -> None:
+    """Small images: batched, then mapped; against one by one, then batched."""
     tf = pytest.importorskip("tensorflow", reason="needs tensorflow")
     from cxr_enhance.adapters.tf_data import enhance_op
 
-    images = stack(256, sized(NETWORK_INPUT))
+    images = stack(256, sized(shapes.NETWORK_INPUT))
     source = tf.data.Dataset.from_tensor_slices(images).cache()
     op = enhance_op(CLAHE_ALONE)
 
     def theirs(image: Any) -> Any:
         return tf.numpy_function(opencv_clahe, [image], tf.uint8, stateful=False)
 
-    batches = source.batch(32).map(op, 2).prefetch(2)
-    opencv = source.map(theirs, 2).batch(32).prefetch(2)
-    wanted = np.stack([opencv_clahe(image) for image in images])
-    for data in (batches, opencv):
-        np.testing.assert_array_equal(np.concatenate(list(data.as_numpy_iterator())), wanted)
-    race_here(
-        "tf.data 224x224",
+    datasets = {
+        BATCHES: source.batch(32).map(op, 2).prefetch(2),
+        ONE_BY_ONE: source.map(op, 2).batch(32).prefetch(2),
+        OPENCV_ONE_BY_ONE: source.map(theirs, 2).batch(32).prefetch(2),
+    }
+    race(
+        row_of("tf.data", shapes.NETWORK_INPUT, count=len(images), threads=2),
+        contender,
         {
-            "cxr_enhance in batches": lambda: drain(batches),
-            "cxr_enhance an image": lambda: drain(source.map(op, 2).batch(32).prefetch(2)),
-            "OpenCV an image": lambda: drain(opencv),
+            name: drained(as_written(data), images if name == contender else None)
+            for name, data in datasets.items()
         },
-        11,
+        packages=["tensorflow"],
     )
 
 
-def bench_tf_data_1024(race_here: Callable[..., None], sized: Callable[[Shape], Shape]) -> None:
-    """Large images: map one by one on as many workers as there are CPUs."""
+@pytest.mark.parametrize("contender", [TWO_WORKERS, ONE_WORKER, OPENCV_WORKERS])
+def bench_tf_data_1024(
+    race: Callable[..., None], sized: Callable[[Shape], Shape], timing: bool, contender: str
+) -> None:
+    """Large images: mapped one by one on two workers, or in the thread that iterates.
+
+    So many that a round takes a tenth of a second, against which making an iterator is nothing.
+    """
     tf = pytest.importorskip("tensorflow", reason="needs tensorflow")
     from cxr_enhance.adapters.tf_data import enhance_op
 
-    images = stack(32, sized(SQUARE))
-    source = tf.data.Dataset.from_tensor_slices(images).cache()
+    images = stack(32, sized(shapes.SQUARE))
+    repeats = 4 if timing else 1
+    source = tf.data.Dataset.from_tensor_slices(images).cache().repeat(repeats)
     op = enhance_op(CLAHE_ALONE)
 
     def theirs(image: Any) -> Any:
         return tf.numpy_function(opencv_clahe, [image], tf.uint8, stateful=False)
 
-    one = source.map(op)  # in the thread that iterates
-    two, opencv = (source.map(function, 2).prefetch(2) for function in (op, theirs))
-    for ours, other in zip(two.as_numpy_iterator(), opencv.as_numpy_iterator(), strict=True):
-        np.testing.assert_array_equal(ours, other)
-    race_here(
-        "tf.data 1024x1024",
+    datasets = {
+        TWO_WORKERS: source.map(op, 2).prefetch(2),
+        ONE_WORKER: source.map(op),
+        OPENCV_WORKERS: source.map(theirs, 2).prefetch(2),
+    }
+    race(
+        row_of("tf.data", shapes.SQUARE, count=repeats * len(images)),
+        contender,
         {
-            "cxr_enhance, 2 workers": lambda: drain(two),
-            "cxr_enhance, 1 worker": lambda: drain(one),
-            "OpenCV, 2 workers": lambda: drain(opencv),
+            name: drained(as_written(data), images if name == contender else None)
+            for name, data in datasets.items()
         },
-        15,
+        packages=["tensorflow"],
     )
 
 
-def bench_keras_224(race_here: Callable[..., None], sized: Callable[[Shape], Shape]) -> None:
+# --- Keras ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("contender", [OURS, KERAS, OPENCV, CHAIN])
+@pytest.mark.parametrize("how", ["as called", "in tf.function"])
+def bench_keras_224(
+    race: Callable[..., None], sized: Callable[[Shape], Shape], how: str, contender: str
+) -> None:
     """One image through a layer called as users call it, and compiled into a function."""
     keras = pytest.importorskip("keras", reason="needs keras")
     tf = pytest.importorskip("tensorflow", reason="needs tensorflow")
     from cxr_enhance.adapters.keras_layers import Enhance, OpenCVCLAHE
 
-    image = radiograph(sized(NETWORK_INPUT))
+    image = radiograph(sized(shapes.NETWORK_INPUT))
     tensor = tf.constant(image[None, ..., None])
     floats = tf.cast(tensor, tf.float32)
-    ours = OpenCVCLAHE(2.0, (8, 8))
-    theirs = keras.layers.ContrastLimitedAdaptiveHistogramEqualization(
-        clip_limit=2.0, tile_grid_size=(8, 8)
+    layers = (
+        OpenCVCLAHE(2.0, GRID),
+        keras.layers.ContrastLimitedAdaptiveHistogramEqualization(
+            clip_limit=2.0, tile_grid_size=GRID
+        ),
+        Enhance(cxe.EnhanceParams(tile_grid_size=GRID)),
     )
-    compiled, their_compiled, chain = (tf.function(f) for f in (ours, theirs, Enhance()))
-    np.testing.assert_array_equal(ours(tensor)[0, ..., 0], opencv_clahe(image))
-    np.testing.assert_array_equal(compiled(tensor)[0, ..., 0], opencv_clahe(image))
-    race_here(
-        "keras 224x224",
+    if how == "in tf.function":
+        layers = tuple(tf.function(layer) for layer in layers)
+    ours, theirs, chain = layers
+    race(
+        row_of(f"Keras layer {how}", shapes.NETWORK_INPUT),
+        contender,
         {
-            "OpenCVCLAHE": lambda: ours(tensor),
-            "Keras's CLAHE": lambda: theirs(floats),
-            "OpenCVCLAHE in tf.function": lambda: compiled(tensor),
-            "Keras's CLAHE in tf.function": lambda: their_compiled(floats),
-            "Enhance in tf.function": lambda: chain(tensor),
-            "OpenCV": lambda: opencv_clahe(image),
+            OURS: lambda: ours(tensor),
+            KERAS: lambda: theirs(floats),
+            OPENCV: lambda: opencv_clahe(image)[None, ..., None],
+            CHAIN: lambda: chain(tensor),
         },
-        21,
+        equal=[OPENCV],
+        packages=["tensorflow", "keras"],
     )
 
 
-def bench_torch_224(race_here: Callable[..., None], sized: Callable[[Shape], Shape]) -> None:
-    """Pass a tensor through the transform, OpenCV, and kornia where it is."""
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads Linux's /proc")
+@pytest.mark.parametrize("contender", [OURS, KERAS])
+def bench_keras_memory(
+    record: Callable[..., None],
+    sized: Callable[[Shape], Shape],
+    private_cache: Path,
+    contender: str,
+) -> None:
+    """How far one call raises the peak memory of a process that has called the layer before."""
+    for package in ("keras", "tensorflow"):
+        pytest.importorskip(package, reason=f"needs {package}")
+    side = str(sized(shapes.SQUARE)[0])
+    answer = json_of_module(private_cache, "benchmarks.measure_keras_memory", contender, side)
+    record(
+        row_of("peak memory of Keras layer", shapes.SQUARE),
+        contender,
+        Laps(durations=[answer["seconds"]]),
+        ["tensorflow", "keras"],
+        extra_bytes=answer["extra_bytes"],
+    )
+
+
+# --- Frameworks whose transforms take one image ---------------------------------------------------
+
+
+@pytest.mark.parametrize("contender", [OURS, OPENCV, "kornia"])
+def bench_torch_224(
+    race: Callable[..., None], sized: Callable[[Shape], Shape], contender: str
+) -> None:
+    """Pass a tensor through the transform, OpenCV, and kornia, which gives other bytes."""
     torch = pytest.importorskip("torch", reason="needs torch")
+    enhance = pytest.importorskip("kornia.enhance", reason="needs kornia")
     from cxr_enhance.adapters.torch_transform import EnhanceTransform
 
-    image = radiograph(sized(NETWORK_INPUT))
-    tensor = torch.from_numpy(image.copy())[None]
+    torch.set_num_threads(1)
+    tensor = torch.from_numpy(radiograph(sized(shapes.NETWORK_INPUT)).copy())[None]
+    floats = tensor[None].float() / 255
     ours = EnhanceTransform(CLAHE_ALONE)
-    contenders = {
-        "EnhanceTransform": lambda: ours(tensor),
-        "OpenCV": lambda: torch.from_numpy(opencv_clahe(tensor.numpy()[0]))[None],
-    }
-    np.testing.assert_array_equal(contenders["EnhanceTransform"](), contenders["OpenCV"]())
-    try:
-        from kornia.enhance import equalize_clahe
-    except ImportError:
-        pass
-    else:
-        floats = tensor[None].float() / 255
-        contenders["kornia"] = lambda: equalize_clahe(floats, 2.0, (8, 8))
-    race_here("torch 224x224", contenders, 41)
+    race(
+        row_of("PyTorch transform", shapes.NETWORK_INPUT),
+        contender,
+        {
+            OURS: lambda: ours(tensor),
+            OPENCV: lambda: torch.from_numpy(opencv_clahe(tensor.numpy()[0]))[None],
+            "kornia": lambda: enhance.equalize_clahe(floats, 2.0, GRID),
+        },
+        equal=[OPENCV],
+        packages=["torch", "kornia"],
+    )
 
 
-def bench_monai_224(race_here: Callable[..., None], sized: Callable[[Shape], Shape]) -> None:
+@pytest.mark.parametrize("contender", [OURS, OPENCV])
+def bench_monai_224(
+    race: Callable[..., None], sized: Callable[[Shape], Shape], contender: str
+) -> None:
     """Pass a channel-first array through the transform; MONAI has no CLAHE of its own."""
     pytest.importorskip("monai", reason="needs monai")
     from cxr_enhance.adapters.monai_transform import Enhance
 
-    image = radiograph(sized(NETWORK_INPUT))[None]
+    image = radiograph(sized(shapes.NETWORK_INPUT))[None]
     ours = Enhance(CLAHE_ALONE)
-    np.testing.assert_array_equal(ours(image)[0], opencv_clahe(image[0]))
-    contenders = {"Enhance": lambda: ours(image), "OpenCV": lambda: opencv_clahe(image[0])[None]}
-    race_here("monai 224x224", contenders, 41)
+    race(
+        row_of("MONAI transform", shapes.NETWORK_INPUT),
+        contender,
+        {OURS: lambda: ours(image), OPENCV: lambda: opencv_clahe(image[0])[None]},
+        packages=["monai"],
+    )
 
 
+@pytest.mark.parametrize("contender", [OURS, OPENCV, "albumentations"])
 def bench_albumentations_224(
-    race_here: Callable[..., None], sized: Callable[[Shape], Shape]
+    race: Callable[..., None], sized: Callable[[Shape], Shape], contender: str
 ) -> None:
     """Pass an array through the transform, albumentations' own CLAHE, and OpenCV."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network when imported
     albumentations = pytest.importorskip("albumentations", reason="needs albumentations")
     from cxr_enhance.adapters.albumentations_transform import Enhance
 
-    image = radiograph(sized(NETWORK_INPUT))
-    ours = Enhance(clip_limit=2.0, tile_grid_size=(8, 8), percentiles=None)
-    theirs = albumentations.CLAHE(clip_limit=(2.0, 2.0), tile_grid_size=(8, 8), p=1)
-    for function in (ours, theirs):
-        np.testing.assert_array_equal(function(image=image)["image"], opencv_clahe(image))
-    race_here(
-        "albumentations 224x224",
+    image = radiograph(sized(shapes.NETWORK_INPUT))
+    ours = Enhance(clip_limit=2.0, tile_grid_size=GRID, percentiles=None)
+    theirs = albumentations.CLAHE(clip_limit=(2.0, 2.0), tile_grid_size=GRID, p=1)
+    race(
+        row_of("albumentations transform", shapes.NETWORK_INPUT),
+        contender,
         {
-            "Enhance": lambda: ours(image=image),
-            "albumentations' CLAHE": lambda: theirs(image=image),
-            "OpenCV": lambda: opencv_clahe(image),
+            OURS: lambda: ours(image=image)["image"],
+            OPENCV: lambda: opencv_clahe(image),
+            "albumentations": lambda: theirs(image=image)["image"],
         },
-        41,
+        packages=["albumentations"],
     )

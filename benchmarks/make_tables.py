@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+DOCUMENTS = (
+    ROOT / "README.md",
+    *(ROOT / "docs" / name for name in ("performance.md", "adapters.md")),
+)
 _MARKED = re.compile(
     r"(?P<begin><!-- bench:begin (?P<name>[\w-]+) -->\n).*?(?P<end><!-- bench:end (?P=name) -->)",
     re.DOTALL,

@@ -14,6 +14,9 @@ OPENCV = "OpenCV"
 NOTEBOOK = "notebook"
 OPENCV_POOL = "OpenCV pool, 2 threads"
 ONE_THREAD, TWO_THREADS = f"{OURS}, 1 thread", f"{OURS}, 2 threads"
+KERAS = "Keras"
+OPENCV_WORKERS = "OpenCV, 2 workers"
+ONE_WORKER, TWO_WORKERS = f"{OURS}, 1 worker", f"{OURS}, 2 workers"
 MIB = 2**20
 
 
@@ -89,6 +92,17 @@ TARGETS: tuple[Target, ...] = (
     AtMost("peak memory of enhance|uint8 8192x8192", "bytes_beside_output", 16 * MIB),
     Flat("scaling of clahe|uint8, 1 to 64 megapixels", 1.5),
     Flat("scaling of enhance|uint8, 1 to 64 megapixels", 1.5),
+    Faster(
+        "tf.data|256 images of uint8 224x224",
+        "OpenCV, one by one",
+        2.0,
+        2.0,
+        of=f"{OURS}, batches of 32",
+    ),
+    Faster("tf.data|128 images of uint8 1024x1024", ONE_WORKER, 1.9, 1.9, of=TWO_WORKERS),
+    Faster("tf.data|128 images of uint8 1024x1024", OPENCV_WORKERS, 2.2, 2.2, of=TWO_WORKERS),
+    Faster("Keras layer as called|uint8 224x224", KERAS, 8.0, 15.0),
+    AtMost("peak memory of Keras layer|uint8 1024x1024", "extra_bytes", 128 * MIB),
 )
 
 

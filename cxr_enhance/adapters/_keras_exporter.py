@@ -1,4 +1,4 @@
-"""Which of Keras's exporters, if any, is tracing the layer that asks.
+"""Which exporter, if any, is tracing the layer that asks.
 
 A graph that is to leave TensorFlow may hold only what its runtime has, and an exporter tells a
 layer nothing: its functions are found on the stack.
@@ -9,11 +9,16 @@ from __future__ import annotations
 import sys
 from typing import NamedTuple
 
-_MODULES = {"keras.src.export.onnx": "onnx", "keras.src.export.litert": "litert"}
+_MODULES = {
+    "keras.src.export.onnx": "onnx",
+    "keras.src.export.litert": "litert",
+    "keras.src.export.saved_model": "saved_model",  # may be converted further
+    "tensorflow.python.saved_model.save": "saved_model",
+}
 
 
 class Exporter(NamedTuple):
-    """A format, "onnx" or "litert", and the ONNX operator set asked for."""
+    """A format, "onnx", "litert" or "saved_model", and the ONNX operator set asked for."""
 
     format: str
     opset_version: int | None
@@ -21,13 +26,16 @@ class Exporter(NamedTuple):
 
 def current_exporter() -> Exporter | None:
     """Return the exporter whose call led here, or None."""
+    saved_model = None
     frame = sys._getframe(1)
     while frame is not None:
         kind = _MODULES.get(frame.f_globals.get("__name__", ""))
-        if kind is not None:
+        if kind == "saved_model":  # which the others may pass through
+            saved_model = Exporter(kind, None)
+        elif kind is not None:
             return Exporter(kind, _opset_version(frame))
         frame = frame.f_back  # type: ignore[assignment]
-    return None
+    return saved_model
 
 
 def _opset_version(frame: object) -> int | None:

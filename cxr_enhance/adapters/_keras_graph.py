@@ -31,9 +31,11 @@ _LARGE_TABLES = 256  # tables of more bins are made one row of tiles at a time
 
 
 def size_of(images: Any, axis: int) -> Any:
-    """Size along `axis`: an int where the graph knows it, else a scalar int32 tensor."""
+    """Size along `axis`: an int or symbol where the graph knows it, else a scalar int32 tensor."""
     size = images.shape[axis]
-    return ops.shape(images)[axis] if size is None else int(size)
+    if size is None:
+        return ops.shape(images)[axis]
+    return int(size) if _backend_is("torch") else size  # whose tracers say tensors
 
 
 # --- White balance ------------------------------------------------------------------------------
@@ -56,7 +58,9 @@ def white_balance(levels: Any, percentiles: tuple[float, float], bits: int) -> A
         flat = ops.equal(span, 0)
         # The same divisor for every value, but not so that a compiler sees it: XLA would multiply
         # by its reciprocal, one rounding more.
-        divisor = ops.maximum(ops.where(flat, ops.ones_like(span), span), values * 1e-300)
+        divisor = span + ops.cast(flat, "float64")
+        if not _backend_is("torch"):  # where `maximum` gives float32, and nothing is rewritten
+            divisor = ops.maximum(divisor, values * 1e-300)
         scaled = (values - low) * float(bins - 1) / divisor
         # Clipped, then truncated; where the percentiles coincide there is nothing to stretch.
         stretched = ops.cast(ops.clip(scaled, 0.0, float(bins - 1)), "int32")
@@ -136,6 +140,15 @@ def clahe(levels: Any, params: EnhanceParams, bits: int) -> Any:
     bins = (1 << bits) >> params.bit_shift
     if bins <= _LARGE_TABLES:
         return _equalize(levels, params, bins)
+    count, height, width = (size_of(levels, axis) for axis in range(3))
+    if levels.shape[0] is not None:
+        return _map(levels, params, bins)
+    # Loops without a turn do not know what they would have given: a black image makes one.
+    extra = ops.zeros((ops.maximum(1 - count, 0), height, width), "int32")
+    return _map(ops.concatenate([levels, extra]), params, bins)[:count]
+
+
+def _map(levels: Any, params: EnhanceParams, bins: int) -> Any:
     return ops.map(lambda image: _equalize(image[None], params, bins)[0], levels)
 
 
@@ -160,6 +173,8 @@ def _pad(levels: Any, geometry: Geometry) -> Any:
     if not geometry.y.padded:
         return levels
     rows, columns = _constant(geometry.y.source), _constant(geometry.x.source)
+    if _backend_is("torch"):
+        return levels[:, rows][:, :, columns]
     return ops.take(ops.take(levels, rows, axis=1), columns, axis=2)
 
 
@@ -203,8 +218,17 @@ def count_values(ids: Any, num_ids: Any) -> Any:
             )
         zeros = ops.zeros((num_ids,), "int32")
         return ops.scatter_update(zeros, ids[:, None], ops.ones_like(ids), reduction="add")
-    if _backend_is("torch"):  # whose segment sums are made in float32
-        return ops.scatter(ids[:, None], ops.ones_like(ids), (num_ids,))
+    if _backend_is("torch"):  # Keras sums segments in float32 there, and scatters one by one
+        zeros = ids.new_zeros((num_ids,))
+        return zeros.scatter_add(0, ids.long(), ids.new_ones(ids.shape))
+    if exporter is None and _backend_is("tensorflow"):
+        # Half the time of a segment sum, which other runtimes than TensorFlow have and this not.
+        import tensorflow as tf
+
+        no_weights = tf.zeros((0,), tf.int32)
+        return tf.raw_ops.DenseBincount(
+            input=ids, size=num_ids, weights=no_weights, binary_output=False
+        )
     return ops.segment_sum(ops.ones_like(ids), ids, num_ids)
 
 
@@ -315,6 +339,8 @@ def take(table: Any, ids: Any) -> Any:
         import tensorflow as tf
 
         return tf.gather(table, ids)
+    if _backend_is("torch"):  # Keras's way, which `_pad` goes round too, cannot be exported
+        return table[ids]
     return ops.take(table, ids, axis=0)
 
 

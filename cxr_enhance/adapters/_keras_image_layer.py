@@ -53,6 +53,7 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         self._channels = channels
 
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        _refuse_collections(inputs)
         if keras.backend.backend() != "tensorflow" and _is_tensorflow(inputs):
             # tf.data beside the jax or torch backend
             return _unconverted(self._run_in_tensorflow)(inputs)
@@ -62,8 +63,11 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         """Return the images made of `inputs`."""
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         bits = _unconverted(self._check)(inputs.shape, dtype)
+        if len(inputs.shape) == 4 and _is_zero(inputs.shape[0]):
+            return ops.zeros(self.compute_output_shape(inputs.shape), dtype)
         if keras.backend.backend() == "tensorflow" and _is_eager_tensorflow(inputs):
-            return _as_function(type(self), self._params, bits)(inputs)  # type: ignore[arg-type]
+            fixed = len(inputs.shape), inputs.shape[-1]
+            return _as_function(type(self), self._params, bits, fixed)(inputs)  # type: ignore[arg-type]
         return _unconverted(self._run)(inputs, self._params, bits)
 
     @classmethod
@@ -110,10 +114,11 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
             raise ValueError(
                 f"`inputs` must have channels last, their number {rule}; got shape {tuple(shape)}."
             )
-        # An empty batch of that shape: the library's own checks and sentences, and no work.
-        sizes = [size or 1 for size in shape[-3:-1]]
-        empty = np.empty((0, *sizes, 1), np.uint8 if bits == 8 else np.uint16)
-        cxr_enhance.enhance_batch(empty, self._params)
+        if 0 in shape[-3:-1]:
+            raise ValueError(
+                f"`inputs` must have at least one pixel an image; got shape {tuple(shape)}."
+            )
+        _check_size(shape[-3] or 1, shape[-2] or 1, bits, self._params)
         return bits
 
     def _bits(self, dtype: str) -> int:
@@ -144,6 +149,7 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         images = inputs
         if not inputs.dtype.is_integer:
             images = tf.round(tf.cast(inputs, tf.float32))
+            images = tf.where(tf.math.is_nan(images), 0.0, images)
         images = tf.cast(tf.clip_by_value(images, 0, (1 << bits) - 1), f"uint{bits}")
         if inputs.shape.rank == 3:
             images = images[None]
@@ -152,6 +158,13 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
             result = result[0]
         result = tf.ensure_shape(result, self.compute_output_shape(tuple(inputs.shape)))
         return tf.cast(result, inputs.dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _check_size(height: int, width: int, bits: int, params: EnhanceParams) -> None:
+    """Raise with the library's own checks and sentences, which an empty batch goes through."""
+    empty = np.empty((0, height, width, 1), np.uint8 if bits == 8 else np.uint16)
+    cxr_enhance.enhance_batch(empty, params)
 
 
 def _unconverted(function: Any) -> Any:
@@ -171,9 +184,32 @@ def _is_eager_tensorflow(inputs: Any) -> bool:
     return sys.modules["tensorflow"].executing_eagerly() and _is_tensorflow(inputs)
 
 
+def _is_zero(size: Any) -> bool:
+    return isinstance(size, int) and size == 0  # a symbol compares with nothing
+
+
+def _refuse_collections(inputs: Any) -> None:
+    kind = type(inputs).__name__
+    cure = {
+        "list": "np.stack(inputs), if the images have one size",
+        "tuple": "np.stack(inputs), if the images have one size",
+        "dict": "the image alone",
+        "RaggedTensor": "inputs.to_tensor(), if the images have one size",
+        "SparseTensor": "tf.sparse.to_dense(inputs)",
+    }.get(kind)
+    if cure is not None:
+        raise TypeError(f"`inputs` must be one dense tensor or array; got {kind}. Pass {cure}.")
+
+
 @functools.lru_cache(maxsize=64)
-def _as_function(layer: type[ImageLayer], params: EnhanceParams, bits: int) -> Any:
-    """One call instead of a hundred small ones where TensorFlow would run them one by one."""
+def _as_function(
+    layer: type[ImageLayer], params: EnhanceParams, bits: int, fixed: tuple[int, int]
+) -> Any:
+    """One call instead of a hundred small ones where TensorFlow would run them one by one.
+
+    TensorFlow leaves open what differs between calls, so there is one function for each rank and
+    number of channels, which must not be left open: they are `fixed`.
+    """
     import tensorflow as tf
 
     run = functools.partial(layer._run, params=params, bits=bits)
@@ -184,5 +220,6 @@ def _to_levels(images: Any, bits: int) -> Any:
     if keras.backend.standardize_dtype(images.dtype) in _BITS:
         return ops.cast(images, "int32")
     if keras.backend.is_float_dtype(images.dtype):
-        images = ops.round(images)
+        # No number is level 0, said here because casts say something else on each machine.
+        images = ops.where(ops.isnan(images), ops.zeros_like(images), ops.round(images))
     return ops.cast(ops.clip(images, 0, (1 << bits) - 1), "int32")

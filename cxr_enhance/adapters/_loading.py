@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class Loader:
             "dtype": dtype,
         }
         for name, value in given.items():
-            if value not in _CHOICES[name]:
+            if not isinstance(value, str) or value not in _CHOICES[name]:
                 choices = ", ".join(map(repr, _CHOICES[name]))
                 raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.")
         if not isinstance(encoded, bool):
@@ -78,7 +79,7 @@ class Loader:
             try:
                 images[i] = self._load(sources[i])
             except (ValueError, OSError, MemoryError) as error:
-                name = f"element {i}" if self._encoded else repr(sources[i].decode())
+                name = f"element {i}" if self._encoded else repr(os.fsdecode(sources[i]))
                 if self._on_error == "raise":
                     raise ValueError(f"Cannot load {name}: {error}") from error
                 _LOG.warning("Cannot load %s, %s: %s", name, self._consequence(), error)
@@ -93,7 +94,7 @@ class Loader:
         return "left out" if self._on_error == "skip" else "zeros in its place"
 
     def _load(self, source: bytes) -> Image:
-        image = cxr_enhance.read_image(source if self._encoded else source.decode())
+        image = cxr_enhance.read_image(source if self._encoded else os.fsdecode(source))
         if self._resize_first:
             image = self._resize(image)
         image = cxr_enhance.enhance(image, self._params)

@@ -32,15 +32,22 @@ def through_16_bits(
 
     Raises
     ------
+    TypeError
+        If `image` is of another float type: half precision cannot hold the levels.
     ValueError
         If a float lies outside of 0..1 or is not a number.
     """
     if image.dtype.kind != "f":
         return function(image)  # type: ignore[no-any-return]
+    if image.dtype not in (np.float32, np.float64):
+        raise TypeError(
+            "`image` must have dtype uint8, uint16, float32 or float64; got "
+            f"{image.dtype.name}. Use image.astype(np.float32)."
+        )
     low, high = (float(image.min()), float(image.max())) if image.size else (0.0, 0.0)
     if not (low >= 0 and high <= 1):  # False for NaN too
         raise ValueError(
-            f"`image` must lie in 0..1 where it is float; got {low:.6g}..{high:.6g}. Scale it "
+            f"`image` must lie in 0..1 where it is float; got {low:.9g}..{high:.9g}. Scale it "
             "first."
         )
     levels = np.rint(image.astype(np.float64) * _LEVELS).astype(np.uint16)

@@ -74,7 +74,12 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         super().__init__(p=p)
         if output not in ("same", "gray", "rgb"):
             raise ValueError(f"`output` must be 'same', 'gray' or 'rgb'; got {output!r}.")
-        limits = clip_limit if isinstance(clip_limit, tuple | list) else (clip_limit,)
+        is_range = isinstance(clip_limit, tuple | list)
+        limits: tuple[Any, ...] = tuple(clip_limit) if is_range else (clip_limit,)  # type: ignore[arg-type]
+        if is_range and (len(limits) != 2 or None in limits):
+            raise ValueError(
+                f"`clip_limit` must be a number, None or a range (low, high); got {clip_limit!r}."
+            )
         records = [
             EnhanceParams(
                 percentiles=percentiles,
@@ -85,14 +90,16 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
             )
             for limit in limits
         ]
-        if len(limits) not in (1, 2) or (len(limits) == 2 and not limits[0] <= limits[1]):
+        low, high = records[0].clip_limit, records[-1].clip_limit
+        if is_range and not low <= high:  # type: ignore[operator]
             raise ValueError(
-                f"`clip_limit` must be a number or a range (low, high); got {clip_limit!r}."
+                f"`clip_limit` must be a range (low, high) with low <= high; got {clip_limit!r}."
             )
-        self.clip_limit = tuple(limits) if len(limits) == 2 else clip_limit
+        # Plain numbers, as the record has them, so that albumentations can write them to files.
+        self.clip_limit = (low, high) if is_range else low
         self.tile_grid_size = records[0].tile_grid_size
         self.percentiles = records[0].percentiles
-        self.bit_shift = bit_shift
+        self.bit_shift = records[0].bit_shift
         self.channel_order = channel_order
         self.output = output
 

@@ -54,7 +54,8 @@ class Enhance(ImageLayer):
     Notes
     -----
     Input shape: (N, H, W, C) or (H, W, C), C 1 or 3; dtype uint8, uint16, or float with values
-    0..255, which are rounded half to even and clipped. H, W and N may be unknown under TensorFlow.
+    0..255, which are rounded half to even and clipped; NaN counts as 0. H, W and N may be unknown
+    under TensorFlow.
     The torch backend holds uint16 as int32; int32 is read as that there.
 
     Output shape: the input's with one channel, or three equal ones if ``params.output`` is "rgb".

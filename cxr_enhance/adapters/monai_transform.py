@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 try:
+    import torch
     from monai.transforms import MapTransform, Transform
     from monai.utils import TransformBackends, convert_data_type, convert_to_dst_type
 except ImportError as error:
@@ -61,6 +62,11 @@ class Enhance(Transform):  # type: ignore[misc]
 
     def __call__(self, img: Any) -> Any:
         """Return the enhanced image."""
+        if not isinstance(img, np.ndarray | torch.Tensor):
+            raise TypeError(
+                f"`img` must be an array or a tensor; got {type(img).__name__}. Use LoadImage and "
+                "EnsureChannelFirst before."
+            )
         array, *_ = convert_data_type(img, np.ndarray)
         if array.ndim != 3 or array.shape[0] not in (1, 3):
             raise ValueError(f"`img` must have shape (1, H, W) or (3, H, W); got {array.shape}.")

@@ -89,8 +89,8 @@ def enhance_op(
         return cxr_enhance.enhance(images, params, out=out)
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
-    def apply(images: Any) -> Any:
-        images = tf.convert_to_tensor(images)
+    def apply(images: Any, *others: Any) -> Any:
+        images = _one_tensor(images, others, "images")
         shape = _check(images, params)
         batched = len(shape) == 4 or (len(shape) == 3 and shape[-1] not in (1, 3))
         spatial = shape[:3] if batched else shape[:2]
@@ -181,8 +181,8 @@ def load_and_enhance_op(
     )
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
-    def apply(sources: Any) -> Any:
-        sources = tf.convert_to_tensor(sources)
+    def apply(sources: Any, *others: Any) -> Any:
+        sources = _one_tensor(sources, others, "sources")
         if sources.dtype != tf.string or sources.shape.rank != 1:
             raise TypeError(
                 "`sources` must be a string tensor of shape (N,); got dtype "
@@ -195,6 +195,23 @@ def load_and_enhance_op(
         return images if on_error == "raise" else (images, usable)
 
     return apply  # type: ignore[no-any-return]
+
+
+def _one_tensor(value: Any, others: tuple[Any, ...], name: str) -> Any:
+    """Return `value` as a tensor; say what to write where elements are more than one tensor."""
+    if others or isinstance(value, tuple | dict):
+        kind = f"{1 + len(others)} components" if others else f"a {type(value).__name__}"
+        raise TypeError(
+            f"`{name}` must be one tensor; got elements of {kind}. Take it out, for instance "
+            "data.map(lambda image, label: (op(image), label))."
+        )
+    if isinstance(value, tf.RaggedTensor | tf.SparseTensor):
+        to_dense = "tf.sparse.to_dense" if isinstance(value, tf.SparseTensor) else "to_tensor"
+        raise TypeError(
+            f"`{name}` must be a dense tensor; got {type(value).__name__}. Use `{to_dense}`, or "
+            "map images before they are put together."
+        )
+    return tf.convert_to_tensor(value)
 
 
 def _empty_aligned(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -229,8 +246,10 @@ def _check(images: Any, params: EnhanceParams | None) -> list[int | None]:
     spatial = shape[1:3] if len(shape) == 4 or shape[-1] not in (1, 3) else shape[:2]
     if len(shape) == 2:
         spatial = shape
+    if 0 in spatial:
+        raise ValueError(f"`images` must have at least one pixel each; got shape {tuple(shape)}.")
     # An empty batch of that size: the library's own checks and sentences, and no work.
-    height, width = (1 if size is None else size for size in spatial)
+    height, width = (size or 1 for size in spatial)
     empty = np.empty((0, height, width, 1), images.dtype.as_numpy_dtype)
     cxr_enhance.enhance_batch(empty, params)
     return shape

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,9 +72,7 @@ class EnhanceTransform:
         """Return the enhanced image."""
         array = _to_array(image, "image")
         first = _channels_first(image, self.layout)
-        if array.ndim not in (2, 3):
-            shapes = "(H, W), (C, H, W) or (H, W, C)"
-            raise ValueError(f"`image` must have shape {shapes}; got {array.shape}.")
+        _check_shape(array.shape, "image", ("H", "W"), first=first)
         if array.ndim == 3 and first:
             array = array.transpose(1, 2, 0)
         flat = array.ndim == 2
@@ -129,15 +129,24 @@ class EnhanceBatch:
         """Return the enhanced batch."""
         array = _to_array(images, "images")
         first = _channels_first(images, self.layout)
+        _check_shape(array.shape, "images", ("N", "H", "W"), first=first)
         if array.ndim == 4 and first:
             array = array.transpose(0, 2, 3, 1)
+        # Three sizes are a batch here, however narrow its images; the library would have to guess.
         flat = array.ndim == 3
+        array = array[..., None] if flat else array
         result = cxr_enhance.enhance_batch(array, self.params, num_threads=self.num_threads)
-        if result.ndim == 3 and not flat:
+        if result.ndim == 3:
             result = result[..., None]
+        if flat and self.params.output == "gray":
+            result = result[..., 0]
         if result.ndim == 4 and first:
             result = np.ascontiguousarray(result.transpose(0, 3, 1, 2))
         return _like(result, images)
+
+    def __repr__(self) -> str:
+        options = f"layout={self.layout!r}, num_threads={self.num_threads!r}"
+        return f"{type(self).__name__}({self.params!r}, {options})"
 
 
 class EnhanceCollate:
@@ -179,6 +188,10 @@ class EnhanceCollate:
         collate_fn: Callable[[Sequence[Any]], Any] | None = None,
     ) -> None:
         self.enhance = EnhanceBatch(params, layout=layout, num_threads=num_threads)
+        if isinstance(images, bool) or not isinstance(images, int | str | None):
+            raise TypeError(f"`images` must be an int, a str or None; got {images!r}.")
+        if collate_fn is not None and not callable(collate_fn):
+            raise TypeError(f"`collate_fn` must be callable or None; got {collate_fn!r}.")
         self.images = images
         self.collate_fn = collate_fn
 
@@ -187,13 +200,33 @@ class EnhanceCollate:
         batch = (self.collate_fn or default_collate)(samples)
         if self.images is None:
             return self.enhance(batch)
-        done = self.enhance(batch[self.images])
+        done = self.enhance(self._images_of(batch))
         if isinstance(batch, dict):
-            return {**batch, self.images: done}
+            changed = copy.copy(batch)
+            changed[self.images] = done
+            return changed
         assert isinstance(self.images, int)
         items = list(batch)
         items[self.images] = done
         return type(batch)(*items) if hasattr(batch, "_fields") else type(batch)(items)
+
+    def _images_of(self, batch: Any) -> Any:
+        if isinstance(batch, dict) or (
+            isinstance(batch, tuple | list) and isinstance(self.images, int)
+        ):
+            with contextlib.suppress(LookupError):
+                return batch[self.images]  # type: ignore[index]
+        kind = f"a {type(batch).__name__}"
+        if isinstance(batch, tuple | list | dict):
+            kind += f" with {list(batch) if isinstance(batch, dict) else len(batch)}"
+        raise ValueError(
+            "`images` must be a place in, or a key of, what samples collate to, or None where they "
+            f"are images; got {self.images!r} for {kind}."
+        )
+
+    def __repr__(self) -> str:
+        options = f"images={self.images!r}, collate_fn={self.collate_fn!r}"
+        return f"{type(self).__name__}({self.enhance!r}, {options})"
 
 
 def _check_layout(layout: str | None) -> None:
@@ -203,6 +236,22 @@ def _check_layout(layout: str | None) -> None:
 
 def _channels_first(image: Any, layout: str | None) -> bool:
     return layout == "chw" if layout is not None else isinstance(image, torch.Tensor)
+
+
+def _check_shape(shape: tuple[int, ...], name: str, flat: tuple[str, ...], *, first: bool) -> None:
+    """Check before anything is transposed, so that the shape shown is the one that came."""
+    colour = (*flat[:-2], "C", *flat[-2:]) if first else (*flat, "C")
+    if len(shape) == len(flat):
+        return
+    if len(shape) == len(colour) and shape[colour.index("C")] in (1, 3):
+        return
+    rules = " or ".join(f"({', '.join(axes)})" for axes in (flat, colour))
+    cure = ""
+    if len(shape) == len(colour):
+        cure = " Drop the alpha channel." if shape[colour.index("C")] == 4 else ""
+        if shape[-1 if first else len(flat) - 2] in (1, 3):
+            cure = f" Pass layout={'hwc' if first else 'chw'!r}."
+    raise ValueError(f"`{name}` must have shape {rules}, C being 1 or 3; got {tuple(shape)}.{cure}")
 
 
 def _to_array(image: Any, name: str) -> Any:
@@ -215,6 +264,8 @@ def _to_array(image: Any, name: str) -> Any:
         return image
     if image.device.type != "cpu":
         raise TypeError(f"`{name}` must lie on the CPU; got {image.device}. Use `.cpu()`.")
+    if image.layout is not torch.strided:
+        raise TypeError(f"`{name}` must be dense; got {image.layout}. Use `.to_dense()`.")
     if image.dtype not in _DTYPES:
         cure = ""
         if image.dtype.is_floating_point:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import cxr_enhance as cxe
+from tests import strategies
 from tests.compare import assert_same_image
 from tests.images import make_image
 
@@ -86,6 +90,27 @@ def test_transforms_survive_pickling_and_serialization():
         assert_same_image(again(image=image)["image"], transform(image=image)["image"])
 
 
+def test_options_of_numpy_can_be_written_to_files():
+    options = {"clip_limit": (np.float32(1), np.int64(4)), "bit_shift": np.int64(1)}
+    record = json.dumps(albumentations.to_dict(adapter.Enhance(**options)))
+    assert albumentations.from_dict(json.loads(record)).clip_limit == (1, 4)
+
+
+def test_half_precision_is_refused():
+    with pytest.raises(TypeError, match="uint16, float32 or float64; got float16"):
+        adapter.Enhance()(image=np.zeros((8, 8), np.float16))
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_image_and_options_give_the_bytes_of_enhance(data):
+    image = data.draw(strategies.images())
+    options = data.draw(strategies.options(image.dtype))
+    output = options.pop("output")
+    result = adapter.Enhance(**options, output=output)(image=image)["image"]
+    assert_same_image(result, enhanced(image, output, **options))
+
+
 def test_defaults_are_those_of_the_library():
     image = make_image("radiograph", 33, 40)
     assert_same_image(adapter.Enhance()(image=image)["image"], cxe.enhance(image))
@@ -94,7 +119,9 @@ def test_defaults_are_those_of_the_library():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"clip_limit": (3, 1)}, r"a range \(low, high\); got \(3, 1\)"),
+        ({"clip_limit": (3, 1)}, r"with low <= high; got \(3, 1\)"),
+        ({"clip_limit": (3,)}, r"a number, None or a range \(low, high\); got \(3,\)"),
+        ({"clip_limit": (None, 3)}, r"a number, None or a range \(low, high\); got \(None, 3\)"),
         ({"clip_limit": -1}, "`clip_limit` must be finite and at least 0"),
         ({"tile_grid_size": (0, 1)}, "two positive ints"),
         ({"output": "bgr"}, "`output` must be 'same', 'gray' or 'rgb'"),

@@ -137,3 +137,22 @@ def test_white_balance_in_litert_is_refused_with_the_way_round(tmp_path):
     with pytest.raises(NotImplementedError, match=r"no float64. Export Enhance\(EnhanceParams\("):
         model.export(tmp_path / "model.tflite", format="litert", verbose=False)
     assert not (tmp_path / "model.tflite").exists()
+
+
+def test_a_saved_model_can_be_converted_to_litert(tmp_path):
+    litert = pytest.importorskip(
+        "ai_edge_litert.interpreter", reason="needs pip install ai-edge-litert"
+    )
+    import tensorflow as tf
+
+    model, images, wanted = make_model("uint8-divides", percentiles=None)
+    model.export(tmp_path / "model", format="tf_saved_model", verbose=False)
+    content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model")).convert()
+    interpreter = litert.Interpreter(model_content=content)
+    place = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(place, images.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(place, images)
+    interpreter.invoke()
+    result = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    assert_same_image(result, wanted)

@@ -6,8 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import cxr_enhance as cxe
+from tests import strategies
 from tests.compare import assert_same_image
 from tests.images import make_image
 
@@ -95,6 +98,100 @@ def test_full_uint16_tables_give_the_same_bytes():
     for function in [layers.Enhance(params), *compiled(layers.Enhance(params))]:
         result = numpy_of(function(ops.convert_to_tensor(images)), images.dtype)
         assert_same_image(result, np.stack([expected(image, params) for image in images]))
+
+
+SHAPES = [(32, 40, 1), (32, 40, 3), (33, 41, 3), (2, 33, 41, 1), (5, 20, 41, 3), (20, 20, 1)]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+def test_one_layer_takes_images_of_any_rank_size_and_channels_in_turn(kind):
+    params = cxe.EnhanceParams(tile_grid_size=(4, 3), bit_shift=4, percentiles=(2, 97))
+    enhance, balance = layers.Enhance(params), layers.WhiteBalance((2, 97))
+    for shape in SHAPES:
+        images = np.random.default_rng(0).integers(0, 256, shape).astype(kind)
+        batch = images if images.ndim == 4 else images[None]
+        for layer, one in (
+            (enhance, lambda image: expected(image, params)),
+            (balance, lambda image: cxe.white_balance(image, percentiles=(2, 97))),
+        ):
+            result = numpy_of(layer(ops.convert_to_tensor(images)), images.dtype)
+            wanted = np.stack([one(image) for image in batch])
+            assert_same_image(result, wanted if images.ndim == 4 else wanted[0])
+
+
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_any_image_and_options_give_the_bytes_of_the_library(data):
+    image = data.draw(strategies.images(channels=(1, 3), dtypes=(np.uint8,)))
+    params = cxe.EnhanceParams(**data.draw(strategies.options(image.dtype)))
+    result = layers.Enhance(params)(ops.convert_to_tensor(image))
+    assert_same_image(numpy_of(result, image.dtype), expected(image, params))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("make", [layers.Enhance, layers.WhiteBalance, layers.OpenCVCLAHE])
+def test_empty_batches_stay_empty(make, dtype):
+    result = make()(ops.convert_to_tensor(np.zeros((0, 20, 31, 1), dtype)))
+    assert result.shape == (0, 20, 31, 1)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_batches_whose_size_is_unknown_may_be_empty(dtype):
+    import tensorflow as tf
+
+    spec = tf.TensorSpec((None, None, None, 1), dtype)
+    function = tf.function(layers.Enhance(), input_signature=[spec])
+    assert function(np.zeros((0, 20, 31, 1), dtype)).shape == (0, 20, 31, 1)
+    image = make_image("radiograph", 20, 31, dtype, 1)
+    assert_same_image(function(image[None]).numpy()[0], expected(image, None))
+
+
+def test_values_out_of_range_are_clipped_and_no_number_is_zero():
+    levels = np.linspace(-50, 300, 33 * 40, dtype=np.float32).reshape(33, 40, 1)
+    levels[3, 4], levels[5, 6], levels[7, 8] = np.nan, np.inf, -np.inf
+    image = np.rint(np.clip(np.nan_to_num(levels, nan=0), 0, 255)).astype(np.uint8)
+    result = layers.Enhance()(ops.convert_to_tensor(levels))
+    wanted = expected(image, None).astype(np.float32)
+    assert_same_image(ops.convert_to_numpy(result), wanted)
+    tf = pytest.importorskip("tensorflow", reason="needs pip install tensorflow")
+    data = tf.data.Dataset.from_tensors(levels).map(layers.Enhance())
+    assert_same_image(next(data.as_numpy_iterator()), wanted)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_global_settings_do_not_touch_the_levels(policy):
+    image = make_image("radiograph", 33, 40, channels=1).astype(np.float32)
+    before = keras.mixed_precision.dtype_policy(), keras.config.image_data_format()
+    try:
+        keras.mixed_precision.set_global_policy(policy)
+        keras.config.set_image_data_format("channels_first")
+        layer = layers.Enhance()
+        result = ops.convert_to_numpy(layer(ops.convert_to_tensor(image, "float32")))
+    finally:
+        keras.mixed_precision.set_global_policy(before[0])
+        keras.config.set_image_data_format(before[1])
+    assert layer.data_format == "channels_last"
+    assert_same_image(result, expected(image.astype(np.uint8), None).astype(np.float32))
+
+
+def test_layers_that_are_not_trainable_come_back_as_such():
+    for layer in [layers.Enhance(trainable=False), layers.OpenCVCLAHE(trainable=False)]:
+        again = type(layer).from_config(layer.get_config())
+        assert again.get_config() == layer.get_config()
+        assert not again.trainable
+
+
+def test_several_tensors_are_refused_with_what_to_pass():
+    image = ops.convert_to_tensor(np.zeros((8, 8, 1), np.uint8))
+    with pytest.raises(TypeError, match=r"one dense tensor or array; got list. Pass np.stack"):
+        layers.Enhance()([image, image])
+    tf = pytest.importorskip("tensorflow", reason="needs pip install tensorflow")
+    ragged = tf.RaggedTensor.from_tensor(tf.zeros((2, 8, 8, 1)))
+    with pytest.raises(TypeError, match=r"got RaggedTensor. Pass inputs.to_tensor\(\)"):
+        layers.Enhance()(ragged)
+    with pytest.raises(TypeError, match=r"got SparseTensor. Pass tf.sparse.to_dense\(inputs\)"):
+        layers.Enhance()(tf.sparse.from_dense(tf.zeros((8, 8, 1))))
 
 
 def test_white_balance_treats_each_channel():
@@ -200,6 +297,8 @@ def test_a_saved_model_loads_with_its_options(tmp_path):
         ),
         (lambda: layers.OpenCVCLAHE(None), TypeError, "`clip_limit` must be a number"),
         (lambda: layers.OpenCVCLAHE(2.0, (0, 3)), ValueError, "two positive ints"),
+        (lambda: layers.OpenCVCLAHE(float("inf")), ValueError, "`clip_limit` must be finite"),
+        (lambda: layers.OpenCVCLAHE(bit_shift=-1), ValueError, "`bit_shift` must be from 0"),
         (lambda: layers.WhiteBalance(None), TypeError, "`percentiles` must be two numbers"),
         (lambda: layers.WhiteBalance((9, 3)), ValueError, "0 <= low < high <= 100"),
     ],
@@ -214,6 +313,12 @@ def test_wrong_options_are_refused(make, error, sentence):
     [
         ((8, 8), "uint8", ValueError, "shape .N, H, W, C. or .H, W, C.; got"),
         ((8, 8, 2), "uint8", ValueError, "their number 1 or 3"),
+        (
+            (2, 0, 8, 1),
+            "uint8",
+            ValueError,
+            r"at least one pixel an image; got shape \(2, 0, 8, 1\)",
+        ),
         ((8, 8, 1), "int8", TypeError, "dtype uint8 or uint16"),
     ],
 )

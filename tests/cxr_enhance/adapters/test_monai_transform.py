@@ -6,8 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import cxr_enhance as cxe
+from tests import strategies
 from tests.compare import assert_same_image
 from tests.images import make_image
 
@@ -78,7 +81,22 @@ def test_transforms_survive_pickling():
     assert_same_image(again({"image": image})["image"], transform({"image": image})["image"])
 
 
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_image_and_options_give_the_bytes_of_enhance(data):
+    image = data.draw(strategies.images(channels=(1, 3)))
+    params = cxe.EnhanceParams(**data.draw(strategies.options(image.dtype)))
+    given_image = np.ascontiguousarray(np.moveaxis(image, -1, 0))
+    assert_same_image(adapter.Enhance(params)(given_image), first(image, params))
+
+
 def test_wrong_images_and_options_are_refused():
+    with pytest.raises(TypeError, match=r"`img` must be an array or a tensor; got str. Use LoadIm"):
+        adapter.Enhance()("scan.png")
+    with pytest.raises(TypeError, match="uint16, float32 or float64; got float16"):
+        adapter.Enhance()(np.zeros((1, 8, 8), np.float16))
+    with pytest.raises(ValueError, match=r"float; got 1.00000012..1.00000012. Scale"):
+        adapter.Enhance()(np.full((1, 2, 2), np.nextafter(np.float32(1), np.float32(2))))
     with pytest.raises(ValueError, match=r"`img` must have shape \(1, H, W\) or \(3, H, W\)"):
         adapter.Enhance()(np.zeros((8, 8), np.uint8))
     with pytest.raises(ValueError, match=r"`image` must lie in 0..1 where it is float; got 0..9"):

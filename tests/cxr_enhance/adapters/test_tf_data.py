@@ -7,8 +7,11 @@ import pathlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import cxr_enhance as cxe
+from tests import strategies
 from tests.compare import assert_same_image
 from tests.cxr_enhance.adapters.fresh_process import run_fresh
 from tests.images import make_image
@@ -79,6 +82,52 @@ def test_what_cannot_be_enhanced_is_refused_when_the_graph_is_built(spec, error,
     op = tf_data.enhance_op(cxe.EnhanceParams(bit_shift=8))
     with pytest.raises(error, match=sentence):
         tf.function(op).get_concrete_function(spec)
+
+
+@pytest.mark.parametrize(
+    ("elements", "sentence"),
+    [
+        (
+            lambda z: (z, [0, 1]),
+            r"got elements of 2 components. Take it out, for instance data.map",
+        ),
+        (lambda z: {"x": z}, "got elements of a dict"),
+        (lambda z: ((z, z),), "got elements of a tuple"),
+        (
+            lambda z: tf.RaggedTensor.from_tensor(tf.constant(z), ragged_rank=2),
+            "dense tensor; got RaggedTensor. Use `to_tensor`",
+        ),
+        (
+            lambda z: tf.sparse.from_dense(tf.constant(z)),
+            "dense tensor; got SparseTensor. Use `tf.sparse.to_dense`",
+        ),
+        (lambda z: z[:, :0], r"at least one pixel each; got shape \(0, 8\)"),
+    ],
+    ids=["pair", "dict", "nested", "ragged", "sparse", "no-pixels"],
+)
+def test_elements_that_are_not_one_image_are_refused_with_what_to_write(elements, sentence):
+    data = tf.data.Dataset.from_tensor_slices(elements(np.zeros((2, 8, 8), np.uint8)))
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        data.map(tf_data.enhance_op())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(0, 8, 9), (0, 8, 9, 1)], ids=str)
+def test_empty_batches_stay_empty(dtype, shape):
+    result = tf_data.enhance_op()(np.zeros(shape, dtype))
+    assert result.shape == shape
+    assert result.dtype == dtype
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_image_and_options_give_the_bytes_of_enhance(data):
+    image = data.draw(strategies.images(channels=(1, 3)))
+    params = cxe.EnhanceParams(**data.draw(strategies.options(image.dtype)))
+    wanted = cxe.enhance(image, params)
+    op = tf_data.enhance_op(params)
+    assert_same_image(op(image).numpy(), wanted)
+    assert_same_image(op(np.stack([image, image])).numpy(), np.stack([wanted, wanted]))
 
 
 def test_wrong_options_are_refused_at_once():
@@ -253,6 +302,14 @@ def test_bad_files_are_left_out_or_zero_marked_and_logged(files, tmp_path, caplo
     assert_same_image(done, expected)
 
 
+def test_a_file_whose_name_is_no_text_is_left_out_like_any_other(files):
+    paths, images = files
+    op = tf_data.load_and_enhance_op((24, 32), PARAMS, on_error="skip")
+    done, usable = op(tf.constant([paths[0].encode(), b"\xff.png"]))
+    assert usable.numpy().tolist() == [True, False]
+    assert_same_image(done.numpy(), expected_images(images[:1]))
+
+
 @pytest.mark.parametrize(
     ("options", "error", "sentence"),
     [
@@ -262,6 +319,7 @@ def test_bad_files_are_left_out_or_zero_marked_and_logged(files, tmp_path, caplo
         ({"resize": "never"}, ValueError, "`resize` must be one of"),
         ({"interpolation": "lanczos"}, ValueError, "`interpolation` must be one of"),
         ({"dtype": "float32"}, ValueError, "`dtype` must be one of"),
+        ({"dtype": tf.uint8}, ValueError, "`dtype` must be one of"),
         ({"encoded": 1}, TypeError, "`encoded` must be a bool"),
         ({"params": RGB}, ValueError, "`params.channel_order` must be 'rgb'"),
     ],

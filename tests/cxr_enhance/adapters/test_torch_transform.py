@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import collections
+import copy
 import pickle
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import cxr_enhance as cxe
+from tests import strategies
 from tests.compare import assert_same_image
 from tests.images import make_image
 
@@ -62,16 +67,54 @@ def test_batches_give_the_bytes_of_enhance(channels, params):
     assert_same_image(result.numpy(), wanted)
 
 
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("params", [PARAMS, RGB], ids=["gray", "rgb"])
+def test_three_sizes_are_a_batch_however_narrow_its_images(width, params):
+    images = np.stack([make_image("noise", 20, width, seed=i) for i in range(2)])
+    wanted = np.stack([cxe.enhance(image, params) for image in images])
+    assert_same_image(adapter.EnhanceBatch(params)(images), wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16])
+def test_empty_batches_stay_empty(dtype):
+    result = adapter.EnhanceBatch(PARAMS)(torch.zeros((0, 3, 20, 31), dtype=dtype))
+    assert result.shape == (0, 1, 20, 31)
+    assert result.dtype == dtype
+
+
+def test_compiling_around_a_transform_changes_no_byte():
+    image = torch.from_numpy(make_image("radiograph", 33, 40))[None]
+    transform = adapter.EnhanceTransform(PARAMS)
+    compiled = torch.compile(lambda image: transform(image) + 1, backend="eager")
+    assert torch.equal(compiled(image), transform(image) + 1)
+
+
+@given(data=st.data(), batch=st.booleans(), tensor=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_any_image_and_options_give_the_bytes_of_enhance(data, batch, tensor):
+    image = data.draw(strategies.images())
+    params = cxe.EnhanceParams(**data.draw(strategies.options(image.dtype)))
+    wanted = expected(image, params)
+    if tensor:
+        image, wanted = (np.moveaxis(a, -1, 0) if a.ndim == 3 else a for a in (image, wanted))
+    if batch:
+        image, wanted = (np.stack([a, a]) for a in (image, wanted))
+    kind = adapter.EnhanceBatch if batch else adapter.EnhanceTransform
+    given_image = torch.from_numpy(image.copy()) if tensor else image
+    assert_same_image(np.asarray(kind(params)(given_image)), np.ascontiguousarray(wanted))
+
+
 def test_transforms_survive_pickling():
     image = torch.from_numpy(make_image("radiograph", 33, 40))
     for transform in [
         adapter.EnhanceTransform(PARAMS),
         adapter.EnhanceCollate(PARAMS, images=None),
     ]:
-        again = pickle.loads(pickle.dumps(transform))
-        given = [image] if isinstance(transform, adapter.EnhanceCollate) else image
-        assert torch.equal(again(given), transform(given))
-    assert "tile_grid_size=(8, 4)" in repr(adapter.EnhanceTransform(PARAMS))
+        samples = [image] if isinstance(transform, adapter.EnhanceCollate) else image
+        for again in (pickle.loads(pickle.dumps(transform)), copy.deepcopy(transform)):
+            assert torch.equal(again(samples), transform(samples))
+            assert repr(again) == repr(transform)
+            assert "tile_grid_size=(8, 4)" in repr(again)
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
@@ -99,7 +142,9 @@ class Pair(NamedTuple):
     label: int
 
 
-@pytest.mark.parametrize("form", ["tuple", "list", "named tuple", "dict", "images alone"])
+@pytest.mark.parametrize(
+    "form", ["tuple", "list", "named tuple", "dict", "ordered dict", "images alone"]
+)
 def test_collation_finds_the_images_in_samples_of_any_form(form):
     images = [torch.from_numpy(make_image("noise", 20, 31, seed=i)) for i in range(3)]
     make, where = {
@@ -107,6 +152,10 @@ def test_collation_finds_the_images_in_samples_of_any_form(form):
         "list": (lambda image, i: [image, i], 0),
         "named tuple": (Pair, 0),
         "dict": (lambda image, i: {"scan": image, "label": i}, "scan"),
+        "ordered dict": (
+            lambda image, i: collections.OrderedDict(scan=image, label=i),
+            "scan",
+        ),
         "images alone": (lambda image, i: image, None),
     }[form]
     batch = adapter.EnhanceCollate(PARAMS, images=where)(
@@ -117,6 +166,31 @@ def test_collation_finds_the_images_in_samples_of_any_form(form):
     assert_same_image(done.numpy(), wanted)
     if form == "named tuple":
         assert batch.label.tolist() == [0, 1, 2]
+    if form == "ordered dict":
+        assert type(batch) is collections.OrderedDict
+
+
+@pytest.mark.parametrize(
+    ("images", "sample", "sentence"),
+    [
+        (2, ("image", 1), "got 2 for a list with 2"),
+        ("scan", {"image": "image"}, "got 'scan' for a dict with ..image.."),
+        (0, {"image": "image"}, "got 0 for a dict with ..image.."),
+        (0, "image", "None where they are images; got 0 for a Tensor"),
+    ],
+)
+def test_images_that_are_not_where_they_should_be_are_an_error_that_says_what_there_is(
+    images, sample, sentence
+):
+    image = torch.zeros((1, 20, 31), dtype=torch.uint8)
+    if isinstance(sample, dict):
+        sample = {"image": image}
+    elif isinstance(sample, tuple):
+        sample = (image, 1)
+    else:
+        sample = image
+    with pytest.raises(ValueError, match=sentence):
+        adapter.EnhanceCollate(images=images)([sample])
 
 
 def test_subclasses_of_tensors_are_kept():
@@ -134,6 +208,11 @@ def test_subclasses_of_tensors_are_kept():
         (torch.zeros((3, 8, 8), device="meta"), TypeError, r"on the CPU; got meta. Use `.cpu\(\)`"),
         ([[0]], TypeError, "must be a tensor or a NumPy array; got list"),
         (torch.zeros((8,), dtype=torch.uint8), ValueError, r"got \(8,\)"),
+        (torch.zeros((2, 3, 8, 8), dtype=torch.uint8), ValueError, r"got \(2, 3, 8, 8\)"),
+        (torch.zeros((8, 9, 3), dtype=torch.uint8), ValueError, r"\(8, 9, 3\). Pass layout='hwc'"),
+        (np.zeros((3, 8, 9), np.uint8), ValueError, r"\(3, 8, 9\). Pass layout='chw'"),
+        (torch.zeros((1, 0, 8), dtype=torch.uint8), ValueError, "at least one pixel"),
+        (torch.zeros((8, 8), dtype=torch.uint8).to_sparse(), TypeError, r"Use `.to_dense\(\)`"),
         (torch.zeros((4, 8, 8), dtype=torch.uint8), ValueError, "Drop the alpha channel"),
     ],
 )
@@ -142,7 +221,23 @@ def test_wrong_images_are_refused(image, error, sentence):
         adapter.EnhanceTransform()(image)
 
 
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        ((8, 8), r"\(N, H, W\) or \(N, C, H, W\), C being 1 or 3; got \(8, 8\)"),
+        ((2, 8, 9, 3), r"got \(2, 8, 9, 3\). Pass layout='hwc'"),
+    ],
+)
+def test_wrong_batches_are_refused(shape, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        adapter.EnhanceBatch()(torch.zeros(shape, dtype=torch.uint8))
+
+
 def test_wrong_options_are_refused():
+    with pytest.raises(TypeError, match=r"`images` must be an int, a str or None; got 1.5"):
+        adapter.EnhanceCollate(images=1.5)
+    with pytest.raises(TypeError, match="`collate_fn` must be callable or None; got 3"):
+        adapter.EnhanceCollate(collate_fn=3)
     with pytest.raises(ValueError, match="`layout` must be 'chw', 'hwc' or None; got 'nchw'"):
         adapter.EnhanceTransform(layout="nchw")
     with pytest.raises(TypeError, match="`params` must be EnhanceParams or None; got dict"):
