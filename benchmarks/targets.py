@@ -15,6 +15,7 @@ NOTEBOOK = "notebook"
 OPENCV_POOL = "OpenCV pool, 2 threads"
 ONE_THREAD, TWO_THREADS = f"{OURS}, 1 thread", f"{OURS}, 2 threads"
 KERAS = "Keras"
+PYDICOM = "pydicom"
 OPENCV_WORKERS = "OpenCV, 2 workers"
 ONE_WORKER, TWO_WORKERS = f"{OURS}, 1 worker", f"{OURS}, 2 workers"
 MIB = 2**20
@@ -85,6 +86,7 @@ TARGETS: tuple[Target, ...] = (
         for operation in ("enhance_batch", "enhance_batch, CLAHE alone")
         for batch in _BATCHES
     ),
+    Faster("read_image|DICOM 2048x2500, 12 bits, with a window", PYDICOM, 8.0, 8.0),
     AtMost("import|nothing called", "seconds", 0.5),
     AtMost("import and enhance|one uint8 1024x1024, compiled before", "seconds", 1.0),
     AtMost("import and enhance|one uint8 1024x1024, nothing compiled", "seconds", 6.0),

@@ -69,8 +69,11 @@ def as_kernel_input(image: Image) -> Image:
     Kernels are compiled for one kind of array: C-contiguous, aligned, native byte order, writeable.
     They write to no input, so a read-only array is passed as what it is not.
     """
-    if image.flags.c_contiguous and image.flags.aligned and image.dtype.isnative:
-        return image if image.flags.writeable else np.asarray(_Writeable(image))
+    flags = image.flags
+    if flags.carray and image.dtype.isnative:  # C-contiguous, aligned, writeable: nearly always
+        return image
+    if flags.c_contiguous and flags.aligned and image.dtype.isnative:
+        return np.asarray(_Writeable(image))
     return np.array(image, dtype=image.dtype.newbyteorder("="), order="C", subok=False)
 
 
@@ -325,16 +328,21 @@ def check_num_threads(num_threads: object) -> int:
 
 
 def _check_dtype(image: np.ndarray, name: str) -> None:
+    if type(image) is not np.ndarray:
+        _check_subclass(image, name)
+    if image.dtype not in _DTYPES and image.dtype.newbyteorder("=") not in _DTYPES:
+        raise TypeError(
+            f"`{name}` must have dtype uint8 or uint16; got {image.dtype}.{_dtype_cure(image)}"
+        )
+
+
+def _check_subclass(image: np.ndarray, name: str) -> None:
     if isinstance(image, np.ma.MaskedArray):
         raise TypeError(
             f"`{name}` must be a plain array; got a masked one. Use `{name}.filled(value)`."
         )
     if isinstance(image, np.matrix):
         raise TypeError(f"`{name}` must be a plain array; got a matrix. Use np.asarray({name}).")
-    if image.dtype not in _DTYPES and image.dtype.newbyteorder("=") not in _DTYPES:
-        raise TypeError(
-            f"`{name}` must have dtype uint8 or uint16; got {image.dtype}.{_dtype_cure(image)}"
-        )
 
 
 def _pair(name: str, rule: str, value: object) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     import keras
-    from keras import layers, ops
+    from keras import layers
 except ImportError as error:
     raise ImportError(
         "keras is needed for cxr_models.classifier. "
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MEAN_BGR = (103.939, 116.779, 123.68)  # ImageNet's, as keras.applications subtracts it
 _DROPOUTS = (0.2, 0.5)  # the study's
+_AUGMENTED = ("to_float", "augment_flip", "augment_rotation")
 FEATURES = "features"  # name of the layer that the head starts from
 
 
@@ -92,7 +93,7 @@ def build_classifier(
     else:
         set_momentum(backbone, momentum_for(steps_per_epoch))
     outputs = add_head(backbone.output, config, num_classes)
-    model = keras.Model(backbone.input, outputs, name=f"cxr_{config.model.backbone}")
+    model = keras.Model(backbone.inputs[0], outputs, name=f"cxr_{config.model.backbone}")
     if pretrained:
         load_pretrained(model, config.model.weights, spec, (height, width))
     return model
@@ -123,6 +124,11 @@ def head_layers(model: keras.Model) -> list[Any]:
     return list(model.layers[names.index(FEATURES) + 1 :])
 
 
+def augmented_images(model: keras.Model) -> Any:
+    """Return what `model` goes on with after augmentation, as a symbolic tensor."""
+    return [layer for layer in model.layers if layer.name in _AUGMENTED][-1].output
+
+
 def set_backbone_trainable(model: keras.Model, trainable: bool) -> None:
     """Freeze or free every layer before the head."""
     head = {layer.name for layer in head_layers(model)}
@@ -148,11 +154,11 @@ def set_momentum(model: keras.Model, momentum: float) -> None:
 
 def _front(images: Any, config: RunConfig, spec: BackboneSpec) -> Any:
     seed = config.training.seed
-    x = ops.cast(images, "float32")
+    x = layers.Rescaling(1.0, name=_AUGMENTED[0])(images)  # uint8 to floating point
     if config.data.flip:
-        x = layers.RandomFlip("horizontal", seed=seed, name="augment_flip")(x)
+        x = layers.RandomFlip("horizontal", seed=seed, name=_AUGMENTED[1])(x)
     if config.data.rotation:
-        x = layers.RandomRotation(config.data.rotation, seed=seed, name="augment_rotation")(x)
+        x = layers.RandomRotation(config.data.rotation, seed=seed, name=_AUGMENTED[2])(x)
     if config.data.channels == 1:
         x = layers.Concatenate(name="gray_to_rgb")([x, x, x])
     if config.training.recipe == "study":

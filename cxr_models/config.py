@@ -1,20 +1,18 @@
-"""Every setting of a training run: frozen records that check themselves, to and from JSON and TOML.
+"""Every setting of a training run: frozen records that check themselves, from JSON and TOML.
 
 The only place where a default of training is written. Imports no framework.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from cxr_enhance import EnhanceParams
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from cxr_models.sections import Section, check_bool, check_choice, check_number, is_int
 
 BACKBONE_NAMES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
 
@@ -24,46 +22,8 @@ Recipe = Literal["corrected", "study"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 
 
-class _Section:
-    """To and from dictionaries of JSON types; sections nest."""
-
-    __slots__ = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a dictionary of JSON types, sections nested."""
-        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-
-    @classmethod
-    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
-        """Make the record from `settings`; names left out take their defaults.
-
-        Raises
-        ------
-        TypeError
-            If a value has the wrong type.
-        ValueError
-            If a name is unknown or a value out of range.
-        """
-        if not isinstance(settings, dict):
-            raise TypeError(f"`settings` must be a dict; got {settings!r}.")
-        names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        unknown = sorted(set(settings) - set(names))
-        if unknown:
-            raise ValueError(
-                f"`settings` must have only the names {', '.join(names)}; got "
-                f"{', '.join(map(str, unknown))}."
-            )
-        values: dict[str, Any] = {}
-        for name, value in settings.items():
-            section = _SECTIONS.get(name)
-            if section is not None and isinstance(value, dict):
-                value = section.from_dict(value)
-            values[name] = tuple(value) if isinstance(value, list) else value
-        return cls(**values)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataConfig(_Section):
+class DataConfig(Section):
     """How files become batches.
 
     Parameters
@@ -84,6 +44,8 @@ class DataConfig(_Section):
         Whether equal seeds give equal results on the CPU, at some cost in speed.
     """
 
+    _NESTED: ClassVar[Mapping[str, Any]] = {"enhance": EnhanceParams}
+
     image_size: tuple[int, int] = (224, 224)
     order: Order = "resize-first"
     enhance: EnhanceParams | None = field(default_factory=EnhanceParams)
@@ -94,11 +56,11 @@ class DataConfig(_Section):
 
     def __post_init__(self) -> None:
         size = self.image_size
-        if not isinstance(size, tuple) or len(size) != 2 or not all(map(_is_int, size)):
+        if not isinstance(size, tuple) or len(size) != 2 or not all(map(is_int, size)):
             raise TypeError(f"`image_size` must be two ints (height, width); got {size!r}.")
         if min(size) < 32:
             raise ValueError(f"`image_size` must be at least (32, 32); got {size!r}.")
-        _check_choice("order", self.order, ("resize-first", "enhance-first"))
+        check_choice("order", self.order, ("resize-first", "enhance-first"))
         if self.enhance is not None and not isinstance(self.enhance, EnhanceParams):
             raise TypeError(f"`enhance` must be EnhanceParams or None; got {self.enhance!r}.")
         if self.enhance is not None and (
@@ -108,11 +70,11 @@ class DataConfig(_Section):
                 "`enhance` must have output 'gray' and channel_order 'rgb', the order files are "
                 f"read in; got {self.enhance.output!r} and {self.enhance.channel_order!r}."
             )
-        _check_bool("flip", self.flip)
-        _check_number("rotation", self.rotation, 0.0, 0.5)
+        check_bool("flip", self.flip)
+        check_number("rotation", self.rotation, 0.0, 0.5)
         if self.cache_dir is not None and not isinstance(self.cache_dir, str):
             raise TypeError(f"`cache_dir` must be a str or None; got {self.cache_dir!r}.")
-        _check_bool("deterministic", self.deterministic)
+        check_bool("deterministic", self.deterministic)
 
     @property
     def channels(self) -> int:
@@ -121,7 +83,7 @@ class DataConfig(_Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelConfig(_Section):
+class ModelConfig(Section):
     """Which network, for which question, from which weights.
 
     Parameters
@@ -142,15 +104,15 @@ class ModelConfig(_Section):
     weights: str = "imagenet"
 
     def __post_init__(self) -> None:
-        _check_choice("backbone", self.backbone, BACKBONE_NAMES)
-        _check_choice("task", self.task, ("multiclass", "binary"))
+        check_choice("backbone", self.backbone, BACKBONE_NAMES)
+        check_choice("task", self.task, ("multiclass", "binary"))
         for name in ("positive_class", "weights"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise TypeError(f"`{name}` must be a str; got {getattr(self, name)!r}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """The schedule: the study's, unless said otherwise.
 
     Parameters
@@ -193,7 +155,7 @@ class TrainingConfig(_Section):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check_choice("recipe", self.recipe, ("corrected", "study"))
+        check_choice("recipe", self.recipe, ("corrected", "study"))
         for name, low in (
             ("epochs_head", 0),
             ("epochs_fine_tune", 0),
@@ -204,21 +166,21 @@ class TrainingConfig(_Section):
             ("seed", 0),
         ):
             value = getattr(self, name)
-            if not _is_int(value):
+            if not is_int(value):
                 raise TypeError(f"`{name}` must be an int; got {value!r}.")
             if value < low:
                 raise ValueError(f"`{name}` must be at least {low}; got {value!r}.")
         for name in ("learning_rate_head", "learning_rate_fine_tune", "min_learning_rate"):
-            _check_number(name, getattr(self, name), 0.0, 1.0)
-        _check_number("plateau_factor", self.plateau_factor, 0.0, 0.999)
-        _check_bool("class_weights", self.class_weights)
-        _check_choice(
+            check_number(name, getattr(self, name), 0.0, 1.0)
+        check_number("plateau_factor", self.plateau_factor, 0.0, 0.999)
+        check_bool("class_weights", self.class_weights)
+        check_choice(
             "precision", self.precision, ("auto", "float32", "mixed_float16", "mixed_bfloat16")
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunConfig(_Section):
+class RunConfig(Section):
     """All settings of a run.
 
     Parameters
@@ -234,20 +196,22 @@ class RunConfig(_Section):
     --------
     >>> from cxr_models import RunConfig
     >>> config = RunConfig().with_setting("training.epochs_head", "3")
-    >>> RunConfig.from_toml(config.to_toml()) == config
+    >>> RunConfig.from_json(config.to_json()) == config
     True
     """
+
+    _NESTED: ClassVar[Mapping[str, Any]] = {
+        "data": DataConfig,
+        "model": ModelConfig,
+        "training": TrainingConfig,
+    }
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        for name, section in (
-            ("data", DataConfig),
-            ("model", ModelConfig),
-            ("training", TrainingConfig),
-        ):
+        for name, section in self._NESTED.items():
             value = getattr(self, name)
             if not isinstance(value, section):
                 raise TypeError(f"`{name}` must be {section.__name__}; got {value!r}.")
@@ -270,12 +234,6 @@ class RunConfig(_Section):
         except json.JSONDecodeError as error:
             raise ValueError(f"`text` must be JSON; got: {error}.") from error
         return cls.from_dict(settings)
-
-    def to_toml(self) -> str:
-        """Return the settings as TOML, which has no null: ``"none"`` stands for None."""
-        lines: list[str] = []
-        _write_table(self.to_dict(), "", lines)
-        return "\n".join(lines).lstrip("\n") + "\n"
 
     @classmethod
     def from_toml(cls, text: str) -> RunConfig:
@@ -325,36 +283,12 @@ class RunConfig(_Section):
         return self.from_dict(settings)
 
 
-_SECTIONS: dict[str, Any] = {
-    "data": DataConfig,
-    "model": ModelConfig,
-    "training": TrainingConfig,
-    "enhance": EnhanceParams,
-}
 _OPTIONAL = (
     "data.enhance",
     "data.cache_dir",
     "data.enhance.percentiles",
     "data.enhance.clip_limit",
 )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, _Section | EnhanceParams):
-        return value.to_dict()
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _write_table(table: dict[str, Any], name: str, lines: list[str]) -> None:
-    if name:
-        lines += ["", f"[{name}]"]
-    for key, value in table.items():
-        if not isinstance(value, dict):
-            # JSON's numbers, strings, booleans and flat lists are TOML's.
-            lines.append(f"{key} = {json.dumps('none' if value is None else value)}")
-    for key, value in table.items():
-        if isinstance(value, dict):
-            _write_table(value, f"{name}.{key}" if name else key, lines)
 
 
 def _none_back(settings: Any, name: str = "") -> Any:
@@ -364,24 +298,3 @@ def _none_back(settings: Any, name: str = "") -> Any:
             for key, value in settings.items()
         }
     return None if name in _OPTIONAL and settings == "none" else settings
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
-
-
-def _check_bool(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"`{name}` must be a bool; got {value!r}.")
-
-
-def _check_number(name: str, value: object, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"`{name}` must be a number; got {value!r}.")
-    if not low <= value <= high:
-        raise ValueError(f"`{name}` must be from {low} to {high}; got {value!r}.")

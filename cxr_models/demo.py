@@ -21,14 +21,14 @@ _CLASSES: tuple[tuple[str, float, Literal["patchy", "diffuse"]], ...] = (
 )
 
 
-def write_demo_set(folder: Path, *, patients: int = 20, size: int = 160) -> list[Record]:
+def write_demo_set(folder: Path, *, patients: int = 60, size: int = 160) -> list[Record]:
     """Draw a set of radiographs, two a patient, in one folder a label.
 
     Parameters
     ----------
     folder : Path
         Where the images go; made if need be.
-    patients : int, default 20
+    patients : int, default 60
         Patients a label.
     size : int, default 160
         Height in pixels.

@@ -1,21 +1,233 @@
-"""The plainest judgement of a run: how many images of its test set it gets right."""
+"""A run on its parts and on other sources: predictions kept in its folder, and their evaluation.
+
+TensorFlow is imported when there is something to predict, and not before: predictions of the same
+weights, settings, records and images are taken as they lie.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from cxr_models.classifier import build_classifier
-from cxr_models.pipeline import evaluation_batches, targets_of
+import cxr_enhance
+from cxr_models.calibration import softmax
+from cxr_models.finished_run import FinishedRun, class_names_of, file_sha256
+from cxr_models.judging import judge
+from cxr_models.loading import cache_key
+from cxr_models.manifest import SPLITS, read_manifest
+from cxr_models.predictions import (
+    Origin,
+    Predictions,
+    check_labels,
+    read_origin,
+    read_predictions,
+    targets_of_labels,
+    write_predictions,
+)
 from cxr_models.run_folder import RunFolder
+from cxr_models.splits import records_hash
 
 if TYPE_CHECKING:
-    import os
+    from collections.abc import Callable, Mapping, Sequence
 
     from cxr_models.config import RunConfig
+    from cxr_models.judging import Method
+    from cxr_models.manifest import Manifest
+    from cxr_models.predictions import Kind
     from cxr_models.splits import Split
+
+_FOLDER = "evaluation"
+
+
+def evaluation_folder(run: FinishedRun) -> Path:
+    """Return where the predictions of a run and their evaluation lie."""
+    return run.folder.path / _FOLDER
+
+
+def read_externals(
+    run: FinishedRun, manifests: Sequence[str | os.PathLike[str]]
+) -> dict[str, Manifest]:
+    """Read sets from other sources, by name: that of the file, or of the folder of a manifest.csv.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run they are to judge.
+    manifests : sequence of str or PathLike
+        CSV files; a column ``split`` is passed over.
+
+    Raises
+    ------
+    ValueError
+        If a label is none the run knows, an image is one the run was trained or chosen on, or two
+        sets have one name.
+    OSError
+        If a file cannot be read.
+    """
+    used = {
+        os.path.realpath(path)
+        for part in ("train", "val")
+        for path in run.split.select(part).paths()
+    }
+    externals: dict[str, Manifest] = {}
+    for path in map(Path, manifests):
+        read = read_manifest(path)
+        name = path.resolve().parent.name if path.stem == "manifest" else path.stem
+        name = re.sub(r"[^\w.-]+", "_", name)
+        if name in externals or name in SPLITS:
+            raise ValueError(
+                f"`--external` must name sets of different names, none of them "
+                f"{', '.join(SPLITS)}; got {name} for {str(path)!r}. Rename the file."
+            )
+        check_labels(read.records, run.labels, str(path))
+        seen = [file for file in read.paths() if os.path.realpath(file) in used]
+        if seen:
+            raise ValueError(
+                f"`--external` must hold no image that the run was trained or chosen on; got "
+                f"{len(seen)} in {str(path)!r}, such as {seen[0]!r}."
+            )
+        records = tuple(dataclasses.replace(record, split="") for record in read.records)
+        externals[name] = dataclasses.replace(read, records=records, root=read.root.resolve())
+    return externals
+
+
+def predict_sets(
+    run: FinishedRun,
+    externals: Mapping[str, Manifest],
+    *,
+    say: Callable[[str], object] | None = None,
+) -> list[Predictions]:
+    """Predict train, val, test and sets from other sources, or take what lies there already.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    externals : mapping of str to Manifest
+        As `read_externals` returns them.
+    say : callable, optional
+        Called with lines on the progress.
+
+    Returns
+    -------
+    list of Predictions
+        In that order; parts without images are left out. Each lies in the folder
+        ``evaluation`` of the run too.
+
+    Raises
+    ------
+    ValueError
+        If predictions that lie there were changed, or the model gives no numbers.
+    OSError
+        If an image cannot be read.
+    """
+    wanted: list[tuple[str, Kind, Manifest]] = [
+        (part, part, run.split.select(part))  # type: ignore[misc]
+        for part in SPLITS
+        if run.split.select(part).records
+    ]
+    wanted += [(name, "external", manifest) for name, manifest in externals.items()]
+    model: Any = None
+    sets = []
+    for name, kind, manifest in wanted:
+        path = _table(run, name, kind)
+        origin = _origin(run, manifest)
+        if read_origin(path) == origin:
+            kept = read_predictions(path)
+            if os.fspath(kept.manifest.root) == os.fspath(manifest.root):
+                sets.append(kept)
+                continue
+        if model is None:
+            model = _load(run)
+        if say is not None:
+            say(f"predicting {name}: {len(manifest.records)} images")
+        logits = _logits(run.config, run.class_names, run.labels, model, manifest)
+        predictions = Predictions(
+            name=name,
+            kind=kind,
+            manifest=manifest,
+            class_names=run.class_names,
+            labels=run.labels,
+            logits=logits,
+            probabilities=softmax(logits),
+            origin=origin,
+        )
+        path.parent.mkdir(exist_ok=True)
+        write_predictions(path, predictions)
+        sets.append(predictions)
+    return sets
+
+
+def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
+    """Read all predictions in the folder of a run; its images are not needed.
+
+    Raises
+    ------
+    ValueError
+        If there are none, some were changed, or they are of other weights than the run's.
+    OSError
+        If a file cannot be read.
+    """
+    folder = RunFolder(path=Path(path))
+    tables = [folder.path / _FOLDER / f"{part}.csv" for part in SPLITS]
+    tables = [table for table in tables if table.is_file()]
+    tables += sorted((folder.path / _FOLDER).glob("external-*.csv"))
+    if not tables:
+        raise ValueError(
+            f"`RUN` must hold predictions; got {str(path)!r}, which holds none. Make them by "
+            "leaving out --from-predictions."
+        )
+    sets = [read_predictions(table) for table in tables]
+    hashes = {one.origin.weights_sha256 for one in sets}
+    if folder.best_weights.is_file():  # which need not be where predictions are judged
+        hashes.add(file_sha256(folder.best_weights))
+    if len(hashes) > 1:
+        raise ValueError(
+            f"`RUN` must hold predictions of its own weights; got {str(path)!r}, whose weights "
+            "have changed since. Predict again by leaving out --from-predictions."
+        )
+    return sets
+
+
+def evaluate(name: str, sets: Sequence[Predictions], method: Method) -> dict[str, Any]:
+    """Judge the sets of a run; see `cxr_models.judging.judge`.
+
+    Parameters
+    ----------
+    name : str
+        The run's.
+    sets : sequence of Predictions
+        Its sets.
+    method : Method
+        How.
+    """
+    return {
+        "run": name,
+        "version": cxr_enhance.__version__,
+        "weights_sha256": sets[0].origin.weights_sha256,
+        **judge(sets, method),
+    }
+
+
+def write_evaluation(path: str | os.PathLike[str], evaluation: Mapping[str, Any]) -> Path:
+    """Write an evaluation beside the predictions of the run in `path`, and return its name."""
+    target = Path(path) / _FOLDER / "evaluation.json"
+    write_json(target, evaluation)
+    return target
+
+
+def write_json(path: Path, told: Mapping[str, Any]) -> None:
+    """Write one JSON object, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(told, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def accuracy_of(
@@ -46,19 +258,51 @@ def accuracy_of(
     OSError
         If a file cannot be read.
     """
-    names = split.class_names()
-    manifest = split.select(part)
+    from cxr_models.inference import load_classifier, logits_model
+
+    labels, manifest = split.class_names(), split.select(part)
     if not manifest.records:
         raise ValueError(f"`split` must have records in {part}; got none.")
-    targets = targets_of(manifest, names, config.model)
-    # Built bare, then filled: the run's own weights are all it needs.
-    bare = config.with_setting("model.weights", "none")
-    model = build_classifier(bare, len(names))
-    model.load_weights(RunFolder(path=Path(run)).best_weights)
-    batches = evaluation_batches(config.data, manifest.paths(), targets, config.training.batch_size)
-    probabilities = np.asarray(model.predict(batches, verbose=0))
-    if config.model.task == "binary":
-        classes = (probabilities[:, 0] > 0.5).astype(np.int32)
-    else:
-        classes = probabilities.argmax(axis=1).astype(np.int32)
-    return int((classes == targets).sum()), len(targets)
+    weights = RunFolder(path=Path(run)).best_weights
+    model = logits_model(load_classifier(config, len(labels), weights))
+    names = class_names_of(config, labels)
+    logits = _logits(config, names, labels, model, manifest)
+    targets = targets_of_labels([r.label for r in manifest.records], names, labels)
+    return int((logits.argmax(axis=1) == targets).sum()), len(targets)
+
+
+def _table(run: FinishedRun, name: str, kind: Kind) -> Path:
+    file = f"external-{name}.csv" if kind == "external" else f"{name}.csv"
+    return evaluation_folder(run) / file
+
+
+def _origin(run: FinishedRun, manifest: Manifest) -> Origin:
+    return Origin(
+        weights_sha256=run.weights_sha256,
+        config_sha256=file_sha256(run.folder.path / "config.json"),
+        records_sha256=records_hash(manifest.records),
+        inputs=cache_key(run.config.data, manifest.paths()),
+    )
+
+
+def _load(run: FinishedRun) -> Any:
+    from cxr_models.inference import load_classifier, logits_model
+
+    return logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
+
+
+def _logits(
+    config: RunConfig,
+    names: Sequence[str],
+    labels: Sequence[str],
+    model: Any,
+    manifest: Manifest,
+) -> Any:
+    from cxr_models.inference import predict_logits
+    from cxr_models.pipeline import evaluation_batches
+
+    targets = targets_of_labels([r.label for r in manifest.records], names, labels)
+    batches = evaluation_batches(
+        config.data, manifest.paths(), targets.astype("int32"), config.training.batch_size
+    )
+    return predict_logits(model, batches)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cxr_models.classifier import FEATURES, head_layers
+from cxr_models.classifier import FEATURES, augmented_images, head_layers
 from cxr_models.keeper import set_random_states
 from cxr_models.pipeline import epoch_orders
 
@@ -56,13 +56,18 @@ def compute_features(
     ndarray of shape (views, N, F), dtype float32
         Kept in memory: four bytes a view, image and feature.
     """
-    pooled = keras.Model(model.input, model.get_layer(FEATURES).output)
-    function = tf.function(lambda images: pooled(images, training=augment))
+    augmented = augmented_images(model)
+    front = keras.Model(model.inputs[0], augmented)
+    backbone = keras.Model(augmented, model.get_layer(FEATURES).output)
+    backbone.compile(jit_compile=keras.backend.backend() == "jax")
     seen = []
     for view in range(views):
         set_random_states(model, f"{seed}/view/{view}")
-        parts = [np.asarray(function(batch[0]), np.float32) for batch in batches]
-        seen.append(np.concatenate(parts))
+        parts = [
+            backbone.predict_on_batch(front(batch[0].numpy(), training=augment))
+            for batch in batches
+        ]
+        seen.append(np.concatenate(parts).astype(np.float32))
     return np.stack(seen)
 
 

@@ -5,6 +5,7 @@ Imports no framework: the pipeline, and whoever needs the same pixels elsewhere,
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ import cxr_enhance
 from cxr_models.cpu import usable_cpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -62,8 +63,11 @@ class ImageLoader:
 
     def load(self, path: str) -> Images:
         """Return the image of `path`, of shape (H, W, C)."""
+        return self.prepare(cxr_enhance.read_image(path))
+
+    def prepare(self, image: Any) -> Images:
+        """Return an image as `cxr_enhance.read_image` gives it, made ready, of shape (H, W, C)."""
         params = self._config.enhance
-        image: Any = cxr_enhance.read_image(path)
         if self._config.order == "resize-first":
             image = self._resize(image)
         if params is not None:
@@ -80,7 +84,24 @@ class ImageLoader:
         height, width = self._config.image_size
         if image.shape[:2] == (height, width):
             return image
-        return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        with _opencvs_own_code():
+            return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+@contextlib.contextmanager
+def _opencvs_own_code() -> Iterator[None]:
+    """Keep OpenCV from handing work to IPP, which rounds 16 bits otherwise and is in x86 alone.
+
+    The switch is one of the thread, and is put back.
+    """
+    if not hasattr(cv2, "ipp") or not cv2.ipp.useIPP():
+        yield
+        return
+    cv2.ipp.setUseIPP(False)
+    try:
+        yield
+    finally:
+        cv2.ipp.setUseIPP(True)
 
 
 def cache_key(config: DataConfig, paths: Sequence[str]) -> str:

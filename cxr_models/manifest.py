@@ -60,7 +60,7 @@ class Record:
                 raise TypeError(f"`{name}` must be a str; got {value!r}.")
         for name in ("file", "label"):
             if not getattr(self, name):
-                raise ValueError(f"`{name}` must not be empty; got {self!r}.")
+                raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
 
 
 COLUMNS = ("file", "label", "patient", "group", "source", "view", "split")
@@ -114,8 +114,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     Raises
     ------
     ValueError
-        If the file holds no records, lacks a column, leaves a file or a label empty, or lists a
-        file twice.
+        If the file is no CSV as `read_rows` wants it, holds no records, lacks a column, leaves a
+        file or a label empty, or lists a file twice.
     OSError
         If it cannot be read.
     """
@@ -130,7 +130,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     records = []
     for number, row in enumerate(rows, start=1):
         try:
-            records.append(Record(**{name: (row.get(name) or "").strip() for name in COLUMNS}))
+            records.append(Record(**{name: row.get(name, "").strip() for name in COLUMNS}))
         except ValueError as error:
             raise ValueError(f"{error} Record {number} of {str(path)!r}.") from error
     if not records:
@@ -163,15 +163,41 @@ def write_manifest(
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read the rows of a CSV as dictionaries, comments before the header left out."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        position = file.tell()
-        while (line := file.readline()).startswith("#"):
+    """Read the rows of a CSV as dictionaries, comments before the header left out.
+
+    Raises
+    ------
+    ValueError
+        If the file is no UTF-8, no CSV, names a column twice, or has a row of another length than
+        its header.
+    OSError
+        If it cannot be read.
+    """
+    name = Path(path).name
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             position = file.tell()
-        if not line:
-            return []
-        file.seek(position)
-        return list(csv.DictReader(file))
+            while (line := file.readline()).startswith("#"):
+                position = file.tell()
+            if not line:
+                return []
+            file.seek(position)
+            reader = csv.reader(file, strict=True)
+            header = next(reader)
+            rows = [row for row in reader if row]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
+    except csv.Error as error:
+        raise ValueError(f"`{name}` must be a CSV; got {error}.") from error
+    if len(set(header)) < len(header):
+        raise ValueError(f"`{name}` must name each column once; got {', '.join(header)}.")
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(
+                f"`{name}` must have as many fields in a row as columns, {len(header)}; got "
+                f"{len(row)}: {','.join(row)[:80]!r}."
+            )
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def write_rows(
@@ -192,6 +218,9 @@ def write_rows(
             writer.writeheader()
             writer.writerows(rows)
         temporary.replace(path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # not the name nobody asked for
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

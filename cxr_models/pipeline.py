@@ -6,6 +6,8 @@ them; what leaves here is uint8, a quarter of the bytes.
 
 from __future__ import annotations
 
+import contextlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +20,11 @@ except ImportError as error:
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
+from cxr_enhance.adapters.leaving import refused_at_exit
 from cxr_models.loading import ImageLoader, cached_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -74,6 +77,19 @@ def image_source(config: DataConfig, paths: Sequence[str]) -> Callable[[Any], An
         return lambda places: images[places]  # a fresh array, as TensorFlow must have
     load = ImageLoader(config)
     return lambda places: load([paths[place] for place in places])
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Raise what reading an image raised, in its words, in place of TensorFlow's account of it."""
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+        told = re.search(r"(ValueError|TypeError|\w*Error): (.+)", error.message or "")
+        if told is None:
+            raise
+        kind = ValueError if told[1] in ("ValueError", "TypeError") else OSError
+        raise kind(told[2]) from error
 
 
 def evaluation_batches(
@@ -165,7 +181,7 @@ def _load(
 
     def load(batch: Any) -> tuple[Any, ...]:
         # `stateful=False`, or tf.data runs the map one by one.
-        images = tf.numpy_function(source, [batch], tf.uint8, stateful=False)
+        images = tf.numpy_function(refused_at_exit(source), [batch], tf.uint8, stateful=False)
         images = tf.ensure_shape(images, (batch.shape[0], *shape))
         items = (images, tf.gather(labels, batch))
         return items if factors is None else (*items, tf.gather(factors, batch))

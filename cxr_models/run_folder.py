@@ -47,8 +47,8 @@ class RunFolder:
         """Weights of the best epoch of a phase so far."""
         return self.path / "phases" / f"{phase}.weights.h5"
 
-    def begin(self, config: RunConfig, facts: dict[str, Any]) -> None:
-        """Make the folder, or check that it is an earlier start of the same run.
+    def check(self, config: RunConfig, facts: dict[str, Any]) -> None:
+        """Check that the folder is new or an earlier start of the same run; write nothing.
 
         Raises
         ------
@@ -61,20 +61,26 @@ class RunFolder:
                 f"`--out` must be a new folder or that of a run; got {str(self.path)!r}, which "
                 "holds other files."
             )
-        if facts_file.exists():
-            former = json.loads(facts_file.read_text(encoding="utf-8"))
-            earlier = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
-            if earlier != config or former["split_sha256"] != facts["split_sha256"]:
-                what = "other settings" if earlier != config else "another split"
-                raise ValueError(
-                    f"`--out` must be a new folder, or that of the same run to resume it; got "
-                    f"{str(self.path)!r}, whose run has {what}."
-                )
+        if not facts_file.exists():
+            return
+        former = json.loads(facts_file.read_text(encoding="utf-8"))
+        earlier = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
+        if earlier != config or former["split_sha256"] != facts["split_sha256"]:
+            what = "other settings" if earlier != config else "another split"
+            raise ValueError(
+                f"`--out` must be a new folder, or that of the same run to resume it; got "
+                f"{str(self.path)!r}, whose run has {what}."
+            )
+
+    def begin(self, config: RunConfig, facts: dict[str, Any]) -> None:
+        """Make the folder, unless an earlier start of the run made it; see `check`."""
+        self.check(config, facts)
+        if (self.path / "run.json").exists():
             return
         (self.path / "phases").mkdir(parents=True, exist_ok=True)
         (self.path / "backup").mkdir(exist_ok=True)
-        self._write(config_file, config.to_json())
-        self._write(facts_file, json.dumps(facts, indent=2) + "\n")
+        self._write(self.path / "config.json", config.to_json())
+        self._write(self.path / "run.json", json.dumps(facts, indent=2) + "\n")
 
     def read_history(self) -> list[dict[str, Any]]:
         """Return the rows of the history; numbers as numbers."""

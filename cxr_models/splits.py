@@ -115,10 +115,14 @@ def fold_records(records: Sequence[Record], *, folds: int = 5, seed: int = 0) ->
     Raises
     ------
     ValueError
-        If `folds` is below 3.
+        If `folds` is below 3, or there are fewer components, records that must stay together.
     """
-    if folds < 3:
-        raise ValueError(f"`folds` must be at least 3; got {folds!r}.")
+    count = len(set(components(records)))
+    if not 3 <= folds <= count:
+        raise ValueError(
+            "`folds` must be at least 3, and at most the number of patients and groups that can "
+            f"be parted, {count}; got {folds!r}."
+        )
     parts = _share_out(records, (1 / folds,) * folds, seed)
     assignments = []
     for fold in range(folds):
@@ -196,6 +200,13 @@ def leave_sources_out(
             )
         assignments[source] = assigned
     return assignments
+
+
+def lacking_labels(records: Sequence[Record], parts: Sequence[str] = SPLITS) -> dict[str, set[str]]:
+    """Return for each of `parts` the labels of which it has no record, where there are any."""
+    labels = {record.label for record in records if record.split}
+    found = {part: {r.label for r in records if r.split == part} for part in parts}
+    return {part: labels - has for part, has in found.items() if labels - has}
 
 
 def records_hash(records: Sequence[Record]) -> str:
@@ -307,5 +318,11 @@ def _read_settings(path: Path) -> dict[str, object]:
         line = file.readline()
     if not line.startswith(f"# {_TAG}"):
         return {}
-    settings = json.loads(line.removeprefix(f"# {_TAG}"))
+    try:
+        settings = json.loads(line.removeprefix(f"# {_TAG}"))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"`{path.name}` must begin with the line it was made with; got {line[:80]!r}. Make it "
+            "anew, or delete that line to vouch for the split yourself."
+        ) from error
     return settings if isinstance(settings, dict) else {}

@@ -15,8 +15,15 @@ import tensorflow as tf
 import cxr_enhance
 from cxr_models.classifier import build_classifier, set_backbone_trainable
 from cxr_models.features import compute_features, feature_batches, head_model
+from cxr_models.finished_run import file_sha256, keep_split
 from cxr_models.keeper import Keeper
-from cxr_models.pipeline import class_weights, evaluation_batches, targets_of, training_batches
+from cxr_models.pipeline import (
+    class_weights,
+    evaluation_batches,
+    plain_errors,
+    targets_of,
+    training_batches,
+)
 from cxr_models.run_folder import RunFolder
 from cxr_models.schedule import judge
 
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
-    from cxr_models.config import RunConfig, TrainingConfig
+    from cxr_models.config import ModelConfig, RunConfig, TrainingConfig
     from cxr_models.pipeline import Targets
     from cxr_models.splits import Split
 
@@ -52,6 +59,11 @@ def phases_of(config: RunConfig) -> list[Phase]:
         Phase("head", training.epochs_head, training.learning_rate_head, True),
         Phase("fine_tune", training.epochs_fine_tune, training.learning_rate_fine_tune, False),
     ]
+
+
+def loss_of(config: ModelConfig) -> str:
+    """Name the loss of a task."""
+    return "binary_crossentropy" if config.task == "binary" else "sparse_categorical_crossentropy"
 
 
 def train(
@@ -86,26 +98,26 @@ def train(
     Raises
     ------
     ValueError
-        If a part is empty, settings do not fit together, or the folder is that of another run.
+        If a part is empty, an image cannot be read, settings do not fit together, or the folder
+        is that of another run.
     OSError
         If files cannot be read or written, or weights not be downloaded.
     """
     folder = RunFolder(path=Path(out))
     names = split.class_names()
-    parts = {}
-    for name in ("train", "val"):
-        manifest = split.select(name)
-        if not manifest.records:
-            raise ValueError(f"`split` must have records in {name}; got none.")
-        parts[name] = _Part(manifest.paths(), targets_of(manifest, names, config.model))
+    parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
     if config.training.cache_features and config.model.weights == "none":
         raise ValueError("`cache_features` must be 0 with weights none, where nothing is frozen.")
-    folder.begin(config, _facts(split, config, names))
+    facts = _facts(split, config, names)
+    folder.check(config, facts)
     if config.data.deterministic:
         tf.config.experimental.enable_op_determinism()
     steps = math.ceil(len(parts["train"].paths) / config.training.batch_size)
-    with _precision(config.training), _scope(devices):
+    with _precision(config.training), _scope(devices), plain_errors():
         model = build_classifier(config, len(names), steps_per_epoch=steps)
+        # Now that nothing the user typed can be wrong any more.
+        folder.begin(config, facts)
+        keep_split(folder.path, split)
         history = folder.read_history()
         backup = folder.newest_backup()
         for number, phase in enumerate(phases_of(config)):
@@ -118,6 +130,20 @@ def train(
                 _run_phase(model, phase, number, parts, config, folder, history, resumed, say)
         folder.save_weights(model, folder.best_weights)
     return model
+
+
+def _part_of(split: Split, name: str, class_names: Sequence[str], config: RunConfig) -> _Part:
+    manifest = split.select(name)
+    if not manifest.records:
+        raise ValueError(f"`split` must have records in {name}; got none.")
+    paths = manifest.paths()
+    missing = [path for path in paths if not Path(path).is_file()]
+    if missing:
+        raise ValueError(
+            f"`split` must name files that exist; got {len(missing)} in {name} that do not, such "
+            f"as {missing[0]!r}."
+        )
+    return _Part(paths, targets_of(manifest, class_names, config.model))
 
 
 def _run_phase(
@@ -138,22 +164,18 @@ def _run_phase(
     set_backbone_trainable(model, not phase.frozen)
     cached = phase.frozen and training.cache_features > 0
     trained = head_model(model) if cached else model
-    loss = (
-        "binary_crossentropy"
-        if config.model.task == "binary"
-        else ("sparse_categorical_crossentropy")
-    )
     trained.compile(
         optimizer=keras.optimizers.Adam(phase.learning_rate),
-        loss=loss,
+        loss=loss_of(config.model),
         weighted_metrics=[],
         metrics=["accuracy"],
         # XLA takes minutes to compile these networks on a CPU; JAX knows no other way.
         jit_compile=keras.backend.backend() == "jax",
     )
+    # Built here, or its variables are made within the graph, which takes longer.
+    trained.optimizer.build(trained.trainable_variables)
     done = 0
     if resumed is not None:
-        trained.optimizer.build(trained.trainable_variables)
         trained.load_weights(resumed[0])
         done = resumed[2]
     accuracies = [row["val_accuracy"] for row in history if row["phase"] == phase.name]
@@ -211,12 +233,15 @@ def _batches(
 
 def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> dict[str, Any]:
     packages = ("tensorflow", "keras", "numpy", "numba")
+    weights = Path(config.model.weights)
     return {
         "split_sha256": split.hash,
         "split_seed": split.seed,
+        "split_root": str(split.manifest.root.resolve()),
         "class_names": list(names),
         "seed": config.training.seed,
         "weights": config.model.weights,
+        "weights_sha256": file_sha256(weights) if weights.is_file() else None,
         "backend": keras.backend.backend(),
         "versions": {
             "cxr-enhance": cxr_enhance.__version__,
@@ -242,6 +267,13 @@ def _precision(training: TrainingConfig) -> Iterator[None]:
 
 def _scope(devices: Sequence[str] | None) -> Any:
     """Share batches over `devices`, or over all GPUs if there are several."""
+    if keras.backend.backend() != "tensorflow":
+        if devices is not None:
+            raise ValueError(
+                f"`devices` must be None with the {keras.backend.backend()} backend; got "
+                f"{list(devices)!r}."
+            )
+        return contextlib.nullcontext()
     if devices is None and len(tf.config.list_logical_devices("GPU")) < 2:
         return contextlib.nullcontext()
     return tf.distribute.MirroredStrategy(devices).scope()

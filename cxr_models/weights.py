@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,12 +51,14 @@ def load_pretrained(
     if not path.is_file():
         raise FileNotFoundError(f"`weights` must name a file that exists; got {weights!r}.")
     if path.suffix == ".keras":
-        _copy_by_name(keras.models.load_model(path, compile=False), model, weights)
+        _copy_by_name(_without_code(path), model, weights)
         return
     with_head = _has_head(path)
     target = model if with_head else spec.build(weights=None, input_shape=(*image_size, 3))
     try:
-        target.load_weights(path)
+        with warnings.catch_warnings():  # one for every layer of another backbone, then the error
+            warnings.filterwarnings("ignore", message="Skipping nested container")
+            target.load_weights(path)
     except (ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(
@@ -65,6 +68,18 @@ def load_pretrained(
         ) from error
     if not with_head:
         _copy_by_name(target, model, weights)
+
+
+def _without_code(path: Path) -> Any:
+    """Load a ``.keras`` model; one that holds code of its own is refused, and nothing of it run."""
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"`weights` must be a model without code of its own, such as Lambda layers; got "
+            f"{str(path)!r}, which Keras does not load: {reason}"
+        ) from error
 
 
 def _has_head(path: Path) -> bool:

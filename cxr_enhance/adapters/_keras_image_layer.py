@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 import cxr_enhance
+from cxr_enhance.adapters.leaving import refused_at_exit
 
 if TYPE_CHECKING:
     from cxr_enhance import EnhanceParams
@@ -153,7 +154,9 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         images = tf.cast(tf.clip_by_value(images, 0, (1 << bits) - 1), f"uint{bits}")
         if inputs.shape.rank == 3:
             images = images[None]
-        result = tf.numpy_function(self._kernels, [images], images.dtype, stateful=False)
+        result = tf.numpy_function(
+            refused_at_exit(self._kernels), [images], images.dtype, stateful=False
+        )
         if inputs.shape.rank == 3:
             result = result[0]
         result = tf.ensure_shape(result, self.compute_output_shape(tuple(inputs.shape)))

@@ -17,6 +17,7 @@ except ImportError as error:
 
 import cxr_enhance
 from cxr_enhance.adapters._loading import Loader
+from cxr_enhance.adapters.leaving import refused_at_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +98,10 @@ def enhance_op(
         channels = [3] if rgb else [1] if shape[len(spatial) :] == [1] else []
         # `stateful=False`, or tf.data runs maps one by one and iterators cannot be checkpointed.
         result = tf.numpy_function(
-            lambda array: run(array, batched, channels), [images], images.dtype, stateful=False
+            refused_at_exit(lambda array: run(array, batched, channels)),
+            [images],
+            images.dtype,
+            stateful=False,
         )
         return tf.ensure_shape(result, [*spatial, *channels])
 
@@ -188,7 +192,9 @@ def load_and_enhance_op(
                 "`sources` must be a string tensor of shape (N,); got dtype "
                 f"{sources.dtype.name}, shape {sources.shape}. Call `batch` before `map`."
             )
-        images, usable = tf.numpy_function(load, [sources], (dtype, tf.bool), stateful=False)
+        images, usable = tf.numpy_function(
+            refused_at_exit(load), [sources], (dtype, tf.bool), stateful=False
+        )
         usable = tf.ensure_shape(usable, sources.shape)
         count = None if on_error == "skip" else sources.shape[0]
         images = tf.ensure_shape(images, [count, *load.shape])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
+
+from cxr_enhance.cli._program import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NEEDED = ("typer", "tqdm", "matplotlib")
+    import typer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,20 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0 done, 1 some work failed, 2 wrong usage, 130 interrupted.
     """
-    try:
-        from cxr_models.cli._app import app
+    return run_program("cxr-models", _load, arguments, extra="models")
 
-        app(args=None if arguments is None else list(arguments), prog_name="cxr-models")
-    except SystemExit as error:
-        return error.code if isinstance(error.code, int) else int(error.code is not None)
-    except KeyboardInterrupt:
-        return 130
-    except ModuleNotFoundError as error:
-        if error.name not in _NEEDED:
-            raise
-        sys.stderr.write(
-            f"Error: {error.name} is needed for the command line. "
-            'Install it with: pip install "cxr-enhance[models]"\n'
-        )
-        return 1
-    return 0
+
+def _load() -> typer.Typer:
+    from cxr_models.cli._app import app
+
+    return app

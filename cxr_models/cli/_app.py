@@ -7,40 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cxr_enhance import __version__
+from cxr_enhance.cli._program import new_program
+from cxr_models.bootstrap import DRAWS
 from cxr_models.config import BACKBONE_NAMES
 from cxr_models.duplicates import MAX_DISTANCE
 from cxr_models.layouts import LAYOUTS
 from cxr_models.splits import FRACTIONS
 
-app = typer.Typer(
-    name="cxr-models",
-    help="Classify chest radiographs: records, splits, input pipeline, transfer learning.",
-    epilog="Research software, not a medical device.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+app = new_program(
+    "cxr-models",
+    "Classify chest radiographs: records, splits, input pipeline, transfer learning.",
 )
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"cxr-models {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options_of_the_program(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
-        ),
-    ] = False,
-) -> None:
-    """Classify chest radiographs: records, splits, input pipeline, transfer learning."""
 
 
 @app.command(short_help="List radiographs, their labels, patients and duplicates.")
@@ -190,12 +167,176 @@ def train(
     raise typer.Exit(_train.train(split, out, chosen))
 
 
+@app.command(short_help="Judge runs on their test sets and on other sources, with intervals.")
+def evaluate(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...", help="Runs; several are compared, or pooled if tests differ."
+        ),
+    ],
+    external: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="MANIFEST", help="A set from another source; may be repeated."),
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option(metavar="SPLIT", help="The run's split, if images were moved.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    sensitivity: Annotated[
+        float | None,
+        typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
+    ] = None,
+    from_predictions: Annotated[
+        bool,
+        typer.Option("--from-predictions", help="Judge what lies there; no images, no TensorFlow."),
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="For several runs: keep the result.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
+) -> None:
+    """Judge runs on train, val and test, which is the test set, and on other sources."""
+    from cxr_models.cli import _console, _evaluate
+    from cxr_models.judging import Method
+    from cxr_models.operating_points import Rule
+
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        method = Method(draws=draws, seed=seed, rule=Rule(sensitivity=sensitivity))
+    status = _evaluate.evaluate(
+        runs,
+        external or [],
+        method,
+        split=split,
+        from_predictions=from_predictions,
+        out=out,
+        as_json=json,
+    )
+    raise typer.Exit(status)
+
+
+@app.command(short_help="Show what models without lungs reach on a split.")
+def audit(
+    split: Annotated[Path, typer.Argument(metavar="SPLIT", help="What split wrote.")],
+    run: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="A run trained on it, to see it blanked.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws and of random forests.")] = 0,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
+) -> None:
+    """Train shortcuts on the border, a thumbnail, the histogram and the size; test them."""
+    from cxr_models.cli import _audit, _console
+    from cxr_models.judging import Method
+
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        method = Method(draws=draws, seed=seed)
+    raise typer.Exit(_audit.audit(split, method, run=run, as_json=json))
+
+
+@app.command(short_help="Predict images, DICOM files and folders of them.")
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that has ended.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="Images, DICOM files, folders of them."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table to write.")],
+    explain: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write there where the model looked.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images a step. Default: the run's.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Predict files, enhanced as in training; exit 1 only if none could be predicted."""
+    from cxr_models.cli import _predict
+
+    status = _predict.predict_files(
+        run, inputs, out, explain=explain, batch_size=batch_size, overwrite=overwrite
+    )
+    raise typer.Exit(status)
+
+
+@app.command(short_help="Write a run as Keras, SavedModel, ONNX or LiteRT.")
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that has ended.")],
+    format_: Annotated[
+        str, typer.Option("--format", metavar="F", help="keras, saved_model, onnx or litert.")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="PATH", help="A .keras, .onnx or .tflite file, or a folder.")
+    ],
+    channels: Annotated[
+        int, typer.Option(min=1, max=3, help="Of the images it takes: 3 (RGB) or 1 (gray).")
+    ] = 3,
+    bit_depth: Annotated[
+        int, typer.Option(min=8, max=16, help="Of the images it takes: 8 or 16.")
+    ] = 8,
+    input_size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(metavar="H W", help="The only size it takes. Default: any; litert: model's."),
+    ] = None,
+    white_balanced: Annotated[
+        bool,
+        typer.Option("--white-balanced", help="Leave white balance out: images had it before."),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Write a run so that raw images go in and calibrated probabilities come out."""
+    from cxr_models.cli import _export
+
+    status = _export.export_run(
+        run,
+        format_,
+        out,
+        channels=channels,
+        bit_depth=bit_depth,
+        input_size=input_size,
+        white_balanced=white_balanced,
+        overwrite=overwrite,
+    )
+    raise typer.Exit(status)
+
+
+@app.command(short_help="Write evaluated runs as one page: HTML or Markdown.")
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs that were evaluated.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The page to write: .html or .md.")],
+    audit: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="What audit --json printed, for runs of that split; may be repeated.",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Draw Grad-CAM overlays first; needs TensorFlow."),
+    ] = False,
+    no_images: Annotated[
+        bool, typer.Option("--no-images", help="Leave radiographs out of the page.")
+    ] = False,
+) -> None:
+    """Write runs, what they are worth and what they were made of as one page."""
+    from cxr_models.cli import _report
+
+    status = _report.report(runs, out, audits=audit or [], explain=explain, images=not no_images)
+    raise typer.Exit(status)
+
+
 @app.command(short_help="Draw a small set, then index, split, train and evaluate it.")
 def demo(
     folder: Annotated[
         Path, typer.Argument(metavar="[DIR]", help="A new folder for all of it.")
     ] = Path("cxr-models-demo"),
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 6,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 15,
 ) -> None:
     """Draw a small three-class set, then index, split, train and evaluate it."""
     from cxr_models.cli import _demo

@@ -22,7 +22,7 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool) -> 
     with _console.errors_exit_with(_console.WRONG_USAGE):
         read = read_split(split)
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.pipeline import targets_of, training_batches
+        from cxr_models.pipeline import plain_errors, targets_of, training_batches
 
         part, names = read.select("train"), read.class_names()
         source = training_batches(
@@ -33,7 +33,8 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool) -> 
             seed=config.training.seed,
         )
         step = _training_step(config, len(names)) if with_model else None
-        seen = measure(source, batches, step)
+        with plain_errors():
+            seen = measure(source, batches, step)
     _console.say(f"{seen.images_per_second:.1f} images/s over {batches} batches")
     if with_model:
         _console.say(f"{100 * seen.waiting_share:.1f} % of the time spent waiting for input")
@@ -44,12 +45,13 @@ def _training_step(config: RunConfig, num_classes: int) -> Callable[[Any], objec
     import keras
 
     from cxr_models.classifier import build_classifier
+    from cxr_models.training import loss_of
 
     model = build_classifier(config.with_setting("model.weights", "none"), num_classes)
-    binary = config.model.task == "binary"
     model.compile(
         optimizer=keras.optimizers.Adam(config.training.learning_rate_fine_tune),
-        loss="binary_crossentropy" if binary else "sparse_categorical_crossentropy",
+        loss=loss_of(config.model),
         jit_compile=keras.backend.backend() == "jax",
     )
+    model.optimizer.build(model.trainable_variables)  # quicker here than within the graph
     return lambda batch: model.train_on_batch(batch[0], batch[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,10 +47,11 @@ def index(
             found = examine(found, source, max_distance=max_distance, progress=bar.update)
         if not found.records:
             raise ValueError(f"`SOURCE` must hold readable images; got {found.skipped[-1].reason}")
+        out.parent.mkdir(parents=True, exist_ok=True)
         write_manifest(out, [_named_from(out, source, record) for record in found.records])
     labels_told = Counter(record.label for record in found.records)
     told = ", ".join(f"{label} {count}" for label, count in sorted(labels_told.items()))
-    _console.say(f"wrote {out}: {len(found.records)} images ({told})")
+    _console.say(f"wrote {_shown(out)}: {len(found.records)} images ({told})")
     groups = len({record.group for record in found.records})
     _console.say(f"{found.duplicates} duplicates; {groups} groups that a split keeps together")
     return _report_skipped(out, found)
@@ -68,6 +70,8 @@ def split(
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if folds is not None and leave_source_out:
             raise ValueError("`--folds` must not be given with --leave-source-out.")
+        if out.exists() and out.samefile(manifest):
+            raise ValueError(f"`--out` must be another file than MANIFEST; got {str(out)!r}.")
         read = read_manifest(manifest)
         records = [
             dataclasses.replace(
@@ -83,7 +87,8 @@ def split(
                 made[out / f"fold-{number}.csv"] = fold, {**settings, "fold": [number, folds]}
         elif leave_source_out:
             share = fractions[1] / (fractions[0] + fractions[1]) if sum(fractions[:2]) else 0.0
-            parts = splits.leave_sources_out(records, val_fraction=share, seed=seed)
+            with warnings.catch_warnings(action="ignore"):  # said below, for every part
+                parts = splits.leave_sources_out(records, val_fraction=share, seed=seed)
             for source, part in parts.items():
                 name = re.sub(r"[^\w.-]+", "_", source)
                 made[out / f"without-{name}.csv"] = part, {**settings, "left_out": source}
@@ -94,8 +99,20 @@ def split(
         for path, (assigned, told) in made.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             splits.write_split(path, assigned, told)
-            _console.say(f"wrote {path}: {_counts(assigned)}")
+            _console.say(f"wrote {_shown(path)}: {_counts(assigned)}")
+            wanted = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
+            if leave_source_out:
+                wanted = list(SPLITS[:2])  # what a source lacks is no fault of the split
+            for name, labels in splits.lacking_labels(assigned, wanted).items():
+                _console.complain(
+                    f"{_shown(path)}: nothing in {name} of {', '.join(sorted(labels))}; too few "
+                    "patients, groups or sources have it"
+                )
     return 0
+
+
+def _shown(path: Path) -> str:
+    return _console.printable(str(path))
 
 
 def _single(folds: int | None, leave_source_out: bool) -> bool:
@@ -166,6 +183,6 @@ def _report_skipped(out: Path, found: Index) -> int:
     with _console.errors_exit_with(_console.FAILED):
         rows = [dataclasses.asdict(skipped) for skipped in found.skipped]
         write_rows(beside, [f.name for f in dataclasses.fields(Skipped)], rows)
-    _console.complain(f"{len(found.skipped)} files not used; why, in {beside}")
+    _console.complain(f"{len(found.skipped)} files not used; why, in {_shown(beside)}")
     asked = all("not asked for" in skipped.reason for skipped in found.skipped)
     return 0 if asked else _console.FAILED

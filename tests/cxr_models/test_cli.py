@@ -73,6 +73,34 @@ def test_split_writes_folds(manifest, tmp_path):
     assert len(tested) == len(set(tested)) == 24
 
 
+def test_split_says_which_labels_a_part_lacks(tmp_path, capsys):
+    (tmp_path / "m.csv").write_text("file,label\na.png,x\nb.png,y\n")
+    assert main(["split", str(tmp_path / "m.csv"), "--out", str(tmp_path / "s.csv")]) == 0
+    said = capsys.readouterr().err
+    assert "nothing in val of x, y; too few patients" in said
+    assert "nothing in test of x, y" in said
+
+
+def test_split_does_not_write_over_its_manifest(manifest, capsys):
+    before = manifest.read_bytes()
+    assert main(["split", str(manifest), "--out", str(manifest)]) == 2
+    assert "`--out` must be another file than MANIFEST" in capsys.readouterr().err
+    assert manifest.read_bytes() == before
+
+
+def test_names_in_any_script_and_folders_to_be_made_are_fine(tmp_path, capsys):
+    names = write_class_folders(tmp_path / "Röntgen ü", ("正常", "ковид"), 4)
+    out = tmp_path / "new/folder/m.csv"
+    assert main(["index", str(tmp_path / "Röntgen ü"), "--out", str(out)]) == 0
+    assert "ковид 4, 正常 4" in capsys.readouterr().out
+    split = out.with_name("s.csv")
+    assert main(["split", str(out), "--out", str(split)]) == 0
+    read = read_split(split)
+    assert read.class_names() == ("ковид", "正常")
+    assert len(read.manifest.records) == len(names)
+    assert all(Path(path).is_file() for path in read.manifest.paths())
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -83,6 +111,9 @@ def test_split_writes_folds(manifest, tmp_path):
         (["split", "{tmp}/none.csv", "--out", "s.csv"], "No such file"),
         (["train", "{tmp}/none.csv", "--out", "r", "--set", "x"], "`--set` must be key=value"),
         (["train", "{tmp}/none.csv", "--out", "r", "--backbone", "vgg"], "`backbone` must be"),
+        (["train", "{tmp}/none.csv", "--out", "r", "--set", "a.b=1"], "must be section.setting"),
+        (["train", "{tmp}/none.csv", "--out", "r", "--set", "data.order=1"], "`order` must be one"),
+        (["train", "{tmp}/none.csv", "--out", "r", "--config", "{tmp}/no.toml"], "No such file"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_a_sentence(tmp_path, capsys, arguments, sentence):

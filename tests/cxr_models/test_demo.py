@@ -19,8 +19,8 @@ def test_demo_set_has_patients_of_two_unequal_images(tmp_path):
 def test_demo_goes_all_the_way_to_a_test_accuracy(tmp_path, capsys):
     assert main(["demo", str(tmp_path / "demo"), "--epochs", "1"]) == 0
     said = capsys.readouterr().out
-    assert "120 images (covid 40, normal 40, virus 40)" in said
-    assert "60 groups that a split keeps together" in said
+    assert "360 images (covid 120, normal 120, virus 120)" in said
+    assert "180 groups that a split keeps together" in said
     assert "test accuracy" in said
     run = tmp_path / "demo/run"
     assert (run / "curves.png").read_bytes()[:4] == b"\x89PNG"

@@ -23,10 +23,16 @@ def test_a_written_manifest_is_read_as_it_was(tmp_path):
         ("path,label\na,b\n", "must have the columns file and label; got path, label"),
         ("file,label\na,\n", "`label` must not be empty.*Record 1"),
         ("file,label\na,x\na,y\n", "`file` must differ from record to record; got twice: 'a'"),
+        ("file,label,view\na,x\n", "as many fields in a row as columns, 3; got 2: 'a,x'"),
+        ("file,label\na,x,PA\n", "as many fields in a row as columns, 2; got 3: 'a,x,PA'"),
+        ("file,label,label\na,x,y\n", "`m.csv` must name each column once"),
+        ('file,label\n"a,x\n', "`m.csv` must be a CSV; got unexpected end of data"),
+        (f"file,label\n{'a' * 200_000},x\n", "`m.csv` must be a CSV; got field larger"),
+        ("file,label\n\xe9,x\n", "`m.csv` must be UTF-8.* Save it as UTF-8"),
     ],
 )
 def test_says_what_is_wrong_with_a_manifest(tmp_path, text, sentence):
-    (tmp_path / "m.csv").write_text(text)
+    (tmp_path / "m.csv").write_text(text, encoding="latin-1")
     with pytest.raises(ValueError, match=sentence):
         read_manifest(tmp_path / "m.csv")
 

@@ -1,12 +1,17 @@
 import dataclasses
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from cxr_enhance import write_image
 from cxr_models import DataConfig, ModelConfig
 from cxr_models.loading import ImageLoader
 from cxr_models.pipeline import class_weights, evaluation_batches, targets_of, training_batches
+from tests.cxr_models.radiographs import draw
 
 CONFIG = DataConfig(image_size=(32, 40), deterministic=True)
 
@@ -92,3 +97,49 @@ def test_an_unreadable_file_is_named(part):
         file.write(b"x")
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"images.*\.png"):
         list(evaluation_batches(CONFIG, paths, targets, 5))
+
+
+def test_shuffling_holds_places_and_reads_a_few_batches_ahead_however_many_images(monkeypatch):
+    import time
+
+    read = []
+
+    def load(self, paths):
+        read.extend(paths)
+        return np.zeros((len(paths), *self.shape), np.uint8)
+
+    monkeypatch.setattr(ImageLoader, "__call__", load)
+    paths = [f"{number}.png" for number in range(100_000)]
+    batches = training_batches(CONFIG, paths, np.zeros(len(paths), np.int32), 8, seed=1)
+    source = iter(batches)
+    next(source)
+    time.sleep(0.5)
+    assert len(set(read)) == len(read)
+    assert len(read) <= 8 * (1 + 4 + 2)  # taken, kept ready, being read
+    assert max(int(path.removesuffix(".png")) for path in read) > 1000  # from all of them
+
+
+_LEAVE = """
+import sys
+import numpy as np
+from cxr_models import DataConfig
+from cxr_models.pipeline import training_batches
+paths = sys.argv[1:] * 64
+batches = training_batches(DataConfig(), paths, np.zeros(len(paths), np.int32), 64, seed=0)
+source = iter(batches)
+next(source)
+raise SystemExit(3)
+"""
+
+
+def test_a_program_ends_though_images_are_still_being_read(tmp_path):
+    path = str(tmp_path / "large.png")
+    write_image(path, draw(1, 1024))
+    done = subprocess.run(
+        [sys.executable, "-c", _LEAVE, path],
+        check=False,
+        capture_output=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    assert done.returncode == 3, done.stderr.decode()[-2000:]

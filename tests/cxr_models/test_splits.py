@@ -9,6 +9,7 @@ from cxr_models.grouping import components, connect
 from cxr_models.splits import (
     check_no_leak,
     fold_records,
+    lacking_labels,
     leave_sources_out,
     records_hash,
     split_records,
@@ -160,4 +161,30 @@ def test_rejects_unknown_parts(tmp_path):
     records = [dataclasses.replace(r, split="training") for r in make_records(3)]
     write_split(path, records, {})
     with pytest.raises(ValueError, match="`split` must be train, val, test or empty"):
+        read_split(path)
+
+
+def test_no_more_folds_than_there_are_patients():
+    records = [Record(file=str(i), label="ab"[i % 2], patient=f"p{i // 2}") for i in range(8)]
+    assert len(fold_records(records, folds=4)) == 4
+    with pytest.raises(ValueError, match="that can be parted, 4; got 5"):
+        fold_records(records, folds=5)
+
+
+def test_tells_which_labels_a_part_lacks():
+    records = [
+        Record(file="1", label="a", split="train"),
+        Record(file="2", label="b", split="train"),
+        Record(file="3", label="a", split="test"),
+        Record(file="4", label="c"),
+    ]
+    assert lacking_labels(records) == {"val": {"a", "b"}, "test": {"b"}}
+    assert lacking_labels(records, ["train"]) == {}
+
+
+def test_a_first_line_that_was_cut_is_named(tmp_path):
+    path = tmp_path / "split.csv"
+    write_split(path, split_records(make_records()), {"seed": 0})
+    path.write_text(path.read_text().replace('"}\n', "\n", 1))
+    with pytest.raises(ValueError, match=r"`split\.csv` must begin with the line it was made with"):
         read_split(path)

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import os
 import pickle
@@ -10,6 +11,9 @@ import h5py
 import numpy as np
 import pytest
 
+from cxr_enhance import read_image
+from cxr_models import Manifest
+from cxr_models.run_folder import RunFolder
 from cxr_models.training import phases_of, train
 from tests.cxr_models.tiny import tiny_config
 
@@ -120,6 +124,130 @@ def test_binary_task_and_class_weights_train(small_split, tmp_path):
     config = config.with_setting("model.task", "binary")
     model = train(small_split, config, tmp_path / "run")
     assert model.output.shape == (None, 1)
+
+
+def changed(split, **fields):
+    """Change fields of the first record of train."""
+    records = list(split.manifest.records)
+    place = next(i for i, record in enumerate(records) if record.split == "train")
+    records[place] = dataclasses.replace(records[place], **fields)
+    manifest = dataclasses.replace(split.manifest, records=tuple(records))
+    return dataclasses.replace(split, manifest=manifest)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda split: changed(split, file="gone.png"), r"got 1 in train .* 'gone\.png'|gone"),
+        (
+            lambda split: dataclasses.replace(
+                split, manifest=dataclasses.replace(split.manifest, records=one_label(split))
+            ),
+            "`num_classes` must be at least 2; got 1",
+        ),
+        (
+            lambda split: dataclasses.replace(
+                split, manifest=dataclasses.replace(split.manifest, records=without_val(split))
+            ),
+            "`split` must have records in val",
+        ),
+    ],
+    ids=["missing-file", "one-class", "empty-part"],
+)
+def test_a_run_that_cannot_start_leaves_no_folder(small_split, tmp_path, spoil, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        train(spoil(small_split), tiny_config(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def one_label(split):
+    return tuple(dataclasses.replace(record, label="a") for record in split.manifest.records)
+
+
+def without_val(split):
+    return tuple(record for record in split.manifest.records if record.split != "val")
+
+
+def test_after_a_failed_download_the_same_folder_takes_other_weights(
+    small_split, tmp_path, monkeypatch
+):
+    import keras
+
+    from tests.cxr_models.tiny import tiny_application
+
+    def offline(*, weights, **options):
+        if weights == "imagenet":
+            raise OSError("URL fetch failure")
+        return tiny_application(weights=weights, **options)
+
+    monkeypatch.setattr(keras.applications, "NASNetMobile", offline)
+    config = tiny_config(epochs_head=1)
+    with pytest.raises(OSError, match="--weights none"):
+        train(small_split, config, tmp_path / "run")
+    train(small_split, config.with_setting("model.weights", "none"), tmp_path / "run")
+    assert (tmp_path / "run/best.weights.h5").exists()
+
+
+def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path):
+    from tests.cxr_models.tiny import tiny_application
+
+    file = tmp_path / "backbone.weights.h5"
+    tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3)).save_weights(
+        file
+    )
+    config = tiny_config(epochs_head=1, epochs_fine_tune=0)
+    train(small_split, config.with_setting("model.weights", str(file)), tmp_path / "run")
+    facts = json.loads((tmp_path / "run/run.json").read_text())
+    assert facts["weights"] == str(file)
+    assert facts["weights_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_an_image_that_cannot_be_read_is_named_in_a_plain_sentence(small_split, tmp_path, cached):
+    config = tiny_config(epochs_head=1)
+    if cached:
+        config = config.with_setting("data.cache_dir", str(tmp_path / "cache"))
+    spoilt = small_split.select("train").paths()[3]
+    with open(spoilt, "wb") as file:
+        file.write(b"no image")
+    with pytest.raises(ValueError, match=os.path.basename(spoilt)) as caught:
+        train(small_split, config, tmp_path / "run")
+    assert "Traceback" not in str(caught.value)
+    assert "node" not in str(caught.value)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_its_probabilities_are_float32(small_split, tmp_path, precision):
+    import keras
+
+    config = tiny_config(precision=precision, epochs_head=1, epochs_fine_tune=1)
+    model = train(small_split, config, tmp_path / "run")
+    assert model.get_layer("stem").compute_dtype == precision.removeprefix("mixed_")
+    assert model.output.dtype == "float32"
+    assert all(weight.dtype == "float32" for weight in model.trainable_weights)
+    assert keras.config.dtype_policy().name == "float32"
+    for row in RunFolder(path=tmp_path / "run").read_history():
+        assert np.isfinite(row["loss"])
+
+
+def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
+    pytest.importorskip("pydicom", reason="pydicom is not installed")
+    from tests.cxr_enhance.io.dicom_files import data_set, saved
+
+    folder = tmp_path / "dicom"
+    records = []
+    for record, path in zip(
+        small_split.manifest.records, small_split.manifest.paths(), strict=True
+    ):
+        name = record.file.replace("/", "-").replace(".png", "")  # no suffix: told by content
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_bytes(saved(data_set(read_image(path))))
+        records.append(dataclasses.replace(record, file=name))
+    manifest = Manifest(records=tuple(records), root=folder)
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0)
+    train(small_split, config, tmp_path / "png")
+    train(dataclasses.replace(small_split, manifest=manifest), config, tmp_path / "dcm")
+    assert_same_weights(tmp_path / "png/best.weights.h5", tmp_path / "dcm/best.weights.h5")
 
 
 @pytest.mark.slow

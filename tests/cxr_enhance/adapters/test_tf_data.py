@@ -332,3 +332,23 @@ def test_options_of_loading_are_checked_at_once(options, error, sentence):
 def test_loading_wants_a_batch_of_strings():
     with pytest.raises(TypeError, match="string tensor of shape"):
         tf_data.load_and_enhance_op((8, 8))(tf.constant("a.png"))
+
+
+@pytest.mark.parametrize("images", ["(64, 512, 512)", "(8, 16, 128, 128)"])
+def test_a_program_that_fails_while_images_are_read_ahead_ends(images):
+    run_fresh(
+        f"""
+        import subprocess, textwrap
+        program = textwrap.dedent('''
+            import numpy as np, tensorflow as tf
+            from cxr_enhance.adapters.tf_data import enhance_op
+            images = tf.data.Dataset.from_tensor_slices(np.zeros({images}, np.uint8)).repeat()
+            ahead = iter(images.map(enhance_op(), 2).prefetch(8))
+            next(ahead)
+            raise RuntimeError("stopped here")
+        ''')
+        ended = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, timeout=120)
+        assert ended.returncode == 1, ended
+        assert b"stopped here" in ended.stderr
+        """
+    )

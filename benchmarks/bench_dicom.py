@@ -1,0 +1,54 @@
+"""A DICOM file to the pixels a viewer would show, beside pydicom's own functions.
+
+pydicom applies the lookup table or the window to every pixel; ours works it out once for every
+value a pixel can have. Both start from the file's bytes, and end in the same uint16 image.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pydicom = pytest.importorskip("pydicom", reason="needs pydicom")
+
+from pydicom.pixels import apply_modality_lut, apply_voi_lut  # noqa: E402
+
+import cxr_enhance as cxe  # noqa: E402
+from benchmarks import shapes  # noqa: E402
+from benchmarks.archive_estimate import native_dicom  # noqa: E402
+from benchmarks.conftest import Row  # noqa: E402
+from benchmarks.targets import OURS, PYDICOM  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.shapes import Shape
+    from cxr_enhance._types import ImageU16
+
+
+def shown_by_pydicom(data: bytes) -> ImageU16:
+    """Apply modality and VOI with pydicom, rounded to the nearest whole level."""
+    data_set = pydicom.dcmread(io.BytesIO(data))
+    values = apply_voi_lut(apply_modality_lut(data_set.pixel_array, data_set), data_set)
+    return np.rint(values).astype(np.uint16)
+
+
+@pytest.mark.parametrize("contender", [OURS, PYDICOM])
+def bench_read_dicom(
+    race: Callable[..., None], sized: Callable[[Shape], Shape], contender: str
+) -> None:
+    data = native_dicom(*sized(shapes.DETECTOR), seed=0)
+    pixels = len(data) // 2
+    race(
+        Row(
+            operation="read_image",
+            image="DICOM 2048x2500, 12 bits, with a window",
+            nbytes=len(data),
+            pixels=pixels,
+        ),
+        contender,
+        {OURS: lambda: cxe.read_image(data), PYDICOM: lambda: shown_by_pydicom(data)},
+    )

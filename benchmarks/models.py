@@ -1,0 +1,86 @@
+"""What benchmarks of the models share: images on disk, and rounds by turns without a benchmark row.
+
+Their targets stand in their files: each is a ratio or a share within one run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import cxr_enhance
+from benchmarks.measuring import take_turns
+from cxr_enhance.synthetic import synthetic_radiograph
+from cxr_models.indexing import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def image_files(folder: Path, *, real: bool, count: int, size: int = 320) -> list[str]:
+    """Name `count` radiographs: the first below CXR_REAL_IMAGES, or ones drawn into `folder`.
+
+    Images smaller than `size` on their short side are passed over.
+    """
+    if not real:
+        names = []
+        for seed in range(count):
+            names.append(str(folder / f"{seed}.jpg"))
+            cxr_enhance.write_image(names[-1], synthetic_radiograph(size, size + 16, seed=seed))
+        return names
+    if not os.environ.get("CXR_REAL_IMAGES"):
+        pytest.skip("CXR_REAL_IMAGES names no folder of radiographs")
+    found: list[str] = []
+    for root in os.environ["CXR_REAL_IMAGES"].split(os.pathsep):
+        for path in sorted(Path(root).rglob("*")):
+            if path.suffix.lower() in IMAGE_SUFFIXES and len(found) < count:
+                try:
+                    large = min(cxr_enhance.read_image(path).shape[:2]) >= size
+                except ValueError:
+                    continue
+                if large:
+                    found.append(str(path))
+    if len(found) < count:
+        pytest.skip(f"CXR_REAL_IMAGES names {len(found)} radiographs of {count}")
+    return found
+
+
+def as_written(dataset: Any) -> Any:
+    """Keep tf.data from making a plain `map` parallel, and from tuning any: it does so silently."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.experimental_optimization.map_parallelization = False
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def medians(
+    contenders: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """Run contenders by turns, each once before that, and give the median seconds of each."""
+
+    def timed(function: Callable[[], object]) -> Callable[[], float]:
+        def run() -> float:
+            began = clock()
+            function()
+            return clock() - began
+
+        function()
+        return run
+
+    laps = take_turns(
+        {name: timed(function) for name, function in contenders.items()},
+        min_rounds=rounds,
+        max_rounds=rounds,
+        seconds=0.0,
+    )
+    return {name: float(np.median(seconds)) for name, seconds in laps.items()}

@@ -1,0 +1,93 @@
+"""What is left of a run when it sees the border alone, or all but the border."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+import cxr_enhance
+from cxr_models.cpu import usable_cpus
+from cxr_models.loading import ImageLoader
+from cxr_models.shortcut_features import BORDER, SIDE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.finished_run import FinishedRun
+
+Region = Literal["centre", "border"]
+_CHUNK = 256
+
+
+def blank(image: Any, region: Region | None) -> Any:
+    """Return `image` with its centre or its border replaced by its mean.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W) or (H, W, 3)
+        Not modified.
+    region : {"centre", "border"} or None
+        The border is an eighth of the height above and below and of the width at each side; the
+        centre is the rest. None blanks nothing.
+
+    Returns
+    -------
+    ndarray of the shape and dtype of `image`
+        The mean is that of the whole image, channel by channel, rounded.
+    """
+    if region is None:
+        return image
+    rows, columns = (max(round(side * BORDER / SIDE), 1) for side in image.shape[:2])
+    centre = np.zeros(image.shape[:2], bool)
+    centre[rows:-rows, columns:-columns] = True
+    mean = np.rint(image.mean(axis=(0, 1))).astype(image.dtype)
+    blanked = image.copy()
+    blanked[centre if region == "centre" else ~centre] = mean
+    return blanked
+
+
+def said_of(
+    run: FinishedRun, paths: Sequence[str], regions: Sequence[Region | None]
+) -> list[list[str]]:
+    """Return what a run says of each image, blanked before anything else is done to it.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    paths : sequence of str
+        Files; each is read once.
+    regions : sequence of {"centre", "border", None}
+        As for `blank`.
+
+    Returns
+    -------
+    list of list of str
+        For each region the class of each image.
+
+    Raises
+    ------
+    ValueError
+        If a file holds no image, or the weights do not fit.
+    OSError
+        If a file cannot be read.
+    """
+    from cxr_models.inference import load_classifier, logits_model, predict_logits
+
+    load = ImageLoader(run.config.data)
+    model = logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
+    said: list[list[str]] = [[] for _ in regions]
+
+    def prepared(path: str) -> list[Any]:
+        image = cxr_enhance.read_image(path)
+        return [load.prepare(blank(image, region)) for region in regions]
+
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        for start in range(0, len(paths), _CHUNK):
+            chunk = list(pool.map(prepared, paths[start : start + _CHUNK]))
+            for place, images in enumerate(zip(*chunk, strict=True)):
+                classes = predict_logits(model, np.stack(images)).argmax(axis=1)
+                said[place] += [run.class_names[k] for k in classes]
+    return said

@@ -1,0 +1,60 @@
+"""`cxr-models export`: a run to a file that other programs can run."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+from cxr_models.cli import _console
+from cxr_models.serving import read_served_run
+from cxr_models.whole_files import check_free
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def export_run(
+    run: Path,
+    kind: str,
+    out: Path,
+    *,
+    channels: int,
+    bit_depth: int,
+    input_size: tuple[int, int] | None,
+    white_balanced: bool,
+    overwrite: bool,
+) -> int:
+    """Write a run in one of the formats, and say what goes in and out."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        check_free(out, overwrite=overwrite)
+        served = read_served_run(run)
+        from cxr_models import export
+
+        intake = export.Intake(
+            channels=channels,
+            bit_depth=bit_depth,
+            size=input_size,
+            white_balanced=white_balanced,
+        )
+        intake = export.settle_intake(served.run.config.data, intake, kind)  # type: ignore[arg-type]
+        export.check_name(out, kind)  # type: ignore[arg-type]
+    with (
+        _console.errors_exit_with(_console.FAILED),
+        warnings.catch_warnings(action="ignore"),  # the exporters', about themselves
+    ):
+        export.export(served, out, kind, intake=intake, overwrite=overwrite)  # type: ignore[arg-type]
+    height, width = intake.size or ("any height", "any width")
+    colour = "RGB (gray: three equal channels)" if intake.channels == 3 else "gray"
+    names = ", ".join(served.class_names)
+    _console.say(_console.printable(f"wrote {out}"))
+    _console.say(f"in: {intake.dtype}, N x {height} x {width} x {intake.channels}, {colour}")
+    if intake.white_balanced:
+        after = "after it was resized" if served.run.config.data.order == "resize-first" else ""
+        _console.say(
+            f"in: every image through cxr_enhance.white_balance before, {after}".rstrip(", ")
+        )
+    _console.say(_console.printable(f"out: N x {len(served.class_names)} probabilities: {names}"))
+    _console.say(served.calibration.told)
+    return 0

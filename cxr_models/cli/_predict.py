@@ -1,0 +1,119 @@
+"""`cxr-models predict`: a run and files to probabilities, and to pictures of where it looked."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from cxr_models.cli import _console
+from cxr_models.predict import find_sources, predict, read_batches, write_rows
+from cxr_models.serving import read_served_run
+from cxr_models.whole_files import check_free
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cxr_models.predict import Row
+
+_SHOWN = 20  # failures told one by one
+
+
+def predict_files(
+    run: Path,
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    explain: Path | None,
+    batch_size: int | None,
+    overwrite: bool,
+) -> int:
+    """Write what a run says of files; 1 only if it can say nothing of any."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        check_free(out, overwrite=overwrite)
+        if explain is not None and not overwrite and _holds_files(explain):
+            raise ValueError(
+                f"`--explain` must be a new or empty folder; got {str(explain)!r}. Write into it "
+                "with --overwrite."
+            )
+        served = read_served_run(run)
+        sources = find_sources(inputs)
+    with _console.errors_exit_with(_console.FAILED):
+        from cxr_models.inference import logits_model, predict_logits
+
+        model = served.load()
+        logits = logits_model(model)
+        explanations: Any = None
+        if explain is not None:
+            from cxr_models.explanations import Explanations
+
+            explanations = Explanations(model, served.class_names, explain)
+        config = served.run.config
+        batches = read_batches(
+            config.data,
+            sources,
+            batch_size or config.training.batch_size,
+            keep_originals=explain is not None,
+        )
+        rows: list[Row] = []
+        with (
+            warnings.catch_warnings(),
+            tqdm(total=len(sources), unit="image", disable=None) as bar,
+        ):
+            warnings.filterwarnings("always", "DICOM: ", UserWarning)
+            warnings.showwarning = _tell  # type: ignore[assignment]
+            for row in predict(
+                lambda images: predict_logits(logits, images),
+                batches,
+                temperature=served.calibration.temperature,
+                watch=None if explanations is None else explanations.watch,
+            ):
+                rows.append(row)
+                bar.update()
+        write_rows(
+            out,
+            rows,
+            served.class_names,
+            calibrated=not served.calibration.missing,
+            overwrite=overwrite,
+        )
+        means = [] if explanations is None else explanations.finish()
+    return _report(rows, served, out, means)
+
+
+def _report(rows: Sequence[Row], served: Any, out: Path, means: Sequence[Path]) -> int:
+    failed = [row for row in rows if row.error]
+    for row in failed[:_SHOWN]:
+        _console.complain(_console.printable(f"{row.file}: {row.error}"))
+    if len(failed) > _SHOWN:
+        _console.complain(f"and {len(failed) - _SHOWN} more, in column error")
+    said = Counter(
+        served.class_names[max(range(len(row.probabilities)), key=row.probabilities.__getitem__)]
+        for row in rows
+        if row.probabilities is not None
+    )
+    told = ", ".join(f"{name} {said[name]}" for name in served.class_names if said[name])
+    done = len(rows) - len(failed)
+    _console.say(_console.printable(f"wrote {out}: {done} predicted{f' ({told})' if told else ''}"))
+    if failed:
+        _console.say(f"{len(failed)} of {len(rows)} failed")
+    _console.say(served.calibration.told)
+    if means:
+        _console.say(_console.printable(f"wrote {done} overlays to {means[0].parent / 'images'}"))
+        _console.say(_console.printable(f"wrote {', '.join(path.name for path in means)} there"))
+    return 0 if done else _console.FAILED
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+
+
+def _tell(message: Warning | str, *_where: object) -> None:
+    """Pass on what was amiss in a DICOM header; other warnings are not for who predicts."""
+    if str(message).startswith("DICOM: "):
+        _console.complain(_console.printable(f"note: {message}"))

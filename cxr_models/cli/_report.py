@@ -1,0 +1,56 @@
+"""`cxr-models report`: evaluated runs to one page."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cxr_models.cli import _console
+from cxr_models.cli._evaluate import names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_FORMATS = (".html", ".md")
+
+
+def report(
+    runs: Sequence[Path], out: Path, *, audits: Sequence[Path], explain: bool, images: bool
+) -> int:
+    """Write the page of `runs` to `out`, in the format of its name."""
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        if out.suffix not in _FORMATS:
+            raise ValueError(f"`--out` must end in {' or '.join(_FORMATS)}; got {str(out)!r}.")
+        if out.suffix == ".md" and (explain or not images):
+            option = "--explain" if explain else "--no-images"
+            raise ValueError(f"`{option}` must be given with an --out that ends in .html.")
+        if explain and not images:
+            raise ValueError("`--explain` must not be given with --no-images.")
+        names = names_of(runs)
+    with _console.errors_exit_with(_console.FAILED):
+        from cxr_models.report import html_page, markdown_page, read_results
+        from cxr_models.report.results import read_audit
+
+        given = tuple(map(read_audit, audits))
+        read = [
+            read_results(path, name=name, audits=given)
+            for name, path in zip(names, runs, strict=True)
+        ]
+        for path, audit in zip(audits, given, strict=True):
+            if not any(run.audit == audit for run in read):
+                raise ValueError(
+                    f"`--audit` must be of the split, classes and weights of a run that has none "
+                    f"of its own; got {str(path)!r}, which is not."
+                )
+        if explain:
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+            from cxr_models.overlays import draw_overlays
+
+            for run in read:
+                _console.complain(f"{run.name}: drew {draw_overlays(run)} overlays")
+        page = html_page(read, images=images) if out.suffix == ".html" else markdown_page(read)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page, encoding="utf-8")
+    _console.say(f"wrote {_console.printable(str(out))}: {len(page.encode()):,} bytes")
+    return 0

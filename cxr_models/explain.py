@@ -1,0 +1,248 @@
+"""Where a classifier looked: Grad-CAM maps, their means by class, and overlays; arrays throughout.
+
+Knows no file and no run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cv2
+import keras
+import numpy as np
+
+from cxr_models.classifier import FEATURES, head_layers
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+    Images = npt.NDArray[np.uint8]
+    Ints = npt.NDArray[np.int64]
+
+_OPACITY = 0.6  # of the hottest place of an overlay
+
+
+class GradCam:
+    """Grad-CAM of one classifier.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As `cxr_models.classifier.build_classifier` or `cxr_models.inference.load_classifier`
+        makes it, of any backbone.
+
+    Raises
+    ------
+    ValueError
+        If the layer ``features`` of `model` does not pool a map.
+
+    Notes
+    -----
+    The map is the one that global average pooling takes in: the last convolutional one of every
+    backbone here, after its activation. A class's gradient is taken of its logit, averaged over
+    the map's places, and weighs its channels; what is left below 0 is cut off. Of a classifier
+    with one output the class 0 has the logit of the class 1 with its sign changed.
+
+    References
+    ----------
+    .. [1] R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
+           Gradient-based Localization", ICCV 2017.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        pooled = model.get_layer(FEATURES).input
+        if len(pooled.shape) != 4:
+            raise ValueError(
+                f"`model` must pool a map of shape (N, H, W, C) in its layer {FEATURES}; got "
+                f"{tuple(pooled.shape)}."
+            )
+        self._to_map = keras.Model(model.input, pooled, name="to_map")
+        self._to_logits = _logits_of_map(model, pooled.shape[1:])
+        self.num_classes = max(self._to_logits.output.shape[-1], 2)
+
+    def __call__(self, images: Images, classes: Ints) -> Floats:
+        """Return how much each place speaks for a class.
+
+        Parameters
+        ----------
+        images : ndarray of shape (N, H, W, C), dtype uint8
+            As the model takes them.
+        classes : ndarray of shape (N,), dtype int64
+            The class that is asked for, image by image.
+
+        Returns
+        -------
+        ndarray of shape (N, h, w), dtype float32
+            0 where nothing speaks for it; h and w are those of the last map. What is not cut off
+            sums to the logit less its bias.
+
+        Raises
+        ------
+        ValueError
+            If there is not one class for each image, one is out of range, or the backend of Keras
+            is neither tensorflow, jax nor torch.
+        """
+        classes = np.asarray(classes)
+        if classes.shape != (len(images),):
+            raise ValueError(
+                f"`classes` must have shape ({len(images)},), one for each image; got "
+                f"{classes.shape}."
+            )
+        if len(classes) and not (classes.min() >= 0 and classes.max() < self.num_classes):
+            raise ValueError(
+                f"`classes` must be from 0 to {self.num_classes - 1}; got {classes.min()} to "
+                f"{classes.max()}."
+            )
+        if not len(images):
+            return np.empty((0, *self._to_map.output.shape[1:3]), np.float32)
+        maps = keras.ops.convert_to_numpy(self._to_map(images, training=False)).astype(np.float32)
+        gradients = _gradient(self._to_logits, maps, _selection(self._to_logits, classes))
+        weights = gradients.mean(axis=(1, 2), keepdims=True)
+        cams = (weights * maps).sum(axis=-1)
+        return np.maximum(cams, 0).astype(np.float32)  # type: ignore[no-any-return]
+
+
+class ClassMaps(NamedTuple):
+    """Mean maps, (K, h, w) float32 with values 0..1, and the images that each was taken of."""
+
+    means: Floats
+    counts: Ints
+
+
+def normalised(maps: Floats) -> Floats:
+    """Divide each of (N, h, w) maps by its largest value; one without any stays 0."""
+    highest = maps.max(axis=(1, 2), keepdims=True, initial=0)
+    return np.where(highest > 0, maps / np.where(highest > 0, highest, 1), 0).astype(np.float32)
+
+
+def mean_maps(maps: Floats, classes: Ints, num_classes: int) -> ClassMaps:
+    """Average maps by class, each image with the same weight.
+
+    Parameters
+    ----------
+    maps : ndarray of shape (N, h, w), dtype float32
+        As `GradCam` gives them.
+    classes : ndarray of shape (N,), dtype int64
+        The class of each.
+    num_classes : int
+        K; the mean of a class without images is 0.
+    """
+    scaled = normalised(maps)
+    counts = np.bincount(classes, minlength=num_classes).astype(np.int64)
+    sums = np.zeros((num_classes, *maps.shape[1:]), np.float32)
+    np.add.at(sums, classes, scaled)
+    means = sums / np.maximum(counts, 1)[:, None, None]
+    return ClassMaps(means.astype(np.float32), counts)
+
+
+def overlay(image: Images, heat: Floats) -> Images:
+    """Lay a map over an image: the hotter, the less of the image is seen.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8
+        Gray or RGB.
+    heat : ndarray of shape (h, w), dtype float32
+        Values 0..1, stretched over the image.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), dtype uint8
+        RGB.
+
+    Raises
+    ------
+    TypeError
+        If `image` is not uint8.
+    ValueError
+        If `heat` has another shape or values outside of 0..1.
+    """
+    if image.dtype != np.uint8:
+        raise TypeError(f"`image` must have dtype uint8; got {image.dtype}.")
+    if heat.ndim != 2 or not heat.size or not (heat.min() >= 0 and heat.max() <= 1):
+        told = f"shape {heat.shape}" + (f", {heat.min()} to {heat.max()}" if heat.size else "")
+        raise ValueError(f"`heat` must have shape (H, W) and values 0..1; got {told}.")
+    height, width = image.shape[:2]
+    rgb = np.broadcast_to(image.reshape(height, width, -1), (height, width, 3)).astype(np.float32)
+    share = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    share = np.clip(share, 0, 1)
+    levels = np.rint(share * 255).astype(np.uint8)
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1].astype(np.float32)
+    opacity = (_OPACITY * share)[..., None]
+    return np.rint(rgb * (1 - opacity) + colours * opacity).astype(np.uint8)  # type: ignore[no-any-return]
+
+
+def _logits_of_map(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
+    """Return the layers of `model` from the map on, without softmax or sigmoid at the end."""
+    inputs = keras.Input(shape, dtype="float32", name="map")
+    *before, head = [model.get_layer(FEATURES), *head_layers(model)]
+    x = inputs
+    for layer in before:
+        x = layer(x)
+    bare = keras.layers.Dense(head.units, dtype="float32", name="logits")
+    logits = keras.Model(inputs, bare(x), name="to_logits")
+    bare.set_weights(head.get_weights())
+    return logits
+
+
+def _selection(to_logits: keras.Model, classes: Ints) -> Floats:
+    """Return what the logits are multiplied with and summed, to give each image's class."""
+    outputs = to_logits.output.shape[-1]
+    if outputs == 1:
+        return np.where(classes == 1, 1.0, -1.0).astype(np.float32)[:, None]
+    return np.eye(outputs, dtype=np.float32)[classes]
+
+
+# --- One function a backend ----------------------------------------------------------------------
+
+
+def _gradient(model: keras.Model, maps: Floats, selection: Floats) -> Floats:
+    """Gradient of the selected logits with respect to `maps`, of the shape of `maps`."""
+    backend = keras.backend.backend()
+    if backend not in _GRADIENTS:
+        raise ValueError(
+            f"`KERAS_BACKEND` must be tensorflow, jax or torch for Grad-CAM; got {backend!r}."
+        )
+    return _GRADIENTS[backend](model, maps, selection)
+
+
+def _gradient_in_tensorflow(model: keras.Model, maps: Floats, selection: Floats) -> Floats:
+    import tensorflow as tf
+
+    places = tf.constant(maps)
+    with tf.GradientTape() as tape:
+        tape.watch(places)
+        score = tf.reduce_sum(model(places, training=False) * selection)
+    gradient: Floats = tape.gradient(score, places).numpy()
+    return gradient
+
+
+def _gradient_in_jax(model: keras.Model, maps: Floats, selection: Floats) -> Floats:
+    import jax
+
+    trainable = [variable.value for variable in model.trainable_variables]
+    others = [variable.value for variable in model.non_trainable_variables]
+
+    def score(places: Any) -> Any:
+        logits, _ = model.stateless_call(trainable, others, places, training=False)
+        return (logits * selection).sum()
+
+    return np.asarray(jax.grad(score)(maps))
+
+
+def _gradient_in_torch(model: keras.Model, maps: Floats, selection: Floats) -> Floats:
+    import torch
+
+    places = keras.ops.convert_to_tensor(maps).requires_grad_(True)
+    with torch.enable_grad():
+        score = (model(places, training=False) * keras.ops.convert_to_tensor(selection)).sum()
+        (gradient,) = torch.autograd.grad(score, places)
+    return gradient.detach().cpu().numpy()  # type: ignore[no-any-return]
+
+
+_GRADIENTS = {
+    "tensorflow": _gradient_in_tensorflow,
+    "jax": _gradient_in_jax,
+    "torch": _gradient_in_torch,
+}

@@ -1,0 +1,101 @@
+"""Explanations of predictions as files: an overlay for each image, a mean for each class."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+import cxr_enhance
+from cxr_models.explain import GradCam, normalised, overlay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from cxr_models.predict import Batch
+
+    Images = npt.NDArray[np.uint8]
+
+_LONG_SIDE = 768  # of overlays, in pixels
+
+
+class Explanations:
+    """Watches predictions and writes, for each image, what spoke for the class that was said.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The classifier.
+    class_names : sequence of str
+        Its classes.
+    folder : Path
+        Where ``images/NAME.png`` go, and ``mean-CLASS.png``.
+    """
+
+    def __init__(self, model: Any, class_names: Sequence[str], folder: Path) -> None:
+        self._cam = GradCam(model)
+        self._names = class_names
+        self._folder = folder
+        self._counts = np.zeros(len(class_names), np.int64)
+        self._maps: list[Any] = [0.0] * len(class_names)
+        self._images: list[Any] = [0.0] * len(class_names)
+
+    def watch(self, batch: Batch, probabilities: npt.NDArray[np.float64]) -> None:
+        """Write the overlays of one batch, whose originals were kept.
+
+        Raises
+        ------
+        OSError
+            If an overlay cannot be written.
+        """
+        said = probabilities.argmax(axis=1)
+        maps = normalised(self._cam(batch.images, said))
+        read = [s for s, error in zip(batch.sources, batch.errors, strict=True) if not error]
+        for source, original, image, heat, place in zip(
+            read, batch.originals, batch.images, maps, said, strict=True
+        ):
+            target = self._folder / "images" / f"{source.name}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            cxr_enhance.write_image(target, overlay(shown(original), heat))
+            self._counts[place] += 1
+            self._maps[place] = self._maps[place] + heat
+            self._images[place] = self._images[place] + image.astype(np.float64)
+
+    def finish(self) -> list[Path]:
+        """Write the mean of each class's maps over the mean of its images; return the names.
+
+        Raises
+        ------
+        OSError
+            If a mean cannot be written.
+        """
+        written = []
+        for name, count, maps, images in zip(
+            self._names, self._counts, self._maps, self._images, strict=True
+        ):
+            if count:
+                image = shown(np.rint(images / count).astype(np.uint8))
+                scale = max(1, 256 // max(image.shape[:2]))
+                large = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
+                plain = re.sub(r"[^\w.-]+", "_", name)
+                path = self._folder / f"mean-{plain}.png"
+                cxr_enhance.write_image(path, overlay(large, (maps / count).astype(np.float32)))
+                written.append(path)
+        return written
+
+
+def shown(image: Any) -> Images:
+    """Return an image as it is looked at: of 8 bits, stretched, and no larger than a screen."""
+    height, width = image.shape[:2]
+    if max(height, width) > _LONG_SIDE:
+        scale = _LONG_SIDE / max(height, width)
+        size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
+        image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    image = cxr_enhance.white_balance(image)
+    eight_bits: Images = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image
+    return eight_bits

@@ -1,0 +1,338 @@
+"""A run as one file or folder for other programs: raw images in, calibrated probabilities out.
+
+Resizing, enhancement and the backbone's preprocessing are inside, in the order of the pipeline.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import keras
+import numpy as np
+from keras import layers
+
+from cxr_enhance.adapters.keras_layers import Enhance
+from cxr_models.classifier import build_classifier, head_layers
+from cxr_models.inference import HEAD
+from cxr_models.serving_layers import ResizeLinear, ToEightBits
+from cxr_models.whole_files import appears_whole
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from cxr_models.config import DataConfig
+    from cxr_models.serving import ServedRun
+
+Format = Literal["keras", "saved_model", "onnx", "litert"]
+METADATA = "metadata.json"
+_SUFFIXES = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
+_ONNX_KEY = "cxr_models"
+_OPSET = 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What an exported model takes in.
+
+    Parameters
+    ----------
+    channels : {3, 1}, default 3
+        RGB, in which gray images are three equal channels; or gray alone.
+    bit_depth : {8, 16}, default 8
+        uint8 or uint16.
+    size : (int, int) or None, default None
+        Height and width; None takes any.
+    white_balanced : bool, default False
+        Whether white balance has been done before: on the image as it was read, or where the run
+        resizes first, on the image as it was resized.
+    """
+
+    channels: int = 3
+    bit_depth: int = 8
+    size: tuple[int, int] | None = None
+    white_balanced: bool = False
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise ValueError(f"`channels` must be 1 or 3; got {self.channels!r}.")
+        if self.bit_depth not in (8, 16):
+            raise ValueError(f"`bit_depth` must be 8 or 16; got {self.bit_depth!r}.")
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+            raise ValueError(
+                f"`input_size` must be two positive ints (height, width); got {self.size!r}."
+            )
+
+    @property
+    def dtype(self) -> str:
+        """uint8 or uint16."""
+        return f"uint{self.bit_depth}"
+
+
+def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
+    """Return `intake` with what the format and the run leave no choice in.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot hold what is asked for.
+    """
+    if kind not in get_args(Format):
+        raise ValueError(f"`--format` must be one of {', '.join(get_args(Format))}; got {kind!r}.")
+    balances = data.enhance is not None and data.enhance.percentiles is not None
+    if intake.white_balanced and not balances:
+        raise ValueError("`--white-balanced` must be given for runs with white balance alone.")
+    if kind == "litert" and balances and not intake.white_balanced:
+        raise ValueError(
+            "`--format litert` cannot hold white balance: LiteRT has no float64. Give "
+            "--white-balanced for a model of images that went through cxr_enhance.white_balance "
+            "before, or take onnx or saved_model, which hold it."
+        )
+    resized_before = intake.white_balanced and data.order == "resize-first"
+    if resized_before and intake.size not in (None, data.image_size):
+        raise ValueError(
+            f"`--input-size` must be {data.image_size} with --white-balanced, as this run balances "
+            f"images after they are resized; got {intake.size!r}."
+        )
+    if intake.size is None and (resized_before or kind == "litert"):
+        if data.order == "enhance-first":
+            raise ValueError(
+                "`--input-size` must be given for litert: it takes images of one size, and this "
+                "run enhances them before they are resized."
+            )
+        return dataclasses.replace(intake, size=data.image_size)
+    return intake
+
+
+def serving_model(served: ServedRun, intake: Intake) -> keras.Model:
+    """Build the model that is exported.
+
+    Parameters
+    ----------
+    served : ServedRun
+        The run and its temperature.
+    intake : Intake
+        What goes in; see `settle_intake`.
+
+    Returns
+    -------
+    keras.Model
+        From (N, H, W, C) to probabilities (N, K), one for each of ``served.class_names``.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit.
+    """
+    data = served.run.config.data
+    height, width = intake.size or (None, None)
+    inputs = keras.Input((height, width, intake.channels), dtype=intake.dtype, name="image")
+    x = inputs
+    if data.order == "resize-first":
+        x = _resized(x, data)
+    if data.enhance is not None:
+        params = data.enhance
+        if intake.white_balanced:
+            params = dataclasses.replace(params, percentiles=None)
+        x = Enhance(params, name="enhance")(x)
+    if data.order == "enhance-first":
+        x = _resized(x, data)
+    x = ToEightBits(name="to_eight_bits")(x)
+    if x.shape[-1] != data.channels:
+        x = layers.Concatenate(name="gray_to_three")([x] * data.channels)
+    return keras.Model(inputs, _calibrated_classifier(served)(x), name="cxr_models")
+
+
+def export(
+    served: ServedRun,
+    path: str | os.PathLike[str],
+    kind: Format,
+    *,
+    intake: Intake | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write a run as `kind`, whole or not at all.
+
+    Parameters
+    ----------
+    served : ServedRun
+        The run.
+    path : str or PathLike
+        Where to: a file ending in ``.keras``, ``.onnx`` or ``.tflite``, or a folder.
+    kind : {"keras", "saved_model", "onnx", "litert"}
+        The format.
+    intake : Intake, optional
+        What the model takes in; None takes 8-bit RGB of any size the format allows.
+    overwrite : bool, default False
+        Whether what is there may be replaced.
+
+    Returns
+    -------
+    dict
+        The metadata that lie in it; see `read_metadata`.
+
+    Raises
+    ------
+    ValueError
+        If the format cannot hold what is asked for, the name does not fit it, or the backend of
+        Keras is not tensorflow.
+    FileExistsError
+        If `path` exists and `overwrite` is false.
+    ImportError
+        If what the format needs is not installed.
+    OSError
+        If it cannot be written.
+    """
+    intake = settle_intake(served.run.config.data, intake or Intake(), kind)
+    target = Path(path)
+    check_name(target, kind)
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"`KERAS_BACKEND` must be tensorflow for export; got {keras.backend.backend()!r}. It "
+            "reads the weights that any backend has trained."
+        )
+    metadata = served.metadata() | {
+        "input": {
+            "dtype": intake.dtype,
+            "shape": [None, *(intake.size or (None, None)), intake.channels],
+            "channels": "RGB, gray as three equal ones" if intake.channels == 3 else "gray",
+            "white_balanced": intake.white_balanced,
+        }
+    }
+    with appears_whole(target, overwrite=overwrite) as temporary:
+        model = serving_model(served, intake)
+        _call_once(model, served.run.config.data)  # exporters want models that were called
+        _WRITERS[kind](model, temporary, json.dumps(metadata, indent=2) + "\n")
+    return metadata
+
+
+def check_name(path: Path, kind: Format) -> None:
+    """Raise unless the suffix of `path` is that of `kind`."""
+    suffix = _SUFFIXES.get(kind)
+    if suffix is not None and path.suffix != suffix:
+        raise ValueError(f"`--out` must end in {suffix} for {kind}; got {str(path)!r}.")
+    if suffix is None and path.suffix in _SUFFIXES.values():
+        raise ValueError(f"`--out` must be a folder for {kind}; got {str(path)!r}.")
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read what `export` told of a model: classes, temperature, enhancement, hashes, version.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    OSError
+        If it cannot be read.
+    """
+    path = Path(path)
+    text: bytes | str | None = None
+    if path.is_dir() and (path / "assets.extra" / METADATA).is_file():
+        text = (path / "assets.extra" / METADATA).read_bytes()
+    elif path.suffix == ".onnx":
+        import onnx
+
+        held = onnx.load(path, load_external_data=False).metadata_props
+        text = next((entry.value for entry in held if entry.key == _ONNX_KEY), None)
+    elif path.is_file() and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read(METADATA) if METADATA in archive.namelist() else None
+    if text is None:
+        raise ValueError(
+            f"`path` must be a model that cxr-models export wrote; got {str(path)!r}, which holds "
+            f"no {METADATA}."
+        )
+    metadata: dict[str, Any] = json.loads(text)
+    return metadata
+
+
+def _resized(images: Any, data: DataConfig) -> Any:
+    if images.shape[1:3] == data.image_size:
+        return images
+    return ResizeLinear(data.image_size, name="resize")(images)
+
+
+def _calibrated_classifier(served: ServedRun) -> keras.Model:
+    """Return the classifier without augmentation, its temperature in the weights of its last layer.
+
+    Where there is one output, that of the positive class, the other class gets the logit 0.
+    """
+    trained, config = served.load(), served.run.config
+    bare = config.with_setting("data.flip", False).with_setting("data.rotation", 0)
+    bare = bare.with_setting("model.weights", "none")
+    model = build_classifier(bare, len(served.run.labels))
+    model.set_weights(trained.get_weights())
+    kernel, bias = model.get_layer(HEAD).get_weights()
+    if kernel.shape[1] == 1:
+        kernel, bias = (np.concatenate([0 * w, w], axis=-1) for w in (kernel, bias))
+    classes = len(served.class_names)
+    head = layers.Dense(classes, activation="softmax", dtype="float32", name="calibrated")
+    result = keras.Model(model.input, head(head_layers(model)[-1].input), name="classifier")
+    head.set_weights([weights / served.calibration.temperature for weights in (kernel, bias)])
+    return result
+
+
+def _call_once(model: keras.Model, data: DataConfig) -> None:
+    size = [
+        known or side for known, side in zip(model.input.shape[1:3], data.image_size, strict=True)
+    ]
+    model(np.zeros((1, *size, model.input.shape[-1]), model.input.dtype))
+
+
+# --- One function a format -----------------------------------------------------------------------
+
+
+def _write_keras(model: keras.Model, path: Path, metadata: str) -> None:
+    model.save(path)
+    _add_to_archive(path, metadata)
+
+
+def _write_saved_model(model: keras.Model, path: Path, metadata: str) -> None:
+    model.export(path, format="tf_saved_model", verbose=False)
+    extra = path / "assets.extra"  # TensorFlow's name for what is not its own
+    extra.mkdir()
+    (extra / METADATA).write_text(metadata, encoding="utf-8")
+
+
+def _write_onnx(model: keras.Model, path: Path, metadata: str) -> None:
+    try:
+        import onnx
+        import tf2onnx  # noqa: F401 - Keras imports it
+    except ImportError as error:
+        raise ImportError(
+            "onnx and tf2onnx are needed for --format onnx. "
+            'Install them with: pip install "cxr-enhance[onnx]"'
+        ) from error
+    model.export(path, format="onnx", opset_version=_OPSET, verbose=False)
+    written = onnx.load(path)
+    onnx.helper.set_model_props(written, {_ONNX_KEY: metadata})
+    onnx.save(written, path)
+
+
+def _write_litert(model: keras.Model, path: Path, metadata: str) -> None:
+    model.export(path, format="litert", verbose=False)
+    # TensorFlow Lite's way to associate files: an archive after the model; runtimes pass over it.
+    _add_to_archive(path, metadata)
+
+
+def _add_to_archive(path: Path, metadata: str) -> None:
+    """Add metadata to the archive in `path`, or put one after what is there."""
+    with path.open("rb") as file:
+        content = io.BytesIO(file.read())
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr(METADATA, metadata)
+    path.write_bytes(content.getvalue())
+
+
+_WRITERS: dict[str, Callable[[keras.Model, Path, str], None]] = {
+    "keras": _write_keras,
+    "saved_model": _write_saved_model,
+    "onnx": _write_onnx,
+    "litert": _write_litert,
+}

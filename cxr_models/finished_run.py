@@ -1,0 +1,157 @@
+"""A run that has ended, as everything after training finds it: settings, classes, split, weights.
+
+Imports no framework; building the model is for `cxr_models.inference`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_models.config import RunConfig
+from cxr_models.run_folder import RunFolder
+from cxr_models.splits import Split, read_split, write_split
+
+if TYPE_CHECKING:
+    import os
+
+_SPLIT = "split.csv"
+_FACTS = ("class_names", "split_sha256")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """What a run left behind.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Where it lies.
+    config : RunConfig
+        Its settings.
+    labels : tuple of str
+        The labels it was trained on, sorted.
+    split : Split
+        The records it was trained on, and the others of its split.
+    weights_sha256 : str
+        SHA-256 of its best weights.
+    """
+
+    folder: RunFolder
+    config: RunConfig
+    labels: tuple[str, ...]
+    split: Split
+    weights_sha256: str
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.folder.path.resolve().name
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What its probabilities are of: the labels, or ``not X`` and ``X``."""
+        return class_names_of(self.config, self.labels)
+
+
+def class_names_of(config: RunConfig, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the classes that a run tells apart, in the order of its targets."""
+    positive = config.model.positive_class
+    return (f"not {positive}", positive) if config.model.task == "binary" else labels
+
+
+def keep_split(folder: Path, split: Split) -> None:
+    """Write the records of `split` into a run's folder, their names as they are."""
+    settings: dict[str, object] = {} if split.seed is None else {"seed": split.seed}
+    write_split(folder / _SPLIT, split.manifest.records, settings)
+
+
+def read_run(
+    path: str | os.PathLike[str], *, split: str | os.PathLike[str] | None = None
+) -> FinishedRun:
+    """Read what a run left behind.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Its folder.
+    split : str or PathLike, optional
+        Its split, where the images have been moved since; None takes the records kept in the
+        folder, and looks for the images where they were.
+
+    Returns
+    -------
+    FinishedRun
+        Checked: the split is the one it was trained on. Its settings name no cache of images.
+
+    Raises
+    ------
+    ValueError
+        If the folder is none of a run that has ended, or the split is another one.
+    OSError
+        If a file cannot be read.
+    """
+    folder = RunFolder(path=Path(path))
+    config_file, facts_file = folder.path / "config.json", folder.path / "run.json"
+    if not config_file.is_file() or not facts_file.is_file():
+        raise ValueError(
+            f"`RUN` must be the folder of a run; got {str(path)!r}, which lacks config.json or "
+            "run.json. Make one with: cxr-models train."
+        )
+    if not folder.best_weights.is_file():
+        raise ValueError(
+            f"`RUN` must be a run that has ended; got {str(path)!r}, which lacks "
+            f"{folder.best_weights.name}. Go on with it by giving its cxr-models train again."
+        )
+    try:
+        facts = json.loads(facts_file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"`run.json` must be JSON; got {str(facts_file)!r}: {error}.") from error
+    missing = [name for name in _FACTS if not isinstance(facts, dict) or name not in facts]
+    if missing:
+        raise ValueError(
+            f"`run.json` must tell {', '.join(_FACTS)}; got {str(facts_file)!r} without "
+            f"{', '.join(missing)}."
+        )
+    config = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
+    return FinishedRun(
+        folder=folder,
+        # Its cache lies outside the folder: whoever made the run does not say where we write.
+        config=dataclasses.replace(config, data=dataclasses.replace(config.data, cache_dir=None)),
+        labels=tuple(facts["class_names"]),
+        split=_split_of(folder, facts, split),
+        weights_sha256=file_sha256(folder.best_weights),
+    )
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _split_of(
+    folder: RunFolder, facts: dict[str, object], given: str | os.PathLike[str] | None
+) -> Split:
+    kept, root = folder.path / _SPLIT, facts.get("split_root")
+    if given is not None:
+        split = read_split(given)
+    elif kept.is_file() and isinstance(root, str):
+        split = read_split(kept)
+        manifest = dataclasses.replace(split.manifest, root=Path(root))
+        split = dataclasses.replace(split, manifest=manifest)
+    else:
+        raise ValueError(
+            f"`RUN` must hold the {_SPLIT} it was trained on; got {str(folder.path)!r}, which does "
+            "not. Name it with --split."
+        )
+    if split.hash != facts["split_sha256"]:
+        raise ValueError(
+            f"`split` must be the one that the run was trained on; got {str(given or kept)!r}, "
+            "whose hash differs from run.json's."
+        )
+    return split

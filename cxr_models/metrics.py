@@ -1,0 +1,323 @@
+"""What is measured on images: proportions, ranks, calibration, for any weights of the patients.
+
+Every value is a function of how often each patient counts, so that values and their bootstrap come
+from the same lines. NumPy alone; classes are one against the rest where a value is of one class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxr_models.calibration import NUM_BINS, bin_of, log_softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
+
+# Of one class; each is named `metric/class` among the values.
+CLASS_METRICS = ("precision", "recall", "f1", "specificity", "roc_auc", "pr_auc")
+POINT_METRICS = ("sensitivity", "specificity", "precision")  # of one class, at its threshold
+OVERALL_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_roc_auc", "log_loss", "ece")
+_POINTS = 200  # of a curve; more show nothing more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What was true, what was said, of whom.
+
+    Parameters
+    ----------
+    class_names : tuple of str
+        The K classes, in the order of the columns.
+    targets : ndarray of shape (N,), dtype int64
+        True classes.
+    logits : ndarray of shape (N, K), dtype float64
+        Finite; a class's logit may be off by what is the same for all classes of an image.
+    probabilities : ndarray of shape (N, K), dtype float64
+        Their softmax.
+    patients : ndarray of shape (N,), dtype int64
+        Number of each image's patient, 0..P-1, without gaps.
+    temperature : float, default 1.0
+        That calibrates the logits.
+    thresholds : tuple of float or None, default ()
+        Operating point of each class; None where there is none.
+    """
+
+    class_names: tuple[str, ...]
+    targets: Ints
+    logits: Floats
+    probabilities: Floats
+    patients: Ints
+    temperature: float = 1.0
+    thresholds: tuple[float | None, ...] = ()
+
+    @property
+    def said(self) -> Ints:
+        """The most probable class of each image; the first of equals."""
+        said: Ints = self.probabilities.argmax(axis=1).astype(np.int64)
+        return said
+
+    def confusion(self) -> Ints:
+        """Count images, of shape (K, K): rows are true classes, columns what was said."""
+        count = len(self.class_names)
+        pairs = self.targets * count + self.said
+        return np.bincount(pairs, minlength=count * count).reshape(count, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The images by falling score of a class; ties end together.
+
+    Parameters
+    ----------
+    patients : ndarray of shape (N,), dtype int64
+        Of each image, in that order.
+    positive : ndarray of shape (N,), dtype float64
+        1 for images of the class.
+    ends : ndarray of shape (T,), dtype int64
+        Place of the last image of each score that differs.
+    scores : ndarray of shape (T,), dtype float64
+        Those scores.
+    """
+
+    patients: Ints
+    positive: Floats
+    ends: Ints
+    scores: Floats
+
+    def counted(self, counts: Floats) -> tuple[Floats, Floats]:
+        """Return true and false positives at each score, of shape (draws, T)."""
+        weights = counts[:, self.patients]
+        every = np.cumsum(weights, axis=1)
+        weights *= self.positive
+        found = np.cumsum(weights, axis=1, out=weights)
+        if len(self.ends) < len(self.patients):
+            found, every = found[:, self.ends], every[:, self.ends]
+        return found, every - found
+
+    def areas(self, counts: Floats) -> tuple[Floats, Floats]:
+        """Return the areas under the ROC curve and under the precision-recall curve.
+
+        The first is the trapezoid rule, which gives ties half; the second is average precision.
+        """
+        found, false = self.counted(counts)
+        positives, negatives = found[:, -1], false[:, -1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            precision = found / (found + false)  # 0 / 0 before the first patient that was drawn
+        np.nan_to_num(precision, copy=False)
+        more = np.diff(found, axis=1)
+        pr = np.einsum("dt,dt->d", more, precision[:, 1:]) + found[:, 0] * precision[:, 0]
+        # Negatives above each positive are pairs in the wrong order; those beside it count half.
+        wrong = (
+            np.einsum("dt,dt->d", more, false[:, 1:] + false[:, :-1]) + found[:, 0] * false[:, 0]
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            roc = 1.0 - 0.5 * wrong / (positives * negatives)
+            return roc, np.where(negatives > 0, pr / positives, np.nan)
+
+
+def rank(scores: Floats, positive: npt.NDArray[np.bool_], patients: Ints) -> Ranked:
+    """Put images in the order of falling scores."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
+    return Ranked(patients[order], positive[order].astype(np.float64), ends, ordered[ends])
+
+
+class ImageStatistics:
+    """All values of a set of images, for `cxr_models.bootstrap.measure`.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        At least one image.
+    ranks : bool, default True
+        Whether areas under curves are taken too, which cost most of the time.
+    """
+
+    def __init__(self, outcomes: Outcomes, *, ranks: bool = True) -> None:
+        self._names = outcomes.class_names
+        self._patients = outcomes.patients
+        self.num_patients = int(outcomes.patients.max()) + 1
+        ratios = _ratios(outcomes)
+        self._ratio_names = list(ratios)
+        self._tops = self._by_patient(np.stack([top for top, _ in ratios.values()], axis=1))
+        self._bottoms = self._by_patient(np.stack([low for _, low in ratios.values()], axis=1))
+        rows = np.arange(len(outcomes.targets))
+        calibrated = np.exp(log_softmax(outcomes.logits, outcomes.temperature))
+        self._bins = {
+            "ece": self._binned(outcomes.probabilities, outcomes.targets, rows),
+            "ece_calibrated": self._binned(calibrated, outcomes.targets, rows),
+        }
+        self._present = [n for k, n in enumerate(self._names) if (outcomes.targets == k).any()]
+        self._ranked = {
+            name: rank(outcomes.probabilities[:, k], outcomes.targets == k, outcomes.patients)
+            for k, name in enumerate(self._names)
+            if ranks and 0 < (outcomes.targets == k).sum() < len(outcomes.targets)
+        }
+
+    def __call__(self, counts: Floats) -> dict[str, Floats]:
+        """Return every value for each row of `counts`."""
+        tops, bottoms = counts @ self._tops, counts @ self._bottoms
+        with np.errstate(divide="ignore", invalid="ignore"):
+            quotients = np.where(bottoms > 0, tops / bottoms, np.nan)
+        values = dict(zip(self._ratio_names, quotients.T, strict=True))
+        for name, sums in self._bins.items():
+            values[name] = _calibration_error(counts @ sums)
+        undefined = np.full(len(counts), np.nan)
+        for name in self._names:
+            ranked = self._ranked.get(name)
+            roc, pr = (undefined, undefined) if ranked is None else ranked.areas(counts)
+            values[f"roc_auc/{name}"], values[f"pr_auc/{name}"] = roc, pr
+        for whole, part, names in (
+            ("balanced_accuracy", "recall", self._present),
+            ("macro_f1", "f1", self._present),
+            ("macro_roc_auc", "roc_auc", list(self._ranked)),
+        ):
+            columns = [values[f"{part}/{name}"] for name in names]
+            values[whole] = np.mean(columns, axis=0) if columns else undefined
+        return values
+
+    def patients_behind(self, name: str) -> int | None:
+        """Return how many patients a proportion is taken over; None for what is no proportion."""
+        if name not in self._ratio_names or name.startswith(("log_loss", "f1/")):
+            return None
+        return int((self._bottoms[:, self._ratio_names.index(name)] > 0).sum())
+
+    def _by_patient(self, values: Floats) -> Floats:
+        sums = np.zeros((self.num_patients, values.shape[1]))
+        np.add.at(sums, self._patients, values)
+        return sums
+
+    def _binned(self, probabilities: Floats, targets: Ints, rows: Ints) -> Floats:
+        """Sum by patient, in each bin: confidence less correctness, and images."""
+        confidences = probabilities.max(axis=1)
+        places = bin_of(confidences)
+        values = np.zeros((len(rows), 2 * NUM_BINS))
+        values[rows, places] = confidences - (probabilities.argmax(axis=1) == targets)
+        values[rows, NUM_BINS + places] = 1.0
+        return self._by_patient(values)
+
+
+def _ratios(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
+    """Return for each quotient of sums what an image adds to its numerator and denominator."""
+    targets, said = outcomes.targets, outcomes.said
+    rows, every = np.arange(len(targets)), np.ones(len(targets))
+    ratios: dict[str, tuple[Any, Any]] = {"accuracy": (said == targets, every)}
+    for name, temperature in (("log_loss", 1.0), ("log_loss_calibrated", outcomes.temperature)):
+        ratios[name] = (-log_softmax(outcomes.logits, temperature)[rows, targets], every)
+    for k, name in enumerate(outcomes.class_names):
+        is_k, said_k = targets == k, said == k
+        present = float(is_k.any())  # without images of a class nothing is known of finding it
+        ratios[f"precision/{name}"] = (is_k & said_k, present * said_k)
+        ratios[f"recall/{name}"] = (is_k & said_k, is_k)
+        ratios[f"specificity/{name}"] = (~is_k & ~said_k, ~is_k)
+        ratios[f"f1/{name}"] = (2.0 * (is_k & said_k), present * (0.0 + is_k + said_k))
+    for name, k, threshold in _points(outcomes):
+        is_k, flagged = targets == k, outcomes.probabilities[:, k] >= threshold
+        present = float(is_k.any())
+        ratios[f"point_sensitivity/{name}"] = (is_k & flagged, is_k)
+        ratios[f"point_specificity/{name}"] = (~is_k & ~flagged, ~is_k)
+        ratios[f"point_precision/{name}"] = (is_k & flagged, present * flagged)
+    return {
+        name: (np.asarray(top, np.float64), np.asarray(bottom, np.float64))
+        for name, (top, bottom) in ratios.items()
+    }
+
+
+def _points(outcomes: Outcomes) -> list[tuple[str, int, float]]:
+    return [
+        (outcomes.class_names[k], k, threshold)
+        for k, threshold in enumerate(outcomes.thresholds)
+        if threshold is not None
+    ]
+
+
+def _calibration_error(sums: Floats) -> Floats:
+    gaps, images = sums[:, :NUM_BINS], sums[:, NUM_BINS:]
+    total = images.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(total > 0, np.abs(gaps).sum(axis=1) / total, np.nan)
+
+
+def why_undefined(metric: str, images: int, others: int) -> str:
+    """Say why a value of a class is undefined.
+
+    Parameters
+    ----------
+    metric : str
+        One of `CLASS_METRICS` or `POINT_METRICS`.
+    images, others : int
+        Images of the class, and of all others.
+    """
+    if not images and metric != "specificity":
+        return "no image of this class"
+    if not others and metric in ("specificity", "roc_auc", "pr_auc"):
+        return "no image of another class"
+    return "the class was never said"
+
+
+def curves(outcomes: Outcomes) -> dict[str, dict[str, Any]]:
+    """Return ROC and precision-recall curves of every class that has them.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        At least one image.
+
+    Returns
+    -------
+    dict of str to dict
+        For each class ``roc``, with lists ``false_positive_rate``, ``sensitivity``, ``threshold``,
+        and ``pr``, with lists ``recall``, ``precision``. At most some 200 points each; their ends
+        are kept. The threshold of the first point of ROC is None: nothing is called positive.
+    """
+    drawn = {}
+    for k, name in enumerate(outcomes.class_names):
+        positive = outcomes.targets == k
+        if not 0 < positive.sum() < len(positive):
+            continue
+        ranked = rank(outcomes.probabilities[:, k], positive, np.arange(len(positive)))
+        found, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
+        kept = _thinned(found, false)
+        drawn[name] = {
+            "roc": {
+                "false_positive_rate": [0.0, *_listed(false[kept] / false[-1])],
+                "sensitivity": [0.0, *_listed(found[kept] / found[-1])],
+                "threshold": [None, *_listed(ranked.scores[kept])],
+            },
+            "pr": {
+                "recall": _listed(found[kept] / found[-1]),
+                "precision": _listed(found[kept] / (found[kept] + false[kept])),
+            },
+        }
+    return drawn
+
+
+def _thinned(found: Floats, false: Floats) -> Ints:
+    """Return places of at most `_POINTS` points, equally far along the curve, ends included."""
+    if len(found) <= _POINTS:
+        return np.arange(len(found))
+    way = found / found[-1] + false / false[-1]
+    places = np.searchsorted(way, np.linspace(way[0], way[-1], _POINTS))
+    return np.unique(np.clip(places, 0, len(found) - 1))
+
+
+def _listed(values: Floats) -> list[float]:
+    return [round(float(value), 6) for value in values]
+
+
+def normalised(confusion: Sequence[Sequence[int]] | Ints) -> list[list[float] | None]:
+    """Divide each row by its sum; None for rows without images."""
+    rows: list[list[float] | None] = []
+    for row in np.asarray(confusion):
+        total = int(row.sum())
+        rows.append([int(count) / total for count in row] if total else None)
+    return rows

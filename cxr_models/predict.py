@@ -1,0 +1,303 @@
+"""Files to probabilities: found, read on all CPUs as for training, failures kept as sentences."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import cxr_enhance
+from cxr_models.calibration import softmax
+from cxr_models.cpu import usable_cpus
+from cxr_models.indexing import IMAGE_SUFFIXES
+from cxr_models.loading import ImageLoader
+from cxr_models.whole_files import appears_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from cxr_models.config import DataConfig
+
+    Floats = npt.NDArray[np.float64]
+    Images = npt.NDArray[np.uint8]
+
+_AHEAD = 3  # batches read before they are asked for
+_DICOM_MARK = (128, b"DICM")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file to predict.
+
+    Parameters
+    ----------
+    path : str
+        Where it is.
+    name : str
+        What outputs made of it are called: relative to the folder it was found in; no two are
+        equal, and none leaves a folder it is joined to.
+    """
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Sources, read as far as they could be.
+
+    Parameters
+    ----------
+    sources : tuple of Source
+        All of them.
+    errors : tuple of str
+        What is wrong with each; empty where nothing is.
+    images : ndarray of shape (M, H, W, C), dtype uint8
+        Of those without an error, as the model takes them.
+    originals : tuple of ndarray
+        The same as they were read, where they are to be kept; otherwise empty.
+    """
+
+    sources: tuple[Source, ...]
+    errors: tuple[str, ...]
+    images: Images
+    originals: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What is said of one file; `probabilities` is None where `error` says why."""
+
+    file: str
+    probabilities: tuple[float, ...] | None
+    error: str
+
+
+def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
+    """List the files of `inputs`; folders are searched to the bottom, in order.
+
+    Parameters
+    ----------
+    inputs : sequence of str or PathLike
+        Files, taken whatever their names; and folders, of which files with the suffix of an image
+        and DICOM files of any name are taken. Hidden ones and linked folders are passed over.
+
+    Returns
+    -------
+    list of Source
+        Each file once.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    found: dict[str, Source] = {}
+    names: set[str] = set()
+    for given in (os.fspath(one) for one in inputs):
+        inside = _files_under(given) if os.path.isdir(given) else [given]
+        for path in inside:
+            name = os.path.relpath(path, given) if path != given else os.path.basename(path)
+            if os.path.realpath(path) not in found:
+                found[os.path.realpath(path)] = Source(path=path, name=_new(name, names))
+    if not found:
+        raise ValueError(
+            f"`INPUT` must name images or folders of images; got {', '.join(map(repr, inputs))}, "
+            "where there are none."
+        )
+    return list(found.values())
+
+
+def read_batches(
+    config: DataConfig, sources: Sequence[Source], size: int, *, keep_originals: bool = False
+) -> Iterator[Batch]:
+    """Read files by the same code as for training, on all CPUs and ahead of who asks.
+
+    Parameters
+    ----------
+    config : DataConfig
+        The run's.
+    sources : sequence of Source
+        What to read.
+    size : int
+        Files a batch.
+    keep_originals : bool, default False
+        Whether batches hold the images as they were read too.
+
+    Yields
+    ------
+    Batch
+        In order.
+    """
+    loader = ImageLoader(config)
+
+    def read(source: Source) -> tuple[Images, Any] | str:
+        try:
+            image = cxr_enhance.read_image(source.path)
+            return loader.prepare(image), image if keep_originals else None
+        except OSError as error:
+            return f"{error.strerror or error}."
+        except (ValueError, MemoryError, ImportError) as error:  # ImportError: a decoder is missing
+            return str(error).removesuffix(f" File: {source.path!r}.")  # its row names it
+
+    def made(part: Sequence[Source], results: Sequence[tuple[Images, Any] | str]) -> Batch:
+        good = [result for result in results if not isinstance(result, str)]
+        return Batch(
+            sources=tuple(part),
+            errors=tuple(result if isinstance(result, str) else "" for result in results),
+            images=np.stack([image for image, _ in good])
+            if good
+            else np.empty((0, *loader.shape), np.uint8),
+            originals=tuple(original for _, original in good) if keep_originals else (),
+        )
+
+    pool = ThreadPoolExecutor(usable_cpus())
+    try:
+        waiting: deque[Any] = deque()
+        for start in range(0, len(sources), size):
+            part = sources[start : start + size]
+            waiting.append((part, [pool.submit(read, source) for source in part]))
+            if len(waiting) > _AHEAD:
+                part, futures = waiting.popleft()
+                yield made(part, [future.result() for future in futures])
+        for part, futures in waiting:
+            yield made(part, [future.result() for future in futures])
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def predict(
+    logits_of: Callable[[Images], Floats],
+    batches: Iterator[Batch],
+    *,
+    temperature: float = 1.0,
+    watch: Callable[[Batch, Floats], object] | None = None,
+) -> Iterator[Row]:
+    """Say of every file what the model says.
+
+    Parameters
+    ----------
+    logits_of : callable
+        From images to logits of shape (M, K); see `cxr_models.inference.predict_logits`.
+    batches : iterator of Batch
+        As `read_batches` yields them.
+    temperature : float, default 1.0
+        That calibrates the logits.
+    watch : callable, optional
+        Called with each batch that has images and their probabilities, of shape (M, K).
+
+    Yields
+    ------
+    Row
+        In order, one for each file.
+
+    Raises
+    ------
+    ValueError
+        If the model gives no numbers.
+    """
+    for batch in batches:
+        probabilities = np.empty((0, 0))
+        if len(batch.images):
+            logits = logits_of(batch.images)
+            if not np.isfinite(logits).all():
+                raise ValueError(
+                    "`RUN` must give finite numbers; got others. Weights that are no numbers come "
+                    "from a training that diverged: lower its learning rate."
+                )
+            probabilities = softmax(logits, temperature)
+            if watch is not None:
+                watch(batch, probabilities)
+        rows = iter(probabilities.tolist())
+        for source, error in zip(batch.sources, batch.errors, strict=True):
+            said = None if error else tuple(next(rows))
+            yield Row(file=source.path, probabilities=said, error=error)
+
+
+def write_rows(
+    path: str | os.PathLike[str],
+    rows: Sequence[Row],
+    class_names: Sequence[str],
+    *,
+    calibrated: bool,
+    overwrite: bool = False,
+) -> None:
+    """Write what was said of each file as CSV, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        File to write, with the columns ``file``, ``predicted``, ``probability:CLASS`` for each
+        class, ``calibrated`` (``yes`` or ``no``) and ``error``. Of files with an error the columns
+        between are empty.
+    rows : sequence of Row
+        What to write.
+    class_names : sequence of str
+        K classes.
+    calibrated : bool
+        Whether the probabilities are.
+    overwrite : bool, default False
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is false.
+    OSError
+        If it cannot be written.
+    """
+    with (
+        appears_whole(Path(path), overwrite=overwrite) as temporary,
+        # Names that are no UTF-8 keep their bytes.
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        shares = [f"probability:{name}" for name in class_names]
+        writer.writerow(["file", "predicted", *shares, "calibrated", "error"])
+        for row in rows:
+            if row.probabilities is None:
+                writer.writerow([row.file, "", *[""] * len(class_names), "", row.error])
+                continue
+            said = class_names[int(np.argmax(row.probabilities))]
+            flag = "yes" if calibrated else "no"
+            writer.writerow([row.file, said, *row.probabilities, flag, ""])
+
+
+def _files_under(folder: str) -> list[str]:
+    found = []
+    for path, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names = (os.path.join(path, name) for name in sorted(files) if not name.startswith("."))
+        found += [name for name in names if _is_image(name)]
+    return found
+
+
+def _is_image(path: str) -> bool:
+    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+        return True
+    place, mark = _DICOM_MARK
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            return file.read(place + len(mark))[place:] == mark
+    except OSError:
+        return True  # what keeps it from being read is told in its row
+
+
+def _new(name: str, taken: set[str]) -> str:
+    """Return `name`, with a number if it is taken, and take it."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}-{number}"
+    taken.add(free)
+    return free

@@ -1,0 +1,312 @@
+"""What a run said of each image, as a table that can be judged anywhere; knows no framework.
+
+A CSV with one comment line before its header, which tells what the table was made of and a hash of
+all that follows.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from cxr_models.calibration import softmax
+from cxr_models.grouping import components
+from cxr_models.manifest import Manifest, Record
+from cxr_models.metrics import Outcomes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+Kind = Literal["train", "val", "test", "external"]
+PREDICTIONS_COLUMNS = ("file", "label", "patient", "group", "source", "view", "part")
+_TAG = "# cxr-models predictions "
+_AGREE = 1e-6  # between a probability and its logits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What predictions were made of; of equal ones they need not be made again.
+
+    Parameters
+    ----------
+    weights_sha256, config_sha256, records_sha256 : str
+        Hashes of the weights, of the run's settings, and of the records.
+    inputs : str
+        `cxr_models.loading.cache_key` of the images: it changes with the files.
+    """
+
+    weights_sha256: str
+    config_sha256: str
+    records_sha256: str
+    inputs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """Logits and probabilities for the images of one set.
+
+    Parameters
+    ----------
+    name : str
+        The set: ``train``, ``val``, ``test``, or the name of an external one.
+    kind : {"train", "val", "test", "external"}
+        Which of them it is.
+    manifest : Manifest
+        The records.
+    class_names : tuple of str
+        The K classes of the columns.
+    labels : tuple of str
+        The labels the run knows; equal to `class_names` unless the run tells one from the rest.
+    logits, probabilities : ndarray of shape (N, K), dtype float64
+        Of each image.
+    origin : Origin
+        What they were made of.
+
+    Raises
+    ------
+    ValueError
+        If there are no records, shapes do not fit, a number is not finite, the probabilities are
+        not the softmax of the logits, or a label is not known.
+    """
+
+    name: str
+    kind: Kind
+    manifest: Manifest
+    class_names: tuple[str, ...]
+    labels: tuple[str, ...]
+    logits: Floats
+    probabilities: Floats
+    origin: Origin
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(
+                f"`kind` must be one of {', '.join(get_args(Kind))}; got {self.kind!r}."
+            )
+        records = self.manifest.records
+        if not records:
+            raise ValueError(f"`{self.name}` must hold at least one image; got none.")
+        check_labels(records, self.labels, self.name)
+        shape = (len(records), len(self.class_names))
+        for name in ("logits", "probabilities"):
+            values = getattr(self, name)
+            if values.shape != shape:
+                raise ValueError(f"`{name}` must have shape {shape}; got {values.shape}.")
+            broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+            if len(broken):
+                raise ValueError(
+                    f"`{name}` must be finite; got {values[broken[0]].tolist()} for "
+                    f"{records[broken[0]].file!r} and {len(broken) - 1} others. Weights that are "
+                    "no numbers come from a training that diverged: lower its learning rate."
+                )
+        if np.abs(softmax(self.logits) - self.probabilities).max() > _AGREE:
+            raise ValueError(
+                f"`probabilities` of {self.name} must be the softmax of the logits; got others."
+            )
+
+    def outcomes(
+        self, *, temperature: float = 1.0, thresholds: tuple[float | None, ...] = ()
+    ) -> Outcomes:
+        """Return what the metrics are taken of; images tied by patient or group are one patient.
+
+        Parameters
+        ----------
+        temperature : float, default 1.0
+            That calibrates the logits.
+        thresholds : tuple of float or None, default ()
+            Operating point of each class.
+        """
+        roots = components(self.manifest.records)
+        return Outcomes(
+            class_names=self.class_names,
+            targets=targets_of_labels(
+                [r.label for r in self.manifest.records], self.class_names, self.labels
+            ),
+            logits=self.logits,
+            probabilities=self.probabilities,
+            patients=np.unique(roots, return_inverse=True)[1].astype(np.int64),
+            temperature=temperature,
+            thresholds=thresholds,
+        )
+
+
+def check_labels(records: Sequence[Record], labels: Sequence[str], name: str) -> None:
+    """Raise if a label of `records` is none the run knows."""
+    unknown = sorted({record.label for record in records} - set(labels))
+    if unknown:
+        raise ValueError(
+            f"`label` must be one that the run knows ({', '.join(labels)}); got "
+            f"{', '.join(unknown)} in {name}. Rename them or leave them out with: cxr-models index "
+            f"--labels {','.join(labels)},{unknown[0]}=LABEL."
+        )
+
+
+def targets_of_labels(
+    labels: Sequence[str], class_names: Sequence[str], known: Sequence[str]
+) -> npt.NDArray[np.int64]:
+    """Return each label's class: its place, or where one is told from the rest, 1 for that one."""
+    if tuple(class_names) == tuple(known):
+        places = {name: place for place, name in enumerate(class_names)}
+        return np.array([places[label] for label in labels], np.int64)
+    return np.array([label == class_names[1] for label in labels], np.int64)
+
+
+def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
+    """Write a table of predictions, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        CSV to write, replaced if it exists: the columns file, label, patient, group, source, view
+        and part, then ``probability:CLASS`` and ``logit:CLASS`` for each class.
+    predictions : Predictions
+        What to write.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    body = io.StringIO()
+    writer = csv.writer(body, lineterminator="\n")
+    names = predictions.class_names
+    writer.writerow(
+        [*PREDICTIONS_COLUMNS, *(f"probability:{n}" for n in names), *(f"logit:{n}" for n in names)]
+    )
+    told = PREDICTIONS_COLUMNS[:-1]
+    for record, probabilities, logits in zip(
+        predictions.manifest.records,
+        predictions.probabilities.tolist(),
+        predictions.logits.tolist(),
+        strict=True,
+    ):
+        cells = [getattr(record, column) for column in told]
+        writer.writerow([*cells, predictions.name, *probabilities, *logits])
+    text = body.getvalue().encode()
+    head = {
+        "set": predictions.name,
+        "kind": predictions.kind,
+        "class_names": names,
+        "labels": predictions.labels,
+        "root": os.fspath(predictions.manifest.root),
+        **dataclasses.asdict(predictions.origin),
+        "sha256": hashlib.sha256(text).hexdigest(),
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(f"{_TAG}{json.dumps(head)}\n".encode() + text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_origin(path: str | os.PathLike[str]) -> Origin | None:
+    """Return what the predictions in a file were made of; None if there is no such file.
+
+    Raises
+    ------
+    ValueError
+        If the file is no table of predictions.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        return _origin(_head(file.readline(), path))
+
+
+def read_predictions(path: str | os.PathLike[str]) -> Predictions:
+    """Read a table of predictions and check that it is as it was written.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        What `write_predictions` wrote.
+
+    Returns
+    -------
+    Predictions
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If the file is no table of predictions, was changed, or holds what `Predictions` refuses.
+    OSError
+        If it cannot be read.
+    """
+    path = Path(path)
+    first, _, text = path.read_bytes().partition(b"\n")
+    head = _head(first, path)
+    if hashlib.sha256(text).hexdigest() != head["sha256"]:
+        raise ValueError(
+            f"`{path.name}` must be as it was written; got {str(path)!r}, which was changed since. "
+            "Delete it, and evaluate the run again."
+        )
+    names = tuple(head["class_names"])
+    records, values = [], []
+    for row in csv.DictReader(io.StringIO(text.decode(), newline="")):
+        split = head["kind"] if head["kind"] != "external" else ""
+        told = {column: row[column] for column in PREDICTIONS_COLUMNS[:-1]}
+        records.append(Record(**told, split=split))
+        columns = [f"{what}:{name}" for what in ("probability", "logit") for name in names]
+        values.append([_number(row, column, path) for column in columns])
+    numbers = np.array(values, np.float64).reshape(len(values), 2 * len(names))
+    return Predictions(
+        name=head["set"],
+        kind=head["kind"],
+        manifest=Manifest(records=tuple(records), root=Path(head["root"])),
+        class_names=names,
+        labels=tuple(head["labels"]),
+        probabilities=numbers[:, : len(names)],
+        logits=numbers[:, len(names) :],
+        origin=_origin(head),
+    )
+
+
+def _head(line: bytes, path: Path) -> dict[str, Any]:
+    wanted = {"set", "kind", "class_names", "labels", "root", "sha256"}
+    wanted |= {field.name for field in dataclasses.fields(Origin)}
+    try:
+        tag, text = line[: len(_TAG)].decode(), line[len(_TAG) :]
+        head = json.loads(text) if tag == _TAG else None
+    except ValueError:
+        head = None
+    if not isinstance(head, dict) or not wanted <= head.keys():
+        raise ValueError(
+            f"`{path.name}` must be a table of predictions, which tells its origin in its first "
+            f"line; got {str(path)!r}, which does not. Delete it, and evaluate the run again."
+        )
+    return head
+
+
+def _origin(head: dict[str, Any]) -> Origin:
+    return Origin(**{field.name: head[field.name] for field in dataclasses.fields(Origin)})
+
+
+def _number(row: dict[str, str], column: str, path: Path) -> float:
+    try:
+        number = float(row[column])
+    except (KeyError, TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(
+            f"`{column}` must be a finite number; got {row.get(column)!r} for {row['file']!r} in "
+            f"{path.name}."
+        )
+    return number

@@ -1,0 +1,121 @@
+"""A page as HTML that needs nothing else: no script, no file, no network."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+try:
+    import jinja2
+except ImportError as error:
+    raise ImportError(
+        'jinja2 is needed for reports. Install it with: pip install "cxr-enhance[models]"'
+    ) from error
+
+from cxr_models.report.blocks import Chart, ticks
+from cxr_models.report.choices import MOST
+from cxr_models.report.page import page_of
+from cxr_models.report.pictures import Pictures
+from cxr_models.report.words import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.report.results import Results
+
+MOST_BYTES = 5_000_000
+_SERIES = 6  # colours; after them they come again, dashed
+_WIDTH, _HEIGHT = 400, 300  # of a chart, in its own units
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 44
+
+
+def html_page(runs: Sequence[Results], *, images: bool = True) -> str:
+    """Return the report of one run or several as HTML.
+
+    Parameters
+    ----------
+    runs : sequence of Results
+        At least one.
+    images : bool, default True
+        Whether small copies of some radiographs are put into the page.
+
+    Raises
+    ------
+    ValueError
+        If the page would have 5 MB or more without any image; with images, there are as many as
+        fit.
+    """
+    pictures = Pictures(MOST if images else 0)
+    html = _render(runs, pictures, reduced=False)
+    while len(html.encode()) >= MOST_BYTES and pictures.count:
+        pictures = pictures.fewer(pictures.count // 2)
+        html = _render(runs, pictures, reduced=True)
+    if len(html.encode()) >= MOST_BYTES:
+        raise ValueError(
+            f"`RUN` must be so few runs that the page has less than {MOST_BYTES:,} bytes; got "
+            f"{len(runs)}, which make {len(html.encode()):,}. Make several pages."
+        )
+    return html
+
+
+def _render(runs: Sequence[Results], pictures: Pictures, *, reduced: bool) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("cxr_models.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: clean(value) if type(value) is str else value,
+    )
+    numbers = itertools.count(1)
+    environment.globals["number"] = lambda: next(numbers)
+    environment.globals["drawn"] = _drawn
+    environment.tests["kind"] = lambda block, name: type(block).__name__ == name
+    page = page_of(runs, pictures)
+    return environment.get_template("page.html.j2").render(
+        page=page, reduced=reduced, shown=pictures.shown
+    )
+
+
+def _drawn(chart: Chart) -> dict[str, Any]:
+    """Return a chart in the units of its drawing."""
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        (left, right), (low, high) = chart.x_range, chart.y_range
+        across = (x - left) / (right - left) * (_WIDTH - _LEFT - _RIGHT)
+        up = (y - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        return round(_LEFT + across, 1), round(_HEIGHT - _BOTTOM - up, 1)
+
+    named = [line for line in chart.lines if line.name]
+    whole = chart.x_label == "epoch"
+    return {
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "left": _LEFT,
+        "right": _WIDTH - _RIGHT,
+        "top": _TOP,
+        "bottom": _HEIGHT - _BOTTOM,
+        "x_ticks": [
+            (place(one, chart.y_range[0])[0], f"{one:g}")
+            for one in ticks(*chart.x_range)
+            if not whole or one == round(one)
+        ],
+        "y_ticks": [
+            (place(chart.x_range[0], one)[1], f"{round(one, 9):g}") for one in ticks(*chart.y_range)
+        ],
+        "others": [_path(line.points, place) for line in chart.lines if not line.name],
+        "lines": [
+            {
+                "name": line.name,
+                "series": number % _SERIES,
+                "dashed": number >= _SERIES or number % 2 == 1,
+                "path": _path(line.points, place),
+                "dots": [place(*point) for point in line.points] if line.dots else [],
+            }
+            for number, line in enumerate(named)
+        ],
+    }
+
+
+def _path(points: Sequence[tuple[float, float]], place: Any) -> str:
+    return " ".join(f"{x:g},{y:g}" for x, y in (place(*point) for point in points))

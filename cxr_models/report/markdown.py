@@ -1,0 +1,81 @@
+"""A page as Markdown: the same tables and figures, without images."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cxr_models.report.blocks import Charts, Gallery, Section, Table, Text
+from cxr_models.report.page import page_of
+from cxr_models.report.pictures import Pictures
+from cxr_models.report.words import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cxr_models.report.blocks import Block
+    from cxr_models.report.results import Results
+
+_MARKUP = re.compile(r"([\\`*_\[\]|#~$])")
+_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
+def markdown_page(runs: Sequence[Results]) -> str:
+    """Return the report of one run or several as Markdown.
+
+    Parameters
+    ----------
+    runs : sequence of Results
+        At least one.
+    """
+    page = page_of(runs, Pictures(0))
+    lines = [f"# {plain(page.title)}", ""]
+    for section in page.sections:
+        lines += _section(section, 2)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def plain(text: str) -> str:
+    """Return text so that Markdown shows it as it is, markup and HTML included."""
+    text = _MARKUP.sub(r"\\\1", clean(text))
+    return "".join(_HTML.get(one, one) for one in text)
+
+
+def _section(section: Section, level: int) -> Iterator[str]:
+    yield f"{'#' * level} {plain(section.title)}"
+    yield ""
+    for block in section.blocks:
+        yield from _block(block)
+        yield ""
+    for one in section.sections:
+        yield from _section(one, level + 1)
+
+
+def _block(block: Block) -> Iterator[str]:
+    if isinstance(block, Text):
+        text = plain(block.text)
+        yield f"> **{text}**" if block.tone == "verdict" else text
+    elif isinstance(block, Table):
+        yield from _table(block)
+    elif isinstance(block, Gallery):
+        yield from _table(block.table)
+    elif isinstance(block, Charts):
+        for chart in block.charts:
+            yield f"- {plain(chart.title)}. {plain(chart.description)}"
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"{plain(table.caption)}:"
+    yield ""
+    yield _row(table.head)
+    rest = "---" if table.words else "---:"
+    yield "|".join(("", "---", *[rest] * (len(table.head) - 1), ""))
+    for row in table.rows:
+        yield _row(row)
+    for note in table.notes:
+        yield ""
+        yield plain(note)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(plain, cells))} |"

@@ -1,0 +1,88 @@
+"""Results to a page: which sections there are, and in which order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxr_models.report import cards, overview, values
+from cxr_models.report.blocks import Block, Charts, Page, Section, Text
+from cxr_models.report.charts import set_charts, training_charts
+from cxr_models.report.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.report.pictures import Pictures
+    from cxr_models.report.results import Results
+
+
+def page_of(runs: Sequence[Results], pictures: Pictures) -> Page:
+    """Put the report of one run or several together.
+
+    Parameters
+    ----------
+    runs : sequence of Results
+        At least one.
+    pictures : Pictures
+        Makes the galleries.
+    """
+    title = f"Report on {runs[0].name}" if len(runs) == 1 else f"Report on {len(runs)} runs"
+    return Page(
+        title=title,
+        sections=(
+            overview.summary(runs),
+            overview.study_table(runs),
+            overview.side_by_side(runs),
+            *(_run(run, pictures) for run in runs),
+            cards.model_card(),
+        ),
+    )
+
+
+def _run(run: Results, pictures: Pictures) -> Section:
+    model, data = run.config.model, run.config.data
+    text = (
+        f"{overview.TITLES[model.backbone]}, {' or '.join(run.class_names)}, images "
+        f"{overview.arm(run)}, {data.image_size[0]} x {data.image_size[1]} pixels, recipe "
+        f"{run.config.training.recipe}."
+    )
+    training = training_charts(run.history)
+    trained: Block = Charts(charts=training) if training else Text(text="No epoch was trained.")
+    return Section(
+        title=f"Run {run.name}",
+        blocks=(Text(text=text),),
+        sections=(
+            Section(title="Audit", blocks=tuple(cards.audit_blocks(run))),
+            Section(title="Values", blocks=tuple(values.overall(run))),
+            *(
+                _set(run, name, pictures)
+                for name, told in run.evaluation["sets"].items()
+                if told["kind"] != "train"
+            ),
+            Section(
+                title=f"Training, {counted(len(run.history), 'epoch')}",
+                blocks=(trained,),
+            ),
+            cards.data_card(run),
+            cards.settings(run),
+        ),
+    )
+
+
+def _set(run: Results, name: str, pictures: Pictures) -> Section:
+    told = run.evaluation["sets"][name]
+    blocks = values.of_classes(run, told)
+    if told["kind"] == "val":
+        return Section(title=values.heading(name, told), blocks=tuple(blocks))
+    below = [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]
+    if told["kind"] == "test":
+        below.append(Section(title="Sample predictions", blocks=tuple(pictures.samples(run, name))))
+    return Section(
+        title=values.heading(name, told),
+        blocks=(
+            *blocks,
+            Charts(charts=set_charts(name, told)),
+            *values.groups(told, run.class_names),
+        ),
+        sections=tuple(below),
+    )

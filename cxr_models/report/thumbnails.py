@@ -1,0 +1,76 @@
+"""Images small enough for a page: thumbnails, their data URIs, and where overlays lie."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+import cxr_enhance
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from cxr_models.report.results import Results
+
+SIDE = 176  # pixels of the longer side
+_QUALITY = 78
+
+
+def thumbnail(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
+    """Read an image and make it small.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Any image that `cxr_enhance.read_image` reads.
+
+    Returns
+    -------
+    ndarray of shape (H, W) or (H, W, 3), dtype uint8
+        Gray or RGB, its longer side at most 176 pixels; those of 16 bits stretched.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no image.
+    OSError
+        If it cannot be read.
+    """
+    image: Any = cxr_enhance.read_image(path)
+    scale = SIDE / max(image.shape[:2])
+    if scale < 1:
+        size = tuple(max(round(side * scale), 1) for side in image.shape[1::-1])
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    if image.dtype == np.uint16:
+        image = cxr_enhance.white_balance(image) >> 8
+    return image.astype(np.uint8)  # type: ignore[no-any-return]
+
+
+def data_uri(image: npt.NDArray[np.uint8]) -> str:
+    """Return an image as a JPEG that stands in the page itself."""
+    bgr = image if image.ndim == 2 else image[..., ::-1]
+    done, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    if not done:
+        raise ValueError(f"`image` must be one that JPEG can hold; got shape {image.shape}.")
+    return "data:image/jpeg;base64," + base64.b64encode(coded.tobytes()).decode()
+
+
+def overlay_path(run: Results, name: str, row: int) -> Path:
+    """Return where the overlay of an image lies, if there is one.
+
+    The name is a hash of what the table was predicted from and of the image's row, so that an
+    overlay of other weights, settings or files is not found.
+    """
+    predictions = run.sets[name]
+    told = [dataclasses.asdict(predictions.origin), name, predictions.manifest.records[row].file]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return run.overlays / f"{digest[:32]}.png"

@@ -1,0 +1,37 @@
+"""Numbers and names in words: one form for every page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NONE = "\N{EN DASH}"
+
+
+def value(told: Mapping[str, Any]) -> str:
+    """Return a value and its interval in three places, or a dash."""
+    return number(told["value"], told.get("interval"))
+
+
+def number(one: float | None, interval: list[float] | None = None) -> str:
+    """Return a number in three places, and its interval where there is one; a dash for None."""
+    if one is None:
+        return NONE
+    return f"{one:.3f}" if interval is None else f"{one:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return ``1 image``, ``2 images``."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def listed(names: list[str]) -> str:
+    """Join names: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def clean(text: str) -> str:
+    """Replace what cannot be shown, such as control characters and marks of direction."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)

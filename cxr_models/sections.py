@@ -1,0 +1,84 @@
+"""What sections of settings have in common: dictionaries in and out, and checks of values.
+
+Knows no section and no default; see `cxr_models.config`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Section:
+    """To and from dictionaries of JSON types; sections nest."""
+
+    __slots__ = ()
+
+    _NESTED: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # settings that are sections
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a dictionary of JSON types, sections nested."""
+        plain = {}
+        for name in (f.name for f in dataclasses.fields(self)):  # type: ignore[arg-type]
+            value = getattr(self, name)
+            if name in self._NESTED and value is not None:
+                value = value.to_dict()
+            plain[name] = list(value) if isinstance(value, tuple) else value
+        return plain
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Self:
+        """Make the record from `settings`; names left out take their defaults.
+
+        Raises
+        ------
+        TypeError
+            If a value has the wrong type.
+        ValueError
+            If a name is unknown or a value out of range.
+        """
+        if not isinstance(settings, dict):
+            raise TypeError(f"`settings` must be a dict; got {settings!r}.")
+        names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        unknown = sorted(set(settings) - set(names))
+        if unknown:
+            raise ValueError(
+                f"`settings` must have only the names {', '.join(names)}; got "
+                f"{', '.join(map(str, unknown))}."
+            )
+        values: dict[str, Any] = {}
+        for name, value in settings.items():
+            section = cls._NESTED.get(name)
+            if section is not None and isinstance(value, dict):
+                value = section.from_dict(value)
+            values[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**values)
+
+
+def is_int(value: object) -> bool:
+    """Tell whether `value` is an int and no bool."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raise if `value` is none of `choices`."""
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+
+
+def check_bool(name: str, value: object) -> None:
+    """Raise if `value` is no bool."""
+    if not isinstance(value, bool):
+        raise TypeError(f"`{name}` must be a bool; got {value!r}.")
+
+
+def check_number(name: str, value: object, low: float, high: float) -> None:
+    """Raise if `value` is no number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"`{name}` must be a number; got {value!r}.")
+    if not low <= value <= high:
+        raise ValueError(f"`{name}` must be from {low} to {high}; got {value!r}.")

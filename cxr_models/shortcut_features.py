@@ -1,0 +1,108 @@
+"""Images to what shortcuts see of them: a thumbnail, its border, the gray histogram, the size.
+
+Every file is read once, on all CPUs; what is kept of an image is a few kilobytes.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+import cxr_enhance
+from cxr_models.cpu import usable_cpus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+
+SIDE = 32  # of a thumbnail
+BORDER = 4  # pixels of it that are border: an eighth of the image on each side
+NUM_BINS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What is kept of N images.
+
+    Parameters
+    ----------
+    thumbnails : ndarray of shape (N, 32, 32), dtype float32
+        Gray, 0..255, the aspect not kept.
+    histograms : ndarray of shape (N, 16), dtype float32
+        Shares of the gray values, at full size.
+    sizes : ndarray of shape (N, 3), dtype float32
+        Logarithms of height, width, and width over height.
+    """
+
+    thumbnails: Floats
+    histograms: Floats
+    sizes: Floats
+
+    def views(self) -> dict[str, Floats]:
+        """Return what each shortcut sees, of shape (N, features)."""
+        count = len(self.thumbnails)
+        border = np.ones((SIDE, SIDE), bool)
+        border[BORDER:-BORDER, BORDER:-BORDER] = False
+        return {
+            "border": self.thumbnails[:, border],
+            "thumbnail": self.thumbnails.reshape(count, -1),
+            "histogram": self.histograms,
+            "size": self.sizes,
+        }
+
+
+def read_features(
+    paths: Sequence[str], *, progress: Callable[[int], object] | None = None
+) -> Features:
+    """Read files and keep what shortcuts see.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files of any format that `cxr_enhance.read_image` reads.
+    progress : callable, optional
+        Called with 1 after each image.
+
+    Raises
+    ------
+    ValueError
+        If a file holds no image; the sentence names it.
+    OSError
+        If a file cannot be read.
+    """
+    features = Features(
+        thumbnails=np.empty((len(paths), SIDE, SIDE), np.float32),
+        histograms=np.empty((len(paths), NUM_BINS), np.float32),
+        sizes=np.empty((len(paths), 3), np.float32),
+    )
+
+    def keep(index: int) -> None:
+        gray = _gray(cxr_enhance.read_image(paths[index]))
+        height, width = gray.shape
+        size = (SIDE, SIDE)
+        features.thumbnails[index] = cv2.resize(
+            gray.astype(np.float32), size, interpolation=cv2.INTER_AREA
+        )
+        values = np.minimum(gray.astype(np.int64) * NUM_BINS // 256, NUM_BINS - 1)
+        counts = np.bincount(values.ravel(), minlength=NUM_BINS)
+        features.histograms[index] = counts / values.size
+        features.sizes[index] = np.log([height, width, width / height])
+        if progress is not None:
+            progress(1)
+
+    with ThreadPoolExecutor(max(min(usable_cpus(), len(paths)), 1)) as pool:
+        list(pool.map(keep, range(len(paths))))  # raises the first failure
+    return features
+
+
+def _gray(image: Any) -> Any:
+    """Return 8 bits; 16 are divided by 257, as models take them."""
+    gray = cxr_enhance.rgb_to_gray(image) if image.ndim == 3 else image
+    return gray if gray.dtype == np.uint8 else (gray.astype(np.uint32) + 128) // 257

@@ -1,0 +1,72 @@
+"""Files and folders that appear whole or not at all, and replace nothing unasked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_MARK = "saved_model.pb"  # a folder that holds it may be replaced
+
+
+def check_free(path: Path, *, overwrite: bool, option: str = "--out") -> None:
+    """Raise unless `path` may be written.
+
+    Raises
+    ------
+    FileExistsError
+        If it exists and `overwrite` is false.
+    ValueError
+        If it is a folder that is no SavedModel, which is not replaced in any case.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_dir() and not path.is_symlink() and not (path / _MARK).is_file():
+        raise ValueError(
+            f"`{option}` must not name a folder of other files; got {str(path)!r}. Name a file or "
+            "a new folder."
+        )
+    if not overwrite:
+        raise FileExistsError(
+            f"`{option}` must not exist; got {str(path)!r}. Replace it with --overwrite"
+        )
+
+
+@contextlib.contextmanager
+def appears_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary name beside `path`, with its suffix, and rename it at the end of the block.
+
+    Whatever fails within the block, what was at `path` stays and the temporary is removed.
+
+    Raises
+    ------
+    FileExistsError, ValueError
+        As `check_free` raises.
+    OSError
+        If it cannot be renamed.
+    """
+    check_free(path, overwrite=overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    former = path.with_name(f".{os.getpid()}-former-{path.name}")
+    try:
+        yield temporary
+        check_free(path, overwrite=overwrite)
+        if path.is_dir() and not path.is_symlink():  # a folder cannot be renamed onto another
+            path.rename(former)
+        temporary.replace(path)
+    finally:
+        for leftover in (temporary, former):
+            _remove(leftover)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

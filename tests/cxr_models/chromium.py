@@ -1,0 +1,119 @@
+"""Headless Chromium by its debugging pipe: what a page looks like, asks for and complains of."""
+
+import base64
+import contextlib
+import json
+import os
+import select
+import shutil
+import subprocess
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+_PATIENCE = 60  # seconds for an answer
+_OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",  # for root in containers
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)
+
+
+class Tab:
+    """A tab, and every event that it told."""
+
+    def __init__(self, read, write):
+        self._read, self._write = read, write
+        self._number, self._rest = 0, b""
+        self.session = None
+        self.events = []
+
+    def call(self, method, **parameters):
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            told = self._next()
+            if told.get("id") == self._number:
+                if "error" in told:
+                    raise RuntimeError(f"{method}: {told['error']}")
+                return told["result"]
+            self.events.append(told)
+
+    def open(self, url):
+        before = len(self.named("Page.loadEventFired"))
+        self.call("Page.navigate", url=url)
+        while len(self.named("Page.loadEventFired")) == before:
+            self.events.append(self._next())
+
+    def look(self, *, width, height=900, scheme="light"):
+        """Set the size of the window and the colours that its user likes."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def evaluate(self, expression):
+        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in told:
+            raise RuntimeError(told["exceptionDetails"])
+        return told["result"].get("value")
+
+    def screenshot(self, path):
+        told = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(told["data"]))
+
+    def named(self, *methods):
+        return [told["params"] for told in self.events if told.get("method") in methods]
+
+    def _next(self):
+        while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._read], [], [], _PATIENCE)
+            chunk = os.read(self._read, 1 << 16) if ready else b""
+            if not chunk:
+                raise RuntimeError("chromium ended" if ready else "chromium says no more")
+            self._rest += chunk
+        message, _, self._rest = self._rest.partition(b"\0")
+        return json.loads(message)
+
+
+@contextlib.contextmanager
+def new_tab(profile):
+    """Give a tab of a browser of its own, with requests, console and page told."""
+    to_browser, ours_out = os.pipe()
+    ours_in, from_browser = os.pipe()
+
+    def ends():  # the browser reads from 3 and writes to 4
+        first, second = os.dup(to_browser), os.dup(from_browser)
+        os.dup2(first, 3)
+        os.dup2(second, 4)
+
+    command = [PROGRAM, *_OPTIONS, f"--user-data-dir={profile}"]
+    browser = subprocess.Popen(command, preexec_fn=ends, close_fds=False, stderr=subprocess.DEVNULL)
+    os.close(to_browser)
+    os.close(from_browser)
+    tab = Tab(ours_in, ours_out)
+    try:
+        target = tab.call("Target.createTarget", url="about:blank")["targetId"]
+        tab.session = tab.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Log", "Runtime"):
+            tab.call(f"{domain}.enable")
+        yield tab
+    finally:
+        with contextlib.suppress(OSError, RuntimeError):
+            tab.session = None
+            tab.call("Browser.close")
+        browser.kill()
+        browser.wait()
+        os.close(ours_in)
+        os.close(ours_out)

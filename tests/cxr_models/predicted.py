@@ -1,0 +1,68 @@
+"""Made-up predictions: what a model of a given skill would say of patients with several images."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from cxr_models.calibration import softmax
+from cxr_models.manifest import Manifest, Record
+from cxr_models.metrics import Outcomes
+from cxr_models.predictions import Origin, Predictions
+
+CLASSES = ("covid", "normal", "virus")
+ORIGIN = Origin(weights_sha256="w", config_sha256="c", records_sha256="r", inputs="i")
+
+
+def make_outcomes(rng, images=300, patients=120, *, classes=3, skill=1.5, decimals=1, **settled):
+    """Give outcomes with ties among the scores."""
+    targets = np.append(np.arange(classes), rng.integers(0, classes, images - classes))
+    logits = rng.normal(size=(images, classes)).round(decimals)
+    logits[np.arange(images), targets] += skill
+    return Outcomes(
+        class_names=CLASSES[:classes],
+        targets=targets,
+        logits=logits,
+        probabilities=softmax(logits),
+        patients=np.unique(rng.integers(0, patients, images), return_inverse=True)[1],
+        **settled,
+    )
+
+
+def make_predictions(
+    rng, images=60, *, name="test", kind=None, labels=None, root="/images", **told
+):
+    """Give predictions of a set, two images a patient, in two sources and two views."""
+    if labels is None:
+        labels = [CLASSES[(i // 2) % 3] for i in range(images)]
+    split = kind or (name if name in ("train", "val", "test") else "external")
+    records = tuple(
+        Record(
+            file=f"{name}/{i}.png",
+            label=label,
+            patient=f"{name}-{i // 2}",
+            source=("here", "there")[i % 2],
+            view=("PA", "")[i // 2 % 2],
+            split="" if split == "external" else split,
+        )
+        for i, label in enumerate(labels)
+    )
+    logits = rng.normal(size=(len(labels), 3))
+    logits[np.arange(len(labels)), [CLASSES.index(label) for label in labels]] += 1.5
+    return Predictions(
+        **{
+            "name": name,
+            "kind": split,
+            "manifest": Manifest(records=records, root=Path(root)),
+            "class_names": CLASSES,
+            "labels": CLASSES,
+            "logits": logits,
+            "probabilities": softmax(logits),
+            "origin": ORIGIN,
+            **told,
+        }
+    )
+
+
+def with_logits(predictions, logits):
+    return dataclasses.replace(predictions, logits=logits, probabilities=softmax(logits))

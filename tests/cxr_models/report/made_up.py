@@ -1,0 +1,115 @@
+"""Run folders with made-up predictions: what a report is made of, without any training."""
+
+import dataclasses
+import json
+
+import cv2
+import numpy as np
+
+from cxr_models.config import RunConfig
+from cxr_models.evaluation import evaluate, write_evaluation
+from cxr_models.finished_run import file_sha256
+from cxr_models.judging import Method
+from cxr_models.predictions import Origin, write_predictions
+from cxr_models.run_folder import RunFolder
+from tests.cxr_models.predicted import make_predictions
+
+SPLIT = "5" * 64
+
+
+def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=0, **settings):
+    """Write a run of three classes; `change` is made to every set before it is written."""
+    rng = np.random.default_rng(seed)
+    config = RunConfig()
+    for name, value in settings.items():
+        config = config.with_setting(name.replace("__", "."), value)
+    facts = {
+        "split_sha256": SPLIT,
+        "split_seed": 7,
+        "class_names": ["covid", "normal", "virus"],
+        "weights": config.model.weights,
+        "backend": "tensorflow",
+        "versions": {"python": "3.11.0", "keras": "3.15.1"},
+    }
+    folder = RunFolder(path=path)
+    folder.begin(config, facts)
+    folder.write_history(
+        [
+            {"phase": phase, "epoch": epoch, "learning_rate": 1e-3, "loss": 1 / (i + 1),
+             "accuracy": 0.5 + i / 10, "val_loss": 1.1 / (i + 1), "val_accuracy": 0.45 + i / 10,
+             "seconds": 1.0}
+            for i, (phase, epoch) in enumerate([("head", 0), ("head", 1), ("fine_tune", 0)])
+        ]
+    )  # fmt: skip
+    origin = Origin(
+        weights_sha256="w" * 64,
+        config_sha256=file_sha256(path / "config.json"),
+        records_sha256="r",
+        inputs="i",
+    )
+    (path / "evaluation").mkdir()
+    sets = []
+    for name in ("train", "val", "test", *externals):
+        predictions = make_predictions(rng, 90, name=name, root=root, origin=origin)
+        if config.model.task == "binary":
+            predictions = against_the_rest(predictions)
+        if change is not None:
+            predictions = change(predictions)
+        file = name if name not in externals else f"external-{name}"
+        write_predictions(path / f"evaluation/{file}.csv", predictions)
+        sets.append(predictions)
+    write_evaluation(path, evaluate(path.name, sets, Method(draws=100)))
+    return path
+
+
+def against_the_rest(predictions):
+    """Make predictions of three classes such of covid or not."""
+    shares = predictions.probabilities[:, 0]
+    probabilities = np.stack([1 - shares, shares], axis=1)
+    return dataclasses.replace(
+        predictions,
+        class_names=("not covid", "covid"),
+        logits=np.log(probabilities),
+        probabilities=probabilities,
+    )
+
+
+def each(predictions, change):
+    """Give every record what `change` says of its place and itself."""
+    records = tuple(
+        dataclasses.replace(record, **change(place, record))
+        for place, record in enumerate(predictions.manifest.records)
+    )
+    manifest = dataclasses.replace(predictions.manifest, records=records)
+    return dataclasses.replace(predictions, manifest=manifest)
+
+
+def write_images(root, *, side=48, sets=("test", "clinic"), count=90):
+    """Write the images that `write_run` names, all of noise."""
+    rng = np.random.default_rng(0)
+    for name in sets:
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            image = rng.integers(0, 256, (side, side), np.uint8)
+            cv2.imwrite(str(root / name / f"{number}.png"), image)
+
+
+def write_audit(path, **told):
+    """Write an audit of the split of every run here."""
+    one = {
+        "accuracy": 0.7, "interval": [0.6, 0.8], "balanced_accuracy": 0.65,
+        "balanced_interval": None, "classifier": "logistic regression, C=1",
+    }  # fmt: skip
+    names = ("border", "thumbnail", "histogram", "size", "majority", "label_from_source")
+    none = dict.fromkeys(("accuracy", "interval", "balanced_accuracy", "balanced_interval"))
+    audit = {
+        **{name: one for name in names},
+        "source": {**none, "reason": "train does not state two sources"},
+        "verdict": "a model that sees only the border reaches 0.70: these labels are readable",
+        "classes": ["covid", "normal", "virus"],
+        "split_sha256": SPLIT,
+        "test_images": 90,
+        **told,
+    }
+    path.write_text(json.dumps(audit))
+    return path

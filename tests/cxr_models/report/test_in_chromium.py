@@ -1,0 +1,138 @@
+import functools
+import http.server
+import threading
+
+import pytest
+
+pytest.importorskip("typer", reason="typer is not installed")
+pytest.importorskip("jinja2", reason="jinja2 is not installed")
+
+from cxr_models.report import html_page, read_results
+from tests.cxr_models import chromium
+from tests.cxr_models.report.made_up import write_audit, write_images, write_run
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium.PROGRAM is None, reason="chromium is not installed"),
+]
+
+# Of every element that holds text itself: the contrast of its colour against what is behind it.
+CONTRASTS = """
+(() => {
+  const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const channels = colour => {
+    context.clearRect(0, 0, 1, 1); context.fillStyle = colour; context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data];
+  };
+  const light = colour => {
+    const [r, g, b] = channels(colour).map(v => v / 255).map(
+      v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = element => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = getComputedStyle(one).backgroundColor;
+      if (channels(colour)[3] === 255) return colour;
+    }
+    return "white";
+  };
+  const told = {};
+  for (const element of document.body.querySelectorAll("*")) {
+    if (["title", "desc"].includes(element.tagName)) continue;
+    if (![...element.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+    const style = getComputedStyle(element), back = behind(element);
+    const front = element instanceof SVGElement ? style.fill : style.color;
+    const [low, high] = [light(front), light(back)].sort((a, b) => a - b);
+    told[`${element.tagName} ${front} on ${back}`] = (high + 0.05) / (low + 0.05);
+  }
+  return told;
+})()
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    write_images(folder / "images")
+    runs = [
+        write_run(folder / "first", root=folder / "images"),
+        write_run(folder / f"a-run-of-a-long-name-{'x' * 60}", model__task="binary"),
+    ]
+    write_audit(runs[0] / "evaluation/audit.json")
+    path = folder / "report.html"
+    path.write_text(html_page([read_results(run, name=run.name) for run in runs]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with chromium.new_tab(tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
+
+
+@pytest.fixture
+def served(page):
+    """Give the address of the page on a server that notes what it is asked for."""
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    handler = functools.partial(Handler, directory=page.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{page.name}", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_no_request_leaves_the_page_and_nothing_is_complained_of(tab, served):
+    address, asked = served
+    tab.events.clear()
+    tab.open(address)
+    assert asked == ["/report.html"]
+    urls = [told["request"]["url"] for told in tab.named("Network.requestWillBeSent")]
+    assert [url for url in urls if not url.startswith("data:")] == [address]
+    assert len(urls) > 10  # pictures: the events do tell of requests
+    complaints = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+    assert tab.named(*complaints) == []
+    sizes = tab.evaluate("[...document.images].map(one => one.naturalWidth)")
+    assert len(sizes) > 10
+    assert all(sizes)
+
+
+def test_the_page_could_not_load_anything_if_it_tried(tab, served):
+    address, asked = served
+    tab.open(address)
+    tab.events.clear()
+    tab.evaluate(
+        "const image = new Image(); image.src = '/leak.png'; document.body.append(image);"
+        "const script = document.createElement('script'); script.textContent = 'window.ran = 1';"
+        "document.body.append(script); fetch('/leak').catch(() => 0); 0"
+    )
+    assert tab.evaluate("window.ran === undefined")
+    told = [one["entry"]["text"] for one in tab.named("Log.entryAdded")]
+    assert len([text for text in told if "Content Security Policy" in text]) >= 2, told
+    assert asked == ["/report.html"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_fits_the_window_and_its_words_stand_out(tab, page, tmp_path, width, scheme):
+    tab.look(width=width, scheme=scheme)
+    tab.open(page.as_uri())
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    wide = tab.evaluate(
+        "[...document.querySelectorAll('.scroll')]"
+        ".filter(one => one.scrollWidth > one.clientWidth).length"
+    )
+    assert wide or width > 1000  # what does not fit scrolls inside its own box
+    paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}[scheme]
+    contrasts = tab.evaluate(CONTRASTS)
+    assert len(contrasts) > 10
+    assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
+    tab.screenshot(tmp_path / "page.png")
+    assert (tmp_path / "page.png").stat().st_size > 50_000

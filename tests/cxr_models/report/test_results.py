@@ -1,0 +1,121 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("typer", reason="typer is not installed")
+pytest.importorskip("jinja2", reason="jinja2 is not installed")
+
+from cxr_models.cli import main
+from cxr_models.report import read_results
+from cxr_models.report.results import read_audit
+from tests.cxr_models.report.made_up import write_audit, write_run
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_run(tmp_path / "first")
+
+
+def refused(run, match):
+    with pytest.raises(ValueError, match=match):
+        read_results(run, name="first")
+
+
+def test_a_run_that_was_not_evaluated_is_refused(run):
+    (run / "evaluation/evaluation.json").unlink()
+    refused(run, r"`RUN` must be a run that was evaluated; got .* lacks evaluation/evaluation.json")
+
+
+def test_tables_that_were_edited_are_refused(run):
+    table = run / "evaluation/test.csv"
+    table.write_text(table.read_text().replace("covid,test-0", "virus,test-0"))
+    refused(run, r"`test.csv` must be as it was written")
+
+
+def test_an_evaluation_of_other_tables_is_refused(run):
+    file = run / "evaluation/evaluation.json"
+    told = json.loads(file.read_text())
+    told["sets"]["test"]["confusion"]["counts"][0][0] += 1
+    file.write_text(json.dumps(told))
+    refused(run, r"`evaluation.json` must be made of the tables beside it; got another test.csv")
+
+
+def test_sets_are_not_looked_for_in_other_folders(run):
+    file = run / "evaluation/evaluation.json"
+    told = json.loads(file.read_text())
+    told["sets"]["../test"] = told["sets"].pop("test")
+    file.write_text(json.dumps(told))
+    refused(run, r"`evaluation.json` must name sets without folders; got '../test'")
+
+
+def test_settings_or_weights_changed_since_are_refused(run):
+    (run / "best.weights.h5").write_bytes(b"others")
+    refused(run, r"`evaluation.json` must be of the run's weights")
+    (run / "best.weights.h5").unlink()
+    config = run / "config.json"
+    config.write_text(config.read_text().replace('"seed": 0', '"seed": 1'))
+    refused(run, r"`evaluation.json` must be of the run's settings")
+
+
+def test_an_evaluation_of_another_format_is_refused(run):
+    file = run / "evaluation/evaluation.json"
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "format": 99}))
+    refused(run, r"`evaluation.json` must be an evaluation of format 1; got format 99")
+    del told["sets"]
+    file.write_text(json.dumps(told))
+    refused(run, r"`evaluation.json` must be an evaluation of format 1")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"split_sha256": "0" * 64}, {"classes": ["covid", "not covid"]}, {"weights_sha256": "x"}],
+)
+def test_an_audit_of_something_else_is_not_taken(run, other, tmp_path):
+    audit = read_audit(write_audit(tmp_path / "audit.json", **other))
+    assert read_results(run, name="first", audits=(audit,)).audit is None
+    write_audit(run / "evaluation/audit.json", **other)
+    refused(run, r"`audit.json` must be of the run's split, classes and weights")
+
+
+def test_an_audit_without_its_parts_is_refused(tmp_path):
+    path = tmp_path / "audit.json"
+    path.write_text('{"border": {}}')
+    with pytest.raises(ValueError, match=r"without thumbnail, histogram, size, majority"):
+        read_audit(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (["--out", "page.pdf"], 2, "`--out` must end in .html or .md; got 'page.pdf'."),
+        (["--out", "page.md", "--explain"], 2, "`--explain` must be given with an --out that"),
+        (["--out", "page.md", "--no-images"], 2, "`--no-images` must be given with an --out"),
+        (["--out", "page.html", "--explain", "--no-images"], 2, "`--explain` must not be given"),
+    ],
+)
+def test_says_what_is_wrong_with_the_words_typed(run, words, status, sentence, capsys):
+    assert main(["report", str(run), *words]) == status
+    assert sentence in capsys.readouterr().err
+
+
+def test_an_audit_that_fits_no_run_is_an_error(run, tmp_path, capsys):
+    audit = write_audit(tmp_path / "audit.json", split_sha256="0" * 64)
+    out = tmp_path / "page.html"
+    assert main(["report", str(run), "--out", str(out), "--audit", str(audit)]) == 1
+    assert "`--audit` must be of the split, classes and weights of a run" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_report_needs_no_framework(run, tmp_path):
+    code = (
+        "import sys\n"
+        "sys.modules |= dict.fromkeys(('tensorflow', 'keras', 'sklearn', 'matplotlib'))\n"
+        "from cxr_models.cli import main\n"
+        f"assert main(['report', {str(run)!r}, '--out', {str(tmp_path / 'page.html')!r}]) == 0\n"
+        f"assert main(['report', {str(run)!r}, '--out', {str(tmp_path / 'page.md')!r}]) == 0\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

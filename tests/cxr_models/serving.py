@@ -1,0 +1,79 @@
+"""Runs to serve, of random weights, and images to serve them with."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from cxr_enhance import write_image
+from cxr_models.classifier import build_classifier
+from cxr_models.finished_run import file_sha256, keep_split
+from cxr_models.manifest import Record
+from cxr_models.splits import Split, read_split, split_records, write_split
+from tests.cxr_models.radiographs import draw, write_class_folders
+from tests.cxr_models.tiny import tiny_application, tiny_config
+
+
+def make_run(folder, split: Split, *, backbone=tiny_application, **settings):
+    """Write the folder of a run with random weights, as training leaves it, without training.
+
+    `backbone` stands in for NASNetMobile; None takes the real one.
+    """
+    config = tiny_config()
+    for name, value in settings.items():
+        config = config.with_setting(name.replace("__", "."), value)
+    names = split.class_names()
+    with pytest.MonkeyPatch.context() as patch:
+        if backbone is not None:
+            patch.setattr(keras.applications, "NASNetMobile", backbone)
+        model = build_classifier(config.with_setting("model.weights", "none"), len(names))
+    rng = np.random.default_rng(5)
+    if backbone is not None:  # weights by which images differ
+        model.set_weights([rng.uniform(0.05, 0.6, w.shape) for w in model.get_weights()])
+    head = model.get_layer("probabilities")
+    head.set_weights([rng.normal(0, 0.05, w.shape) for w in head.get_weights()])
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(config.to_json())
+    facts = {
+        "split_sha256": split.hash,
+        "split_root": str(split.manifest.root),
+        "class_names": list(names),
+    }
+    (folder / "run.json").write_text(json.dumps(facts))
+    keep_split(folder, split)
+    model.save_weights(folder / "best.weights.h5")
+    return folder
+
+
+def calibrate(run, temperature=1.7, **changes):
+    """Write of an evaluation what serving needs."""
+    told = {
+        "weights_sha256": file_sha256(run / "best.weights.h5"),
+        "calibration": {"temperature": temperature, "fitted_on": "val"},
+    }
+    (run / "evaluation").mkdir(exist_ok=True)
+    (run / "evaluation/evaluation.json").write_text(json.dumps({**told, **changes}))
+    return run
+
+
+def write_images(folder, count=32):
+    """Write gray and colour images, of 8 bits, of various sizes."""
+    folder.mkdir()
+    for i in range(count):
+        image = draw(i, 30 + 3 * i, 0.3 * (i % 3))
+        if i % 4 == 0:
+            image = np.stack([image, image // 2, 255 - image], axis=-1)
+        write_image(folder / f"{i:02d}.png", image)
+    return folder
+
+
+def write_small_split(folder):
+    """Write and read a split of 24 images of three classes."""
+    names = write_class_folders(folder, count=8)
+    records = [
+        Record(file=name, label=name.split("/")[0], patient=name.rsplit("-", 1)[0])
+        for name in names
+    ]
+    write_split(folder / "split.csv", split_records(records, fractions=(0.5, 0.25, 0.25)), {})
+    return read_split(folder / "split.csv")

@@ -1,0 +1,164 @@
+import time
+
+import numpy as np
+import pytest
+
+from cxr_models.bootstrap import FEWEST_PATIENTS, difference, measure, patient_draws
+from cxr_models.calibration import softmax
+from cxr_models.metrics import ImageStatistics, Outcomes
+from tests.cxr_models.predicted import make_outcomes
+
+
+def two_classes(rng, patients, images, *, spread=1.0, skill=1.0):
+    """Give outcomes of patients whose images resemble each other."""
+    count = patients * images
+    targets = np.repeat(rng.integers(0, 2, patients), images)
+    of_patient = np.repeat(rng.normal(0, spread, patients), images)
+    score = of_patient + rng.normal(size=count) + np.where(targets == 1, skill, -skill)
+    logits = np.stack([np.zeros(count), score], axis=1)
+    return Outcomes(
+        class_names=("a", "b"),
+        targets=targets,
+        logits=logits,
+        probabilities=softmax(logits),
+        patients=np.repeat(np.arange(patients), images),
+    )
+
+
+def test_a_draw_takes_as_many_patients_as_there_are():
+    counts = np.concatenate(list(patient_draws(30, 101, seed=3)))
+    assert counts.shape == (101, 30)
+    assert (counts.sum(axis=1) == 30).all()
+    np.testing.assert_array_equal(counts, np.concatenate(list(patient_draws(30, 101, seed=3))))
+    assert (counts != np.concatenate(list(patient_draws(30, 101, seed=4)))).any()
+
+
+def test_the_draws_of_a_value_are_those_of_a_plain_loop(rng):
+    outcomes = make_outcomes(rng, images=80, patients=30)
+    statistics = ImageStatistics(outcomes)
+    measured = measure(statistics, draws=40, seed=7)
+    counts = np.concatenate(list(patient_draws(statistics.num_patients, 40, seed=7)))
+    for row, accuracy in zip(counts, measured.draws["accuracy"], strict=True):
+        weights = row[outcomes.patients]
+        right = outcomes.said == outcomes.targets
+        assert accuracy == pytest.approx((weights * right).sum() / weights.sum())
+    low, high = measured.interval("accuracy")[0]
+    assert (low, high) == tuple(np.quantile(measured.draws["accuracy"], (0.025, 0.975)))
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    rng = np.random.default_rng(5)
+    truth = measure(ImageStatistics(two_classes(rng, 60_000, 1)), draws=1).values
+    held = dict.fromkeys(("accuracy", "balanced_accuracy", "roc_auc/b", "recall/b"), 0)
+    for _ in range(300):
+        measured = measure(ImageStatistics(two_classes(rng, 80, 3)), draws=300)
+        for name in held:
+            (low, high), _ = measured.interval(name)
+            held[name] += low <= truth[name] <= high
+    for name, times in held.items():
+        # 95 % of 300, three standard errors either way, and a little below for 80 patients.
+        assert 0.90 <= times / 300 <= 0.985, (name, times / 300)
+
+
+def test_drawing_images_instead_of_patients_would_be_too_sure():
+    rng = np.random.default_rng(6)
+    outcomes = two_classes(rng, 100, 6, spread=3.0)
+    alone = Outcomes(**{
+        **{f: getattr(outcomes, f) for f in ("class_names", "targets", "logits", "probabilities")},
+        "patients": np.arange(600),
+    })  # fmt: skip
+    by_patient = np.ptp(measure(ImageStatistics(outcomes)).interval("accuracy")[0])
+    by_image = np.ptp(measure(ImageStatistics(alone)).interval("accuracy")[0])
+    assert by_patient > 1.5 * by_image
+
+
+def slightly_too_sure(rng, patients):
+    """Give outcomes of a model whose logits are 1.2 times what they should be."""
+    score = rng.normal(0, 2, patients)
+    targets = (rng.uniform(size=patients) < 1 / (1 + np.exp(-score))).astype(np.int64)
+    logits = 1.2 * np.stack([np.zeros(patients), score], axis=1)
+    return Outcomes(
+        class_names=("a", "b"),
+        targets=targets,
+        logits=logits,
+        probabilities=softmax(logits),
+        patients=np.arange(patients),
+    )
+
+
+def test_reflected_intervals_of_a_small_calibration_error_hold_it_and_plain_ones_do_not():
+    rng = np.random.default_rng(8)
+    many = ImageStatistics(slightly_too_sure(rng, 400_000), ranks=False)
+    truth = measure(many, draws=1).values["ece"]
+    held = {True: 0, False: 0}
+    for _ in range(200):
+        statistics = ImageStatistics(slightly_too_sure(rng, 300), ranks=False)
+        measured = measure(statistics, draws=200)
+        for reflected in held:
+            (low, high), _ = measured.interval("ece", reflected=reflected)
+            held[reflected] += low <= truth <= high
+    assert held[True] / 200 >= 0.88, held
+    assert held[False] / 200 <= 0.75, held
+
+
+def test_a_proportion_of_one_has_the_exact_interval_over_patients():
+    scipy_stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
+    rng = np.random.default_rng(1)
+    outcomes = two_classes(rng, 40, 2, skill=50.0)
+    measured = measure(ImageStatistics(outcomes), draws=100)
+    exact = scipy_stats.binomtest(40, 40).proportion_ci(0.95)
+    assert measured.interval("accuracy")[0] == pytest.approx([exact.low, exact.high])
+    interval, reason = measured.interval("roc_auc/b")
+    assert interval is None
+    assert reason == "all draws agree, which shows no uncertainty"
+
+
+def test_too_few_patients_have_no_interval(rng):
+    outcomes = make_outcomes(rng, images=60, patients=1)
+    told = measure(ImageStatistics(outcomes), draws=100).told("accuracy")
+    assert told["interval"] is None
+    assert told["reason"] == "1 patients are too few to draw from"
+    assert FEWEST_PATIENTS == 10
+
+
+def test_a_value_that_draws_leave_undefined_has_no_interval(rng):
+    outcomes = make_outcomes(rng, images=33, patients=1000)
+    targets = np.where(np.arange(33) == 5, 2, rng.integers(0, 2, 33))
+    outcomes = Outcomes(
+        class_names=outcomes.class_names,
+        targets=targets,
+        logits=outcomes.logits,
+        probabilities=outcomes.probabilities,
+        patients=np.arange(33),
+    )
+    told = measure(ImageStatistics(outcomes), draws=500).told("roc_auc/virus")
+    assert told["value"] is not None
+    assert told["interval"] is None
+    assert "of the draws leave it undefined" in told["reason"]
+
+
+def test_a_difference_is_taken_draw_by_draw(rng):
+    one, other = make_outcomes(rng), make_outcomes(rng)
+    other = Outcomes(**{
+        **{f: getattr(one, f) for f in ("class_names", "targets", "patients")},
+        "logits": other.logits, "probabilities": other.probabilities,
+    })  # fmt: skip
+    measured = [measure(ImageStatistics(o), draws=200) for o in (one, other)]
+    told = difference(*measured, "accuracy")
+    drawn = measured[0].draws["accuracy"] - measured[1].draws["accuracy"]
+    assert told["interval"] == pytest.approx(np.quantile(drawn, (0.025, 0.975)))
+    assert difference(measured[0], measured[0], "accuracy")["interval"] is None
+
+
+@pytest.mark.slow
+def test_all_values_of_ten_thousand_images_take_less_than_ten_seconds(rng):
+    outcomes = make_outcomes(rng, images=10_000, patients=7_000, decimals=6,
+                             thresholds=(0.3, 0.3, 0.3))  # fmt: skip
+    started = time.process_time()
+    measure(ImageStatistics(outcomes))
+    assert time.process_time() - started < 10.0
+
+
+def test_no_draws_are_refused(rng):
+    with pytest.raises(ValueError, match="`draws` must be at least 1; got 0"):
+        measure(ImageStatistics(make_outcomes(rng)), draws=0)

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from cxr_models.calibration import (
+    NUM_BINS,
+    bin_of,
+    fit_temperature,
+    mean_log_loss,
+    reliability_bins,
+    softmax,
+)
+
+
+def drawn_from(rng, logits):
+    """Draw each image's class with the probabilities of its logits."""
+    shares = softmax(logits).cumsum(axis=1)
+    return (rng.uniform(size=(len(logits), 1)) > shares).sum(axis=1)
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
+def test_finds_the_temperature_that_logits_were_multiplied_by(rng, temperature):
+    logits = rng.normal(0, 2, (20_000, 3))
+    targets = drawn_from(rng, logits)
+    found = fit_temperature(logits * temperature, targets)
+    assert found.value == pytest.approx(temperature, rel=0.03)
+    assert found.reason is None
+
+
+def test_no_temperature_nearby_has_a_smaller_loss(rng):
+    logits = rng.normal(0, 2, (300, 4))
+    targets = rng.integers(0, 4, 300)
+    targets[:200] = logits[:200].argmax(axis=1)
+    found = fit_temperature(logits, targets).value
+    least = mean_log_loss(logits, targets, found)
+    for other in (found * 0.99, found * 1.01):
+        assert mean_log_loss(logits, targets, other) > least
+
+
+def test_a_validation_without_mistakes_fits_no_temperature(rng):
+    logits = rng.normal(size=(30, 3))
+    found = fit_temperature(logits, logits.argmax(axis=1))
+    assert found.value == 1.0
+    assert "falls without end as it gets smaller" in found.reason
+
+
+def test_logits_worse_than_none_fit_no_temperature(rng):
+    logits = rng.normal(size=(30, 3))
+    found = fit_temperature(logits, logits.argmin(axis=1))
+    assert found.value == 1.0
+    assert "as it gets larger" in found.reason
+
+
+def test_temperature_and_offset_change_no_most_probable_class(rng):
+    logits = rng.normal(0, 300, (50, 3))
+    probabilities = softmax(logits, 2.0)
+    assert np.isfinite(probabilities).all()
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), logits.argmax(axis=1))
+    np.testing.assert_allclose(softmax(logits + 1000.0, 2.0), probabilities, atol=1e-9)
+
+
+def test_bins_have_equal_widths_and_are_closed_above():
+    confidences = np.array([0.0, 1 / NUM_BINS, 1 / NUM_BINS + 1e-9, 1.0])
+    assert bin_of(confidences).tolist() == [0, 0, 1, NUM_BINS - 1]
+
+
+def test_reliability_bins_by_hand():
+    probabilities = np.array([[0.99, 0.01], [0.05, 0.95], [0.52, 0.48]])
+    bins = reliability_bins(probabilities, np.array([0, 0, 0]))
+    assert [(b["images"], round(b["confidence"], 6), b["accuracy"]) for b in bins] == [
+        (1, 0.52, 1.0),
+        (2, 0.97, 0.5),
+    ]

@@ -1,0 +1,284 @@
+import csv
+import dataclasses
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+pytest.importorskip("typer", reason="typer is not installed")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+from sklearn import metrics
+
+from cxr_models import evaluation
+from cxr_models.cli import main
+from cxr_models.evaluation import accuracy_of, predict_sets
+from cxr_models.finished_run import read_run
+from cxr_models.inference import load_classifier, logits_model
+from cxr_models.loading import ImageLoader
+from cxr_models.manifest import Record, write_manifest
+from cxr_models.run_folder import RunFolder
+from cxr_models.splits import fold_records, read_split, write_split
+from cxr_models.training import train
+from tests.cxr_models.radiographs import write_class_folders
+from tests.cxr_models.tiny import tiny_config
+
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
+
+SHORT = {"epochs_head": 1, "epochs_fine_tune": 0}
+FEW = ["--draws", "100"]
+
+
+def trained(split, path, **settings):
+    config = tiny_config(**SHORT)
+    for name, value in settings.items():
+        config = config.with_setting(name.replace("__", "."), value)
+    train(split, config, path)
+    return path
+
+
+@pytest.fixture
+def split_file(small_split):
+    path = small_split.manifest.root / "split.csv"
+    write_split(path, small_split.manifest.records, {"seed": 0})
+    return path
+
+
+@pytest.fixture
+def run(split_file, tmp_path):
+    return trained(read_split(split_file), tmp_path / "run")
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Write images of two labels from another source."""
+    names = write_class_folders(tmp_path / "clinic", ("covid", "normal"), 6, size=60)
+    records = [Record(file=name, label=name.split("/")[0], source="clinic") for name in names]
+    write_manifest(tmp_path / "clinic/clinic.csv", records)
+    return tmp_path / "clinic/clinic.csv"
+
+
+def told_by(capsys, *arguments):
+    assert main(["evaluate", *map(str, arguments), "--json", *FEW]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def table_of(run, name):
+    lines = (run / f"evaluation/{name}.csv").read_text().splitlines()
+    return list(csv.DictReader(lines[1:]))
+
+
+def test_the_numbers_are_those_of_the_saved_predictions(run, elsewhere, capsys):
+    told = told_by(capsys, run, "--external", elsewhere)
+    assert list(told["sets"]) == ["train", "val", "test", "clinic"]
+    for name, file in (("train", "train"), ("test", "test"), ("clinic", "external-clinic")):
+        rows = table_of(run, file)
+        true = [row["label"] for row in rows]
+        shares = {c: [float(row[f"probability:{c}"]) for row in rows] for c in told["class_names"]}
+        said = [max(shares, key=lambda c, i=i: shares[c][i]) for i in range(len(rows))]
+        one = told["sets"][name]
+        assert one["overall"]["accuracy"]["value"] == metrics.accuracy_score(true, said)
+        labels = told["class_names"]
+        expected = metrics.confusion_matrix(true, said, labels=labels).tolist()
+        assert one["confusion"]["counts"] == expected
+        area = metrics.roc_auc_score([t == "covid" for t in true], shares["covid"])
+        assert one["classes"]["covid"]["roc_auc"]["value"] == pytest.approx(area)
+    assert told["sets"]["clinic"]["classes"]["virus"]["recall"]["value"] is None
+    assert json.loads((run / "evaluation/evaluation.json").read_text()) == told
+
+
+def test_saved_probabilities_are_those_of_the_model(run):
+    finished = read_run(run)
+    test = next(one for one in predict_sets(finished, {}) if one.kind == "test")
+    model = load_classifier(finished.config, 3, finished.folder.best_weights)
+    images = ImageLoader(finished.config.data)(test.manifest.paths())
+    np.testing.assert_allclose(
+        model.predict(images, verbose=0), test.probabilities, rtol=1e-5, atol=1e-7
+    )
+    right, count = accuracy_of(finished.split, finished.config, run)
+    assert (right, count) == ((test.outcomes().said == test.outcomes().targets).sum(), 6)
+
+
+def test_one_class_against_the_rest_is_told_from_both(split_file, tmp_path, capsys):
+    run = trained(read_split(split_file), tmp_path / "binary", model__task="binary")
+    told = told_by(capsys, run)
+    assert told["class_names"] == ["not covid", "covid"]
+    assert set(told["sets"]["test"]["labels"]) == {"covid", "normal", "virus"}
+    finished = read_run(run)
+    test = next(one for one in predict_sets(finished, {}) if one.kind == "test")
+    model = load_classifier(finished.config, 3, finished.folder.best_weights)
+    images = ImageLoader(finished.config.data)(test.manifest.paths())
+    np.testing.assert_allclose(
+        model.predict(images, verbose=0)[:, 0], test.probabilities[:, 1], rtol=1e-5
+    )
+    right, _ = accuracy_of(finished.split, finished.config, run)
+    assert right / 6 == told["sets"]["test"]["overall"]["accuracy"]["value"]
+
+
+def test_predictions_are_made_once_and_again_when_anything_has_changed(run, monkeypatch, capsys):
+    loaded = []
+    load = evaluation._load
+    monkeypatch.setattr(evaluation, "_load", lambda run: loaded.append(1) or load(run))
+    first = told_by(capsys, run)
+    assert told_by(capsys, run) == first
+    assert len(loaded) == 1
+    with h5py.File(run / "best.weights.h5", "a") as file:
+        file["layers/dense/vars/0"][...] = -file["layers/dense/vars/0"][...]
+    assert main(["evaluate", str(run), "--from-predictions", *FEW]) == 1
+    assert "whose weights have changed since" in capsys.readouterr().err
+    second = told_by(capsys, run)
+    assert len(loaded) == 2
+    assert second["weights_sha256"] != first["weights_sha256"]
+    image = read_run(run).split.select("test").paths()[0]
+    with open(image, "ab") as file:
+        file.write(b" ")
+    told_by(capsys, run)
+    assert len(loaded) == 3
+
+
+def test_predictions_are_judged_without_tensorflow_weights_or_images(run, elsewhere, capsys):
+    told = told_by(capsys, run, "--external", elsewhere)
+    (run / "best.weights.h5").unlink()
+    for path in read_run_paths(run):
+        path.unlink()
+    code = (
+        "import sys\n"
+        "from cxr_models.cli import main\n"
+        f"assert main(['evaluate', {str(run)!r}, '--from-predictions', '--json', '--draws', '100'])"
+        " == 0\n"
+        "found = {'tensorflow', 'keras', 'torch', 'jax'} & set(sys.modules)\n"
+        "assert not found, found"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert json.loads(done.stdout) == told
+
+
+def read_run_paths(run):
+    root = json.loads((run / "run.json").read_text())["split_root"]
+    lines = (run / "split.csv").read_text().splitlines()[1:]
+    return [RunFolder(path=run).path.__class__(root) / row["file"] for row in csv.DictReader(lines)]
+
+
+def test_the_terminal_shows_every_set_and_where_the_result_lies(run, elsewhere, capsys):
+    assert main(["evaluate", str(run), "--external", str(elsewhere), *FEW]) == 0
+    out = capsys.readouterr().out
+    for words in (
+        "train: 12 images of 6 patients",
+        "seen in training",
+        "val: 6 images of 3 patients",
+        "test: 6 images of 3 patients (covid 2, normal 2, virus 2)",
+        "clinic: 12 images of 12 patients (covid 6, normal 6)",
+        "virus: recall undefined: no image of this class",
+        "true, down; said, across",
+        "evaluation.json",
+    ):
+        assert words in out
+
+
+def test_two_runs_on_one_test_set_are_compared_and_folds_are_pooled(split_file, tmp_path, capsys):
+    split = read_split(split_file)
+    one = trained(split, tmp_path / "one")
+    two = trained(split, tmp_path / "two", training__seed=1)
+    told = told_by(capsys, one, two, "--out", tmp_path / "both.json")
+    (comparison,) = told["comparisons"]
+    table = comparison["mcnemar"]
+    assert sum(table[n] for n in ("both_right", "only_first", "only_second", "both_wrong")) == 6
+    assert json.loads((tmp_path / "both.json").read_text()) == told
+    folds = []
+    for number, records in enumerate(fold_records(split.manifest.records, folds=3)[:2]):
+        file = split_file.with_name(f"fold-{number}.csv")
+        write_split(file, records, {})
+        folds.append(trained(read_split(file), tmp_path / f"folds/{number}"))
+    told = told_by(capsys, *folds)
+    images = sum(len(table_of(fold, "test")) for fold in folds)
+    assert told["pooled"]["images"] == images
+    assert main(["evaluate", *map(str, folds), *FEW]) == 0
+    assert "pooled: " in capsys.readouterr().out
+
+
+def test_a_run_whose_images_were_moved_is_evaluated_with_its_split(run, split_file, capsys):
+    moved = split_file.parent.rename(split_file.parent.with_name("moved"))
+    assert main(["evaluate", str(run), *FEW]) == 1
+    assert "No such file or directory" in capsys.readouterr().err
+    assert told_by(capsys, run, "--split", moved / "split.csv")["sets"]["test"]["images"] == 6
+
+
+def rewritten(path, change):
+    read = [dict(row) for row in csv.DictReader(path.read_text().splitlines())]
+    write_manifest(path, [dataclasses.replace(Record(**row), **change) for row in read])
+
+
+def test_wrong_usage_exits_with_2_and_a_sentence(run, split_file, elsewhere, capsys):
+    def refused(*arguments):
+        assert main(["evaluate", *map(str, arguments), *FEW]) == 2
+        return capsys.readouterr().err
+
+    assert "`RUN` must be the folder of a run" in refused(split_file.parent)
+    assert "got one twice" in refused(run, run)
+    assert "`--out` must be given with several" in refused(run, "--out", "x.json")
+    assert "sets of different names" in refused(
+        run, "--external", elsewhere, "--external", elsewhere
+    )
+    assert "no image that the run was trained or chosen on" in refused(
+        run, "--external", split_file
+    )
+    assert "`sensitivity` must be" in refused(run, "--sensitivity", "2")
+    assert "must not be given with --external" in refused(
+        run, "--from-predictions", "--external", elsewhere
+    )
+    rewritten(elsewhere, {"label": "pneumonia"})
+    assert "got pneumonia in" in refused(run, "--external", elsewhere)
+
+
+def test_failed_work_exits_with_1_and_a_sentence(run, elsewhere, capsys):
+    def failed(*arguments):
+        assert main(["evaluate", *map(str, arguments), *FEW]) == 1
+        return capsys.readouterr().err
+
+    assert "holds none. Make them" in failed(run, "--from-predictions")
+    broken = elsewhere.parent / "covid/covid-p0-0.png"
+    broken.write_bytes(b"no image")
+    error = failed(run, "--external", elsewhere)
+    assert "covid-p0-0.png" in error
+    assert "Traceback" not in error
+    broken.unlink()
+    assert "covid-p0-0.png: No such file" in failed(run, "--external", elsewhere)
+    table = run / "evaluation/test.csv"
+    table.write_text(table.read_text().replace("PA", "AP").replace("0.", "1.", 3))
+    assert "which was changed since" in failed(run)
+    table.unlink()
+    with h5py.File(run / "best.weights.h5", "a") as file:
+        file["layers/dense/vars/0"][...] = np.nan
+    assert "`logits` must be finite" in failed(run)
+    (run / "best.weights.h5").write_bytes(b"no weights")
+    assert "`weights` must be those of a run with these settings" in failed(run)
+
+
+def test_logits_end_where_the_probabilities_begin(run):
+    finished = read_run(run)
+    model = load_classifier(finished.config, 3, finished.folder.best_weights)
+    images = ImageLoader(finished.config.data)(finished.split.select("test").paths())
+    logits = logits_model(model).predict(images, verbose=0)
+    weights, bias = model.get_layer("probabilities").get_weights()
+    import keras
+
+    pooled = keras.Model(model.input, model.get_layer("features").output)
+    expected = pooled.predict(images, verbose=0) @ weights + bias
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_audit_with_a_run_blanks_what_the_run_sees(run, split_file, capsys):
+    assert main(["audit", str(split_file), "--run", str(run), "--json", *FEW]) == 0
+    told = json.loads(capsys.readouterr().out)
+    evaluated = told_by(capsys, run)["sets"]["test"]["overall"]["accuracy"]["value"]
+    assert told["run"]["accuracy"] == evaluated
+    assert {"centre_blanked", "border_blanked", "verdict"} <= told.keys()
+    assert told["classes"] == ["covid", "normal", "virus"]
+    assert json.loads((run / "evaluation/audit.json").read_text()) == told
+    other = split_file.with_name("other.csv")
+    write_split(other, read_split(split_file).manifest.records[:-1], {})
+    assert main(["audit", str(other), "--run", str(run), *FEW]) == 2
+    assert "must be the one that the run was trained on" in capsys.readouterr().err

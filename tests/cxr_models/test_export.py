@@ -1,0 +1,325 @@
+"""Exported runs, each run in a fresh process where only its runtime is, give what predict gives."""
+
+import csv
+import importlib.util
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+pytest.importorskip("typer", reason="typer is not installed")
+
+import keras
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("exports are made on the tensorflow backend", allow_module_level=True)
+
+import cv2
+from keras.src.applications import nasnet
+
+import cxr_enhance
+from cxr_models.cli import main
+from cxr_models.export import Intake, export, read_metadata, serving_model
+from cxr_models.manifest import Record
+from cxr_models.serving import read_served_run
+from cxr_models.splits import read_split, write_split
+from tests.cxr_enhance.adapters.fresh_process import run_fresh
+from tests.cxr_models.serving import calibrate, make_run, write_images
+from tests.cxr_models.tiny import tiny_application
+
+pytestmark = pytest.mark.filterwarnings(
+    # Of the exporters, about themselves: deprecations within TensorFlow and protobuf.
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore:.*:UserWarning:keras",
+    "ignore:.*tf.lite.Interpreter is deprecated.*:UserWarning",
+)
+
+NEEDED = {"onnx": ("onnx", "tf2onnx", "onnxruntime"), "litert": ("ai_edge_litert",)}
+NAMES = {"keras": "m.keras", "saved_model": "m", "onnx": "m.onnx", "litert": "m.tflite"}
+OURS = ["cxr_enhance", "cxr_models", "numba"]
+RUNTIMES = {
+    "keras": (
+        """
+        import keras, cxr_enhance.adapters.keras_layers, cxr_models.serving_layers
+        model = keras.models.load_model(path)
+        run = lambda image: model(image)
+        """,
+        [],
+    ),
+    "saved_model": (
+        """
+        import tensorflow as tf
+        model = tf.saved_model.load(path)
+        run = lambda image: model.serve(tf.constant(image))
+        """,
+        [*OURS, "keras"],
+    ),
+    "onnx": (
+        """
+        import onnxruntime
+        session = onnxruntime.InferenceSession(path)
+        run = lambda image: session.run(None, {session.get_inputs()[0].name: image})[0]
+        """,
+        [*OURS, "keras", "tensorflow"],
+    ),
+    "litert": (
+        """
+        from ai_edge_litert.interpreter import Interpreter
+        model = Interpreter(path)
+        model.allocate_tensors()
+        def run(image):
+            model.set_tensor(model.get_input_details()[0]["index"], image)
+            model.invoke()
+            return model.get_tensor(model.get_output_details()[0]["index"])
+        """,
+        [*OURS, "keras", "tensorflow"],
+    ),
+}
+
+
+def needs(kind):
+    for package in NEEDED.get(kind, ()):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Give a folder with runs of three kinds, images, and what predict says of them."""
+    folder = tmp_path_factory.mktemp("exports")
+    write_images(folder / "images")
+    labels = ("covid", "normal", "virus")
+    records = [
+        Record(file=f"{i:02d}.png", label=labels[i % 3], split=("train", "val", "test")[i // 11])
+        for i in range(32)
+    ]
+    write_split(folder / "images/split.csv", records, {})
+    split = read_split(folder / "images/split.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "NASNetMobile", tiny_application)
+        kinds = {
+            "study": {},
+            "enhance-first": {"data__order": "enhance-first", "data__enhance__percentiles": None},
+            "binary": {"model__task": "binary"},
+            "raw": {"data__enhance": None},
+        }
+        for name, settings in kinds.items():
+            run = calibrate(make_run(folder / name, split, **settings), 0.8)
+            out = str(folder / f"{name}.csv")
+            assert main(["predict", str(run), str(folder / "images"), "--out", out]) == 0
+        yield folder
+
+
+def told_by_predict(place, run):
+    return shares_of(place / f"{run}.csv")
+
+
+def shares_of(path):
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    shares = [
+        [float(value) for name, value in row.items() if name.startswith("probability:")]
+        for row in rows
+    ]
+    return np.array(shares)
+
+
+def raw_images(place, channels=3):
+    images = [cxr_enhance.read_image(path) for path in sorted((place / "images").glob("*.png"))]
+    if channels == 1:
+        return [image[..., None] for image in images if image.ndim == 2]
+    return [image if image.ndim == 3 else np.stack([image] * 3, -1) for image in images]
+
+
+def told_by_export(folder, kind, images):
+    """Run an export one image at a time in a fresh process."""
+    np.savez(folder / "images.npz", *images)
+    code, without = RUNTIMES[kind]
+    script = f"""
+import numpy as np, textwrap
+path = sys.argv[1] + "/" + sys.argv[2]
+exec(textwrap.dedent({code!r}))
+images = np.load(sys.argv[1] + "/images.npz")
+said = [np.asarray(run(images[name][None]))[0] for name in images.files]
+np.save(sys.argv[1] + "/said.npy", np.stack(said))
+"""
+    run_fresh(script, folder, NAMES[kind], without=without)
+    return np.load(folder / "said.npy")
+
+
+def exported(place, run, kind, folder, *options):
+    out = folder / NAMES[kind]
+    words = ["export", str(place / run), "--format", kind, "--out", str(out), *options]
+    assert main(words) == 0
+    return out
+
+
+@pytest.mark.parametrize("kind", ["keras", "saved_model", "onnx"])
+def test_raw_images_of_any_size_give_the_probabilities_of_predict(place, kind, tmp_path):
+    needs(kind)
+    exported(place, "study", kind, tmp_path)
+    said = told_by_export(tmp_path, kind, raw_images(place))
+    np.testing.assert_allclose(said, told_by_predict(place, "study"), atol=1e-5)
+
+
+def test_litert_gives_the_probabilities_of_predict_for_images_balanced_before(place, tmp_path):
+    needs("litert")
+    exported(place, "study", "litert", tmp_path, "--white-balanced")
+    images = [cxr_enhance.white_balance(cv2.resize(image, (40, 32))) for image in raw_images(place)]
+    said = told_by_export(tmp_path, "litert", images)
+    np.testing.assert_allclose(said, told_by_predict(place, "study"), atol=1e-5)
+
+
+@pytest.mark.parametrize("run", ["enhance-first", "raw"])
+def test_litert_resizes_inside_where_there_is_no_white_balance(place, run, tmp_path):
+    needs("litert")
+    exported(place, run, "litert", tmp_path, "--input-size", "54", "62")  # that of one image
+    images = raw_images(place)
+    assert images[8].shape[:2] == (54, 62)
+    said = told_by_export(tmp_path, "litert", [images[8]])
+    np.testing.assert_allclose(said[0], told_by_predict(place, run)[8], atol=1e-5)
+
+
+def told_in_this_process(place, run, images, intake):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "NASNetMobile", tiny_application)
+        model = serving_model(read_served_run(place / run), intake)
+    return np.concatenate([np.asarray(model(image[None])) for image in images])
+
+
+@pytest.mark.parametrize("run", ["binary", "enhance-first", "raw"])
+def test_other_runs_give_the_probabilities_of_predict(place, run):
+    said = told_in_this_process(place, run, raw_images(place), Intake())
+    np.testing.assert_allclose(said, told_by_predict(place, run), atol=1e-5)
+
+
+@pytest.mark.parametrize("run", ["study", "enhance-first"])
+def test_gray_and_sixteen_bits_are_taken_too(place, run, tmp_path):
+    images = [image.astype(np.uint16) * 16 + 7 for image in raw_images(place, 1)[::3]]
+    for number, image in enumerate(images):
+        cxr_enhance.write_image(tmp_path / f"{number:02d}.png", image)
+    out = tmp_path / "deep.csv"
+    assert main(["predict", str(place / run), str(tmp_path), "--out", str(out)]) == 0
+    wanted = shares_of(out)
+    said = told_in_this_process(place, run, images, Intake(channels=1, bit_depth=16))
+    np.testing.assert_allclose(said, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", list(NAMES))
+def test_every_format_tells_classes_hashes_and_version(place, kind, tmp_path, capsys):
+    needs(kind)
+    options = ["--white-balanced"] if kind == "litert" else []
+    out = exported(place, "study", kind, tmp_path, *options)
+    output = capsys.readouterr().out
+    assert "out: N x 3 probabilities: covid, normal, virus" in output
+    assert "calibrated: temperature 0.8" in output
+    told = read_metadata(out)
+    served = read_served_run(place / "study")
+    assert told["class_names"] == ["covid", "normal", "virus"]
+    assert told["temperature"] == 0.8
+    assert told["cxr_enhance_version"] == cxr_enhance.__version__
+    assert told["weights_sha256"] == served.run.weights_sha256
+    assert told["enhance"] == served.run.config.data.enhance.to_dict()
+    assert len(told["enhance_sha256"]) == 64
+    assert told["input"]["white_balanced"] is (kind == "litert")
+    if kind in ("keras", "litert"):  # without this library
+        assert json.loads(zipfile.ZipFile(out).read("metadata.json")) == told
+
+
+def test_what_a_format_cannot_hold_is_refused_with_the_way_round(place, tmp_path, capsys):
+    def refused(run, kind, name, *options):
+        out = tmp_path / name
+        words = ["export", str(place / run), "--format", kind, "--out", str(out), *options]
+        assert main(words) == 2
+        assert not out.exists()
+        return capsys.readouterr().err
+
+    assert "no float64. Give --white-balanced" in refused("study", "litert", "m.tflite")
+    assert "`--input-size` must be given" in refused("enhance-first", "litert", "m.tflite")
+    assert "`--input-size` must be (32, 40) with --white-balanced" in refused(
+        "study", "litert", "m.tflite", "--white-balanced", "--input-size", "64", "64"
+    )
+    assert "with white balance alone" in refused("raw", "onnx", "m.onnx", "--white-balanced")
+    assert "`--format` must be one of keras" in refused("study", "tflite", "m.tflite")
+    assert "`--out` must end in .onnx for onnx" in refused("study", "onnx", "m.keras")
+    assert "`--out` must be a folder for saved_model" in refused("study", "saved_model", "m.onnx")
+    assert "`channels` must be 1 or 3; got 2" in refused(
+        "study", "onnx", "m.onnx", "--channels", "2"
+    )
+    assert "`bit_depth` must be 8 or 16" in refused("study", "onnx", "m.onnx", "--bit-depth", "12")
+
+
+def test_nothing_is_overwritten_unasked_and_no_folder_of_others_ever(place, tmp_path, capsys):
+    served = read_served_run(place / "study")
+    out = tmp_path / "m"
+    export(served, out, "saved_model")
+    with pytest.raises(FileExistsError, match="`--out` must not exist"):
+        export(served, out, "saved_model")
+    before = (out / "assets.extra/metadata.json").read_text()
+    export(served, out, "saved_model", intake=Intake(channels=1), overwrite=True)
+    assert (out / "assets.extra/metadata.json").read_text() != before
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "file").write_text("mine")
+    with pytest.raises(ValueError, match="must not name a folder of other files"):
+        export(served, mine, "saved_model", overwrite=True)
+    assert (mine / "file").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "mine"]
+
+
+def test_a_failed_export_leaves_what_was_there(place, tmp_path, monkeypatch):
+    served = read_served_run(place / "study")
+    out = tmp_path / "m.keras"
+    out.write_text("before")
+
+    def fail(self, path, **options):
+        path.write_text("half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(keras.Model, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        export(served, out, "keras", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+    assert out.read_text() == "before"
+
+
+def test_another_backend_is_refused(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    words = ["export", str(place / "study"), "--format", "onnx", "--out", str(tmp_path / "m.onnx")]
+    assert main(words) == 1
+    assert "`KERAS_BACKEND` must be tensorflow for export; got 'jax'" in capsys.readouterr().err
+
+
+def test_a_file_without_metadata_is_refused(tmp_path):
+    (tmp_path / "m.tflite").write_bytes(b"TFL3")
+    with pytest.raises(ValueError, match="`path` must be a model that cxr-models export wrote"):
+        read_metadata(tmp_path / "m.tflite")
+
+
+@pytest.mark.slow
+def test_nasnet_mobile_gives_the_probabilities_of_predict_in_every_format(
+    place, tmp_path, monkeypatch
+):
+    """Of the real backbone with random weights, at 64 x 64 pixels."""
+    monkeypatch.setattr(keras.applications, "NASNetMobile", nasnet.NASNetMobile)
+    for kind in NAMES:
+        needs(kind)
+    split = read_split(place / "images/split.csv")
+    run = make_run(tmp_path / "run", split, backbone=None, data__image_size=[64, 64])
+    assert read_served_run(run).load().count_params() > 4e6
+    out = tmp_path / "p.csv"
+    assert main(["predict", str(run), str(place / "images"), "--out", str(out)]) == 0
+    wanted = shares_of(out)
+    assert np.ptp(wanted, axis=0).max() > 1e-3  # images differ, or agreement would prove nothing
+    images = raw_images(place)
+    for kind in NAMES:
+        folder = tmp_path / kind
+        folder.mkdir()
+        told = images
+        if kind == "litert":
+            told = [cxr_enhance.white_balance(cv2.resize(image, (64, 64))) for image in images]
+        words = ["export", str(run), "--format", kind, "--out", str(folder / NAMES[kind])]
+        assert main([*words, *(["--white-balanced"] if kind == "litert" else [])]) == 0
+        np.testing.assert_allclose(told_by_export(folder, kind, told), wanted, atol=1e-4)

@@ -1,0 +1,78 @@
+import json
+
+import pytest
+
+from cxr_models.config import RunConfig
+from cxr_models.finished_run import FinishedRun, file_sha256, keep_split, read_run
+from cxr_models.run_folder import RunFolder
+from cxr_models.splits import records_hash, write_split
+
+
+@pytest.fixture
+def finished(small_split, tmp_path):
+    """Give the folder of a run that has ended, with weights that no model needs here."""
+    path = tmp_path / "run"
+    facts = {
+        "split_sha256": records_hash(small_split.manifest.records),
+        "split_root": str(small_split.manifest.root),
+        "class_names": ["covid", "normal", "virus"],
+    }
+    RunFolder(path=path).begin(RunConfig(), facts)
+    keep_split(path, small_split)
+    RunFolder(path=path).best_weights.write_bytes(b"weights")
+    return path
+
+
+def test_a_run_knows_its_split_images_classes_and_weights(finished, small_split):
+    run = read_run(finished)
+    assert isinstance(run, FinishedRun)
+    assert run.split.manifest == small_split.manifest
+    assert run.class_names == run.labels == ("covid", "normal", "virus")
+    assert run.weights_sha256 == file_sha256(finished / "best.weights.h5")
+    assert run.name == "run"
+
+
+def test_one_class_against_the_rest_names_both(finished):
+    config = RunConfig().with_setting("model.task", "binary")
+    (finished / "config.json").write_text(config.to_json())
+    assert read_run(finished).class_names == ("not covid", "covid")
+
+
+def test_a_run_does_not_say_where_images_are_cached(finished, tmp_path):
+    config = RunConfig().with_setting("data.cache_dir", str(tmp_path / "elsewhere"))
+    (finished / "config.json").write_text(config.to_json())
+    assert read_run(finished).config.data.cache_dir is None
+
+
+def test_a_moved_split_is_taken_from_where_it_is_and_must_be_the_same(finished, small_split):
+    folder = finished.parent
+    records = small_split.manifest.records
+    write_split(folder / "moved.csv", records, {})
+    assert read_run(finished, split=folder / "moved.csv").split.manifest.root == folder
+    write_split(folder / "other.csv", records[1:], {})
+    with pytest.raises(ValueError, match="must be the one that the run was trained on"):
+        read_run(finished, split=folder / "other.csv")
+
+
+@pytest.mark.parametrize(
+    ("lost", "sentence"),
+    [
+        ("config.json", "`RUN` must be the folder of a run"),
+        ("run.json", "`RUN` must be the folder of a run"),
+        ("best.weights.h5", "`RUN` must be a run that has ended.*lacks best.weights.h5"),
+        ("split.csv", "must hold the split.csv it was trained on.*--split"),
+    ],
+)
+def test_says_what_a_folder_lacks(finished, lost, sentence):
+    (finished / lost).unlink()
+    with pytest.raises(ValueError, match=sentence):
+        read_run(finished)
+
+
+def test_says_what_is_wrong_with_the_facts(finished):
+    (finished / "run.json").write_text("{")
+    with pytest.raises(ValueError, match=r"`run\.json` must be JSON"):
+        read_run(finished)
+    (finished / "run.json").write_text(json.dumps({"class_names": []}))
+    with pytest.raises(ValueError, match="without split_sha256"):
+        read_run(finished)

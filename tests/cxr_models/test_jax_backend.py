@@ -1,0 +1,51 @@
+import importlib.util
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+
+from cxr_models.run_folder import RunFolder
+from tests.cxr_models.tiny import tiny_config
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("jax") is None, reason="jax is not installed"
+)
+
+_SCRIPT = """
+import json, pickle, sys
+import keras
+from cxr_models.training import train
+from tests.cxr_models.tiny import tiny_application
+assert keras.backend.backend() == "jax"
+keras.applications.NASNetMobile = tiny_application
+split, config, out = pickle.load(open(sys.argv[1], "rb"))
+train(split, config, out)
+"""
+
+
+def train_on_jax(split, config, out, job):
+    job.write_bytes(pickle.dumps((split, config, out)))
+    return subprocess.run(
+        [sys.executable, "-c", _SCRIPT, str(job)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.getcwd()},
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("views", [0, 2], ids=["images", "kept-features"])
+def test_both_phases_train_on_jax_and_resume(small_split, tmp_path, views):
+    config = tiny_config(cache_features=views, class_weights=True)
+    out, job = tmp_path / "run", tmp_path / "job.pickle"
+    for _ in range(2):  # the second finds all done
+        done = train_on_jax(small_split, config, out, job)
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads((out / "run.json").read_text())["backend"] == "jax"
+    rows = RunFolder(path=out).read_history()
+    assert [row["phase"] for row in rows] == ["head"] * 3 + ["fine_tune"] * 2
+    assert (out / "best.weights.h5").exists()

@@ -1,0 +1,187 @@
+import csv
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("typer", reason="typer is not installed")
+
+from cxr_enhance import read_image
+from cxr_models.calibration import softmax
+from cxr_models.cli import main
+from cxr_models.inference import logits_model, predict_logits
+from cxr_models.loading import ImageLoader
+from cxr_models.predict import find_sources
+from cxr_models.serving import read_served_run
+from cxr_models.splits import read_split
+from tests.cxr_models.serving import calibrate, make_run, write_small_split
+
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Make one run, to be copied."""
+    folder = tmp_path_factory.mktemp("made")
+    return make_run(folder / "run", write_small_split(folder / "images"))
+
+
+@pytest.fixture
+def images(tmp_path):
+    write_small_split(tmp_path / "images")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def split(images):
+    return read_split(images / "split.csv")
+
+
+@pytest.fixture
+def run(made, images, tmp_path):
+    run = shutil.copytree(made, tmp_path / "run")
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**facts, "split_root": str(images)}))
+    return run
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def told_by(run, *arguments, out, status=0):
+    assert main(["predict", str(run), *map(str, arguments), "--out", str(out)]) == status
+    return rows_of(out)
+
+
+def test_probabilities_are_those_of_the_training_pipeline_and_calibrated(run, images, tmp_path):
+    calibrate(run, 1.7)
+    rows = told_by(run, images, out=tmp_path / "p.csv")
+    assert len(rows) == 24
+    served = read_served_run(run)
+    pixels = ImageLoader(served.run.config.data)([row["file"] for row in rows])
+    logits = predict_logits(logits_model(served.load()), pixels)
+    names = ("covid", "normal", "virus")
+    got = np.array([[float(row[f"probability:{name}"]) for name in names] for row in rows])
+    np.testing.assert_allclose(got, softmax(logits, 1.7), rtol=1e-5)
+    assert [row["predicted"] for row in rows] == [names[place] for place in got.argmax(axis=1)]
+    assert {row["calibrated"] for row in rows} == {"yes"}
+    assert list(rows[0]) == [
+        "file",
+        "predicted",
+        *(f"probability:{name}" for name in names),
+        "calibrated",
+        "error",
+    ]
+
+
+def test_equals_what_evaluate_keeps(run, images, split, tmp_path):
+    assert main(["evaluate", str(run), "--draws", "100"]) == 0
+    kept = (run / "evaluation/test.csv").read_text().splitlines()
+    logits = {}
+    for row in csv.DictReader(kept[1:]):
+        path = os.path.realpath(split.manifest.root / row["file"])
+        logits[path] = [float(row[f"logit:{n}"]) for n in ("covid", "normal", "virus")]
+    temperature = read_served_run(run).calibration.temperature
+    rows = told_by(run, *logits, out=tmp_path / "p.csv")
+    got = [[float(row[f"probability:{n}"]) for n in ("covid", "normal", "virus")] for row in rows]
+    wanted = softmax(np.array(list(logits.values())), temperature)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5)
+
+
+def test_one_class_against_the_rest_gives_both(split, images, tmp_path, capsys):
+    run = make_run(tmp_path / "binary", split, model__task="binary")
+    rows = told_by(run, images, out=tmp_path / "p.csv")
+    both = [float(rows[0][f"probability:{name}"]) for name in ("not covid", "covid")]
+    assert sum(both) == pytest.approx(1)
+    assert {row["predicted"] for row in rows} <= {"not covid", "covid"}
+    assert {row["calibrated"] for row in rows} == {"no"}
+    assert "not calibrated: no temperature yet" in capsys.readouterr().out
+
+
+def test_batches_change_nothing(run, images, tmp_path):
+    one = told_by(run, images, "--batch-size", 1, out=tmp_path / "1.csv")
+    many = told_by(run, images, "--batch-size", 7, out=tmp_path / "7.csv")
+    assert [row["file"] for row in one] == [row["file"] for row in many]
+    for first, second in zip(one, many, strict=True):
+        assert float(first["probability:covid"]) == pytest.approx(
+            float(second["probability:covid"]), rel=1e-5
+        )
+
+
+def test_failures_are_rows_and_fail_only_if_nothing_else_is_there(run, images, tmp_path, capsys):
+    broken = images / "covid/broken.png"
+    broken.write_bytes(b"no image")
+    missing = tmp_path / "missing.png"
+    rows = told_by(run, images / "covid", missing, out=tmp_path / "p.csv")
+    failed = {row["file"]: row for row in rows if row["error"]}
+    assert set(failed) == {str(broken), str(missing)}
+    assert failed[str(broken)]["error"].startswith("`source` must hold a whole JPEG")
+    assert "broken.png" not in failed[str(broken)]["error"]  # the row names it already
+    assert "No such file" in failed[str(missing)]["error"]
+    assert failed[str(missing)]["predicted"] == failed[str(missing)]["calibrated"] == ""
+    output = capsys.readouterr()
+    assert "2 of 10 failed" in output.out
+    assert str(missing) in output.err
+    rows = told_by(run, broken, out=tmp_path / "none.csv", status=1)
+    assert rows[0]["error"]
+
+
+def test_folders_are_searched_by_suffix_and_content(tmp_path):
+    (tmp_path / "a/b/.hidden").mkdir(parents=True)
+    for name in ("a/x.PNG", "a/b/x.png", "a/notes.txt", "a/.y.png", "a/b/.hidden/z.png"):
+        (tmp_path / name).write_bytes(b"-")
+    (tmp_path / "a/IM0001").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "a/loop").symlink_to(tmp_path / "a")
+    found = find_sources([tmp_path / "a", tmp_path / "a/b/x.png", tmp_path / "a/notes.txt"])
+    assert [source.name for source in found] == ["IM0001", "x.PNG", "b/x.png", "notes.txt"]
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c/x.PNG").write_bytes(b"-")
+    found = find_sources([tmp_path / "a/x.PNG", tmp_path / "c/x.PNG"])
+    assert [source.name for source in found] == ["x.PNG", "x.PNG-2"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="`INPUT` must name images or folders of images"):
+        find_sources([tmp_path / "empty"])
+
+
+def test_nothing_is_overwritten_unasked(run, images, tmp_path, capsys):
+    out, shown = tmp_path / "p.csv", tmp_path / "shown"
+    out.write_text("mine")
+    words = ["predict", str(run), str(images), "--out", str(out)]
+    assert main(words) == 2
+    assert "`--out` must not exist" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert main([*words, "--overwrite"]) == 0
+    assert len(rows_of(out)) == 24
+    shown.mkdir()
+    (shown / "note").write_text("mine")
+    words = ["predict", str(run), str(images), "--out", str(tmp_path / "q.csv")]
+    assert main([*words, "--explain", str(shown)]) == 2
+    assert "`--explain` must be a new or empty folder" in capsys.readouterr().err
+    assert main(["predict", str(run), str(images), "--out", str(images)]) == 2
+    assert "must not name a folder" in capsys.readouterr().err
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+
+
+def test_explanations_are_an_overlay_for_each_image_and_a_mean_for_each_class(
+    run, images, tmp_path, capsys
+):
+    (images / "covid/broken.png").write_bytes(b"no image")
+    folder = tmp_path / "shown"
+    rows = told_by(run, images, "--explain", folder, out=tmp_path / "p.csv")
+    written = sorted(path.relative_to(folder / "images") for path in folder.rglob("images/*/*"))
+    good = [row for row in rows if not row["error"]]
+    wanted = [f"{os.path.relpath(row['file'], images)}.png" for row in good]
+    assert [path.as_posix() for path in written] == sorted(wanted)
+    assert read_image(folder / "images" / wanted[0]).shape == (48, 56, 3)
+    said = {row["predicted"] for row in good}
+    assert {path.name for path in folder.glob("*.png")} == {f"mean-{name}.png" for name in said}
+    assert f"wrote {len(good)} overlays" in capsys.readouterr().out
+
+
+def test_a_run_that_is_none_is_refused(tmp_path, images, capsys):
+    assert main(["predict", str(images), str(images), "--out", str(tmp_path / "p.csv")]) == 2
+    assert "`RUN` must be the folder of a run" in capsys.readouterr().err

@@ -1,0 +1,72 @@
+import keras
+import numpy as np
+import pytest
+
+from cxr_models.loading import ImageLoader
+from cxr_models.serving_layers import ResizeLinear, ToEightBits
+from tests.cxr_models.tiny import tiny_config
+
+cv2 = pytest.importorskip("cv2")
+
+SIZES = [  # of the source; the result has 64 x 48 pixels
+    (64, 48),
+    (128, 96),
+    (32, 24),
+    (256, 192),
+    (101, 77),
+    (63, 49),
+    (1, 5),
+    (7, 1),
+    (300, 20),
+    (481, 333),
+]
+IDS = [f"{h}x{w}" for h, w in SIZES]
+
+
+def noise(height, width, dtype, channels=3):
+    rng = np.random.default_rng(height * 1000 + width)
+    high = np.iinfo(dtype).max
+    return rng.integers(0, high, (2, height, width, channels), dtype, endpoint=True)
+
+
+def resized(images, size=(64, 48), known=True):
+    shape = images.shape[1:] if known else (None, None, images.shape[-1])
+    inputs = keras.Input(shape, dtype=images.dtype.name)
+    return np.asarray(keras.Model(inputs, ResizeLinear(size)(inputs))(images))
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("known", [True, False], ids=["size-known", "any-size"])
+@pytest.mark.parametrize("size", SIZES, ids=IDS)
+def test_eight_bits_are_resized_to_opencvs_bytes(size, known):
+    images = noise(*size, np.uint8)
+    wanted = [cv2.resize(image, (48, 64), interpolation=cv2.INTER_LINEAR) for image in images]
+    np.testing.assert_array_equal(resized(images, known=known), wanted)
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("known", [True, False], ids=["size-known", "any-size"])
+@pytest.mark.parametrize("size", SIZES, ids=IDS)
+def test_sixteen_bits_are_resized_as_in_the_pipeline(size, known):
+    plain = (
+        tiny_config().with_setting("data.enhance", None).with_setting("data.image_size", [64, 48])
+    )
+    images = noise(*size, np.uint16)
+    wanted = [ImageLoader(plain.data)._resize(image) for image in images]
+    off = np.abs(resized(images, known=known).astype(int) - wanted).max()
+    assert off <= (1 if size == (128, 96) else 0)  # halves
+
+
+def test_sixteen_bits_become_eight_as_in_the_pipeline():
+    config = tiny_config().with_setting("data.enhance.percentiles", None)
+    config = config.with_setting("data.enhance.clip_limit", None).data
+    values = np.arange(65536).astype(np.uint16)[: 32 * 40 * 51].reshape(51, 32, 40)
+    wanted = [ImageLoader(config).prepare(image) for image in values]
+    np.testing.assert_array_equal(np.asarray(ToEightBits()(values[..., None])), wanted)
+    same = noise(4, 5, np.uint8)
+    np.testing.assert_array_equal(np.asarray(ToEightBits()(same)), same)
+
+
+def test_other_types_are_refused():
+    with pytest.raises(TypeError, match="`inputs` must have dtype uint8 or uint16; got float32"):
+        ResizeLinear((4, 4))(np.zeros((1, 5, 5, 1), np.float32))

@@ -1,0 +1,83 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy", reason="scipy is not installed")
+
+from cxr_models.calibration import fit_temperature, softmax
+from cxr_models.comparisons import delong, mcnemar
+from cxr_models.judging import Method
+from cxr_models.manifest import Manifest
+from cxr_models.several_runs import compare, together
+from tests.cxr_models.predicted import CLASSES, make_predictions, with_logits
+
+METHOD = Method(draws=200)
+
+
+def reordered(predictions, order):
+    records = tuple(predictions.manifest.records[place] for place in order)
+    return dataclasses.replace(
+        predictions,
+        manifest=Manifest(records=records, root=predictions.manifest.root),
+        logits=predictions.logits[order],
+        probabilities=predictions.probabilities[order],
+    )
+
+
+def test_runs_tested_on_the_same_images_are_compared_whatever_the_order(rng):
+    val, one = make_predictions(rng, name="val"), make_predictions(rng)
+    other = with_logits(one, one.logits + rng.normal(size=one.logits.shape))
+    shuffled = reordered(other, rng.permutation(60))
+    told = together({"a": [val, one], "b": [val, shuffled]}, METHOD)
+    (comparison,) = told["comparisons"]
+    assert (comparison["first"], comparison["second"], comparison["set"]) == ("a", "b", "test")
+    right = [p.outcomes().said == p.outcomes().targets for p in (one, other)]
+    assert comparison["mcnemar"] == mcnemar(*right)
+    assert comparison["accuracy"]["value"] == pytest.approx(right[0].mean() - right[1].mean())
+    for k, name in enumerate(CLASSES):
+        positive = one.outcomes().targets == k
+        expected = delong(positive, one.probabilities[:, k], other.probabilities[:, k])
+        got = comparison["roc_auc"][name]
+        assert {key: got[key] for key in expected} == expected
+        assert got["interval"][0] < got["difference"] < got["interval"][1]
+
+
+def test_runs_tested_on_different_images_are_pooled_each_at_its_temperature(rng):
+    runs = {}
+    for fold in "ab":
+        root = f"/{fold}"
+        runs[fold] = [make_predictions(rng, name=name, root=root) for name in ("val", "test")]
+    told = together(runs, METHOD)["pooled"]
+    assert (told["images"], told["patients"]) == (120, 30)  # patients of one name are one
+    targets, probabilities = [], []
+    for val, test in runs.values():
+        outcomes = val.outcomes()
+        temperature = fit_temperature(outcomes.logits, outcomes.targets).value
+        probabilities.append(softmax(test.logits, temperature))
+        targets.append(test.outcomes().targets)
+    targets, probabilities = np.concatenate(targets), np.concatenate(probabilities)
+    right = probabilities.argmax(axis=1) == targets
+    assert told["overall"]["accuracy"]["value"] == right.mean()
+    loss = -np.log(probabilities[np.arange(120), targets]).mean()
+    assert told["overall"]["log_loss"]["value"] == pytest.approx(loss)
+    assert told["runs"]["b"]["accuracy"]["value"] == right[60:].mean()
+
+
+def test_runs_that_neither_share_nor_part_their_tests_are_refused(rng):
+    val, test = make_predictions(rng, name="val"), make_predictions(rng)
+    half = reordered(test, np.arange(30))
+    with pytest.raises(ValueError, match="got test sets that overlap in part"):
+        together({"a": [val, test], "b": [val, half]}, METHOD)
+    with pytest.raises(ValueError, match="must hold the same images and labels in both runs"):
+        compare(test, half, METHOD)
+
+
+def test_runs_of_other_classes_and_runs_without_a_test_are_refused(rng):
+    val, test = make_predictions(rng, name="val"), make_predictions(rng)
+    names = {"class_names": ("a", "b", "c"), "labels": CLASSES}
+    other = make_predictions(rng, **names)
+    with pytest.raises(ValueError, match="tell the same classes apart; got a, b, c and covid"):
+        together({"a": [val, test], "b": [val, other]}, METHOD)
+    with pytest.raises(ValueError, match="must have predictions of test; got none"):
+        together({"a": [val], "b": [val]}, METHOD)
