@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = (
     ROOT / "README.md",
-    *(ROOT / "docs" / name for name in ("performance.md", "adapters.md")),
+    *(ROOT / "docs" / name for name in ("performance.md", "adapters.md", "archives.md")),
 )
 _MARKED = re.compile(
     r"(?P<begin><!-- bench:begin (?P<name>[\w-]+) -->\n).*?(?P<end><!-- bench:end (?P=name) -->)",
