@@ -187,7 +187,7 @@ class OpenCVCLAHE(ImageLayer):
     """Equalize contrast tile by tile with OpenCV's bytes: `cxr_enhance.clahe` as a graph.
 
     For Keras's own ``ContrastLimitedAdaptiveHistogramEqualization``, which differs from OpenCV by
-    up to 19 levels, takes its grid as (rows, columns) and its `clip_limit` with default 4.
+    as many as 19 levels, takes its grid as (rows, columns) and its `clip_limit` with default 4.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -53,22 +54,45 @@ class TerminatedError(KeyboardInterrupt):
     """SIGTERM, as batch schedulers send it; takes the way of Ctrl-C, which leaves no half file."""
 
 
+_INTERRUPTS = {
+    signal.SIGINT: (KeyboardInterrupt, INTERRUPTED),
+    signal.SIGTERM: (TerminatedError, TERMINATED),
+}
+_LAST_RESORT_SECONDS = 5.0
+
+
 @contextlib.contextmanager
 def termination_interrupts() -> Iterator[None]:
-    """Raise `TerminatedError` at SIGTERM within the block."""
+    """Raise `TerminatedError` at SIGTERM within the block, and end the process for certain.
 
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise TerminatedError
+    An interrupt can get lost, in a finalizer or in a library that catches it. A process that is
+    still in the block some seconds after one ends where it stands.
+    """
+    last_resorts: list[threading.Timer] = []
 
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        error, status = _INTERRUPTS[signal.Signals(number)]
+        last_resort = threading.Timer(_LAST_RESORT_SECONDS, os._exit, [status])
+        last_resort.daemon = True
+        last_resort.start()
+        last_resorts.append(last_resort)
+        raise error
+
+    replaced = {}
     try:
-        previous = signal.signal(signal.SIGTERM, interrupt)
+        for number in _INTERRUPTS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # as under nohup
+                replaced[number] = signal.signal(number, interrupt)
     except ValueError:  # not in the main thread, where signals are none of our business
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, previous in replaced.items():
+            signal.signal(number, previous)
+        for last_resort in last_resorts:
+            last_resort.cancel()
 
 
 def load_quiet_opencv() -> None:

@@ -77,3 +77,8 @@ def start():
         if running.poll() is None:
             running.kill()
         running.communicate()
+
+
+def outputs_in(out):
+    """Count the outputs below a folder; what vanishes meanwhile, `os.walk` does not mind."""
+    return sum(name.endswith(".png") for _, _, names in os.walk(out) for name in names)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, rows_of
+from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, outputs_in, rows_of
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")
@@ -103,7 +103,7 @@ def test_a_worker_killed_in_mid_run_loses_nothing(run, start, tmp_path):
     run(folder, "--out", tmp_path / "local")
     out = tmp_path / "out"
     running = start("run", folder, "--out", out, "--engine", "dask", "--threads", "2")
-    while running.poll() is None and len(list(out.rglob("*.png"))) < 5:
+    while running.poll() is None and outputs_in(out) < 5:
         time.sleep(0.02)
     workers = [
         child for child in psutil.Process(running.pid).children(recursive=True)

@@ -20,7 +20,7 @@ from cxr_enhance.archive import task
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.local import LocalEngine
 from cxr_enhance.archive.workspace import workspace
-from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, rows_of
+from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, outputs_in, rows_of
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")
@@ -35,10 +35,6 @@ def wait_for(condition, running, seconds=60):
     give_up = time.monotonic() + seconds
     while running.poll() is None and not condition() and time.monotonic() < give_up:
         time.sleep(0.005)
-
-
-def outputs_in(out):
-    return len(list(out.rglob("*.png"))) if out.exists() else 0
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -468,6 +469,23 @@ def test_an_interrupt_ends_soon_and_leaves_whole_files_only(tmp_path, process, s
     assert report["written"] == len(rows) - 1
     for name in names:
         assert cxe.read_image(out / name).shape == (900, 900)
+
+
+@posix_only
+def test_a_process_that_loses_its_interrupt_ends_all_the_same():
+    program = (
+        "import os, signal, time\n"
+        "from cxr_enhance.cli import _console\n"
+        "_console._LAST_RESORT_SECONDS = 0.2\n"
+        "with _console.termination_interrupts():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(1)\n"
+        "    except KeyboardInterrupt:\n"
+        "        time.sleep(60)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], timeout=30)
+    assert ended.returncode == 130
 
 
 @posix_only
