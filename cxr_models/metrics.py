@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_models.calibration import NUM_BINS, bin_of, log_softmax
+from cxr_models.calibration import NUM_BINS, bin_of, log_softmax, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +151,7 @@ class ImageStatistics:
         self._tops = self._by_patient(np.stack([top for top, _ in ratios.values()], axis=1))
         self._bottoms = self._by_patient(np.stack([low for _, low in ratios.values()], axis=1))
         rows = np.arange(len(outcomes.targets))
-        calibrated = np.exp(log_softmax(outcomes.logits, outcomes.temperature))
+        calibrated = softmax(outcomes.logits, outcomes.temperature)
         self._bins = {
             "ece": self._binned(outcomes.probabilities, outcomes.targets, rows),
             "ece_calibrated": self._binned(calibrated, outcomes.targets, rows),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from cxr_enhance.cli._program import run_program
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load() -> typer.Typer:
+    # Whichever command loads it, TensorFlow's greetings are not what the user asked for.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from cxr_models.cli._app import app
 
     return app

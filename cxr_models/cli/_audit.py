@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +37,6 @@ _OF_RUN = ("run", "centre_blanked", "border_blanked")
 
 def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> int:
     """Print what every shortcut reaches on the test set of `split`, and a verdict."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _console.errors_exit_with(_console.WRONG_USAGE):
         read = read_split(split)
         finished = None if run is None else read_run(run, split=split)

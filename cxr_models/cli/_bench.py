@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.cli import _console
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool) -> int:
     """Measure the training pipeline of `config`, feeding a model if there is to be one."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _console.errors_exit_with(_console.WRONG_USAGE):
         read = read_split(split)
     with _console.errors_exit_with(_console.FAILED):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,6 @@ _TYPED = {
 
 def demo(folder: Path, epochs: int) -> int:
     """Draw, index, split, train and evaluate in `folder`, which must be new or empty."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     started = time.perf_counter()
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if folder.exists() and any(folder.iterdir()):

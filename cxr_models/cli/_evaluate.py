@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from cxr_models import evaluation
@@ -31,7 +30,6 @@ def evaluate(
     as_json: bool,
 ) -> int:
     """Evaluate every run, and several together."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _console.errors_exit_with(_console.WRONG_USAGE):
         names = names_of(runs)
         if from_predictions and (externals or split):

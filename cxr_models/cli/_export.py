@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ def export_run(
     overwrite: bool,
 ) -> int:
     """Write a run in one of the formats, and say what goes in and out."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _console.errors_exit_with(_console.WRONG_USAGE):
         check_free(out, overwrite=overwrite)
         served = read_served_run(run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -33,7 +32,6 @@ def predict_files(
     overwrite: bool,
 ) -> int:
     """Write what a run says of files; 1 only if it can say nothing of any."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _console.errors_exit_with(_console.WRONG_USAGE):
         check_free(out, overwrite=overwrite)
         if explain is not None and not overwrite and _holds_files(explain):

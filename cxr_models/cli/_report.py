@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
@@ -44,7 +43,6 @@ def report(
                     f"of its own; got {str(path)!r}, which is not."
                 )
         if explain:
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
             from cxr_models.overlays import draw_overlays
 
             for run in read:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
@@ -49,7 +48,6 @@ def config_of(
 
 def train(split: Path, out: Path, config: RunConfig) -> int:
     """Train, draw the curves, and say where things lie."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings
     with _console.errors_exit_with(_console.WRONG_USAGE):
         read = read_split(split)
     with _console.errors_exit_with(_console.FAILED):
