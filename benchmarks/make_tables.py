@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.results import Runs
+from benchmarks.study.tables import TABLES as STUDY_TABLES
+from benchmarks.study.tables import Study
 from benchmarks.tables import machine_table, table
 from benchmarks.targets import TARGETS
 from benchmarks.verdicts import verdict
@@ -26,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = (
     ROOT / "README.md",
-    *(ROOT / "docs" / name for name in ("performance.md", "adapters.md", "archives.md")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("performance", "adapters", "archives", "study")),
 )
 _MARKED = re.compile(
     r"(?P<begin><!-- bench:begin (?P<name>[\w-]+) -->\n).*?(?P<end><!-- bench:end (?P=name) -->)",
@@ -35,7 +37,7 @@ _MARKED = re.compile(
 _MARKER = re.compile(r"<!-- bench:(?:begin|end) ")
 
 
-def fill(text: str, runs: Runs) -> str:
+def fill(text: str, runs: Runs, study: Study | None = None) -> str:
     """Put the tables between the markers of a document.
 
     Raises
@@ -46,9 +48,17 @@ def fill(text: str, runs: Runs) -> str:
     found = _MARKED.findall(text)
     if 2 * len(found) != len(_MARKER.findall(text)):
         raise ValueError("each `bench:begin NAME` must have its `bench:end NAME`; got one without.")
-    return _MARKED.sub(
-        lambda match: f"{match['begin']}\n{table(runs, match['name'])}\n\n{match['end']}", text
-    )
+
+    def marked(match: re.Match[str]) -> str:
+        name = match["name"]
+        made = (
+            table(runs, name)
+            if study is None or name not in STUDY_TABLES
+            else (STUDY_TABLES[name](study))
+        )
+        return f"{match['begin']}\n{made}\n\n{match['end']}"
+
+    return _MARKED.sub(marked, text)
 
 
 def results_readme(runs: Runs) -> str:
@@ -73,7 +83,8 @@ def results_readme(runs: Runs) -> str:
 
 def pages(runs: Runs, results: Path, documents: Sequence[Path]) -> dict[Path, str]:
     """Give the text that every page should have."""
-    filled = {path: fill(path.read_text(), runs) for path in documents if path.exists()}
+    study = Study(results / "study")
+    filled = {path: fill(path.read_text(), runs, study) for path in documents if path.exists()}
     return {**filled, results / "README.md": results_readme(runs)}
 
 

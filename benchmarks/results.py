@@ -55,6 +55,7 @@ class Entry:
     group: str
     contender: str
     median: float
+    least: float
     q1: float
     q3: float
     rounds: int
@@ -107,6 +108,7 @@ def _entry(stored: dict[str, Any]) -> Entry:
         group=stored["group"],
         contender=info["contender"],
         median=stats["median"],
+        least=stats["min"],
         q1=stats["q1"],
         q3=stats["q3"],
         rounds=stats["rounds"],
@@ -176,6 +178,15 @@ class Runs:
             if ours and theirs:
                 found.append(theirs.median / ours.median)
         return found
+
+    def least_ratios(self, group: str, of: str, than: str) -> list[float]:
+        """As `ratios`, of the least disturbed round of each."""
+        pairs = [
+            (run.entries[group, of], run.entries[group, than])
+            for run in self.runs
+            if (group, of) in run.entries and (group, than) in run.entries
+        ]
+        return [theirs.least / ours.least for ours, theirs in pairs]
 
     def spreads(self, group: str, of: str) -> list[float]:
         """List, of each run, the largest over the smallest time per megapixel of `of`'s entries."""

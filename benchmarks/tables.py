@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.formatting import duration, markdown, significant, span, split, times
-from benchmarks.targets import MIB, OURS, TARGETS, Faster
+from benchmarks.machine import ARITHMETIC_ONE, ARITHMETIC_TWO
+from benchmarks.targets import (
+    MIB,
+    ONE_THREAD,
+    OPENCV_ONE_THREAD,
+    OPENCV_POOL,
+    OURS,
+    TARGETS,
+    TWO_THREADS,
+    Faster,
+)
 from benchmarks.verdicts import bound, figures_of, holds, title, writer
 
 if TYPE_CHECKING:
@@ -23,6 +33,12 @@ _SUMMARY_GROUPS = (
     "enhance|uint8 1024x1024, one channel",
     "enhance|uint8 1024x1024, three equal channels",
     "enhance|uint8 1024x1024, three unequal channels",
+)
+
+_TWO_AND_ONE = (
+    (TWO_THREADS, ONE_THREAD),
+    (OPENCV_POOL, OPENCV_ONE_THREAD),
+    (ARITHMETIC_TWO, ARITHMETIC_ONE),
 )
 
 
@@ -109,6 +125,8 @@ def batch_table(runs: Runs) -> str:
     for group, contenders in runs.groups("batch").items():
         ours = ours_of(contenders)
         for contender in contenders:
+            if contender in (ARITHMETIC_TWO, ARITHMETIC_ONE):
+                continue
             info, seconds = runs.info(group, contender), runs.seconds(group, contender)
             ratios = runs.ratios(group, ours, contender) if ours else []
             rows.append(
@@ -120,6 +138,18 @@ def batch_table(runs: Runs) -> str:
                     span(ratios, times) if contender != ours and ratios else "",
                 )
             )
+    return markdown(head, rows, 3)
+
+
+def threads_table(runs: Runs) -> str:
+    """Write what a second thread gives: to us, to OpenCV, and to arithmetic alone."""
+    head = ["operation", "on", "whose", "2 threads over 1, medians", "least disturbed rounds"]
+    rows = [
+        (*split(group), two.partition(",")[0], *(span(ratios, times) for ratios in found))
+        for group in runs.groups("batch")
+        for two, one in _TWO_AND_ONE
+        if all(found := (runs.ratios(group, two, one), runs.least_ratios(group, two, one)))
+    ]
     return markdown(head, rows, 3)
 
 
@@ -233,6 +263,7 @@ _SPECIAL: dict[str, Callable[[Runs], str]] = {
     "summary": summary_table,
     "peers": peers_table,
     "batch": batch_table,
+    "threads": threads_table,
     "kernels": kernels_table,
     "import": latency_table,
     "cost": cost_table,

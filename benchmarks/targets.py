@@ -12,7 +12,7 @@ from typing import Any
 OURS = "cxr_enhance"
 OPENCV = "OpenCV"
 NOTEBOOK = "notebook"
-OPENCV_POOL = "OpenCV pool, 2 threads"
+OPENCV_POOL, OPENCV_ONE_THREAD = "OpenCV pool, 2 threads", "OpenCV pool, 1 thread"
 ONE_THREAD, TWO_THREADS = f"{OURS}, 1 thread", f"{OURS}, 2 threads"
 KERAS = "Keras"
 PYDICOM = "pydicom"

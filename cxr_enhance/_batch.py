@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 _DEFAULT = EnhanceParams()
 
-# Pixels a thread takes at a time: about half a millisecond of work, against which taking them
-# costs nothing, and few enough that threads finish together.
-_PIXELS_AT_A_TIME = 1 << 19
+# Pixels a thread takes at a time, at least and at most: from half a millisecond of work, against
+# which taking them costs nothing, to a twentieth of a second, for which an interrupt must wait.
+_PIXELS_AT_A_TIME = (1 << 19, 1 << 25)
 
 
 @overload
@@ -136,7 +136,9 @@ def _enhance_stack(images: Image, params: EnhanceParams, threads: int, out: obje
             for i in range(start, stop):
                 repeat_gray(target[i - start], result[i])
 
-    _share(work, count, max(_PIXELS_AT_A_TIME // (height * width), 1), threads)
+    pixels = height * width
+    least, most = (max(at_a_time // pixels, 1) for at_a_time in _PIXELS_AT_A_TIME)
+    _share(work, count, threads, least=least, most=most)
     return result
 
 
@@ -160,40 +162,62 @@ def _enhance_sequence(
         for i in range(start, stop):
             results[i] = enhance(images[i], params, out=targets[i])
 
-    _share(work, len(images), 1, threads)
+    _share(work, len(images), threads, least=1, most=1)
     return results
 
 
-def _share(work: Callable[[int, int], None], count: int, size: int, threads: int) -> None:
-    """Call ``work(start, stop)`` for 0..count in parts of `size`, on `threads` threads.
+class _Parts:
+    """What is left of 0..count, given out to threads in parts of `least` to `most`.
 
-    Parts are given out so that threads that keep step each write a run of neighbours. Two that
-    wrote neighbours would both ask for the page of memory that holds them (2 MiB on Linux), and
-    the system would clear it for each: 3 % of the time of two threads at 1024x1024.
+    Each thread has a run of neighbours and takes half of what is left of it at a time; who has
+    finished takes halves off the end of the longest run. Large parts first, because threads hold
+    each other up whenever one comes back for more; small ones last, so that they finish together.
+    Runs, because two threads that wrote neighbours would both ask for the page of memory that
+    holds them (2 MiB on Linux), and the system would clear it for each.
+    """
+
+    def __init__(self, count: int, threads: int, least: int, most: int) -> None:
+        bounds = [count * i // threads for i in range(threads + 1)]
+        self._starts, self._stops = bounds[:-1], bounds[1:]
+        self._least, self._most = least, most
+        self._lock = threading.Lock()
+
+    def take(self, thread: int) -> tuple[int, int] | None:
+        """Return the start and the stop of a part for `thread`; None when all are given out."""
+        with self._lock:
+            left = [stop - start for start, stop in zip(self._starts, self._stops, strict=True)]
+            run = thread if left[thread] else max(range(len(left)), key=left.__getitem__)
+            size = min(max(left[run] // 2, self._least), self._most, left[run])
+            if not size:
+                return None
+            if run == thread:
+                self._starts[run] += size
+                return self._starts[run] - size, self._starts[run]
+            self._stops[run] -= size
+            return self._stops[run], self._stops[run] + size
+
+
+def _share(
+    work: Callable[[int, int], None], count: int, threads: int, *, least: int, most: int
+) -> None:
+    """Call ``work(start, stop)`` for parts of 0..count, on `threads` threads.
 
     The first exception stops all threads after the part they are at, and is raised.
     """
-    parts = range(0, count, size)
-    run = -(-len(parts) // threads)
-    starts = iter([start for first in range(run) for start in parts[first::run]])
-    lock = threading.Lock()
+    threads = max(min(threads, -(-count // least)), 1)
+    parts = _Parts(count, threads, least, most)
     stopped = threading.Event()
 
-    def take_parts() -> None:
-        while not stopped.is_set():
-            with lock:
-                start = next(starts, None)
-            if start is None:
-                return
-            work(start, min(start + size, count))
+    def take_parts(thread: int) -> None:
+        while not stopped.is_set() and (part := parts.take(thread)) is not None:
+            work(*part)
 
-    threads = min(threads, -(-count // size))
-    if threads <= 1:
-        take_parts()
+    if threads == 1:
+        take_parts(0)
         return
     with ThreadPoolExecutor(threads, thread_name_prefix="cxr-enhance") as pool:
         try:
-            for future in [pool.submit(take_parts) for _ in range(threads)]:
+            for future in [pool.submit(take_parts, thread) for thread in range(threads)]:
                 future.result()
         except BaseException:
             stopped.set()

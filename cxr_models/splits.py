@@ -139,7 +139,11 @@ def fold_records(records: Sequence[Record], *, folds: int = 5, seed: int = 0) ->
 
 
 def leave_sources_out(
-    records: Sequence[Record], *, val_fraction: float = 0.15, seed: int = 0
+    records: Sequence[Record],
+    *,
+    val_fraction: float = 0.15,
+    test_fraction: float = 0.0,
+    seed: int = 0,
 ) -> dict[str, list[Record]]:
     """Assign records once for each source, which is the test set, the others train and val.
 
@@ -149,6 +153,9 @@ def leave_sources_out(
         As for `split_records`; at least two sources.
     val_fraction : float, default 0.15
         Share of the other sources' records that validates.
+    test_fraction : float, default 0.0
+        Share of them that is tested too: known sources beside the unknown one. Where a source
+        holds some of the labels only, nothing else tells how often the rest is mistaken for them.
     seed : int, default 0
         Equal seeds and records give equal splits.
 
@@ -161,15 +168,20 @@ def leave_sources_out(
     Raises
     ------
     ValueError
-        If there are fewer than two sources, a record has none, or `val_fraction` is not in 0..1.
+        If there are fewer than two sources, a record has none, or the fractions are negative or
+        leave nothing to train on.
 
     Warns
     -----
     UserWarning
         If a source holds all images of a label, so that no model can learn it from the others.
     """
-    if not 0 <= val_fraction < 1:
-        raise ValueError(f"`val_fraction` must be from 0 to below 1; got {val_fraction!r}.")
+    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+        raise ValueError(
+            "`val_fraction` and `test_fraction` must be at least 0 and sum to less than 1; got "
+            f"{val_fraction!r} and {test_fraction!r}."
+        )
+    fractions = (1 - val_fraction - test_fraction, val_fraction, test_fraction)
     sources = sorted({record.source for record in records})
     if len(sources) < 2 or "" in sources:
         raise ValueError(
@@ -183,7 +195,7 @@ def leave_sources_out(
             root for record, root in zip(records, roots, strict=True) if record.source == source
         }
         rest = [record for record, root in zip(records, roots, strict=True) if root not in tested]
-        shared = iter(split_records(rest, fractions=(1 - val_fraction, val_fraction, 0), seed=seed))
+        shared = iter(split_records(rest, fractions=fractions, seed=seed))
         assigned = []
         for record, root in zip(records, roots, strict=True):
             if root not in tested:

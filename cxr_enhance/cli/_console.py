@@ -108,6 +108,21 @@ def load_quiet_opencv() -> None:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
+def keep_dask_quiet() -> None:
+    """Keep what Dask says of workers that end off the terminal; outcomes come back as ours.
+
+    Only for the command line, which owns the process. Dask mutes a local cluster by itself, but
+    not its last moments: tasks that outlive a closed cluster speak again, and the helper process
+    of `multiprocessing` counts what killed workers left.
+    """
+    import logging
+
+    filters = [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, filters))  # for that helper process
+    for handler in logging.getLogger("distributed").handlers:
+        handler.setLevel(logging.CRITICAL + 1)
+
+
 def leave_at_once(status: int) -> NoReturn:
     """End the process without waiting for its threads."""
     sys.stdout.flush()

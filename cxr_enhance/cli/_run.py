@@ -107,6 +107,8 @@ def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
     with _console.errors_exit_with(_console.FAILED):
         _console.load_quiet_opencv()
         engine = archive.make_engine(settings)
+        if settings.engine == "dask" and settings.scheduler is None:
+            _console.keep_dask_quiet()
     tally = Tally(prepared, keep=options.as_json)
     status = 0
     with _console.termination_interrupts(), _console.errors_exit_with(_console.FAILED):

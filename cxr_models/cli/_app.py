@@ -83,6 +83,10 @@ def split(
     leave_source_out: Annotated[
         bool, typer.Option("--leave-source-out", help="Write one split a source, tested on it.")
     ] = False,
+    test_others: Annotated[
+        bool,
+        typer.Option("--test-others", help="And tested on the usual share of the other sources."),
+    ] = False,
 ) -> None:
     """Split a manifest into train, val and test, stratified by label."""
     from cxr_models.cli import _records
@@ -94,6 +98,7 @@ def split(
         seed=seed,
         folds=folds,
         leave_source_out=leave_source_out,
+        test_others=test_others,
     )
     raise typer.Exit(status)
 
@@ -365,8 +370,11 @@ def bench_pipeline(
     no_enhance: Annotated[
         bool, typer.Option("--no-enhance", help="Leave enhancement out.")
     ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
 ) -> None:
-    """Print images a second; with a backbone, the share of time it waited for input."""
+    """Print images a second; with a backbone, also fed from memory, and the share it waited."""
     from cxr_models.cli import _bench, _console, _train
 
     typed = {
@@ -378,4 +386,7 @@ def bench_pipeline(
     }
     with _console.errors_exit_with(_console.WRONG_USAGE):
         chosen = _train.config_of(None, typed, [], no_enhance=no_enhance)
-    raise typer.Exit(_bench.bench(split, chosen, batches=batches, with_model=backbone is not None))
+    status = _bench.bench(
+        split, chosen, batches=batches, with_model=backbone is not None, as_json=json
+    )
+    raise typer.Exit(status)

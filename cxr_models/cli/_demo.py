@@ -46,7 +46,13 @@ def demo(folder: Path, epochs: int) -> int:
         max_distance=0,  # drawn chests are alike; two exposures of one patient are tied anyway
     )
     status = status or _records.split(
-        manifest, split, fractions=FRACTIONS, seed=0, folds=None, leave_source_out=False
+        manifest,
+        split,
+        fractions=FRACTIONS,
+        seed=0,
+        folds=None,
+        leave_source_out=False,
+        test_others=False,
     )
     if status:
         return status

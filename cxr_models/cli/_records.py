@@ -65,11 +65,14 @@ def split(
     seed: int,
     folds: int | None,
     leave_source_out: bool,
+    test_others: bool,
 ) -> int:
     """Write a split of `manifest` to `out`, or several into the folder `out`."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if folds is not None and leave_source_out:
             raise ValueError("`--folds` must not be given with --leave-source-out.")
+        if test_others and not leave_source_out:
+            raise ValueError("`--test-others` must be given with --leave-source-out.")
         if out.exists() and out.samefile(manifest):
             raise ValueError(f"`--out` must be another file than MANIFEST; got {str(out)!r}.")
         read = read_manifest(manifest)
@@ -86,9 +89,12 @@ def split(
             for number, fold in enumerate(splits.fold_records(records, folds=folds, seed=seed)):
                 made[out / f"fold-{number}.csv"] = fold, {**settings, "fold": [number, folds]}
         elif leave_source_out:
-            share = fractions[1] / (fractions[0] + fractions[1]) if sum(fractions[:2]) else 0.0
+            shares = fractions if test_others else (*fractions[:2], 0.0)
+            _, val, test = (share / (sum(shares) or 1.0) for share in shares)
             with warnings.catch_warnings(action="ignore"):  # said below, for every part
-                parts = splits.leave_sources_out(records, val_fraction=share, seed=seed)
+                parts = splits.leave_sources_out(
+                    records, val_fraction=val, test_fraction=test, seed=seed
+                )
             for source, part in parts.items():
                 name = re.sub(r"[^\w.-]+", "_", source)
                 made[out / f"without-{name}.csv"] = part, {**settings, "left_out": source}

@@ -98,6 +98,21 @@ def test_a_source_left_out_is_the_whole_test_set():
         check_no_leak(assigned)
 
 
+def test_a_share_of_the_other_sources_is_tested_beside_the_one_left_out():
+    records = make_records()
+    for source, assigned in leave_sources_out(records, test_fraction=0.2).items():
+        known = [r for r in assigned if r.source != source and r.split]
+        tested = [r for r in known if r.split == "test"]
+        assert 0.15 < len(tested) / len(known) < 0.25
+        assert all(r.split in ("test", "") for r in assigned if r.source == source)
+        check_no_leak(assigned)
+
+
+def test_shares_that_leave_nothing_to_train_on_are_refused():
+    with pytest.raises(ValueError, match=r"`test_fraction` must .* less than 1; got 0\.5 and 0\.5"):
+        leave_sources_out(make_records(), val_fraction=0.5, test_fraction=0.5)
+
+
 def test_warns_where_a_label_has_no_other_source():
     records = [
         Record(file=str(i), label="covid" if i < 5 else "normal", source="a" if i < 5 else "b")

@@ -1,0 +1,182 @@
+"""Run folders to JSON that can be published: ``collect WORK [RESULTS]``.
+
+Of each run: settings, versions, history, evaluation, audit. No image, no name of a file, no path.
+Several runs on the same images are compared here too, so that tables only have to be written.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.make_tables import RESULTS
+from cxr_models.bootstrap import difference, measure
+from cxr_models.comparisons import mcnemar
+from cxr_models.config import RunConfig
+from cxr_models.evaluation import stored_sets
+from cxr_models.metrics import ImageStatistics
+from cxr_models.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from cxr_models.metrics import Outcomes
+
+_GROUPS = ("arms", "sources", "paths", "grid")
+_NOT_TOLD = ("split_root",)
+
+
+def told_of(folder: Path) -> dict[str, Any]:
+    """Return what is published of a run."""
+    config = RunConfig.from_json((folder / "config.json").read_text(encoding="utf-8")).to_dict()
+    config["data"]["cache_dir"] = None
+    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    evaluation = json.loads((folder / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    for one in evaluation["sets"].values():
+        del one["curves"], one["reliability"]  # drawn nowhere here; most of the size
+    weights = Path(config["model"]["weights"])
+    for where in (config["model"], facts):
+        where["weights"] = weights.name
+    audit = folder / "evaluation" / "audit.json"
+    return {
+        "config": config,
+        "run": {name: value for name, value in facts.items() if name not in _NOT_TOLD},
+        "history": RunFolder(path=folder).read_history(),
+        "evaluation": evaluation,
+        "audit": json.loads(audit.read_text(encoding="utf-8")) if audit.is_file() else None,
+    }
+
+
+def finished(work: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the names and folders of the runs that were evaluated."""
+    for group in _GROUPS:
+        for found in sorted((work / group).glob("*/evaluation/evaluation.json")):
+            folder = found.parents[1]
+            yield f"{group}-{folder.name}", folder
+
+
+class MeanOfRuns:
+    """The mean of several runs' statistics on the same images: what a run reaches on average.
+
+    Parameters
+    ----------
+    runs : sequence of ImageStatistics
+        A run each.
+    """
+
+    def __init__(self, runs: Sequence[ImageStatistics]) -> None:
+        self._runs = runs
+
+    @property
+    def num_patients(self) -> int:
+        """How many patients there are."""
+        return self._runs[0].num_patients
+
+    def __call__(self, counts: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
+        """Average each value over the runs, draw by draw."""
+        taken = [run(counts) for run in self._runs]
+        return {name: np.mean([one[name] for one in taken], axis=0) for name in taken[0]}
+
+    def patients_behind(self, name: str) -> int | None:
+        """Return None: a mean is no proportion."""
+        return None
+
+
+def arms_compared(work: Path) -> list[dict[str, Any]]:
+    """Compare each enhanced arm with the raw one, seed by seed and on the average of the seeds.
+
+    Differences are the arm's less raw's. Intervals come from drawing patients, the same for both
+    arms and all seeds; they do not tell what other seeds would give, which the single ones show.
+    """
+    told = []
+    for arm, name in itertools.product(("enhanced", "bold"), ("test", "external")):
+        sets = {
+            seed: [_outcomes(work / "arms" / f"{one}-{seed}", name) for one in (arm, "raw")]
+            for seed in _seeds(work, arm)
+        }
+        if not sets:
+            continue
+        first, second = (
+            measure(MeanOfRuns([ImageStatistics(pair[place]) for pair in sets.values()]))
+            for place in (0, 1)
+        )
+        told.append(
+            {
+                "arm": arm,
+                "set": name,
+                "images": len(next(iter(sets.values()))[0].targets),
+                "seeds": {
+                    seed: {
+                        "accuracy": [_accuracy(one) for one in pair],
+                        "mcnemar": mcnemar(*(one.said == one.targets for one in pair)),
+                    }
+                    for seed, pair in sets.items()
+                },
+                **{
+                    value: {
+                        "arm": first.told(value),
+                        "raw": second.told(value),
+                        "difference": difference(first, second, value),
+                    }
+                    for value in ("accuracy", "balanced_accuracy")
+                },
+            }
+        )
+    return told
+
+
+def _seeds(work: Path, arm: str) -> list[int]:
+    """List the seeds with which both an arm and raw were evaluated."""
+    found = [
+        {int(p.parents[1].name.rpartition("-")[2]) for p in (work / "arms").glob(pattern)}
+        for pattern in (f"{name}-*/evaluation/evaluation.json" for name in (arm, "raw"))
+    ]
+    return sorted(set.intersection(*found))
+
+
+def _outcomes(folder: Path, name: str) -> Outcomes:
+    found = next(one for one in stored_sets(folder) if one.name == name)
+    return found.outcomes()
+
+
+def _accuracy(outcomes: Outcomes) -> float:
+    return float((outcomes.said == outcomes.targets).mean())
+
+
+def throughput(work: Path) -> dict[str, Any]:
+    """Return what was measured of feeding, and an epoch's seconds with features and without."""
+    folder = work / "throughput"
+    told: dict[str, Any] = {
+        found.stem: json.loads(found.read_text(encoding="utf-8"))
+        for found in sorted(folder.glob("*.json"))
+    }
+    for views, name in ((0, "epoch_frozen"), (1, "epoch_features")):
+        run = folder / f"features-{views}"
+        if (run / "history.csv").is_file():
+            seconds = [float(row["seconds"]) for row in RunFolder(path=run).read_history()]
+            told[name] = statistics.median(seconds[1:])  # the first one builds the graph
+    return told
+
+
+def main(work: Path, results: Path) -> None:
+    """Write a file a run, the comparisons and the throughput."""
+    results.mkdir(parents=True, exist_ok=True)
+    documents: dict[str, Any] = {name: told_of(folder) for name, folder in finished(work)}
+    documents["comparisons"] = arms_compared(work)
+    documents["throughput"] = throughput(work)
+    for name, document in documents.items():
+        text = json.dumps(document, indent=1, sort_keys=True)
+        (results / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(f"{len(documents)} files in {results.name}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else RESULTS / "study")

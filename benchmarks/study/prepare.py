@@ -1,0 +1,60 @@
+"""Manifests and splits of the study that no command makes: ``prepare DATA WORK``."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_models.manifest import Record, read_manifest, write_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ADULTS = ("nih_cxr14", "hannover", "ieee8023")
+_SMALL = {"train": 320, "val": 64, "test": 64}  # ten steps of 32
+
+
+def records_of(manifest: Path, folder: Path) -> list[Record]:
+    """Read a manifest, its files named from `folder`."""
+    read = read_manifest(manifest)
+    return [
+        dataclasses.replace(record, file=os.path.relpath(path, folder))
+        for record, path in zip(read.records, read.paths(), strict=True)
+    ]
+
+
+def small(records: Sequence[Record]) -> list[Record]:
+    """Take the first records of each part, the labels in turn."""
+    turns: Counter[tuple[str, str]] = Counter()
+    ranked = []
+    for record in records:
+        ranked.append((turns[record.split, record.label], record))
+        turns[record.split, record.label] += 1
+    ranked.sort(key=lambda pair: pair[0])
+    return [
+        record
+        for part, count in _SMALL.items()
+        for record in [record for _, record in ranked if record.split == part][:count]
+    ]
+
+
+def main(data: Path, work: Path) -> None:
+    """Write ``external.csv``, ``adults.csv`` and ``small.csv`` into `work`."""
+    inside = records_of(data / "cxr3" / "manifest.csv", work)
+    outside = [
+        # Known to be pneumonia, not to be viral: the nearest of the three classes.
+        dataclasses.replace(r, label="virus" if r.label == "pneumonia_any" else r.label)
+        for r in records_of(data / "external" / "manifest.csv", work)
+    ]
+    adults = [dataclasses.replace(r, split="") for r in (*inside, *outside) if r.source in _ADULTS]
+    write_manifest(work / "adults.csv", adults)
+    write_manifest(work / "small.csv", small(inside))
+    write_manifest(work / "external.csv", outside)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())

@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Remakes the figures of docs/study.md from a folder of radiographs, as its user would: with the
+# commands of cxr-models. Stop it whenever you like; started again, it goes on where it was.
+#
+#   CXR_STUDY_DATA=DATA benchmarks/study/run.sh [STAGE...]
+#
+# DATA holds cxr3/manifest.csv (three classes, split) and external/manifest.csv (other sources).
+# Stages, all but the last two by default:
+#   prepare     splits: the small one, adults by source
+#   arms        NASNetMobile, three classes, raw and enhanced in two ways, CXR_STUDY_SEEDS seeds
+#   sources     adults, covid or not: all sources known, then one unknown
+#   paths       ten steps of the other two backbones
+#   throughput  fed by the pipeline and from memory; epochs with and without kept features
+#   collect     results to benchmarks/results/study, tables to docs/study.md and README.md
+#   grid        all twelve cells of the study's table at 224 x 224 from ImageNet weights, both
+#               phases: for a GPU (on one without TensorFlow's support, set KERAS_BACKEND=jax)
+#   report      one page of all runs, with overlays
+# Settings: CXR_STUDY_RUNS (folder of the runs, default study-runs), CXR_STUDY_SEEDS ("1 2 3"),
+# CXR_STUDY_EPOCHS (10), CXR_STUDY_CELLS ("BACKBONE TASK ARM" lines: those of grid to run).
+set -euo pipefail
+here=$(cd "$(dirname "$0")/../.." && pwd)
+data=$(cd "${CXR_STUDY_DATA:?must name the folder that holds cxr3 and external}" && pwd)
+mkdir -p "${CXR_STUDY_RUNS:=study-runs}"
+work=$(cd "$CXR_STUDY_RUNS" && pwd)
+seeds=${CXR_STUDY_SEEDS:-1 2 3}
+epochs=${CXR_STUDY_EPOCHS:-10}
+export TF_CPP_MIN_LOG_LEVEL=2
+cd "$here"
+
+raw=(--no-enhance)
+enhanced=(--set data.order=enhance-first)
+bold=(--set data.order=enhance-first --set data.enhance.clip_limit=6
+      --set 'data.enhance.tile_grid_size=[8,8]')
+small=(--weights none --image-size 128 128 --batch-size 32 --set training.class_weights=true)
+
+settings_of() { # ARM, into the array `arm`
+  local -n chosen=$1
+  arm=("${chosen[@]}")
+}
+
+run() { # NAME SPLIT EXTERNAL... -- OPTIONS...: train, evaluate, audit; what is there is kept
+  local name=$1 split=$2 external=()
+  shift 2
+  while [ "$1" != -- ]; do external+=(--external "$1"); shift; done
+  shift
+  local folder="$work/$name"
+  if [ ! -e "$folder/trained" ]; then
+    printf '\n== %s\n' "$name"
+    cxr-models train "$split" --out "$folder" --cache-dir "$work/cache" "$@"
+    touch "$folder/trained"
+  fi
+  [ -e "$folder/evaluation/evaluation.json" ] ||
+    cxr-models evaluate "$folder" "${external[@]}"
+  [ -e "$folder/evaluation/audit.json" ] ||
+    cxr-models audit "$split" --run "$folder"
+}
+
+stage_prepare() {
+  [ -e "$work/external.csv" ] || python -m benchmarks.study.prepare "$data" "$work"
+  [ -e "$work/known.csv" ] ||
+    cxr-models split "$work/adults.csv" --out "$work/known.csv" --seed 1
+  [ -d "$work/unknown" ] ||
+    cxr-models split "$work/adults.csv" --out "$work/unknown" --seed 1 --leave-source-out --test-others
+}
+
+stage_arms() {
+  local seed name
+  for seed in $seeds; do
+    for name in raw enhanced bold; do
+      settings_of "$name"
+      run "arms/$name-$seed" "$data/cxr3/manifest.csv" "$work/external.csv" -- \
+        "${small[@]}" --epochs-head "$epochs" --seed "$seed" "${arm[@]}"
+    done
+  done
+}
+
+stage_sources() { # without nih nothing but covid would be left to train on
+  # A third of the images, so twice the epochs.
+  local binary=("${small[@]}" --task binary --epochs-head $((2 * epochs)) --seed 1
+                "${enhanced[@]}")
+  run sources/known "$work/known.csv" -- "${binary[@]}"
+  run sources/without-ieee8023 "$work/unknown/without-ieee8023.csv" -- "${binary[@]}"
+  run sources/without-hannover "$work/unknown/without-hannover.csv" -- "${binary[@]}"
+}
+
+stage_paths() {
+  local backbone
+  for backbone in resnet101 inception_resnet_v2; do
+    run "paths/$backbone" "$work/small.csv" -- \
+      "${small[@]}" --backbone "$backbone" --epochs-head 1 --seed 1 "${enhanced[@]}"
+  done
+}
+
+stage_throughput() {
+  local split="$data/cxr3/manifest.csv" weights="$work/arms/enhanced-1/best.weights.h5" views
+  local frozen=(--image-size 128 128 --batch-size 32 --weights "$weights" --epochs-head 4
+                --epochs-fine-tune 0 --seed 1 "${enhanced[@]}" --cache-dir "$work/cache")
+  mkdir -p "$work/throughput"
+  for backbone in nasnet_mobile resnet101 inception_resnet_v2; do
+    [ -s "$work/throughput/$backbone.json" ] ||
+      cxr-models bench-pipeline "$split" --backbone "$backbone" --image-size 128 128 \
+        --batch-size 32 --batches 10 --order enhance-first --json >"$work/throughput/$backbone.json"
+  done
+  for views in 0 1; do
+    [ -e "$work/throughput/features-$views/trained" ] || {
+      cxr-models train "$split" --out "$work/throughput/features-$views" "${frozen[@]}" \
+        --cache-features "$views"
+      touch "$work/throughput/features-$views/trained"
+    }
+  done
+}
+
+stage_grid() {
+  local backbone task name
+  while read -r backbone task name; do
+    [ -n "$backbone" ] || continue
+    settings_of "$name"
+    run "grid/$backbone-$task-$name" "$data/cxr3/manifest.csv" "$work/external.csv" -- \
+      --backbone "$backbone" --task "$task" --batch-size 64 --seed 1 "${arm[@]}"
+  done <<<"${CXR_STUDY_CELLS:-$(for backbone in nasnet_mobile resnet101 inception_resnet_v2; do
+    for task in multiclass binary; do
+      for name in raw enhanced; do echo "$backbone $task $name"; done
+    done
+  done)}"
+}
+
+stage_collect() {
+  python -m benchmarks.study.collect "$work"
+  python -m benchmarks.make_tables
+}
+
+stage_report() {
+  local runs=()
+  mapfile -t runs < <(find "$work/arms" "$work/sources" "$work/paths" "$work/grid" \
+    -name evaluation.json -printf '%h\n' 2>/dev/null | sed 's|/evaluation$||' | sort)
+  cxr-models report "${runs[@]}" --out "$work/report.html" --explain
+}
+
+for stage in "${@:-prepare arms sources paths throughput collect}"; do
+  for one in $stage; do "stage_$one"; done
+done

@@ -1,0 +1,285 @@
+"""Markdown tables of docs/study.md from ``benchmarks/results/study``."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.formatting import markdown, significant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_TITLES = {
+    "nasnet_mobile": "NASNetMobile",
+    "resnet101": "ResNet101",
+    "inception_resnet_v2": "InceptionResNetV2",
+}
+_TASKS = {"multiclass": "three classes", "binary": "covid or not"}
+_REPORTED = {  # accuracy of the enhanced arm by the study this grew from, per cent
+    ("nasnet_mobile", "binary"): "100",
+    ("inception_resnet_v2", "binary"): "100",
+    ("resnet101", "binary"): "98",
+    ("nasnet_mobile", "multiclass"): "95",
+    ("inception_resnet_v2", "multiclass"): "97.45",
+    ("resnet101", "multiclass"): "90",
+}
+_ARMS = {"raw": "raw", "enhanced": "enhanced", "bold": "enhanced, bolder"}
+
+
+class Study:
+    """What was stored of the study.
+
+    Parameters
+    ----------
+    folder : Path
+        With a JSON file a run, ``comparisons.json`` and ``throughput.json``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._documents = {
+            path.stem: json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(folder.glob("*.json"))
+        }
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self._documents[name]
+        except KeyError:
+            raise ValueError(f"the study's results must hold {name}.json; they lack it.") from None
+
+    def get(self, name: str) -> Any:
+        """Return a document, or None."""
+        return self._documents.get(name)
+
+    def names(self, start: str) -> list[str]:
+        """List the documents whose names begin so."""
+        return [name for name in self._documents if name.startswith(start)]
+
+
+def grid_table(study: Study) -> str:
+    """Write the study's own table: each backbone, task and arm, beside what shortcuts reach."""
+    head = [
+        "backbone", "task", "arm", "weights, pixels, epochs", "test: accuracy", "balanced",
+        "other sources: accuracy", "balanced", "border alone", "thumbnail alone", "reported, %",
+    ]  # fmt: skip
+    rows = []
+    for backbone, task, arm in itertools.product(_TITLES, _TASKS, ("raw", "enhanced")):
+        told = study.get(f"grid-{backbone}-{task}-{arm}")
+        if told is None and (backbone, task) == ("nasnet_mobile", "multiclass"):
+            told = study.get(f"arms-{arm}-1")
+        reported = _REPORTED[backbone, task] if arm == "enhanced" else ""
+        start = (_TITLES[backbone], _TASKS[task], arm)
+        if told is None:
+            rows.append((*start, "not run here", *[""] * 6, reported))
+            continue
+        sets = told["evaluation"]["sets"]
+        values = [
+            _value(sets[name]["overall"][value])
+            for name in ("test", "external")
+            for value in ("accuracy", "balanced_accuracy")
+        ]
+        shortcuts = [_shortcut(told["audit"], name) for name in ("border", "thumbnail")]
+        rows.append((*start, _how(told), *values, *shortcuts, reported))
+    return markdown(head, rows, 4)
+
+
+def grid_commands(study: Study) -> str:
+    """Write the command of every cell that is empty."""
+    lines = []
+    for backbone, task, arm in itertools.product(_TITLES, _TASKS, ("raw", "enhanced")):
+        done = study.get(f"grid-{backbone}-{task}-{arm}")
+        if done is None and not (
+            (backbone, task) == ("nasnet_mobile", "multiclass") and study.get(f"arms-{arm}-1")
+        ):
+            lines.append(f"{backbone} {task} {arm}")
+    cells = "\n".join(lines)
+    return f'```sh\nCXR_STUDY_CELLS="{cells}" benchmarks/study/run.sh prepare grid collect\n```'
+
+
+def arms_table(study: Study) -> str:
+    """Write what each arm reaches, seed by seed and on average, and its difference from raw."""
+    head = ["set", "arm", "accuracy of each seed", "mean", "mean less raw's", "balanced less raw's"]
+    rows = []
+    for name in ("test", "external"):
+        found = [one for one in study["comparisons"] if one["set"] == name]
+        title = {"test": "test", "external": "other sources"}[name]
+        for place, one in enumerate(found):
+            seeds = one["seeds"].values()
+            if place == 0:
+                each = ", ".join(f"{seed['accuracy'][1]:.3f}" for seed in seeds)
+                rows.append((title, "raw", each, _value(one["accuracy"]["raw"]), "", ""))
+            rows.append(
+                (
+                    title,
+                    _ARMS[one["arm"]],
+                    ", ".join(f"{seed['accuracy'][0]:.3f}" for seed in seeds),
+                    _value(one["accuracy"]["arm"]),
+                    _value(one["accuracy"]["difference"], signed=True),
+                    _value(one["balanced_accuracy"]["difference"], signed=True),
+                )
+            )
+    return markdown(head, rows, 2)
+
+
+def adults_table(study: Study) -> str:
+    """Write what each run says of the healthy adults of another source."""
+    head = ["arm", "seed", "healthy adults of NIH called covid", "called normal", "called virus"]
+    rows = []
+    for arm in _ARMS:
+        for name in study.names(f"arms-{arm}-"):
+            evaluation = study[name]["evaluation"]
+            classes = evaluation["class_names"]
+            counts = evaluation["sets"]["external"]["by_source"]["nih_cxr14"]["confusion"]["counts"]
+            normals = counts[classes.index("normal")]
+            said = [str(normals[classes.index(one)]) for one in ("covid", "normal", "virus")]
+            said[0] += f" of {sum(normals)}"
+            rows.append((_ARMS[arm], name.rpartition("-")[2], *said))
+    return markdown(head, rows, 2)
+
+
+def audit_table(study: Study) -> str:
+    """Write what models without lungs reach on the same split, and a run that is blanked."""
+    told = study["arms-enhanced-1"]["audit"]
+    titles = {
+        "run": "the enhanced run of seed 1",
+        "border_blanked": "the same, the border blanked",
+        "centre_blanked": "the same, the centre blanked",
+        "thumbnail": "thumbnail of 32 x 32",
+        "border": "outer border",
+        "histogram": "gray histogram",
+        "label_from_source": "name of the source",
+        "size": "size and aspect ratio",
+        "majority": "commonest label",
+    }
+    rows = [
+        (title, _shortcut(told, name), _shortcut(told, name, "balanced_accuracy"))
+        for name, title in titles.items()
+    ]
+    return markdown(["what sees", "accuracy", "balanced accuracy"], rows, 1)
+
+
+def sources_table(study: Study) -> str:
+    """Write how often covid is found in known and unknown sources, and what it costs."""
+    head = ["trained without", "covid images of", "source was", "found", "others called covid"]
+    rows = []
+    for run in ("known", "without-ieee8023", "without-hannover"):
+        sets = study[f"sources-{run}"]["evaluation"]["sets"]["test"]["by_source"]
+        nih = sets["nih_cxr14"]["classes"]["covid"]["specificity"]
+        false_alarms = _value(_complement(nih))
+        left_out = run.removeprefix("without-") if run != "known" else ""
+        for source in ("ieee8023", "hannover"):
+            seen = "unknown" if source == left_out else "known"
+            images = sets[source]["images"]
+            found = _value(sets[source]["classes"]["covid"]["recall"])
+            rows.append((left_out or "nothing", f"{source} ({images})", seen, found, false_alarms))
+    return markdown(head, rows, 3)
+
+
+def paths_table(study: Study) -> str:
+    """Write the proof that the other backbones train here."""
+    head = ["backbone", "weights, pixels, epochs", "images", "seconds", "loss", "validation loss"]
+    rows = []
+    for backbone in ("resnet101", "inception_resnet_v2"):
+        told = study[f"paths-{backbone}"]
+        last = told["history"][-1]
+        images = told["evaluation"]["sets"]["train"]["images"]
+        rows.append(
+            (
+                _TITLES[backbone], _how(told), str(images), f"{float(last['seconds']):.0f}",
+                f"{float(last['loss']):.3f}", f"{float(last['val_loss']):.3f}",
+            )
+        )  # fmt: skip
+    return markdown(head, rows, 2)
+
+
+def throughput_table(study: Study) -> str:
+    """Write images a second, fed by the pipeline and from memory."""
+    told = study["throughput"]
+    head = ["model", "fed by the pipeline", "fed from memory", "ratio", "waiting for input"]
+    rows = [
+        (
+            title,
+            f"{significant(one['images_per_second'])} images/s",
+            f"{significant(one['from_memory'])} images/s",
+            f"{one['images_per_second'] / one['from_memory']:.2f}",
+            f"{100 * one['waiting_share']:.1f} %",
+        )
+        for backbone, title in _TITLES.items()
+        if (one := told.get(backbone))
+    ]
+    return markdown(head, rows, 1)
+
+
+def epochs_table(study: Study) -> str:
+    """Write the seconds of an epoch with a frozen backbone, without and with kept features."""
+    told = study["throughput"]
+    rows = [
+        ("features computed in every epoch", f"{significant(told['epoch_frozen'])} s"),
+        ("features kept", f"{significant(told['epoch_features'])} s"),
+        ("ratio", f"{significant(told['epoch_frozen'] / told['epoch_features'])}"),
+    ]
+    return markdown(["NASNetMobile, backbone frozen, 128 x 128", "an epoch"], rows, 1)
+
+
+def summary_table(study: Study) -> str:
+    """Write the README's rows: both arms, beside other sources and shortcuts."""
+    head = ["", "test set", "other sources"]
+    rows = []
+    one = {c["set"]: c for c in study["comparisons"] if c["arm"] == "enhanced"}
+    for arm, key in (("raw", "raw"), ("enhanced", "arm")):
+        values = [_value(one[name]["accuracy"][key]) for name in ("test", "external")]
+        rows.append((f"NASNetMobile, {arm}", *values))
+    audit = study["arms-enhanced-1"]["audit"]
+    rows += [
+        (f"{title} alone", _shortcut(audit, name), "")
+        for name, title in (("thumbnail", "32 x 32 thumbnail"), ("border", "image border"))
+    ]
+    return markdown(head, rows, 1)
+
+
+def _value(told: dict[str, Any], *, signed: bool = False) -> str:
+    form = "+.3f" if signed else ".3f"
+    if told["value"] is None:
+        return "none"
+    if told["interval"] is None:
+        return f"{told['value']:{form}}"
+    low, high = told["interval"]
+    return f"{told['value']:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def _complement(told: dict[str, Any]) -> dict[str, Any]:
+    interval = told["interval"] and [1 - bound for bound in reversed(told["interval"])]
+    return {"value": None if told["value"] is None else 1 - told["value"], "interval": interval}
+
+
+def _shortcut(audit: dict[str, Any] | None, name: str, value: str = "accuracy") -> str:
+    if audit is None or name not in audit:
+        return ""
+    one = audit[name]
+    interval = one["interval"] if value == "accuracy" else one["balanced_interval"]
+    return _value({"value": one[value], "interval": interval})
+
+
+def _how(told: dict[str, Any]) -> str:
+    config = told["config"]
+    weights = {"none": "from scratch", "imagenet": "ImageNet"}.get(
+        config["model"]["weights"], "a file"
+    )
+    return f"{weights}, {config['data']['image_size'][0]}, {len(told['history'])}"
+
+
+TABLES: dict[str, Callable[[Study], str]] = {
+    "study-summary": summary_table,
+    "study-grid": grid_table,
+    "study-commands": grid_commands,
+    "study-arms": arms_table,
+    "study-adults": adults_table,
+    "study-audit": audit_table,
+    "study-sources": sources_table,
+    "study-paths": paths_table,
+    "study-throughput": throughput_table,
+    "study-epochs": epochs_table,
+}
