@@ -20,9 +20,18 @@ import cxr_enhance as cxe
 from benchmarks import shapes
 from benchmarks.conftest import Row
 from benchmarks.images import radiograph, stack
+from benchmarks.machine import ARITHMETIC_ONE, ARITHMETIC_TWO, arithmetic
 from benchmarks.measuring import Laps
 from benchmarks.processes import json_of_module
-from benchmarks.targets import KERAS, ONE_WORKER, OPENCV, OPENCV_WORKERS, OURS, TWO_WORKERS
+from benchmarks.targets import (
+    KERAS,
+    ONE_WORKER,
+    OPENCV,
+    OPENCV_WORKER,
+    OPENCV_WORKERS,
+    OURS,
+    TWO_WORKERS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -125,13 +134,17 @@ def bench_tf_data_224(
     )
 
 
-@pytest.mark.parametrize("contender", [TWO_WORKERS, ONE_WORKER, OPENCV_WORKERS])
+@pytest.mark.parametrize(
+    "contender",
+    [TWO_WORKERS, ONE_WORKER, OPENCV_WORKERS, OPENCV_WORKER, ARITHMETIC_TWO, ARITHMETIC_ONE],
+)
 def bench_tf_data_1024(
     race: Callable[..., None], sized: Callable[[Shape], Shape], timing: bool, contender: str
 ) -> None:
     """Large images: mapped one by one on two workers, or in the thread that iterates.
 
     So many that a round takes a tenth of a second, against which making an iterator is nothing.
+    Arithmetic alone shows what two threads of this machine give.
     """
     tf = pytest.importorskip("tensorflow", reason="needs tensorflow")
     from cxr_enhance.adapters.tf_data import enhance_op
@@ -148,6 +161,7 @@ def bench_tf_data_1024(
         TWO_WORKERS: source.map(op, 2).prefetch(2),
         ONE_WORKER: source.map(op),
         OPENCV_WORKERS: source.map(theirs, 2).prefetch(2),
+        OPENCV_WORKER: source.map(theirs),
     }
     race(
         row_of("tf.data", shapes.SQUARE, count=repeats * len(images)),
@@ -155,7 +169,9 @@ def bench_tf_data_1024(
         {
             name: drained(as_written(data), images if name == contender else None)
             for name, data in datasets.items()
-        },
+        }
+        | {ARITHMETIC_TWO: lambda: arithmetic(2), ARITHMETIC_ONE: lambda: arithmetic(1)},
+        equal=datasets,
         packages=["tensorflow"],
     )
 

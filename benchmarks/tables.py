@@ -9,11 +9,15 @@ from benchmarks.machine import ARITHMETIC_ONE, ARITHMETIC_TWO
 from benchmarks.targets import (
     MIB,
     ONE_THREAD,
+    ONE_WORKER,
     OPENCV_ONE_THREAD,
     OPENCV_POOL,
+    OPENCV_WORKER,
+    OPENCV_WORKERS,
     OURS,
     TARGETS,
     TWO_THREADS,
+    TWO_WORKERS,
     Faster,
 )
 from benchmarks.verdicts import bound, figures_of, holds, title, writer
@@ -38,8 +42,11 @@ _SUMMARY_GROUPS = (
 _TWO_AND_ONE = (
     (TWO_THREADS, ONE_THREAD),
     (OPENCV_POOL, OPENCV_ONE_THREAD),
+    (TWO_WORKERS, ONE_WORKER),
+    (OPENCV_WORKERS, OPENCV_WORKER),
     (ARITHMETIC_TWO, ARITHMETIC_ONE),
 )
+_YARDSTICKS = (ARITHMETIC_TWO, ARITHMETIC_ONE)  # compared with each other alone
 
 
 def ours_of(contenders: Sequence[str]) -> str | None:
@@ -66,7 +73,7 @@ def _contender_rows(runs: Runs, groups: dict[str, list[str]]) -> Iterable[Sequen
         ours = ours_of(contenders)
         if ours is None:
             continue
-        others = [name for name in contenders if name != ours]
+        others = [name for name in contenders if name not in (ours, *_YARDSTICKS)]
         own = duration(runs.seconds(group, ours))
         if not others:
             yield operation, image, own, "", "", ""
@@ -125,7 +132,7 @@ def batch_table(runs: Runs) -> str:
     for group, contenders in runs.groups("batch").items():
         ours = ours_of(contenders)
         for contender in contenders:
-            if contender in (ARITHMETIC_TWO, ARITHMETIC_ONE):
+            if contender in _YARDSTICKS:
                 continue
             info, seconds = runs.info(group, contender), runs.seconds(group, contender)
             ratios = runs.ratios(group, ours, contender) if ours else []
@@ -146,7 +153,7 @@ def threads_table(runs: Runs) -> str:
     head = ["operation", "on", "whose", "2 threads over 1, medians", "least disturbed rounds"]
     rows = [
         (*split(group), two.partition(",")[0], *(span(ratios, times) for ratios in found))
-        for group in runs.groups("batch")
+        for group in (*runs.groups("batch"), *runs.groups("adapters"))
         for two, one in _TWO_AND_ONE
         if all(found := (runs.ratios(group, two, one), runs.least_ratios(group, two, one)))
     ]

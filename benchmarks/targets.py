@@ -16,7 +16,7 @@ OPENCV_POOL, OPENCV_ONE_THREAD = "OpenCV pool, 2 threads", "OpenCV pool, 1 threa
 ONE_THREAD, TWO_THREADS = f"{OURS}, 1 thread", f"{OURS}, 2 threads"
 KERAS = "Keras"
 PYDICOM = "pydicom"
-OPENCV_WORKERS = "OpenCV, 2 workers"
+OPENCV_WORKERS, OPENCV_WORKER = "OpenCV, 2 workers", "OpenCV, 1 worker"
 ONE_WORKER, TWO_WORKERS = f"{OURS}, 1 worker", f"{OURS}, 2 workers"
 MIB = 2**20
 

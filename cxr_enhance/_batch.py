@@ -121,8 +121,9 @@ def _enhance_stack(images: Image, params: EnhanceParams, threads: int, out: obje
     count, height, width = images.shape[:3]
     dtype = images.dtype.newbyteorder("=")
     shape = (count, *result_shape(images.shape[1:], params))
-    result: Image = np.empty(shape, dtype)
-    if out is not None:
+    if out is None:
+        result: Image = np.empty(shape, dtype)
+    else:
         result = check_out(out, shape, dtype, images)
     plan = plan_of((height, width), dtype, params)
     stack = images[..., 0] if images.shape[3:] == (1,) else images

@@ -79,8 +79,9 @@ def enhance(
     src = as_kernel_input(check_image(image))
     shape = result_shape(src.shape, params)
     plan = plan_of(src.shape, src.dtype, params)
-    result = np.empty(shape, src.dtype)
-    if out is not None:
+    if out is None:
+        result: Image = np.empty(shape, src.dtype)
+    else:
         result = check_out(out, shape, src.dtype, image)
     height, width = src.shape[:2]
     channels = src.size // (height * width)

@@ -16,13 +16,15 @@
 #               phases: for a GPU (on one without TensorFlow's support, set KERAS_BACKEND=jax)
 #   report      one page of all runs, with overlays
 # Settings: CXR_STUDY_RUNS (folder of the runs, default study-runs), CXR_STUDY_SEEDS ("1 2 3"),
-# CXR_STUDY_EPOCHS (10), CXR_STUDY_CELLS ("BACKBONE TASK ARM" lines: those of grid to run).
+# CXR_STUDY_ARMS ("raw enhanced bold"), CXR_STUDY_EPOCHS (10), CXR_STUDY_CELLS (lines of
+# "BACKBONE TASK ARM": those of grid to run).
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
 data=$(cd "${CXR_STUDY_DATA:?must name the folder that holds cxr3 and external}" && pwd)
 mkdir -p "${CXR_STUDY_RUNS:=study-runs}"
 work=$(cd "$CXR_STUDY_RUNS" && pwd)
 seeds=${CXR_STUDY_SEEDS:-1 2 3}
+arms=${CXR_STUDY_ARMS:-raw enhanced bold}
 epochs=${CXR_STUDY_EPOCHS:-10}
 export TF_CPP_MIN_LOG_LEVEL=2
 cd "$here"
@@ -66,7 +68,7 @@ stage_prepare() {
 stage_arms() {
   local seed name
   for seed in $seeds; do
-    for name in raw enhanced bold; do
+    for name in $arms; do
       settings_of "$name"
       run "arms/$name-$seed" "$data/cxr3/manifest.csv" "$work/external.csv" -- \
         "${small[@]}" --epochs-head "$epochs" --seed "$seed" "${arm[@]}"
