@@ -138,6 +138,11 @@ stage_report() {
   cxr-models report "${runs[@]}" --out "$work/report.html" --explain
 }
 
-for stage in "${@:-prepare arms sources paths throughput collect}"; do
-  for one in $stage; do "stage_$one"; done
+[ $# -gt 0 ] || set -- prepare arms sources paths throughput collect
+for stage in "$@"; do
+  declare -F "stage_$stage" >/dev/null || {
+    echo "STAGE must be one of those listed at the head of $0; got '$stage'." >&2
+    exit 2
+  }
 done
+for stage in "$@"; do "stage_$stage"; done

@@ -1,0 +1,156 @@
+"""The study's results: what is published of a run, how arms are compared, which cells are empty."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from benchmarks.study import collect, prepare, tables
+from cxr_models import RunConfig
+from cxr_models.evaluation import evaluate, stored_sets, write_evaluation
+from cxr_models.judging import Method
+from cxr_models.manifest import SPLITS, Record
+from cxr_models.metrics import ImageStatistics
+from cxr_models.predictions import write_predictions
+from cxr_models.run_folder import RunFolder
+from tests.cxr_models.predicted import make_predictions
+
+SETTINGS = {
+    "raw": RunConfig().with_setting("data.enhance", None),
+    "enhanced": RunConfig(),
+    "bold": RunConfig().with_setting("data.enhance.clip_limit", 6.0),
+}
+FACTS = {"split_root": "/home/somebody/images", "weights": "none", "split_sha256": "s"}
+
+
+def write_run(folder, config, rng):
+    """Leave in `folder` what training and evaluation leave."""
+    config = config.with_setting("model.weights", "none").with_setting("data.cache_dir", "/home/me")
+    run = RunFolder(path=folder)
+    run.begin(config, FACTS)
+    row = {"phase": "scratch", "epoch": 0, "learning_rate": 1e-3, "seconds": 5.0}
+    run.write_history([{**row, "loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}])
+    sets = [make_predictions(rng, name=name) for name in ("train", "val", "test", "external")]
+    (folder / "evaluation").mkdir()
+    for one in sets:
+        name = "external-external" if one.kind == "external" else one.name
+        write_predictions(folder / "evaluation" / f"{name}.csv", one)
+    write_evaluation(folder, evaluate(folder.name, sets, Method(draws=100)))
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """Give the folder of a study's runs; not to be written to."""
+    folder = tmp_path_factory.mktemp("work")
+    rng = np.random.default_rng(0)
+    for seed in (1, 2):
+        for arm, config in SETTINGS.items():
+            write_run(folder / "arms" / f"{arm}-{seed}", config, rng)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(work, tmp_path_factory):
+    """Give what was collected of it."""
+    folder = tmp_path_factory.mktemp("results")
+    collect.main(work, folder)
+    return folder
+
+
+@pytest.fixture
+def study(results):
+    return tables.Study(results)
+
+
+def test_what_is_published_names_no_file_folder_or_patient(results, work):
+    written = sorted(results.iterdir())
+    assert [path.stem for path in written] == [
+        *(f"arms-{arm}-{seed}" for arm in ("bold", "enhanced", "raw") for seed in (1, 2)),
+        "comparisons",
+        "throughput",
+    ]
+    for path in written:
+        text = path.read_text()
+        for secret in (".png", "/home", "/images", "test-0", str(work)):
+            assert secret not in text
+
+
+def test_arms_are_compared_on_the_mean_of_their_seeds(study, work):
+    told = next(c for c in study["comparisons"] if (c["arm"], c["set"]) == ("enhanced", "test"))
+    accuracies = {
+        arm: [
+            np.mean(test.logits.argmax(axis=1) == test.outcomes().targets)
+            for seed in (1, 2)
+            for test in stored_sets(work / "arms" / f"{arm}-{seed}")
+            if test.name == "test"
+        ]
+        for arm in ("raw", "enhanced")
+    }
+    means = {arm: np.mean(values) for arm, values in accuracies.items()}
+    accuracy = told["accuracy"]
+    assert accuracy["raw"]["value"] == pytest.approx(means["raw"], abs=1e-12)
+    assert accuracy["arm"]["value"] == pytest.approx(means["enhanced"], abs=1e-12)
+    difference = accuracy["difference"]
+    assert difference["value"] == pytest.approx(means["enhanced"] - means["raw"], abs=1e-12)
+    assert difference["interval"][0] < difference["value"] < difference["interval"][1]
+    assert told["seeds"]["2"]["accuracy"] == [accuracies[arm][1] for arm in ("enhanced", "raw")]
+
+
+def test_a_seed_that_one_arm_lacks_is_left_out_of_the_comparison(work, tmp_path):
+    shutil.copytree(work, tmp_path / "work")
+    (tmp_path / "work" / "arms" / "bold-2" / "evaluation" / "evaluation.json").unlink()
+    told = {c["arm"]: c["seeds"] for c in collect.arms_compared(tmp_path / "work")}
+    assert {arm: list(seeds) for arm, seeds in told.items()} == {"enhanced": [1, 2], "bold": [1]}
+
+
+def test_the_mean_of_equal_runs_is_each_of_them(rng):
+    outcomes = make_predictions(rng).outcomes()
+    one, counts = ImageStatistics(outcomes), np.ones((1, 30))
+    mean = collect.MeanOfRuns([one, one])
+    assert mean.num_patients == 30
+    for name, value in one(counts).items():
+        np.testing.assert_allclose(mean(counts)[name], value, rtol=1e-15)
+
+
+def test_cells_that_were_not_run_stand_empty_with_their_command(study):
+    rows = tables.grid_table(study).splitlines()[2:]
+    assert len(rows) == 12
+    assert [row for row in rows if "not run here" not in row] == [
+        row for row in rows if "NASNetMobile | three classes" in row
+    ]
+    command = tables.grid_commands(study)
+    assert command.count("\n") == 11  # ten cells, and the fence
+    assert "nasnet_mobile multiclass" not in command
+    assert "inception_resnet_v2 binary enhanced" in command
+
+
+def test_arms_are_written_seed_by_seed(study):
+    first = study["comparisons"][0]["seeds"]
+    rows = tables.arms_table(study).splitlines()
+    row = next(row for row in rows if row.startswith("| test | enhanced |"))
+    assert ", ".join(f"{seed['accuracy'][0]:.3f}" for seed in first.values()) in row
+
+
+def test_a_result_that_is_missing_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"must hold comparisons\.json; they lack it"):
+        tables.arms_table(tables.Study(tmp_path))
+
+
+def test_the_small_split_takes_labels_in_turn():
+    records = [
+        Record(file=f"{part}{label}{i}", label=label, split=part)
+        for part in SPLITS
+        for label in "abc"
+        for i in range(200)
+    ]
+    made = prepare.small(records)
+    assert [sum(r.split == part for r in made) for part in SPLITS] == [320, 64, 64]
+    assert "".join(r.label for r in made[:6]) == "abcabc"
+
+
+def test_a_stored_study_is_json_of_numbers_and_words(results):
+    told = json.loads((results / "arms-raw-1.json").read_text())
+    assert told["config"]["data"]["cache_dir"] is None
+    assert "split_root" not in told["run"]
+    assert "curves" not in told["evaluation"]["sets"]["test"]
