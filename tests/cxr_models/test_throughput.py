@@ -1,4 +1,5 @@
 import itertools
+import json
 import time
 
 import numpy as np
@@ -28,7 +29,7 @@ def test_too_few_batches_are_an_error():
         measure(itertools.islice(slow_batches(0), 3), 5)
 
 
-def test_the_command_prints_images_a_second(tmp_path, capsys):
+def test_the_command_prints_images_a_second(tmp_path, capsys, monkeypatch):
     pytest.importorskip("tensorflow", reason="tensorflow is not installed")
     from cxr_models import Record
     from cxr_models.cli import main
@@ -41,3 +42,12 @@ def test_the_command_prints_images_a_second(tmp_path, capsys):
     sizes = ["--batch-size", "2", "--image-size", "32", "32", "--batches", "3"]
     assert main(["bench-pipeline", str(tmp_path / "split.csv"), *sizes]) == 0
     assert "images/s over 3 batches" in capsys.readouterr().out
+
+    # A model that takes no time is fed faster from memory than from files, and always waits.
+    monkeypatch.setattr("cxr_models.cli._bench._training_step", lambda *_: lambda batch: None)
+    sizes += ["--backbone", "nasnet_mobile", "--json"]
+    assert main(["bench-pipeline", str(tmp_path / "split.csv"), *sizes]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["batches"], told["batch_size"]) == (3, 2)
+    assert told["from_memory"] > told["images_per_second"]
+    assert told["waiting_share"] > 0.5
