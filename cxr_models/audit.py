@@ -101,8 +101,13 @@ def audit(
     for name in SHORTCUTS:
         told[name] = _shortcut(views[name], labels, parts, patients, method)
     sources = np.array([record.source for record in records])
-    told["source"] = _source(views["thumbnail"], sources, parts, patients, method)
-    told["label_from_source"] = _label_from_source(labels, sources, parts, patients, method)
+    stated = _Parts(*(rows & (sources != "") for rows in parts))
+    reason = _why_no_sources(sources, stated)
+    if reason:
+        told |= {"source": _unjudged(reason), "label_from_source": _unjudged(reason)}
+        return told
+    told["source"] = _source(views["thumbnail"], sources, stated, patients, method)
+    told["label_from_source"] = _label_from_source(labels, sources, stated, patients, method)
     return told
 
 
@@ -239,14 +244,10 @@ def _majority(
 def _source(
     view: npt.NDArray[np.float32],
     sources: npt.NDArray[Any],
-    parts: _Parts,
+    stated: _Parts,
     patients: npt.NDArray[Any],
     method: Method,
 ) -> dict[str, Any]:
-    stated = _Parts(*(rows & (sources != "") for rows in parts))
-    reason = _why_no_sources(sources, stated)
-    if reason:
-        return _unjudged(reason)
     told = _shortcut(view, sources, stated, patients, method)
     commonest = _commonest(sources[stated.train])
     return {
@@ -259,14 +260,10 @@ def _source(
 def _label_from_source(
     labels: npt.NDArray[Any],
     sources: npt.NDArray[Any],
-    parts: _Parts,
+    stated: _Parts,
     patients: npt.NDArray[Any],
     method: Method,
 ) -> dict[str, Any]:
-    stated = _Parts(*(rows & (sources != "") for rows in parts))
-    reason = _why_no_sources(sources, stated)
-    if reason:
-        return _unjudged(reason)
     of_source = {
         source: _commonest(labels[stated.train & (sources == source)])
         for source in set(sources[stated.train])

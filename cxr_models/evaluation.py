@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,15 @@ from cxr_models.manifest import SPLITS, read_manifest
 from cxr_models.predictions import (
     Origin,
     Predictions,
-    check_labels,
     read_origin,
     read_predictions,
     targets_of_labels,
+    unknown_labels,
     write_predictions,
 )
 from cxr_models.run_folder import RunFolder
 from cxr_models.splits import records_hash
+from cxr_models.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +85,15 @@ def read_externals(
                 f"`--external` must name sets of different names, none of them "
                 f"{', '.join(SPLITS)}; got {name} for {str(path)!r}. Rename the file."
             )
-        check_labels(read.records, run.labels, str(path))
+        unknown = unknown_labels(read.records, run.labels)
+        if unknown:
+            known, words = ",".join(run.labels), map(shlex.quote, (str(path.parent), str(path)))
+            raise ValueError(
+                f"`--external` must hold labels that the run knows ({known}); got "
+                f"{', '.join(unknown)} in {str(path)!r}. They are left out by\n  cxr-models index "
+                f"{' --csv '.join(words)} --out NEW.csv --labels {shlex.quote(known)}\nand renamed "
+                f"with {','.join(f'{name}=LABEL' for name in unknown)} added to its --labels."
+            )
         seen = [file for file in read.paths() if os.path.realpath(file) in used]
         if seen:
             raise ValueError(
@@ -134,7 +144,7 @@ def predict_sets(
     model: Any = None
     sets = []
     for name, kind, manifest in wanted:
-        path = _table(run, name, kind)
+        path = evaluation_folder(run) / _table_name(name, kind)
         origin = _origin(run, manifest)
         if read_origin(path) == origin:
             kept = read_predictions(path)
@@ -168,11 +178,13 @@ def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
     Raises
     ------
     ValueError
-        If there are none, some were changed, or they are of other weights than the run's.
+        If there are none, some were changed, one is not the set its name says, or they are not all
+        of the run's weights and settings.
     OSError
         If a file cannot be read.
     """
     folder = RunFolder(path=Path(path))
+    folder.check_confined()
     tables = [folder.path / _FOLDER / f"{part}.csv" for part in SPLITS]
     tables = [table for table in tables if table.is_file()]
     tables += sorted((folder.path / _FOLDER).glob("external-*.csv"))
@@ -182,14 +194,24 @@ def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
             "leaving out --from-predictions."
         )
     sets = [read_predictions(table) for table in tables]
-    hashes = {one.origin.weights_sha256 for one in sets}
+    first = sets[0]
+    weights, config = first.origin.weights_sha256, first.origin.config_sha256
     if folder.best_weights.is_file():  # which need not be where predictions are judged
-        hashes.add(file_sha256(folder.best_weights))
-    if len(hashes) > 1:
-        raise ValueError(
-            f"`RUN` must hold predictions of its own weights; got {str(path)!r}, whose weights "
-            "have changed since. Predict again by leaving out --from-predictions."
-        )
+        weights = file_sha256(folder.best_weights)
+    for table, one in zip(tables, sets, strict=True):
+        if table.name != _table_name(one.name, one.kind):
+            raise ValueError(
+                f"`{table.name}` must hold the set its name says; got {str(table)!r}, which holds "
+                f"{one.name}. Delete it, and evaluate the run again."
+            )
+        changed = "weights" if one.origin.weights_sha256 != weights else "settings"
+        same = (one.origin.config_sha256, one.class_names, one.labels)
+        if changed == "weights" or same != (config, first.class_names, first.labels):
+            raise ValueError(
+                f"`RUN` must hold predictions of its own weights and settings; got {str(table)!r}, "
+                f"whose {changed} have changed since. Predict {one.name} again by leaving out "
+                "--from-predictions, or delete that file."
+            )
     return sets
 
 
@@ -222,12 +244,7 @@ def write_evaluation(path: str | os.PathLike[str], evaluation: Mapping[str, Any]
 
 def write_json(path: Path, told: Mapping[str, Any]) -> None:
     """Write one JSON object, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(told, allow_nan=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, json.dumps(told, allow_nan=False) + "\n")
 
 
 def accuracy_of(
@@ -271,9 +288,8 @@ def accuracy_of(
     return int((logits.argmax(axis=1) == targets).sum()), len(targets)
 
 
-def _table(run: FinishedRun, name: str, kind: Kind) -> Path:
-    file = f"external-{name}.csv" if kind == "external" else f"{name}.csv"
-    return evaluation_folder(run) / file
+def _table_name(name: str, kind: Kind) -> str:
+    return f"external-{name}.csv" if kind == "external" else f"{name}.csv"
 
 
 def _origin(run: FinishedRun, manifest: Manifest) -> Origin:

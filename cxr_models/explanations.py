@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Images = npt.NDArray[np.uint8]
 
 _LONG_SIDE = 768  # of overlays, in pixels
+_LONGEST_NAME = 50  # letters of a class in a file's name, which may take 4 bytes each
 
 
 class Explanations:
@@ -74,19 +76,47 @@ class Explanations:
         OSError
             If a mean cannot be written.
         """
-        written = []
+        written: list[Path] = []
         for name, count, maps, images in zip(
             self._names, self._counts, self._maps, self._images, strict=True
         ):
             if count:
-                image = shown(np.rint(images / count).astype(np.uint8))
-                scale = max(1, 256 // max(image.shape[:2]))
-                large = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
-                plain = re.sub(r"[^\w.-]+", "_", name)
-                path = self._folder / f"mean-{plain}.png"
-                cxr_enhance.write_image(path, overlay(large, (maps / count).astype(np.float32)))
+                path = self._folder / f"mean-{_as_file_name(name, written)}.png"
+                cxr_enhance.write_image(path, mean_overlay(images / count, maps / count))
                 written.append(path)
         return written
+
+
+def mean_overlay(image: Any, heat: Any) -> Images:
+    """Lay a mean map over the mean of the images as the network takes them, both large enough.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, C)
+        Values 0..255.
+    heat : ndarray of shape (h, w)
+        Values 0..1.
+
+    Returns
+    -------
+    ndarray of shape (n * H, n * W, 3), dtype uint8
+        RGB; n is 1 for images of more than 128 pixels.
+    """
+    seen = shown(np.rint(image).astype(np.uint8))
+    scale = max(1, 256 // max(seen.shape[:2]))
+    large = np.repeat(np.repeat(seen, scale, axis=0), scale, axis=1)
+    return overlay(large, np.minimum(heat, 1).astype(np.float32))
+
+
+def _as_file_name(name: str, taken: Sequence[Path]) -> str:
+    """Return a class as part of a file's name, told apart from those that look the same as such."""
+    plain = re.sub(r"[^\w.-]+", "_", name)[:_LONGEST_NAME]
+    used = {path.name.casefold() for path in taken}
+    numbers = itertools.count(2)
+    said = plain
+    while f"mean-{said}.png".casefold() in used:
+        said = f"{plain}-{next(numbers)}"
+    return said
 
 
 def shown(image: Any) -> Images:

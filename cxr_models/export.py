@@ -35,6 +35,7 @@ METADATA = "metadata.json"
 _SUFFIXES = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
 _ONNX_KEY = "cxr_models"
 _OPSET = 18
+_MOST_METADATA = 1 << 20  # bytes; an archive can claim any number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +243,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
         text = next((entry.value for entry in held if entry.key == _ONNX_KEY), None)
     elif path.is_file() and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            text = archive.read(METADATA) if METADATA in archive.namelist() else None
+            if METADATA in archive.namelist():
+                told = archive.getinfo(METADATA)
+                text = archive.read(told) if told.file_size <= _MOST_METADATA else None
     if text is None:
         raise ValueError(
             f"`path` must be a model that cxr-models export wrote; got {str(path)!r}, which holds "
@@ -294,7 +297,12 @@ def _write_keras(model: keras.Model, path: Path, metadata: str) -> None:
 
 
 def _write_saved_model(model: keras.Model, path: Path, metadata: str) -> None:
-    model.export(path, format="tf_saved_model", verbose=False)
+    import tensorflow as tf
+
+    try:
+        model.export(path, format="tf_saved_model", verbose=False)
+    except tf.errors.OpError as error:  # TensorFlow's words for a full disk, for one
+        raise OSError(f"The SavedModel cannot be written: {error.message[-200:]}") from error
     extra = path / "assets.extra"  # TensorFlow's name for what is not its own
     extra.mkdir()
     (extra / METADATA).write_text(metadata, encoding="utf-8")

@@ -91,7 +91,8 @@ def read_run(
     Raises
     ------
     ValueError
-        If the folder is none of a run that has ended, or the split is another one.
+        If the folder is none of a run that has ended, one of its files is a link to elsewhere, or
+        the split is another one.
     OSError
         If a file cannot be read.
     """
@@ -102,6 +103,7 @@ def read_run(
             f"`RUN` must be the folder of a run; got {str(path)!r}, which lacks config.json or "
             "run.json. Make one with: cxr-models train."
         )
+    folder.check_confined()
     if not folder.best_weights.is_file():
         raise ValueError(
             f"`RUN` must be a run that has ended; got {str(path)!r}, which lacks "
@@ -109,7 +111,7 @@ def read_run(
         )
     try:
         facts = json.loads(facts_file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ValueError(f"`run.json` must be JSON; got {str(facts_file)!r}: {error}.") from error
     missing = [name for name in _FACTS if not isinstance(facts, dict) or name not in facts]
     if missing:
@@ -117,13 +119,25 @@ def read_run(
             f"`run.json` must tell {', '.join(_FACTS)}; got {str(facts_file)!r} without "
             f"{', '.join(missing)}."
         )
-    config = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
+    try:
+        config = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`config.json` must hold a run's settings; got {str(config_file)!r}: {error}"
+        ) from error
+    records = _split_of(folder, facts, split)
+    if facts["class_names"] != list(records.class_names()):
+        raise ValueError(
+            f"`class_names` must be the labels of the run's split, "
+            f"{', '.join(records.class_names())}; got {facts['class_names']!r} in "
+            f"{str(facts_file)!r}."
+        )
     return FinishedRun(
         folder=folder,
         # Its cache lies outside the folder: whoever made the run does not say where we write.
         config=dataclasses.replace(config, data=dataclasses.replace(config.data, cache_dir=None)),
-        labels=tuple(facts["class_names"]),
-        split=_split_of(folder, facts, split),
+        labels=records.class_names(),
+        split=records,
         weights_sha256=file_sha256(folder.best_weights),
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import keras
 import numpy as np
-import tensorflow as tf
 
 from cxr_models.classifier import build_classifier
+from cxr_models.pipeline import plain_errors
 
 if TYPE_CHECKING:
     import os
@@ -44,7 +46,10 @@ def load_classifier(
     # Built bare, then filled: the run's own weights are all it needs.
     model = build_classifier(config.with_setting("model.weights", "none"), num_labels)
     try:
-        model.load_weights(weights)
+        with warnings.catch_warnings():  # one for every layer of another model, then the error
+            warnings.filterwarnings("ignore", message="Skipping nested container")
+            _check_confined(weights)
+            model.load_weights(weights)
     except FileNotFoundError:
         raise
     except (ValueError, KeyError, OSError) as error:  # h5py's does not name the file
@@ -53,6 +58,24 @@ def load_classifier(
             f"`weights` must be those of a run with these settings; got {str(weights)!r}: {reason}"
         ) from error
     return model
+
+
+def _check_confined(weights: str | os.PathLike[str]) -> None:
+    """Raise if a file of weights has contents elsewhere; not every Keras sees to it."""
+    with h5py.File(weights) as file:
+        groups, seen = [file], set()
+        while groups:
+            group = groups.pop()
+            for name in group:
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise ValueError(f"{name} in it is a link.")
+                item = group[name]
+                address = h5py.h5o.get_info(item.id).addr
+                if isinstance(item, h5py.Group) and address not in seen:
+                    groups.append(item)
+                elif isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
+                    raise ValueError(f"{name} in it lies in another file.")
+                seen.add(address)
 
 
 def logits_model(model: keras.Model) -> keras.Model:
@@ -85,13 +108,17 @@ def predict_logits(model: keras.Model, batches: Any) -> npt.NDArray[np.float64]:
     Raises
     ------
     ValueError
-        If an image of a dataset cannot be read.
+        If a file of a dataset holds no image, or the model gives no numbers.
+    OSError
+        If a file of a dataset cannot be read.
     """
-    try:
+    with plain_errors():
         logits = np.asarray(model.predict(batches, verbose=0), np.float64)
-    except tf.errors.OpError as error:  # of an image that cannot be read; its words name the file
-        reason = next((line for line in error.message.splitlines() if "Error: " in line), "")
-        raise ValueError(reason.partition("Error: ")[2] or error.message) from error
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "`RUN` must give finite logits; got others. Weights that are no numbers come from a "
+            "training that diverged: lower its learning rate."
+        )
     if logits.shape[1] == 1:
         return np.concatenate([np.zeros_like(logits), logits], axis=1)
     return logits

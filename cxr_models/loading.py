@@ -18,6 +18,7 @@ import numpy as np
 
 import cxr_enhance
 from cxr_models.cpu import usable_cpus
+from cxr_models.whole_files import replaces_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -155,20 +156,15 @@ def cached_images(
     path = folder / f"images-{cache_key(config, paths)}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{path.name}.{os.getpid()}.tmp"
         load = ImageLoader(config)
-        try:
-            images = np.lib.format.open_memmap(
-                temporary, mode="w+", dtype=np.uint8, shape=(len(paths), *load.shape)
-            )
+        shape = (len(paths), *load.shape)
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        # Written and not mapped: a full disk is an error then, and not the end of the process.
+        with replaces_whole(path) as temporary, temporary.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(paths), _CHUNK):
                 part = paths[start : start + _CHUNK]
-                images[start : start + len(part)] = load(part)
+                file.write(load(part).data)
                 if progress is not None:
                     progress(len(part))
-            images.flush()
-            del images
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models.whole_files import replaces_whole
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -208,21 +210,15 @@ def write_rows(
     comment: str = "",
 ) -> None:
     """Write dictionaries as a CSV that appears whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            if comment:
-                file.write(f"# {comment}\n")
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-        temporary.replace(path)
-    except OSError as error:
-        error.filename, error.filename2 = str(path), None  # not the name nobody asked for
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replaces_whole(Path(path)) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        if comment:
+            file.write(f"# {comment}\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def check_files_differ(records: Iterable[Record]) -> None:

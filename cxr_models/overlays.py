@@ -1,27 +1,39 @@
-"""Grad-CAM overlays of the images that a report of a run shows, kept beside its evaluation."""
+"""Grad-CAM for the report of a run, kept beside its evaluation: of images shown, and means."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 import cxr_enhance
-from cxr_models.explain import GradCam, normalised, overlay
+from cxr_models.explain import GradCam, mean_maps, normalised, overlay
+from cxr_models.explanations import mean_overlay
 from cxr_models.finished_run import read_run
 from cxr_models.inference import load_classifier
 from cxr_models.loading import ImageLoader
-from cxr_models.report.choices import pictured
-from cxr_models.report.thumbnails import overlay_path, thumbnail
+from cxr_models.report.choices import averaged, pictured
+from cxr_models.report.thumbnails import mean_path, overlay_path, thumbnail
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cxr_models.finished_run import FinishedRun
     from cxr_models.report import Results
 
 _BATCH = 16
 
 
-def draw_overlays(results: Results) -> int:
-    """Draw where a run looked for what it said of the images its report shows.
+class Drawn(NamedTuple):
+    """How many overlays of images and how many mean maps were drawn."""
+
+    overlays: int
+    means: int
+
+
+def draw_overlays(results: Results) -> Drawn:
+    """Draw where a run looked: for what it said of the images its report shows, and on average.
 
     Parameters
     ----------
@@ -30,8 +42,8 @@ def draw_overlays(results: Results) -> int:
 
     Returns
     -------
-    int
-        How many were drawn; those that lie there already are not drawn again.
+    Drawn
+        What was drawn; what lies there already is not drawn again.
 
     Raises
     ------
@@ -39,23 +51,66 @@ def draw_overlays(results: Results) -> int:
         If the run has not ended, or a file holds no image.
     OSError
         If a file cannot be read or written.
+
+    Notes
+    -----
+    The mean of a class is that of the maps of some of its images, each scaled to a highest value
+    of 1, over the mean of the images as the network takes them. The maps are those for the true
+    class, whatever was said.
     """
-    missing = [
+    look = _Look(results)
+    images = [
         one for one in pictured(results) if not overlay_path(results, one[0], one[1]).is_file()
     ]
-    if not missing:
-        return 0
-    run = read_run(results.path)
-    cam = GradCam(load_classifier(run.config, len(run.labels), run.folder.best_weights))
-    load = ImageLoader(run.config.data)
-    results.overlays.mkdir(exist_ok=True)
-    said_of = {name: predictions.outcomes().said for name, predictions in results.sets.items()}
-    for start in range(0, len(missing), _BATCH):
-        part = missing[start : start + _BATCH]
-        paths = [results.sets[name].manifest.paths()[row] for name, row in part]
-        said = np.array([said_of[name][row] for name, row in part])
-        maps = normalised(cam(load(paths), said))
-        for (name, row), path, heat in zip(part, paths, maps, strict=True):
-            drawn = overlay(thumbnail(path), heat)
-            cxr_enhance.write_image(overlay_path(results, name, row), drawn)
-    return len(missing)
+    for name in dict.fromkeys(name for name, _ in images):
+        rows = [row for one, row in images if one == name]
+        said = results.sets[name].outcomes().said[rows]
+        for row, path, _, heat in look(name, rows, said):
+            target = overlay_path(results, name, row)
+            cxr_enhance.write_image(target, overlay(thumbnail(path), heat))
+    means = [
+        (name, place, rows)
+        for name in results.judged
+        for place, rows in averaged(results, name).items()
+        if not mean_path(results, name, place).is_file()
+    ]
+    for name, place, rows in means:
+        seen = list(look(name, rows, np.full(len(rows), place)))
+        maps = np.stack([heat for _, _, _, heat in seen])
+        heat = mean_maps(maps, np.zeros(len(rows), np.int64), 1).means[0]
+        image = np.mean([image for _, _, image, _ in seen], axis=0)
+        cxr_enhance.write_image(mean_path(results, name, place), mean_overlay(image, heat))
+    return Drawn(len(images), len(means))
+
+
+class _Look:
+    """Gives maps of images; loads the run when it is first asked."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+
+    def __call__(
+        self, name: str, rows: Sequence[int], classes: Any
+    ) -> Iterator[tuple[int, str, Any, Any]]:
+        """Yield row, path, image as the network takes it, and scaled map for the class asked."""
+        paths = self._results.sets[name].manifest.paths()
+        for start in range(0, len(rows), _BATCH):
+            part = rows[start : start + _BATCH]
+            of_part = [paths[row] for row in part]
+            images = self._load(of_part)
+            maps = normalised(self._cam(images, classes[start : start + _BATCH]))
+            yield from zip(part, of_part, images, maps, strict=True)
+
+    @functools.cached_property
+    def _run(self) -> FinishedRun:
+        return read_run(self._results.path)
+
+    @functools.cached_property
+    def _load(self) -> ImageLoader:
+        return ImageLoader(self._run.config.data)
+
+    @functools.cached_property
+    def _cam(self) -> GradCam:
+        run = self._run
+        self._results.overlays.mkdir(exist_ok=True)
+        return GradCam(load_classifier(run.config, len(run.labels), run.folder.best_weights))

@@ -6,6 +6,8 @@ them; what leaves here is uint8, a quarter of the bytes.
 
 from __future__ import annotations
 
+import ast
+import builtins
 import contextlib
 import re
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     Targets = npt.NDArray[np.int32]
 
+_PASSED_ON = (OSError, ValueError, TypeError, ImportError, MemoryError)  # of reading an image
 _AHEAD = 4  # batches read at once, and kept ready
 
 
@@ -81,15 +84,27 @@ def image_source(config: DataConfig, paths: Sequence[str]) -> Callable[[Any], An
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raise what reading an image raised, in its words, in place of TensorFlow's account of it."""
+    """Raise what reading an image raised, as it was, in place of TensorFlow's account of it."""
     try:
         yield
-    except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
-        told = re.search(r"(ValueError|TypeError|\w*Error): (.+)", error.message or "")
-        if told is None:
+    except tf.errors.OpError as error:
+        raised = _told_by(error.message or "")
+        if raised is None:
             raise
-        kind = ValueError if told[1] in ("ValueError", "TypeError") else OSError
-        raise kind(told[2]) from error
+        raise raised from error
+
+
+def _told_by(account: str) -> Exception | None:
+    """Return the exception that TensorFlow tells of: its kind, its words, its number and file."""
+    for name, words in re.findall(r"\b(\w+Error): (.+)", account):
+        named = getattr(builtins, name, type(None))
+        kind = next((kind for kind in _PASSED_ON if issubclass(named, kind)), None)
+        numbered = re.fullmatch(r"""\[Errno (\d+)\] (.+?): ('.+'|".+")""", words)
+        if kind is OSError and numbered:
+            return OSError(int(numbered[1]), numbered[2], ast.literal_eval(numbered[3]))
+        if kind is not None:
+            return kind(words)
+    return None
 
 
 def evaluation_batches(

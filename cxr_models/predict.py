@@ -198,22 +198,11 @@ def predict(
     ------
     Row
         In order, one for each file.
-
-    Raises
-    ------
-    ValueError
-        If the model gives no numbers.
     """
     for batch in batches:
         probabilities = np.empty((0, 0))
         if len(batch.images):
-            logits = logits_of(batch.images)
-            if not np.isfinite(logits).all():
-                raise ValueError(
-                    "`RUN` must give finite numbers; got others. Weights that are no numbers come "
-                    "from a training that diverged: lower its learning rate."
-                )
-            probabilities = softmax(logits, temperature)
+            probabilities = softmax(logits_of(batch.images), temperature)
             if watch is not None:
                 watch(batch, probabilities)
         rows = iter(probabilities.tolist())
@@ -281,12 +270,13 @@ def _files_under(folder: str) -> list[str]:
 
 
 def _is_image(path: str) -> bool:
-    if os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES:
+    suffixed = os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+    if not os.path.isfile(path):  # a pipe would be waited for; a link to nothing is told in its row
+        return suffixed and not os.path.exists(path)
+    if suffixed:
         return True
     place, mark = _DICOM_MARK
     try:
-        if not os.path.isfile(path):
-            return False
         with open(path, "rb") as file:
             return file.read(place + len(mark))[place:] == mark
     except OSError:

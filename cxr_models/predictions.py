@@ -23,6 +23,7 @@ from cxr_models.calibration import softmax
 from cxr_models.grouping import components
 from cxr_models.manifest import Manifest, Record
 from cxr_models.metrics import Outcomes
+from cxr_models.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,12 @@ class Predictions:
         records = self.manifest.records
         if not records:
             raise ValueError(f"`{self.name}` must hold at least one image; got none.")
-        check_labels(records, self.labels, self.name)
+        unknown = unknown_labels(records, self.labels)
+        if unknown:
+            raise ValueError(
+                f"`label` must be one that the run knows ({', '.join(self.labels)}); got "
+                f"{', '.join(unknown)} in {self.name}."
+            )
         shape = (len(records), len(self.class_names))
         for name in ("logits", "probabilities"):
             values = getattr(self, name)
@@ -144,15 +150,9 @@ class Predictions:
         )
 
 
-def check_labels(records: Sequence[Record], labels: Sequence[str], name: str) -> None:
-    """Raise if a label of `records` is none the run knows."""
-    unknown = sorted({record.label for record in records} - set(labels))
-    if unknown:
-        raise ValueError(
-            f"`label` must be one that the run knows ({', '.join(labels)}); got "
-            f"{', '.join(unknown)} in {name}. Rename them or leave them out with: cxr-models index "
-            f"--labels {','.join(labels)},{unknown[0]}=LABEL."
-        )
+def unknown_labels(records: Sequence[Record], labels: Sequence[str]) -> list[str]:
+    """Return the labels of `records` that are none of `labels`, sorted."""
+    return sorted({record.label for record in records} - set(labels))
 
 
 def targets_of_labels(
@@ -181,7 +181,6 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     OSError
         If the file cannot be written.
     """
-    path = Path(path)
     body = io.StringIO()
     writer = csv.writer(body, lineterminator="\n")
     names = predictions.class_names
@@ -207,12 +206,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
         **dataclasses.asdict(predictions.origin),
         "sha256": hashlib.sha256(text).hexdigest(),
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(f"{_TAG}{json.dumps(head)}\n".encode() + text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(Path(path), f"{_TAG}{json.dumps(head)}\n".encode() + text)
 
 
 def read_origin(path: str | os.PathLike[str]) -> Origin | None:

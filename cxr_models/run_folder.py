@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cxr_models.config import RunConfig
+from cxr_models.whole_files import replaces_whole, write_whole
 
 HISTORY_COLUMNS = (
     "phase",
@@ -24,6 +25,7 @@ HISTORY_COLUMNS = (
     "val_accuracy",
     "seconds",
 )
+_READ = ("config.json", "run.json", "split.csv", "history.csv", "best.weights.h5", "evaluation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,26 @@ class RunFolder:
     def best_of(self, phase: str) -> Path:
         """Weights of the best epoch of a phase so far."""
         return self.path / "phases" / f"{phase}.weights.h5"
+
+    def check_confined(self) -> None:
+        """Check that what is read of a run, and where its evaluation goes, lies in its folder.
+
+        Raises
+        ------
+        ValueError
+            If one of its files is a link to elsewhere.
+        """
+        inside = self.path.resolve()
+        for path in (
+            *map(self.path.joinpath, _READ),
+            *sorted((self.path / "evaluation").glob("*")),
+        ):
+            if not path.resolve().is_relative_to(inside):
+                raise ValueError(
+                    f"`RUN` must hold its own files; got {str(self.path)!r}, whose "
+                    f"{path.relative_to(self.path)} is a link to elsewhere. Copy what it links to "
+                    "into the folder."
+                )
 
     def check(self, config: RunConfig, facts: dict[str, Any]) -> None:
         """Check that the folder is new or an earlier start of the same run; write nothing.
@@ -79,8 +101,8 @@ class RunFolder:
             return
         (self.path / "phases").mkdir(parents=True, exist_ok=True)
         (self.path / "backup").mkdir(exist_ok=True)
-        self._write(self.path / "config.json", config.to_json())
-        self._write(self.path / "run.json", json.dumps(facts, indent=2) + "\n")
+        write_whole(self.path / "config.json", config.to_json())
+        write_whole(self.path / "run.json", json.dumps(facts, indent=2) + "\n")
 
     def read_history(self) -> list[dict[str, Any]]:
         """Return the rows of the history; numbers as numbers."""
@@ -89,10 +111,7 @@ class RunFolder:
             return []
         with path.open(encoding="utf-8", newline="") as file:
             return [
-                {
-                    name: value if name == "phase" else json.loads(value)
-                    for name, value in row.items()
-                }
+                {name: value if name == "phase" else _number(value) for name, value in row.items()}
                 for row in csv.DictReader(file)
             ]
 
@@ -100,7 +119,7 @@ class RunFolder:
         """Write the rows of the history."""
         lines = [",".join(HISTORY_COLUMNS)]
         lines += [",".join(str(row[name]) for name in HISTORY_COLUMNS) for row in rows]
-        self._write(self.path / "history.csv", "\n".join(lines) + "\n")
+        write_whole(self.path / "history.csv", "\n".join(lines) + "\n")
 
     def newest_backup(self) -> tuple[Path, int, int] | None:
         """Return the newest backup, the number of its phase, and its epochs done; or None."""
@@ -125,12 +144,10 @@ class RunFolder:
     @staticmethod
     def save_weights(model: Any, path: Path) -> None:
         """Save weights so that `path` holds all of the former or all of the new ones."""
-        temporary = path.with_name(f".new-{path.name}")
-        model.save_weights(temporary, overwrite=True)
-        temporary.replace(path)
+        with replaces_whole(path) as temporary:
+            model.save_weights(temporary, overwrite=True)
 
-    @staticmethod
-    def _write(path: Path, text: str) -> None:
-        temporary = path.with_name(f".new-{path.name}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+
+def _number(text: str) -> int | float:
+    """Return an int or a float, ``nan`` and ``inf`` of a training that diverged among them."""
+    return int(text) if text.isdecimal() else float(text)

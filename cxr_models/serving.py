@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cxr_enhance
@@ -20,7 +19,6 @@ from cxr_models.finished_run import FinishedRun, file_sha256, read_run
 if TYPE_CHECKING:
     import os
 
-_FILES = ("config.json", "run.json", "split.csv", "best.weights.h5", "evaluation/evaluation.json")
 _TEMPERATURES = (0.05, 20.0)  # where `evaluate` looks for one
 
 
@@ -116,19 +114,12 @@ def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
     The settings hold paths of the machine that the run was trained on: of its images, of a cache,
     of the weights it began with. None of them is opened.
     """
-    folder = Path(path)
-    for name in _FILES:
-        if not (folder / name).resolve().is_relative_to(folder.resolve()):
-            raise ValueError(
-                f"`RUN` must hold its own files; got {str(path)!r}, whose {name} is a link to a "
-                "file elsewhere. Copy that file into it."
-            )
     run = read_run(path)
     for label in run.labels:
         if not isinstance(label, str) or not label.isprintable() or set(label) & set("/\\"):
             raise ValueError(
                 f"`class_names` must be names without slashes; got {label!r} in "
-                f"{str(folder / 'run.json')!r}."
+                f"{str(run.folder.path / 'run.json')!r}."
             )
     return ServedRun(run=run, calibration=_calibration(run))
 

@@ -22,6 +22,7 @@ from cxr_models.metrics import ImageStatistics
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cxr_models.bootstrap import Measured
     from cxr_models.metrics import Outcomes
     from cxr_models.predictions import Predictions
 
@@ -42,7 +43,9 @@ def together(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
     -------
     dict
         ``comparisons``, where all were tested on the same images; ``pooled``, where no image was
-        tested twice, as with folds and left-out sources.
+        tested twice, as with folds and left-out sources. Where left-out sources were tested beside
+        others, which several runs share, only those left out are pooled, and ``pooled`` says so as
+        ``of``.
 
     Raises
     ------
@@ -58,12 +61,51 @@ def together(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
     tested = [frozenset(_paths(_only(sets, "test"))) for sets in runs.values()]
     if all(files == tested[0] for files in tested):
         return {"comparisons": _compare(runs, method)}
-    if sum(map(len, tested)) == len(frozenset().union(*tested)):
+    if _disjoint(runs):
         return {"pooled": pool(runs, method)}
+    left_out = {name: of_unknown_sources(sets) for name, sets in runs.items()}
+    if all(left_out.values()) and _disjoint(left_out):
+        return {
+            "pooled": {"of": "images of sources left out of training", **pool(left_out, method)}
+        }
     raise ValueError(
         "`RUN` must name runs tested on the same images, to be compared, or on different ones, to "
         "be pooled; got test sets that overlap in part."
     )
+
+
+def of_unknown_sources(sets: Sets) -> list[Predictions]:
+    """Return ``val`` and, of ``test``, the images of sources that train and val do not hold.
+
+    Parameters
+    ----------
+    sets : sequence of Predictions
+        Of a run; ``train``, ``val`` and ``test`` among them.
+
+    Returns
+    -------
+    list of Predictions
+        Empty where there is no such image, or sources are not stated throughout.
+    """
+    known = {r.source for one in sets if one.kind in ("train", "val") for r in one.manifest.records}
+    test = _only(sets, "test")
+    sources = [record.source for record in test.manifest.records]
+    chosen = [place for place, source in enumerate(sources) if source not in known]
+    if not chosen or "" in known or "" in sources or not any(s.kind == "train" for s in sets):
+        return []
+    records = tuple(test.manifest.records[place] for place in chosen)
+    part = dataclasses.replace(
+        test,
+        manifest=dataclasses.replace(test.manifest, records=records),
+        logits=test.logits[chosen],
+        probabilities=test.probabilities[chosen],
+    )
+    return [_only(sets, "val"), part]
+
+
+def _disjoint(runs: Mapping[str, Sets]) -> bool:
+    tested = [path for sets in runs.values() for path in set(_paths(_only(sets, "test")))]
+    return len(set(tested)) == len(tested)
 
 
 def pool(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
@@ -109,68 +151,99 @@ def pool(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
 
 
 def _compare(runs: Mapping[str, Sets], method: Method) -> list[dict[str, Any]]:
+    judged = {
+        run: {s.name: s for s in sets if s.kind in ("test", "external")}
+        for run, sets in runs.items()
+    }
     compared = []
-    for one, other in itertools.combinations(runs, 2):
-        names = [s.name for s in runs[one] if s.kind in ("test", "external")]
-        for name in names:
-            pair = [next((s for s in runs[run] if s.name == name), None) for run in (one, other)]
-            if pair[0] is not None and pair[1] is not None:
-                told = compare(pair[0], pair[1], method)
-                compared.append({"first": one, "second": other, "set": name, **told})
-    return compared
+    for name in dict.fromkeys(name for sets in judged.values() for name in sets):
+        found = {run: sets[name] for run, sets in judged.items() if name in sets}
+        pairs = list(itertools.combinations(found, 2))
+        compared += [{**told, "set": name} for told in compare_pairs(found, pairs, method)]
+    places = {pair: place for place, pair in enumerate(itertools.combinations(runs, 2))}
+    return sorted(compared, key=lambda told: places[told["first"], told["second"]])
 
 
 def compare(one: Predictions, other: Predictions, method: Method) -> dict[str, Any]:
-    """Compare what two runs said of the same images.
+    """Compare what two runs said of the same images; see `compare_pairs`."""
+    (told,) = compare_pairs({"one": one, "other": other}, [("one", "other")], method)
+    return {name: value for name, value in told.items() if name not in ("first", "second")}
+
+
+def compare_pairs(
+    sets: Mapping[str, Predictions], pairs: Sequence[tuple[str, str]], method: Method
+) -> list[dict[str, Any]]:
+    """Compare what several runs said of the same images, pair by pair.
 
     Parameters
     ----------
-    one, other : Predictions
-        Of the same images in whatever order, with the same classes and labels.
+    sets : mapping of str to Predictions
+        Of each run, of the same images in whatever order, with the same classes and labels.
+    pairs : sequence of (str, str)
+        Runs to compare; patients are drawn once for each run that is named, not for each pair.
     method : Method
         How intervals are made.
 
     Returns
     -------
-    dict
-        ``mcnemar``; ``accuracy`` and ``balanced_accuracy``, differences with intervals from the
-        bootstrap over patients; ``roc_auc``, for each class DeLong's test and such an interval.
-        Differences are the first less the second.
+    list of dict
+        For each pair ``first`` and ``second``; ``mcnemar``; ``accuracy`` and
+        ``balanced_accuracy``, differences with intervals from the bootstrap over patients;
+        ``roc_auc``, for each class DeLong's test and such an interval. Differences are the first
+        less the second.
 
     Raises
     ------
     ValueError
         If the images or their labels differ.
     """
+    aligned: dict[str, Outcomes] = {}
+    measured: dict[str, Measured] = {}
+    for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
+        aligned[name] = _in_order_of(sets[pairs[0][0]], sets[name])
+        statistics = ImageStatistics(aligned[name])
+        measured[name] = measure(statistics, draws=method.draws, seed=method.seed)
+    compared = []
+    for one, other in pairs:
+        first, second = aligned[one], aligned[other]
+        taken = measured[one], measured[other]
+        compared.append(
+            {
+                "first": one,
+                "second": other,
+                "images": len(first.targets),
+                "mcnemar": mcnemar(_right(first), _right(second)),
+                "accuracy": difference(*taken, "accuracy"),
+                "balanced_accuracy": difference(*taken, "balanced_accuracy"),
+                "roc_auc": {
+                    name: {
+                        **delong(
+                            first.targets == k,
+                            first.probabilities[:, k],
+                            second.probabilities[:, k],
+                        ),
+                        "interval": difference(*taken, f"roc_auc/{name}")["interval"],
+                    }
+                    for k, name in enumerate(first.class_names)
+                },
+            }
+        )
+    return compared
+
+
+def _in_order_of(base: Predictions, other: Predictions) -> Outcomes:
+    """Return the outcomes of `other` for the images, patients and order of `base`."""
     places = {path: place for place, path in enumerate(_paths(other))}
-    order = [places.get(path, -1) for path in _paths(one)]
+    order = [places.get(path, -1) for path in _paths(base)]
     same = len(places) == len(order) and -1 not in order
-    labels = [record.label for record in one.manifest.records]
+    labels = [record.label for record in base.manifest.records]
     if not same or labels != [other.manifest.records[place].label for place in order]:
         raise ValueError(
-            f"`{one.name}` must hold the same images and labels in both runs; got others."
+            f"`{base.name}` must hold the same images and labels in both runs; got others."
         )
-    first = one.outcomes()
-    second = dataclasses.replace(
-        first, logits=other.logits[order], probabilities=other.probabilities[order]
+    return dataclasses.replace(
+        base.outcomes(), logits=other.logits[order], probabilities=other.probabilities[order]
     )
-    of_one, of_other = (
-        measure(ImageStatistics(outcomes), draws=method.draws, seed=method.seed)
-        for outcomes in (first, second)
-    )
-    return {
-        "images": len(order),
-        "mcnemar": mcnemar(_right(first), _right(second)),
-        "accuracy": difference(of_one, of_other, "accuracy"),
-        "balanced_accuracy": difference(of_one, of_other, "balanced_accuracy"),
-        "roc_auc": {
-            name: {
-                **delong(first.targets == k, first.probabilities[:, k], second.probabilities[:, k]),
-                "interval": difference(of_one, of_other, f"roc_auc/{name}")["interval"],
-            }
-            for k, name in enumerate(first.class_names)
-        },
-    }
 
 
 def _right(outcomes: Outcomes) -> Any:

@@ -39,30 +39,59 @@ def check_free(path: Path, *, overwrite: bool, option: str = "--out") -> None:
 
 @contextlib.contextmanager
 def appears_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Give a temporary name beside `path`, with its suffix, and rename it at the end of the block.
-
-    Whatever fails within the block, what was at `path` stays and the temporary is removed.
+    """Do as `replaces_whole` with what the user named: asked first, folders made if need be.
 
     Raises
     ------
     FileExistsError, ValueError
         As `check_free` raises.
     OSError
-        If it cannot be renamed.
+        If it cannot be written.
     """
     check_free(path, overwrite=overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
+    with replaces_whole(path) as temporary:
+        yield temporary
+        check_free(path, overwrite=overwrite)
+
+
+@contextlib.contextmanager
+def replaces_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, with its suffix, and rename it at the end of the block.
+
+    Whatever fails, what was at `path` stays and the temporary is removed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; it names `path`.
+    """
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     former = path.with_name(f".{os.getpid()}-former-{path.name}")
     try:
         yield temporary
-        check_free(path, overwrite=overwrite)
-        if path.is_dir() and not path.is_symlink():  # a folder cannot be renamed onto another
+        if temporary.is_dir() and os.path.lexists(path):  # cannot be renamed onto something
             path.rename(former)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError:
+            if os.path.lexists(former):
+                former.rename(path)
+            raise
+    except OSError as error:
+        # The user knows `path`, not our temporary name; and a full disk names nothing.
+        if error.errno is not None and error.filename in (None, str(temporary), temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
         for leftover in (temporary, former):
             _remove(leftover)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write one file, text as UTF-8; see `replaces_whole`."""
+    with replaces_whole(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def _remove(path: Path) -> None:

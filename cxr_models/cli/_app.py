@@ -200,6 +200,7 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="For several runs: keep the result.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
     ] = False,
@@ -218,6 +219,7 @@ def evaluate(
         split=split,
         from_predictions=from_predictions,
         out=out,
+        overwrite=overwrite,
         as_json=json,
     )
     raise typer.Exit(status)

@@ -79,7 +79,7 @@ def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> in
         _console.say(json.dumps(told, allow_nan=False))
         return 0
     for line in audit_lines(told):
-        _console.say(line)
+        _console.say(_console.printable(line))
     return 0
 
 

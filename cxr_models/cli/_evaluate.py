@@ -10,6 +10,7 @@ from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, together_lines
 from cxr_models.finished_run import read_run
 from cxr_models.several_runs import together
+from cxr_models.whole_files import appears_whole, check_free
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ def evaluate(
     split: Path | None,
     from_predictions: bool,
     out: Path | None,
+    overwrite: bool,
     as_json: bool,
 ) -> int:
     """Evaluate every run, and several together."""
@@ -39,6 +41,8 @@ def evaluate(
             )
         if out is not None and len(runs) < 2:
             raise ValueError("`--out` must be given with several runs; one has its own folder.")
+        if out is not None:
+            check_free(out, overwrite=overwrite)
         if split is not None and len(runs) > 1:
             raise ValueError("`--split` must be given with one run.")
     told: dict[str, Any] = {"runs": {}}
@@ -59,16 +63,17 @@ def evaluate(
             written = evaluation.write_evaluation(path, told["runs"][name])
         if not as_json:
             for line in evaluation_lines(told["runs"][name]):
-                _console.say(line)
-            _console.say(f"wrote {written}\n")
+                _console.say(_console.printable(line))
+            _console.say(_console.printable(f"wrote {written}") + "\n")
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
             told |= together(sets, method)
             if out is not None:
-                evaluation.write_json(out, told)
+                with appears_whole(out, overwrite=overwrite) as temporary:
+                    temporary.write_text(json.dumps(told, allow_nan=False) + "\n")
         if not as_json:
             for line in together_lines(told):
-                _console.say(line)
+                _console.say(_console.printable(line))
     if as_json:
         _console.say(json.dumps(told if len(runs) > 1 else told["runs"][names[0]]))
     else:

@@ -111,7 +111,7 @@ def together_lines(told: Told) -> Iterator[str]:
             rows.append([name, str(run["images"]), *cells])
         yield ""
         yield from table(rows)
-        yield _heading("pooled", pooled)
+        yield _heading(f"pooled {pooled['of']}" if "of" in pooled else "pooled", pooled)
         yield from _indented(summary_lines(pooled))
 
 

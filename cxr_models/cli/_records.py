@@ -16,7 +16,15 @@ from cxr_models import splits
 from cxr_models.cli import _console
 from cxr_models.indexing import Index, Skipped, examine, index_csv, index_folder, keep_labels
 from cxr_models.layouts import LAYOUTS, Layout
-from cxr_models.manifest import SPLITS, Record, read_manifest, write_manifest, write_rows
+from cxr_models.manifest import (
+    COLUMNS,
+    SPLITS,
+    Record,
+    read_manifest,
+    read_rows,
+    write_manifest,
+    write_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +45,7 @@ def index(
     with _console.errors_exit_with(_console.WRONG_USAGE):
         layout = _layout(layout_name, patient_pattern, columns)
         if csvs and not layout.columns:
-            raise ValueError("`--csv` must be given with --columns or a --layout that has columns.")
+            layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs[0]))
         if layout.columns and not csvs:
             raise ValueError("`--columns` and layouts with columns must be given with --csv.")
         found = index_csv(source, csvs, layout) if csvs else index_folder(source, layout)
@@ -152,6 +160,19 @@ def _layout(name: str | None, patient_pattern: str | None, columns: str | None) 
             layout, columns={**layout.columns, **_pairs("--columns", columns)}
         )
     return layout
+
+
+def _columns_of_manifest(path: Path) -> dict[str, str]:
+    """Return the columns of a manifest, each under its own name; its split is not kept."""
+    rows = read_rows(path)
+    columns = {name: name for name in COLUMNS[:-1] if rows and name in rows[0]}
+    if not {"file", "label"} <= columns.keys():
+        raise ValueError(
+            "`--csv` must have the columns file and label, or be given with --columns or a "
+            f"--layout that has columns; got {str(path)!r}, which has "
+            f"{', '.join(rows[0]) if rows else 'no rows'}."
+        )
+    return columns
 
 
 def _pairs(option: str, text: str | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
 from cxr_models.cli._evaluate import names_of
+from cxr_models.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +47,13 @@ def report(
             from cxr_models.overlays import draw_overlays
 
             for run in read:
-                _console.complain(f"{run.name}: drew {draw_overlays(run)} overlays")
+                drawn = draw_overlays(run)
+                _console.complain(
+                    f"{_console.printable(run.name)}: drew {drawn.overlays} overlays, "
+                    f"{drawn.means} means"
+                )
         page = html_page(read, images=images) if out.suffix == ".html" else markdown_page(read)
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding="utf-8")
+        write_whole(out, page)
     _console.say(f"wrote {_console.printable(str(out))}: {len(page.encode()):,} bytes")
     return 0

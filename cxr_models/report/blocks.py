@@ -162,11 +162,14 @@ class Section:
         In order.
     sections : tuple of Section, default ()
         Below those.
+    folded : str, default ""
+        What to call all of it where it is shown when asked for; empty shows it.
     """
 
     title: str
     blocks: tuple[Block, ...] = ()
     sections: tuple[Section, ...] = ()
+    folded: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

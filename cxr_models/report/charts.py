@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.report.blocks import Chart, Line
@@ -21,17 +22,22 @@ def training_charts(history: Sequence[dict[str, Any]]) -> tuple[Chart, ...]:
     charts = []
     for name in ("loss", "accuracy"):
         values = [row[key] for row in history for key in (name, f"val_{name}")]
-        top = max(values) * 1.05 if name == "loss" else 1.0
+        top = max(filter(math.isfinite, values), default=0) * 1.05 if name == "loss" else 1.0
         lines = [
             Line(
                 name=title,
-                points=tuple((float(i), row[key]) for i, row in enumerate(history, start=1)),
+                points=tuple(
+                    (float(i), row[key])
+                    for i, row in enumerate(history, start=1)
+                    if math.isfinite(row[key])
+                ),
                 dots=True,
             )
             for title, key in (("train", name), ("validation", f"val_{name}"))
         ]
         lines += [Line(name="", points=((s + 0.5, 0.0), (s + 0.5, top))) for s in starts]
-        best = (min if name == "loss" else max)(row[f"val_{name}"] for row in history)
+        judged = [row[f"val_{name}"] for row in history if math.isfinite(row[f"val_{name}"])]
+        best = (min if name == "loss" else max)(judged, default=math.nan)
         phases = ", ".join(dict.fromkeys(row["phase"] for row in history))
         charts.append(
             Chart(

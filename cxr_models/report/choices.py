@@ -1,4 +1,4 @@
-"""Which images a report shows: a few of each class at random, and the worst mistakes."""
+"""Which images a report shows: a few of each class, means of more, and the worst mistakes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from cxr_models.report.results import Results
 
 MOST = 8  # images of a list
+MOST_OF_MEAN = 32  # images of a class whose maps are averaged
 _SEED = 0
 
 
@@ -25,13 +26,17 @@ def samples(run: Results, name: str, count: int = MOST) -> list[int]:
     count : int, default 8
         At most as many; fewer are the first of more, class by class.
     """
-    targets = run.sets[name].outcomes().targets
-    order = np.random.default_rng(_SEED).permutation(len(targets))
-    of_class = [order[targets[order] == k] for k in np.unique(targets)]
     turns = [
-        (turn, k, int(row)) for k, rows in enumerate(of_class) for turn, row in enumerate(rows)
+        (turn, k, row)
+        for k, rows in _shuffled_by_class(run, name).items()
+        for turn, row in enumerate(rows)
     ]
     return [row for _, k, row in sorted(sorted(turns)[:count], key=lambda one: one[1])]
+
+
+def averaged(run: Results, name: str) -> dict[int, list[int]]:
+    """Return for each true class of a set the rows whose maps are averaged: at random, the same."""
+    return {k: rows[:MOST_OF_MEAN] for k, rows in _shuffled_by_class(run, name).items()}
 
 
 def worst_mistakes(run: Results, name: str, count: int = MOST) -> list[int]:
@@ -48,3 +53,9 @@ def pictured(run: Results) -> list[tuple[str, int]]:
     if run.test is not None:
         chosen += [("test", row) for row in samples(run, "test")]
     return sorted(set(chosen))
+
+
+def _shuffled_by_class(run: Results, name: str) -> dict[int, list[int]]:
+    targets = run.sets[name].outcomes().targets
+    order = np.random.default_rng(_SEED).permutation(len(targets))
+    return {int(k): order[targets[order] == k].tolist() for k in np.unique(targets)}

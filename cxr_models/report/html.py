@@ -16,11 +16,13 @@ from cxr_models.report.blocks import Chart, ticks
 from cxr_models.report.choices import MOST
 from cxr_models.report.page import page_of
 from cxr_models.report.pictures import Pictures
+from cxr_models.report.together import together
 from cxr_models.report.words import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxr_models.report.blocks import Section
     from cxr_models.report.results import Results
 
 MOST_BYTES = 5_000_000
@@ -45,11 +47,11 @@ def html_page(runs: Sequence[Results], *, images: bool = True) -> str:
         If the page would have 5 MB or more without any image; with images, there are as many as
         fit.
     """
-    pictures = Pictures(MOST if images else 0)
-    html = _render(runs, pictures, reduced=False)
+    pictures, compared = Pictures(MOST if images else 0), together(runs)
+    html = _render(runs, pictures, compared, reduced=False)
     while len(html.encode()) >= MOST_BYTES and pictures.count:
         pictures = pictures.fewer(pictures.count // 2)
-        html = _render(runs, pictures, reduced=True)
+        html = _render(runs, pictures, compared, reduced=True)
     if len(html.encode()) >= MOST_BYTES:
         raise ValueError(
             f"`RUN` must be so few runs that the page has less than {MOST_BYTES:,} bytes; got "
@@ -58,7 +60,9 @@ def html_page(runs: Sequence[Results], *, images: bool = True) -> str:
     return html
 
 
-def _render(runs: Sequence[Results], pictures: Pictures, *, reduced: bool) -> str:
+def _render(
+    runs: Sequence[Results], pictures: Pictures, compared: Section | None, *, reduced: bool
+) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cxr_models.report"),
         autoescape=True,
@@ -71,7 +75,7 @@ def _render(runs: Sequence[Results], pictures: Pictures, *, reduced: bool) -> st
     environment.globals["number"] = lambda: next(numbers)
     environment.globals["drawn"] = _drawn
     environment.tests["kind"] = lambda block, name: type(block).__name__ == name
-    page = page_of(runs, pictures)
+    page = page_of(runs, pictures, compared)
     return environment.get_template("page.html.j2").render(
         page=page, reduced=reduced, shown=pictures.shown
     )

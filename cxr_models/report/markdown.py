@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cxr_models.report.blocks import Charts, Gallery, Section, Table, Text
 from cxr_models.report.page import page_of
 from cxr_models.report.pictures import Pictures
+from cxr_models.report.together import together
 from cxr_models.report.words import clean
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from cxr_models.report.results import Results
 
 _MARKUP = re.compile(r"([\\`*_\[\]|#~$])")
+_AT_START = re.compile(r"^(\d*)([-+=.)])")  # of a list, or a line that makes a heading of others
+_LINK = re.compile(r"://|www\.|@")  # what is made one though nobody said so
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -28,7 +31,7 @@ def markdown_page(runs: Sequence[Results]) -> str:
     runs : sequence of Results
         At least one.
     """
-    page = page_of(runs, Pictures(0))
+    page = page_of(runs, Pictures(0), together(runs))
     lines = [f"# {plain(page.title)}", ""]
     for section in page.sections:
         lines += _section(section, 2)
@@ -37,8 +40,14 @@ def markdown_page(runs: Sequence[Results]) -> str:
 
 def plain(text: str) -> str:
     """Return text so that Markdown shows it as it is, markup and HTML included."""
-    text = _MARKUP.sub(r"\\\1", clean(text))
+    text = _MARKUP.sub(r"\\\1", clean(text).strip())
+    text = _LINK.sub(lambda found: re.sub(r"([:.@])", r"\\\1", found[0]), text)
     return "".join(_HTML.get(one, one) for one in text)
+
+
+def _line(text: str) -> str:
+    """Return text so that it is a paragraph, however it starts."""
+    return _AT_START.sub(r"\1\\\2", plain(text))
 
 
 def _section(section: Section, level: int) -> Iterator[str]:
@@ -53,8 +62,8 @@ def _section(section: Section, level: int) -> Iterator[str]:
 
 def _block(block: Block) -> Iterator[str]:
     if isinstance(block, Text):
-        text = plain(block.text)
-        yield f"> **{text}**" if block.tone == "verdict" else text
+        verdict = block.tone == "verdict"
+        yield f"> **{plain(block.text)}**" if verdict else _line(block.text)
     elif isinstance(block, Table):
         yield from _table(block)
     elif isinstance(block, Gallery):
@@ -65,7 +74,7 @@ def _block(block: Block) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield f"{plain(table.caption)}:"
+    yield f"{_line(table.caption)}:"
     yield ""
     yield _row(table.head)
     rest = "---" if table.words else "---:"
@@ -74,7 +83,7 @@ def _table(table: Table) -> Iterator[str]:
         yield _row(row)
     for note in table.notes:
         yield ""
-        yield plain(note)
+        yield _line(note)
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.config import BACKBONE_NAMES
@@ -9,7 +10,7 @@ from cxr_models.report.blocks import Section, Table, Text
 from cxr_models.report.words import NONE, counted, listed, number, value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from cxr_models.report.results import Results
 
@@ -18,6 +19,7 @@ TITLES = {
     "resnet101": "ResNet101",
     "inception_resnet_v2": "InceptionResNetV2",
 }
+MANY = 4  # runs from which on what is true of several is said once
 _COLUMNS = (
     ("three classes, raw", "multiclass", False),
     ("three classes, enhanced", "multiclass", True),
@@ -27,11 +29,14 @@ _COLUMNS = (
 
 
 def summary(runs: Sequence[Results]) -> Section:
-    """Say of each run what it reaches, what that is worth, and nothing else."""
+    """Say what the runs reach, what that is worth, and nothing else."""
+    sentences = [sentence for run in runs for sentence in verdict(run)]
+    if len(runs) >= MANY:
+        sentences = list(verdict_of_many(runs))
     return Section(
         title="Summary",
         blocks=(
-            *(Text(text=sentence, tone="verdict") for run in runs for sentence in verdict(run)),
+            *(Text(text=sentence, tone="verdict") for sentence in sentences),
             Text(
                 text="Research software, not a medical device: nothing here is fit for diagnosis.",
                 tone="note",
@@ -51,13 +56,62 @@ def verdict(run: Results) -> list[str]:
             f"({counted(test['images'], 'image')} of {counted(test['patients'], 'patient')}). "
             + _audited(run)
         ]
-    sentences += [_elsewhere(run, name, told) for name, told in run.externals.items()]
+    sentences += [
+        f"On the set {name}, another source, run {run.name} gets "
+        f"{value(told['overall']['accuracy'])} of {counted(told['images'], 'image')} right: "
+        f"{_elsewhere(run, told)}."
+        for name, told in run.externals.items()
+    ]
     if not run.externals:
         sentences.append(
             f"Run {run.name} was not judged on images of another source, so nothing shows that it "
             "holds there (cxr-models evaluate --external)."
         )
     return sentences
+
+
+def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
+    """Yield the same sentences for so many runs that each must be said once, of all it is true."""
+    of_classes: dict[tuple[str, ...], list[Results]] = defaultdict(list)
+    audits: dict[str, list[Results]] = defaultdict(list)
+    elsewhere: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for run in runs:
+        if run.test is not None:
+            of_classes[run.class_names].append(run)
+        said = "" if run.audit is None else str(run.audit["verdict"])
+        audits[said.rpartition(": ")[2]].append(run)
+        for name, told in run.externals.items():
+            accuracy = number(told["overall"]["accuracy"]["value"])
+            elsewhere[name, _elsewhere(run, told)].append(f"{run.name} ({accuracy})")
+    for classes, those in of_classes.items():
+        low, high = (end(those, key=_accuracy) for end in (min, max))
+        reached = f"{_of(low.test, 'accuracy')} ({low.name})"
+        if len(those) > 1:
+            reached += f" to {_of(high.test, 'accuracy')} ({high.name})"
+        yield (
+            f"{counted(len(those), 'run')} telling {listed(list(classes))} apart: right in "
+            f"{reached} of {'its test set' if len(those) == 1 else 'their test sets'}."
+        )
+    for meaning, those in audits.items():
+        names = listed([run.name for run in those])
+        likewise = listed([run.name for run in those[1:]])
+        yield (
+            f"{_audited(those[0])[:-1]} ({those[0].name}{'; so of ' * bool(likewise)}{likewise})."
+            if meaning
+            else f"Not audited, so that it is unknown how much of their accuracy can be read from "
+            f"the source instead of the lungs: {names}."
+        )
+    for (name, judgement), reached_there in elsewhere.items():
+        yield f"On the set {name}, another source, {judgement}: {listed(reached_there)}."
+    alone = [run.name for run in runs if not run.externals]
+    if alone:
+        yield (
+            "Not judged on images of another source, so that nothing shows that they hold there: "
+            f"{listed(alone)}."
+        )
+    untested = [run.name for run in runs if run.test is None]
+    if untested:
+        yield f"Without a test set, so that nothing is known of their worth: {listed(untested)}."
 
 
 def study_table(runs: Sequence[Results]) -> Section:
@@ -67,17 +121,11 @@ def study_table(runs: Sequence[Results]) -> Section:
         cells = []
         for _, task, enhanced in _COLUMNS:
             found = [run for run in runs if _cell(run) == (backbone, task, enhanced)]
-            shown = [
-                value(run.test["overall"]["accuracy"])
-                + (f" ({run.name})" if len(found) > 1 else "")
-                for run in found
-                if run.test is not None
-            ]
-            cells.append("; ".join(shown) or NONE)
+            cells.append(_shown([run for run in found if run.test is not None]))
         rows.append((TITLES[backbone], *cells))
     notes = [
-        "Test set, 95 % intervals. A dash: no such run was given. Read it beside what models "
-        "without lungs reach, below."
+        "Test set, 95 % intervals; of three runs and more the lowest and the highest. A dash: no "
+        "such run was given. Read it beside what models without lungs reach, below."
     ]
     odd = [run.name for run in runs if run.config.model.task == "multiclass"]
     odd = [run.name for run in runs if run.name in odd and len(run.class_names) != 3]
@@ -168,18 +216,32 @@ def _audited(run: Results) -> str:
     return f"{said[:1].upper()}{said[1:]}."
 
 
-def _elsewhere(run: Results, name: str, told: dict[str, Any]) -> str:
-    accuracy = told["overall"]["accuracy"]
-    start = (
-        f"On the set {name}, another source, run {run.name} gets {value(accuracy)} of "
-        f"{told['images']:,} images right"
-    )
-    floor = max(one["images"] for one in told["classes"].values()) / told["images"]
-    interval, here = accuracy["interval"], run.test and run.test["overall"]["accuracy"]["interval"]
+def _shown(runs: Sequence[Results]) -> str:
+    """Return what a cell of the study's table says of its runs."""
+    found = [run.test["overall"]["accuracy"] for run in runs if run.test is not None]
+    if len(found) > 2:
+        ends = [number(end([one["value"] for one in found])) for end in (min, max)]
+        return f"{ends[0]} to {ends[1]} ({len(found)} runs)"
+    names = [f" ({run.name})" if len(found) > 1 else "" for run in runs]
+    return "; ".join(value(one) + name for one, name in zip(found, names, strict=True)) or NONE
+
+
+def _accuracy(run: Results) -> float:
+    return 0.0 if run.test is None else float(run.test["overall"]["accuracy"]["value"])
+
+
+def _elsewhere(run: Results, told: dict[str, Any]) -> str:
+    """Return what an accuracy on another source is worth, as the end of a sentence."""
+    interval = told["overall"]["accuracy"]["interval"]
+    here = run.test and run.test["overall"]["accuracy"]["interval"]
+    largest = max(told["classes"].values(), key=lambda one: one["images"])["images"]
+    if largest == told["images"]:
+        return "of one class alone, so that nothing shows whether it is told from others there"
     if interval is None:
-        return f"{start}, of too few patients to say more."
-    if interval[0] <= floor:
-        return f"{start}: no better than always saying the commonest class there ({floor:.3f})."
+        return "too few patients to say more"
+    if interval[0] <= largest / told["images"]:
+        floor = number(largest / told["images"])
+        return f"no better than always saying the commonest class there ({floor})"
     if here and interval[1] < here[0]:
-        return f"{start}: clearly less than on its own test set."
-    return f"{start}: no clear loss against its own test set." if here else f"{start}."
+        return "clearly less than on the own test set"
+    return "no clear loss against the own test set" if here else "with no test set to compare"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cxr_models.report.results import Results
 
 
-def page_of(runs: Sequence[Results], pictures: Pictures) -> Page:
+def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | None = None) -> Page:
     """Put the report of one run or several together.
 
     Parameters
@@ -25,6 +25,8 @@ def page_of(runs: Sequence[Results], pictures: Pictures) -> Page:
         At least one.
     pictures : Pictures
         Makes the galleries.
+    compared : Section, optional
+        What `cxr_models.report.together` found; made once, where a page is put together anew.
     """
     title = f"Report on {runs[0].name}" if len(runs) == 1 else f"Report on {len(runs)} runs"
     return Page(
@@ -33,13 +35,14 @@ def page_of(runs: Sequence[Results], pictures: Pictures) -> Page:
             overview.summary(runs),
             overview.study_table(runs),
             overview.side_by_side(runs),
-            *(_run(run, pictures) for run in runs),
+            *([compared] if compared is not None else []),
+            *(_run(run, pictures, folded=len(runs) >= overview.MANY) for run in runs),
             cards.model_card(),
         ),
     )
 
 
-def _run(run: Results, pictures: Pictures) -> Section:
+def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
     model, data = run.config.model, run.config.data
     text = (
         f"{overview.TITLES[model.backbone]}, {' or '.join(run.class_names)}, images "
@@ -50,6 +53,7 @@ def _run(run: Results, pictures: Pictures) -> Section:
     trained: Block = Charts(charts=training) if training else Text(text="No epoch was trained.")
     return Section(
         title=f"Run {run.name}",
+        folded=f"Everything about {run.name}" if folded else "",
         blocks=(Text(text=text),),
         sections=(
             Section(title="Audit", blocks=tuple(cards.audit_blocks(run))),
@@ -77,6 +81,9 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
     below = [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]
     if told["kind"] == "test":
         below.append(Section(title="Sample predictions", blocks=tuple(pictures.samples(run, name))))
+    means = pictures.means(run, name)
+    if means:
+        below.append(Section(title="Where the network looks", blocks=tuple(means)))
     return Section(
         title=values.heading(name, told),
         blocks=(

@@ -6,9 +6,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Block, Gallery, Picture, Table, Text
-from cxr_models.report.choices import samples, worst_mistakes
-from cxr_models.report.thumbnails import data_uri, overlay_path, thumbnail
-from cxr_models.report.words import NONE, number
+from cxr_models.report.choices import averaged, samples, worst_mistakes
+from cxr_models.report.thumbnails import data_uri, mean_path, overlay_path, thumbnail
+from cxr_models.report.words import NONE, counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,10 +16,20 @@ if TYPE_CHECKING:
     from cxr_models.report.results import Results
 
 
+_MEANS = (
+    "Each is the mean of the maps that speak for the true class, whatever was said, over the mean "
+    "of the images as the network takes them, drawn at random but always the same. Where it is "
+    "yellow, much in most of them speaks for the class; where the image shows through in gray, "
+    "nothing does. Yellow corners and edges show that something other than lungs is read; yellow "
+    "lungs do not show that the lungs are."
+)
+
+
 def short_name(file: str) -> str:
-    """Return the name of a file; of an absolute one its folder and itself alone."""
+    """Return the name of a file; of one outside of the set's folder its own and itself alone."""
     path = PurePath(file)
-    return "/".join(path.parts[-2:]) if path.is_absolute() else file
+    outside = path.is_absolute() or ".." in path.parts
+    return "/".join(path.parts[-2:]) if outside else file
 
 
 class Pictures:
@@ -54,6 +64,30 @@ class Pictures:
     def samples(self, run: Results, name: str) -> list[Block]:
         """Show some images of every class of a set."""
         return self._gallery(run, name, samples(run, name), f"Images of {name}, drawn at random")
+
+    def means(self, run: Results, name: str) -> list[Block]:
+        """Show the mean map of each true class of a set; nothing where none was drawn."""
+        if not self.count:
+            return []
+        predictions = run.sets[name]
+        of_class = predictions.outcomes().targets.tolist().count
+        pictures, rows = [], []
+        for place, taken in averaged(run, name).items():
+            uri = self._uri(str(mean_path(run, name, place)))
+            if uri is not None:
+                label = run.class_names[place]
+                told = f"mean of {len(taken)} of {counted(of_class(place), 'image')}"
+                alt = f"Mean Grad-CAM map of {counted(len(taken), 'image')} of {label} on {name}"
+                pictures.append(Picture(file=label, lines=(told,), alt=alt, image=uri))
+                rows.append((label, f"{len(taken):,}", f"{of_class(place):,}"))
+        if not pictures:
+            return []
+        table = Table(
+            caption=f"Mean Grad-CAM maps on {name}, by true class",
+            head=("true class", "images averaged", "images"),
+            rows=tuple(rows),
+        )
+        return [Gallery(pictures=tuple(pictures), table=table), Text(text=_MEANS, tone="note")]
 
     def _gallery(self, run: Results, name: str, rows: Sequence[int], caption: str) -> list[Block]:
         predictions = run.sets[name]
@@ -97,7 +131,7 @@ class Pictures:
             blocks.append(
                 Text(
                     text="Beside each: where the network's last map speaks for what was said "
-                    "(Grad-CAM), from blue to red.",
+                    "(Grad-CAM): the image itself where nothing does, then violet, red and yellow.",
                     tone="note",
                 )
             )

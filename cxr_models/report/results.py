@@ -7,29 +7,35 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cxr_models.calibration import softmax
 from cxr_models.config import RunConfig
 from cxr_models.finished_run import file_sha256
 from cxr_models.judging import FORMAT
+from cxr_models.metrics import CLASS_METRICS, POINT_METRICS, ImageStatistics
 from cxr_models.predictions import Predictions, read_predictions
+from cxr_models.report.shapes import (
+    audit_shape,
+    classes_shape,
+    evaluation_shape,
+    facts_shape,
+    misfit,
+)
 from cxr_models.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import os
 
-    import numpy as np
     import numpy.typing as npt
 
 _EVALUATION = "evaluation"
-_EVALUATED = {
-    "version", "weights_sha256", "class_names", "bootstrap", "calibration", "operating_points",
-    "sets",
-}  # fmt: skip
-_AUDITED = ("border", "thumbnail", "histogram", "size", "majority", "source", "label_from_source")
+_AGREE = 1e-6  # between a value as it was kept and as it is taken of the tables again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +120,8 @@ def read_results(
     Raises
     ------
     ValueError
-        If something is missing, was changed, or belongs to other weights or another split.
+        If something is missing, was changed, belongs to other weights or another split, or lies
+        outside of the folder.
     OSError
         If a file cannot be read.
     """
@@ -125,14 +132,19 @@ def read_results(
             f"`RUN` must be a run that was evaluated; got {str(path)!r}, which lacks "
             f"{_EVALUATION}/evaluation.json. Make it with: cxr-models evaluate {path}."
         )
+    RunFolder(path=path).check_confined()
     evaluation = _object(folder / "evaluation.json")
-    if evaluation.get("format") != FORMAT or not evaluation.keys() >= _EVALUATED:
+    if evaluation.get("format") != FORMAT:
         raise ValueError(
             f"`evaluation.json` must be an evaluation of format {FORMAT}; got format "
             f"{evaluation.get('format')!r} in {str(path)!r}. Evaluate the run again, with its "
             f"predictions: cxr-models evaluate {path} --from-predictions."
         )
     facts = _object(path / "run.json")
+    _check_shape("run.json", facts, facts_shape(), path)
+    _check_shape("evaluation.json", evaluation, classes_shape(), path)
+    names = evaluation["class_names"]
+    _check_shape("evaluation.json", evaluation, evaluation_shape(names), path)
     run = Results(
         name=name,
         path=path,
@@ -174,13 +186,20 @@ def read_audit(path: str | os.PathLike[str]) -> dict[str, Any]:
         If it cannot be read.
     """
     audit = _object(Path(path))
-    missing = [n for n in (*_AUDITED, "verdict", "classes", "split_sha256") if n not in audit]
-    if missing:
+    if wrong := misfit(audit, audit_shape()):
         raise ValueError(
-            f"`--audit` must be what cxr-models audit --json prints; got {str(path)!r}, without "
-            f"{', '.join(missing)}."
+            f"`--audit` must be what cxr-models audit --json prints; got {str(path)!r}, where "
+            f"{wrong}."
         )
     return audit
+
+
+def _check_shape(file: str, told: Any, shape: Any, run: Path) -> None:
+    if wrong := misfit(told, shape):
+        raise ValueError(
+            f"`{file}` must be as cxr-models wrote it; got one in {str(run)!r} where {wrong}. "
+            f"Make evaluation.json again with: cxr-models evaluate {run} --from-predictions."
+        )
 
 
 def _check_unchanged(run: Results) -> None:
@@ -217,7 +236,9 @@ def _predictions(
     same = (
         read.origin.weights_sha256 == evaluation["weights_sha256"]
         and list(read.class_names) == evaluation["class_names"]
+        and read.kind == told["kind"]
         and read.outcomes().confusion().tolist() == told["confusion"]["counts"]
+        and _values_agree(read, told, evaluation["calibration"]["temperature"])
     )
     if not same:
         raise ValueError(
@@ -226,6 +247,23 @@ def _predictions(
             "--from-predictions."
         )
     return read
+
+
+def _values_agree(read: Predictions, told: dict[str, Any], temperature: float) -> bool:
+    """Return whether the values are those of the table; intervals are believed."""
+    points = [told["classes"][name]["operating_point"] for name in read.class_names]
+    thresholds = tuple(point["threshold"] for point in points)
+    statistics = ImageStatistics(read.outcomes(temperature=temperature, thresholds=thresholds))
+    taken = statistics(np.ones((1, statistics.num_patients)))
+    kept = dict(told["overall"])
+    for name, point in zip(read.class_names, points, strict=True):
+        kept |= {f"{metric}/{name}": told["classes"][name][metric] for metric in CLASS_METRICS}
+        kept |= {f"point_{m}/{name}": point[m] for m in POINT_METRICS if m in point}
+    values = {name: one["value"] for name, one in kept.items() if name in taken}
+    return all(
+        math.isnan(taken[name][0]) if value is None else abs(taken[name][0] - value) < _AGREE
+        for name, value in values.items()
+    )
 
 
 def _object(path: Path) -> dict[str, Any]:

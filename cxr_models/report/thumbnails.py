@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 import cxr_enhance
+from cxr_models.report.choices import averaged
 
 if TYPE_CHECKING:
     import os
@@ -70,7 +71,16 @@ def overlay_path(run: Results, name: str, row: int) -> Path:
     The name is a hash of what the table was predicted from and of the image's row, so that an
     overlay of other weights, settings or files is not found.
     """
-    predictions = run.sets[name]
-    told = [dataclasses.asdict(predictions.origin), name, predictions.manifest.records[row].file]
+    return _hashed_path(run, name, run.sets[name].manifest.records[row].file)
+
+
+def mean_path(run: Results, name: str, place: int) -> Path:
+    """Return where the mean map of a true class lies, if there is one; named as `overlay_path`."""
+    files = [run.sets[name].manifest.records[row].file for row in averaged(run, name)[place]]
+    return _hashed_path(run, name, ["mean", run.class_names[place], files])
+
+
+def _hashed_path(run: Results, name: str, what: object) -> Path:
+    told = [dataclasses.asdict(run.sets[name].origin), name, what]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     return run.overlays / f"{digest[:32]}.png"

@@ -28,7 +28,7 @@ _OVERALL = (
     ("calibration error", "ece"),
     ("calibration error, calibrated", "ece_calibrated"),
 )
-_OF_CLASS = (
+CLASS_COLUMNS = (
     ("precision", "precision"),
     ("recall", "recall"),
     ("F1", "f1"),
@@ -82,15 +82,15 @@ def of_classes(run: Results, told: dict[str, Any]) -> list[Block]:
     return [
         Table(
             caption="Each class against the rest",
-            head=("class", "images", *(title for title, _ in _OF_CLASS)),
+            head=("class", "images", *(title for title, _ in CLASS_COLUMNS)),
             rows=tuple(
-                (name, f"{one['images']:,}", *(value(one[key]) for _, key in _OF_CLASS))
+                (name, f"{one['images']:,}", *(value(one[key]) for _, key in CLASS_COLUMNS))
                 for name, one in classes.items()
             ),
             notes=_joined(
                 _no_interval(f"{title} of {name}", one[key])
                 for name, one in classes.items()
-                for title, key in _OF_CLASS
+                for title, key in CLASS_COLUMNS
             ),
         ),
         Table(

@@ -22,6 +22,22 @@ def number(one: float | None, interval: list[float] | None = None) -> str:
     return f"{one:.3f}" if interval is None else f"{one:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
+def signed(one: float | None, interval: list[float] | None = None) -> str:
+    """Return a difference and its interval in three places, with their signs."""
+    if one is None:
+        return NONE
+    if interval is None:
+        return f"{round(one, 3) + 0.0:+.3f}"  # the sum makes +0.000 of -0.000
+    return f"{signed(one)} [{signed(interval[0])}, {signed(interval[1])}]"
+
+
+def p_value(one: float | None) -> str:
+    """Return a p-value in three places, a dash for None."""
+    if one is None:
+        return NONE
+    return "<0.001" if one < 0.001 else f"{one:.3f}"
+
+
 def counted(count: int, thing: str) -> str:
     """Return ``1 image``, ``2 images``."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
@@ -34,4 +50,6 @@ def listed(names: list[str]) -> str:
 
 def clean(text: str) -> str:
     """Replace what cannot be shown, such as control characters and marks of direction."""
+    if text.isprintable():  # as nearly all is; images as text are long
+        return text
     return "".join(one if one.isprintable() else "\ufffd" for one in text)

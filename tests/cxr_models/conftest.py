@@ -53,6 +53,23 @@ def small_split(tmp_path):
     return Split(manifest=Manifest(records=assigned, root=folder), hash="0" * 64, seed=0)
 
 
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory):
+    """Train one run of the tiny backbone, to be copied with `copy_run`."""
+    import keras
+
+    from cxr_models.training import train
+    from tests.cxr_models.serving import write_small_split
+    from tests.cxr_models.tiny import tiny_application, tiny_config
+
+    folder = tmp_path_factory.mktemp("trained")
+    split = write_small_split(folder / "images")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "NASNetMobile", tiny_application)
+        train(split, tiny_config(epochs_head=1, epochs_fine_tune=0), folder / "run")
+    return folder / "run"
+
+
 @pytest.fixture
 def tiny_backbone(monkeypatch):
     """Put a backbone of one convolution in the place of NASNetMobile."""

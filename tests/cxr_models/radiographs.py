@@ -1,6 +1,7 @@
 """Small made-up sets of radiographs on disk, for every test of the models."""
 
 import csv
+import functools
 
 import numpy as np
 
@@ -8,8 +9,13 @@ from cxr_enhance import write_image
 from cxr_enhance.synthetic import synthetic_radiograph
 
 
+@functools.cache  # most tests ask for the same few
 def draw(seed, size=48, opacity=0.0, pattern="patchy"):
-    return synthetic_radiograph(size, size + 8, seed=seed, opacity=opacity, opacity_pattern=pattern)
+    image = synthetic_radiograph(
+        size, size + 8, seed=seed, opacity=opacity, opacity_pattern=pattern
+    )
+    image.flags.writeable = False
+    return image
 
 
 def write_class_folders(folder, classes=("covid", "normal", "virus"), count=4, size=48):

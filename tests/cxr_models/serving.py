@@ -1,6 +1,7 @@
 """Runs to serve, of random weights, and images to serve them with."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -43,6 +44,14 @@ def make_run(folder, split: Split, *, backbone=tiny_application, **settings):
     (folder / "run.json").write_text(json.dumps(facts))
     keep_split(folder, split)
     model.save_weights(folder / "best.weights.h5")
+    return folder
+
+
+def copy_run(run, folder, root):
+    """Copy the folder of a run to `folder`, as one whose images lie under `root`."""
+    shutil.copytree(run, folder)
+    facts = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**facts, "split_root": str(root)}))
     return folder
 
 

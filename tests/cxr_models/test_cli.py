@@ -54,6 +54,22 @@ def test_index_takes_any_csv_by_its_columns(tmp_path):
     ]
 
 
+def test_index_takes_a_manifest_as_it_is_to_rename_and_leave_out_labels(tmp_path, capsys):
+    names = write_class_folders(tmp_path / "images", count=2)
+    rows = [f"{name},{name.split('/')[0]},{name[:-4]},here,train" for name in names]
+    (tmp_path / "m.csv").write_text("\n".join(["file,label,patient,source,split", *rows]))
+    out = tmp_path / "new.csv"
+    words = ["index", str(tmp_path / "images"), "--csv", str(tmp_path / "m.csv"), "--out", str(out)]
+    assert main([*words, "--labels", "covid,virus=pneumonia"]) == 0
+    records = read_manifest(out).records
+    assert {record.label for record in records} == {"covid", "pneumonia"}
+    assert {(record.source, record.split) for record in records} == {("here", "")}
+    assert all(record.patient for record in records)
+    (tmp_path / "m.csv").write_text("id,label\n1,covid\n")
+    assert main(words) == 2
+    assert "`--csv` must have the columns file and label" in capsys.readouterr().err
+
+
 def test_split_writes_one_that_loads_from_another_folder(manifest, tmp_path):
     out = tmp_path / "splits/split.csv"
     arguments = ["--fractions", "0.5", "0.25", "0.25", "--seed", "3"]

@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
@@ -16,11 +18,13 @@ def test_demo_set_has_patients_of_two_unequal_images(tmp_path):
 
 
 @pytest.mark.usefixtures("tiny_backbone")
-def test_demo_goes_all_the_way_to_a_test_accuracy(tmp_path, capsys):
+def test_demo_goes_all_the_way_to_a_test_accuracy(tmp_path, capsys, monkeypatch):
+    few = functools.partial(write_demo_set, patients=12)
+    monkeypatch.setattr("cxr_models.cli._demo.write_demo_set", few)
     assert main(["demo", str(tmp_path / "demo"), "--epochs", "1"]) == 0
     said = capsys.readouterr().out
-    assert "360 images (covid 120, normal 120, virus 120)" in said
-    assert "180 groups that a split keeps together" in said
+    assert "72 images (covid 24, normal 24, virus 24)" in said
+    assert "36 groups that a split keeps together" in said
     assert "test accuracy" in said
     run = tmp_path / "demo/run"
     assert (run / "curves.png").read_bytes()[:4] == b"\x89PNG"

@@ -1,6 +1,8 @@
 import csv
 import dataclasses
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 
@@ -24,6 +26,7 @@ from cxr_models.run_folder import RunFolder
 from cxr_models.splits import fold_records, read_split, write_split
 from cxr_models.training import train
 from tests.cxr_models.radiographs import write_class_folders
+from tests.cxr_models.serving import copy_run
 from tests.cxr_models.tiny import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -48,8 +51,8 @@ def split_file(small_split):
 
 
 @pytest.fixture
-def run(split_file, tmp_path):
-    return trained(read_split(split_file), tmp_path / "run")
+def run(trained_run, split_file, tmp_path):
+    return copy_run(trained_run, tmp_path / "run", split_file.parent)
 
 
 @pytest.fixture
@@ -229,8 +232,72 @@ def test_wrong_usage_exits_with_2_and_a_sentence(run, split_file, elsewhere, cap
     assert "must not be given with --external" in refused(
         run, "--from-predictions", "--external", elsewhere
     )
-    rewritten(elsewhere, {"label": "pneumonia"})
-    assert "got pneumonia in" in refused(run, "--external", elsewhere)
+
+
+def test_labels_that_the_run_does_not_know_come_with_commands_that_work(run, elsewhere, capsys):
+    rows = elsewhere.read_text()
+    elsewhere = elsewhere.rename(elsewhere.with_name("of another clinic.csv"))
+    elsewhere.write_text(rows.replace(",normal,", ",pneumonia,"))
+    assert main(["evaluate", str(run), "--external", str(elsewhere), *FEW]) == 2
+    told = capsys.readouterr().err
+    assert "(covid,normal,virus); got pneumonia in" in told
+    command = told.splitlines()[1].partition("  cxr-models ")[2]
+    assert told.endswith("renamed with pneumonia=LABEL added to its --labels.\n")
+    for name, labels, kept in (
+        ("less", [], {"covid": 6}),
+        ("renamed", ["pneumonia=virus"], {"covid": 6, "virus": 6}),
+    ):
+        words = shlex.split(
+            command.replace("NEW.csv", shlex.quote(str(run.parent / f"{name}.csv")))
+        )
+        words[-1] = ",".join([words[-1], *labels])
+        assert main(words) == 0
+        capsys.readouterr()
+        told = told_by(capsys, run, "--external", run.parent / f"{name}.csv")
+        assert told["sets"][name]["labels"] == kept
+
+
+def test_what_is_written_is_not_written_over_unasked(run, split_file, tmp_path, capsys):
+    other = shutil.copytree(run, tmp_path / "other")
+    for wrong, sentence in ((split_file, "Replace it with --overwrite"), (tmp_path, "a folder")):
+        assert main(["evaluate", str(run), str(other), "--out", str(wrong), *FEW]) == 2
+        assert sentence in capsys.readouterr().err
+    assert read_split(split_file).manifest.records
+    new = tmp_path / "new/both.json"
+    assert "comparisons" in told_by(capsys, run, other, "--out", new)
+    assert json.loads(new.read_text()) == told_by(capsys, run, other, "--out", new, "--overwrite")
+
+
+def test_a_table_that_is_not_what_its_name_says_is_refused(run, capsys):
+    told_by(capsys, run)
+    folder = run / "evaluation"
+    shutil.copy(folder / "train.csv", folder / "test.csv")
+    assert main(["evaluate", str(run), "--from-predictions", *FEW]) == 1
+    assert "`test.csv` must hold the set its name says" in capsys.readouterr().err
+    assert told_by(capsys, run)["sets"]["test"]["images"] == 6
+
+
+def test_tables_of_other_settings_are_not_judged_together(run, elsewhere, capsys):
+    told_by(capsys, run, "--external", elsewhere)
+    config = json.loads((run / "config.json").read_text())
+    config["training"]["patience"] += 1
+    (run / "config.json").write_text(json.dumps(config))
+    told_by(capsys, run)  # without the other source, whose table stays as it was
+    assert main(["evaluate", str(run), "--from-predictions", *FEW]) == 1
+    error = capsys.readouterr().err
+    assert "external-clinic.csv', whose settings have changed since" in error
+    assert "or delete that file" in error
+
+
+@pytest.mark.parametrize("name", ["evaluation", "evaluation/test.csv", "split.csv"])
+def test_a_run_that_links_out_of_its_folder_is_neither_read_nor_written_to(run, name, capsys):
+    told_by(capsys, run)
+    moved = run.parent / "moved"
+    shutil.move(run / name, moved)
+    (run / name).symlink_to(moved)
+    for words in ([], ["--from-predictions"]):
+        assert main(["evaluate", str(run), *words, *FEW]) in (1, 2)
+        assert f"whose {name} is a link to elsewhere" in capsys.readouterr().err
 
 
 def test_failed_work_exits_with_1_and_a_sentence(run, elsewhere, capsys):
@@ -252,7 +319,7 @@ def test_failed_work_exits_with_1_and_a_sentence(run, elsewhere, capsys):
     table.unlink()
     with h5py.File(run / "best.weights.h5", "a") as file:
         file["layers/dense/vars/0"][...] = np.nan
-    assert "`logits` must be finite" in failed(run)
+    assert "`RUN` must give finite logits" in failed(run)
     (run / "best.weights.h5").write_bytes(b"no weights")
     assert "`weights` must be those of a run with these settings" in failed(run)
 

@@ -292,6 +292,28 @@ def test_another_backend_is_refused(place, tmp_path, monkeypatch, capsys):
     assert "`KERAS_BACKEND` must be tensorflow for export; got 'jax'" in capsys.readouterr().err
 
 
+def test_metadata_that_claim_to_be_huge_are_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json", " " * (1 << 21) + "{}")
+    with pytest.raises(ValueError, match=r"holds no metadata\.json"):
+        read_metadata(tmp_path / "m.keras")
+
+
+def test_a_saved_model_that_tensorflow_cannot_write_is_an_error_of_the_system(
+    place, tmp_path, monkeypatch, capsys
+):
+    import tensorflow as tf
+
+    def full(*_words, **_options):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "export", full)
+    words = ["export", str(place / "study"), "--format", "saved_model", "--out"]
+    assert main([*words, str(tmp_path / "m")]) == 1
+    assert "cannot be written: No space left on device" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_without_metadata_is_refused(tmp_path):
     (tmp_path / "m.tflite").write_bytes(b"TFL3")
     with pytest.raises(ValueError, match="`path` must be a model that cxr-models export wrote"):

@@ -8,6 +8,7 @@ import cxr_enhance
 from cxr_models import DataConfig
 from cxr_models.loading import ImageLoader, cache_key, cached_images
 from tests.cxr_models.radiographs import draw
+from tests.cxr_models.test_whole_files import full_disk
 
 CONFIG = DataConfig(image_size=(48, 40))
 
@@ -82,3 +83,11 @@ def test_an_unreadable_file_is_named_and_leaves_no_cache(paths, tmp_path):
     with pytest.raises(ValueError, match=r"3\.png"):
         cached_images(CONFIG, paths, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_full_disk_is_an_error_that_names_the_cache_and_leaves_nothing(paths, tmp_path):
+    with full_disk(4000), pytest.raises(OSError, match=r"images-\w+\.npy"):
+        cached_images(CONFIG, paths, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+    cached = cached_images(CONFIG, paths, tmp_path / "cache")
+    np.testing.assert_array_equal(cached, ImageLoader(CONFIG)(paths))

@@ -9,25 +9,23 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.cli import main
 from cxr_models.explain import GradCam, normalised, overlay
+from cxr_models.explanations import mean_overlay
 from cxr_models.finished_run import read_run
 from cxr_models.inference import load_classifier
 from cxr_models.loading import ImageLoader
-from cxr_models.report import html_page, read_results
+from cxr_models.report import choices, html_page, read_results
 from cxr_models.report.choices import pictured
-from cxr_models.report.thumbnails import overlay_path, thumbnail
-from cxr_models.splits import read_split, write_split
-from cxr_models.training import train
+from cxr_models.report.thumbnails import mean_path, overlay_path, thumbnail
+from tests.cxr_models.report.made_up import write_run
 from tests.cxr_models.report.reading import Read
-from tests.cxr_models.tiny import tiny_config
+from tests.cxr_models.serving import copy_run
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 
 @pytest.fixture
-def run(small_split, tmp_path):
-    path, split = tmp_path / "run", small_split.manifest.root / "split.csv"
-    write_split(split, small_split.manifest.records, {"seed": 0})
-    train(read_split(split), tiny_config(epochs_head=1, epochs_fine_tune=0), path)
+def run(trained_run, small_split, tmp_path):
+    path = copy_run(trained_run, tmp_path / "run", small_split.manifest.root)
     assert main(["evaluate", str(path), "--draws", "100"]) == 0
     return path
 
@@ -36,8 +34,9 @@ def test_the_report_shows_where_the_run_looked(run, tmp_path, capsys):
     out = tmp_path / "page.html"
     assert main(["report", str(run), "--out", str(out), "--explain"]) == 0
     results = read_results(run, name="run")
-    assert f"run: drew {len(pictured(results))} overlays" in capsys.readouterr().err
+    assert f"run: drew {len(pictured(results))} overlays, 3 means" in capsys.readouterr().err
     shown = [attributes["alt"] for tag, attributes in Read(out.read_text()).tags if tag == "img"]
+    shown = [alt for alt in shown if not alt.startswith("Mean ")]
     with_map = [alt for alt in shown if alt.endswith(", with Grad-CAM for what was said")]
     assert len(with_map) == len(shown) / 2 > 0
     finished = read_run(run)
@@ -49,7 +48,46 @@ def test_the_report_shows_where_the_run_looked(run, tmp_path, capsys):
     drawn = cv2.imread(str(overlay_path(results, name, row)))[..., ::-1]
     np.testing.assert_array_equal(drawn, overlay(thumbnail(file), heat))
     assert main(["report", str(run), "--out", str(out), "--explain"]) == 0
-    assert "run: drew 0 overlays" in capsys.readouterr().err
+    assert "run: drew 0 overlays, 0 means" in capsys.readouterr().err
+
+
+def test_the_mean_map_of_a_class_is_the_mean_of_the_maps_for_it(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(choices, "MOST_OF_MEAN", 3)  # of 2 test images a class: all of them
+    out = tmp_path / "page.html"
+    assert main(["report", str(run), "--out", str(out), "--explain"]) == 0
+    results, finished = read_results(run, name="run"), read_run(run)
+    records = results.sets["test"].manifest.records
+    cam = GradCam(load_classifier(finished.config, 3, finished.folder.best_weights))
+    for place, label in enumerate(results.class_names):
+        files = [str(finished.split.manifest.root / r.file) for r in records if r.label == label]
+        images = ImageLoader(finished.config.data)(files)
+        maps = normalised(cam(images, np.full(len(files), place)))  # whatever was said
+        drawn = cv2.imread(str(mean_path(results, "test", place)))[..., ::-1]
+        expected = mean_overlay(images.mean(axis=0), maps.mean(axis=0))
+        np.testing.assert_allclose(drawn.astype(int), expected.astype(int), atol=1)
+    page = Read(out.read_text())
+    shown = [a["alt"] for tag, a in page.tags if tag == "img" and a["alt"].startswith("Mean ")]
+    assert shown == [
+        f"Mean Grad-CAM map of 2 images of {label} on test" for label in results.class_names
+    ]
+    assert "Where the network looks" in [text for _, text in page.headings]
+    assert "mean of 2 of 2 images" in page.text
+
+
+def test_means_are_of_a_fair_sample_of_each_class_and_always_of_the_same(tmp_path):
+    run = write_run(tmp_path / "made-up")
+    results = read_results(run, name="run")
+    targets = results.sets["clinic"].outcomes().targets
+    for most in (7, 32):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(choices, "MOST_OF_MEAN", most)
+            chosen = choices.averaged(results, "clinic")
+        assert chosen == {k: rows[:most] for k, rows in choices.averaged(results, "clinic").items()}
+        assert sorted(chosen) == [0, 1, 2]
+        for place, rows in chosen.items():
+            assert len(set(rows)) == len(rows) == min(most, 30)
+            assert set(targets[rows]) == {place}
+    assert chosen[0] != sorted(chosen[0])
 
 
 def test_overlays_of_other_weights_are_not_shown(run, tmp_path):

@@ -89,14 +89,48 @@ def test_binary_targets_tell_one_label_from_the_rest(small_split):
         targets_of(small_split.manifest, names, ModelConfig(task="binary", positive_class="flu"))
 
 
-def test_an_unreadable_file_is_named(part):
+def told_of(part):
+    """Return what reading raises: alone, and while a model predicts."""
+    import keras
+
+    from cxr_models.inference import predict_logits
+    from cxr_models.pipeline import plain_errors
+
+    model = keras.Sequential([keras.Input((32, 40, 1)), keras.layers.GlobalAveragePooling2D()])
+    told = []
+    for read in (list, lambda batches: predict_logits(model, batches)):
+        with pytest.raises((ValueError, OSError)) as caught, plain_errors():
+            read(evaluation_batches(CONFIG, *part, 100))  # in one batch: nothing is read later
+        told.append(caught.value)
+    return told
+
+
+def test_what_is_no_image_is_a_value_error_that_names_it_wherever_it_is_read(part):
+    with open(part[0][0], "wb") as file:
+        file.write(b"x")
+    for error in told_of(part):
+        assert type(error) is ValueError
+        assert str(error).startswith("`source` must hold")
+        assert part[0][0] in str(error)
+
+
+@pytest.mark.parametrize("name", ["gone.png", "it's gone, schön.png", "a\nb.png"])
+def test_a_file_that_cannot_be_opened_is_the_systems_error_wherever_it_is_read(part, name):
+    paths, targets = part
+    lost = f"{paths[0]}-{name}"
+    for error in told_of(([lost, *paths[1:]], targets)):
+        assert type(error) is FileNotFoundError
+        assert (error.errno, error.filename) == (2, lost)
+
+
+def test_what_is_no_ones_error_but_tensorflows_stays_as_it_is():
     import tensorflow as tf
 
-    paths, targets = part
-    with open(paths[0], "wb") as file:
-        file.write(b"x")
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"images.*\.png"):
-        list(evaluation_batches(CONFIG, paths, targets, 5))
+    from cxr_models.pipeline import plain_errors
+
+    for words in ("out of memory", "FunnyError: of a library"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=words), plain_errors():
+            raise tf.errors.InvalidArgumentError(None, None, words)
 
 
 def test_shuffling_holds_places_and_reads_a_few_batches_ahead_however_many_images(monkeypatch):

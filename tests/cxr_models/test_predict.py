@@ -1,7 +1,5 @@
 import csv
-import json
 import os
-import shutil
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from cxr_models.loading import ImageLoader
 from cxr_models.predict import find_sources
 from cxr_models.serving import read_served_run
 from cxr_models.splits import read_split
-from tests.cxr_models.serving import calibrate, make_run, write_small_split
+from tests.cxr_models.serving import calibrate, copy_run, make_run, write_small_split
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -41,10 +39,7 @@ def split(images):
 
 @pytest.fixture
 def run(made, images, tmp_path):
-    run = shutil.copytree(made, tmp_path / "run")
-    facts = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**facts, "split_root": str(images)}))
-    return run
+    return copy_run(made, tmp_path / "run", images)
 
 
 def rows_of(path):
@@ -185,3 +180,13 @@ def test_explanations_are_an_overlay_for_each_image_and_a_mean_for_each_class(
 def test_a_run_that_is_none_is_refused(tmp_path, images, capsys):
     assert main(["predict", str(images), str(images), "--out", str(tmp_path / "p.csv")]) == 2
     assert "`RUN` must be the folder of a run" in capsys.readouterr().err
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for_and_a_broken_link_is_told(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("no pipes with names here")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "nowhere")
+    assert [source.name for source in find_sources([tmp_path])] == ["link.png"]

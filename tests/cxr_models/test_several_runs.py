@@ -81,3 +81,42 @@ def test_runs_of_other_classes_and_runs_without_a_test_are_refused(rng):
         together({"a": [val, test], "b": [val, other]}, METHOD)
     with pytest.raises(ValueError, match="must have predictions of test; got none"):
         together({"a": [val], "b": [val]}, METHOD)
+
+
+def from_sources(predictions, sources):
+    """Give the images of a set sources, in turn; those of one name are one image in every run."""
+    records = tuple(
+        dataclasses.replace(record, source=sources[i % len(sources)])
+        for i, record in enumerate(predictions.manifest.records)
+    )
+    manifest = dataclasses.replace(predictions.manifest, records=records)
+    return dataclasses.replace(predictions, manifest=manifest)
+
+
+def left_out(rng, known, unknown, test):
+    train, val = (make_predictions(rng, name=name, root=f"/{unknown}") for name in ("train", "val"))
+    return [from_sources(train, known), from_sources(val, known), from_sources(test, ("a", "b"))]
+
+
+def test_of_left_out_sources_tested_beside_known_ones_only_the_unknown_are_pooled(rng):
+    test = make_predictions(rng)
+    runs = {
+        "without a": left_out(rng, ("b",), "a", reordered(test, np.arange(40))),
+        "without b": left_out(rng, ("a",), "b", reordered(test, np.arange(20, 60))),
+    }
+    told = together(runs, METHOD)["pooled"]
+    assert told["of"] == "images of sources left out of training"
+    assert told["images"] == told["runs"]["without a"]["images"] * 2 == 40
+    right = [p.outcomes().said == p.outcomes().targets for p in (s[2] for s in runs.values())]
+    expected = np.concatenate([right[0][0::2], right[1][1::2]]).mean()
+    assert told["overall"]["accuracy"]["value"] == pytest.approx(expected)
+
+
+def test_where_sources_are_not_stated_throughout_none_is_taken_for_unknown(rng):
+    test = make_predictions(rng)
+    runs = {
+        "without a": left_out(rng, ("b", ""), "a", reordered(test, np.arange(40))),
+        "without b": left_out(rng, ("a",), "b", reordered(test, np.arange(20, 60))),
+    }
+    with pytest.raises(ValueError, match="got test sets that overlap in part"):
+        together(runs, METHOD)

@@ -136,3 +136,22 @@ def test_the_page_fits_the_window_and_its_words_stand_out(tab, page, tmp_path, w
     assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
     tab.screenshot(tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 50_000
+
+
+def test_folded_runs_open_from_the_keyboard_and_many_runs_fit_a_phone(tab, tmp_path):
+    runs = [write_run(tmp_path / f"run-{'x' * 50}-{i}", seed=i, externals=()) for i in range(4)]
+    path = tmp_path / "report.html"
+    path.write_text(html_page([read_results(run, name=run.name) for run in runs], images=False))
+    tab.look(width=390)
+    tab.events.clear()
+    tab.open(path.as_uri())
+    opened = "document.querySelectorAll('details[open]').length"
+    assert tab.evaluate(opened) == 0
+    tab.evaluate("document.querySelector('summary').focus()")
+    for kind in ("keyDown", "keyUp"):
+        tab.call("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", text="\r",
+                 windowsVirtualKeyCode=13)  # fmt: skip
+    assert tab.evaluate(opened) == 1
+    tab.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+    assert tab.named("Log.entryAdded", "Runtime.exceptionThrown") == []

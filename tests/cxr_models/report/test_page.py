@@ -262,6 +262,53 @@ def test_markdown_holds_the_tables_of_the_page(run):
     assert "![" not in text
 
 
+@pytest.mark.parametrize(
+    "source", ["- a", "+ a", "1. a", "12) a", "===", "---", "http://a.example/x", "me@a.example"]
+)
+def test_names_that_markdown_would_take_for_something_else_stay_text(tmp_path, source):
+    def named(predictions):  # a patient alone has no interval, of which a line tells
+        return each(predictions, lambda i, _: {"source": source if i < 2 else "other"})
+
+    path = write_run(tmp_path / "run", change=named)
+    text = markdown_page([read_results(path, name="run")])
+    lines = [line for line in text.splitlines() if re.sub(r"\\(.)", r"\1", line).startswith(source)]
+    assert lines
+    assert not [line for line in lines if line.startswith(source)]
+    assert re.search(r"(?<!\\)://", text) is None
+    assert re.search(r"(?<!\\)@", text) is None
+
+
+def test_where_images_lie_is_not_told(tmp_path):
+    def elsewhere(predictions):
+        start = {"test": "/home/me/", "external": "../../me/"}.get(predictions.kind, "")
+        return each(predictions, lambda _, record: {"file": f"{start}{record.file}"})
+
+    text = page_of(write_run(tmp_path / "run", change=elsewhere)).text
+    assert re.search(r"test/\d+\.png", text)
+    assert not re.search(r"\.\./|/me/", text)
+
+
+def test_a_set_of_one_class_alone_says_so(tmp_path):
+    def one_class(predictions):
+        if predictions.kind != "external":
+            return predictions
+        rows = [i for i, r in enumerate(predictions.manifest.records) if r.label == "covid"]
+        manifest = predictions.manifest
+        records = tuple(manifest.records[i] for i in rows)
+        return dataclasses.replace(
+            predictions,
+            manifest=dataclasses.replace(manifest, records=records),
+            logits=predictions.logits[rows],
+            probabilities=predictions.probabilities[rows],
+        )
+
+    paths = [write_run(tmp_path / name, change=one_class) for name in ("one", "two")]
+    text = page_of(*paths).text
+    assert "of 30 images right: of one class alone, so that nothing shows whether" in text
+    assert "ROC-AUC" in text
+    assert "covid, 1 row: no image of another class." in text
+
+
 def test_images_are_shown_small_where_they_can_be_read(run, tmp_path):
     page = page_of(run)
     assert "The images could not be read from here." in page.text

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -8,9 +9,10 @@ pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.cli import main
-from cxr_models.report import read_results
+from cxr_models.report import html_page, read_results
 from cxr_models.report.results import read_audit
 from tests.cxr_models.report.made_up import write_audit, write_run
+from tests.cxr_models.report.reading import Read
 
 
 @pytest.fixture
@@ -50,6 +52,13 @@ def test_sets_are_not_looked_for_in_other_folders(run):
     refused(run, r"`evaluation.json` must name sets without folders; got '../test'")
 
 
+def test_files_that_are_links_to_elsewhere_are_refused(run, tmp_path):
+    table = run / "evaluation/test.csv"
+    table.rename(tmp_path / "test.csv")
+    table.symlink_to(tmp_path / "test.csv")
+    refused(run, r"`RUN` must hold its own files; got .*test.csv is a link to elsewhere")
+
+
 def test_settings_or_weights_changed_since_are_refused(run):
     (run / "best.weights.h5").write_bytes(b"others")
     refused(run, r"`evaluation.json` must be of the run's weights")
@@ -64,9 +73,72 @@ def test_an_evaluation_of_another_format_is_refused(run):
     told = json.loads(file.read_text())
     file.write_text(json.dumps({**told, "format": 99}))
     refused(run, r"`evaluation.json` must be an evaluation of format 1; got format 99")
-    del told["sets"]
+
+
+DELETED = object()
+
+
+@pytest.mark.parametrize(
+    ("file", "place", "value", "words"),
+    [
+        ("evaluation", ["sets"], DELETED, "sets is missing"),
+        ("evaluation", ["sets"], "text", "sets is 'text'"),
+        ("evaluation", ["class_names"], None, "class_names is None"),
+        ("evaluation", ["calibration", "temperature"], None, "calibration.temperature is None"),
+        ("evaluation", ["bootstrap", "draws"], "many", "bootstrap.draws is 'many'"),
+        ("evaluation", ["sets", "test", "kind"], "final", "sets.test.kind is 'final'"),
+        ("evaluation", ["sets", "test", "classes", "covid"], DELETED, "test.classes.covid is mi"),
+        ("evaluation", ["sets", "test", "overall", "ece"], {}, "sets.test.overall.ece is {}"),
+        ("evaluation", ["sets", "test", "reliability", "raw", 0], 5, "reliability.raw.0 is 5"),
+        ("evaluation", ["sets", "test", "by_view", "PA", "labels"], [], "by_view.PA.labels is []"),
+        ("audit", ["border"], "text", "border is 'text'"),
+        ("audit", ["run"], {"accuracy": None}, "run is {'accuracy': None}"),
+        ("audit", ["verdict"], 3, "verdict is 3"),
+        ("run", ["versions"], ["3.11"], "versions is ['3.11']"),
+        ("run", ["class_names"], DELETED, "class_names is missing"),
+    ],
+)
+def test_json_of_another_shape_is_refused_and_the_place_named(run, file, place, value, words):
+    write_audit(run / "evaluation/audit.json")
+    path = run / ("run.json" if file == "run" else f"evaluation/{file}.json")
+    told = json.loads(path.read_text())
+    inner = told
+    for name in place[:-1]:
+        inner = inner[name]
+    if value is DELETED:
+        del inner[place[-1]]
+    else:
+        inner[place[-1]] = value
+    path.write_text(json.dumps(told))
+    refused(run, f"where .*{re.escape(words)}")
+    path.write_text("{")
+    refused(run, r"must be JSON; got .*\.json'")
+
+
+@pytest.mark.parametrize(
+    "place", [["overall", "accuracy"], ["classes", "covid", "roc_auc"], ["overall", "ece"]]
+)
+def test_a_value_changed_by_hand_is_refused(run, place):
+    file = run / "evaluation/evaluation.json"
+    told = json.loads(file.read_text())
+    one = told["sets"]["test"]
+    for name in place:
+        one = one[name]
+    one["value"] += 0.01
     file.write_text(json.dumps(told))
-    refused(run, r"`evaluation.json` must be an evaluation of format 1")
+    refused(run, r"`evaluation.json` must be made of the tables beside it; got another test.csv")
+
+
+def test_a_run_whose_loss_was_no_number_for_an_epoch_is_read(run):
+    history = run / "history.csv"
+    lines = history.read_text().splitlines()
+    cells = lines[2].split(",")
+    cells[lines[0].split(",").index("loss")] = "nan"
+    history.write_text("\n".join([*lines[:2], ",".join(cells), *lines[3:]]) + "\n")
+    page = Read(html_page([read_results(run, name="first")]))
+    lines = [attributes["points"] for tag, attributes in page.tags if tag == "polyline"]
+    assert not [points for points in lines if "nan" in points]
+    assert "3 epochs" in page.text
 
 
 @pytest.mark.parametrize(
@@ -83,7 +155,7 @@ def test_an_audit_of_something_else_is_not_taken(run, other, tmp_path):
 def test_an_audit_without_its_parts_is_refused(tmp_path):
     path = tmp_path / "audit.json"
     path.write_text('{"border": {}}')
-    with pytest.raises(ValueError, match=r"without thumbnail, histogram, size, majority"):
+    with pytest.raises(ValueError, match=r"`--audit` must be what .*, where border is {}\."):
         read_audit(path)
 
 

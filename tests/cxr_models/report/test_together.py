@@ -1,0 +1,151 @@
+import dataclasses
+
+import pytest
+
+pytest.importorskip("jinja2", reason="jinja2 is not installed")
+pytest.importorskip("scipy", reason="scipy is not installed")
+
+from cxr_models.judging import Method
+from cxr_models.report import html_page, markdown_page, read_results
+from cxr_models.report.together import together
+from cxr_models.several_runs import compare, pool
+from tests.cxr_models.report.made_up import each, write_run
+from tests.cxr_models.report.reading import Read
+
+METHOD = Method(draws=100)
+
+
+def read(*paths):
+    return [read_results(path, name=path.name) for path in paths]
+
+
+def page_of(*paths):
+    return Read(html_page(read(*paths), images=False))
+
+
+def tested_on(fold, stay):
+    """Give the change that makes other images of all but the first ones."""
+
+    def change(predictions):
+        return each(
+            predictions,
+            lambda i, r: {} if i < stay else {"file": fold + r.file, "patient": fold + r.patient},
+        )
+
+    return change
+
+
+def test_runs_tested_on_the_same_images_are_compared_with_the_values_of_evaluate(tmp_path):
+    # The images of the second lie elsewhere: it was evaluated on another machine.
+    paths = [write_run(tmp_path / "one"), write_run(tmp_path / "two", seed=1, root="/elsewhere")]
+    one, two = read(*paths)
+    page = page_of(*paths)
+    for name in ("test", "clinic"):
+        other = dataclasses.replace(two.sets[name], manifest=one.sets[name].manifest)
+        told = compare(one.sets[name], other, METHOD)
+        accuracy, mcnemar = told["accuracy"], told["mcnemar"]
+        low, high = accuracy["interval"]
+        shown = page.table(f"Accuracy on {name}: differences")["one less two"]
+        assert shown["accuracy"] == f"{accuracy['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
+        assert shown["right: first alone"] == str(mcnemar["only_first"])
+        assert shown["right: second alone"] == str(mcnemar["only_second"])
+        assert shown["McNemar's p"] == f"{mcnemar['p_value']:.3f}"
+        areas = page.table(f"ROC-AUC on {name}: differences")["one less two"]
+        for label, area in told["roc_auc"].items():
+            low, high = area["interval"]
+            expected = f"{area['difference']:+.3f} [{low:+.3f}, {high:+.3f}]; {area['p_value']:.3f}"
+            assert areas[f"{label}; DeLong's p"] == expected
+    assert "Not compared" not in page.text
+
+
+def test_one_run_is_compared_with_nothing(tmp_path):
+    path = write_run(tmp_path / "one")
+    assert together(read(path)) is None
+    assert "Compared with each other" not in page_of(path).text
+
+
+def test_what_is_not_compared_is_said_with_the_reason(tmp_path):
+    paths = [
+        write_run(tmp_path / "one"),
+        write_run(tmp_path / "two", seed=1),
+        write_run(tmp_path / "binary", model__task="binary"),
+        write_run(tmp_path / "elsewhere", change=tested_on("f", 0), model__backbone="resnet101"),
+        write_run(tmp_path / "half", change=tested_on("g", 45), data__flip=False),
+        write_run(tmp_path / "twice", change=lambda one: each(one, lambda *_: {"file": "a.png"})),
+    ]
+    text = page_of(*paths).text
+    for reason in (
+        "binary, the only one here that tells not covid and covid apart",
+        "elsewhere, the only one here of its test images",
+        "half, the only one here of its test images",
+        "twice, whose test set holds a file twice",
+    ):
+        assert f"Not compared: {reason}." in text
+    assert "one less two" in text
+    assert "less binary" not in text
+
+
+def test_of_many_runs_each_is_compared_with_the_first_alone(tmp_path):
+    paths = [
+        write_run(tmp_path / f"run-{seed}", seed=seed, training__seed=seed) for seed in range(7)
+    ]
+    page = page_of(*paths)
+    rows = list(page.table("Accuracy on test: differences"))
+    assert rows == [f"run-{seed} less run-0" for seed in range(1, 7)]
+    assert "are compared with run-0, the first that was named" in page.text
+    spread = page.table(
+        "Runs of equal settings but for the seed: mean accuracy (lowest to highest)"
+    )
+    found = [one.test["overall"]["accuracy"]["value"] for one in read(*paths)]
+    mean = f"{sum(found) / 7:.3f} ({min(found):.3f} to {max(found):.3f})"
+    assert spread[", ".join(path.name for path in paths)]["test"] == mean
+    study = page.table("Accuracy by backbone, task and enhancement")
+    cell = study["NASNetMobile"]["three classes, enhanced"]
+    assert cell == f"{min(found):.3f} to {max(found):.3f} (7 runs)"
+    # What would be said of each is said once, and the rest is folded.
+    assert page.text.count("Not audited, so that it is unknown") == 1
+    assert page.text.count("On the set clinic, another source") < 7
+    assert len([1 for tag, _ in page.tags if tag == "details"]) == 7
+    landmarks = [a for tag, a in page.tags if tag == "section" and "aria-labelledby" in a]
+    assert len(landmarks) == 5 + 7
+    markdown = markdown_page(read(*paths))
+    assert "run-6 less run-0" in markdown
+
+
+def test_runs_on_folds_are_pooled_one_kind_at_a_time(tmp_path):
+    paths = [
+        write_run(tmp_path / f"{name}-{fold}", change=tested_on(fold, 0), seed=seed, **settings)
+        for seed, (name, settings) in enumerate(
+            [("raw", {"data__enhance": None}), ("enhanced", {})]
+        )
+        for fold in "ab"
+    ]
+    page = page_of(*paths)
+    results = read(*paths)
+    for which, kind in enumerate((results[:2], results[2:])):
+        told = pool({run.name: list(run.sets.values()) for run in kind}, METHOD)
+        rows = page.table("Each run on its own test images, and all together", which)
+        assert list(rows) == [*(run.name for run in kind), "all"]
+        assert rows["all"]["images"] == "180"
+        assert rows["all"]["accuracy"].split()[0] == f"{told['overall']['accuracy']['value']:.3f}"
+        cells = page.tables["Pooled confusion: images (share of the true class)"][which]
+        assert cells[1][1].split()[0] == str(told["confusion"]["counts"][0][0])
+    # Of one fold the two kinds are compared.
+    assert [list(page.table("Accuracy on test: differences", i)) for i in (0, 1)] == [
+        ["raw-a less enhanced-a"],
+        ["raw-b less enhanced-b"],
+    ]
+
+
+def test_test_sets_that_share_some_images_are_neither_compared_nor_pooled(tmp_path):
+    paths = [
+        write_run(tmp_path / "one", change=tested_on("f", 0)),
+        write_run(tmp_path / "two", change=tested_on("f", 0)),
+        write_run(tmp_path / "half", change=tested_on("f", 45)),
+        write_run(tmp_path / "whole"),
+    ]
+    for path in paths[2:]:
+        text = page_of(paths[0], path).text
+        assert "Pooled" in text if path.name == "whole" else "Not pooled: one and half" in text
+    text = page_of(*paths[1:]).text
+    assert "Not pooled: two, half and whole, whose test sets share images, but not all." in text

@@ -1,0 +1,53 @@
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("keras", reason="keras is not installed")
+
+from cxr_models.explain import GradCam, normalised
+from cxr_models.explanations import Explanations, mean_overlay, shown
+from cxr_models.predict import Batch, Source
+from tests.cxr_models.test_explain import tiny_cam_model
+
+
+def watched(folder, class_names, images, said):
+    """Give what was written of images that were said to be of classes."""
+    explanations = Explanations(tiny_cam_model(), class_names, folder)
+    batch = Batch(
+        sources=tuple(Source(path=f"{i}.png", name=f"{i}.png") for i in range(len(images))),
+        errors=("",) * len(images),
+        images=images,
+        originals=tuple(images),
+    )
+    explanations.watch(batch, np.eye(len(class_names))[said])
+    return explanations.finish()
+
+
+def test_the_mean_of_a_class_is_that_of_the_maps_and_images_said_to_be_of_it(tmp_path, rng):
+    images = rng.integers(0, 256, (5, 4, 6, 1), np.uint8)
+    said = np.array([2, 0, 2, 2, 0])
+    written = watched(tmp_path, ("a", "b", "c"), images, said)
+    assert [path.name for path in written] == ["mean-a.png", "mean-c.png"]
+    maps = normalised(GradCam(tiny_cam_model())(images, said))
+    for path, place in zip(written, (0, 2), strict=True):
+        of_class = said == place
+        expected = mean_overlay(images[of_class].mean(axis=0), maps[of_class].mean(axis=0))
+        drawn = cv2.imread(str(path))[..., ::-1]
+        np.testing.assert_allclose(drawn.astype(int), expected.astype(int), atol=1)
+    assert len(list((tmp_path / "images").iterdir())) == 5
+
+
+def test_classes_that_look_the_same_as_names_of_files_have_files_of_their_own(tmp_path, rng):
+    images = rng.integers(0, 256, (3, 4, 6, 1), np.uint8)
+    names = ("pneumonia/any", "pneumonia any", "\N{LATIN SMALL LETTER E WITH ACUTE}" * 300)
+    written = watched(tmp_path, names, images, np.arange(3))
+    assert len({path.name for path in written}) == 3
+    assert all(path.parent == tmp_path and path.is_file() for path in written)
+
+
+def test_a_mean_without_any_heat_is_the_mean_image_itself(rng):
+    image = rng.uniform(0, 255, (100, 120, 1))
+    drawn = mean_overlay(image, np.zeros((3, 4)))
+    assert drawn.shape == (200, 240, 3)
+    seen = shown(np.rint(image).astype(np.uint8))
+    np.testing.assert_array_equal(drawn[::2, ::2], np.repeat(seen, 3, axis=-1))

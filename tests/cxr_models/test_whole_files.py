@@ -1,0 +1,115 @@
+"""Whatever is written is there whole or not at all, also where the disk is full."""
+
+import contextlib
+import errno
+import os
+
+import pytest
+
+from cxr_models.whole_files import appears_whole, check_free, replaces_whole, write_whole
+
+
+@contextlib.contextmanager
+def full_disk(size=1000):
+    """Let no file grow beyond `size` bytes; what is refused is an error of the system's."""
+    resource = pytest.importorskip("resource", reason="no limits of this kind here")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def only(folder):
+    return sorted(os.listdir(folder))
+
+
+def test_text_is_written_as_utf_8_and_replaces_what_was_there(tmp_path):
+    path = tmp_path / "ä.json"
+    write_whole(path, "alt")
+    write_whole(path, "für\n")
+    assert path.read_bytes() == "für\n".encode()
+    assert only(tmp_path) == ["ä.json"]
+
+
+def test_what_fails_leaves_what_was_there_and_nothing_else(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("before")
+
+    def interrupted():
+        with replaces_whole(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text() == "before"
+    assert only(tmp_path) == ["a.csv"]
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_former(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("before")
+    with full_disk(), pytest.raises(OSError, match=r"a\.csv") as caught:
+        write_whole(path, b"x" * 5000)
+    assert caught.value.errno in (errno.EFBIG, errno.ENOSPC)
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "before"
+    assert only(tmp_path) == ["a.csv"]
+
+
+def test_errors_name_what_was_asked_for_and_no_temporary(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(tmp_path / "none/a.csv", "x")
+    assert caught.value.filename == str(tmp_path / "none/a.csv")
+
+
+def test_no_file_takes_the_place_of_a_folder(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/kept").write_text("kept")
+    with pytest.raises(OSError, match="directory"):
+        write_whole(tmp_path / "a", "x")
+    assert (tmp_path / "a/kept").read_text() == "kept"
+    assert only(tmp_path) == ["a"]
+
+
+def test_a_folder_takes_the_place_of_another_and_what_fails_puts_it_back(tmp_path, monkeypatch):
+    path = tmp_path / "model"
+    with replaces_whole(path) as temporary:
+        temporary.mkdir()
+        (temporary / "saved_model.pb").write_text("one")
+    replace = type(path).replace
+
+    def refused(self, target):
+        if self.name != path.name and target == path:
+            raise OSError(errno.EIO, "no", str(self))
+        return replace(self, target)
+
+    monkeypatch.setattr(type(path), "replace", refused)
+    with pytest.raises(OSError, match="model"), appears_whole(path, overwrite=True) as temporary:
+        temporary.mkdir()
+    assert (path / "saved_model.pb").read_text() == "one"
+    monkeypatch.setattr(type(path), "replace", replace)
+    with appears_whole(path, overwrite=True) as temporary:
+        temporary.mkdir()
+        (temporary / "saved_model.pb").write_text("two")
+    assert (path / "saved_model.pb").read_text() == "two"
+    assert only(tmp_path) == ["model"]
+
+
+def test_nothing_is_replaced_unasked_even_if_it_comes_while_we_write(tmp_path):
+    path = tmp_path / "new/a.csv"
+
+    def overtaken():
+        with appears_whole(path, overwrite=False) as temporary:
+            temporary.write_text("ours")
+            path.write_text("theirs")
+
+    with pytest.raises(FileExistsError):
+        overtaken()
+    assert path.read_text() == "theirs"
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        check_free(path, overwrite=False)
+    with pytest.raises(ValueError, match="must not name a folder of other files"):
+        check_free(path.parent, overwrite=True)
