@@ -41,7 +41,8 @@ def told_of(folder: Path) -> dict[str, Any]:
     facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     evaluation = json.loads((folder / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
     for one in evaluation["sets"].values():
-        del one["curves"], one["reliability"]  # drawn nowhere here; most of the size
+        for name in ("curves", "reliability", "by_view"):  # told nowhere here; most of the size
+            del one[name]
     weights = Path(config["model"]["weights"])
     for where in (config["model"], facts):
         where["weights"] = weights.name

@@ -26,6 +26,7 @@ _REPORTED = {  # accuracy of the enhanced arm by the study this grew from, per c
     ("inception_resnet_v2", "multiclass"): "97.45",
     ("resnet101", "multiclass"): "90",
 }
+_NOT_RUN = "not run here"
 _ARMS = {"raw": "raw", "enhanced": "enhanced", "bold": "enhanced, bolder"}
 
 
@@ -73,7 +74,7 @@ def grid_table(study: Study) -> str:
         reported = _REPORTED[backbone, task] if arm == "enhanced" else ""
         start = (_TITLES[backbone], _TASKS[task], arm)
         if told is None:
-            rows.append((*start, "not run here", *[""] * 6, reported))
+            rows.append((*start, _NOT_RUN, *[""] * 6, reported))
             continue
         sets = told["evaluation"]["sets"]
         values = [
@@ -183,7 +184,10 @@ def paths_table(study: Study) -> str:
     head = ["backbone", "weights, pixels, epochs", "images", "seconds", "loss", "validation loss"]
     rows = []
     for backbone in ("resnet101", "inception_resnet_v2"):
-        told = study[f"paths-{backbone}"]
+        told = study.get(f"paths-{backbone}")
+        if told is None:
+            rows.append((_TITLES[backbone], f"{_NOT_RUN}: `run.sh paths`", *[""] * 4))
+            continue
         last = told["history"][-1]
         images = told["evaluation"]["sets"]["train"]["images"]
         rows.append(
@@ -209,19 +213,22 @@ def throughput_table(study: Study) -> str:
         )
         for backbone, title in _TITLES.items()
         if (one := told.get(backbone))
-    ]
+    ] or [(f"{_NOT_RUN}: `run.sh throughput`", *[""] * 4)]
     return markdown(head, rows, 1)
 
 
 def epochs_table(study: Study) -> str:
     """Write the seconds of an epoch with a frozen backbone, without and with kept features."""
     told = study["throughput"]
+    head = ["NASNetMobile, backbone frozen, 128 x 128", "an epoch"]
+    if not {"epoch_frozen", "epoch_features"} <= told.keys():
+        return markdown(head, [(f"{_NOT_RUN}: `run.sh throughput`", "")], 1)
     rows = [
         ("features computed in every epoch", f"{significant(told['epoch_frozen'])} s"),
         ("features kept", f"{significant(told['epoch_features'])} s"),
         ("ratio", f"{significant(told['epoch_frozen'] / told['epoch_features'])}"),
     ]
-    return markdown(["NASNetMobile, backbone frozen, 128 x 128", "an epoch"], rows, 1)
+    return markdown(head, rows, 1)
 
 
 def summary_table(study: Study) -> str:
