@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -13,6 +11,7 @@ from cxr_enhance._enhance import enhance, result_shape
 from cxr_enhance._kernels.enhance import repeat_gray
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance._plan import plan_of
+from cxr_enhance._sharing import share
 from cxr_enhance._stack import run_stack
 from cxr_enhance._validation import (
     as_kernel_input,
@@ -27,7 +26,7 @@ from cxr_enhance._validation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cxr_enhance._types import Image
 
@@ -139,7 +138,7 @@ def _enhance_stack(images: Image, params: EnhanceParams, threads: int, out: obje
 
     pixels = height * width
     least, most = (max(at_a_time // pixels, 1) for at_a_time in _PIXELS_AT_A_TIME)
-    _share(work, count, threads, least=least, most=most)
+    share(work, count, threads, least=least, most=most)
     return result
 
 
@@ -163,63 +162,5 @@ def _enhance_sequence(
         for i in range(start, stop):
             results[i] = enhance(images[i], params, out=targets[i])
 
-    _share(work, len(images), threads, least=1, most=1)
+    share(work, len(images), threads, least=1, most=1)
     return results
-
-
-class _Parts:
-    """What is left of 0..count, given out to threads in parts of `least` to `most`.
-
-    Each thread has a run of neighbours and takes half of what is left of it at a time; who has
-    finished takes halves off the end of the longest run. Large parts first, because threads hold
-    each other up whenever one comes back for more; small ones last, so that they finish together.
-    Runs, because two threads that wrote neighbours would both ask for the page of memory that
-    holds them (2 MiB on Linux), and the system would clear it for each.
-    """
-
-    def __init__(self, count: int, threads: int, least: int, most: int) -> None:
-        bounds = [count * i // threads for i in range(threads + 1)]
-        self._starts, self._stops = bounds[:-1], bounds[1:]
-        self._least, self._most = least, most
-        self._lock = threading.Lock()
-
-    def take(self, thread: int) -> tuple[int, int] | None:
-        """Return the start and the stop of a part for `thread`; None when all are given out."""
-        with self._lock:
-            left = [stop - start for start, stop in zip(self._starts, self._stops, strict=True)]
-            run = thread if left[thread] else max(range(len(left)), key=left.__getitem__)
-            size = min(max(left[run] // 2, self._least), self._most, left[run])
-            if not size:
-                return None
-            if run == thread:
-                self._starts[run] += size
-                return self._starts[run] - size, self._starts[run]
-            self._stops[run] -= size
-            return self._stops[run], self._stops[run] + size
-
-
-def _share(
-    work: Callable[[int, int], None], count: int, threads: int, *, least: int, most: int
-) -> None:
-    """Call ``work(start, stop)`` for parts of 0..count, on `threads` threads.
-
-    The first exception stops all threads after the part they are at, and is raised.
-    """
-    threads = max(min(threads, -(-count // least)), 1)
-    parts = _Parts(count, threads, least, most)
-    stopped = threading.Event()
-
-    def take_parts(thread: int) -> None:
-        while not stopped.is_set() and (part := parts.take(thread)) is not None:
-            work(*part)
-
-    if threads == 1:
-        take_parts(0)
-        return
-    with ThreadPoolExecutor(threads, thread_name_prefix="cxr-enhance") as pool:
-        try:
-            for future in [pool.submit(take_parts, thread) for thread in range(threads)]:
-                future.result()
-        except BaseException:
-            stopped.set()
-            raise
