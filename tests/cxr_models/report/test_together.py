@@ -147,5 +147,12 @@ def test_test_sets_that_share_some_images_are_neither_compared_nor_pooled(tmp_pa
     for path in paths[2:]:
         text = page_of(paths[0], path).text
         assert "Pooled" in text if path.name == "whole" else "Not pooled: one and half" in text
+    deeper = write_run(  # its split lies a folder deeper
+        tmp_path / "deeper",
+        change=lambda p: each(
+            p, lambda i, r: {"file": f"../{r.file}" if i < 9 else f"d{i}", "patient": f"d{i}"}
+        ),
+    )
+    assert "Not pooled: whole and deeper" in page_of(paths[3], deeper).text
     text = page_of(*paths[1:]).text
     assert "Not pooled: two, half and whole, whose test sets share images, but not all." in text
