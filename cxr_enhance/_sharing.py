@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def share(
 ) -> None:
     """Call ``work(start, stop)`` for parts that make up 0..count, on `threads` threads.
 
-    Parts have `least` to `most` items; the last of a run may have fewer. The first exception stops
-    all threads after the part they are at, and is raised.
+    Parts have `least` to `most` items; the last of a run may have fewer. An exception stops all
+    threads after the part they are at, and is raised.
     """
     threads = max(min(threads, -(-count // least)), 1)
     parts = Parts(count, threads, least, most)
@@ -62,8 +62,9 @@ def share(
         return
     with ThreadPoolExecutor(threads, thread_name_prefix="cxr-enhance") as pool:
         try:
-            for future in [pool.submit(take_parts, thread) for thread in range(threads)]:
-                future.result()
-        except BaseException:
+            futures = [pool.submit(take_parts, thread) for thread in range(threads)]
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:  # done, failed or interrupted
             stopped.set()
-            raise
+    for future in futures:
+        future.result()

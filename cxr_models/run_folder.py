@@ -99,9 +99,10 @@ class RunFolder:
         self.check(config, facts)
         if (self.path / "run.json").exists():
             return
-        (self.path / "phases").mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path / "config.json", config.to_json())  # first: it makes this a run
+        (self.path / "phases").mkdir(exist_ok=True)
         (self.path / "backup").mkdir(exist_ok=True)
-        write_whole(self.path / "config.json", config.to_json())
         write_whole(self.path / "run.json", json.dumps(facts, indent=2) + "\n")
 
     def read_history(self) -> list[dict[str, Any]]:

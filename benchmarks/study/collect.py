@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
 _GROUPS = ("arms", "sources", "paths", "grid")
 _NOT_TOLD = ("split_root",)
+_OTHERS = "nih_cxr14"  # the only source of adults without COVID-19
 
 
 def told_of(folder: Path) -> dict[str, Any]:
     """Return what is published of a run."""
-    config = RunConfig.from_json((folder / "config.json").read_text(encoding="utf-8")).to_dict()
+    config = _config(folder).to_dict()
     config["data"]["cache_dir"] = None
     facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     evaluation = json.loads((folder / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
@@ -105,6 +106,7 @@ def arms_compared(work: Path) -> list[dict[str, Any]]:
         }
         if not sets:
             continue
+        _check_alike(work, arm, list(sets))
         first, second = (
             measure(MeanOfRuns([ImageStatistics(pair[place]) for pair in sets.values()]))
             for place in (0, 1)
@@ -134,6 +136,25 @@ def arms_compared(work: Path) -> list[dict[str, Any]]:
     return told
 
 
+def _config(folder: Path) -> RunConfig:
+    return RunConfig.from_json((folder / "config.json").read_text(encoding="utf-8"))
+
+
+def _check_alike(work: Path, arm: str, seeds: Sequence[int]) -> None:
+    """Raise ValueError unless runs differ in their seed and in what makes their arm alone."""
+    told = set()
+    for seed, one in itertools.product(seeds, (arm, "raw")):
+        config = _config(work / "arms" / f"{one}-{seed}").with_setting("training.seed", 0)
+        for name, same in (("enhance", None), ("order", "resize-first"), ("cache_dir", None)):
+            config = config.with_setting(f"data.{name}", same)
+        told.add(config.to_json())
+    if len(told) > 1:
+        raise ValueError(
+            f"`{work}` must hold arms of equal settings; those of {arm} and raw differ in more "
+            "than enhancement and seed. Delete what was trained otherwise."
+        )
+
+
 def _seeds(work: Path, arm: str) -> list[int]:
     """List the seeds with which both an arm and raw were evaluated."""
     found = [
@@ -150,6 +171,34 @@ def _outcomes(folder: Path, name: str) -> Outcomes:
 
 def _accuracy(outcomes: Outcomes) -> float:
     return float((outcomes.said == outcomes.targets).mean())
+
+
+def sources_told(folder: Path) -> dict[str, Any]:
+    """Return how well a run of adults tells each COVID-19 source from NIH's adults, on its test.
+
+    ``roc_auc``; ``found``, the share found where at most a tenth of NIH's is called COVID-19; and
+    what of the source the run was trained on.
+    """
+    sets = {one.name: one for one in stored_sets(folder)}
+    test, train = sets["test"], sets["train"].manifest.records
+    sources = np.array([record.source for record in test.manifest.records])
+    scores = test.logits[:, 1] - test.logits[:, 0]
+    others = np.sort(scores[sources == _OTHERS])
+    threshold = others[len(others) - len(others) // 10 - 1]  # at most a tenth lies above
+    told = {}
+    for source in sorted(set(sources) - {_OTHERS}):
+        own = scores[sources == source]
+        of_train = [record for record in train if record.source == source]
+        told[source] = {
+            "images": len(own),
+            "patients": len({r.patient for r in test.manifest.records if r.source == source}),
+            "roc_auc": float(((own[:, None] > others) + 0.5 * (own[:, None] == others)).mean()),
+            "found": float((own > threshold).mean()),
+            "false_alarms": float((others > threshold).mean()),
+            "trained_images": len(of_train),
+            "trained_patients": len({record.patient for record in of_train}),
+        }
+    return told
 
 
 def throughput(work: Path) -> dict[str, Any]:
@@ -172,8 +221,14 @@ def main(work: Path, results: Path) -> None:
     results.mkdir(parents=True, exist_ok=True)
     documents: dict[str, Any] = {name: told_of(folder) for name, folder in finished(work)}
     documents["comparisons"] = arms_compared(work)
+    documents["sources"] = {
+        folder.name: sources_told(folder)
+        for name, folder in finished(work)
+        if name.startswith("sources-")
+    }
     documents["throughput"] = throughput(work)
-    for name, document in documents.items():
+    # What this folder holds nothing of stays as it was stored.
+    for name, document in ((name, one) for name, one in documents.items() if one):
         text = json.dumps(document, indent=1, sort_keys=True)
         (results / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(f"{len(documents)} files in {results.name}\n")

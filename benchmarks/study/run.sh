@@ -10,10 +10,12 @@
 #   arms        NASNetMobile, three classes, raw and enhanced in two ways, CXR_STUDY_SEEDS seeds
 #   sources     adults, covid or not: all sources known, then one unknown
 #   paths       ten steps of the other two backbones
-#   throughput  fed by the pipeline and from memory; epochs with and without kept features
+#   throughput  fed by the pipeline and from memory; epochs with and without kept features, of
+#               the weights of arms/enhanced-1
 #   collect     results to benchmarks/results/study, tables to docs/study.md and README.md
-#   grid        all twelve cells of the study's table at 224 x 224 from ImageNet weights, both
-#               phases: for a GPU (on one without TensorFlow's support, set KERAS_BACKEND=jax)
+#   grid        all twelve cells of the study's table at 224 x 224 from ImageNet weights, resized
+#               before enhancement as in the study, both phases: for a GPU (on one without
+#               TensorFlow's support, set KERAS_BACKEND=jax)
 #   report      one page of all runs, with overlays
 # Settings: CXR_STUDY_RUNS (folder of the runs, default study-runs), CXR_STUDY_SEEDS ("1 2 3"),
 # CXR_STUDY_ARMS ("raw enhanced bold"), CXR_STUDY_EPOCHS (10), CXR_STUDY_CELLS (lines of
@@ -36,8 +38,12 @@ bold=(--set data.order=enhance-first --set data.enhance.clip_limit=6
 small=(--weights none --image-size 128 128 --batch-size 32 --set training.class_weights=true)
 
 settings_of() { # ARM, into the array `arm`
-  local -n chosen=$1
-  arm=("${chosen[@]}")
+  case $1 in
+    raw) arm=("${raw[@]}") ;;
+    enhanced) arm=("${enhanced[@]}") ;;
+    bold) arm=("${bold[@]}") ;;
+    *) echo "An arm must be raw, enhanced or bold; got '$1'." >&2; exit 2 ;;
+  esac
 }
 
 run() { # NAME SPLIT EXTERNAL... -- OPTIONS...: train, evaluate, audit; what is there is kept
@@ -48,21 +54,23 @@ run() { # NAME SPLIT EXTERNAL... -- OPTIONS...: train, evaluate, audit; what is 
   local folder="$work/$name"
   if [ ! -e "$folder/trained" ]; then
     printf '\n== %s\n' "$name"
-    cxr-models train "$split" --out "$folder" --cache-dir "$work/cache" "$@"
+    cxr-models train "$split" --out "$folder" --cache-dir "$work/cache" "$@" </dev/null
     touch "$folder/trained"
   fi
   [ -e "$folder/evaluation/evaluation.json" ] ||
-    cxr-models evaluate "$folder" "${external[@]}"
+    cxr-models evaluate "$folder" "${external[@]}" </dev/null
   [ -e "$folder/evaluation/audit.json" ] ||
-    cxr-models audit "$split" --run "$folder"
+    cxr-models audit "$split" --run "$folder" </dev/null
 }
 
 stage_prepare() {
   [ -e "$work/external.csv" ] || python -m benchmarks.study.prepare "$data" "$work"
   [ -e "$work/known.csv" ] ||
     cxr-models split "$work/adults.csv" --out "$work/known.csv" --seed 1
-  [ -d "$work/unknown" ] ||
+  [ -e "$work/unknown/made" ] || {
     cxr-models split "$work/adults.csv" --out "$work/unknown" --seed 1 --leave-source-out --test-others
+    touch "$work/unknown/made"
+  }
 }
 
 stage_arms() {
@@ -99,9 +107,10 @@ stage_throughput() {
                 --epochs-fine-tune 0 --seed 1 "${enhanced[@]}" --cache-dir "$work/cache")
   mkdir -p "$work/throughput"
   for backbone in nasnet_mobile resnet101 inception_resnet_v2; do
-    [ -s "$work/throughput/$backbone.json" ] ||
+    [ -e "$work/throughput/$backbone.json" ] ||
       cxr-models bench-pipeline "$split" --backbone "$backbone" --image-size 128 128 \
-        --batch-size 32 --batches 10 --order enhance-first --json >"$work/throughput/$backbone.json"
+        --batch-size 32 --batches 10 --order enhance-first --json >"$work/throughput/part" &&
+      mv "$work/throughput/part" "$work/throughput/$backbone.json"
   done
   for views in 0 1; do
     [ -e "$work/throughput/features-$views/trained" ] || {
@@ -116,7 +125,8 @@ stage_grid() {
   local backbone task name
   while read -r backbone task name; do
     [ -n "$backbone" ] || continue
-    settings_of "$name"
+    arm=()
+    [ "$name" = enhanced ] || settings_of "$name"
     run "grid/$backbone-$task-$name" "$data/cxr3/manifest.csv" "$work/external.csv" -- \
       --backbone "$backbone" --task "$task" --batch-size 64 --seed 1 "${arm[@]}"
   done <<<"${CXR_STUDY_CELLS:-$(for backbone in nasnet_mobile resnet101 inception_resnet_v2; do

@@ -8,13 +8,14 @@ import pytest
 
 from benchmarks.study import collect, prepare, tables
 from cxr_models import RunConfig
+from cxr_models.calibration import softmax
 from cxr_models.evaluation import evaluate, stored_sets, write_evaluation
 from cxr_models.judging import Method
-from cxr_models.manifest import SPLITS, Record
+from cxr_models.manifest import SPLITS, Manifest, Record
 from cxr_models.metrics import ImageStatistics
-from cxr_models.predictions import write_predictions
+from cxr_models.predictions import Predictions, write_predictions
 from cxr_models.run_folder import RunFolder
-from tests.cxr_models.predicted import make_predictions
+from tests.cxr_models.predicted import ORIGIN, make_predictions
 
 SETTINGS = {
     "raw": RunConfig().with_setting("data.enhance", None),
@@ -68,7 +69,6 @@ def test_what_is_published_names_no_file_folder_or_patient(results, work):
     assert [path.stem for path in written] == [
         *(f"arms-{arm}-{seed}" for arm in ("bold", "enhanced", "raw") for seed in (1, 2)),
         "comparisons",
-        "throughput",
     ]
     for path in written:
         text = path.read_text()
@@ -97,6 +97,61 @@ def test_arms_are_compared_on_the_mean_of_their_seeds(study, work):
     assert told["seeds"]["2"]["accuracy"] == [accuracies[arm][1] for arm in ("enhanced", "raw")]
 
 
+def test_arms_of_other_settings_are_not_compared(work, tmp_path):
+    shutil.copytree(work, tmp_path / "work")
+    config = tmp_path / "work" / "arms" / "raw-2" / "config.json"
+    changed = RunConfig.from_json(config.read_text()).with_setting("training.epochs_head", 3)
+    config.write_text(changed.to_json())
+    with pytest.raises(ValueError, match="must hold arms of equal settings; those of enhanced"):
+        collect.arms_compared(tmp_path / "work")
+
+
+def test_a_source_is_told_from_the_others_by_rank_and_at_a_tenth_of_false_alarms(tmp_path):
+    scores = {"hannover": [3.0, 1.5, -2.0], "nih_cxr14": [*np.arange(-9.0, 0.0), 0.5, 2.0]}
+    sources = [source for source, values in scores.items() for _ in values]
+    logits = np.array([[0.0, value] for values in scores.values() for value in values])
+    made = [
+        Predictions(
+            name=name,
+            kind=name,
+            manifest=Manifest(
+                records=tuple(
+                    Record(
+                        file=f"{name}{i}.png",
+                        label="covid" if source == "hannover" else "normal",
+                        patient=f"{name}{i // 2}",
+                        source=source,
+                        split=name,
+                    )
+                    for i, source in enumerate(sources)
+                ),
+                root=tmp_path,
+            ),
+            class_names=("not covid", "covid"),
+            labels=("covid", "normal"),
+            logits=logits,
+            probabilities=softmax(logits),
+            origin=ORIGIN,
+        )
+        for name in ("train", "test")
+    ]
+    (tmp_path / "evaluation").mkdir()
+    for one in made:
+        write_predictions(tmp_path / "evaluation" / f"{one.name}.csv", one)
+    told = collect.sources_told(tmp_path)
+    assert told == {
+        "hannover": {
+            "images": 3,
+            "patients": 2,
+            "roc_auc": pytest.approx((11 + 10 + 7.5) / 33),
+            "found": pytest.approx(2 / 3),  # above 0.5, where 1 of 11 lies
+            "false_alarms": pytest.approx(1 / 11),
+            "trained_images": 3,
+            "trained_patients": 2,
+        }
+    }
+
+
 def test_a_seed_that_one_arm_lacks_is_left_out_of_the_comparison(work, tmp_path):
     shutil.copytree(work, tmp_path / "work")
     (tmp_path / "work" / "arms" / "bold-2" / "evaluation" / "evaluation.json").unlink()
@@ -120,7 +175,7 @@ def test_cells_that_were_not_run_stand_empty_with_their_command(study):
         row for row in rows if "NASNetMobile | three classes" in row
     ]
     command = tables.grid_commands(study)
-    assert command.count("\n") == 11  # ten cells, and the fence
+    assert command.count("\n") == 12  # ten cells, the script and the fence
     assert "nasnet_mobile multiclass" not in command
     assert "inception_resnet_v2 binary enhanced" in command
 

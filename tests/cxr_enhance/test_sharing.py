@@ -55,10 +55,12 @@ def test_a_thread_that_has_finished_takes_from_the_end_of_the_longest_run():
 def test_all_threads_work_on_all_of_it(threads):
     seen = [0] * 100
     workers = set()
+    all_there = threading.Barrier(threads, timeout=60)
 
     def work(start, stop):
-        workers.add(threading.get_ident())
-        time.sleep(0.001)
+        if threading.get_ident() not in workers:
+            workers.add(threading.get_ident())
+            all_there.wait()
         for item in range(start, stop):
             seen[item] += 1
 
@@ -67,15 +69,16 @@ def test_all_threads_work_on_all_of_it(threads):
     assert len(workers) == threads
 
 
-def test_the_first_error_stops_the_others_and_is_raised():
+@pytest.mark.parametrize("failing", [0, 500])  # the first part of either thread
+def test_an_error_in_any_thread_stops_the_others_and_is_raised(failing):
     done = []
 
     def work(start, stop):
-        if start == 0:
-            raise OSError("the first part")
+        if start == failing:
+            raise OSError("a part failed")
         time.sleep(0.02)
         done.append(stop - start)
 
-    with pytest.raises(OSError, match="the first part"):
+    with pytest.raises(OSError, match="a part failed"):
         share(work, 1000, 2, least=1, most=1)
     assert sum(done) < 100
