@@ -51,11 +51,8 @@ def fill(text: str, runs: Runs, study: Study | None = None) -> str:
 
     def marked(match: re.Match[str]) -> str:
         name = match["name"]
-        made = (
-            table(runs, name)
-            if study is None or name not in STUDY_TABLES
-            else (STUDY_TABLES[name](study))
-        )
+        of_study = study is not None and name in STUDY_TABLES
+        made = STUDY_TABLES[name](study) if of_study else table(runs, name)
         return f"{match['begin']}\n{made}\n\n{match['end']}"
 
     return _MARKED.sub(marked, text)

@@ -170,23 +170,17 @@ class Runs:
             return [entry.median for entry in entries]
         return [entry.info[name] for entry in entries]
 
-    def ratios(self, group: str, of: str, than: str) -> list[float]:
-        """List, of each run that has both, how many times faster `of` is than `than`."""
+    def ratios(self, group: str, of: str, than: str, figure: str = "median") -> list[float]:
+        """List, of each run that has both, how many times faster `of` is than `than`.
+
+        `figure` is "median", or "least" for the least disturbed round of each.
+        """
         found = []
         for run in self.runs:
             ours, theirs = run.entries.get((group, of)), run.entries.get((group, than))
             if ours and theirs:
-                found.append(theirs.median / ours.median)
+                found.append(getattr(theirs, figure) / getattr(ours, figure))
         return found
-
-    def least_ratios(self, group: str, of: str, than: str) -> list[float]:
-        """As `ratios`, of the least disturbed round of each."""
-        pairs = [
-            (run.entries[group, of], run.entries[group, than])
-            for run in self.runs
-            if (group, of) in run.entries and (group, than) in run.entries
-        ]
-        return [theirs.least / ours.least for ours, theirs in pairs]
 
     def spreads(self, group: str, of: str) -> list[float]:
         """List, of each run, the largest over the smallest time per megapixel of `of`'s entries."""

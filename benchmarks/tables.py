@@ -155,7 +155,7 @@ def threads_table(runs: Runs) -> str:
         (*split(group), two.partition(",")[0], *(span(ratios, times) for ratios in found))
         for group in (*runs.groups("batch"), *runs.groups("adapters"))
         for two, one in _TWO_AND_ONE
-        if all(found := (runs.ratios(group, two, one), runs.least_ratios(group, two, one)))
+        if all(found := (runs.ratios(group, two, one), runs.ratios(group, two, one, "least")))
     ]
     return markdown(head, rows, 3)
 

@@ -219,16 +219,20 @@ def throughput(work: Path) -> dict[str, Any]:
 def main(work: Path, results: Path) -> None:
     """Write a file a run, the comparisons and the throughput."""
     results.mkdir(parents=True, exist_ok=True)
-    documents: dict[str, Any] = {name: told_of(folder) for name, folder in finished(work)}
-    documents["comparisons"] = arms_compared(work)
-    documents["sources"] = {
-        folder.name: sources_told(folder)
-        for name, folder in finished(work)
-        if name.startswith("sources-")
+    runs = dict(finished(work))
+    documents = {
+        **{name: told_of(folder) for name, folder in runs.items()},
+        "comparisons": arms_compared(work),
+        "sources": {
+            folder.name: sources_told(folder)
+            for name, folder in runs.items()
+            if name.startswith("sources-")
+        },
+        "throughput": throughput(work),
     }
-    documents["throughput"] = throughput(work)
     # What this folder holds nothing of stays as it was stored.
-    for name, document in ((name, one) for name, one in documents.items() if one):
+    documents = {name: document for name, document in documents.items() if document}
+    for name, document in documents.items():
         text = json.dumps(document, indent=1, sort_keys=True)
         (results / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(f"{len(documents)} files in {results.name}\n")
