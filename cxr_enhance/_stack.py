@@ -41,20 +41,20 @@ def _run_gray(images: Image, out: Image, plan: Plan) -> None:
         if images.itemsize == 1
         else (kernels.enhance_u16, kernels.balance_u16)
     )
-    if not plan.equalize:
-        if plan.stretch:
-            balance(images, out, *plan)
-        elif images is not out:
-            np.copyto(out, images)
-    elif plan.stretch and images.itemsize == 1 and not _fits(plan):
+    if takes_one_kernel(plan, images.itemsize):
+        enhance(images, out, *plan)
+    elif plan.equalize:
         balance(images, out, *plan)
         enhance(out, out, *plan._replace(stretch=False))
-    else:
-        enhance(images, out, *plan)
+    elif plan.stretch:
+        balance(images, out, *plan)
+    elif images is not out:
+        np.copyto(out, images)
 
 
-def _fits(plan: Plan) -> bool:
-    return (
-        -(-plan.tiles_x // LANES) * LANES * plan.tiles_y <= _KEPT_TILES
-        and plan.tiles_x * plan.tile_width * plan.tile_height <= _ROW_PIXELS
-    )
+def takes_one_kernel(plan: Plan, itemsize: int) -> bool:
+    """Tell whether `enhance_u8` or `enhance_u16` is all that a gray image needs."""
+    kept = -(-plan.tiles_x // LANES) * LANES * plan.tiles_y
+    row = plan.tiles_x * plan.tile_width * plan.tile_height
+    keeps_all_tiles = plan.stretch and itemsize == 1
+    return plan.equalize and not (keeps_all_tiles and (kept > _KEPT_TILES or row > _ROW_PIXELS))

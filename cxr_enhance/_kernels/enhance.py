@@ -57,10 +57,10 @@ def stretch_channel(
 # microsecond a call more.
 
 
-# (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None
+# (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> bool
 @kernel
-def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any) -> None:
-    """CLAHE, after white balance if planned, of each uint8 image.
+def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any) -> bool:
+    """CLAHE, after white balance if planned, of each uint8 image; returns True.
 
     White balance needs the histogram of the whole image before the first table, so the tiles' are
     then all counted first and kept: 1 KiB a tile.
@@ -84,12 +84,13 @@ def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *field
         for value in range(bins.size):
             bins[value] = table[value] >> plan.bit_shift
         equalize_u8(src, dst, plan, bins, counts, plan.stretch)
+    return True  # called by address, it gives False where memory runs out
 
 
-# (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> None
+# (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> bool
 @kernel
-def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any) -> None:
-    """CLAHE, after white balance if planned, of each uint16 image."""
+def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any) -> bool:
+    """CLAHE, after white balance if planned, of each uint16 image; returns True."""
     plan = Plan(*fields)
     for i in range(images.shape[0]):
         src, dst = images[i], out[i]
@@ -115,6 +116,7 @@ def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
                 duplicates[found] = k
                 found += 1
         equalize_u16(src, dst, plan, low, bins, duplicates[:found])
+    return True
 
 
 # (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None

@@ -1,4 +1,8 @@
-"""The library's kernels inside tf.data: images in, images out, one call of Python an element."""
+"""The library's kernels inside tf.data: images in, images out.
+
+Gray images of known size reach the kernels by TensorFlow alone; the rest takes a call of Python an
+element.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ except ImportError as error:
     ) from error
 
 import cxr_enhance
+from cxr_enhance.adapters import _tf_kernel
 from cxr_enhance.adapters._loading import Loader
 from cxr_enhance.adapters.leaving import refused_at_exit
 
@@ -65,12 +70,14 @@ def enhance_op(
     Notes
     -----
     Stateless: works with ``deterministic=True``, iterator checkpoints, `Dataset.cache`,
-    `Dataset.save` and the tf.data service of the same process. It calls Python, so it is not part
-    of what a SavedModel can hold.
+    `Dataset.save` and the tf.data service of the same process. Every result is a new array; the
+    input is not modified.
 
-    A call holds Python's lock for about 0.14 ms besides the kernels, which release it: small
-    images are fastest in batches (map after `batch`), large ones one by one with
-    ``num_parallel_calls=tf.data.AUTOTUNE``. Every result is a new array; the input is not modified.
+    In a graph, gray images of known size whose result is gray go through an operation of compiled
+    code, which never waits for Python: map them one by one with ``num_parallel_calls``. A
+    SavedModel can hold it, and loads where this function was applied to such an image before. All
+    else takes a call of Python an element, which no SavedModel can hold: small images are then
+    fastest in batches (map after `batch`), large ones one by one.
 
     Examples
     --------
@@ -96,6 +103,11 @@ def enhance_op(
         batched = len(shape) == 4 or (len(shape) == 3 and shape[-1] not in (1, 3))
         spatial = shape[:3] if batched else shape[:2]
         channels = [3] if rgb else [1] if shape[len(spatial) :] == [1] else []
+        gray = not (batched or rgb or shape[len(spatial) :] == [3])
+        if gray and not tf.executing_eagerly():
+            result = _tf_kernel.enhanced(images, params or cxr_enhance.EnhanceParams())
+            if result is not None:
+                return result
         # `stateful=False`, or tf.data runs maps one by one and iterators cannot be checkpointed.
         result = tf.numpy_function(
             refused_at_exit(lambda array: run(array, batched, channels)),

@@ -1,0 +1,82 @@
+"""The kernels of gray images as compiled code with an address, for callers that are no Python.
+
+A framework that takes operations of compiled code (TensorFlow) is given a function, compiled by
+Numba, that calls an `Entry`. The plan reaches it as numbers in one array.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba import types
+
+from cxr_enhance._kernels import enhance as kernels
+from cxr_enhance._kernels._jit import inline_kernel
+from cxr_enhance._plan import plan_of
+from cxr_enhance._stack import takes_one_kernel
+
+if TYPE_CHECKING:
+    from cxr_enhance._params import EnhanceParams
+
+PLAN_SIZE = 11  # fields of Plan
+
+
+def plan_numbers(
+    shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParams
+) -> list[float] | None:
+    """List the `PLAN_SIZE` numbers of the plan of a gray image; None if it takes two kernels."""
+    plan = plan_of(shape, dtype, params)
+    return [float(field) for field in plan] if takes_one_kernel(plan, dtype.itemsize) else None
+
+
+# (float64[::1]) -> fields of Plan
+@inline_kernel
+def plan_fields(numbers: npt.NDArray[np.float64]) -> tuple[Any, ...]:
+    """Take apart what `plan_numbers` listed; whole numbers are below 2**31, so nothing is lost."""
+    return (
+        numbers[0] != 0,
+        numbers[1],
+        numbers[2],
+        numbers[3] != 0,
+        int(numbers[4]),
+        int(numbers[5]),
+        int(numbers[6]),
+        int(numbers[7]),
+        int(numbers[8]),
+        int(numbers[9]),
+        int(numbers[10]),
+    )
+
+
+class Entry(types.WrapperAddressProtocol):  # type: ignore[misc]
+    """`enhance_u8` or `enhance_u16`, for compiled code to call: ``entry(images, out, fields)``.
+
+    Numba calls it by its address. Named like any other function it would be compiled once more into
+    its caller, which takes seconds. It gives True; False where an error left `out` unfinished.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        kernel: Any = kernels.enhance_u8 if dtype.itemsize == 1 else kernels.enhance_u16
+        image = np.zeros((1, 2, 2), dtype)
+        kernel(image, image.copy(), False, 0.0, 100.0, True, 1, 1, 2, 2, 0, 4, 0)  # compiles it
+        form = numba.typeof(image)
+        self._compiled = next(
+            compiled for given, compiled in kernel.overloads.items() if given[:2] == (form, form)
+        )
+
+    def __wrapper_address__(self) -> int:
+        """Address of the code, by the calling convention of C."""
+        name = self._compiled.fndesc.llvm_cfunc_wrapper_name
+        return self._compiled.library.get_pointer_to_function(name)  # type: ignore[no-any-return]
+
+    def signature(self) -> Any:
+        """Numba's types of the result and the arguments."""
+        return types.boolean(*self._compiled.signature.args)
+
+
+def is_compiled() -> bool:
+    """Tell whether there is compiled code at all (``NUMBA_DISABLE_JIT`` turns it off)."""
+    return not numba.config.DISABLE_JIT
