@@ -20,7 +20,7 @@ import cxr_enhance as cxe
 from benchmarks import shapes
 from benchmarks.conftest import Row
 from benchmarks.images import radiograph, stack
-from benchmarks.machine import ARITHMETIC_ONE, ARITHMETIC_TWO, arithmetic
+from benchmarks.machine import IN_CHAIN, SIDE_BY_SIDE, yardsticks
 from benchmarks.measuring import Laps
 from benchmarks.processes import json_of_module
 from benchmarks.targets import (
@@ -136,7 +136,7 @@ def bench_tf_data_224(
 
 @pytest.mark.parametrize(
     "contender",
-    [TWO_WORKERS, ONE_WORKER, OPENCV_WORKERS, OPENCV_WORKER, ARITHMETIC_TWO, ARITHMETIC_ONE],
+    [TWO_WORKERS, ONE_WORKER, OPENCV_WORKERS, OPENCV_WORKER, *IN_CHAIN, *SIDE_BY_SIDE],
 )
 def bench_tf_data_1024(
     race: Callable[..., None], sized: Callable[[Shape], Shape], timing: bool, contender: str
@@ -144,7 +144,7 @@ def bench_tf_data_1024(
     """Large images: mapped one by one on two workers, or in the thread that iterates.
 
     So many that a round takes a tenth of a second, against which making an iterator is nothing.
-    Arithmetic alone shows what two threads of this machine give.
+    Two kinds of arithmetic show what two threads of this machine give.
     """
     tf = pytest.importorskip("tensorflow", reason="needs tensorflow")
     from cxr_enhance.adapters.tf_data import enhance_op
@@ -170,7 +170,7 @@ def bench_tf_data_1024(
             name: drained(as_written(data), images if name == contender else None)
             for name, data in datasets.items()
         }
-        | {ARITHMETIC_TWO: lambda: arithmetic(2), ARITHMETIC_ONE: lambda: arithmetic(1)},
+        | yardsticks(),
         equal=datasets,
         packages=["tensorflow"],
     )

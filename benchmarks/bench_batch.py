@@ -1,8 +1,8 @@
 """Batches on one and two threads, against a pool of threads that call OpenCV.
 
 OpenCV's threads are started before the clock, ours with each call. Each works on whole images and
-has its own CLAHE object; OpenCV's own threads are off. Arithmetic alone takes turns with them and
-shows what two threads of this machine give.
+has its own CLAHE object; OpenCV's own threads are off. Two kinds of arithmetic take turns with
+them and show what two threads of this machine give.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import cxr_enhance as cxe
 from benchmarks import images, shapes
 from benchmarks.baselines import OpenCVPool
 from benchmarks.conftest import Row
-from benchmarks.machine import ARITHMETIC_ONE, ARITHMETIC_TWO, arithmetic
+from benchmarks.machine import IN_CHAIN, SIDE_BY_SIDE, yardsticks
 from benchmarks.targets import ONE_THREAD, OPENCV_ONE_THREAD, OPENCV_POOL, TWO_THREADS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.shapes import Shape
 
 EQUAL = {TWO_THREADS: 2, ONE_THREAD: 1, OPENCV_POOL: 2, OPENCV_ONE_THREAD: 1}
-THREADS = {**EQUAL, ARITHMETIC_TWO: 2, ARITHMETIC_ONE: 1}
+THREADS = {**EQUAL, IN_CHAIN[0]: 2, IN_CHAIN[1]: 1, SIDE_BY_SIDE[0]: 2, SIDE_BY_SIDE[1]: 1}
 # Images a thread takes at once, OpenCV's side: some milliseconds of work.
 AT_A_TIME = {shapes.SQUARE: 1, shapes.NETWORK_INPUT: 16}
 
@@ -64,8 +64,7 @@ def bench_enhance_batch(
                 ONE_THREAD: lambda: cxe.enhance_batch(stack, params, num_threads=1),
                 OPENCV_POOL: lambda: two.enhance(stack),
                 OPENCV_ONE_THREAD: lambda: one.enhance(stack),
-                ARITHMETIC_TWO: lambda: arithmetic(2),
-                ARITHMETIC_ONE: lambda: arithmetic(1),
+                **yardsticks(),
             },
             equal=EQUAL,
             images=count,

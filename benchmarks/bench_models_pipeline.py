@@ -7,10 +7,10 @@ smoke runs draw some. Run it with ``pytest benchmarks/bench_models_pipeline.py``
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -18,26 +18,46 @@ import numpy as np
 import pytest
 
 from benchmarks.baselines import notebook_chain
-from benchmarks.models import as_written, image_files, medians
+from benchmarks.conftest import Row
+from benchmarks.measuring import Laps
+from benchmarks.models import as_written, image_files
+from benchmarks.targets import NO_ENHANCEMENT, NOTEBOOK, OURS
 from cxr_enhance import read_image
 from cxr_enhance.synthetic import synthetic_radiograph
 from cxr_models import DataConfig
 from cxr_models.loading import ImageLoader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
 tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 SIZE = 224
-ADDED, FULL_SIZE_RATIO, DECODED_RATIO, WAITING = 0.10, 5.0, 6.0, 0.02
+ORIGINALS = 40
 STEP = 0.05  # seconds, of the model that is fed
+CONSTANT = "a repeated constant"
 _WORK = bytes(1 << 20)  # to hash: about a millisecond
 
 
-def drain(batches: Any) -> list[Any]:
-    return [batch[0] for batch in batches.as_numpy_iterator()]
+def row_of_files(operation: str, what: str, paths: Sequence[str], images: Sequence[Any]) -> Row:
+    """Describe `what` the files are taken as, on two threads."""
+    return Row(
+        operation=operation,
+        image=f"{len(paths)} {what} to {SIZE}x{SIZE}",
+        nbytes=sum(Path(path).stat().st_size for path in paths),
+        pixels=sum(image.shape[0] * image.shape[1] for image in images),
+        threads=2,
+    )
+
+
+def exhaust(dataset: Iterable[Any]) -> None:
+    for _ in dataset:
+        pass
+
+
+def joined(dataset: Any) -> Any:
+    """Give all elements as one array."""
+    return np.concatenate(list(dataset.as_numpy_iterator()))
 
 
 class DecodeAndResize(ImageLoader):
@@ -49,45 +69,54 @@ class DecodeAndResize(ImageLoader):
         return image[..., None] if image.ndim == 2 else image[..., :1]
 
 
-@pytest.mark.benchmark(group="input pipeline, study order|originals to 224x224")
+@pytest.mark.parametrize("contender", [OURS, NO_ENHANCEMENT])
 def bench_enhancement_in_study_order(
-    benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    race: Callable[..., None],
+    timing: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    contender: str,
 ) -> None:
     """Judge by CPU time, which is steadier; every CPU works on files, so the clock follows it."""
     from cxr_models import pipeline
 
-    timing = benchmark.enabled
-    paths = image_files(tmp_path, real=timing, count=40 if timing else 4)
+    paths = image_files(tmp_path, real=timing, count=ORIGINALS if timing else 4)
     targets = np.zeros(len(paths), np.int32)
     make = partial(pipeline.evaluation_batches, DataConfig(), paths, targets, 16)
     enhanced = make()
     monkeypatch.setattr(pipeline, "ImageLoader", DecodeAndResize)
     plain = make()
-    for with_it, without in zip(drain(enhanced), drain(plain), strict=True):
+    for (with_it, _), (without, _) in zip(
+        enhanced.as_numpy_iterator(), plain.as_numpy_iterator(), strict=True
+    ):
         assert with_it.shape == without.shape
         assert not np.array_equal(with_it, without)
-    contenders = {"with": partial(drain, enhanced), "without": partial(drain, plain)}
-    clocks = {"cpu": time.process_time, "wall": time.perf_counter}
-    added = {}
-    for name, clock in clocks.items():
-        seconds = medians(contenders, rounds=15 if timing else 1, clock=clock)
-        added[name] = seconds["with"] / seconds["without"] - 1
-    benchmark.extra_info.update(added=added, images=len(paths))
-    benchmark.pedantic(lambda: drain(enhanced), rounds=1)
-    if timing:
-        assert added["cpu"] <= ADDED, f"{added['cpu']:.1%} added, {added['wall']:.1%} on the clock"
+    race(
+        row_of_files(
+            "CPU time of the input pipeline, study order",
+            "originals",
+            paths,
+            [read_image(path) for path in paths],
+        ),
+        contender,
+        {OURS: partial(exhaust, enhanced), NO_ENHANCEMENT: partial(exhaust, plain)},
+        equal=(),
+        packages=["tensorflow"],
+        clock=time.process_time,
+    )
 
 
-@pytest.mark.benchmark(group="input pipeline, enhance-first|originals at full size to 224x224")
-@pytest.mark.parametrize("source", ["decoded", "files"])
-def bench_enhancement_at_full_size(benchmark: Any, tmp_path: Path, source: str) -> None:
+@pytest.mark.parametrize("contender", [OURS, NOTEBOOK])
+@pytest.mark.parametrize("source", ["decoded originals", "files of originals"])
+def bench_enhancement_at_full_size(
+    race: Callable[..., None], timing: bool, tmp_path: Path, source: str, contender: str
+) -> None:
     """From decoded images, which is the target's; and with decoding in, on both sides."""
-    timing = benchmark.enabled
-    paths = image_files(tmp_path, real=timing, count=40 if timing else 4)
+    paths = image_files(tmp_path, real=timing, count=ORIGINALS if timing else 4)
     load = ImageLoader(DataConfig(order="enhance-first"))
     decoded = [read_image(path) for path in paths]
     read: Callable[[int], Any] = lambda place: (  # noqa: E731
-        decoded[place] if source == "decoded" else read_image(paths[place])
+        decoded[place] if source == "decoded originals" else read_image(paths[place])
     )
 
     def ours(place: Any) -> Any:
@@ -102,31 +131,31 @@ def bench_enhancement_at_full_size(benchmark: Any, tmp_path: Path, source: str) 
     def dataset(function: Callable[[Any], Any]) -> Any:
         def call(place: Any) -> Any:
             image = tf.numpy_function(function, [place], tf.uint8, stateful=False)
-            return (tf.ensure_shape(image, (SIZE, SIZE, 1)),)
+            return tf.ensure_shape(image, (SIZE, SIZE, 1))
 
         places = tf.data.Dataset.range(len(paths))
         return as_written(places.map(call, num_parallel_calls=2).batch(16).prefetch(2))
 
-    contenders = {"ours": dataset(ours), "notebook": dataset(notebook)}
-    for got, expected in zip(*map(drain, contenders.values()), strict=True):
-        np.testing.assert_array_equal(got, expected)
-    seconds = medians(
-        {name: partial(drain, batches) for name, batches in contenders.items()},
-        rounds=5 if timing else 1,
+    datasets = {OURS: dataset(ours), NOTEBOOK: dataset(notebook)}
+    if contender == NOTEBOOK:
+        np.testing.assert_array_equal(*map(joined, datasets.values()))
+    race(
+        row_of_files("input pipeline, enhance-first", source, paths, decoded),
+        contender,
+        {name: partial(exhaust, batches) for name, batches in datasets.items()},
+        equal=(),
+        packages=["tensorflow"],
     )
-    ratio = seconds["notebook"] / seconds["ours"]
-    benchmark.extra_info.update(ratio_to_notebook=round(ratio, 2), images=len(paths), source=source)
-    benchmark.pedantic(drain, args=(contenders["ours"],), rounds=1)
-    if timing and source == "decoded":
-        assert ratio >= FULL_SIZE_RATIO, f"{ratio:.2f} times as fast"
 
 
-@pytest.mark.benchmark(group="tf.data enhancement|uint8 224x224, decoded")
-def bench_enhancement_of_decoded_images(benchmark: Any) -> None:
+@pytest.mark.parametrize("contender", [OURS, NOTEBOOK])
+def bench_enhancement_of_decoded_images(
+    race: Callable[..., None], timing: bool, contender: str
+) -> None:
     """Ours a batch a call; the notebook's an image a call, as it would be written."""
     from cxr_enhance.adapters.tf_data import enhance_op
 
-    count = 512 if benchmark.enabled else 16
+    count = 512 if timing else 16
     drawn = np.stack([synthetic_radiograph(SIZE, SIZE, seed=seed) for seed in range(8)])
     colour = np.repeat(np.tile(drawn, (count // 8, 1, 1))[..., None], 3, axis=-1)
     source = tf.data.Dataset.from_tensor_slices(colour).cache()
@@ -135,27 +164,50 @@ def bench_enhancement_of_decoded_images(benchmark: Any) -> None:
         enhanced = tf.numpy_function(notebook_chain, [image], tf.uint8, stateful=False)
         return tf.ensure_shape(enhanced, (SIZE, SIZE))
 
-    contenders = {
-        "ours": source.batch(64).map(enhance_op(), num_parallel_calls=2).prefetch(2),
-        "notebook": source.map(notebook, num_parallel_calls=2).batch(64).prefetch(2),
+    datasets = {
+        OURS: source.batch(64).map(enhance_op(), num_parallel_calls=2).prefetch(2),
+        NOTEBOOK: source.map(notebook, num_parallel_calls=2).batch(64).prefetch(2),
     }
-    contenders = {name: as_written(batches) for name, batches in contenders.items()}
-    got, expected = (np.concatenate(list(b.as_numpy_iterator())) for b in contenders.values())
-    np.testing.assert_array_equal(got.reshape(expected.shape), expected)
-    seconds = medians(
-        {name: partial(list, batches) for name, batches in contenders.items()},
-        rounds=9 if benchmark.enabled else 1,
+    datasets = {name: as_written(batches) for name, batches in datasets.items()}
+    if contender == NOTEBOOK:
+        got, expected = map(joined, datasets.values())
+        np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+    race(
+        Row(
+            operation="tf.data enhancement",
+            image=f"{count} decoded images of {SIZE}x{SIZE}",
+            nbytes=colour.nbytes,
+            pixels=count * SIZE * SIZE,
+            threads=2,
+        ),
+        contender,
+        {name: partial(exhaust, batches) for name, batches in datasets.items()},
+        equal=(),
+        packages=["tensorflow"],
     )
-    ratio = seconds["notebook"] / seconds["ours"]
-    benchmark.extra_info.update(ratio_to_notebook=round(ratio, 2), images=count)
-    benchmark.pedantic(list, args=(contenders["ours"],), rounds=1)
-    if benchmark.enabled:
-        assert ratio >= DECODED_RATIO, f"{ratio:.2f} times as fast"
 
 
-@pytest.mark.benchmark(group="waiting for the cache|64 images of uint8 224x224 a step of 50 ms")
-def bench_waiting_for_the_cache(benchmark: Any, tmp_path: Path) -> None:
-    """Feed a step that keeps one CPU busy, of which the pipeline has then one fewer.
+def keep_busy(_batch: object) -> None:
+    ends = time.perf_counter() + STEP
+    while time.perf_counter() < ends:
+        hashlib.sha1(_WORK).digest()  # without the GIL, as a training step
+
+
+def sleep(_batch: object) -> None:
+    time.sleep(STEP)
+
+
+@pytest.mark.parametrize("contender", [OURS, CONSTANT])
+@pytest.mark.parametrize(("how", "step"), [("busy", keep_busy), ("sleeping", sleep)])
+def bench_waiting_for_the_cache(
+    record: Callable[..., None],
+    timing: bool,
+    tmp_path: Path,
+    how: str,
+    step: Callable[[object], None],
+    contender: str,
+) -> None:
+    """Feed a step that keeps one CPU busy, of which the pipeline has then one fewer; or sleeps.
 
     After a step that sleeps, the first call into any dataset is slow, even one that repeats a
     constant: both are stored, so that the one can be told from the other.
@@ -163,31 +215,23 @@ def bench_waiting_for_the_cache(benchmark: Any, tmp_path: Path) -> None:
     from cxr_models.pipeline import training_batches
     from cxr_models.throughput import measure
 
-    count, batch, steps = (512, 64, 40) if benchmark.enabled else (16, 8, 3)
-    config = dataclasses.replace(DataConfig(), cache_dir=str(tmp_path / "cache"))
+    count, batch, steps, rounds = (512, 64, 40, 5) if timing else (16, 8, 3, 1)
+    config = DataConfig(cache_dir=str(tmp_path / "cache"))
     paths = image_files(tmp_path, real=False, count=8, size=64) * (count // 8)
-    source = training_batches(config, paths, np.zeros(count, np.int32), batch, seed=0)
-    constant = tf.data.Dataset.from_tensors(next(iter(source))).repeat().prefetch(2)
-
-    def busy(_batch: object) -> None:
-        ends = time.perf_counter() + STEP
-        while time.perf_counter() < ends:
-            hashlib.sha1(_WORK).digest()  # without the GIL, as a training step
-
-    def sleeping(_batch: object) -> None:
-        time.sleep(STEP)
-
-    def share_of(batches: Any, step: Callable[[object], None]) -> float:
-        rounds = range(5 if benchmark.enabled else 1)
-        return float(np.median([measure(batches, steps, step).waiting_share for _ in rounds]))
-
-    share = share_of(source, busy)
-    benchmark.extra_info.update(
-        waiting_share=round(share, 5),
-        of_a_constant=round(share_of(constant, busy), 5),
-        after_sleep=round(share_of(source, sleeping), 5),
-        of_a_constant_after_sleep=round(share_of(constant, sleeping), 5),
+    batches = training_batches(config, paths, np.zeros(count, np.int32), batch, seed=0)
+    if contender == CONSTANT:
+        batches = tf.data.Dataset.from_tensors(next(iter(batches))).repeat().prefetch(2)
+    found = [measure(batches, steps, step) for _ in range(rounds)]
+    pixels = batch * SIZE * SIZE
+    record(
+        Row(
+            operation=f"waiting for the cache, {how} step",
+            image=f"{batch} images of {SIZE}x{SIZE} every {1000 * STEP:.0f} ms",
+            nbytes=pixels,
+            pixels=pixels,
+        ),
+        contender,
+        Laps(durations=[batch / one.images_per_second for one in found]),
+        ["tensorflow"],
+        waiting_share=float(np.median([one.waiting_share for one in found])),
     )
-    benchmark.pedantic(next, args=(iter(source),), rounds=1)
-    if benchmark.enabled:
-        assert share < WAITING, f"{share:.1%} spent waiting"

@@ -36,6 +36,11 @@ def times(ratio: float) -> str:
     return f"{ratio:.2f}x" if ratio < 10 else f"{ratio:.1f}x"
 
 
+def percent(share: float) -> str:
+    """Write a share in percent."""
+    return f"{100 * share:.1f} %"
+
+
 def span(values: Sequence[float], write: Callable[[float], str]) -> str:
     """Write the median, and the range if there are several runs that differ."""
     middle, low, high = write(statistics.median(values)), write(min(values)), write(max(values))

@@ -28,7 +28,10 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = (
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("performance", "adapters", "archives", "study")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("performance", "adapters", "archives", "models", "study")
+    ),
 )
 _MARKED = re.compile(
     r"(?P<begin><!-- bench:begin (?P<name>[\w-]+) -->\n).*?(?P<end><!-- bench:end (?P=name) -->)",

@@ -55,12 +55,15 @@ def take_turns(
     return durations
 
 
-def interleave(contenders: Mapping[str, Callable[[], object]]) -> dict[str, Laps]:
+def interleave(
+    contenders: Mapping[str, Callable[[], object]],
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Laps]:
     """Time `contenders` by turns, without the garbage collector, each warm before it starts."""
     laps = {name: Laps(repeats=_repeats(function)) for name, function in contenders.items()}
 
     def timed(function: Callable[[], object], repeats: int) -> Callable[[], float]:
-        return lambda: _duration(function, repeats)
+        return lambda: _duration(function, repeats, clock)
 
     gc.collect()
     collects = gc.isenabled()
@@ -77,11 +80,13 @@ def interleave(contenders: Mapping[str, Callable[[], object]]) -> dict[str, Laps
     return laps
 
 
-def _duration(function: Callable[[], object], repeats: int) -> float:
-    start = time.perf_counter()
+def _duration(
+    function: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    start = clock()
     for _ in range(repeats):
         function()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def _repeats(function: Callable[[], object]) -> int:

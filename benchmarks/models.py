@@ -1,25 +1,16 @@
-"""What benchmarks of the models share: images on disk, and rounds by turns without a benchmark row.
-
-Their targets stand in their files: each is a ratio or a share within one run.
-"""
+"""What benchmarks of the models share: images on disk, and data sets that run as written."""
 
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pytest
 
 import cxr_enhance
-from benchmarks.measuring import take_turns
 from cxr_enhance.synthetic import synthetic_radiograph
-from cxr_models.indexing import IMAGE_SUFFIXES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from cxr_models.finding import IMAGE_SUFFIXES
 
 
 def image_files(folder: Path, *, real: bool, count: int, size: int = 320) -> list[str]:
@@ -58,29 +49,3 @@ def as_written(dataset: Any) -> Any:
     options.experimental_optimization.map_parallelization = False
     options.autotune.enabled = False
     return dataset.with_options(options)
-
-
-def medians(
-    contenders: Mapping[str, Callable[[], object]],
-    *,
-    rounds: int,
-    clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, float]:
-    """Run contenders by turns, each once before that, and give the median seconds of each."""
-
-    def timed(function: Callable[[], object]) -> Callable[[], float]:
-        def run() -> float:
-            began = clock()
-            function()
-            return clock() - began
-
-        function()
-        return run
-
-    laps = take_turns(
-        {name: timed(function) for name, function in contenders.items()},
-        min_rounds=rounds,
-        max_rounds=rounds,
-        seconds=0.0,
-    )
-    return {name: float(np.median(seconds)) for name, seconds in laps.items()}

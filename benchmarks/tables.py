@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.formatting import duration, markdown, significant, span, split, times
-from benchmarks.machine import ARITHMETIC_ONE, ARITHMETIC_TWO
+from benchmarks.formatting import duration, markdown, percent, significant, span, split, times
+from benchmarks.machine import IN_CHAIN, SIDE_BY_SIDE
 from benchmarks.targets import (
     MIB,
+    MODEL_TARGETS,
     ONE_THREAD,
     ONE_WORKER,
     OPENCV_ONE_THREAD,
@@ -18,9 +19,10 @@ from benchmarks.targets import (
     TARGETS,
     TWO_THREADS,
     TWO_WORKERS,
+    Adds,
     Faster,
 )
-from benchmarks.verdicts import bound, figures_of, holds, title, writer
+from benchmarks.verdicts import bound, figures_of, holds, title, writer, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -44,9 +46,10 @@ _TWO_AND_ONE = (
     (OPENCV_POOL, OPENCV_ONE_THREAD),
     (TWO_WORKERS, ONE_WORKER),
     (OPENCV_WORKERS, OPENCV_WORKER),
-    (ARITHMETIC_TWO, ARITHMETIC_ONE),
+    IN_CHAIN,
+    SIDE_BY_SIDE,
 )
-_YARDSTICKS = (ARITHMETIC_TWO, ARITHMETIC_ONE)  # compared with each other alone
+_YARDSTICKS = (*IN_CHAIN, *SIDE_BY_SIDE)  # compared with each other alone
 
 
 def ours_of(contenders: Sequence[str]) -> str | None:
@@ -149,7 +152,7 @@ def batch_table(runs: Runs) -> str:
 
 
 def threads_table(runs: Runs) -> str:
-    """Write what a second thread gives: to us, to OpenCV, and to arithmetic alone."""
+    """Write what a second thread gives: to us, to OpenCV, and to mere arithmetic."""
     head = ["operation", "on", "whose", "2 threads over 1, medians", "least disturbed rounds"]
     rows = [
         (*split(group), two.partition(",")[0], *(span(ratios, times) for ratios in found))
@@ -246,6 +249,43 @@ def targets_table(runs: Runs) -> str:
     return markdown(head, rows, 2)
 
 
+def models_table(runs: Runs) -> str:
+    """Write what parts of the models take, beside what they are compared with and their target."""
+    head = ["what", "on", "ours", "against", "its", "ours is", "target"]
+    measured = {
+        group: contenders
+        for name in ("models_pipeline", "models_features", "models_duplicates")
+        for group, contenders in runs.groups(name).items()
+    }
+    rows: list[Sequence[str]] = []
+    for group, contenders in measured.items():
+        asked = next((bound(target) for target in MODEL_TARGETS if target.group == group), "")
+        ours, *others = contenders
+        quantity = "waiting_share" if "waiting_share" in runs.info(group, ours) else "seconds"
+        own, *theirs = (
+            span(runs.figures(group, name, quantity), writer_of(quantity)) for name in contenders
+        )
+        for other, its in zip(others or [""], theirs or [""], strict=True):
+            compared = _compared(runs, group, ours, other) if quantity == "seconds" else ""
+            rows.append((*split(group), own, other, its, compared, asked))
+    rows += [
+        (*split(target.group), "not measured", "", "", "", bound(target))
+        for target in MODEL_TARGETS
+        if target.group not in measured
+    ]
+    return markdown(head, rows, ["---", "---", "---:", "---", "---:", "---:", "---"])
+
+
+def _compared(runs: Runs, group: str, ours: str, other: str) -> str:
+    """Write how much longer ours takes where the target asks that, else how much faster it is."""
+    adds = (target for target in MODEL_TARGETS if target.group == group)
+    target = next((one for one in adds if isinstance(one, Adds)), None)
+    if target is not None:
+        return f"{span(figures_of(runs, target), percent)} more"
+    ratios = runs.ratios(group, ours, other)
+    return f"{span(ratios, times)} as fast" if ratios else ""
+
+
 def machine_table(runs: Runs) -> str:
     """Write on what, when and with what the runs were made."""
     first = runs.runs[0]
@@ -275,6 +315,7 @@ _SPECIAL: dict[str, Callable[[Runs], str]] = {
     "import": latency_table,
     "cost": cost_table,
     "targets": targets_table,
+    "models": models_table,
     "machine": machine_table,
 }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.formatting import duration, split, times
-from benchmarks.targets import MIB, OURS, AtMost, Faster, Flat, Target
+from benchmarks.formatting import duration, percent, split, times
+from benchmarks.targets import MIB, OURS, Adds, AtMost, Faster, Flat, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,8 @@ def figures_of(runs: Runs, target: Target) -> list[float]:
     """List what each run measured of a target."""
     if isinstance(target, Faster):
         return runs.ratios(target.group, target.of, target.than)
+    if isinstance(target, Adds):
+        return [1 / ratio - 1 for ratio in runs.ratios(target.group, target.of, target.than)]
     if isinstance(target, Flat):
         return runs.spreads(target.group, target.of)
     return runs.figures(target.group, target.of, target.quantity)
@@ -51,6 +53,8 @@ def title(target: Target) -> str:
     if isinstance(target, Faster):
         who = "" if target.of == OURS else f" by {target.of.removeprefix(f'{OURS}, ')}"
         return f"{subject}{who}, against {target.than}"
+    if isinstance(target, Adds):
+        return f"{subject}, more than with {target.than}"
     if isinstance(target, Flat):
         return f"{subject}, largest over smallest time per megapixel"
     return f"{subject}, {target.quantity.replace('_', ' ')}"
@@ -66,5 +70,12 @@ def bound(target: Target) -> str:
 def writer(target: Target) -> Callable[[float], str]:
     """Choose how the figures of a target are written."""
     if isinstance(target, AtMost):
-        return duration if target.quantity == "seconds" else lambda value: f"{value / MIB:.1f} MiB"
-    return times
+        return writer_of(target.quantity)
+    return percent if isinstance(target, Adds) else times
+
+
+def writer_of(quantity: str) -> Callable[[float], str]:
+    """Choose how a figure is written: seconds, a share, or bytes."""
+    if quantity == "seconds":
+        return duration
+    return percent if quantity.endswith("share") else lambda value: f"{value / MIB:.1f} MiB"

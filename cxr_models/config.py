@@ -16,6 +16,10 @@ from cxr_models.sections import Section, check_bool, check_choice, check_number,
 
 BACKBONE_NAMES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
 
+# Radiographs seldom have longer sides: beyond that a model is shown what resizing made up, and a
+# batch exceeds most memories. A slip of the hand, such as 224224, is told before training.
+MAX_SIDE = 4096
+
 Order = Literal["resize-first", "enhance-first"]
 Task = Literal["multiclass", "binary"]
 Recipe = Literal["corrected", "study"]
@@ -29,7 +33,7 @@ class DataConfig(Section):
     Parameters
     ----------
     image_size : (int, int), default (224, 224)
-        Height and width the model sees, in pixels; at least 32.
+        Height and width the model sees, in pixels; from 32 to 4096.
     order : {"resize-first", "enhance-first"}, default "resize-first"
         Whether images are resized before enhancement, as in the study, or after it.
     enhance : EnhanceParams or None
@@ -60,6 +64,11 @@ class DataConfig(Section):
             raise TypeError(f"`image_size` must be two ints (height, width); got {size!r}.")
         if min(size) < 32:
             raise ValueError(f"`image_size` must be at least (32, 32); got {size!r}.")
+        if max(size) > MAX_SIDE:
+            raise ValueError(
+                f"`image_size` must be at most ({MAX_SIDE}, {MAX_SIDE}); got {size!r}. "
+                "Give height and width in pixels."
+            )
         check_choice("order", self.order, ("resize-first", "enhance-first"))
         if self.enhance is not None and not isinstance(self.enhance, EnhanceParams):
             raise TypeError(f"`enhance` must be EnhanceParams or None; got {self.enhance!r}.")
@@ -170,6 +179,8 @@ class TrainingConfig(Section):
                 raise TypeError(f"`{name}` must be an int; got {value!r}.")
             if value < low:
                 raise ValueError(f"`{name}` must be at least {low}; got {value!r}.")
+        if self.seed >= 2**32:  # Keras takes no larger one
+            raise ValueError(f"`seed` must be less than 2**32; got {self.seed!r}.")
         for name in ("learning_rate_head", "learning_rate_fine_tune", "min_learning_rate"):
             check_number(name, getattr(self, name), 0.0, 1.0)
         check_number("plateau_factor", self.plateau_factor, 0.0, 0.999)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,20 @@ from cxr_models.manifest import Manifest
 from cxr_models.metrics import ImageStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from cxr_models.bootstrap import Measured
     from cxr_models.metrics import Outcomes
     from cxr_models.predictions import Predictions
 
     Sets = Sequence[Predictions]
+
+
+class Poolable(NamedTuple):
+    """Sets of each run that can be pooled, and what of its test they are; empty for all of it."""
+
+    sets: Mapping[str, Sets]
+    of: str
 
 
 def together(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
@@ -61,17 +68,40 @@ def together(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
     tested = [frozenset(_paths(_only(sets, "test"))) for sets in runs.values()]
     if all(files == tested[0] for files in tested):
         return {"comparisons": _compare(runs, method)}
-    if _disjoint(runs):
-        return {"pooled": pool(runs, method)}
+    taken = poolable(runs, _paths)
+    if taken is None:
+        raise ValueError(
+            "`RUN` must name runs tested on the same images, to be compared, or on different ones, "
+            "to be pooled; got test sets that overlap in part."
+        )
+    told = pool(taken.sets, method)
+    return {"pooled": {"of": taken.of, **told} if taken.of else told}
+
+
+def poolable(
+    runs: Mapping[str, Sets], images: Callable[[Predictions], Iterable[Hashable]]
+) -> Poolable | None:
+    """Choose what of several runs to pool: all test images or those of sources left out.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of Predictions
+        The sets of each run, ``val`` and ``test`` among them.
+    images : callable
+        Gives what tells the images of a set apart: where they lie or, of runs whose images may lie
+        elsewhere, their names.
+
+    Returns
+    -------
+    Poolable or None
+        None where two runs tested an image either way.
+    """
+    if _disjoint(runs, images):
+        return Poolable(runs, "")
     left_out = {name: of_unknown_sources(sets) for name, sets in runs.items()}
-    if all(left_out.values()) and _disjoint(left_out):
-        return {
-            "pooled": {"of": "images of sources left out of training", **pool(left_out, method)}
-        }
-    raise ValueError(
-        "`RUN` must name runs tested on the same images, to be compared, or on different ones, to "
-        "be pooled; got test sets that overlap in part."
-    )
+    if all(left_out.values()) and _disjoint(left_out, images):
+        return Poolable(left_out, "images of sources left out of training")
+    return None
 
 
 def of_unknown_sources(sets: Sets) -> list[Predictions]:
@@ -103,8 +133,10 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
     return [_only(sets, "val"), part]
 
 
-def _disjoint(runs: Mapping[str, Sets]) -> bool:
-    tested = [path for sets in runs.values() for path in set(_paths(_only(sets, "test")))]
+def _disjoint(
+    runs: Mapping[str, Sets], images: Callable[[Predictions], Iterable[Hashable]]
+) -> bool:
+    tested = [one for sets in runs.values() for one in set(images(_only(sets, "test")))]
     return len(set(tested)) == len(tested)
 
 

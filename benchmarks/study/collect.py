@@ -6,6 +6,7 @@ Several runs on the same images are compared here too, so that tables only have 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import statistics
@@ -17,7 +18,7 @@ import numpy as np
 
 from benchmarks.make_tables import RESULTS
 from cxr_models.bootstrap import difference, measure
-from cxr_models.comparisons import mcnemar
+from cxr_models.comparisons import delong, mcnemar
 from cxr_models.config import RunConfig
 from cxr_models.evaluation import stored_sets
 from cxr_models.metrics import ImageStatistics
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cxr_models.metrics import Outcomes
+    from cxr_models.predictions import Predictions
 
 _GROUPS = ("arms", "sources", "paths", "grid")
 _NOT_TOLD = ("split_root",)
@@ -99,9 +101,10 @@ def arms_compared(work: Path) -> list[dict[str, Any]]:
     arms and all seeds; they do not tell what other seeds would give, which the single ones show.
     """
     told = []
+    read = functools.cache(_sets)
     for arm, name in itertools.product(("enhanced", "bold"), ("test", "external")):
         sets = {
-            seed: [_outcomes(work / "arms" / f"{one}-{seed}", name) for one in (arm, "raw")]
+            seed: [read(work / "arms" / f"{one}-{seed}")[name].outcomes() for one in (arm, "raw")]
             for seed in _seeds(work, arm)
         }
         if not sets:
@@ -164,9 +167,8 @@ def _seeds(work: Path, arm: str) -> list[int]:
     return sorted(set.intersection(*found))
 
 
-def _outcomes(folder: Path, name: str) -> Outcomes:
-    found = next(one for one in stored_sets(folder) if one.name == name)
-    return found.outcomes()
+def _sets(folder: Path) -> dict[str, Predictions]:
+    return {one.name: one for one in stored_sets(folder)}
 
 
 def _accuracy(outcomes: Outcomes) -> float:
@@ -179,7 +181,7 @@ def sources_told(folder: Path) -> dict[str, Any]:
     ``roc_auc``; ``found``, the share found where at most a tenth of NIH's is called COVID-19; and
     what of the source the run was trained on.
     """
-    sets = {one.name: one for one in stored_sets(folder)}
+    sets = _sets(folder)
     test, train = sets["test"], sets["train"].manifest.records
     sources = np.array([record.source for record in test.manifest.records])
     scores = test.logits[:, 1] - test.logits[:, 0]
@@ -188,11 +190,12 @@ def sources_told(folder: Path) -> dict[str, Any]:
     told = {}
     for source in sorted(set(sources) - {_OTHERS}):
         own = scores[sources == source]
+        both = np.concatenate([own, others])
         of_train = [record for record in train if record.source == source]
         told[source] = {
             "images": len(own),
             "patients": len({r.patient for r in test.manifest.records if r.source == source}),
-            "roc_auc": float(((own[:, None] > others) + 0.5 * (own[:, None] == others)).mean()),
+            "roc_auc": delong(np.arange(len(both)) < len(own), both, both)["areas"][0],
             "found": float((own > threshold).mean()),
             "false_alarms": float((others > threshold).mean()),
             "trained_images": len(of_train),

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.report.words import listed
+from cxr_models.several_runs import Poolable, poolable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Pool(NamedTuple):
-    """Runs of one kind on folds or left-out sources, and why they are not pooled; empty if so."""
+    """Runs of one kind on folds or left-out sources, and what of them to pool; None for nothing."""
 
     runs: tuple[Results, ...]
-    reason: str
+    taken: Poolable | None
 
 
 def grouped(runs: Runs, key: Callable[[Results], Hashable]) -> list[list[Results]]:
@@ -58,22 +59,20 @@ def pools(runs: Runs) -> Iterator[Pool]:
         if len(grouped(kind, tested)) < 2:
             continue
         of_seeds = grouped(kind, lambda run: kind_of(run, seed=True))
-        parts = [kind] if _disjoint(kind) else [one for one in of_seeds if len(one) > 1]
+        parts = [kind] if _taken(kind) else [one for one in of_seeds if len(one) > 1]
         for part in parts:
             if len(grouped(part, tested)) > 1:
-                names = listed([run.name for run in part])
-                reason = f"{names}, whose test sets share images, but not all"
-                yield Pool(tuple(part), "" if _disjoint(part) else reason)
+                yield Pool(tuple(part), _taken(part))
 
 
-def _disjoint(runs: Runs) -> bool:
-    """Tell whether no image is tested twice, from whatever folder a split names it."""
-    files = [
-        tuple(part for part in PurePath(record.file).parts if part not in ("..", "."))
-        for run in runs
-        for record in run.sets["test"].manifest.records
-    ]
-    return len(set(files)) == len(files)
+def _taken(runs: Runs) -> Poolable | None:
+    return poolable({run.name: list(run.sets.values()) for run in runs}, _names)
+
+
+def _names(predictions: Predictions) -> Iterator[tuple[str, ...]]:
+    """Yield the names of images, equal from whatever folder a split names them."""
+    for record in predictions.manifest.records:
+        yield tuple(part for part in PurePath(record.file).parts if part not in ("..", "."))
 
 
 def why_alone(run: Results, runs: Runs) -> str:

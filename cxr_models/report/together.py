@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cxr_models.predictions import Predictions
     from cxr_models.report.results import Results
+    from cxr_models.several_runs import Poolable
 
     Runs = Sequence[Results]
 
@@ -52,11 +53,11 @@ def together(runs: Runs) -> Section | None:
     compared = [group for group in groups if len(group) > 1 and tested(group[0]) is not None]
     found = list(pools(runs))
     used = {run.name for group in compared for run in group}
-    used |= {run.name for one in found if not one.reason for run in one.runs}
+    used |= {run.name for one in found if one.taken for run in one.runs}
     blocks = [
         *(Text(text=f"Not compared: {why_alone(run, runs)}.") for run in runs
           if run.name not in used),
-        *(Text(text=f"Not pooled: {one.reason}.") for one in found if one.reason),
+        *(Text(text=_not_pooled(one.runs)) for one in found if not one.taken),
     ]  # fmt: skip
     if len(compared) > 1:
         text = (
@@ -69,7 +70,7 @@ def together(runs: Runs) -> Section | None:
         blocks=tuple(blocks),
         sections=(
             *map(_comparison, compared),
-            *(_pooled(one.runs) for one in found if not one.reason),
+            *(_pooled(one.runs, one.taken) for one in found if one.taken),
         ),
     )
 
@@ -239,12 +240,18 @@ def _method(runs: Runs) -> Method:
 # --- Pooled --------------------------------------------------------------------------------------
 
 
-def _pooled(runs: Runs) -> Section:
-    told = pool({run.name: list(run.sets.values()) for run in runs}, _method(runs))
+def _not_pooled(runs: Runs) -> str:
+    names = listed([run.name for run in runs])
+    return f"Not pooled: {names}, whose test sets share images, but not all."
+
+
+def _pooled(runs: Runs, taken: Poolable) -> Section:
+    told = pool(taken.sets, _method(runs))
     overall = told["overall"]
+    own = "on the sources it left out" if taken.of else "on its own test images"
     tables = (
         Table(
-            caption="Each run on its own test images, and all together",
+            caption=f"Each run {own}, and all together",
             head=("run", "images", "patients", "accuracy", "balanced accuracy"),
             rows=tuple(
                 (
@@ -281,9 +288,18 @@ def _pooled(runs: Runs) -> Section:
         ),
     )
     text = (
-        f"{listed([run.name for run in runs])} have equal settings and were tested on different "
-        "images. Below they are one set, each image judged by the run that was tested on it, with "
-        "logits divided by that run's own temperature."
+        "were tested on different images. Below they are one set, each image judged by the run "
+        "that was tested on it"
+    )
+    if taken.of:
+        text = (
+            "left different sources out of training. They were tested on images of known sources "
+            "too; below, those of left-out sources alone are one set, each image judged by the run "
+            "that left its source out"
+        )
+    text = (
+        f"{listed([run.name for run in runs])} have equal settings and {text}, with logits divided "
+        "by that run's own temperature."
     )
     title = f"{len(runs)} runs pooled, {counted(told['images'], 'image')}"
     return Section(title=title, blocks=(Text(text=text), *tables))

@@ -9,7 +9,18 @@ import pytest
 from benchmarks import make_tables
 from benchmarks.formatting import significant
 from benchmarks.make_tables import fill, main, pages, print_targets, update
-from benchmarks.targets import MIB, OURS, AtMost, Faster, Flat
+from benchmarks.targets import (
+    COMPUTED,
+    KEPT,
+    MIB,
+    MODEL_TARGETS,
+    NO_ENHANCEMENT,
+    OURS,
+    Adds,
+    AtMost,
+    Faster,
+    Flat,
+)
 from tests.benchmarks.results_files import runs_of, write
 
 GROUP = "clahe|uint8 1024x1024, 16x16 tiles"
@@ -178,3 +189,58 @@ def test_limits_hold_up_to_and_including_their_value(monkeypatch, tmp_path):
     assert not judge(monkeypatch, runs, AtMost(GROUP, "bytes_beside_output", 16 * MIB - 1))
     assert judge(monkeypatch, runs, AtMost(GROUP, "seconds", 1.0))
     assert judge(monkeypatch, runs, Flat(GROUP, 1.0))
+
+
+@pytest.mark.parametrize(("at_most", "held"), [(0.05, True), (0.04, False)])
+def test_what_a_step_adds_is_judged_as_a_share(monkeypatch, capsys, tmp_path, at_most, held):
+    runs = runs_of(tmp_path, {(GROUP, OURS): 1.046, (GROUP, NO_ENHANCEMENT): 1.0})
+    assert judge(monkeypatch, runs, Adds(GROUP, NO_ENHANCEMENT, at_most)) is held
+    said = capsys.readouterr().out
+    assert "more than with no enhancement: 4.6 %" in said
+    assert f"(at most {100 * at_most:.1f} %)" in said
+
+
+def test_a_share_is_written_in_percent(monkeypatch, capsys, tmp_path):
+    shares = {(GROUP, OURS): {"waiting_share": 0.0162}}
+    runs = runs_of(tmp_path, {(GROUP, OURS): 0.051}, figures=shares)
+    assert judge(monkeypatch, runs, AtMost(GROUP, "waiting_share", 0.02))
+    assert "waiting share: 1.6 % (at most 2.0 %)" in capsys.readouterr().out
+
+
+MODELS = "<!-- bench:begin models -->\n<!-- bench:end models -->\n"
+ADDED, DECODED, _, WAITING, PHASE, HASHES = (target.group for target in MODEL_TARGETS)
+
+
+def test_what_was_not_measured_of_the_models_is_said_beside_its_target(runs):
+    rows = fill(MODELS, runs).splitlines()
+    assert len([row for row in rows if "| not measured |" in row]) == len(MODEL_TARGETS)
+    assert "| near duplicates | 50,000 hashes | not measured |  |  |  | at most 60.0 s |" in rows
+
+
+def test_the_models_table_holds_ours_what_it_is_compared_with_and_its_target(tmp_path):
+    files = DECODED.replace("decoded originals", "files of originals")
+    medians = {
+        (ADDED, OURS): 1.04,
+        (ADDED, NO_ENHANCEMENT): 1.0,
+        (files, OURS): 1.0,
+        (files, "notebook"): 8.2,
+        (WAITING, OURS): 0.0508,
+        (WAITING, "a repeated constant"): 0.0507,
+        (PHASE, KEPT): 60.0,
+        (PHASE, COMPUTED): 1350.0,
+        (HASHES, OURS): 12.0,
+    }
+    shares = {
+        (WAITING, OURS): {"waiting_share": 0.016},
+        (WAITING, "a repeated constant"): {"waiting_share": 0.014},
+    }
+    page = fill(MODELS, runs_of(tmp_path, medians, figures=shares, table="models_pipeline"))
+    for cells in (
+        "1.04 s | no enhancement | 1.00 s | 4.0 % more | at most 10.0 % |",
+        "files of originals to 224x224 | 1.00 s | notebook | 8.20 s | 8.20x as fast |  |",
+        "1.6 % | a repeated constant | 1.4 % |  | at most 2.0 % |",
+        f"60.0 s | {COMPUTED} | 1350 s | 22.5x as fast | at least 20.0x |",
+        "50,000 hashes | 12.0 s |  |  |  | at most 60.0 s |",
+    ):
+        assert cells in page
+    assert page.count("not measured") == 2

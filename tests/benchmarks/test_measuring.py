@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import itertools
+import time
 
 from benchmarks.measuring import MIN_ROUNDS, ReplayClock, interleave, take_turns
 
@@ -28,8 +30,14 @@ def test_every_contender_has_the_rounds_that_a_median_needs():
 
 
 def test_short_work_is_repeated_within_a_round():
-    laps = interleave({"short": lambda: None})
-    assert laps["short"].repeats > 100
+    # A loaded machine may hold up the one call from which the number is taken.
+    assert any(interleave({"short": lambda: None})["short"].repeats > 100 for _ in range(3))
+
+
+def test_contenders_are_timed_by_the_clock_that_is_given():
+    readings = itertools.count()
+    laps = interleave({"one": time.process_time}, lambda: 0.5 * next(readings))
+    assert set(laps["one"].durations) == {0.5}
 
 
 def test_the_garbage_collector_rests_while_contenders_run_and_works_again_after():

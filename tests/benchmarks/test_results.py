@@ -60,6 +60,11 @@ def test_rejects_results_of_two_machines(tmp_path):
         Runs.load([one, other])
 
 
+def test_the_tenth_run_comes_after_the_ninth(tmp_path):
+    runs = runs_of(tmp_path, *[{OURS: 1.0}] * 10)
+    assert [run.name for run in runs.runs] == [f"run-{i}.json" for i in range(1, 11)]
+
+
 def test_rejects_no_results():
     with pytest.raises(ValueError, match=r"results must hold at least one file; got none\."):
         Runs.load([])

@@ -97,6 +97,17 @@ def test_arms_are_compared_on_the_mean_of_their_seeds(study, work):
     assert told["seeds"]["2"]["accuracy"] == [accuracies[arm][1] for arm in ("enhanced", "raw")]
 
 
+def test_what_a_run_predicted_is_read_once(work, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        collect, "stored_sets", lambda folder: read.append(folder) or stored_sets(folder)
+    )
+    collect.arms_compared(work)
+    assert sorted(path.name for path in read) == [
+        f"{arm}-{seed}" for arm in ("bold", "enhanced", "raw") for seed in (1, 2)
+    ]
+
+
 def test_arms_of_other_settings_are_not_compared(work, tmp_path):
     shutil.copytree(work, tmp_path / "work")
     config = tmp_path / "work" / "arms" / "raw-2" / "config.json"

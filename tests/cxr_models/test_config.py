@@ -41,12 +41,18 @@ def test_one_setting_is_changed_by_its_name():
     ("make", "error", "sentence"),
     [
         (lambda: DataConfig(image_size=(16, 16)), ValueError, "`image_size` must be at least"),
+        (
+            lambda: DataConfig(image_size=(224, 4097)),
+            ValueError,
+            r"`image_size` must be at most \(4096, 4096\); got \(224, 4097\)\. Give height",
+        ),
         (lambda: DataConfig(image_size=224), TypeError, "`image_size` must be two ints"),
         (lambda: DataConfig(order="first"), ValueError, "`order` must be one of"),
         (lambda: DataConfig(rotation=2), ValueError, "`rotation` must be from 0.0 to 0.5; got 2"),
         (lambda: DataConfig(enhance=EnhanceParams(output="rgb")), ValueError, "`enhance` must"),
         (lambda: ModelConfig(backbone="vgg"), ValueError, "`backbone` must be one of"),
         (lambda: TrainingConfig(batch_size=0), ValueError, "`batch_size` must be at least 1"),
+        (lambda: TrainingConfig(seed=2**32), ValueError, r"`seed` must be less than 2\*\*32"),
         (lambda: TrainingConfig(epochs_head=1.5), TypeError, "`epochs_head` must be an int"),
         (lambda: RunConfig.from_dict({"dat": {}}), ValueError, "only the names data, model"),
         (lambda: RunConfig.from_toml("= 3"), ValueError, "`text` must be TOML"),

@@ -9,6 +9,7 @@ from cxr_models.judging import Method
 from cxr_models.report import html_page, markdown_page, read_results
 from cxr_models.report.together import together
 from cxr_models.several_runs import compare, pool
+from cxr_models.several_runs import together as evaluated_together
 from tests.cxr_models.report.made_up import each, write_run
 from tests.cxr_models.report.reading import Read
 
@@ -156,3 +157,33 @@ def test_test_sets_that_share_some_images_are_neither_compared_nor_pooled(tmp_pa
     assert "Not pooled: whole and deeper" in page_of(paths[3], deeper).text
     text = page_of(*paths[1:]).text
     assert "Not pooled: two, half and whole, whose test sets share images, but not all." in text
+
+
+def left_out(source):
+    """Give the change that makes test images of two sources, one of which is not trained on."""
+
+    def change(predictions):
+        if predictions.kind != "test":
+            return each(predictions, lambda i, r: {"source": "b" if source == "a" else "a"})
+        return each(
+            predictions,
+            lambda i, r: {"source": "ab"[i % 2], "file": r.file if i >= 10 else source + r.file},
+        )
+
+    return change
+
+
+def test_of_left_out_sources_tested_beside_others_the_page_pools_what_evaluate_does(tmp_path):
+    paths = [write_run(tmp_path / f"without-{one}", change=left_out(one)) for one in "ab"]
+    results = read(*paths)
+    told = evaluated_together({run.name: list(run.sets.values()) for run in results}, METHOD)
+    page = page_of(*paths)
+    rows = page.table("Each run on the sources it left out, and all together")
+    assert list(rows) == ["without-a", "without-b", "all"]
+    assert rows["all"]["images"] == str(told["pooled"]["images"]) == "90"
+    value = told["pooled"]["overall"]["accuracy"]["value"]
+    assert rows["all"]["accuracy"].split()[0] == f"{value:.3f}"
+    assert "those of left-out sources alone are one set" in page.text
+    assert "Not pooled" not in page.text
+    known = write_run(tmp_path / "known", change=lambda p: each(p, lambda *_: {"source": "a"}))
+    assert "Not pooled: without-a, without-b and known" in page_of(*paths, known).text
