@@ -63,8 +63,9 @@ def compute_features(
     seen = []
     for view in range(views):
         set_random_states(model, f"{seed}/view/{view}")
+        # Where several devices share batches, each is given this one whole; the first's is kept.
         parts = [
-            backbone.predict_on_batch(front(batch[0].numpy(), training=augment))
+            backbone.predict_on_batch(front(batch[0].numpy(), training=augment))[: len(batch[0])]
             for batch in batches
         ]
         seen.append(np.concatenate(parts).astype(np.float32))

@@ -18,6 +18,7 @@ import numpy as np
 import cxr_enhance
 from cxr_models.cpu import usable_cpus
 from cxr_models.duplicates import MAX_DISTANCE, duplicate_ties, perceptual_hash, pixel_digest
+from cxr_models.finding import find_images
 from cxr_models.grouping import connect, ties_of_records
 from cxr_models.layouts import Layout
 from cxr_models.manifest import COLUMNS, Record, check_files_differ, read_rows
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 
     from cxr_models.duplicates import Hashes
 
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".dcm", ".dicom"}
-)
+_UNREADABLE = (OSError, ValueError, TypeError, ImportError, MemoryError)  # one file's, not all's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +49,15 @@ class Index:
         Usable radiographs.
     skipped : tuple of Skipped
         Files that cannot be read, and rows or files without a label.
+    others : tuple of str, default ()
+        Files under the folder that are no images by their names or content.
     duplicates : int
         Images that have an exact or near duplicate before them.
     """
 
     records: tuple[Record, ...]
     skipped: tuple[Skipped, ...]
+    others: tuple[str, ...] = ()
     duplicates: int = 0
 
 
@@ -85,13 +87,16 @@ def index_folder(source: str | os.PathLike[str], layout: Layout | None = None) -
     source = Path(source)
     if not source.is_dir():
         raise NotADirectoryError(f"`SOURCE` must be a folder; got {str(source)!r}.")
-    records, skipped = [], []
-    for file in sorted(_image_files(source)):
+    found = find_images(source)
+    records = []
+    skipped = [Skipped(file=name, reason=reason) for name, reason in found.unentered]
+    for file in sorted(found.images):
         if layout.passed_over and re.search(layout.passed_over, file):
             continue
         label = _label_of(file, layout)
-        if not label:
-            skipped.append(Skipped(file=file, reason="no label in its path"))
+        if not label or not _is_text(file):
+            reason = "a name that is no UTF-8" if label else "no label in its path"
+            skipped.append(Skipped(file=_as_text(file), reason=reason))
             continue
         records.append(
             Record(
@@ -106,7 +111,7 @@ def index_folder(source: str | os.PathLike[str], layout: Layout | None = None) -
             f"`SOURCE` must hold one folder of images for each label; got {str(source)!r}, where "
             f"no image has a label. Name the layout, or say where labels stand."
         )
-    return Index(records=tuple(records), skipped=tuple(skipped))
+    return Index(records=tuple(records), skipped=tuple(skipped), others=found.others)
 
 
 def index_csv(
@@ -145,17 +150,19 @@ def index_csv(
         )
     rows = _joined([read_rows(name) for name in csvs])
     records, skipped = [], []
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
         values = {name: _value(rule, row) for name, rule in layout.columns.items()}
         values["label"] = layout.labels.get(values["label"], values["label"])
         if layout.patient_pattern:
             values["patient"] = _search(layout.patient_pattern, values["file"])
         if not values.get("source"):
             values["source"] = layout.source
-        if values["label"]:
+        if values["label"] and values["file"]:
             records.append(Record(**values))
         else:
-            skipped.append(Skipped(file=values["file"], reason="no label in its row"))
+            lacking = "label" if values["file"] else "file"
+            file = values["file"] or f"row {number}"
+            skipped.append(Skipped(file=file, reason=f"no {lacking} in its row"))
     if not records:
         raise ValueError(f"`csv` must hold at least one row with a label; got {len(rows)} rows.")
     check_files_differ(records)
@@ -163,9 +170,22 @@ def index_csv(
 
 
 def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
-    """Rename labels and leave out, with a reason, records of labels that are not named."""
+    """Rename labels and leave out, with a reason, records of labels that are not named.
+
+    Raises
+    ------
+    ValueError
+        If a label named does not occur.
+    """
     if not labels:
         return index
+    found = {record.label for record in index.records}
+    unknown = [label for label in labels if label not in found]
+    if unknown:
+        raise ValueError(
+            f"`labels` must name labels that occur; got {', '.join(unknown)}. Found: "
+            f"{', '.join(sorted(found))}."
+        )
     records, skipped = [], list(index.skipped)
     for record in index.records:
         if record.label in labels:
@@ -174,12 +194,7 @@ def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
             skipped.append(
                 Skipped(file=record.file, reason=f"label {record.label!r} not asked for")
             )
-    if not records:
-        found = ", ".join(sorted({record.label for record in index.records}))
-        raise ValueError(
-            f"`labels` must name labels that occur; got {', '.join(labels)}. Found: {found}."
-        )
-    return Index(records=tuple(records), skipped=tuple(skipped))
+    return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
 
 
 def examine(
@@ -212,7 +227,7 @@ def examine(
     def look(record: Record) -> tuple[str, Hashes] | str:
         try:
             image = cxr_enhance.read_image(os.path.join(source, record.file))
-        except (ValueError, OSError, MemoryError) as error:
+        except _UNREADABLE as error:
             return str(error)
         finally:
             if progress is not None:
@@ -230,7 +245,7 @@ def examine(
         digests.append(seen[0])
         hashes.append(seen[1])
     if not records:
-        return Index(records=(), skipped=tuple(skipped))
+        return dataclasses.replace(index, records=(), skipped=tuple(skipped))
     ties = duplicate_ties(digests, np.stack(hashes), max_distance=max_distance)
     roots = connect(len(records), [*ties_of_records(records), *ties])
     names: dict[int, str] = {}
@@ -239,17 +254,9 @@ def examine(
         for record, root in zip(records, roots, strict=True)
     )
     later = {max(tie) for tie in ties}
-    return Index(records=grouped, skipped=tuple(skipped), duplicates=len(later))
-
-
-def _image_files(source: Path) -> list[str]:
-    found = []
-    for folder, folders, files in os.walk(source):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                found.append(Path(folder, name).relative_to(source).as_posix())
-    return found
+    return dataclasses.replace(
+        index, records=grouped, skipped=tuple(skipped), duplicates=len(later)
+    )
 
 
 def _label_of(file: str, layout: Layout) -> str:
@@ -257,6 +264,14 @@ def _label_of(file: str, layout: Layout) -> str:
         return _search(layout.label_pattern, file)
     first, _, rest = file.partition("/")
     return first if rest else ""
+
+
+def _as_text(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _is_text(name: str) -> bool:
+    return _as_text(name) == name
 
 
 def _search(pattern: str, text: str) -> str:
@@ -282,6 +297,10 @@ def _value(rule: str, row: Mapping[str, str]) -> str:
         raise ValueError(
             f"`columns` must name columns of the CSV; got {error.args[0]!r}. It has: "
             f"{', '.join(row)}."
+        ) from error
+    except (ValueError, AttributeError, IndexError) as error:
+        raise ValueError(
+            f"`columns` must be templates such as images/{{id}}.png; got {rule!r}: {error}."
         ) from error
 
 

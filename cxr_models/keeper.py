@@ -60,7 +60,11 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         set_random_states(self.model, f"{self._training.seed}/{self._phase}/{epoch}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write history, best weights if these are, and the backup, in this order."""
+        """Write history, the backup, and best weights if these are, in this order.
+
+        An epoch without a backup is trained again, and leaves no weights behind; best weights that
+        a backup holds are saved from it.
+        """
         logs = logs or {}
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
         self._rows.append(
@@ -77,12 +81,12 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._folder.write_history(self._rows)
         accuracies = [row["val_accuracy"] for row in self._rows if row["phase"] == self._phase]
         verdict = judge(accuracies, self._learning_rate, self._training)
-        if verdict.best_epoch == epoch:
-            self._folder.save_weights(self.model, self._folder.best_of(self._phase))
         self.model.optimizer.learning_rate = verdict.learning_rate
         if verdict.stop:
             self.model.stop_training = True
         self._folder.save_backup(self.model, self._number, epoch + 1)
+        if verdict.best_epoch == epoch:
+            self._folder.save_weights(self.model, self._folder.best_of(self._phase))
 
 
 def set_random_states(model: keras.Model, key: str) -> None:

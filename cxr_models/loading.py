@@ -154,7 +154,8 @@ def cached_images(
     """
     folder = Path(folder)
     path = folder / f"images-{cache_key(config, paths)}.npy"
-    if not path.exists():
+    images = _mapped(path)
+    if images is None:
         folder.mkdir(parents=True, exist_ok=True)
         load = ImageLoader(config)
         shape = (len(paths), *load.shape)
@@ -167,4 +168,13 @@ def cached_images(
                 file.write(load(part).data)
                 if progress is not None:
                     progress(len(part))
-    return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+        images = np.load(path, mmap_mode="r")
+    return images
+
+
+def _mapped(path: Path) -> Images | None:
+    """Map the images in a file; None where there is none, or one that lost its end."""
+    try:
+        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+    except (FileNotFoundError, ValueError, EOFError):
+        return None

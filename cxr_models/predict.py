@@ -15,7 +15,7 @@ import numpy as np
 import cxr_enhance
 from cxr_models.calibration import softmax
 from cxr_models.cpu import usable_cpus
-from cxr_models.indexing import IMAGE_SUFFIXES
+from cxr_models.finding import find_images
 from cxr_models.loading import ImageLoader
 from cxr_models.whole_files import appears_whole
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     Images = npt.NDArray[np.uint8]
 
 _AHEAD = 3  # batches read before they are asked for
-_DICOM_MARK = (128, b"DICM")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,26 +260,8 @@ def write_rows(
 
 
 def _files_under(folder: str) -> list[str]:
-    found = []
-    for path, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        names = (os.path.join(path, name) for name in sorted(files) if not name.startswith("."))
-        found += [name for name in names if _is_image(name)]
-    return found
-
-
-def _is_image(path: str) -> bool:
-    suffixed = os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
-    if not os.path.isfile(path):  # a pipe would be waited for; a link to nothing is told in its row
-        return suffixed and not os.path.exists(path)
-    if suffixed:
-        return True
-    place, mark = _DICOM_MARK
-    try:
-        with open(path, "rb") as file:
-            return file.read(place + len(mark))[place:] == mark
-    except OSError:
-        return True  # what keeps it from being read is told in its row
+    # What keeps one of them from being read is told in its row.
+    return [os.path.join(folder, name) for name in find_images(folder).images]
 
 
 def _new(name: str, taken: set[str]) -> str:

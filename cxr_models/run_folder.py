@@ -85,9 +85,15 @@ class RunFolder:
             )
         if not facts_file.exists():
             return
-        former = json.loads(facts_file.read_text(encoding="utf-8"))
-        earlier = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
-        if earlier != config or former["split_sha256"] != facts["split_sha256"]:
+        try:
+            former = json.loads(facts_file.read_text(encoding="utf-8"))["split_sha256"]
+            earlier = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
+        except (TypeError, ValueError, KeyError) as error:
+            raise ValueError(
+                "`--out` must hold config.json and run.json as training wrote them; got "
+                f"{str(self.path)!r}: {error}"
+            ) from error
+        if earlier != config or former != facts["split_sha256"]:
             what = "other settings" if earlier != config else "another split"
             raise ValueError(
                 f"`--out` must be a new folder, or that of the same run to resume it; got "

@@ -253,9 +253,9 @@ def read_split(path: str | os.PathLike[str]) -> Split:
     Raises
     ------
     ValueError
-        If a part has another name than train, val or test, train is empty, a patient or a group
-        lies in two parts (the sentence shows the rows), or the records are not those that the
-        comment line's hash was taken of.
+        If a part has another name than train, val or test, train is empty, a patient, a group or
+        a chain of them lies in two parts (the sentence shows the rows), or the records are not
+        those that the comment line's hash was taken of.
     OSError
         If the file cannot be read.
     """
@@ -280,28 +280,44 @@ def read_split(path: str | os.PathLike[str]) -> Split:
 
 
 def check_no_leak(records: Sequence[Record]) -> None:
-    """Raise, with the offending rows, if a patient or a group lies in two parts of a split."""
-    for column in ("patient", "group"):
-        members: dict[str, list[Record]] = defaultdict(list)
-        for record in records:
-            if getattr(record, column) and record.split:
-                members[getattr(record, column)].append(record)
-        parted = {name: rows for name, rows in members.items() if len({r.split for r in rows}) > 1}
+    """Raise, with the offending rows, if a patient or a group lies in two parts of a split.
+
+    Nor may two images that are tied through a third, though that one is in no part.
+    """
+    ties: tuple[tuple[str, tuple[str, ...], Sequence[str | int]], ...] = (
+        ("patient", ("patient",), [record.patient for record in records]),
+        ("group", ("group",), [record.group for record in records]),
+        ("chain of patients and groups", ("patient", "group"), components(records)),
+    )
+    for what, columns, names in ties:
+        members: dict[str | int, list[Record]] = defaultdict(list)
+        for name, record in zip(names, records, strict=True):
+            if name != "":
+                members[name].append(record)
+        parted = [rows for rows in members.values() if len({r.split for r in rows} - {""}) > 1]
         if not parted:
             continue
-        rows = [row for rows in parted.values() for row in rows]
-        shown = [f"  {r.split:5} {column} {getattr(r, column)}: {r.file}" for r in rows[:_SHOWN]]
+        rows = [row for rows in parted for row in rows]
+        shown = [
+            f"  {row.split or 'none':5} "
+            + " ".join(f"{c} {getattr(row, c)}" for c in columns if getattr(row, c))
+            + f": {row.file}"
+            for row in rows[:_SHOWN]
+        ]
         if len(rows) > _SHOWN:
             shown.append(f"  and {len(rows) - _SHOWN} more")
         raise ValueError(
-            f"`split` must not part a {column}; got {len(parted)} parted:\n"
+            f"`split` must not part a {what}; got {len(parted)} parted:\n"
             + "\n".join(shown)
             + "\nMake the split anew with: cxr-models split."
         )
 
 
 def _share_out(records: Sequence[Record], fractions: Sequence[float], seed: int) -> list[int]:
-    """Return each record's part: largest components first, each to where its labels lack most."""
+    """Return each record's part: largest components first, each to where its labels lack most.
+
+    No part that has a share stays empty where there are as many components as such parts.
+    """
     members: dict[int, list[int]] = defaultdict(list)
     for index, root in enumerate(components(records)):
         members[root].append(index)
@@ -311,17 +327,26 @@ def _share_out(records: Sequence[Record], fractions: Sequence[float], seed: int)
     order.sort(key=len, reverse=True)
     totals = Counter(record.label for record in records)
     lacking = [{label: share * n for label, n in totals.items()} for share in fractions]
-    parts = [0] * len(records)
+    wanted = [number for number, share in enumerate(fractions) if share > 0]
+    given: dict[int, list[list[int]]] = {part: [] for part in wanted}
     for component in order:
         labels = Counter(records[index].label for index in component)
         part = max(
-            (number for number, share in enumerate(fractions) if share > 0),
+            wanted,
             key=lambda p: sum(n * lacking[p][label] / totals[label] for label, n in labels.items()),
         )
         for label, count in labels.items():
             lacking[part][label] -= count
-        for index in component:
-            parts[index] = part
+        given[part].append(component)
+    for part in wanted if len(order) >= len(wanted) else ():
+        richest = max(wanted, key=lambda p: len(given[p]))
+        if not given[part]:
+            given[part].append(given[richest].pop())  # its smallest
+    parts = [0] * len(records)
+    for part, its_components in given.items():
+        for component in its_components:
+            for index in component:
+                parts[index] = part
     return parts
 
 

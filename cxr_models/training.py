@@ -26,6 +26,7 @@ from cxr_models.pipeline import (
 )
 from cxr_models.run_folder import RunFolder
 from cxr_models.schedule import judge
+from cxr_models.splits import lacking_labels
 
 if TYPE_CHECKING:
     import os
@@ -110,10 +111,16 @@ def train(
         raise ValueError("`cache_features` must be 0 with weights none, where nothing is frozen.")
     facts = _facts(split, config, names)
     folder.check(config, facts)
+    if config.data.cache_dir is not None:
+        Path(config.data.cache_dir).mkdir(parents=True, exist_ok=True)
     if config.data.deterministic:
         tf.config.experimental.enable_op_determinism()
     steps = math.ceil(len(parts["train"].paths) / config.training.batch_size)
+    for label in sorted(lacking_labels(split.manifest.records, ["train"]).get("train", ())):
+        if say is not None:
+            say(f"train has no image of {label}, which cannot be learned")
     with _precision(config.training), _scope(devices), plain_errors():
+        _check_shares(config.training, parts, tf.distribute.get_strategy().num_replicas_in_sync)
         model = build_classifier(config, len(names), steps_per_epoch=steps)
         # Now that nothing the user typed can be wrong any more.
         folder.begin(config, facts)
@@ -165,7 +172,7 @@ def _run_phase(
     cached = phase.frozen and training.cache_features > 0
     trained = head_model(model) if cached else model
     trained.compile(
-        optimizer=keras.optimizers.Adam(phase.learning_rate),
+        optimizer=keras.optimizers.Adam(float(phase.learning_rate)),
         loss=loss_of(config.model),
         weighted_metrics=[],
         metrics=["accuracy"],
@@ -175,11 +182,14 @@ def _run_phase(
     # Built here, or its variables are made within the graph, which takes longer.
     trained.optimizer.build(trained.trainable_variables)
     done = 0
+    accuracies = [row["val_accuracy"] for row in history if row["phase"] == phase.name]
+    verdict = judge(accuracies, phase.learning_rate, training)
     if resumed is not None:
         trained.load_weights(resumed[0])
         done = resumed[2]
-    accuracies = [row["val_accuracy"] for row in history if row["phase"] == phase.name]
-    if done < phase.epochs and not judge(accuracies, phase.learning_rate, training).stop:
+        if verdict.best_epoch == done - 1:  # stopped, perhaps, before these were saved
+            folder.save_weights(trained, folder.best_of(phase.name))
+    if done < phase.epochs and not verdict.stop:
         if say is not None:
             say(f"phase {phase.name}: epochs {done + 1} to {phase.epochs}")
         batches, validation = _batches(model, parts, config, cached, done)
@@ -263,6 +273,17 @@ def _precision(training: TrainingConfig) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _check_shares(training: TrainingConfig, parts: dict[str, _Part], devices: int) -> None:
+    """Raise unless devices share first batches evenly: Keras builds on the mean of their shares."""
+    for name, part in parts.items():
+        first = min(training.batch_size, len(part.paths))
+        if first % devices:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the number of devices, {devices}, and no more "
+                f"than the {len(part.paths)} images of {name}; got {training.batch_size!r}."
+            )
 
 
 def _scope(devices: Sequence[str] | None) -> Any:

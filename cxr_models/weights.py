@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,18 +50,22 @@ def load_pretrained(
             f"got {weights!r}."
         )
     if not path.is_file():
-        raise FileNotFoundError(f"`weights` must name a file that exists; got {weights!r}.")
+        raise FileNotFoundError(f"`weights` must name a file that exists; got {weights!r}")
     if path.suffix == ".keras":
         _copy_by_name(_without_code(path), model, weights)
         return
-    with_head = _has_head(path)
-    target = model if with_head else spec.build(weights=None, input_shape=(*image_size, 3))
     try:
+        with_head = _has_head(path)
+        target = model if with_head else spec.build(weights=None, input_shape=(*image_size, 3))
         with warnings.catch_warnings():  # one for every layer of another backbone, then the error
             warnings.filterwarnings("ignore", message="Skipping nested container")
             target.load_weights(path)
+    except OSError as error:  # h5py's, which names no file
+        raise ValueError(
+            f"`weights` must be a whole HDF5 file; got {weights!r}: {error}."
+        ) from error
     except (ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = textwrap.shorten(str(error), 300, placeholder=" ...")
         raise ValueError(
             f"`weights` must fit {spec.application} without top, or this classifier; got "
             f"{weights!r}, which does not: {reason} Check the backbone, and the task and classes "
@@ -75,10 +80,10 @@ def _without_code(path: Path) -> Any:
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = textwrap.shorten(str(error), 200, placeholder=" ...")
         raise ValueError(
-            f"`weights` must be a model without code of its own, such as Lambda layers; got "
-            f"{str(path)!r}, which Keras does not load: {reason}"
+            "`weights` must be a model without code of its own, such as Lambda layers, in a whole "
+            f".keras file; got {str(path)!r}, which Keras does not load: {reason}"
         ) from error
 
 
@@ -87,7 +92,8 @@ def _has_head(path: Path) -> bool:
     if not path.name.endswith(".weights.h5"):
         return False
     with h5py.File(path) as file:
-        return any(name.startswith("dense") for name in file.get("layers", {}))
+        layers = file.get("layers")
+        return isinstance(layers, h5py.Group) and any(name.startswith("dense") for name in layers)
 
 
 def _imagenet(spec: BackboneSpec, image_size: tuple[int, int]) -> Any:
@@ -98,7 +104,7 @@ def _imagenet(spec: BackboneSpec, image_size: tuple[int, int]) -> Any:
             f"`weights` imagenet must be downloaded once, and that failed; Keras wanted "
             f"{spec.weights_file}. Fetch that file elsewhere, put it under ~/.keras/models or pass "
             "--weights PATH, or train from scratch with --weights none. Reason: "
-            f"{' '.join(str(error).split())[:200]}"
+            f"{textwrap.shorten(str(error), 200, placeholder=' ...')}"
         ) from error
 
 

@@ -60,7 +60,7 @@ def _training_step(config: RunConfig, num_classes: int) -> Callable[[Any], objec
 
     model = build_classifier(config.with_setting("model.weights", "none"), num_classes)
     model.compile(
-        optimizer=keras.optimizers.Adam(config.training.learning_rate_fine_tune),
+        optimizer=keras.optimizers.Adam(float(config.training.learning_rate_fine_tune)),
         loss=loss_of(config.model),
         jit_compile=keras.backend.backend() == "jax",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import warnings
@@ -20,6 +21,7 @@ from cxr_models.manifest import (
     COLUMNS,
     SPLITS,
     Record,
+    check_files_differ,
     read_manifest,
     read_rows,
     write_manifest,
@@ -49,19 +51,36 @@ def index(
         if layout.columns and not csvs:
             raise ValueError("`--columns` and layouts with columns must be given with --csv.")
         found = index_csv(source, csvs, layout) if csvs else index_folder(source, layout)
+        if patient_pattern and not any(record.patient for record in found.records):
+            raise ValueError(
+                "`--patient-pattern` must be found in the names of files; got "
+                f"{patient_pattern!r}, which is in none, such as {found.records[0].file!r}."
+            )
         found = keep_labels(found, _pairs("--labels", labels))
+        check_files_differ(_named_from(out, source, record) for record in found.records)
     with _console.errors_exit_with(_console.FAILED):
         with tqdm(total=len(found.records), unit="image", disable=None) as bar:
             found = examine(found, source, max_distance=max_distance, progress=bar.update)
-        if not found.records:
-            raise ValueError(f"`SOURCE` must hold readable images; got {found.skipped[-1].reason}")
         out.parent.mkdir(parents=True, exist_ok=True)
+        if not found.records:
+            _report_skipped(out, found)
+            raise ValueError(f"`SOURCE` must hold readable images; got {found.skipped[-1].reason}")
         write_manifest(out, [_named_from(out, source, record) for record in found.records])
     labels_told = Counter(record.label for record in found.records)
     told = ", ".join(f"{label} {count}" for label, count in sorted(labels_told.items()))
     _console.say(f"wrote {_shown(out)}: {len(found.records)} images ({told})")
     groups = len({record.group for record in found.records})
     _console.say(f"{found.duplicates} duplicates; {groups} groups that a split keeps together")
+    unknown = sum(not record.patient for record in found.records)
+    if unknown:
+        _console.say(f"no patient is told for {unknown}: each stands for itself")
+    if found.others:
+        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in found.others)
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        _console.complain(
+            f"{len(found.others)} files passed over, no images by their names: "
+            f"{_console.printable(counts)}"
+        )
     return _report_skipped(out, found)
 
 
@@ -105,6 +124,11 @@ def split(
                 )
             for source, part in parts.items():
                 name = re.sub(r"[^\w.-]+", "_", source)
+                if out / f"without-{name}.csv" in made:
+                    raise ValueError(
+                        "`source` must have names that differ as names of files do; got "
+                        f"{source!r}, and another that gives without-{name}.csv too."
+                    )
                 made[out / f"without-{name}.csv"] = part, {**settings, "left_out": source}
         else:
             settings["fractions"] = list(fractions)
@@ -187,8 +211,12 @@ def _pairs(option: str, text: str | None) -> dict[str, str]:
 
 
 def _relative(folder: Path, path: str | os.PathLike[str]) -> str:
-    """Name `path` from `folder` where they share more than the root of the file system."""
-    absolute, start = os.path.abspath(path), os.path.abspath(folder)
+    """Name `path` from `folder` where they share more than the root of the file system.
+
+    Links to folders are resolved first: ``..`` leads out of where a link leads to.
+    """
+    place, name = os.path.split(path)
+    absolute, start = os.path.join(_resolved(place), name), _resolved(os.fspath(folder))
     try:
         shared = os.path.commonpath((absolute, start))
     except ValueError:  # on different drives
@@ -196,6 +224,11 @@ def _relative(folder: Path, path: str | os.PathLike[str]) -> str:
     if shared == os.path.dirname(shared):
         return absolute
     return Path(os.path.relpath(absolute, start)).as_posix()
+
+
+@functools.cache
+def _resolved(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def _named_from(out: Path, source: Path, record: Record) -> Record:
@@ -211,5 +244,5 @@ def _report_skipped(out: Path, found: Index) -> int:
         rows = [dataclasses.asdict(skipped) for skipped in found.skipped]
         write_rows(beside, [f.name for f in dataclasses.fields(Skipped)], rows)
     _console.complain(f"{len(found.skipped)} files not used; why, in {_shown(beside)}")
-    asked = all("not asked for" in skipped.reason for skipped in found.skipped)
+    asked = all(skipped.reason.endswith("not asked for") for skipped in found.skipped)
     return 0 if asked else _console.FAILED

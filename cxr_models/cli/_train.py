@@ -27,8 +27,13 @@ def config_of(
     """
     config = RunConfig()
     if file is not None:
-        text = file.read_text(encoding="utf-8")
-        config = RunConfig.from_json(text) if file.suffix == ".json" else RunConfig.from_toml(text)
+        read = RunConfig.from_json if file.suffix == ".json" else RunConfig.from_toml
+        try:
+            config = read(file.read_text(encoding="utf-8-sig"))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"`--config` must hold settings; got {str(file)!r}: {error}"
+            ) from error
     for name, value in typed.items():
         if value is not None:
             # Names of files are text even where they look like numbers.

@@ -38,6 +38,47 @@ def test_index_lists_what_it_cannot_read_and_fails(tmp_path, capsys):
     assert "1 files not used" in capsys.readouterr().err
 
 
+def test_index_lists_what_it_cannot_read_though_that_is_all(tmp_path, capsys):
+    (tmp_path / "images/covid").mkdir(parents=True)
+    (tmp_path / "images/covid/bad.jpg").write_bytes(b"x")
+    out = tmp_path / "m.csv"
+    assert main(["index", str(tmp_path / "images"), "--out", str(out)]) == 1
+    assert not out.exists()
+    assert "covid/bad.jpg" in (tmp_path / "m.skipped.csv").read_text()
+    assert "`SOURCE` must hold readable images" in capsys.readouterr().err
+
+
+def test_index_tells_of_files_passed_over_and_of_images_without_a_patient(tmp_path, capsys):
+    write_class_folders(tmp_path / "images", ("covid",), 2)
+    (tmp_path / "images/covid/scan.gif").write_bytes(b"x")
+    words = ["index", str(tmp_path / "images"), "--out", str(tmp_path / "m.csv")]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "no patient is told for 2" in said.out
+    assert "1 files passed over, no images by their names: .gif 1" in said.err
+    assert main([*words, "--patient-pattern", "patient(\\d+)"]) == 2
+    assert "`--patient-pattern` must be found in the names of files" in capsys.readouterr().err
+
+
+def test_a_manifest_reached_through_a_link_names_files_that_exist(tmp_path):
+    write_class_folders(tmp_path / "images", ("covid", "normal"), 4)
+    (tmp_path / "far/away/deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far/away/deep")
+    manifest, split = tmp_path / "link/m.csv", tmp_path / "link/s.csv"
+    assert main(["index", str(tmp_path / "images"), "--out", str(manifest)]) == 0
+    assert all(Path(path).is_file() for path in read_manifest(manifest).paths())
+    assert main(["split", str(manifest), "--out", str(split)]) == 0
+    assert all(Path(path).is_file() for path in read_split(split).manifest.paths())
+
+
+def test_a_file_listed_under_two_names_is_refused_before_it_is_read(tmp_path, capsys):
+    names = write_class_folders(tmp_path, ("a",), 1)
+    (tmp_path / "x.csv").write_text(f"file,label\n{names[0]},a\n./{names[0]},a\n")
+    words = ["index", str(tmp_path), "--csv", str(tmp_path / "x.csv")]
+    assert main([*words, "--out", str(tmp_path / "m.csv")]) == 2
+    assert "got twice" in capsys.readouterr().err
+
+
 def test_index_takes_any_csv_by_its_columns(tmp_path):
     names = write_class_folders(tmp_path / "images", ("a", "b"), 2)
     rows = [{"name": name, "dx": name[0].upper(), "who": i} for i, name in enumerate(names)]
@@ -87,6 +128,14 @@ def test_split_writes_folds(manifest, tmp_path):
         split = read_split(tmp_path / f"folds/fold-{number}.csv")
         tested += [record.file for record in split.select("test").records]
     assert len(tested) == len(set(tested)) == 24
+
+
+def test_split_refuses_sources_whose_files_would_be_one(tmp_path, capsys):
+    rows = [f"{i}.png,{'ab'[i % 2]},{('x y', 'x_y')[i // 4]}" for i in range(8)]
+    (tmp_path / "m.csv").write_text("\n".join(["file,label,source", *rows]))
+    words = ["split", str(tmp_path / "m.csv"), "--out", str(tmp_path / "out")]
+    assert main([*words, "--leave-source-out"]) == 2
+    assert "`source` must have names that differ" in capsys.readouterr().err
 
 
 def test_split_says_which_labels_a_part_lacks(tmp_path, capsys):
@@ -149,6 +198,16 @@ def test_options_win_over_the_file_and_set_over_both(tmp_path):
     )
     assert config.data.enhance is None
     assert config.data.image_size == (64, 96)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.toml", b"[training"), ("b.json", b"[]"), ("c.toml", b"x = '\xe9'"), ("d.toml", b"a = 1")],
+)
+def test_a_file_that_holds_no_settings_is_named(tmp_path, name, text):
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(ValueError, match=rf"`--config` must hold settings; got '.*{name}': "):
+        config_of(tmp_path / name, {}, [], no_enhance=False)
 
 
 def test_importing_the_package_and_its_command_line_loads_no_framework():

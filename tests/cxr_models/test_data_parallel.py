@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from cxr_models.training import _check_shares, _Part
 from tests.cxr_models.tiny import tiny_config
 
 # Trains once on one and once on two virtual CPU devices. No dropout: its draws depend on how a
@@ -32,8 +33,9 @@ print(json.dumps(rows))
 
 
 @pytest.mark.slow
-def test_two_devices_give_the_loss_of_one(small_split, tmp_path):
-    config = tiny_config(epochs_head=1, epochs_fine_tune=1)
+@pytest.mark.parametrize("views", [0, 1], ids=["images", "kept-features"])
+def test_two_devices_give_the_loss_of_one(small_split, tmp_path, views):
+    config = tiny_config(epochs_head=1, epochs_fine_tune=1, cache_features=views)
     config = config.with_setting("data.rotation", 0.0).with_setting("data.flip", False)
     job = tmp_path / "job.pickle"
     job.write_bytes(pickle.dumps((small_split, config, tmp_path)))
@@ -50,3 +52,13 @@ def test_two_devices_give_the_loss_of_one(small_split, tmp_path):
     for one, two in zip(rows["one"], rows["two"], strict=True):
         assert two["loss"] == pytest.approx(one["loss"], abs=1e-4)
         assert two["val_loss"] == pytest.approx(one["val_loss"], abs=1e-4)
+
+
+def test_a_batch_that_devices_cannot_share_evenly_is_refused():
+    training = tiny_config(batch_size=4).training
+    parts = {"train": _Part(["x"] * 7, None), "val": _Part(["x"] * 3, None)}
+    _check_shares(training, parts, 1)
+    with pytest.raises(ValueError, match="devices, 3, and no more than the 7 images of train"):
+        _check_shares(training, parts, 3)
+    with pytest.raises(ValueError, match="devices, 2, and no more than the 3 images of val; got 4"):
+        _check_shares(training, parts, 2)

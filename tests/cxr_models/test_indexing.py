@@ -1,5 +1,8 @@
+import os
+
 import pytest
 
+import cxr_enhance
 from cxr_enhance import write_image
 from cxr_models.indexing import examine, index_csv, index_folder, keep_labels
 from cxr_models.layouts import LAYOUTS, Layout
@@ -38,6 +41,73 @@ def test_unreadable_files_are_listed_with_the_reason_and_not_dropped_silently(tm
     assert len(index.records) == 2
     assert [skipped.file for skipped in index.skipped] == ["covid/empty.png", "covid/half.png"]
     assert "got an empty file" in index.skipped[0].reason
+
+
+def test_what_is_no_image_or_not_followed_is_told(tmp_path):
+    write_class_folders(tmp_path / "set", ("covid", "normal"), 1)
+    touch(tmp_path / "set", "covid/notes.txt", "covid/.hidden.png", "scan.gif")
+    (tmp_path / "set/normal").rename(tmp_path / "elsewhere")
+    (tmp_path / "set/normal").symlink_to(tmp_path / "elsewhere")
+    index = index_folder(tmp_path / "set")
+    assert index.others == ("scan.gif", "covid/notes.txt")
+    assert [(s.file, s.reason) for s in index.skipped] == [
+        ("normal", "a link to a folder, not followed")
+    ]
+    assert examine(index, tmp_path / "set").others == index.others
+
+
+def test_a_folder_that_cannot_be_read_is_listed(tmp_path, monkeypatch):
+    write_class_folders(tmp_path, ("covid", "normal"), 1)
+    scan = os.scandir
+
+    def closed(folder):
+        if str(folder).endswith("normal"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    index = index_folder(tmp_path)
+    assert len(index.records) == 1
+    assert [(s.file, s.reason) for s in index.skipped] == [("normal", "Permission denied")]
+
+
+def test_dicom_files_need_no_suffix(tmp_path):
+    touch(tmp_path, "covid/IM0001", "covid/IM0002")
+    (tmp_path / "covid/IM0001").write_bytes(bytes(128) + b"DICM")
+    index = index_folder(tmp_path)
+    assert [record.file for record in index.records] == ["covid/IM0001"]
+    assert index.others == ("covid/IM0002",)
+
+
+def test_a_file_for_which_a_decoder_is_missing_is_listed_beside_those_that_were_read(
+    tmp_path, monkeypatch
+):
+    write_class_folders(tmp_path, ("covid",), 2)
+    read = cxr_enhance.read_image
+
+    def lacking(path):
+        if path.endswith("-1.png"):
+            raise ImportError("A decoder is needed")
+        return read(path)
+
+    monkeypatch.setattr(cxr_enhance, "read_image", lacking)
+    index = examine(index_folder(tmp_path), tmp_path)
+    assert [record.file for record in index.records] == ["covid/covid-p0-0.png"]
+    assert [skipped.reason for skipped in index.skipped] == ["A decoder is needed"]
+
+
+def test_a_name_that_no_csv_can_hold_is_listed(tmp_path):
+    write_class_folders(tmp_path, ("covid",), 1)
+    name = os.fsencode(tmp_path / "covid") + b"/caf\xe9.png"
+    try:
+        open(name, "wb").close()
+    except OSError:
+        pytest.skip("the file system takes no names that are no UTF-8")
+    index = index_folder(tmp_path)
+    assert len(index.records) == 1
+    assert [(s.file, s.reason) for s in index.skipped] == [
+        ("covid/caf\\xe9.png", "a name that is no UTF-8")
+    ]
 
 
 def test_copies_and_near_copies_and_patients_share_a_group(tmp_path):
@@ -140,6 +210,26 @@ def test_labels_are_renamed_and_others_listed(tmp_path):
     index = keep_labels(index_folder(tmp_path), {"A": "a", "B": "B"})
     assert [record.label for record in index.records] == ["a", "B"]
     assert [skipped.reason for skipped in index.skipped] == ["label 'C' not asked for"]
+
+
+def test_a_label_that_does_not_occur_is_refused_though_others_do(tmp_path):
+    write_class_folders(tmp_path, ("covid", "virus"), 1)
+    with pytest.raises(ValueError, match=r"labels that occur; got viurs\. Found: covid, virus"):
+        keep_labels(index_folder(tmp_path), {"covid": "covid", "viurs": "virus"})
+
+
+def test_rows_without_a_file_are_listed_by_their_number(tmp_path):
+    write_csv(tmp_path / "x.csv", [{"f": "a.png", "l": "b"}, {"f": "", "l": "b"}])
+    layout = Layout(columns={"file": "f", "label": "l"})
+    index = index_csv(tmp_path, [tmp_path / "x.csv"], layout)
+    assert [(s.file, s.reason) for s in index.skipped] == [("row 2", "no file in its row")]
+
+
+@pytest.mark.parametrize("rule", ["{name", "{}", "{name.stem}", "{name:d}"])
+def test_a_template_that_is_none_is_named(tmp_path, rule):
+    write_csv(tmp_path / "x.csv", [{"name": "a.png", "class": "b"}])
+    with pytest.raises(ValueError, match=f"`columns` must be templates .* got '{rule}'"):
+        index_csv(tmp_path, [tmp_path / "x.csv"], Layout(columns={"file": rule, "label": "class"}))
 
 
 def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path):

@@ -91,3 +91,12 @@ def test_a_full_disk_is_an_error_that_names_the_cache_and_leaves_nothing(paths, 
     assert not list((tmp_path / "cache").iterdir())
     cached = cached_images(CONFIG, paths, tmp_path / "cache")
     np.testing.assert_array_equal(cached, ImageLoader(CONFIG)(paths))
+
+
+@pytest.mark.parametrize("left", [0, 40, 2000])
+def test_a_cache_that_lost_its_end_is_made_anew(paths, tmp_path, left):
+    config = DataConfig(image_size=(40, 48))
+    expected = cached_images(config, paths, tmp_path / "cache").copy()
+    (file,) = (tmp_path / "cache").iterdir()
+    file.write_bytes(file.read_bytes()[:left])
+    np.testing.assert_array_equal(cached_images(config, paths, tmp_path / "cache"), expected)

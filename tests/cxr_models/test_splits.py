@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import random
 from collections import Counter
 
 import pytest
@@ -144,6 +145,21 @@ def test_loading_a_split_that_leaks_stops_with_the_rows(tmp_path):
     assert "c.png" not in str(caught.value)
 
 
+def test_images_tied_through_one_that_is_in_no_part_are_not_parted(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text(
+        "file,label,patient,group,split\n"
+        "a.png,covid,,g1,train\nb.png,covid,p1,g1,\nc.png,covid,p1,,test\nd.png,covid,p2,g2,test\n"
+    )
+    with pytest.raises(ValueError, match="must not part a chain of patients and groups") as caught:
+        read_split(path)
+    assert [line for line in str(caught.value).splitlines() if line.startswith("  ")] == [
+        "  train group g1: a.png",
+        "  none  patient p1 group g1: b.png",
+        "  test  patient p1: c.png",
+    ]
+
+
 def test_loading_a_split_whose_records_changed_stops(tmp_path):
     path = tmp_path / "split.csv"
     made = split_records(make_records())
@@ -184,6 +200,27 @@ def test_no_more_folds_than_there_are_patients():
     assert len(fold_records(records, folds=4)) == 4
     with pytest.raises(ValueError, match="that can be parted, 4; got 5"):
         fold_records(records, folds=5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_each_fold_has_all_parts_however_few_and_unequal_the_patients(seed):
+    rng = random.Random(seed)
+    records = [
+        Record(file=f"{patient}-{i}", label="ab"[patient % 2], patient=f"p{patient}")
+        for patient in range(rng.randint(3, 6))
+        for i in range(rng.randint(1, 4))
+    ]
+    folds = fold_records(records, folds=3, seed=seed)
+    assert all({r.split for r in fold} == {"train", "val", "test"} for fold in folds)
+    assert Counter(r.file for fold in folds for r in fold if r.split == "test") == Counter(
+        r.file for r in records
+    )
+
+
+def test_no_part_is_left_empty_where_patients_suffice():
+    records = [Record(file=str(i), label="a", patient=f"p{i // 2}") for i in range(6)]
+    assert {r.split for r in split_records(records)} == {"train", "val", "test"}
+    assert {r.split for r in split_records(records, fractions=(0.8, 0.2, 0.0))} == {"train", "val"}
 
 
 def test_tells_which_labels_a_part_lacks():

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from cxr_enhance import read_image
-from cxr_models import Manifest
+from cxr_models import Manifest, keeper
+from cxr_models.loading import ImageLoader
+from cxr_models.pipeline import targets_of
 from cxr_models.run_folder import RunFolder
+from cxr_models.schedule import Verdict
 from cxr_models.training import phases_of, train
 from tests.cxr_models.tiny import tiny_config
 
@@ -117,6 +120,15 @@ def test_a_folder_of_another_run_is_refused(small_split, tmp_path):
         train(other, config, tmp_path / "run")
     with pytest.raises(ValueError, match="which holds other files"):
         train(small_split, config, small_split.manifest.root)
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json"])
+def test_a_run_whose_files_were_damaged_is_named(small_split, tmp_path, name):
+    config = tiny_config(epochs_head=1, epochs_fine_tune=0)
+    train(small_split, config, tmp_path / "run")
+    (tmp_path / "run" / name).write_text("{}" if name == "run.json" else "{")
+    with pytest.raises(ValueError, match=r"as training wrote them; got '.*run': "):
+        train(small_split, config, tmp_path / "run")
 
 
 def test_binary_task_and_class_weights_train(small_split, tmp_path):
@@ -251,7 +263,9 @@ def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("epochs", [2, 4], ids=["in-the-head-phase", "in-fine-tuning"])
+@pytest.mark.parametrize(
+    "epochs", [2, 4, 5], ids=["in-the-head-phase", "between-phases", "in-fine-tuning"]
+)
 def test_a_run_killed_and_resumed_ends_with_the_weights_of_one_that_was_not(
     small_split, tmp_path, epochs
 ):
@@ -276,3 +290,78 @@ def test_a_run_killed_and_resumed_ends_with_the_weights_of_one_that_was_not(
     assert_same_weights(
         tmp_path / "undisturbed/best.weights.h5", tmp_path / "killed/best.weights.h5"
     )
+
+
+def test_best_weights_are_never_those_of_an_epoch_that_is_trained_again(
+    small_split, tmp_path, monkeypatch
+):
+    save = RunFolder.save_backup
+
+    def stopped_in_the_second_epoch(self, model, phase, epochs):
+        if epochs == 2:
+            raise KeyboardInterrupt
+        save(self, model, phase, epochs)
+
+    monkeypatch.setattr(RunFolder, "save_backup", stopped_in_the_second_epoch)
+    monkeypatch.setattr(keeper, "judge", lambda rates, *_: Verdict(len(rates) - 1, 1e-3, False))
+    with pytest.raises(KeyboardInterrupt):
+        train(small_split, tiny_config(), tmp_path / "run")
+    assert_same_weights(
+        tmp_path / "run/backup/0-00001.weights.h5", tmp_path / "run/phases/head.weights.h5"
+    )
+
+
+def test_best_weights_that_only_the_backup_holds_are_saved_from_it(small_split, tmp_path):
+    config = tiny_config(epochs_head=1, epochs_fine_tune=0)
+    train(small_split, config, tmp_path / "run")
+    for name in ("phases/head.weights.h5", "best.weights.h5"):  # as if stopped before these
+        (tmp_path / "run" / name).rename(tmp_path / name.replace("/", "-"))
+    train(small_split, config, tmp_path / "run")
+    assert_same_weights(tmp_path / "best.weights.h5", tmp_path / "run/best.weights.h5")
+
+
+def test_weights_of_classes_reach_the_loss(small_split, tmp_path, monkeypatch):
+    from cxr_models import classifier
+
+    monkeypatch.setattr(classifier, "_DROPOUTS", ())
+    records = list(small_split.manifest.records)
+    dropped = [r for r in records if r.split == "train" and r.label == "covid"][1:]
+    manifest = dataclasses.replace(
+        small_split.manifest, records=tuple(r for r in records if r not in dropped)
+    )
+    split = dataclasses.replace(small_split, manifest=manifest)
+    config = tiny_config(
+        epochs_head=1, epochs_fine_tune=0, learning_rate_head=0, class_weights=True
+    )
+    config = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, flip=False, rotation=0.0)
+    )
+    model = train(split, config, tmp_path / "run")  # at a rate of 0: the loss of the start
+    part = split.select("train")
+    targets = targets_of(part, split.class_names(), config.model)
+    probabilities = model.predict(ImageLoader(config.data)(part.paths()), verbose=0)
+    losses = -np.log(probabilities[np.arange(len(targets)), targets])
+    counts = np.bincount(targets)
+    assert len(set(counts)) > 1
+    expected = np.mean(losses * len(targets) / (len(counts) * counts[targets]))
+    (row,) = RunFolder(path=tmp_path / "run").read_history()
+    np.testing.assert_allclose(row["loss"], expected, rtol=1e-5)
+
+
+def test_a_label_that_train_lacks_is_said(small_split, tmp_path):
+    records = small_split.manifest.records
+    kept = tuple(r for r in records if (r.split, r.label) != ("train", "virus"))
+    split = dataclasses.replace(
+        small_split, manifest=dataclasses.replace(small_split.manifest, records=kept)
+    )
+    said = []
+    train(split, tiny_config(epochs_head=1, epochs_fine_tune=0), tmp_path / "run", say=said.append)
+    assert said[0] == "train has no image of virus, which cannot be learned"
+
+
+def test_a_cache_that_cannot_be_made_leaves_no_run(small_split, tmp_path):
+    (tmp_path / "taken").write_bytes(b"")
+    config = tiny_config().with_setting("data.cache_dir", str(tmp_path / "taken"))
+    with pytest.raises(FileExistsError, match="taken"):
+        train(small_split, config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -86,3 +86,14 @@ def test_a_missing_file_and_an_unknown_suffix_are_errors(tmp_path):
         build_classifier(with_weights(tmp_path / "none.h5"), 3)
     with pytest.raises(ValueError, match="`weights` must be imagenet, none, or a file"):
         build_classifier(with_weights("weights.pt"), 3)
+
+
+@pytest.mark.parametrize("name", ["bare.weights.h5", "bare.h5", "bare.keras"])
+@pytest.mark.parametrize("cut", [0, 2000])
+def test_a_file_that_was_cut_is_named(tmp_path, name, cut):
+    backbone = tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3))
+    path = tmp_path / name
+    backbone.save_weights(path) if name == "bare.weights.h5" else backbone.save(path)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ValueError, match=rf"`weights` must be .*whole .*got '.*{name}'"):
+        build_classifier(with_weights(path), 3)
