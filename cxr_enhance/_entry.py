@@ -21,7 +21,8 @@ from cxr_enhance._stack import takes_one_kernel
 if TYPE_CHECKING:
     from cxr_enhance._params import EnhanceParams
 
-PLAN_SIZE = 11  # fields of Plan
+# Fields of Plan. Saved graphs hold them: operations that take another number need other names.
+PLAN_SIZE = 11
 
 
 def plan_numbers(

@@ -33,43 +33,57 @@ def head_model(model: keras.Model) -> keras.Model:
     return keras.Model(inputs, x, name="head")
 
 
-def compute_features(
-    model: keras.Model, batches: Any, *, views: int, seed: int, augment: bool
-) -> Features:
-    """Return the pooled features of every image, seen `views` times.
+class FeatureExtractor:
+    """The backbone of a classifier, to compute features of several sets of images.
 
     Parameters
     ----------
     model : keras.Model
         A classifier with pretrained weights, whose batch normalization is fixed.
-    batches : tf.data.Dataset
-        Images and targets, in order, once.
-    views : int
-        Times each image is seen.
-    seed : int
-        Of the augmentation.
-    augment : bool
-        Whether images are augmented, as in training; if not, all views are equal.
-
-    Returns
-    -------
-    ndarray of shape (views, N, F), dtype float32
-        Kept in memory: four bytes a view, image and feature.
     """
-    augmented = augmented_images(model)
-    front = keras.Model(model.inputs[0], augmented)
-    backbone = keras.Model(augmented, model.get_layer(FEATURES).output)
-    backbone.compile(jit_compile=keras.backend.backend() == "jax")
-    seen = []
-    for view in range(views):
-        set_random_states(model, f"{seed}/view/{view}")
-        # Where several devices share batches, each is given this one whole; the first's is kept.
-        parts = [
-            backbone.predict_on_batch(front(batch[0].numpy(), training=augment))[: len(batch[0])]
-            for batch in batches
-        ]
-        seen.append(np.concatenate(parts).astype(np.float32))
-    return np.stack(seen)
+
+    def __init__(self, model: keras.Model) -> None:
+        augmented = augmented_images(model)
+        self._model = model
+        self._front = keras.Model(model.inputs[0], augmented)
+        self._backbone = keras.Model(augmented, model.get_layer(FEATURES).output)
+        self._backbone.compile(jit_compile=keras.backend.backend() == "jax")
+
+    def compute(self, batches: Any, *, views: int, seed: int, augment: bool) -> Features:
+        """Return the pooled features of every image, seen `views` times.
+
+        Parameters
+        ----------
+        batches : tf.data.Dataset
+            Images and targets, in order, once; none larger than the first.
+        views : int
+            Times each image is seen.
+        seed : int
+            Of the augmentation.
+        augment : bool
+            Whether images are augmented, as in training; if not, all views are equal.
+
+        Returns
+        -------
+        ndarray of shape (views, N, F), dtype float32
+            Kept in memory: four bytes a view, image and feature.
+        """
+        seen = []
+        for view in range(views):
+            set_random_states(self._model, f"{seed}/view/{view}")
+            parts: list[Any] = []
+            size = 0
+            for images, *_ in batches:
+                size = size or len(images)
+                parts.append(self._compute(images.numpy(), size, augment)[: len(images)])
+            seen.append(np.concatenate(parts).astype(np.float32))
+        return np.stack(seen)
+
+    def _compute(self, images: Any, size: int, augment: bool) -> Any:
+        # A batch of another size would be traced anew, which takes seconds: smaller ones are filled
+        # up. Several devices that share batches each get this one whole; the first's come first.
+        filled = np.concatenate([images, np.repeat(images[:1], size - len(images), axis=0)])
+        return self._backbone.predict_on_batch(self._front(filled, training=augment))
 
 
 def feature_batches(

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import cxr_enhance
 from cxr_models.classifier import build_classifier, set_backbone_trainable
-from cxr_models.features import compute_features, feature_batches, head_model
+from cxr_models.features import FeatureExtractor, feature_batches, head_model
 from cxr_models.finished_run import file_sha256, keep_split
 from cxr_models.keeper import Keeper
 from cxr_models.pipeline import (
@@ -234,8 +234,9 @@ def _batches(
     in_order = evaluation_batches(config.data, paths, targets, training.batch_size)
     views = training.cache_features if augment else 1
     seed = training.seed
-    features = compute_features(model, in_order, views=views, seed=seed, augment=augment)
-    seen = compute_features(model, validation, views=1, seed=seed, augment=False)
+    extractor = FeatureExtractor(model)
+    features = extractor.compute(in_order, views=views, seed=seed, augment=augment)
+    seen = extractor.compute(validation, views=1, seed=seed, augment=False)
     pairs = tf.data.Dataset.from_tensor_slices((seen[0], val_targets.astype("float32")))
     batches = feature_batches(features, targets, training.batch_size, **options)
     return batches, pairs.batch(training.batch_size)

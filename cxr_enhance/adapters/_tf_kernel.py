@@ -32,7 +32,6 @@ _RESOURCE_EXHAUSTED = 8  # TF_Code
 _NO_MEMORY = ctypes.create_string_buffer(b"out of memory for the tables of an image's tiles")
 
 _lock = threading.Lock()
-_registered: dict[str, Any] = {}  # compiled code, which must live as long as TensorFlow does
 
 
 def enhanced(image: Any, params: EnhanceParams) -> Any | None:
@@ -58,6 +57,8 @@ def enhanced(image: Any, params: EnhanceParams) -> Any | None:
     if numbers is None or not (name := _operation(dtype)):
         return None
     with tf.device("/CPU:0"):
+        # The plan fits this size alone, and `set_shape` may have claimed it of any other.
+        image = tf.ensure_shape(image, image.shape)
         graph, plan = tf.compat.v1.get_default_graph(), tf.constant(numbers, tf.float64)
         result = graph.create_op(name, [image, plan], [image.dtype]).outputs[0]
     return tf.ensure_shape(result, image.shape)
@@ -70,10 +71,22 @@ def _operation(dtype: np.dtype[Any]) -> str | None:
         return None
     name = f"CxrEnhance>{dtype.name.title()}"
     with _lock:
-        if name not in _registered:
-            _registered[name] = _compute(library, dtype)
-            _register(library, name, dtype.name, _registered[name].address)
+        # TensorFlow is asked, not this module: that may be loaded anew, and registering an
+        # operation twice aborts the process.
+        if not _is_registered(name):
+            code = _compute(library, dtype)
+            # TensorFlow never lets go of the code, so nor may Python.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object((code, _NO_MEMORY)))
+            _register(library, name, dtype.name, code.address)
     return name
+
+
+def _is_registered(name: str) -> bool:
+    try:
+        tf.Graph().op_def_for_type(name)
+    except (RuntimeError, tf.errors.NotFoundError):
+        return False
+    return True
 
 
 def _register(library: Any, name: str, dtype: str, address: int) -> None:

@@ -75,9 +75,10 @@ def enhance_op(
 
     In a graph, gray images of known size whose result is gray go through an operation of compiled
     code, which never waits for Python: map them one by one with ``num_parallel_calls``. A
-    SavedModel can hold it, and loads where this function was applied to such an image before. All
-    else takes a call of Python an element, which no SavedModel can hold: small images are then
-    fastest in batches (map after `batch`), large ones one by one.
+    SavedModel can hold it, and loads in a process that has put this function into a graph for such
+    an image of that dtype before; calling it eagerly is not enough. All else takes a call of Python
+    an element, which no SavedModel can hold: small images are then fastest in batches (map after
+    `batch`), large ones one by one.
 
     Examples
     --------

@@ -32,19 +32,35 @@ def test_cached_features_give_the_predictions_of_training_without_them(small_spl
 
 def test_views_differ_with_augmentation_and_the_head_trains_on_them(small_split, tmp_path):
     from cxr_models.classifier import build_classifier
-    from cxr_models.features import compute_features
+    from cxr_models.features import FeatureExtractor
     from cxr_models.pipeline import evaluation_batches
 
     config = tiny_config(epochs_head=3, epochs_fine_tune=1, cache_features=2)
     model = build_classifier(config, 3)
     paths = small_split.select("train").paths()
     batches = evaluation_batches(config.data, paths, np.zeros(len(paths), np.int32), 5)
-    views = compute_features(model, batches, views=2, seed=0, augment=True)
-    again = compute_features(model, batches, views=2, seed=0, augment=True)
+    views = FeatureExtractor(model).compute(batches, views=2, seed=0, augment=True)
+    again = FeatureExtractor(model).compute(batches, views=2, seed=0, augment=True)
     assert views.shape == (2, len(paths), 6)
     assert not np.array_equal(views[0], views[1])
     np.testing.assert_array_equal(views, again)
     assert validation_predictions(small_split, config, tmp_path / "run").shape[1] == 3
+
+
+def test_features_do_not_depend_on_how_images_fall_into_batches(small_split):
+    from cxr_models.classifier import build_classifier
+    from cxr_models.features import FeatureExtractor
+    from cxr_models.pipeline import evaluation_batches
+
+    config = tiny_config()
+    extractor = FeatureExtractor(build_classifier(config, 3))
+    paths = small_split.select("train").paths()[:7]
+
+    def features(batch_size):
+        batches = evaluation_batches(config.data, paths, np.zeros(7, np.int32), batch_size)
+        return extractor.compute(batches, views=1, seed=0, augment=False)[0]
+
+    np.testing.assert_allclose(features(3), features(7), atol=1e-5, rtol=0)
 
 
 def test_from_scratch_there_is_nothing_to_cache(small_split, tmp_path):

@@ -96,6 +96,40 @@ def test_a_graph_that_is_loaded_finds_the_operation(tmp_path):
     assert_same_image(loaded.run(image).numpy(), cxe.enhance(image))
 
 
+@pytest.mark.parametrize("actual", [(3000, 20), (40, 34), (40,), (40, 33, 1)])
+def test_an_image_of_another_size_than_claimed_never_reaches_the_kernel(actual):
+    @tf.function
+    def run():
+        image = tf.numpy_function(lambda: np.zeros(actual, np.uint8), [], tf.uint8)
+        image.set_shape((40, 33))
+        return tf_data.enhance_op()(image)
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Shape of tensor PyFunc"):
+        run()
+
+
+def test_the_module_can_be_loaded_anew():
+    said = run_fresh(
+        """
+        import gc, importlib, sys
+        import numpy as np, tensorflow as tf, cxr_enhance as cxe
+        from cxr_enhance.adapters import tf_data
+
+        image = np.random.default_rng(0).integers(0, 256, (32, 40), np.uint8)
+        before = tf.function(tf_data.enhance_op())
+        before(tf.constant(image))
+        for name in ("cxr_enhance.adapters._tf_kernel", "cxr_enhance.adapters.tf_data"):
+            del sys.modules[name], vars(cxe.adapters)[name.rsplit(".")[-1]]
+        after = tf.function(importlib.import_module("cxr_enhance.adapters.tf_data").enhance_op())
+        del tf_data
+        gc.collect()
+        for run in (before, after):
+            print(np.array_equal(run(tf.constant(image)), cxe.enhance(image)))
+        """
+    )
+    assert said.split() == ["True", "True"]
+
+
 def test_without_tensorflows_c_interface_python_does_it(monkeypatch):
     monkeypatch.setattr(_tf_kernel, "_library", lambda: None)
     assert kinds_of((40, 33), "uint8") == PYTHON
