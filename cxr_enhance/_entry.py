@@ -14,11 +14,13 @@ import numpy.typing as npt
 from numba import types
 
 from cxr_enhance._kernels import enhance as kernels
-from cxr_enhance._kernels._jit import inline_kernel
+from cxr_enhance._kernels._jit import function_for_c, inline_kernel
 from cxr_enhance._plan import plan_of
 from cxr_enhance._stack import takes_one_kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxr_enhance._params import EnhanceParams
 
 # Fields of Plan. Saved graphs hold them: operations that take another number need other names.
@@ -76,6 +78,11 @@ class Entry(types.WrapperAddressProtocol):  # type: ignore[misc]
     def signature(self) -> Any:
         """Numba's types of the result and the arguments."""
         return types.boolean(*self._compiled.signature.args)
+
+
+def compile_callback(function: Callable[[Any, Any], None]) -> Any:
+    """Compile a function of two pointers for a library in C to call, at the result's `address`."""
+    return function_for_c(function, types.void(types.voidptr, types.voidptr))
 
 
 def is_compiled() -> bool:

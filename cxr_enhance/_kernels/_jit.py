@@ -1,8 +1,9 @@
 """The one decorator of every kernel: how it is compiled, and where the result is kept.
 
-No other module calls ``numba.njit``. The options are fixed: ``nogil`` because threads run over
-images above the kernels, no ``parallel`` because entering such a kernel from two Python threads
-aborts the process under Numba's workqueue layer, no ``fastmath`` because it changes bytes.
+No other module calls ``numba.njit`` or ``numba.cfunc``. The options are fixed: ``nogil`` because
+threads run over images above the kernels, no ``parallel`` because entering such a kernel from two
+Python threads aborts the process under Numba's workqueue layer, no ``fastmath`` because it changes
+bytes.
 
 Compiled code is kept on disk, in a directory chosen here rather than by Numba: Numba raises at
 import where it finds no writable place, and its staleness check sees one source file while
@@ -20,7 +21,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
@@ -67,6 +68,14 @@ def spliced_kernel(function: Callable[P, R]) -> Callable[P, R]:
     return numba.njit(  # type: ignore[no-any-return]
         nogil=True, fastmath=False, parallel=False, error_model="numpy", inline="always"
     )(function)
+
+
+def function_for_c(function: Callable[P, R], signature: object) -> Any:
+    """Compile `function` for a library in C to call; the result has its `address`.
+
+    Not kept on disk: such functions hold addresses of this process.
+    """
+    return numba.cfunc(signature)(function)
 
 
 @functools.cache

@@ -20,9 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 import tensorflow as tf
-from numba import types
 
-from cxr_enhance._entry import PLAN_SIZE, Entry, is_compiled, plan_fields, plan_numbers
+from cxr_enhance._entry import (
+    PLAN_SIZE,
+    Entry,
+    compile_callback,
+    is_compiled,
+    plan_fields,
+    plan_numbers,
+)
 
 if TYPE_CHECKING:
     from cxr_enhance import EnhanceParams
@@ -199,5 +205,4 @@ def _compute(library: Any, dtype: np.dtype[Any]) -> Any:
         delete_tensor(plan)
         delete_status(status)
 
-    signature = types.void(types.voidptr, types.voidptr)
-    return numba.cfunc(signature)(compute)
+    return compile_callback(compute)
