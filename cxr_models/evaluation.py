@@ -87,12 +87,20 @@ def read_externals(
             )
         unknown = unknown_labels(read.records, run.labels)
         if unknown:
-            known, words = ",".join(run.labels), map(shlex.quote, (str(path.parent), str(path)))
+            found = {record.label for record in read.records}
+            kept = ",".join(label for label in run.labels if label in found)
+            names = ",".join(f"{name}=LABEL" for name in unknown)
+            words = " --csv ".join(map(shlex.quote, (str(path.parent), str(path))))
+            command = f"\n  cxr-models index {words} --out NEW.csv --labels "
+            cure = (
+                f"They are left out by{command}{shlex.quote(kept)}\nand renamed with {names} added "
+                "to its --labels."
+                if kept
+                else f"They are renamed by{command}{shlex.quote(names)}"
+            )
             raise ValueError(
-                f"`--external` must hold labels that the run knows ({known}); got "
-                f"{', '.join(unknown)} in {str(path)!r}. They are left out by\n  cxr-models index "
-                f"{' --csv '.join(words)} --out NEW.csv --labels {shlex.quote(known)}\nand renamed "
-                f"with {','.join(f'{name}=LABEL' for name in unknown)} added to its --labels."
+                f"`--external` must hold labels that the run knows ({','.join(run.labels)}); got "
+                f"{', '.join(unknown)} in {str(path)!r}. {cure}"
             )
         seen = [file for file in read.paths() if os.path.realpath(file) in used]
         if seen:

@@ -257,6 +257,15 @@ def test_labels_that_the_run_does_not_know_come_with_commands_that_work(run, els
         assert told["sets"][name]["labels"] == kept
 
 
+def test_where_no_label_is_known_only_renaming_is_told(run, elsewhere, capsys):
+    rows = elsewhere.read_text().replace(",normal,", ",sound,").replace(",covid,", ",sick,")
+    elsewhere.write_text(rows)
+    assert main(["evaluate", str(run), "--external", str(elsewhere), *FEW]) == 2
+    told = capsys.readouterr().err
+    assert "left out" not in told
+    assert told.endswith("--labels sick=LABEL,sound=LABEL\n")
+
+
 def test_what_is_written_is_not_written_over_unasked(run, split_file, tmp_path, capsys):
     other = shutil.copytree(run, tmp_path / "other")
     for wrong, sentence in ((split_file, "Replace it with --overwrite"), (tmp_path, "a folder")):

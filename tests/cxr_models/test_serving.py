@@ -181,13 +181,21 @@ def test_weights_with_code_in_them_are_refused_and_the_code_is_not_run(tmp_path)
     assert not proof.exists()
 
 
-def test_arrays_with_pickles_are_refused(tmp_path):
+def test_kept_images_that_hold_pickles_are_made_anew_unread(tmp_path):
+    from cxr_enhance import write_image
+    from cxr_enhance.synthetic import synthetic_radiograph
     from cxr_models.loading import cache_key, cached_images
     from tests.cxr_models.tiny import tiny_config
 
+    proof = tmp_path / "proof"
+
+    class Hostile:
+        def __reduce__(self):
+            return proof.touch, ()
+
     config, paths = tiny_config().data, [str(tmp_path / "a.png")]
-    (tmp_path / "a.png").write_bytes(b"")
+    write_image(paths[0], synthetic_radiograph(64, 64, seed=1))
     cached = tmp_path / f"images-{cache_key(config, paths)}.npy"
-    np.save(cached, np.array([{"code": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match=r"allow_pickle|Array can't be memory-mapped"):
-        cached_images(config, paths, tmp_path)
+    np.save(cached, np.array([Hostile()], dtype=object), allow_pickle=True)
+    assert cached_images(config, paths, tmp_path).dtype == np.uint8
+    assert not proof.exists()
