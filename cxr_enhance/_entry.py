@@ -15,6 +15,7 @@ from numba import types
 
 from cxr_enhance._kernels import enhance as kernels
 from cxr_enhance._kernels._jit import function_for_c, inline_kernel
+from cxr_enhance._kernels.plan import Plan
 from cxr_enhance._plan import plan_of
 from cxr_enhance._stack import takes_one_kernel
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from cxr_enhance._params import EnhanceParams
 
-# Fields of Plan. Saved graphs hold them: operations that take another number need other names.
-PLAN_SIZE = 11
+# Saved graphs hold a plan's fields: operations that take another number of them need other names.
+PLAN_SIZE = len(Plan._fields)
 
 
 def plan_numbers(
