@@ -203,15 +203,21 @@ def test_notes_are_the_section_of_the_tag_and_no_other(releasable):
     assert release_script().notes(releasable, "v1.2") == "### Fixed\n\n- That.\n"
 
 
-def test_a_tag_of_another_version_ends_the_script_with_1_and_wrong_usage_with_2():
-    def run(*words):
-        command = [sys.executable, str(ROOT / ".ci" / "release.py"), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+def test_the_script_prints_notes_and_ends_with_1_for_another_tag_and_2_for_wrong_usage(releasable):
+    script = releasable / ".ci" / "release.py"
+    script.parent.mkdir()
+    shutil.copy(ROOT / ".ci" / "release.py", script)
 
-    done = run("check", "v0.0.0")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"The tag must be v{cxe.__version__}")
-    assert run("check").returncode == run("publish", "v1").returncode == 2
+    def run(*words):
+        command = [sys.executable, str(script), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    assert run("check", "v1.2.3") == (0, "", "")
+    assert run("notes", "v1.2.3") == (0, "### Added\n\n- This.\n", "")
+    sentence = "The tag must be v1.2.3, the version of the package; got v1.2.4.\n"
+    assert run("check", "v1.2.4") == (1, "", sentence)
+    assert run("check")[0] == run("publish", "v1.2.3")[0] == 2
 
 
 def test_the_citation_is_of_this_version_and_license():
