@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import keras
 import numpy as np
 
 from cxr_models.classifier import build_classifier
 from cxr_models.pipeline import plain_errors
+from cxr_models.weights_files import check_confined
 
 if TYPE_CHECKING:
     import os
@@ -48,7 +48,7 @@ def load_classifier(
     try:
         with warnings.catch_warnings():  # one for every layer of another model, then the error
             warnings.filterwarnings("ignore", message="Skipping nested container")
-            _check_confined(weights)
+            check_confined(weights)
             model.load_weights(weights)
     except FileNotFoundError:
         raise
@@ -58,24 +58,6 @@ def load_classifier(
             f"`weights` must be those of a run with these settings; got {str(weights)!r}: {reason}"
         ) from error
     return model
-
-
-def _check_confined(weights: str | os.PathLike[str]) -> None:
-    """Raise if a file of weights has contents elsewhere; not every Keras sees to it."""
-    with h5py.File(weights) as file:
-        groups, seen = [file], set()
-        while groups:
-            group = groups.pop()
-            for name in group:
-                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    raise ValueError(f"{name} in it is a link.")
-                item = group[name]
-                address = h5py.h5o.get_info(item.id).addr
-                if isinstance(item, h5py.Group) and address not in seen:
-                    groups.append(item)
-                elif isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
-                    raise ValueError(f"{name} in it lies in another file.")
-                seen.add(address)
 
 
 def logits_model(model: keras.Model) -> keras.Model:

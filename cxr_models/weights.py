@@ -1,33 +1,43 @@
-"""Weights into a classifier: Keras's ImageNet files, a path, and clear words where they fail."""
+"""Weights into a classifier: Keras's ImageNet files, a path, and clear words where they fail.
+
+Keras numbers the names of layers per process, so layers are matched by their order.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import keras
 
+from cxr_models.weights_files import check_confined, stored_shapes
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cxr_models.backbones import BackboneSpec
+    from cxr_models.weights_files import Shapes
 
 _SUFFIXES = (".weights.h5", ".h5", ".keras")
+_CURE = "Give a file of that backbone alone, or name the backbone of the file with --backbone."
 
 
 def load_pretrained(
     model: keras.Model, weights: str, spec: BackboneSpec, image_size: tuple[int, int]
 ) -> None:
-    """Fill the backbone of `model`, and its head where the file has one that fits.
+    """Fill the backbone of `model`, and its head where the file has one of the same shape.
 
     Parameters
     ----------
     model : keras.Model
         As `cxr_models.classifier.build_classifier` makes it.
     weights : str
-        ``imagenet``, or the path of one of: a ``.keras`` model; ``.weights.h5`` of such a
-        classifier or of the bare backbone; ``.h5`` of the bare backbone, as Keras ships it.
+        ``imagenet``, or the path of a ``.keras``, ``.weights.h5`` or ``.h5`` file. It holds the
+        bare backbone, or the backbone with one dense layer on its pooled features: a classifier of
+        this package, or one of `keras.applications` with its top.
     spec : BackboneSpec
         Which backbone it is.
     image_size : (int, int)
@@ -39,9 +49,15 @@ def load_pretrained(
         If the suffix is of no format read here, or the weights do not fit.
     OSError
         If they cannot be downloaded or read.
+
+    Notes
+    -----
+    The backbone is built once more, by `keras.applications`, and filled by Keras's own loader; its
+    layers are then copied in their order. Nothing is copied unless all of them fit. Until then
+    memory holds the weights twice.
     """
     if weights == "imagenet":
-        _copy_by_name(_imagenet(spec, image_size), model, weights)
+        _copy_in_order(_imagenet(spec, image_size), model, weights, spec)
         return
     path = Path(weights)
     if not path.name.endswith(_SUFFIXES):
@@ -52,27 +68,10 @@ def load_pretrained(
     if not path.is_file():
         raise FileNotFoundError(f"`weights` must name a file that exists; got {weights!r}")
     if path.suffix == ".keras":
-        _copy_by_name(_without_code(path), model, weights)
-        return
-    try:
-        with_head = _has_head(path)
-        target = model if with_head else spec.build(weights=None, input_shape=(*image_size, 3))
-        with warnings.catch_warnings():  # one for every layer of another backbone, then the error
-            warnings.filterwarnings("ignore", message="Skipping nested container")
-            target.load_weights(path)
-    except OSError as error:  # h5py's, which names no file
-        raise ValueError(
-            f"`weights` must be a whole HDF5 file; got {weights!r}: {error}."
-        ) from error
-    except (ValueError, KeyError) as error:
-        reason = textwrap.shorten(str(error), 300, placeholder=" ...")
-        raise ValueError(
-            f"`weights` must fit {spec.application} without top, or this classifier; got "
-            f"{weights!r}, which does not: {reason} Check the backbone, and the task and classes "
-            "the file was trained for."
-        ) from error
-    if not with_head:
-        _copy_by_name(target, model, weights)
+        source = _without_code(path)
+    else:
+        source = _filled(spec.build(weights=None, input_shape=(*image_size, 3)), path, spec)
+    _copy_in_order(source, model, weights, spec)
 
 
 def _without_code(path: Path) -> Any:
@@ -87,15 +86,6 @@ def _without_code(path: Path) -> Any:
         ) from error
 
 
-def _has_head(path: Path) -> bool:
-    """Tell the weights of a classifier from those of a bare backbone, which has no Dense layer."""
-    if not path.name.endswith(".weights.h5"):
-        return False
-    with h5py.File(path) as file:
-        layers = file.get("layers")
-        return isinstance(layers, h5py.Group) and any(name.startswith("dense") for name in layers)
-
-
 def _imagenet(spec: BackboneSpec, image_size: tuple[int, int]) -> Any:
     try:
         return spec.build(weights="imagenet", input_shape=(*image_size, 3))
@@ -108,26 +98,97 @@ def _imagenet(spec: BackboneSpec, image_size: tuple[int, int]) -> Any:
         ) from error
 
 
-def _copy_by_name(source: keras.Model, model: keras.Model, weights: str) -> None:
-    """Copy every layer of `source` that has weights to the layer of that name in `model`."""
-    given = {layer.name: layer for layer in source.layers if layer.weights}
-    wanted = {layer.name: layer for layer in model.layers if layer.weights}
-    head = {"probabilities"}  # other tasks and classes have another one
-    missing = sorted(set(wanted) - set(given) - head)
-    if missing:
-        raise ValueError(
-            f"`weights` must hold all {len(wanted) - 1} layers of the backbone; got {weights!r}, "
-            f"which lacks {len(missing)}, such as {missing[0]}. Is it of another backbone?"
-        )
-    for name, layer in wanted.items():
-        if name not in given:
-            continue
-        shapes = [tuple(weight.shape) for weight in layer.weights]
-        found = [tuple(weight.shape) for weight in given[name].weights]
-        if shapes == found:
-            layer.set_weights(given[name].get_weights())
-        elif name not in head:
+def _filled(bare: keras.Model, path: Path, spec: BackboneSpec) -> Any:
+    """Fill `bare` from an HDF5 file; return it with the top that the file has, if it has one."""
+    with _naming_the_file(path, spec):
+        check_confined(path)
+        stored = stored_shapes(path)
+    top = [shapes for shapes in stored if _is_dense(shapes)]
+    wanted = len(_with_weights(bare))
+    _check_count(len(stored) - len(top), wanted, str(path), spec)
+    source, width = bare, bare.output.shape[-1]
+    if top:
+        kernel = top[0][0]
+        if len(top) > 1 or kernel[0] != width:
             raise ValueError(
-                f"`weights` must have shapes {shapes} in layer {name}; got {found} in {weights!r}. "
-                "Is it of another backbone?"
+                f"`weights` must hold no dense layer but one on the {width} pooled features of "
+                f"{spec.application}; got kernels of shapes {[shapes[0] for shapes in top]} in "
+                f"{str(path)!r}. Save the backbone alone, with its save_weights."
             )
+        pooled = keras.layers.GlobalAveragePooling2D()(bare.output)
+        source = keras.Model(bare.inputs, keras.layers.Dense(kernel[1])(pooled))
+    with _naming_the_file(path, spec), warnings.catch_warnings():
+        # One for every layer that does not fit, then the error.
+        warnings.filterwarnings("ignore", message="Skipping nested container")
+        source.load_weights(path)
+    return source
+
+
+@contextlib.contextmanager
+def _naming_the_file(path: Path, spec: BackboneSpec) -> Iterator[None]:
+    """Name the file where h5py or Keras fails to read it."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"`weights` must be a whole HDF5 file; got {str(path)!r}: {error}."
+        ) from error
+    except (ValueError, KeyError) as error:
+        reason = textwrap.shorten(str(error), 300, placeholder=" ...")
+        raise ValueError(
+            f"`weights` must fit {spec.application}; got {str(path)!r}, which does not: {reason} "
+            f"{_CURE}"
+        ) from error
+
+
+def _copy_in_order(
+    source: keras.Model, model: keras.Model, weights: str, spec: BackboneSpec
+) -> None:
+    """Copy the backbone of `source` to that of `model`, and its top where the shapes are equal."""
+    given, top = _split(source)
+    wanted, head = _split(model)
+    _check_count(len(given), len(wanted), weights, spec)
+    for number, (saved, layer) in enumerate(zip(given, wanted, strict=True), 1):
+        if _kind(saved) != _kind(layer):
+            raise ValueError(
+                f"`weights` must hold {_described(layer)} as layer {number} of the {len(wanted)} "
+                f"with weights of {spec.application}; got {_described(saved)} in {weights!r}. "
+                f"{_CURE}"
+            )
+    if [_kind(saved) for saved in top] == [_kind(layer) for layer in head]:
+        given, wanted = given + top, wanted + head
+    for saved, layer in zip(given, wanted, strict=True):
+        layer.set_weights(saved.get_weights())
+
+
+def _check_count(given: int, wanted: int, weights: str, spec: BackboneSpec) -> None:
+    if given != wanted:
+        raise ValueError(
+            f"`weights` must hold the {wanted} layers with weights of {spec.application}; got "
+            f"{given} in {weights!r}. {_CURE}"
+        )
+
+
+def _split(model: keras.Model) -> tuple[list[Any], list[Any]]:
+    """Return the layers with weights, in order: those of the backbone, and the dense ones."""
+    layers = _with_weights(model)
+    dense = [layer for layer in layers if _is_dense(_kind(layer)[1])]
+    return [layer for layer in layers if layer not in dense], dense
+
+
+def _with_weights(model: keras.Model) -> list[Any]:
+    return [layer for layer in model.layers if layer.weights]
+
+
+def _is_dense(shapes: Shapes) -> bool:
+    """Tell a dense layer, which no backbone has, by its kernel."""
+    return len(shapes[0]) == 2
+
+
+def _kind(layer: Any) -> tuple[str, Shapes]:
+    return type(layer).__name__, [tuple(weight.shape) for weight in layer.weights]
+
+
+def _described(layer: Any) -> str:
+    name, shapes = _kind(layer)
+    return f"{name} of shapes {', '.join(map(str, shapes))}"

@@ -1,11 +1,14 @@
 import dataclasses
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from cxr_models import ModelConfig
+from cxr_models.backbones import BACKBONES
 from cxr_models.classifier import build_classifier
+from cxr_models.weights import load_pretrained
 from tests.cxr_models.tiny import tiny_application, tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -13,6 +16,38 @@ pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
 def with_weights(weights, **options):
     return dataclasses.replace(tiny_config(), model=ModelConfig(weights=str(weights), **options))
+
+
+@pytest.fixture
+def numbered_backbone(monkeypatch):
+    """Put in NASNetMobile's place a network whose layers Keras names, by numbers of the process."""
+
+    def application(*, include_top, weights, input_shape=None, input_tensor=None):
+        inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
+        x = inputs
+        for size in (5, 3, 3):
+            x = keras.layers.Conv2D(6, size, strides=2, use_bias=False)(x)
+            x = keras.layers.BatchNormalization(scale=False)(x)
+            x = keras.layers.Activation("relu")(x)
+        return keras.Model(keras.utils.get_source_inputs(x)[0], x)
+
+    monkeypatch.setattr(keras.applications, "NASNetMobile", application)
+    return application
+
+
+def with_random_weights(model):
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.uniform(0.1, 0.9, weights.shape) for weights in model.get_weights()])
+    return model
+
+
+def with_top(backbone, classes):
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
+    return keras.Model(backbone.input, keras.layers.Dense(classes)(pooled))
+
+
+def save(model, path):
+    model.save_weights(path) if path.name.endswith(".weights.h5") else model.save(path)
 
 
 def stem(model):
@@ -23,10 +58,7 @@ def stem(model):
 def test_weights_of_a_bare_backbone_are_taken(tmp_path, name):
     backbone = tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3))
     path = tmp_path / name
-    if name.endswith(".weights.h5"):
-        backbone.save_weights(path)
-    else:
-        backbone.save(path)
+    save(backbone, path)
     model = build_classifier(with_weights(path), 3)
     np.testing.assert_array_equal(stem(model), stem(backbone))
     np.testing.assert_array_equal(
@@ -69,16 +101,84 @@ def test_a_failed_download_names_the_file_and_the_option(monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_weights_of_another_shape_are_explained(tmp_path):
-    other = keras.Sequential(
-        [keras.Input((32, 40, 3)), keras.layers.Conv2D(9, 5, strides=4, name="stem")]
+FORMATS = ("file.weights.h5", "file.h5", "file.keras")
+
+
+@pytest.mark.parametrize("classes", [None, 3, 7])
+@pytest.mark.parametrize("name", FORMATS)
+def test_layers_that_keras_numbered_otherwise_are_matched_by_their_order(
+    numbered_backbone, tmp_path, name, classes
+):
+    backbone = numbered_backbone(include_top=False, weights=None, input_shape=(32, 40, 3))
+    given = with_random_weights(with_top(backbone, classes) if classes else backbone)
+    save(given, tmp_path / name)
+    model = build_classifier(with_weights(tmp_path / name), 3)
+    assert {layer.name for layer in given.layers if layer.weights}.isdisjoint(
+        layer.name for layer in model.layers
     )
-    other.save(tmp_path / "other.h5")
-    with pytest.raises(ValueError, match="`weights` must fit NASNetMobile without top"):
-        build_classifier(with_weights(tmp_path / "other.h5"), 3)
-    other.save(tmp_path / "other.keras")
-    with pytest.raises(ValueError, match="lacks 1, such as stem_bn"):
+    *weights, kernel, _ = model.get_weights()
+    for ours, expected in zip(weights, backbone.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, expected)
+    assert np.array_equal(kernel, given.get_weights()[-2]) == (classes == 3)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_of_another_number_of_layers_is_explained(numbered_backbone, tmp_path, name):
+    backbone = numbered_backbone(include_top=False, weights=None, input_shape=(32, 40, 3))
+    shorter = keras.Model(backbone.input, backbone.layers[-4].output)
+    longer = keras.Model(backbone.input, keras.layers.Conv2D(6, 1)(backbone.output))
+    for other, count in ((shorter, 4), (longer, 7)):
+        save(other, tmp_path / name)
+        with pytest.raises(
+            ValueError,
+            match=rf"hold the 6 layers with weights .*; got {count} in '.*{name}'\. Give",
+        ):
+            build_classifier(with_weights(tmp_path / name), 3)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_weights_of_another_shape_are_explained_and_none_is_taken(tmp_path, name):
+    inputs = keras.Input((32, 40, 3))
+    other = keras.layers.BatchNormalization()(keras.layers.Conv2D(9, 5, strides=4)(inputs))
+    save(keras.Model(inputs, other), tmp_path / name)
+    model = build_classifier(with_weights("none"), 3)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=rf"`weights` must .*NASNetMobile; got .*{name}.*--backbo"):
+        load_pretrained(
+            model, str(tmp_path / name), BACKBONES["nasnet_mobile"], image_size=(32, 40)
+        )
+    for expected, got in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, got)
+
+
+def test_a_layer_of_another_kind_is_refused(tmp_path):
+    inputs = keras.Input((32, 40, 3))
+    x = keras.layers.Conv2D(6, 5, strides=4)(inputs)
+    model = keras.Model(inputs, keras.layers.LayerNormalization()(x))
+    model.save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match=r"layer 2 of the 2 .*; got LayerNormalization of shapes"):
         build_classifier(with_weights(tmp_path / "other.keras"), 3)
+
+
+@pytest.mark.parametrize("name", ["file.weights.h5", "file.h5"])
+def test_a_top_of_several_dense_layers_is_refused(tmp_path, name):
+    backbone = tiny_application(include_top=False, weights=None, input_shape=(32, 40, 3))
+    top = keras.layers.Dense(3)(with_top(backbone, 5).output)
+    save(keras.Model(backbone.input, top), tmp_path / name)
+    with pytest.raises(ValueError, match=r"but one on the 6 pooled .* got kernels of shapes \[\("):
+        build_classifier(with_weights(tmp_path / name), 3)
+
+
+@pytest.mark.parametrize("name", ["file.weights.h5", "file.h5"])
+def test_a_file_with_links_to_others_is_refused(tmp_path, name):
+    backbone = tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3))
+    save(backbone, tmp_path / f"elsewhere-{name}")
+    with h5py.File(tmp_path / name, "w") as file:
+        file["layers"] = h5py.ExternalLink(tmp_path / f"elsewhere-{name}", "layers")
+    with pytest.raises(
+        ValueError, match=rf"got '.*{name}', which does not: layers in it is a link"
+    ):
+        build_classifier(with_weights(tmp_path / name), 3)
 
 
 def test_a_missing_file_and_an_unknown_suffix_are_errors(tmp_path):
@@ -93,7 +193,7 @@ def test_a_missing_file_and_an_unknown_suffix_are_errors(tmp_path):
 def test_a_file_that_was_cut_is_named(tmp_path, name, cut):
     backbone = tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3))
     path = tmp_path / name
-    backbone.save_weights(path) if name == "bare.weights.h5" else backbone.save(path)
+    save(backbone, path)
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(ValueError, match=rf"`weights` must be .*whole .*got '.*{name}'"):
         build_classifier(with_weights(path), 3)

@@ -1,0 +1,69 @@
+"""What an HDF5 file of weights holds, read without a model and without reading the arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import h5py
+
+if TYPE_CHECKING:
+    import os
+
+    Shapes = list[tuple[int, ...]]
+
+
+def check_confined(weights: str | os.PathLike[str]) -> None:
+    """Raise if a file of weights has contents elsewhere; not every Keras sees to it."""
+    with h5py.File(weights) as file:
+        groups, seen = [file], set()
+        while groups:
+            group = groups.pop()
+            for name in group:
+                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                    raise ValueError(f"{name} in it is a link.")
+                item = group[name]
+                address = h5py.h5o.get_info(item.id).addr
+                if isinstance(item, h5py.Group) and address not in seen:
+                    groups.append(item)
+                elif isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
+                    raise ValueError(f"{name} in it lies in another file.")
+                seen.add(address)
+
+
+def stored_shapes(weights: str | os.PathLike[str]) -> list[Shapes]:
+    """Return the shapes of the arrays of every layer that has some, in no particular order.
+
+    Parameters
+    ----------
+    weights : str or PathLike
+        A file of `keras.Model.save_weights`, ``.weights.h5``, or an older ``.h5``.
+
+    Raises
+    ------
+    OSError
+        If it is no HDF5 file, or not all of one.
+    KeyError
+        If it names an array that it does not hold.
+    """
+    with h5py.File(weights) as file:
+        if str(weights).endswith(".weights.h5"):
+            layers = _groups(file.get("layers"))
+            layers = layers or _groups(file.get("_layer_checkpoint_dependencies"))  # Keras 2.13
+            stored = [_shapes(layer.get("vars")) for layer in layers]
+        else:
+            layers = _groups(file.get("model_weights", file))  # the first is a whole model's
+            stored = [
+                [layer[name].shape for name in layer.attrs.get("weight_names", ())]
+                for layer in layers
+            ]
+        return [shapes for shapes in stored if shapes]
+
+
+def _groups(group: Any) -> list[h5py.Group]:
+    members = group.values() if isinstance(group, h5py.Group) else ()
+    return [member for member in members if isinstance(member, h5py.Group)]
+
+
+def _shapes(group: Any) -> Shapes:
+    members = group.values() if isinstance(group, h5py.Group) else ()
+    return [member.shape for member in members if isinstance(member, h5py.Dataset)]
