@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cxr_models.whole_files import replaces_whole
 
 if TYPE_CHECKING:
     import os
@@ -44,4 +47,5 @@ def write_curves(path: str | os.PathLike[str], history: Sequence[dict[str, Any]]
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
         axes.legend()
-    figure.savefig(path, dpi=120, format="png")
+    with replaces_whole(Path(path)) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")

@@ -31,6 +31,7 @@ from cxr_models.predictions import (
 )
 from cxr_models.run_folder import RunFolder
 from cxr_models.splits import records_hash
+from cxr_models.stored_sets import FOLDER, table_name
 from cxr_models.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -42,12 +43,10 @@ if TYPE_CHECKING:
     from cxr_models.predictions import Kind
     from cxr_models.splits import Split
 
-_FOLDER = "evaluation"
-
 
 def evaluation_folder(run: FinishedRun) -> Path:
     """Return where the predictions of a run and their evaluation lie."""
-    return run.folder.path / _FOLDER
+    return run.folder.path / FOLDER
 
 
 def read_externals(
@@ -117,6 +116,7 @@ def predict_sets(
     run: FinishedRun,
     externals: Mapping[str, Manifest],
     *,
+    replace: bool = True,
     say: Callable[[str], object] | None = None,
 ) -> list[Predictions]:
     """Predict train, val, test and sets from other sources, or take what lies there already.
@@ -127,6 +127,8 @@ def predict_sets(
         The run.
     externals : mapping of str to Manifest
         As `read_externals` returns them.
+    replace : bool, default True
+        Whether predictions made of something else give way to the new ones in the folder.
     say : callable, optional
         Called with lines on the progress.
 
@@ -134,7 +136,7 @@ def predict_sets(
     -------
     list of Predictions
         In that order; parts without images are left out. Each lies in the folder
-        ``evaluation`` of the run too.
+        ``evaluation`` of the run too, unless an older one was not to be replaced.
 
     Raises
     ------
@@ -152,9 +154,9 @@ def predict_sets(
     model: Any = None
     sets = []
     for name, kind, manifest in wanted:
-        path = evaluation_folder(run) / _table_name(name, kind)
-        origin = _origin(run, manifest)
-        if read_origin(path) == origin:
+        path = evaluation_folder(run) / table_name(name, kind)
+        origin, former = _origin(run, manifest), read_origin(path)
+        if former == origin:
             kept = read_predictions(path)
             if os.fspath(kept.manifest.root) == os.fspath(manifest.root):
                 sets.append(kept)
@@ -163,6 +165,8 @@ def predict_sets(
             model = _load(run)
         if say is not None:
             say(f"predicting {name}: {len(manifest.records)} images")
+            if former is not None:
+                say(_why_again(path, former, origin, replace=replace))
         logits = _logits(run.config, run.class_names, run.labels, model, manifest)
         predictions = Predictions(
             name=name,
@@ -174,52 +178,10 @@ def predict_sets(
             probabilities=softmax(logits),
             origin=origin,
         )
-        path.parent.mkdir(exist_ok=True)
-        write_predictions(path, predictions)
+        if former is None or replace:
+            path.parent.mkdir(exist_ok=True)
+            write_predictions(path, predictions)
         sets.append(predictions)
-    return sets
-
-
-def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
-    """Read all predictions in the folder of a run; its images are not needed.
-
-    Raises
-    ------
-    ValueError
-        If there are none, some were changed, one is not the set its name says, or they are not all
-        of the run's weights and settings.
-    OSError
-        If a file cannot be read.
-    """
-    folder = RunFolder(path=Path(path))
-    folder.check_confined()
-    tables = [folder.path / _FOLDER / f"{part}.csv" for part in SPLITS]
-    tables = [table for table in tables if table.is_file()]
-    tables += sorted((folder.path / _FOLDER).glob("external-*.csv"))
-    if not tables:
-        raise ValueError(
-            f"`RUN` must hold predictions; got {str(path)!r}, which holds none. Make them by "
-            "leaving out --from-predictions."
-        )
-    sets = [read_predictions(table) for table in tables]
-    first = sets[0]
-    weights, config = first.origin.weights_sha256, first.origin.config_sha256
-    if folder.best_weights.is_file():  # which need not be where predictions are judged
-        weights = file_sha256(folder.best_weights)
-    for table, one in zip(tables, sets, strict=True):
-        if table.name != _table_name(one.name, one.kind):
-            raise ValueError(
-                f"`{table.name}` must hold the set its name says; got {str(table)!r}, which holds "
-                f"{one.name}. Delete it, and evaluate the run again."
-            )
-        changed = "weights" if one.origin.weights_sha256 != weights else "settings"
-        same = (one.origin.config_sha256, one.class_names, one.labels)
-        if changed == "weights" or same != (config, first.class_names, first.labels):
-            raise ValueError(
-                f"`RUN` must hold predictions of its own weights and settings; got {str(table)!r}, "
-                f"whose {changed} have changed since. Predict {one.name} again by leaving out "
-                "--from-predictions, or delete that file."
-            )
     return sets
 
 
@@ -245,9 +207,14 @@ def evaluate(name: str, sets: Sequence[Predictions], method: Method) -> dict[str
 
 def write_evaluation(path: str | os.PathLike[str], evaluation: Mapping[str, Any]) -> Path:
     """Write an evaluation beside the predictions of the run in `path`, and return its name."""
-    target = Path(path) / _FOLDER / "evaluation.json"
+    target = evaluation_file(path)
     write_json(target, evaluation)
     return target
+
+
+def evaluation_file(path: str | os.PathLike[str]) -> Path:
+    """Return where the evaluation of the run in `path` lies, if it has one."""
+    return Path(path) / FOLDER / "evaluation.json"
 
 
 def write_json(path: Path, told: Mapping[str, Any]) -> None:
@@ -296,8 +263,17 @@ def accuracy_of(
     return int((logits.argmax(axis=1) == targets).sum()), len(targets)
 
 
-def _table_name(name: str, kind: Kind) -> str:
-    return f"external-{name}.csv" if kind == "external" else f"{name}.csv"
+def _why_again(path: Path, former: Origin, origin: Origin, *, replace: bool) -> str:
+    """Say what has changed since a set was predicted, and what becomes of its table."""
+    names = {
+        "weights_sha256": "weights",
+        "config_sha256": "settings",
+        "records_sha256": "records",
+        "inputs": "images",
+    }
+    changed = [name for key, name in names.items() if getattr(former, key) != getattr(origin, key)]
+    told = f"its {' and '.join(changed)} differ" if changed else "its images were moved"
+    return f"{path.name} was predicted before; {told}; it {'is replaced' if replace else 'stays'}"
 
 
 def _origin(run: FinishedRun, manifest: Manifest) -> Origin:

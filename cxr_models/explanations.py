@@ -11,6 +11,7 @@ import numpy as np
 
 import cxr_enhance
 from cxr_models.explain import GradCam, normalised, overlay
+from cxr_models.explanation_files import IMAGES, LONG_SIDE, mean_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     Images = npt.NDArray[np.uint8]
 
-_LONG_SIDE = 768  # of overlays, in pixels
 _LONGEST_NAME = 50  # letters of a class in a file's name, which may take 4 bytes each
 
 
@@ -61,7 +61,7 @@ class Explanations:
         for source, original, image, heat, place in zip(
             read, batch.originals, batch.images, maps, said, strict=True
         ):
-            target = self._folder / "images" / f"{source.name}.png"
+            target = self._folder / IMAGES / f"{source.name}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
             cxr_enhance.write_image(target, overlay(shown(original), heat))
             self._counts[place] += 1
@@ -81,7 +81,7 @@ class Explanations:
             self._names, self._counts, self._maps, self._images, strict=True
         ):
             if count:
-                path = self._folder / f"mean-{_as_file_name(name, written)}.png"
+                path = self._folder / mean_name(_as_file_name(name, written))
                 cxr_enhance.write_image(path, mean_overlay(images / count, maps / count))
                 written.append(path)
         return written
@@ -114,7 +114,7 @@ def _as_file_name(name: str, taken: Sequence[Path]) -> str:
     used = {path.name.casefold() for path in taken}
     numbers = itertools.count(2)
     said = plain
-    while f"mean-{said}.png".casefold() in used:
+    while mean_name(said).casefold() in used:
         said = f"{plain}-{next(numbers)}"
     return said
 
@@ -122,8 +122,8 @@ def _as_file_name(name: str, taken: Sequence[Path]) -> str:
 def shown(image: Any) -> Images:
     """Return an image as it is looked at: of 8 bits, stretched, and no larger than a screen."""
     height, width = image.shape[:2]
-    if max(height, width) > _LONG_SIDE:
-        scale = _LONG_SIDE / max(height, width)
+    if max(height, width) > LONG_SIDE:
+        scale = LONG_SIDE / max(height, width)
         size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
         image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
     image = cxr_enhance.white_balance(image)

@@ -11,7 +11,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import keras
 import numpy as np
@@ -19,9 +19,18 @@ from keras import layers
 
 from cxr_enhance.adapters.keras_layers import Enhance
 from cxr_models.classifier import build_classifier, head_layers
+from cxr_models.export_metadata import (
+    EXPORTS,
+    METADATA,
+    ONNX_KEY,
+    SUFFIXES,
+    Format,
+    load_onnx,
+)
+from cxr_models.export_metadata import read_metadata as read_metadata  # public here too
 from cxr_models.inference import HEAD
+from cxr_models.outputs import replaces_output
 from cxr_models.serving_layers import ResizeLinear, ToEightBits
-from cxr_models.whole_files import appears_whole
 
 if TYPE_CHECKING:
     import os
@@ -30,12 +39,7 @@ if TYPE_CHECKING:
     from cxr_models.config import DataConfig
     from cxr_models.serving import ServedRun
 
-Format = Literal["keras", "saved_model", "onnx", "litert"]
-METADATA = "metadata.json"
-_SUFFIXES = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
-_ONNX_KEY = "cxr_models"
 _OPSET = 18
-_MOST_METADATA = 1 << 20  # bytes; an archive can claim any number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,9 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
         raise ValueError(f"`--format` must be one of {', '.join(get_args(Format))}; got {kind!r}.")
     balances = data.enhance is not None and data.enhance.percentiles is not None
     if intake.white_balanced and not balances:
-        raise ValueError("`--white-balanced` must be given for runs with white balance alone.")
+        raise ValueError(
+            "`--white-balanced` is only allowed for runs with white balance; got a run without it."
+        )
     if kind == "litert" and balances and not intake.white_balanced:
         raise ValueError(
             "`--format litert` cannot hold white balance: LiteRT has no float64. Give "
@@ -104,8 +110,8 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
     if intake.size is None and (resized_before or kind == "litert"):
         if data.order == "enhance-first":
             raise ValueError(
-                "`--input-size` must be given for litert: it takes images of one size, and this "
-                "run enhances them before they are resized."
+                "`--input-size` must be given for litert and this run; got none. LiteRT takes "
+                "images of one size, and the run enhances images before it resizes them."
             )
         return dataclasses.replace(intake, size=data.image_size)
     return intake
@@ -171,7 +177,7 @@ def export(
     intake : Intake, optional
         What the model takes in; None takes 8-bit RGB of any size the format allows.
     overwrite : bool, default False
-        Whether what is there may be replaced.
+        Whether an earlier export in this format may be replaced.
 
     Returns
     -------
@@ -181,8 +187,8 @@ def export(
     Raises
     ------
     ValueError
-        If the format cannot hold what is asked for, the name does not fit it, or the backend of
-        Keras is not tensorflow.
+        If the format cannot hold what is asked for, the name does not fit it, what is there is no
+        earlier export, or the backend of Keras is not tensorflow.
     FileExistsError
         If `path` exists and `overwrite` is false.
     ImportError
@@ -206,7 +212,7 @@ def export(
             "white_balanced": intake.white_balanced,
         }
     }
-    with appears_whole(target, overwrite=overwrite) as temporary:
+    with replaces_output(target, EXPORTS[kind], overwrite=overwrite) as temporary:
         model = serving_model(served, intake)
         _call_once(model, served.run.config.data)  # exporters want models that were called
         _WRITERS[kind](model, temporary, json.dumps(metadata, indent=2) + "\n")
@@ -215,44 +221,11 @@ def export(
 
 def check_name(path: Path, kind: Format) -> None:
     """Raise unless the suffix of `path` is that of `kind`."""
-    suffix = _SUFFIXES.get(kind)
+    suffix = SUFFIXES.get(kind)
     if suffix is not None and path.suffix != suffix:
         raise ValueError(f"`--out` must end in {suffix} for {kind}; got {str(path)!r}.")
-    if suffix is None and path.suffix in _SUFFIXES.values():
+    if suffix is None and path.suffix in SUFFIXES.values():
         raise ValueError(f"`--out` must be a folder for {kind}; got {str(path)!r}.")
-
-
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read what `export` told of a model: classes, temperature, enhancement, hashes, version.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    OSError
-        If it cannot be read.
-    """
-    path = Path(path)
-    text: bytes | str | None = None
-    if path.is_dir() and (path / "assets.extra" / METADATA).is_file():
-        text = (path / "assets.extra" / METADATA).read_bytes()
-    elif path.suffix == ".onnx":
-        import onnx
-
-        held = onnx.load(path, load_external_data=False).metadata_props
-        text = next((entry.value for entry in held if entry.key == _ONNX_KEY), None)
-    elif path.is_file() and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if METADATA in archive.namelist():
-                told = archive.getinfo(METADATA)
-                text = archive.read(told) if told.file_size <= _MOST_METADATA else None
-    if text is None:
-        raise ValueError(
-            f"`path` must be a model that cxr-models export wrote; got {str(path)!r}, which holds "
-            f"no {METADATA}."
-        )
-    metadata: dict[str, Any] = json.loads(text)
-    return metadata
 
 
 def _resized(images: Any, data: DataConfig) -> Any:
@@ -309,17 +282,10 @@ def _write_saved_model(model: keras.Model, path: Path, metadata: str) -> None:
 
 
 def _write_onnx(model: keras.Model, path: Path, metadata: str) -> None:
-    try:
-        import onnx
-        import tf2onnx  # noqa: F401 - Keras imports it
-    except ImportError as error:
-        raise ImportError(
-            "onnx and tf2onnx are needed for --format onnx. "
-            'Install them with: pip install "cxr-enhance[onnx]"'
-        ) from error
+    onnx = load_onnx()
     model.export(path, format="onnx", opset_version=_OPSET, verbose=False)
     written = onnx.load(path)
-    onnx.helper.set_model_props(written, {_ONNX_KEY: metadata})
+    onnx.helper.set_model_props(written, {ONNX_KEY: metadata})
     onnx.save(written, path)
 
 

@@ -22,6 +22,7 @@ from cxr_models.finding import find_images
 from cxr_models.grouping import connect, ties_of_records
 from cxr_models.layouts import Layout
 from cxr_models.manifest import COLUMNS, Record, check_files_differ, read_rows
+from cxr_models.outputs import Kind, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,12 @@ class Skipped:
 
     file: str
     reason: str
+
+
+SKIPPED = Kind(
+    "a list of skipped files that cxr-models index wrote",
+    lambda path: first_line(path) == ",".join(f.name for f in dataclasses.fields(Skipped)).encode(),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

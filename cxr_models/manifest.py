@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models.outputs import Kind, first_line
 from cxr_models.whole_files import replaces_whole
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class Record:
 
 
 COLUMNS = ("file", "label", "patient", "group", "source", "view", "split")
+MANIFEST = Kind(
+    "a manifest that cxr-models index wrote",
+    lambda path: first_line(path) == ",".join(COLUMNS).encode(),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

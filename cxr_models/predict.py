@@ -17,7 +17,7 @@ from cxr_models.calibration import softmax
 from cxr_models.cpu import usable_cpus
 from cxr_models.finding import find_images
 from cxr_models.loading import ImageLoader
-from cxr_models.whole_files import appears_whole
+from cxr_models.outputs import Kind, first_line, replaces_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +30,16 @@ if TYPE_CHECKING:
     Images = npt.NDArray[np.uint8]
 
 _AHEAD = 3  # batches read before they are asked for
+_FIRST_COLUMNS, _LAST_COLUMNS = ("file", "predicted"), ("calibrated", "error")
+
+
+def _is_table(path: Path) -> bool:
+    names = first_line(path).decode("utf-8", "surrogateescape").split(",")
+    ends = tuple(names[:2]), tuple(names[-2:])
+    return ends == (_FIRST_COLUMNS, _LAST_COLUMNS) and "probability:" in names[2]
+
+
+TABLE = Kind("a table that cxr-models predict wrote", _is_table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +227,7 @@ def write_rows(
     *,
     calibrated: bool,
     overwrite: bool = False,
+    inputs: Sequence[str | os.PathLike[str]] = (),
 ) -> None:
     """Write what was said of each file as CSV, whole or not at all.
 
@@ -233,23 +244,27 @@ def write_rows(
     calibrated : bool
         Whether the probabilities are.
     overwrite : bool, default False
-        Whether an existing file may be replaced.
+        Whether an earlier table may be replaced.
+    inputs : sequence of str or PathLike, optional
+        Files that were read, of which none is replaced.
 
     Raises
     ------
     FileExistsError
         If `path` exists and `overwrite` is false.
+    ValueError
+        If it exists and is no earlier table, or an input.
     OSError
         If it cannot be written.
     """
     with (
-        appears_whole(Path(path), overwrite=overwrite) as temporary,
+        replaces_output(Path(path), TABLE, overwrite=overwrite, inputs=inputs) as temporary,
         # Names that are no UTF-8 keep their bytes.
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
         shares = [f"probability:{name}" for name in class_names]
-        writer.writerow(["file", "predicted", *shares, "calibrated", "error"])
+        writer.writerow([*_FIRST_COLUMNS, *shares, *_LAST_COLUMNS])
         for row in rows:
             if row.probabilities is None:
                 writer.writerow([row.file, "", *[""] * len(class_names), "", row.error])

@@ -84,6 +84,7 @@ class RunFolder:
                 "holds other files."
             )
         if not facts_file.exists():
+            self._check_config(config)
             return
         try:
             former = json.loads(facts_file.read_text(encoding="utf-8"))["split_sha256"]
@@ -98,6 +99,27 @@ class RunFolder:
             raise ValueError(
                 f"`--out` must be a new folder, or that of the same run to resume it; got "
                 f"{str(self.path)!r}, whose run has {what}."
+            )
+
+    def _check_config(self, config: RunConfig) -> None:
+        """Check that the settings of a start that was stopped at once, if there are any, are ours.
+
+        Raises
+        ------
+        ValueError
+            If config.json is that of another run or another program.
+        """
+        config_file = self.path / "config.json"
+        if not config_file.exists():
+            return
+        try:
+            same = RunConfig.from_json(config_file.read_text(encoding="utf-8")) == config
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise ValueError(
+                f"`--out` must be a new folder, or that of the same run to resume it; got "
+                f"{str(self.path)!r}, whose config.json holds something else."
             )
 
     def begin(self, config: RunConfig, facts: dict[str, Any]) -> None:
@@ -130,21 +152,26 @@ class RunFolder:
 
     def newest_backup(self) -> tuple[Path, int, int] | None:
         """Return the newest backup, the number of its phase, and its epochs done; or None."""
-        found = []
-        for path in (self.path / "backup").glob("*.weights.h5"):
-            numbers = re.fullmatch(r"(\d+)-(\d+)\.weights\.h5", path.name)
-            if numbers:
-                found.append((int(numbers[1]), int(numbers[2]), path))
+        found = self._backups()
         if not found:
             return None
         phase, epochs, path = max(found)
         return path, phase, epochs
 
+    def _backups(self) -> list[tuple[int, int, Path]]:
+        """Return phase, epochs and file of each backup; files of other names are not ours."""
+        found = []
+        for path in (self.path / "backup").glob("*.weights.h5"):
+            numbers = re.fullmatch(r"(\d+)-(\d+)\.weights\.h5", path.name)
+            if numbers:
+                found.append((int(numbers[1]), int(numbers[2]), path))
+        return found
+
     def save_backup(self, model: Any, phase: int, epochs: int) -> None:
         """Keep weights and optimizer after `epochs` epochs of a phase, and drop older backups."""
         path = self.path / "backup" / f"{phase}-{epochs:05d}.weights.h5"
         self.save_weights(model, path)
-        for older in (self.path / "backup").glob("*.weights.h5"):
+        for _, _, older in self._backups():
             if older != path:
                 older.unlink()
 

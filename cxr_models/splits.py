@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models.grouping import components
 from cxr_models.manifest import SPLITS, Manifest, Record, read_manifest, write_manifest
+from cxr_models.outputs import Kind, first_line
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 FRACTIONS = (0.7, 0.15, 0.15)
 _TAG = "cxr-models split "
+SPLIT = Kind(
+    "a split that cxr-models split wrote",
+    lambda path: first_line(path).startswith(f"# {_TAG}".encode()),
+)
 _SHOWN = 10
 
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and replace nothing unasked."""
+"""Files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,49 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_MARK = "saved_model.pb"  # a folder that holds it may be replaced
-
-
-def check_free(path: Path, *, overwrite: bool, option: str = "--out") -> None:
-    """Raise unless `path` may be written.
-
-    Raises
-    ------
-    FileExistsError
-        If it exists and `overwrite` is false.
-    ValueError
-        If it is a folder that is no SavedModel, which is not replaced in any case.
-    """
-    if not os.path.lexists(path):
-        return
-    if path.is_dir() and not path.is_symlink() and not (path / _MARK).is_file():
-        raise ValueError(
-            f"`{option}` must not name a folder of other files; got {str(path)!r}. Name a file or "
-            "a new folder."
-        )
-    if not overwrite:
-        raise FileExistsError(
-            f"`{option}` must not exist; got {str(path)!r}. Replace it with --overwrite"
-        )
-
-
-@contextlib.contextmanager
-def appears_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Do as `replaces_whole` with what the user named: asked first, folders made if need be.
-
-    Raises
-    ------
-    FileExistsError, ValueError
-        As `check_free` raises.
-    OSError
-        If it cannot be written.
-    """
-    check_free(path, overwrite=overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaces_whole(path) as temporary:
-        yield temporary
-        check_free(path, overwrite=overwrite)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,8 @@ app = new_program(
     "Classify chest radiographs: records, splits, input pipeline, transfer learning.",
 )
 
+_OVERWRITE = "Replace an earlier output of this command."
+
 
 @app.command(short_help="List radiographs, their labels, patients and duplicates.")
 def index(
@@ -49,6 +51,7 @@ def index(
     max_distance: Annotated[
         int, typer.Option(min=0, max=128, help="Bits of 256 in which near duplicates may differ.")
     ] = MAX_DISTANCE,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """List radiographs: folders are labels, unless a layout or a CSV tells otherwise."""
     from cxr_models.cli import _records
@@ -62,6 +65,7 @@ def index(
         csvs=csv or [],
         columns=columns,
         max_distance=max_distance,
+        overwrite=overwrite,
     )
     raise typer.Exit(status)
 
@@ -87,6 +91,7 @@ def split(
         bool,
         typer.Option("--test-others", help="And tested on the usual share of the other sources."),
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Split a manifest into train, val and test, stratified by label."""
     from cxr_models.cli import _records
@@ -99,6 +104,7 @@ def split(
         folds=folds,
         leave_source_out=leave_source_out,
         test_others=test_others,
+        overwrite=overwrite,
     )
     raise typer.Exit(status)
 
@@ -198,9 +204,10 @@ def evaluate(
         typer.Option("--from-predictions", help="Judge what lies there; no images, no TensorFlow."),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="For several runs: keep the result.")
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Of several runs: keep what they are together."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
     ] = False,
@@ -260,7 +267,7 @@ def predict(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images a step. Default: the run's.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Predict files, enhanced as in training; exit 1 only if none could be predicted."""
     from cxr_models.cli import _predict
@@ -294,7 +301,7 @@ def export(
         bool,
         typer.Option("--white-balanced", help="Leave white balance out: images had it before."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Write a run so that raw images go in and calibrated probabilities come out."""
     from cxr_models.cli import _export
@@ -330,11 +337,19 @@ def report(
     no_images: Annotated[
         bool, typer.Option("--no-images", help="Leave radiographs out of the page.")
     ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Write runs, what they are worth and what they were made of as one page."""
     from cxr_models.cli import _report
 
-    status = _report.report(runs, out, audits=audit or [], explain=explain, images=not no_images)
+    status = _report.report(
+        runs,
+        out,
+        audits=audit or [],
+        explain=explain,
+        images=not no_images,
+        overwrite=overwrite,
+    )
     raise typer.Exit(status)
 
 

@@ -43,6 +43,7 @@ def demo(folder: Path, epochs: int) -> int:
         patient_pattern=r"([a-z]+-p\d+)-",
         csvs=[],
         columns=None,
+        overwrite=False,
         max_distance=0,  # drawn chests are alike; two exposures of one patient are tied anyway
     )
     status = status or _records.split(
@@ -53,6 +54,7 @@ def demo(folder: Path, epochs: int) -> int:
         folds=None,
         leave_source_out=False,
         test_others=False,
+        overwrite=False,
     )
     if status:
         return status

@@ -9,8 +9,9 @@ from cxr_models import evaluation
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, together_lines
 from cxr_models.finished_run import read_run
+from cxr_models.outputs import Kind, check_output, replaces_output
 from cxr_models.several_runs import together
-from cxr_models.whole_files import appears_whole, check_free
+from cxr_models.stored_sets import kept_externals, stored_sets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 
     from cxr_models.judging import Method
     from cxr_models.predictions import Predictions
+
+
+def _is_comparison(path: Path) -> bool:
+    told = json.loads(path.read_bytes())
+    return isinstance(told, dict) and "runs" in told and bool({"comparisons", "pooled"} & {*told})
+
+
+COMPARISON = Kind("what cxr-models evaluate wrote of several runs", _is_comparison)
 
 
 def evaluate(
@@ -36,40 +45,49 @@ def evaluate(
         names = names_of(runs)
         if from_predictions and (externals or split):
             raise ValueError(
-                "`--from-predictions` must not be given with --external or --split: it takes the "
-                "sets that were predicted."
+                "`--from-predictions` is only allowed without --external and --split; got "
+                f"{'--external' if externals else '--split'}. It takes the sets that were "
+                "predicted before."
             )
         if out is not None and len(runs) < 2:
-            raise ValueError("`--out` must be given with several runs; one has its own folder.")
+            raise ValueError(
+                "`--out` is only allowed with several runs; got one, whose evaluation is written "
+                "to its own folder."
+            )
         if out is not None:
-            check_free(out, overwrite=overwrite)
+            check_output(out, COMPARISON, overwrite=overwrite, inputs=externals)
         if split is not None and len(runs) > 1:
-            raise ValueError("`--split` must be given with one run.")
+            raise ValueError(f"`--split` is only allowed with one run; got {len(runs)}.")
     told: dict[str, Any] = {"runs": {}}
     sets: dict[str, Sequence[Predictions]] = {}
     for name, path in zip(names, runs, strict=True):
-        with _console.errors_exit_with(
-            _console.FAILED if from_predictions else _console.WRONG_USAGE
-        ):
-            if from_predictions:
-                sets[name] = evaluation.stored_sets(path)
-            else:
-                run = read_run(path, split=split)
-                manifests = evaluation.read_externals(run, externals)
+        # A comparison leaves the evaluation of a run as it is, though it may be of other sets, by
+        # another method or of former weights: it takes values of the predictions, which are the
+        # same where nothing has changed. A run without an evaluation gets one, for predict, export
+        # and report, and because nothing is lost by it.
+        kept = evaluation.evaluation_file(path)
+        write = len(runs) == 1 or not kept.is_file()
+        if from_predictions:
+            with _console.errors_exit_with(_console.FAILED):
+                sets[name] = stored_sets(path)
+        else:
+            sets[name] = _predicted(path, externals, split=split, replace=write)
         with _console.errors_exit_with(_console.FAILED):
-            if not from_predictions:
-                sets[name] = evaluation.predict_sets(run, manifests, say=_console.complain)
             told["runs"][name] = evaluation.evaluate(name, sets[name], method)
-            written = evaluation.write_evaluation(path, told["runs"][name])
+            if write:
+                evaluation.write_evaluation(path, told["runs"][name])
         if not as_json:
             for line in evaluation_lines(told["runs"][name]):
                 _console.say(_console.printable(line))
-            _console.say(_console.printable(f"wrote {written}") + "\n")
+            done = f"wrote {kept}" if write else f"{kept} stays as it is: runs are compared"
+            _console.say(_console.printable(done) + "\n")
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
             told |= together(sets, method)
             if out is not None:
-                with appears_whole(out, overwrite=overwrite) as temporary:
+                with replaces_output(
+                    out, COMPARISON, overwrite=overwrite, inputs=externals
+                ) as temporary:
                     temporary.write_text(json.dumps(told, allow_nan=False) + "\n")
         if not as_json:
             for line in together_lines(told):
@@ -79,6 +97,30 @@ def evaluate(
     else:
         _console.say("Beside every accuracy belongs what shortcuts reach: cxr-models audit SPLIT.")
     return 0
+
+
+def _predicted(
+    path: Path, externals: Sequence[Path], *, split: Path | None, replace: bool
+) -> list[Predictions]:
+    """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        run = read_run(path, split=split)
+        manifests = evaluation.read_externals(run, externals)
+    with _console.errors_exit_with(_console.FAILED):
+        sets = evaluation.predict_sets(run, manifests, replace=replace, say=_complain)
+        kept = kept_externals(run, manifests)
+    for one in kept.sets:
+        _complain(f"{one.name}: predicted before, and evaluated with the other sets")
+    for table in kept.outdated:
+        _complain(
+            f"{table} is left out: the run's weights or settings have changed since. Predict its "
+            "set again with --external"
+        )
+    return [*sets, *kept.sets]
+
+
+def _complain(text: str) -> None:
+    _console.complain(_console.printable(text))
 
 
 def names_of(runs: Sequence[Path]) -> list[str]:

@@ -6,8 +6,9 @@ import warnings
 from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
+from cxr_models.export_metadata import EXPORTS
+from cxr_models.outputs import check_output
 from cxr_models.serving import read_served_run
-from cxr_models.whole_files import check_free
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,8 @@ def export_run(
 ) -> int:
     """Write a run in one of the formats, and say what goes in and out."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        check_free(out, overwrite=overwrite)
+        if kind in EXPORTS:  # what is none is refused below, with their names
+            check_output(out, EXPORTS[kind], overwrite=overwrite)
         served = read_served_run(run)
         from cxr_models import export
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from cxr_models.cli import _console
-from cxr_models.predict import find_sources, predict, read_batches, write_rows
+from cxr_models.explanation_files import EXPLANATIONS, IMAGES
+from cxr_models.outputs import check_output
+from cxr_models.predict import TABLE, find_sources, predict, read_batches, write_rows
 from cxr_models.serving import read_served_run
-from cxr_models.whole_files import check_free
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,14 +34,14 @@ def predict_files(
 ) -> int:
     """Write what a run says of files; 1 only if it can say nothing of any."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        check_free(out, overwrite=overwrite)
-        if explain is not None and not overwrite and _holds_files(explain):
-            raise ValueError(
-                f"`--explain` must be a new or empty folder; got {str(explain)!r}. Write into it "
-                "with --overwrite."
-            )
         served = read_served_run(run)
         sources = find_sources(inputs)
+        read = [source.path for source in sources]
+        check_output(out, TABLE, overwrite=overwrite, inputs=read)
+        if explain is not None:
+            check_output(
+                explain, EXPLANATIONS, overwrite=overwrite, inputs=read, option="--explain"
+            )
     with _console.errors_exit_with(_console.FAILED):
         from cxr_models.inference import logits_model, predict_logits
 
@@ -79,6 +80,7 @@ def predict_files(
             served.class_names,
             calibrated=not served.calibration.missing,
             overwrite=overwrite,
+            inputs=read,
         )
         means = [] if explanations is None else explanations.finish()
     return _report(rows, served, out, means)
@@ -102,13 +104,9 @@ def _report(rows: Sequence[Row], served: Any, out: Path, means: Sequence[Path]) 
         _console.say(f"{len(failed)} of {len(rows)} failed")
     _console.say(served.calibration.told)
     if means:
-        _console.say(_console.printable(f"wrote {done} overlays to {means[0].parent / 'images'}"))
+        _console.say(_console.printable(f"wrote {done} overlays to {means[0].parent / IMAGES}"))
         _console.say(_console.printable(f"wrote {', '.join(path.name for path in means)} there"))
     return 0 if done else _console.FAILED
-
-
-def _holds_files(folder: Path) -> bool:
-    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
 def _tell(message: Warning | str, *_where: object) -> None:

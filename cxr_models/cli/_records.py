@@ -15,10 +15,19 @@ from tqdm import tqdm
 
 from cxr_models import splits
 from cxr_models.cli import _console
-from cxr_models.indexing import Index, Skipped, examine, index_csv, index_folder, keep_labels
+from cxr_models.indexing import (
+    SKIPPED,
+    Index,
+    Skipped,
+    examine,
+    index_csv,
+    index_folder,
+    keep_labels,
+)
 from cxr_models.layouts import LAYOUTS, Layout
 from cxr_models.manifest import (
     COLUMNS,
+    MANIFEST,
     SPLITS,
     Record,
     check_files_differ,
@@ -27,6 +36,7 @@ from cxr_models.manifest import (
     write_manifest,
     write_rows,
 )
+from cxr_models.outputs import check_output, replaces_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,14 +52,19 @@ def index(
     csvs: Sequence[Path],
     columns: str | None,
     max_distance: int,
+    overwrite: bool,
 ) -> int:
     """Write the manifest of `source` to `out`, and what could not be used beside it."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
+        check_output(out, MANIFEST, overwrite=overwrite, inputs=csvs)
+        unused = _list_of_skipped(out)
+        check_output(unused, SKIPPED, overwrite=overwrite, inputs=csvs, option=unused.name)
         layout = _layout(layout_name, patient_pattern, columns)
         if csvs and not layout.columns:
             layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs[0]))
         if layout.columns and not csvs:
-            raise ValueError("`--columns` and layouts with columns must be given with --csv.")
+            option = "--columns" if columns is not None else f"--layout {layout_name}"
+            raise ValueError(f"`{option}` is only allowed with --csv; got no --csv.")
         found = index_csv(source, csvs, layout) if csvs else index_folder(source, layout)
         if patient_pattern and not any(record.patient for record in found.records):
             raise ValueError(
@@ -61,11 +76,12 @@ def index(
     with _console.errors_exit_with(_console.FAILED):
         with tqdm(total=len(found.records), unit="image", disable=None) as bar:
             found = examine(found, source, max_distance=max_distance, progress=bar.update)
-        out.parent.mkdir(parents=True, exist_ok=True)
         if not found.records:
-            _report_skipped(out, found)
+            _report_skipped(out, found, csvs, overwrite=overwrite)
             raise ValueError(f"`SOURCE` must hold readable images; got {found.skipped[-1].reason}")
-        write_manifest(out, [_named_from(out, source, record) for record in found.records])
+        with replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary:
+            named = [_named_from(out, source, record) for record in found.records]
+            write_manifest(temporary, named)
     labels_told = Counter(record.label for record in found.records)
     told = ", ".join(f"{label} {count}" for label, count in sorted(labels_told.items()))
     _console.say(f"wrote {_shown(out)}: {len(found.records)} images ({told})")
@@ -73,7 +89,7 @@ def index(
     _console.say(f"{found.duplicates} duplicates; {groups} groups that a split keeps together")
     unknown = sum(not record.patient for record in found.records)
     if unknown:
-        _console.say(f"no patient is told for {unknown}: each stands for itself")
+        _console.say(f"{unknown:,} images have no patient id; each is treated as its own patient")
     if found.others:
         kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in found.others)
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
@@ -81,7 +97,7 @@ def index(
             f"{len(found.others)} files passed over, no images by their names: "
             f"{_console.printable(counts)}"
         )
-    return _report_skipped(out, found)
+    return _report_skipped(out, found, csvs, overwrite=overwrite)
 
 
 def split(
@@ -93,20 +109,24 @@ def split(
     folds: int | None,
     leave_source_out: bool,
     test_others: bool,
+    overwrite: bool,
 ) -> int:
     """Write a split of `manifest` to `out`, or several into the folder `out`."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if folds is not None and leave_source_out:
-            raise ValueError("`--folds` must not be given with --leave-source-out.")
+            raise ValueError("`--folds` is only allowed without --leave-source-out; got both.")
         if test_others and not leave_source_out:
-            raise ValueError("`--test-others` must be given with --leave-source-out.")
-        if out.exists() and out.samefile(manifest):
-            raise ValueError(f"`--out` must be another file than MANIFEST; got {str(out)!r}.")
+            raise ValueError(
+                "`--test-others` is only allowed with --leave-source-out; got it alone."
+            )
+        several = folds is not None or leave_source_out
+        if several and out.exists() and not out.is_dir():
+            raise ValueError(f"`--out` must be a folder for several splits; got {str(out)!r}.")
         read = read_manifest(manifest)
         records = [
             dataclasses.replace(
                 record,
-                file=_relative(out.parent if _single(folds, leave_source_out) else out, path),
+                file=_relative(out if several else out.parent, path),
             )
             for record, path in zip(read.records, read.paths(), strict=True)
         ]
@@ -133,10 +153,14 @@ def split(
         else:
             settings["fractions"] = list(fractions)
             made[out] = splits.split_records(records, fractions=fractions, seed=seed), settings
+        for path in made:
+            check_output(path, splits.SPLIT, overwrite=overwrite, inputs=[manifest])
     with _console.errors_exit_with(_console.FAILED):
         for path, (assigned, told) in made.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            splits.write_split(path, assigned, told)
+            with replaces_output(
+                path, splits.SPLIT, overwrite=overwrite, inputs=[manifest]
+            ) as temporary:
+                splits.write_split(temporary, assigned, told)
             _console.say(f"wrote {_shown(path)}: {_counts(assigned)}")
             wanted = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
             if leave_source_out:
@@ -151,10 +175,6 @@ def split(
 
 def _shown(path: Path) -> str:
     return _console.printable(str(path))
-
-
-def _single(folds: int | None, leave_source_out: bool) -> bool:
-    return folds is None and not leave_source_out
 
 
 def _counts(records: Sequence[Record]) -> str:
@@ -192,9 +212,9 @@ def _columns_of_manifest(path: Path) -> dict[str, str]:
     columns = {name: name for name in COLUMNS[:-1] if rows and name in rows[0]}
     if not {"file", "label"} <= columns.keys():
         raise ValueError(
-            "`--csv` must have the columns file and label, or be given with --columns or a "
-            f"--layout that has columns; got {str(path)!r}, which has "
-            f"{', '.join(rows[0]) if rows else 'no rows'}."
+            f"`--csv` must have the columns file and label; got {str(path)!r}, which has "
+            f"{', '.join(rows[0]) if rows else 'no rows'}. Name its columns with --columns or "
+            "--layout."
         )
     return columns
 
@@ -235,14 +255,23 @@ def _named_from(out: Path, source: Path, record: Record) -> Record:
     return dataclasses.replace(record, file=_relative(out.parent, source / record.file))
 
 
-def _report_skipped(out: Path, found: Index) -> int:
-    beside = out.with_suffix(".skipped.csv")
-    if not found.skipped:
-        beside.unlink(missing_ok=True)
-        return 0
+def _list_of_skipped(out: Path) -> Path:
+    return out.with_suffix(".skipped.csv")
+
+
+def _report_skipped(out: Path, found: Index, csvs: Sequence[Path], *, overwrite: bool) -> int:
+    beside = _list_of_skipped(out)
     with _console.errors_exit_with(_console.FAILED):
-        rows = [dataclasses.asdict(skipped) for skipped in found.skipped]
-        write_rows(beside, [f.name for f in dataclasses.fields(Skipped)], rows)
+        if not found.skipped:
+            # What an earlier call could not use; a file of others is neither replaced nor removed.
+            check_output(beside, SKIPPED, overwrite=overwrite, inputs=csvs, option=beside.name)
+            beside.unlink(missing_ok=True)
+            return 0
+        with replaces_output(
+            beside, SKIPPED, overwrite=overwrite, inputs=csvs, option=beside.name
+        ) as temporary:
+            rows = [dataclasses.asdict(skipped) for skipped in found.skipped]
+            write_rows(temporary, [f.name for f in dataclasses.fields(Skipped)], rows)
     _console.complain(f"{len(found.skipped)} files not used; why, in {_shown(beside)}")
     asked = all(skipped.reason.endswith("not asked for") for skipped in found.skipped)
     return 0 if asked else _console.FAILED

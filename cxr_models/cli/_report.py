@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
 from cxr_models.cli._evaluate import names_of
-from cxr_models.whole_files import write_whole
+from cxr_models.outputs import check_output, replaces_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,13 @@ _FORMATS = (".html", ".md")
 
 
 def report(
-    runs: Sequence[Path], out: Path, *, audits: Sequence[Path], explain: bool, images: bool
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    audits: Sequence[Path],
+    explain: bool,
+    images: bool,
+    overwrite: bool,
 ) -> int:
     """Write the page of `runs` to `out`, in the format of its name."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
@@ -24,14 +30,20 @@ def report(
             raise ValueError(f"`--out` must end in {' or '.join(_FORMATS)}; got {str(out)!r}.")
         if out.suffix == ".md" and (explain or not images):
             option = "--explain" if explain else "--no-images"
-            raise ValueError(f"`{option}` must be given with an --out that ends in .html.")
+            raise ValueError(
+                f"`{option}` is only allowed with an --out that ends in .html; got {str(out)!r}."
+            )
         if explain and not images:
-            raise ValueError("`--explain` must not be given with --no-images.")
+            raise ValueError("`--explain` is only allowed without --no-images; got both.")
         names = names_of(runs)
     with _console.errors_exit_with(_console.FAILED):
         from cxr_models.report import html_page, markdown_page, read_results
+        from cxr_models.report.page import PAGES
         from cxr_models.report.results import read_audit
-
+    page_kind = PAGES[out.suffix]
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        check_output(out, page_kind, overwrite=overwrite, inputs=audits)
+    with _console.errors_exit_with(_console.FAILED):
         given = tuple(map(read_audit, audits))
         read = [
             read_results(path, name=name, audits=given)
@@ -53,7 +65,7 @@ def report(
                     f"{drawn.means} means"
                 )
         page = html_page(read, images=images) if out.suffix == ".html" else markdown_page(read)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, page)
+        with replaces_output(out, page_kind, overwrite=overwrite, inputs=audits) as temporary:
+            temporary.write_bytes(page.encode())
     _console.say(f"wrote {_console.printable(str(out))}: {len(page.encode()):,} bytes")
     return 0

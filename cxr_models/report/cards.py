@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cxr_models.report.results import Results
 
+MODEL_CARD = "Model card"  # the title of its section
 _NOT_STATED = "not stated"
 _AUDIT = (
     ("majority", "commonest label"),
@@ -174,7 +175,7 @@ def settings(run: Results) -> Section:
 def model_card() -> Section:
     """Say what such a classifier is for, what it is not for, and where its numbers end."""
     return Section(
-        title="Model card",
+        title=MODEL_CARD,
         sections=(
             Section(title="Intended use", blocks=tuple(Text(text=one) for one in _INTENDED)),
             Section(title="Limits", blocks=tuple(Text(text=one) for one in _LIMITS)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models.outputs import Kind
 from cxr_models.report import cards, overview, values
 from cxr_models.report.blocks import Block, Charts, Page, Section, Text
 from cxr_models.report.charts import set_charts, training_charts
@@ -11,9 +12,12 @@ from cxr_models.report.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from cxr_models.report.pictures import Pictures
     from cxr_models.report.results import Results
+
+_TITLE = "Report on"
 
 
 def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | None = None) -> Page:
@@ -28,7 +32,7 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
     compared : Section, optional
         What `cxr_models.report.together` found; made once, where a page is put together anew.
     """
-    title = f"Report on {runs[0].name}" if len(runs) == 1 else f"Report on {len(runs)} runs"
+    title = f"{_TITLE} {runs[0].name}" if len(runs) == 1 else f"{_TITLE} {len(runs)} runs"
     return Page(
         title=title,
         sections=(
@@ -93,3 +97,20 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
         ),
         sections=tuple(below),
     )
+
+
+def _is_html(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8")
+    last = cards.MODEL_CARD
+    return f"<title>{_TITLE} " in text and "Content-Security-Policy" in text and f">{last}<" in text
+
+
+def _is_markdown(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8")
+    return text.startswith(f"# {_TITLE} ") and f"\n## {cards.MODEL_CARD}\n" in text
+
+
+PAGES = {
+    ".html": Kind("a page that cxr-models report wrote", _is_html),
+    ".md": Kind("a page that cxr-models report wrote", _is_markdown),
+}

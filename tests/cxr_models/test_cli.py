@@ -54,7 +54,7 @@ def test_index_tells_of_files_passed_over_and_of_images_without_a_patient(tmp_pa
     words = ["index", str(tmp_path / "images"), "--out", str(tmp_path / "m.csv")]
     assert main(words) == 0
     said = capsys.readouterr()
-    assert "no patient is told for 2" in said.out
+    assert "2 images have no patient id" in said.out
     assert "1 files passed over, no images by their names: .gif 1" in said.err
     assert main([*words, "--patient-pattern", "patient(\\d+)"]) == 2
     assert "`--patient-pattern` must be found in the names of files" in capsys.readouterr().err
@@ -149,7 +149,7 @@ def test_split_says_which_labels_a_part_lacks(tmp_path, capsys):
 def test_split_does_not_write_over_its_manifest(manifest, capsys):
     before = manifest.read_bytes()
     assert main(["split", str(manifest), "--out", str(manifest)]) == 2
-    assert "`--out` must be another file than MANIFEST" in capsys.readouterr().err
+    assert "`--out` must not replace what this command reads" in capsys.readouterr().err
     assert manifest.read_bytes() == before
 
 
@@ -171,7 +171,7 @@ def test_names_in_any_script_and_folders_to_be_made_are_fine(tmp_path, capsys):
     [
         (["index", "{tmp}/none", "--out", "m.csv"], "`SOURCE` must be a folder"),
         (["index", "{tmp}", "--out", "m.csv", "--layout", "x"], "`--layout` must be one of"),
-        (["index", "{tmp}", "--out", "m.csv", "--layout", "nih"], "must be given with --csv"),
+        (["index", "{tmp}", "--out", "m.csv", "--layout", "nih"], "`--layout nih` is only allowed with --csv"),
         (["index", "{tmp}", "--out", "m.csv", "--patient-pattern", "("], "regular expression"),
         (["split", "{tmp}/none.csv", "--out", "s.csv"], "No such file"),
         (["train", "{tmp}/none.csv", "--out", "r", "--set", "x"], "`--set` must be key=value"),

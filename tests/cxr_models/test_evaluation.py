@@ -221,7 +221,7 @@ def test_wrong_usage_exits_with_2_and_a_sentence(run, split_file, elsewhere, cap
 
     assert "`RUN` must be the folder of a run" in refused(split_file.parent)
     assert "got one twice" in refused(run, run)
-    assert "`--out` must be given with several" in refused(run, "--out", "x.json")
+    assert "`--out` is only allowed with several runs" in refused(run, "--out", "x.json")
     assert "sets of different names" in refused(
         run, "--external", elsewhere, "--external", elsewhere
     )
@@ -229,7 +229,7 @@ def test_wrong_usage_exits_with_2_and_a_sentence(run, split_file, elsewhere, cap
         run, "--external", split_file
     )
     assert "`sensitivity` must be" in refused(run, "--sensitivity", "2")
-    assert "must not be given with --external" in refused(
+    assert "is only allowed without --external and --split; got --external" in refused(
         run, "--from-predictions", "--external", elsewhere
     )
 

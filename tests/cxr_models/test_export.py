@@ -241,7 +241,7 @@ def test_what_a_format_cannot_hold_is_refused_with_the_way_round(place, tmp_path
     assert "`--input-size` must be (32, 40) with --white-balanced" in refused(
         "study", "litert", "m.tflite", "--white-balanced", "--input-size", "64", "64"
     )
-    assert "with white balance alone" in refused("raw", "onnx", "m.onnx", "--white-balanced")
+    assert "only allowed for runs with white balance" in refused("raw", "onnx", "m.onnx", "--white-balanced")
     assert "`--format` must be one of keras" in refused("study", "tflite", "m.tflite")
     assert "`--out` must end in .onnx for onnx" in refused("study", "onnx", "m.keras")
     assert "`--out` must be a folder for saved_model" in refused("study", "saved_model", "m.onnx")

@@ -163,9 +163,9 @@ def test_an_audit_without_its_parts_is_refused(tmp_path):
     ("words", "status", "sentence"),
     [
         (["--out", "page.pdf"], 2, "`--out` must end in .html or .md; got 'page.pdf'."),
-        (["--out", "page.md", "--explain"], 2, "`--explain` must be given with an --out that"),
-        (["--out", "page.md", "--no-images"], 2, "`--no-images` must be given with an --out"),
-        (["--out", "page.html", "--explain", "--no-images"], 2, "`--explain` must not be given"),
+        (["--out", "page.md", "--explain"], 2, "`--explain` is only allowed with an --out that"),
+        (["--out", "page.md", "--no-images"], 2, "`--no-images` is only allowed with an --out"),
+        (["--out", "page.html", "--explain", "--no-images"], 2, "`--explain` is only allowed without"),
     ],
 )
 def test_says_what_is_wrong_with_the_words_typed(run, words, status, sentence, capsys):

@@ -1,0 +1,120 @@
+"""The metadata within an exported model, and how earlier exports are recognised by them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from cxr_models.outputs import Kind
+
+if TYPE_CHECKING:
+    import os
+
+Format = Literal["keras", "saved_model", "onnx", "litert"]
+METADATA = "metadata.json"
+ONNX_KEY = "cxr_models"
+SUFFIXES = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
+_MOST_METADATA = 1 << 20  # bytes; an archive can claim any number
+_OF_A_SAVED_MODEL = (  # nothing else lies in the folder of one
+    "saved_model.pb",
+    "fingerprint.pb",
+    "variables/variables.*",
+    f"assets.extra/{METADATA}",
+)
+_KEYS = {"cxr_enhance_version", "class_names", "temperature", "weights_sha256"}
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read what `export` told of a model: classes, temperature, enhancement, hashes, version.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    ImportError
+        If the model is one of ONNX, which is not installed.
+    OSError
+        If it cannot be read.
+    """
+    path = Path(path)
+    text: bytes | str | None = None
+    if path.is_dir() and (path / "assets.extra" / METADATA).is_file():
+        text = (path / "assets.extra" / METADATA).read_bytes()
+    elif path.suffix == SUFFIXES["onnx"]:
+        text = _text_in_onnx(path)
+    elif path.is_file() and zipfile.is_zipfile(path):
+        text = _text_in_archive(path)
+    if text is None:
+        raise ValueError(
+            f"`path` must be a model that cxr-models export wrote; got {str(path)!r}, which holds "
+            f"no {METADATA}."
+        )
+    metadata: dict[str, Any] = json.loads(text)
+    return metadata
+
+
+def load_onnx() -> Any:
+    """Return onnx; Keras writes that format with it and with tf2onnx.
+
+    Raises
+    ------
+    ImportError
+        If one of them is not installed.
+    """
+    try:
+        import onnx
+        import tf2onnx  # noqa: F401 - Keras imports it
+    except ImportError as error:
+        raise ImportError(
+            "onnx and tf2onnx are needed for --format onnx. "
+            'Install them with: pip install "cxr-enhance[onnx]"'
+        ) from error
+    return onnx
+
+
+def _text_in_onnx(path: Path) -> str | None:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        held = onnx.load(path, load_external_data=False).metadata_props
+    except DecodeError:
+        return None
+    return next((entry.value for entry in held if entry.key == ONNX_KEY), None)
+
+
+def _text_in_archive(path: Path) -> bytes | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if METADATA not in archive.namelist():
+                return None
+            told = archive.getinfo(METADATA)
+            return archive.read(told) if told.file_size <= _MOST_METADATA else None
+    except (zipfile.BadZipFile, zlib.error, RuntimeError):  # the last: encrypted, or packed oddly
+        return None
+
+
+def _is_export(path: Path, kind: Format) -> bool:
+    if path.is_dir() != (kind == "saved_model") or (path.is_dir() and not _is_bare(path)):
+        return False
+    told = read_metadata(path)
+    return isinstance(told, dict) and told.keys() >= _KEYS
+
+
+def _is_bare(folder: Path) -> bool:
+    """Return whether a folder holds the files of a SavedModel of ours and nothing else."""
+    inside = list(folder.rglob("*"))
+    known = {path for pattern in _OF_A_SAVED_MODEL for path in folder.glob(pattern)}
+    return not any(path.is_symlink() for path in inside) and all(
+        path.is_dir() or path in known for path in inside
+    )
+
+
+def _kind_of(name: Format) -> Kind:
+    return Kind(f"a model that cxr-models export wrote as {name}", lambda p: _is_export(p, name))
+
+
+EXPORTS = {name: _kind_of(name) for name in get_args(Format)}

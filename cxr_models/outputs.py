@@ -1,0 +1,166 @@
+"""The rule of every output that a user names: nothing is replaced unasked, and no input ever.
+
+With `overwrite`, only an earlier output of the same kind is replaced, which is told by what it
+holds and not by its name. Each kind stands beside the code that writes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_models.whole_files import replaces_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+_LONGEST_LINE = 1 << 20  # bytes; what holds a longer first line is no output of ours
+
+
+class Kind(NamedTuple):
+    """A kind of output.
+
+    Parameters
+    ----------
+    name : str
+        What it is called, with its article.
+    recognises : callable
+        Tells whether a file or folder that exists is one; OSError and ValueError say no.
+    folder : bool, default False
+        Whether files are written into a folder, so that an empty one counts as new.
+    """
+
+    name: str
+    recognises: Callable[[Path], bool]
+    folder: bool = False
+
+
+def check_output(
+    path: Path,
+    kind: Kind,
+    *,
+    overwrite: bool,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    option: str = "--out",
+) -> None:
+    """Raise unless `path` may be written.
+
+    Parameters
+    ----------
+    path : Path
+        What is to be written.
+    kind : Kind
+        What it will be.
+    overwrite : bool
+        Whether an earlier output of this kind may be replaced.
+    inputs : iterable of str or PathLike, optional
+        Files that the command reads, under whatever names; they are not replaced in any case.
+    option : str, default "--out"
+        What the user calls it.
+
+    Raises
+    ------
+    FileExistsError
+        If it exists and `overwrite` is false.
+    ValueError
+        If it exists and is an input, holds one, or is no output of this kind.
+    """
+    if not os.path.lexists(path) or (kind.folder and _is_empty_folder(path)):
+        return
+    if read := _input_in(path, inputs):
+        raise ValueError(
+            f"`{option}` must not replace what this command reads; got {str(path)!r}, which is or "
+            f"holds the input {read!r}. Choose another name."
+        )
+    ours = _is_earlier(path, kind)
+    if path.is_dir() and not ours:
+        raise ValueError(
+            f"`{option}` must not name a folder of other files; got {str(path)!r}. Name "
+            f"{'' if kind.folder else 'a file or '}a new folder."
+        )
+    if not overwrite:
+        cure = "Replace it with --overwrite" if ours else "Choose another name"
+        raise FileExistsError(f"`{option}` must not exist; got {str(path)!r}. {cure}")
+    if not ours:
+        raise ValueError(
+            f"`{option}` must be new, or {kind.name}, to be replaced; got {str(path)!r}, which is "
+            "neither. Choose another name."
+        )
+
+
+@contextlib.contextmanager
+def replaces_output(
+    path: Path,
+    kind: Kind,
+    *,
+    overwrite: bool,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    option: str = "--out",
+) -> Iterator[Path]:
+    """Do as `replaces_whole`, with `check_output` before and after, and folders made if need be.
+
+    Raises
+    ------
+    FileExistsError, ValueError
+        As `check_output` raises.
+    OSError
+        If it cannot be written.
+    """
+
+    def check() -> None:
+        check_output(path, kind, overwrite=overwrite, inputs=inputs, option=option)
+
+    inputs = list(inputs)
+    check()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replaces_whole(path) as temporary:
+        yield temporary
+        check()
+
+
+def first_line(path: Path) -> bytes:
+    """Return the first line of a file without its end; empty if it is too long."""
+    with path.open("rb") as file:
+        line = file.readline(_LONGEST_LINE)
+    return line.removesuffix(b"\n") if line.endswith(b"\n") else b""
+
+
+def _is_earlier(path: Path, kind: Kind) -> bool:
+    if not (path.is_file() or path.is_dir()):  # a pipe would be waited for
+        return False
+    try:
+        return kind.recognises(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _input_in(path: Path, inputs: Iterable[str | os.PathLike[str]]) -> str:
+    """Return an input that is `path`, lies in it or is linked to what does; or nothing.
+
+    Files are compared as the system tells them apart, so that neither links nor the case of
+    letters hide one.
+    """
+    named: dict[tuple[int, int], str] = {}
+    for name in inputs:
+        if identity := _identity(name):
+            named[identity] = os.fspath(name)
+    written: Iterable[str | Path] = (path,)
+    if path.is_dir():
+        written = (
+            os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names
+        )
+    return next((named[one] for one in map(_identity, written) if one in named), "")
+
+
+def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,122 @@
+"""The predictions that lie in the folder of a run; neither its images nor TensorFlow are needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_models.finished_run import file_sha256
+from cxr_models.manifest import SPLITS
+from cxr_models.predictions import Predictions, read_origin, read_predictions
+from cxr_models.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Container
+
+    from cxr_models.finished_run import FinishedRun
+    from cxr_models.predictions import Kind
+
+FOLDER = "evaluation"
+
+
+class KeptExternals(NamedTuple):
+    """Sets from other sources that were predicted before.
+
+    Parameters
+    ----------
+    sets : list of Predictions
+        Those of the run as it is.
+    outdated : list of Path
+        Tables of other weights or settings, whose values are not the run's any more.
+    """
+
+    sets: list[Predictions]
+    outdated: list[Path]
+
+
+def table_name(name: str, kind: Kind) -> str:
+    """Return the name of the file that holds the predictions of a set."""
+    return f"external-{name}.csv" if kind == "external" else f"{name}.csv"
+
+
+def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
+    """Read the sets from other sources that earlier evaluations of a run predicted.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    named : container of str
+        Sets that are predicted anew, and not read.
+
+    Raises
+    ------
+    ValueError
+        If a table was changed or is not the set its name says.
+    OSError
+        If a file cannot be read.
+    """
+    kept = KeptExternals([], [])
+    own = run.weights_sha256, file_sha256(run.folder.path / "config.json")
+    for table in _external_tables(run.folder.path / FOLDER):
+        if table.stem.removeprefix("external-") in named:
+            continue
+        origin = read_origin(table)
+        if origin is None or (origin.weights_sha256, origin.config_sha256) != own:
+            kept.outdated.append(table)
+        else:
+            kept.sets.append(_read_set(table))
+    return kept
+
+
+def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
+    """Read all predictions in the folder of a run; its images are not needed.
+
+    Raises
+    ------
+    ValueError
+        If there are none, some were changed, one is not the set its name says, or they are not all
+        of the run's weights and settings.
+    OSError
+        If a file cannot be read.
+    """
+    folder = RunFolder(path=Path(path))
+    folder.check_confined()
+    tables = [folder.path / FOLDER / f"{part}.csv" for part in SPLITS]
+    tables = [table for table in tables if table.is_file()]
+    tables += _external_tables(folder.path / FOLDER)
+    if not tables:
+        raise ValueError(
+            f"`RUN` must hold predictions; got {str(path)!r}, which holds none. Make them by "
+            "leaving out --from-predictions."
+        )
+    sets = [_read_set(table) for table in tables]
+    first = sets[0]
+    weights, config = first.origin.weights_sha256, first.origin.config_sha256
+    if folder.best_weights.is_file():  # which need not be where predictions are judged
+        weights = file_sha256(folder.best_weights)
+    for table, one in zip(tables, sets, strict=True):
+        changed = "weights" if one.origin.weights_sha256 != weights else "settings"
+        same = (one.origin.config_sha256, one.class_names, one.labels)
+        if changed == "weights" or same != (config, first.class_names, first.labels):
+            raise ValueError(
+                f"`RUN` must hold predictions of its own weights and settings; got {str(table)!r}, "
+                f"whose {changed} have changed since. Predict {one.name} again by leaving out "
+                "--from-predictions, or delete that file."
+            )
+    return sets
+
+
+def _external_tables(folder: Path) -> list[Path]:
+    return sorted(folder.glob("external-*.csv"))
+
+
+def _read_set(table: Path) -> Predictions:
+    read = read_predictions(table)
+    if table.name != table_name(read.name, read.kind):
+        raise ValueError(
+            f"`{table.name}` must hold the set its name says; got {str(table)!r}, which holds "
+            f"{read.name}. Delete it, and evaluate the run again."
+        )
+    return read
