@@ -68,7 +68,8 @@ stage_prepare() {
   [ -e "$work/known.csv" ] ||
     cxr-models split "$work/adults.csv" --out "$work/known.csv" --seed 1
   [ -e "$work/unknown/made" ] || {
-    cxr-models split "$work/adults.csv" --out "$work/unknown" --seed 1 --leave-source-out --test-others
+    cxr-models split "$work/adults.csv" --out "$work/unknown" --seed 1 --leave-source-out --test-others \
+      --overwrite
     touch "$work/unknown/made"
   }
 }
@@ -145,7 +146,7 @@ stage_report() {
   local runs=()
   mapfile -t runs < <(find "$work/arms" "$work/sources" "$work/paths" "$work/grid" \
     -name evaluation.json -printf '%h\n' 2>/dev/null | sed 's|/evaluation$||' | sort)
-  cxr-models report "${runs[@]}" --out "$work/report.html" --explain
+  cxr-models report "${runs[@]}" --out "$work/report.html" --explain --overwrite
 }
 
 [ $# -gt 0 ] || set -- prepare arms sources paths throughput collect

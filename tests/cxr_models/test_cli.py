@@ -56,7 +56,7 @@ def test_index_tells_of_files_passed_over_and_of_images_without_a_patient(tmp_pa
     said = capsys.readouterr()
     assert "2 images have no patient id" in said.out
     assert "1 files passed over, no images by their names: .gif 1" in said.err
-    assert main([*words, "--patient-pattern", "patient(\\d+)"]) == 2
+    assert main([*words, "--overwrite", "--patient-pattern", "patient(\\d+)"]) == 2
     assert "`--patient-pattern` must be found in the names of files" in capsys.readouterr().err
 
 
@@ -107,7 +107,7 @@ def test_index_takes_a_manifest_as_it_is_to_rename_and_leave_out_labels(tmp_path
     assert {(record.source, record.split) for record in records} == {("here", "")}
     assert all(record.patient for record in records)
     (tmp_path / "m.csv").write_text("id,label\n1,covid\n")
-    assert main(words) == 2
+    assert main([*words, "--overwrite"]) == 2
     assert "`--csv` must have the columns file and label" in capsys.readouterr().err
 
 
@@ -148,9 +148,69 @@ def test_split_says_which_labels_a_part_lacks(tmp_path, capsys):
 
 def test_split_does_not_write_over_its_manifest(manifest, capsys):
     before = manifest.read_bytes()
-    assert main(["split", str(manifest), "--out", str(manifest)]) == 2
+    assert main(["split", str(manifest), "--out", str(manifest), "--overwrite"]) == 2
     assert "`--out` must not replace what this command reads" in capsys.readouterr().err
     assert manifest.read_bytes() == before
+
+
+def test_index_replaces_an_earlier_manifest_when_asked_and_nothing_else(manifest, capsys):
+    folder = manifest.parent
+    mine = {
+        folder / "scan.jpg": b"\xff\xd8",
+        folder / "labels.csv": b"file,label\nimages/covid/covid-p0-0.png,covid\n",
+    }
+    for path, content in mine.items():
+        path.write_bytes(content)
+    words = ["index", str(folder / "images"), "--out"]
+    for path in mine:
+        for more in ([], ["--overwrite"], ["--csv", str(folder / "labels.csv"), "--overwrite"]):
+            assert main([*words, str(path), *more]) == 2
+    assert "must not replace what this command reads" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in mine} == mine
+    before = manifest.read_bytes()
+    assert main([*words, str(manifest)]) == 2
+    assert "Replace it with --overwrite" in capsys.readouterr().err
+    assert manifest.read_bytes() == before
+    again = ["--csv", str(manifest), "--overwrite"]
+    assert main(["index", str(folder), "--out", str(manifest), *again]) == 2
+    assert "must not replace what this command reads" in capsys.readouterr().err
+    assert main([*words, str(manifest), "--overwrite"]) == 0
+    assert {record.patient for record in read_manifest(manifest).records} == {""}
+
+
+def test_index_neither_replaces_nor_removes_a_list_that_is_not_its_own(manifest, capsys):
+    beside = manifest.with_name("m.skipped.csv")
+    words = ["index", str(manifest.parent / "images"), "--out", str(manifest.with_name("m.csv"))]
+    beside.write_text("my notes\n")
+    for more in ([], ["--overwrite"]):
+        assert main([*words, *more]) == 2
+        assert "`m.skipped.csv` must" in capsys.readouterr().err
+    assert beside.read_text() == "my notes\n"
+    beside.write_text("file,reason\nx.png,gone\n")
+    assert main(words) == 2
+    assert "Replace it with --overwrite" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 0
+    assert not beside.exists()
+
+
+def test_split_replaces_an_earlier_split_when_asked_and_writes_all_folds_or_none(manifest, capsys):
+    out = manifest.with_name("s.csv")
+    words = ["split", str(manifest), "--out"]
+    assert main([*words, str(out)]) == 0
+    before = out.read_bytes()
+    assert main([*words, str(out), "--seed", "1"]) == 2
+    assert "Replace it with --overwrite" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    assert main([*words, str(out), "--seed", "1", "--overwrite"]) == 0
+    assert read_split(out).seed == 1
+    folds = manifest.with_name("folds")
+    folds.mkdir()
+    (folds / "fold-2.csv").write_text("mine")
+    for more in ([], ["--overwrite"]):
+        assert main([*words, str(folds), "--folds", "3", *more]) == 2
+    assert [path.name for path in folds.iterdir()] == ["fold-2.csv"]
+    assert main([*words, str(out), "--folds", "3"]) == 2
+    assert "must be a folder for several splits" in capsys.readouterr().err
 
 
 def test_names_in_any_script_and_folders_to_be_made_are_fine(tmp_path, capsys):
@@ -171,8 +231,17 @@ def test_names_in_any_script_and_folders_to_be_made_are_fine(tmp_path, capsys):
     [
         (["index", "{tmp}/none", "--out", "m.csv"], "`SOURCE` must be a folder"),
         (["index", "{tmp}", "--out", "m.csv", "--layout", "x"], "`--layout` must be one of"),
-        (["index", "{tmp}", "--out", "m.csv", "--layout", "nih"], "`--layout nih` is only allowed with --csv"),
+        (
+            ["index", "{tmp}", "--out", "m.csv", "--layout", "nih"],
+            "`--layout nih` is only allowed with --csv",
+        ),
         (["index", "{tmp}", "--out", "m.csv", "--patient-pattern", "("], "regular expression"),
+        (["index", "{tmp}", "--out", "m.csv", "--columns", "file=f"], "only allowed with --csv"),
+        (["split", "m.csv", "--out", "s", "--test-others"], "allowed with --leave-source-out"),
+        (
+            ["split", "m.csv", "--out", "s", "--folds", "3", "--leave-source-out"],
+            "`--folds` is only allowed without --leave-source-out",
+        ),
         (["split", "{tmp}/none.csv", "--out", "s.csv"], "No such file"),
         (["train", "{tmp}/none.csv", "--out", "r", "--set", "x"], "`--set` must be key=value"),
         (["train", "{tmp}/none.csv", "--out", "r", "--backbone", "vgg"], "`backbone` must be"),

@@ -268,13 +268,67 @@ def test_where_no_label_is_known_only_renaming_is_told(run, elsewhere, capsys):
 
 def test_what_is_written_is_not_written_over_unasked(run, split_file, tmp_path, capsys):
     other = shutil.copytree(run, tmp_path / "other")
-    for wrong, sentence in ((split_file, "Replace it with --overwrite"), (tmp_path, "a folder")):
-        assert main(["evaluate", str(run), str(other), "--out", str(wrong), *FEW]) == 2
+    for wrong, sentence in (
+        ([split_file], "must not exist"),
+        ([split_file, "--overwrite"], "must be new, or what cxr-models evaluate wrote"),
+        ([run / "config.json", "--overwrite"], "must be new, or what cxr-models evaluate wrote"),
+        ([tmp_path], "a folder"),
+    ):
+        assert main(["evaluate", str(run), str(other), "--out", *map(str, wrong), *FEW]) == 2
         assert sentence in capsys.readouterr().err
     assert read_split(split_file).manifest.records
     new = tmp_path / "new/both.json"
     assert "comparisons" in told_by(capsys, run, other, "--out", new)
+    assert main(["evaluate", str(run), str(other), "--out", str(new), *FEW]) == 2
+    assert "Replace it with --overwrite" in capsys.readouterr().err
     assert json.loads(new.read_text()) == told_by(capsys, run, other, "--out", new, "--overwrite")
+
+
+def test_a_comparison_leaves_the_evaluations_of_its_runs_and_their_other_sources(
+    run, elsewhere, tmp_path, capsys
+):
+    other = shutil.copytree(run, tmp_path / "other")
+    for one in (run, other):
+        told_by(capsys, one, "--external", elsewhere)
+    files = [one / "evaluation/evaluation.json" for one in (run, other)]
+    before = [path.read_bytes() for path in files]
+    for words in ([], ["--from-predictions"], ["--seed", "1"]):
+        told = told_by(capsys, run, other, *words)
+        assert {comparison["set"] for comparison in told["comparisons"]} == {"test", "clinic"}
+        assert [path.read_bytes() for path in files] == before
+    assert told_by(capsys, run, other)["runs"]["run"] == json.loads(before[0])
+    assert main(["evaluate", str(run), str(other), *FEW]) == 0
+    assert "evaluation.json stays as it is" in capsys.readouterr().out
+
+
+def test_a_comparison_evaluates_runs_that_were_not_and_keeps_tables_of_former_weights(
+    run, tmp_path, capsys
+):
+    other = shutil.copytree(run, tmp_path / "other")
+    told_by(capsys, run)
+    kept = {path: path.read_bytes() for path in (run / "evaluation").iterdir()}
+    with h5py.File(run / "best.weights.h5", "a") as file:
+        file["layers/dense/vars/0"][...] = -file["layers/dense/vars/0"][...]
+    assert main(["evaluate", str(run), str(other), "--json", *FEW]) == 0
+    said = capsys.readouterr()
+    assert "test.csv was predicted before; its weights differ; it stays" in said.err
+    told = json.loads(said.out)["runs"]
+    assert told["run"]["weights_sha256"] != told["other"]["weights_sha256"]
+    assert {path: path.read_bytes() for path in (run / "evaluation").iterdir()} == kept
+    assert json.loads((other / "evaluation/evaluation.json").read_text()) == told["other"]
+
+
+def test_other_sources_stay_until_they_are_evaluated_anew(run, elsewhere, capsys):
+    first = told_by(capsys, run, "--external", elsewhere)
+    assert main(["evaluate", str(run), "--json", *FEW]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == first
+    assert "clinic: predicted before, and evaluated with the other sets" in said.err
+    elsewhere.write_text("".join(elsewhere.read_text().splitlines(keepends=True)[:-1]))
+    assert main(["evaluate", str(run), "--external", str(elsewhere), "--json", *FEW]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["sets"]["clinic"]["images"] == 11
+    assert "external-clinic.csv was predicted before; its records and images differ" in said.err
 
 
 def test_a_table_that_is_not_what_its_name_says_is_refused(run, capsys):
@@ -291,7 +345,10 @@ def test_tables_of_other_settings_are_not_judged_together(run, elsewhere, capsys
     config = json.loads((run / "config.json").read_text())
     config["training"]["patience"] += 1
     (run / "config.json").write_text(json.dumps(config))
-    told_by(capsys, run)  # without the other source, whose table stays as it was
+    assert main(["evaluate", str(run), "--json", *FEW]) == 0
+    said = capsys.readouterr()  # without the other source, whose table stays as it was
+    assert list(json.loads(said.out)["sets"]) == ["train", "val", "test"]
+    assert "external-clinic.csv is left out" in said.err
     assert main(["evaluate", str(run), "--from-predictions", *FEW]) == 1
     error = capsys.readouterr().err
     assert "external-clinic.csv', whose settings have changed since" in error

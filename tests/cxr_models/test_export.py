@@ -241,7 +241,9 @@ def test_what_a_format_cannot_hold_is_refused_with_the_way_round(place, tmp_path
     assert "`--input-size` must be (32, 40) with --white-balanced" in refused(
         "study", "litert", "m.tflite", "--white-balanced", "--input-size", "64", "64"
     )
-    assert "only allowed for runs with white balance" in refused("raw", "onnx", "m.onnx", "--white-balanced")
+    assert "only allowed for runs with white balance" in refused(
+        "raw", "onnx", "m.onnx", "--white-balanced"
+    )
     assert "`--format` must be one of keras" in refused("study", "tflite", "m.tflite")
     assert "`--out` must end in .onnx for onnx" in refused("study", "onnx", "m.keras")
     assert "`--out` must be a folder for saved_model" in refused("study", "saved_model", "m.onnx")
@@ -260,19 +262,41 @@ def test_nothing_is_overwritten_unasked_and_no_folder_of_others_ever(place, tmp_
     before = (out / "assets.extra/metadata.json").read_text()
     export(served, out, "saved_model", intake=Intake(channels=1), overwrite=True)
     assert (out / "assets.extra/metadata.json").read_text() != before
+    (out / "notes.txt").write_text("mine")  # beside the model's own files
     mine = tmp_path / "mine"
     mine.mkdir()
-    (mine / "file").write_text("mine")
-    with pytest.raises(ValueError, match="must not name a folder of other files"):
-        export(served, mine, "saved_model", overwrite=True)
-    assert (mine / "file").read_text() == "mine"
+    (mine / "saved_model.pb").write_text("mine")
+    for folder in (out, mine):
+        with pytest.raises(ValueError, match="must not name a folder of other files"):
+            export(served, folder, "saved_model", overwrite=True)
+    assert (out / "notes.txt").read_text() == (mine / "saved_model.pb").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "mine"]
+
+
+@pytest.mark.parametrize("kind", ["keras", "onnx", "litert"])
+def test_a_model_of_another_program_is_kept_and_an_earlier_export_replaced(place, kind, tmp_path):
+    needs(kind)
+    run = "raw" if kind == "litert" else "study"
+    out = tmp_path / f"m.{'tflite' if kind == 'litert' else kind}"
+    words = ["export", str(place / run), "--format", kind, "--out", str(out)]
+    with zipfile.ZipFile(tmp_path / "theirs.keras", "w") as archive:
+        archive.writestr("metadata.json", '{"keras_version": "3"}')  # as Keras itself names it
+    for content in (b"not a model", (tmp_path / "theirs.keras").read_bytes()):
+        out.write_bytes(content)
+        for more in ([], ["--overwrite"]):
+            assert main([*words, *more]) == 2
+        assert out.read_bytes() == content
+    out.unlink()
+    for more in ([], ["--overwrite"]):
+        assert main([*words, *more]) == 0
+    assert read_metadata(out)["temperature"]
 
 
 def test_a_failed_export_leaves_what_was_there(place, tmp_path, monkeypatch):
     served = read_served_run(place / "study")
     out = tmp_path / "m.keras"
-    out.write_text("before")
+    export(served, out, "keras")
+    before = out.read_bytes()
 
     def fail(self, path, **options):
         path.write_text("half")
@@ -282,7 +306,7 @@ def test_a_failed_export_leaves_what_was_there(place, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         export(served, out, "keras", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
-    assert out.read_text() == "before"
+    assert out.read_bytes() == before
 
 
 def test_another_backend_is_refused(place, tmp_path, monkeypatch, capsys):

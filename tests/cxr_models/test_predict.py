@@ -148,14 +148,24 @@ def test_nothing_is_overwritten_unasked(run, images, tmp_path, capsys):
     words = ["predict", str(run), str(images), "--out", str(out)]
     assert main(words) == 2
     assert "`--out` must not exist" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 2
+    assert "must be new, or a table that cxr-models predict wrote" in capsys.readouterr().err
     assert out.read_text() == "mine"
+    out.unlink()
+    assert main(words) == 0
+    assert main(words) == 2
+    assert "Replace it with --overwrite" in capsys.readouterr().err
     assert main([*words, "--overwrite"]) == 0
     assert len(rows_of(out)) == 24
+    assert main(["predict", str(run), str(out), "--out", str(out), "--overwrite"]) == 2
+    assert "must not replace what this command reads" in capsys.readouterr().err
     shown.mkdir()
     (shown / "note").write_text("mine")
     words = ["predict", str(run), str(images), "--out", str(tmp_path / "q.csv")]
-    assert main([*words, "--explain", str(shown)]) == 2
-    assert "`--explain` must be a new or empty folder" in capsys.readouterr().err
+    for more in ([], ["--overwrite"]):
+        assert main([*words, "--explain", str(shown), *more]) == 2
+        assert "`--explain` must not name a folder of other files" in capsys.readouterr().err
+    assert (shown / "note").read_text() == "mine"
     assert main(["predict", str(run), str(images), "--out", str(images)]) == 2
     assert "must not name a folder" in capsys.readouterr().err
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
@@ -175,6 +185,28 @@ def test_explanations_are_an_overlay_for_each_image_and_a_mean_for_each_class(
     said = {row["predicted"] for row in good}
     assert {path.name for path in folder.glob("*.png")} == {f"mean-{name}.png" for name in said}
     assert f"wrote {len(good)} overlays" in capsys.readouterr().out
+    words = ["predict", str(run), str(images), "--out", str(tmp_path / "q.csv")]
+    assert main([*words, "--explain", str(folder)]) == 2
+    assert "Replace it with --overwrite" in capsys.readouterr().err
+    assert main([*words, "--explain", str(folder), "--overwrite"]) == 0
+
+
+def test_overlays_take_no_radiographs_place(run, images, tmp_path, capsys):
+    scans = tmp_path / "set/images"
+    images.rename(tmp_path / "moved")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "moved").rename(scans)
+    for name in ("a.png", "a.png.png"):  # the overlay of the first is called as the second
+        (scans / "covid/covid-p0-0.png").with_name(name).write_bytes(
+            (scans / "covid/covid-p0-0.png").read_bytes()
+        )
+    before = {path: path.read_bytes() for path in scans.rglob("*.png")}
+    out = tmp_path / "p.csv"
+    words = ["predict", str(run), str(scans), "--out", str(out), "--explain", str(tmp_path / "set")]
+    assert main([*words, "--overwrite"]) == 2
+    assert "`--explain` must not replace what this command reads" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in scans.rglob("*.png")} == before
+    assert not out.exists()
 
 
 def test_a_run_that_is_none_is_refused(tmp_path, images, capsys):

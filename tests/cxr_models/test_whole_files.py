@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cxr_models.whole_files import appears_whole, check_free, replaces_whole, write_whole
+from cxr_models.whole_files import replaces_whole, write_whole
 
 
 @contextlib.contextmanager
@@ -87,29 +87,12 @@ def test_a_folder_takes_the_place_of_another_and_what_fails_puts_it_back(tmp_pat
         return replace(self, target)
 
     monkeypatch.setattr(type(path), "replace", refused)
-    with pytest.raises(OSError, match="model"), appears_whole(path, overwrite=True) as temporary:
+    with pytest.raises(OSError, match="model"), replaces_whole(path) as temporary:
         temporary.mkdir()
     assert (path / "saved_model.pb").read_text() == "one"
     monkeypatch.setattr(type(path), "replace", replace)
-    with appears_whole(path, overwrite=True) as temporary:
+    with replaces_whole(path) as temporary:
         temporary.mkdir()
         (temporary / "saved_model.pb").write_text("two")
     assert (path / "saved_model.pb").read_text() == "two"
     assert only(tmp_path) == ["model"]
-
-
-def test_nothing_is_replaced_unasked_even_if_it_comes_while_we_write(tmp_path):
-    path = tmp_path / "new/a.csv"
-
-    def overtaken():
-        with appears_whole(path, overwrite=False) as temporary:
-            temporary.write_text("ours")
-            path.write_text("theirs")
-
-    with pytest.raises(FileExistsError):
-        overtaken()
-    assert path.read_text() == "theirs"
-    with pytest.raises(FileExistsError, match="--overwrite"):
-        check_free(path, overwrite=False)
-    with pytest.raises(ValueError, match="must not name a folder of other files"):
-        check_free(path.parent, overwrite=True)

@@ -165,12 +165,36 @@ def test_an_audit_without_its_parts_is_refused(tmp_path):
         (["--out", "page.pdf"], 2, "`--out` must end in .html or .md; got 'page.pdf'."),
         (["--out", "page.md", "--explain"], 2, "`--explain` is only allowed with an --out that"),
         (["--out", "page.md", "--no-images"], 2, "`--no-images` is only allowed with an --out"),
-        (["--out", "page.html", "--explain", "--no-images"], 2, "`--explain` is only allowed without"),
+        (
+            ["--out", "page.html", "--explain", "--no-images"],
+            2,
+            "`--explain` is only allowed without",
+        ),
     ],
 )
 def test_says_what_is_wrong_with_the_words_typed(run, words, status, sentence, capsys):
     assert main(["report", str(run), *words]) == status
     assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["page.html", "page.md"])
+def test_a_page_is_replaced_when_asked_and_a_page_of_others_never(run, name, tmp_path, capsys):
+    out = tmp_path / name
+    words = ["report", str(run), "--out", str(out)]
+    for mine in ("# Report on my holidays\n", "<!DOCTYPE html><title>Report on X</title>", "\xff"):
+        out.write_bytes(mine.encode("latin-1"))
+        assert main(words) == 2
+        assert "Choose another name" in capsys.readouterr().err
+        assert main([*words, "--overwrite"]) == 2
+        assert "must be new, or a page that cxr-models report wrote" in capsys.readouterr().err
+        assert out.read_bytes() == mine.encode("latin-1")
+    out.unlink()
+    assert main(words) == 0
+    before = out.read_bytes()
+    assert main(words) == 2
+    assert "Replace it with --overwrite" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 0
+    assert out.read_bytes() == before
 
 
 def test_an_audit_that_fits_no_run_is_an_error(run, tmp_path, capsys):

@@ -1,0 +1,145 @@
+"""What a user named is written to only if nothing of anybody's is lost by it."""
+
+import os
+
+import pytest
+
+from cxr_enhance import write_image
+from cxr_models.explanation_files import EXPLANATIONS
+from cxr_models.indexing import SKIPPED
+from cxr_models.manifest import MANIFEST, Record, write_manifest
+from cxr_models.outputs import check_output, replaces_output
+from cxr_models.splits import SPLIT, write_split
+from tests.cxr_models.radiographs import draw
+
+RECORD = Record(file="a.png", label="covid", split="train")
+
+
+def only(folder):
+    return sorted(os.listdir(folder))
+
+
+def test_what_is_new_is_written_and_its_folders_are_made(tmp_path):
+    path = tmp_path / "new/m.csv"
+    with replaces_output(path, MANIFEST, overwrite=False) as temporary:
+        write_manifest(temporary, [RECORD])
+    assert only(path.parent) == ["m.csv"]
+    with pytest.raises(FileExistsError, match="Replace it with --overwrite"):
+        check_output(path, MANIFEST, overwrite=False)
+    check_output(path, MANIFEST, overwrite=True)
+
+
+@pytest.mark.parametrize("text", ["", "file,label\na.png,covid\n", "file,label", "\xff\xd8", "{}"])
+@pytest.mark.parametrize("kind", [MANIFEST, SPLIT, SKIPPED])
+def test_what_is_of_another_kind_is_kept_whatever_was_asked_for(tmp_path, kind, text):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(FileExistsError, match="Choose another name"):
+        check_output(path, kind, overwrite=False)
+    with pytest.raises(ValueError, match=r"must be new, or a .* that cxr-models"):
+        check_output(path, kind, overwrite=True)
+
+
+def test_a_split_is_no_manifest_and_a_manifest_no_split(tmp_path):
+    write_manifest(tmp_path / "m.csv", [RECORD])
+    write_split(tmp_path / "s.csv", [RECORD], {"seed": 0})
+    check_output(tmp_path / "s.csv", SPLIT, overwrite=True)
+    for name, kind in (("s.csv", MANIFEST), ("m.csv", SPLIT)):
+        with pytest.raises(ValueError, match="which is neither"):
+            check_output(tmp_path / name, kind, overwrite=True)
+
+
+@pytest.mark.parametrize("link", ["same", "symbolic", "hard", "roundabout"])
+def test_an_input_is_not_replaced_under_any_of_its_names(tmp_path, link):
+    (tmp_path / "in").mkdir()
+    source = tmp_path / "in/m.csv"
+    write_manifest(source, [RECORD])
+    out = tmp_path / "out.csv"
+    if link == "same":
+        out = source
+    elif link == "symbolic":
+        out.symlink_to(source)
+    elif link == "hard":
+        out.hardlink_to(source)
+    else:
+        out = tmp_path / "in/../in/m.csv"
+    with pytest.raises(ValueError, match="must not replace what this command reads"):
+        check_output(out, MANIFEST, overwrite=True, inputs=[tmp_path / "none", source])
+
+
+def test_nothing_is_replaced_unasked_even_if_it_comes_while_we_write(tmp_path):
+    path = tmp_path / "new/m.csv"
+
+    def overtaken(overwrite):
+        path.unlink(missing_ok=True)
+        with replaces_output(path, MANIFEST, overwrite=overwrite) as temporary:
+            temporary.write_text("ours")
+            path.write_text("theirs")
+
+    with pytest.raises(FileExistsError):
+        overtaken(overwrite=False)
+    with pytest.raises(ValueError, match="which is neither"):
+        overtaken(overwrite=True)
+    assert path.read_text() == "theirs"
+    assert only(path.parent) == ["m.csv"]
+
+
+def test_a_broken_link_and_a_pipe_are_kept_and_not_waited_for(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "none")
+    names = ["link"]
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        names.append("pipe")
+    for name in names:
+        with pytest.raises(ValueError, match="which is neither"):
+            check_output(tmp_path / name, MANIFEST, overwrite=True)
+
+
+def explained(folder):
+    """Write what a folder of explanations looks like."""
+    (folder / "images/covid").mkdir(parents=True)
+    overlay = draw(0)[..., None].repeat(3, axis=-1)
+    write_image(folder / "images/covid/a.png.png", overlay)
+    write_image(folder / "mean-covid.png", overlay)
+    return folder
+
+
+def test_a_folder_of_explanations_is_told_by_all_that_it_holds(tmp_path):
+    (tmp_path / "empty").mkdir()
+    check_output(tmp_path / "empty", EXPLANATIONS, overwrite=False)
+    check_output(explained(tmp_path / "shown"), EXPLANATIONS, overwrite=True)
+    with pytest.raises(FileExistsError, match="Replace it with --overwrite"):
+        check_output(tmp_path / "shown", EXPLANATIONS, overwrite=False)
+
+    def note(folder):
+        (folder / "images/note.txt").write_text("mine")
+
+    def radiograph(folder):
+        write_image(folder / "images/gray.png", draw(1))
+
+    def large(folder):
+        write_image(folder / "images/large.png", draw(1, 800)[..., None].repeat(3, axis=-1))
+
+    def other(folder):
+        write_image(folder / "figure.png", draw(0)[..., None].repeat(3, axis=-1))
+
+    def unfinished(folder):
+        (folder / "mean-covid.png").unlink()
+
+    def linked(folder):
+        (folder / "images/elsewhere").symlink_to(tmp_path / "empty")
+
+    for change in (note, radiograph, large, other, unfinished, linked):
+        folder = explained(tmp_path / change.__name__)
+        change(folder)
+        for overwrite in (False, True):
+            with pytest.raises(ValueError, match=r"must not name a folder of other files.*Name a"):
+                check_output(folder, EXPLANATIONS, overwrite=overwrite)
+
+
+def test_a_folder_that_holds_an_input_is_not_written_into(tmp_path):
+    folder = explained(tmp_path / "shown")
+    (tmp_path / "scan.png").hardlink_to(folder / "images/covid/a.png.png")
+    for source in (folder / "mean-covid.png", tmp_path / "scan.png"):
+        with pytest.raises(ValueError, match="which is or holds the input"):
+            check_output(folder, EXPLANATIONS, overwrite=True, inputs=[source])

@@ -1,0 +1,46 @@
+"""Training writes into a new folder or that of the same run, and keeps what is not its own."""
+
+import pytest
+
+from cxr_models.config import RunConfig
+from cxr_models.run_folder import RunFolder
+
+FACTS = {"split_sha256": "s"}
+
+
+class Model:
+    """Saves weights that are a word."""
+
+    def save_weights(self, path, *, overwrite):
+        path.write_text("weights")
+
+
+@pytest.mark.parametrize("text", ['{"architectures": ["ViT"]}', "no JSON", "{}"])
+def test_settings_of_another_program_are_not_written_over(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"whose config\.json holds something else"):
+        RunFolder(path=tmp_path).begin(RunConfig().with_setting("training.seed", 5), FACTS)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    assert (tmp_path / "config.json").read_text() == text
+
+
+def test_a_start_that_was_stopped_before_its_facts_goes_on(tmp_path):
+    folder = RunFolder(path=tmp_path)
+    folder.begin(RunConfig(), FACTS)
+    (tmp_path / "run.json").unlink()
+    folder.begin(RunConfig(), FACTS)
+    assert (tmp_path / "run.json").exists()
+
+
+def test_older_backups_go_and_files_of_other_names_stay(tmp_path):
+    folder = RunFolder(path=tmp_path)
+    folder.begin(RunConfig(), FACTS)
+    mine = tmp_path / "backup/of-monday.weights.h5"
+    mine.write_text("mine")
+    for epochs in (1, 2):
+        folder.save_backup(Model(), 0, epochs)
+    assert sorted(path.name for path in mine.parent.iterdir()) == [
+        "0-00002.weights.h5",
+        "of-monday.weights.h5",
+    ]
+    assert folder.newest_backup() == (tmp_path / "backup/0-00002.weights.h5", 0, 2)
