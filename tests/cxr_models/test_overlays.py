@@ -47,7 +47,7 @@ def test_the_report_shows_where_the_run_looked(run, tmp_path, capsys):
     heat = normalised(GradCam(model)(ImageLoader(finished.config.data)([file]), said))[0]
     drawn = cv2.imread(str(overlay_path(results, name, row)))[..., ::-1]
     np.testing.assert_array_equal(drawn, overlay(thumbnail(file), heat))
-    assert main(["report", str(run), "--out", str(out), "--explain"]) == 0
+    assert main(["report", str(run), "--out", str(out), "--explain", "--overwrite"]) == 0
     assert "run: drew 0 overlays, 0 means" in capsys.readouterr().err
 
 

@@ -167,7 +167,7 @@ def test_nothing_is_overwritten_unasked(run, images, tmp_path, capsys):
         assert "`--explain` must not name a folder of other files" in capsys.readouterr().err
     assert (shown / "note").read_text() == "mine"
     assert main(["predict", str(run), str(images), "--out", str(images)]) == 2
-    assert "must not name a folder" in capsys.readouterr().err
+    assert "must not replace what this command reads" in capsys.readouterr().err
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
