@@ -20,9 +20,12 @@ from cxr_enhance.archive.task import process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+    from typing import TypeAlias
 
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.task import Item
+
+    UnderWay: TypeAlias = dict[Any, tuple[int, Item]]
 
 _TASKS_A_THREAD = 8  # under way at once: enough to keep workers busy, few enough to drop at an end
 _CONNECT_SECONDS = "10s"
@@ -64,8 +67,15 @@ class DaskEngine:
         ValueError
             If no scheduler answers at the address.
         """
-        with self._client() as client:
-            yield from self._run(client, iter(items), job, workspace, record)
+        under_way: UnderWay = {}
+        try:
+            with self._client() as client:
+                yield from self._run(client, iter(items), job, workspace, record, under_way)
+        finally:  # what was done and not come back; none but after an interrupt
+            for number, _ in under_way.values():
+                outcome = _answer(workspace or "", number)
+                if outcome is not None:
+                    record(outcome)
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[Any]:
@@ -97,7 +107,10 @@ class DaskEngine:
             cluster = self._distributed.LocalCluster(
                 n_workers=self._num_workers,
                 threads_per_worker=1,
-                dashboard_address=None,
+                # Any free port: without an address Dask takes a fixed one, and warns of a second
+                # cluster on the machine.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
                 host="127.0.0.1",
                 silence_logs=50,
             )
@@ -119,8 +132,8 @@ class DaskEngine:
         job: Job,
         workspace: str | None,
         record: Callable[[Outcome], Outcome],
+        under_way: UnderWay,
     ) -> Generator[Outcome]:
-        under_way: dict[Any, tuple[int, Item]] = {}
         done = self._distributed.as_completed(loop=client.loop)
         numbered = enumerate(items)
 
@@ -137,33 +150,46 @@ class DaskEngine:
                 if not under_way:
                     return
                 for future in (next(done), *_ready(done)):
-                    number, item = under_way.pop(future)
-                    if future.status == "finished":
-                        yield record(future.result())
-                        with contextlib.suppress(OSError):
-                            os.unlink(_mark(workspace or "", number, "done"))
+                    # Lost with its worker before it was fetched; Dask does it again.
+                    if future.status in ("lost", "pending"):
+                        done.add(future)
                         continue
-                    error = future.exception()
-                    if isinstance(error, self._distributed.scheduler.KilledWorker):
+                    number, item = under_way.pop(future)
+                    outcome = self._outcome_of(future, item)
+                    if outcome is None:
                         submit(number, item)  # its guilt, if any, is seen to by the worker
                         continue
-                    yield record(_failed(item, error))
+                    yield record(outcome)
+                    with contextlib.suppress(OSError):
+                        os.unlink(_mark(workspace or "", number, "done"))
         finally:
             if self._address is not None:  # else the workers end with us
                 with contextlib.suppress(Exception):
                     client.cancel(list(under_way), force=True)
+
+    def _outcome_of(self, future: Any, item: Item) -> Outcome | None:
+        """Take what came of a file; None where its workers died."""
+        try:
+            outcome: Outcome = future.result()  # its worker may die even now
+        except self._distributed.scheduler.KilledWorker:
+            return None
+        except Exception as error:
+            return _failed(item, error)
+        return outcome
 
 
 def _process_on_worker(number: int, item: Item, job: Job, workspace: str) -> Outcome:
     """Process a file, or, where a worker died over it, have a process of its own do so.
 
     A mark in the workspace tells the next worker that one died over the file, and whether the
-    output was there before; once done it holds the outcome, should that be lost on its way.
+    output was there before; another, once it is done, holds the outcome, which may be lost on its
+    way.
     """
     warnings.filterwarnings("ignore", module=r"pydicom\b")  # told by the manifest's notes
-    mark, answer = _mark(workspace, number, "begun"), _mark(workspace, number, "done")
-    with contextlib.suppress(OSError), open(answer, encoding="ascii") as file:
-        return Outcome(**json.load(file))
+    mark, done = _mark(workspace, number, "begun"), _mark(workspace, number, "done")
+    known = _answer(workspace, number)
+    if known is not None:
+        return known
     try:
         with open(mark, "x", encoding="ascii") as file:
             file.write("there" if os.path.lexists(item.target) else "absent")
@@ -178,10 +204,12 @@ def _process_on_worker(number: int, item: Item, job: Job, workspace: str) -> Out
     else:
         result = process(item, job, workspace)
         outcome = _failed(item, None) if result is None else result
-    with contextlib.suppress(OSError):
-        with open(mark, "w", encoding="ascii") as file:
+    with contextlib.suppress(OSError):  # the first mark stays whole: a worker may die here too
+        half = _mark(workspace, number, f"{os.getpid()}.half")
+        with open(half, "w", encoding="ascii") as file:
             json.dump(outcome._asdict(), file)
-        os.replace(mark, answer)
+        os.replace(half, done)
+        os.unlink(mark)
     return outcome
 
 
@@ -197,6 +225,16 @@ def _end(client: Any, cluster: Any) -> None:
         if client is not None:
             client.close()
         cluster.close()
+
+
+def _answer(workspace: str, number: int) -> Outcome | None:
+    """Read what a worker left of a file that it had done."""
+    with (
+        contextlib.suppress(OSError),
+        open(_mark(workspace, number, "done"), encoding="ascii") as file,
+    ):
+        return Outcome(**json.load(file))
+    return None
 
 
 def _mark(workspace: str, number: int, state: str) -> str:

@@ -67,13 +67,13 @@ class Job:
             shown = " ".join(map(str, sides))
             raise ValueError(f"`{name}` must be from 1 to 65535; got {shown}.")
         if self.resize_first and self.long_side is None and self.size_wh is None:
-            raise ValueError("`--resize-first` must be given with --long-side or --size.")
+            raise ValueError("`--resize-first` is only allowed with --long-side or --size.")
         if not 1 <= self.quality <= 100:
             raise ValueError(f"`--quality` must be from 1 to 100; got {self.quality}.")
         if self.strip_identity and self.output_format != "dicom":
             raise ValueError(
-                "`--strip-identity` must be given with --format dicom only; files of other formats "
-                "have no header to strip."
+                f"`--strip-identity` is only allowed with --format dicom; got --format "
+                f"{self.output_format}, whose files have no header to strip."
             )
 
     @property

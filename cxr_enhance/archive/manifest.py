@@ -1,7 +1,8 @@
 """One row a file, appended as work goes on: what was read, what was written, what failed and why.
 
-JSON lines: a row is one line, written in one step under a lock. A line cut short by a killed run is
-removed by the next writer and passed over by readers.
+JSON lines: a row is one line, written in one step under a lock. A row cut short by a killed run is
+removed by the next writer and passed over by readers; anything else at the end of the file stays,
+and gets a line end.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive._locks import locked
-from cxr_enhance.archive.outcome import STATUSES
+from cxr_enhance.archive._rows import RUN, check_is_manifest, is_cut_row, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.plan import Shard
 
 NAME = "manifest.jsonl"
-RUN = "run"
-"""Status of the row that tells the options behind a digest; its other columns are empty."""
-
-_SIZES = ("input_size", "input_mtime_ns", "output_size")
 _TAIL = 1 << 16
 
 
@@ -45,9 +42,8 @@ def manifest_path(base: str, shard: Shard | None) -> str:
 def manifest_family(base: str) -> list[str]:
     """Name the manifests there are: `base` and those of its shards, oldest first."""
     stem, extension = os.path.splitext(base)
-    found = glob.glob(f"{glob.escape(stem)}-*-of-*{glob.escape(extension)}")
-    if os.path.exists(base):
-        found.append(base)
+    named = [base, *glob.glob(f"{glob.escape(stem)}-*-of-*{glob.escape(extension)}")]
+    found = [path for path in named if os.path.isfile(path)]
     return sorted(found, key=lambda path: os.stat(path).st_mtime_ns)
 
 
@@ -63,25 +59,9 @@ def read_rows(path: str) -> Iterator[dict[str, Any]]:
         for line in file:
             if not line.endswith(b"\n"):
                 return
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(row, dict) and _is_whole(row):
+            row = row_of(line)
+            if row is not None:
                 yield row
-
-
-def _is_whole(row: dict[str, Any]) -> bool:
-    """Tell whether a row has what its readers rely on; anybody may have edited the file."""
-    if row.get("status") == RUN:
-        return isinstance(row.get("options"), dict)
-    return (
-        isinstance(row.get("input"), str)
-        and isinstance(row.get("output"), str)
-        and row.get("status") in STATUSES
-        and isinstance(row.get("seconds", 0.0), int | float)
-        and all(type(row.get(name)) in (int, type(None)) for name in _SIZES)
-    )
 
 
 class ManifestWriter:
@@ -105,7 +85,7 @@ class ManifestWriter:
     def __init__(self, path: str, job: Job) -> None:
         self._path, self._digest = path, job.digest()
         self._thread_lock = threading.Lock()
-        _check_is_manifest(path)
+        check_is_manifest(path)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
         self._file = os.open(path, flags, 0o666)
 
@@ -156,7 +136,13 @@ class ManifestWriter:
         if self._file < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
         with self._thread_lock, locked(self._file):
-            end = _end_of_whole_lines(self._file)
+            size, end = os.fstat(self._file).st_size, _end_of_whole_lines(self._file)
+            if end < size:
+                left = _read_at(self._file, end, min(size - end, _TAIL << 4))
+                if is_cut_row(left, alone=not end):
+                    os.ftruncate(self._file, end)
+                else:
+                    line, end = b"\n" + line, size
             try:
                 written = os.write(self._file, line)
                 while written < len(line):  # a full disk takes a part, and then raises
@@ -166,22 +152,8 @@ class ManifestWriter:
                 raise OSError(error.errno, error.strerror, self._path) from error
 
 
-def _check_is_manifest(path: str) -> None:
-    if not os.path.lexists(path):
-        return
-    if not os.path.isfile(path):
-        raise ValueError(f"`--manifest` must name a file; got {path!r}.")
-    with open(path, "rb") as file:
-        first = file.readline(1 << 20)
-    if first.endswith(b"\n") and not (first.startswith(b"{") and b'"status"' in first):
-        raise ValueError(
-            f"`--manifest` must name a new file or a manifest of an earlier run; got {path!r}, "
-            "which is something else."
-        )
-
-
 def _end_of_whole_lines(descriptor: int) -> int:
-    """Cut off what a killed writer left of a line, and return the size."""
+    """Tell where the last whole line ends."""
     size = os.fstat(descriptor).st_size
     end = size
     while end:
@@ -189,11 +161,8 @@ def _end_of_whole_lines(descriptor: int) -> int:
         part = _read_at(descriptor, start, end - start)
         place = part.rfind(b"\n")
         if place >= 0:
-            end = start + place + 1
-            break
+            return start + place + 1
         end = start
-    if end != size:
-        os.ftruncate(descriptor, end)
     return end
 
 

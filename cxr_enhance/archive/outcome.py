@@ -30,6 +30,7 @@ class Outcome(NamedTuple):
     output_size: int | None = None
     seconds: float = 0.0
     notes: str = ""
+    link: str = ""  # may be another name of the output, until its row is in the manifest
 
 
 def reason_of(error: BaseException) -> str:

@@ -40,7 +40,7 @@ class PlannedFiles(Sequence[PlannedFile]):
     """The files of a plan; targets are made when asked for, so that millions fit in memory."""
 
     def __init__(self, out: str, extension: str) -> None:
-        self._out, self._extension = out, extension
+        self._out, self.extension = out, extension
         self._sources: list[str] = []
         self._cuts = array("I")  # where in its source the relative part begins
         self._named = bytearray()
@@ -66,7 +66,7 @@ class PlannedFiles(Sequence[PlannedFile]):
 
     def target(self, index: int) -> str:
         """Name the file to write."""
-        name = output_name(self.origin(index), self._levels[index], self._extension)
+        name = output_name(self.origin(index), self._levels[index], self.extension)
         return os.path.join(self._out, name)
 
     def origin(self, index: int) -> Origin:
@@ -93,7 +93,7 @@ class PlannedFiles(Sequence[PlannedFile]):
 
     def settle_names(self) -> None:
         """Decide all names, once every file is there."""
-        self._levels = distinct_levels(len(self), self.origin, self._extension)
+        self._levels = distinct_levels(len(self), self.origin, self.extension)
 
     def keep(self, indices: Sequence[int]) -> None:
         """Forget all files but those at `indices`; names stay as settled."""

@@ -8,17 +8,20 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
-from cxr_enhance.archive.manifest import RUN, read_rows
+from cxr_enhance.archive._rows import RUN
+from cxr_enhance.archive.manifest import read_rows
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.plan import PlannedFiles
 from cxr_enhance.archive.task import Item
+from cxr_enhance.archive.workspace import FileId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from cxr_enhance.archive.job import Job
 
-_NEW, _CHANGED = 0, 1
+_NO_ROW = 255
+_LEAST_TIME, _MOST = -(1 << 63), 1 << 63
 
 
 @dataclasses.dataclass(slots=True)
@@ -45,6 +48,10 @@ class Todo:
         How many inputs have changed since; they are done again.
     edited : int
         How many outputs are not as they were written; they are left.
+    unrecorded : int
+        How many outputs are there that no run wrote, as far as the manifests tell; they are left.
+    unrecorded_changed : int
+        Those of them whose inputs have changed since the outputs were first seen.
     known_options : dict of str to dict
         Options by their digest.
     """
@@ -58,6 +65,8 @@ class Todo:
     other_options: dict[str, int] = dataclasses.field(default_factory=dict)
     changed: int = 0
     edited: int = 0
+    unrecorded: int = 0
+    unrecorded_changed: int = 0
     known_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def items(self) -> Iterator[Item]:
@@ -73,14 +82,18 @@ class Todo:
 
 
 class _Records:
-    """The last row of each planned file, in a few bytes each."""
+    """The last row of each planned file, in a few bytes each.
+
+    The size of the output is that of the last row that tells of one written, also where a later
+    attempt failed. A row `exists` counts only where no run wrote the output.
+    """
 
     def __init__(self, files: PlannedFiles) -> None:
         count = len(files)
-        self.status = bytearray(b"\xff" * count)  # 255: no row
+        self.status = bytearray([_NO_ROW]) * count
         self.retry = bytearray(count)
         self.input_size, self.input_mtime_ns, self.output_size = (
-            array("q", bytes(8 * count)) for _ in range(3)
+            array("q", [-1]) * count for _ in range(3)
         )
         self.params = array("I", bytes(4 * count))
         self.same_version = bytearray(count)
@@ -88,18 +101,29 @@ class _Records:
         self.reasons: dict[int, str] = {}
 
     def take(self, index: int, row: dict[str, Any]) -> None:
+        if row["status"] == "exists" and self.was_written(index):
+            return
         self.status[index] = STATUSES.index(row["status"])
         self.retry[index] = bool(row.get("retry"))
-        for name in ("input_size", "input_mtime_ns", "output_size"):
-            value = row.get(name)
-            in_range = value is not None and 0 <= value < 1 << 63
-            getattr(self, name)[index] = value if in_range else -1
+        self.input_size[index] = _number(row, "input_size", 0, -1)
+        self.input_mtime_ns[index] = _number(row, "input_mtime_ns", _LEAST_TIME + 1, _LEAST_TIME)
+        if row["status"] == "written":
+            self.output_size[index] = _number(row, "output_size", 0, -1)
         digest = str(row.get("params"))
         self.params[index] = self.digests.setdefault(digest, len(self.digests))
         self.same_version[index] = row.get("version") == __version__
         self.reasons.pop(index, None)
         if row["status"] == "failed":
             self.reasons[index] = str(row.get("error", ""))
+
+    def was_written(self, index: int) -> bool:
+        """Tell whether a run wrote the output, whatever came after."""
+        return self.status[index] == STATUSES.index("written") or self.output_size[index] >= 0
+
+
+def _number(row: dict[str, Any], name: str, least: int, otherwise: int) -> int:
+    value = row.get(name)
+    return otherwise if value is None or not least <= value < _MOST else value
 
 
 def sort_out(
@@ -109,12 +133,14 @@ def sort_out(
     *,
     overwrite: bool,
     retry_failed: bool,
+    unrecorded: Collection[FileId] = (),
 ) -> Todo:
     """Compare a plan with what earlier runs did.
 
     Done again is what is missing, what failed for a passing reason, under other options or in
     another version of this library, and what changed since it was read. An output is written over
-    only where the manifest shows that a run wrote it as it is now, or with `overwrite`.
+    only where the manifest shows that a run wrote it as it is now, where a killed run left proof of
+    that, or with `overwrite`.
 
     Parameters
     ----------
@@ -128,6 +154,8 @@ def sort_out(
         Whether everything is done again.
     retry_failed : bool
         Whether lasting failures are tried again.
+    unrecorded : collection of FileId
+        Outputs that killed runs wrote and did not record; they are done again.
 
     Returns
     -------
@@ -138,9 +166,10 @@ def sort_out(
     digest = job.digest()
     digests = list(records.digests)
     for index in range(len(files)):
-        if overwrite or records.status[index] == 255:
+        ours = bool(unrecorded) and _file_id(files.target(index)) in unrecorded
+        if overwrite or ours or records.status[index] == _NO_ROW:
             todo.todo.append(index)
-            todo.replace.append(overwrite)
+            todo.replace.append(overwrite or ours)
             continue
         _settle(index, records, todo, retry_failed, digest, digests)
     return todo
@@ -176,11 +205,11 @@ def _settle(
     row_digest = digests[records.params[index]]
     changed = _has_changed(index, records, todo.files.source(index))
     again, replace = False, False
-    if status == "failed":
+    if status in ("failed", "skipped"):
         lasting = row_digest == digest and records.same_version[index] and not records.retry[index]
-        again = retry_failed or changed or not lasting
-    elif status == "skipped":
-        again = changed
+        again = changed or (status == "failed" and (retry_failed or not lasting))
+        if again and records.was_written(index):  # before it failed
+            replace = _size(todo.files.target(index)) == records.output_size[index]
     else:
         size = _size(todo.files.target(index))
         if size is None:
@@ -192,6 +221,9 @@ def _settle(
             todo.edited += not as_written and not lost
             if not again and row_digest != digest:
                 todo.other_options[row_digest] = todo.other_options.get(row_digest, 0) + 1
+        else:
+            todo.unrecorded += 1
+            todo.unrecorded_changed += changed
     todo.changed += changed and again
     if again:
         todo.todo.append(index)
@@ -210,6 +242,14 @@ def _has_changed(index: int, records: _Records, source: str) -> bool:
         return records.input_size[index] != -1  # it was there
     known = (records.input_size[index], records.input_mtime_ns[index])
     return known != (status.st_size, status.st_mtime_ns)
+
+
+def _file_id(path: str) -> FileId | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return FileId(status.st_dev, status.st_ino)
 
 
 def _size(path: str) -> int | None:

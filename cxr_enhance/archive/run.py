@@ -18,9 +18,10 @@ from cxr_enhance.archive.manifest import (
     manifest_path,
 )
 from cxr_enhance.archive.outcome import Outcome, reason_of
-from cxr_enhance.archive.plan import Plan, Shard, plan_files
+from cxr_enhance.archive.plan import Plan, PlannedFiles, Shard, plan_files
 from cxr_enhance.archive.resume import Todo, sort_out
-from cxr_enhance.archive.workspace import workspace
+from cxr_enhance.archive.task import is_image_name
+from cxr_enhance.archive.workspace import unrecorded_outputs, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -117,7 +118,15 @@ class Prepared:
 
 
 def prepare(settings: Settings) -> Prepared:
-    """Plan a run and compare it with earlier ones; writes nothing."""
+    """Plan a run and compare it with earlier ones; writes nothing.
+
+    Raises
+    ------
+    OSError
+        If a manifest cannot be read.
+    ValueError
+        If the manifest is an input or an output.
+    """
     base = settings.manifest or os.path.join(settings.out, NAME)
     plan = plan_files(
         settings.inputs,
@@ -132,8 +141,29 @@ def prepare(settings: Settings) -> Prepared:
         settings.job,
         overwrite=settings.overwrite,
         retry_failed=settings.retry_failed,
+        unrecorded=unrecorded_outputs(settings.out),
     )
-    return Prepared(settings, plan, todo, manifest_path(base, settings.shard))
+    manifest = manifest_path(base, settings.shard)
+    if settings.manifest is not None:
+        _check_apart(manifest, plan.files)
+    return Prepared(settings, plan, todo, manifest)
+
+
+def _check_apart(manifest: str, files: PlannedFiles) -> None:
+    """Refuse a manifest that is itself to be read as an image, or written as one.
+
+    One of an earlier run, in a folder that is read, is neither.
+    """
+    names = {os.path.basename(manifest), os.path.basename(os.path.realpath(manifest))}
+    place = os.path.realpath(manifest)
+    may_be_output = os.path.splitext(manifest)[1] == files.extension
+    for index in range(len(files)):
+        source = files.source(index)
+        is_input = os.path.basename(source) in names and os.path.realpath(source) == place
+        if is_input and (files[index].named or is_image_name(source)):
+            raise ValueError(f"`--manifest` must not be an input; got {manifest!r}.")
+        if may_be_output and os.path.realpath(files.target(index)) == place:
+            raise ValueError(f"`--manifest` must not be an output; got {manifest!r}.")
 
 
 def make_engine(settings: Settings) -> Engine:
@@ -182,9 +212,12 @@ def carry_out(
                 manifest.add(outcome)
             except OSError as error:  # no further file makes sense
                 reason = f"the manifest cannot be written: {reason_of(error)}"
+                _take_back(outcome)
                 outcome = outcome._replace(
                     status="failed", reason=reason, passing=True, ends_run=True
                 )
+            else:
+                _drop_link(outcome)
             seen(outcome)
             return outcome
 
@@ -212,6 +245,20 @@ def _without_work(plan: Plan) -> Generator[Outcome]:
         yield Outcome(path, "", "skipped", "neither a file nor a folder")
     for problem in plan.problems:
         yield Outcome(problem.path, "", "failed", problem.reason, passing=True)
+
+
+def _take_back(outcome: Outcome) -> None:
+    """Remove an output that no row will tell of, if it is surely this run's."""
+    with contextlib.suppress(OSError):
+        if outcome.link and os.path.samefile(outcome.link, outcome.target):
+            os.unlink(outcome.target)
+    _drop_link(outcome)
+
+
+def _drop_link(outcome: Outcome) -> None:
+    if outcome.link:
+        with contextlib.suppress(OSError):
+            os.unlink(outcome.link)
 
 
 def absolute(settings: Settings) -> Settings:

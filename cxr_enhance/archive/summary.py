@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from cxr_enhance.archive.manifest import RUN, read_rows
+from cxr_enhance.archive._rows import RUN
+from cxr_enhance.archive.manifest import read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,7 @@ _QUOTED = re.compile(r"'[^']*'|\b\d+\b")
 
 
 def summarise(manifests: Sequence[str]) -> dict[str, Any]:
-    """Count the files of manifests by the last row of each.
+    """Count the files of manifests by the last row of each, `written` before `exists`.
 
     Parameters
     ----------
@@ -31,6 +32,7 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
     """
     last: dict[str, int] = {}
     kinds: dict[tuple[str, str, str, str], int] = {}
+    written: set[int | None] = set()
     counts: Counter[int] = Counter()
     seconds = 0.0
     sizes: Counter[str] = Counter()
@@ -42,8 +44,12 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
             error = _QUOTED.sub("...", str(row.get("error") or ""))
             kind = (row["status"], error, str(row.get("params")), str(row.get("version")))
             number = kinds.setdefault(kind, len(kinds))
+            if row["status"] == "written":
+                written.add(number)
             name = row["input"]
             known = last.get(name)
+            if row["status"] == "exists" and known in written:
+                continue  # another run came to what a run had written
             last[name] = number
             counts[number] += 1
             if known is not None:

@@ -13,7 +13,7 @@ from cxr_enhance._enhance import enhance
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.job import MIMIC_CXR_JPG
 from cxr_enhance.archive.outcome import Outcome, ends_run, is_passing, reason_of
-from cxr_enhance.io._atomic import write_atomically
+from cxr_enhance.io._atomic import temporary_name, write_atomically
 from cxr_enhance.io._opencv import load_cv2
 from cxr_enhance.io.dicom_write import derived_dicom
 from cxr_enhance.io.read import decode_image, read_if_image, read_start
@@ -92,14 +92,16 @@ def process(
         _make_folder(os.path.dirname(item.target))
         if stopped():
             return None
+        link = "" if workspace is None else os.path.join(workspace, temporary_name())
         with contextlib.suppress(FileExistsError):
             write_atomically(
                 item.target,
                 lambda file: file.write(encoded),
                 overwrite=item.replace,
                 temporary_folder=workspace,
+                link=link or None,
             )
-            outcome = outcome._replace(status="written", output_size=len(encoded))
+            outcome = outcome._replace(status="written", output_size=len(encoded), link=link)
         return outcome._replace(
             seconds=time.perf_counter() - started, notes="; ".join(decoded.notes)
         )
@@ -163,10 +165,14 @@ def _encoded(image: Image, data: bytes, job: Job) -> bytes:
 
 
 def _should_be_image(item: Item) -> bool:
-    name = os.path.basename(item.source)
+    return item.named or is_image_name(item.source)
+
+
+def is_image_name(path: str) -> bool:
+    """Tell whether a file's name says that it should be an image."""
+    name = os.path.basename(path)
     # "._scan.png" is what macOS leaves beside scan.png on foreign file systems.
-    claims = os.path.splitext(name)[1].lower() in _IMAGE_EXTENSIONS and not name.startswith("._")
-    return item.named or claims
+    return os.path.splitext(name)[1].lower() in _IMAGE_EXTENSIONS and not name.startswith("._")
 
 
 def _make_folder(folder: str) -> None:

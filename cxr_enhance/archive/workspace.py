@@ -1,4 +1,9 @@
-"""A run's own folder for files being written, and the removal of those that killed runs left."""
+"""A run's own folder for files being written, and what killed runs left in theirs.
+
+Until the row of an output is in the manifest, the run's folder holds another link to it. A run that
+is killed in between thereby leaves proof of what it wrote, by which the next one knows the output
+for a run's own and does it again.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,8 @@ import contextlib
 import os
 import shutil
 import time
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.archive._locks import try_lock
 from cxr_enhance.io._atomic import is_temporary, temporary_name
@@ -18,12 +24,21 @@ _LOCK = "lock"
 _BEING_MADE_SECONDS = 60.0
 
 
+class FileId(NamedTuple):
+    """A file, under whatever name."""
+
+    device: int
+    inode: int
+
+
 @contextlib.contextmanager
 def workspace(out: str) -> Iterator[str]:
-    """Make a folder in `out` for the block, after removing those of runs that are no more.
+    """Make a folder in `out` for the block, and remove those of runs that are no more.
 
     A run holds the lock of its folder as long as it lives, however it ends; a folder whose lock
-    is free was left by a killed one. Where the file system has no locks nothing is removed.
+    is free was left by a killed one. Where the file system has no locks nothing is removed. Links
+    to outputs that are still there under their own names are kept, in folders whose run ended
+    before it recorded them.
     """
     _remove_abandoned(out)
     folder = os.path.join(out, temporary_name())
@@ -35,21 +50,62 @@ def workspace(out: str) -> Iterator[str]:
         os.rename(unlocked, os.path.join(folder, _LOCK))  # nobody sees it free
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os.close(descriptor)
+        _remove_abandoned(out)
 
 
-def _remove_abandoned(out: str) -> None:
+def unrecorded_outputs(out: str) -> set[FileId]:
+    """Find the outputs that killed runs wrote and did not record; changes nothing."""
+    if not os.path.isdir(out):
+        return set()
+    found: set[FileId] = set()
+    for entry in _folders(out):
+        with contextlib.suppress(OSError):
+            if _is_abandoned(entry):
+                found.update(_linked_elsewhere(entry.path))
+    return found
+
+
+def _folders(out: str) -> list[os.DirEntry[str]]:
     with os.scandir(out) as entries:
-        folders = [
+        return [
             entry
             for entry in entries
             if is_temporary(entry.name) and entry.is_dir(follow_symlinks=False)
         ]
-    for entry in folders:
+
+
+def _remove_abandoned(out: str) -> None:
+    for entry in _folders(out):
         with contextlib.suppress(OSError):
             if _is_abandoned(entry):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                _remove(entry.path)
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder, or all in it but the lock and the only proof of outputs."""
+    with contextlib.suppress(OSError):
+        kept = {paths[0] for paths in _linked_elsewhere(folder).values()}
+        if kept:
+            for name in os.listdir(folder):
+                path = os.path.join(folder, name)
+                if name != _LOCK and path not in kept:
+                    os.unlink(path)
+            return
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _linked_elsewhere(folder: str) -> dict[FileId, list[str]]:
+    """Map the files of a folder that have a name outside it as well to their names within."""
+    links, names = {}, defaultdict(list)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            status = entry.stat(follow_symlinks=False)
+            file = FileId(status.st_dev, status.st_ino)
+            links[file] = status.st_nlink
+            names[file].append(entry.path)
+    return {file: paths for file, paths in names.items() if links[file] > len(paths)}
 
 
 def _is_abandoned(entry: os.DirEntry[str]) -> bool:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from cxr_enhance.io._decode_apart import kill_decoders
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -124,7 +126,8 @@ def keep_dask_quiet() -> None:
 
 
 def leave_at_once(status: int) -> NoReturn:
-    """End the process without waiting for its threads."""
+    """End the process without waiting for its threads, or leaving decoders at work."""
+    kill_decoders()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -10,17 +10,25 @@ import numpy as np
 
 from cxr_enhance._enhance import enhance
 from cxr_enhance.cli import _console
-from cxr_enhance.cli._figure import write_before_after
-from cxr_enhance.io import read_image, write_image
+from cxr_enhance.cli._figure import draw_before_after
+from cxr_enhance.io import read_image
+from cxr_enhance.io._atomic import write_atomically
+from cxr_enhance.io.write import encode_image
 from cxr_enhance.synthetic import synthetic_radiograph
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
     from cxr_enhance._types import Image
 
 _HEIGHT, _WIDTH, _SEED = 1024, 896, 7
-_NAMES = ("input.png", "enhanced.png", "before_after.png")
+_MEANINGS = {
+    "input.png": "a synthetic radiograph",
+    "enhanced.png": "enhanced",
+    "before_after.png": "both, with histograms",
+}
 
 
 def demo(folder: Path) -> int:
@@ -30,17 +38,22 @@ def demo(folder: Path) -> int:
         _console.load_quiet_opencv()
     with _console.errors_exit_with(_console.WRONG_USAGE):
         folder.mkdir(parents=True, exist_ok=True)
-        _check_free(folder, radiograph)
     with _console.errors_exit_with(_console.FAILED):
         enhanced, first, median = _timed(radiograph)
-        paths = [folder / name for name in _NAMES]
-        write_image(paths[0], radiograph)
-        write_image(paths[1], enhanced)
-        write_before_after(paths[2], radiograph, enhanced, title="Synthetic radiograph")
-    for path, what in zip(
-        paths, ("a synthetic radiograph", "enhanced", "both, with histograms"), strict=True
-    ):
-        _console.say(f"wrote {_console.printable(str(path))}  ({what})")
+        contents = {
+            "input.png": bytes(encode_image(radiograph, ".png", 95)),
+            "enhanced.png": bytes(encode_image(enhanced, ".png", 95)),
+            "before_after.png": draw_before_after(
+                radiograph, enhanced, title="Synthetic radiograph"
+            ),
+        }
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        _check_free(folder, contents)
+    with _console.errors_exit_with(_console.FAILED):
+        for name, content in contents.items():
+            write_atomically(str(folder / name), _writer(content), overwrite=True)
+            path = _console.printable(str(folder / name))
+            _console.say(f"wrote {path}  ({_MEANINGS[name]})")
     _console.say(
         f"enhanced {_WIDTH} x {_HEIGHT} pixels in {median * 1e3:.1f} ms on one thread "
         f"(first call {first:.2f} s, with loading or compiling the kernels)"
@@ -65,25 +78,25 @@ def compare(image: Path, out: Path, *, overwrite: bool) -> int:
         _console.load_quiet_opencv()
         before = read_image(image)
         title = _console.printable(image.name).replace("$", r"\$")  # no mathematics in names
-        write_before_after(out, before, enhance(before), title=title, overwrite=overwrite)
+        picture = draw_before_after(before, enhance(before), title=title)
+        write_atomically(str(out), _writer(picture), overwrite=overwrite)
     _console.say(f"wrote {_console.printable(str(out))}")
     return 0
 
 
-def _check_free(folder: Path, radiograph: Image) -> None:
-    """Refuse a folder whose files of our names are not those of an earlier demo."""
-    taken = [folder / name for name in _NAMES if os.path.lexists(folder / name)]
-    if not taken:
-        return
-    try:
-        is_earlier_demo = np.array_equal(read_image(folder / _NAMES[0]), radiograph)
-    except (OSError, ValueError):
-        is_earlier_demo = False
-    if not is_earlier_demo:
-        raise ValueError(
-            f"`DIR` must be new, empty or an earlier demo's; got {str(folder)!r}, which has a "
-            f"{taken[0].name} of its own."
-        )
+def _check_free(folder: Path, contents: dict[str, bytes]) -> None:
+    """Refuse a folder whose files of our names are not those that are about to be written."""
+    for name, content in contents.items():
+        path = folder / name
+        if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == content):
+            raise ValueError(
+                f"`DIR` must be new, empty or an earlier demo's; got {str(folder)!r}, which has a "
+                f"{name} of its own."
+            )
+
+
+def _writer(content: bytes) -> Callable[[BinaryIO], object]:
+    return lambda file: file.write(content)
 
 
 def _timed(image: Image) -> tuple[Image, float, float]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from cxr_enhance.io._atomic import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +19,8 @@ _MOST_PIXELS_SHOWN = 1200  # a side; more than the picture can resolve
 _GRAY, _ACCENT = "#555555", "#1f6f8b"
 
 
-def write_before_after(
-    path: str | os.PathLike[str], before: Image, after: Image, *, title: str, overwrite: bool = True
-) -> None:
-    """Draw `before` and `after` above their histograms and write the picture as PNG."""
+def draw_before_after(before: Image, after: Image, *, title: str) -> bytes:
+    """Draw `before` and `after` above their histograms; return the picture as PNG."""
     figure = Figure(figsize=(11, 8.2), dpi=110, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=13)
@@ -38,9 +33,7 @@ def write_before_after(
         # The title is a file's name, in whatever script; a missing glyph is drawn as a box.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(drawn, format="png")
-    write_atomically(
-        os.fsdecode(path), lambda file: file.write(drawn.getbuffer()), overwrite=overwrite
-    )
+    return drawn.getvalue()
 
 
 def _show(axes: Axes, image: Image, name: str) -> None:

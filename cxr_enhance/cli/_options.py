@@ -106,13 +106,16 @@ class JobOptions:
         if self.preset == MIMIC_CXR_JPG:
             if not enhance.is_empty():
                 raise ValueError(
-                    f"`--preset {MIMIC_CXR_JPG}` must be given without options of white balance "
+                    f"`--preset {MIMIC_CXR_JPG}` is only allowed without options of white balance "
                     "and CLAHE, which are no part of it."
                 )
             typed = {"output_format": "jpeg", **typed}
             read = {"voi": "none", **read}
         if self.quality is not None and typed.get("output_format") != "jpeg":
-            raise ValueError("`--quality` must be given with --format jpeg only.")
+            raise ValueError(
+                "`--quality` is only allowed with --format jpeg; got --format "
+                f"{typed.get('output_format', 'png')}, which has none."
+            )
         return Job(
             params=None if self.preset == MIMIC_CXR_JPG else enhance.to_params(),
             read=ReadOptions(**read),

@@ -35,6 +35,7 @@ class Tally:
         self.failed_before = 0
         self.notes = 0
         self.ended_early = False
+        self.unrecorded = prepared.todo.unrecorded
         self._keep = keep
         self._lock = threading.Lock()
         for outcome in prepared.todo.settled_outcomes():
@@ -48,6 +49,7 @@ class Tally:
             self.worked_on += bool(outcome.target)
             self.notes += bool(outcome.notes)
             self.ended_early |= outcome.ends_run
+            self.unrecorded += outcome.status == "exists"
 
     def _count(self, outcome: Outcome) -> None:
         self.counts[outcome.status] += 1
@@ -83,6 +85,11 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
         lines.append(f"{todo.changed} inputs had changed since and were done again")
     for said in prepared.other_options():
         lines.append(f"outputs that exist were made otherwise: {_console.printable(said)}")
+    if tally.unrecorded:
+        lines.append(
+            f"{tally.unrecorded} outputs exist that no earlier run recorded; they may be of other "
+            "inputs or options; --overwrite makes them again"
+        )
     if todo.edited:
         lines.append(f"{todo.edited} outputs are not as they were written; they were left alone")
     if tally.notes:
@@ -117,12 +124,25 @@ def as_dict(prepared: Prepared, tally: Tally, seconds: float, status: int) -> di
         "changed": todo.changed,
         "other_options": prepared.other_options(),
         "edited_outputs": todo.edited,
+        "unrecorded_outputs": tally.unrecorded,
+        "unrecorded_outputs_of_changed_inputs": todo.unrecorded_changed,
         "interrupted": bool(status),
         "ended_early": tally.ended_early,
         "seconds": round(seconds, 3),
         "linked_folders_not_followed": prepared.plan.linked_folders,
         "files": [_file_entry(outcome) for outcome in sorted(tally.outcomes)],
     }
+
+
+def complaint(prepared: Prepared) -> str | None:
+    """Say which outputs do not show their inputs any more and were left all the same."""
+    count = prepared.todo.unrecorded_changed
+    if not count:
+        return None
+    return (
+        f"{count} outputs are not up to date: their inputs have changed, and no run recorded that "
+        "it wrote them. --overwrite makes them again."
+    )
 
 
 def _file_entry(outcome: Outcome) -> dict[str, str]:

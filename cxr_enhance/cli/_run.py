@@ -20,7 +20,7 @@ from cxr_enhance.archive.run import EngineName
 from cxr_enhance.archive.sources import read_list
 from cxr_enhance.cli import _console
 from cxr_enhance.cli._options import shard_of
-from cxr_enhance.cli._report import Tally, as_dict, dry_run_lines, summary
+from cxr_enhance.cli._report import Tally, as_dict, complaint, dry_run_lines, summary
 
 if TYPE_CHECKING:
     from cxr_enhance.archive.outcome import Outcome
@@ -61,9 +61,13 @@ class RunOptions:
         if not self.inputs and self.list_file is None:
             raise ValueError("`INPUT` or `--from` must be given.")
         if self.column is not None and self.list_file is None:
-            raise ValueError("`--column` must be given with --from.")
+            raise ValueError(
+                f"`--column` is only allowed with --from; got {self.column!r}, and no list."
+            )
         if self.scheduler is not None and self.engine != "dask":
-            raise ValueError("`--scheduler` must be given with --engine dask.")
+            raise ValueError(
+                f"`--scheduler` is only allowed with --engine dask; got --engine {self.engine}."
+            )
         if self.scheduler is not None and self.threads is not None:
             raise ValueError(
                 "`--threads` must not be given with --scheduler, whose workers have their own."
@@ -123,11 +127,14 @@ def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
         _console.say(json.dumps(as_dict(prepared, tally, seconds, status)))
     elif not options.quiet:
         _console.say(summary(prepared, tally, seconds, status))
+    stale = complaint(prepared)
+    if stale is not None:
+        _console.complain(stale)
     # Unloading what is loaded can take a second, and a step under way longer; outputs appear whole
     # or not at all, and the manifest is closed.
     if status or engine.is_busy:
         _console.leave_at_once(status or _console.FAILED)
-    return _console.FAILED if tally.counts["failed"] else 0
+    return _console.FAILED if tally.counts["failed"] or stale is not None else 0
 
 
 def _check_folders(settings: archive.Settings) -> None:

@@ -36,6 +36,7 @@ def write_atomically(
     *,
     overwrite: bool,
     temporary_folder: str | None = None,
+    link: str | None = None,
 ) -> None:
     """Let `write` fill a temporary file, then give it the name `path` in one step.
 
@@ -46,6 +47,9 @@ def write_atomically(
     before or all of the new content, and the temporary file is removed. A symbolic link at `path`
     is replaced, not followed. Nothing is forced to the disk: after a power cut the newest files
     may be lost.
+
+    `link`, a name in `temporary_folder`, becomes another name of the written file, for the caller
+    to remove; not on other file systems than that of `path` and those without hard links.
 
     Raises
     ------
@@ -59,7 +63,7 @@ def write_atomically(
     mode = _mode_of_existing(path, overwrite=overwrite)
     beside = os.path.dirname(path)
     if temporary_folder is None or not _same_device(temporary_folder, beside):
-        temporary_folder = beside
+        temporary_folder, link = beside, None
     temporary = os.path.join(temporary_folder, temporary_name())
     try:
         # os.open, unlike the tempfile module, gives the permissions that the umask asks for.
@@ -69,11 +73,19 @@ def write_atomically(
         if mode is not None:
             with contextlib.suppress(PermissionError):  # another user's file in a shared folder
                 os.chmod(temporary, mode)
+        if link is not None:
+            with contextlib.suppress(OSError):
+                os.link(temporary, link)
         if overwrite:
             os.replace(temporary, path)
         else:
             _link_or_claim(temporary, path)
-    except OSError as error:
+    except BaseException as error:
+        if link is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(link)
+        if not isinstance(error, OSError):
+            raise
         # The user knows `path`, not our temporary name.
         if error.filename == temporary and error.errno is not None:
             raise type(error)(error.errno, error.strerror, path) from error

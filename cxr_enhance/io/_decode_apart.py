@@ -1,13 +1,14 @@
-"""Frames decoded by processes of their own, for decoders that may take theirs down.
+"""Frames decoded by processes of their own, with limits of time and memory.
 
-gdcm ends the process it runs in, or writes beyond its memory, for many a damaged JPEG: such a file
-must not end a run over a million others. Processes are kept for the next frame, one a thread that
-decodes at the same moment.
+gdcm ends the process it runs in, or writes beyond its memory, for many a damaged JPEG; pydicom
+never returns from some JPEG 2000. Such a file must not end or stop a run over a million others.
+Processes are kept for the next frame, one a thread that decodes at the same moment.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -19,9 +20,17 @@ from typing import IO, Any, cast
 
 import numpy as np
 
+if sys.platform == "linux":
+    import fcntl
+
 _SCRIPT = str(Path(__file__).with_name("_decoder_process.py"))
-_MOST_SECONDS = 60.0
+_TIMEOUT_S = 60.0  # and a microsecond a pixel, for the largest images on the slowest machines
+_MEMORY_BYTES = 1 << 30  # and so many bytes a sample, where the system can limit them
+_BYTES_A_SAMPLE = 64
+_PIPE_BYTES = 1 << 20
+_GRACE_S = 5.0
 _idle: list[_Process] = []
+_alive: set[_Process] = set()
 
 
 def decode_apart(transfer_syntax: str, plugin: str, capsule: bytes, options: dict[str, Any]) -> Any:
@@ -44,7 +53,8 @@ def decode_apart(transfer_syntax: str, plugin: str, capsule: bytes, options: dic
     Raises
     ------
     ValueError
-        If the plugin cannot decode the frame, died over it or took more than a minute.
+        If the plugin cannot decode the frame, died over it or took more than a minute, with
+        large images a little longer.
     MemoryError
         If it wanted more memory than there is.
     """
@@ -52,10 +62,16 @@ def decode_apart(transfer_syntax: str, plugin: str, capsule: bytes, options: dic
         process = _idle.pop()
     except IndexError:
         process = _Process()
+    pixels = options["rows"] * options["columns"]
+    samples = pixels * options["samples_per_pixel"]
+    question = {
+        "transfer_syntax": transfer_syntax,
+        "plugin": plugin,
+        "options": options,
+        "memory": _MEMORY_BYTES + _BYTES_A_SAMPLE * samples + 4 * len(capsule),
+    }
     try:
-        answer, body = process.ask(
-            {"transfer_syntax": transfer_syntax, "plugin": plugin, "options": options}, capsule
-        )
+        answer, body = process.ask(question, capsule, _TIMEOUT_S + pixels / 1e6)
     except BaseException:  # what is left in the pipes belongs to nobody
         process.end()
         raise
@@ -63,6 +79,12 @@ def decode_apart(transfer_syntax: str, plugin: str, capsule: bytes, options: dic
     if "error" not in answer:
         return np.frombuffer(body, answer["dtype"]).reshape(answer["shape"])
     raise (MemoryError if answer["memory"] else ValueError)(answer["error"])
+
+
+def kill_decoders() -> None:
+    """Kill all processes, also those at work: for a process that is about to end at once."""
+    for process in list(_alive):
+        process.kill()
 
 
 class _Process:
@@ -76,35 +98,46 @@ class _Process:
             start_new_session=True,
         )
         self._out_of_time = False
+        self._source = cast("IO[bytes]", self._process.stdout)
+        self._target = cast("IO[bytes]", self._process.stdin)
+        _widen(self._source, self._target)
+        _alive.add(self)
 
-    def ask(self, question: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Send a question and wait for its answer, but not for ever."""
-        source, target = cast("IO[bytes]", self._process.stdout), self._process.stdin
-        timer = threading.Timer(_MOST_SECONDS, self._give_up)
+    def ask(
+        self, question: dict[str, Any], body: bytes, seconds: float
+    ) -> tuple[dict[str, Any], bytearray]:
+        """Send a question and wait for its answer, but no longer than `seconds`."""
+        timer = threading.Timer(seconds, self._give_up)
         timer.daemon = True
         timer.start()
         try:
-            line = json.dumps({**question, "size": len(body)}).encode("ascii") + b"\n"
-            cast("IO[bytes]", target).write(line + body)
-            cast("IO[bytes]", target).flush()
-            answer = json.loads(source.readline())
-            data = source.read(answer["size"])
-            if len(data) < answer["size"]:
+            # The process ends by itself a little later, should nobody be left to kill it.
+            whole = {**question, "size": len(body), "seconds": seconds + _GRACE_S}
+            self._target.write(json.dumps(whole).encode("ascii") + b"\n")
+            self._target.write(body)
+            self._target.flush()
+            answer = json.loads(self._source.readline())
+            data = bytearray(answer["size"])
+            if self._source.readinto(data) < len(data):  # type: ignore[attr-defined]
                 raise EOFError
         except (OSError, EOFError, ValueError):  # its end of a pipe is closed
-            raise self._why() from None
+            raise self._why(seconds) from None
         finally:
             timer.cancel()
         return answer, data
+
+    def kill(self) -> None:
+        """End the process without waiting for its end."""
+        self._process.kill()
 
     def _give_up(self) -> None:
         self._out_of_time = True
         self._process.kill()
 
-    def _why(self) -> ValueError | MemoryError:
+    def _why(self, seconds: float) -> ValueError | MemoryError:
         status = self._process.wait()
         if self._out_of_time:
-            return ValueError(f"took more than {_MOST_SECONDS:g} s")
+            return ValueError(f"took more than {seconds:.0f} s")
         if sys.platform != "win32" and status == -signal.SIGKILL:
             return MemoryError("The decoder was killed, as systems do that run out of memory.")
         return ValueError(f"died over it with status {status}")
@@ -112,12 +145,21 @@ class _Process:
     def end(self) -> None:
         """End the process and close its pipes."""
         self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._target, self._source):
             try:
-                cast("IO[bytes]", pipe).close()
+                pipe.close()
             except OSError:  # something was still to be flushed
                 continue
         self._process.wait()
+        _alive.discard(self)
+
+
+def _widen(*pipes: IO[bytes]) -> None:
+    """Let pipes hold more at once, where the system can: frames pass in fewer turns."""
+    if sys.platform == "linux":
+        for pipe in pipes:
+            with contextlib.suppress(OSError):  # a system that allows each user less
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 @atexit.register
@@ -131,7 +173,8 @@ if hasattr(os, "register_at_fork"):
     _strangers: list[_Process] = []
 
     def _leave_to_parent() -> None:
-        _strangers.extend(_idle)
+        _strangers.extend(_alive)
         _idle.clear()
+        _alive.clear()
 
     os.register_at_fork(after_in_child=_leave_to_parent)

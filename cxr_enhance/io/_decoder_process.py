@@ -1,14 +1,20 @@
 """Decodes frames in a process of its own; run as a script by `_decode_apart`, never imported.
 
 Knows nothing of this package, so that it starts soon: a question is a line of JSON and a
-compressed frame, an answer a line of JSON and the pixels. Ends when nobody asks any more.
+compressed frame, an answer a line of JSON and the pixels. Ends when nobody asks any more, and when
+a frame takes longer than its question allows.
 """
 
+import contextlib
+import faulthandler
 import importlib
 import json
 import os
 import sys
 from typing import Any, BinaryIO
+
+if sys.platform != "win32":
+    import resource
 
 
 def serve(source: BinaryIO, target: BinaryIO) -> None:
@@ -17,6 +23,9 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
     while line := source.readline():
         question = json.loads(line)
         capsule = source.read(question["size"])
+        # Also ends what holds the interpreter's lock.
+        faulthandler.dump_traceback_later(question["seconds"], exit=True)
+        limit_memory(question["memory"])
         try:
             decoder = pixels.get_decoder(question["transfer_syntax"])
             image, _ = decoder.as_array(
@@ -29,8 +38,21 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
         else:
             body = image.tobytes()
             answer = {"size": len(body), "dtype": image.dtype.str, "shape": image.shape}
-        target.write(json.dumps(answer).encode("ascii") + b"\n" + body)
+        faulthandler.cancel_dump_traceback_later()
+        target.write(json.dumps(answer).encode("ascii") + b"\n")
+        target.write(body)
         target.flush()
+
+
+def limit_memory(more: int) -> None:
+    """Let this process take `more` bytes than it has, where the system can tell and limit them."""
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError, ValueError):  # such as a lower limit set by somebody else
+        with open("/proc/self/statm", encoding="ascii") as file:
+            pages = int(file.read().split()[0])
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + more, most))
 
 
 if __name__ == "__main__":

@@ -29,11 +29,12 @@ EXPLICIT_LITTLE, DEFLATED = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"
 
 # Window center, width and function, rescale intercept and slope.
 _LIFTED = frozenset((0x00281050, 0x00281051, 0x00281056, 0x00281052, 0x00281053))
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_UNDEFINED = 0xFFFFFFFF
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+UNDEFINED = 0xFFFFFFFF
 _LONG_VRS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN",
                        b"UR", b"UT", b"UV"))  # fmt: skip
 _MOST_ELEMENTS = 500_000  # about a second of work; real headers have hundreds
+_TOO_MANY = f"{RULE}; got a DICOM file of more than {_MOST_ELEMENTS} elements."
 _DEEPEST = 100
 _MOST_INFLATED = 1 << 29
 
@@ -76,7 +77,7 @@ class Elements:
     notes: list[str] = field(default_factory=list)
 
 
-class _Cut(Exception):  # noqa: N818 - never seen outside this module
+class Cut(Exception):  # noqa: N818 - never seen by callers of this package
     """The file ends before the element does."""
 
 
@@ -88,29 +89,36 @@ def read_elements(data: bytes | mmap, frame: int = 0) -> Elements:
     ValueError
         If the structure is damaged, cut short before the pixel data, or absurdly deep or long.
     """
+    try:
+        walk, start = begin_walk(data)
+        walk.run(start, frame)
+    except Cut as error:
+        raise ValueError(f"{RULE}; got a DICOM file cut short or damaged: {error}.") from None
+    return walk.elements
+
+
+def begin_walk(data: bytes | mmap) -> tuple[Walk, int]:
+    """Read what precedes the data set; return a walk over it and where it begins."""
     view = memoryview(data)
     start = 132 if data[128:132] == b"DICM" else 0
     elements = Elements()
-    try:
-        start = _read_meta(view, start, elements)
-        view, start, explicit = _data_set(view, start, elements)
-        _Walk(view, elements, explicit).run(start, frame)
-    except _Cut as error:
-        raise ValueError(f"{RULE}; got a DICOM file cut short or damaged: {error}.") from None
-    return elements
+    start = _read_meta(view, start, elements)
+    view, start, explicit = _data_set(view, start, elements)
+    return Walk(view, elements, explicit), start
 
 
 def _read_meta(view: memoryview, position: int, elements: Elements) -> int:
     """Read group 0002, always explicit little-endian, and return where it ends."""
-    while bytes(view[position : position + 2]) == b"\2\0":
-        tag, vr, length, value = _header(view, position, "<", explicit=True)
+    for _ in range(_MOST_ELEMENTS):
+        if bytes(view[position : position + 2]) != b"\2\0":
+            return position
+        tag, _, length, value = _header(view, position, "<", explicit=True)
         position = value + length
-        if length == _UNDEFINED or position > len(view):
-            raise _Cut(_beyond(tag, length, view))
+        if length == UNDEFINED or position > len(view):
+            raise Cut(_beyond(tag, length, view))
         if tag == TRANSFER_SYNTAX:
             elements.transfer_syntax = bytes(view[value:position]).decode("latin-1").strip(" \0")
-        del vr
-    return position
+    raise ValueError(_TOO_MANY)
 
 
 def _data_set(view: memoryview, start: int, elements: Elements) -> tuple[memoryview, int, bool]:
@@ -121,7 +129,7 @@ def _data_set(view: memoryview, start: int, elements: Elements) -> tuple[memoryv
         try:
             inflated = inflater.decompress(view[start:], _MOST_INFLATED)
         except zlib.error as error:
-            raise _Cut(f"its deflated part cannot be inflated ({error})") from None
+            raise Cut(f"its deflated part cannot be inflated ({error})") from None
         if inflater.unconsumed_tail:
             raise ValueError(f"{RULE}; got a DICOM file that inflates to more than 512 MiB.")
         return memoryview(inflated), 0, True
@@ -136,7 +144,7 @@ def _data_set(view: memoryview, start: int, elements: Elements) -> tuple[memoryv
     return view, start, syntax != IMPLICIT_LITTLE
 
 
-class _Walk:
+class Walk:
     """One pass over a data set; counts its steps, so that no file can hold it for long."""
 
     def __init__(self, view: memoryview, elements: Elements, explicit: bool) -> None:
@@ -151,10 +159,10 @@ class _Walk:
             if tag == PIXEL_DATA:
                 self.take_pixels(vr, length, value)
                 return
-            undefined = length == _UNDEFINED
+            undefined = length == UNDEFINED
             position = self.skip_items(value) if undefined else value + length
             if position > len(view):
-                raise _Cut(_beyond(tag, length, view))
+                raise Cut(_beyond(tag, length, view))
             if tag in (MODALITY_LUT, VOI_LUT):
                 self.take_table(tag, view[value:position])
             elif tag == SHARED_GROUPS:
@@ -165,14 +173,15 @@ class _Walk:
                 elements.found[tag] = Element(vr, view[value:position])
 
     def header(self, position: int) -> tuple[int, str, int, int]:
+        """Tag, VR, length and place of the value of the element at `position`."""
         self.steps += 1
         if self.steps > _MOST_ELEMENTS:
-            raise ValueError(f"{RULE}; got a DICOM file of more than {_MOST_ELEMENTS} elements.")
+            raise ValueError(_TOO_MANY)
         return _header(self.view, position, self.elements.order, self.explicit)
 
     def take_pixels(self, vr: str, length: int, value: int) -> None:
         elements, view = self.elements, self.view
-        elements.is_encapsulated = length == _UNDEFINED
+        elements.is_encapsulated = length == UNDEFINED
         if not elements.is_encapsulated and value + length > len(view):
             elements.notes.append(
                 f"pixel data declared with {length} bytes, {len(view) - value} are there"
@@ -209,30 +218,30 @@ class _Walk:
                 )
             tag, _, length, value = self.header(position)
             position = value
-            if tag == (_SEQUENCE_END if in_sequence[-1] else _ITEM_END):
+            if tag == (SEQUENCE_END if in_sequence[-1] else ITEM_END):
                 in_sequence.pop()
-            elif in_sequence[-1] and tag != _ITEM:
-                raise _Cut(f"a sequence holds {_named(tag)} where an item must be")
-            elif length == _UNDEFINED:
+            elif in_sequence[-1] and tag != ITEM:
+                raise Cut(f"a sequence holds {_named(tag)} where an item must be")
+            elif length == UNDEFINED:
                 in_sequence.append(not in_sequence[-1])
             else:
                 position += length
                 if position > len(self.view):
-                    raise _Cut(_beyond(tag, length, self.view))
+                    raise Cut(_beyond(tag, length, self.view))
         return position
 
     def item(self, sequence: memoryview, index: int = 0) -> dict[int, Element] | None:
         """Open one item of a sequence; None where it has none such."""
-        inner = _Walk(sequence, self.elements, self.explicit)
+        inner = Walk(sequence, self.elements, self.explicit)
         inner.steps = self.steps
         found, position = None, 0
         for _ in range(index + 1):
             if position + 8 > len(sequence):
                 return None
             tag, _, length, value = inner.header(position)
-            if tag != _ITEM:
+            if tag != ITEM:
                 return None
-            undefined = length == _UNDEFINED
+            undefined = length == UNDEFINED
             position = inner.skip_items(value, within_item=True) if undefined else value + length
             found = sequence[value:position]
         inner.view = found if found is not None else sequence[:0]
@@ -245,11 +254,11 @@ class _Walk:
         item, position = {}, 0
         while position < len(self.view):
             tag, vr, length, value = self.header(position)
-            if tag in (_ITEM_END, _SEQUENCE_END):
+            if tag in (ITEM_END, SEQUENCE_END):
                 break
-            position = self.skip_items(value) if length == _UNDEFINED else value + length
+            position = self.skip_items(value) if length == UNDEFINED else value + length
             if position > len(self.view):
-                raise _Cut(_beyond(tag, length, self.view))
+                raise Cut(_beyond(tag, length, self.view))
             item[tag] = Element(vr, self.view[value:position])
         return item
 
@@ -261,9 +270,9 @@ def fragments_of(pixels: memoryview) -> list[memoryview]:
         group, element, length = struct.unpack_from("<HHI", pixels, position)
         position += 8
         tag = group << 16 | element
-        if tag == _SEQUENCE_END:
+        if tag == SEQUENCE_END:
             break
-        if tag != _ITEM:
+        if tag != ITEM:
             raise ValueError(
                 f"{RULE}; got a DICOM file whose pixel data hold {_named(tag)} where a fragment "
                 "must be."
@@ -285,7 +294,7 @@ def _header(
 ) -> tuple[int, str, int, int]:
     """Tag, VR, length and place of the value of the element at `position`."""
     if position + 8 > len(view):
-        raise _Cut(f"it ends after {len(view)} bytes, within an element")
+        raise Cut(f"it ends after {len(view)} bytes, within an element")
     group, element = struct.unpack_from(order + "HH", view, position)
     vr = bytes(view[position + 4 : position + 6])
     # Some writers drop into implicit VR in the midst of an explicit file; items never have a VR.
@@ -294,7 +303,7 @@ def _header(
         return group << 16 | element, "", length, position + 8
     if vr in _LONG_VRS:
         if position + 12 > len(view):
-            raise _Cut(f"it ends after {len(view)} bytes, within an element")
+            raise Cut(f"it ends after {len(view)} bytes, within an element")
         (length,) = struct.unpack_from(order + "I", view, position + 8)
         return group << 16 | element, vr.decode(), length, position + 12
     (length,) = struct.unpack_from(order + "H", view, position + 6)
@@ -310,5 +319,5 @@ def _named(tag: int) -> str:
 
 
 def _beyond(tag: int, length: int, view: memoryview) -> str:
-    said = "an undefined length" if length == _UNDEFINED else f"{length} bytes"
+    said = "an undefined length" if length == UNDEFINED else f"{length} bytes"
     return f"element {_named(tag)} declares {said}, the file has {len(view)}"

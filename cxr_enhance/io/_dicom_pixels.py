@@ -10,8 +10,9 @@ import numpy as np
 from cxr_enhance.io._decode_apart import decode_apart
 from cxr_enhance.io._dicom_elements import EXTENDED_OFFSETS, fragments_of
 from cxr_enhance.io._dicom_header import is_big_endian
-from cxr_enhance.io._headers import Size, jpeg_size
-from cxr_enhance.io._pydicom import cure_for, decoder_for, load_pydicom, may_end_its_process
+from cxr_enhance.io._headers import Size, jpeg_frame, jpeg_size
+from cxr_enhance.io._jpeg_2000 import stream_size
+from cxr_enhance.io._pydicom import RLE, cure_for, decoder_for, is_bounded, load_pydicom
 from cxr_enhance.io._signatures import RULE
 
 if TYPE_CHECKING:
@@ -127,21 +128,44 @@ def _frame_starts(elements: Elements, offsets: memoryview) -> tuple[int, ...]:
 
 def _check_codec_size(data: bytes, header: DicomHeader) -> None:
     """Refuse a compressed frame that unpacks to another size than the header says: a bomb."""
-    size = jpeg_size(data) if data[:2] == b"\xff\xd8" else _jpeg_2000_size(data)
+    if header.transfer_syntax == RLE:
+        _check_rle_length(data, header)
+        return
+    size, channels = _codec_size(data)
     if size is not None and size != (header.width, header.height):
         raise ValueError(
             f"{RULE}; got a DICOM image of {header.width} x {header.height} pixels whose "
             f"compressed data hold {size.width} x {size.height}."
         )
+    if channels is not None and channels != header.samples:
+        raise ValueError(
+            f"{RULE}; got a DICOM image of {header.samples} channels whose compressed data hold "
+            f"{channels}."
+        )
 
 
-def _jpeg_2000_size(data: bytes) -> Size | None:
-    """Width and height of a JPEG 2000 code stream, also within a JP2 file."""
-    start = data.find(b"\xff\x4f\xff\x51", 0, 4096)
-    if start < 0 or start + 24 > len(data):
-        return None
-    right, bottom, left, top = struct.unpack_from(">IIII", data, start + 8)
-    return Size(right - left, bottom - top)
+def _check_rle_length(data: bytes, header: DicomHeader) -> None:
+    """Refuse more than the least thrifty encoder writes, two bytes for each and some padding."""
+    size = header.height * header.width * header.samples * header.bits_allocated // 8
+    if len(data) > 2 * size + 4096:
+        raise ValueError(
+            f"{RULE}; got a DICOM image of {size} bytes in {len(data)} bytes of RLE, more than "
+            "any encoder writes."
+        )
+
+
+def _codec_size(data: bytes) -> tuple[Size | None, int | None]:
+    """Size and channels that a compressed frame declares; None where it tells none."""
+    if data[:2] == b"\xff\xd8":
+        place = jpeg_frame(data)
+        return jpeg_size(data), None if place is None else data[place + 9]
+    try:
+        stream = stream_size(data)
+    except ValueError as error:
+        raise ValueError(f"{RULE}; got a DICOM file whose pixels are {error}.") from None
+    if stream is None:
+        return None, None
+    return Size(stream.width, stream.height), stream.components
 
 
 def _decoded(data: bytes, header: DicomHeader) -> Image:
@@ -169,10 +193,10 @@ def _decoded(data: bytes, header: DicomHeader) -> Image:
     reasons: list[str] = []
     for plugin in plugins:
         try:
-            if may_end_its_process(plugin, header.transfer_syntax):
-                image = decode_apart(header.transfer_syntax, plugin, capsule, options)
-            else:
+            if is_bounded(plugin, header.transfer_syntax):
                 image, _ = decoder.as_array(capsule, index=0, decoding_plugin=plugin, **options)
+            else:
+                image = decode_apart(header.transfer_syntax, plugin, capsule, options)
         except (MemoryError, KeyboardInterrupt, SystemExit):
             raise
         # Decoders raise whatever they like on damaged data; those in Rust no mere Exception.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,9 @@ _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 256, 257, 258,
 _TIFF_TAGS = frozenset((_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT))
 _JPEG_SIZE_MARKERS = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
+_MOST_MARKERS = 100_000  # before the frame header; a profile in pieces has hundreds
+_START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10, the thriftiest 60
 _PNG_GRAY_TYPES = (0, 4)  # gray, gray with alpha
 
 
@@ -63,17 +67,22 @@ def jpeg_size(data: bytes | mmap) -> Size | None:
 def jpeg_frame(data: bytes | mmap) -> int | None:
     """Where the frame header of a JPEG begins; all of it lies within `data`."""
     position = 2
-    while position + 10 <= len(data):
-        if data[position] != 0xFF:
+    for _ in range(_MOST_MARKERS):
+        found = _JPEG_MARKER.search(data, position)  # what stands between, decoders step over
+        if found is None or found.start() + 10 > len(data):
             return None
-        marker = data[position + 1]
+        position, marker = found.start(), data[found.start() + 1]
         if marker in _JPEG_SIZE_MARKERS:
             return position
-        if marker == 0xFF or marker in _JPEG_BARE_MARKERS:
-            position += 1 if marker == 0xFF else 2
-        else:
-            position += 2 + struct.unpack_from(">H", data, position + 2)[0]
+        position += 2
+        if marker not in _JPEG_BARE_MARKERS:
+            position += max(struct.unpack_from(">H", data, position)[0], 2)
     return None
+
+
+def jpeg_has_too_many_scans(data: bytes) -> bool:
+    """Tell whether a JPEG has more scans than any encoder writes: each goes over all pixels."""
+    return data.count(_START_OF_SCAN) > _MOST_SCANS
 
 
 def _webp_size(data: bytes | mmap) -> Size | None:

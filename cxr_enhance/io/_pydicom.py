@@ -15,6 +15,7 @@ INSTALL = 'pip install "cxr-enhance[cli]"'
 INSTALL_GPL = 'pip install "cxr-enhance[dicom-gpl]"'
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+RLE = "1.2.840.10008.1.2.5"
 _FULL_JPEG = (  # the kinds of JPEG of which gdcm reads most and pylibjpeg-libjpeg all
     "1.2.840.10008.1.2.4.50",
     _JPEG_EXTENDED,
@@ -28,7 +29,7 @@ _KINDS = {  # one of each family; its others are decoded by the same plugins
     "JPEG-LS": "1.2.840.10008.1.2.4.80",
     "JPEG 2000": "1.2.840.10008.1.2.4.90",
     "HTJ2K": "1.2.840.10008.1.2.4.201",
-    "RLE": "1.2.840.10008.1.2.5",
+    "RLE": RLE,
 }
 # Fastest first: JPEG-LS 4 times faster than with gdcm, RLE 10 times faster than with pydicom.
 _ORDER = ("pyjpegls", "pylibjpeg", "gdcm", "pillow", "pydicom")
@@ -104,9 +105,15 @@ def decoders_here() -> dict[str, list[str]]:
     return found
 
 
-def may_end_its_process(plugin: str, transfer_syntax: str) -> bool:
-    """Tell whether a plugin is known to crash on damaged frames; see `_decode_apart`."""
-    return plugin == "gdcm" or (plugin == "pylibjpeg" and transfer_syntax in _FULL_JPEG)
+def is_bounded(plugin: str, transfer_syntax: str) -> bool:
+    """Tell whether a plugin takes time and memory for the pixels alone, whatever a frame holds.
+
+    All others work in a process of their own; see `_decode_apart`. These must have had their
+    frame's size checked before.
+    """
+    if transfer_syntax in _JPEG_LS:
+        return plugin == "pyjpegls"
+    return transfer_syntax == RLE and plugin in ("pylibjpeg", "pydicom")
 
 
 @contextlib.contextmanager

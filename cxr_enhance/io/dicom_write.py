@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxr_enhance._version import __version__
+from cxr_enhance.io._dicom_extent import check_extent
 from cxr_enhance.io._pydicom import load_pydicom, quiet_pydicom
 from cxr_enhance.io._signatures import HEAD_BYTES, RULE, image_format
 
@@ -71,10 +72,13 @@ def derived_dicom(image: Image, source: bytes, *, description: str, strip_identi
     Raises
     ------
     ValueError
-        If the header of `source` is one that pydicom cannot write again.
+        If the header of `source` is one that pydicom cannot write again, or holds more elements
+        or levels than any real one.
     ImportError
         If pydicom is not installed.
     """
+    if image_format(source[:HEAD_BYTES]) == "DICOM":
+        check_extent(source)
     with quiet_pydicom():
         try:
             return _derived(image, source, description, strip_identity)

@@ -190,11 +190,23 @@ def _decode_with_opencv(data: bytes, name: str) -> Image:
             f"{_RULE}; got a {name} that OpenCV cannot decode: {error.err}."
         ) from error
     if image is None:
-        raise ValueError(
-            f"{_RULE}; got a {name} of {len(data)} bytes that is cut short, damaged, or of a kind "
-            "that OpenCV does not decode."
-        )
+        raise _undecodable(data, name)
     return image  # type: ignore[no-any-return]
+
+
+def _undecodable(data: bytes, name: str) -> ValueError:
+    return ValueError(
+        f"{_RULE}; got a {name} of {len(data)} bytes that is cut short, damaged, or of a kind "
+        "that OpenCV does not decode."
+    )
+
+
+def _decode_jpeg(data: bytes, name: str) -> Image:
+    if _headers.jpeg_frame(data) is None:  # else its size would go unchecked
+        raise _undecodable(data, name)
+    if _headers.jpeg_has_too_many_scans(data):
+        raise ValueError(f"{_RULE}; got a JPEG of more scans than any encoder writes.")
+    return _decode_with_opencv(data, name)
 
 
 def _decode_png(data: bytes, name: str) -> Image:
@@ -232,7 +244,7 @@ def _decode_tiff(data: bytes, name: str) -> Image:
 
 
 _DECODERS: dict[str, Callable[[bytes, str], Image]] = {
-    "JPEG": _decode_with_opencv,
+    "JPEG": _decode_jpeg,
     "PNG": _decode_png,
     "TIFF": _decode_tiff,
     "WebP": _decode_with_opencv,

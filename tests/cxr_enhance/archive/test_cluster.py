@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
 
+from cxr_enhance import EnhanceParams
+from cxr_enhance.archive import cluster
+from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.outcome import Outcome
+from cxr_enhance.archive.task import Item
 from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, outputs_in, rows_of
 
 pytest.importorskip("cv2")
@@ -53,6 +60,16 @@ def test_a_local_cluster_gives_the_local_engines_bytes_and_rows(run, start, tmp_
     key = [sorted((row["input"], row["status"], row["error"]) for row in rows_of(tmp_path / name))
            for name in ("local", "dask")]  # fmt: skip
     assert key[0] == key[1]
+
+
+def test_a_cluster_beside_another_says_nothing_of_it(start, tmp_path):
+    folder = make_archive(tmp_path / "in", 2)
+    with socket.socket() as taken:  # Dask's usual port
+        with contextlib.suppress(OSError):
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        running = start("run", folder, "--out", tmp_path / "out", "--engine", "dask", "--quiet")
+        assert finished(running) == (0, "", "")
 
 
 def test_a_scheduler_elsewhere_is_used(start, tmp_path):
@@ -115,6 +132,77 @@ def test_a_worker_killed_in_mid_run_loses_nothing(run, start, tmp_path):
     assert said.startswith("60 enhanced in")
     assert contents(out) == contents(tmp_path / "local")
     assert {row["status"] for row in rows_of(out)} == {"written"}
+
+
+class LostOnce:
+    """A task whose result is lost with its worker, and there once Dask has done it again."""
+
+    def __init__(self, outcome):
+        self.outcome, self.status = outcome, "lost"
+
+    def result(self):
+        assert self.status == "finished"
+        return self.outcome
+
+
+class Completed(list):
+    """As Dask's `as_completed`: one that is put in again comes when it is done."""
+
+    def __init__(self, loop):
+        self.seen = set()
+
+    def add(self, future):
+        future.status = "finished" if future in self.seen else "lost"
+        self.seen.add(future)
+        self.append(future)
+
+    def __next__(self):
+        return self.pop(0)
+
+    def is_empty(self):
+        return True
+
+
+class Client:
+    loop = None
+
+    def nthreads(self):
+        return {"worker": 1}
+
+    def submit(self, _, number, item, *__, **___):
+        return LostOnce(Outcome(item.source, item.target, "written"))
+
+
+def test_a_result_lost_with_its_worker_is_waited_for(monkeypatch):
+    engine = cluster.DaskEngine(None, 1)
+    monkeypatch.setattr(engine._distributed, "as_completed", Completed)
+    items = [Item(f"{n}.png", f"{n}.out", named=True, replace=False) for n in range(3)]
+    work = engine._run(Client(), iter(items), None, None, lambda outcome: outcome, {})
+    assert [(done.source, done.status) for done in work] == [
+        ("0.png", "written"), ("1.png", "written"), ("2.png", "written"),
+    ]  # fmt: skip
+
+
+def test_a_worker_that_dies_while_it_leaves_its_outcome_leaves_the_mark_whole(
+    tmp_path, monkeypatch
+):
+    source = make_archive(tmp_path / "in", 1) / "p0" / "0000.png"
+    target = tmp_path / "out.png"
+    item = Item(str(source), str(target), named=True, replace=False)
+
+    def dies(_, file):
+        file.write('{"half')
+        file.flush()
+        raise KeyboardInterrupt
+
+    job = Job(params=EnhanceParams())
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster.json, "dump", dies)
+        with pytest.raises(KeyboardInterrupt):
+            cluster._process_on_worker(0, item, job, str(tmp_path))
+    assert target.exists()
+    assert cluster._process_on_worker(0, item, job, str(tmp_path)).status == "written"
+    assert cluster._process_on_worker(0, item, job, str(tmp_path)).status == "written"
 
 
 def test_a_file_that_kills_its_worker_is_quarantined_and_the_rest_is_done(start, tmp_path):

@@ -150,6 +150,75 @@ def test_something_else_than_a_manifest_is_left_alone(tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "dear diary\n"
 
 
+NOT_OURS = {
+    "json": b'{"important":"the only copy of my settings"}',
+    "json-of-our-columns": b'{"input":"a.png","output":"b.png","status":"written"}',
+    "compact-json": b'{"input":"a.png"}',
+    "json-lines": b'{"status":"fine","name":"x"}\n{"status":"bad","name":"y"}\n',
+    "pretty-json": b'{\n  "status": "written"\n}\n',
+    "list": b"a.png",
+    "lists": b"a.png\nb.png\n",
+    "binary": bytes(range(256)) * 40,
+    "zeros": bytes(1000),
+    "long-line": b'{"input":"' + b"a" * 2_000_000,
+    "run": b'{"status":"run"}',
+    "status-first": b'{"status":"run","owner":"me","text":"...',
+}
+
+
+@pytest.mark.parametrize("name", NOT_OURS)
+def test_a_file_of_any_other_kind_is_refused_unchanged(tmp_path, name):
+    path = tmp_path / "mine"
+    path.write_bytes(NOT_OURS[name])
+    with pytest.raises(ValueError, match="must name a new file or a manifest of an earlier run"):
+        ManifestWriter(str(path), JOB)
+    assert path.read_bytes() == NOT_OURS[name]
+
+
+@pytest.mark.parametrize("first", ["options", "file"])
+def test_a_manifest_cut_in_its_first_row_is_used_on(tmp_path, first):
+    path = tmp_path / "m.jsonl"
+    with ManifestWriter(str(path), JOB) as writer:
+        if first == "options":
+            writer.add_options(JOB)
+        else:
+            writer.add(outcome('q",\n.png'))
+    row = path.read_bytes()
+    for cut in range(len(row)):
+        path.write_bytes(row[:cut])
+        write_many(str(path), 0, 1)
+        assert [row["input"] for row in read_rows(str(path)) if "input" in row][-1] == "0.png"
+        assert len(list(read_rows(str(path)))) == (2 if cut == len(row) else 1)
+
+
+def test_what_is_no_row_at_the_end_of_a_manifest_stays(tmp_path):
+    path = tmp_path / "m.jsonl"
+    write_many(str(path), 0, 1)
+    before = path.read_bytes() + b"dear diary"
+    path.write_bytes(before)
+    write_many(str(path), 1, 1)
+    assert path.read_bytes().startswith(before + b"\n")
+    assert [row["input"] for row in read_rows(str(path))] == ["0.png", "1.png"]
+
+
+def test_a_link_to_a_manifest_is_followed_and_one_to_nowhere_refused(tmp_path):
+    write_many(str(tmp_path / "m.jsonl"), 0, 1)
+    (tmp_path / "link").symlink_to("m.jsonl")
+    write_many(str(tmp_path / "link"), 1, 1)
+    assert len(list(read_rows(str(tmp_path / "m.jsonl")))) == 2
+    (tmp_path / "nowhere").symlink_to("gone")
+    (tmp_path / "folder").mkdir()
+    for name in ("nowhere", "folder"):
+        with pytest.raises(ValueError, match="`--manifest` must name a file; got"):
+            ManifestWriter(str(tmp_path / name), JOB)
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_folder_named_like_a_shards_manifest_is_none(tmp_path):
+    (tmp_path / "m-1-of-2.jsonl").mkdir()
+    assert manifest_family(str(tmp_path / "m.jsonl")) == []
+
+
 def test_each_shard_has_its_own_and_all_are_read(tmp_path):
     base = str(tmp_path / "m.jsonl")
     paths = [manifest_path(base, shard) for shard in (None, Shard(1, 2), Shard(2, 2))]
@@ -169,6 +238,7 @@ def test_a_summary_counts_each_file_by_its_last_row(tmp_path):
         writer.add(outcome("b.png", "failed", reason="got 9 bytes. File: 'b.png'."))
         writer.add(outcome("c.png", "failed", reason="got 8 bytes"))
         writer.add(outcome("a.png", input_size=10, output_size=4, seconds=1.5))
+        writer.add(outcome("a.png", "exists"))  # of a run at the same time
     found = summarise([path])
     assert found["files"] == {"written": 1, "failed": 2}
     assert sum(found["errors"].values()) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
@@ -195,14 +196,20 @@ def test_lists_of_files_are_read_and_their_tree_kept(run, archive, tmp_path, kin
     ("options", "sentence"),
     [
         ([], "`INPUT` or `--from` must be given"),
-        (["x", "--column", "a"], "`--column` must be given with --from"),
-        (["x", "--scheduler", "tcp://a:1"], "`--scheduler` must be given with --engine dask"),
+        (["x", "--column", "a"], "`--column` is only allowed with --from"),
+        (["x", "--scheduler", "tcp://a:1"], "`--scheduler` is only allowed with --engine dask"),
         (["x", "--shard", "0/3"], "`--shard` must be I/N with 1 <= I <= N; got '0/3'"),
         (["x", "--long-side", "5", "--size", "5", "5"], "`--long-side` must not be given with --s"),
         (["x", "--long-side", "0"], "`--long-side` must be from 1 to 65535; got 0"),
-        (["x", "--resize-first"], "`--resize-first` must be given with --long-side or --size"),
-        (["x", "--strip-identity"], "`--strip-identity` must be given with --format dicom only"),
-        (["x", "--quality", "90"], "`--quality` must be given with --format jpeg only"),
+        (["x", "--resize-first"], "`--resize-first` is only allowed with --long-side or --size"),
+        (
+            ["x", "--strip-identity"],
+            "`--strip-identity` is only allowed with --format dicom; got --format png",
+        ),
+        (
+            ["x", "--quality", "90"],
+            "`--quality` is only allowed with --format jpeg; got --format png",
+        ),
         (["x", "--max-pixels", "0"], "`max_pixels` must be at least 1; got 0"),
         (
             ["x", "--manifest", "."],
@@ -210,7 +217,10 @@ def test_lists_of_files_are_read_and_their_tree_kept(run, archive, tmp_path, kin
         ),
         (["x", "--manifest", "no/m"], "`--manifest` must name a file in a folder that exists; got"),
         (["x", "--frame", "-1"], "`frame` must be at least 0; got -1"),
-        (["x", "--preset", "mimic-cxr-jpg", "--clip-limit", "1"], "`--preset mimic-cxr-jpg` must"),
+        (
+            ["x", "--preset", "mimic-cxr-jpg", "--clip-limit", "1"],
+            "`--preset mimic-cxr-jpg` is only allowed without",
+        ),
         (["--from", "empty.txt"], "`--from` must name a list of at least one file"),
         (["--from", "nul.txt"], "`--from` must name a list of one file a line; got 'nul.txt' with"),
         (["--from", "two.csv"], "`--column` must name the column of 'two.csv' that holds the f"),
@@ -234,6 +244,106 @@ def test_a_manifest_that_is_another_file_is_a_sentence(run, archive, tmp_path):
     assert status == 1
     assert "`--manifest` must name a new file or a manifest" in err
     assert (tmp_path / "diary.txt").read_text() == "dear diary\n"
+
+
+@pytest.mark.parametrize("name", ["in/empty.png", "in/p0/0000.png", "in/plain"])
+def test_a_manifest_that_is_an_input_stays_as_it_is(run, archive, tmp_path, name):
+    (archive / "empty.png").touch()
+    (archive / "plain").touch()
+    before = (tmp_path / name).read_bytes()
+    (tmp_path / "link").symlink_to(name)
+    for path in (tmp_path / name, tmp_path / "link"):
+        status, _, err = run(archive, tmp_path / name, "--out", tmp_path / "o", "--manifest", path)
+        assert status == 1
+        assert err.startswith("Error: `--manifest` must not be an input; got")
+        assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_manifest_that_is_an_output_is_a_sentence(run, archive, tmp_path):
+    (tmp_path / "o" / "p0").mkdir(parents=True)
+    manifest = tmp_path / "o" / "p0" / "0000.png"
+    status, _, err = run(archive, "--out", tmp_path / "o", "--manifest", manifest)
+    assert (status, err) == (
+        1,
+        f"Error: `--manifest` must not be an output; got {str(manifest)!r}.\n",
+    )
+    assert not manifest.exists()
+
+
+def test_a_manifest_may_lie_in_the_folder_that_is_read(run, archive, tmp_path):
+    for _ in range(2):
+        report = run(archive, "--out", tmp_path / "o", "--manifest", archive / "rows.jsonl")[1]
+    assert (report["exists"], report["skipped"]) == (4, 1)
+
+
+def append_row(out, **changes):
+    """Append a row like the last one of a manifest."""
+    rows = (out / "manifest.jsonl").read_text().splitlines()
+    row = {**json.loads(rows[-1]), **changes}
+    with open(out / "manifest.jsonl", "a") as file:
+        file.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
+def change(path, seed=99):
+    """Make another image of an input, of another time."""
+    new = synthetic_radiograph(60, 50, seed=seed)
+    cxe.write_image(path, new)
+    return cxe.enhance(new)
+
+
+def test_a_row_of_a_run_that_found_the_output_hides_no_change(run, archive, tmp_path):
+    """As two runs at once leave it, the later one having looked at the input as it now is."""
+    run(archive / "p0/0000.png", "--out", tmp_path / "out")
+    enhanced = change(archive / "p0/0000.png")
+    status = (archive / "p0/0000.png").stat()
+    append_row(
+        tmp_path / "out", status="exists", output_size=None, input_size=status.st_size,
+        input_mtime_ns=status.st_mtime_ns,
+    )  # fmt: skip
+    report = run(archive / "p0/0000.png", "--out", tmp_path / "out")[1]
+    assert (report["written"], report["changed"]) == (1, 1)
+    assert_same_image(cxe.read_image(tmp_path / "out/0000.png"), enhanced)
+
+
+def test_an_input_that_failed_in_between_is_done_again_when_mended(run, archive, tmp_path):
+    source, out = archive / "p0/0000.png", tmp_path / "out"
+    run(source, "--out", out)
+    source.write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert run(source, "--out", out)[1]["failed"] == 1
+    enhanced = change(source)
+    assert run(source, "--out", out)[1]["written"] == 1
+    assert_same_image(cxe.read_image(out / "0000.png"), enhanced)
+
+
+def test_outputs_that_no_run_recorded_are_named_and_those_out_of_date_fail(
+    run, archive, tmp_path, capfd
+):
+    source, out = archive / "p0/0000.png", tmp_path / "out"
+    out.mkdir()
+    (out / "0000.png").write_bytes(b"precious")
+    for _ in range(2):
+        status, report, err = run(source, "--out", out)
+        assert (status, err) == (0, "")
+        assert report["unrecorded_outputs"] == 1
+        assert report["unrecorded_outputs_of_changed_inputs"] == 0
+    main(["run", str(source), "--out", str(out)])
+    assert "1 outputs exist that no earlier run recorded" in capfd.readouterr().out
+    enhanced = change(source)
+    for _ in range(2):
+        status, report, err = run(source, "--out", out)
+        assert (status, report["unrecorded_outputs_of_changed_inputs"]) == (1, 1)
+        assert err.startswith("1 outputs are not up to date: their inputs have changed")
+        assert (out / "0000.png").read_bytes() == b"precious"
+    assert run(source, "--out", out, "--overwrite")[0] == 0
+    assert_same_image(cxe.read_image(out / "0000.png"), enhanced)
+    assert run(source, "--out", out)[1]["unrecorded_outputs"] == 0
+
+
+def test_inputs_dated_before_1970_are_not_done_again(run, archive, tmp_path):
+    os.utime(archive / "p0/0000.png", ns=(-(10**18), -(10**18)))
+    run(archive, "--out", tmp_path / "out")
+    report = run(archive, "--out", tmp_path / "out")[1]
+    assert (report["written"], report["changed"], report["exists"]) == (0, 0, 4)
 
 
 def test_an_input_that_is_not_there_makes_no_folder(run, tmp_path):

@@ -46,6 +46,17 @@ def test_runs_again_over_its_own_files_with_the_same_result(cli, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_somebody_changed_since_stays(cli, tmp_path, name):
+    cli("demo", tmp_path)
+    (tmp_path / name).write_bytes(b"precious")
+    before = {name: (tmp_path / name).read_bytes() for name in NAMES}
+    result = cli("demo", tmp_path)
+    assert result.status == 2
+    assert f"which has a {name} of its own" in result.err
+    assert {name: (tmp_path / name).read_bytes() for name in NAMES} == before
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_refuses_a_folder_with_such_a_file_of_somebody_elses(cli, tmp_path, name):
     (tmp_path / name).write_bytes(b"precious")
     result = cli("demo", tmp_path)

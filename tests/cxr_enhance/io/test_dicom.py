@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 from cxr_enhance import read_image
-from cxr_enhance.io import image_info
+from cxr_enhance.io import _decode_apart, image_info
+from cxr_enhance.io.dicom_write import derived_dicom
 from tests.compare import assert_native_and_contiguous, assert_same_image
 
 cv2 = pytest.importorskip("cv2")
@@ -473,7 +474,51 @@ def deflated_bomb():
     )
 
 
+def jp2(*boxes):
+    """Make an image whose JPEG 2000 is a JP2 file of these boxes behind its signature."""
+    frame = b"\0\0\0\x0cjP  \r\n\x87\n" + b"".join(boxes)
+    return saved(data_set(GRAY8), uid.JPEG2000Lossless, [frame])
+
+
+def code_stream(width=52, height=36, components=1):
+    """Make the beginning of a JPEG 2000 code stream."""
+    sizes = (width, height, 0, 0, width, height, 0, 0, components)
+    return b"\xff\x4f\xff\x51" + struct.pack(">HH8IH", 41, 0, *sizes) + b"\x07\x01\x01" * 9
+
+
+def jpeg_ls_of_three_channels():
+    """Make a gray image whose JPEG-LS declares three channels."""
+    frame = struct.pack(">BHHB", 8, 36, 52, 3) + b"\1\x11\0\2\x11\0\3\x11\0"
+    return saved(
+        data_set(GRAY8), uid.JPEGLSLossless, [b"\xff\xd8\xff\xf7\0\x11" + frame + bytes(40)]
+    )
+
+
 HOSTILE = {
+    "jp2-box-without-length": (jp2(bytes(8)), "pixels are a JP2 box of length 0 at byte 12"),
+    "jp2-box-within-itself": (jp2(b"\0\0\0\7free"), "a JP2 box of length 7 at byte 12"),
+    "jp2-box-of-no-64-bits": (jp2(b"\0\0\0\1free" + bytes(8)), "a JP2 box of length 0 at byte 12"),
+    "jp2-box-beyond-the-end": (jp2(b"\x7f\0\0\0free"), "a JP2 box of length 2130706432"),
+    "jp2-without-a-stream": (jp2(b"\0\0\0\x08free"), "a JP2 file without a code stream"),
+    "jp2-of-two-sizes": (
+        jp2(struct.pack(">I4s", 8 + len(code_stream()), b"free"), code_stream(),
+            b"\0\0\0\0jp2c", code_stream(60_000, 60_000)),
+        "of 52 x 36 pixels whose compressed data hold 60000 x 60000",
+    ),
+    "jpeg-2000-of-many-channels": (
+        saved(data_set(GRAY8), uid.JPEG2000, [code_stream(components=9)]),
+        "of 1 channels whose compressed data hold 9",
+    ),
+    "jpeg-ls-of-many-channels": (
+        jpeg_ls_of_three_channels(), "of 1 channels whose compressed data hold 3"
+    ),
+    "rle-bomb": (
+        saved(data_set(GRAY8), uid.RLELossless, [struct.pack("<16I", 1, 64, *[0] * 14)
+              + b"\x81\0" * 40_000]), "in 80064 bytes of RLE, more than any encoder writes",
+    ),
+    "many-file-meta-elements": (
+        saved(data_set(GRAY8))[:132] + element(0x00020001, "OB", b"")[:8] * 600_000, None,
+    ),
     "bomb": (bomb(), "at most 268435456 pixels; got a DICOM image of 65000 x 65000"),
     "codec-bomb": (codec_bomb(), "of 52 x 36 pixels whose compressed data hold 520 x 360"),
     "nested": (nested(5000), "sequences nested more than 100 deep"),
@@ -527,6 +572,60 @@ def test_a_frame_that_kills_its_decoder_is_one_sentence_and_the_next_is_read():
         assert_same_image(read_image(whole), expected)
 
 
+def evil_jp2():
+    """Make the frame from which pydicom's own walk over boxes does not return."""
+    return pydicom.encaps.encapsulate([b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(8)])
+
+
+DECODING = {
+    "number_of_frames": 1, "rows": 36, "columns": 52, "samples_per_pixel": 1,
+    "photometric_interpretation": "MONOCHROME2", "planar_configuration": 0, "bits_allocated": 8,
+    "bits_stored": 8, "pixel_representation": 0, "pixel_keyword": "PixelData",
+}  # fmt: skip
+
+
+def test_a_decoder_that_does_not_return_is_ended_and_the_next_frame_is_read(monkeypatch):
+    started = time.monotonic()
+    monkeypatch.setattr(_decode_apart, "_TIMEOUT_S", 1.0)
+    with pytest.raises(ValueError, match="took more than 1 s"):
+        _decode_apart.decode_apart(uid.JPEG2000Lossless, "pylibjpeg", evil_jp2(), DECODING)
+    monkeypatch.undo()
+    assert time.monotonic() - started < 10
+    assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_decoder_at_work_outlives_a_killed_process_by_its_time_limit_at_most():
+    code = (
+        "import sys, threading, time\n"
+        "from cxr_enhance.io import _decode_apart as apart\n"
+        "apart._TIMEOUT_S, apart._GRACE_S = 2.0, 0.0\n"
+        f"question = ({uid.JPEG2000Lossless!r}, 'pylibjpeg', {evil_jp2()!r}, {DECODING!r})\n"
+        "threading.Thread(target=apart.decode_apart, args=question, daemon=True).start()\n"
+        "while not apart._alive: time.sleep(0.01)\n"
+        "print(*(process._process.pid for process in apart._alive), flush=True)\n"
+        "time.sleep(1)\n"
+        "os = __import__('os'); os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    decoder = int(done.stdout)
+
+    def is_there():
+        try:
+            status = Path(f"/proc/{decoder}/stat").read_text()
+        except OSError:
+            return False
+        return status.rsplit(")")[1].split()[0] != "Z"
+
+    give_up = time.monotonic() + 20
+    while is_there() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    assert not is_there()
+
+
 def test_runs_of_rle_that_panic_their_decoder_are_one_sentence():
     ds = pydicom.dcmread(io.BytesIO(COMPRESSED["rle-16"]))
     (frame,) = pydicom.encaps.generate_frames(ds.PixelData, number_of_frames=1)
@@ -571,6 +670,43 @@ def test_a_deflated_bomb_takes_bounded_memory(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "inflates to more than" in done.stdout
+
+
+def nested_and_wide(elements):
+    """Make a file whose one sequence, of known length, holds so many elements."""
+    inner = element(0x00080100, "SH", b"") * elements
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, len(inner)) + inner
+    whole = saved(data_set(GRAY8))
+    place = whole.index(b"\x08\0\x60\0CS")
+    return whole[:place] + element(0x00081140, "SQ", item) + whole[place:]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (nested(3000, defined=True), "nested more than 100 deep"),
+        (nested_and_wide(600_000), "more than 500000 elements"),
+    ],
+    ids=["deep", "wide"],
+)
+def test_a_header_beyond_all_measure_is_not_written_again(data, words):
+    assert_same_image(read_image(data), GRAY8)
+    with pytest.raises(ValueError, match=words):
+        derived_dicom(GRAY8, data, description="", strip_identity=False)
+
+
+@pytest.mark.parametrize("name", [*VALUES, "icon", "nested"])
+def test_a_header_of_the_usual_extent_is_written_again(name):
+    if name == "nested":
+        data = nested(60)
+    elif name == "icon":
+        icon = pydicom.dcmread(io.BytesIO(COMPRESSED["jpeg-baseline"]))
+        del icon.file_meta
+        data = saved(data_set(GRAY8, IconImageSequence=[icon]))
+    else:
+        data = saved(VALUES[name])
+    derived = derived_dicom(GRAY8, data, description="", strip_identity=False)
+    assert_same_image(read_image(derived), GRAY8)
 
 
 def test_a_limit_on_pixels_can_be_set():

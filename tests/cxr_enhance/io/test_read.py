@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -287,6 +288,40 @@ def test_every_format_minds_the_limit_on_pixels(data):
     with pytest.raises(ValueError, match=r"at most 100 pixels; got a .* image of (53|48|37) x"):
         read_image(data, max_pixels=100)
     assert read_image(data, max_pixels=37 * 53).size
+
+
+def jpeg_after(filler):
+    """Make a JPEG with something between its start and its first segment."""
+    whole = bytes(encoded(".jpg", drawn(40, 50)))
+    return whole[:2] + filler + whole[2:]
+
+
+@pytest.mark.parametrize("filler", [b"\0\1\2", b"\xff" * 7, b"\xff\0\xff\0", b"\xff\xff\0"])
+def test_what_stands_between_segments_of_a_jpeg_hides_no_size(filler):
+    with pytest.raises(ValueError, match="at most 100 pixels; got a JPEG image of 50 x 40"):
+        read_image(b"\xff\xd8\xff\xe0\0\2" + jpeg_after(filler)[2:], max_pixels=100)
+
+
+@pytest.mark.parametrize("filler", [b"\xff" * 20_000_000, b"\xff\1" * 2_000_000])
+def test_markers_of_a_jpeg_are_looked_for_in_bounded_time(filler):
+    started = time.perf_counter()
+    assert image_info(jpeg_after(filler)).format == "JPEG"
+    assert time.perf_counter() - started < 2
+
+
+def test_a_jpeg_whose_size_cannot_be_found_is_not_decoded():
+    with pytest.raises(ValueError, match="got a JPEG of 4000"):
+        read_image(b"\xff\xd8\xff\xe0\0\2" + jpeg_after(b"\xff\1" * 2_000_000)[2:])
+
+
+def test_a_jpeg_of_more_scans_than_any_encoder_writes_is_refused():
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    whole = cv2.imencode(".jpg", drawn(40, 50), options)[1].tobytes()
+    place = whole.rindex(b"\xff\xda")
+    scan = whole[place : place + 10] + b"\0"
+    assert read_image(whole[:-2] + scan * 20 + whole[-2:]).shape == (40, 50)
+    with pytest.raises(ValueError, match="got a JPEG of more scans than any encoder writes"):
+        read_image(whole[:-2] + scan * 200 + whole[-2:])
 
 
 def test_too_many_pixels_for_opencv_is_a_sentence():

@@ -1,0 +1,110 @@
+"""What a row of a manifest looks like, whole and cut short by a killed writer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+from cxr_enhance.archive.outcome import STATUSES
+
+RUN = "run"
+"""Status of the row that tells the options behind a digest; its other columns are empty."""
+
+FILE_COLUMNS = (
+    "input", "output", "status", "error", "retry", "input_size", "input_mtime_ns", "output_size",
+    "params", "version", "seconds", "notes",
+)  # fmt: skip
+RUN_COLUMNS = ("status", "params", "version", "options")
+
+_SIZES = ("input_size", "input_mtime_ns", "output_size")
+_LONGEST = 1 << 20  # bytes of a row; names have 4,096 at most, each written as 6
+_STARTS = {'{"input":"': FILE_COLUMNS, f'{{"status":"{RUN}","params":"': RUN_COLUMNS}
+_COLUMN = re.compile(r'[{,]"(\w+)":')  # within a text the first quote would be escaped
+
+
+def row_of(line: bytes) -> dict[str, Any] | None:
+    """Read a line; None where it is no row."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and _is_whole(row) else None
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Tell whether a row has what its readers rely on; anybody may have edited the file."""
+    if row.get("status") == RUN:
+        return isinstance(row.get("options"), dict)
+    return (
+        isinstance(row.get("input"), str)
+        and isinstance(row.get("output"), str)
+        and row.get("status") in STATUSES
+        and isinstance(row.get("seconds", 0.0), int | float)
+        and all(type(row.get(name)) in (int, type(None)) for name in _SIZES)
+    )
+
+
+def is_cut_row(end: bytes, *, alone: bool) -> bool:
+    """Tell whether what follows a file's last line end is what a killed writer left of a row.
+
+    Parameters
+    ----------
+    end : bytes
+        Not empty.
+    alone : bool
+        Whether nothing of a manifest stands before it: then the name of a second column must be
+        there, so that nobody's own beginning of a JSON file is taken for a row.
+    """
+    if len(end) >= _LONGEST or not end.isascii():
+        return False
+    text = end.decode("ascii")
+    if not text.isprintable():  # rows are escaped
+        return False
+    for start, columns in _STARTS.items():
+        if start.startswith(text):
+            return not alone
+        if not text.startswith(start):
+            continue
+        found = tuple(_COLUMN.findall(text))[: len(columns)]
+        is_complete = row_of(end) is not None or _is_json(text)
+        if found != columns[: len(found)] or (is_complete and found != columns):
+            return False
+        return not alone or len(found) > 1
+    return False
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def check_is_manifest(path: str) -> None:
+    """Refuse a name whose file is none of ours; a new or empty file is welcome.
+
+    Raises
+    ------
+    ValueError
+        If the file holds anything else than rows.
+    OSError
+        If it cannot be read.
+    """
+    if not os.path.lexists(path):
+        return
+    if not os.path.isfile(path):
+        raise ValueError(f"`--manifest` must name a file; got {path!r}.")
+    with open(path, "rb") as file:
+        *lines, end = file.read(_LONGEST).split(b"\n")
+    if lines:
+        is_ours = any(row_of(line) is not None for line in lines)
+    else:
+        is_ours = not end or is_cut_row(end, alone=False)
+    if not is_ours:
+        raise ValueError(
+            f"`--manifest` must name a new file or a manifest of an earlier run; got {path!r}, "
+            "which is something else."
+        )

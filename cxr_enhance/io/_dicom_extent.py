@@ -1,0 +1,63 @@
+"""A bound on what pydicom is given: it takes up every element, however deep, and recursively.
+
+The reader's own walk steps over sequences of known length; this one goes through them.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from cxr_enhance.io import _dicom_elements as elements
+from cxr_enhance.io._signatures import RULE
+
+_MOST_LEVELS = 200  # of sequences and items in one another
+_ITEM_BYTES = {order: struct.pack(order + "HH", 0xFFFE, 0xE000) for order in "<>"}
+
+
+class _Level(NamedTuple):
+    end: int | None  # None where a delimiter ends it
+    holds_fragments: bool = False
+
+
+def check_extent(data: bytes) -> None:
+    """Refuse a header of very many elements, or nested very deep, pixel data left out.
+
+    Raises
+    ------
+    ValueError
+        If there are more elements or levels than any real header has.
+    """
+    walk, position = elements.begin_walk(data)
+    size, item = len(walk.view), _ITEM_BYTES[walk.elements.order]
+    levels: list[_Level] = []
+    while True:
+        while levels and levels[-1].end is not None and position >= levels[-1].end:
+            position = levels.pop().end or 0
+        if position + 8 > size:
+            return
+        try:
+            tag, vr, length, value = walk.header(position)
+        except elements.Cut:
+            return
+        if tag == elements.PIXEL_DATA and not levels:
+            return
+        if tag in (elements.ITEM_END, elements.SEQUENCE_END):
+            if levels and levels[-1].end is None:
+                levels.pop()
+            position = value
+            continue
+        is_open = length == elements.UNDEFINED
+        is_item = tag == elements.ITEM and not (levels and levels[-1].holds_fragments)
+        may_hold_items = vr in ("", "UN") and walk.view[value : value + 4] == item
+        if is_open or is_item or vr == "SQ" or may_hold_items:
+            is_binary = vr in ("OB", "OW")
+            levels.append(_Level(None if is_open else min(value + length, size), is_binary))
+            position = value
+        else:
+            position = value + length
+        if len(levels) > _MOST_LEVELS:
+            raise ValueError(
+                f"{RULE}; got a DICOM file with sequences nested more than {_MOST_LEVELS // 2} "
+                "deep."
+            )
