@@ -1,43 +1,10 @@
 """Fixtures of the tests of the models."""
 
-import importlib.util
-
 import pytest
 
 from cxr_models.manifest import Manifest, Record
 from cxr_models.splits import Split, split_records
 from tests.cxr_models.radiographs import write_class_folders
-
-NEEDS_TENSORFLOW = (
-    "test_backbones.py",
-    "test_classifier.py",
-    "test_data_parallel.py",
-    "test_evaluation.py",
-    "test_export.py",
-    "test_features.py",
-    "test_jax_backend.py",
-    "test_keeper.py",
-    "test_overlays.py",
-    "test_pipeline.py",
-    "test_predict.py",
-    "test_serving.py",
-    "test_serving_layers.py",
-    "test_training.py",
-    "test_weights.py",
-)
-
-
-def pytest_ignore_collect(collection_path):
-    """Leave out, with a line in the header, what needs TensorFlow where there is none."""
-    missing = importlib.util.find_spec("tensorflow") is None
-    return True if missing and collection_path.name in NEEDS_TENSORFLOW else None
-
-
-def pytest_report_header(config):
-    """Say so where TensorFlow is missing."""
-    if importlib.util.find_spec("tensorflow") is None:
-        return "cxr_models: tests of pipeline and training left out, tensorflow is not installed"
-    return None
 
 
 @pytest.fixture

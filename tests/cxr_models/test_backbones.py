@@ -6,9 +6,12 @@ import subprocess
 import sys
 import threading
 
-import keras
 import numpy as np
 import pytest
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+import keras
 from keras.src.utils import file_utils
 
 from cxr_models.backbones import BACKBONES

@@ -1,8 +1,11 @@
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+import keras
 
 from cxr_enhance import EnhanceParams
 from cxr_models import DataConfig, ModelConfig, RunConfig, TrainingConfig

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+
 from cxr_models.training import _check_shares, _Part
 from tests.cxr_models.tiny import tiny_config
 

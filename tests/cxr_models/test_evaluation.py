@@ -6,9 +6,12 @@ import shutil
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+import h5py
 
 pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")

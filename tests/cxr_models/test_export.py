@@ -8,6 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+
 pytest.importorskip("typer", reason="typer is not installed")
 
 import keras

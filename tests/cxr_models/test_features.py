@@ -3,6 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+
 from cxr_models.loading import ImageLoader
 from cxr_models.training import train
 from tests.cxr_models.tiny import tiny_config

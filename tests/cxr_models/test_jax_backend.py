@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+
 from cxr_models.run_folder import RunFolder
 from tests.cxr_models.tiny import tiny_config
 

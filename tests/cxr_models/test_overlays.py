@@ -4,6 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+
 pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 

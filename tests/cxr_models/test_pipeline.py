@@ -7,6 +7,9 @@ import sys
 import numpy as np
 import pytest
 
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+
 from cxr_enhance import write_image
 from cxr_models import DataConfig, ModelConfig
 from cxr_models.loading import ImageLoader

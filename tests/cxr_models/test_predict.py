@@ -4,6 +4,9 @@ import os
 import numpy as np
 import pytest
 
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+
 pytest.importorskip("typer", reason="typer is not installed")
 
 from cxr_enhance import read_image

@@ -3,10 +3,13 @@ import json
 import math
 import shutil
 
-import h5py
-import keras
 import numpy as np
 import pytest
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+import h5py
+import keras
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from cxr_models.backbones import BACKBONES

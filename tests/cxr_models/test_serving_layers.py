@@ -1,6 +1,9 @@
-import keras
 import numpy as np
 import pytest
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+import keras
 
 from cxr_models.loading import ImageLoader
 from cxr_models.serving_layers import ResizeLinear, ToEightBits

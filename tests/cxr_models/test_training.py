@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+import h5py
 
 from cxr_enhance import read_image
 from cxr_models import Manifest, keeper

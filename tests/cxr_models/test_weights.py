@@ -1,9 +1,12 @@
 import dataclasses
 
-import h5py
-import keras
 import numpy as np
 import pytest
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+import h5py
+import keras
 
 from cxr_models import ModelConfig
 from cxr_models.backbones import BACKBONES
