@@ -24,8 +24,8 @@ except ImportError as error:
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
+from cxr_models._cpu import usable_cpus
 from cxr_models.bootstrap import measure
-from cxr_models.cpu import usable_cpus
 from cxr_models.grouping import components
 from cxr_models.metrics import ImageStatistics, Outcomes
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from cxr_enhance import EnhanceParams
-from cxr_models.sections import Section, check_bool, check_choice, check_number, is_int
+from cxr_models._settings import Section, check_bool, check_choice, check_number, is_int
 
 BACKBONE_NAMES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
 

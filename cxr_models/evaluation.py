@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cxr_enhance
+from cxr_models._files import write_whole
 from cxr_models.calibration import softmax
 from cxr_models.finished_run import FinishedRun, class_names_of, file_sha256
 from cxr_models.judging import judge
@@ -32,7 +33,6 @@ from cxr_models.predictions import (
 from cxr_models.run_folder import RunFolder
 from cxr_models.splits import records_hash
 from cxr_models.stored_sets import FOLDER, table_name
-from cxr_models.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,7 +6,7 @@ import os
 import struct
 from pathlib import Path
 
-from cxr_models.outputs import Kind
+from cxr_models._outputs import Kind
 
 IMAGES = "images"  # folder of the overlays
 LONG_SIDE = 768  # of overlays and means, in pixels at most

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import cxr_enhance
-from cxr_models.cpu import usable_cpus
+from cxr_models._cpu import usable_cpus
+from cxr_models._outputs import Kind, first_line
 from cxr_models.duplicates import MAX_DISTANCE, duplicate_ties, perceptual_hash, pixel_digest
 from cxr_models.finding import find_images
 from cxr_models.grouping import connect, ties_of_records
 from cxr_models.layouts import Layout
 from cxr_models.manifest import COLUMNS, Record, check_files_differ, read_rows
-from cxr_models.outputs import Kind, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_models.outputs import Kind, first_line
-from cxr_models.whole_files import replaces_whole
+from cxr_models._files import replaces_whole
+from cxr_models._outputs import Kind, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

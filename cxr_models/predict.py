@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cxr_enhance
+from cxr_models._cpu import usable_cpus
+from cxr_models._outputs import Kind, first_line, replaces_output
 from cxr_models.calibration import softmax
-from cxr_models.cpu import usable_cpus
 from cxr_models.finding import find_images
 from cxr_models.loading import ImageLoader
-from cxr_models.outputs import Kind, first_line, replaces_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

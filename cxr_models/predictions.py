@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from cxr_models._files import write_whole
 from cxr_models.calibration import softmax
 from cxr_models.grouping import components
 from cxr_models.manifest import Manifest, Record
 from cxr_models.metrics import Outcomes
-from cxr_models.whole_files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cxr_models._files import replaces_whole, write_whole
 from cxr_models.config import RunConfig
-from cxr_models.whole_files import replaces_whole, write_whole
 
 HISTORY_COLUMNS = (
     "phase",

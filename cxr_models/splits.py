@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models._outputs import Kind, first_line
 from cxr_models.grouping import components
 from cxr_models.manifest import SPLITS, Manifest, Record, read_manifest, write_manifest
-from cxr_models.outputs import Kind, first_line
 
 if TYPE_CHECKING:
     import os

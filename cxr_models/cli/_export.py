@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+from cxr_models._outputs import check_output
 from cxr_models.cli import _console
 from cxr_models.export_metadata import EXPORTS
-from cxr_models.outputs import check_output
 from cxr_models.serving import read_served_run
 
 if TYPE_CHECKING:

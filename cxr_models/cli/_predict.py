@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from cxr_models._outputs import check_output
 from cxr_models.cli import _console
 from cxr_models.explanation_files import EXPLANATIONS, IMAGES
-from cxr_models.outputs import check_output
 from cxr_models.predict import TABLE, find_sources, predict, read_batches, write_rows
 from cxr_models.serving import read_served_run
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from cxr_models import splits
+from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.indexing import (
     SKIPPED,
@@ -36,7 +37,6 @@ from cxr_models.manifest import (
     write_manifest,
     write_rows,
 )
-from cxr_models.outputs import check_output, replaces_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._evaluate import names_of
-from cxr_models.outputs import check_output, replaces_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

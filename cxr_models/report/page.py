@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_models.outputs import Kind
+from cxr_models._outputs import Kind
 from cxr_models.report import cards, overview, values
 from cxr_models.report.blocks import Block, Charts, Page, Section, Text
 from cxr_models.report.charts import set_charts, training_charts

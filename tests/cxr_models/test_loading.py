@@ -8,7 +8,7 @@ import cxr_enhance
 from cxr_models import DataConfig
 from cxr_models.loading import ImageLoader, cache_key, cached_images
 from tests.cxr_models.radiographs import draw
-from tests.cxr_models.test_whole_files import full_disk
+from tests.cxr_models.test_files import full_disk
 
 CONFIG = DataConfig(image_size=(48, 40))
 

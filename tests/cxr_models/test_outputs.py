@@ -5,10 +5,10 @@ import os
 import pytest
 
 from cxr_enhance import write_image
+from cxr_models._outputs import check_output, replaces_output
 from cxr_models.explanation_files import EXPLANATIONS
 from cxr_models.indexing import SKIPPED
 from cxr_models.manifest import MANIFEST, Record, write_manifest
-from cxr_models.outputs import check_output, replaces_output
 from cxr_models.splits import SPLIT, write_split
 from tests.cxr_models.radiographs import draw
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models.whole_files import replaces_whole
+from cxr_models._files import replaces_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cxr_models.whole_files import replaces_whole, write_whole
+from cxr_models._files import replaces_whole, write_whole
 
 
 @contextlib.contextmanager
