@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.conftest import Row
 from benchmarks.measuring import Laps
 from benchmarks.targets import OURS
-from cxr_models.duplicates import near_pairs
+from cxr_models.records.duplicates import near_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ configurations need neither.
 
 from cxr_enhance import __version__
 from cxr_models.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from cxr_models.manifest import Manifest, Record, read_manifest, write_manifest
-from cxr_models.splits import Split, read_split
+from cxr_models.records.manifest import Manifest, Record, read_manifest, write_manifest
+from cxr_models.records.splits import Split, read_split
 
 __all__ = [
     "DataConfig",

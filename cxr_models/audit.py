@@ -26,8 +26,8 @@ except ImportError as error:
 
 from cxr_models._cpu import usable_cpus
 from cxr_models.bootstrap import measure
-from cxr_models.grouping import components
 from cxr_models.metrics import ImageStatistics, Outcomes
+from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cxr_models.judging import Method
-    from cxr_models.manifest import Record
+    from cxr_models.records.manifest import Record
     from cxr_models.shortcut_features import Features
 
     Rows = npt.NDArray[np.bool_]

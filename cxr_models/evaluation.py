@@ -20,7 +20,6 @@ from cxr_models.calibration import softmax
 from cxr_models.finished_run import FinishedRun, class_names_of, file_sha256
 from cxr_models.judging import judge
 from cxr_models.loading import cache_key
-from cxr_models.manifest import SPLITS, read_manifest
 from cxr_models.predictions import (
     Origin,
     Predictions,
@@ -30,8 +29,9 @@ from cxr_models.predictions import (
     unknown_labels,
     write_predictions,
 )
+from cxr_models.records.manifest import SPLITS, read_manifest
+from cxr_models.records.splits import records_hash
 from cxr_models.run_folder import RunFolder
-from cxr_models.splits import records_hash
 from cxr_models.stored_sets import FOLDER, table_name
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.judging import Method
-    from cxr_models.manifest import Manifest
     from cxr_models.predictions import Kind
-    from cxr_models.splits import Split
+    from cxr_models.records.manifest import Manifest
+    from cxr_models.records.splits import Split
 
 
 def evaluation_folder(run: FinishedRun) -> Path:

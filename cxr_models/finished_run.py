@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models.config import RunConfig
+from cxr_models.records.splits import Split, read_split, write_split
 from cxr_models.run_folder import RunFolder
-from cxr_models.splits import Split, read_split, write_split
 
 if TYPE_CHECKING:
     import os

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cxr_models.config import DataConfig, ModelConfig
-    from cxr_models.manifest import Manifest
+    from cxr_models.records.manifest import Manifest
 
     Targets = npt.NDArray[np.int32]
 

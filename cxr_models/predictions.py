@@ -21,9 +21,9 @@ import numpy as np
 
 from cxr_models._files import write_whole
 from cxr_models.calibration import softmax
-from cxr_models.grouping import components
-from cxr_models.manifest import Manifest, Record
 from cxr_models.metrics import Outcomes
+from cxr_models.records.manifest import Manifest, Record
+from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,8 @@ from cxr_models.bootstrap import difference, measure
 from cxr_models.calibration import softmax
 from cxr_models.comparisons import delong, mcnemar
 from cxr_models.judging import Method, settle, summary
-from cxr_models.manifest import Manifest
 from cxr_models.metrics import ImageStatistics
+from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence

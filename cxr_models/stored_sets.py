@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.finished_run import file_sha256
-from cxr_models.manifest import SPLITS
 from cxr_models.predictions import Predictions, read_origin, read_predictions
+from cxr_models.records.manifest import SPLITS
 from cxr_models.run_folder import RunFolder
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from cxr_models.pipeline import (
     targets_of,
     training_batches,
 )
+from cxr_models.records.splits import lacking_labels
 from cxr_models.run_folder import RunFolder
 from cxr_models.schedule import judge
-from cxr_models.splits import lacking_labels
 
 if TYPE_CHECKING:
     import os
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from cxr_models.config import ModelConfig, RunConfig, TrainingConfig
     from cxr_models.pipeline import Targets
-    from cxr_models.splits import Split
+    from cxr_models.records.splits import Split
 
 
 class Phase(NamedTuple):

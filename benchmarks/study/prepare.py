@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_models.manifest import Record, read_manifest, write_manifest
+from cxr_models.records.manifest import Record, read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ import typer
 from cxr_enhance.cli._program import new_program
 from cxr_models.bootstrap import DRAWS
 from cxr_models.config import BACKBONE_NAMES
-from cxr_models.duplicates import MAX_DISTANCE
-from cxr_models.layouts import LAYOUTS
-from cxr_models.splits import FRACTIONS
+from cxr_models.records.duplicates import MAX_DISTANCE
+from cxr_models.records.layouts import LAYOUTS
+from cxr_models.records.splits import FRACTIONS
 
 app = new_program(
     "cxr-models",

@@ -12,8 +12,8 @@ from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import table
 from cxr_models.evaluation import evaluation_folder, write_json
 from cxr_models.finished_run import read_run
-from cxr_models.grouping import components
-from cxr_models.splits import read_split
+from cxr_models.records.splits import read_split
+from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.cli import _console
-from cxr_models.splits import read_split
+from cxr_models.records.splits import read_split
 from cxr_models.throughput import measure
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console, _records, _train
-from cxr_models.demo import write_demo_set
-from cxr_models.splits import FRACTIONS, read_split
+from cxr_models.records.demo import write_demo_set
+from cxr_models.records.splits import FRACTIONS, read_split
 
 if TYPE_CHECKING:
     from pathlib import Path

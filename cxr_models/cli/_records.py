@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from cxr_models import splits
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
-from cxr_models.indexing import (
+from cxr_models.records import splits
+from cxr_models.records.index import (
     SKIPPED,
     Index,
     Skipped,
@@ -25,8 +25,8 @@ from cxr_models.indexing import (
     index_folder,
     keep_labels,
 )
-from cxr_models.layouts import LAYOUTS, Layout
-from cxr_models.manifest import (
+from cxr_models.records.layouts import LAYOUTS, Layout
+from cxr_models.records.manifest import (
     COLUMNS,
     MANIFEST,
     SPLITS,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
 from cxr_models.config import RunConfig
-from cxr_models.splits import read_split
+from cxr_models.records.splits import read_split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from cxr_models.grouping import components
+from cxr_models.records.ties import components
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.words import NONE, listed, number
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cxr_models.manifest import Manifest, Record
-from cxr_models.splits import Split, split_records
+from cxr_models.records.manifest import Manifest, Record
+from cxr_models.records.splits import Split, split_records
 from tests.cxr_models.radiographs import write_class_folders
 
 

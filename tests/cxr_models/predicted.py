@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from cxr_models.calibration import softmax
-from cxr_models.manifest import Manifest, Record
 from cxr_models.metrics import Outcomes
 from cxr_models.predictions import Origin, Predictions
+from cxr_models.records.manifest import Manifest, Record
 
 CLASSES = ("covid", "normal", "virus")
 ORIGIN = Origin(weights_sha256="w", config_sha256="c", records_sha256="r", inputs="i")

@@ -17,9 +17,9 @@ from cxr_models.audit import accuracies, audit, verdict
 from cxr_models.blanking import blank
 from cxr_models.cli import main
 from cxr_models.judging import Method
-from cxr_models.manifest import Record
+from cxr_models.records.manifest import Record
+from cxr_models.records.splits import write_split
 from cxr_models.shortcut_features import Features, read_features
-from cxr_models.splits import write_split
 
 METHOD = Method(draws=100)
 CLASSES = ("covid", "normal")

@@ -24,9 +24,9 @@ from cxr_models.evaluation import accuracy_of, predict_sets
 from cxr_models.finished_run import read_run
 from cxr_models.inference import load_classifier, logits_model
 from cxr_models.loading import ImageLoader
-from cxr_models.manifest import Record, write_manifest
+from cxr_models.records.manifest import Record, write_manifest
+from cxr_models.records.splits import fold_records, read_split, write_split
 from cxr_models.run_folder import RunFolder
-from cxr_models.splits import fold_records, read_split, write_split
 from cxr_models.training import train
 from tests.cxr_models.radiographs import write_class_folders
 from tests.cxr_models.serving import copy_run

@@ -24,9 +24,9 @@ from keras.src.applications import nasnet
 import cxr_enhance
 from cxr_models.cli import main
 from cxr_models.export import Intake, export, read_metadata, serving_model
-from cxr_models.manifest import Record
+from cxr_models.records.manifest import Record
+from cxr_models.records.splits import read_split, write_split
 from cxr_models.serving import read_served_run
-from cxr_models.splits import read_split, write_split
 from tests.cxr_enhance.adapters.fresh_process import run_fresh
 from tests.cxr_models.serving import calibrate, make_run, write_images
 from tests.cxr_models.tiny import tiny_application

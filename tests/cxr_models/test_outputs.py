@@ -7,9 +7,9 @@ import pytest
 from cxr_enhance import write_image
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.explanation_files import EXPLANATIONS
-from cxr_models.indexing import SKIPPED
-from cxr_models.manifest import MANIFEST, Record, write_manifest
-from cxr_models.splits import SPLIT, write_split
+from cxr_models.records.index import SKIPPED
+from cxr_models.records.manifest import MANIFEST, Record, write_manifest
+from cxr_models.records.splits import SPLIT, write_split
 from tests.cxr_models.radiographs import draw
 
 RECORD = Record(file="a.png", label="covid", split="train")

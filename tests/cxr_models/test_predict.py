@@ -15,8 +15,8 @@ from cxr_models.cli import main
 from cxr_models.inference import logits_model, predict_logits
 from cxr_models.loading import ImageLoader
 from cxr_models.predict import find_sources
+from cxr_models.records.splits import read_split
 from cxr_models.serving import read_served_run
-from cxr_models.splits import read_split
 from tests.cxr_models.serving import calibrate, copy_run, make_run, write_small_split
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")

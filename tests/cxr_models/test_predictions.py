@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from cxr_models.calibration import softmax
-from cxr_models.manifest import Manifest, Record
 from cxr_models.predictions import (
     Predictions,
     read_origin,
@@ -13,6 +12,7 @@ from cxr_models.predictions import (
     targets_of_labels,
     write_predictions,
 )
+from cxr_models.records.manifest import Manifest, Record
 from tests.cxr_models.predicted import CLASSES, ORIGIN, make_predictions, with_logits
 
 

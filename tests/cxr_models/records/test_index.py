@@ -4,8 +4,8 @@ import pytest
 
 import cxr_enhance
 from cxr_enhance import write_image
-from cxr_models.indexing import examine, index_csv, index_folder, keep_labels
-from cxr_models.layouts import LAYOUTS, Layout
+from cxr_models.records.index import examine, index_csv, index_folder, keep_labels
+from cxr_models.records.layouts import LAYOUTS, Layout
 from tests.cxr_models.radiographs import draw, write_class_folders, write_csv
 
 

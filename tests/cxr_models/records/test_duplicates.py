@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cxr_enhance import white_balance
-from cxr_models.duplicates import duplicate_ties, near_pairs, perceptual_hash, pixel_digest
+from cxr_models.records.duplicates import duplicate_ties, near_pairs, perceptual_hash, pixel_digest
 from tests.cxr_models.radiographs import draw, random_hashes
 
 

@@ -6,8 +6,7 @@ from collections import Counter
 import pytest
 
 from cxr_models import Record, read_split
-from cxr_models.grouping import components, connect
-from cxr_models.splits import (
+from cxr_models.records.splits import (
     check_no_leak,
     fold_records,
     lacking_labels,
@@ -16,6 +15,7 @@ from cxr_models.splits import (
     split_records,
     write_split,
 )
+from cxr_models.records.ties import components, connect
 
 
 def make_records(count=300):

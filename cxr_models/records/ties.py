@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cxr_models.manifest import Record
+    from cxr_models.records.manifest import Record
 
 
 def connect(count: int, ties: Iterable[tuple[int, int]]) -> list[int]:

@@ -6,7 +6,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 from cxr_models import read_split
 from cxr_models.cli import main
-from cxr_models.demo import write_demo_set
+from cxr_models.records.demo import write_demo_set
 
 
 def test_demo_set_has_patients_of_two_unequal_images(tmp_path):

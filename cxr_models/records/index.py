@@ -18,16 +18,21 @@ import numpy as np
 import cxr_enhance
 from cxr_models._cpu import usable_cpus
 from cxr_models._outputs import Kind, first_line
-from cxr_models.duplicates import MAX_DISTANCE, duplicate_ties, perceptual_hash, pixel_digest
-from cxr_models.finding import find_images
-from cxr_models.grouping import connect, ties_of_records
-from cxr_models.layouts import Layout
-from cxr_models.manifest import COLUMNS, Record, check_files_differ, read_rows
+from cxr_models.records.duplicates import (
+    MAX_DISTANCE,
+    duplicate_ties,
+    perceptual_hash,
+    pixel_digest,
+)
+from cxr_models.records.layouts import Layout
+from cxr_models.records.manifest import COLUMNS, Record, check_files_differ, read_rows
+from cxr_models.records.scan import find_images
+from cxr_models.records.ties import connect, ties_of_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cxr_models.duplicates import Hashes
+    from cxr_models.records.duplicates import Hashes
 
 _UNREADABLE = (OSError, ValueError, TypeError, ImportError, MemoryError)  # one file's, not all's
 
@@ -220,7 +225,7 @@ def examine(
     source : str or PathLike
         Folder.
     max_distance : int, default 32
-        See `cxr_models.duplicates.near_pairs`.
+        See `cxr_models.records.duplicates.near_pairs`.
     progress : callable, optional
         Called once a file.
 

@@ -160,7 +160,7 @@ def duplicate_ties(
     Returns
     -------
     list of (int, int)
-        Ties for `cxr_models.grouping.connect`.
+        Ties for `cxr_models.records.ties.connect`.
     """
     first: dict[str, int] = {}
     ties = [(first.setdefault(digest, index), index) for index, digest in enumerate(digests)]

@@ -8,7 +8,7 @@ import numpy as np
 
 import cxr_enhance
 from cxr_enhance.synthetic import synthetic_radiograph
-from cxr_models.manifest import Record
+from cxr_models.records.manifest import Record
 
 if TYPE_CHECKING:
     from pathlib import Path

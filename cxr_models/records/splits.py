@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models._outputs import Kind, first_line
-from cxr_models.grouping import components
-from cxr_models.manifest import SPLITS, Manifest, Record, read_manifest, write_manifest
+from cxr_models.records.manifest import SPLITS, Manifest, Record, read_manifest, write_manifest
+from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
     import os
