@@ -25,7 +25,7 @@ from benchmarks.targets import NO_ENHANCEMENT, NOTEBOOK, OURS
 from cxr_enhance import read_image
 from cxr_enhance.synthetic import synthetic_radiograph
 from cxr_models import DataConfig
-from cxr_models.loading import ImageLoader
+from cxr_models.inputs.loader import ImageLoader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -78,7 +78,7 @@ def bench_enhancement_in_study_order(
     contender: str,
 ) -> None:
     """Judge by CPU time, which is steadier; every CPU works on files, so the clock follows it."""
-    from cxr_models import pipeline
+    from cxr_models.inputs import pipeline
 
     paths = image_files(tmp_path, real=timing, count=ORIGINALS if timing else 4)
     targets = np.zeros(len(paths), np.int32)
@@ -212,8 +212,8 @@ def bench_waiting_for_the_cache(
     After a step that sleeps, the first call into any dataset is slow, even one that repeats a
     constant: both are stored, so that the one can be told from the other.
     """
-    from cxr_models.pipeline import training_batches
-    from cxr_models.throughput import measure
+    from cxr_models.inputs.pipeline import training_batches
+    from cxr_models.inputs.throughput import measure
 
     count, batch, steps, rounds = (512, 64, 40, 5) if timing else (16, 8, 3, 1)
     config = DataConfig(cache_dir=str(tmp_path / "cache"))

@@ -18,8 +18,8 @@ import cxr_enhance
 from cxr_models._files import write_whole
 from cxr_models.calibration import softmax
 from cxr_models.finished_run import FinishedRun, class_names_of, file_sha256
+from cxr_models.inputs.loader import cache_key
 from cxr_models.judging import judge
-from cxr_models.loading import cache_key
 from cxr_models.predictions import (
     Origin,
     Predictions,
@@ -299,7 +299,7 @@ def _logits(
     manifest: Manifest,
 ) -> Any:
     from cxr_models.inference import predict_logits
-    from cxr_models.pipeline import evaluation_batches
+    from cxr_models.inputs.pipeline import evaluation_batches
 
     targets = targets_of_labels([r.label for r in manifest.records], names, labels)
     batches = evaluation_batches(

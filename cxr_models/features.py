@@ -13,13 +13,13 @@ import numpy as np
 import tensorflow as tf
 
 from cxr_models.classifier import FEATURES, augmented_images, head_layers
+from cxr_models.inputs.pipeline import epoch_orders
 from cxr_models.keeper import set_random_states
-from cxr_models.pipeline import epoch_orders
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from cxr_models.pipeline import Targets
+    from cxr_models.inputs.pipeline import Targets
 
     Features = npt.NDArray[np.float32]
 

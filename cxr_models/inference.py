@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from cxr_models.classifier import build_classifier
-from cxr_models.pipeline import plain_errors
+from cxr_models.inputs.pipeline import plain_errors
 from cxr_models.weights_files import check_confined
 
 if TYPE_CHECKING:

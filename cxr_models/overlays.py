@@ -12,7 +12,7 @@ from cxr_models.explain import GradCam, mean_maps, normalised, overlay
 from cxr_models.explanations import mean_overlay
 from cxr_models.finished_run import read_run
 from cxr_models.inference import load_classifier
-from cxr_models.loading import ImageLoader
+from cxr_models.inputs.loader import ImageLoader
 from cxr_models.report.choices import averaged, pictured
 from cxr_models.report.thumbnails import mean_path, overlay_path, thumbnail
 

@@ -47,7 +47,7 @@ class Origin:
     weights_sha256, config_sha256, records_sha256 : str
         Hashes of the weights, of the run's settings, and of the records.
     inputs : str
-        `cxr_models.loading.cache_key` of the images: it changes with the files.
+        `cxr_models.inputs.loader.cache_key` of the images: it changes with the files.
     """
 
     weights_sha256: str

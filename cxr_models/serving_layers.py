@@ -37,7 +37,7 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
 
     uint8: OpenCV's bytes, in its integer arithmetic. uint16: those of OpenCV's own code, in
     float32; by a factor of two on both axes it rounds halves up, here they go to even: one level
-    of 65,536. Its wheels for x86 would hand 16 bits to IPP, which `cxr_models.loading` does not
+    of 65,536. Its wheels for x86 would hand 16 bits to IPP, which `cxr_models.inputs.loader` does not
     let them.
     """
 

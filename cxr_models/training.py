@@ -16,14 +16,14 @@ import cxr_enhance
 from cxr_models.classifier import build_classifier, set_backbone_trainable
 from cxr_models.features import FeatureExtractor, feature_batches, head_model
 from cxr_models.finished_run import file_sha256, keep_split
-from cxr_models.keeper import Keeper
-from cxr_models.pipeline import (
+from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
     plain_errors,
     targets_of,
     training_batches,
 )
+from cxr_models.keeper import Keeper
 from cxr_models.records.splits import lacking_labels
 from cxr_models.run_folder import RunFolder
 from cxr_models.schedule import judge
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cxr_models.config import ModelConfig, RunConfig, TrainingConfig
-    from cxr_models.pipeline import Targets
+    from cxr_models.inputs.pipeline import Targets
     from cxr_models.records.splits import Split
 
 

@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.cli import _console
+from cxr_models.inputs.throughput import measure
 from cxr_models.records.splits import read_split
-from cxr_models.throughput import measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
     with _console.errors_exit_with(_console.WRONG_USAGE):
         read = read_split(split)
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.pipeline import plain_errors, targets_of, training_batches
+        from cxr_models.inputs.pipeline import plain_errors, targets_of, training_batches
 
         part, names = read.select("train"), read.class_names()
         source = training_batches(

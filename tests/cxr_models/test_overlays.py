@@ -15,7 +15,7 @@ from cxr_models.explain import GradCam, normalised, overlay
 from cxr_models.explanations import mean_overlay
 from cxr_models.finished_run import read_run
 from cxr_models.inference import load_classifier
-from cxr_models.loading import ImageLoader
+from cxr_models.inputs.loader import ImageLoader
 from cxr_models.report import choices, html_page, read_results
 from cxr_models.report.choices import pictured
 from cxr_models.report.thumbnails import mean_path, overlay_path, thumbnail

@@ -13,7 +13,7 @@ from cxr_enhance import read_image
 from cxr_models.calibration import softmax
 from cxr_models.cli import main
 from cxr_models.inference import logits_model, predict_logits
-from cxr_models.loading import ImageLoader
+from cxr_models.inputs.loader import ImageLoader
 from cxr_models.predict import find_sources
 from cxr_models.records.splits import read_split
 from cxr_models.serving import read_served_run

@@ -187,7 +187,7 @@ def test_weights_with_code_in_them_are_refused_and_the_code_is_not_run(tmp_path)
 def test_kept_images_that_hold_pickles_are_made_anew_unread(tmp_path):
     from cxr_enhance import write_image
     from cxr_enhance.synthetic import synthetic_radiograph
-    from cxr_models.loading import cache_key, cached_images
+    from cxr_models.inputs.loader import cache_key, cached_images
     from tests.cxr_models.tiny import tiny_config
 
     proof = tmp_path / "proof"

@@ -5,7 +5,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 import keras
 
-from cxr_models.loading import ImageLoader
+from cxr_models.inputs.loader import ImageLoader
 from cxr_models.serving_layers import ResizeLinear, ToEightBits
 from tests.cxr_models.tiny import tiny_config
 

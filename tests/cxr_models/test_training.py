@@ -16,8 +16,8 @@ import h5py
 
 from cxr_enhance import read_image
 from cxr_models import Manifest, keeper
-from cxr_models.loading import ImageLoader
-from cxr_models.pipeline import targets_of
+from cxr_models.inputs.loader import ImageLoader
+from cxr_models.inputs.pipeline import targets_of
 from cxr_models.run_folder import RunFolder
 from cxr_models.schedule import Verdict
 from cxr_models.training import phases_of, train

@@ -18,12 +18,12 @@ try:
     import tensorflow as tf
 except ImportError as error:
     raise ImportError(
-        "tensorflow is needed for cxr_models.pipeline. "
+        "tensorflow is needed for cxr_models.inputs.pipeline. "
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
 from cxr_enhance.adapters.leaving import refused_at_exit
-from cxr_models.loading import ImageLoader, cached_images
+from cxr_models.inputs.loader import ImageLoader, cached_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,8 +12,13 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 from cxr_enhance import write_image
 from cxr_models import DataConfig, ModelConfig
-from cxr_models.loading import ImageLoader
-from cxr_models.pipeline import class_weights, evaluation_batches, targets_of, training_batches
+from cxr_models.inputs.loader import ImageLoader
+from cxr_models.inputs.pipeline import (
+    class_weights,
+    evaluation_batches,
+    targets_of,
+    training_batches,
+)
 from tests.cxr_models.radiographs import draw
 
 CONFIG = DataConfig(image_size=(32, 40), deterministic=True)
@@ -97,7 +102,7 @@ def told_of(part):
     import keras
 
     from cxr_models.inference import predict_logits
-    from cxr_models.pipeline import plain_errors
+    from cxr_models.inputs.pipeline import plain_errors
 
     model = keras.Sequential([keras.Input((32, 40, 1)), keras.layers.GlobalAveragePooling2D()])
     told = []
@@ -129,7 +134,7 @@ def test_a_file_that_cannot_be_opened_is_the_systems_error_wherever_it_is_read(p
 def test_what_is_no_ones_error_but_tensorflows_stays_as_it_is():
     import tensorflow as tf
 
-    from cxr_models.pipeline import plain_errors
+    from cxr_models.inputs.pipeline import plain_errors
 
     for words in ("out of memory", "FunnyError: of a library"):
         with pytest.raises(tf.errors.InvalidArgumentError, match=words), plain_errors():
@@ -160,7 +165,7 @@ _LEAVE = """
 import sys
 import numpy as np
 from cxr_models import DataConfig
-from cxr_models.pipeline import training_batches
+from cxr_models.inputs.pipeline import training_batches
 paths = sys.argv[1:] * 64
 batches = training_batches(DataConfig(), paths, np.zeros(len(paths), np.int32), 64, seed=0)
 source = iter(batches)

@@ -6,7 +6,7 @@ import pytest
 
 import cxr_enhance
 from cxr_models import DataConfig
-from cxr_models.loading import ImageLoader, cache_key, cached_images
+from cxr_models.inputs.loader import ImageLoader, cache_key, cached_images
 from tests.cxr_models.radiographs import draw
 from tests.cxr_models.test_files import full_disk
 

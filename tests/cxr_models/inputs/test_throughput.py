@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from cxr_models.throughput import measure
+from cxr_models.inputs.throughput import measure
 
 
 def slow_batches(seconds):

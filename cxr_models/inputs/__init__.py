@@ -1,0 +1,1 @@
+"""From rows to arrays to batches. Only `pipeline` imports TensorFlow."""
