@@ -98,7 +98,7 @@ class ModelConfig(Section):
     Parameters
     ----------
     backbone : {"nasnet_mobile", "resnet101", "inception_resnet_v2"}, default "nasnet_mobile"
-        A row of `cxr_models.backbones.BACKBONES`.
+        A row of `cxr_models.networks.backbones.BACKBONES`.
     task : {"multiclass", "binary"}, default "multiclass"
         All labels, or one label against the rest.
     positive_class : str, default "covid"

@@ -11,7 +11,7 @@ import cv2
 import keras
 import numpy as np
 
-from cxr_models.classifier import FEATURES, head_layers
+from cxr_models.networks.classifier import FEATURES, head_layers
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,7 +29,7 @@ class GradCam:
     Parameters
     ----------
     model : keras.Model
-        As `cxr_models.classifier.build_classifier` or `cxr_models.inference.load_classifier`
+        As `cxr_models.networks.classifier.build_classifier` or `cxr_models.inference.load_classifier`
         makes it, of any backbone.
 
     Raises

@@ -19,7 +19,6 @@ from keras import layers
 
 from cxr_enhance.adapters.keras_layers import Enhance
 from cxr_models._outputs import replaces_output
-from cxr_models.classifier import build_classifier, head_layers
 from cxr_models.export_metadata import (
     EXPORTS,
     METADATA,
@@ -30,6 +29,7 @@ from cxr_models.export_metadata import (
 )
 from cxr_models.export_metadata import read_metadata as read_metadata  # public here too
 from cxr_models.inference import HEAD
+from cxr_models.networks.classifier import build_classifier, head_layers
 from cxr_models.serving_layers import ResizeLinear, ToEightBits
 
 if TYPE_CHECKING:

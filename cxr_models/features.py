@@ -12,9 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from cxr_models.classifier import FEATURES, augmented_images, head_layers
 from cxr_models.inputs.pipeline import epoch_orders
 from cxr_models.keeper import set_random_states
+from cxr_models.networks.classifier import FEATURES, augmented_images, head_layers
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from cxr_models.classifier import build_classifier
 from cxr_models.inputs.pipeline import plain_errors
-from cxr_models.weights_files import check_confined
+from cxr_models.networks.classifier import build_classifier
+from cxr_models.networks.weights_files import check_confined
 
 if TYPE_CHECKING:
     import os

@@ -55,7 +55,7 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
 def _training_step(config: RunConfig, num_classes: int) -> Callable[[Any], object]:
     import keras
 
-    from cxr_models.classifier import build_classifier
+    from cxr_models.networks.classifier import build_classifier
     from cxr_models.training import loss_of
 
     model = build_classifier(config.with_setting("model.weights", "none"), num_classes)

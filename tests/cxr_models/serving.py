@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cxr_enhance import write_image
-from cxr_models.classifier import build_classifier
 from cxr_models.finished_run import file_sha256, keep_split
+from cxr_models.networks.classifier import build_classifier
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import Split, read_split, split_records, write_split
 from tests.cxr_models.radiographs import draw, write_class_folders

@@ -10,8 +10,8 @@ pytest.importorskip("keras", reason="keras is not installed")
 
 import keras
 
-from cxr_models.classifier import build_classifier
 from cxr_models.explain import GradCam, mean_maps, normalised, overlay
+from cxr_models.networks.classifier import build_classifier
 from tests.cxr_models.tiny import tiny_config
 
 # One convolution of two filters, pooled, one dense layer: the map of a class is the feature map

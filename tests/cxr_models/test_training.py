@@ -82,7 +82,7 @@ def test_two_phases_leave_a_run_folder_with_all_that_tells_what_happened(small_s
 
 def test_head_phase_leaves_the_backbone_alone_and_fine_tuning_does_not(small_split, tmp_path):
     config = tiny_config(epochs_head=2, epochs_fine_tune=0)
-    from cxr_models.classifier import build_classifier
+    from cxr_models.networks.classifier import build_classifier
 
     start = build_classifier(config, 3).get_layer("stem").get_weights()[0]
     frozen = train(small_split, config, tmp_path / "one").get_layer("stem").get_weights()[0]
@@ -324,7 +324,7 @@ def test_best_weights_that_only_the_backup_holds_are_saved_from_it(small_split, 
 
 
 def test_weights_of_classes_reach_the_loss(small_split, tmp_path, monkeypatch):
-    from cxr_models import classifier
+    from cxr_models.networks import classifier
 
     monkeypatch.setattr(classifier, "_DROPOUTS", ())
     records = list(small_split.manifest.records)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from cxr_models.weights_files import check_confined, stored_shapes
+from cxr_models.networks.weights_files import check_confined, stored_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_models.backbones import BackboneSpec
-    from cxr_models.weights_files import Shapes
+    from cxr_models.networks.backbones import BackboneSpec
+    from cxr_models.networks.weights_files import Shapes
 
 _SUFFIXES = (".weights.h5", ".h5", ".keras")
 _CURE = "Give a file of that backbone alone, or name the backbone of the file with --backbone."
@@ -33,7 +33,7 @@ def load_pretrained(
     Parameters
     ----------
     model : keras.Model
-        As `cxr_models.classifier.build_classifier` makes it.
+        As `cxr_models.networks.classifier.build_classifier` makes it.
     weights : str
         ``imagenet``, or the path of a ``.keras``, ``.weights.h5`` or ``.h5`` file. It holds the
         bare backbone, or the backbone with one dense layer on its pooled features: a classifier of

@@ -14,9 +14,9 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 import keras
 from keras.src.utils import file_utils
 
-from cxr_models.backbones import BACKBONES
-from cxr_models.classifier import build_classifier, set_backbone_trainable
-from cxr_models.weights import load_pretrained
+from cxr_models.networks.backbones import BACKBONES
+from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
+from cxr_models.networks.weights import load_pretrained
 from tests.cxr_models import keras_files
 from tests.cxr_models.tiny import tiny_config
 

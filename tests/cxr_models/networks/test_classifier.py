@@ -9,7 +9,7 @@ import keras
 
 from cxr_enhance import EnhanceParams
 from cxr_models import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from cxr_models.classifier import (
+from cxr_models.networks.classifier import (
     build_classifier,
     head_layers,
     momentum_for,
@@ -87,7 +87,7 @@ def front_of(config, images):
 def test_corrected_recipe_gives_the_backbone_what_keras_would(
     images, monkeypatch, spec_preprocessing, module
 ):
-    from cxr_models import backbones, classifier
+    from cxr_models.networks import backbones, classifier
 
     spec = dataclasses.replace(
         backbones.BACKBONES["nasnet_mobile"], preprocessing=spec_preprocessing

@@ -14,12 +14,12 @@ try:
     from keras import layers
 except ImportError as error:
     raise ImportError(
-        "keras is needed for cxr_models.classifier. "
+        "keras is needed for cxr_models.networks.classifier. "
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
-from cxr_models.backbones import BACKBONES, BackboneSpec
-from cxr_models.weights import load_pretrained
+from cxr_models.networks.backbones import BACKBONES, BackboneSpec
+from cxr_models.networks.weights import load_pretrained
 
 if TYPE_CHECKING:
     from cxr_models.config import RunConfig

@@ -9,9 +9,9 @@ import h5py
 import keras
 
 from cxr_models import ModelConfig
-from cxr_models.backbones import BACKBONES
-from cxr_models.classifier import build_classifier
-from cxr_models.weights import load_pretrained
+from cxr_models.networks.backbones import BACKBONES
+from cxr_models.networks.classifier import build_classifier
+from cxr_models.networks.weights import load_pretrained
 from tests.cxr_models.tiny import tiny_application, tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")

@@ -1,0 +1,1 @@
+"""The Keras graph: backbones, their pretrained weights, the classifier, and its loading."""
