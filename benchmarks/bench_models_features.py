@@ -45,7 +45,7 @@ def both(folder: Path, *, timing: bool) -> dict[str, Laps]:
     import keras
 
     from cxr_models.run_folder import RunFolder
-    from cxr_models.training import train
+    from cxr_models.training.train import train
 
     trained, validated, size, epochs = (
         (TRAINED, VALIDATED, SIZE, EPOCHS) if timing else (8, 4, 32, 2)

@@ -56,7 +56,7 @@ def _training_step(config: RunConfig, num_classes: int) -> Callable[[Any], objec
     import keras
 
     from cxr_models.networks.classifier import build_classifier
-    from cxr_models.training import loss_of
+    from cxr_models.training.train import loss_of
 
     model = build_classifier(config.with_setting("model.weights", "none"), num_classes)
     model.compile(

@@ -25,7 +25,7 @@ def trained_run(tmp_path_factory):
     """Train one run of the tiny backbone, to be copied with `copy_run`."""
     import keras
 
-    from cxr_models.training import train
+    from cxr_models.training.train import train
     from tests.cxr_models.serving import write_small_split
     from tests.cxr_models.tiny import tiny_application, tiny_config
 

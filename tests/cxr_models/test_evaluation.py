@@ -27,7 +27,7 @@ from cxr_models.inputs.loader import ImageLoader
 from cxr_models.records.manifest import Record, write_manifest
 from cxr_models.records.splits import fold_records, read_split, write_split
 from cxr_models.run_folder import RunFolder
-from cxr_models.training import train
+from cxr_models.training.train import train
 from tests.cxr_models.radiographs import write_class_folders
 from tests.cxr_models.serving import copy_run
 from tests.cxr_models.tiny import tiny_config

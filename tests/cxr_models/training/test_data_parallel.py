@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 
-from cxr_models.training import _check_shares, _Part
+from cxr_models.training.train import _check_shares, _Part
 from tests.cxr_models.tiny import tiny_config
 
 # Trains once on one and once on two virtual CPU devices. No dropout: its draws depend on how a
@@ -21,7 +21,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from cxr_models import classifier
 from cxr_models.run_folder import RunFolder
-from cxr_models.training import train
+from cxr_models.training.train import train
 from pathlib import Path
 from tests.cxr_models.tiny import tiny_application
 keras.applications.NASNetMobile = tiny_application

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from cxr_models.schedule import judge
+from cxr_models.training.schedule import judge
 
 if TYPE_CHECKING:
     from cxr_models.config import TrainingConfig

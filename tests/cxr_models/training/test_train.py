@@ -15,12 +15,13 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 import h5py
 
 from cxr_enhance import read_image
-from cxr_models import Manifest, keeper
+from cxr_models import Manifest
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.inputs.pipeline import targets_of
 from cxr_models.run_folder import RunFolder
-from cxr_models.schedule import Verdict
-from cxr_models.training import phases_of, train
+from cxr_models.training import epoch_callback
+from cxr_models.training.schedule import Verdict
+from cxr_models.training.train import phases_of, train
 from tests.cxr_models.tiny import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -30,7 +31,7 @@ _SCRIPT = """
 import os, pickle, signal, sys
 import keras
 from cxr_models.run_folder import RunFolder
-from cxr_models.training import train
+from cxr_models.training.train import train
 from tests.cxr_models.tiny import tiny_application
 keras.applications.NASNetMobile = tiny_application
 split, config, out, epochs = pickle.load(open(sys.argv[1], "rb"))
@@ -306,7 +307,9 @@ def test_best_weights_are_never_those_of_an_epoch_that_is_trained_again(
         save(self, model, phase, epochs)
 
     monkeypatch.setattr(RunFolder, "save_backup", stopped_in_the_second_epoch)
-    monkeypatch.setattr(keeper, "judge", lambda rates, *_: Verdict(len(rates) - 1, 1e-3, False))
+    monkeypatch.setattr(
+        epoch_callback, "judge", lambda rates, *_: Verdict(len(rates) - 1, 1e-3, False)
+    )
     with pytest.raises(KeyboardInterrupt):
         train(small_split, tiny_config(), tmp_path / "run")
     assert_same_weights(

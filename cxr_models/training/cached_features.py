@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from cxr_models.inputs.pipeline import epoch_orders
-from cxr_models.keeper import set_random_states
 from cxr_models.networks.classifier import FEATURES, augmented_images, head_layers
+from cxr_models.training.epoch_callback import set_random_states
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cxr_models import TrainingConfig
-from cxr_models.schedule import judge
+from cxr_models.training.schedule import judge
 
 TRAINING = TrainingConfig(patience=7, plateau_patience=3, min_learning_rate=2e-6)
 

@@ -7,7 +7,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 
 from cxr_models.inputs.loader import ImageLoader
-from cxr_models.training import train
+from cxr_models.training.train import train
 from tests.cxr_models.tiny import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -34,9 +34,9 @@ def test_cached_features_give_the_predictions_of_training_without_them(small_spl
 
 
 def test_views_differ_with_augmentation_and_the_head_trains_on_them(small_split, tmp_path):
-    from cxr_models.features import FeatureExtractor
     from cxr_models.inputs.pipeline import evaluation_batches
     from cxr_models.networks.classifier import build_classifier
+    from cxr_models.training.cached_features import FeatureExtractor
 
     config = tiny_config(epochs_head=3, epochs_fine_tune=1, cache_features=2)
     model = build_classifier(config, 3)
@@ -51,9 +51,9 @@ def test_views_differ_with_augmentation_and_the_head_trains_on_them(small_split,
 
 
 def test_features_do_not_depend_on_how_images_fall_into_batches(small_split):
-    from cxr_models.features import FeatureExtractor
     from cxr_models.inputs.pipeline import evaluation_batches
     from cxr_models.networks.classifier import build_classifier
+    from cxr_models.training.cached_features import FeatureExtractor
 
     config = tiny_config()
     extractor = FeatureExtractor(build_classifier(config, 3))

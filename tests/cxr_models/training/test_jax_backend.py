@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 _SCRIPT = """
 import json, pickle, sys
 import keras
-from cxr_models.training import train
+from cxr_models.training.train import train
 from tests.cxr_models.tiny import tiny_application
 assert keras.backend.backend() == "jax"
 keras.applications.NASNetMobile = tiny_application

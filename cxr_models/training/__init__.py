@@ -1,0 +1,1 @@
+"""From a split and settings to a trained run: two phases, resumable."""
