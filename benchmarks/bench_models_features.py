@@ -44,7 +44,7 @@ def both(folder: Path, *, timing: bool) -> dict[str, Laps]:
     """Train on kept features, and two epochs without them before that and after it."""
     import keras
 
-    from cxr_models.run_folder import RunFolder
+    from cxr_models.runs.folder import RunFolder
     from cxr_models.training.train import train
 
     trained, validated, size, epochs = (

@@ -15,7 +15,7 @@ from cxr_models.shortcut_features import BORDER, SIDE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxr_models.finished_run import FinishedRun
+    from cxr_models.runs.finished import FinishedRun
 
 Region = Literal["centre", "border"]
 _CHUNK = 256

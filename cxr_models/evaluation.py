@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import cxr_enhance
 from cxr_models._files import write_whole
 from cxr_models.calibration import softmax
-from cxr_models.finished_run import FinishedRun, class_names_of, file_sha256
 from cxr_models.inputs.loader import cache_key
 from cxr_models.judging import judge
 from cxr_models.predictions import (
@@ -31,7 +30,8 @@ from cxr_models.predictions import (
 )
 from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.records.splits import records_hash
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.finished import FinishedRun, class_names_of, file_sha256
+from cxr_models.runs.folder import RunFolder
 from cxr_models.stored_sets import FOLDER, table_name
 
 if TYPE_CHECKING:

@@ -10,17 +10,17 @@ import numpy as np
 import cxr_enhance
 from cxr_models.explain import GradCam, mean_maps, normalised, overlay
 from cxr_models.explanations import mean_overlay
-from cxr_models.finished_run import read_run
 from cxr_models.inference import load_classifier
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.report.choices import averaged, pictured
 from cxr_models.report.thumbnails import mean_path, overlay_path, thumbnail
+from cxr_models.runs.finished import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cxr_models.finished_run import FinishedRun
     from cxr_models.report import Results
+    from cxr_models.runs.finished import FinishedRun
 
 _BATCH = 16
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import cxr_enhance
 from cxr_models.evaluation import evaluation_folder
-from cxr_models.finished_run import FinishedRun, file_sha256, read_run
+from cxr_models.runs.finished import FinishedRun, file_sha256, read_run
 
 if TYPE_CHECKING:
     import os

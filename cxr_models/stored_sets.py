@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models.finished_run import file_sha256
 from cxr_models.predictions import Predictions, read_origin, read_predictions
 from cxr_models.records.manifest import SPLITS
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.finished import file_sha256
+from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Container
 
-    from cxr_models.finished_run import FinishedRun
     from cxr_models.predictions import Kind
+    from cxr_models.runs.finished import FinishedRun
 
 FOLDER = "evaluation"
 

@@ -21,7 +21,7 @@ from cxr_models.bootstrap import difference, measure
 from cxr_models.comparisons import delong, mcnemar
 from cxr_models.config import RunConfig
 from cxr_models.metrics import ImageStatistics
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.folder import RunFolder
 from cxr_models.stored_sets import stored_sets
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from tqdm import tqdm
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import table
 from cxr_models.evaluation import evaluation_folder, write_json
-from cxr_models.finished_run import read_run
 from cxr_models.records.splits import read_split
 from cxr_models.records.ties import components
+from cxr_models.runs.finished import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

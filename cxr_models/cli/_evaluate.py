@@ -9,7 +9,7 @@ from cxr_models import evaluation
 from cxr_models._outputs import Kind, check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, together_lines
-from cxr_models.finished_run import read_run
+from cxr_models.runs.finished import read_run
 from cxr_models.several_runs import together
 from cxr_models.stored_sets import kept_externals, stored_sets
 

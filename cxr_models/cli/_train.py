@@ -56,7 +56,7 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
     with _console.errors_exit_with(_console.WRONG_USAGE):
         read = read_split(split)
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.run_folder import RunFolder
+        from cxr_models.runs.folder import RunFolder
         from cxr_models.training.curves import write_curves
         from cxr_models.training.train import train as train_model
 

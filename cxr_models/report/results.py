@@ -16,7 +16,6 @@ import numpy as np
 
 from cxr_models.calibration import softmax
 from cxr_models.config import RunConfig
-from cxr_models.finished_run import file_sha256
 from cxr_models.judging import FORMAT
 from cxr_models.metrics import CLASS_METRICS, POINT_METRICS, ImageStatistics
 from cxr_models.predictions import Predictions, read_predictions
@@ -27,7 +26,8 @@ from cxr_models.report.shapes import (
     facts_shape,
     misfit,
 )
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.finished import file_sha256
+from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os

@@ -13,7 +13,7 @@ from cxr_models.training.schedule import judge
 
 if TYPE_CHECKING:
     from cxr_models.config import TrainingConfig
-    from cxr_models.run_folder import RunFolder
+    from cxr_models.runs.folder import RunFolder
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]

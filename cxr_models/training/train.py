@@ -13,7 +13,6 @@ import keras
 import tensorflow as tf
 
 import cxr_enhance
-from cxr_models.finished_run import file_sha256, keep_split
 from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
@@ -23,7 +22,8 @@ from cxr_models.inputs.pipeline import (
 )
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
 from cxr_models.records.splits import lacking_labels
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.finished import file_sha256, keep_split
+from cxr_models.runs.folder import RunFolder
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
 from cxr_models.training.epoch_callback import Keeper
 from cxr_models.training.schedule import judge

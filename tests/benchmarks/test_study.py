@@ -14,7 +14,7 @@ from cxr_models.judging import Method
 from cxr_models.metrics import ImageStatistics
 from cxr_models.predictions import Predictions, write_predictions
 from cxr_models.records.manifest import SPLITS, Manifest, Record
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.folder import RunFolder
 from cxr_models.stored_sets import stored_sets
 from tests.cxr_models.predicted import ORIGIN, make_predictions
 

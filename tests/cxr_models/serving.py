@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cxr_enhance import write_image
-from cxr_models.finished_run import file_sha256, keep_split
 from cxr_models.networks.classifier import build_classifier
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import Split, read_split, split_records, write_split
+from cxr_models.runs.finished import file_sha256, keep_split
 from tests.cxr_models.radiographs import draw, write_class_folders
 from tests.cxr_models.tiny import tiny_application, tiny_config
 

@@ -21,12 +21,12 @@ from sklearn import metrics
 from cxr_models import evaluation
 from cxr_models.cli import main
 from cxr_models.evaluation import accuracy_of, predict_sets
-from cxr_models.finished_run import read_run
 from cxr_models.inference import load_classifier, logits_model
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.records.manifest import Record, write_manifest
 from cxr_models.records.splits import fold_records, read_split, write_split
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.finished import read_run
+from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from tests.cxr_models.radiographs import write_class_folders
 from tests.cxr_models.serving import copy_run

@@ -13,12 +13,12 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 from cxr_models.cli import main
 from cxr_models.explain import GradCam, normalised, overlay
 from cxr_models.explanations import mean_overlay
-from cxr_models.finished_run import read_run
 from cxr_models.inference import load_classifier
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.report import choices, html_page, read_results
 from cxr_models.report.choices import pictured
 from cxr_models.report.thumbnails import mean_path, overlay_path, thumbnail
+from cxr_models.runs.finished import read_run
 from tests.cxr_models.report.made_up import write_run
 from tests.cxr_models.report.reading import Read
 from tests.cxr_models.serving import copy_run

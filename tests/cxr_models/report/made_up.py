@@ -8,10 +8,10 @@ import numpy as np
 
 from cxr_models.config import RunConfig
 from cxr_models.evaluation import evaluate, write_evaluation
-from cxr_models.finished_run import file_sha256
 from cxr_models.judging import Method
 from cxr_models.predictions import Origin, write_predictions
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.finished import file_sha256
+from cxr_models.runs.folder import RunFolder
 from tests.cxr_models.predicted import make_predictions
 
 SPLIT = "5" * 64

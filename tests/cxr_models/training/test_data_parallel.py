@@ -20,7 +20,7 @@ import keras, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from cxr_models import classifier
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from pathlib import Path
 from tests.cxr_models.tiny import tiny_application

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.folder import RunFolder
 from tests.cxr_models.tiny import tiny_config
 
 pytestmark = pytest.mark.skipif(

@@ -18,7 +18,7 @@ from cxr_enhance import read_image
 from cxr_models import Manifest
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.inputs.pipeline import targets_of
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.folder import RunFolder
 from cxr_models.training import epoch_callback
 from cxr_models.training.schedule import Verdict
 from cxr_models.training.train import phases_of, train
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("tiny_backbone")
 _SCRIPT = """
 import os, pickle, signal, sys
 import keras
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from tests.cxr_models.tiny import tiny_application
 keras.applications.NASNetMobile = tiny_application

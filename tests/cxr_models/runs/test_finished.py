@@ -3,9 +3,9 @@ import json
 import pytest
 
 from cxr_models.config import RunConfig
-from cxr_models.finished_run import FinishedRun, file_sha256, keep_split, read_run
 from cxr_models.records.splits import records_hash, write_split
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.finished import FinishedRun, file_sha256, keep_split, read_run
+from cxr_models.runs.folder import RunFolder
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from cxr_models.config import RunConfig
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.folder import RunFolder
 
 FACTS = {"split_sha256": "s"}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models.config import RunConfig
 from cxr_models.records.splits import Split, read_split, write_split
-from cxr_models.run_folder import RunFolder
+from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os

@@ -1,0 +1,1 @@
+"""What a run leaves on disk: names and contents of its files. Imports no framework."""
