@@ -25,8 +25,8 @@ except ImportError as error:
     ) from error
 
 from cxr_models._cpu import usable_cpus
-from cxr_models.bootstrap import measure
-from cxr_models.metrics import ImageStatistics, Outcomes
+from cxr_models.evaluation.bootstrap import measure
+from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cxr_models.judging import Method
+    from cxr_models.evaluation.evaluate import Method
     from cxr_models.records.manifest import Record
     from cxr_models.shortcut_features import Features
 

@@ -15,7 +15,7 @@ import numpy as np
 import cxr_enhance
 from cxr_models._cpu import usable_cpus
 from cxr_models._outputs import Kind, first_line, replaces_output
-from cxr_models.calibration import softmax
+from cxr_models.evaluation.calibration import softmax
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.records.scan import find_images
 

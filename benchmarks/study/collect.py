@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.make_tables import RESULTS
-from cxr_models.bootstrap import difference, measure
-from cxr_models.comparisons import delong, mcnemar
 from cxr_models.config import RunConfig
-from cxr_models.metrics import ImageStatistics
+from cxr_models.evaluation.bootstrap import difference, measure
+from cxr_models.evaluation.metrics import ImageStatistics
+from cxr_models.evaluation.paired_tests import delong, mcnemar
+from cxr_models.evaluation.stored_sets import stored_sets
 from cxr_models.runs.folder import RunFolder
-from cxr_models.stored_sets import stored_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-    from cxr_models.metrics import Outcomes
-    from cxr_models.predictions import Predictions
+    from cxr_models.evaluation.metrics import Outcomes
+    from cxr_models.evaluation.predictions import Predictions
 
 _GROUPS = ("arms", "sources", "paths", "grid")
 _NOT_TOLD = ("split_root",)

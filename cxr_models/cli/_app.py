@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from cxr_enhance.cli._program import new_program
-from cxr_models.bootstrap import DRAWS
 from cxr_models.config import BACKBONE_NAMES
+from cxr_models.evaluation.bootstrap import DRAWS
 from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.layouts import LAYOUTS
 from cxr_models.records.splits import FRACTIONS
@@ -214,8 +214,8 @@ def evaluate(
 ) -> None:
     """Judge runs on train, val and test, which is the test set, and on other sources."""
     from cxr_models.cli import _console, _evaluate
-    from cxr_models.judging import Method
-    from cxr_models.operating_points import Rule
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.operating_points import Rule
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
         method = Method(draws=draws, seed=seed, rule=Rule(sensitivity=sensitivity))
@@ -246,7 +246,7 @@ def audit(
 ) -> None:
     """Train shortcuts on the border, a thumbnail, the histogram and the size; test them."""
     from cxr_models.cli import _audit, _console
-    from cxr_models.judging import Method
+    from cxr_models.evaluation.evaluate import Method
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
         method = Method(draws=draws, seed=seed)

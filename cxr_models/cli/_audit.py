@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import table
-from cxr_models.evaluation import evaluation_folder, write_json
+from cxr_models.evaluation.stored import evaluation_folder, write_json
 from cxr_models.records.splits import read_split
 from cxr_models.records.ties import components
 from cxr_models.runs.finished import read_run
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cxr_models.judging import Method
+    from cxr_models.evaluation.evaluate import Method
 
 _TITLES = {
     "majority": "commonest label",

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cxr_models import evaluation
 from cxr_models._outputs import Kind, check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, together_lines
+from cxr_models.evaluation import stored
+from cxr_models.evaluation.compare_runs import together
+from cxr_models.evaluation.stored_sets import kept_externals, stored_sets
 from cxr_models.runs.finished import read_run
-from cxr_models.several_runs import together
-from cxr_models.stored_sets import kept_externals, stored_sets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cxr_models.judging import Method
-    from cxr_models.predictions import Predictions
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.predictions import Predictions
 
 
 def _is_comparison(path: Path) -> bool:
@@ -65,7 +65,7 @@ def evaluate(
         # another method or of former weights: it takes values of the predictions, which are the
         # same where nothing has changed. A run without an evaluation gets one, for predict, export
         # and report, and because nothing is lost by it.
-        kept = evaluation.evaluation_file(path)
+        kept = stored.evaluation_file(path)
         write = len(runs) == 1 or not kept.is_file()
         if from_predictions:
             with _console.errors_exit_with(_console.FAILED):
@@ -73,9 +73,9 @@ def evaluate(
         else:
             sets[name] = _predicted(path, externals, split=split, replace=write)
         with _console.errors_exit_with(_console.FAILED):
-            told["runs"][name] = evaluation.evaluate(name, sets[name], method)
+            told["runs"][name] = stored.evaluate(name, sets[name], method)
             if write:
-                evaluation.write_evaluation(path, told["runs"][name])
+                stored.write_evaluation(path, told["runs"][name])
         if not as_json:
             for line in evaluation_lines(told["runs"][name]):
                 _console.say(_console.printable(line))
@@ -105,9 +105,9 @@ def _predicted(
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         run = read_run(path, split=split)
-        manifests = evaluation.read_externals(run, externals)
+        manifests = stored.read_externals(run, externals)
     with _console.errors_exit_with(_console.FAILED):
-        sets = evaluation.predict_sets(run, manifests, replace=replace, say=_complain)
+        sets = stored.predict_sets(run, manifests, replace=replace, say=_complain)
         kept = kept_externals(run, manifests)
     for one in kept.sets:
         _complain(f"{one.name}: predicted before, and evaluated with the other sets")

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_models.calibration import softmax
 from cxr_models.config import RunConfig
-from cxr_models.judging import FORMAT
-from cxr_models.metrics import CLASS_METRICS, POINT_METRICS, ImageStatistics
-from cxr_models.predictions import Predictions, read_predictions
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.evaluate import FORMAT
+from cxr_models.evaluation.metrics import CLASS_METRICS, POINT_METRICS, ImageStatistics
+from cxr_models.evaluation.predictions import Predictions, read_predictions
 from cxr_models.report.shapes import (
     audit_shape,
     classes_shape,

@@ -6,7 +6,7 @@ import math
 import reprlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cxr_models.metrics import CLASS_METRICS, OVERALL_METRICS, POINT_METRICS
+from cxr_models.evaluation.metrics import CLASS_METRICS, OVERALL_METRICS, POINT_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

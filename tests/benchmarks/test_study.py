@@ -8,14 +8,14 @@ import pytest
 
 from benchmarks.study import collect, prepare, tables
 from cxr_models import RunConfig
-from cxr_models.calibration import softmax
-from cxr_models.evaluation import evaluate, write_evaluation
-from cxr_models.judging import Method
-from cxr_models.metrics import ImageStatistics
-from cxr_models.predictions import Predictions, write_predictions
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.metrics import ImageStatistics
+from cxr_models.evaluation.predictions import Predictions, write_predictions
+from cxr_models.evaluation.stored import evaluate, write_evaluation
+from cxr_models.evaluation.stored_sets import stored_sets
 from cxr_models.records.manifest import SPLITS, Manifest, Record
 from cxr_models.runs.folder import RunFolder
-from cxr_models.stored_sets import stored_sets
 from tests.cxr_models.predicted import ORIGIN, make_predictions
 
 SETTINGS = {

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_models.calibration import softmax
-from cxr_models.metrics import Outcomes
-from cxr_models.predictions import Origin, Predictions
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.metrics import Outcomes
+from cxr_models.evaluation.predictions import Origin, Predictions
 from cxr_models.records.manifest import Manifest, Record
 
 CLASSES = ("covid", "normal", "virus")

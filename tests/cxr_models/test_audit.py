@@ -16,7 +16,7 @@ from cxr_enhance import write_image
 from cxr_models.audit import accuracies, audit, verdict
 from cxr_models.blanking import blank
 from cxr_models.cli import main
-from cxr_models.judging import Method
+from cxr_models.evaluation.evaluate import Method
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import write_split
 from cxr_models.shortcut_features import Features, read_features

@@ -10,8 +10,8 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 pytest.importorskip("typer", reason="typer is not installed")
 
 from cxr_enhance import read_image
-from cxr_models.calibration import softmax
 from cxr_models.cli import main
+from cxr_models.evaluation.calibration import softmax
 from cxr_models.inference import logits_model, predict_logits
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.predict import find_sources

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from cxr_models.config import RunConfig
-from cxr_models.evaluation import evaluate, write_evaluation
-from cxr_models.judging import Method
-from cxr_models.predictions import Origin, write_predictions
+from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.predictions import Origin, write_predictions
+from cxr_models.evaluation.stored import evaluate, write_evaluation
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 from tests.cxr_models.predicted import make_predictions

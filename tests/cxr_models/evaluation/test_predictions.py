@@ -4,8 +4,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cxr_models.calibration import softmax
-from cxr_models.predictions import (
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.predictions import (
     Predictions,
     read_origin,
     read_predictions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models.predictions import Predictions, read_origin, read_predictions
+from cxr_models.evaluation.predictions import Predictions, read_origin, read_predictions
 from cxr_models.records.manifest import SPLITS
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Container
 
-    from cxr_models.predictions import Kind
+    from cxr_models.evaluation.predictions import Kind
     from cxr_models.runs.finished import FinishedRun
 
 FOLDER = "evaluation"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_models.metrics import rank
+from cxr_models.evaluation.metrics import rank
 
 if TYPE_CHECKING:
-    from cxr_models.metrics import Outcomes
+    from cxr_models.evaluation.metrics import Outcomes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

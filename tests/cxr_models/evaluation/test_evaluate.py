@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from cxr_models.calibration import fit_temperature, softmax
-from cxr_models.judging import Method, judge, settle
-from cxr_models.operating_points import Rule, choose_thresholds
+from cxr_models.evaluation.calibration import fit_temperature, softmax
+from cxr_models.evaluation.evaluate import Method, judge, settle
+from cxr_models.evaluation.operating_points import Rule, choose_thresholds
 from tests.cxr_models.predicted import CLASSES, make_predictions, with_logits
 
 METHOD = Method(draws=200)

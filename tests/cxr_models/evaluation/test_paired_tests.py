@@ -5,7 +5,7 @@ pytest.importorskip("scipy", reason="scipy is not installed")
 
 from scipy import stats
 
-from cxr_models.comparisons import delong, mcnemar
+from cxr_models.evaluation.paired_tests import delong, mcnemar
 
 
 def delong_by_pairs(positive, scores):

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cxr_models.bootstrap import difference, measure
-from cxr_models.calibration import softmax
-from cxr_models.comparisons import delong, mcnemar
-from cxr_models.judging import Method, settle, summary
-from cxr_models.metrics import ImageStatistics
+from cxr_models.evaluation.bootstrap import difference, measure
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.evaluate import Method, settle, summary
+from cxr_models.evaluation.metrics import ImageStatistics
+from cxr_models.evaluation.paired_tests import delong, mcnemar
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
-    from cxr_models.bootstrap import Measured
-    from cxr_models.metrics import Outcomes
-    from cxr_models.predictions import Predictions
+    from cxr_models.evaluation.bootstrap import Measured
+    from cxr_models.evaluation.metrics import Outcomes
+    from cxr_models.evaluation.predictions import Predictions
 
     Sets = Sequence[Predictions]
 
@@ -146,10 +146,10 @@ def pool(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
     Returns
     -------
     dict
-        As a set of `cxr_models.judging.judge_set`, without curves and tables, and ``runs`` with the
-        accuracy of each. Logits are divided by the temperature of their run, so that
-        probabilities of different runs can be ranked together. Operating points differ from run to
-        run and are left out.
+        As a set of `cxr_models.evaluation.evaluate.judge_set`, without curves and tables,
+        and ``runs`` with the accuracy of each. Logits are divided by the temperature of their
+        run, so that probabilities of different runs can be ranked together. Operating points
+        differ from run to run and are left out.
     """
     parts, calibrated = [], []
     told: dict[str, Any] = {}

@@ -3,9 +3,9 @@ import time
 import numpy as np
 import pytest
 
-from cxr_models.bootstrap import FEWEST_PATIENTS, difference, measure, patient_draws
-from cxr_models.calibration import softmax
-from cxr_models.metrics import ImageStatistics, Outcomes
+from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS, difference, measure, patient_draws
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
 from tests.cxr_models.predicted import make_outcomes
 
 

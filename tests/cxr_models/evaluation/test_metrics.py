@@ -7,8 +7,8 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 from sklearn import metrics as sklearn_metrics
 
-from cxr_models.calibration import softmax
-from cxr_models.metrics import ImageStatistics, Outcomes, curves, normalised, rank
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.metrics import ImageStatistics, Outcomes, curves, normalised, rank
 from tests.cxr_models.predicted import CLASSES, make_outcomes
 
 

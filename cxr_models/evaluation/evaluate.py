@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_models import bootstrap
-from cxr_models.bootstrap import Measured, measure
-from cxr_models.calibration import Temperature, fit_temperature, reliability_bins, softmax
-from cxr_models.metrics import (
+from cxr_models.evaluation import bootstrap
+from cxr_models.evaluation.bootstrap import Measured, measure
+from cxr_models.evaluation.calibration import (
+    Temperature,
+    fit_temperature,
+    reliability_bins,
+    softmax,
+)
+from cxr_models.evaluation.metrics import (
     CLASS_METRICS,
     OVERALL_METRICS,
     POINT_METRICS,
@@ -26,12 +31,12 @@ from cxr_models.metrics import (
     normalised,
     why_undefined,
 )
-from cxr_models.operating_points import Rule, choose_thresholds
+from cxr_models.evaluation.operating_points import Rule, choose_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cxr_models.predictions import Predictions
+    from cxr_models.evaluation.predictions import Predictions
 
 FORMAT = 1  # of the object; counted up when a name in it changes its meaning
 _CALIBRATED = ("log_loss", "ece")

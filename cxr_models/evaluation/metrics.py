@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_models.calibration import NUM_BINS, bin_of, log_softmax, softmax
+from cxr_models.evaluation.calibration import NUM_BINS, bin_of, log_softmax, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +132,7 @@ def rank(scores: Floats, positive: npt.NDArray[np.bool_], patients: Ints) -> Ran
 
 
 class ImageStatistics:
-    """All values of a set of images, for `cxr_models.bootstrap.measure`.
+    """All values of a set of images, for `cxr_models.evaluation.bootstrap.measure`.
 
     Parameters
     ----------

@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cxr_models.metrics import Outcomes
-from cxr_models.operating_points import Rule, choose_thresholds
+from cxr_models.evaluation.metrics import Outcomes
+from cxr_models.evaluation.operating_points import Rule, choose_thresholds
 from tests.cxr_models.predicted import make_outcomes
 
 

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import cxr_enhance
 from cxr_models._files import write_whole
-from cxr_models.calibration import softmax
-from cxr_models.inputs.loader import cache_key
-from cxr_models.judging import judge
-from cxr_models.predictions import (
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.evaluate import judge
+from cxr_models.evaluation.predictions import (
     Origin,
     Predictions,
     read_origin,
@@ -28,18 +27,19 @@ from cxr_models.predictions import (
     unknown_labels,
     write_predictions,
 )
+from cxr_models.evaluation.stored_sets import FOLDER, table_name
+from cxr_models.inputs.loader import cache_key
 from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.records.splits import records_hash
 from cxr_models.runs.finished import FinishedRun, class_names_of, file_sha256
 from cxr_models.runs.folder import RunFolder
-from cxr_models.stored_sets import FOLDER, table_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cxr_models.config import RunConfig
-    from cxr_models.judging import Method
-    from cxr_models.predictions import Kind
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.predictions import Kind
     from cxr_models.records.manifest import Manifest
     from cxr_models.records.splits import Split
 
@@ -186,7 +186,7 @@ def predict_sets(
 
 
 def evaluate(name: str, sets: Sequence[Predictions], method: Method) -> dict[str, Any]:
-    """Judge the sets of a run; see `cxr_models.judging.judge`.
+    """Judge the sets of a run; see `cxr_models.evaluation.evaluate.judge`.
 
     Parameters
     ----------

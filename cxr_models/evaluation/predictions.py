@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from cxr_models._files import write_whole
-from cxr_models.calibration import softmax
-from cxr_models.metrics import Outcomes
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.metrics import Outcomes
 from cxr_models.records.manifest import Manifest, Record
 from cxr_models.records.ties import components
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cxr_models.calibration import (
+from cxr_models.evaluation.calibration import (
     NUM_BINS,
     bin_of,
     fit_temperature,

@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("scipy", reason="scipy is not installed")
 
-from cxr_models.calibration import fit_temperature, softmax
-from cxr_models.comparisons import delong, mcnemar
-from cxr_models.judging import Method
+from cxr_models.evaluation.calibration import fit_temperature, softmax
+from cxr_models.evaluation.compare_runs import compare, together
+from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.paired_tests import delong, mcnemar
 from cxr_models.records.manifest import Manifest
-from cxr_models.several_runs import compare, together
 from tests.cxr_models.predicted import CLASSES, make_predictions, with_logits
 
 METHOD = Method(draws=200)
