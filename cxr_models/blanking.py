@@ -9,8 +9,8 @@ import numpy as np
 
 import cxr_enhance
 from cxr_models._cpu import usable_cpus
+from cxr_models.audit.shortcut_features import BORDER, SIDE
 from cxr_models.inputs.loader import ImageLoader
-from cxr_models.shortcut_features import BORDER, SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

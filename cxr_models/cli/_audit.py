@@ -41,8 +41,8 @@ def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> in
         read = read_split(split)
         finished = None if run is None else read_run(run, split=split)
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models import audit as shortcuts
-        from cxr_models.shortcut_features import read_features
+        from cxr_models.audit import shortcuts
+        from cxr_models.audit.shortcut_features import read_features
 
         manifest = read.manifest
         used = [place for place, record in enumerate(manifest.records) if record.split]

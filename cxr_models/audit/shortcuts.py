@@ -20,7 +20,7 @@ try:
     from threadpoolctl import threadpool_limits
 except ImportError as error:
     raise ImportError(
-        "scikit-learn is needed for cxr_models.audit. "
+        "scikit-learn is needed for cxr_models.audit.shortcuts. "
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from cxr_models.audit.shortcut_features import Features
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.records.manifest import Record
-    from cxr_models.shortcut_features import Features
 
     Rows = npt.NDArray[np.bool_]
 

@@ -13,13 +13,13 @@ pytest.importorskip("cv2", reason="cv2 is not installed")
 import cv2
 
 from cxr_enhance import write_image
-from cxr_models.audit import accuracies, audit, verdict
+from cxr_models.audit.shortcut_features import Features, read_features
+from cxr_models.audit.shortcuts import accuracies, audit, verdict
 from cxr_models.blanking import blank
 from cxr_models.cli import main
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import write_split
-from cxr_models.shortcut_features import Features, read_features
 
 METHOD = Method(draws=100)
 CLASSES = ("covid", "normal")

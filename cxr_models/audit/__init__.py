@@ -1,0 +1,1 @@
+"""What models reach that see no lungs. Imports no framework."""
