@@ -29,7 +29,7 @@ class GradCam:
     Parameters
     ----------
     model : keras.Model
-        As `cxr_models.networks.classifier.build_classifier` or `cxr_models.inference.load_classifier`
+        As `cxr_models.networks.classifier.build_classifier` or `cxr_models.inference.logits.load_classifier`
         makes it, of any backbone.
 
     Raises

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cxr_models.predict import Batch
+    from cxr_models.inference.predict_files import Batch
 
     Images = npt.NDArray[np.uint8]
 

@@ -10,7 +10,7 @@ import numpy as np
 import cxr_enhance
 from cxr_models.explain import GradCam, mean_maps, normalised, overlay
 from cxr_models.explanations import mean_overlay
-from cxr_models.inference import load_classifier
+from cxr_models.inference.logits import load_classifier
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.report.choices import averaged, pictured
 from cxr_models.report.thumbnails import mean_path, overlay_path, thumbnail

@@ -56,7 +56,7 @@ def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> in
             features = read_features(paths, progress=bar.update)
         told = shortcuts.audit(records, classes, features, method)
         if finished is not None:
-            from cxr_models.blanking import said_of
+            from cxr_models.inference.predict_blanked import said_of
 
             tested = [place for place, record in enumerate(records) if record.split == "test"]
             patients = np.array(components(records))[tested]

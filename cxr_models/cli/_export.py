@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from cxr_models._outputs import check_output
 from cxr_models.cli import _console
-from cxr_models.export_metadata import EXPORTS
-from cxr_models.serving import read_served_run
+from cxr_models.inference.calibrated_run import read_served_run
+from cxr_models.inference.export_metadata import EXPORTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def export_run(
         if kind in EXPORTS:  # what is none is refused below, with their names
             check_output(out, EXPORTS[kind], overwrite=overwrite)
         served = read_served_run(run)
-        from cxr_models import export
+        from cxr_models.inference import export
 
         intake = export.Intake(
             channels=channels,

@@ -11,14 +11,20 @@ from tqdm import tqdm
 from cxr_models._outputs import check_output
 from cxr_models.cli import _console
 from cxr_models.explanation_files import EXPLANATIONS, IMAGES
-from cxr_models.predict import TABLE, find_sources, predict, read_batches, write_rows
-from cxr_models.serving import read_served_run
+from cxr_models.inference.calibrated_run import read_served_run
+from cxr_models.inference.predict_files import (
+    TABLE,
+    find_sources,
+    predict,
+    read_batches,
+    write_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cxr_models.predict import Row
+    from cxr_models.inference.predict_files import Row
 
 _SHOWN = 20  # failures told one by one
 
@@ -43,7 +49,7 @@ def predict_files(
                 explain, EXPLANATIONS, overwrite=overwrite, inputs=read, option="--explain"
             )
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.inference import logits_model, predict_logits
+        from cxr_models.inference.logits import logits_model, predict_logits
 
         model = served.load()
         logits = logits_model(model)

@@ -250,7 +250,7 @@ def accuracy_of(
     OSError
         If a file cannot be read.
     """
-    from cxr_models.inference import load_classifier, logits_model
+    from cxr_models.inference.logits import load_classifier, logits_model
 
     labels, manifest = split.class_names(), split.select(part)
     if not manifest.records:
@@ -286,7 +286,7 @@ def _origin(run: FinishedRun, manifest: Manifest) -> Origin:
 
 
 def _load(run: FinishedRun) -> Any:
-    from cxr_models.inference import load_classifier, logits_model
+    from cxr_models.inference.logits import load_classifier, logits_model
 
     return logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
 
@@ -298,7 +298,7 @@ def _logits(
     model: Any,
     manifest: Manifest,
 ) -> Any:
-    from cxr_models.inference import predict_logits
+    from cxr_models.inference.logits import predict_logits
     from cxr_models.inputs.pipeline import evaluation_batches
 
     targets = targets_of_labels([r.label for r in manifest.records], names, labels)

@@ -68,7 +68,7 @@ def test_with_one_output_the_other_class_is_what_speaks_against_it():
 
 def test_a_map_that_is_positive_everywhere_sums_to_the_logit_less_its_bias(tiny_backbone):
     pytest.importorskip("tensorflow")
-    from cxr_models.inference import logits_model, predict_logits
+    from cxr_models.inference.logits import logits_model, predict_logits
 
     model = build_classifier(tiny_config().with_setting("model.weights", "none"), 3)
     rng = np.random.default_rng(0)

@@ -6,7 +6,7 @@ pytest.importorskip("keras", reason="keras is not installed")
 
 from cxr_models.explain import GradCam, normalised
 from cxr_models.explanations import Explanations, mean_overlay, shown
-from cxr_models.predict import Batch, Source
+from cxr_models.inference.predict_files import Batch, Source
 from tests.cxr_models.test_explain import tiny_cam_model
 
 

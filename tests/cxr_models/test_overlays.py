@@ -13,7 +13,7 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 from cxr_models.cli import main
 from cxr_models.explain import GradCam, normalised, overlay
 from cxr_models.explanations import mean_overlay
-from cxr_models.inference import load_classifier
+from cxr_models.inference.logits import load_classifier
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.report import choices, html_page, read_results
 from cxr_models.report.choices import pictured

@@ -15,9 +15,9 @@ import cv2
 from cxr_enhance import write_image
 from cxr_models.audit.shortcut_features import Features, read_features
 from cxr_models.audit.shortcuts import accuracies, audit, verdict
-from cxr_models.blanking import blank
 from cxr_models.cli import main
 from cxr_models.evaluation.evaluate import Method
+from cxr_models.inference.predict_blanked import blank
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import write_split
 

@@ -21,7 +21,7 @@ from sklearn import metrics
 from cxr_models.cli import main
 from cxr_models.evaluation import stored
 from cxr_models.evaluation.stored import accuracy_of, predict_sets
-from cxr_models.inference import load_classifier, logits_model
+from cxr_models.inference.logits import load_classifier, logits_model
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.records.manifest import Record, write_manifest
 from cxr_models.records.splits import fold_records, read_split, write_split

@@ -101,7 +101,7 @@ def told_of(part):
     """Return what reading raises: alone, and while a model predicts."""
     import keras
 
-    from cxr_models.inference import predict_logits
+    from cxr_models.inference.logits import predict_logits
     from cxr_models.inputs.pipeline import plain_errors
 
     model = keras.Sequential([keras.Input((32, 40, 1)), keras.layers.GlobalAveragePooling2D()])

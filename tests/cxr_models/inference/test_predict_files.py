@@ -12,11 +12,11 @@ pytest.importorskip("typer", reason="typer is not installed")
 from cxr_enhance import read_image
 from cxr_models.cli import main
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.inference import logits_model, predict_logits
+from cxr_models.inference.calibrated_run import read_served_run
+from cxr_models.inference.logits import logits_model, predict_logits
+from cxr_models.inference.predict_files import find_sources
 from cxr_models.inputs.loader import ImageLoader
-from cxr_models.predict import find_sources
 from cxr_models.records.splits import read_split
-from cxr_models.serving import read_served_run
 from tests.cxr_models.serving import calibrate, copy_run, make_run, write_small_split
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")

@@ -23,10 +23,10 @@ from keras.src.applications import nasnet
 
 import cxr_enhance
 from cxr_models.cli import main
-from cxr_models.export import Intake, export, read_metadata, serving_model
+from cxr_models.inference.calibrated_run import read_served_run
+from cxr_models.inference.export import Intake, export, read_metadata, serving_model
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import read_split, write_split
-from cxr_models.serving import read_served_run
 from tests.cxr_enhance.adapters.fresh_process import run_fresh
 from tests.cxr_models.serving import calibrate, make_run, write_images
 from tests.cxr_models.tiny import tiny_application
@@ -45,7 +45,7 @@ OURS = ["cxr_enhance", "cxr_models", "numba"]
 RUNTIMES = {
     "keras": (
         """
-        import keras, cxr_enhance.adapters.keras_layers, cxr_models.serving_layers
+        import keras, cxr_enhance.adapters.keras_layers, cxr_models.inference.export_layers
         model = keras.models.load_model(path)
         run = lambda image: model(image)
         """,

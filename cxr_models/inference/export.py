@@ -19,7 +19,8 @@ from keras import layers
 
 from cxr_enhance.adapters.keras_layers import Enhance
 from cxr_models._outputs import replaces_output
-from cxr_models.export_metadata import (
+from cxr_models.inference.export_layers import ResizeLinear, ToEightBits
+from cxr_models.inference.export_metadata import (
     EXPORTS,
     METADATA,
     ONNX_KEY,
@@ -27,17 +28,16 @@ from cxr_models.export_metadata import (
     Format,
     load_onnx,
 )
-from cxr_models.export_metadata import read_metadata as read_metadata  # public here too
-from cxr_models.inference import HEAD
+from cxr_models.inference.export_metadata import read_metadata as read_metadata  # public here too
+from cxr_models.inference.logits import HEAD
 from cxr_models.networks.classifier import build_classifier, head_layers
-from cxr_models.serving_layers import ResizeLinear, ToEightBits
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
     from cxr_models.config import DataConfig
-    from cxr_models.serving import ServedRun
+    from cxr_models.inference.calibrated_run import ServedRun
 
 _OPSET = 18
 

@@ -37,8 +37,8 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
 
     uint8: OpenCV's bytes, in its integer arithmetic. uint16: those of OpenCV's own code, in
     float32; by a factor of two on both axes it rounds halves up, here they go to even: one level
-    of 65,536. Its wheels for x86 would hand 16 bits to IPP, which `cxr_models.inputs.loader` does not
-    let them.
+    of 65,536. Its wheels for x86 would hand 16 bits to IPP, which `cxr_models.inputs.loader` does
+    not let them.
     """
 
     def __init__(self, size: tuple[int, int], **kwargs: Any) -> None:

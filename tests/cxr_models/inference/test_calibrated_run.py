@@ -13,10 +13,10 @@ import keras
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from cxr_models.cli import main
+from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.networks.backbones import BACKBONES
 from cxr_models.networks.weights import load_pretrained
 from cxr_models.records.splits import read_split, records_hash, write_split
-from cxr_models.serving import read_served_run
 from tests.cxr_models.serving import calibrate, make_run, write_small_split
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")

@@ -5,8 +5,8 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 import keras
 
+from cxr_models.inference.export_layers import ResizeLinear, ToEightBits
 from cxr_models.inputs.loader import ImageLoader
-from cxr_models.serving_layers import ResizeLinear, ToEightBits
 from tests.cxr_models.tiny import tiny_config
 
 cv2 = pytest.importorskip("cv2")

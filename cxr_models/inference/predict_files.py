@@ -195,7 +195,7 @@ def predict(
     Parameters
     ----------
     logits_of : callable
-        From images to logits of shape (M, K); see `cxr_models.inference.predict_logits`.
+        From images to logits of shape (M, K); see `cxr_models.inference.logits.predict_logits`.
     batches : iterator of Batch
         As `read_batches` yields them.
     temperature : float, default 1.0
