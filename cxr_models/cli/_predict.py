@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from cxr_models._outputs import check_output
 from cxr_models.cli import _console
-from cxr_models.explanation_files import EXPLANATIONS, IMAGES
+from cxr_models.explain.overlay_files import EXPLANATIONS, IMAGES
 from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.inference.predict_files import (
     TABLE,
@@ -55,7 +55,7 @@ def predict_files(
         logits = logits_model(model)
         explanations: Any = None
         if explain is not None:
-            from cxr_models.explanations import Explanations
+            from cxr_models.explain.prediction_overlays import Explanations
 
             explanations = Explanations(model, served.class_names, explain)
         config = served.run.config

@@ -56,7 +56,7 @@ def report(
                     f"of its own; got {str(path)!r}, which is not."
                 )
         if explain:
-            from cxr_models.overlays import draw_overlays
+            from cxr_models.explain.report_overlays import draw_overlays
 
             for run in read:
                 drawn = draw_overlays(run)

@@ -6,7 +6,7 @@ import pytest
 
 from cxr_enhance import write_image
 from cxr_models._outputs import check_output, replaces_output
-from cxr_models.explanation_files import EXPLANATIONS
+from cxr_models.explain.overlay_files import EXPLANATIONS
 from cxr_models.records.index import SKIPPED
 from cxr_models.records.manifest import MANIFEST, Record, write_manifest
 from cxr_models.records.splits import SPLIT, write_split

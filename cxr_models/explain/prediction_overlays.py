@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 import cxr_enhance
-from cxr_models.explain import GradCam, normalised, overlay
-from cxr_models.explanation_files import IMAGES, LONG_SIDE, mean_name
+from cxr_models.explain.gradcam import GradCam, normalised, overlay
+from cxr_models.explain.overlay_files import IMAGES, LONG_SIDE, mean_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import cxr_enhance
-from cxr_models.explain import GradCam, mean_maps, normalised, overlay
-from cxr_models.explanations import mean_overlay
+from cxr_models.explain.gradcam import GradCam, mean_maps, normalised, overlay
+from cxr_models.explain.prediction_overlays import mean_overlay
 from cxr_models.inference.logits import load_classifier
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.report.choices import averaged, pictured

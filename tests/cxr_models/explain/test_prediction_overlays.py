@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("keras", reason="keras is not installed")
 
-from cxr_models.explain import GradCam, normalised
-from cxr_models.explanations import Explanations, mean_overlay, shown
+from cxr_models.explain.gradcam import GradCam, normalised
+from cxr_models.explain.prediction_overlays import Explanations, mean_overlay, shown
 from cxr_models.inference.predict_files import Batch, Source
-from tests.cxr_models.test_explain import tiny_cam_model
+from tests.cxr_models.explain.test_gradcam import tiny_cam_model
 
 
 def watched(folder, class_names, images, said):

@@ -11,8 +11,8 @@ pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.cli import main
-from cxr_models.explain import GradCam, normalised, overlay
-from cxr_models.explanations import mean_overlay
+from cxr_models.explain.gradcam import GradCam, normalised, overlay
+from cxr_models.explain.prediction_overlays import mean_overlay
 from cxr_models.inference.logits import load_classifier
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.report import choices, html_page, read_results

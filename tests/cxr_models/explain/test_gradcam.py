@@ -10,7 +10,7 @@ pytest.importorskip("keras", reason="keras is not installed")
 
 import keras
 
-from cxr_models.explain import GradCam, mean_maps, normalised, overlay
+from cxr_models.explain.gradcam import GradCam, mean_maps, normalised, overlay
 from cxr_models.networks.classifier import build_classifier
 from tests.cxr_models.tiny import tiny_config
 

@@ -29,8 +29,8 @@ class GradCam:
     Parameters
     ----------
     model : keras.Model
-        As `cxr_models.networks.classifier.build_classifier` or `cxr_models.inference.logits.load_classifier`
-        makes it, of any backbone.
+        As `cxr_models.networks.classifier.build_classifier` makes it or
+        `cxr_models.inference.logits.load_classifier` loads it, of any backbone.
 
     Raises
     ------

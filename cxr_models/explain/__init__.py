@@ -1,0 +1,1 @@
+"""Where a network looked: Grad-CAM maps and the pictures made of them."""
