@@ -39,7 +39,7 @@ def report(
     with _console.errors_exit_with(_console.FAILED):
         from cxr_models.report import html_page, markdown_page, read_results
         from cxr_models.report.page import PAGES
-        from cxr_models.report.results import read_audit
+        from cxr_models.report.read.results import read_audit
     page_kind = PAGES[out.suffix]
     with _console.errors_exit_with(_console.WRONG_USAGE):
         check_output(out, page_kind, overwrite=overwrite, inputs=audits)

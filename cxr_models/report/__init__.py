@@ -7,8 +7,8 @@ the same figures.
 
 from __future__ import annotations
 
-from cxr_models.report.html import html_page
-from cxr_models.report.markdown import markdown_page
-from cxr_models.report.results import Results, read_results
+from cxr_models.report.read.results import Results, read_results
+from cxr_models.report.render.html import html_page
+from cxr_models.report.render.markdown import markdown_page
 
 __all__ = ["Results", "html_page", "markdown_page", "read_results"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cxr_models._outputs import Kind
-from cxr_models.report import cards, overview, values
 from cxr_models.report.blocks import Block, Charts, Page, Section, Text
-from cxr_models.report.charts import set_charts, training_charts
-from cxr_models.report.words import counted
+from cxr_models.report.formatting import counted
+from cxr_models.report.sections import cards, overview, values
+from cxr_models.report.sections.charts import set_charts, training_charts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cxr_models.report.pictures import Pictures
-    from cxr_models.report.results import Results
+    from cxr_models.report.images.pictures import Pictures
+    from cxr_models.report.read.results import Results
 
 _TITLE = "Report on"
 
@@ -30,7 +30,8 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
     pictures : Pictures
         Makes the galleries.
     compared : Section, optional
-        What `cxr_models.report.together` found; made once, where a page is put together anew.
+        What `cxr_models.report.sections.together` found; made once, where a page is put together
+        anew.
     """
     title = f"{_TITLE} {runs[0].name}" if len(runs) == 1 else f"{_TITLE} {len(runs)} runs"
     return Page(

@@ -15,9 +15,10 @@ from cxr_models.explain.gradcam import GradCam, normalised, overlay
 from cxr_models.explain.prediction_overlays import mean_overlay
 from cxr_models.inference.logits import load_classifier
 from cxr_models.inputs.loader import ImageLoader
-from cxr_models.report import choices, html_page, read_results
-from cxr_models.report.choices import pictured
-from cxr_models.report.thumbnails import mean_path, overlay_path, thumbnail
+from cxr_models.report import html_page, read_results
+from cxr_models.report.images import choices
+from cxr_models.report.images.choices import pictured
+from cxr_models.report.images.thumbnails import mean_path, overlay_path, thumbnail
 from cxr_models.runs.finished import read_run
 from tests.cxr_models.report.made_up import write_run
 from tests.cxr_models.report.reading import Read

@@ -14,8 +14,9 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn import metrics
 
 from cxr_models.cli import main
-from cxr_models.report import html, html_page, markdown_page, read_results
+from cxr_models.report import html_page, markdown_page, read_results
 from cxr_models.report.blocks import ticks
+from cxr_models.report.render import html
 from tests.cxr_models.report.made_up import each, write_audit, write_images, write_run
 from tests.cxr_models.report.reading import Read
 

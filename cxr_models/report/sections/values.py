@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.report.blocks import Block, Table, Text
-from cxr_models.report.words import NONE, counted, number, value
+from cxr_models.report.formatting import NONE, counted, number, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
 _ROLES = {
     "train": "seen in training",

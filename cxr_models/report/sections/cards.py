@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_models.records.ties import components
 from cxr_models.report.blocks import Block, Section, Table, Text
-from cxr_models.report.words import NONE, listed, number
+from cxr_models.report.formatting import NONE, listed, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
 MODEL_CARD = "Model card"  # the title of its section
 _NOT_STATED = "not stated"

@@ -8,13 +8,13 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.evaluation.compare_runs import Poolable, poolable
-from cxr_models.report.words import listed
+from cxr_models.report.formatting import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
     Runs = Sequence[Results]
 

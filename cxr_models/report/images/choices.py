@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
 MOST = 8  # images of a list
 MOST_OF_MEAN = 32  # images of a class whose maps are averaged

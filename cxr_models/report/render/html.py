@@ -13,17 +13,17 @@ except ImportError as error:
     ) from error
 
 from cxr_models.report.blocks import Chart, ticks
-from cxr_models.report.choices import MOST
+from cxr_models.report.formatting import clean
+from cxr_models.report.images.choices import MOST
+from cxr_models.report.images.pictures import Pictures
 from cxr_models.report.page import page_of
-from cxr_models.report.pictures import Pictures
-from cxr_models.report.together import together
-from cxr_models.report.words import clean
+from cxr_models.report.sections.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxr_models.report.blocks import Section
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
 MOST_BYTES = 5_000_000
 _SERIES = 6  # colours; after them they come again, dashed

@@ -19,7 +19,7 @@ from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.evaluate import FORMAT
 from cxr_models.evaluation.metrics import CLASS_METRICS, POINT_METRICS, ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, read_predictions
-from cxr_models.report.shapes import (
+from cxr_models.report.read.shapes import (
     audit_shape,
     classes_shape,
     evaluation_shape,

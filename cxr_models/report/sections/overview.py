@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_models.config import BACKBONE_NAMES
 from cxr_models.report.blocks import Section, Table, Text
-from cxr_models.report.words import NONE, counted, listed, number, value
+from cxr_models.report.formatting import NONE, counted, listed, number, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
 TITLES = {
     "nasnet_mobile": "NASNetMobile",

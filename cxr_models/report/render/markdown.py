@@ -6,16 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Charts, Gallery, Section, Table, Text
+from cxr_models.report.formatting import clean
+from cxr_models.report.images.pictures import Pictures
 from cxr_models.report.page import page_of
-from cxr_models.report.pictures import Pictures
-from cxr_models.report.together import together
-from cxr_models.report.words import clean
+from cxr_models.report.sections.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cxr_models.report.blocks import Block
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
 _MARKUP = re.compile(r"([\\`*_\[\]|#~$])")
 _AT_START = re.compile(r"^(\d*)([-+=.)])")  # of a list, or a line that makes a heading of others

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.report.blocks import Chart, Line
-from cxr_models.report.words import counted, number
+from cxr_models.report.formatting import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

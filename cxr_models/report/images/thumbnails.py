@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 import cxr_enhance
-from cxr_models.report.choices import averaged
+from cxr_models.report.images.choices import averaged
 
 if TYPE_CHECKING:
     import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
 SIDE = 176  # pixels of the longer side
 _QUALITY = 78

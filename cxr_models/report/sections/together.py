@@ -14,17 +14,24 @@ import numpy as np
 
 from cxr_models.evaluation.compare_runs import compare_pairs, pool
 from cxr_models.evaluation.evaluate import Method
-from cxr_models.report.belonging import grouped, images_of, kind_of, pools, tested, why_alone
 from cxr_models.report.blocks import Block, Section, Table, Text
-from cxr_models.report.values import CLASS_COLUMNS, confusion
-from cxr_models.report.words import NONE, counted, listed, number, p_value, signed, value
+from cxr_models.report.formatting import NONE, counted, listed, number, p_value, signed, value
+from cxr_models.report.sections.belonging import (
+    grouped,
+    images_of,
+    kind_of,
+    pools,
+    tested,
+    why_alone,
+)
+from cxr_models.report.sections.values import CLASS_COLUMNS, confusion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cxr_models.evaluation.compare_runs import Poolable
     from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
     Runs = Sequence[Results]
 

@@ -6,14 +6,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Block, Gallery, Picture, Table, Text
-from cxr_models.report.choices import averaged, samples, worst_mistakes
-from cxr_models.report.thumbnails import data_uri, mean_path, overlay_path, thumbnail
-from cxr_models.report.words import NONE, counted, number
+from cxr_models.report.formatting import NONE, counted, number
+from cxr_models.report.images.choices import averaged, samples, worst_mistakes
+from cxr_models.report.images.thumbnails import data_uri, mean_path, overlay_path, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxr_models.report.results import Results
+    from cxr_models.report.read.results import Results
 
 
 _MEANS = (

@@ -1,0 +1,1 @@
+"""The images of a page: which are shown, and their small copies."""

@@ -1,0 +1,1 @@
+"""From results to the sections of a page, one module a group of sections."""
