@@ -16,13 +16,13 @@ from benchmarks.compiled import callable_kernel, compiled
 from benchmarks.conftest import Row
 from benchmarks.targets import OURS
 from cxr_enhance import EnhanceParams
+from cxr_enhance._engine.planning import plan_of
 from cxr_enhance._kernels.clahe_u8 import blend_row, gather_words, make_lut_row
 from cxr_enhance._kernels.clahe_u16 import clip_and_cumulate, scale_to_lut
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.gray import BLUE, GREEN, RED, mix_gray, take_equal_channels
 from cxr_enhance._kernels.histogram import count_lanes, count_stretch, count_stretch_u16
 from cxr_enhance._kernels.loads import load_word
-from cxr_enhance._plan import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from cxr_enhance._cpu import usable_cpus
+from cxr_enhance._engine.cpu import usable_cpus
+from cxr_enhance._engine.planning import plan_of
+from cxr_enhance._engine.stacks import run_stack
+from cxr_enhance._engine.threads import share
 from cxr_enhance._enhance import enhance, result_shape
 from cxr_enhance._kernels.enhance import repeat_gray
 from cxr_enhance._params import EnhanceParams
-from cxr_enhance._plan import plan_of
-from cxr_enhance._sharing import share
-from cxr_enhance._stack import run_stack
 from cxr_enhance._validation import (
     as_kernel_input,
     check_image,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_enhance._engine.planning import make_plan
+from cxr_enhance._engine.stacks import run_stack
 from cxr_enhance._params import EnhanceParams
-from cxr_enhance._plan import make_plan
-from cxr_enhance._stack import run_stack
 from cxr_enhance._validation import (
     as_kernel_input,
     check_bit_shift,

@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels._jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import copy_tail, count_tile_row_u8
+from cxr_enhance._kernels.jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.lanes import (
     LANES,
     load_lanes,

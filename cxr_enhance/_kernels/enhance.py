@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels._jit import inline_kernel, kernel
 from cxr_enhance._kernels.clahe_u8 import equalize_u8
 from cxr_enhance._kernels.clahe_u16 import equalize_u16
 from cxr_enhance._kernels.gray import (
@@ -32,6 +31,7 @@ from cxr_enhance._kernels.histogram import (
     count_image_u16,
     value_range,
 )
+from cxr_enhance._kernels.jit import inline_kernel, kernel
 from cxr_enhance._kernels.lanes import LANES
 from cxr_enhance._kernels.plan import Plan
 from cxr_enhance._kernels.stretch import apply_channel_tables, apply_table, fill_stretch_table

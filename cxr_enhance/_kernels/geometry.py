@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels._jit import inline_kernel
+from cxr_enhance._kernels.jit import inline_kernel
 
 _F32 = np.float32
 

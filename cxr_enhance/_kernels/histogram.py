@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels._jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.geometry import reflect_index
+from cxr_enhance._kernels.jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.lanes import LANES
 from cxr_enhance._kernels.loads import load_word
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import cxr_enhance
 from cxr_enhance import EnhanceParams
-from cxr_enhance._cpu import usable_cpus
+from cxr_enhance._engine.cpu import usable_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

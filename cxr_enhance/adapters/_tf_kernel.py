@@ -21,7 +21,7 @@ import numba
 import numpy as np
 import tensorflow as tf
 
-from cxr_enhance._entry import (
+from cxr_enhance._engine.c_entry import (
     PLAN_SIZE,
     Entry,
     compile_callback,

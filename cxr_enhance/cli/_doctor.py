@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numba
 import numpy as np
 
-from cxr_enhance._cpu import usable_cpus
-from cxr_enhance._kernels._jit import cache_directory
+from cxr_enhance._engine.cpu import usable_cpus
+from cxr_enhance._kernels.jit import cache_directory
 from cxr_enhance._self_check import run_self_check
 from cxr_enhance._version import __version__
 from cxr_enhance.cli import _console

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from cxr_enhance._cpu import usable_cpus
+from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance.archive import run as archive
 from cxr_enhance.archive.run import EngineName
 from cxr_enhance.archive.sources import read_list

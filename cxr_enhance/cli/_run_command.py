@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_enhance._cpu import usable_cpus
+from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance._params import EnhanceParams
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxr_enhance._sharing import Parts, share
+from cxr_enhance._engine.threads import Parts, share
 
 
 def taken(parts, threads, order):

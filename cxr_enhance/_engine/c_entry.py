@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
+from cxr_enhance._engine.planning import plan_of
+from cxr_enhance._engine.stacks import takes_one_kernel
 from cxr_enhance._kernels import enhance as kernels
-from cxr_enhance._kernels._jit import function_for_c, inline_kernel
+from cxr_enhance._kernels.jit import function_for_c, inline_kernel
 from cxr_enhance._kernels.plan import Plan
-from cxr_enhance._plan import plan_of
-from cxr_enhance._stack import takes_one_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

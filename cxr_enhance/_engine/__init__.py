@@ -1,0 +1,1 @@
+"""Between operations and kernels: planning, stacks of images, threads."""
