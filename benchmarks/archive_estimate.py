@@ -20,7 +20,7 @@ import pydicom
 import cxr_enhance as cxe
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.task import result_image
-from cxr_enhance.io._options import ReadOptions
+from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.read import decode_image
 from cxr_enhance.io.write import encode_image
 from cxr_enhance.synthetic import synthetic_radiograph

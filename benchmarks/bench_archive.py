@@ -28,7 +28,7 @@ import cxr_enhance as cxe
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.local import LocalEngine
 from cxr_enhance.archive.task import Item
-from cxr_enhance.io._options import ReadOptions
+from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.read import decode_image
 from cxr_enhance.io.write import encode_image
 from cxr_enhance.synthetic import synthetic_radiograph

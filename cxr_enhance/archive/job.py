@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from cxr_enhance._params import EnhanceParams
-from cxr_enhance.io._options import ReadOptions
+from cxr_enhance.io.options import ReadOptions
 
 OutputFormat: TypeAlias = Literal["png", "jpeg", "npy", "dicom"]
 EXTENSIONS: dict[str, str] = {"png": ".png", "jpeg": ".jpg", "npy": ".npy", "dicom": ".dcm"}

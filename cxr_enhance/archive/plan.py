@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 from cxr_enhance.archive._names import Origin, distinct_levels, key, output_name
-from cxr_enhance.io._atomic import is_temporary
+from cxr_enhance.io.atomic import is_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ from cxr_enhance._enhance import enhance
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.job import MIMIC_CXR_JPG
 from cxr_enhance.archive.outcome import Outcome, ends_run, is_passing, reason_of
-from cxr_enhance.io._atomic import temporary_name, write_atomically
-from cxr_enhance.io._opencv import load_cv2
-from cxr_enhance.io.dicom_write import derived_dicom
+from cxr_enhance.io.atomic import temporary_name, write_atomically
+from cxr_enhance.io.dicom.write import derived_dicom
+from cxr_enhance.io.opencv import load_cv2
 from cxr_enhance.io.read import decode_image, read_if_image, read_start
 from cxr_enhance.io.write import encode_image
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import Image
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.io.dicom import Decoded
+    from cxr_enhance.io.dicom.decode import Decoded
 
 _IMAGE_EXTENSIONS = frozenset((
     ".bmp", ".dcm", ".dicom", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",

@@ -15,7 +15,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.archive._locks import try_lock
-from cxr_enhance.io._atomic import is_temporary, temporary_name
+from cxr_enhance.io.atomic import is_temporary, temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from cxr_enhance.io._decode_apart import kill_decoders
+from cxr_enhance.io.dicom.decode_apart import kill_decoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def load_quiet_opencv() -> None:
 
     Only for the command line, which owns the process: the setting is global.
     """
-    from cxr_enhance.io._opencv import load_cv2
+    from cxr_enhance.io.opencv import load_cv2
 
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # for processes started by this one
     cv2 = load_cv2()

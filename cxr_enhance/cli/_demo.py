@@ -12,7 +12,7 @@ from cxr_enhance._enhance import enhance
 from cxr_enhance.cli import _console
 from cxr_enhance.cli._figure import draw_before_after
 from cxr_enhance.io import read_image
-from cxr_enhance.io._atomic import write_atomically
+from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.write import encode_image
 from cxr_enhance.synthetic import synthetic_radiograph
 

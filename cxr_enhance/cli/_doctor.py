@@ -18,8 +18,8 @@ from cxr_enhance._kernels.jit import cache_directory
 from cxr_enhance._self_check import run_self_check
 from cxr_enhance._version import __version__
 from cxr_enhance.cli import _console
-from cxr_enhance.io._opencv import installed_wheels, load_cv2, one_wheel_cure
-from cxr_enhance.io._pydicom import INSTALL, INSTALL_GPL, decoders_here, load_pydicom
+from cxr_enhance.io.dicom.plugins import INSTALL, INSTALL_GPL, decoders_here, load_pydicom
+from cxr_enhance.io.opencv import installed_wheels, load_cv2, one_wheel_cure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

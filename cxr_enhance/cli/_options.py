@@ -12,7 +12,7 @@ from typing import Any
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance.archive.job import MIMIC_CXR_JPG, STUDY_SIZE, Job
 from cxr_enhance.archive.plan import Shard
-from cxr_enhance.io._options import ReadOptions
+from cxr_enhance.io.options import ReadOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

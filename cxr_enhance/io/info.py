@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from cxr_enhance.io import _headers
-from cxr_enhance.io._options import check_name
 from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format
-from cxr_enhance.io.dicom import dicom_header
+from cxr_enhance.io.dicom.decode import dicom_header
+from cxr_enhance.io.options import check_name
 
 if TYPE_CHECKING:
-    from cxr_enhance.io._dicom_header import DicomHeader
+    from cxr_enhance.io.dicom.header import DicomHeader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

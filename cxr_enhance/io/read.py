@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance.io import _headers
-from cxr_enhance.io._opencv import load_cv2
-from cxr_enhance.io._options import MAX_PIXELS, ReadOptions, check_name
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io._signatures import RULE as _RULE
-from cxr_enhance.io.dicom import Decoded, decode_dicom
+from cxr_enhance.io.dicom.decode import Decoded, decode_dicom
+from cxr_enhance.io.opencv import load_cv2
+from cxr_enhance.io.options import MAX_PIXELS, ReadOptions, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxr_enhance._types import Image
-    from cxr_enhance.io._dicom_tables import Voi
+    from cxr_enhance.io.dicom.tables import Voi
 
 _START_BYTES = 1 << 26
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import numpy as np
 
 from cxr_enhance._validation import as_kernel_input, check_image
-from cxr_enhance.io._atomic import write_atomically
-from cxr_enhance.io._opencv import load_cv2
-from cxr_enhance.io._options import check_name
+from cxr_enhance.io.atomic import write_atomically
+from cxr_enhance.io.opencv import load_cv2
+from cxr_enhance.io.options import check_name
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr_enhance.io import _opencv
+from cxr_enhance.io import opencv
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,18 +33,18 @@ def pretend(monkeypatch):
                 return "5.0.0"
             raise importlib.metadata.PackageNotFoundError(name)
 
-        monkeypatch.setattr(_opencv.importlib, "import_module", import_module)
-        monkeypatch.setattr(_opencv.importlib.metadata, "version", version)
-        _opencv._import_cv2.cache_clear()
+        monkeypatch.setattr(opencv.importlib, "import_module", import_module)
+        monkeypatch.setattr(opencv.importlib.metadata, "version", version)
+        opencv._import_cv2.cache_clear()
 
     yield set_up
     monkeypatch.undo()
-    _opencv._import_cv2.cache_clear()
+    opencv._import_cv2.cache_clear()
 
 
 def message():
     with pytest.raises(ImportError) as caught:
-        _opencv.load_cv2()
+        opencv.load_cv2()
     return str(caught.value)
 
 
@@ -104,8 +104,8 @@ def test_the_first_failure_is_remembered(pretend):
 def test_two_wheels_that_work_give_no_error(pretend):
     working = types.SimpleNamespace(imdecode=1, imencode=1, IMREAD_ANYDEPTH=2, __version__="5")
     pretend(working, wheels=["opencv-python", "opencv-contrib-python"])
-    assert _opencv.load_cv2() is working
-    assert list(_opencv.installed_wheels()) == ["opencv-python", "opencv-contrib-python"]
+    assert opencv.load_cv2() is working
+    assert list(opencv.installed_wheels()) == ["opencv-python", "opencv-contrib-python"]
 
 
 def test_a_user_without_opencv_sees_the_sentence(tmp_path):
@@ -132,4 +132,4 @@ def test_a_user_without_opencv_sees_the_sentence(tmp_path):
 @pytest.mark.opencv
 def test_the_installed_opencv_loads():
     cv2 = pytest.importorskip("cv2")
-    assert _opencv.load_cv2() is cv2
+    assert opencv.load_cv2() is cv2

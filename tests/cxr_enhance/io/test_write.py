@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-import cxr_enhance.io._atomic as atomic
+import cxr_enhance.io.atomic as atomic
 from cxr_enhance import read_image, write_image
 from tests.compare import assert_same_image
 from tests.cxr_enhance.io.files import drawn

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_enhance.io._decode_apart import decode_apart
-from cxr_enhance.io._dicom_elements import EXTENDED_OFFSETS, fragments_of
-from cxr_enhance.io._dicom_header import is_big_endian
 from cxr_enhance.io._headers import Size, jpeg_frame, jpeg_size
-from cxr_enhance.io._jpeg_2000 import stream_size
-from cxr_enhance.io._pydicom import RLE, cure_for, decoder_for, is_bounded, load_pydicom
 from cxr_enhance.io._signatures import RULE
+from cxr_enhance.io.dicom.decode_apart import decode_apart
+from cxr_enhance.io.dicom.elements import EXTENDED_OFFSETS, fragments_of
+from cxr_enhance.io.dicom.header import is_big_endian
+from cxr_enhance.io.dicom.jpeg_2000 import stream_size
+from cxr_enhance.io.dicom.plugins import RLE, cure_for, decoder_for, is_bounded, load_pydicom
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
-    from cxr_enhance.io._dicom_elements import Elements
-    from cxr_enhance.io._dicom_header import DicomHeader
+    from cxr_enhance.io.dicom.elements import Elements
+    from cxr_enhance.io.dicom.header import DicomHeader
 
 
 def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Image:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from cxr_enhance.io import _dicom_elements as elements
 from cxr_enhance.io._signatures import RULE
+from cxr_enhance.io.dicom import elements
 
 _MOST_LEVELS = 200  # of sequences and items in one another
 _ITEM_BYTES = {order: struct.pack(order + "HH", 0xFFFE, 0xE000) for order in "<>"}

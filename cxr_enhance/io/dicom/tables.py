@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from cxr_enhance.io._opencv import load_cv2
+from cxr_enhance.io.opencv import load_cv2
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cxr_enhance._types import Image
-    from cxr_enhance.io._dicom_header import DicomHeader, Table, Window
+    from cxr_enhance.io.dicom.header import DicomHeader, Table, Window
 
 Voi: TypeAlias = Literal["auto", "window", "lut", "none"]
 _AT_A_TIME = 1 << 14  # words whose indices stay in the cache

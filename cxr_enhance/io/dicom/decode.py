@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_enhance.io._dicom_elements import read_elements
-from cxr_enhance.io._dicom_header import read_header
-from cxr_enhance.io._dicom_pixels import stored_words
-from cxr_enhance.io._dicom_tables import apply_table, display_table
 from cxr_enhance.io._headers import Size
 from cxr_enhance.io._signatures import RULE
+from cxr_enhance.io.dicom.elements import read_elements
+from cxr_enhance.io.dicom.header import read_header
+from cxr_enhance.io.dicom.pixels import stored_words
+from cxr_enhance.io.dicom.tables import apply_table, display_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from mmap import mmap
 
     from cxr_enhance._types import Image
-    from cxr_enhance.io._dicom_header import DicomHeader
-    from cxr_enhance.io._options import ReadOptions
+    from cxr_enhance.io.dicom.header import DicomHeader
+    from cxr_enhance.io.options import ReadOptions
 
 
 class Decoded(NamedTuple):

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxr_enhance._version import __version__
-from cxr_enhance.io._dicom_extent import check_extent
-from cxr_enhance.io._pydicom import load_pydicom, quiet_pydicom
 from cxr_enhance.io._signatures import HEAD_BYTES, RULE, image_format
+from cxr_enhance.io.dicom.extent import check_extent
+from cxr_enhance.io.dicom.plugins import load_pydicom, quiet_pydicom
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image

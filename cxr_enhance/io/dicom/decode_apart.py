@@ -23,7 +23,7 @@ import numpy as np
 if sys.platform == "linux":
     import fcntl
 
-_SCRIPT = str(Path(__file__).with_name("_decoder_process.py"))
+_SCRIPT = str(Path(__file__).with_name("decoder_process.py"))
 _TIMEOUT_S = 60.0  # and a microsecond a pixel, for the largest images on the slowest machines
 _MEMORY_BYTES = 1 << 30  # and so many bytes a sample, where the system can limit them
 _BYTES_A_SAMPLE = 64

@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 
 from cxr_enhance import read_image
-from cxr_enhance.io import _decode_apart, image_info
-from cxr_enhance.io.dicom_write import derived_dicom
+from cxr_enhance.io import image_info
+from cxr_enhance.io.dicom import decode_apart
+from cxr_enhance.io.dicom.write import derived_dicom
 from tests.compare import assert_native_and_contiguous, assert_same_image
 
 cv2 = pytest.importorskip("cv2")
@@ -44,7 +45,7 @@ from tests.cxr_enhance.io.dicom_files import (  # noqa: E402
 )
 from tests.cxr_enhance.io.files import drawn, encoded  # noqa: E402
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 GRAY8 = drawn(36, 52)
 GRAY12 = drawn(36, 52, dtype=np.uint16) >> 4
 GRAY16 = drawn(36, 52, dtype=np.uint16)
@@ -586,9 +587,9 @@ DECODING = {
 
 def test_a_decoder_that_does_not_return_is_ended_and_the_next_frame_is_read(monkeypatch):
     started = time.monotonic()
-    monkeypatch.setattr(_decode_apart, "_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(decode_apart, "_TIMEOUT_S", 1.0)
     with pytest.raises(ValueError, match="took more than 1 s"):
-        _decode_apart.decode_apart(uid.JPEG2000Lossless, "pylibjpeg", evil_jp2(), DECODING)
+        decode_apart.decode_apart(uid.JPEG2000Lossless, "pylibjpeg", evil_jp2(), DECODING)
     monkeypatch.undo()
     assert time.monotonic() - started < 10
     assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)

@@ -10,7 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cxr_enhance.io._dicom_elements import (
+from cxr_enhance.io._signatures import RULE
+from cxr_enhance.io.dicom.elements import (
     EXPLICIT_BIG,
     LUT_DATA,
     LUT_DESCRIPTOR,
@@ -18,10 +19,9 @@ from cxr_enhance.io._dicom_elements import (
     VOI_LUT,
     Elements,
 )
-from cxr_enhance.io._signatures import RULE
 
 if TYPE_CHECKING:
-    from cxr_enhance.io._dicom_elements import Element
+    from cxr_enhance.io.dicom.elements import Element
 
 _SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES = 0x00280002, 0x00280004, 0x00280006, 0x00280008
 _ROWS, _COLUMNS = 0x00280010, 0x00280011
