@@ -17,8 +17,8 @@ except ImportError as error:
 
 import cxr_enhance
 from cxr_enhance import EnhanceParams
-from cxr_enhance.adapters import _keras_graph as graph
-from cxr_enhance.adapters._keras_image_layer import ImageLayer
+from cxr_enhance.adapters._keras import graph
+from cxr_enhance.adapters._keras.image_layer import ImageLayer
 
 _DEFAULT = EnhanceParams()
 

@@ -20,9 +20,9 @@ except ImportError as error:
     ) from error
 
 import cxr_enhance
-from cxr_enhance.adapters import _tf_kernel
-from cxr_enhance.adapters._loading import Loader
-from cxr_enhance.adapters.leaving import refused_at_exit
+from cxr_enhance.adapters._tensorflow import kernel
+from cxr_enhance.adapters._tensorflow.loading import Loader
+from cxr_enhance.adapters.exit_guard import refused_at_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,7 @@ def enhance_op(
         channels = [3] if rgb else [1] if shape[len(spatial) :] == [1] else []
         gray = not (batched or rgb or shape[len(spatial) :] == [3])
         if gray and not tf.executing_eagerly():
-            result = _tf_kernel.enhanced(images, params or cxr_enhance.EnhanceParams())
+            result = kernel.enhanced(images, params or cxr_enhance.EnhanceParams())
             if result is not None:
                 return result
         # `stateful=False`, or tf.data runs maps one by one and iterators cannot be checkpointed.

@@ -22,7 +22,7 @@ except ImportError as error:
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
-from cxr_enhance.adapters.leaving import refused_at_exit
+from cxr_enhance.adapters.exit_guard import refused_at_exit
 from cxr_models.inputs.loader import ImageLoader, cached_images
 
 if TYPE_CHECKING:

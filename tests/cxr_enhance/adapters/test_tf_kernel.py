@@ -16,7 +16,7 @@ from tests.images import make_image
 
 tf = pytest.importorskip("tensorflow", reason='needs pip install "cxr-enhance[tf]"')
 tf_data = pytest.importorskip("cxr_enhance.adapters.tf_data")
-_tf_kernel = pytest.importorskip("cxr_enhance.adapters._tf_kernel")
+_tf_kernel = pytest.importorskip("cxr_enhance.adapters._tensorflow.kernel")
 
 FINE = cxe.EnhanceParams(tile_grid_size=(64, 72))
 PYTHON = {"PyFuncStateless"}
@@ -118,7 +118,7 @@ def test_the_module_can_be_loaded_anew():
         image = np.random.default_rng(0).integers(0, 256, (32, 40), np.uint8)
         before = tf.function(tf_data.enhance_op())
         before(tf.constant(image))
-        for name in ("cxr_enhance.adapters._tf_kernel", "cxr_enhance.adapters.tf_data"):
+        for name in ("cxr_enhance.adapters._tensorflow.kernel", "cxr_enhance.adapters.tf_data"):
             del sys.modules[name], vars(cxe.adapters)[name.rsplit(".")[-1]]
         after = tf.function(importlib.import_module("cxr_enhance.adapters.tf_data").enhance_op())
         del tf_data

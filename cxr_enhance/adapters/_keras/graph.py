@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from cxr_enhance.adapters._keras_exporter import current_exporter
-from cxr_enhance.adapters._keras_geometry import Geometry, make_geometry
+from cxr_enhance.adapters._keras.exporter import current_exporter
+from cxr_enhance.adapters._keras.geometry import Geometry, make_geometry
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 import cxr_enhance
-from cxr_enhance.adapters.leaving import refused_at_exit
+from cxr_enhance.adapters.exit_guard import refused_at_exit
 
 if TYPE_CHECKING:
     from cxr_enhance import EnhanceParams
