@@ -25,8 +25,8 @@ import cv2
 import numpy as np
 
 import cxr_enhance as cxe
+from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
-from cxr_enhance.archive.local import LocalEngine
 from cxr_enhance.archive.task import Item
 from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.read import decode_image

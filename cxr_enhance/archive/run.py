@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
-from cxr_enhance.archive.local import LocalEngine
 from cxr_enhance.archive.manifest import (
     NAME,
     ManifestWriter,
@@ -175,7 +175,7 @@ def make_engine(settings: Settings) -> Engine:
         If the engine's library is not installed.
     """
     if settings.engine == "dask":
-        from cxr_enhance.archive.cluster import DaskEngine
+        from cxr_enhance.archive.engines.cluster import DaskEngine
 
         return DaskEngine(settings.scheduler, settings.num_workers)
     return LocalEngine(settings.num_workers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_enhance.cli._program import run_program
+from cxr_enhance.cli.program import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cxr_enhance.cli._program import new_program
 from cxr_enhance.cli._run_command import run
+from cxr_enhance.cli.program import new_program
 
 app = new_program(
     "cxr-enhance",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance._enhance import enhance
-from cxr_enhance.cli import _console
+from cxr_enhance.cli import console
 from cxr_enhance.cli._figure import draw_before_after
 from cxr_enhance.io import read_image
 from cxr_enhance.io.atomic import write_atomically
@@ -34,11 +34,11 @@ _MEANINGS = {
 def demo(folder: Path) -> int:
     """Write a synthetic radiograph, its enhancement and the picture of both to `folder`."""
     radiograph = synthetic_radiograph(_HEIGHT, _WIDTH, seed=_SEED)
-    with _console.errors_exit_with(_console.FAILED):
-        _console.load_quiet_opencv()
-    with _console.errors_exit_with(_console.WRONG_USAGE):
+    with console.errors_exit_with(console.FAILED):
+        console.load_quiet_opencv()
+    with console.errors_exit_with(console.WRONG_USAGE):
         folder.mkdir(parents=True, exist_ok=True)
-    with _console.errors_exit_with(_console.FAILED):
+    with console.errors_exit_with(console.FAILED):
         enhanced, first, median = _timed(radiograph)
         contents = {
             "input.png": bytes(encode_image(radiograph, ".png", 95)),
@@ -47,14 +47,14 @@ def demo(folder: Path) -> int:
                 radiograph, enhanced, title="Synthetic radiograph"
             ),
         }
-    with _console.errors_exit_with(_console.WRONG_USAGE):
+    with console.errors_exit_with(console.WRONG_USAGE):
         _check_free(folder, contents)
-    with _console.errors_exit_with(_console.FAILED):
+    with console.errors_exit_with(console.FAILED):
         for name, content in contents.items():
             write_atomically(str(folder / name), _writer(content), overwrite=True)
-            path = _console.printable(str(folder / name))
-            _console.say(f"wrote {path}  ({_MEANINGS[name]})")
-    _console.say(
+            path = console.printable(str(folder / name))
+            console.say(f"wrote {path}  ({_MEANINGS[name]})")
+    console.say(
         f"enhanced {_WIDTH} x {_HEIGHT} pixels in {median * 1e3:.1f} ms on one thread "
         f"(first call {first:.2f} s, with loading or compiling the kernels)"
     )
@@ -63,7 +63,7 @@ def demo(folder: Path) -> int:
 
 def compare(image: Path, out: Path, *, overwrite: bool) -> int:
     """Write the before and after picture of `image` to `out`."""
-    with _console.errors_exit_with(_console.WRONG_USAGE):
+    with console.errors_exit_with(console.WRONG_USAGE):
         if out.suffix.lower() != ".png":
             raise ValueError(f"`--out` must end in .png; got {str(out)!r}.")
         if out.exists() and image.exists() and os.path.samefile(image, out):
@@ -74,13 +74,13 @@ def compare(image: Path, out: Path, *, overwrite: bool) -> int:
             )
         if not out.parent.is_dir():
             raise ValueError(f"`--out` must lie in a folder that exists; got {str(out)!r}.")
-    with _console.errors_exit_with(_console.FAILED):
-        _console.load_quiet_opencv()
+    with console.errors_exit_with(console.FAILED):
+        console.load_quiet_opencv()
         before = read_image(image)
-        title = _console.printable(image.name).replace("$", r"\$")  # no mathematics in names
+        title = console.printable(image.name).replace("$", r"\$")  # no mathematics in names
         picture = draw_before_after(before, enhance(before), title=title)
         write_atomically(str(out), _writer(picture), overwrite=overwrite)
-    _console.say(f"wrote {_console.printable(str(out))}")
+    console.say(f"wrote {console.printable(str(out))}")
     return 0
 
 

@@ -17,7 +17,7 @@ from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance._kernels.jit import cache_directory
 from cxr_enhance._self_check import run_self_check
 from cxr_enhance._version import __version__
-from cxr_enhance.cli import _console
+from cxr_enhance.cli import console
 from cxr_enhance.io.dicom.plugins import INSTALL, INSTALL_GPL, decoders_here, load_pydicom
 from cxr_enhance.io.opencv import installed_wheels, load_cv2, one_wheel_cure
 
@@ -39,10 +39,10 @@ def doctor() -> int:
     problems = 0
     for finding in _findings():
         mark = "PROBLEM " if finding.is_problem else ""
-        _console.say(f"{finding.label:<12} {mark}{_console.printable(finding.text)}")
+        console.say(f"{finding.label:<12} {mark}{console.printable(finding.text)}")
         problems += finding.is_problem
-    _console.say(f"{problems} problem{'s' if problems != 1 else ''} found")
-    return _console.FAILED if problems else 0
+    console.say(f"{problems} problem{'s' if problems != 1 else ''} found")
+    return console.FAILED if problems else 0
 
 
 def _findings() -> Iterator[_Finding]:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cxr_enhance._version import __version__
-from cxr_enhance.cli import _console
+from cxr_enhance.cli import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
     if status or tally.ended_early:
         word = "interrupted" if status else "ended early"
         parts.append(f"{word} with {len(todo.todo) - tally.worked_on} not done")
-    where = f"output in {_console.printable(settings.out)}"
+    where = f"output in {console.printable(settings.out)}"
     if prepared.finds_nothing:
         where = "no file was found, nothing was written"
     text = f"{', '.join(parts)} in {seconds:.1f} s; {where}"
@@ -84,7 +84,7 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
     if todo.changed:
         lines.append(f"{todo.changed} inputs had changed since and were done again")
     for said in prepared.other_options():
-        lines.append(f"outputs that exist were made otherwise: {_console.printable(said)}")
+        lines.append(f"outputs that exist were made otherwise: {console.printable(said)}")
     if tally.unrecorded:
         lines.append(
             f"{tally.unrecorded} outputs exist that no earlier run recorded; they may be of other "
@@ -96,7 +96,7 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
         lines.append(f"{tally.notes} DICOM headers were amiss; see `notes` in the manifest")
     linked = prepared.plan.linked_folders
     if linked:
-        names = ", ".join(_console.printable(path) for path in linked[:3])
+        names = ", ".join(console.printable(path) for path in linked[:3])
         more = ", ..." if len(linked) > 3 else ""
         lines.append(
             f"{len(linked)} links to folders were not followed "
@@ -165,12 +165,12 @@ def dry_run_lines(prepared: Prepared, *, as_json: bool, quiet: bool) -> Iterator
     if quiet:
         return
     for item in todo.items():
-        yield f"{_console.printable(item.source)} -> {_console.printable(item.target)}"
+        yield f"{console.printable(item.source)} -> {console.printable(item.target)}"
     for problem in prepared.plan.problems:
-        yield f"cannot: {_console.printable(problem.path)}: {problem.reason}"
+        yield f"cannot: {console.printable(problem.path)}: {problem.reason}"
     parts = [f"{len(todo.todo)} to do", f"{len(todo.settled)} settled by earlier runs"]
     if todo.changed:
         parts.append(f"{todo.changed} of them changed since")
     yield f"{', '.join(parts)}; nothing was written"
     for said in prepared.other_options():
-        yield f"outputs that exist were made otherwise: {_console.printable(said)}"
+        yield f"outputs that exist were made otherwise: {console.printable(said)}"

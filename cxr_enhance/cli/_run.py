@@ -18,7 +18,7 @@ from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance.archive import run as archive
 from cxr_enhance.archive.run import EngineName
 from cxr_enhance.archive.sources import read_list
-from cxr_enhance.cli import _console
+from cxr_enhance.cli import console
 from cxr_enhance.cli._options import shard_of
 from cxr_enhance.cli._report import Tally, as_dict, complaint, dry_run_lines, summary
 
@@ -97,44 +97,44 @@ class RunOptions:
 def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
     """Enhance into a folder and return the exit status."""
     started = time.perf_counter()
-    with _console.errors_exit_with(_console.WRONG_USAGE):
+    with console.errors_exit_with(console.WRONG_USAGE):
         settings = options.to_settings(enhance, job)
-    with _console.errors_exit_with(_console.FAILED):
+    with console.errors_exit_with(console.FAILED):
         prepared = archive.prepare(settings)
     if options.dry_run:
         for line in dry_run_lines(prepared, as_json=options.as_json, quiet=options.quiet):
-            _console.say(line)
+            console.say(line)
         return 0
     if not prepared.finds_nothing:
-        with _console.errors_exit_with(_console.WRONG_USAGE):
+        with console.errors_exit_with(console.WRONG_USAGE):
             _make_folder(settings.out)
-    with _console.errors_exit_with(_console.FAILED):
-        _console.load_quiet_opencv()
+    with console.errors_exit_with(console.FAILED):
+        console.load_quiet_opencv()
         engine = archive.make_engine(settings)
         if settings.engine == "dask" and settings.scheduler is None:
-            _console.keep_dask_quiet()
+            console.keep_dask_quiet()
     tally = Tally(prepared, keep=options.as_json)
     status = 0
-    with _console.termination_interrupts(), _console.errors_exit_with(_console.FAILED):
+    with console.termination_interrupts(), console.errors_exit_with(console.FAILED):
         try:
             _carry_out(prepared, engine, tally, options.quiet)
-        except _console.TerminatedError:
-            status = _console.TERMINATED
+        except console.TerminatedError:
+            status = console.TERMINATED
         except KeyboardInterrupt:
-            status = _console.INTERRUPTED
+            status = console.INTERRUPTED
     seconds = time.perf_counter() - started
     if options.as_json:
-        _console.say(json.dumps(as_dict(prepared, tally, seconds, status)))
+        console.say(json.dumps(as_dict(prepared, tally, seconds, status)))
     elif not options.quiet:
-        _console.say(summary(prepared, tally, seconds, status))
+        console.say(summary(prepared, tally, seconds, status))
     stale = complaint(prepared)
     if stale is not None:
-        _console.complain(stale)
+        console.complain(stale)
     # Unloading what is loaded can take a second, and a step under way longer; outputs appear whole
     # or not at all, and the manifest is closed.
     if status or engine.is_busy:
-        _console.leave_at_once(status or _console.FAILED)
-    return _console.FAILED if tally.counts["failed"] or stale is not None else 0
+        console.leave_at_once(status or console.FAILED)
+    return console.FAILED if tally.counts["failed"] or stale is not None else 0
 
 
 def _check_folders(settings: archive.Settings) -> None:
@@ -168,7 +168,7 @@ def _carry_out(
     prepared: archive.Prepared, engine: archive.Engine, tally: Tally, quiet: bool
 ) -> None:
     """Do the work, count, and name each failure at once."""
-    hidden = quiet or not _console.is_terminal()
+    hidden = quiet or not console.is_terminal()
     work = archive.carry_out(prepared, engine, tally.add)
     with (
         warnings.catch_warnings(),
@@ -188,7 +188,7 @@ def _carry_out(
 
 
 def _complain_of(outcome: Outcome) -> None:
-    name, reason = _console.printable(outcome.source), _console.printable(outcome.reason)
-    _console.complain(f"failed: {name}: {reason}")
+    name, reason = console.printable(outcome.source), console.printable(outcome.reason)
+    console.complain(f"failed: {name}: {reason}")
     if outcome.ends_run:
-        _console.complain("Error: no further image can be written; the run ends here.")
+        console.complain("Error: no further image can be written; the run ends here.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_enhance.cli._program import new_program
+from cxr_enhance.cli.program import new_program
 from cxr_models.config import BACKBONE_NAMES
 from cxr_models.evaluation.bootstrap import DRAWS
 from cxr_models.records.duplicates import MAX_DISTANCE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cxr_enhance.cli._console import (
+from cxr_enhance.cli.console import (
     FAILED,
     WRONG_USAGE,
     complain,

@@ -17,8 +17,8 @@ import pytest
 
 import cxr_enhance as cxe
 from cxr_enhance.archive import task
+from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
-from cxr_enhance.archive.local import LocalEngine
 from cxr_enhance.archive.workspace import FileId, unrecorded_outputs, workspace
 from tests.compare import assert_same_image
 from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, outputs_in, rows_of

@@ -19,7 +19,7 @@ _MOST_SECONDS = 600
 
 def process_isolated(item: Item, job: Job, workspace: str | None) -> Outcome:
     """Process a file in a child process; its death is the file's failure."""
-    command = [sys.executable, "-m", "cxr_enhance.archive._isolated"]
+    command = [sys.executable, "-m", "cxr_enhance.archive.engines.isolated"]
     question = pickle.dumps((item, job, workspace))
     try:
         # The child's words go nowhere: they might name what is in the file.

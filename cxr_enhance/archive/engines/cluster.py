@@ -14,7 +14,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from cxr_enhance.archive._isolated import process_isolated
+from cxr_enhance.archive.engines.isolated import process_isolated
 from cxr_enhance.archive.outcome import Outcome, reason_of
 from cxr_enhance.archive.task import process
 

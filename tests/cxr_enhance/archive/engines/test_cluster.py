@@ -13,7 +13,7 @@ import time
 import pytest
 
 from cxr_enhance import EnhanceParams
-from cxr_enhance.archive import cluster
+from cxr_enhance.archive.engines import cluster
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.task import Item

@@ -1,0 +1,1 @@
+"""Who does the work of a run: threads of this process, or Dask workers."""
