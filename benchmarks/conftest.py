@@ -26,10 +26,10 @@ import numpy as np
 import pytest
 
 import cxr_enhance
-from benchmarks.measuring import Laps, ReplayClock, interleave
-from benchmarks.results import trim, trim_machine
-from benchmarks.shapes import Shape, smaller
-from benchmarks.targets import targets_of
+from benchmarks.harness.measuring import Laps, ReplayClock, interleave
+from benchmarks.harness.shapes import Shape, smaller
+from benchmarks.tables.results import trim, trim_machine
+from benchmarks.tables.targets import targets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

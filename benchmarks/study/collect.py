@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.make_tables import RESULTS
+from benchmarks.tables.make_tables import RESULTS
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.metrics import ImageStatistics

@@ -139,7 +139,7 @@ stage_grid() {
 
 stage_collect() {
   python -m benchmarks.study.collect "$work"
-  python -m benchmarks.make_tables
+  python -m benchmarks.tables
 }
 
 stage_report() {

@@ -6,7 +6,7 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.formatting import markdown, significant
+from benchmarks.tables.formatting import markdown, significant
 
 if TYPE_CHECKING:
     from collections.abc import Callable

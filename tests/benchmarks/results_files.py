@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.results import Runs
+from benchmarks.tables.results import Runs
 
 
 def document(medians, *, figures=None, table="operations", cpu="A CPU"):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
-from benchmarks import images
+from benchmarks.harness import images
 
 cv2 = pytest.importorskip("cv2", exc_type=ImportError)
-baselines = pytest.importorskip("benchmarks.baselines")
+baselines = pytest.importorskip("benchmarks.harness.baselines")
 
 pytestmark = pytest.mark.opencv
 

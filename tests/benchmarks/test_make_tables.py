@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from benchmarks import make_tables
-from benchmarks.formatting import significant
-from benchmarks.make_tables import fill, main, pages, print_targets, update
-from benchmarks.targets import (
+from benchmarks.tables import make_tables
+from benchmarks.tables.formatting import significant
+from benchmarks.tables.make_tables import fill, main, pages, print_targets, update
+from benchmarks.tables.targets import (
     COMPUTED,
     KEPT,
     MIB,

@@ -6,7 +6,7 @@ import gc
 import itertools
 import time
 
-from benchmarks.measuring import MIN_ROUNDS, ReplayClock, interleave, take_turns
+from benchmarks.harness.measuring import MIN_ROUNDS, ReplayClock, interleave, take_turns
 
 
 def test_contenders_take_turns_and_none_always_comes_first():

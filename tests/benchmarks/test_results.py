@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.results import Runs, load, trim
+from benchmarks.tables.results import Runs, load, trim
 from tests.benchmarks.results_files import document, runs_of, write
 
 GROUP = "clahe|an image"

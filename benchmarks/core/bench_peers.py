@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
-from benchmarks import images, shapes
-from benchmarks.baselines import CLIP_LIMIT, opencv_clahe
 from benchmarks.conftest import Row
-from benchmarks.targets import OPENCV, OURS
+from benchmarks.harness import images, shapes
+from benchmarks.harness.baselines import CLIP_LIMIT, opencv_clahe
+from benchmarks.tables.targets import OPENCV, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
 
-    from benchmarks.shapes import Shape
+    from benchmarks.harness.shapes import Shape
     from cxr_enhance._types import ImageU8
 
 # The peers' own deprecation warnings are theirs.

@@ -1,7 +1,7 @@
 """Planning, resuming and summing up for a list of so many files, in a process of its own.
 
-``python benchmarks/archive_rows.py 1000000 FOLDER`` prints seconds and peak memory as JSON. The
-files are empty ones made in FOLDER, 1,000 to a folder, so that resuming looks at real files.
+``python benchmarks/files/archive_rows.py 1000000 FOLDER`` prints seconds and peak memory as JSON.
+The files are empty ones made in FOLDER, 1,000 to a folder, so that resuming looks at real files.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Prints, as JSON, how far one call of a Keras layer raises the peak memory of this process.
 
-``python -m benchmarks.measure_keras_memory cxr_enhance 1024`` calls our CLAHE on a small image,
-so that the code is in memory, and then on a square uint8 image of that side; any other name than
-ours calls Keras's own. Linux only. What the call needs beside the result, the result included.
+``python -m benchmarks.harness.measure_keras_memory cxr_enhance 1024`` calls our CLAHE on a small
+image, so that the code is in memory, and then on a square uint8 image of that side; any other name
+than ours calls Keras's own. Linux only. What the call needs beside the result, the result
+included.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.measure_memory import forget_peak, status_bytes
-from benchmarks.targets import OURS
+from benchmarks.harness.measure_memory import forget_peak, status_bytes
+from benchmarks.tables.targets import OURS
 
 GRID = (8, 8)
 

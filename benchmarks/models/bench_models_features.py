@@ -5,7 +5,7 @@ validation, as many as the study's three classes have here, one view each. The r
 is done in full, start and features included. Of the other an epoch is run before it and one after
 it, the first of each left out, and their median is taken for each of the fifty; what else that run
 takes, the graph among it, is left out, which is in its favour. Run it with
-``pytest benchmarks/bench_models_features.py``; it takes some minutes.
+``pytest benchmarks/models/bench_models_features.py``; it takes some minutes.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from benchmarks.conftest import Row
-from benchmarks.measuring import Laps
-from benchmarks.models import image_files
-from benchmarks.targets import COMPUTED, KEPT
+from benchmarks.harness.measuring import Laps
+from benchmarks.harness.networks import image_files
+from benchmarks.tables.targets import COMPUTED, KEPT
 from cxr_models import DataConfig, Manifest, ModelConfig, Record, RunConfig, Split, TrainingConfig
 
 if TYPE_CHECKING:

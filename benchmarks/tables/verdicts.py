@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.formatting import duration, percent, split, times
-from benchmarks.targets import MIB, OURS, Adds, AtMost, Faster, Flat, Target
+from benchmarks.tables.formatting import duration, percent, split, times
+from benchmarks.tables.targets import MIB, OURS, Adds, AtMost, Faster, Flat, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.results import Runs
+    from benchmarks.tables.results import Runs
 
 
 def figures_of(runs: Runs, target: Target) -> list[float]:

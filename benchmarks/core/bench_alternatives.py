@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from benchmarks import images, shapes
-from benchmarks.compiled import callable_kernel, compiled
 from benchmarks.conftest import Row
-from benchmarks.targets import OURS
+from benchmarks.harness import images, shapes
+from benchmarks.harness.compiled import callable_kernel, compiled
+from benchmarks.tables.targets import OURS
 from cxr_enhance import EnhanceParams
 from cxr_enhance._engine.planning import plan_of
 from cxr_enhance._kernels.clahe_u8 import blend_row, gather_words, make_lut_row
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from benchmarks.shapes import Shape
+    from benchmarks.harness.shapes import Shape
 
 TILES, VALUES = 8, 256
 SHAPE = shapes.SQUARE

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import shapes
 from benchmarks.conftest import Row
-from benchmarks.measuring import Laps
-from benchmarks.processes import json_of_module
-from benchmarks.targets import OPENCV, OURS
+from benchmarks.harness import shapes
+from benchmarks.harness.measuring import Laps
+from benchmarks.harness.processes import json_of_module
+from benchmarks.tables.targets import OPENCV, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,9 @@ def bench_peak_memory(
     if not timing and side != SIDES[0]:
         pytest.skip("a smoke run measures the smallest image")
     answers = [
-        json_of_module(private_cache, "benchmarks.measure_memory", operation, contender, str(side))
+        json_of_module(
+            private_cache, "benchmarks.harness.measure_memory", operation, contender, str(side)
+        )
         for _ in range(PROCESSES if timing else 1)
     ]
     largest = max(answers, key=lambda answer: answer["extra_bytes"])

@@ -1,8 +1,8 @@
 """Prints, as JSON, how far one call raises the peak memory of this process. Linux only.
 
-``python -m benchmarks.measure_memory clahe cxr_enhance 8192`` makes a square uint8 image of that
-side, calls the operation once on a small image in one tile, so that the code is in memory and next
-to no scratch left to use again, and then once on the large one.
+``python -m benchmarks.harness.measure_memory clahe cxr_enhance 8192`` makes a square uint8 image
+of that side, calls the operation once on a small image in one tile, so that the code is in memory
+and next to no scratch left to use again, and then once on the large one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def operation_of(name: str, contender: str, grid: tuple[int, int]) -> Callable[[
         return lambda image: cxr_enhance.enhance(image, params)
     import cv2
 
-    from benchmarks.baselines import opencv_chain, opencv_clahe
+    from benchmarks.harness.baselines import opencv_chain, opencv_clahe
 
     cv2.setNumThreads(1)
     clahe = opencv_clahe(grid)

@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks import images, shapes
-from benchmarks.baselines import CLIP_LIMIT, PERCENTILES, opencv_clahe
-from benchmarks.compiled import callable_kernel, compiled
 from benchmarks.conftest import Row
-from benchmarks.targets import OPENCV
+from benchmarks.harness import images, shapes
+from benchmarks.harness.baselines import CLIP_LIMIT, PERCENTILES, opencv_clahe
+from benchmarks.harness.compiled import callable_kernel, compiled
+from benchmarks.tables.targets import OPENCV
 from cxr_enhance import EnhanceParams
 from cxr_enhance._engine.planning import plan_of
 from cxr_enhance._kernels.clahe_u8 import blend_row, gather_words, make_lut_row, pack_words
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from benchmarks.shapes import Shape
+    from benchmarks.harness.shapes import Shape
     from cxr_enhance._kernels.plan import Plan
     from cxr_enhance._types import ImageU8
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
-from benchmarks import baselines, images, shapes
 from benchmarks.conftest import Row
-from benchmarks.targets import NOTEBOOK, OPENCV, OURS
+from benchmarks.harness import baselines, images, shapes
+from benchmarks.tables.targets import NOTEBOOK, OPENCV, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.shapes import Shape
+    from benchmarks.harness.shapes import Shape
     from cxr_enhance._types import Image
 
 

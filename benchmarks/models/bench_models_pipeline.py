@@ -2,7 +2,7 @@
 
 Datasets run as written (tf.data would turn a plain map into a parallel one), contenders by turns,
 outputs asserted to be equal before anything is timed. Files are those that CXR_REAL_IMAGES names;
-smoke runs draw some. Run it with ``pytest benchmarks/bench_models_pipeline.py``.
+smoke runs draw some. Run it with ``pytest benchmarks/models/bench_models_pipeline.py``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.baselines import notebook_chain
 from benchmarks.conftest import Row
-from benchmarks.measuring import Laps
-from benchmarks.models import as_written, image_files
-from benchmarks.targets import NO_ENHANCEMENT, NOTEBOOK, OURS
+from benchmarks.harness.baselines import notebook_chain
+from benchmarks.harness.measuring import Laps
+from benchmarks.harness.networks import as_written, image_files
+from benchmarks.tables.targets import NO_ENHANCEMENT, NOTEBOOK, OURS
 from cxr_enhance import read_image
 from cxr_enhance.synthetic import synthetic_radiograph
 from cxr_models import DataConfig

@@ -17,15 +17,15 @@ pydicom = pytest.importorskip("pydicom", reason="needs pydicom")
 from pydicom.pixels import apply_modality_lut, apply_voi_lut  # noqa: E402
 
 import cxr_enhance as cxe  # noqa: E402
-from benchmarks import shapes  # noqa: E402
-from benchmarks.archive_estimate import native_dicom  # noqa: E402
 from benchmarks.conftest import Row  # noqa: E402
-from benchmarks.targets import OURS, PYDICOM  # noqa: E402
+from benchmarks.files.archive_estimate import native_dicom  # noqa: E402
+from benchmarks.harness import shapes  # noqa: E402
+from benchmarks.tables.targets import OURS, PYDICOM  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.shapes import Shape
+    from benchmarks.harness.shapes import Shape
     from cxr_enhance._types import ImageU16
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from cxr_enhance.synthetic import synthetic_radiograph
 
 if TYPE_CHECKING:
-    from benchmarks.shapes import Shape
+    from benchmarks.harness.shapes import Shape
     from cxr_enhance._types import Image, ImageU8
 
 # Gammas of the channels of a tinted film.

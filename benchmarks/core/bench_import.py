@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.conftest import Row
-from benchmarks.measuring import MIN_ROUNDS, Laps, take_turns
-from benchmarks.processes import seconds_of_process, seconds_within
-from benchmarks.targets import OPENCV, OURS
+from benchmarks.harness.measuring import MIN_ROUNDS, Laps, take_turns
+from benchmarks.harness.processes import seconds_of_process, seconds_within
+from benchmarks.tables.targets import OPENCV, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ IMPORTS = {OURS: "cxr_enhance", "Numba": "numba", "NumPy": "numpy", OPENCV: "cv2
 IMAGE = "import numpy as np; image = np.tile(np.arange(256, dtype=np.uint8), (1024, 4))"
 FIRST_IMAGE = {
     OURS: f"{IMAGE}; import cxr_enhance; cxr_enhance.enhance(image)",
-    OPENCV: f"{IMAGE}; from benchmarks.baselines import opencv_clahe, opencv_chain; "
+    OPENCV: f"{IMAGE}; from benchmarks.harness.baselines import opencv_clahe, opencv_chain; "
     "opencv_chain(image, opencv_clahe())",
 }
 PIXELS = 1024 * 1024

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
-from benchmarks import shapes
 from benchmarks.conftest import Row
-from benchmarks.images import radiograph, stack
-from benchmarks.machine import IN_CHAIN, SIDE_BY_SIDE, yardsticks
-from benchmarks.measuring import Laps
-from benchmarks.processes import json_of_module
-from benchmarks.targets import (
+from benchmarks.harness import shapes
+from benchmarks.harness.images import radiograph, stack
+from benchmarks.harness.machine import IN_CHAIN, SIDE_BY_SIDE, yardsticks
+from benchmarks.harness.measuring import Laps
+from benchmarks.harness.processes import json_of_module
+from benchmarks.tables.targets import (
     KERAS,
     ONE_WORKER,
     OPENCV,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from benchmarks.shapes import Shape
+    from benchmarks.harness.shapes import Shape
 
 Contenders: TypeAlias = "Mapping[str, Callable[[], Any]]"
 
@@ -236,7 +236,9 @@ def bench_keras_memory(
     for package in ("keras", "tensorflow"):
         pytest.importorskip(package, reason=f"needs {package}")
     side = str(sized(shapes.SQUARE)[0])
-    answer = json_of_module(private_cache, "benchmarks.measure_keras_memory", contender, side)
+    answer = json_of_module(
+        private_cache, "benchmarks.harness.measure_keras_memory", contender, side
+    )
     record(
         row_of("peak memory of Keras layer", shapes.SQUARE),
         contender,

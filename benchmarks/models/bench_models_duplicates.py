@@ -2,7 +2,7 @@
 
 Random hashes: the cost hardly depends on their content, for almost all pairs end at half the bits.
 Some are made near to others, and all of those must be found. Run it with
-``pytest benchmarks/bench_models_duplicates.py``.
+``pytest benchmarks/models/bench_models_duplicates.py``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.conftest import Row
-from benchmarks.measuring import Laps
-from benchmarks.targets import OURS
+from benchmarks.harness.measuring import Laps
+from benchmarks.tables.targets import OURS
 from cxr_models.records.duplicates import near_pairs
 
 if TYPE_CHECKING:

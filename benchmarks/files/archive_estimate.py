@@ -1,7 +1,7 @@
 """CPU seconds and bytes a file, for the sizes of public archives: the figures of docs/archives.md.
 
-``python -m benchmarks.archive_estimate`` prints JSON. CPU time of one thread, the median of several
-files, generated; reading and writing is to memory, so that the disk's share is to be added.
+``python -m benchmarks.files.archive_estimate`` prints JSON. CPU time of one thread, the median of
+several files, generated; reading and writing is to memory, so that the disk's share is to be added.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes the tables of README.md and docs/ from the results in ``benchmarks/results``.
 
-``python -m benchmarks.make_tables`` rewrites what stands between the markers
+``python -m benchmarks.tables`` rewrites what stands between the markers
 ``<!-- bench:begin NAME -->`` and ``<!-- bench:end NAME -->``, and ``results/README.md``.
 ``--check`` writes nothing and ends with 1 if anything would change. ``--targets`` prints every
 target beside what each run measured and ends with 1 if one was missed.
@@ -14,17 +14,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.results import Runs
 from benchmarks.study.tables import TABLES as STUDY_TABLES
 from benchmarks.study.tables import Study
-from benchmarks.tables import machine_table, table
-from benchmarks.targets import TARGETS
-from benchmarks.verdicts import verdict
+from benchmarks.tables.build import machine_table, table
+from benchmarks.tables.results import Runs
+from benchmarks.tables.targets import TARGETS
+from benchmarks.tables.verdicts import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 DOCUMENTS = (
     ROOT / "README.md",
@@ -73,7 +73,7 @@ def results_readme(runs: Runs) -> str:
     )
     return (
         "# Results\n\n"
-        "Written by `python -m benchmarks.make_tables`, like the tables of `README.md` and\n"
+        "Written by `python -m benchmarks.tables`, like the tables of `README.md` and\n"
         "`docs/performance.md`, from the files beside it. New runs replace these.\n\n"
         f"{machine_table(runs)}\n\n```sh\n{commands}\n```\n\n"
         "Where a run was of some of the files of `benchmarks/` only, these were named after\n"
@@ -109,7 +109,7 @@ def print_targets(runs: Runs) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.make_tables", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
     parser.add_argument(
         "files", nargs="*", type=Path, help="results to read; all of benchmarks/results if none"
     )

@@ -1,6 +1,6 @@
 """Archives of files: what enhancement adds to decoding and encoding, threads, memory.
 
-``python -m benchmarks.bench_archive [FOLDER]`` measures over the images in FOLDER, or over
+``python -m benchmarks.files.bench_archive [FOLDER]`` measures over the images in FOLDER, or over
 generated ones, and prints JSON; ``--memory`` runs over 20,000 generated files instead. Rounds of
 contenders take turns and the best of each counts, so that another load on the machine falls on all
 alike. The notebook swaps red and blue: files whose channels differ are not equal to its bytes.

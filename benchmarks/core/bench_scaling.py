@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cxr_enhance as cxe
-from benchmarks import baselines, images, shapes
 from benchmarks.conftest import Row
-from benchmarks.targets import OPENCV, OURS
+from benchmarks.harness import baselines, images, shapes
+from benchmarks.tables.targets import OPENCV, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.shapes import Shape
+    from benchmarks.harness.shapes import Shape
 
 SIDES = (1024, 2048, 4096, 8192)
 CONTENDERS = {

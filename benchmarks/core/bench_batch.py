@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
-from benchmarks import images, shapes
-from benchmarks.baselines import OpenCVPool
 from benchmarks.conftest import Row
-from benchmarks.machine import IN_CHAIN, SIDE_BY_SIDE, yardsticks
-from benchmarks.targets import ONE_THREAD, OPENCV_ONE_THREAD, OPENCV_POOL, TWO_THREADS
+from benchmarks.harness import images, shapes
+from benchmarks.harness.baselines import OpenCVPool
+from benchmarks.harness.machine import IN_CHAIN, SIDE_BY_SIDE, yardsticks
+from benchmarks.tables.targets import ONE_THREAD, OPENCV_ONE_THREAD, OPENCV_POOL, TWO_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.shapes import Shape
+    from benchmarks.harness.shapes import Shape
 
 EQUAL = {TWO_THREADS: 2, ONE_THREAD: 1, OPENCV_POOL: 2, OPENCV_ONE_THREAD: 1}
 THREADS = {**EQUAL, IN_CHAIN[0]: 2, IN_CHAIN[1]: 1, SIDE_BY_SIDE[0]: 2, SIDE_BY_SIDE[1]: 1}

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.formatting import duration, markdown, percent, significant, span, split, times
-from benchmarks.machine import IN_CHAIN, SIDE_BY_SIDE
-from benchmarks.targets import (
+from benchmarks.harness.machine import IN_CHAIN, SIDE_BY_SIDE
+from benchmarks.tables.formatting import (
+    duration,
+    markdown,
+    percent,
+    significant,
+    span,
+    split,
+    times,
+)
+from benchmarks.tables.targets import (
     MIB,
     MODEL_TARGETS,
     ONE_THREAD,
@@ -22,12 +30,12 @@ from benchmarks.targets import (
     Adds,
     Faster,
 )
-from benchmarks.verdicts import bound, figures_of, holds, title, writer, writer_of
+from benchmarks.tables.verdicts import bound, figures_of, holds, title, writer, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from benchmarks.results import Runs
+    from benchmarks.tables.results import Runs
 
 # The README's rows: what a user calls, against what it replaces.
 _SUMMARY_GROUPS = (

@@ -1,0 +1,1 @@
+"""How is measured: images, contenders, processes, the machine."""

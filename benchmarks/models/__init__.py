@@ -1,0 +1,1 @@
+"""Benchmarks of `cxr_models`."""

@@ -1,0 +1,1 @@
+"""How it is written: stored results to tables of README and docs."""

@@ -1,0 +1,7 @@
+"""Runs `make_tables`."""
+
+import sys
+
+from benchmarks.tables.make_tables import main
+
+sys.exit(main())
