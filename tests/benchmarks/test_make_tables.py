@@ -21,7 +21,7 @@ from benchmarks.tables.targets import (
     Faster,
     Flat,
 )
-from tests.benchmarks.results_files import runs_of, write
+from tests.helpers.results_files import runs_of, write
 
 GROUP = "clahe|uint8 1024x1024, 16x16 tiles"
 LOST = "rgb_to_gray|uint8 1024x1024"

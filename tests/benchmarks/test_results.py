@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.tables.results import Runs, load, trim
-from tests.benchmarks.results_files import document, runs_of, write
+from tests.helpers.results_files import document, runs_of, write
 
 GROUP = "clahe|an image"
 OURS, THEIRS = (GROUP, "cxr_enhance"), (GROUP, "OpenCV")

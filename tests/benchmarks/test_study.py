@@ -16,7 +16,7 @@ from cxr_models.evaluation.stored import evaluate, write_evaluation
 from cxr_models.evaluation.stored_sets import stored_sets
 from cxr_models.records.manifest import SPLITS, Manifest, Record
 from cxr_models.runs.folder import RunFolder
-from tests.cxr_models.predicted import ORIGIN, make_predictions
+from tests.helpers.predicted import ORIGIN, make_predictions
 
 SETTINGS = {
     "raw": RunConfig().with_setting("data.enhance", None),

@@ -16,7 +16,7 @@ from numba.core.registry import CPUDispatcher
 
 import cxr_enhance as cxe
 from cxr_enhance import _kernels
-from tests import strategies
+from tests.helpers import strategies
 
 MODULES = [
     importlib.import_module(f"{_kernels.__name__}.{module.name}")

@@ -15,8 +15,8 @@ import pytest
 
 import cxr_enhance as cxe
 from tests import reference
-from tests.compare import assert_same_image
-from tests.images import CONTENTS, KINDS, make_image
+from tests.helpers.compare import assert_same_image
+from tests.helpers.images import CONTENTS, KINDS, make_image
 
 pytestmark = pytest.mark.opencv
 

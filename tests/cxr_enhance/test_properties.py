@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import cxr_enhance as cxe
 from cxr_enhance import EnhanceParams
-from tests import reference, strategies
-from tests.compare import assert_native_and_contiguous, assert_same_image
+from tests import reference
+from tests.helpers import strategies
+from tests.helpers.compare import assert_native_and_contiguous, assert_same_image
 
 
 def params_for(data, image, **fixed):

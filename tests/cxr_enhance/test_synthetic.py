@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cxr_enhance.synthetic import synthetic_radiograph
-from tests.compare import assert_native_and_contiguous, assert_same_image
+from tests.helpers.compare import assert_native_and_contiguous, assert_same_image
 
 ROOT = Path(__file__).parents[2]
 

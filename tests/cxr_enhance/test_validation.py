@@ -15,7 +15,7 @@ import pytest
 
 import cxr_enhance as cxe
 from cxr_enhance import EnhanceParams
-from tests.compare import assert_same_image
+from tests.helpers.compare import assert_same_image
 
 pytestmark = pytest.mark.nojit  # nothing here has more than a few hundred pixels
 

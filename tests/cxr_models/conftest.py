@@ -4,7 +4,7 @@ import pytest
 
 from cxr_models.records.manifest import Manifest, Record
 from cxr_models.records.splits import Split, split_records
-from tests.cxr_models.radiographs import write_class_folders
+from tests.helpers.radiographs import write_class_folders
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def trained_run(tmp_path_factory):
     import keras
 
     from cxr_models.training.train import train
-    from tests.cxr_models.serving import write_small_split
-    from tests.cxr_models.tiny import tiny_application, tiny_config
+    from tests.helpers.runs import write_small_split
+    from tests.helpers.tiny_backbone import tiny_application, tiny_config
 
     folder = tmp_path_factory.mktemp("trained")
     split = write_small_split(folder / "images")
@@ -42,7 +42,7 @@ def tiny_backbone(monkeypatch):
     """Put a backbone of one convolution in the place of NASNetMobile."""
     import keras
 
-    from tests.cxr_models.tiny import tiny_application
+    from tests.helpers.tiny_backbone import tiny_application
 
     monkeypatch.setattr(keras.applications, "NASNetMobile", tiny_application)
 

@@ -9,7 +9,7 @@ pytest.importorskip("typer", reason="typer is not installed")
 from cxr_models import read_manifest, read_split
 from cxr_models.cli import main
 from cxr_models.cli._train import config_of
-from tests.cxr_models.radiographs import write_class_folders, write_csv
+from tests.helpers.radiographs import write_class_folders, write_csv
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from cxr_models.explain.overlay_files import EXPLANATIONS
 from cxr_models.records.index import SKIPPED
 from cxr_models.records.manifest import MANIFEST, Record, write_manifest
 from cxr_models.records.splits import SPLIT, write_split
-from tests.cxr_models.radiographs import draw
+from tests.helpers.radiographs import draw
 
 RECORD = Record(file="a.png", label="covid", split="train")
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests import images, reference
+from tests import reference
+from tests.helpers import images
 
 FOLDER = Path(__file__).parent
 MANIFEST = FOLDER / "manifest.json"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
-from tests import images
-from tests.compare import assert_same_image
 from tests.golden import generate
+from tests.helpers import images
+from tests.helpers.compare import assert_same_image
 
 MANIFEST = json.loads(generate.MANIFEST.read_text())
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.cxr_enhance.adapters.fresh_process import ROOT, run_fresh
+from tests.helpers.fresh_process import ROOT, run_fresh
 
 PAGE = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]

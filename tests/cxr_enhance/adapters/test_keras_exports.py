@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
-from tests.compare import assert_same_image
-from tests.cxr_enhance.adapters.fresh_process import run_fresh
-from tests.images import make_image
+from tests.helpers.compare import assert_same_image
+from tests.helpers.fresh_process import run_fresh
+from tests.helpers.images import make_image
 
 keras = pytest.importorskip("keras", reason='needs pip install "cxr-enhance[tf]"')
 layers = pytest.importorskip("cxr_enhance.adapters.keras_layers")

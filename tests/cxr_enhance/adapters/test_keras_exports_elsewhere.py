@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.cxr_enhance.adapters.fresh_process import run_fresh
+from tests.helpers.fresh_process import run_fresh
 
 pytest.importorskip("keras", reason='needs pip install "cxr-enhance[tf]"')
 

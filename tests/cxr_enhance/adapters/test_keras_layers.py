@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cxr_enhance as cxe
-from tests import strategies
-from tests.compare import assert_same_image
-from tests.images import make_image
+from tests.helpers import strategies
+from tests.helpers.compare import assert_same_image
+from tests.helpers.images import make_image
 
 keras = pytest.importorskip("keras", reason='needs pip install "cxr-enhance[tf]"')
 layers = pytest.importorskip("cxr_enhance.adapters.keras_layers")
@@ -366,7 +366,7 @@ def test_layers_work_inside_tf_data_on_every_backend(dtype):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory as Linux reports it")
 @tensorflow_only
 def test_memory_at_1024_is_bounded():
-    from tests.cxr_enhance.adapters.fresh_process import run_fresh
+    from tests.helpers.fresh_process import run_fresh
 
     said = run_fresh(
         """

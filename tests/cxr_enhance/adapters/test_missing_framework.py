@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cxr_enhance.adapters.fresh_process import run_fresh
+from tests.helpers.fresh_process import run_fresh
 
 ADAPTERS = {
     "tf_data": ("tensorflow", "tf"),

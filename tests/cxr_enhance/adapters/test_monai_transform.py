@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cxr_enhance as cxe
-from tests import strategies
-from tests.compare import assert_same_image
-from tests.images import make_image
+from tests.helpers import strategies
+from tests.helpers.compare import assert_same_image
+from tests.helpers.images import make_image
 
 monai = pytest.importorskip("monai", reason='needs pip install "cxr-enhance[monai]"')
 adapter = pytest.importorskip("cxr_enhance.adapters.monai_transform")

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cxr_enhance as cxe
-from tests import strategies
-from tests.compare import assert_same_image
-from tests.cxr_enhance.adapters.fresh_process import run_fresh
-from tests.images import make_image
+from tests.helpers import strategies
+from tests.helpers.compare import assert_same_image
+from tests.helpers.fresh_process import run_fresh
+from tests.helpers.images import make_image
 
 tf = pytest.importorskip("tensorflow", reason='needs pip install "cxr-enhance[tf]"')
 tf_data = pytest.importorskip("cxr_enhance.adapters.tf_data")

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cxr_enhance as cxe
-from tests import strategies
-from tests.compare import assert_same_image
-from tests.images import make_image
+from tests.helpers import strategies
+from tests.helpers.compare import assert_same_image
+from tests.helpers.images import make_image
 
 torch = pytest.importorskip("torch", reason='needs pip install "cxr-enhance[torch]"')
 adapter = pytest.importorskip("cxr_enhance.adapters.torch_transform")
-from tests.cxr_enhance.adapters import torch_samples  # noqa: E402 - after the skips
+from tests.helpers import torch_samples  # noqa: E402 - after the skips
 
 PARAMS = cxe.EnhanceParams(tile_grid_size=(8, 4), channel_order="bgr")
 RGB = cxe.EnhanceParams(tile_grid_size=(8, 4), output="rgb")

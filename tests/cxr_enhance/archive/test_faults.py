@@ -20,8 +20,8 @@ from cxr_enhance.archive import task
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.workspace import FileId, unrecorded_outputs, workspace
-from tests.compare import assert_same_image
 from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, outputs_in, rows_of
+from tests.helpers.compare import assert_same_image
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")
@@ -118,7 +118,7 @@ def test_after_a_full_disk_the_next_run_completes(run, tmp_path, monkeypatch):
 
 
 def test_every_kind_of_bad_file_is_one_row(run, tmp_path):
-    from tests.cxr_enhance.io.dicom_files import data_set, saved
+    from tests.helpers.dicom_files import data_set, saved
 
     uid = pytest.importorskip("pydicom").uid
     folder = make_archive(tmp_path / "in", 1)

@@ -10,9 +10,9 @@ import pytest
 
 import cxr_enhance as cxe
 from cxr_enhance.synthetic import synthetic_radiograph
-from tests.compare import assert_same_image
 from tests.cxr_enhance.archive.conftest import rows_of
-from tests.cxr_enhance.io.files import encoded
+from tests.helpers.compare import assert_same_image
+from tests.helpers.image_files import encoded
 from tests.reference import notebook_chain
 
 cv2 = pytest.importorskip("cv2")
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.opencv
 
 from pydicom import uid  # noqa: E402
 
-from tests.cxr_enhance.io.dicom_files import compressed, data_set, saved  # noqa: E402
+from tests.helpers.dicom_files import compressed, data_set, saved  # noqa: E402
 
 GRAY = synthetic_radiograph(90, 70)
 DEEP = synthetic_radiograph(90, 70, bits=12)

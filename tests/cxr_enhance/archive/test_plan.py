@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from cxr_enhance.archive.plan import plan_files
-from tests.permissions import needs_permissions
+from tests.helpers.permissions import needs_permissions
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="POSIX links and pipes")
 

@@ -11,8 +11,8 @@ import pytest
 import cxr_enhance as cxe
 from cxr_enhance.cli import main
 from cxr_enhance.synthetic import synthetic_radiograph
-from tests.compare import assert_same_image
 from tests.cxr_enhance.archive.conftest import contents, make_archive, rows_of
+from tests.helpers.compare import assert_same_image
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")

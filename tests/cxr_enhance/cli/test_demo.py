@@ -7,7 +7,7 @@ import os
 import pytest
 
 import cxr_enhance as cxe
-from tests.compare import assert_same_image
+from tests.helpers.compare import assert_same_image
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")

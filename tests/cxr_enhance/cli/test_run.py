@@ -17,9 +17,9 @@ import pytest
 import cxr_enhance as cxe
 from cxr_enhance.cli import main
 from cxr_enhance.synthetic import synthetic_radiograph
-from tests.compare import assert_same_image
-from tests.cxr_enhance.io.files import encoded
-from tests.permissions import needs_permissions
+from tests.helpers.compare import assert_same_image
+from tests.helpers.image_files import encoded
+from tests.helpers.permissions import needs_permissions
 from tests.reference import notebook_chain
 
 cv2 = pytest.importorskip("cv2")

@@ -12,8 +12,8 @@ import pytest
 
 from cxr_enhance import read_image
 from cxr_enhance.io import image_info
-from tests.compare import assert_native_and_contiguous, assert_same_image
-from tests.cxr_enhance.io.files import (
+from tests.helpers.compare import assert_native_and_contiguous, assert_same_image
+from tests.helpers.image_files import (
     drawn,
     encoded,
     exif_orientation,

@@ -11,8 +11,8 @@ import pytest
 
 import cxr_enhance.io.atomic as atomic
 from cxr_enhance import read_image, write_image
-from tests.compare import assert_same_image
-from tests.cxr_enhance.io.files import drawn
+from tests.helpers.compare import assert_same_image
+from tests.helpers.image_files import drawn
 
 cv2 = pytest.importorskip("cv2")
 pytestmark = pytest.mark.opencv

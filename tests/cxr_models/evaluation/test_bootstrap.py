@@ -6,7 +6,7 @@ import pytest
 from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS, difference, measure, patient_draws
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
-from tests.cxr_models.predicted import make_outcomes
+from tests.helpers.predicted import make_outcomes
 
 
 def two_classes(rng, patients, images, *, spread=1.0, skill=1.0):

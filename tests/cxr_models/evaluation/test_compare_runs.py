@@ -10,7 +10,7 @@ from cxr_models.evaluation.compare_runs import compare, together
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.paired_tests import delong, mcnemar
 from cxr_models.records.manifest import Manifest
-from tests.cxr_models.predicted import CLASSES, make_predictions, with_logits
+from tests.helpers.predicted import CLASSES, make_predictions, with_logits
 
 METHOD = Method(draws=200)
 

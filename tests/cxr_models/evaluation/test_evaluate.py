@@ -6,7 +6,7 @@ import pytest
 from cxr_models.evaluation.calibration import fit_temperature, softmax
 from cxr_models.evaluation.evaluate import Method, judge, settle
 from cxr_models.evaluation.operating_points import Rule, choose_thresholds
-from tests.cxr_models.predicted import CLASSES, make_predictions, with_logits
+from tests.helpers.predicted import CLASSES, make_predictions, with_logits
 
 METHOD = Method(draws=200)
 

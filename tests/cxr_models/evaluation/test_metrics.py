@@ -9,7 +9,7 @@ from sklearn import metrics as sklearn_metrics
 
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes, curves, normalised, rank
-from tests.cxr_models.predicted import CLASSES, make_outcomes
+from tests.helpers.predicted import CLASSES, make_outcomes
 
 
 def values_of(outcomes, counts=None):

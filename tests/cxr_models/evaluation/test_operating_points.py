@@ -5,7 +5,7 @@ import pytest
 
 from cxr_models.evaluation.metrics import Outcomes
 from cxr_models.evaluation.operating_points import Rule, choose_thresholds
-from tests.cxr_models.predicted import make_outcomes
+from tests.helpers.predicted import make_outcomes
 
 
 def rates(outcomes, k, threshold):

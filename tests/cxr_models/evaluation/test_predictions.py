@@ -13,7 +13,7 @@ from cxr_models.evaluation.predictions import (
     write_predictions,
 )
 from cxr_models.records.manifest import Manifest, Record
-from tests.cxr_models.predicted import CLASSES, ORIGIN, make_predictions, with_logits
+from tests.helpers.predicted import CLASSES, ORIGIN, make_predictions, with_logits
 
 
 @pytest.mark.parametrize("name", ["test", "elsewhere"])

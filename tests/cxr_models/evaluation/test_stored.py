@@ -28,9 +28,9 @@ from cxr_models.records.splits import fold_records, read_split, write_split
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
-from tests.cxr_models.radiographs import write_class_folders
-from tests.cxr_models.serving import copy_run
-from tests.cxr_models.tiny import tiny_config
+from tests.helpers.radiographs import write_class_folders
+from tests.helpers.runs import copy_run
+from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 

@@ -12,7 +12,7 @@ import keras
 
 from cxr_models.explain.gradcam import GradCam, mean_maps, normalised, overlay
 from cxr_models.networks.classifier import build_classifier
-from tests.cxr_models.tiny import tiny_config
+from tests.helpers.tiny_backbone import tiny_config
 
 # One convolution of two filters, pooled, one dense layer: the map of a class is the feature map
 # times the class's column of the dense layer, divided by the number of places.

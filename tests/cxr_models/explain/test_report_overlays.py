@@ -20,9 +20,9 @@ from cxr_models.report.images import choices
 from cxr_models.report.images.choices import pictured
 from cxr_models.report.images.thumbnails import mean_path, overlay_path, thumbnail
 from cxr_models.runs.finished import read_run
-from tests.cxr_models.report.made_up import write_run
-from tests.cxr_models.report.reading import Read
-from tests.cxr_models.serving import copy_run
+from tests.helpers.report_pages import Read
+from tests.helpers.report_runs import write_run
+from tests.helpers.runs import copy_run
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 

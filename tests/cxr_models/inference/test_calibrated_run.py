@@ -17,7 +17,7 @@ from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.networks.backbones import BACKBONES
 from cxr_models.networks.weights import load_pretrained
 from cxr_models.records.splits import read_split, records_hash, write_split
-from tests.cxr_models.serving import calibrate, make_run, write_small_split
+from tests.helpers.runs import calibrate, make_run, write_small_split
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -188,7 +188,7 @@ def test_kept_images_that_hold_pickles_are_made_anew_unread(tmp_path):
     from cxr_enhance import write_image
     from cxr_enhance.synthetic import synthetic_radiograph
     from cxr_models.inputs.loader import cache_key, cached_images
-    from tests.cxr_models.tiny import tiny_config
+    from tests.helpers.tiny_backbone import tiny_config
 
     proof = tmp_path / "proof"
 

@@ -27,9 +27,9 @@ from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.inference.export import Intake, export, read_metadata, serving_model
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import read_split, write_split
-from tests.cxr_enhance.adapters.fresh_process import run_fresh
-from tests.cxr_models.serving import calibrate, make_run, write_images
-from tests.cxr_models.tiny import tiny_application
+from tests.helpers.fresh_process import run_fresh
+from tests.helpers.runs import calibrate, make_run, write_images
+from tests.helpers.tiny_backbone import tiny_application
 
 pytestmark = pytest.mark.filterwarnings(
     # Of the exporters, about themselves: deprecations within TensorFlow and protobuf.

@@ -7,7 +7,7 @@ import keras
 
 from cxr_models.inference.export_layers import ResizeLinear, ToEightBits
 from cxr_models.inputs.loader import ImageLoader
-from tests.cxr_models.tiny import tiny_config
+from tests.helpers.tiny_backbone import tiny_config
 
 cv2 = pytest.importorskip("cv2")
 

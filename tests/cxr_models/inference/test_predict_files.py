@@ -17,7 +17,7 @@ from cxr_models.inference.logits import logits_model, predict_logits
 from cxr_models.inference.predict_files import find_sources
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.records.splits import read_split
-from tests.cxr_models.serving import calibrate, copy_run, make_run, write_small_split
+from tests.helpers.runs import calibrate, copy_run, make_run, write_small_split
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 

@@ -19,7 +19,7 @@ from cxr_models.inputs.pipeline import (
     targets_of,
     training_batches,
 )
-from tests.cxr_models.radiographs import draw
+from tests.helpers.radiographs import draw
 
 CONFIG = DataConfig(image_size=(32, 40), deterministic=True)
 

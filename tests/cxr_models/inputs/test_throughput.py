@@ -34,7 +34,7 @@ def test_the_command_prints_images_a_second(tmp_path, capsys, monkeypatch):
     from cxr_models import Record
     from cxr_models.cli import main
     from cxr_models.records.splits import split_records, write_split
-    from tests.cxr_models.radiographs import write_class_folders
+    from tests.helpers.radiographs import write_class_folders
 
     names = write_class_folders(tmp_path, count=4)
     records = [Record(file=name, label=name.split("/")[0]) for name in names]

@@ -17,8 +17,8 @@ from keras.src.utils import file_utils
 from cxr_models.networks.backbones import BACKBONES
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
 from cxr_models.networks.weights import load_pretrained
-from tests.cxr_models import keras_files
-from tests.cxr_models.tiny import tiny_config
+from tests.helpers import keras_files
+from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from cxr_models.networks.classifier import (
     momentum_for,
     set_backbone_trainable,
 )
-from tests.cxr_models.tiny import tiny_config
+from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 

@@ -12,7 +12,7 @@ from cxr_models import ModelConfig
 from cxr_models.networks.backbones import BACKBONES
 from cxr_models.networks.classifier import build_classifier
 from cxr_models.networks.weights import load_pretrained
-from tests.cxr_models.tiny import tiny_application, tiny_config
+from tests.helpers.tiny_backbone import tiny_application, tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 

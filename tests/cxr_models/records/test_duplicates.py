@@ -3,7 +3,7 @@ import pytest
 
 from cxr_enhance import white_balance
 from cxr_models.records.duplicates import duplicate_ties, near_pairs, perceptual_hash, pixel_digest
-from tests.cxr_models.radiographs import draw, random_hashes
+from tests.helpers.radiographs import draw, random_hashes
 
 
 def distance(one, other):

@@ -6,7 +6,7 @@ import cxr_enhance
 from cxr_enhance import write_image
 from cxr_models.records.index import examine, index_csv, index_folder, keep_labels
 from cxr_models.records.layouts import LAYOUTS, Layout
-from tests.cxr_models.radiographs import draw, write_class_folders, write_csv
+from tests.helpers.radiographs import draw, write_class_folders, write_csv
 
 
 def told(index):

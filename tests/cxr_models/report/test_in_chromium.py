@@ -8,8 +8,8 @@ pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.report import html_page, read_results
-from tests.cxr_models import chromium
-from tests.cxr_models.report.made_up import write_audit, write_images, write_run
+from tests.helpers import chromium
+from tests.helpers.report_runs import write_audit, write_images, write_run
 
 pytestmark = [
     pytest.mark.slow,

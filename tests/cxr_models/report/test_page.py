@@ -17,8 +17,8 @@ from cxr_models.cli import main
 from cxr_models.report import html_page, markdown_page, read_results
 from cxr_models.report.blocks import ticks
 from cxr_models.report.render import html
-from tests.cxr_models.report.made_up import each, write_audit, write_images, write_run
-from tests.cxr_models.report.reading import Read
+from tests.helpers.report_pages import Read
+from tests.helpers.report_runs import each, write_audit, write_images, write_run
 
 CLASSES = ["covid", "normal", "virus"]
 SCRIPT = "<script>alert(1)</script>.png"

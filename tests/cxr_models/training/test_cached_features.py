@@ -8,7 +8,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.training.train import train
-from tests.cxr_models.tiny import tiny_config
+from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 

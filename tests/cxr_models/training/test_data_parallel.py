@@ -10,7 +10,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 
 from cxr_models.training.train import _check_shares, _Part
-from tests.cxr_models.tiny import tiny_config
+from tests.helpers.tiny_backbone import tiny_config
 
 # Trains once on one and once on two virtual CPU devices. No dropout: its draws depend on how a
 # batch is shared.
@@ -23,7 +23,7 @@ from cxr_models import classifier
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from pathlib import Path
-from tests.cxr_models.tiny import tiny_application
+from tests.helpers.tiny_backbone import tiny_application
 keras.applications.NASNetMobile = tiny_application
 classifier._DROPOUTS = (0.0, 0.0)
 split, config, out = pickle.load(open(sys.argv[1], "rb"))

@@ -11,7 +11,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 
 from cxr_models.runs.folder import RunFolder
-from tests.cxr_models.tiny import tiny_config
+from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="jax is not installed"
@@ -21,7 +21,7 @@ _SCRIPT = """
 import json, pickle, sys
 import keras
 from cxr_models.training.train import train
-from tests.cxr_models.tiny import tiny_application
+from tests.helpers.tiny_backbone import tiny_application
 assert keras.backend.backend() == "jax"
 keras.applications.NASNetMobile = tiny_application
 split, config, out = pickle.load(open(sys.argv[1], "rb"))

@@ -22,7 +22,7 @@ from cxr_models.runs.folder import RunFolder
 from cxr_models.training import epoch_callback
 from cxr_models.training.schedule import Verdict
 from cxr_models.training.train import phases_of, train
-from tests.cxr_models.tiny import tiny_config
+from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -32,7 +32,7 @@ import os, pickle, signal, sys
 import keras
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
-from tests.cxr_models.tiny import tiny_application
+from tests.helpers.tiny_backbone import tiny_application
 keras.applications.NASNetMobile = tiny_application
 split, config, out, epochs = pickle.load(open(sys.argv[1], "rb"))
 save, done = RunFolder.save_backup, []
@@ -189,7 +189,7 @@ def test_after_a_failed_download_the_same_folder_takes_other_weights(
 ):
     import keras
 
-    from tests.cxr_models.tiny import tiny_application
+    from tests.helpers.tiny_backbone import tiny_application
 
     def offline(*, weights, **options):
         if weights == "imagenet":
@@ -205,7 +205,7 @@ def test_after_a_failed_download_the_same_folder_takes_other_weights(
 
 
 def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path):
-    from tests.cxr_models.tiny import tiny_application
+    from tests.helpers.tiny_backbone import tiny_application
 
     file = tmp_path / "backbone.weights.h5"
     tiny_application(include_top=False, weights="imagenet", input_shape=(32, 40, 3)).save_weights(
@@ -248,7 +248,7 @@ def test_mixed_precision_trains_and_its_probabilities_are_float32(small_split, t
 
 def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
     pytest.importorskip("pydicom", reason="pydicom is not installed")
-    from tests.cxr_enhance.io.dicom_files import data_set, saved
+    from tests.helpers.dicom_files import data_set, saved
 
     folder = tmp_path / "dicom"
     records = []

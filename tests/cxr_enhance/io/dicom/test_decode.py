@@ -23,7 +23,7 @@ from cxr_enhance import read_image
 from cxr_enhance.io import image_info
 from cxr_enhance.io.dicom import decode_apart
 from cxr_enhance.io.dicom.write import derived_dicom
-from tests.compare import assert_native_and_contiguous, assert_same_image
+from tests.helpers.compare import assert_native_and_contiguous, assert_same_image
 
 cv2 = pytest.importorskip("cv2")
 pydicom = pytest.importorskip("pydicom")
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.opencv
 
 from pydicom import uid  # noqa: E402
 
-from tests.cxr_enhance.io.dicom_files import (  # noqa: E402
+from tests.helpers.dicom_files import (  # noqa: E402
     HTJ2K_FRAME,
     HTJ2K_PIXELS,
     compressed,
@@ -43,7 +43,7 @@ from tests.cxr_enhance.io.dicom_files import (  # noqa: E402
     saved,
     shown_by_pydicom,
 )
-from tests.cxr_enhance.io.files import drawn, encoded  # noqa: E402
+from tests.helpers.image_files import drawn, encoded  # noqa: E402
 
 ROOT = Path(__file__).parents[4]
 GRAY8 = drawn(36, 52)

@@ -11,8 +11,8 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 from cxr_models.cli import main
 from cxr_models.report import html_page, read_results
 from cxr_models.report.read.results import read_audit
-from tests.cxr_models.report.made_up import write_audit, write_run
-from tests.cxr_models.report.reading import Read
+from tests.helpers.report_pages import Read
+from tests.helpers.report_runs import write_audit, write_run
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from cxr_models.evaluation.compare_runs import together as evaluated_together
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.report import html_page, markdown_page, read_results
 from cxr_models.report.sections.together import together
-from tests.cxr_models.report.made_up import each, write_run
-from tests.cxr_models.report.reading import Read
+from tests.helpers.report_pages import Read
+from tests.helpers.report_runs import each, write_run
 
 METHOD = Method(draws=100)
 

@@ -12,8 +12,8 @@ from cxr_models.networks.classifier import build_classifier
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import Split, read_split, split_records, write_split
 from cxr_models.runs.finished import file_sha256, keep_split
-from tests.cxr_models.radiographs import draw, write_class_folders
-from tests.cxr_models.tiny import tiny_application, tiny_config
+from tests.helpers.radiographs import draw, write_class_folders
+from tests.helpers.tiny_backbone import tiny_application, tiny_config
 
 
 def make_run(folder, split: Split, *, backbone=tiny_application, **settings):

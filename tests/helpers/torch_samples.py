@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tests.images import make_image
+from tests.helpers.images import make_image
 
 
 class Samples(torch.utils.data.Dataset):

@@ -12,7 +12,7 @@ from cxr_models.evaluation.predictions import Origin, write_predictions
 from cxr_models.evaluation.stored import evaluate, write_evaluation
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
-from tests.cxr_models.predicted import make_predictions
+from tests.helpers.predicted import make_predictions
 
 SPLIT = "5" * 64
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 
-ROOT = pathlib.Path(__file__).parents[3]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def run_fresh(code, *arguments, without=(), env=None):

@@ -1,0 +1,1 @@
+"""What several tests share: images, files, runs, and other oracles' answers."""
