@@ -309,7 +309,7 @@ def machine_table(runs: Runs) -> str:
         ("system", f"{first.machine.get('system')} {first.machine.get('machine')}"),
         ("Python", str(first.machine.get("python_version"))),
         ("versions", ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))),
-        ("runs", ", ".join(f"{run.name} ({run.date})" for run in runs.runs)),
+        ("dates", ", ".join(sorted({run.date for run in runs.runs}))),
     ]
     return markdown(["", ""], rows, 2)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from benchmarks.study.tables import TABLES as STUDY_TABLES
 from benchmarks.study.tables import Study
 from benchmarks.tables.build import machine_table, table
+from benchmarks.tables.formatting import markdown
 from benchmarks.tables.results import Runs
 from benchmarks.tables.targets import TARGETS
 from benchmarks.tables.verdicts import verdict
@@ -63,21 +64,20 @@ def fill(text: str, runs: Runs, study: Study | None = None) -> str:
 
 def results_readme(runs: Runs) -> str:
     """Write the page that stands beside the results."""
-    commands = "\n".join(
-        f"pytest benchmarks --benchmark-json=benchmarks/results/{run.name}" for run in runs.runs
-    )
-    held = "\n".join(
-        f"- `{run.name}` holds "
-        + ", ".join(sorted({entry.table for entry in run.entries.values()}))
+    rows = [
+        (f"`{run.name}`", ", ".join(sorted({entry.table for entry in run.entries.values()})))
         for run in runs.runs
-    )
+    ]
     return (
         "# Results\n\n"
         "Written by `python -m benchmarks.tables`, like the tables of `README.md` and\n"
-        "`docs/performance.md`, from the files beside it. New runs replace these.\n\n"
-        f"{machine_table(runs)}\n\n```sh\n{commands}\n```\n\n"
-        "Where a run was of some of the files of `benchmarks/` only, these were named after\n"
-        f"`pytest`. What each run holds:\n\n{held}\n"
+        "`docs/performance.md`, from the files beside it. A file is named by the date and the\n"
+        "subject of its run; a new run of a subject replaces the former ones.\n\n"
+        f"{machine_table(runs)}\n\n"
+        "Each is the output of\n"
+        "`pytest FILES --benchmark-json=benchmarks/results/DATE-SUBJECT.json`, where FILES are\n"
+        "the `bench_NAME.py` of these names:\n\n"
+        f"{markdown(['file', 'names'], rows, 2)}\n"
     )
 
 

@@ -131,8 +131,7 @@ class Runs:
         ValueError
             If there is none, or they come from different machines.
         """
-        in_order = sorted(paths, key=lambda path: (len(path.name), path.name))  # 10 after 9
-        runs = tuple(load(path) for path in in_order)
+        runs = tuple(load(path) for path in sorted(paths))
         if not runs:
             raise ValueError("results must hold at least one file; got none.")
         cpus = sorted({str(run.machine.get("cpu", {}).get("brand_raw")) for run in runs})

@@ -137,8 +137,9 @@ def test_check_fails_when_a_number_is_typed_by_hand(project):
 def test_the_page_beside_the_results_says_machine_date_and_command(project):
     main([])
     page = (project / "benchmarks" / "results" / "README.md").read_text()
-    for words in ("A CPU", "2026-11-23", "pytest benchmarks --benchmark-json=benchmarks/results/"):
+    for words in ("A CPU", "2026-11-23", "--benchmark-json=benchmarks/results/DATE-SUBJECT.json"):
         assert words in page
+    assert "| `run-1.json` | operations |" in page
 
 
 def test_without_results_the_command_says_so_and_fails(project, capsys):

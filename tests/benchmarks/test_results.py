@@ -60,9 +60,11 @@ def test_rejects_results_of_two_machines(tmp_path):
         Runs.load([one, other])
 
 
-def test_the_tenth_run_comes_after_the_ninth(tmp_path):
-    runs = runs_of(tmp_path, *[{OURS: 1.0}] * 10)
-    assert [run.name for run in runs.runs] == [f"run-{i}.json" for i in range(1, 11)]
+def test_runs_are_in_the_order_of_their_names(tmp_path):
+    runs = runs_of(tmp_path, *[{OURS: 1.0}] * 3)
+    paths = sorted(tmp_path.glob("*.json"), reverse=True)
+    assert [run.name for run in Runs.load(paths).runs] == [run.name for run in runs.runs]
+    assert [run.name for run in runs.runs] == ["run-1.json", "run-2.json", "run-3.json"]
 
 
 def test_rejects_no_results():
