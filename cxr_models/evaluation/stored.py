@@ -250,7 +250,8 @@ def accuracy_of(
     OSError
         If a file cannot be read.
     """
-    from cxr_models.inference.logits import load_classifier, logits_model
+    from cxr_models.inference.logits import logits_model
+    from cxr_models.networks.load import load_classifier
 
     labels, manifest = split.class_names(), split.select(part)
     if not manifest.records:
@@ -286,7 +287,8 @@ def _origin(run: FinishedRun, manifest: Manifest) -> Origin:
 
 
 def _load(run: FinishedRun) -> Any:
-    from cxr_models.inference.logits import load_classifier, logits_model
+    from cxr_models.inference.logits import logits_model
+    from cxr_models.networks.load import load_classifier
 
     return logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
 

@@ -30,7 +30,7 @@ class GradCam:
     ----------
     model : keras.Model
         As `cxr_models.networks.classifier.build_classifier` makes it or
-        `cxr_models.inference.logits.load_classifier` loads it, of any backbone.
+        `cxr_models.networks.load.load_classifier` loads it, of any backbone.
 
     Raises
     ------

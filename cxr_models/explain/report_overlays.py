@@ -10,8 +10,8 @@ import numpy as np
 import cxr_enhance
 from cxr_models.explain.gradcam import GradCam, mean_maps, normalised, overlay
 from cxr_models.explain.prediction_overlays import mean_overlay
-from cxr_models.inference.logits import load_classifier
 from cxr_models.inputs.loader import ImageLoader
+from cxr_models.networks.load import load_classifier
 from cxr_models.report.images.choices import averaged, pictured
 from cxr_models.report.images.thumbnails import mean_path, overlay_path, thumbnail
 from cxr_models.runs.finished import read_run

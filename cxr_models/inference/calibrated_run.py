@@ -67,7 +67,7 @@ class ServedRun:
 
     def load(self) -> Any:
         """Build the classifier and fill it with the run's weights."""
-        from cxr_models.inference.logits import load_classifier
+        from cxr_models.networks.load import load_classifier
 
         return load_classifier(self.run.config, len(self.run.labels), self.run.folder.best_weights)
 

@@ -29,8 +29,7 @@ from cxr_models.inference.export_metadata import (
     load_onnx,
 )
 from cxr_models.inference.export_metadata import read_metadata as read_metadata  # public here too
-from cxr_models.inference.logits import HEAD
-from cxr_models.networks.classifier import build_classifier, head_layers
+from cxr_models.networks.classifier import HEAD, build_classifier, head_layers
 
 if TYPE_CHECKING:
     import os

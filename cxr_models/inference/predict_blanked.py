@@ -74,7 +74,8 @@ def said_of(
     OSError
         If a file cannot be read.
     """
-    from cxr_models.inference.logits import load_classifier, logits_model, predict_logits
+    from cxr_models.inference.logits import logits_model, predict_logits
+    from cxr_models.networks.load import load_classifier
 
     load = ImageLoader(run.config.data)
     model = logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))

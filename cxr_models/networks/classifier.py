@@ -28,6 +28,7 @@ _MEAN_BGR = (103.939, 116.779, 123.68)  # ImageNet's, as keras.applications subt
 _DROPOUTS = (0.2, 0.5)  # the study's
 _AUGMENTED = ("to_float", "augment_flip", "augment_rotation")
 FEATURES = "features"  # name of the layer that the head starts from
+HEAD = "probabilities"  # name of the last layer
 
 
 @keras.saving.register_keras_serializable(package="cxr_models")
@@ -114,7 +115,7 @@ def add_head(features: Any, config: RunConfig, num_classes: int) -> Any:
         activation="sigmoid" if binary else "softmax",
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         dtype="float32",
-        name="probabilities",
+        name=HEAD,
     )(x)
 
 

@@ -1,6 +1,6 @@
 """A run that has ended, as everything after training finds it: settings, classes, split, weights.
 
-Imports no framework; building the model is for `cxr_models.inference.logits`.
+Imports no framework; building the model is for `cxr_models.networks.load`.
 """
 
 from __future__ import annotations

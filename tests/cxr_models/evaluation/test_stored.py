@@ -21,8 +21,9 @@ from sklearn import metrics
 from cxr_models.cli import main
 from cxr_models.evaluation import stored
 from cxr_models.evaluation.stored import accuracy_of, predict_sets
-from cxr_models.inference.logits import load_classifier, logits_model
+from cxr_models.inference.logits import logits_model
 from cxr_models.inputs.loader import ImageLoader
+from cxr_models.networks.load import load_classifier
 from cxr_models.records.manifest import Record, write_manifest
 from cxr_models.records.splits import fold_records, read_split, write_split
 from cxr_models.runs.finished import read_run

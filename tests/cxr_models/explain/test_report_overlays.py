@@ -13,8 +13,8 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 from cxr_models.cli import main
 from cxr_models.explain.gradcam import GradCam, normalised, overlay
 from cxr_models.explain.prediction_overlays import mean_overlay
-from cxr_models.inference.logits import load_classifier
 from cxr_models.inputs.loader import ImageLoader
+from cxr_models.networks.load import load_classifier
 from cxr_models.report import html_page, read_results
 from cxr_models.report.images import choices
 from cxr_models.report.images.choices import pictured
