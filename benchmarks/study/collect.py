@@ -21,7 +21,7 @@ from cxr_models.config import RunConfig
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, mcnemar
-from cxr_models.evaluation.stored_sets import stored_sets
+from cxr_models.evaluation.stored import stored_sets
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:

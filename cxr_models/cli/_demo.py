@@ -65,7 +65,7 @@ def demo(folder: Path, epochs: int) -> int:
     if status:
         return status
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.evaluation.stored import accuracy_of
+        from cxr_models.inference.predict_sets import accuracy_of
 
         right, count = accuracy_of(read_split(split), config, folder / "run")
     _console.say(f"test accuracy {right / count:.3f} ({right} of {count} drawn radiographs)")

@@ -10,7 +10,9 @@ from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, together_lines
 from cxr_models.evaluation import stored
 from cxr_models.evaluation.compare_runs import together
-from cxr_models.evaluation.stored_sets import kept_externals, stored_sets
+from cxr_models.evaluation.externals import read_externals
+from cxr_models.evaluation.stored import kept_externals, stored_sets
+from cxr_models.inference.predict_sets import predict_sets
 from cxr_models.runs.finished import read_run
 
 if TYPE_CHECKING:
@@ -105,9 +107,9 @@ def _predicted(
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         run = read_run(path, split=split)
-        manifests = stored.read_externals(run, externals)
+        manifests = read_externals(run, externals)
     with _console.errors_exit_with(_console.FAILED):
-        sets = stored.predict_sets(run, manifests, replace=replace, say=_complain)
+        sets = predict_sets(run, manifests, replace=replace, say=_complain)
         kept = kept_externals(run, manifests)
     for one in kept.sets:
         _complain(f"{one.name}: predicted before, and evaluated with the other sets")

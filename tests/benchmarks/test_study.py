@@ -12,8 +12,7 @@ from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, write_predictions
-from cxr_models.evaluation.stored import evaluate, write_evaluation
-from cxr_models.evaluation.stored_sets import stored_sets
+from cxr_models.evaluation.stored import evaluate, stored_sets, write_evaluation
 from cxr_models.records.manifest import SPLITS, Manifest, Record
 from cxr_models.runs.folder import RunFolder
 from tests.helpers.predicted import ORIGIN, make_predictions

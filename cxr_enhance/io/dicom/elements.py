@@ -3,6 +3,10 @@
 Knows tags and lengths, not what an image is. Sequences are stepped over without recursion; opened
 are only the first item of the two lookup tables, and of the functional groups of enhanced files the
 items that say how a frame is shown.
+
+Why not pydicom: files that contradict themselves or were made to do harm must end with a sentence,
+in bounded time and memory, and with the note that a header was not believed; a header must be read
+without its pixels; and an archive of native pixels must need no further package.
 """
 
 from __future__ import annotations
@@ -180,6 +184,7 @@ class Walk:
         return _header(self.view, position, self.elements.order, self.explicit)
 
     def take_pixels(self, vr: str, length: int, value: int) -> None:
+        """Keep where the pixel data lie; note those that the file cuts short."""
         elements, view = self.elements, self.view
         elements.is_encapsulated = length == UNDEFINED
         if not elements.is_encapsulated and value + length > len(view):
@@ -190,6 +195,7 @@ class Walk:
         elements.pixels = view[value:] if elements.is_encapsulated else view[value : value + length]
 
     def take_table(self, tag: int, sequence: memoryview) -> None:
+        """Keep the first item of a lookup table's sequence."""
         item = self.item(sequence)
         if item is not None:
             self.elements.tables[tag] = item

@@ -19,9 +19,9 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn import metrics
 
 from cxr_models.cli import main
-from cxr_models.evaluation import stored
-from cxr_models.evaluation.stored import accuracy_of, predict_sets
+from cxr_models.inference import predict_sets as module
 from cxr_models.inference.logits import logits_model
+from cxr_models.inference.predict_sets import accuracy_of, predict_sets
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.networks.load import load_classifier
 from cxr_models.records.manifest import Record, write_manifest
@@ -127,8 +127,8 @@ def test_one_class_against_the_rest_is_told_from_both(split_file, tmp_path, caps
 
 def test_predictions_are_made_once_and_again_when_anything_has_changed(run, monkeypatch, capsys):
     loaded = []
-    load = stored._load
-    monkeypatch.setattr(stored, "_load", lambda run: loaded.append(1) or load(run))
+    load = module._load
+    monkeypatch.setattr(module, "_load", lambda run: loaded.append(1) or load(run))
     first = told_by(capsys, run)
     assert told_by(capsys, run) == first
     assert len(loaded) == 1

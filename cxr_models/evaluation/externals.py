@@ -1,0 +1,84 @@
+"""Sets from other sources: which may test a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_models.evaluation.predictions import (
+    unknown_labels,
+)
+from cxr_models.records.manifest import SPLITS, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.records.manifest import Manifest
+    from cxr_models.runs.finished import FinishedRun
+
+
+def read_externals(
+    run: FinishedRun, manifests: Sequence[str | os.PathLike[str]]
+) -> dict[str, Manifest]:
+    """Read sets from other sources, by name: that of the file, or of the folder of a manifest.csv.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run they are to judge.
+    manifests : sequence of str or PathLike
+        CSV files; a column ``split`` is passed over.
+
+    Raises
+    ------
+    ValueError
+        If a label is none the run knows, an image is one the run was trained or chosen on, or two
+        sets have one name.
+    OSError
+        If a file cannot be read.
+    """
+    used = {
+        os.path.realpath(path)
+        for part in ("train", "val")
+        for path in run.split.select(part).paths()
+    }
+    externals: dict[str, Manifest] = {}
+    for path in map(Path, manifests):
+        read = read_manifest(path)
+        name = path.resolve().parent.name if path.stem == "manifest" else path.stem
+        name = re.sub(r"[^\w.-]+", "_", name)
+        if name in externals or name in SPLITS:
+            raise ValueError(
+                f"`--external` must name sets of different names, none of them "
+                f"{', '.join(SPLITS)}; got {name} for {str(path)!r}. Rename the file."
+            )
+        unknown = unknown_labels(read.records, run.labels)
+        if unknown:
+            found = {record.label for record in read.records}
+            kept = ",".join(label for label in run.labels if label in found)
+            names = ",".join(f"{name}=LABEL" for name in unknown)
+            words = " --csv ".join(map(shlex.quote, (str(path.parent), str(path))))
+            command = f"\n  cxr-models index {words} --out NEW.csv --labels "
+            cure = (
+                f"They are left out by{command}{shlex.quote(kept)}\nand renamed with {names} added "
+                "to its --labels."
+                if kept
+                else f"They are renamed by{command}{shlex.quote(names)}"
+            )
+            raise ValueError(
+                f"`--external` must hold labels that the run knows ({','.join(run.labels)}); got "
+                f"{', '.join(unknown)} in {str(path)!r}. {cure}"
+            )
+        seen = [file for file in read.paths() if os.path.realpath(file) in used]
+        if seen:
+            raise ValueError(
+                f"`--external` must hold no image that the run was trained or chosen on; got "
+                f"{len(seen)} in {str(path)!r}, such as {seen[0]!r}."
+            )
+        records = tuple(dataclasses.replace(record, split="") for record in read.records)
+        externals[name] = dataclasses.replace(read, records=records, root=read.root.resolve())
+    return externals

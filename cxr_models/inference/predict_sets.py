@@ -1,0 +1,196 @@
+"""What a run says of its parts and of other sources, kept as tables in its folder.
+
+TensorFlow is imported when there is something to predict, and not before: predictions of the same
+weights, settings, records and images are taken as they lie.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.predictions import (
+    Origin,
+    Predictions,
+    read_origin,
+    read_predictions,
+    targets_of_labels,
+    write_predictions,
+)
+from cxr_models.inputs.loader import cache_key
+from cxr_models.records.manifest import SPLITS
+from cxr_models.records.splits import records_hash
+from cxr_models.runs.finished import FinishedRun, class_names_of, file_sha256
+from cxr_models.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cxr_models.config import RunConfig
+    from cxr_models.evaluation.predictions import Kind
+    from cxr_models.records.manifest import Manifest
+    from cxr_models.records.splits import Split
+from cxr_models.evaluation.stored import evaluation_folder, table_name
+
+
+def predict_sets(
+    run: FinishedRun,
+    externals: Mapping[str, Manifest],
+    *,
+    replace: bool = True,
+    say: Callable[[str], object] | None = None,
+) -> list[Predictions]:
+    """Predict train, val, test and sets from other sources, or take what lies there already.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    externals : mapping of str to Manifest
+        As `read_externals` returns them.
+    replace : bool, default True
+        Whether predictions made of something else give way to the new ones in the folder.
+    say : callable, optional
+        Called with lines on the progress.
+
+    Returns
+    -------
+    list of Predictions
+        In that order; parts without images are left out. Each lies in the folder
+        ``evaluation`` of the run too, unless an older one was not to be replaced.
+
+    Raises
+    ------
+    ValueError
+        If predictions that lie there were changed, or the model gives no numbers.
+    OSError
+        If an image cannot be read.
+    """
+    wanted: list[tuple[str, Kind, Manifest]] = [
+        (part, part, run.split.select(part))  # type: ignore[misc]
+        for part in SPLITS
+        if run.split.select(part).records
+    ]
+    wanted += [(name, "external", manifest) for name, manifest in externals.items()]
+    model: Any = None
+    sets = []
+    for name, kind, manifest in wanted:
+        path = evaluation_folder(run) / table_name(name, kind)
+        origin, former = _origin(run, manifest), read_origin(path)
+        if former == origin:
+            kept = read_predictions(path)
+            if os.fspath(kept.manifest.root) == os.fspath(manifest.root):
+                sets.append(kept)
+                continue
+        if model is None:
+            model = _load(run)
+        if say is not None:
+            say(f"predicting {name}: {len(manifest.records)} images")
+            if former is not None:
+                say(_why_again(path, former, origin, replace=replace))
+        logits = _logits(run.config, run.class_names, run.labels, model, manifest)
+        predictions = Predictions(
+            name=name,
+            kind=kind,
+            manifest=manifest,
+            class_names=run.class_names,
+            labels=run.labels,
+            logits=logits,
+            probabilities=softmax(logits),
+            origin=origin,
+        )
+        if former is None or replace:
+            path.parent.mkdir(exist_ok=True)
+            write_predictions(path, predictions)
+        sets.append(predictions)
+    return sets
+
+
+def accuracy_of(
+    split: Split, config: RunConfig, run: str | os.PathLike[str], *, part: str = "test"
+) -> tuple[int, int]:
+    """Count what the best weights of a run get right.
+
+    Parameters
+    ----------
+    split : Split
+        Records.
+    config : RunConfig
+        The run's settings.
+    run : str or PathLike
+        Its folder.
+    part : str, default "test"
+        The part of the split to judge on.
+
+    Returns
+    -------
+    (int, int)
+        Images whose most probable class is theirs, and all images of the part.
+
+    Raises
+    ------
+    ValueError
+        If the part is empty or the weights do not fit.
+    OSError
+        If a file cannot be read.
+    """
+    from cxr_models.inference.logits import logits_model
+    from cxr_models.networks.load import load_classifier
+
+    labels, manifest = split.class_names(), split.select(part)
+    if not manifest.records:
+        raise ValueError(f"`split` must have records in {part}; got none.")
+    weights = RunFolder(path=Path(run)).best_weights
+    model = logits_model(load_classifier(config, len(labels), weights))
+    names = class_names_of(config, labels)
+    logits = _logits(config, names, labels, model, manifest)
+    targets = targets_of_labels([r.label for r in manifest.records], names, labels)
+    return int((logits.argmax(axis=1) == targets).sum()), len(targets)
+
+
+def _why_again(path: Path, former: Origin, origin: Origin, *, replace: bool) -> str:
+    """Say what has changed since a set was predicted, and what becomes of its table."""
+    names = {
+        "weights_sha256": "weights",
+        "config_sha256": "settings",
+        "records_sha256": "records",
+        "inputs": "images",
+    }
+    changed = [name for key, name in names.items() if getattr(former, key) != getattr(origin, key)]
+    told = f"its {' and '.join(changed)} differ" if changed else "its images were moved"
+    return f"{path.name} was predicted before; {told}; it {'is replaced' if replace else 'stays'}"
+
+
+def _origin(run: FinishedRun, manifest: Manifest) -> Origin:
+    return Origin(
+        weights_sha256=run.weights_sha256,
+        config_sha256=file_sha256(run.folder.path / "config.json"),
+        records_sha256=records_hash(manifest.records),
+        inputs=cache_key(run.config.data, manifest.paths()),
+    )
+
+
+def _load(run: FinishedRun) -> Any:
+    from cxr_models.inference.logits import logits_model
+    from cxr_models.networks.load import load_classifier
+
+    return logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
+
+
+def _logits(
+    config: RunConfig,
+    names: Sequence[str],
+    labels: Sequence[str],
+    model: Any,
+    manifest: Manifest,
+) -> Any:
+    from cxr_models.inference.logits import predict_logits
+    from cxr_models.inputs.pipeline import evaluation_batches
+
+    targets = targets_of_labels([r.label for r in manifest.records], names, labels)
+    batches = evaluation_batches(
+        config.data, manifest.paths(), targets.astype("int32"), config.training.batch_size
+    )
+    return predict_logits(model, batches)
