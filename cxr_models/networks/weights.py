@@ -53,8 +53,8 @@ def load_pretrained(
     Notes
     -----
     The backbone is built once more, by `keras.applications`, and filled by Keras's own loader; its
-    layers are then copied in their order. Nothing is copied unless all of them fit. Until then
-    memory holds the weights twice.
+    layers are then copied in their order. Nothing is copied unless all of them fit. Meanwhile
+    memory holds the weights of both.
     """
     if weights == "imagenet":
         _copy_in_order(_imagenet(spec, image_size), model, weights, spec)
