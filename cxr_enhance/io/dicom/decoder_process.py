@@ -1,4 +1,4 @@
-"""Decodes frames in a process of its own; run as a script by `_decode_apart`, never imported.
+"""Decodes frames in a process of its own; run as a script by `decode_apart`, never imported.
 
 Knows nothing of this package, so that it starts soon: a question is a line of JSON and a
 compressed frame, an answer a line of JSON and the pixels. Ends when nobody asks any more, and when

@@ -108,7 +108,7 @@ def decoders_here() -> dict[str, list[str]]:
 def is_bounded(plugin: str, transfer_syntax: str) -> bool:
     """Tell whether a plugin takes time and memory for the pixels alone, whatever a frame holds.
 
-    All others work in a process of their own; see `_decode_apart`. These must have had their
+    All others work in a process of their own; see `decode_apart`. These must have had their
     frame's size checked before.
     """
     if transfer_syntax in _JPEG_LS:

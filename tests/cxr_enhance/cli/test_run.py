@@ -475,9 +475,9 @@ def test_an_interrupt_ends_soon_and_leaves_whole_files_only(tmp_path, process, s
 def test_a_process_that_loses_its_interrupt_ends_all_the_same():
     program = (
         "import os, signal, time\n"
-        "from cxr_enhance.cli import _console\n"
-        "_console._LAST_RESORT_SECONDS = 0.2\n"
-        "with _console.termination_interrupts():\n"
+        "from cxr_enhance.cli import console\n"
+        "console._LAST_RESORT_SECONDS = 0.2\n"
+        "with console.termination_interrupts():\n"
         "    try:\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"
         "        time.sleep(1)\n"

@@ -302,11 +302,11 @@ def test_what_stands_between_segments_of_a_jpeg_hides_no_size(filler):
         read_image(b"\xff\xd8\xff\xe0\0\2" + jpeg_after(filler)[2:], max_pixels=100)
 
 
-@pytest.mark.parametrize("filler", [b"\xff" * 20_000_000, b"\xff\1" * 2_000_000])
+@pytest.mark.parametrize("filler", [b"\xff" * 4_000_000, b"\xff\1" * 2_000_000])
 def test_markers_of_a_jpeg_are_looked_for_in_bounded_time(filler):
-    started = time.perf_counter()
+    started = time.process_time()
     assert image_info(jpeg_after(filler)).format == "JPEG"
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 1
 
 
 def test_a_jpeg_whose_size_cannot_be_found_is_not_decoded():

@@ -599,7 +599,7 @@ def test_a_decoder_that_does_not_return_is_ended_and_the_next_frame_is_read(monk
 def test_a_decoder_at_work_outlives_a_killed_process_by_its_time_limit_at_most():
     code = (
         "import sys, threading, time\n"
-        "from cxr_enhance.io import _decode_apart as apart\n"
+        "from cxr_enhance.io.dicom import decode_apart as apart\n"
         "apart._TIMEOUT_S, apart._GRACE_S = 2.0, 0.0\n"
         f"question = ({uid.JPEG2000Lossless!r}, 'pylibjpeg', {evil_jp2()!r}, {DECODING!r})\n"
         "threading.Thread(target=apart.decode_apart, args=question, daemon=True).start()\n"
