@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numba
@@ -17,6 +15,7 @@ from numba.core.registry import CPUDispatcher
 import cxr_enhance as cxe
 from cxr_enhance import _kernels
 from tests.helpers import strategies
+from tests.helpers.fresh_process import run_code
 
 MODULES = [
     importlib.import_module(f"{_kernels.__name__}.{module.name}")
@@ -82,16 +81,17 @@ class TestCompilation:
         assert {name: list(kernel.signatures) for name, kernel in dispatchers().items()} == compiled
 
     def test_importing_compiles_nothing(self):
-        program = (
-            "import cxr_enhance, pkgutil, importlib\n"
-            "from numba.core.registry import CPUDispatcher\n"
-            "from cxr_enhance import _kernels\n"
-            "for module in pkgutil.iter_modules(_kernels.__path__):\n"
-            "    module = importlib.import_module(f'cxr_enhance._kernels.{module.name}')\n"
-            "    for value in vars(module).values():\n"
-            "        assert not (isinstance(value, CPUDispatcher) and value.signatures), value\n"
+        run_code(
+            """
+            import cxr_enhance, pkgutil, importlib
+            from numba.core.registry import CPUDispatcher
+            from cxr_enhance import _kernels
+            for module in pkgutil.iter_modules(_kernels.__path__):
+                module = importlib.import_module(f"cxr_enhance._kernels.{module.name}")
+                for value in vars(module).values():
+                    assert not (isinstance(value, CPUDispatcher) and value.signatures), value
+            """
         )
-        subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def use_every_operation(image):

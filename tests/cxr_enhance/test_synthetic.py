@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.helpers.compare import assert_native_and_contiguous, assert_same_image
-
-ROOT = Path(__file__).parents[2]
+from tests.helpers.fresh_process import run_code
 
 
 def part(image, top, bottom, left, right):
@@ -43,12 +39,14 @@ def test_uses_its_range(bits):
 
 
 def test_equal_arguments_give_equal_bytes_in_another_process():
-    code = (
-        "import sys; from cxr_enhance.synthetic import synthetic_radiograph as draw;"
-        "sys.stdout.buffer.write(draw(150, 130, seed=5, bits=12, opacity=0.5).tobytes())"
+    done = run_code(
+        """
+        from cxr_enhance.synthetic import synthetic_radiograph as draw
+        print(draw(150, 130, seed=5, bits=12, opacity=0.5).tobytes().hex())
+        """
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True)
-    assert done.stdout == synthetic_radiograph(150, 130, seed=5, bits=12, opacity=0.5).tobytes()
+    image = synthetic_radiograph(150, 130, seed=5, bits=12, opacity=0.5)
+    assert bytes.fromhex(done.stdout) == image.tobytes()
 
 
 @pytest.mark.parametrize(

@@ -8,34 +8,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
 import cxr_enhance
+from tests.helpers.fresh_process import run_code
 
 PACKAGE = Path(cxr_enhance.__file__).parent
-REPOSITORY = PACKAGE.parent
 
 
-def run_program(tmp_path, program, env=None, cwd=None, arguments=()):
-    """Run a Python program from a file, warnings as errors; return what it wrote."""
-    script = tmp_path / "program.py"
-    script.write_text(textwrap.dedent(program))
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(script), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})},
-        cwd=cwd or tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout.strip()
+def run_program(program, env=None, path=()):
+    """Run a Python program, warnings as errors; return what it wrote."""
+    env = {"PYTHONWARNINGS": "error", **(env or {})}
+    return run_code(program, env=env, path=path).stdout.strip()
 
 
 COMMON = """
@@ -56,7 +43,7 @@ PARAMS = cxe.EnhanceParams(tile_grid_size=(8, 4), output="rgb")
 """
 
 
-def test_eight_threads_sharing_one_params_record_give_the_serial_bytes(tmp_path):
+def test_eight_threads_sharing_one_params_record_give_the_serial_bytes():
     """Also the program that would abort, under this layer, should a parallel kernel slip in."""
     program = COMMON + textwrap.dedent(
         """
@@ -70,7 +57,7 @@ def test_eight_threads_sharing_one_params_record_give_the_serial_bytes(tmp_path)
         print(len(answers), sum(len(a) for a in answers), all(all(a.values()) for a in answers))
         """
     )
-    output = run_program(tmp_path, program, {"NUMBA_THREADING_LAYER": "workqueue"})
+    output = run_program(program, {"NUMBA_THREADING_LAYER": "workqueue"})
     assert output == "8 800 True"
 
 
@@ -88,10 +75,10 @@ def test_threads_that_meet_at_the_first_call_compile_once_and_agree(tmp_path):
         """
     )
     env = {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_CACHE_DIR": str(tmp_path / "cold")}
-    assert run_program(tmp_path, program, env) == "1"
+    assert run_program(program, env) == "1"
 
 
-def test_batches_called_from_several_threads_at_once_equal_the_loop(tmp_path):
+def test_batches_called_from_several_threads_at_once_equal_the_loop():
     program = COMMON + textwrap.dedent(
         """
         images = make_images(24)
@@ -104,7 +91,7 @@ def test_batches_called_from_several_threads_at_once_equal_the_loop(tmp_path):
         """
     )
     env = {"NUMBA_THREADING_LAYER": "workqueue"}
-    assert run_program(tmp_path, program, env) == "True"
+    assert run_program(program, env) == "True"
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -141,8 +128,7 @@ def test_worker_processes_give_the_bytes_of_their_parent(tmp_path, method):
                 batch = pool.map_async(work.digest_batch, [images]).get(240)
             print(single == expected, batch == [expected])
         """
-    env = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(tmp_path)])}
-    assert run_program(tmp_path, program, env) == "True True"
+    assert run_program(program, path=[tmp_path]) == "True True"
 
 
 # --- nothing can be written --------------------------------------------------------------------
@@ -167,12 +153,12 @@ NO_TEMPORARY_DIRECTORY = "import tempfile; tempfile.tempdir = '/dev/null/tmp'\n"
 
 
 def nowhere_to_write():
-    """Environment in which home and cache directories cannot exist.
+    """Changes of the environment after which home and cache directories cannot exist.
 
     A path below a device file cannot be created by anyone, root included, to whom permission bits
     are no barrier.
     """
-    bare = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_", "CXR_"))}
+    bare = {k: None for k in os.environ if k.startswith(("NUMBA_", "XDG_", "CXR_"))}
     nowhere = "/dev/null/home"
     names = (
         "HOME",
@@ -186,20 +172,10 @@ def nowhere_to_write():
     return bare | dict.fromkeys(names, nowhere)
 
 
-def run_copy(tmp_path, package, env, program=SMOKE):
+def run_copy(package, env=None, program=SMOKE):
     """Run `program` against the copied package; return its lines and its standard error."""
-    script = tmp_path / "smoke.py"
-    script.write_text(program)
-    done = subprocess.run(
-        [sys.executable, "-B", str(script)],
-        env={**env, "PYTHONPATH": str(package.parent)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    env = {"PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+    done = run_code(program, env=env, path=[package.parent])
     lines = done.stdout.splitlines()
     assert Path(lines[0]).parent == package, "another install was imported"
     return lines[1:], done.stderr
@@ -217,12 +193,12 @@ def test_a_read_only_install_with_an_unwritable_home_imports_and_runs(tmp_path):
         folder.chmod(0o555)
     try:
         program = NO_TEMPORARY_DIRECTORY + SMOKE + "print(int(cxe.enhance(image).sum()))\n"
-        numbers, errors = run_copy(tmp_path, package, nowhere_to_write(), program)
+        numbers, errors = run_copy(package, nowhere_to_write(), program)
         assert "Traceback" not in errors
         assert errors.count("Warning") <= 1
         assert sorted(path for path in package.rglob("*")) == before
         program = SMOKE + "print(int(cxe.enhance(image).sum()))\n"
-        expected, _ = run_copy(tmp_path, PACKAGE, dict(os.environ), program)
+        expected, _ = run_copy(PACKAGE, program=program)
         assert numbers == expected
     finally:
         for folder in folders:
@@ -232,30 +208,30 @@ def test_a_read_only_install_with_an_unwritable_home_imports_and_runs(tmp_path):
 def test_the_install_directory_is_never_written_to(tmp_path):
     package = copy_of_the_package(tmp_path)
     before = sorted(path for path in package.rglob("*"))
-    run_copy(tmp_path, package, dict(os.environ))
+    run_copy(package)
     assert sorted(path for path in package.rglob("*")) == before
 
 
 def test_a_damaged_cache_is_no_error(tmp_path):
     package = copy_of_the_package(tmp_path)
     cache = tmp_path / "cache"
-    env = dict(os.environ) | {"NUMBA_CACHE_DIR": str(cache)}
-    expected, _ = run_copy(tmp_path, package, env)
+    env = {"NUMBA_CACHE_DIR": str(cache)}
+    expected, _ = run_copy(package, env)
     files = [path for path in cache.rglob("*") if path.is_file()]
     assert files, "nothing was kept on disk"
     for path in files:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert run_copy(tmp_path, package, env)[0] == expected
+    assert run_copy(package, env)[0] == expected
 
 
 def test_a_second_process_loads_what_the_first_compiled(tmp_path):
     package = copy_of_the_package(tmp_path)
     cache = tmp_path / "cache"
-    env = dict(os.environ) | {"NUMBA_CACHE_DIR": str(cache)}
-    run_copy(tmp_path, package, env)
+    env = {"NUMBA_CACHE_DIR": str(cache)}
+    run_copy(package, env)
     compiled = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")}
     assert compiled
-    run_copy(tmp_path, package, env)
+    run_copy(package, env)
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} == compiled
 
 
@@ -270,7 +246,7 @@ def test_the_cache_is_private_and_used_whatever_the_umask(tmp_path):
         for part in (directory, directory.parent):
             assert stat.S_IMODE(part.stat().st_mode) == 0o700, oct(part.stat().st_mode)
     """
-    run_program(tmp_path, program, {"NUMBA_CACHE_DIR": str(tmp_path / "deep" / "cache")})
+    run_program(program, {"NUMBA_CACHE_DIR": str(tmp_path / "deep" / "cache")})
 
 
 def test_a_cache_directory_others_could_write_to_is_made_private(tmp_path):
@@ -279,5 +255,5 @@ def test_a_cache_directory_others_could_write_to_is_made_private(tmp_path):
     ours.chmod(0o777)
     program = "from cxr_enhance._kernels.jit import cache_directory as c; print(c().parent)"
     env = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    assert run_program(tmp_path, program, env) == str(ours)
+    assert run_program(program, env) == str(ours)
     assert ours.stat().st_mode & 0o022 == 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-import subprocess
-import sys
 import warnings
 from fractions import Fraction
 
@@ -16,6 +14,7 @@ import pytest
 import cxr_enhance as cxe
 from cxr_enhance import EnhanceParams
 from tests.helpers.compare import assert_same_image
+from tests.helpers.fresh_process import run_code
 
 pytestmark = pytest.mark.nojit  # nothing here has more than a few hundred pixels
 
@@ -630,15 +629,14 @@ def test_every_public_function_is_documented_in_numpydoc_sections():
 
 
 def test_import_loads_no_framework_and_no_opencv():
-    program = (
-        "import sys, cxr_enhance\n"
-        "heavy = {'cv2', 'tensorflow', 'keras', 'torch', 'matplotlib', 'typer', 'tqdm'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
+    done = run_code(
+        """
+        import cxr_enhance
+        heavy = {"cv2", "tensorflow", "keras", "torch", "matplotlib", "typer", "tqdm"}
+        print(sorted(heavy & set(sys.modules)))
+        """
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
+    assert done.stdout == "[]\n"
 
 
 def test_one_colour_image_is_not_taken_for_a_batch_of_narrow_ones():

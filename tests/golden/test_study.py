@@ -8,8 +8,6 @@ place of NASNetMobile. It is never made anew: what users have stored must go on 
 import csv
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ import pytest
 from cxr_models import read_manifest, read_split
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.stored import evaluate, stored_sets
+from tests.helpers.fresh_process import run_code
 
 STUDY = Path(__file__).parent / "study"
 
@@ -71,27 +70,22 @@ def test_its_run_predicts_what_it_predicted(study, tmp_path, monkeypatch):
 
 def test_its_export_loads_in_a_fresh_process_and_predicts_the_same(study):
     pytest.importorskip("tensorflow", reason="tensorflow is not installed")
-    script = """
-import sys
-import keras
-import numpy as np
-import cxr_enhance
-import cxr_enhance.adapters.keras_layers
-import cxr_models.inference.export_layers
+    done = run_code(
+        """
+        import keras
+        import numpy as np
+        import cxr_enhance
+        import cxr_enhance.adapters.keras_layers
+        import cxr_models.inference.export_layers
 
-model = keras.models.load_model(sys.argv[1])
-for path in sys.argv[2:]:
-    image = np.repeat(cxr_enhance.read_image(path)[None, ..., None], 3, axis=-1)
-    print(*model.predict(image, verbose=0)[0])
-"""
-    paths = sorted((study / "images").rglob("*.png"))
-    done = subprocess.run(
-        [sys.executable, "-c", script, study / "model.keras", *paths],
-        capture_output=True,
-        text=True,
-        check=False,
+        model = keras.models.load_model(sys.argv[1])
+        for path in sys.argv[2:]:
+            image = np.repeat(cxr_enhance.read_image(path)[None, ..., None], 3, axis=-1)
+            print(*model.predict(image, verbose=0)[0])
+        """,
+        study / "model.keras",
+        *sorted((study / "images").rglob("*.png")),
     )
-    assert done.returncode == 0, done.stderr[-3000:]
     found = np.array([line.split() for line in done.stdout.splitlines()], float)
     expected = probabilities(STUDY / "predictions.csv")
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)

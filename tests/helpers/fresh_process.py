@@ -1,7 +1,8 @@
-"""Running a few lines in a process of their own, with some packages out of reach."""
+"""Python in a process of its own: a few lines or a module, run to its end or only started."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -9,20 +10,123 @@ import sys
 import textwrap
 
 ROOT = pathlib.Path(__file__).parents[2]
+_SHOWN = 3000  # characters of what a process said, at most, where it ended otherwise than it should
+
+
+def run_code(code, *arguments, without=(), **options):
+    """Run lines of Python and return what came of them.
+
+    Parameters
+    ----------
+    code : str
+        The lines, indented as they like; `sys` is imported.
+    *arguments : object
+        What `sys.argv[1:]` is to hold; `str` is made of each.
+    without : sequence of str
+        Packages that cannot be imported there, as if they were not installed.
+    **options
+        Those of `run_module`.
+
+    Returns
+    -------
+    subprocess.CompletedProcess
+        With `returncode`, and `stdout` and `stderr` as text.
+    """
+    block = "".join(f"sys.modules[{name!r}] = None\n" for name in without)
+    return _run(["-c", f"import sys\n{block}{textwrap.dedent(code)}"], arguments, **options)
+
+
+def run_module(name, *arguments, **options):
+    """Run a module as ``python -m`` would and return what came of it.
+
+    Parameters
+    ----------
+    name : str
+        The module's.
+    *arguments : object
+        As in `run_code`.
+    status : int or None, default 0
+        The exit status that the process must have, or the test fails with what it said; minus the
+        signal's number where one ends it. None takes any.
+    timeout : float, default 300
+        Seconds after which the process is killed and `subprocess.TimeoutExpired` raised.
+    env : dict, optional
+        Changes of this process's environment; None for a value takes the variable away.
+    path : sequence of path, optional
+        Folders searched for modules before the repository and the environment's packages.
+    cwd : path, optional
+        The working directory; the repository's by default. No module is looked for in it.
+
+    Returns
+    -------
+    subprocess.CompletedProcess
+        As `run_code`.
+    """
+    return _run(["-m", name], arguments, **options)
+
+
+@contextlib.contextmanager
+def started_module(name, *arguments, env=None, path=(), cwd=ROOT, **pipes):
+    """Start a module and give its `subprocess.Popen`, to be waited for or sent signals.
+
+    It leads a process group of its own, so `os.killpg(running.pid, ...)` reaches its children
+    too. What still runs at the end of the block is killed.
+
+    Parameters
+    ----------
+    name, *arguments, env, path, cwd
+        As in `run_module`.
+    **pipes
+        `stdout` and `stderr`, and `stdin`: pipes of bytes unless said otherwise, as for `Popen`.
+    """
+    running = subprocess.Popen(
+        _command(["-m", name], arguments),
+        env=environment(env, path),
+        cwd=cwd,
+        start_new_session=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes},
+    )
+    with running:  # closes the pipes and waits
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
 
 
 def run_fresh(code, *arguments, without=(), env=None):
-    """Run `code` with `without` not importable; return what it printed, fail where it fails."""
-    block = "".join(f"sys.modules[{name!r}] = None\n" for name in without)
-    script = f"import sys\n{block}{textwrap.dedent(code)}"
-    result = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
+    """Run lines as `run_code` and return what they printed."""
+    return run_code(code, *arguments, without=without, env=env).stdout.strip()
+
+
+def environment(changes=None, path=()):
+    """Make the environment in which every process here runs; `run_module` says of what."""
+    changed = {
+        **os.environ,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": os.pathsep.join(map(str, [*path, ROOT])),
+        **(changes or {}),
+    }
+    return {name: str(value) for name, value in changed.items() if value is not None}
+
+
+def _command(what, arguments):
+    return [sys.executable, "-P", *what, *map(str, arguments)]  # -P: nothing from `cwd`
+
+
+def _run(what, arguments, *, status=0, timeout=300, env=None, path=(), cwd=ROOT):
+    done = subprocess.run(
+        _command(what, arguments),
+        env=environment(env, path),
+        cwd=cwd,
         capture_output=True,
         text=True,
-        cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **(env or {})},
-        timeout=240,
+        timeout=timeout,
         check=False,
     )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout.strip()
+    if status is not None and done.returncode != status:
+        raise AssertionError(
+            f"exit status {done.returncode}, expected {status}\n"
+            f"{done.stdout[-_SHOWN:]}\n{done.stderr[-_SHOWN:]}"
+        )
+    return done
