@@ -27,7 +27,7 @@ def through_16_bits(
 
     Returns
     -------
-    ndarray of the dtype of `image`
+    ndarray of the dtype of `image`, in this machine's byte order
         Floats are levels / 65535.
 
     Raises
@@ -37,6 +37,7 @@ def through_16_bits(
     ValueError
         If a float lies outside of 0..1 or is not a number.
     """
+    image = image.astype(image.dtype.newbyteorder("="), copy=False)
     if image.dtype.kind != "f":
         return function(image)  # type: ignore[no-any-return]
     if image.dtype not in (np.float32, np.float64):

@@ -75,7 +75,7 @@ class Enhance(Transform):  # type: ignore[misc]
         if result.ndim == 2:
             result = result[..., None]
         result = np.ascontiguousarray(np.moveaxis(result, -1, 0))
-        return convert_to_dst_type(result, dst=img, dtype=array.dtype)[0]
+        return convert_to_dst_type(result, dst=img, dtype=result.dtype)[0]
 
 
 class Enhanced(MapTransform):  # type: ignore[misc]

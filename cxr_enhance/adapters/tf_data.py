@@ -244,10 +244,11 @@ def _empty_aligned(shape: tuple[int, ...], dtype: Any) -> Any:
 def _check(images: Any, params: EnhanceParams | None) -> list[int | None]:
     """Return the static shape; raise what the kernels would refuse, while the graph is built."""
     if images.dtype not in (tf.uint8, tf.uint16):
-        cure = " Cast 0..255 with tf.cast(tf.round(images), tf.uint8)."
+        levels = "tf.round(images)" if images.dtype.is_floating else "images"
+        cure = f" Cast 0..255 with tf.cast({levels}, tf.uint8)."
         raise TypeError(
             f"`images` must have dtype uint8 or uint16; got {images.dtype.name}."
-            f"{cure if images.dtype.is_floating else ''}"
+            f"{cure if images.dtype.is_floating or images.dtype.is_integer else ''}"
         )
     if images.shape.rank is None:
         raise ValueError(

@@ -55,6 +55,8 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
 
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:
         _refuse_collections(inputs)
+        if isinstance(inputs, np.ndarray):  # in another byte order, backends refuse or misread it
+            inputs = inputs.astype(inputs.dtype.newbyteorder("="), copy=False)
         if keras.backend.backend() != "tensorflow" and _is_tensorflow(inputs):
             # tf.data beside the jax or torch backend
             return _unconverted(self._run_in_tensorflow)(inputs)
@@ -137,10 +139,10 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
             return bits
         if dtype == "int32" and self.bit_depth is not None:
             return bits
-        cure = " Pass bit_depth=8 or 16." if dtype == "int32" else ""
+        cure = "Pass bit_depth=8 or 16" if dtype == "int32" else "Cast them with keras.ops.cast"
         raise TypeError(
             "`inputs` must have dtype uint8 or uint16, or be float32 with values 0..255 (0..65535 "
-            f"with bit_depth=16); got {dtype}.{cure}"
+            f"with bit_depth=16); got {dtype}. {cure}."
         )
 
     def _run_in_tensorflow(self, inputs: Any) -> Any:

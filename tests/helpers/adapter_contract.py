@@ -1,0 +1,183 @@
+"""What every adapter promises, whatever its framework: one class of tests for all of them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import cxr_enhance as cxe
+from tests.helpers import strategies
+from tests.helpers.compare import assert_same_image
+from tests.helpers.fresh_process import run_code
+from tests.helpers.images import make_image
+
+OPTIONS = {
+    "study": None,
+    "every-option": cxe.EnhanceParams(
+        percentiles=(1.3, 98.9),
+        clip_limit=3.5,
+        tile_grid_size=(5, 3),
+        bit_shift=2,
+        channel_order="bgr",
+    ),
+    "rgb": cxe.EnhanceParams(tile_grid_size=(8, 4), output="rgb"),
+    "no-white-balance": cxe.EnhanceParams(tile_grid_size=(8, 4), percentiles=None),
+    "no-clahe": cxe.EnhanceParams(clip_limit=None),
+}
+SENTENCE = r"`[\w.]+` must [^`]+; got [^;]+\."
+CURED_SENTENCE = SENTENCE + r" [A-Z].+\."
+
+
+class AdapterContract:
+    """Subclass as ``class TestContract(AdapterContract)`` and say how the adapter is called.
+
+    Attributes
+    ----------
+    adapter, framework, extra : str
+        The module below ``cxr_enhance.adapters``, the package it needs, the extra that brings it.
+    forms : iterable of str
+        The ways in which an image is given to it; in the first it is given as the array it is.
+    channels : tuple
+        What its images may have: None for (H, W), else the last size of (H, W, C).
+    channels_drawn : tuple, optional
+        Of images drawn at random, where some of `channels` would not be told from batches.
+    keeps_axis : bool, default True
+        Whether the result of (H, W, C) is (H, W, 1) where that of `enhance` is (H, W).
+    sentences : dict of str to (callable, str)
+        What is refused, and the whole sentence: "dtype", "shape" and "params" at least.
+    copies : dict of str to callable
+        The ways in which what `make` gave is written and read again.
+    copied_forms : iterable of str, optional
+        The forms that copies are made for; all where left out.
+    """
+
+    channels_drawn = None
+    keeps_axis = True
+    copied_forms = None
+
+    def make(self, params, form):
+        """Make what enhances images of that form."""
+        raise NotImplementedError
+
+    def call(self, made, image, form):
+        """Give `image` to what `make` gave, in that form, and return the result as an array."""
+        raise NotImplementedError
+
+    def options_of(self, made):
+        """Return what tells one that `make` gave from one with other options."""
+        raise NotImplementedError
+
+    def expected(self, image, params):
+        """Return what the library makes of the image, in the shape that the adapter returns."""
+        result = cxe.enhance(image, params)
+        flattened = image.ndim == 3 and result.ndim == 2
+        return result[..., None] if flattened and self.keeps_axis else result
+
+    def pytest_generate_tests(self, metafunc):
+        """Run each test for what the adapter has of it."""
+        having = {
+            "form": self.forms,
+            "copied_form": self.copied_forms or self.forms,
+            "channels": self.channels,
+            "refused": self.sentences,
+            "copy": self.copies,
+        }
+        for name, values in having.items():
+            if name in metafunc.fixturenames:
+                metafunc.parametrize(name, list(values))
+
+    @pytest.mark.parametrize("kind", ["uint8", "uint16"])
+    @pytest.mark.parametrize("options", OPTIONS)
+    def test_an_image_in_every_form_gives_the_bytes_of_enhance(self, form, kind, channels, options):
+        image, params = make_image("radiograph", 33, 40, kind, channels), OPTIONS[options]
+        result = self.call(self.make(params, form), image, form)
+        assert_same_image(result, self.expected(image, params))
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.differing_executors],  # one for each adapter, no state
+    )
+    @given(data=st.data())
+    def test_any_image_and_options_give_the_bytes_of_enhance(self, data):
+        self.check_any_image(data, strategies.images(self.channels_drawn or self.channels))
+
+    def check_any_image(self, data, images):
+        image = data.draw(images)
+        params = cxe.EnhanceParams(**data.draw(strategies.options(image.dtype)))
+        form = data.draw(st.sampled_from(list(self.forms)))
+        result = self.call(self.make(params, form), image, form)
+        assert_same_image(result, self.expected(image, params))
+
+    @pytest.mark.parametrize("layout", strategies.LAYOUTS, ids=lambda layout: layout.__name__)
+    def test_an_array_in_every_layout_gives_the_bytes_of_enhance(self, layout):
+        image, form = make_image("radiograph", 33, 40, "uint16", 3), next(iter(self.forms))
+        params = OPTIONS["every-option"]
+        result = self.call(self.make(params, form), layout(image), form)
+        assert_same_image(result, self.expected(image, params))
+
+    @pytest.mark.parametrize("kind", ["uint8", "uint16"])
+    def test_the_image_is_not_modified(self, form, kind, channels):
+        image = make_image("radiograph", 33, 40, kind, channels)
+        before = image.copy()
+        self.call(self.make(OPTIONS["rgb"], form), image, form)
+        assert_same_image(image, before)
+
+    def test_what_cannot_be_enhanced_is_refused_with_a_sentence(self, refused):
+        call, sentence = self.sentences[refused]
+        error = ValueError if refused == "shape" else TypeError
+        with pytest.raises(error) as caught:
+            call()
+        assert sentence in str(caught.value)
+        assert re.fullmatch(CURED_SENTENCE if refused == "dtype" else SENTENCE + ".*", sentence)
+
+    def test_sentences_are_known_for_dtype_shape_and_options(self):
+        assert list(self.sentences) == ["dtype", "shape", "params"]
+
+    def test_a_copy_has_the_same_options_and_gives_the_same_bytes(self, copied_form, copy):
+        image, params = make_image("radiograph", 33, 40, channels=1), OPTIONS["every-option"]
+        made = self.make(params, copied_form)
+        again = self.copies[copy](made)
+        result = self.call(again, image, copied_form)
+        assert_same_image(result, self.expected(image, params))
+        assert self.options_of(again) == self.options_of(made)
+
+    def test_a_missing_framework_is_named_with_the_command_that_installs_it(self):
+        done = run_code(
+            f"""
+            try:
+                import cxr_enhance.adapters.{self.adapter}
+            except ImportError as error:
+                print(error)
+            """,
+            without=[self.framework],
+        )
+        assert done.stdout == (
+            f"{self.framework} is needed for cxr_enhance.adapters.{self.adapter}. "
+            f'Install it with: pip install "cxr-enhance[{self.extra}]"\n'
+        )
+
+
+class StaticShapeContract:
+    """What an adapter promises besides where the framework knows shapes before there are images."""
+
+    def static(self, shape, dtype, params):
+        """Return shape and dtype of the result as the framework knows them, for such an image."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+    @pytest.mark.parametrize("options", ["study", "rgb"])
+    def test_the_static_shape_and_dtype_are_those_of_the_result(self, dtype, channels, options):
+        image, params = make_image("noise", 33, 40, dtype, channels), OPTIONS[options]
+        expected = self.expected(image, params)
+        assert self.static(image.shape, dtype, params) == (expected.shape, dtype)
+
+    @pytest.mark.parametrize("options", ["study", "rgb"])
+    def test_unknown_sizes_stay_unknown_and_channels_known(self, channels, options):
+        image, params = make_image("noise", 33, 40, "uint8", channels), OPTIONS[options]
+        last = self.expected(image, params).shape[2:]
+        known = self.static((None, None, *image.shape[2:]), "uint8", params)
+        assert known == ((None, None, *last), "uint8")
