@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.helpers.fresh_process import ROOT, run_fresh
+from tests.helpers.fresh_process import ROOT, run_code
 
 PAGE = (ROOT / "docs" / "adapters.md").read_text(encoding="utf-8")
 SECTIONS = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]
@@ -25,7 +25,7 @@ def test_a_block_of_the_page_runs(needs, code):
     for package in needs:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"needs {package}; the table at the head of docs/adapters.md says how")
-    run_fresh(code)
+    run_code(code)
 
 
 def test_every_python_block_says_what_it_needs():

@@ -32,5 +32,5 @@ def test_importing_the_package_loads_no_framework():
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_every_adapter_is_tested_by_the_contract(adapter):
     tests = Path(__file__).with_name(f"test_{adapter}.py").read_text()
-    assert re.search(r"^class TestContract\(.*\bAdapterContract\):", tests, re.MULTILINE)
-    assert f'adapter = "{adapter}"' in tests
+    assert re.search(r"^class TestContract\(AdapterContract\b", tests, re.MULTILINE)
+    assert f'adapter, framework, extra = "{adapter}", ' in tests

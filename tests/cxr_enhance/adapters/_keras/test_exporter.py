@@ -9,7 +9,7 @@ import pytest
 
 import cxr_enhance as cxe
 from tests.helpers.compare import assert_same_image
-from tests.helpers.fresh_process import run_fresh
+from tests.helpers.fresh_process import run_code
 from tests.helpers.images import make_image
 
 keras = pytest.importorskip("keras", reason='needs pip install "cxr-enhance[tf]"')
@@ -61,7 +61,7 @@ for name in sys.argv[2:]:
 {loop}
     np.save(path + "-result.npy", np.asarray(result))
 """
-    run_fresh(frame, tmp_path, *models, without=without)
+    run_code(frame, tmp_path, *models, without=without)
     for name, (_, _, wanted) in models.items():
         assert_same_image(np.load(tmp_path / f"{name}-result.npy"), wanted)
 
