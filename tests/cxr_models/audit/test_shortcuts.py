@@ -1,7 +1,5 @@
 import dataclasses
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from cxr_models.evaluation.evaluate import Method
 from cxr_models.inference.predict_blanked import blank
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import write_split
+from tests.helpers.fresh_process import run_code
 
 METHOD = Method(draws=100)
 CLASSES = ("covid", "normal")
@@ -240,4 +239,4 @@ def test_auditing_without_a_run_loads_no_framework(split_file):
         "found = {'tensorflow', 'keras', 'torch', 'jax'} & set(sys.modules)\n"
         "assert not found, found"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    run_code(code)

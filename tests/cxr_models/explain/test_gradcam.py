@@ -1,7 +1,4 @@
 import importlib.util
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,6 +9,7 @@ import keras
 
 from cxr_models.explain.gradcam import GradCam, mean_maps, normalised, overlay
 from cxr_models.networks.classifier import build_classifier
+from tests.helpers.fresh_process import run_code
 from tests.helpers.tiny_backbone import tiny_config
 
 # One convolution of two filters, pooled, one dense layer: the map of a class is the feature map
@@ -91,11 +89,7 @@ def test_other_backends_give_the_map_computed_by_hand(backend):
         "t.test_with_one_output_the_other_class_is_what_speaks_against_it()\n"
         f"assert t.keras.backend.backend() == {backend!r}\n"
     )
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.getcwd()}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_code(code, env={"KERAS_BACKEND": backend})
 
 
 def test_wrong_arguments_are_refused_with_a_sentence():

@@ -1,8 +1,5 @@
 import dataclasses
 import itertools
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -19,6 +16,7 @@ from cxr_models.inputs.pipeline import (
     targets_of,
     training_batches,
 )
+from tests.helpers.fresh_process import run_code
 from tests.helpers.radiographs import draw
 
 CONFIG = DataConfig(image_size=(32, 40), deterministic=True)
@@ -177,11 +175,4 @@ raise SystemExit(3)
 def test_a_program_ends_though_images_are_still_being_read(tmp_path):
     path = str(tmp_path / "large.png")
     write_image(path, draw(1, 1024))
-    done = subprocess.run(
-        [sys.executable, "-c", _LEAVE, path],
-        check=False,
-        capture_output=True,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
-    )
-    assert done.returncode == 3, done.stderr.decode()[-2000:]
+    run_code(_LEAVE, path, status=3, timeout=120)

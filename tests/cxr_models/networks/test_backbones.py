@@ -2,8 +2,6 @@ import functools
 import http.server
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -18,6 +16,7 @@ from cxr_models.networks.backbones import BACKBONES
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
 from cxr_models.networks.weights import load_pretrained
 from tests.helpers import keras_files
+from tests.helpers.fresh_process import run_module
 from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.slow
@@ -48,7 +47,7 @@ def written(request, tmp_path_factory):
     """Write files of a backbone in another process; give its name and their folder."""
     folder = tmp_path_factory.mktemp(request.param)
     application = BACKBONES[request.param].application
-    subprocess.run([sys.executable, keras_files.__file__, application, str(folder)], check=True)
+    run_module("tests.helpers.keras_files", application, folder)
     yield request.param, folder
     shutil.rmtree(folder)  # a gigabyte
 

@@ -1,8 +1,5 @@
 import json
-import os
 import pickle
-import subprocess
-import sys
 
 import pytest
 
@@ -10,6 +7,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 
 from cxr_models.training.train import _check_shares, _Part
+from tests.helpers.fresh_process import run_code
 from tests.helpers.tiny_backbone import tiny_config
 
 # Trains once on one and once on two virtual CPU devices. No dropout: its draws depend on how a
@@ -42,15 +40,7 @@ def test_two_devices_give_the_loss_of_one(small_split, tmp_path, views):
     config = config.with_setting("data.rotation", 0.0).with_setting("data.flip", False)
     job = tmp_path / "job.pickle"
     job.write_bytes(pickle.dumps((small_split, config, tmp_path)))
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(job)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    rows = json.loads(done.stdout.splitlines()[-1])
+    rows = json.loads(run_code(_SCRIPT, job).stdout.splitlines()[-1])
     assert len(rows["one"]) == len(rows["two"]) == 2
     for one, two in zip(rows["one"], rows["two"], strict=True):
         assert two["loss"] == pytest.approx(one["loss"], abs=1e-4)

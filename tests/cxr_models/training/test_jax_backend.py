@@ -1,9 +1,6 @@
 import importlib.util
 import json
-import os
 import pickle
-import subprocess
-import sys
 
 import pytest
 
@@ -11,6 +8,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 
 from cxr_models.runs.folder import RunFolder
+from tests.helpers.fresh_process import run_code
 from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.skipif(
@@ -29,25 +27,14 @@ train(split, config, out)
 """
 
 
-def train_on_jax(split, config, out, job):
-    job.write_bytes(pickle.dumps((split, config, out)))
-    return subprocess.run(
-        [sys.executable, "-c", _SCRIPT, str(job)],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.getcwd()},
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("views", [0, 2], ids=["images", "kept-features"])
 def test_both_phases_train_on_jax_and_resume(small_split, tmp_path, views):
     config = tiny_config(cache_features=views, class_weights=True)
     out, job = tmp_path / "run", tmp_path / "job.pickle"
+    job.write_bytes(pickle.dumps((small_split, config, out)))
     for _ in range(2):  # the second finds all done
-        done = train_on_jax(small_split, config, out, job)
-        assert done.returncode == 0, done.stderr[-3000:]
+        run_code(_SCRIPT, job, env={"KERAS_BACKEND": "jax"})
     assert json.loads((out / "run.json").read_text())["backend"] == "jax"
     rows = RunFolder(path=out).read_history()
     assert [row["phase"] for row in rows] == ["head"] * 3 + ["fine_tune"] * 2

@@ -4,8 +4,6 @@ import json
 import os
 import pickle
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -22,6 +20,7 @@ from cxr_models.runs.folder import RunFolder
 from cxr_models.training import epoch_callback
 from cxr_models.training.schedule import Verdict
 from cxr_models.training.train import phases_of, train
+from tests.helpers.fresh_process import run_code
 from tests.helpers.tiny_backbone import tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -278,19 +277,12 @@ def test_a_run_killed_and_resumed_ends_with_the_weights_of_one_that_was_not(
     def run(out, kill_after):
         job = tmp_path / "job.pickle"
         job.write_bytes(pickle.dumps((small_split, config, out, kill_after)))
-        return subprocess.run(
-            [sys.executable, "-c", _SCRIPT, str(job)],
-            check=False,
-            capture_output=True,
-            cwd=os.getcwd(),
-            env={**os.environ, "PYTHONPATH": os.getcwd()},
-        )
+        run_code(_SCRIPT, job, status=-signal.SIGKILL if kill_after else 0)
 
-    done = run(tmp_path / "undisturbed", 0)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
-    assert run(tmp_path / "killed", epochs).returncode == -signal.SIGKILL
+    run(tmp_path / "undisturbed", 0)
+    run(tmp_path / "killed", epochs)
     assert not (tmp_path / "killed/best.weights.h5").exists()
-    assert run(tmp_path / "killed", 0).returncode == 0
+    run(tmp_path / "killed", 0)
     assert_same_weights(
         tmp_path / "undisturbed/best.weights.h5", tmp_path / "killed/best.weights.h5"
     )

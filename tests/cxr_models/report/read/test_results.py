@@ -1,7 +1,5 @@
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -11,6 +9,7 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 from cxr_models.cli import main
 from cxr_models.report import html_page, read_results
 from cxr_models.report.read.results import read_audit
+from tests.helpers.fresh_process import run_code
 from tests.helpers.report_pages import Read
 from tests.helpers.report_runs import write_audit, write_run
 
@@ -213,5 +212,4 @@ def test_a_report_needs_no_framework(run, tmp_path):
         f"assert main(['report', {str(run)!r}, '--out', {str(tmp_path / 'page.html')!r}]) == 0\n"
         f"assert main(['report', {str(run)!r}, '--out', {str(tmp_path / 'page.md')!r}]) == 0\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_code(code)
