@@ -84,7 +84,7 @@ def test_other_backends_give_the_map_computed_by_hand(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     code = (
-        "from tests.cxr_models import test_explain as t\n"
+        "from tests.cxr_models.explain import test_gradcam as t\n"
         "t.test_the_map_of_a_class_is_the_one_computed_by_hand()\n"
         "t.test_with_one_output_the_other_class_is_what_speaks_against_it()\n"
         f"assert t.keras.backend.backend() == {backend!r}\n"

@@ -17,7 +17,7 @@ import json, pickle, sys
 import keras, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from cxr_models import classifier
+from cxr_models.networks import classifier
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from pathlib import Path
