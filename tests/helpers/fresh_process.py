@@ -94,11 +94,6 @@ def started_module(name, *arguments, env=None, path=(), cwd=ROOT, **pipes):
                 running.kill()
 
 
-def run_fresh(code, *arguments, without=(), env=None):
-    """Run lines as `run_code` and return what they printed."""
-    return run_code(code, *arguments, without=without, env=env).stdout.strip()
-
-
 def environment(changes=None, path=()):
     """Make the environment in which every process here runs; `run_module` says of what."""
     changed = {

@@ -27,7 +27,7 @@ from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.inference.export import Intake, export, read_metadata, serving_model
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import read_split, write_split
-from tests.helpers.fresh_process import run_fresh
+from tests.helpers.fresh_process import run_code
 from tests.helpers.runs import calibrate, make_run, write_images
 from tests.helpers.tiny_backbone import tiny_application
 
@@ -148,7 +148,7 @@ images = np.load(sys.argv[1] + "/images.npz")
 said = [np.asarray(run(images[name][None]))[0] for name in images.files]
 np.save(sys.argv[1] + "/said.npy", np.stack(said))
 """
-    run_fresh(script, folder, NAMES[kind], without=without)
+    run_code(script, folder, NAMES[kind], without=without)
     return np.load(folder / "said.npy")
 
 
