@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io._headers import Size
 from cxr_enhance.io._signatures import RULE
+from cxr_enhance.io.dicom.codec import believed_header, code_stream
 from cxr_enhance.io.dicom.elements import read_elements
+from cxr_enhance.io.dicom.frames import first_bytes, holds_fragments
 from cxr_enhance.io.dicom.header import read_header
+from cxr_enhance.io.dicom.padding import darken_padding
 from cxr_enhance.io.dicom.pixels import stored_words
-from cxr_enhance.io.dicom.tables import apply_table, display_table
+from cxr_enhance.io.dicom.tables import apply_table, changes_nothing, display_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from mmap import mmap
 
     from cxr_enhance._types import Image
+    from cxr_enhance.io.dicom.elements import Elements
     from cxr_enhance.io.dicom.header import DicomHeader
     from cxr_enhance.io.options import ReadOptions
 
 
 class Decoded(NamedTuple):
-    """An image, and what its file had to be forgiven."""
+    """A decoded image and the header problems that were tolerated."""
 
     image: Image
     notes: Sequence[str] = ()
-    was_inverted: bool = False  # MONOCHROME1, shown with 0 black
+    was_inverted: bool = False  # stored with 0 white, shown with 0 black
+    padding: int = 0  # pixels that are no part of the image; none of the others is darker
+    decoder: str = ""  # of compressed DICOM pixels, with its version
 
 
 def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
@@ -55,10 +62,12 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     Notes
     -----
     The transforms are evaluated once for every word a pixel may hold and then looked up. The
-    values are those of pydicom's ``apply_modality_lut`` and ``apply_voi_lut``, with the range that
-    the header allows moved to 0..2**bits - 1, rounded half to even: nothing changes for unsigned
-    data without rescale, signed data lose their negative offset. Spare bits above the stored ones
-    are ignored. In enhanced multi-frame files those of the frame's functional groups count.
+    values are those of the standard's arithmetic (PS3.3 C.7.6.3, C.11.1, C.11.2) in binary64, with
+    the range that the header allows moved to 0..2**bits - 1, rounded half to even: nothing changes
+    for unsigned data without rescale, signed data lose their negative offset. Spare bits above the
+    stored ones are ignored in native pixels; compressed ones are clipped. Where header and pixels
+    contradict each other the pixels decide if they can, with a note. In enhanced multi-frame files
+    what the frame's functional groups say counts.
     """
     elements = read_elements(data, options.frame)
     header = read_header(elements)
@@ -70,13 +79,15 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
         )
     if header.frames > 1:
         notes.append(f"frame {options.frame} of {header.frames}, counted from 0")
-    words = stored_words(elements, header, options.frame)
-    table = display_table(header, options.voi, notes) if words.ndim == 2 else None
-    if table is not None:
-        words = apply_table(table, words)
-    elif not words.flags.writeable:
-        words = words.copy()
-    return Decoded(words, notes, was_inverted=header.photometric == "MONOCHROME1")
+    words, header, decoder = stored_words(elements, header, options.frame)
+    padding = 0
+    if words.ndim == 2:
+        table = display_table(header, options.voi, notes)
+        table, padding = darken_padding(table, words, header)
+        if not changes_nothing(table, words):
+            words = apply_table(table, words)
+    image = words if words.flags.writeable else words.copy()
+    return Decoded(image, notes, header.inverted, padding, decoder)
 
 
 def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
@@ -85,4 +96,15 @@ def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
     header = read_header(elements)
     if elements.pixels is None:
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
+    with contextlib.suppress(ValueError):  # what is wrong with pixels is for those who read them
+        _compare(elements, elements.pixels, header)
     return header, elements.notes
+
+
+def _compare(elements: Elements, pixels: memoryview, header: DicomHeader) -> None:
+    """Note what pixels say against the header, as far as they tell without being decoded."""
+    if holds_fragments(elements):
+        data = first_bytes(pixels)
+        believed_header(data, code_stream(data), header, elements.notes)
+    elif header.high_bit != header.bits_stored - 1 and header.samples == 1:
+        stored_words(elements, header, 0)

@@ -8,14 +8,18 @@ from typing import NamedTuple
 _SIGNATURE = b"\0\0\0\x0cjP  "  # of a JP2 file: its first box
 _CODE_STREAM = b"\xff\x4f\xff\x51"  # start of code stream, then its size
 _COMPONENTS_AT = 40  # behind the start; the components' own fields follow
+_HIGH_THROUGHPUT = 0x4000  # of the capabilities
 
 
 class StreamSize(NamedTuple):
-    """What a code stream declares."""
+    """What a code stream declares; depth and sign are those of its first component."""
 
     width: int
     height: int
     components: int
+    bits: int
+    signed: bool
+    high_throughput: bool
 
 
 def stream_size(data: bytes) -> StreamSize | None:
@@ -27,11 +31,18 @@ def stream_size(data: bytes) -> StreamSize | None:
         If the boxes of a JP2 file do not lead to a code stream.
     """
     start = _code_stream(data) if data.startswith(_SIGNATURE) else 0
-    if data[start : start + 4] != _CODE_STREAM or start + _COMPONENTS_AT + 2 > len(data):
+    if data[start : start + 4] != _CODE_STREAM or start + _COMPONENTS_AT + 3 > len(data):
         return None
-    right, bottom, left, top = struct.unpack_from(">IIII", data, start + 8)
-    (components,) = struct.unpack_from(">H", data, start + _COMPONENTS_AT)
-    return StreamSize(right - left, bottom - top, components)
+    capabilities, right, bottom, left, top = struct.unpack_from(">HIIII", data, start + 6)
+    components, depth = struct.unpack_from(">HB", data, start + _COMPONENTS_AT)
+    return StreamSize(
+        right - left,
+        bottom - top,
+        components,
+        bits=(depth & 0x7F) + 1,
+        signed=depth > 0x7F,
+        high_throughput=bool(capabilities & _HIGH_THROUGHPUT),
+    )
 
 
 def _code_stream(data: bytes) -> int:

@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cxr_enhance.io._headers import Size, jpeg_frame, jpeg_size
 from cxr_enhance.io._signatures import RULE
+from cxr_enhance.io.dicom.codec import (
+    RLE,
+    believed_header,
+    check_stream,
+    code_stream,
+    is_compressed,
+)
 from cxr_enhance.io.dicom.decode_apart import decode_apart
-from cxr_enhance.io.dicom.elements import EXTENDED_OFFSETS, fragments_of
+from cxr_enhance.io.dicom.frames import compressed_frame, holds_fragments, native_bytes
+from cxr_enhance.io.dicom.grayscale import stored_range
 from cxr_enhance.io.dicom.header import is_big_endian
-from cxr_enhance.io.dicom.jpeg_2000 import stream_size
-from cxr_enhance.io.dicom.plugins import RLE, cure_for, decoder_for, is_bounded, load_pydicom
+from cxr_enhance.io.dicom.justify import shift_of
+from cxr_enhance.io.dicom.plugins import (
+    cure_for,
+    decoder_for,
+    is_bounded,
+    load_pydicom,
+    plugin_name,
+)
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
+    from cxr_enhance.io.dicom.codec import CodeStream
     from cxr_enhance.io.dicom.elements import Elements
     from cxr_enhance.io.dicom.header import DicomHeader
 
 
-def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Image:
-    """Give one frame as stored.
+class Stored(NamedTuple):
+    """One frame as stored.
 
-    Returns
-    -------
-    ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16
-        Gray as words whose signs and spare bits are still to be seen to, or RGB. May be a
-        read-only view of the file's bytes.
+    `words` is an ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16: gray as words whose
+    signs and spare bits are still to be seen to, or RGB. It may be a read-only view of the file's
+    bytes.
+    """
+
+    words: Image
+    header: DicomHeader  # as the pixels bear it out
+    decoder: str = ""  # and its version; empty for native pixels
+
+
+def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
+    """Give one frame as stored; what of the header was not believed goes to ``elements.notes``.
 
     Raises
     ------
@@ -40,14 +61,39 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Image:
     """
     if elements.pixels is None:
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
-    if elements.is_encapsulated:
-        data = _compressed_frame(elements.pixels, elements, header, frame)
-        _check_codec_size(data, header)
-        return _decoded(data, header)
+    notes = elements.notes
+    if holds_fragments(elements):
+        data = compressed_frame(elements.pixels, elements, header, frame)
+        stream = code_stream(data)
+        header, syntax = believed_header(data, stream, header, notes)
+        check_stream(stream, data, header, syntax)
+        values, decoder = _decoded(data, stream, header, syntax)
+        if syntax != RLE:
+            return Stored(_within_range(values, stream, header, notes), header, decoder)
+        words = values.astype(np.uint8 if header.bits_allocated == 8 else np.uint16, copy=False)
+        return _in_place(np.ascontiguousarray(words), header, notes, decoder)
+    if is_compressed(header.transfer_syntax):
+        notes.append(f"native pixels under transfer syntax {header.transfer_syntax}")
     words = _native_frame(elements.pixels, elements.pixels_vr, header, frame)
     if header.samples == 1:
-        return words.reshape(header.height, header.width)
-    return _native_colour(words, header)
+        words = words.reshape(header.height, header.width)
+    else:
+        words = _native_colour(words, header)
+    return _in_place(words, header, notes)
+
+
+def _in_place(words: Image, header: DicomHeader, notes: list[str], decoder: str = "") -> Stored:
+    """See to where values stand in their words; colours have no table that would shift them."""
+    shift = shift_of(words, header, notes)
+    header = dataclasses.replace(header, high_bit=shift + header.bits_stored - 1)
+    if header.samples == 1 or header.bits_stored == header.bits_allocated:
+        return Stored(words, header, decoder)
+    colour = (words >> shift) & ((1 << header.bits_stored) - 1)
+    return Stored(colour.astype(_word_type(header)), header, decoder)
+
+
+def _word_type(header: DicomHeader) -> type[np.uint8] | type[np.uint16]:
+    return np.uint8 if header.bits_stored <= 8 else np.uint16
 
 
 def _native_frame(pixels: memoryview, vr: str, header: DicomHeader, frame: int) -> Image:
@@ -60,12 +106,10 @@ def _native_frame(pixels: memoryview, vr: str, header: DicomHeader, frame: int) 
             f"{header.width} x {header.height} pixels need {header.frames * size} bytes, "
             f"{len(pixels)} are there."
         )
-    part = pixels[frame * size : (frame + 1) * size]
+    is_swapped = header.bits_allocated == 8 and is_big_endian(header) and vr == "OW"
+    part = native_bytes(pixels, frame * size, size, swapped=is_swapped)
     if header.bits_allocated == 8:
-        words = np.frombuffer(part, np.uint8)
-        if is_big_endian(header) and vr == "OW" and size % 2 == 0:
-            words = words.reshape(-1, 2)[:, ::-1].reshape(-1)  # two pixels a swapped word
-        return words
+        return np.frombuffer(part, np.uint8)
     words16 = np.frombuffer(part, ">u2" if is_big_endian(header) else "<u2")
     return words16.astype(np.uint16, copy=False)
 
@@ -91,92 +135,21 @@ def _native_colour(words: Image, header: DicomHeader) -> Image:
     return np.ascontiguousarray(image)
 
 
-def _compressed_frame(
-    pixels: memoryview, elements: Elements, header: DicomHeader, frame: int
-) -> bytes:
-    """Join the fragments of one frame."""
-    offsets, *fragments = fragments_of(pixels) or [memoryview(b"")]
-    if not fragments:
-        raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
-    if header.frames == 1:
-        return b"".join(fragments)
-    if len(fragments) == header.frames:
-        return bytes(fragments[frame])
-    starts = _frame_starts(elements, offsets)
-    if len(starts) != header.frames:
-        raise ValueError(
-            f"{RULE}; got a DICOM file of {header.frames} frames in {len(fragments)} fragments "
-            "without a table that tells which is whose."
-        )
-    end = starts[frame + 1] if frame + 1 < header.frames else 1 << 63
-    position, parts = 0, []
-    for fragment in fragments:
-        if starts[frame] <= position < end:
-            parts.append(fragment)
-        position += len(fragment) + 8
-    return b"".join(parts)
-
-
-def _frame_starts(elements: Elements, offsets: memoryview) -> tuple[int, ...]:
-    extended = elements.found.get(EXTENDED_OFFSETS)
-    if extended is not None:
-        table, code, size = extended.value, "Q", 8
-    else:
-        table, code, size = offsets, "I", 4
-    return struct.unpack(f"<{len(table) // size}{code}", table[: len(table) // size * size])
-
-
-def _check_codec_size(data: bytes, header: DicomHeader) -> None:
-    """Refuse a compressed frame that unpacks to another size than the header says: a bomb."""
-    if header.transfer_syntax == RLE:
-        _check_rle_length(data, header)
-        return
-    size, channels = _codec_size(data)
-    if size is not None and size != (header.width, header.height):
-        raise ValueError(
-            f"{RULE}; got a DICOM image of {header.width} x {header.height} pixels whose "
-            f"compressed data hold {size.width} x {size.height}."
-        )
-    if channels is not None and channels != header.samples:
-        raise ValueError(
-            f"{RULE}; got a DICOM image of {header.samples} channels whose compressed data hold "
-            f"{channels}."
-        )
-
-
-def _check_rle_length(data: bytes, header: DicomHeader) -> None:
-    """Refuse more than the least thrifty encoder writes, two bytes for each and some padding."""
-    size = header.height * header.width * header.samples * header.bits_allocated // 8
-    if len(data) > 2 * size + 4096:
-        raise ValueError(
-            f"{RULE}; got a DICOM image of {size} bytes in {len(data)} bytes of RLE, more than "
-            "any encoder writes."
-        )
-
-
-def _codec_size(data: bytes) -> tuple[Size | None, int | None]:
-    """Size and channels that a compressed frame declares; None where it tells none."""
-    if data[:2] == b"\xff\xd8":
-        place = jpeg_frame(data)
-        return jpeg_size(data), None if place is None else data[place + 9]
+def _decoded(
+    data: bytes, stream: CodeStream | None, header: DicomHeader, syntax: str
+) -> tuple[Any, str]:
+    """Decode to the values that the code stream holds, of its own depth and sign."""
     try:
-        stream = stream_size(data)
-    except ValueError as error:
-        raise ValueError(f"{RULE}; got a DICOM file whose pixels are {error}.") from None
-    if stream is None:
-        return None, None
-    return Size(stream.width, stream.height), stream.components
-
-
-def _decoded(data: bytes, header: DicomHeader) -> Image:
-    try:
-        decoder, plugins = decoder_for(header.transfer_syntax)
+        decoder, plugins = decoder_for(syntax)
     except NotImplementedError:
-        name = load_pydicom("pydicom.uid").UID(header.transfer_syntax).name
+        name = load_pydicom("pydicom.uid").UID(syntax).name
         raise ValueError(
             f"{RULE}; got a DICOM file in the transfer syntax {name!r}, which is not read. "
             "Convert it to Explicit VR Little Endian first."
         ) from None
+    bits, allocated, signed = header.bits_stored, header.bits_allocated, False
+    if stream is not None:
+        bits, allocated, signed = stream.bits, 8 if stream.bits <= 8 else 16, stream.signed
     options = {
         "number_of_frames": 1,
         "rows": header.height,
@@ -184,36 +157,74 @@ def _decoded(data: bytes, header: DicomHeader) -> Image:
         "samples_per_pixel": header.samples,
         "photometric_interpretation": header.photometric,
         "planar_configuration": int(header.planar),
-        "bits_allocated": header.bits_allocated,
-        "bits_stored": header.bits_stored,
-        "pixel_representation": int(header.signed),
+        "bits_allocated": allocated,
+        "bits_stored": bits,
+        "pixel_representation": int(signed),
         "pixel_keyword": "PixelData",
     }
     capsule = load_pydicom("pydicom.encaps").encapsulate([data])
     reasons: list[str] = []
     for plugin in plugins:
         try:
-            if is_bounded(plugin, header.transfer_syntax):
+            if is_bounded(plugin, syntax):
                 image, _ = decoder.as_array(capsule, index=0, decoding_plugin=plugin, **options)
             else:
-                image = decode_apart(header.transfer_syntax, plugin, capsule, options)
+                image = decode_apart(syntax, plugin, capsule, options)
         except (MemoryError, KeyboardInterrupt, SystemExit):
             raise
         # Decoders raise whatever they like on damaged data; those in Rust no mere Exception.
         except BaseException as error:
             reasons.append(f"{plugin}: {_first_line(error).removeprefix(f'{plugin}: ')}")
         else:
-            return _as_words(image, header)
+            return image, plugin_name(plugin, syntax)
     raise ValueError(
         f"{RULE}; got a DICOM file whose compressed pixels cannot be decoded "
-        f"({'; '.join(reasons)}).{cure_for(header.transfer_syntax, plugins)}"
+        f"({'; '.join(reasons)}).{cure_for(syntax, plugins)}"
     )
 
 
-def _as_words(image: Any, header: DicomHeader) -> Image:
-    """Signed values back to the words that hold them; one byte a pixel stays one."""
-    kind = np.uint8 if header.bits_allocated == 8 else np.uint16
-    return np.ascontiguousarray(image.astype(kind, copy=False))
+def _within_range(
+    values: Any, stream: CodeStream | None, header: DicomHeader, notes: list[str]
+) -> Image:
+    """Bring decoded values into the stored range, and into words of it.
+
+    A lossy code stream deeper than Bits Stored overshoots at edges: what is above white is white.
+    """
+    bits, signed = header.bits_stored, header.signed and header.samples == 1
+    depth = bits if stream is None else stream.bits
+    has_sign = stream is not None and stream.signed
+    if depth > bits and not has_sign and header.samples == 1:
+        deep = dataclasses.replace(header, bits_allocated=depth)
+        values = values >> shift_of(values, deep, notes)
+    if signed and not has_sign:
+        values = _with_sign(values, bits, depth)
+    elif has_sign and not signed and depth <= bits:  # the words, read as if they had a sign
+        notes.append("compressed pixels have a sign, the header has none; read without")
+        values = values & ((1 << depth) - 1)
+    low, high = stored_range(bits, signed=signed)
+    if (depth > bits or (has_sign and not signed)) and (values.min() < low or values.max() > high):
+        outside = int(np.count_nonzero((values < low) | (values > high)))
+        notes.append(
+            f"{outside} pixels beyond the range of Bits Stored {bits}, in compressed pixels of "
+            f"{depth} bits; clipped to it"
+        )
+        values = np.clip(values, low, high)
+    words = values.astype(_word_type(header), copy=False)
+    return np.ascontiguousarray(words & ((1 << bits) - 1) if signed else words)
+
+
+def _with_sign(values: Any, bits: int, depth: int) -> Any:
+    """Read code streams that know no sign: its bit is the stream's highest, or that of the header.
+
+    Where no value reaches the stream's highest bit although some pass the stored range, the writer
+    has cut its words to the stored bits.
+    """
+    wide = values.astype(np.int32)
+    sign = 1 << (depth - 1)
+    greatest = int(wide.max())
+    if depth > bits and greatest < sign and greatest < 1 << bits:
+        sign = 1 << (bits - 1)
+    return (wide ^ sign) - sign
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
+import importlib.metadata
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 INSTALL = 'pip install "cxr-enhance[cli]"'
 INSTALL_GPL = 'pip install "cxr-enhance[dicom-gpl]"'
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-RLE = "1.2.840.10008.1.2.5"
+_RLE = "1.2.840.10008.1.2.5"
 _FULL_JPEG = (  # the kinds of JPEG of which gdcm reads most and pylibjpeg-libjpeg all
     "1.2.840.10008.1.2.4.50",
     _JPEG_EXTENDED,
@@ -29,10 +31,13 @@ _KINDS = {  # one of each family; its others are decoded by the same plugins
     "JPEG-LS": "1.2.840.10008.1.2.4.80",
     "JPEG 2000": "1.2.840.10008.1.2.4.90",
     "HTJ2K": "1.2.840.10008.1.2.4.201",
-    "RLE": RLE,
+    "RLE": _RLE,
 }
 # Fastest first: JPEG-LS 4 times faster than with gdcm, RLE 10 times faster than with pydicom.
 _ORDER = ("pyjpegls", "pylibjpeg", "gdcm", "pillow", "pydicom")
+# Decoders of lossy JPEG differ by a level here and there: an extra must not change the first one.
+_ORDER_OF_JPEG = ("gdcm", "pillow", "pylibjpeg")
+_DISTRIBUTIONS = {"gdcm": "python-gdcm"}
 _quiet = threading.Lock()
 
 
@@ -55,7 +60,7 @@ def load_pydicom(module: str = "pydicom") -> Any:
 
 
 def decoder_for(transfer_syntax: str) -> tuple[Any, list[str]]:
-    """Find the decoder of a compressed transfer syntax and its usable plugins, fastest first.
+    """Find the decoder of a compressed transfer syntax and its usable plugins, in our order.
 
     Raises
     ------
@@ -66,13 +71,36 @@ def decoder_for(transfer_syntax: str) -> tuple[Any, list[str]]:
     """
     get_decoder = load_pydicom("pydicom.pixels").get_decoder
     decoder = get_decoder(transfer_syntax)
-    usable = sorted(decoder.available_plugins, key=_ORDER.index)
+    usable = _in_order(decoder.available_plugins, transfer_syntax)
     if not usable:
         name = load_pydicom("pydicom.uid").UID(transfer_syntax).name
         raise ImportError(
             f"A decoder is needed for DICOM files in {name}. Install it with: {INSTALL}"
         )
     return decoder, usable
+
+
+def plugin_name(plugin: str, transfer_syntax: str) -> str:
+    """Name the distribution and version that decodes a transfer syntax for a plugin of pydicom."""
+    name = _DISTRIBUTIONS.get(plugin, plugin)
+    if plugin == "pylibjpeg":
+        part = "rle" if transfer_syntax == _RLE else "openjpeg"
+        is_jpeg = transfer_syntax in _FULL_JPEG + _JPEG_LS
+        name = f"pylibjpeg-{'libjpeg' if is_jpeg else part}"
+    return f"{name} {_version_of(name)}".strip()
+
+
+@functools.cache
+def _version_of(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:  # such as in a frozen program
+        return ""
+
+
+def _in_order(plugins: Iterable[str], transfer_syntax: str) -> list[str]:
+    order = _ORDER_OF_JPEG if transfer_syntax in _FULL_JPEG else _ORDER
+    return sorted(plugins, key=order.index)
 
 
 def cure_for(transfer_syntax: str, tried: list[str]) -> str:
@@ -85,7 +113,7 @@ def cure_for(transfer_syntax: str, tried: list[str]) -> str:
 
 
 def decoders_here() -> dict[str, list[str]]:
-    """Name the plugins that decode each kind of compressed pixels here, fastest first.
+    """Name the plugins that decode each kind of compressed pixels here, in our order.
 
     Raises
     ------
@@ -96,7 +124,7 @@ def decoders_here() -> dict[str, list[str]]:
     found = {}
     for name, transfer_syntax in _KINDS.items():
         try:
-            plugins = sorted(get_decoder(transfer_syntax).available_plugins, key=_ORDER.index)
+            plugins = _in_order(get_decoder(transfer_syntax).available_plugins, transfer_syntax)
         except NotImplementedError:  # a pydicom before the syntax was known
             plugins = []
         if transfer_syntax == _JPEG_EXTENDED:  # the others read its 8 bits only
@@ -113,7 +141,7 @@ def is_bounded(plugin: str, transfer_syntax: str) -> bool:
     """
     if transfer_syntax in _JPEG_LS:
         return plugin == "pyjpegls"
-    return transfer_syntax == RLE and plugin in ("pylibjpeg", "pydicom")
+    return transfer_syntax == _RLE and plugin in ("pylibjpeg", "pydicom")
 
 
 @contextlib.contextmanager

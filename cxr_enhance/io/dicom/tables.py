@@ -1,6 +1,6 @@
 """Modality LUT, VOI LUT and polarity as one table over the stored words, evaluated once.
 
-The arithmetic is that of pydicom's ``apply_modality_lut`` and ``apply_voi_lut``, in its order.
+The arithmetic is that of the standard (PS3.3 C.11.1 and C.11.2) in binary64.
 """
 
 from __future__ import annotations
@@ -9,44 +9,56 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from cxr_enhance.io.dicom.grayscale import stored_range
 from cxr_enhance.io.opencv import load_cv2
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cxr_enhance._types import Image
-    from cxr_enhance.io.dicom.header import DicomHeader, Table, Window
+    from cxr_enhance.io.dicom.grayscale import Window
+    from cxr_enhance.io.dicom.header import DicomHeader
+    from cxr_enhance.io.dicom.lookup import Table
 
 Voi: TypeAlias = Literal["auto", "window", "lut", "none"]
 _AT_A_TIME = 1 << 14  # words whose indices stay in the cache
 
 
-def display_table(header: DicomHeader, voi: Voi, notes: list[str]) -> Image | None:
-    """Map every word that a pixel may hold to what is shown; None where nothing changes.
+def display_table(header: DicomHeader, voi: Voi, notes: list[str]) -> Image:
+    """Map every word that a pixel may hold to what is shown.
 
     Returns
     -------
-    ndarray of 256 or 65,536 entries, dtype uint8 or uint16, or None
+    ndarray of 256 or 65,536 entries, dtype uint8 or uint16
         The range that the header allows, such as 0..4095 of 12 bits or -1024..3071 of 12 bits
         with an intercept, goes to 0..2**bits - 1; bits beyond the stored ones are ignored.
     """
-    values, low, high = _modality(header)
+    stored = stored_values(header)
     bits = header.bits_stored
     if header.modality_table is not None:
         bits = header.modality_table.bits
     table, window = _chosen(header, voi, notes)
     if table is not None:
-        values = _look_up(values, table)
-        low, high, bits = 0.0, float(2**table.bits - 1), table.bits
+        bits = table.bits
+        shown = _look_up(_modality(header, stored), table)
     elif window is not None:
-        values = _windowed(values, window, low, high)
+        shown = (2**bits - 1) * _windowed(_modality(header, stored), window)
+    elif header.modality_table is not None:
+        shown = _look_up(stored, header.modality_table)
+    else:  # a rescale alone moves and stretches the range, and may reverse it
+        low, high = stored_range(bits, signed=header.signed)
+        falls = header.rescale is not None and header.rescale[0] < 0
+        shown = (high - stored if falls else stored - low).astype(np.float64)
     levels = 2**bits - 1
-    shown = np.rint((values - min(low, high)) * (levels / abs(high - low)))
-    result = np.clip(shown, 0, levels).astype(np.uint8 if bits <= 8 else np.uint16)
-    if header.photometric == "MONOCHROME1":
-        result = (levels - result).astype(result.dtype)
-    same_type = result.itemsize * 8 == header.bits_allocated
-    return None if same_type and (result == np.arange(result.size)).all() else result
+    result = np.clip(np.rint(shown), 0, levels)
+    if header.inverted:
+        result = levels - result
+    return result.astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def changes_nothing(table: Image, words: Image) -> bool:
+    """Tell whether each word is mapped to itself."""
+    return table.dtype == words.dtype and bool((table == np.arange(table.size)).all())
 
 
 def apply_table(table: Image, words: Image) -> Image:
@@ -69,7 +81,7 @@ def apply_table(table: Image, words: Image) -> Image:
     return result
 
 
-def _stored_values(header: DicomHeader) -> npt.NDArray[np.int64]:
+def stored_values(header: DicomHeader) -> npt.NDArray[np.int64]:
     """Value of every word: the stored bits alone, with their sign."""
     words = np.arange(1 << header.bits_allocated, dtype=np.int64)
     values = (words >> (header.high_bit + 1 - header.bits_stored)) & ((1 << header.bits_stored) - 1)
@@ -79,19 +91,12 @@ def _stored_values(header: DicomHeader) -> npt.NDArray[np.int64]:
     return values
 
 
-def _modality(header: DicomHeader) -> tuple[npt.NDArray[np.float64], float, float]:
-    """Values after the modality LUT, with their least and greatest possible."""
-    values = _stored_values(header)
+def _modality(header: DicomHeader, stored: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Values after the modality LUT or rescale."""
     if header.modality_table is not None:
-        bits = header.modality_table.bits
-        return _look_up(values, header.modality_table), 0.0, float(2**bits - 1)
-    half = 1 << (header.bits_stored - 1)
-    low, high = (-half, half - 1) if header.signed else (0, 2 * half - 1)
-    result = values.astype(np.float64)
-    if header.rescale is None:
-        return result, float(low), float(high)
-    slope, intercept = header.rescale
-    return result * slope + intercept, low * slope + intercept, high * slope + intercept
+        return _look_up(stored, header.modality_table)
+    slope, intercept = header.rescale or (1.0, 0.0)
+    return stored.astype(np.float64) * slope + intercept
 
 
 def _chosen(header: DicomHeader, voi: Voi, notes: list[str]) -> tuple[Table | None, Window | None]:
@@ -104,24 +109,23 @@ def _chosen(header: DicomHeader, voi: Voi, notes: list[str]) -> tuple[Table | No
 
 def _look_up(values: npt.NDArray[np.number], table: Table) -> npt.NDArray[np.float64]:
     entries: npt.NDArray[np.float64] = np.array(table.values, np.float64)
-    # Truncation of rescaled values is pydicom's: it assigns floats to an array of integers.
+    # A value between two entries takes the lower one, as in pydicom; the standard has no word.
     places = np.clip(values - table.first, 0, len(entries) - 1).astype(np.int64)
     result: npt.NDArray[np.float64] = entries[places]
     return result
 
 
-def _windowed(
-    values: npt.NDArray[np.float64], window: Window, low: float, high: float
-) -> npt.NDArray[np.float64]:
-    center, width, span = window.center, window.width, high - low
+def _windowed(values: npt.NDArray[np.float64], window: Window) -> npt.NDArray[np.float64]:
+    """Share of the output range, 0..1: greater values are never darker, whatever made them."""
+    center, width = window.center, window.width
     if window.function == "SIGMOID":
         with np.errstate(over="ignore"):  # exp overflows to infinity, whose reciprocal is right
-            return np.asarray(span / (1 + np.exp(-4 * (values - center) / width)) + low)
+            return np.asarray(1 / (1 + np.exp(-4 * (values - center) / width)))
     if window.function == "LINEAR":
         center, width = center - 0.5, width - 1
     below, above = values <= center - width / 2, values > center + width / 2
     between = ~below & ~above
-    result = np.where(below, low, high)
+    result = np.where(below, 0.0, 1.0)
     if between.any():
-        result[between] = ((values[between] - center) / width + 0.5) * span + low
+        result[between] = (values[between] - center) / width + 0.5
     return result

@@ -1,0 +1,171 @@
+"""What a compressed frame says of itself, and what of the header that contradicts."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_enhance.io._headers import jpeg_frame
+from cxr_enhance.io._signatures import RULE
+from cxr_enhance.io.dicom.elements import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from cxr_enhance.io.dicom.jpeg_2000 import stream_size
+
+if TYPE_CHECKING:
+    from cxr_enhance.io.dicom.header import DicomHeader
+
+RLE = "1.2.840.10008.1.2.5"
+NATIVE = (IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED)
+_JPEG = "1.2.840.10008.1.2.4."
+_FAMILIES = {
+    "JPEG": tuple(_JPEG + end for end in ("50", "51", "57", "70")),
+    "JPEG-LS": tuple(_JPEG + end for end in ("80", "81")),
+    "JPEG 2000": tuple(_JPEG + end for end in ("90", "91")),
+    "HTJ2K": tuple(_JPEG + end for end in ("201", "202", "203")),
+    "RLE": (RLE,),
+}
+_FAMILY_OF = {syntax: name for name, family in _FAMILIES.items() for syntax in family}
+# By the marker of the frame header. Progressive JPEG has no syntax that decoders know.
+_JPEG_SYNTAXES = {0xC0: "50", 0xC1: "51", 0xC2: "50", 0xC3: "57", 0xF7: "80"}
+_HEADER_OF_RLE = 64
+_MOST_RLE_SEGMENTS = 15
+
+
+class CodeStream(NamedTuple):
+    """What a compressed frame declares."""
+
+    transfer_syntax: str  # under which it can be decoded
+    width: int
+    height: int
+    channels: int
+    bits: int
+    signed: bool
+
+    @property
+    def is_dct(self) -> bool:
+        """Whether it is a lossy JPEG of the first kind."""
+        return self.transfer_syntax in _FAMILIES["JPEG"][:2]
+
+
+def code_stream(data: bytes) -> CodeStream | None:
+    """Read what a compressed frame declares; None where it tells nothing, as RLE does.
+
+    Raises
+    ------
+    ValueError
+        If the boxes of a JP2 file do not lead to a code stream.
+    """
+    if data[:2] == b"\xff\xd8":
+        place = jpeg_frame(data)
+        syntax = None if place is None else _JPEG_SYNTAXES.get(data[place + 1], "50")
+        if place is None or syntax is None:
+            return None
+        bits, height, width, channels = struct.unpack_from(">BHHB", data, place + 4)
+        return CodeStream(_JPEG + syntax, width, height, channels, bits, signed=False)
+    try:
+        size = stream_size(data)
+    except ValueError as error:
+        raise ValueError(f"{RULE}; got a DICOM file whose pixels are {error}.") from None
+    if size is None:
+        return None
+    syntax = "203" if size.high_throughput else "91"
+    return CodeStream(
+        _JPEG + syntax, size.width, size.height, size.components, size.bits, size.signed
+    )
+
+
+def believed_syntax(data: bytes, stream: CodeStream | None, header: DicomHeader) -> str:
+    """Name the transfer syntax by which a frame is decoded: the one declared, if it can be.
+
+    Raises
+    ------
+    ValueError
+        If the frame is of no kind known, under a transfer syntax without compression.
+    """
+    stated = header.transfer_syntax
+    if stream is not None:
+        same = _FAMILY_OF.get(stated) == _FAMILY_OF.get(stream.transfer_syntax)
+        return stated if same else stream.transfer_syntax
+    if stated != RLE and _may_be_rle(data):
+        return RLE
+    if stated in NATIVE:
+        raise ValueError(
+            f"{RULE}; got a DICOM file whose pixels are compressed in a way that is not known, "
+            "under a transfer syntax without compression."
+        )
+    return stated
+
+
+def believed_header(
+    data: bytes, stream: CodeStream | None, header: DicomHeader, notes: list[str]
+) -> tuple[DicomHeader, str]:
+    """Give a header that agrees with a compressed frame, and the syntax it is decoded by."""
+    syntax = believed_syntax(data, stream, header)
+    if syntax != header.transfer_syntax:
+        notes.append(
+            f"transfer syntax {header.transfer_syntax} over {_FAMILY_OF[syntax]}; taken as {syntax}"
+        )
+    if syntax == RLE or stream is None:
+        return header, syntax
+    stored = header.bits_stored
+    if not 1 <= stream.bits <= 16:
+        raise ValueError(
+            f"{RULE} of at most 16 bits; got a DICOM image of {stream.bits} bits in its compressed "
+            "pixels."
+        )
+    # Neither can hold what the header says; another difference is an encoder's choice.
+    if stream.bits > header.bits_allocated or (stream.is_dct and stream.bits == 8 < stored):
+        notes.append(
+            f"Bits Stored {stored} over compressed pixels of {stream.bits}; taken as {stream.bits}"
+        )
+        stored = stream.bits
+    if header.high_bit != header.bits_stored - 1:
+        notes.append(
+            f"High Bit {header.high_bit} of {header.bits_stored} bits stored, which means nothing "
+            f"in compressed pixels; taken as {stored - 1}"
+        )
+    allocated = 8 if stored <= 8 else 16
+    believed = dataclasses.replace(
+        header, bits_allocated=allocated, bits_stored=stored, high_bit=stored - 1
+    )
+    return believed, syntax
+
+
+def check_stream(stream: CodeStream | None, data: bytes, header: DicomHeader, syntax: str) -> None:
+    """Refuse a compressed frame that unpacks to another size than the header says: a bomb.
+
+    Raises
+    ------
+    ValueError
+        If it does.
+    """
+    if syntax == RLE:  # the least thrifty encoder writes two bytes for each and some padding
+        size = header.height * header.width * header.samples * header.bits_allocated // 8
+        if len(data) > 2 * size + 4096:
+            raise ValueError(
+                f"{RULE}; got a DICOM image of {size} bytes in {len(data)} bytes of RLE, more "
+                "than any encoder writes."
+            )
+    elif stream is not None:
+        if (stream.width, stream.height) != (header.width, header.height):
+            raise ValueError(
+                f"{RULE}; got a DICOM image of {header.width} x {header.height} pixels whose "
+                f"compressed data hold {stream.width} x {stream.height}."
+            )
+        if stream.channels != header.samples:
+            raise ValueError(
+                f"{RULE}; got a DICOM image of {header.samples} channels whose compressed data "
+                f"hold {stream.channels}."
+            )
+
+
+def is_compressed(transfer_syntax: str) -> bool:
+    """Tell whether a transfer syntax is one of those that compress pixels."""
+    return transfer_syntax in _FAMILY_OF
+
+
+def _may_be_rle(data: bytes) -> bool:
+    if len(data) < _HEADER_OF_RLE:
+        return False
+    segments, first = struct.unpack_from("<II", data)
+    return bool(1 <= segments <= _MOST_RLE_SEGMENTS and first == _HEADER_OF_RLE)

@@ -1,0 +1,125 @@
+"""The bytes of one frame in a file's pixel data: which fragments, which bytes are its own."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from cxr_enhance.io._signatures import RULE
+from cxr_enhance.io.dicom.elements import EXTENDED_OFFSETS, fragments_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_enhance.io.dicom.elements import Elements
+    from cxr_enhance.io.dicom.header import DicomHeader
+
+_ITEM = b"\xfe\xff\x00\xe0"
+_END_MARKER = b"\xff\xd9"  # of JPEG and of JPEG 2000 alike
+_MOST_PADDING = 10  # bytes behind an end marker
+_SNIFFED_BYTES = 1 << 16
+
+
+def holds_fragments(elements: Elements) -> bool:
+    """Tell whether the pixel data are fragments, whatever their declared length."""
+    pixels = elements.pixels
+    if pixels is None or elements.is_encapsulated:
+        return elements.is_encapsulated
+    if bytes(pixels[:4]) != _ITEM or len(pixels) < 16:
+        return False
+    (length,) = struct.unpack_from("<I", pixels, 4)
+    return length % 4 == 0 and bytes(pixels[8 + length : 12 + length]) == _ITEM
+
+
+def first_bytes(pixels: memoryview) -> bytes:
+    """Give the beginning of the first frame of encapsulated pixel data."""
+    position = 0
+    for _ in range(2):  # the table of offsets, then the first fragment
+        if bytes(pixels[position : position + 4]) != _ITEM or position + 8 > len(pixels):
+            return b""
+        (length,) = struct.unpack_from("<I", pixels, position + 4)
+        start, position = position + 8, position + 8 + length
+    return bytes(pixels[start : min(position, start + _SNIFFED_BYTES)])
+
+
+def native_bytes(
+    pixels: memoryview, start: int, size: int, *, swapped: bool
+) -> memoryview | bytearray:
+    """Cut bytes out of native pixel data.
+
+    Parameters
+    ----------
+    pixels : memoryview
+        The value of the element.
+    start, size : int
+        Place of the frame, once bytes are in order.
+    swapped : bool
+        Whether bytes lie in words of 16 bits with the high byte first: the neighbours of each
+        pair have changed places, wherever a frame begins.
+    """
+    if not swapped:
+        return pixels[start : start + size]
+    first = start - start % 2
+    part = bytearray(pixels[first : start + size + (start + size) % 2])
+    even = len(part) - len(part) % 2
+    part[0:even:2], part[1:even:2] = part[1:even:2], part[0:even:2]
+    return part[start - first : start - first + size]
+
+
+def compressed_frame(
+    pixels: memoryview, elements: Elements, header: DicomHeader, frame: int
+) -> bytes:
+    """Join the fragments of one frame.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or nothing tells which are the frame's.
+    """
+    offsets, *fragments = fragments_of(pixels) or [memoryview(b"")]
+    if not fragments:
+        raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
+    if header.frames == 1:
+        return b"".join(fragments)
+    if len(fragments) == header.frames:
+        return bytes(fragments[frame])
+    firsts = _by_offsets(_offsets(elements, offsets), fragments)
+    if len(firsts) != header.frames:
+        if len(offsets):
+            elements.notes.append("table of offsets does not fit; frames told by their ends")
+        firsts = _by_end_markers(fragments)
+    if len(firsts) != header.frames:
+        raise ValueError(
+            f"{RULE}; got a DICOM file of {header.frames} frames in {len(fragments)} fragments "
+            "without a table or end markers that tell which is whose."
+        )
+    return b"".join(fragments[firsts[frame] : [*firsts, len(fragments)][frame + 1]])
+
+
+def _offsets(elements: Elements, basic: memoryview) -> tuple[int, ...]:
+    extended = elements.found.get(EXTENDED_OFFSETS)
+    if extended is not None:
+        table, code, size = extended.value, "Q", 8
+    else:
+        table, code, size = basic, "I", 4
+    return struct.unpack(f"<{len(table) // size}{code}", table[: len(table) // size * size])
+
+
+def _by_offsets(offsets: Sequence[int], fragments: Sequence[memoryview]) -> list[int]:
+    """Index of each frame's first fragment; none where an offset is not where one begins."""
+    index_at, position = {}, 0
+    for index, fragment in enumerate(fragments):
+        index_at[position] = index
+        position += len(fragment) + 8
+    firsts = [index_at.get(offset, -1) for offset in offsets]
+    rises = all(a < b for a, b in zip([-1, *firsts], firsts, strict=False))
+    return firsts if rises and firsts[:1] == [0] else []
+
+
+def _by_end_markers(fragments: Sequence[memoryview]) -> list[int]:
+    ends = [
+        index + 1
+        for index, fragment in enumerate(fragments)
+        if _END_MARKER in bytes(fragment[-_MOST_PADDING:])
+    ]
+    return [0, *ends[:-1]] if ends and ends[-1] == len(fragments) else []

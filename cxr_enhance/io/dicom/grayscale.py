@@ -1,0 +1,190 @@
+"""How gray values are meant to be shown: rescale, tables, window, padding and polarity.
+
+Where these contradict each other, the range of values that the header allows decides.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_enhance.io.dicom.elements import MODALITY_LUT, VOI_LUT
+from cxr_enhance.io.dicom.lookup import read_table
+
+if TYPE_CHECKING:
+    from cxr_enhance.io.dicom.lookup import Table
+    from cxr_enhance.io.dicom.values import Values
+
+_CENTER, _WIDTH, _WINDOW_FUNCTION = 0x00281050, 0x00281051, 0x00281056
+_INTERCEPT, _SLOPE = 0x00281052, 0x00281053
+_PADDING, _PADDING_LIMIT = 0x00280120, 0x00280121
+_SHAPE = 0x20500020
+_WORDS = 1 << 16  # a number written with the other sign is this far from the one meant
+
+
+class Window(NamedTuple):
+    """A VOI window."""
+
+    center: float
+    width: float
+    function: str
+
+    def meets(self, values: tuple[float, float]) -> bool:
+        """Tell whether the window covers any of a range of values."""
+        low, high = values
+        return self.center - self.width / 2 <= high and self.center + self.width / 2 >= low
+
+
+class Grayscale(NamedTuple):
+    """What the header says of the way from stored values to what is shown."""
+
+    rescale: tuple[float, float] | None
+    modality_table: Table | None
+    window: Window | None
+    voi_table: Table | None
+    padding: tuple[int, int] | None  # least and greatest stored value
+    inverted: bool  # the least value is shown white
+
+
+def stored_range(bits: int, *, signed: bool) -> tuple[int, int]:
+    """Least and greatest value of so many bits."""
+    half = 1 << (bits - 1)
+    return (-half, half - 1) if signed else (0, 2 * half - 1)
+
+
+def read_grayscale(
+    values: Values, photometric: str, stored: tuple[int, int], *, signed: bool
+) -> Grayscale:
+    """Read everything that maps stored values of the range `stored`; repairs go to the notes."""
+    is_last = VOI_LUT not in values.tables
+    modality_table = _table(values, MODALITY_LUT, stored, signed=signed, is_last=is_last)
+    rescale, window = _rescale(values, stored), _window(values)
+    if modality_table is not None:
+        meant: tuple[float, float] = (0.0, float(2**modality_table.bits - 1))
+    else:
+        if rescale is not None and window is not None:
+            rescale = _signed_intercept(values, rescale, window, stored)
+        meant = rescaled_range(stored, rescale)
+    if window is not None:
+        window = _signed_center(values, window, meant)
+    return Grayscale(
+        rescale=rescale,
+        modality_table=modality_table,
+        window=window,
+        voi_table=_table(values, VOI_LUT, meant, signed=signed, is_last=True),
+        padding=_padding(values, stored, signed=signed),
+        inverted=_inverted(values, photometric),
+    )
+
+
+def rescaled_range(
+    stored: tuple[int, int], rescale: tuple[float, float] | None
+) -> tuple[float, float]:
+    """Least and greatest value after a rescale."""
+    slope, intercept = rescale or (1.0, 0.0)
+    ends = [value * slope + intercept for value in stored]
+    return min(ends), max(ends)
+
+
+def _table(
+    values: Values, tag: int, inputs: tuple[float, float], *, signed: bool, is_last: bool
+) -> Table | None:
+    item = values.tables.get(tag)
+    if item is None:
+        return None
+    name = "VOI LUT" if tag == VOI_LUT else "Modality LUT"
+    order, note = values.order, values.note
+    return read_table(item, order, name, inputs, note, signed=signed, is_last=is_last)
+
+
+def _rescale(values: Values, stored: tuple[int, int]) -> tuple[float, float] | None:
+    slope, intercept = _signed(values, _SLOPE), _signed(values, _INTERCEPT)
+    if slope is None or intercept is None:
+        if (slope is None) != (intercept is None):
+            values.note("Rescale Slope or Intercept missing; rescale left out")
+        return None
+    low, high = rescaled_range(stored, (slope, intercept))
+    if low == high or not math.isfinite(high - low):
+        beside = "" if slope == 0 else f" with Intercept {intercept:g}"
+        values.note(f"Rescale Slope {slope:g}{beside}; rescale left out")
+        return None
+    return slope, intercept
+
+
+def _signed(values: Values, tag: int) -> float | None:
+    """Read a number that may have been written as a word without its sign."""
+    value = values.real(tag)
+    if value is not None and values.found[tag].vr == "US" and value >= _WORDS // 2:
+        return value - _WORDS
+    return value
+
+
+def _signed_intercept(
+    values: Values, rescale: tuple[float, float], window: Window, stored: tuple[int, int]
+) -> tuple[float, float]:
+    slope, intercept = rescale
+    other = (slope, intercept - _WORDS)
+    if (
+        not _WORDS // 2 <= intercept < _WORDS
+        or window.meets(rescaled_range(stored, rescale))
+        or not window.meets(rescaled_range(stored, other))
+    ):
+        return rescale
+    values.note(f"Rescale Intercept {intercept:g} is beyond the window; taken as {other[1]:g}")
+    return other
+
+
+def _signed_center(values: Values, window: Window, meant: tuple[float, float]) -> Window:
+    if window.meets(meant):
+        return window
+    other = window._replace(center=window.center - _WORDS)
+    if _WORDS // 2 <= window.center < _WORDS and other.meets(meant):
+        values.note(f"Window Center {window.center:g} is beyond all values; taken as that less "
+                    f"{_WORDS}")  # fmt: skip
+        return other
+    values.note(f"window of center {window.center:g} and width {window.width:g} beyond all values")
+    return window
+
+
+def _window(values: Values) -> Window | None:
+    center, width = values.real(_CENTER), values.real(_WIDTH)
+    if center is None or width is None:
+        if _CENTER in values.found or _WIDTH in values.found:
+            values.note("Window Center or Width missing or no number; window left out")
+        return None
+    function = values.text(_WINDOW_FUNCTION) or "LINEAR"
+    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        values.note(f"VOI LUT Function {function!r} unknown; taken as LINEAR")
+        function = "LINEAR"
+    if width < 1 if function == "LINEAR" else width <= 0:
+        values.note(f"Window Width {width:g}; window left out")
+        return None
+    return Window(center, width, function)
+
+
+def _padding(values: Values, stored: tuple[int, int], *, signed: bool) -> tuple[int, int] | None:
+    first = values.number(_PADDING)
+    if first is None:
+        return None
+    last = values.number(_PADDING_LIMIT)
+    ends = [first, first if last is None else last]
+    if signed:
+        ends = [end - _WORDS if end >= _WORDS // 2 else end for end in ends]
+    low, high = min(ends), max(ends)
+    if low <= stored[0] and high >= stored[1]:
+        values.note("Pixel Padding Range holds every value; left out")
+        return None
+    return low, high
+
+
+def _inverted(values: Values, photometric: str) -> bool:
+    """Tell polarity by photometric interpretation and presentation shape, which say it twice."""
+    shape = values.text(_SHAPE)
+    if photometric == "MONOCHROME1":
+        if shape == "IDENTITY":
+            values.note("Presentation LUT Shape IDENTITY with MONOCHROME1; inverted all the same")
+        return True
+    if photometric == "MONOCHROME2" and shape == "INVERSE":
+        values.note("Presentation LUT Shape INVERSE with MONOCHROME2; inverted")
+        return True
+    return False

@@ -1,0 +1,59 @@
+"""Where in its word a value stands, by High Bit, unless the words themselves show otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from cxr_enhance._types import Image
+    from cxr_enhance.io.dicom.header import DicomHeader
+
+_SAMPLE_STEP = 67  # a stride that meets every column of usual widths
+
+
+def shift_of(words: Image, header: DicomHeader, notes: list[str]) -> int:
+    """Tell by how many bits stored values are shifted to the left in their words.
+
+    High Bit is believed if the words have no bit outside the place it names, or if they fit no
+    other place either: bits beyond the stored ones may hold anything. It is not believed if the
+    words fit the lowest or the highest place of a word, and not the one named.
+    """
+    stored, allocated = header.bits_stored, header.bits_allocated
+    claimed = header.high_bit + 1 - stored
+    others = [shift for shift in (0, allocated - stored) if shift != claimed]
+    if stored == allocated:
+        return claimed
+    sample = words.reshape(-1)[::_SAMPLE_STEP]
+    others = [shift for shift in others if _fits(sample, shift, header)]
+    if not others:
+        return claimed
+    others = [shift for shift in others if _fits(words, shift, header)]
+    # Words that are 0 but for overlays fit everywhere.
+    if not others or _fits(words, claimed, header):
+        return claimed
+    place = "right" if others[0] == 0 else "left"
+    notes.append(
+        f"High Bit {header.high_bit} of {stored} bits stored, values are {place}-justified; taken "
+        f"as {others[0] + stored - 1}"
+    )
+    return others[0]
+
+
+def _fits(words: Image, shift: int, header: DicomHeader) -> bool:
+    """Tell whether words have no bits outside a place but for overlays and copies of the sign."""
+    overlays = header.overlay_bits
+    word = (1 << header.bits_allocated) - 1
+    place = ((1 << header.bits_stored) - 1) << shift
+    if not int(np.bitwise_or.reduce(words, axis=None)) & (word ^ place) & ~overlays:
+        return True
+    if not header.signed:
+        return False
+    # Where every bit above the sign equals it, all of them cancel.
+    with_sign: npt.NDArray[np.int16] = words.view(np.int8 if words.itemsize == 1 else np.int16)
+    folded = int(np.bitwise_or.reduce(with_sign ^ (with_sign >> 15), axis=None))
+    below = int(np.bitwise_or.reduce(words, axis=None)) & ((1 << shift) - 1)
+    return not below & ~overlays and folded >> (shift + header.bits_stored - 1) == 0

@@ -1,0 +1,136 @@
+"""Lookup tables as they stand in files, whose descriptors are often wrong: the entries decide."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cxr_enhance.io.dicom.elements import LUT_DATA, LUT_DESCRIPTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_enhance._types import Image
+    from cxr_enhance.io.dicom.elements import Element
+
+_MOST_BITS = 16
+_LEAST_BITS = 8
+_OTHER_SIGN = 1 << 16
+
+
+class Table(NamedTuple):
+    """A lookup table: `values` for inputs from `first` on, of so many `bits`."""
+
+    first: int
+    bits: int
+    values: tuple[int, ...]
+
+
+def read_table(
+    item: dict[int, Element],
+    order: str,
+    name: str,
+    inputs: tuple[float, float],
+    note: Callable[[str], None],
+    *,
+    signed: bool,
+    is_last: bool = True,
+) -> Table | None:
+    """Read a lookup table from the item of its sequence.
+
+    Parameters
+    ----------
+    item : dict of int to Element
+        The elements of the item.
+    order : {"<", ">"}
+        Byte order.
+    name : str
+        What notes call the table.
+    inputs : (float, float)
+        Least and greatest value that may be looked up; they settle the sign of the first value
+        mapped.
+    note : callable
+        Takes a note for each part of the descriptor that was not believed.
+    signed : bool
+        Whether pixels have a sign, as then the first value mapped, where no VR tells.
+    is_last : bool
+        Whether no other table follows, so that the range of the entries is that of the image.
+
+    Returns
+    -------
+    Table or None
+        None, with a note, where no entries can be found.
+    """
+    descriptor: Any = item.get(LUT_DESCRIPTOR)
+    data: Any = item.get(LUT_DATA)
+    if descriptor is None or data is None or len(descriptor.value) < 6:
+        note(f"{name} damaged; left out")
+        return None
+    count, first, bits = struct.unpack_from(order + "HHH", descriptor.value)
+    entries, are_bytes = _entries(data, order, count or _OTHER_SIGN, bits)
+    if not entries.size:
+        note(f"{name} damaged; left out")
+        return None
+    if entries.size < (count or _OTHER_SIGN):
+        note(f"{name} of {count or _OTHER_SIGN} entries, {entries.size} are there")
+    if first >= _OTHER_SIGN // 2:
+        has_sign = descriptor.vr == "SS" or (not descriptor.vr and signed)
+        first = _first_mapped(first, entries.size, inputs, name, note, has_sign=has_sign)
+    used = _used_bits(entries, bits, are_bytes=are_bytes, is_last=is_last)
+    if used != bits:
+        note(f"{name} of {bits} bits holds entries of {used}; taken as {used}")
+    return Table(int(first), used, tuple(entries.tolist()))
+
+
+def _entries(data: Element, order: str, count: int, bits: int) -> tuple[Image, bool]:
+    """Entries of 16 bits, or of 8 where they are packed two a word, and whether they are."""
+    size = len(data.value)
+    is_packed = size in (count, count + count % 2) and count > 1
+    if is_packed or (bits == _LEAST_BITS and count <= size < 2 * count):
+        packed = np.frombuffer(data.value, np.uint8)
+        if order == ">" and data.vr != "OB":
+            packed = packed[: size // 2 * 2].reshape(-1, 2)[:, ::-1].reshape(-1)
+        return packed[:count], True
+    # A table cut to less than half says too little.
+    there = min(size // 2, count)
+    if 2 * there < count:
+        there = 0
+    return np.frombuffer(data.value[: 2 * there], order + "u2"), False
+
+
+def _used_bits(entries: Image, bits: int, *, are_bytes: bool, is_last: bool) -> int:
+    """Bits of the entries: those declared, unless the entries themselves show others.
+
+    Some writers declare the 16 bits of the words that hold entries of 8 to 14 bits, others fewer
+    bits than their entries have.
+    """
+    needed = max(int(entries.max()).bit_length(), _LEAST_BITS)
+    if are_bytes or needed > bits or bits > _MOST_BITS:
+        return needed
+    return needed if is_last and bits == _MOST_BITS and needed < _MOST_BITS - 1 else bits
+
+
+def _first_mapped(
+    first: int,
+    count: int,
+    inputs: tuple[float, float],
+    name: str,
+    note: Callable[[str], None],
+    *,
+    has_sign: bool,
+) -> int:
+    """Choose the sign with which the table covers more of what may be looked up."""
+    low, high = inputs
+
+    def covered(start: int) -> float:
+        return min(start + count - 1, high) - max(start, low)
+
+    stated, other = (first - _OTHER_SIGN, first) if has_sign else (first, first - _OTHER_SIGN)
+    if max(covered(other), -1.0) <= covered(stated):
+        return stated
+    if covered(other) < 0:  # neither reaches any value
+        return stated
+    note(f"{name} begins at {stated}, beyond most values; taken as {other}")
+    return other

@@ -1,0 +1,98 @@
+"""Raw elements to Python values, whatever VR they were written with; None where there is none."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxr_enhance.io.dicom.elements import Elements
+
+_BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
+_SIZES = {code: struct.calcsize("<" + code) for code in _BINARY.values()}
+_TEXTS = frozenset(("DS", "IS", "LO", "SH", "ST", "LT", "CS"))
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_WORD = 0xFFFF
+
+
+class Values:
+    """The elements of a data set by the kind of their values; repairs go to the notes."""
+
+    def __init__(self, elements: Elements) -> None:
+        self.found, self.tables = elements.found, elements.tables
+        self.order, self.note = elements.order, elements.notes.append
+
+    def number(self, tag: int) -> int | None:
+        """First value of an unsigned element; of one with sign the word that holds it."""
+        element = self.found.get(tag)
+        if element is None:
+            return None
+        if element.vr in _TEXTS:
+            value = self.real(tag)
+            return None if value is None else int(value) & _WORD
+        value = self._binary(tag, _BINARY.get(element.vr, "H"))
+        if value is None:
+            return None
+        return int(value) if value >= 0 else int(value) & _WORD
+
+    def number_or(self, tag: int, default: int, name: str) -> int:
+        """First value of an unsigned element, or a default with a note."""
+        value = self.number(tag)
+        if value is None:
+            self.note(f"{name} missing; taken as {default}")
+            return default
+        return value
+
+    def text(self, tag: int) -> str | None:
+        """First value of a text, in capitals as code strings are, without what does not print."""
+        element = self.found.get(tag)
+        if element is None:
+            return None
+        text = bytes(element.value[:256]).decode("latin-1").split("\\")[0].strip(" \0").upper()
+        return "".join(char for char in text if char.isprintable())[:64] or None
+
+    def real(self, tag: int) -> float | None:
+        """First value of an element that should be a decimal text."""
+        element = self.found.get(tag)
+        if element is None:
+            return None
+        if element.vr in _BINARY:
+            value = self._binary(tag, _BINARY[element.vr])
+            if value is not None:
+                self.note(f"{named(tag)} written with VR {element.vr}; read as {value:g}")
+            return value
+        text = bytes(element.value[:256]).decode("latin-1").split("\\")[0]
+        stated = text.strip(" \0")
+        if not stated:
+            return None
+        # What stands behind a zero byte is what the writer's buffer held; some write a comma.
+        head, *junk = re.split(r"[\s\0]", stated, maxsplit=1)
+        cleaned = head.replace(",", ".") if head.count(",") == 1 and "." not in head else head
+        value = float(cleaned) if _NUMBER.fullmatch(cleaned) else math.nan
+        if not math.isfinite(value):
+            self.note(f"{named(tag)} is no number; left out")
+            return None
+        if junk or cleaned != head:
+            self.note(f"{named(tag)} is no clean number; read as {value:g}")
+        return value
+
+    def integer_text(self, tag: int) -> int | None:
+        """First value of an element that should be an integer in text."""
+        value = self.real(tag)
+        return None if value is None else int(value)
+
+    def _binary(self, tag: int, code: str) -> float | None:
+        data = self.found[tag].value
+        if len(data) < _SIZES[code]:
+            if len(data) < 2:
+                return None
+            code = "H"
+        value = float(struct.unpack_from(self.order + code, data)[0])
+        return value if math.isfinite(value) else None
+
+
+def named(tag: int) -> str:
+    """Write a tag as the standard does."""
+    return f"({tag >> 16:04X},{tag & _WORD:04X})"
