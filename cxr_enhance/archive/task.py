@@ -88,7 +88,8 @@ def process(
         image = result_image(decoded, job)
         if stopped():
             return None
-        encoded = _encoded(image, data, job)
+        notes = list(decoded.notes)
+        encoded = _encoded(image, data, job, notes)
         _make_folder(os.path.dirname(item.target))
         if stopped():
             return None
@@ -102,9 +103,7 @@ def process(
                 link=link or None,
             )
             outcome = outcome._replace(status="written", output_size=len(encoded), link=link)
-        return outcome._replace(
-            seconds=time.perf_counter() - started, notes="; ".join(decoded.notes)
-        )
+        return outcome._replace(seconds=time.perf_counter() - started, notes="; ".join(notes))
     except Exception as error:  # one bad file must not end a run over a million others
         return outcome._replace(
             status="failed",
@@ -156,12 +155,14 @@ def _resized(image: Image, job: Job) -> Image:
     return cv2.resize(image, size_wh, interpolation=how)  # type: ignore[no-any-return]
 
 
-def _encoded(image: Image, data: bytes, job: Job) -> bytes:
+def _encoded(image: Image, data: bytes, job: Job, notes: list[str]) -> bytes:
     if job.output_format != "dicom":
         return encode_image(image, job.extension, job.quality)  # type: ignore[no-any-return]
     recipe = MIMIC_CXR_JPG if job.params is None else "enhanced"
     description = f"{recipe} by cxr-enhance {__version__}, options {job.digest()}"
-    return derived_dicom(image, data, description=description, strip_identity=job.strip_identity)
+    return derived_dicom(
+        image, data, description=description, strip_identity=job.strip_identity, notes=notes
+    )
 
 
 def _should_be_image(item: Item) -> bool:

@@ -5,50 +5,51 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from cxr_enhance._version import __version__
 from cxr_enhance.io._signatures import HEAD_BYTES, RULE, image_format
+from cxr_enhance.io.dicom.derived_header import (
+    GROUPS,
+    SECONDARY_CAPTURE,
+    follow_pixels,
+    scale_spacing,
+    state_loss,
+)
+from cxr_enhance.io.dicom.elements import read_elements
 from cxr_enhance.io.dicom.extent import check_extent
+from cxr_enhance.io.dicom.header import read_header
+from cxr_enhance.io.dicom.lossy import loss_of_dicom, loss_of_file
 from cxr_enhance.io.dicom.plugins import load_pydicom, quiet_pydicom
+from cxr_enhance.io.dicom.pseudonyms import hashed_uid
+from cxr_enhance.io.dicom.strip import EMPTIED, stripped
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
-
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-# What described the pixels that are replaced.
-_OUTDATED = (
-    "PlanarConfiguration", "NumberOfFrames", "FrameIncrementPointer", "WindowCenter", "WindowWidth",
-    "WindowCenterWidthExplanation", "VOILUTFunction", "VOILUTSequence", "ModalityLUTSequence",
-    "RescaleIntercept", "RescaleSlope", "RescaleType", "SmallestImagePixelValue",
-    "LargestImagePixelValue", "SmallestPixelValueInSeries", "LargestPixelValueInSeries",
-    "PixelPaddingValue", "PixelPaddingRangeLimit", "PixelDataProviderURL", "PixelAspectRatio",
-    "ICCProfile", "IconImageSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
-    "EncapsulatedPixelDataValueTotalLength", "OriginalAttributesSequence", *_GROUPS,
-)  # fmt: skip
-# What a file keeps when its identity is stripped: technique and geometry, no names, dates, places,
-# free text or UIDs. Everything else goes, private elements too.
-_IMPERSONAL = (
-    "SOPClassUID", "Modality", "ImageType", "ConversionType", "PresentationIntentType",
-    "BodyPartExamined", "ViewPosition", "Laterality", "ImageLaterality", "PatientOrientation",
-    "PhotometricInterpretation", "KVP", "ExposureTime", "XRayTubeCurrent", "Exposure",
-    "DistanceSourceToDetector", "DistanceSourceToPatient", "Grid", "FilterType",
-    "PixelIntensityRelationship", "PixelIntensityRelationshipSign", "PresentationLUTShape",
-    "BurnedInAnnotation", "LossyImageCompression", "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod", *_SPACINGS,
-)  # fmt: skip
-# Must be there, and may be empty.
-_EMPTIED = (
-    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
-    "StudyID", "AccessionNumber", "ReferringPhysicianName",
-)  # fmt: skip
+    from cxr_enhance.io.dicom.header import DicomHeader
+    from cxr_enhance.io.dicom.lossy import Loss
 
 
-def derived_dicom(image: Image, source: bytes, *, description: str, strip_identity: bool) -> bytes:
+class _Order(NamedTuple):
+    """What is asked for."""
+
+    image: Image
+    source: bytes
+    description: str
+    strip_identity: bool
+    key: bytes | None
+
+
+def derived_dicom(
+    image: Image,
+    source: bytes,
+    *,
+    description: str,
+    strip_identity: bool,
+    pseudonym_key: bytes | None = None,
+    notes: list[str] | None = None,
+) -> bytes:
     """Make the content of a DICOM file of `image`, derived from `source`.
 
     Parameters
@@ -62,6 +63,11 @@ def derived_dicom(image: Image, source: bytes, *, description: str, strip_identi
         What was done, for DerivationDescription.
     strip_identity : bool
         Whether only technique and geometry are kept. Writing burned into the pixels stays.
+    pseudonym_key : bytes or None
+        Of the pseudonym that stands for PatientID in a stripped header, and of its UIDs; see
+        `pseudonym`. None leaves PatientID empty.
+    notes : list of str or None
+        Takes a note for everything of the header that could not be kept.
 
     Returns
     -------
@@ -76,51 +82,68 @@ def derived_dicom(image: Image, source: bytes, *, description: str, strip_identi
         or levels than any real one.
     ImportError
         If pydicom is not installed.
+
+    Notes
+    -----
+    An element that cannot be written again is left out, with a note.
     """
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         check_extent(source)
+    order = _Order(image, source, description, strip_identity, pseudonym_key)
+    said: list[str] = []
     with quiet_pydicom():
         try:
-            return _derived(image, source, description, strip_identity)
-        except ImportError:
+            content = _derived(order, said, whole=True)
+        except (ImportError, MemoryError):
             raise
-        except Exception as error:  # pydicom raises many things for elements it cannot take over
-            raise ValueError(
-                f"{RULE} whose header can be written again for --format dicom; got "
-                f"{type(error).__name__}{_place_in(str(error))}."
-            ) from None
+        except Exception as first:  # pydicom raises many things for elements it cannot take over
+            said.clear()
+            try:
+                content = _derived(order, said, whole=False)
+            except Exception:
+                raise ValueError(
+                    f"{RULE} whose header can be written again for --format dicom; got "
+                    f"{type(first).__name__}{_place_in(str(first))}."
+                ) from None
+    if notes is not None:
+        notes += said
+    return content
 
 
-def _derived(image: Image, source: bytes, description: str, strip_identity: bool) -> bytes:
+def _derived(order: _Order, notes: list[str], *, whole: bool) -> bytes:
     pydicom = load_pydicom()
+    image, source = order.image, order.source
     digest = hashlib.sha256(source).hexdigest()
+    header: DicomHeader | None = None
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         data_set = pydicom.dcmread(io.BytesIO(source), force=True, stop_before_pixels=True)
+        elements = read_elements(source)
+        header = read_header(elements)
+        loss: Loss | None = loss_of_dicom(elements, header)
+        if not whole:
+            _leave_out_unwritable(pydicom, data_set, notes)
     else:
-        data_set = _secondary_capture(pydicom, image, digest)
-    study, series = data_set.get("StudyInstanceUID"), data_set.get("SeriesInstanceUID")
+        data_set, loss = _secondary_capture(pydicom, image, digest), loss_of_file(source)
+    source_class = str(data_set.get("SOPClassUID"))
     old_size = (int(data_set.Rows), int(data_set.Columns))
-    is_enhanced = any(keyword in data_set for keyword in _GROUPS)
-    _scale_spacing(data_set, old_size, image.shape[:2])
-    if strip_identity:
-        data_set = _stripped(pydicom, data_set, str(study or digest), str(series or digest))
+    is_enhanced = any(keyword in data_set for keyword in GROUPS)
+    scale_spacing(data_set, old_size, image.shape[:2])
+    follow_pixels(data_set, header, image.shape[:2], notes)
+    state_loss(data_set, loss)
+    if order.strip_identity:
+        data_set = stripped(pydicom, data_set, digest, order.key)
     else:
-        _refer_to_source(pydicom, data_set)
+        _refer_to_source(pydicom, data_set, source_class)
         _mend_group_uids(data_set, digest)
     if is_enhanced or not _is_uid(data_set.get("SOPClassUID")):
-        data_set.SOPClassUID = _SECONDARY_CAPTURE  # one frame alone is no enhanced object
-    for keyword in _OUTDATED:
-        if keyword in data_set:
-            del data_set[keyword]
-    if old_size != image.shape[:2]:
-        for group in range(0x6000, 0x6020, 2):  # overlays have the old size
-            for element in list(data_set.group_dataset(group)):
-                del data_set[element.tag]
-    data_set.SOPInstanceUID = _uid(digest, description, str(strip_identity))
+        data_set.SOPClassUID = SECONDARY_CAPTURE  # one frame alone is no enhanced object
+    data_set.SOPInstanceUID = hashed_uid(
+        digest, order.description, str(order.strip_identity), key=order.key
+    )
     data_set.ImageType = ["DERIVED", *(list(data_set.get("ImageType") or ["", "PRIMARY"])[1:])]
     said = str(data_set.get("DerivationDescription", "") or "")
     data_set.DerivationDescription = (
-        f"{said}; {description}"[-1024:] if said else description[:1024]
+        f"{said}; {order.description}"[-1024:] if said else order.description[:1024]
     )
     _set_pixels(data_set, image)
     data_set.file_meta = _file_meta(pydicom, data_set)
@@ -130,6 +153,23 @@ def _derived(image: Image, source: bytes, description: str, strip_identity: bool
         file, data_set, enforce_file_format=True, implicit_vr=False, little_endian=True
     )
     return file.getvalue()
+
+
+def _leave_out_unwritable(pydicom: Any, data_set: Any, notes: list[str]) -> None:
+    """Remove the elements that cannot be written one by one, the innermost ones first."""
+    for tag in list(data_set.keys()):
+        try:
+            if data_set[tag].VR == "SQ":
+                for item in data_set[tag].value:
+                    _leave_out_unwritable(pydicom, item, notes)
+            alone = pydicom.Dataset()
+            if "SpecificCharacterSet" in data_set:  # the first element of all
+                alone.SpecificCharacterSet = data_set.SpecificCharacterSet
+            alone.add(data_set[tag])
+            pydicom.dcmwrite(io.BytesIO(), alone, implicit_vr=False, little_endian=True)
+        except Exception:  # whatever it is, it is the element's fault
+            del data_set[tag]
+            notes.append(f"({tag.group:04X},{tag.element:04X}) cannot be written again; left out")
 
 
 def _set_pixels(data_set: Any, image: Image) -> None:
@@ -142,8 +182,6 @@ def _set_pixels(data_set: Any, image: Image) -> None:
         data_set.PlanarConfiguration = 0
     data_set.BitsAllocated = data_set.BitsStored = bits
     data_set.HighBit, data_set.PixelRepresentation = bits - 1, 0
-    if "PresentationLUTShape" in data_set:
-        data_set.PresentationLUTShape = "IDENTITY"
     data = np.ascontiguousarray(image, image.dtype.newbyteorder("<")).tobytes()
     data_set.PixelData = data + b"\0" * (len(data) % 2)
     data_set["PixelData"].VR = "OB" if bits == 8 else "OW"
@@ -152,46 +190,23 @@ def _set_pixels(data_set: Any, image: Image) -> None:
 def _secondary_capture(pydicom: Any, image: Image, digest: str) -> Any:
     data_set = pydicom.Dataset()
     data_set.SOPClassUID, data_set.Modality, data_set.ConversionType = (
-        _SECONDARY_CAPTURE,
+        SECONDARY_CAPTURE,
         "OT",
         "WSD",
     )
-    data_set.StudyInstanceUID = _uid(digest, "study")
-    data_set.SeriesInstanceUID = _uid(digest, "series")
-    for keyword in (*_EMPTIED, "SeriesNumber", "InstanceNumber", "Laterality"):
+    data_set.StudyInstanceUID = hashed_uid(digest, "study")
+    data_set.SeriesInstanceUID = hashed_uid(digest, "series")
+    for keyword in (*EMPTIED, "SeriesNumber", "InstanceNumber", "Laterality"):
         setattr(data_set, keyword, None)
     data_set.Rows, data_set.Columns = image.shape[:2]
     return data_set
 
 
-def _scale_spacing(data_set: Any, old: tuple[int, int], new: tuple[int, ...]) -> None:
-    """Keep millimetres right where the image was resized."""
-    for keyword in _SPACINGS:
-        spacing = data_set.get(keyword)
-        if old != new and spacing is not None and len(spacing) == 2:
-            scaled = [float(spacing[axis]) * old[axis] / new[axis] for axis in (0, 1)]
-            setattr(data_set, keyword, [f"{value:.10g}" for value in scaled])
-
-
-def _stripped(pydicom: Any, data_set: Any, study: str, series: str) -> Any:
-    kept = pydicom.Dataset()
-    for keyword in _IMPERSONAL:
-        if keyword in data_set:
-            kept[keyword] = data_set[keyword]
-    for keyword in _EMPTIED:
-        setattr(kept, keyword, None)
-    kept.StudyInstanceUID = _uid(study, "stripped study")
-    kept.SeriesInstanceUID = _uid(series, "stripped series")
-    kept.PatientIdentityRemoved = "YES"
-    kept.DeidentificationMethod = f"cxr-enhance {__version__}: technique and geometry kept"
-    return kept
-
-
-def _refer_to_source(pydicom: Any, data_set: Any) -> None:
-    if not (_is_uid(data_set.get("SOPInstanceUID")) and _is_uid(data_set.get("SOPClassUID"))):
+def _refer_to_source(pydicom: Any, data_set: Any, source_class: str) -> None:
+    if not (_is_uid(data_set.get("SOPInstanceUID")) and _is_uid(source_class)):
         return
     item = pydicom.Dataset()
-    item.ReferencedSOPClassUID = data_set.SOPClassUID
+    item.ReferencedSOPClassUID = source_class
     item.ReferencedSOPInstanceUID = data_set.SOPInstanceUID
     data_set.SourceImageSequence = [item]
 
@@ -201,7 +216,7 @@ def _mend_group_uids(data_set: Any, digest: str) -> None:
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
         said = data_set.get(keyword)
         if not _is_uid(said):
-            setattr(data_set, keyword, _uid(str(said or digest), keyword))
+            setattr(data_set, keyword, hashed_uid(str(said or digest), keyword))
 
 
 def _file_meta(pydicom: Any, data_set: Any) -> Any:
@@ -221,9 +236,3 @@ def _place_in(words: str) -> str:
 def _is_uid(value: object) -> bool:
     text = str(value)
     return len(text) <= 64 and re.fullmatch(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+", text) is not None
-
-
-def _uid(*parts: str) -> str:
-    """Make a UID of 128 bits of a hash of `parts`."""
-    digest = hashlib.sha256("\0".join(parts).encode()).digest()
-    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
