@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +23,7 @@ from cxr_enhance.io.write import encode_image
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxr_enhance._params import EnhanceParams
     from cxr_enhance._types import Image
     from cxr_enhance.archive.job import Job
     from cxr_enhance.io.dicom.decode import Decoded
@@ -122,8 +124,22 @@ def result_image(decoded: Decoded, job: Job) -> Image:
     if job.params is None:
         image = _mimic_cxr_jpg(image, was_inverted=decoded.was_inverted)
     else:
-        image = enhance(image, job.params)
+        image = enhance(image, _without_padding(job.params, decoded.padding, decoded.image.size))
     return image if job.resize_first else _resized(image, job)
+
+
+def _without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
+    """Move percentiles of an image to those of its pixels that are no padding.
+
+    Padding is as dark as the darkest of them: it comes first where pixels are sorted.
+    """
+    if params.percentiles is None or not padding or size - padding < 2:
+        return params
+    low, high = (
+        (padding + cut / 100 * (size - padding - 1)) * 100 / (size - 1)
+        for cut in params.percentiles
+    )
+    return dataclasses.replace(params, percentiles=(low, min(high, 100.0)))
 
 
 def _mimic_cxr_jpg(image: Image, *, was_inverted: bool) -> Image:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io._headers import Size
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.codec import believed_header, code_stream
+from cxr_enhance.io.dicom.codec import RLE, believed_header, code_stream
 from cxr_enhance.io.dicom.elements import read_elements
 from cxr_enhance.io.dicom.frames import first_bytes, holds_fragments
 from cxr_enhance.io.dicom.header import read_header
@@ -103,8 +103,11 @@ def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
 
 def _compare(elements: Elements, pixels: memoryview, header: DicomHeader) -> None:
     """Note what pixels say against the header, as far as they tell without being decoded."""
+    is_unusual = header.high_bit != header.bits_stored - 1
     if holds_fragments(elements):
         data = first_bytes(pixels)
-        believed_header(data, code_stream(data), header, elements.notes)
-    elif header.high_bit != header.bits_stored - 1 and header.samples == 1:
+        _, syntax = believed_header(data, code_stream(data), header, elements.notes)
+        if is_unusual and syntax == RLE:
+            elements.notes.append(f"High Bit {header.high_bit} of {header.bits_stored} bits stored")
+    elif is_unusual and header.samples == 1:
         stored_words(elements, header, 0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cxr_enhance.io.dicom.strip import SPACINGS
 from cxr_enhance.io.dicom.tables import display_table, stored_values
 
 if TYPE_CHECKING:
+    from cxr_enhance._types import Image
     from cxr_enhance.io.dicom.header import DicomHeader
     from cxr_enhance.io.dicom.lossy import Loss
 
@@ -40,12 +43,31 @@ _PLACES = (
     "RadiusOfCircularCollimator", "VerticesOfThePolygonalCollimator",
 )  # fmt: skip
 _OVERLAY_GROUPS = range(0x6000, 0x6020, 2)
+_ROWS, _COLUMNS, _BITS, _POSITION, _DATA = 0x0010, 0x0011, 0x0100, 0x0102, 0x3000  # of overlays
 
 
 def follow_pixels(
-    data_set: Any, header: DicomHeader | None, new_size: tuple[int, ...], notes: list[str]
+    data_set: Any,
+    header: DicomHeader | None,
+    words: Image | None,
+    new_size: tuple[int, ...],
+    notes: list[str],
 ) -> None:
-    """Change or remove what no longer holds; `header` is that of a DICOM source."""
+    """Change or remove what no longer holds.
+
+    Parameters
+    ----------
+    data_set : pydicom.Dataset
+        The header to be changed.
+    header : DicomHeader or None
+        What a DICOM source is.
+    words : ndarray or None
+        Its pixels, where their spare bits hold overlays that can be told.
+    new_size : (int, int)
+        Height and width of the new image.
+    notes : list of str
+        Takes a note for everything that is left out.
+    """
     for keyword in _OUTDATED:
         if keyword in data_set:
             del data_set[keyword]
@@ -62,7 +84,7 @@ def follow_pixels(
     if sign in (1, -1) and header is not None and _is_reversed(header):
         data_set.PixelIntensityRelationshipSign = -sign
     is_resized = (data_set.Rows, data_set.Columns) != new_size
-    _drop_overlays(data_set, notes, all_of_them=is_resized)
+    _keep_overlays(data_set, None if is_resized else words, notes, is_resized=is_resized)
     if is_resized:
         places = [keyword for keyword in _PLACES if keyword in data_set]
         for keyword in places:
@@ -100,16 +122,28 @@ def _is_reversed(header: DicomHeader) -> bool:
     return bool(table[is_low].mean() > table[~is_low].mean())
 
 
-def _drop_overlays(data_set: Any, notes: list[str], *, all_of_them: bool) -> None:
-    """Remove overlays whose bits were in words that are gone, or whose size the image had."""
+def _keep_overlays(
+    data_set: Any, words: Image | None, notes: list[str], *, is_resized: bool
+) -> None:
+    """Give overlays whose bits were those of the pixels data of their own; remove what cannot be.
+
+    Overlays have the size of the image and are not resized.
+    """
     for group in _OVERLAY_GROUPS:
         overlay = data_set.group_dataset(group)
-        if not len(overlay):
+        is_embedded = (group, _DATA) not in overlay
+        if not len(overlay) or not (is_resized or is_embedded):
             continue
-        is_embedded = (group, 0x3000) not in overlay
-        if not (all_of_them or is_embedded):
+        size = tuple(overlay[group, place].value if (group, place) in overlay else None
+                     for place in (_ROWS, _COLUMNS))  # fmt: skip
+        if words is not None and size == words.shape and (group, _POSITION) in overlay:
+            bits = (words >> overlay[group, _POSITION].value) & 1
+            packed = np.packbits(bits.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
+            data_set.add_new((group, _BITS), "US", 1)
+            data_set.add_new((group, _POSITION), "US", 0)
+            data_set.add_new((group, _DATA), "OW", packed + b"\0" * (len(packed) % 2))
             continue
         for element in list(overlay):
             del data_set[element.tag]
-        why = "its bits were those of the pixels" if is_embedded else "the image was resized"
+        why = "the image was resized" if is_resized else "its bits were those of the pixels"
         notes.append(f"overlay ({group:04X},xxxx) left out, as {why}")

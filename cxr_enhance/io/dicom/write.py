@@ -19,8 +19,10 @@ from cxr_enhance.io.dicom.derived_header import (
 )
 from cxr_enhance.io.dicom.elements import read_elements
 from cxr_enhance.io.dicom.extent import check_extent
+from cxr_enhance.io.dicom.frames import holds_fragments
 from cxr_enhance.io.dicom.header import read_header
 from cxr_enhance.io.dicom.lossy import loss_of_dicom, loss_of_file
+from cxr_enhance.io.dicom.pixels import stored_words
 from cxr_enhance.io.dicom.plugins import load_pydicom, quiet_pydicom
 from cxr_enhance.io.dicom.pseudonyms import hashed_uid
 from cxr_enhance.io.dicom.strip import EMPTIED, stripped
@@ -115,11 +117,14 @@ def _derived(order: _Order, notes: list[str], *, whole: bool) -> bytes:
     image, source = order.image, order.source
     digest = hashlib.sha256(source).hexdigest()
     header: DicomHeader | None = None
+    words: Image | None = None
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         data_set = pydicom.dcmread(io.BytesIO(source), force=True, stop_before_pixels=True)
         elements = read_elements(source)
         header = read_header(elements)
         loss: Loss | None = loss_of_dicom(elements, header)
+        if header.overlay_bits and header.frames == 1 and not holds_fragments(elements):
+            words = stored_words(elements, header, 0).words
         if not whole:
             _leave_out_unwritable(pydicom, data_set, notes)
     else:
@@ -128,7 +133,7 @@ def _derived(order: _Order, notes: list[str], *, whole: bool) -> bytes:
     old_size = (int(data_set.Rows), int(data_set.Columns))
     is_enhanced = any(keyword in data_set for keyword in GROUPS)
     scale_spacing(data_set, old_size, image.shape[:2])
-    follow_pixels(data_set, header, image.shape[:2], notes)
+    follow_pixels(data_set, header, words, image.shape[:2], notes)
     state_loss(data_set, loss)
     if order.strip_identity:
         data_set = stripped(pydicom, data_set, digest, order.key)

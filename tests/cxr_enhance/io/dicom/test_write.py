@@ -1,0 +1,218 @@
+"""Headers of derived files describe the new pixels; identity is stripped by a named profile."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import struct
+
+import numpy as np
+import pytest
+
+from cxr_enhance.io.dicom.pseudonyms import pseudonym, read_key
+from cxr_enhance.io.dicom.write import derived_dicom
+from tests.helpers.compare import assert_same_image
+
+cv2 = pytest.importorskip("cv2")
+pydicom = pytest.importorskip("pydicom")
+pytestmark = pytest.mark.opencv
+
+from pydicom import uid  # noqa: E402
+
+from tests.helpers.dicom_files import compressed, data_set, lut_item, saved  # noqa: E402
+from tests.helpers.image_files import drawn, encoded  # noqa: E402
+
+GRAY12 = drawn(36, 52, dtype=np.uint16) >> 4
+RESULT = drawn(36, 52, dtype=np.uint16)
+KEY = b"0123456789abcdef"
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+
+
+def derive(data, image=RESULT, *, strip=False, key=None):
+    """Derive a file and read it again, with the notes."""
+    notes = []
+    content = derived_dicom(
+        image, data, description="enhanced", strip_identity=strip, pseudonym_key=key, notes=notes
+    )
+    return pydicom.dcmread(io.BytesIO(content)), notes
+
+
+@pytest.mark.parametrize(
+    ("elements", "reversed_"),
+    [
+        ({}, False),
+        ({"PhotometricInterpretation": "MONOCHROME1"}, True),
+        ({"PresentationLUTShape": "INVERSE"}, True),
+        ({"RescaleSlope": "-1", "RescaleIntercept": "4095"}, True),
+        ({"RescaleSlope": "-1", "RescaleIntercept": "4095",
+          "PhotometricInterpretation": "MONOCHROME1"}, False),
+        ({"VOILUTSequence": [lut_item(0, 16, np.arange(4096)[::-1] * 16)]}, True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("strip", [False, True])
+def test_the_sign_of_intensity_turns_with_the_polarity(elements, reversed_, sign, strip):
+    ds = data_set(
+        GRAY12, bits=12, PixelIntensityRelationship="LIN", PixelIntensityRelationshipSign=sign
+    )
+    for keyword, value in elements.items():
+        setattr(ds, keyword, value)
+    derived, _ = derive(saved(ds), strip=strip)
+    assert derived.PixelIntensityRelationshipSign == (-sign if reversed_ else sign)
+    assert derived.PixelIntensityRelationship == "DISP"
+    assert derived.get("PresentationLUTShape", "IDENTITY") == "IDENTITY"
+
+
+@pytest.mark.parametrize("kind", ["1.1", "1.2", "1.3"])
+def test_a_file_for_processing_becomes_one_for_presentation(kind):
+    ds = data_set(GRAY12, bits=12, PresentationIntentType="FOR PROCESSING")
+    ds.SOPClassUID = f"{STORAGE}{kind}.1"
+    source = ds.SOPClassUID
+    derived, _ = derive(saved(ds))
+    assert derived.SOPClassUID == STORAGE + kind
+    assert derived.file_meta.MediaStorageSOPClassUID == STORAGE + kind
+    assert derived.PresentationIntentType == "FOR PRESENTATION"
+    assert derived.SourceImageSequence[0].ReferencedSOPClassUID == source
+
+
+def described_overlay(ds, position):
+    """Describe an overlay in bit `position` of the pixels."""
+    ds.add_new(0x60000010, "US", ds.Rows)
+    ds.add_new(0x60000011, "US", ds.Columns)
+    ds.add_new(0x60000040, "CS", "G")
+    ds.add_new(0x60000050, "SS", [1, 1])
+    ds.add_new(0x60000100, "US", 16)
+    ds.add_new(0x60000102, "US", position)
+    return ds
+
+
+def test_an_overlay_in_spare_bits_gets_data_of_its_own():
+    drawn_over = GRAY12 > 2000
+    ds = data_set(GRAY12 | (drawn_over.astype(np.uint16) << 13), bits=12)
+    derived, notes = derive(saved(described_overlay(ds, 13)))
+    assert (derived[0x60000100].value, derived[0x60000102].value) == (1, 0)
+    assert_same_image(derived.overlay_array(0x6000), drawn_over.astype(np.uint8))
+    assert not notes
+
+
+@pytest.mark.parametrize("kind", ["resized", "compressed"])
+def test_an_overlay_that_cannot_be_kept_is_left_out_with_a_note(kind):
+    ds = described_overlay(data_set(GRAY12, bits=12), 12)
+    if kind == "compressed":
+        derived, notes = derive(compressed(ds, uid.JPEGLSLossless))
+    else:
+        derived, notes = derive(saved(ds), image=RESULT[::2, ::2])
+    assert not derived.group_dataset(0x6000)
+    assert any("overlay (6000,xxxx) left out" in note for note in notes)
+
+
+def test_an_overlay_with_data_of_its_own_stays():
+    ds = described_overlay(data_set(GRAY12, bits=12), 0)
+    ds[0x60000100].value = 1
+    ds.add_new(0x60003000, "OW", bytes(234))
+    derived, notes = derive(saved(ds))
+    assert derived[0x60003000].value == bytes(234)
+    assert not notes
+
+
+def test_shutters_of_a_resized_image_are_left_out_with_a_note():
+    ds = data_set(GRAY12, bits=12, ShutterShape="RECTANGULAR", ShutterLeftVerticalEdge="3")
+    assert derive(saved(ds))[0].ShutterLeftVerticalEdge == 3
+    derived, notes = derive(saved(ds), image=RESULT[::2, ::2])
+    assert "ShutterLeftVerticalEdge" not in derived
+    assert "shutter or collimator left out, as the image was resized" in notes
+
+
+JPEG = encoded(".jpg", drawn(36, 52))
+
+
+@pytest.mark.parametrize("strip", [False, True])
+@pytest.mark.parametrize(
+    ("data", "method"),
+    [
+        (JPEG, "ISO_10918_1"),
+        (saved(data_set(drawn(36, 52)), uid.JPEGBaseline8Bit, [JPEG]), "ISO_10918_1"),
+        (compressed(data_set(drawn(36, 52)), uid.JPEG2000, j2k_cr=[4]), "ISO_15444_1"),
+        (compressed(data_set(drawn(36, 52)), uid.JPEGLSNearLossless, jls_error=3), "ISO_14495_1"),
+    ],
+    ids=["file", "jpeg", "jpeg-2000", "jpeg-ls"],
+)
+def test_loss_of_the_source_is_stated(data, method, strip):
+    derived, _ = derive(data, strip=strip)
+    assert derived.LossyImageCompression == "01"
+    assert derived.LossyImageCompressionMethod == method
+    assert float(derived.LossyImageCompressionRatio) > 0
+
+
+def test_a_webp_file_was_lossy_unless_it_says_otherwise():
+    lossy = encoded(".webp", drawn(36, 52, channels=3), [cv2.IMWRITE_WEBP_QUALITY, 50])
+    lossless = encoded(".webp", drawn(36, 52, channels=3), [cv2.IMWRITE_WEBP_QUALITY, 101])
+    assert derive(lossy)[0].LossyImageCompression == "01"
+    assert "LossyImageCompression" not in derive(lossless)[0]
+
+
+@pytest.mark.parametrize("syntax", [None, uid.JPEG2000Lossless, uid.RLELossless])
+def test_no_loss_is_stated_where_there_was_none(syntax):
+    ds = data_set(GRAY12, bits=12)
+    data = saved(ds) if syntax is None else compressed(ds, syntax)
+    assert "LossyImageCompression" not in derive(data)[0]
+    assert "LossyImageCompression" not in derive(encoded(".png", GRAY12))[0]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_element_that_cannot_be_written_again_is_left_out_with_a_note(nested):
+    ds = data_set(GRAY12, bits=12, KVP="70", StudyDescription="CHEST")
+    code = pydicom.Dataset()
+    code.KVP, code.CodeMeaning = "71", "kept"
+    ds.ViewCodeSequence = [code]
+    data = saved(ds, uid.ImplicitVRLittleEndian)
+    old = struct.pack("<HHI", 0x18, 0x60, 2) + (b"71" if nested else b"70")
+    bad = struct.pack("<HHI", 0x18, 0x9073, 2) + b"ab"  # a duration in binary64
+    assert data.count(old) == 1
+    derived, notes = derive(data.replace(old, bad))
+    assert notes == ["(0018,9073) cannot be written again; left out"]
+    kept = derived.ViewCodeSequence[0] if nested else derived
+    assert "AcquisitionDuration" not in kept
+    assert derived.ViewCodeSequence[0].CodeMeaning == "kept"
+    assert derived.StudyDescription == "CHEST"
+    assert_same_image(derived.pixel_array, RESULT)
+
+
+def test_a_stripped_file_names_the_profile_it_follows():
+    derived, _ = derive(saved(data_set(GRAY12, bits=12)), strip=True)
+    (code,) = derived.DeidentificationMethodCodeSequence
+    assert (code.CodeValue, code.CodingSchemeDesignator) == ("113100", "DCM")
+    assert code.CodeMeaning == "Basic Application Confidentiality Profile"
+    assert derived.LongitudinalTemporalInformationModified == "REMOVED"
+    assert "PS3.15" in derived.DeidentificationMethod
+    assert len(derived.DeidentificationMethod) <= 64
+    assert derived.PatientID == ""
+
+
+def test_a_key_gives_patients_pseudonyms_and_uids_that_only_it_can_make():
+    data = saved(data_set(GRAY12, bits=12))
+    derived, _ = derive(data, strip=True, key=KEY)
+    expected = hmac.new(KEY, b"SECRET-4711", hashlib.sha256).hexdigest()[:32]
+    assert derived.PatientID == expected == pseudonym(" SECRET-4711 ", KEY)
+    other, _ = derive(data, strip=True, key=KEY[::-1])
+    without, _ = derive(data, strip=True)
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        values = {str(found[keyword].value) for found in (derived, other, without)}
+        assert len(values) == 3, keyword
+        assert all(uid.UID(value).is_valid for value in values)
+    assert derive(data, strip=True, key=KEY)[0].StudyInstanceUID == derived.StudyInstanceUID
+
+
+def test_a_patient_without_an_identifier_has_no_pseudonym():
+    derived, _ = derive(saved(data_set(GRAY12, bits=12, PatientID="")), strip=True, key=KEY)
+    assert derived.PatientID == ""
+
+
+def test_a_key_is_read_without_its_line_break_and_not_too_short(tmp_path):
+    (tmp_path / "key").write_bytes(KEY + b"\r\n")
+    assert read_key(tmp_path / "key") == KEY
+    for content in (b"", b"short\n", KEY * 300):
+        (tmp_path / "key").write_bytes(content)
+        with pytest.raises(ValueError, match=r"16 to 4096 bytes; .*openssl rand -hex 32"):
+            read_key(tmp_path / "key")
