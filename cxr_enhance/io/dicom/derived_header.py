@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,8 +51,9 @@ def follow_pixels(
     data_set: Any,
     header: DicomHeader | None,
     words: Image | None,
-    new_size: tuple[int, ...],
     notes: list[str],
+    *,
+    is_resized: bool,
 ) -> None:
     """Change or remove what no longer holds.
 
@@ -63,10 +65,10 @@ def follow_pixels(
         What a DICOM source is.
     words : ndarray or None
         Its pixels, where their spare bits hold overlays that can be told.
-    new_size : (int, int)
-        Height and width of the new image.
     notes : list of str
         Takes a note for everything that is left out.
+    is_resized : bool
+        Whether the new image has another size.
     """
     for keyword in _OUTDATED:
         if keyword in data_set:
@@ -83,7 +85,6 @@ def follow_pixels(
     sign = data_set.get("PixelIntensityRelationshipSign")
     if sign in (1, -1) and header is not None and _is_reversed(header):
         data_set.PixelIntensityRelationshipSign = -sign
-    is_resized = (data_set.Rows, data_set.Columns) != new_size
     _keep_overlays(data_set, None if is_resized else words, notes, is_resized=is_resized)
     if is_resized:
         places = [keyword for keyword in _PLACES if keyword in data_set]
@@ -108,9 +109,10 @@ def scale_spacing(data_set: Any, old: tuple[int, int], new: tuple[int, ...]) -> 
     """Keep millimetres right where the image was resized."""
     for keyword in SPACINGS:
         spacing = data_set.get(keyword)
-        if old != new and spacing is not None and len(spacing) == 2:
-            scaled = [float(spacing[axis]) * old[axis] / new[axis] for axis in (0, 1)]
-            setattr(data_set, keyword, [f"{value:.10g}" for value in scaled])
+        if old == new or not isinstance(spacing, Sequence) or len(spacing) != 2:
+            continue
+        scaled = [float(spacing[axis]) * old[axis] / new[axis] for axis in (0, 1)]
+        setattr(data_set, keyword, [f"{value:.10g}" for value in scaled])
 
 
 def _is_reversed(header: DicomHeader) -> bool:
@@ -136,8 +138,9 @@ def _keep_overlays(
             continue
         size = tuple(overlay[group, place].value if (group, place) in overlay else None
                      for place in (_ROWS, _COLUMNS))  # fmt: skip
-        if words is not None and size == words.shape and (group, _POSITION) in overlay:
-            bits = (words >> overlay[group, _POSITION].value) & 1
+        position = overlay[group, _POSITION].value if (group, _POSITION) in overlay else None
+        if words is not None and size == words.shape and isinstance(position, int):
+            bits = (words >> position) & 1
             packed = np.packbits(bits.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
             data_set.add_new((group, _BITS), "US", 1)
             data_set.add_new((group, _POSITION), "US", 0)

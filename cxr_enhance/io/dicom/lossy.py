@@ -15,6 +15,7 @@ _METHODS = {
     "50": "ISO_10918_1", "51": "ISO_10918_1", "81": "ISO_14495_1", "91": "ISO_15444_1",
     "203": "ISO_15444_15",
 }  # fmt: skip
+_MOST_FRAMES = 1 << 31  # as many as the number may tell
 # These may as well be without loss, if the header says so.
 _MAYBE = ("81", "91", "203")
 
@@ -32,8 +33,8 @@ def loss_of_dicom(elements: Elements, header: DicomHeader) -> Loss | None:
     kind = header.transfer_syntax.removeprefix("1.2.840.10008.1.2.4.")
     if kind not in _METHODS or not elements.is_encapsulated or not elements.pixels:
         return None
-    size = header.height * header.width * header.samples * header.frames
-    ratio = size * header.bits_allocated / 8 / len(elements.pixels)
+    size = header.height * header.width * header.samples * header.bits_allocated // 8
+    ratio = size * min(header.frames, _MOST_FRAMES) / len(elements.pixels)
     return Loss(ratio, _METHODS[kind], is_certain=kind not in _MAYBE)
 
 

@@ -128,12 +128,13 @@ def _derived(order: _Order, notes: list[str], *, whole: bool) -> bytes:
         if not whole:
             _leave_out_unwritable(pydicom, data_set, notes)
     else:
-        data_set, loss = _secondary_capture(pydicom, image, digest), loss_of_file(source)
+        data_set, loss = _secondary_capture(pydicom, digest), loss_of_file(source)
     source_class = str(data_set.get("SOPClassUID"))
-    old_size = (int(data_set.Rows), int(data_set.Columns))
+    new_size = image.shape[:2]
+    old_size = new_size if header is None else (header.height, header.width)
     is_enhanced = any(keyword in data_set for keyword in GROUPS)
-    scale_spacing(data_set, old_size, image.shape[:2])
-    follow_pixels(data_set, header, words, image.shape[:2], notes)
+    scale_spacing(data_set, old_size, new_size)
+    follow_pixels(data_set, header, words, notes, is_resized=old_size != new_size)
     state_loss(data_set, loss)
     if order.strip_identity:
         data_set = stripped(pydicom, data_set, digest, order.key)
@@ -192,7 +193,7 @@ def _set_pixels(data_set: Any, image: Image) -> None:
     data_set["PixelData"].VR = "OB" if bits == 8 else "OW"
 
 
-def _secondary_capture(pydicom: Any, image: Image, digest: str) -> Any:
+def _secondary_capture(pydicom: Any, digest: str) -> Any:
     data_set = pydicom.Dataset()
     data_set.SOPClassUID, data_set.Modality, data_set.ConversionType = (
         SECONDARY_CAPTURE,
@@ -203,7 +204,6 @@ def _secondary_capture(pydicom: Any, image: Image, digest: str) -> Any:
     data_set.SeriesInstanceUID = hashed_uid(digest, "series")
     for keyword in (*EMPTIED, "SeriesNumber", "InstanceNumber", "Laterality"):
         setattr(data_set, keyword, None)
-    data_set.Rows, data_set.Columns = image.shape[:2]
     return data_set
 
 
