@@ -6,8 +6,17 @@ compressed DICOM; they are imported on first use.
 
 from __future__ import annotations
 
+from cxr_enhance.io.dicom.pseudonym import pseudonym, read_pseudonym_key, user_pseudonym_key
 from cxr_enhance.io.info import ImageInfo, image_info
 from cxr_enhance.io.read import read_image
 from cxr_enhance.io.write import write_image
 
-__all__ = ["ImageInfo", "image_info", "read_image", "write_image"]
+__all__ = [
+    "ImageInfo",
+    "image_info",
+    "pseudonym",
+    "read_image",
+    "read_pseudonym_key",
+    "user_pseudonym_key",
+    "write_image",
+]
