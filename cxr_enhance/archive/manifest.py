@@ -130,11 +130,20 @@ class ManifestWriter:
             "notes": outcome.notes,
         })  # fmt: skip
 
+    def _is_in_place(self) -> bool:
+        """Tell whether rows go where the next run looks for them."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._file))
+        except OSError:
+            return False
+
     def _append(self, row: dict[str, Any]) -> None:
         # Escapes keep every name on one line, and exact, whatever bytes it holds.
         line = json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"
         if self._file < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
+        if not self._is_in_place():
+            raise FileNotFoundError(errno.ENOENT, "It was moved or removed", self._path)
         with self._thread_lock, locked(self._file):
             size, end = os.fstat(self._file).st_size, _end_of_whole_lines(self._file)
             if end < size:

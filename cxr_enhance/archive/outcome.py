@@ -9,10 +9,16 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 Status: TypeAlias = Literal["written", "exists", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-# May be gone at the next attempt, whatever the file.
+_OF_A_DEVICE = (
+    errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT,
+    errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ECONNRESET,
+    errno.ECONNABORTED, errno.ECONNREFUSED,
+)  # fmt: skip
+# May be gone at the next attempt, whatever the file holds: the machine's, or mended around it.
 _PASSING = frozenset((
-    *_OF_THE_DISK, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE,
-    errno.ETIMEDOUT, errno.EAGAIN, errno.ECONNRESET, errno.ENOTCONN, errno.EHOSTDOWN,
+    *_OF_THE_DISK, *_OF_A_DEVICE, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN,
+    errno.EINTR, errno.EBUSY, errno.ETXTBSY, errno.ENOLCK, errno.EACCES, errno.EPERM,
+    errno.ENOTDIR, errno.EISDIR,
 ))  # fmt: skip
 
 
@@ -43,13 +49,20 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def is_passing(error: BaseException) -> bool:
-    """Tell whether another attempt may meet this error no more."""
+def is_passing(error: BaseException, *, writing: bool = False) -> bool:
+    """Tell whether another attempt may meet this error no more.
+
+    An input that is not there is no passing failure: it is tried again once it is there.
+    """
     if isinstance(error, OSError):
-        return error.errno in _PASSING
+        return error.errno in _PASSING or (writing and error.errno == errno.ENOENT)
+    if isinstance(error, RuntimeError):
+        return "start new thread" in str(error)  # the machine has no more
     return isinstance(error, MemoryError | ImportError)
 
 
-def ends_run(error: BaseException) -> bool:
-    """Tell whether every further file would meet this error."""
-    return isinstance(error, OSError) and error.errno in _OF_THE_DISK
+def ends_run(error: BaseException, *, writing: bool = False) -> bool:
+    """Tell whether every further file would meet this error, met by reading or by writing."""
+    if not isinstance(error, OSError):
+        return False
+    return error.errno in _OF_THE_DISK or (writing and error.errno in _OF_A_DEVICE)

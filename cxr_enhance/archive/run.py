@@ -208,6 +208,7 @@ def carry_out(
     with ManifestWriter(prepared.manifest, settings.job) as manifest:
 
         def record(outcome: Outcome) -> Outcome:
+            outcome = _lost_with_its_folder(outcome, settings.inputs)
             try:
                 manifest.add(outcome)
             except OSError as error:  # no further file makes sense
@@ -245,6 +246,29 @@ def _without_work(plan: Plan) -> Generator[Outcome]:
         yield Outcome(path, "", "skipped", "neither a file nor a folder")
     for problem in plan.problems:
         yield Outcome(problem.path, "", "failed", problem.reason, passing=True)
+
+
+def _lost_with_its_folder(outcome: Outcome, inputs: Sequence[str]) -> Outcome:
+    """Let the run end where a file is gone because its whole input folder is.
+
+    What is left of a disk that was unmounted is an empty folder.
+    """
+    if outcome.status != "failed" or outcome.input_size is not None:  # it was there
+        return outcome
+    for folder in inputs:
+        below = os.path.join(folder, "")
+        if outcome.source.startswith(below) and not _holds_anything(folder):
+            reason = f"the input folder {folder!r} is gone or empty: {outcome.reason}"
+            return outcome._replace(reason=reason, passing=True, ends_run=True)
+    return outcome
+
+
+def _holds_anything(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def _take_back(outcome: Outcome) -> None:

@@ -8,7 +8,7 @@ import csv
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,10 +65,10 @@ def _opened(path: str) -> Iterator[TextIO]:
     """Open a list, or standard input, as text without its byte order mark."""
     with contextlib.ExitStack() as stack:
         if path != "-":
-            source: BinaryIO = stack.enter_context(open(path, "rb"))
+            source: Any = stack.enter_context(open(path, "rb"))
         else:
             source = io.BytesIO() if sys.stdin is None else sys.stdin.buffer  # None: it is closed
-        buffered = io.BufferedReader(source)  # type: ignore[arg-type]
+        buffered = io.BufferedReader(source)
         stack.callback(buffered.detach)  # standard input stays open
         is_utf16 = buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         if is_utf16:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,7 @@ from cxr_enhance._version import __version__
 from cxr_enhance.archive.job import MIMIC_CXR_JPG
 from cxr_enhance.archive.outcome import Outcome, ends_run, is_passing, reason_of
 from cxr_enhance.io.atomic import temporary_name, write_atomically
+from cxr_enhance.io.dicom.no_image import NoImageError
 from cxr_enhance.io.dicom.write import derived_dicom
 from cxr_enhance.io.opencv import load_cv2
 from cxr_enhance.io.read import decode_image, read_if_image, read_start
@@ -68,10 +70,11 @@ def process(
     Outcome or None
         None if stopped before the end. Never raises for what a file is. A file that is no image is
         skipped if it was found in a folder, and fails if it was named or if its extension says
-        that it should be one.
+        that it should be one. A whole DICOM object that holds no image is always skipped.
     """
     started = time.perf_counter()
     outcome = Outcome(item.source, item.target, "exists")
+    encoded: bytes | None = None
     try:
         status = os.stat(item.source)
         outcome = outcome._replace(input_size=status.st_size, input_mtime_ns=status.st_mtime_ns)
@@ -92,28 +95,54 @@ def process(
             return None
         notes = list(decoded.notes)
         encoded = _encoded(image, data, job, notes)
-        _make_folder(os.path.dirname(item.target))
         if stopped():
             return None
-        link = "" if workspace is None else os.path.join(workspace, temporary_name())
-        with contextlib.suppress(FileExistsError):
-            write_atomically(
-                item.target,
-                lambda file: file.write(encoded),
-                overwrite=item.replace,
-                temporary_folder=workspace,
-                link=link or None,
-            )
-            outcome = outcome._replace(status="written", output_size=len(encoded), link=link)
+        outcome = _written(outcome, item, encoded, workspace)
         return outcome._replace(seconds=time.perf_counter() - started, notes="; ".join(notes))
+    except NoImageError as error:
+        return outcome._replace(
+            status="skipped", reason=reason_of(error), seconds=time.perf_counter() - started
+        )
     except Exception as error:  # one bad file must not end a run over a million others
+        writing = encoded is not None
+        lost = writing and _is_lost(workspace)
+        if not writing and not os.path.exists(item.source):  # not what it was: it may come back
+            outcome = outcome._replace(input_size=None, input_mtime_ns=None)
         return outcome._replace(
             status="failed",
             reason=reason_of(error),
-            passing=is_passing(error),
-            ends_run=ends_run(error),
+            passing=lost or is_passing(error, writing=writing),
+            ends_run=lost or ends_run(error, writing=writing),
             seconds=time.perf_counter() - started,
         )
+
+
+def _written(outcome: Outcome, item: Item, encoded: bytes, workspace: str | None) -> Outcome:
+    """Write a result; what is there and is not to be replaced stays."""
+    if workspace is not None and not os.path.isdir(workspace):
+        # Its folder would be made again, for outputs that no manifest tells of.
+        gone = os.path.dirname(workspace)
+        raise FileNotFoundError(errno.ENOENT, "The run's folder in the output folder is gone", gone)
+    _make_folder(os.path.dirname(item.target))
+    link = "" if workspace is None else os.path.join(workspace, temporary_name())
+    with contextlib.suppress(FileExistsError):
+        write_atomically(
+            item.target,
+            lambda file: file.write(encoded),
+            overwrite=item.replace,
+            temporary_folder=workspace,
+            link=link or None,
+        )
+        return outcome._replace(status="written", output_size=len(encoded), link=link)
+    return outcome
+
+
+def _is_lost(workspace: str | None) -> bool:
+    """Tell whether no further output can be written, because of the folder and not of a file."""
+    if workspace is None:
+        return False
+    usable = os.W_OK | os.X_OK
+    return not all(os.access(folder, usable) for folder in (workspace, os.path.dirname(workspace)))
 
 
 def result_image(decoded: Decoded, job: Job) -> Image:
@@ -194,6 +223,6 @@ def is_image_name(path: str) -> bool:
 
 def _make_folder(folder: str) -> None:
     try:
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(folder or ".", exist_ok=True)
     except FileExistsError as error:  # a file has the folder's name; not the output's "exists"
         raise NotADirectoryError(error.errno, "Not a directory", folder) from error

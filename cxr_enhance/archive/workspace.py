@@ -52,7 +52,8 @@ def workspace(out: str) -> Iterator[str]:
     finally:
         _remove(folder)
         os.close(descriptor)
-        _remove_abandoned(out)
+        with contextlib.suppress(OSError):  # the folder may be gone
+            _remove_abandoned(out)
 
 
 def unrecorded_outputs(out: str) -> set[FileId]:

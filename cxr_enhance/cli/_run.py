@@ -191,4 +191,4 @@ def _complain_of(outcome: Outcome) -> None:
     name, reason = console.printable(outcome.source), console.printable(outcome.reason)
     console.complain(f"failed: {name}: {reason}")
     if outcome.ends_run:
-        console.complain("Error: no further image can be written; the run ends here.")
+        console.complain("Error: no further image can be read or written; the run ends here.")

@@ -11,6 +11,7 @@ from cxr_enhance.io.dicom.codec import RLE, believed_header, code_stream
 from cxr_enhance.io.dicom.elements import read_elements
 from cxr_enhance.io.dicom.frames import first_bytes, holds_fragments
 from cxr_enhance.io.dicom.header import read_header
+from cxr_enhance.io.dicom.no_image import check_holds_image
 from cxr_enhance.io.dicom.padding import darken_padding
 from cxr_enhance.io.dicom.pixels import stored_words
 from cxr_enhance.io.dicom.tables import apply_table, changes_nothing, display_table
@@ -55,7 +56,8 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     Raises
     ------
     ValueError
-        If the file is damaged, of a kind not read, or too large; see `read_image`.
+        If the file is damaged, of a kind not read, or too large; see `read_image`. `NoImageError`
+        if it is whole and holds no image, such as a report.
     ImportError
         If pydicom or the decoder needed is not installed.
 
@@ -70,6 +72,7 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     what the frame's functional groups say counts.
     """
     elements = read_elements(data, options.frame)
+    check_holds_image(elements)
     header = read_header(elements)
     options.check_size("DICOM image", Size(header.width, header.height))
     notes = elements.notes
@@ -93,6 +96,7 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
 def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
     """Describe a DICOM file without decoding it; see `image_info`."""
     elements = read_elements(data)
+    check_holds_image(elements)
     header = read_header(elements)
     if elements.pixels is None:
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PIXEL_DATA, EXTENDED_OFFSETS = 0x7FE00010, 0x7FE00001
 TRANSFER_SYNTAX = 0x00020010
+MEDIA_STORAGE_CLASS = 0x00020002
 MODALITY_LUT, VOI_LUT = 0x00283000, 0x00283010
 SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230
 PIXEL_VALUE_TRANSFORMATION, FRAME_VOI_LUT = 0x00289145, 0x00289132
@@ -122,6 +123,8 @@ def _read_meta(view: memoryview, position: int, elements: Elements) -> int:
             raise Cut(_beyond(tag, length, view))
         if tag == TRANSFER_SYNTAX:
             elements.transfer_syntax = bytes(view[value:position]).decode("latin-1").strip(" \0")
+        elif tag == MEDIA_STORAGE_CLASS:
+            elements.found[tag] = Element("UI", view[value:position])
     raise ValueError(_TOO_MANY)
 
 

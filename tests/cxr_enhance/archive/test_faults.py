@@ -19,9 +19,11 @@ import cxr_enhance as cxe
 from cxr_enhance.archive import task
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.outcome import ends_run, is_passing
 from cxr_enhance.archive.workspace import FileId, unrecorded_outputs, workspace
 from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, outputs_in, rows_of
 from tests.helpers.compare import assert_same_image
+from tests.helpers.permissions import needs_permissions
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")
@@ -87,7 +89,7 @@ def test_a_full_disk_stops_with_a_clear_error_and_nothing_corrupt(tmp_path, star
     )  # fmt: skip
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
-    assert "no further image can be written; the run ends here" in done.stderr
+    assert "no further image can be read or written; the run ends here" in done.stderr
     assert "ended early with" in done.stdout
     kept = contents(tmp_path / "kept")
     assert 0 < len(kept) < 20
@@ -283,3 +285,150 @@ def test_an_interrupted_engine_waits_for_what_is_begun_alone(tmp_path):
     assert not engine.is_busy
     assert time.monotonic() - started < 0.5
     assert len(recorded) == outputs_in(tmp_path / "out") < 30
+
+
+def report_object(sop_class, name="SECRET^NAME", **elements):
+    """Make the content of a DICOM object without an image."""
+    from tests.helpers.dicom_files import saved
+
+    data_set = pytest.importorskip("pydicom").Dataset()
+    data_set.SOPClassUID, data_set.SOPInstanceUID, data_set.PatientName = sop_class, "1.2.3", name
+    for keyword, value in elements.items():
+        setattr(data_set, keyword, value)
+    return saved(data_set)
+
+
+def test_a_tree_as_a_pacs_exports_it_ends_well(run, tmp_path):
+    uid = pytest.importorskip("pydicom").uid
+    from tests.helpers.dicom_files import data_set, saved
+
+    folder = make_archive(tmp_path / "in", 1)
+    image = cxe.read_image(folder / "p0" / "0000.png")
+    (folder / "IM000001").write_bytes(saved(data_set(image)))
+    objects = {
+        "SR000001": uid.BasicTextSRStorage,
+        "PR000001.dcm": uid.GrayscaleSoftcopyPresentationStateStorage,
+        "KO000001": uid.KeyObjectSelectionDocumentStorage,
+        "PDF.dcm": uid.EncapsulatedPDFStorage,
+        "RT.dcm": uid.RTPlanStorage,
+        "PRIVATE": "1.3.12.2.1107.5.9.1",
+    }
+    for name, sop_class in objects.items():
+        (folder / name).write_bytes(report_object(sop_class))
+    directory = report_object(uid.MediaStorageDirectoryStorage)  # tells its class in the meta alone
+    at = directory.index(b"\x08\0\x16\0UI")
+    (folder / "DICOMDIR").write_bytes(directory[:at] + directory[at + 8 + directory[at + 6] :])
+    status, report, err = run(folder, "--out", tmp_path / "out")
+    assert (status, err, report["failed"]) == (0, "", 0)
+    assert (report["written"], report["skipped"]) == (2, 7)
+    reasons = {os.path.basename(row["input"]): row["error"] for row in rows_of(tmp_path / "out")}
+    assert uid.BasicTextSRStorage in reasons["SR000001"]
+    assert uid.MediaStorageDirectoryStorage in reasons["DICOMDIR"]
+    status, report, _ = run(folder / "SR000001", "--out", tmp_path / "named")
+    assert (status, report["skipped"]) == (0, 1)
+
+
+def test_an_image_that_lost_its_pixels_and_a_cut_report_fail(run, tmp_path):
+    uid = pytest.importorskip("pydicom").uid
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "no_pixels").write_bytes(report_object(uid.ComputedRadiographyImageStorage))
+    (tmp_path / "in" / "no_rows").write_bytes(report_object(uid.BasicTextSRStorage, Rows=5))
+    (tmp_path / "in" / "cut").write_bytes(report_object(uid.BasicTextSRStorage)[:-3])
+    status, report, _ = run(tmp_path / "in", "--out", tmp_path / "out")
+    assert (status, report["failed"]) == (1, 3)
+
+
+def acting_once(monkeypatch, name, action, after=3):
+    """Have `action` done before the call of a function of `task` that comes after so many."""
+    real, calls = getattr(task, name), []
+
+    def acting(*arguments, **options):
+        calls.append(1)
+        if len(calls) == after + 1:
+            action()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(task, name, acting)
+
+
+@pytest.mark.parametrize("what", ["in", "out", "out/manifest.jsonl"])
+@pytest.mark.parametrize("moment", ["read_if_image", "write_atomically"])
+def test_what_vanishes_ends_the_run_and_the_next_one_completes(
+    run, tmp_path, monkeypatch, what, moment
+):
+    make_archive(tmp_path / "in", 12)
+    out, away = tmp_path / "out", tmp_path / "away"
+    with monkeypatch.context() as patch:
+        acting_once(patch, moment, lambda: (tmp_path / what).rename(away))
+        status, report, err = run(tmp_path / "in", "--out", out, "--threads", "1")
+    assert (status, report["ended_early"]) == (1, True)
+    assert len(err.splitlines()) == 2
+    assert err.endswith("Error: no further image can be read or written; the run ends here.\n")
+    assert what == "in" or not (tmp_path / what).exists()  # nothing is made in its place
+    away.rename(tmp_path / what)
+    status, report, _ = run(tmp_path / "in", "--out", out)
+    assert (status, report["written"] + report["exists"]) == (0, 12)
+    assert report["unrecorded_outputs"] == 0
+    assert outputs_in(out) == 12
+
+
+def test_an_input_disk_that_was_unmounted_ends_the_run(run, tmp_path, monkeypatch):
+    make_archive(tmp_path / "in", 12)
+
+    def unmount():
+        (tmp_path / "in").rename(tmp_path / "disk")
+        (tmp_path / "in").mkdir()
+
+    with monkeypatch.context() as patch:
+        acting_once(patch, "read_if_image", unmount)
+        _, report, err = run(tmp_path / "in", "--out", tmp_path / "out", "--threads", "1")
+    assert report["ended_early"]
+    assert "is gone or empty" in err
+    (tmp_path / "in").rmdir()
+    (tmp_path / "disk").rename(tmp_path / "in")
+    assert run(tmp_path / "in", "--out", tmp_path / "out")[1]["written"] == 9
+
+
+def test_one_folder_of_many_that_vanishes_does_not_end_the_run(run, tmp_path, monkeypatch):
+    make_archive(tmp_path / "in", 12)
+    with monkeypatch.context() as patch:
+        acting_once(patch, "read_if_image", lambda: shutil.rmtree(tmp_path / "in" / "p2"))
+        _, report, _ = run(tmp_path / "in", "--out", tmp_path / "out", "--threads", "1")
+    assert (report["ended_early"], report["written"], report["failed"]) == (False, 8, 4)
+
+
+@needs_permissions
+def test_an_output_folder_made_read_only_ends_the_run(run, tmp_path, monkeypatch):
+    make_archive(tmp_path / "in", 12)
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        acting_once(patch, "write_atomically", lambda: out.chmod(0o500))
+        _, report, _ = run(tmp_path / "in", "--out", out, "--threads", "1")
+    out.chmod(0o700)
+    assert report["ended_early"]
+    assert run(tmp_path / "in", "--out", out)[0] == 0
+    assert outputs_in(out) == 12
+
+
+@pytest.mark.parametrize(
+    ("error", "writing", "passing", "ends"),
+    [
+        (OSError(errno.ENOSPC, "x"), True, True, True),
+        (OSError(errno.EROFS, "x"), True, True, True),
+        (OSError(errno.EIO, "x"), True, True, True),
+        (OSError(errno.EIO, "x"), False, True, False),
+        (OSError(errno.ESTALE, "x"), False, True, False),
+        (PermissionError(errno.EACCES, "x"), False, True, False),
+        (FileNotFoundError(errno.ENOENT, "x"), False, False, False),
+        (FileNotFoundError(errno.ENOENT, "x"), True, True, False),
+        (OSError(errno.ENAMETOOLONG, "x"), True, False, False),
+        (OSError(errno.ELOOP, "x"), False, False, False),
+        (ValueError("x"), False, False, False),
+        (MemoryError("x"), False, True, False),
+        (RuntimeError("can't start new thread"), False, True, False),
+        (RuntimeError("x"), False, False, False),
+    ],
+)
+def test_what_no_further_attempt_can_cure_is_not_tried_again(error, writing, passing, ends):
+    assert is_passing(error, writing=writing) is passing
+    assert ends_run(error, writing=writing) is ends

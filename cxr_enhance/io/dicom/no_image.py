@@ -1,0 +1,52 @@
+"""DICOM objects that hold no image: directories, reports, presentation states, plans, documents.
+
+They lie among the images in whatever an archive exports, and nothing is wrong with them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cxr_enhance.io._signatures import RULE
+from cxr_enhance.io.dicom.elements import MEDIA_STORAGE_CLASS
+
+if TYPE_CHECKING:
+    from cxr_enhance.io.dicom.elements import Elements
+
+_SOP_CLASS, _ROWS, _COLUMNS = 0x00080016, 0x00280010, 0x00280011
+# Pixel data as real numbers: images, of a kind that is not read.
+_FLOAT_PIXELS, _DOUBLE_PIXELS = 0x7FE00008, 0x7FE00009
+# Storage classes of images (PS3.4 B.5 and those retired), below 1.2.840.10008.5.1.4.1.1. A file of
+# one of them that has no pixels has lost them.
+_IMAGES = re.compile(
+    r"1\.2\.840\.10008\.5\.1\.4\.1\.1\."
+    r"((1|2|3|6|7|12|13|14|20|30|128|130)(\..*)?|4(\.[13])?|5|66\.[47]|77\.1\..*|481\.[12])"
+)
+
+
+class NoImageError(ValueError):
+    """A whole DICOM object that is none of an image."""
+
+
+def check_holds_image(elements: Elements) -> None:
+    """Tell objects that are meant to hold no image from damaged images.
+
+    Raises
+    ------
+    NoImageError
+        If there are neither rows, columns nor pixels, and the object says that it is of a class
+        that has none.
+    """
+    found = elements.found
+    if elements.pixels is not None or not found.keys().isdisjoint(
+        (_ROWS, _COLUMNS, _FLOAT_PIXELS, _DOUBLE_PIXELS)
+    ):
+        return
+    element = found.get(_SOP_CLASS) or found.get(MEDIA_STORAGE_CLASS)
+    sop_class = "" if element is None else bytes(element.value).decode("latin-1").strip(" \0")
+    if not sop_class or _IMAGES.fullmatch(sop_class):
+        return
+    raise NoImageError(
+        f"{RULE}; got a DICOM file without an image: an object of class {sop_class!r}."
+    )
