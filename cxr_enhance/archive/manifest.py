@@ -19,7 +19,7 @@ from cxr_enhance.archive._locks import locked
 from cxr_enhance.archive._rows import RUN, check_is_manifest, is_cut_row, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -105,17 +105,32 @@ class ManifestWriter:
     def add_options(self, job: Job) -> None:
         """Append the row that tells what the digest stands for."""
         options = {"status": RUN, "params": self._digest, "version": __version__}
-        self._append({**options, "options": job.to_dict()})
+        self._append(lambda: {**options, "options": job.to_dict()})
 
-    def add(self, outcome: Outcome) -> None:
-        """Append the row of one file.
+    def add(self, outcome: Outcome) -> Outcome:
+        """Append the row of one file, and return the outcome as it was recorded.
+
+        An output that another run has written over meanwhile is recorded as `exists`: its row is
+        the other run's, which may come before this one.
 
         Raises
         ------
         OSError
             If it cannot be written whole, as on a full disk; then nothing of it is there.
         """
-        self._append({
+        recorded = outcome
+
+        def row() -> dict[str, Any]:
+            nonlocal recorded
+            if outcome.status == "written" and _was_replaced(outcome):
+                recorded = outcome._replace(status="exists", output_size=None)
+            return self._row(recorded)
+
+        self._append(row)
+        return recorded
+
+    def _row(self, outcome: Outcome) -> dict[str, Any]:
+        return {
             "input": outcome.source,
             "output": outcome.target,
             "status": outcome.status,
@@ -128,7 +143,7 @@ class ManifestWriter:
             "version": __version__,
             "seconds": round(outcome.seconds, 4),
             "notes": outcome.notes,
-        })  # fmt: skip
+        }
 
     def _is_in_place(self) -> bool:
         """Tell whether rows go where the next run looks for them."""
@@ -137,14 +152,15 @@ class ManifestWriter:
         except OSError:
             return False
 
-    def _append(self, row: dict[str, Any]) -> None:
-        # Escapes keep every name on one line, and exact, whatever bytes it holds.
-        line = json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"
+    def _append(self, row: Callable[[], dict[str, Any]]) -> None:
+        """Append the row that `row` makes while nobody else writes."""
         if self._file < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
         if not self._is_in_place():
             raise FileNotFoundError(errno.ENOENT, "It was moved or removed", self._path)
         with self._thread_lock, locked(self._file):
+            # Escapes keep every name on one line, and exact, whatever bytes it holds.
+            line = json.dumps(row(), separators=(",", ":")).encode("ascii") + b"\n"
             size, end = os.fstat(self._file).st_size, _end_of_whole_lines(self._file)
             if end < size:
                 left = _read_at(self._file, end, min(size - end, _TAIL << 4))
@@ -159,6 +175,14 @@ class ManifestWriter:
             except OSError as error:
                 os.ftruncate(self._file, end)
                 raise OSError(error.errno, error.strerror, self._path) from error
+
+
+def _was_replaced(outcome: Outcome) -> bool:
+    """Tell whether the output is another file by now than the one that was written."""
+    try:
+        return bool(outcome.link) and not os.path.samefile(outcome.link, outcome.target)
+    except OSError:  # one of them is gone: whoever comes next sees to it
+        return False
 
 
 def _end_of_whole_lines(descriptor: int) -> int:

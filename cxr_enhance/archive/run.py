@@ -210,7 +210,7 @@ def carry_out(
         def record(outcome: Outcome) -> Outcome:
             outcome = _lost_with_its_folder(outcome, settings.inputs)
             try:
-                manifest.add(outcome)
+                outcome = manifest.add(outcome)
             except OSError as error:  # no further file makes sense
                 reason = f"the manifest cannot be written: {reason_of(error)}"
                 _take_back(outcome)

@@ -19,6 +19,7 @@ import cxr_enhance as cxe
 from cxr_enhance.archive import task
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.manifest import ManifestWriter
 from cxr_enhance.archive.outcome import ends_run, is_passing
 from cxr_enhance.archive.workspace import FileId, unrecorded_outputs, workspace
 from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, outputs_in, rows_of
@@ -164,6 +165,28 @@ def test_two_runs_at_once_do_not_damage_each_other(run, start, tmp_path):
     assert {row["input"] for row in rows_of(out)} == {
         row["input"] for row in rows_of(tmp_path / "alone")
     }
+
+
+def test_an_output_written_over_before_its_row_is_known_by_the_other_runs_options(
+    run, start, tmp_path, monkeypatch
+):
+    source, out = make_archive(tmp_path / "in", 1) / "p0" / "0000.png", tmp_path / "out"
+    real = ManifestWriter.add
+
+    def add_after_another_run(self, outcome):
+        other = start("run", source, "--out", out, "--overwrite", "--clip-limit", "5")
+        assert other.wait(60) == 0
+        return real(self, outcome)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ManifestWriter, "add", add_after_another_run)
+        status, report, _ = run(source, "--out", out)
+    assert (status, report["written"], report["exists"]) == (0, 0, 1)
+    expected = cxe.enhance(cxe.read_image(source), cxe.EnhanceParams(clip_limit=5.0))
+    assert_same_image(cxe.read_image(out / "0000.png"), expected)
+    report = run(source, "--out", out)[1]
+    assert report["other_options"] == ["1 with clip_limit 5.0, now 2.0"]
+    assert (report["edited_outputs"], report["unrecorded_outputs"]) == (0, 0)
 
 
 def test_what_a_killed_run_left_goes_and_what_a_living_one_holds_stays(tmp_path):
