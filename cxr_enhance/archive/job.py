@@ -13,8 +13,36 @@ from cxr_enhance.io.options import ReadOptions
 
 OutputFormat: TypeAlias = Literal["png", "jpeg", "npy", "dicom"]
 EXTENSIONS: dict[str, str] = {"png": ".png", "jpeg": ".jpg", "npy": ".npy", "dicom": ".dcm"}
+# What the name of one output may end in, and the format that it thereby asks for.
+_ENDINGS: dict[str, OutputFormat] = {
+    ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".npy": "npy", ".dcm": "dicom",
+    ".dicom": "dicom",
+}  # fmt: skip
+_OTHER_ENDINGS = (".bmp", ".gif", ".jfif", ".jpe", ".jp2", ".tif", ".tiff", ".webp")
 MIMIC_CXR_JPG = "mimic-cxr-jpg"
 STUDY_SIZE = (224, 224)
+
+
+def is_image_ending(ending: str) -> bool:
+    """Tell whether a name that ends so, with its dot, is that of an image and not of a folder."""
+    return ending.lower() in (*_ENDINGS, *_OTHER_ENDINGS)
+
+
+def format_of_ending(ending: str) -> OutputFormat:
+    """Name the format of an output whose name ends so.
+
+    Raises
+    ------
+    ValueError
+        If it is of none that is written.
+    """
+    output_format = _ENDINGS.get(ending.lower())
+    if output_format is None:
+        *most, last = _ENDINGS
+        raise ValueError(
+            f"`--out` must end in {', '.join(most)} or {last} to name one image; got {ending!r}."
+        )
+    return output_format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

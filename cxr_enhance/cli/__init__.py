@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from cxr_enhance.cli.program import run_program
@@ -25,10 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0 done, 1 some work failed, 2 wrong usage, 130 interrupted.
     """
-    return run_program("cxr-enhance", _load, arguments, extra="cli")
+    words = sys.argv[1:] if arguments is None else list(arguments)
 
+    def load() -> typer.Typer:
+        from cxr_enhance.cli._app import app
+        from cxr_enhance.cli._meant import stop_at_files
 
-def _load() -> typer.Typer:
-    from cxr_enhance.cli._app import app
+        stop_at_files(app, words)
+        return app
 
-    return app
+    return run_program("cxr-enhance", load, words, extra="cli")

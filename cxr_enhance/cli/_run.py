@@ -21,6 +21,7 @@ from cxr_enhance.archive.sources import read_list
 from cxr_enhance.cli import console
 from cxr_enhance.cli._options import shard_of
 from cxr_enhance.cli._report import Tally, as_dict, complaint, dry_run_lines, summary
+from cxr_enhance.cli._run_one import names_one_image, run_one
 
 if TYPE_CHECKING:
     from cxr_enhance.archive.outcome import Outcome
@@ -48,15 +49,13 @@ class RunOptions:
     quiet: bool
     as_json: bool
 
-    def to_settings(self, enhance: EnhanceOptions, job: JobOptions) -> archive.Settings:
-        """Return the run's settings, checked.
+    def check(self) -> None:
+        """Refuse options that contradict each other, wherever the outputs go.
 
         Raises
         ------
-        TypeError, ValueError
-            If an option is out of range, or two contradict each other.
-        OSError
-            If a file of options or the list cannot be read.
+        ValueError
+            In the words of the option.
         """
         if not self.inputs and self.list_file is None:
             raise ValueError("`INPUT` or `--from` must be given.")
@@ -77,6 +76,18 @@ class RunOptions:
                 f"`--threads` must be at least 1; got {self.threads}. "
                 "Leave it out to use every usable CPU."
             )
+
+    def to_settings(self, enhance: EnhanceOptions, job: JobOptions) -> archive.Settings:
+        """Return the run's settings, checked.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an option is out of range, or two contradict each other.
+        OSError
+            If a file of options or the list cannot be read.
+        """
+        self.check()
         settings = archive.Settings(
             inputs=self.inputs,
             listed=() if self.list_file is None else read_list(self.list_file, self.column),
@@ -95,7 +106,9 @@ class RunOptions:
 
 
 def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
-    """Enhance into a folder and return the exit status."""
+    """Enhance into a folder, or one file into one, and return the exit status."""
+    if names_one_image(options):
+        return run_one(options, enhance, job)
     started = time.perf_counter()
     with console.errors_exit_with(console.WRONG_USAGE):
         settings = options.to_settings(enhance, job)

@@ -54,7 +54,12 @@ def _default(name: str) -> str:
 
 def run(
     out: Annotated[
-        str, typer.Option(metavar="DIR", help="Folder for the enhanced images; made if need be.")
+        str,
+        typer.Option(
+            metavar="DIR",
+            help="Folder for the enhanced images; made if need be. With one INPUT file also the "
+            "name of one image, whose ending sets the format.",
+        ),
     ],
     inputs: Annotated[
         list[str] | None,
