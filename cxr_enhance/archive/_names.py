@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 import unicodedata
 from collections import defaultdict
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+_FLAT_DIGITS = 32
 _MOST_FOLDERS = 30  # that are told one by one; then all of them
 
 
@@ -26,20 +28,29 @@ class Origin(NamedTuple):
     root: str  # name of the folder that was given
 
 
-def distinct_levels(count: int, origin: Callable[[int], Origin], extension: str) -> bytearray:
+class Naming(NamedTuple):
+    """How outputs are named."""
+
+    extension: str
+    flat: bool = False  # hashes instead of the inputs' names
+    key: bytes | None = None  # of the hashes: without it nobody can try names
+
+
+def distinct_levels(count: int, origin: Callable[[int], Origin], naming: Naming) -> bytearray:
     """Tell how far each of `count` names must be lengthened until none meets another.
 
     Names that meet are found by their hashes and compared as text, so that a million names take
     little memory and chance no part in the result.
     """
     levels = bytearray(count)
-    folders = {
-        key(folder) for folder in {os.path.dirname(origin(i).relative) for i in range(count)}
-    }
+    folders = set()  # of hashes none meets the name of a file
+    if not naming.flat:
+        relative = {os.path.dirname(origin(i).relative) for i in range(count)}
+        folders = {key(folder) for folder in relative}
     folders |= {parent for folder in folders for parent in _parents(folder)}
 
     def name(index: int) -> str:
-        return key(output_name(origin(index), levels[index], extension))
+        return key(output_name(origin(index), levels[index], naming))
 
     hashes: npt.NDArray[np.int64] = np.fromiter(
         (hash(name(i)) for i in range(count)), np.int64, count
@@ -63,8 +74,10 @@ def distinct_levels(count: int, origin: Callable[[int], Origin], extension: str)
             hashes[index] = hash(name(index))
 
 
-def output_name(origin: Origin, level: int, extension: str) -> str:
+def output_name(origin: Origin, level: int, naming: Naming) -> str:
     """Name an output below the output folder, lengthened `level` times."""
+    if naming.flat:
+        return _flat_name(origin, level, naming)
     stem, old = os.path.splitext(origin.relative)
     parts = [stem]
     if level >= 1 and old:
@@ -73,7 +86,22 @@ def output_name(origin: Origin, level: int, extension: str) -> str:
         parts.append(origin.root)
     if level >= 3:
         parts.append(_digits(origin, level - 3))
-    return "_".join(parts) + extension
+    return "_".join(parts) + naming.extension
+
+
+def _flat_name(origin: Origin, level: int, naming: Naming) -> str:
+    """Hash an input's name below its folder; where two meet, the folder's name with it."""
+    parts = [origin.relative.replace(os.sep, "/")]
+    if level >= 1:
+        parts.append(origin.root)
+    if level >= 2:
+        parts.append(_digits(origin, level - 2))
+    text = os.fsencode("\0".join(parts))
+    if naming.key is None:
+        digest = hashlib.sha256(text).hexdigest()
+    else:
+        digest = hmac.new(naming.key, text, hashlib.sha256).hexdigest()
+    return os.path.join(digest[:2], digest[:_FLAT_DIGITS] + naming.extension)
 
 
 def _digits(origin: Origin, folders: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import hmac
 import json
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
@@ -70,6 +71,8 @@ class Job:
         ``cv2.INTER_AREA``, or the study's ``cv2.INTER_LINEAR``.
     strip_identity : bool
         Whether derived DICOM files keep technique and geometry alone.
+    pseudonym_key : bytes or None
+        Key of the pseudonym that then stands for PatientID; None leaves it empty.
     """
 
     params: EnhanceParams | None
@@ -81,6 +84,7 @@ class Job:
     resize_first: bool = False
     interpolation: Literal["area", "linear"] = "area"
     strip_identity: bool = False
+    pseudonym_key: bytes | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.output_format not in get_args(OutputFormat):
@@ -103,6 +107,11 @@ class Job:
                 f"`--strip-identity` is only allowed with --format dicom; got --format "
                 f"{self.output_format}, whose files have no header to strip."
             )
+        if self.pseudonym_key is not None and not self.strip_identity:
+            raise ValueError(
+                "`--pseudonym-key` is only allowed with --strip-identity; without it PatientID "
+                "stays as it is."
+            )
 
     @property
     def extension(self) -> str:
@@ -122,6 +131,8 @@ class Job:
             options["size_wh"] = list(self.size_wh)
         if self.long_side is None and self.size_wh is None:
             del options["interpolation"]
+        if self.pseudonym_key is not None:
+            options["pseudonym_key"] = _fingerprint(self.pseudonym_key)
         recipe = {"recipe": MIMIC_CXR_JPG} if self.params is None else self.params.to_dict()
         return {**recipe, **dataclasses.asdict(self.read), **options}
 
@@ -129,3 +140,8 @@ class Job:
         """Twelve digits that tell these options from others."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _fingerprint(key: bytes) -> str:
+    """Tell keys apart without telling them."""
+    return hmac.new(key, b"cxr-enhance: which key", hashlib.sha256).hexdigest()[:8]

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, overload
 
-from cxr_enhance.archive._names import Origin, distinct_levels, key, output_name
+from cxr_enhance.archive._names import Naming, Origin, distinct_levels, key, output_name
 from cxr_enhance.io.atomic import is_temporary
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class Problem(NamedTuple):
 class PlannedFiles(Sequence[PlannedFile]):
     """The files of a plan; targets are made when asked for, so that millions fit in memory."""
 
-    def __init__(self, out: str, extension: str) -> None:
-        self._out, self.extension = out, extension
+    def __init__(self, out: str, naming: Naming) -> None:
+        self._out, self._naming = out, naming
         self._sources: list[str] = []
         self._cuts = array("I")  # where in its source the relative part begins
         self._named = bytearray()
@@ -60,14 +60,22 @@ class PlannedFiles(Sequence[PlannedFile]):
             return [self[i] for i in range(*index.indices(len(self)))]
         return PlannedFile(self._sources[index], self.target(index), bool(self._named[index]))
 
+    @property
+    def extension(self) -> str:
+        """Of the outputs, with its dot."""
+        return self._naming.extension
+
     def source(self, index: int) -> str:
         """Name the file to read."""
         return self._sources[index]
 
     def target(self, index: int) -> str:
         """Name the file to write."""
-        name = output_name(self.origin(index), self._levels[index], self.extension)
-        return os.path.join(self._out, name)
+        return os.path.join(self._out, self.name(index))
+
+    def name(self, index: int) -> str:
+        """Name the file to write, below the output folder."""
+        return output_name(self.origin(index), self._levels[index], self._naming)
 
     def origin(self, index: int) -> Origin:
         """Give what the name is made of."""
@@ -93,7 +101,7 @@ class PlannedFiles(Sequence[PlannedFile]):
 
     def settle_names(self) -> None:
         """Decide all names, once every file is there."""
-        self._levels = distinct_levels(len(self), self.origin, self.extension)
+        self._levels = distinct_levels(len(self), self.origin, self._naming)
 
     def keep(self, indices: Sequence[int]) -> None:
         """Forget all files but those at `indices`; names stay as settled."""
@@ -141,6 +149,8 @@ def plan_files(
     *,
     listed: Sequence[str] = (),
     shard: Shard | None = None,
+    flat_names: bool = False,
+    name_key: bytes | None = None,
 ) -> Plan:
     """Plan the enhancement of `inputs`, files or folders, into the folder `out`.
 
@@ -165,12 +175,17 @@ def plan_files(
     shard : Shard, optional
         Plan one part of the files only. Parts are disjoint and names those of the whole; a file's
         part hangs on its relative name alone.
+    flat_names : bool
+        Whether outputs are named by 32 digits of a hash of the input's name below its folder, in
+        folders of the first two digits, instead of by that name.
+    name_key : bytes or None
+        Key of those hashes, of HMAC-SHA256; None takes SHA-256 of the name alone.
 
     Returns
     -------
     Plan
     """
-    plan = Plan(PlannedFiles(out, extension))
+    plan = Plan(PlannedFiles(out, Naming(extension, flat_names, name_key)))
     files = plan.files
     places: dict[str, int] | None = None
     if listed or len(inputs) > 1:

@@ -21,6 +21,7 @@ from cxr_enhance.archive.outcome import Outcome, reason_of
 from cxr_enhance.archive.plan import Plan, PlannedFiles, Shard, plan_files
 from cxr_enhance.archive.resume import Todo, sort_out
 from cxr_enhance.archive.task import is_image_name
+from cxr_enhance.archive.telling_names import TellingNames, find_telling_names
 from cxr_enhance.archive.workspace import unrecorded_outputs, workspace
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Settings:
         The file; None for one in `out`.
     shard : Shard or None
         The part to do.
+    flat_names : bool
+        Whether outputs are named by hashes; see `plan_files`.
     """
 
     inputs: Sequence[str]
@@ -83,6 +86,7 @@ class Settings:
     retry_failed: bool = False
     manifest: str | None = None
     shard: Shard | None = None
+    flat_names: bool = False
 
 
 @dataclass(slots=True)
@@ -100,6 +104,12 @@ class Prepared:
         plan = self.plan
         is_empty = not (plan.files or plan.skipped or plan.linked_folders)
         return is_empty and not os.path.isdir(self.settings.out)
+
+    def telling_names(self) -> TellingNames:
+        """Count the outputs whose names may tell what --strip-identity takes out of them."""
+        if not self.settings.job.strip_identity or self.settings.flat_names:
+            return TellingNames(0, "")
+        return find_telling_names(self.plan.files)
 
     def other_options(self) -> list[str]:
         """Name how existing outputs were made, where that is otherwise than this run would."""
@@ -134,6 +144,8 @@ def prepare(settings: Settings) -> Prepared:
         settings.job.extension,
         listed=settings.listed,
         shard=settings.shard,
+        flat_names=settings.flat_names,
+        name_key=settings.job.pseudonym_key,
     )
     todo = sort_out(
         plan.files,

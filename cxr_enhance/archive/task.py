@@ -206,7 +206,12 @@ def _encoded(image: Image, data: bytes, job: Job, notes: list[str]) -> bytes:
     recipe = MIMIC_CXR_JPG if job.params is None else "enhanced"
     description = f"{recipe} by cxr-enhance {__version__}, options {job.digest()}"
     return derived_dicom(
-        image, data, description=description, strip_identity=job.strip_identity, notes=notes
+        image,
+        data,
+        description=description,
+        strip_identity=job.strip_identity,
+        pseudonym_key=job.pseudonym_key,
+        notes=notes,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shlex
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,11 @@ from typing import Any
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance.archive.job import MIMIC_CXR_JPG, STUDY_SIZE, Job
 from cxr_enhance.archive.plan import Shard
+from cxr_enhance.cli import console
+from cxr_enhance.io.dicom.pseudonym import read_pseudonym_key
 from cxr_enhance.io.options import ReadOptions
+
+_LONGEST_KEY = 4096  # bytes; whatever is longer is another file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,7 @@ class JobOptions:
     size: tuple[int, int] | None
     resize_first: bool
     strip_identity: bool
+    pseudonym_key: Path | None
 
     def to_job(self, enhance: EnhanceOptions) -> Job:
         """Return the preset, or the defaults, changed by what was typed.
@@ -84,6 +91,8 @@ class JobOptions:
         ------
         TypeError, ValueError
             If an option is out of range, or two contradict each other.
+        OSError
+            If a file of options or a key cannot be read.
         """
         typed: dict[str, Any] = {
             name: value
@@ -120,6 +129,7 @@ class JobOptions:
             params=None if self.preset == MIMIC_CXR_JPG else enhance.to_params(),
             read=ReadOptions(**read),
             strip_identity=self.strip_identity,
+            pseudonym_key=None if self.pseudonym_key is None else _key_of(self.pseudonym_key),
             **typed,
         )
 
@@ -156,6 +166,22 @@ def _slurm_shard() -> Shard | None:
             " Say --shard I/N."
         )
     return Shard(number, count)
+
+
+def _key_of(path: Path) -> bytes:
+    status = path.stat()
+    if status.st_size > _LONGEST_KEY:
+        raise ValueError(
+            f"`--pseudonym-key` must name a file of at most {_LONGEST_KEY} bytes; got "
+            f"{str(path)!r} of {status.st_size}. Make a key with: openssl rand -hex 32"
+        )
+    key = read_pseudonym_key(path)
+    if os.name == "posix" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+        console.complain(
+            f"Warning: others may read the key {console.printable(str(path))}, and tell with it "
+            f"whose a pseudonym is. Keep it to yourself with: chmod 600 {shlex.quote(str(path))}"
+        )
+    return key
 
 
 def _params_of(path: Path | None) -> EnhanceParams:

@@ -94,6 +94,11 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
         lines.append(f"{todo.edited} outputs are not as they were written; they were left alone")
     if tally.notes:
         lines.append(f"{tally.notes} DICOM headers were amiss; see `notes` in the manifest")
+    if settings.flat_names and not prepared.finds_nothing:
+        lines.append(
+            f"{console.printable(prepared.manifest)} tells which output is of which input; keep it "
+            "from whoever must not know"
+        )
     linked = prepared.plan.linked_folders
     if linked:
         names = ", ".join(console.printable(path) for path in linked[:3])
@@ -125,6 +130,7 @@ def as_dict(prepared: Prepared, tally: Tally, seconds: float, status: int) -> di
         "other_options": prepared.other_options(),
         "edited_outputs": todo.edited,
         "unrecorded_outputs": tally.unrecorded,
+        "telling_names": prepared.telling_names().number,
         "unrecorded_outputs_of_changed_inputs": todo.unrecorded_changed,
         "interrupted": bool(status),
         "ended_early": tally.ended_early,
@@ -142,6 +148,17 @@ def complaint(prepared: Prepared) -> str | None:
     return (
         f"{count} outputs are not up to date: their inputs have changed, and no run recorded that "
         "it wrote them. --overwrite makes them again."
+    )
+
+
+def warning(prepared: Prepared) -> str | None:
+    """Say which names of stripped outputs may tell whose they are."""
+    count, example = prepared.telling_names()
+    if not count:
+        return None
+    return (
+        f"Warning: the names of {count} outputs are made of input names that may hold identity, "
+        f"such as {console.printable(example)!r}. --flat-names makes names of hashes instead."
     )
 
 

@@ -20,7 +20,7 @@ from cxr_enhance.archive.run import EngineName
 from cxr_enhance.archive.sources import read_list
 from cxr_enhance.cli import console
 from cxr_enhance.cli._options import shard_of
-from cxr_enhance.cli._report import Tally, as_dict, complaint, dry_run_lines, summary
+from cxr_enhance.cli._report import Tally, as_dict, complaint, dry_run_lines, summary, warning
 from cxr_enhance.cli._run_one import names_one_image, run_one
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class RunOptions:
     manifest: str | None
     overwrite: bool
     retry_failed: bool
+    flat_names: bool
     dry_run: bool
     quiet: bool
     as_json: bool
@@ -100,6 +101,7 @@ class RunOptions:
             retry_failed=self.retry_failed,
             manifest=self.manifest,
             shard=shard_of(self.shard),
+            flat_names=self.flat_names,
         )
         _check_folders(settings)
         return archive.absolute(settings) if self.engine == "dask" else settings
@@ -114,6 +116,9 @@ def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
         settings = options.to_settings(enhance, job)
     with console.errors_exit_with(console.FAILED):
         prepared = archive.prepare(settings)
+    telling = warning(prepared)
+    if telling is not None:
+        console.complain(telling)
     if options.dry_run:
         for line in dry_run_lines(prepared, as_json=options.as_json, quiet=options.quiet):
             console.say(line)

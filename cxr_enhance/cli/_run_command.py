@@ -168,8 +168,25 @@ def run(
         bool,
         typer.Option(
             "--strip-identity",
-            help="With --format dicom: keep technique and geometry only. Writing burned into the "
-            "pixels stays.",
+            help="With --format dicom: keep technique and geometry only, less than the Basic "
+            "Application Level Confidentiality Profile of DICOM PS3.15 lets stay. Writing burned "
+            "into the pixels stays, and so do the names of files.",
+        ),
+    ] = False,
+    pseudonym_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --strip-identity: PatientID becomes a hash with the key in FILE, the same "
+            "for all files of a patient, as `cxr-models index` makes it with that key.",
+        ),
+    ] = None,
+    flat_names: Annotated[
+        bool,
+        typer.Option(
+            "--flat-names",
+            help="Name outputs by a hash of the input's name below its folder, with the key if "
+            "there is one; the manifest maps them.",
         ),
     ] = False,
     threads: Annotated[
@@ -251,6 +268,7 @@ def run(
         size=size,
         resize_first=resize_first,
         strip_identity=strip_identity,
+        pseudonym_key=pseudonym_key,
     )
     options = _run.RunOptions(
         inputs=inputs or [],
@@ -264,6 +282,7 @@ def run(
         manifest=manifest,
         overwrite=overwrite,
         retry_failed=retry_failed,
+        flat_names=flat_names,
         dry_run=dry_run,
         quiet=quiet,
         as_json=as_json,

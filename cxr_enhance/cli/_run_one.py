@@ -78,6 +78,7 @@ def _check(options: RunOptions) -> None:
         "--manifest": options.manifest,
         "--shard": options.shard,
         "--retry-failed": options.retry_failed,
+        "--flat-names": options.flat_names,
         "--engine dask": options.engine != "local",
     }
     for name, value in typed.items():

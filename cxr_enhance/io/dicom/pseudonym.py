@@ -1,4 +1,4 @@
-"""Patient ids to keyed pseudonyms, one form for everything that writes them; and the user's key.
+"""Patient ids and UIDs to keyed pseudonyms, one form for all that writes them; and the user's key.
 
 Knows neither files of images nor headers.
 """
@@ -51,6 +51,16 @@ def pseudonym(patient_id: str, key: bytes) -> str:
     _check_key(key, "key")
     message = stripped.encode("utf-8", "surrogateescape")
     return hmac.new(key, message, hashlib.sha256).hexdigest()[:_DIGITS]
+
+
+def hashed_uid(*parts: str, key: bytes | None = None) -> str:
+    """Make a UID of 128 bits of a hash of `parts`, with a key where there is one."""
+    content = "\0".join(parts).encode()
+    if key is None:
+        digest = hashlib.sha256(content).digest()
+    else:
+        digest = hmac.new(key, content, hashlib.sha256).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
 
 
 def read_pseudonym_key(path: str | os.PathLike[str]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cxr_enhance._version import __version__
-from cxr_enhance.io.dicom.pseudonyms import hashed_uid, pseudonym
+from cxr_enhance.io.dicom.pseudonym import hashed_uid, pseudonym
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 # What a file keeps when its identity is stripped: technique and geometry, no names, dates, places,
@@ -48,8 +48,9 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None) -> Any
             kept[keyword] = data_set[keyword]
     for keyword in EMPTIED:
         setattr(kept, keyword, None)
-    if key is not None:
-        kept.PatientID = pseudonym(str(data_set.get("PatientID") or ""), key)
+    patient = str(data_set.get("PatientID") or "").strip(" \0")
+    if key is not None and patient:
+        kept.PatientID = pseudonym(patient, key)
     study, series = data_set.get("StudyInstanceUID"), data_set.get("SeriesInstanceUID")
     kept.StudyInstanceUID = hashed_uid(str(study or digest), "stripped study", key=key)
     kept.SeriesInstanceUID = hashed_uid(str(series or digest), "stripped series", key=key)

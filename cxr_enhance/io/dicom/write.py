@@ -24,7 +24,7 @@ from cxr_enhance.io.dicom.header import read_header
 from cxr_enhance.io.dicom.lossy import loss_of_dicom, loss_of_file
 from cxr_enhance.io.dicom.pixels import stored_words
 from cxr_enhance.io.dicom.plugins import load_pydicom, quiet_pydicom
-from cxr_enhance.io.dicom.pseudonyms import hashed_uid
+from cxr_enhance.io.dicom.pseudonym import hashed_uid
 from cxr_enhance.io.dicom.strip import EMPTIED, stripped
 
 if TYPE_CHECKING:

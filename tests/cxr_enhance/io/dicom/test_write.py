@@ -10,7 +10,7 @@ import struct
 import numpy as np
 import pytest
 
-from cxr_enhance.io.dicom.pseudonyms import pseudonym, read_key
+from cxr_enhance.io.dicom.pseudonym import pseudonym
 from cxr_enhance.io.dicom.write import derived_dicom
 from tests.helpers.compare import assert_same_image
 
@@ -207,12 +207,3 @@ def test_a_key_gives_patients_pseudonyms_and_uids_that_only_it_can_make():
 def test_a_patient_without_an_identifier_has_no_pseudonym():
     derived, _ = derive(saved(data_set(GRAY12, bits=12, PatientID="")), strip=True, key=KEY)
     assert derived.PatientID == ""
-
-
-def test_a_key_is_read_without_its_line_break_and_not_too_short(tmp_path):
-    (tmp_path / "key").write_bytes(KEY + b"\r\n")
-    assert read_key(tmp_path / "key") == KEY
-    for content in (b"", b"short\n", KEY * 300):
-        (tmp_path / "key").write_bytes(content)
-        with pytest.raises(ValueError, match=r"16 to 4096 bytes; .*openssl rand -hex 32"):
-            read_key(tmp_path / "key")
