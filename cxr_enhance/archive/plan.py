@@ -127,12 +127,16 @@ class Plan:
     linked_folders : list of str
         Symbolic links to folders found in folders; they are not entered, so that no loop is
         possible and nothing outside the inputs is read.
+    roots : list of str
+        Folders that hold the inputs: those that were given, that of each file that was given, and
+        the innermost one that holds all listed files.
     """
 
     files: PlannedFiles
     problems: list[Problem] = dataclasses.field(default_factory=list)
     skipped: list[str] = dataclasses.field(default_factory=list)
     linked_folders: list[str] = dataclasses.field(default_factory=list)
+    roots: list[str] = dataclasses.field(default_factory=list)
 
 
 class Shard(NamedTuple):
@@ -193,8 +197,13 @@ def plan_files(
     for path in inputs:
         for source, cut, root, named in _find(path, out, plan):
             _add(files, places, source, cut, root, named)
-    for source, cut, root in _below_common_folder(listed):
-        _add(files, places, source, cut, root, True)
+    roots = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in inputs}
+    if listed:
+        common = _common_folder(listed)
+        roots.add(common)
+        for source, cut, root in _below_folder(common, listed):
+            _add(files, places, source, cut, root, True)
+    plan.roots = sorted(roots)
     del places
     files.settle_names()
     _drop_outputs_that_are_inputs(plan)
@@ -237,10 +246,7 @@ def _find(path: str, out: str, plan: Plan) -> Iterator[tuple[str, int, str, bool
         plan.problems.append(Problem(path, "does not exist."))
 
 
-def _below_common_folder(listed: Sequence[str]) -> Iterator[tuple[str, int, str]]:
-    if not listed:
-        return
-    folder = _common_folder(listed)
+def _below_folder(folder: str, listed: Sequence[str]) -> Iterator[tuple[str, int, str]]:
     root = os.path.basename(folder)
     cut = len(os.path.join(folder, ""))
     for path in listed:

@@ -217,10 +217,11 @@ def carry_out(
             seen(outcome)
             yield outcome
         return
+    roots = [folder for folder in plan.roots if _holds_anything(folder)]
     with ManifestWriter(prepared.manifest, settings.job) as manifest:
 
         def record(outcome: Outcome) -> Outcome:
-            outcome = _lost_with_its_folder(outcome, settings.inputs)
+            outcome = _lost_with_its_folder(outcome, roots)
             try:
                 outcome = manifest.add(outcome)
             except OSError as error:  # no further file makes sense
@@ -260,16 +261,17 @@ def _without_work(plan: Plan) -> Generator[Outcome]:
         yield Outcome(problem.path, "", "failed", problem.reason, passing=True)
 
 
-def _lost_with_its_folder(outcome: Outcome, inputs: Sequence[str]) -> Outcome:
+def _lost_with_its_folder(outcome: Outcome, roots: Sequence[str]) -> Outcome:
     """Let the run end where a file is gone because its whole input folder is.
 
     What is left of a disk that was unmounted is an empty folder.
     """
     if outcome.status != "failed" or outcome.input_size is not None:  # it was there
         return outcome
-    for folder in inputs:
-        below = os.path.join(folder, "")
-        if outcome.source.startswith(below) and not _holds_anything(folder):
+    place = os.path.abspath(outcome.source)
+    for folder in roots:
+        below = os.path.join(os.path.abspath(folder), "")
+        if place.startswith(below) and not _holds_anything(folder):
             reason = f"the input folder {folder!r} is gone or empty: {outcome.reason}"
             return outcome._replace(reason=reason, passing=True, ends_run=True)
     return outcome

@@ -188,7 +188,7 @@ def _params_of(path: Path | None) -> EnhanceParams:
     if path is None:
         return EnhanceParams()
     try:
-        params = EnhanceParams.from_json(path.read_text(encoding="utf-8"))
+        params = EnhanceParams.from_json(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(f"`--params` must be a UTF-8 file; got {str(path)!r}: {error}.") from error
     except (TypeError, ValueError) as error:

@@ -22,6 +22,7 @@ from cxr_enhance.cli import console
 from cxr_enhance.cli._options import shard_of
 from cxr_enhance.cli._report import Tally, as_dict, complaint, dry_run_lines, summary, warning
 from cxr_enhance.cli._run_one import names_one_image, run_one
+from cxr_enhance.io.dicom.plugins import load_pydicom
 
 if TYPE_CHECKING:
     from cxr_enhance.archive.outcome import Outcome
@@ -128,6 +129,8 @@ def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
             _make_folder(settings.out)
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
+        if settings.job.output_format == "dicom":
+            load_pydicom()  # without it every file would fail
         engine = archive.make_engine(settings)
         if settings.engine == "dask" and settings.scheduler is None:
             console.keep_dask_quiet()

@@ -13,6 +13,7 @@ from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import format_of_ending, is_image_ending
 from cxr_enhance.archive.task import Item
 from cxr_enhance.cli import console
+from cxr_enhance.io.dicom.plugins import load_pydicom
 
 if TYPE_CHECKING:
     from cxr_enhance.archive.job import Job
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def names_one_image(options: RunOptions) -> bool:
     """Tell whether `--out` is the name of an image and not of a folder."""
     out = options.out
-    is_folder = os.path.isdir(out) or out.endswith(os.sep)
+    is_folder = os.path.isdir(out) or out.endswith((os.sep, "/"))
     return is_image_ending(os.path.splitext(out)[1]) and not is_folder
 
 
@@ -44,6 +45,8 @@ def run_one(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> in
         return 0
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
+        if checked_job.output_format == "dicom":
+            load_pydicom()
     item = Item(source, out, named=True, replace=options.overwrite)
     engine = LocalEngine(1)
     outcome, status = None, 0

@@ -412,6 +412,19 @@ def test_an_input_disk_that_was_unmounted_ends_the_run(run, tmp_path, monkeypatc
     assert run(tmp_path / "in", "--out", tmp_path / "out")[1]["written"] == 9
 
 
+def test_a_listed_tree_that_vanishes_ends_the_run(run, tmp_path, monkeypatch):
+    names = sorted(map(str, make_archive(tmp_path / "in", 12).rglob("*.png")))
+    (tmp_path / "list").write_text("\n".join([*names, str(tmp_path / "in" / "gone.png")]))
+    words = ["--from", tmp_path / "list", "--out", tmp_path / "out", "--threads", "1"]
+    with monkeypatch.context() as patch:
+        away = tmp_path / "away"
+        acting_once(patch, "read_if_image", lambda: (tmp_path / "in").rename(away))
+        assert run(*words)[1]["ended_early"]
+    away.rename(tmp_path / "in")
+    report = run(*words)[1]
+    assert (report["ended_early"], report["written"], report["failed"]) == (False, 9, 1)
+
+
 def test_one_folder_of_many_that_vanishes_does_not_end_the_run(run, tmp_path, monkeypatch):
     make_archive(tmp_path / "in", 12)
     with monkeypatch.context() as patch:

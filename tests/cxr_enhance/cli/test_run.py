@@ -545,6 +545,29 @@ def test_what_a_linked_input_points_to_is_never_written_over(tmp_path):
     assert (originals / "x.png").read_bytes() == before
 
 
+def test_params_may_begin_with_a_byte_order_mark(cli, folder, tmp_path):
+    text = cxe.EnhanceParams(clip_limit=5.0).to_json()
+    (tmp_path / "params.json").write_text(text, encoding="utf-8-sig")
+    result = cli(
+        "run", folder / "gray.png", "--out", tmp_path / "out", "--params", tmp_path / "params.json"
+    )
+    assert (result.status, result.err) == (0, "")
+
+
+def test_a_dicom_output_without_pydicom_ends_before_the_first_file(cli, folder, tmp_path, process):
+    (tmp_path / "pydicom.py").write_text("raise ModuleNotFoundError(name='pydicom')")
+    root = Path(cxe.__file__).parents[1]
+    path = os.pathsep.join([str(tmp_path), str(root)])
+    for out in ("out", "out.dcm"):
+        words = ["run", folder / "gray.png", "--out", tmp_path / out, "--format", "dicom"]
+        running = process(*words, env={"PYTHONPATH": path})
+        stderr = running.communicate()[1].decode()
+        assert running.returncode == 1
+        assert len(stderr.splitlines()) == 1
+        assert "pydicom" in stderr
+        assert "Install it with: pip install" in stderr
+
+
 def test_params_that_are_no_text_are_refused_in_a_sentence(tmp_path, capsys):
     params = tmp_path / "params.json"
     params.write_bytes(b'{"clip_limit": 2.0}\xff')
