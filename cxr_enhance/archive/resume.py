@@ -84,8 +84,8 @@ class Todo:
 class _Records:
     """The last row of each planned file, in a few bytes each.
 
-    The size of the output is that of the last row that tells of one written, also where a later
-    attempt failed. A row `exists` counts only where no run wrote the output.
+    Size and options of the output are those of the last row that tells of one written, also where
+    a later attempt failed. A row `exists` counts only where no run wrote the output.
     """
 
     def __init__(self, files: PlannedFiles) -> None:
@@ -95,7 +95,7 @@ class _Records:
         self.input_size, self.input_mtime_ns, self.output_size = (
             array("q", [-1]) * count for _ in range(3)
         )
-        self.params = array("I", bytes(4 * count))
+        self.params, self.written_params = (array("I", bytes(4 * count)) for _ in range(2))
         self.same_version = bytearray(count)
         self.digests: dict[str, int] = {}
         self.reasons: dict[int, str] = {}
@@ -107,10 +107,11 @@ class _Records:
         self.retry[index] = bool(row.get("retry"))
         self.input_size[index] = _number(row, "input_size", 0, -1)
         self.input_mtime_ns[index] = _number(row, "input_mtime_ns", _LEAST_TIME + 1, _LEAST_TIME)
-        if row["status"] == "written":
-            self.output_size[index] = _number(row, "output_size", 0, -1)
         digest = str(row.get("params"))
         self.params[index] = self.digests.setdefault(digest, len(self.digests))
+        if row["status"] == "written":
+            self.output_size[index] = _number(row, "output_size", 0, -1)
+            self.written_params[index] = self.params[index]
         self.same_version[index] = row.get("version") == __version__
         self.reasons.pop(index, None)
         if row["status"] == "failed":
@@ -219,12 +220,14 @@ def _settle(
             lost = size == 0 and not as_written  # what a power cut leaves
             again = replace = lost or (changed and as_written)
             todo.edited += not as_written and not lost
-            if not again and row_digest != digest:
-                todo.other_options[row_digest] = todo.other_options.get(row_digest, 0) + 1
         else:
             todo.unrecorded += 1
             todo.unrecorded_changed += changed
     todo.changed += changed and again
+    if not again and records.was_written(index) and _size(todo.files.target(index)) is not None:
+        made_with = digests[records.written_params[index]]
+        if made_with != digest:
+            todo.other_options[made_with] = todo.other_options.get(made_with, 0) + 1
     if again:
         todo.todo.append(index)
         todo.replace.append(replace)

@@ -144,6 +144,14 @@ def test_changed_options_are_noticed_and_named(run, archive, tmp_path):
     assert run(archive, "--out", tmp_path / "out", "--clip-limit", "3.5")[1]["other_options"] == []
 
 
+def test_an_output_kept_because_other_options_failed_is_named(run, archive, tmp_path):
+    source, out = archive / "p0/0000.png", tmp_path / "out"
+    run(source, "--out", out)
+    assert run(source, "--out", out, "--overwrite", "--frame", 3)[1]["failed"] == 1
+    report = run(source, "--out", out, "--frame", 3)[1]
+    assert (report["failed_before"], report["other_options"]) == (1, ["1 with frame 0, now 3"])
+
+
 def test_shards_share_the_work_and_a_whole_run_then_finds_all_done(run, tmp_path, monkeypatch):
     make_archive(tmp_path / "in", 30)
     out = tmp_path / "out"
