@@ -1,0 +1,81 @@
+"""What a DICOM header says of the patient and the examination; no pixel is looked at."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import BinaryIO
+
+from cxr_enhance.io._signatures import HEAD_BYTES, image_format
+from cxr_enhance.io.dicom.elements import read_elements
+from cxr_enhance.io.options import check_name
+
+_LONGEST = 64  # characters, as the standard allows
+_PATIENT = 0x00100020
+_CODES = {"view": 0x00185101, "modality": 0x00080060, "sex": 0x00100040}
+_TEXTS = {"study": 0x0020000D, "age": 0x00101010, "manufacturer": 0x00080070}
+
+
+def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
+    """Tell whom and what a DICOM file shows, as its header says it.
+
+    Parameters
+    ----------
+    source : str or PathLike
+        Name of a file.
+
+    Returns
+    -------
+    dict of str to str
+        Of ``patient`` (PatientID), ``study`` (StudyInstanceUID), ``view`` (ViewPosition),
+        ``modality``, ``sex``, ``age`` (such as "034Y") and ``manufacturer`` those that the header
+        holds; empty for files that are no DICOM. The patient identifies a person: write
+        `pseudonym` of it. Bytes of it that are no UTF-8 are decoded with
+        ``errors="surrogateescape"``, as `pseudonym` takes them.
+
+    Raises
+    ------
+    ValueError
+        If the DICOM file is damaged, or cut short before its pixels.
+    OSError
+        If the file cannot be opened or read.
+
+    See Also
+    --------
+    image_info : What the pixels are; nothing in it identifies a patient.
+    """
+    check_name(source, "source")
+    with open(source, "rb") as file:
+        if image_format(file.read(HEAD_BYTES)) != "DICOM":
+            return {}
+        data = _mapped(file)
+    try:
+        found = read_elements(data).found
+    except ValueError as error:
+        raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
+    told = {}
+    if _PATIENT in found:
+        raw = bytes(found[_PATIENT].value)
+        told["patient"] = raw.decode("utf-8", "surrogateescape").strip(" \0")
+    for name, tag in (_CODES | _TEXTS).items():
+        if tag in found:
+            told[name] = _text(bytes(found[tag].value[: 4 * _LONGEST]), is_code=name in _CODES)
+    return {name: text for name, text in told.items() if text}
+
+
+def _mapped(file: BinaryIO) -> bytes | mmap.mmap:
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        file.seek(0)
+        return file.read()
+
+
+def _text(raw: bytes, *, is_code: bool) -> str:
+    """First value of a text without what does not print; codes are in capitals."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    text = "".join(char for char in text.split("\\")[0] if char.isprintable()).strip()[:_LONGEST]
+    return text.upper() if is_code else text
