@@ -39,6 +39,10 @@ class Record:
         Projection, as the source words it.
     split : str, default ""
         ``train``, ``val`` or ``test``; empty where the image is in none.
+    study, modality, sex, age, manufacturer : str, default ""
+        What the header of a DICOM file says: StudyInstanceUID, such as "DX", "F", "034Y", a name.
+    pixels, hash : str, default ""
+        What tells the image from others; see `cxr_models.records.fingerprints`.
 
     Raises
     ------
@@ -55,9 +59,16 @@ class Record:
     source: str = ""
     view: str = ""
     split: str = ""
+    study: str = ""
+    modality: str = ""
+    sex: str = ""
+    age: str = ""
+    manufacturer: str = ""
+    pixels: str = ""
+    hash: str = ""
 
     def __post_init__(self) -> None:
-        for name in COLUMNS:
+        for name in (*COLUMNS, *FURTHER_COLUMNS):
             value = getattr(self, name)
             if not isinstance(value, str):
                 raise TypeError(f"`{name}` must be a str; got {value!r}.")
@@ -67,10 +78,17 @@ class Record:
 
 
 COLUMNS = ("file", "label", "patient", "group", "source", "view", "split")
-MANIFEST = Kind(
-    "a manifest that cxr-models index wrote",
-    lambda path: first_line(path) == ",".join(COLUMNS).encode(),
-)
+HEADER_COLUMNS = ("study", "modality", "sex", "age", "manufacturer")
+FURTHER_COLUMNS = (*HEADER_COLUMNS, "pixels", "hash")
+
+
+def _is_manifest(path: Path) -> bool:
+    named = tuple(first_line(path).decode().split(","))
+    further = named[len(COLUMNS) :]
+    return named == (*COLUMNS, *(name for name in FURTHER_COLUMNS if name in further))
+
+
+MANIFEST = Kind("a manifest that cxr-models index wrote", _is_manifest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +128,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     ----------
     path : str or PathLike
         CSV in UTF-8 with a header. Columns ``file`` and ``label`` are needed; ``patient``,
-        ``group``, ``source``, ``view`` and ``split`` are read where present, others passed over.
+        ``group``, ``source``, ``view``, ``split`` and those of `FURTHER_COLUMNS` are read where
+        present, others passed over.
         Lines before the header that begin with ``#`` are comments.
 
     Returns
@@ -137,7 +156,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     records = []
     for number, row in enumerate(rows, start=1):
         try:
-            records.append(Record(**{name: row.get(name, "").strip() for name in COLUMNS}))
+            columns = (*COLUMNS, *FURTHER_COLUMNS)
+            records.append(Record(**{name: row.get(name, "").strip() for name in columns}))
         except ValueError as error:
             raise ValueError(f"{error} Record {number} of {str(path)!r}.") from error
     if not records:
@@ -156,7 +176,8 @@ def write_manifest(
     path : str or PathLike
         CSV to write, replaced if it exists.
     records : iterable of Record
-        What to write; their file names should start from the folder of `path`.
+        What to write; their file names should start from the folder of `path`. Of
+        `FURTHER_COLUMNS` those are written of which a record says something.
     comment : str, default ""
         One line to set before the header, after ``# ``.
 
@@ -166,7 +187,12 @@ def write_manifest(
         If the file cannot be written.
     """
     rows = [dataclasses.asdict(record) for record in records]
-    write_rows(path, COLUMNS, rows, comment=comment)
+    unsaid = [name for name in FURTHER_COLUMNS if not any(row[name] for row in rows)]
+    for row in rows:
+        for name in unsaid:
+            del row[name]
+    columns = [name for name in (*COLUMNS, *FURTHER_COLUMNS) if name not in unsaid]
+    write_rows(path, columns, rows, comment=comment)
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:

@@ -18,12 +18,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models._outputs import Kind, first_line
-from cxr_models.records.manifest import SPLITS, Manifest, Record, read_manifest, write_manifest
+from cxr_models.records.manifest import (
+    COLUMNS,
+    FURTHER_COLUMNS,
+    SPLITS,
+    Manifest,
+    Record,
+    read_manifest,
+    write_manifest,
+)
+from cxr_models.records.patients import patient_key
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
 FRACTIONS = (0.7, 0.15, 0.15)
 _TAG = "cxr-models split "
@@ -230,7 +239,10 @@ def records_hash(records: Sequence[Record]) -> str:
     """Return the SHA-256 of what a split says: which file, with which label, is in which part."""
     digest = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.file):
-        digest.update(json.dumps(dataclasses.astuple(record)).encode())
+        values = [getattr(record, name) for name in COLUMNS]
+        # Only what is said counts: splits without the further columns keep their hash.
+        further = {name: getattr(record, name) for name in FURTHER_COLUMNS if getattr(record, name)}
+        digest.update(json.dumps([*values, further] if further else values).encode())
     return digest.hexdigest()
 
 
@@ -289,15 +301,15 @@ def check_no_leak(records: Sequence[Record]) -> None:
 
     Nor may two images that are tied through a third, though that one is in no part.
     """
-    ties: tuple[tuple[str, tuple[str, ...], Sequence[str | int]], ...] = (
-        ("patient", ("patient",), [record.patient for record in records]),
-        ("group", ("group",), [record.group for record in records]),
+    ties: tuple[tuple[str, tuple[str, ...], Sequence[Hashable | None]], ...] = (
+        ("patient", ("patient",), [patient_key(record) for record in records]),
+        ("group", ("group",), [record.group or None for record in records]),
         ("chain of patients and groups", ("patient", "group"), components(records)),
     )
     for what, columns, names in ties:
-        members: dict[str | int, list[Record]] = defaultdict(list)
+        members: dict[Hashable, list[Record]] = defaultdict(list)
         for name, record in zip(names, records, strict=True):
-            if name != "":
+            if name is not None:
                 members[name].append(record)
         parted = [rows for rows in members.values() if len({r.split for r in rows} - {""}) > 1]
         if not parted:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cxr_models.records.patients import patient_key, same_id
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from cxr_models.records.manifest import Record
 
@@ -37,19 +41,60 @@ def connect(count: int, ties: Iterable[tuple[int, int]]) -> list[int]:
 def ties_of_records(records: Sequence[Record]) -> list[tuple[int, int]]:
     """Tie each record to the first one of its patient and to the first one of its group.
 
-    Empty names tie nothing. Equal names of patients count as one patient even in two sources:
-    parting one patient would be worse than keeping two together.
+    Empty names tie nothing. Spellings of one id are one patient, equal ids of two sources are two;
+    see `cxr_models.records.patients`.
     """
-    first: dict[tuple[str, str], int] = {}
-    ties = []
-    for index, record in enumerate(records):
-        for column in ("patient", "group"):
-            name = getattr(record, column)
-            if name:
-                ties.append((first.setdefault((column, name), index), index))
-    return ties
+    return [
+        *_ties_of_equals([patient_key(record) for record in records]),
+        *_ties_of_equals([record.group or None for record in records]),
+    ]
 
 
 def components(records: Sequence[Record]) -> list[int]:
     """Return for each record the number of the first record that it must not be parted from."""
     return connect(len(records), ties_of_records(records))
+
+
+def with_shared_ids(records: Sequence[Record]) -> list[Record]:
+    """Give one group to records of equal patient ids in different sources, and to what is tied.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Of several sources that number their patients together.
+
+    Returns
+    -------
+    list of Record
+        In the order given; only groups are changed, and only of records that are tied to an id
+        of two sources. What reads the groups needs no word that ids are shared.
+    """
+    ids = [same_id(record.patient) for record in records]
+    sources: dict[str, set[str]] = defaultdict(set)
+    for same, record in zip(ids, records, strict=True):
+        sources[same].add(record.source)
+    shared = [same if same and len(sources[same]) > 1 else None for same in ids]
+    roots = connect(len(records), [*ties_of_records(records), *_ties_of_equals(shared)])
+    taken = {record.group for record in records}
+    names: dict[int, str] = {}
+    number = 0
+    for root, name in zip(roots, shared, strict=True):
+        if name is not None and root not in names:
+            while f"s{number:06d}" in taken:
+                number += 1
+            names[root] = f"s{number:06d}"
+            number += 1
+    return [
+        dataclasses.replace(record, group=names.get(root, record.group))
+        for record, root in zip(records, roots, strict=True)
+    ]
+
+
+def _ties_of_equals(names: Sequence[Hashable | None]) -> list[tuple[int, int]]:
+    """Tie each item to the first one of its name; None names nothing."""
+    first: dict[Hashable, int] = {}
+    return [
+        (first.setdefault(name, index), index)
+        for index, name in enumerate(names)
+        if name is not None
+    ]

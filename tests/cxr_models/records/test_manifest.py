@@ -1,6 +1,7 @@
 import pytest
 
 from cxr_models import Record, read_manifest, write_manifest
+from cxr_models.records.manifest import MANIFEST
 
 
 def test_a_written_manifest_is_read_as_it_was(tmp_path):
@@ -14,6 +15,20 @@ def test_a_written_manifest_is_read_as_it_was(tmp_path):
     assert manifest.paths()[1] == str(tmp_path / "sub/c.png")
     assert manifest.class_names() == ("covid", "normal")
     assert [path.name for path in tmp_path.iterdir()] == ["m.csv"]
+
+
+def test_further_columns_are_written_where_a_record_fills_them(tmp_path):
+    records = [Record(file="a", label="x", age="034Y", sex="F"), Record(file="b", label="x")]
+    path = tmp_path / "m.csv"
+    write_manifest(path, records)
+    assert path.read_text().splitlines()[0] == "file,label,patient,group,source,view,split,sex,age"
+    assert list(read_manifest(path).records) == records
+    assert MANIFEST.recognises(path)
+    write_manifest(path, records[1:])
+    assert path.read_text().splitlines()[0] == "file,label,patient,group,source,view,split"
+    assert MANIFEST.recognises(path)
+    path.write_text("file,label,patient,group,source,view,split,age,mine\n")
+    assert not MANIFEST.recognises(path)
 
 
 @pytest.mark.parametrize(

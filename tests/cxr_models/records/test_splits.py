@@ -35,8 +35,10 @@ def make_records(count=300):
 def parts_of(records, column):
     parts = {}
     for record in records:
-        if getattr(record, column) and record.split:
-            parts.setdefault(getattr(record, column), set()).add(record.split)
+        name = getattr(record, column)
+        if name and record.split:
+            key = (record.source, name) if column == "patient" else name
+            parts.setdefault(key, set()).add(record.split)
     return parts
 
 
@@ -143,6 +145,31 @@ def test_loading_a_split_that_leaks_stops_with_the_rows(tmp_path):
     assert "train patient p1: a.png" in str(caught.value)
     assert "test  patient p1: b.png" in str(caught.value)
     assert "c.png" not in str(caught.value)
+
+
+def test_a_split_that_parts_two_spellings_of_one_patient_is_refused(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text("file,label,patient,split\na.png,covid,P001,train\nb.png,covid,p001,test\n")
+    with pytest.raises(ValueError, match="must not part a patient") as caught:
+        read_split(path)
+    assert "test  patient p001: b.png" in str(caught.value)
+
+
+def test_a_split_in_which_sources_number_patients_alike_or_name_none_loads(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text(
+        "file,label,patient,source,split\na.png,x,1,one,train\nb.png,x,1,two,test\n"
+        "c.png,x,nan,one,train\nd.png,x,nan,one,test\n"
+    )
+    assert len(read_split(path).manifest.records) == 4
+
+
+def test_what_headers_tell_is_in_the_hash_and_its_absence_is_not():
+    records = split_records(make_records(20))
+    before = records_hash(records)
+    told = [dataclasses.replace(records[0], sex="F"), *records[1:]]
+    assert records_hash(told) != before
+    assert records_hash([dataclasses.replace(told[0], sex=""), *records[1:]]) == before
 
 
 def test_images_tied_through_one_that_is_in_no_part_are_not_parted(tmp_path):

@@ -1,0 +1,52 @@
+"""What splits that leave a source out put into no part, and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from cxr_models.records.patients import same_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.records.manifest import Record
+
+SAME_PATIENT = "the same patient id"
+SAME_GROUP = "the same group: copies or what else was tied"
+THROUGH_OTHERS = "tied through other images"
+
+
+def causes_of_leaving_out(
+    records: Sequence[Record], parts: Sequence[str], source: str, *, shared_ids: bool = False
+) -> Counter[str]:
+    """Count the images of other sources that are in no part, by what ties them to `source`.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        As they were before ids were shared.
+    parts : sequence of str
+        The part of each, as `leave_sources_out` gives it.
+    source : str
+        The source that is tested.
+    shared_ids : bool, default False
+        Whether equal ids of two sources are one patient.
+
+    Returns
+    -------
+    Counter of str
+        How many for each of `SAME_PATIENT`, `SAME_GROUP` and `THROUGH_OTHERS`.
+    """
+    tested = [record for record in records if record.source == source]
+    patients = {same_id(record.patient) for record in tested} - {""} if shared_ids else set()
+    groups = {record.group for record in tested} - {""}
+    causes: Counter[str] = Counter()
+    for record, part in zip(records, parts, strict=True):
+        if part or record.source == source:
+            continue
+        if same_id(record.patient) in patients:
+            causes[SAME_PATIENT] += 1
+        else:
+            causes[SAME_GROUP if record.group in groups else THROUGH_OTHERS] += 1
+    return causes
