@@ -45,18 +45,32 @@ def index(
         str | None,
         typer.Option(
             metavar="file=F,label=L,...",
-            help="Columns of the CSV for file, label, patient, group, source, view, split.",
+            help="Columns of the CSV for file, label, patient, group, source, view, study, ...",
         ),
     ] = None,
     max_distance: Annotated[
         int, typer.Option(min=0, max=128, help="Bits of 256 in which near duplicates may differ.")
     ] = MAX_DISTANCE,
+    drop_duplicates: Annotated[
+        bool,
+        typer.Option("--drop-duplicates", help="Keep one image of each set of copies."),
+    ] = False,
+    pseudonym_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Key of the pseudonyms of DICOM patient ids. Default: your own."
+        ),
+    ] = None,
+    keep_patient_ids: Annotated[
+        bool,
+        typer.Option("--keep-patient-ids", help="Write DICOM patient ids as they are."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """List radiographs: folders are labels, unless a layout or a CSV tells otherwise."""
-    from cxr_models.cli import _records
+    from cxr_models.cli import _index
 
-    status = _records.index(
+    status = _index.index(
         source,
         out,
         layout_name=layout,
@@ -65,6 +79,9 @@ def index(
         csvs=csv or [],
         columns=columns,
         max_distance=max_distance,
+        drop_duplicates=drop_duplicates,
+        pseudonym_key=pseudonym_key,
+        keep_patient_ids=keep_patient_ids,
         overwrite=overwrite,
     )
     raise typer.Exit(status)
@@ -91,6 +108,10 @@ def split(
         bool,
         typer.Option("--test-others", help="And tested on the usual share of the other sources."),
     ] = False,
+    shared_ids: Annotated[
+        bool,
+        typer.Option("--shared-ids", help="Equal patient ids of two sources are one patient."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Split a manifest into train, val and test, stratified by label."""
@@ -104,6 +125,7 @@ def split(
         folds=folds,
         leave_source_out=leave_source_out,
         test_others=test_others,
+        shared_ids=shared_ids,
         overwrite=overwrite,
     )
     raise typer.Exit(status)

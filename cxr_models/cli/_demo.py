@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cxr_models.cli import _console, _records, _train
+from cxr_models.cli import _console, _index, _records, _train
 from cxr_models.records.demo import write_demo_set
 from cxr_models.records.splits import FRACTIONS, read_split
 
@@ -35,7 +35,7 @@ def demo(folder: Path, epochs: int) -> int:
         _console.say("drawing radiographs")
         write_demo_set(folder / "images")
     manifest, split = folder / "manifest.csv", folder / "split.csv"
-    status = _records.index(
+    status = _index.index(
         folder / "images",
         manifest,
         layout_name=None,

@@ -80,94 +80,88 @@ def perceptual_hash(image: Image) -> Hashes:
     return np.packbits(bits).view(np.uint64)
 
 
-def near_pairs(hashes: Hashes, *, max_distance: int = MAX_DISTANCE) -> npt.NDArray[np.int64]:
+def near_pairs(
+    hashes: Hashes,
+    others: Hashes | None = None,
+    *,
+    later: bool | None = None,
+    max_distance: int = MAX_DISTANCE,
+) -> npt.NDArray[np.int64]:
     """Find all pairs of hashes that differ in few bits.
 
     Parameters
     ----------
     hashes : ndarray of shape (N, 4), dtype uint64
         One hash a row.
+    others : ndarray of shape (M, 4), dtype uint64, optional
+        Hashes to compare them with; None compares `hashes` with each other.
+    later : bool, optional
+        Whether only pairs with ``first < second`` are looked for; None: where `others` is None.
     max_distance : int, default 32
         Most bits, of 256, that two hashes of a pair may differ in.
 
     Returns
     -------
     ndarray of shape (P, 2), dtype int64
-        The pairs, ``first < second``, sorted.
+        The pairs, a row of `hashes` and one of `others`, sorted.
 
     Raises
     ------
     TypeError
-        If `hashes` has another dtype.
+        If hashes have another dtype.
     ValueError
-        If `hashes` has another shape or `max_distance` is negative.
+        If hashes have another shape or `max_distance` is negative.
 
     Notes
     -----
     Every pair is compared, by half of its bits in most cases. All usable CPUs take part. Memory: a
     few MiB a thread, and the pairs.
     """
-    if hashes.dtype != np.uint64:
-        raise TypeError(f"`hashes` must have dtype uint64; got {hashes.dtype}.")
-    if hashes.ndim != 2 or hashes.shape[1] != HASH_WORDS:
-        raise ValueError(f"`hashes` must have shape (N, {HASH_WORDS}); got {hashes.shape}.")
+    if later is None:
+        later = others is None
+    compared = hashes if others is None else others
+    for name, given in (("hashes", hashes), ("others", compared)):
+        if given.dtype != np.uint64:
+            raise TypeError(f"`{name}` must have dtype uint64; got {given.dtype}.")
+        if given.ndim != 2 or given.shape[1] != HASH_WORDS:
+            raise ValueError(f"`{name}` must have shape (N, {HASH_WORDS}); got {given.shape}.")
     if max_distance < 0:
         raise ValueError(f"`max_distance` must be at least 0; got {max_distance!r}.")
     words = [np.ascontiguousarray(word) for word in hashes.T]
+    other_words = [np.ascontiguousarray(word) for word in compared.T]
     rows = range(0, len(hashes), _TILE[0])
+
+    def pairs_of(row: int) -> npt.NDArray[np.int64]:
+        return _near_pairs_of(words, other_words, row, later, max_distance)
+
     with ThreadPoolExecutor(min(usable_cpus(), max(len(rows), 1))) as pool:
-        found = list(pool.map(lambda row: _near_pairs_of(words, row, max_distance), rows))
+        found = list(pool.map(pairs_of, rows))
     pairs = np.concatenate([np.empty((0, 2), np.int64), *found])
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def _near_pairs_of(words: list[Hashes], row: int, max_distance: int) -> npt.NDArray[np.int64]:
-    """Compare one tile's rows of hashes with all later ones, a tile at a time."""
-    found = []
+def _near_pairs_of(
+    words: list[Hashes], others: list[Hashes], row: int, later: bool, max_distance: int
+) -> npt.NDArray[np.int64]:
+    """Compare one tile's rows of hashes with the others, all or the later ones, tile by tile."""
+    found = [np.empty((0, 2), np.int64)]
     rows = slice(row, row + _TILE[0])
-    for column in range(row, len(words[0]), _TILE[1]):
+    for column in range(row if later else 0, len(others[0]), _TILE[1]):
         columns = slice(column, column + _TILE[1])
         # Half of the words first: what differs in more bits there does so altogether.
-        distance = np.bitwise_count(words[2][rows, None] ^ words[2][None, columns])
-        distance += np.bitwise_count(words[3][rows, None] ^ words[3][None, columns])
+        distance = np.bitwise_count(words[2][rows, None] ^ others[2][None, columns])
+        distance += np.bitwise_count(words[3][rows, None] ^ others[3][None, columns])
         first, second = np.nonzero(distance <= max_distance)
         first, second = first + row, second + column
-        later = first < second
-        first, second = first[later], second[later]
+        if later:
+            in_order = first < second
+            first, second = first[in_order], second[in_order]
         total = np.zeros(len(first), np.int64)
-        for word in words:
-            total += np.bitwise_count(word[first] ^ word[second])
+        for word, other in zip(words, others, strict=True):
+            total += np.bitwise_count(word[first] ^ other[second])
         near = total <= max_distance
         found.append(np.stack((first[near], second[near]), axis=1))
     return np.concatenate(found)
-
-
-def duplicate_ties(
-    digests: list[str], hashes: Hashes, *, max_distance: int = MAX_DISTANCE
-) -> list[tuple[int, int]]:
-    """Pair up images whose pixels are equal or whose hashes are near.
-
-    Parameters
-    ----------
-    digests : list of str
-        `pixel_digest` of each image.
-    hashes : ndarray of shape (N, 4), dtype uint64
-        `perceptual_hash` of each image. Hashes without a bit set, those of constant images, are
-        near to nothing.
-    max_distance : int, default 32
-        As in `near_pairs`.
-
-    Returns
-    -------
-    list of (int, int)
-        Ties for `cxr_models.records.ties.connect`.
-    """
-    first: dict[str, int] = {}
-    ties = [(first.setdefault(digest, index), index) for index, digest in enumerate(digests)]
-    ties = [(one, other) for one, other in ties if one != other]
-    telling = np.flatnonzero(hashes.any(axis=1))
-    pairs = telling[near_pairs(hashes[telling], max_distance=max_distance)]
-    return ties + [(int(one), int(other)) for one, other in pairs]
 
 
 def _is_gray(image: Image) -> bool:

@@ -1,4 +1,4 @@
-"""Class folders or foreign CSVs to records, every file decoded once: readable, duplicate of what.
+"""Class folders or foreign CSVs to records; no file is opened, see `cxr_models.records.examine`.
 
 Knows nothing of splits or models.
 """
@@ -8,33 +8,23 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-import cxr_enhance
-from cxr_models._cpu import usable_cpus
 from cxr_models._outputs import Kind, first_line
-from cxr_models.records.duplicates import (
-    MAX_DISTANCE,
-    duplicate_ties,
-    perceptual_hash,
-    pixel_digest,
-)
 from cxr_models.records.layouts import Layout
-from cxr_models.records.manifest import COLUMNS, Record, check_files_differ, read_rows
+from cxr_models.records.manifest import (
+    COLUMNS,
+    HEADER_COLUMNS,
+    Record,
+    check_files_differ,
+    read_rows,
+)
 from cxr_models.records.scan import find_images
-from cxr_models.records.ties import connect, ties_of_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from cxr_models.records.duplicates import Hashes
-
-_UNREADABLE = (OSError, ValueError, TypeError, ImportError, MemoryError)  # one file's, not all's
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +34,46 @@ class Skipped:
     file: str
     reason: str
 
+    def was_asked_for(self) -> bool:
+        """Tell whether the file is left out because the user said so."""
+        return self.reason.endswith(_NOT_ASKED_FOR) or self.reason.startswith(DUPLICATE)
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duplicate:
+    """Two files of which one shows a copy of the other, and how alike they are.
+
+    Parameters
+    ----------
+    file, other : str
+        The files.
+    kind : str
+        One of `cxr_models.records.copies.KINDS`.
+    bits : int
+        In how many bits of 256 their hashes differ.
+    label, other_label : str
+        What they are said to show.
+    """
+
+    file: str
+    other: str
+    kind: str
+    bits: int
+    label: str
+    other_label: str
+
+
+DUPLICATE = "a duplicate of "  # how the reason of a dropped copy begins
+_NOT_ASKED_FOR = "not asked for"
+SKIPPED_COLUMNS = tuple(field.name for field in dataclasses.fields(Skipped))
 SKIPPED = Kind(
     "a list of skipped files that cxr-models index wrote",
-    lambda path: first_line(path) == ",".join(f.name for f in dataclasses.fields(Skipped)).encode(),
+    lambda path: first_line(path) == ",".join(SKIPPED_COLUMNS).encode(),
+)
+DUPLICATES_COLUMNS = tuple(field.name for field in dataclasses.fields(Duplicate))
+DUPLICATES = Kind(
+    "a list of duplicates that cxr-models index wrote",
+    lambda path: first_line(path) == ",".join(DUPLICATES_COLUMNS).encode(),
 )
 
 
@@ -63,14 +89,14 @@ class Index:
         Files that cannot be read, and rows or files without a label.
     others : tuple of str, default ()
         Files under the folder that are no images by their names or content.
-    duplicates : int
-        Images that have an exact or near duplicate before them.
+    duplicates : tuple of Duplicate, default ()
+        All pairs of images of which one is a copy of the other, dropped ones among them.
     """
 
     records: tuple[Record, ...]
     skipped: tuple[Skipped, ...]
     others: tuple[str, ...] = ()
-    duplicates: int = 0
+    duplicates: tuple[Duplicate, ...] = ()
 
 
 def index_folder(source: str | os.PathLike[str], layout: Layout | None = None) -> Index:
@@ -86,7 +112,7 @@ def index_folder(source: str | os.PathLike[str], layout: Layout | None = None) -
     Returns
     -------
     Index
-        Files named relative to `source`, sorted; not decoded yet: see `examine`.
+        Files named relative to `source`, sorted; not decoded yet.
 
     Raises
     ------
@@ -154,10 +180,11 @@ def index_csv(
         If a CSV cannot be read.
     """
     source = Path(source)
-    unknown = sorted(set(layout.columns) - set(COLUMNS))
+    nameable = (*COLUMNS, *HEADER_COLUMNS)
+    unknown = sorted(set(layout.columns) - set(nameable))
     if unknown or not {"file", "label"} <= set(layout.columns):
         raise ValueError(
-            f"`columns` must name file and label, and may name {', '.join(COLUMNS[2:])}; got "
+            f"`columns` must name file and label, and may name {', '.join(nameable[2:])}; got "
             f"{', '.join(layout.columns) or 'none'}."
         )
     rows = _joined([read_rows(name) for name in csvs])
@@ -204,71 +231,9 @@ def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
             records.append(dataclasses.replace(record, label=labels[record.label]))
         else:
             skipped.append(
-                Skipped(file=record.file, reason=f"label {record.label!r} not asked for")
+                Skipped(file=record.file, reason=f"label {record.label!r} {_NOT_ASKED_FOR}")
             )
     return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
-
-
-def examine(
-    index: Index,
-    source: str | os.PathLike[str],
-    *,
-    max_distance: int = MAX_DISTANCE,
-    progress: Callable[[], None] | None = None,
-) -> Index:
-    """Decode every file: leave out what cannot be read, group duplicates and patients.
-
-    Parameters
-    ----------
-    index : Index
-        Records whose file names start from `source`.
-    source : str or PathLike
-        Folder.
-    max_distance : int, default 32
-        See `cxr_models.records.duplicates.near_pairs`.
-    progress : callable, optional
-        Called once a file.
-
-    Returns
-    -------
-    Index
-        Records with ``group`` set: images tied by patient, duplicate or an earlier group, directly
-        or through others, share one. Unreadable files are in `skipped` with the reason.
-    """
-
-    def look(record: Record) -> tuple[str, Hashes] | str:
-        try:
-            image = cxr_enhance.read_image(os.path.join(source, record.file))
-        except _UNREADABLE as error:
-            return str(error)
-        finally:
-            if progress is not None:
-                progress()
-        return pixel_digest(image), perceptual_hash(image)
-
-    with ThreadPoolExecutor(usable_cpus()) as pool:
-        looks = list(pool.map(look, index.records))
-    records, digests, hashes, skipped = [], [], [], list(index.skipped)
-    for record, seen in zip(index.records, looks, strict=True):
-        if isinstance(seen, str):
-            skipped.append(Skipped(file=record.file, reason=seen))
-            continue
-        records.append(record)
-        digests.append(seen[0])
-        hashes.append(seen[1])
-    if not records:
-        return dataclasses.replace(index, records=(), skipped=tuple(skipped))
-    ties = duplicate_ties(digests, np.stack(hashes), max_distance=max_distance)
-    roots = connect(len(records), [*ties_of_records(records), *ties])
-    names: dict[int, str] = {}
-    grouped = tuple(
-        dataclasses.replace(record, group=names.setdefault(root, f"g{len(names):06d}"))
-        for record, root in zip(records, roots, strict=True)
-    )
-    later = {max(tie) for tie in ties}
-    return dataclasses.replace(
-        index, records=grouped, skipped=tuple(skipped), duplicates=len(later)
-    )
 
 
 def _label_of(file: str, layout: Layout) -> str:

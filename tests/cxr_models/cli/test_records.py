@@ -6,10 +6,12 @@ import pytest
 
 pytest.importorskip("typer", reason="typer is not installed")
 
+from cxr_enhance import write_image
+from cxr_enhance.io import pseudonym
 from cxr_models import read_manifest, read_split
 from cxr_models.cli import main
 from cxr_models.cli._train import config_of
-from tests.helpers.radiographs import write_class_folders, write_csv
+from tests.helpers.radiographs import draw, write_class_folders, write_csv
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_index_tells_of_files_passed_over_and_of_images_without_a_patient(tmp_pa
     words = ["index", str(tmp_path / "images"), "--out", str(tmp_path / "m.csv")]
     assert main(words) == 0
     said = capsys.readouterr()
-    assert "2 images have no patient id" in said.out
+    assert "WARNING: no patient is known of 2 of 2 images" in said.err
     assert "1 files passed over, no images by their names: .gif 1" in said.err
     assert main([*words, "--overwrite", "--patient-pattern", "patient(\\d+)"]) == 2
     assert "`--patient-pattern` must be found in the names of files" in capsys.readouterr().err
@@ -109,6 +111,107 @@ def test_index_takes_a_manifest_as_it_is_to_rename_and_leave_out_labels(tmp_path
     (tmp_path / "m.csv").write_text("id,label\n1,covid\n")
     assert main([*words, "--overwrite"]) == 2
     assert "`--csv` must have the columns file and label" in capsys.readouterr().err
+
+
+@pytest.fixture
+def dicom_folder(tmp_path, monkeypatch):
+    """Give a folder of two DICOM files, of patients SECRET-4711 and " secret-4711"."""
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    from tests.helpers.dicom_files import data_set, saved
+
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "settings"))
+    folder = tmp_path / "scans/covid"
+    folder.mkdir(parents=True)
+    for number, patient in enumerate(("SECRET-4711", " secret-4711")):
+        told = data_set(draw(number, 200), PatientID=patient, PatientSex="F")
+        (folder / f"{number}.dcm").write_bytes(saved(told))
+    return tmp_path / "scans"
+
+
+def test_patients_of_dicom_headers_are_written_as_pseudonyms_of_a_key(
+    dicom_folder, tmp_path, capsys
+):
+    out, key = tmp_path / "m.csv", tmp_path / "key"
+    key.write_text("0123456789abcdef\n")
+    words = ["index", str(dicom_folder), "--out", str(out), "--overwrite"]
+    assert main([*words, "--pseudonym-key", str(key)]) == 0
+    said = capsys.readouterr()
+    assert "SECRET" not in out.read_text() + said.out + said.err
+    assert "WARNING" not in said.err
+    records = read_manifest(out).records
+    assert [record.patient for record in records] == [
+        pseudonym(patient, b"0123456789abcdef") for patient in ("SECRET-4711", "secret-4711")
+    ]
+    assert records[0].group == records[1].group  # spellings of one id, whatever is written
+    assert [(record.sex, record.view, record.study) for record in records] == [
+        ("F", "PA", "1.2.3.4")
+    ] * 2
+    assert not (tmp_path / "settings").exists()
+
+
+def test_the_key_is_made_once_for_the_user_and_said(dicom_folder, tmp_path, capsys):
+    out = tmp_path / "m.csv"
+    words = ["index", str(dicom_folder), "--out", str(out), "--overwrite"]
+    assert main(words) == 0
+    assert f"made {tmp_path / 'settings/cxr-enhance/pseudonym.key'}" in capsys.readouterr().out
+    first = out.read_text()
+    assert main(words) == 0
+    assert "pseudonym.key" not in capsys.readouterr().out
+    assert out.read_text() == first
+
+
+def test_patient_ids_are_written_as_they_are_when_asked(dicom_folder, tmp_path, capsys):
+    out = tmp_path / "m.csv"
+    words = ["index", str(dicom_folder), "--out", str(out), "--keep-patient-ids"]
+    assert main([*words, "--pseudonym-key", "key"]) == 2
+    assert "only allowed without --keep-patient-ids" in capsys.readouterr().err
+    assert main(words) == 0
+    assert [r.patient for r in read_manifest(out).records] == ["SECRET-4711", "secret-4711"]
+
+
+def test_index_lists_copies_and_warns_of_two_labels(tmp_path, capsys):
+    for label in ("covid", "normal"):
+        (tmp_path / "images" / label).mkdir(parents=True)
+    write_image(tmp_path / "images/covid/a.png", draw(1, 200))
+    write_image(tmp_path / "images/covid/b.png", draw(1, 200))
+    write_image(tmp_path / "images/normal/c.png", 255 - draw(1, 200))
+    out, listed = tmp_path / "m.csv", tmp_path / "m.duplicates.csv"
+    words = ["index", str(tmp_path / "images"), "--out", str(out)]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "2 duplicates (pairs: 1 equal, 2 inverted); 1 groups" in said.out
+    assert "WARNING: 2 pairs of equal or near images have two labels" in said.err
+    assert "  covid/a.png (covid), normal/c.png (normal): inverted" in said.err
+    assert listed.read_text().splitlines()[:2] == [
+        "file,other,kind,bits,label,other_label",
+        "covid/a.png,covid/b.png,equal,0,covid,covid",
+    ]
+    assert main([*words, "--overwrite", "--drop-duplicates"]) == 0
+    assert [record.file for record in read_manifest(out).records] == ["images/covid/a.png"]
+    assert "normal/c.png,a duplicate of covid/a.png" in (tmp_path / "m.skipped.csv").read_text()
+    assert len(listed.read_text().splitlines()) == 4
+    listed.write_text("my notes\n")
+    assert main([*words, "--overwrite"]) == 2
+    assert "`m.duplicates.csv` must" in capsys.readouterr().err
+    assert listed.read_text() == "my notes\n"
+
+
+def test_split_counts_what_a_source_left_out_takes_along(tmp_path, capsys):
+    rows = ["file,label,patient,source"]
+    rows += [f"{source}{i}.png,{'xy'[i % 2]},p{i},{source}" for source in "ab" for i in range(6)]
+    rows += ["c.png,x,P1,b"]
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    words = ["split", str(tmp_path / "m.csv"), "--leave-source-out", "--out"]
+    assert main([*words, str(tmp_path / "apart")]) == 0
+    assert "in no part" not in capsys.readouterr().out
+    (tmp_path / "m.csv").write_text("\n".join([*rows, "d.png,y,P9,b", "e.png,x,p9,c"]))
+    assert main([*words, str(tmp_path / "together"), "--shared-ids"]) == 0
+    said = capsys.readouterr().out
+    assert "without-c.csv: 1 images of other sources are in no part" in said
+    assert "tied to c (1 the same patient id)" in said
+    read = read_split(tmp_path / "together/without-c.csv")
+    assert [record.patient for record in read.manifest.records][-2:] == ["P9", "p9"]
 
 
 def test_split_writes_one_that_loads_from_another_folder(manifest, tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cxr_enhance import white_balance
-from cxr_models.records.duplicates import duplicate_ties, near_pairs, perceptual_hash, pixel_digest
+from cxr_models.records.duplicates import near_pairs, perceptual_hash, pixel_digest
 from tests.helpers.radiographs import draw, random_hashes
 
 
@@ -64,9 +64,19 @@ def test_near_pairs_are_found_across_tiles(rng):
     assert near_pairs(hashes).tolist() == [[0, 2999]]
 
 
-def test_constant_images_are_no_near_duplicates_of_each_other():
-    hashes = np.zeros((3, 4), np.uint64)
-    assert duplicate_ties(["a", "b", "a"], hashes) == [(0, 2)]
+def test_near_pairs_of_two_sets_equal_a_slow_comparison_of_all(rng):
+    hashes, others = random_hashes(rng, 200), random_hashes(rng, 1500)
+    others[1400] = hashes[150] ^ np.uint64(1)
+    others[3] = hashes[199]
+    for max_distance in (12, 100):
+        expected = [
+            [i, j]
+            for i, one in enumerate(hashes)
+            for j, other in enumerate(others)
+            if int(np.bitwise_count(one ^ other).sum()) <= max_distance
+        ]
+        assert near_pairs(hashes, others, max_distance=max_distance).tolist() == expected
+    assert near_pairs(hashes[:0], others).tolist() == near_pairs(hashes, others[:0]).tolist() == []
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,9 @@ import os
 
 import pytest
 
-import cxr_enhance
-from cxr_enhance import write_image
-from cxr_models.records.index import examine, index_csv, index_folder, keep_labels
+from cxr_models.records.index import index_csv, index_folder, keep_labels
 from cxr_models.records.layouts import LAYOUTS, Layout
-from tests.helpers.radiographs import draw, write_class_folders, write_csv
+from tests.helpers.radiographs import write_class_folders, write_csv
 
 
 def told(index):
@@ -31,18 +29,6 @@ def test_folders_are_labels_and_a_pattern_finds_patients(tmp_path):
     assert not index.skipped
 
 
-def test_unreadable_files_are_listed_with_the_reason_and_not_dropped_silently(tmp_path):
-    write_class_folders(tmp_path, ("covid",), 2)
-    touch(tmp_path, "covid/empty.png")
-    (tmp_path / "covid/half.png").write_bytes(
-        (tmp_path / "covid/covid-p0-0.png").read_bytes()[:300]
-    )
-    index = examine(index_folder(tmp_path), tmp_path)
-    assert len(index.records) == 2
-    assert [skipped.file for skipped in index.skipped] == ["covid/empty.png", "covid/half.png"]
-    assert "got an empty file" in index.skipped[0].reason
-
-
 def test_what_is_no_image_or_not_followed_is_told(tmp_path):
     write_class_folders(tmp_path / "set", ("covid", "normal"), 1)
     touch(tmp_path / "set", "covid/notes.txt", "covid/.hidden.png", "scan.gif")
@@ -53,7 +39,6 @@ def test_what_is_no_image_or_not_followed_is_told(tmp_path):
     assert [(s.file, s.reason) for s in index.skipped] == [
         ("normal", "a link to a folder, not followed")
     ]
-    assert examine(index, tmp_path / "set").others == index.others
 
 
 def test_a_folder_that_cannot_be_read_is_listed(tmp_path, monkeypatch):
@@ -79,23 +64,6 @@ def test_dicom_files_need_no_suffix(tmp_path):
     assert index.others == ("covid/IM0002",)
 
 
-def test_a_file_for_which_a_decoder_is_missing_is_listed_beside_those_that_were_read(
-    tmp_path, monkeypatch
-):
-    write_class_folders(tmp_path, ("covid",), 2)
-    read = cxr_enhance.read_image
-
-    def lacking(path):
-        if path.endswith("-1.png"):
-            raise ImportError("A decoder is needed")
-        return read(path)
-
-    monkeypatch.setattr(cxr_enhance, "read_image", lacking)
-    index = examine(index_folder(tmp_path), tmp_path)
-    assert [record.file for record in index.records] == ["covid/covid-p0-0.png"]
-    assert [skipped.reason for skipped in index.skipped] == ["A decoder is needed"]
-
-
 def test_a_name_that_no_csv_can_hold_is_listed(tmp_path):
     write_class_folders(tmp_path, ("covid",), 1)
     name = os.fsencode(tmp_path / "covid") + b"/caf\xe9.png"
@@ -108,22 +76,6 @@ def test_a_name_that_no_csv_can_hold_is_listed(tmp_path):
     assert [(s.file, s.reason) for s in index.skipped] == [
         ("covid/caf\\xe9.png", "a name that is no UTF-8")
     ]
-
-
-def test_copies_and_near_copies_and_patients_share_a_group(tmp_path):
-    folder = tmp_path / "covid"
-    folder.mkdir()
-    first, second, third = draw(1, 200), draw(2, 200), draw(3, 200)
-    write_image(folder / "a.png", first)
-    write_image(folder / "b.tif", first)  # the same pixels
-    write_image(folder / "c.jpg", first, quality=60)  # nearly the same
-    write_image(folder / "d-p9.png", second)
-    write_image(folder / "e-p9.png", third)
-    index = examine(index_folder(tmp_path, Layout(patient_pattern=r"-(p\d)")), tmp_path)
-    groups = [record.group for record in index.records]
-    assert groups[0] == groups[1] == groups[2]
-    assert groups[3] == groups[4] != groups[0]
-    assert index.duplicates == 2
 
 
 def test_kermany_tells_virus_from_bacteria_and_patients_by_file_name(tmp_path):

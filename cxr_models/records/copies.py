@@ -1,0 +1,141 @@
+"""Pairs of images that are copies of each other: equal, near, mirrored, inverted, padded.
+
+The hash of a mirrored image is that of the image with the bits of its odd columns flipped, for the
+cosines of odd frequency change their sign; that of an inverted image is its complement. So both
+are found by comparing hashes that are there. Padded copies are found by the hashes of what is left
+without uniform borders.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cxr_models.records.duplicates import MAX_DISTANCE, near_pairs
+from cxr_models.records.fingerprints import stacked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.records.duplicates import Hashes
+    from cxr_models.records.fingerprints import Fingerprint
+
+EQUAL = "equal"
+_VARIANTS = {
+    "near": 0,
+    "mirrored": 0x5555555555555555,  # odd columns: every second bit
+    "inverted": 0xFFFFFFFFFFFFFFFF,
+    "mirrored and inverted": 0xAAAAAAAAAAAAAAAA,
+}
+_FORMS = ("", "padded")  # of whole images, and of those without borders
+
+
+def _kind(form: str, variant: str) -> str:
+    return ", ".join(name for name in (form, variant) if name and not (form and name == "near"))
+
+
+KINDS = (EQUAL, *(_kind(form, variant) for form in _FORMS for variant in _VARIANTS))
+
+
+class Copy(NamedTuple):
+    """Two images of which one is a copy of the other.
+
+    Parameters
+    ----------
+    first, second : int
+        Their places.
+    kind : str
+        One of `KINDS`.
+    bits : int
+        In how many bits of 256 their hashes differ; 0 for equal ones.
+    """
+
+    first: int
+    second: int
+    kind: str
+    bits: int
+
+
+def find_copies(
+    images: Sequence[Fingerprint],
+    others: Sequence[Fingerprint] | None = None,
+    *,
+    max_distance: int = MAX_DISTANCE,
+) -> list[Copy]:
+    """Find all pairs of images of which one is a copy of the other.
+
+    Parameters
+    ----------
+    images : sequence of Fingerprint
+        Of each image. Hashes without a bit set, those of constant images, are near to nothing.
+    others : sequence of Fingerprint, optional
+        Images to compare them with; None compares `images` with each other.
+    max_distance : int, default 32
+        See `cxr_models.records.duplicates.near_pairs`.
+
+    Returns
+    -------
+    list of Copy
+        Each pair once, sorted: as equal, else as the kind of the fewest bits of whole images, else
+        of padded ones. ``second`` is a place in `others` where that is given, and later than
+        ``first`` otherwise.
+    """
+    found = {pair: Copy(*pair, EQUAL, 0) for pair in _equal_pairs(images, others)}
+    hashes = stacked(images)
+    compared = None if others is None else stacked(others)
+    for number, form in enumerate(_FORMS):
+        alike: dict[tuple[int, int], Copy] = {}
+        for variant, mask in _VARIANTS.items():
+            for copy in _near_copies(
+                hashes[number],
+                None if compared is None else compared[number],
+                _kind(form, variant),
+                np.uint64(mask),
+                max_distance,
+            ):
+                former = alike.setdefault((copy.first, copy.second), copy)
+                if copy.bits < former.bits:
+                    alike[copy.first, copy.second] = copy
+        found = {**alike, **found}  # equal goes before near, and that before padded
+    return [found[pair] for pair in sorted(found)]
+
+
+def _equal_pairs(
+    images: Sequence[Fingerprint], others: Sequence[Fingerprint] | None
+) -> list[tuple[int, int]]:
+    places: dict[str, list[int]] = defaultdict(list)
+    for index, one in enumerate(images):
+        places[one.pixels].append(index)
+    if others is None:
+        return [
+            (first, second)
+            for equal in places.values()
+            for number, first in enumerate(equal)
+            for second in equal[number + 1 :]
+        ]
+    return [
+        (first, second)
+        for second, other in enumerate(others)
+        for first in places.get(other.pixels, ())
+    ]
+
+
+def _near_copies(
+    hashes: Hashes, others: Hashes | None, kind: str, mask: np.uint64, max_distance: int
+) -> list[Copy]:
+    telling = np.flatnonzero(hashes.any(axis=1))
+    compared = telling if others is None else np.flatnonzero(others.any(axis=1))
+    targets = (hashes if others is None else others)[compared] ^ mask
+    pairs = near_pairs(
+        hashes[telling],
+        targets,
+        later=others is None,
+        max_distance=max_distance,
+    )
+    bits = np.bitwise_count(hashes[telling][pairs[:, 0]] ^ targets[pairs[:, 1]]).sum(axis=1)
+    return [
+        Copy(int(telling[first]), int(compared[second]), kind, int(count))
+        for (first, second), count in zip(pairs, bits, strict=True)
+    ]
