@@ -107,7 +107,7 @@ def _predicted(
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         run = read_run(path, split=split)
-        manifests = read_externals(run, externals)
+        manifests = read_externals(run, externals, say=_complain)
     with _console.errors_exit_with(_console.FAILED):
         sets = predict_sets(run, manifests, replace=replace, say=_complain)
         kept = kept_externals(run, manifests)

@@ -60,7 +60,7 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
         from cxr_models.training.curves import write_curves
         from cxr_models.training.train import train as train_model
 
-        train_model(read, config, out, say=_console.say)
+        train_model(read, config, out, say=lambda text: _console.say(_console.printable(text)))
         folder = RunFolder(path=out)
         history = folder.read_history()
         if history:

@@ -13,16 +13,27 @@ from cxr_models.evaluation.predictions import (
     unknown_labels,
 )
 from cxr_models.records.manifest import SPLITS, read_manifest
+from cxr_models.records.overlap import (
+    Part,
+    SeenImages,
+    decoded_once,
+    overlap_lines,
+    shared_lines,
+)
+from cxr_models.runs.warm_start import seen_before
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cxr_models.records.manifest import Manifest
     from cxr_models.runs.finished import FinishedRun
 
 
 def read_externals(
-    run: FinishedRun, manifests: Sequence[str | os.PathLike[str]]
+    run: FinishedRun,
+    manifests: Sequence[str | os.PathLike[str]],
+    *,
+    say: Callable[[str], object] | None = None,
 ) -> dict[str, Manifest]:
     """Read sets from other sources, by name: that of the file, or of the folder of a manifest.csv.
 
@@ -32,20 +43,29 @@ def read_externals(
         The run they are to judge.
     manifests : sequence of str or PathLike
         CSV files; a column ``split`` is passed over.
+    say : callable, optional
+        Called with lines on near copies and patients that a set shares with what the run, or one
+        whose weights it started from, was trained or chosen on.
 
     Raises
     ------
     ValueError
-        If a label is none the run knows, an image is one the run was trained or chosen on, or two
-        sets have one name.
+        If a label is none the run knows, an image is one the run was trained or chosen on, by its
+        path or by its pixels, or two sets have one name.
     OSError
         If a file cannot be read.
+
+    Notes
+    -----
+    Images are compared by what `cxr_models.records.fingerprints` keeps in manifests; those of
+    manifests that hold none are decoded, once for all sets.
     """
     used = {
         os.path.realpath(path)
         for part in ("train", "val")
         for path in run.split.select(part).paths()
     }
+    images: SeenImages | None = None
     externals: dict[str, Manifest] = {}
     for path in map(Path, manifests):
         read = read_manifest(path)
@@ -79,6 +99,24 @@ def read_externals(
                 f"`--external` must hold no image that the run was trained or chosen on; got "
                 f"{len(seen)} in {str(path)!r}, such as {seen[0]!r}."
             )
+        images = images or _seen_by(run, say)
+        overlap = images.overlap(decoded_once(read, say=say))
+        if overlap.equal:
+            shown = "\n".join(shared_lines(overlap.equal))
+            raise ValueError(
+                f"`--external` must hold no image that the run was trained or chosen on; got "
+                f"{len(overlap.equal)} of equal pixels in {str(path)!r}:\n{shown}\nTake their rows "
+                "out of a copy of it."
+            )
+        if say is not None:
+            for line in overlap_lines(name, overlap):
+                say(line)
         records = tuple(dataclasses.replace(record, split="") for record in read.records)
         externals[name] = dataclasses.replace(read, records=records, root=read.root.resolve())
     return externals
+
+
+def _seen_by(run: FinishedRun, say: Callable[[str], object] | None) -> SeenImages:
+    parts = [Part(name, run.split.select(name)) for name in ("train", "val")]
+    parts += seen_before(run.config.model.weights, say=say)
+    return SeenImages([Part(part.name, decoded_once(part.manifest, say=say)) for part in parts])

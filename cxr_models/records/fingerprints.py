@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -138,6 +139,26 @@ def fingerprints_of(
         for index, one in zip(lacking, made, strict=True):
             found[index] = one
     return found
+
+
+def with_fingerprints(
+    manifest: Manifest, *, progress: Callable[[int], object] | None = None
+) -> Manifest:
+    """Return a manifest whose records hold their fingerprints, but for unreadable images.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Records, and where their files lie.
+    progress : callable, optional
+        As in `fingerprints_of`.
+    """
+    found = fingerprints_of(manifest, progress=progress)
+    records = tuple(
+        record if one is None else dataclasses.replace(record, **one.columns())
+        for record, one in zip(manifest.records, found, strict=True)
+    )
+    return dataclasses.replace(manifest, records=records)
 
 
 def _fingerprint_of_file(path: str | os.PathLike[str]) -> Fingerprint | None:

@@ -24,6 +24,7 @@ from cxr_models.networks.classifier import build_classifier, set_backbone_traina
 from cxr_models.records.splits import lacking_labels
 from cxr_models.runs.finished import file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
+from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
 from cxr_models.training.epoch_callback import Keeper
 from cxr_models.training.schedule import judge
@@ -99,8 +100,8 @@ def train(
     Raises
     ------
     ValueError
-        If a part is empty, an image cannot be read, settings do not fit together, or the folder
-        is that of another run.
+        If a part is empty, an image cannot be read, settings do not fit together, the folder is
+        that of another run, or the weights come from a run that has seen images of val or test.
     OSError
         If files cannot be read or written, or weights not be downloaded.
     """
@@ -111,6 +112,8 @@ def train(
         raise ValueError("`cache_features` must be 0 with weights none, where nothing is frozen.")
     facts = _facts(split, config, names)
     folder.check(config, facts)
+    if not (folder.path / "run.json").exists():  # a run that goes on was checked when it began
+        check_warm_start(split, config.model.weights, say=say)
     if config.data.cache_dir is not None:
         Path(config.data.cache_dir).mkdir(parents=True, exist_ok=True)
     if config.data.deterministic:

@@ -8,21 +8,6 @@ from cxr_models.runs.finished import FinishedRun, file_sha256, keep_split, read_
 from cxr_models.runs.folder import RunFolder
 
 
-@pytest.fixture
-def finished(small_split, tmp_path):
-    """Give the folder of a run that has ended, with weights that no model needs here."""
-    path = tmp_path / "run"
-    facts = {
-        "split_sha256": records_hash(small_split.manifest.records),
-        "split_root": str(small_split.manifest.root),
-        "class_names": ["covid", "normal", "virus"],
-    }
-    RunFolder(path=path).begin(RunConfig(), facts)
-    keep_split(path, small_split)
-    RunFolder(path=path).best_weights.write_bytes(b"weights")
-    return path
-
-
 def test_a_run_knows_its_split_images_classes_and_weights(finished, small_split):
     run = read_run(finished)
     assert isinstance(run, FinishedRun)
