@@ -3,9 +3,8 @@ import json
 import pytest
 
 from cxr_models.config import RunConfig
-from cxr_models.records.splits import records_hash, write_split
-from cxr_models.runs.finished import FinishedRun, file_sha256, keep_split, read_run
-from cxr_models.runs.folder import RunFolder
+from cxr_models.records.splits import write_split
+from cxr_models.runs.finished import FinishedRun, file_sha256, read_run
 
 
 def test_a_run_knows_its_split_images_classes_and_weights(finished, small_split):

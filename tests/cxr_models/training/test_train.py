@@ -203,6 +203,22 @@ def test_after_a_failed_download_the_same_folder_takes_other_weights(
     assert (tmp_path / "run/best.weights.h5").exists()
 
 
+def test_weights_that_have_seen_the_test_images_are_refused_before_anything_is_written(
+    finished, small_split, tmp_path
+):
+    config = tiny_config().with_setting("model.weights", str(finished / "best.weights.h5"))
+    other = {"train": "test", "test": "train"}
+    records = tuple(
+        dataclasses.replace(record, split=other.get(record.split, record.split))
+        for record in small_split.manifest.records
+    )
+    manifest = Manifest(records=records, root=small_split.manifest.root)
+    split = dataclasses.replace(small_split, manifest=manifest)
+    with pytest.raises(ValueError, match="which has seen 12 of 12"):
+        train(split, config, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_run_tells_which_file_its_weights_came_from(small_split, tmp_path):
     from tests.helpers.tiny_backbone import tiny_application
 
