@@ -80,7 +80,7 @@ def process(
         outcome = outcome._replace(input_size=status.st_size, input_mtime_ns=status.st_mtime_ns)
         if not item.replace and os.path.lexists(item.target):
             return outcome
-        data = read_if_image(item.source)
+        data = read_if_image(item.source, job.read)
         if data is None:
             if not _should_be_image(item):
                 return outcome._replace(status="skipped", reason="no image")

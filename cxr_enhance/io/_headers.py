@@ -1,4 +1,8 @@
-"""The few header fields of image files that are needed before decoding, or lost by it."""
+"""The few header fields of image files that are needed before decoding, or lost by it.
+
+Where a parser here and OpenCV's could see different sizes, nothing is told, and so nothing decoded.
+TIFF has a module of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,22 @@ import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from mmap import mmap
+from cxr_enhance.io._content import Cut, unpack
+from cxr_enhance.io._tiff import tiff_first_page
 
-_TIFF_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
-_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 256, 257, 258, 262, 339
-_TIFF_TAGS = frozenset((_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT))
+if TYPE_CHECKING:
+    from cxr_enhance.io._content import Content
+
 _JPEG_SIZE_MARKERS = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
-_JPEG_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))
+_JPEG_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD8)))
+_JPEG_ENDS = frozenset((0xD8, 0xD9, 0xDA))  # a second start, the end, pixels: too early
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MOST_MARKERS = 100_000  # before the frame header; a profile in pieces has hundreds
+_PIECE_BYTES = 1 << 16
 _START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10, the thriftiest 60
 _PNG_GRAY_TYPES = (0, 4)  # gray, gray with alpha
+_MOST_CHUNKS = 1_000_000
+_OF_ANIMATIONS = (b"acTL", b"fcTL", b"fdAT")
 
 
 class Size(NamedTuple):
@@ -27,57 +35,62 @@ class Size(NamedTuple):
     height: int
 
 
-class TiffPage(NamedTuple):
-    """The first page of a TIFF."""
-
-    size: Size
-    bits: int
-    is_unsigned: bool
-    white_is_zero: bool
-
-
-def declared_size(data: bytes | mmap, name: str) -> Size | None:
+def declared_size(data: Content, name: str) -> Size | None:
     """Size that an image file of the format `name` declares; None where it tells none."""
     try:
         if name == "PNG":
-            return Size(*struct.unpack_from(">II", data, 16))
+            length, kind, width, height = unpack(">I4sII", data, 8)
+            return Size(width, height) if (length, kind) == (13, b"IHDR") else None
         if name == "JPEG":
             return jpeg_size(data)
         if name == "BMP":
-            core = struct.unpack_from("<I", data, 14)[0] == 12
-            width, height = struct.unpack_from("<HH" if core else "<ii", data, 18)
+            width, height = unpack("<HH" if _is_core(data) else "<ii", data, 18)
             return Size(abs(width), abs(height))  # rows from the top have a negative height
         if name == "WebP":
             return _webp_size(data)
-    except struct.error:
+    except Cut:
         return None
     page = tiff_first_page(data) if name == "TIFF" else None
-    return None if page is None else page.size
+    return None if page is None else Size(page.width, page.height)
 
 
-def jpeg_size(data: bytes | mmap) -> Size | None:
+def jpeg_size(data: Content) -> Size | None:
     """Size of a JPEG or JPEG-LS stream."""
     start = jpeg_frame(data)
     if start is None:
         return None
-    height, width = struct.unpack_from(">HH", data, start + 5)
+    height, width = unpack(">HH", data, start + 5)
     return Size(width, height)
 
 
-def jpeg_frame(data: bytes | mmap) -> int | None:
+def jpeg_frame(data: Content) -> int | None:
     """Where the frame header of a JPEG begins; all of it lies within `data`."""
     position = 2
-    for _ in range(_MOST_MARKERS):
-        found = _JPEG_MARKER.search(data, position)  # what stands between, decoders step over
-        if found is None or found.start() + 10 > len(data):
-            return None
-        position, marker = found.start(), data[found.start() + 1]
-        if marker in _JPEG_SIZE_MARKERS:
-            return position
-        position += 2
-        if marker not in _JPEG_BARE_MARKERS:
-            position += max(struct.unpack_from(">H", data, position)[0], 2)
+    try:
+        for _ in range(_MOST_MARKERS):
+            position = _next_marker(data, position)
+            _, marker, length = unpack(">BBH", data, position)
+            if marker in _JPEG_SIZE_MARKERS:
+                unpack("10s", data, position)
+                return position
+            if marker in _JPEG_ENDS:
+                return None
+            position += 2 if marker in _JPEG_BARE_MARKERS else 2 + max(length, 2)
+    except Cut:
+        pass
     return None
+
+
+def _next_marker(data: Content, position: int) -> int:
+    """Where the next marker begins; what stands between segments, decoders step over."""
+    while True:
+        piece = bytes(data[position : position + _PIECE_BYTES])
+        found = _JPEG_MARKER.search(piece)
+        if found is not None:
+            return position + found.start()
+        if len(piece) < _PIECE_BYTES:
+            raise Cut
+        position += _PIECE_BYTES - 1
 
 
 def jpeg_has_too_many_scans(data: bytes) -> bool:
@@ -85,69 +98,84 @@ def jpeg_has_too_many_scans(data: bytes) -> bool:
     return data.count(_START_OF_SCAN) > _MOST_SCANS
 
 
-def _webp_size(data: bytes | mmap) -> Size | None:
+def jpeg_has_an_end(data: bytes, frame: int) -> bool:
+    """Tell whether an end marker follows the pixels, which hold none."""
+    return data.rfind(b"\xff\xd9", max(data.find(_START_OF_SCAN, frame), frame)) >= 0
+
+
+def _webp_size(data: Content) -> Size | None:
     kind = data[12:16]
     if kind == b"VP8 ":
-        width, height = struct.unpack_from("<HH", data, 26)
+        width, height = unpack("<HH", data, 26)
         return Size(width & 0x3FFF, height & 0x3FFF)
     if kind == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, 21)
+        (bits,) = unpack("<I", data, 21)
         return Size((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
     if kind == b"VP8X":
-        width, height = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+        six = unpack("<6B", data, 24)
+        width, height = (int.from_bytes(three, "little") + 1 for three in (six[:3], six[3:]))
         return Size(width, height)
     return None
 
 
-def png_is_gray(data: bytes | mmap) -> bool:
+def _is_core(data: Content) -> bool:
+    return bool(unpack("<I", data, 14)[0] == 12)
+
+
+def bmp_has_a_palette_unseen(data: bytes) -> bool:
+    """Tell whether a BMP is one of OS/2 with a palette that holds colours: OpenCV makes it gray."""
+    (offset,) = unpack("<I", data, 10)
+    (bits,) = unpack("<H", data, 24)
+    if not _is_core(data) or bits > 8:
+        return False
+    colours = data[26 : max(min(26 + (3 << bits), offset), 26)]
+    return not colours[::3] == colours[1::3] == colours[2::3]
+
+
+def bmp_has_other_masks(data: bytes) -> bool:
+    """Tell whether 32 bits of a BMP are shared out in a way that OpenCV does not follow."""
+    if _is_core(data):
+        return False
+    header_size, bits, compression = unpack("<I10xHI", data, 14)
+    if bits != 32 or compression == 0:
+        return False
+    masks = unpack("<III", data, 54)
+    if masks == (0xFF0000, 0xFF00, 0xFF):
+        return False
+    whole_bytes = {0xFF << shift for shift in (0, 8, 16, 24)}
+    return header_size < 56 or len(set(masks) & whole_bytes) < 3
+
+
+def png_is_gray(data: Content) -> bool:
     """Tell whether a PNG's own colour type is gray, with or without alpha."""
-    return len(data) > 25 and data[25] in _PNG_GRAY_TYPES
+    return data[25:26] in [bytes([kind]) for kind in _PNG_GRAY_TYPES]
 
 
-def png_is_whole(data: bytes | mmap) -> bool:
-    """Tell whether a PNG's chunks reach its closing IEND; what follows does not matter."""
-    position = 8
-    while position + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, position)
-        if data[position + 4 : position + 8] == b"IEND":
-            return True
-        position += 12 + length
-    return False
+def still_png(data: bytes) -> bytes | None:
+    """Leave a PNG its default image, without the chunks of an animation.
 
+    Returns
+    -------
+    bytes or None
+        None where a chunk is none, or the size stands elsewhere than in the first or twice.
 
-def tiff_first_page(data: bytes | mmap) -> TiffPage | None:
-    """Read the first directory of a TIFF or BigTIFF; None where it lies outside `data`."""
-    order = "<" if data[:2] == b"II" else ">"
-    big = data[2:4] in (b"+\0", b"\0+")
-    offset_code, count_code, entry_size = ("Q", "Q", 20) if big else ("I", "H", 12)
-    try:
-        (start,) = struct.unpack_from(order + offset_code, data, 8 if big else 4)
-        (count,) = struct.unpack_from(order + count_code, data, start)
-        first = start + struct.calcsize(order + count_code)
-        tags = {}
-        for index in range(min(count, 4096)):
-            position = first + index * entry_size
-            (tag,) = struct.unpack_from(order + "H", data, position)
-            if tag in _TIFF_TAGS:
-                tags[tag] = _tiff_values(data, order, position, offset_code)
-    except struct.error:
-        return None
-    width, height = (max(tags.get(tag, [0]), default=0) for tag in (_WIDTH, _HEIGHT))
-    return TiffPage(
-        size=Size(width, height),
-        bits=max(tags.get(_BITS_PER_SAMPLE, [1]), default=1),
-        is_unsigned=set(tags.get(_SAMPLE_FORMAT, [1])) <= {1, 4},  # 4 is "undefined"
-        white_is_zero=tags.get(_PHOTOMETRIC, [1])[:1] == [0],
-    )
-
-
-def _tiff_values(data: bytes | mmap, order: str, position: int, offset_code: str) -> list[int]:
-    kind, count = struct.unpack_from(order + "H" + offset_code, data, position + 2)
-    field = position + 4 + struct.calcsize(order + offset_code)
-    code = _TIFF_TYPES.get(kind)
-    if code is None:
-        return []
-    code = f"{order}{min(count, 16)}{code}"
-    if struct.calcsize(code) > struct.calcsize(order + offset_code):
-        (field,) = struct.unpack_from(order + offset_code, data, field)
-    return list(struct.unpack_from(code, data, field))
+    Raises
+    ------
+    Cut
+        If the chunks do not reach the closing IEND; what follows it does not matter.
+    """
+    position, kept, pieces = 8, 0, []
+    for number in range(_MOST_CHUNKS):
+        if position + 12 > len(data):
+            raise Cut
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if not kind.isalpha() or (kind == b"IHDR") != (number == 0):
+            return None
+        if kind in _OF_ANIMATIONS:
+            pieces.append(data[kept:position])
+            kept = end
+        if kind == b"IEND":
+            return b"".join([*pieces, data[kept:]]) if pieces else data
+        position = end
+    return None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from cxr_enhance.io import _headers
+from cxr_enhance.io._content import Cut, FileBytes, documented_errors, unpack
 from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format
+from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import dicom_header
 from cxr_enhance.io.options import check_name
 
 if TYPE_CHECKING:
+    from cxr_enhance.io._content import Content
     from cxr_enhance.io.dicom.header import DicomHeader
 
 
@@ -101,9 +102,10 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
 
     Notes
     -----
-    A file is mapped, not read: time and memory are those of its header, however many frames follow
-    (a deflated DICOM file is inflated, to 512 MiB at most). It must not be cut while this looks at
-    it. Of several DICOM frames the window and rescale are the first one's.
+    No more of a file is read than its header: time and memory do not grow with the frames that
+    follow (a deflated DICOM file is inflated, to 512 MiB at most). A DICOM file is mapped, and must
+    not be cut while this looks at it. Of several DICOM frames the window and rescale are the first
+    one's.
 
     Examples
     --------
@@ -116,38 +118,34 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     ('PNG', 48, 64, 16)
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        return _info(bytes(source))
+        with documented_errors():
+            return _info(bytes(source))
     if not isinstance(source, str | os.PathLike):
         raise TypeError(
             f"`source` must be a file's name or its bytes; got {type(source).__name__}."
         )
     check_name(source, "source")
-    with open(source, "rb") as file:
-        data = _mapped(file)
     try:
-        return _info(data)
+        with open(source, "rb", buffering=0) as file, documented_errors():
+            content = FileBytes(file) if file.seekable() else b""
+            return _info(content if len(content) else file.readall())
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
 
 
-def _mapped(file: BinaryIO) -> bytes | mmap.mmap:
-    """Map a file, so that only its header is read from the disk; what is no file is read."""
-    try:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):  # a pipe, or an empty file
-        return file.read()
-
-
-def _info(data: bytes | mmap.mmap) -> ImageInfo:
+def _info(data: bytes | FileBytes) -> ImageInfo:
     name = image_format(data[:HEAD_BYTES])
     if name not in READ:
-        got = "an empty file" if not data else name or f"{len(data)} bytes of no image"
+        got = "an empty file" if not len(data) else name or f"{len(data)} bytes of no image"
         raise ValueError(f"{RULE}; got {got}.")
     if name == "DICOM":
-        return _dicom_info(*dicom_header(data))
+        return _dicom_info(*dicom_header(data if isinstance(data, bytes) else data.mapped()))
     size = _headers.declared_size(data, name)
     width, height = (None, None) if size is None else size
-    channels, bits = _depth(data, name)
+    try:
+        channels, bits = _depth(data, name)
+    except Cut:
+        channels, bits = None, None
     return ImageInfo(format=name, height=height, width=width, channels=channels, bits=bits)
 
 
@@ -175,17 +173,21 @@ def _dicom_info(header: DicomHeader, notes: list[str]) -> ImageInfo:
     )
 
 
-def _depth(data: bytes | mmap.mmap, name: str) -> tuple[int | None, int | None]:
+def _depth(data: Content, name: str) -> tuple[int | None, int | None]:
     """Channels and bits a channel, where they stand at a fixed place."""
-    if name == "PNG" and len(data) > 25:
-        return {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(data[25]), 8 if data[25] == 3 else data[24]
+    if name == "PNG":
+        bits, kind = unpack("BB", data, 24)
+        return {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(kind), 8 if kind == 3 else bits
     if name == "TIFF":
-        page = _headers.tiff_first_page(data)
+        page = tiff_first_page(data)
         return None, None if page is None else page.bits
     if name == "JPEG":
         found = _headers.jpeg_frame(data)
-        return (None, None) if found is None else (data[found + 9], data[found + 4])
-    if name == "BMP" and len(data) > 30 and data[14] != 12:
-        (bits,) = struct.unpack_from("<H", data, 28)
+        if found is None:
+            return None, None
+        bits, channels = unpack("B4xB", data, found + 4)
+        return channels, bits
+    if name == "BMP" and unpack("<I", data, 14)[0] != 12:
+        (bits,) = unpack("<H", data, 28)
         return max(bits // 8, 3), 8
     return None, 8 if name == "WebP" else None

@@ -1,6 +1,7 @@
 """Bytes to pixels, by content: one decoder a format, chosen by the file's first bytes.
 
-Knows nothing of enhancement. A further format is a row in `_DECODERS`.
+Knows nothing of enhancement. The size that a header declares is checked before a file is read
+whole, and once more before it is decoded.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance.io import _headers
+from cxr_enhance.io._content import FileBytes, documented_errors
+from cxr_enhance.io._decoders import DECODERS, undecodable
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io._signatures import RULE as _RULE
-from cxr_enhance.io.dicom.decode import Decoded, decode_dicom
-from cxr_enhance.io.opencv import load_cv2
+from cxr_enhance.io._tiff import tiff_first_page
+from cxr_enhance.io.dicom.decode import Decoded, decode_dicom, dicom_header
 from cxr_enhance.io.options import MAX_PIXELS, ReadOptions, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cxr_enhance._types import Image
+    from cxr_enhance.io._content import Content
     from cxr_enhance.io.dicom.tables import Voi
 
 _START_BYTES = 1 << 26
+_DICOM_HEADER_BYTES = 1 << 20
 
 
 def read_image(
@@ -72,6 +75,8 @@ def read_image(
         If the file cannot be opened or read; FileNotFoundError where it does not exist.
     ImportError
         If OpenCV, or what a DICOM file needs, is missing or cannot be loaded.
+    MemoryError
+        If there is no memory for the file or its pixels.
 
     Warns
     -----
@@ -85,13 +90,18 @@ def read_image(
     Notes
     -----
     - Alpha is dropped, not blended. A palette becomes RGB.
+    - Of an animated PNG the default image is read, of an animated WebP the first frame.
     - EXIF orientation is applied, as ``cv2.imread`` does (in WebP since OpenCV 5).
     - WebP has no gray: its images are always (H, W, 3).
     - DICOM: the values are pydicom's ``apply_modality_lut`` and ``apply_voi_lut``, with the range
       that the header allows moved to 0..2**bits - 1 and rounded half to even; then MONOCHROME1 is
       inverted. 12 bits stay 0..4095. YBR becomes RGB. uint8 where 8 bits hold the result.
     - CMYK becomes RGB by OpenCV's formula. TIFF of 10, 12 or 14 bits comes shifted left to 16.
+    - TIFF where 0 is white (WhiteIsZero) is inverted, at every depth: 0 is black in what is read.
     - Embedded colour profiles and gamma are ignored, as in ``cv2.imread``.
+    - What OpenCV decodes to other pixels than the file holds is refused: TIFF of more than 8 bits
+      with each channel by itself, BMP with masks of its own. So is a JPEG without an end marker,
+      which ``cv2.imread`` fills with gray where pixels are missing.
     - Damage inside JPEG scan data leaves no trace that OpenCV would report: such files are read as
       far as the codec can. PNG, WebP and compressed TIFF carry checks and raise.
     - OpenCV refuses images of more than 2**30 pixels; see its ``OPENCV_IO_MAX_IMAGE_PIXELS``.
@@ -117,10 +127,10 @@ def read_image(
             f"{' Pass its .read().' if hasattr(source, 'read') else ''}"
         )
     check_name(source, "source")
-    data = read_if_image(source)
-    if data is None:
-        data = read_start(source)
     try:
+        data = read_if_image(source, options)
+        if data is None:
+            data = read_start(source)
         decoded = decode_image(data, options)
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
@@ -128,13 +138,40 @@ def read_image(
     return decoded.image
 
 
-def read_if_image(path: str | os.PathLike[str]) -> bytes | None:
-    """Read a file whole if its first bytes are those of an image, else return None."""
-    with open(path, "rb") as file:
-        head = file.read(HEAD_BYTES)
-        if image_format(head) is None:
+def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes | None:
+    """Read a file whole if its first bytes are those of an image, else return None.
+
+    Raises
+    ------
+    ValueError
+        If its header declares more pixels than `options` allow; no more than that is read then.
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb", buffering=0) as file:
+        content = FileBytes(file) if file.seekable() else b""
+        if not len(content):  # a pipe, or a file of the system, which says that it is empty
+            data = file.readall()
+            return data if image_format(data[:HEAD_BYTES]) else None
+        name = image_format(content[:HEAD_BYTES])
+        if name is None:
             return None
-        return head + file.read()
+        with documented_errors():
+            _check_declared(content, name, options)
+        file.seek(0)
+        return file.readall()
+
+
+def _check_declared(content: Content, name: str, options: ReadOptions) -> None:
+    """Refuse a file whose header can be read and declares too many pixels."""
+    if name != "DICOM":
+        _check_size(content, name, options)
+    elif len(content) > _START_BYTES:  # a smaller one costs less to read than to look at twice
+        try:
+            header, _ = dicom_header(content[:_DICOM_HEADER_BYTES])
+        except ValueError:  # damaged, which `decode_image` has the words for, or longer than that
+            return
+        options.check_size("DICOM image", _headers.Size(header.width, header.height))
 
 
 def read_start(path: str | os.PathLike[str]) -> bytes:
@@ -155,101 +192,37 @@ def decode_image(data: bytes, options: ReadOptions) -> Decoded:
     name = image_format(data[:HEAD_BYTES])
     if name is None:
         raise ValueError(f"{_RULE}; got {_no_image(data)}.")
-    if name == "DICOM":
-        return decode_dicom(data, options)
-    if name not in _DECODERS:
+    with documented_errors():
+        return decode_dicom(data, options) if name == "DICOM" else _decode(data, name, options)
+
+
+def _decode(data: bytes, name: str, options: ReadOptions) -> Decoded:
+    if name not in DECODERS:
         raise ValueError(f"{_RULE}; got {name}. Convert it to PNG first.")
-    size = _headers.declared_size(data, name)
-    if size is not None:
-        options.check_size(f"{name} image", size)
+    size = _check_size(data, name, options)
     if options.frame:
         raise ValueError(f"`frame` must be 0 for a {name} image; got {options.frame}.")
-    image = _DECODERS[name](data, name)
+    if size is None or 0 in size:  # what cannot be checked is not decoded
+        raise undecodable(data, name)
+    image = DECODERS[name](data, name)
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{_RULE} of 8 or 16 bits a channel; got a {name} of {image.dtype}.")
+    if sorted(image.shape[:2]) != sorted(size):  # either way round, for orientation
+        raise undecodable(data, name)
     if image.ndim == 2:
         return Decoded(image)
     return Decoded(np.ascontiguousarray(image[..., ::-1]))
 
 
-def _decode_with_opencv(data: bytes, name: str) -> Image:
-    cv2 = load_cv2()
-    # These two flags keep gray gray and 16 bits 16 bits, drop alpha and apply EXIF orientation.
-    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:
-            raise MemoryError(f"OpenCV has no memory to decode this {name} image.") from error
-        if "CV_IO_MAX_IMAGE" in str(error):
-            raise ValueError(
-                f"{_RULE} within OpenCV's size limits; got a {name} with more than 2**20 pixels a "
-                "side or 2**30 in all."
-            ) from error
-        raise ValueError(
-            f"{_RULE}; got a {name} that OpenCV cannot decode: {error.err}."
-        ) from error
-    if image is None:
-        raise _undecodable(data, name)
-    return image  # type: ignore[no-any-return]
-
-
-def _undecodable(data: bytes, name: str) -> ValueError:
-    return ValueError(
-        f"{_RULE}; got a {name} of {len(data)} bytes that is cut short, damaged, or of a kind "
-        "that OpenCV does not decode."
-    )
-
-
-def _decode_jpeg(data: bytes, name: str) -> Image:
-    if _headers.jpeg_frame(data) is None:  # else its size would go unchecked
-        raise _undecodable(data, name)
-    if _headers.jpeg_has_too_many_scans(data):
-        raise ValueError(f"{_RULE}; got a JPEG of more scans than any encoder writes.")
-    return _decode_with_opencv(data, name)
-
-
-def _decode_png(data: bytes, name: str) -> Image:
-    if not _headers.png_is_whole(data):
-        raise ValueError(f"{_RULE}; got a PNG cut short after {len(data)} bytes.")
-    image = _decode_with_opencv(data, name)
-    if image.ndim == 3 and _headers.png_is_gray(data):  # OpenCV makes gray with alpha colour
-        return np.ascontiguousarray(image[..., 0])
-    return image
-
-
-def _decode_tiff(data: bytes, name: str) -> Image:
-    page = _headers.tiff_first_page(data)
-    if page is None:
-        raise ValueError(f"{_RULE}; got a TIFF cut short after {len(data)} bytes.")
-    if page.bits > 16 or not page.is_unsigned:
-        kind = "unsigned" if page.is_unsigned else "signed or floating-point"
-        raise ValueError(
-            f"{_RULE} of 8 or 16 bits a channel; got a TIFF of {kind} {page.bits}-bit values. "
-            "Scale it and save it as uint16."
-        )
-    if page.bits == 16 and page.white_is_zero:
-        # OpenCV inverts the 8-bit ones and not these: a negative must not pass for a positive.
-        raise ValueError(
-            f"{_RULE} where 0 is black; got a 16-bit TIFF where 0 is white (WhiteIsZero). Invert "
-            "its values and save it as BlackIsZero."
-        )
-    image = _decode_with_opencv(data, name)
-    if (image.dtype == np.uint8) != (page.bits <= 8):
-        raise ValueError(
-            f"{_RULE}; got a {page.bits}-bit TIFF of a kind that OpenCV cuts to {image.dtype}, "
-            "such as gray with alpha. Save it without alpha."
-        )
-    return image
-
-
-_DECODERS: dict[str, Callable[[bytes, str], Image]] = {
-    "JPEG": _decode_jpeg,
-    "PNG": _decode_png,
-    "TIFF": _decode_tiff,
-    "WebP": _decode_with_opencv,
-    "BMP": _decode_with_opencv,
-}
+def _check_size(content: Content, name: str, options: ReadOptions) -> _headers.Size | None:
+    """Return the size declared, if it is allowed; so must be a tile, which may be larger."""
+    size = _headers.declared_size(content, name)
+    if size is not None:
+        options.check_size(f"{name} image", size)
+    page = tiff_first_page(content) if name == "TIFF" else None
+    if page is not None and page.tile is not None:
+        options.check_size("TIFF tile", _headers.Size(*page.tile))
+    return size
 
 
 def _no_image(data: bytes) -> str:

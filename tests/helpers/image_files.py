@@ -95,6 +95,105 @@ def tiff(
     return bytes(data)
 
 
+_TIFF_CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
+
+
+def tiff_of(fields, data):
+    """Make a TIFF of `fields`, tag to kind and values, or a list of these; `data` lie at 8."""
+    pairs = list(fields.items()) if isinstance(fields, dict) else fields
+    data = data + b"\0" * (len(data) % 2)
+    entries, values_elsewhere = b"", b""
+    place = 8 + len(data) + 2 + 12 * len(pairs) + 4
+    for tag, (kind, values) in sorted(pairs, key=lambda pair: pair[0]):
+        packed = struct.pack(f"<{len(values)}{_TIFF_CODES[kind]}", *values)
+        entries += struct.pack("<HHI", tag, kind, len(values))
+        if len(packed) > 4:
+            entries += struct.pack("<I", place + len(values_elsewhere))
+            values_elsewhere += packed
+        else:
+            entries += packed.ljust(4, b"\0")
+    head = b"II*\0" + struct.pack("<I", 8 + len(data))
+    return head + data + struct.pack("<H", len(pairs)) + entries + bytes(4) + values_elsewhere
+
+
+def tiff_fields(width, height, bits, samples, photometric, **strips):
+    """Tell what every TIFF tells; `at` and `counts` are those of its strips."""
+    return {
+        256: (4, [width]),
+        257: (4, [height]),
+        258: (3, [bits] * samples),
+        259: (3, [1]),
+        262: (3, [photometric]),
+        277: (3, [samples]),
+        278: (4, [height]),
+        273: (4, strips.get("at", [8])),
+        279: (4, strips.get("counts", [width * height * samples * bits // 8])),
+    }
+
+
+def tiled_tiff(image, side, more=None):
+    """Make a TIFF of an image of 3 axes in tiles of `side` x `side`."""
+    height, width, samples = image.shape
+    tiles = []
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            part = image[top : top + side, left : left + side]
+            tile = np.zeros((side, side, samples), image.dtype)
+            tile[: part.shape[0], : part.shape[1]] = part
+            tiles.append(tile.tobytes())
+    size = len(tiles[0])
+    bits = image.dtype.itemsize * 8
+    fields = tiff_fields(width, height, bits, samples, 1 if samples == 1 else 2)
+    for tag in (273, 278, 279):
+        del fields[tag]
+    fields |= {
+        322: (3, [side]),
+        323: (3, [side]),
+        324: (4, [8 + size * number for number in range(len(tiles))]),
+        325: (4, [size] * len(tiles)),
+    }
+    return tiff_of(fields | (more or {}), b"".join(tiles))
+
+
+def packed_rows(values, bits):
+    """Pack rows of values of `bits` bits, each row to whole bytes."""
+    shifts = np.arange(bits - 1, -1, -1)
+    single = (values[..., None].astype(np.int64) >> shifts & 1).reshape(len(values), -1)
+    return np.packbits(single.astype(np.uint8), axis=-1)
+
+
+def bmp(pixels, bits, width, height, *, palette=(), core=False, header=40, masks=()):
+    """Make a BMP of rows as they are stored, from the bottom; `core` is the header of OS/2."""
+    rows = b"".join(row + b"\0" * (-len(row) % 4) for row in pixels)
+    if core:
+        head = struct.pack("<IHHHH", 12, width, height, 1, bits)
+        colours = b"".join(bytes(colour[::-1]) for colour in palette)
+    else:
+        fields = (header, width, height, 1, bits, 3 if masks else 0, len(rows), 0, 0, 0, 0)
+        head = struct.pack("<IiiHHIIiiII", *fields)
+        packed = struct.pack(f"<{len(masks)}I", *masks)
+        head += packed.ljust(header - 40, b"\0") if header > 40 else packed
+        colours = b"".join(bytes(colour[::-1]) + b"\0" for colour in palette)
+    offset = 14 + len(head) + len(colours)
+    start = b"BM" + struct.pack("<IHHI", offset + len(rows), 0, 0, offset)
+    return start + head + colours + rows
+
+
+def animated_png(default, frames):
+    """Make a PNG of 8-bit frames whose default image is none of them."""
+    height, width = default.shape
+    chunks, number = png_chunk(b"acTL", struct.pack(">II", len(frames), 0)), 0
+    after = b""
+    for frame in frames:
+        place = struct.pack(">IIIIIHHBB", number, width, height, 0, 0, 1, 1, 0, 0)
+        rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in frame))
+        after += png_chunk(b"fcTL", place)
+        after += png_chunk(b"fdAT", struct.pack(">I", number + 1) + rows)
+        number += 2
+    whole, end = png(default, 0, chunks), png_chunk(b"IEND", b"")
+    return whole.removesuffix(end) + after + end
+
+
 def exif_orientation(value):
     """Make an EXIF block that holds nothing but an orientation."""
     return b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHH", 0x0112, 3, 1, value, 0) + b"\0" * 4

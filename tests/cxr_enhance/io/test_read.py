@@ -250,11 +250,10 @@ def test_damaged_png_raises():
         pytest.param(tiff([GRAY.view(np.int8)], sample_format=2), "signed", id="int8"),
         pytest.param(tiff([GRAY16.view(np.int16)], sample_format=2), "signed", id="int16"),
         pytest.param(tiff([GRAY.astype(np.uint32)]), "unsigned 32-bit", id="uint32"),
-        pytest.param(tiff([GRAY16], photometric=0), "0 is white", id="16-bit-negative"),
         pytest.param(
             tiff([np.dstack([GRAY16, ALPHA16])], extra_samples=2), "without alpha", id="16bit-alpha"
         ),
-        pytest.param(b"II*\0\xff\xff\xff\x7f" + bytes(99), "TIFF cut short", id="wild-offset"),
+        pytest.param(b"II*\0\xff\xff\xff\x7f" + bytes(99), "a TIFF of 107 bytes", id="wild-offset"),
         pytest.param(
             png(np.zeros((1, 1), np.uint8), 0)
             .replace(struct.pack(">II", 1, 1), struct.pack(">II", 16_000, 16_000)),

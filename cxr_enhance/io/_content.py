@@ -1,0 +1,85 @@
+"""The content of a file, looked at where it is asked for: no more is read than a header takes."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import struct
+from typing import TYPE_CHECKING, Any
+
+from cxr_enhance.io._signatures import RULE
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterator
+_PAGE_BYTES = 1 << 16
+
+
+class FileBytes:
+    """An open file as if it were bytes: slices are read when they are taken.
+
+    Not a mapping, because an unreadable sector, or a file that is cut meanwhile, would end the
+    process and not the call.
+    """
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self._size = file.seek(0, 2)
+        self._start, self._page = 0, b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, where: slice) -> bytes:
+        start, stop, _ = where.indices(self._size)
+        if not self._start <= start <= stop <= self._start + len(self._page):
+            self._file.seek(start)
+            self._page = self._file.read(max(stop - start, _PAGE_BYTES))
+            self._start = start
+        return self._page[start - self._start : max(stop, start) - self._start]
+
+    def mapped(self) -> bytes | mmap.mmap:
+        """Map the file into memory, or read it where it cannot be."""
+        try:
+            return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError):
+            self._file.seek(0)
+            return self._file.readall()
+
+
+Content = bytes | mmap.mmap | FileBytes
+
+
+class Cut(Exception):  # noqa: N818 - never seen by callers of this package
+    """The content ends before what is asked for."""
+
+
+def unpack(code: str, content: Content, position: int) -> tuple[Any, ...]:
+    """Unpack what stands at `position`, however far out a file says that to be.
+
+    Raises
+    ------
+    Cut
+        If the content ends before it.
+    """
+    part = content[position : position + struct.calcsize(code)]
+    try:
+        return struct.unpack(code, part)
+    except struct.error:
+        raise Cut from None
+
+
+@contextlib.contextmanager
+def documented_errors() -> Iterator[None]:
+    """Let no exception out but those that `read_image` and `image_info` document.
+
+    What a hostile file makes a decoder or a parser raise is that file's fault to its reader: a
+    sentence, with the exception behind it as its cause.
+    """
+    try:
+        yield
+    except (ValueError, OSError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}".strip(": ")
+        raise ValueError(f"{RULE}; got a file that cannot be decoded ({said}).") from error

@@ -1,0 +1,196 @@
+"""One decoder a format: bytes to pixels as OpenCV makes them, its few faults kept away from them.
+
+A further format is a row in `DECODERS`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_enhance.io import _headers, _tiff
+from cxr_enhance.io._content import Cut
+from cxr_enhance.io._signatures import RULE as _RULE
+from cxr_enhance.io.opencv import load_cv2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_enhance._types import Image
+    from cxr_enhance.io._tiff import TiffPage
+
+_TIFF_BITS = (1, 4, 8, 10, 12, 14, 16)
+_KEPT_IN_TILES = (1, 4, 5, 8)  # orientations
+
+
+def decode_with_opencv(data: bytes, name: str, *, in_colour: bool = False) -> Image:
+    """Decode to gray, or BGR as the file or `in_colour` says; the size is that of the header.
+
+    Raises
+    ------
+    ValueError
+        If OpenCV cannot.
+    MemoryError
+        If there is no memory for it.
+    """
+    image = _opencv_image(data, name, in_colour=in_colour)
+    if image is None:
+        raise undecodable(data, name)
+    return image
+
+
+def undecodable(data: bytes, name: str) -> ValueError:
+    """Make the error about a file that lacks something, one cannot tell what."""
+    return ValueError(
+        f"{_RULE}; got a {name} of {len(data)} bytes that is cut short, damaged, or of a kind "
+        "that OpenCV does not decode."
+    )
+
+
+def _opencv_image(data: bytes, name: str, *, in_colour: bool) -> Image | None:
+    cv2 = load_cv2()
+    # Alone, ANYCOLOR keeps gray gray; each drops alpha and applies EXIF orientation.
+    flags = cv2.IMREAD_COLOR if in_colour else cv2.IMREAD_ANYCOLOR
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_ANYDEPTH)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(f"OpenCV has no memory to decode this {name} image.") from error
+        if "CV_IO_MAX_IMAGE" in str(error):
+            raise ValueError(
+                f"{_RULE} within OpenCV's size limits; got a {name} with more than 2**20 pixels a "
+                "side or 2**30 in all."
+            ) from error
+        raise ValueError(
+            f"{_RULE}; got a {name} that OpenCV cannot decode: {error.err}."
+        ) from error
+    return image  # type: ignore[no-any-return]
+
+
+def _decode_jpeg(data: bytes, name: str) -> Image:
+    frame = _headers.jpeg_frame(data)
+    if frame is None:
+        raise undecodable(data, name)
+    if data[frame + 9] not in (1, 3, 4):
+        raise ValueError(f"{_RULE}; got a JPEG of {data[frame + 9]} channels.")
+    if _headers.jpeg_has_too_many_scans(data):
+        raise ValueError(f"{_RULE}; got a JPEG of more scans than any encoder writes.")
+    if not _headers.jpeg_has_an_end(data, frame):
+        raise ValueError(
+            f"{_RULE}; got a JPEG of {len(data)} bytes that is cut short: it has no end marker. "
+            "Get a whole copy of it."
+        )
+    return decode_with_opencv(data, name)
+
+
+def _decode_png(data: bytes, name: str) -> Image:
+    try:
+        still = _headers.still_png(data)
+    except Cut:
+        raise ValueError(f"{_RULE}; got a PNG cut short after {len(data)} bytes.") from None
+    if still is None:
+        raise undecodable(data, name)
+    image = decode_with_opencv(still, name)
+    if image.ndim == 3 and _headers.png_is_gray(data):  # OpenCV makes gray with alpha colour
+        return np.ascontiguousarray(image[..., 0])
+    return image
+
+
+def _decode_bmp(data: bytes, name: str) -> Image:
+    if _headers.bmp_has_other_masks(data):
+        raise ValueError(
+            f"{_RULE}; got a BMP of 32 bits with masks of its own for red, green and blue. Save it "
+            "as PNG."
+        )
+    return decode_with_opencv(data, name, in_colour=_headers.bmp_has_a_palette_unseen(data))
+
+
+def _decode_tiff(data: bytes, name: str) -> Image:
+    page = _tiff.tiff_first_page(data)
+    if page is None:
+        raise undecodable(data, name)
+    _check_tiff_depth(page)
+    _check_tiff_layout(page)
+    if page.bits <= 8 and page.photometric == _tiff.RGB and page.unassociated_alpha:
+        data = _tiff.without_blending(data, page)
+    image = _opencv_image(data, name, in_colour=page.photometric == _tiff.PALETTE)
+    if image is None and page.tile is not None:
+        image = _decode_from_a_file(data)
+    if image is None:
+        raise undecodable(data, name)
+    if (image.dtype == np.uint8) != (page.bits <= 8):
+        raise ValueError(
+            f"{_RULE}; got a {page.bits}-bit TIFF of a kind that OpenCV cuts to {image.dtype}."
+        )
+    if page.bits > 8 and page.photometric == _tiff.WHITE_IS_ZERO:
+        # OpenCV inverts the 8-bit ones and not these: a negative must not pass for a positive.
+        white = ((1 << page.bits) - 1) << (16 - page.bits)  # fewer bits come shifted to the top
+        return np.uint16(white) - image
+    return image
+
+
+def _check_tiff_depth(page: TiffPage) -> None:
+    is_read = page.bits in _TIFF_BITS and (page.bits != 4 or page.photometric == _tiff.PALETTE)
+    if page.is_unsigned and is_read:
+        return
+    kind = "unsigned" if page.is_unsigned else "signed or floating-point"
+    cure = f"Scale it and save it as {'uint8' if page.bits < 8 else 'uint16'}"
+    raise ValueError(
+        f"{_RULE} of 8 or 16 bits a channel; got a TIFF of {kind} {page.bits}-bit values. {cure}."
+    )
+
+
+def _check_tiff_layout(page: TiffPage) -> None:
+    """Refuse what OpenCV decodes to other pixels than the file holds."""
+    is_deep, what = page.bits > 8, f"got a {page.bits}-bit TIFF"
+    is_gray = page.photometric in (_tiff.WHITE_IS_ZERO, _tiff.BLACK_IS_ZERO)
+    if page.is_planar and page.samples > 1 and (is_deep or page.photometric != _tiff.RGB):
+        raise ValueError(
+            f"{_RULE}; {what} with each channel by itself (PlanarConfiguration 2). Save it with "
+            "the channels of each pixel together (PlanarConfiguration 1)."
+        )
+    if is_deep and is_gray and page.samples > 1:
+        raise ValueError(f"{_RULE}; {what} of gray with alpha or more. Save it without alpha.")
+    if (
+        is_deep
+        and not is_gray
+        and (page.photometric, page.samples)
+        not in (
+            (_tiff.RGB, 3),
+            (_tiff.RGB, 4),
+        )
+    ):
+        raise ValueError(
+            f"{_RULE}; {what} that is neither gray nor RGB (PhotometricInterpretation "
+            f"{page.photometric}, {page.samples} samples a pixel). Save it as RGB."
+        )
+    if page.tile is not None and not is_deep and page.orientation not in _KEPT_IN_TILES:
+        raise ValueError(
+            f"{_RULE}; got a TIFF in tiles with orientation {page.orientation}. Turn its pixels "
+            "and save it with orientation 1."
+        )
+
+
+def _decode_from_a_file(data: bytes) -> Image | None:
+    """Decode tiles whose bytes are no multiple of 1,024: OpenCV reads them from files alone."""
+    cv2 = load_cv2()
+    with tempfile.TemporaryDirectory(prefix="cxr-enhance-") as folder:
+        path = os.path.join(folder, "tiles.tif")
+        with open(path, "wb") as file:
+            file.write(data)
+        try:
+            return cv2.imread(path, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)  # type: ignore[no-any-return]
+        except cv2.error:
+            return None
+
+
+DECODERS: dict[str, Callable[[bytes, str], Image]] = {
+    "JPEG": _decode_jpeg,
+    "PNG": _decode_png,
+    "TIFF": _decode_tiff,
+    "WebP": decode_with_opencv,
+    "BMP": _decode_bmp,
+}

@@ -1,0 +1,159 @@
+"""The first directory of a TIFF, read as OpenCV's decoder reads it, or not at all."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_enhance.io._content import Cut, unpack
+
+if TYPE_CHECKING:
+    from cxr_enhance.io._content import Content
+
+_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION = 256, 257, 258, 262, 274
+_SAMPLES, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT = 277, 284, 322, 323
+_EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
+_SINGLE = frozenset((
+    _WIDTH, _HEIGHT, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT,
+))  # fmt: skip
+_TAGS = _SINGLE | {_BITS, _EXTRA_SAMPLES, _SAMPLE_FORMAT}
+_MOST_TAGS, _MOST_VALUES = 4096, 16
+_ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE = 0, 1, 2, 3
+
+
+class TiffPage(NamedTuple):
+    """The first page of a TIFF.
+
+    Parameters
+    ----------
+    width, height : int
+        Pixels.
+    tile : (int, int) or None
+        Width and height of a tile; None where the page consists of strips.
+    bits : int
+        Bits a sample.
+    samples : int
+        Samples a pixel.
+    photometric : int
+        What samples mean; see `WHITE_IS_ZERO` and the following.
+    is_unsigned : bool
+        Whether samples are unsigned integers.
+    is_planar : bool
+        Whether each channel lies by itself.
+    orientation : int
+        As in EXIF.
+    unassociated_alpha : tuple of (int, str)
+        Where values stand that say so, and how they are packed.
+    """
+
+    width: int
+    height: int
+    tile: tuple[int, int] | None
+    bits: int
+    samples: int
+    photometric: int
+    is_unsigned: bool
+    is_planar: bool
+    orientation: int
+    unassociated_alpha: tuple[tuple[int, str], ...]
+
+
+class _Field(NamedTuple):
+    values: list[int]
+    position: int
+    code: str  # of one value, with the byte order
+
+
+def tiff_first_page(data: Content) -> TiffPage | None:
+    """Read the first directory of a TIFF or BigTIFF.
+
+    Returns
+    -------
+    TiffPage or None
+        None where it lies outside `data`, or says something twice, or in a way that readers take
+        differently: sizes of no or several values, of odd types.
+    """
+    try:
+        fields = _fields(data)
+    except Cut:
+        return None
+    if fields is None:
+        return None
+    # All readers insist on one value for each of these.
+    if any(len(fields[tag].values) != 1 for tag in _SINGLE & fields.keys()):
+        return None
+
+    def one(tag: int, default: int) -> int:
+        return fields[tag].values[0] if tag in fields else default
+
+    width, height = one(_WIDTH, 0), one(_HEIGHT, 0)
+    depths = set(fields[_BITS].values) if _BITS in fields else {1}
+    if not width or not height or len(depths) != 1:
+        return None
+    formats = set(fields[_SAMPLE_FORMAT].values) if _SAMPLE_FORMAT in fields else {1}
+    tile = (one(_TILE_WIDTH, 0), one(_TILE_HEIGHT, 0))
+    extra = fields.get(_EXTRA_SAMPLES)
+    return TiffPage(
+        width=width,
+        height=height,
+        tile=tile if any(tile) else None,
+        bits=depths.pop(),
+        samples=one(_SAMPLES, 1),
+        photometric=one(_PHOTOMETRIC, BLACK_IS_ZERO),
+        is_unsigned=formats <= {1, 4},  # 4 is "undefined"
+        is_planar=one(_PLANAR, 1) == 2,
+        orientation=one(_ORIENTATION, 1),
+        unassociated_alpha=() if extra is None else _alpha_places(extra),
+    )
+
+
+def without_blending(data: bytes, page: TiffPage) -> bytes:
+    """Say of alpha that it is in the colours already, so that a decoder only drops it."""
+    changed = bytearray(data)
+    for position, code in page.unassociated_alpha:
+        struct.pack_into(code, changed, position, _ASSOCIATED_ALPHA)
+    return bytes(changed)
+
+
+def _alpha_places(extra: _Field) -> tuple[tuple[int, str], ...]:
+    size = struct.calcsize(extra.code)
+    return tuple(
+        (extra.position + index * size, extra.code)
+        for index, value in enumerate(extra.values)
+        if value == _UNASSOCIATED_ALPHA
+    )
+
+
+def _fields(data: Content) -> dict[int, _Field] | None:
+    order = "<" if data[:2] == b"II" else ">"
+    big = data[2:4] in (b"+\0", b"\0+")
+    offset_code, count_code, entry_size = ("Q", "Q", 20) if big else ("I", "H", 12)
+    (start,) = unpack(order + offset_code, data, 8 if big else 4)
+    (count,) = unpack(order + count_code, data, start)
+    if count > _MOST_TAGS:
+        return None
+    first = start + struct.calcsize(order + count_code)
+    fields: dict[int, _Field] = {}
+    for index in range(count):
+        position = first + index * entry_size
+        (tag,) = unpack(order + "H", data, position)
+        if tag not in _TAGS:
+            continue
+        field = _field(data, order, position, offset_code)
+        if tag in fields or field is None:
+            return None
+        fields[tag] = field
+    return fields
+
+
+def _field(data: Content, order: str, position: int, offset_code: str) -> _Field | None:
+    kind, count = unpack(order + "H" + offset_code, data, position + 2)
+    place = position + 4 + struct.calcsize(order + offset_code)
+    if kind not in _TYPES or not 1 <= count <= _MOST_VALUES:
+        return None
+    code = f"{order}{count}{_TYPES[kind]}"
+    if struct.calcsize(code) > struct.calcsize(order + offset_code):
+        (place,) = unpack(order + offset_code, data, place)
+    return _Field(list(unpack(code, data, place)), place, order + _TYPES[kind])
