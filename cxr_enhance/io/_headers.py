@@ -7,7 +7,6 @@ TIFF has a module of its own.
 from __future__ import annotations
 
 import re
-import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io._content import Cut, unpack
@@ -166,10 +165,10 @@ def still_png(data: bytes) -> bytes | None:
     """
     position, kept, pieces = 8, 0, []
     for number in range(_MOST_CHUNKS):
-        if position + 12 > len(data):
-            raise Cut
-        length, kind = struct.unpack_from(">I4s", data, position)
+        length, kind = unpack(">I4s", data, position)
         end = position + 12 + length
+        if end > len(data):  # OpenCV makes room for the length of any chunk, even of the last
+            raise Cut
         if not kind.isalpha() or (kind == b"IHDR") != (number == 0):
             return None
         if kind in _OF_ANIMATIONS:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance.io import _headers
-from cxr_enhance.io._content import FileBytes, documented_errors
+from cxr_enhance.io._content import Cut, FileBytes, documented_errors
 from cxr_enhance.io._decoders import DECODERS, undecodable
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io._signatures import RULE as _RULE
@@ -204,7 +204,10 @@ def _decode(data: bytes, name: str, options: ReadOptions) -> Decoded:
         raise ValueError(f"`frame` must be 0 for a {name} image; got {options.frame}.")
     if size is None or 0 in size:  # what cannot be checked is not decoded
         raise undecodable(data, name)
-    image = DECODERS[name](data, name)
+    try:
+        image = DECODERS[name](data, name)
+    except Cut:
+        raise undecodable(data, name) from None
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{_RULE} of 8 or 16 bits a channel; got a {name} of {image.dtype}.")
     if sorted(image.shape[:2]) != sorted(size):  # either way round, for orientation

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from cxr_models._cells import as_it_was, harmless
 from cxr_models._files import write_whole
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import Outcomes
@@ -195,7 +196,8 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
         strict=True,
     ):
         cells = [getattr(record, column) for column in told]
-        writer.writerow([*cells, predictions.name, *probabilities, *logits])
+        texts = map(harmless, [*cells, predictions.name])
+        writer.writerow([*texts, *probabilities, *logits])
     text = body.getvalue().encode()
     head = {
         "set": predictions.name,
@@ -256,7 +258,7 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     records, values = [], []
     for row in csv.DictReader(io.StringIO(text.decode(), newline="")):
         split = head["kind"] if head["kind"] != "external" else ""
-        told = {column: row[column] for column in PREDICTIONS_COLUMNS[:-1]}
+        told = {column: as_it_was(row[column]) for column in PREDICTIONS_COLUMNS[:-1]}
         records.append(Record(**told, split=split))
         columns = [f"{what}:{name}" for what in ("probability", "logit") for name in names]
         values.append([_number(row, column, path) for column in columns])

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cxr_enhance
+from cxr_models._cells import harmless
 from cxr_models._cpu import usable_cpus
 from cxr_models._outputs import Kind, first_line, replaces_output
 from cxr_models.evaluation.calibration import softmax
@@ -154,8 +155,9 @@ def read_batches(
             return loader.prepare(image), image if keep_originals else None
         except OSError as error:
             return f"{error.strerror or error}."
-        except (ValueError, MemoryError, ImportError) as error:  # ImportError: a decoder is missing
-            return str(error).removesuffix(f" File: {source.path!r}.")  # its row names it
+        except Exception as error:  # one bad file must not end what is said of the others
+            said = str(error).removesuffix(f" File: {source.path!r}.")  # its row names it
+            return said or type(error).__name__
 
     def made(part: Sequence[Source], results: Sequence[tuple[Images, Any] | str]) -> Batch:
         good = [result for result in results if not isinstance(result, str)]
@@ -236,7 +238,8 @@ def write_rows(
     path : str or PathLike
         File to write, with the columns ``file``, ``predicted``, ``probability:CLASS`` for each
         class, ``calibrated`` (``yes`` or ``no``) and ``error``. Of files with an error the columns
-        between are empty.
+        between are empty. What a spreadsheet would take for a formula, such as a name that begins
+        with ``=``, is behind an apostrophe.
     rows : sequence of Row
         What to write.
     class_names : sequence of str
@@ -267,11 +270,12 @@ def write_rows(
         writer.writerow([*_FIRST_COLUMNS, *shares, *_LAST_COLUMNS])
         for row in rows:
             if row.probabilities is None:
-                writer.writerow([row.file, "", *[""] * len(class_names), "", row.error])
+                error = harmless(row.error)
+                writer.writerow([harmless(row.file), "", *[""] * len(class_names), "", error])
                 continue
             said = class_names[int(np.argmax(row.probabilities))]
             flag = "yes" if calibrated else "no"
-            writer.writerow([row.file, said, *row.probabilities, flag, ""])
+            writer.writerow([harmless(row.file), harmless(said), *row.probabilities, flag, ""])
 
 
 def _files_under(folder: str) -> list[str]:

@@ -15,7 +15,7 @@ from cxr_enhance.io import dicom_attributes
 from cxr_models._cpu import usable_cpus
 from cxr_models.records.copies import find_copies
 from cxr_models.records.duplicates import MAX_DISTANCE
-from cxr_models.records.fingerprints import UNREADABLE, fingerprint
+from cxr_models.records.fingerprints import fingerprint
 from cxr_models.records.index import DUPLICATE, Duplicate, Index, Skipped
 from cxr_models.records.patients import same_id
 from cxr_models.records.ties import connect, ties_of_records
@@ -73,8 +73,8 @@ def examine(
         path = os.path.join(source, record.file)
         try:
             return _Look(fingerprint(cxr_enhance.read_image(path)), dicom_attributes(path))
-        except UNREADABLE as error:
-            return str(error)
+        except Exception as error:  # one bad file must not keep the others out
+            return str(error) or type(error).__name__
         finally:
             if progress is not None:
                 progress()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models._cells import as_it_was, harmless
 from cxr_models._files import replaces_whole
 from cxr_models._outputs import Kind, first_line
 
@@ -198,6 +199,8 @@ def write_manifest(
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     """Read the rows of a CSV as dictionaries, comments before the header left out.
 
+    An apostrophe before what could be a formula, as `write_rows` sets it, is taken away.
+
     Raises
     ------
     ValueError
@@ -230,7 +233,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
                 f"`{name}` must have as many fields in a row as columns, {len(header)}; got "
                 f"{len(row)}: {','.join(row)[:80]!r}."
             )
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    return [dict(zip(header, map(as_it_was, row), strict=True)) for row in rows]
 
 
 def write_rows(
@@ -240,7 +243,10 @@ def write_rows(
     *,
     comment: str = "",
 ) -> None:
-    """Write dictionaries as a CSV that appears whole or not at all."""
+    """Write dictionaries as a CSV that appears whole or not at all.
+
+    What a spreadsheet would take for a formula is written behind an apostrophe.
+    """
     with (
         replaces_whole(Path(path)) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
@@ -249,7 +255,7 @@ def write_rows(
             file.write(f"# {comment}\n")
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in rows)
 
 
 def check_files_differ(records: Iterable[Record]) -> None:

@@ -146,3 +146,13 @@ def test_chunks_of_a_png_that_never_end_are_gone_through_in_bounded_time():
         with pytest.raises(ValueError, match="a PNG"):
             read_image(start + filler)
     assert time.perf_counter() - started < 10
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"IEND", b"tEXt", b"acTL"])
+def test_no_room_is_made_for_a_chunk_longer_than_its_png(kind):
+    data = png(GRAY, 0)
+    started = time.perf_counter()
+    for length in (0x7FFFFFFF, 0xE1E60000):
+        with pytest.raises(ValueError, match="got a PNG cut short"):
+            read_image(data[:-12] + struct.pack(">I", length) + kind + data[-4:] * 3)
+    assert time.perf_counter() - started < 1

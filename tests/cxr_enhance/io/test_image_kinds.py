@@ -185,3 +185,13 @@ def test_a_webp_that_tells_its_size_late_is_not_decoded(kind):
     chunk = kind + struct.pack("<I", 4) + b"abcd"
     with pytest.raises(ValueError, match="a WebP of"):
         read_image(data[:12] + chunk + data[12:], max_pixels=1)
+
+
+@pytest.mark.parametrize("kept", range(18, 70, 4))
+def test_a_bmp_cut_within_its_header_is_a_sentence(kept):
+    for data in (
+        bmp([bytes(40)] * 8, 32, 10, 8, header=56, masks=MASKS["rgb"]),
+        bmp([bytes(12)] * 8, 8, 10, 8, palette=[[1, 2, 3]] * 256, core=True),
+    ):
+        with pytest.raises(ValueError, match=f"a BMP of {kept} bytes that is cut short"):
+            read_image(data[:kept])

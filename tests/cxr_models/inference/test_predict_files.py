@@ -128,6 +128,21 @@ def test_failures_are_rows_and_fail_only_if_nothing_else_is_there(run, images, t
     assert rows[0]["error"]
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), KeyError("x"), RecursionError()])
+def test_no_one_file_ends_what_is_said_of_the_others(run, images, tmp_path, monkeypatch, error):
+    def fails(path):
+        if path == str(images / "covid/odd.png"):
+            raise error
+        return read_image(path)
+
+    (images / "covid/odd.png").write_bytes(b"")
+    monkeypatch.setattr("cxr_enhance.read_image", fails)
+    rows = told_by(run, images / "covid", out=tmp_path / "p.csv")
+    said = {row["file"]: row["error"] for row in rows if row["error"]}
+    assert said == {str(images / "covid/odd.png"): str(error) or type(error).__name__}
+    assert len(rows) > 1
+
+
 def test_folders_are_searched_by_suffix_and_content(tmp_path):
     (tmp_path / "a/b/.hidden").mkdir(parents=True)
     for name in ("a/x.PNG", "a/b/x.png", "a/notes.txt", "a/.y.png", "a/b/.hidden/z.png"):

@@ -45,6 +45,22 @@ def test_a_file_for_which_a_decoder_is_missing_is_listed_beside_those_that_were_
     assert [skipped.reason for skipped in index.skipped] == ["A decoder is needed"]
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), KeyError("x"), RecursionError()])
+def test_no_one_file_keeps_the_others_out_whatever_it_raises(tmp_path, monkeypatch, error):
+    write_class_folders(tmp_path, ("covid",), 2)
+    read = cxr_enhance.read_image
+
+    def fails(path):
+        if path.endswith("-1.png"):
+            raise error
+        return read(path)
+
+    monkeypatch.setattr(cxr_enhance, "read_image", fails)
+    index = examine(index_folder(tmp_path), tmp_path)
+    assert [record.file for record in index.records] == ["covid/covid-p0-0.png"]
+    assert [skipped.reason for skipped in index.skipped] == [str(error) or type(error).__name__]
+
+
 def test_copies_and_near_copies_and_patients_share_a_group(tmp_path):
     folder = tmp_path / "covid"
     folder.mkdir()
