@@ -82,14 +82,15 @@ def jpeg_frame(data: Content) -> int | None:
 
 def _next_marker(data: Content, position: int) -> int:
     """Where the next marker begins; what stands between segments, decoders step over."""
+    size = 16  # there, as a rule
     while True:
-        piece = bytes(data[position : position + _PIECE_BYTES])
+        piece = bytes(data[position : position + size])
         found = _JPEG_MARKER.search(piece)
         if found is not None:
             return position + found.start()
-        if len(piece) < _PIECE_BYTES:
+        if len(piece) < size:
             raise Cut
-        position += _PIECE_BYTES - 1
+        position, size = position + size - 1, min(4 * size, _PIECE_BYTES)
 
 
 def jpeg_has_too_many_scans(data: bytes) -> bool:
