@@ -24,7 +24,9 @@ _PIECE_BYTES = 1 << 16
 _START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10, the thriftiest 60
 _PNG_GRAY_TYPES = (0, 4)  # gray, gray with alpha
 _MOST_CHUNKS = 1_000_000
-_OF_ANIMATIONS = (b"acTL", b"fcTL", b"fdAT")
+# Frames of an animation, and what would be inflated for nothing: texts and profiles.
+_PASSED_OVER = (b"acTL", b"fcTL", b"fdAT", b"zTXt", b"iTXt", b"iCCP")
+_LARGEST_PIXEL, _PIXELS_SLACK = 8, 1 << 16  # bytes
 
 
 class Size(NamedTuple):
@@ -152,12 +154,13 @@ def png_is_gray(data: Content) -> bool:
 
 
 def still_png(data: bytes) -> bytes | None:
-    """Leave a PNG its default image, without the chunks of an animation.
+    """Leave a PNG its default image, without the chunks of an animation and compressed texts.
 
     Returns
     -------
     bytes or None
-        None where a chunk is none, or the size stands elsewhere than in the first or twice.
+        None where a chunk is none, where the size stands elsewhere than in the first or twice, or
+        where there are more compressed pixels than any encoder writes: all of them are inflated.
 
     Raises
     ------
@@ -165,6 +168,8 @@ def still_png(data: bytes) -> bytes | None:
         If the chunks do not reach the closing IEND; what follows it does not matter.
     """
     position, kept, pieces = 8, 0, []
+    width, height = unpack(">II", data, 16)
+    room = 2 * height * (width * _LARGEST_PIXEL + 1) + _PIXELS_SLACK
     for number in range(_MOST_CHUNKS):
         length, kind = unpack(">I4s", data, position)
         end = position + 12 + length
@@ -172,7 +177,10 @@ def still_png(data: bytes) -> bytes | None:
             raise Cut
         if not kind.isalpha() or (kind == b"IHDR") != (number == 0):
             return None
-        if kind in _OF_ANIMATIONS:
+        room -= length if kind == b"IDAT" else 0
+        if room < 0:
+            return None
+        if kind in _PASSED_OVER:
             pieces.append(data[kept:position])
             kept = end
         if kind == b"IEND":

@@ -7,6 +7,7 @@ import re
 import struct
 import threading
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -156,3 +157,17 @@ def test_no_room_is_made_for_a_chunk_longer_than_its_png(kind):
         with pytest.raises(ValueError, match="got a PNG cut short"):
             read_image(data[:-12] + struct.pack(">I", length) + kind + data[-4:] * 3)
     assert time.perf_counter() - started < 1
+
+
+def test_a_png_is_not_inflated_beyond_its_pixels():
+    inflated = zlib.compress(bytes(1 << 27), 9)
+    whole = png(GRAY, 0)
+    pixels = whole.index(b"IDAT") - 4
+    started = time.perf_counter()
+    for kind, start in ((b"zTXt", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0"), (b"iCCP", b"a\0\0")):
+        notes = png_chunk(kind, start + inflated) * 100
+        assert_same_image(read_image(whole[:pixels] + notes + whole[pixels:]), GRAY)
+    for chunks in (png_chunk(b"IDAT", inflated * 100), png_chunk(b"IDAT", inflated[:9000]) * 100):
+        with pytest.raises(ValueError, match="got a PNG of"):
+            read_image(whole[:pixels] + chunks + whole[pixels:])
+    assert time.perf_counter() - started < 3
