@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cxr_enhance.io import opencv
+from tests.helpers.image_files import drawn, png
 
 ROOT = Path(__file__).parents[3]
 
@@ -113,16 +114,16 @@ def test_a_user_without_opencv_sees_the_sentence(tmp_path):
         "raise ImportError('libGL.so.1: cannot open shared object file')"
     )
     code = """
+        import sys
         import cxr_enhance
         try:
-            png = bytes.fromhex("89504e470d0a1a0a") + bytes(4) + b"IEND" + bytes(4)
-            cxr_enhance.read_image(png)
+            cxr_enhance.read_image(bytes.fromhex(sys.argv[1]))
         except ImportError as error:
             print(error)
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
+        [sys.executable, "-c", textwrap.dedent(code), png(drawn(4, 4), 0).hex()],
         capture_output=True, text=True, env=environment, check=True,
     )  # fmt: skip
     assert done.stdout.startswith("OpenCV is installed but cannot be loaded: libGL.so.1")
