@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -55,28 +53,6 @@ def run(capfd):
         return status, json.loads(out) if out else None, err
 
     return call
-
-
-@pytest.fixture
-def start():
-    """Give a function that starts the command line in a process of its own."""
-    started = []
-
-    def call(*words, env=None):
-        path = os.pathsep.join([*(env or {}).pop("PYTHONPATH", "").split(os.pathsep), str(ROOT)])
-        running = subprocess.Popen(
-            [sys.executable, "-m", "cxr_enhance", *map(str, words)],
-            env={**os.environ, **(env or {}), "PYTHONPATH": path.lstrip(os.pathsep)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        started.append(running)
-        return running
-
-    yield call
-    for running in started:
-        if running.poll() is None:
-            running.kill()
-        running.communicate()
 
 
 def outputs_in(out):

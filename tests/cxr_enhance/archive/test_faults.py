@@ -22,8 +22,9 @@ from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.manifest import ManifestWriter
 from cxr_enhance.archive.outcome import ends_run, is_passing
 from cxr_enhance.archive.workspace import FileId, unrecorded_outputs, workspace
-from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, outputs_in, rows_of
+from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
 from tests.helpers.compare import assert_same_image
+from tests.helpers.fresh_process import environment, run_code, run_module
 from tests.helpers.permissions import needs_permissions
 
 pytest.importorskip("cv2")
@@ -85,8 +86,7 @@ def test_a_full_disk_stops_with_a_clear_error_and_nothing_corrupt(tmp_path, star
         f"--threads 2; status=$?; cp -a {disk} {tmp_path / 'kept'}; exit $status"
     )
     done = subprocess.run(
-        [*probe[:-1], command], env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=False,
+        [*probe[:-1], command], env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
@@ -197,12 +197,7 @@ def test_what_a_killed_run_left_goes_and_what_a_living_one_holds_stays(tmp_path)
             "    open(os.path.join(folder, 'half'), 'w').close()\n"
             "    print(folder, flush=True)\n    os.kill(os.getpid(), 9)\n"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path)],
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-        abandoned = done.stdout.strip()
+        abandoned = run_code(code, tmp_path, status=-signal.SIGKILL).stdout.strip()
         assert Path(abandoned, "half").exists()
         with workspace(str(tmp_path)):
             assert not os.path.exists(abandoned)
@@ -223,11 +218,7 @@ def test_an_output_whose_run_was_killed_before_its_row_is_known_for_ours(run, tm
         "from cxr_enhance.cli import main\n"
         "main(['run', *sys.argv[1:]])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(source), "--out", str(out), *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL
+    run_code(code, source, "--out", out, *options, status=-signal.SIGKILL)
     assert outputs_in(out) >= 1
     new = cxe.read_image(source)[::-1]
     cxe.write_image(source, new)
@@ -279,11 +270,7 @@ def test_memory_stays_flat(tmp_path, start):
 @pytest.mark.slow
 def test_plans_resumes_and_sums_up_within_the_limits_of_a_million_rows(tmp_path):
     """For 10,000 rows, in seconds of CPU and what they add; the benchmark does the million."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "archive_rows.py"), "10000", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    found = json.loads(done.stdout)
+    found = json.loads(run_module("benchmarks.files.archive_rows", 10_000, tmp_path).stdout)
     assert found["settled"] == found["summarised"] == 10_000
     assert found["cpu_s"] < 60 * 10_000 / 1_000_000
     assert found["grown_mib"] < 500 * 10_000 / 1_000_000

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
+
+from tests.helpers.fresh_process import run_code
 
 
 @pytest.mark.parametrize("module", ["cxr_enhance", "cxr_enhance.archive.run", "cxr_enhance.io"])
 def test_importing_loads_neither_opencv_nor_pydicom_nor_dask(module):
     code = f"import sys, {module}; print(sorted({{'cv2', 'pydicom', 'dask'}} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert run_code(code).stdout == "[]\n"
 
 
 def test_missing_dask_names_the_pip_line(run, tmp_path, monkeypatch):

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from cxr_enhance.cli import main
-
-ROOT = Path(__file__).parents[3]
 
 
 class Result(NamedTuple):
@@ -33,17 +27,3 @@ def cli(capfd):
         return Result(status, *capfd.readouterr())
 
     return run
-
-
-@pytest.fixture
-def process():
-    """Give a function that starts the command line in a process of its own."""
-
-    def start(*words, **options):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("env", {})}
-        command = [sys.executable, "-m", "cxr_enhance", *map(os.fspath, words)]
-        return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
-        )
-
-    return start

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ import cxr_enhance as cxe
 from cxr_enhance.cli import main
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.helpers.compare import assert_same_image
+from tests.helpers.fresh_process import run_code
 from tests.helpers.image_files import encoded
 from tests.helpers.permissions import needs_permissions
 from tests.reference import notebook_chain
@@ -438,13 +438,13 @@ def test_linked_folders_are_named_and_not_followed(cli, folder, tmp_path):
 
 @posix_only
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_ends_soon_and_leaves_whole_files_only(tmp_path, process, sent, status):
+def test_an_interrupt_ends_soon_and_leaves_whole_files_only(tmp_path, start, sent, status):
     data = write(tmp_path / "in" / "0.png", 900, 900).read_bytes()
     for index in range(1, 400):
         (tmp_path / "in" / f"{index}.png").write_bytes(data)
     for attempt in range(3):  # a loaded machine may be late once
         out = tmp_path / f"out{attempt}"
-        running = process("run", tmp_path / "in", "--out", out, "--threads", "2", "--json")
+        running = start("run", tmp_path / "in", "--out", out, "--threads", "2", "--json")
         give_up = time.monotonic() + 120
         while running.poll() is None and time.monotonic() < give_up:
             if out.exists() and len(list(out.glob("*.png"))) > 3:
@@ -484,14 +484,13 @@ def test_a_process_that_loses_its_interrupt_ends_all_the_same():
         "    except KeyboardInterrupt:\n"
         "        time.sleep(60)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", program], timeout=30)
-    assert ended.returncode == 130
+    run_code(program, status=130, timeout=30)
 
 
 @posix_only
-def test_a_reader_that_leaves_is_no_traceback(tmp_path, process):
+def test_a_reader_that_leaves_is_no_traceback(tmp_path, start):
     write(tmp_path / "in" / "a.png")
-    running = process("run", tmp_path / "in", "--out", tmp_path / "out")
+    running = start("run", tmp_path / "in", "--out", tmp_path / "out")
     running.stdout.close()
     with running.stderr as stderr:
         assert b"Traceback" not in stderr.read()
@@ -500,12 +499,10 @@ def test_a_reader_that_leaves_is_no_traceback(tmp_path, process):
 
 
 @pytest.mark.parametrize("module", ["typer", "tqdm", "matplotlib"])
-def test_a_missing_extra_is_a_sentence(tmp_path, process, module):
+def test_a_missing_extra_is_a_sentence(tmp_path, start, module):
     (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError(name={module!r})")
-    root = Path(cxe.__file__).parents[1]
-    path = os.pathsep.join([str(tmp_path), str(root)])
     words = ["run", tmp_path, "--out", tmp_path / "out"] if module == "tqdm" else ["demo", tmp_path]
-    running = process(*words, env={"PYTHONPATH": path})
+    running = start(*words, path=[tmp_path])
     stderr = running.communicate()[1].decode()
     assert running.returncode == 1
     assert stderr.endswith(
@@ -554,13 +551,11 @@ def test_params_may_begin_with_a_byte_order_mark(cli, folder, tmp_path):
     assert (result.status, result.err) == (0, "")
 
 
-def test_a_dicom_output_without_pydicom_ends_before_the_first_file(cli, folder, tmp_path, process):
+def test_a_dicom_output_without_pydicom_ends_before_the_first_file(cli, folder, tmp_path, start):
     (tmp_path / "pydicom.py").write_text("raise ModuleNotFoundError(name='pydicom')")
-    root = Path(cxe.__file__).parents[1]
-    path = os.pathsep.join([str(tmp_path), str(root)])
     for out in ("out", "out.dcm"):
         words = ["run", folder / "gray.png", "--out", tmp_path / out, "--format", "dicom"]
-        running = process(*words, env={"PYTHONPATH": path})
+        running = start(*words, path=[tmp_path])
         stderr = running.communicate()[1].decode()
         assert running.returncode == 1
         assert len(stderr.splitlines()) == 1

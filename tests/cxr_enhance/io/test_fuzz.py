@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from tests.helpers.dicom_files import data_set, lut_item, saved
+from tests.helpers.fresh_process import run_module
 from tests.helpers.image_files import (
     animated_png,
     bmp,
@@ -70,18 +69,11 @@ def test_a_minute_of_mutated_files_ends_in_sentences(tmp_path):
     folder.mkdir()
     for number, data in enumerate(seeds()):
         (folder / f"{number}").write_bytes(data)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.helpers.fuzz_files", folder),
-            *(f"-max_total_time={SECONDS}", "-timeout=10", "-rss_limit_mb=1024", "-len_control=0"),
-            *(f"-artifact_prefix={tmp_path}/", "-close_fd_mask=3", "-print_final_stats=1"),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "OPENCV_LOG_LEVEL": "SILENT"},
-        capture_output=True,
-        text=True,
-        errors="replace",
+    run_module(
+        "tests.helpers.fuzz_files",
+        folder,
+        *(f"-max_total_time={SECONDS}", "-timeout=10", "-rss_limit_mb=1024", "-len_control=0"),
+        *(f"-artifact_prefix={tmp_path}/", "-close_fd_mask=3", "-print_final_stats=1"),
+        env={"OPENCV_LOG_LEVEL": "SILENT"},
         timeout=SECONDS + 240,
-        check=False,
     )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

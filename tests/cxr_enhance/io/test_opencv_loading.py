@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
-import subprocess
-import sys
-import textwrap
 import types
 from pathlib import Path
 
 import pytest
 
 from cxr_enhance.io import opencv
+from tests.helpers.fresh_process import run_code
 from tests.helpers.image_files import drawn, png
 
 ROOT = Path(__file__).parents[3]
@@ -121,11 +118,7 @@ def test_a_user_without_opencv_sees_the_sentence(tmp_path):
         except ImportError as error:
             print(error)
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), png(drawn(4, 4), 0).hex()],
-        capture_output=True, text=True, env=environment, check=True,
-    )  # fmt: skip
+    done = run_code(code, png(drawn(4, 4), 0).hex(), path=[tmp_path])
     assert done.stdout.startswith("OpenCV is installed but cannot be loaded: libGL.so.1")
     assert done.stderr == ""
 

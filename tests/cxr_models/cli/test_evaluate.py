@@ -3,8 +3,6 @@ import dataclasses
 import json
 import shlex
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -29,6 +27,7 @@ from cxr_models.records.splits import fold_records, read_split, write_split
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
+from tests.helpers.fresh_process import run_code
 from tests.helpers.radiographs import write_class_folders
 from tests.helpers.runs import copy_run
 from tests.helpers.tiny_backbone import tiny_config
@@ -159,8 +158,7 @@ def test_predictions_are_judged_without_tensorflow_weights_or_images(run, elsewh
         "found = {'tensorflow', 'keras', 'torch', 'jax'} & set(sys.modules)\n"
         "assert not found, found"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    assert json.loads(done.stdout) == told
+    assert json.loads(run_code(code).stdout) == told
 
 
 def read_run_paths(run):

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ from cxr_enhance.io import pseudonym
 from cxr_models import read_manifest, read_split
 from cxr_models.cli import main
 from cxr_models.cli._train import config_of
+from tests.helpers.fresh_process import run_code
 from tests.helpers.radiographs import draw, write_class_folders, write_csv
 
 
@@ -388,4 +387,4 @@ def test_importing_the_package_and_its_command_line_loads_no_framework():
         "found = {'tensorflow', 'keras', 'torch', 'jax', 'cv2'} & set(sys.modules)\n"
         "assert not found, found"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    run_code(code)

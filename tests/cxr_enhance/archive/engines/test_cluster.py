@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -17,7 +18,8 @@ from cxr_enhance.archive.engines import cluster
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.task import Item
-from tests.cxr_enhance.archive.conftest import ROOT, contents, make_archive, outputs_in, rows_of
+from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
+from tests.helpers.fresh_process import started_module
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")
@@ -74,23 +76,22 @@ def test_a_cluster_beside_another_says_nothing_of_it(start, tmp_path):
 
 def test_a_scheduler_elsewhere_is_used(start, tmp_path):
     folder = make_archive(tmp_path / "in", 6)
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
-               "--port", "0", "--no-dashboard", "--scheduler-file"]  # fmt: skip
     name = str(tmp_path / "scheduler.json")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
-    scheduler = subprocess.Popen([*command, name], **quiet)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", name,
-         "--nworkers", "1", "--nthreads", "2", "--no-dashboard",
-         "--local-directory", str(tmp_path)], **quiet,
-    )  # fmt: skip
-    try:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    scheduler = started_module(
+        *("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"),
+        *("--no-dashboard", "--scheduler-file", name),
+        **quiet,
+    )
+    worker = started_module(
+        *("distributed.cli.dask_worker", "--scheduler-file", name, "--nworkers", "1"),
+        *("--nthreads", "2", "--no-dashboard", "--local-directory", tmp_path),
+        **quiet,
+    )
+    with scheduler as scheduling, worker as working:
         give_up = time.monotonic() + 60
         while not os.path.exists(name) and time.monotonic() < give_up:
             time.sleep(0.1)
-        import json
-
         with open(name) as file:
             address = json.load(file)["address"]
         status, out, err = finished(start(
@@ -98,11 +99,10 @@ def test_a_scheduler_elsewhere_is_used(start, tmp_path):
         ))  # fmt: skip
         assert (status, err) == (0, "")
         assert out.startswith("6 enhanced in")
-    finally:
-        worker.terminate()
-        worker.wait(30)
-        scheduler.terminate()
-        scheduler.wait(30)
+        working.terminate()
+        working.wait(30)
+        scheduling.terminate()
+        scheduling.wait(30)
 
 
 def test_a_scheduler_that_is_not_there_is_a_sentence(start, tmp_path):
@@ -213,7 +213,7 @@ def test_a_file_that_kills_its_worker_is_quarantined_and_the_rest_is_done(start,
     (tmp_path / "site" / "sitecustomize.py").write_text(POISON)
     status, out, err = finished(start(
         "run", folder, "--out", tmp_path / "out", "--engine", "dask", "--threads", "2",
-        env={"PYTHONPATH": str(tmp_path / "site")},
+        path=[tmp_path / "site"],
     ))  # fmt: skip
     assert status == 1
     assert out.startswith("10 enhanced, 1 failed in")

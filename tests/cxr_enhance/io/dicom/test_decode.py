@@ -8,8 +8,8 @@ import importlib.util
 import io
 import os
 import random
+import signal
 import struct
-import subprocess
 import sys
 import time
 import warnings
@@ -24,6 +24,7 @@ from cxr_enhance.io import image_info
 from cxr_enhance.io.dicom import decode_apart
 from cxr_enhance.io.dicom.write import derived_dicom
 from tests.helpers.compare import assert_native_and_contiguous, assert_same_image
+from tests.helpers.fresh_process import run_code
 
 cv2 = pytest.importorskip("cv2")
 pydicom = pytest.importorskip("pydicom")
@@ -420,11 +421,7 @@ def test_info_of_a_large_file_reads_its_header_alone(tmp_path):
         "print(image_info(sys.argv[1]).frames)\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    frames, mib = map(int, done.stdout.split())
+    frames, mib = map(int, run_code(code, path).stdout.split())
     assert frames == 1024
     assert mib < 20
 
@@ -608,11 +605,7 @@ def test_a_decoder_at_work_outlives_a_killed_process_by_its_time_limit_at_most()
         "time.sleep(1)\n"
         "os = __import__('os'); os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    decoder = int(done.stdout)
+    decoder = int(run_code(code, status=-signal.SIGKILL).stdout)
 
     def is_there():
         try:
@@ -666,10 +659,7 @@ def test_a_deflated_bomb_takes_bounded_memory(tmp_path):
         "try: cxr_enhance.read_image(sys.argv[1])\n"
         "except ValueError as error: print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "bomb.dcm")],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = run_code(code, tmp_path / "bomb.dcm")
     assert "inflates to more than" in done.stdout
 
 
@@ -734,11 +724,7 @@ def test_missing_pydicom_names_the_pip_line(tmp_path):
         "try: cxr_enhance.read_image(sys.argv[1])\n"
         "except ImportError as error: print(error)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "file")],
-        env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    done = run_code(code, tmp_path / "file", path=[tmp_path])
     assert done.stdout.startswith("pydicom is needed for DICOM files. Install it with: pip install")
 
 
