@@ -35,4 +35,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stop_at_files(app, words)
         return app
 
-    return run_program("cxr-enhance", load, words, extra="cli")
+    return run_program("cxr-enhance", load, arguments, extra="cli")
