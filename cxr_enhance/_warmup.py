@@ -38,8 +38,9 @@ def warmup(dtypes: Iterable[npt.DTypeLike] = (np.uint8, np.uint16)) -> None:
     Notes
     -----
     The cache is in ``NUMBA_CACHE_DIR`` where that is set, else in the user's cache directory, else
-    in a private directory under the system's temporary one; where none can be written, kernels are
-    compiled in memory. ``CXR_ENHANCE_CACHE=0`` turns it off.
+    in a directory of the user's under the system's temporary one: the first that nobody but the
+    user and root can change. Where there is none, kernels are compiled in memory.
+    ``CXR_ENHANCE_CACHE=0`` turns it off. A fork waits until no thread compiles.
 
     Examples
     --------

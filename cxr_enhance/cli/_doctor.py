@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from cxr_enhance._engine.cpu import usable_cpus
-from cxr_enhance._kernels.jit import cache_directory
+from cxr_enhance._kernels.code_directory import choose_cache
 from cxr_enhance._self_check import run_self_check
 from cxr_enhance._version import __version__
 from cxr_enhance.cli import console
@@ -52,17 +52,20 @@ def _findings() -> Iterator[_Finding]:
     yield _Finding("Numba", numba.__version__)
     yield _Finding("system", f"{platform.platform()}")
     yield _Finding("CPU", f"{_cpu_name()}; {usable_cpus()} of {os.cpu_count()} usable")
-    directory = cache_directory()
-    yield _Finding(
-        "cache",
-        "none: kernels are compiled anew in each process. Point NUMBA_CACHE_DIR at a folder of "
-        "yours to keep them."
-        if directory is None
-        else str(directory),
-    )
+    yield _cache_finding()
     yield from _opencv_findings()
     yield from _dicom_findings()
     yield _self_check_finding()
+
+
+def _cache_finding() -> _Finding:
+    directory, reasons = choose_cache()
+    passed_over = "".join(f"; {reason}" for reason in reasons)
+    if directory is not None:
+        return _Finding("cache", f"{directory}{passed_over}")
+    text = f"none: kernels are compiled anew in each process{passed_over}"
+    cure = "Point NUMBA_CACHE_DIR at a folder that only you can change to keep them."
+    return _Finding("cache", f"{text}. {cure}")
 
 
 def _opencv_findings() -> Iterator[_Finding]:

@@ -233,27 +233,3 @@ def test_a_second_process_loads_what_the_first_compiled(tmp_path):
     assert compiled
     run_copy(package, env)
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} == compiled
-
-
-@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX's")
-def test_the_cache_is_private_and_used_whatever_the_umask(tmp_path):
-    program = """
-        import os, stat
-        from cxr_enhance._kernels.jit import cache_directory
-        os.umask(0o002)
-        directory = cache_directory()
-        assert directory is not None
-        for part in (directory, directory.parent):
-            assert stat.S_IMODE(part.stat().st_mode) == 0o700, oct(part.stat().st_mode)
-    """
-    run_program(program, {"NUMBA_CACHE_DIR": str(tmp_path / "deep" / "cache")})
-
-
-def test_a_cache_directory_others_could_write_to_is_made_private(tmp_path):
-    ours = tmp_path / "cxr-enhance"
-    ours.mkdir()
-    ours.chmod(0o777)
-    program = "from cxr_enhance._kernels.jit import cache_directory as c; print(c().parent)"
-    env = {"NUMBA_CACHE_DIR": str(tmp_path)}
-    assert run_program(program, env) == str(ours)
-    assert ours.stat().st_mode & 0o022 == 0

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 import importlib.metadata
+import os
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,11 @@ _ORDER = ("pyjpegls", "pylibjpeg", "gdcm", "pillow", "pydicom")
 # Decoders of lossy JPEG differ by a level here and there: an extra must not change the first one.
 _ORDER_OF_JPEG = ("gdcm", "pillow", "pylibjpeg")
 _DISTRIBUTIONS = {"gdcm": "python-gdcm"}
-_quiet = threading.Lock()
+_quiet = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a child forked meanwhile would wait for it for ever
+    os.register_at_fork(
+        before=_quiet.acquire, after_in_parent=_quiet.release, after_in_child=_quiet.release
+    )
 
 
 def load_pydicom(module: str = "pydicom") -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import cxr_enhance as cxe
 from cxr_enhance import _self_check
+from cxr_enhance._kernels.code_directory import CacheChoice
 from tests.golden import generate_self_check
 
 pytest.importorskip("typer")
@@ -125,9 +127,19 @@ def test_a_pydicom_before_its_security_release_is_a_problem(cli, monkeypatch):
 
 
 def test_no_cache_directory_is_told_with_the_cure(cli, monkeypatch):
-    monkeypatch.setattr(_doctor, "cache_directory", lambda: None)
+    choice = CacheChoice(None, ("others can write to /srv/cache, or own it",))
+    monkeypatch.setattr(_doctor, "choose_cache", lambda: choice)
     result = cli("doctor")
-    assert "none: kernels are compiled anew in each process" in result.out
+    assert "none: kernels are compiled anew in each process; others can write to" in result.out
+    assert "Point NUMBA_CACHE_DIR at a folder that only you can change" in result.out
+
+
+def test_a_cache_directory_that_was_passed_over_is_told_with_the_reason(cli, monkeypatch):
+    choice = CacheChoice(Path("/home/me/kept"), ("others can write to /srv/cache, or own it",))
+    monkeypatch.setattr(_doctor, "choose_cache", lambda: choice)
+    result = cli("doctor")
+    kept = Path("/home/me/kept")
+    assert f"cache        {kept}; others can write to /srv/cache, or own it\n" in result.out
 
 
 @pytest.mark.opencv

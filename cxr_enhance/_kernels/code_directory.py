@@ -1,0 +1,138 @@
+"""Where compiled kernels are kept: a directory that nobody but the user and root can change.
+
+Its files are loaded and run. So nobody else may be able to write to it, to rename a directory or a
+link on the way to it, or to own one. Nothing is made safe here that was not: what others could
+once write to may already hold their files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from cxr_enhance._kernels.code_stamp import sources_stamp
+
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_MOST_LINKS = 40  # Linux follows as many
+_HAS_OWNERS = os.name == "posix"
+
+
+class CacheChoice(NamedTuple):
+    """The directory of the compiled kernels, or None, and why those before it were not taken."""
+
+    directory: Path | None
+    reasons: tuple[str, ...] = ()
+
+
+def cache_directory() -> Path | None:
+    """Directory of the compiled kernels, created if need be; None where nothing is kept.
+
+    The first of these that only the user can change: ``NUMBA_CACHE_DIR`` where set, the user's
+    cache directory, a per-user directory under the system's temporary directory.
+    ``CXR_ENHANCE_CACHE=0`` turns keeping off. The last component names the version of the kernels,
+    of Numba and of Python, so that installs of different versions never read each other's code.
+    """
+    return choose_cache().directory
+
+
+@functools.cache
+def choose_cache() -> CacheChoice:
+    """Choose once for the process, whatever its working directory is later."""
+    if os.environ.get("CXR_ENHANCE_CACHE") == "0":
+        return CacheChoice(None, ("CXR_ENHANCE_CACHE=0 turns it off",))
+    stamp = sources_stamp()
+    if stamp is None:
+        return CacheChoice(None, ("the version of the kernels cannot be told here",))
+    reasons: list[str] = []
+    for base in _candidate_directories():
+        reason = _why_not(base / stamp)
+        if reason is None:
+            return CacheChoice(base / stamp, tuple(reasons))
+        reasons.append(reason)
+    return CacheChoice(None, tuple(reasons))
+
+
+def only_we_can_change(path: str | Path) -> bool:
+    """Tell whether `path` is a plain file that belongs to the user or root and only they write."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and _belongs_to_us(status, _OTHERS_MAY_WRITE)
+
+
+def _candidate_directories() -> list[Path]:
+    candidates = []
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        with contextlib.suppress(OSError):  # relative to a working directory that was removed
+            candidates.append(Path.cwd() / os.environ["NUMBA_CACHE_DIR"] / "cxr-enhance")
+    if sys.platform == "win32":
+        user_cache = os.environ.get("LOCALAPPDATA")
+    elif sys.platform == "darwin":
+        user_cache = os.path.expanduser("~/Library/Caches")
+    else:
+        user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if user_cache and os.path.isabs(user_cache):
+        candidates.append(Path(user_cache) / "cxr-enhance")
+    user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    with contextlib.suppress(FileNotFoundError):  # no temporary directory is usable either
+        candidates.append(Path(tempfile.gettempdir()) / f"cxr-enhance-{user}")
+    return candidates
+
+
+def _why_not(directory: Path) -> str | None:
+    """Say why kernels cannot be kept in `directory`, which is made if need be; None if they can."""
+    try:
+        _make(directory)
+        # Whole directories of ours: in one with the sticky bit others could still add files.
+        for part in (directory.parent, directory):
+            if _HAS_OWNERS and not _belongs_to_us(part.stat(), _OTHERS_MAY_WRITE):
+                return f"others can write to {part}, or own it"
+        changeable = _changeable_by_others(directory) if _HAS_OWNERS else None
+        if changeable is not None:
+            return f"others can rename what is in {changeable}, or own it"
+        with tempfile.TemporaryFile(dir=directory):
+            return None
+    except (OSError, RuntimeError, ValueError) as error:
+        return f"{directory} cannot be written: {error}"
+
+
+def _make(directory: Path) -> None:
+    """Make `directory` and what is missing above it, for the user alone whatever the umask."""
+    missing = []
+    while not directory.is_dir():
+        missing.append(directory)
+        directory = directory.parent
+        if directory == directory.parent:
+            break
+    for part in reversed(missing):
+        part.mkdir(mode=0o700, exist_ok=True)
+
+
+def _changeable_by_others(path: Path, links: int = _MOST_LINKS) -> Path | None:
+    """First directory or link on the way to `path`, itself included, that others could replace."""
+    above = path.parent
+    if above != path:
+        found = _changeable_by_others(above, links)
+        if found is not None:
+            return found
+    status = path.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        if not links or not _belongs_to_us(status, 0):
+            return path
+        return _changeable_by_others(above / os.readlink(path), links - 1)
+    # In a directory with the sticky bit only owners rename; what is ours stays.
+    is_sticky = status.st_mode & stat.S_ISVTX
+    return None if _belongs_to_us(status, 0 if is_sticky else _OTHERS_MAY_WRITE) else path
+
+
+def _belongs_to_us(status: os.stat_result, forbidden: int) -> bool:
+    if not _HAS_OWNERS:
+        return True
+    return status.st_uid in (os.getuid(), 0) and not status.st_mode & forbidden
