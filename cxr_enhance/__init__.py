@@ -11,7 +11,7 @@ OpenCV and NumPy, byte for byte. Importing the package loads numpy and numba, no
 """
 
 from cxr_enhance._batch import enhance_batch
-from cxr_enhance._clahe import clahe
+from cxr_enhance._clahe import CLAHE, clahe
 from cxr_enhance._enhance import enhance
 from cxr_enhance._gray import rgb_to_gray
 from cxr_enhance._params import EnhanceParams
@@ -22,6 +22,7 @@ from cxr_enhance.io.read import read_image
 from cxr_enhance.io.write import write_image
 
 __all__ = [
+    "CLAHE",
     "EnhanceParams",
     "__version__",
     "clahe",

@@ -1,7 +1,8 @@
-"""The public operation `clahe`."""
+"""The public operation `clahe`, and the same as an object with OpenCV's call."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from cxr_enhance._engine.planning import make_plan
 from cxr_enhance._engine.stacks import run_stack
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance._types import TileGridSize
 from cxr_enhance._validation import (
     as_kernel_input,
     check_bit_shift,
@@ -19,9 +21,10 @@ from cxr_enhance._validation import (
 )
 
 if TYPE_CHECKING:
-    from cxr_enhance._types import Image, TileGridSize
+    from cxr_enhance._types import Image
 
 _DEFAULT = EnhanceParams()
+_NO_LIMIT = "`clip_limit` must be a number; got None. Use 0 to turn clipping off."
 
 
 def clahe(
@@ -69,6 +72,7 @@ def clahe(
 
     See Also
     --------
+    CLAHE : The same as an object with OpenCV's call and OpenCV's defaults.
     enhance : White balance, gray and CLAHE in one go.
     enhance_batch : Many images on all CPUs.
 
@@ -96,7 +100,7 @@ def clahe(
     (48, 64)
     """
     if clip_limit is None:  # "no CLAHE" in EnhanceParams, not here
-        raise TypeError("`clip_limit` must be a number; got None. Use 0 to turn clipping off.")
+        raise TypeError(_NO_LIMIT)
     src = as_kernel_input(check_image(image, "gray"))
     plan = make_plan(
         *src.shape[:2],
@@ -112,3 +116,72 @@ def clahe(
     height, width = src.shape[:2]
     run_stack(src.reshape(1, height, width), result.reshape(1, height, width), plan)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class CLAHE:
+    """OpenCV's CLAHE object with OpenCV's defaults and bytes, for any number of threads.
+
+    ``cv2.createCLAHE(2.0, (8, 8)).apply(image)`` becomes ``CLAHE(2.0, (8, 8)).apply(image)``. An
+    object is immutable, hashable and picklable, so what OpenCV sets and gets by methods are
+    attributes here, and another limit takes another object.
+
+    Parameters
+    ----------
+    clip_limit : float, default 40.0
+        Ceiling of a bin as a multiple of the tile's mean bin count, >= 0; 0 turns clipping off.
+        The default is OpenCV's ``clipLimit``, not that of `clahe` and `EnhanceParams`.
+    tile_grid_size : (int, int), default (8, 8)
+        Number of tiles as (columns, rows), OpenCV's order.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If a value is out of range.
+
+    See Also
+    --------
+    clahe : The same as a function, with `bit_shift`.
+
+    Examples
+    --------
+    >>> import numpy as np, cxr_enhance
+    >>> ramp = np.tile(np.arange(64, dtype=np.uint8), (48, 1))
+    >>> cxr_enhance.CLAHE(2.0, (8, 4)).apply(ramp).shape
+    (48, 64)
+    """
+
+    clip_limit: float = 40.0
+    tile_grid_size: TileGridSize = (8, 8)
+
+    def __post_init__(self) -> None:
+        if self.clip_limit is None:
+            raise TypeError(_NO_LIMIT)
+        object.__setattr__(self, "clip_limit", check_clip_limit(self.clip_limit))
+        object.__setattr__(self, "tile_grid_size", check_tile_grid_size(self.tile_grid_size))
+
+    def apply(self, image: Image, out: Image | None = None) -> Image:
+        """Equalize contrast tile by tile, as `clahe` does.
+
+        Parameters
+        ----------
+        image : ndarray of shape (H, W) or (H, W, 1), dtype uint8 or uint16
+            Gray image. Any strides and byte order; not modified.
+        out : ndarray of the shape and dtype of `image`, optional
+            Where to write the result, OpenCV's ``dst``; C-contiguous, must not overlap `image`.
+
+        Returns
+        -------
+        ndarray of the shape of `image`, same dtype
+            `out` if given, else a new array. OpenCV drops the last axis of (H, W, 1).
+
+        Raises
+        ------
+        TypeError
+            If an argument has the wrong type or dtype.
+        ValueError
+            If a shape or a value is out of range.
+        """
+        return clahe(image, clip_limit=self.clip_limit, tile_grid_size=self.tile_grid_size, out=out)
