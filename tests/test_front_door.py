@@ -117,6 +117,33 @@ def test_ci_and_release_test_the_pythons_that_the_package_names():
         assert matrix["python"] == named, name
 
 
+def requirements_of(extra):
+    """List what an extra brings, those of its extras included."""
+    for requirement in PROJECT["project"]["optional-dependencies"][extra]:
+        if requirement.startswith("cxr-enhance["):
+            for inner in requirement.partition("[")[2].rstrip("]").split(","):
+                yield from requirements_of(inner)
+        else:
+            yield requirement
+
+
+def test_each_extra_brings_one_opencv_and_headless_that_of_albumentations():
+    extras = PROJECT["project"]["optional-dependencies"]
+    brings = {
+        extra: {r.partition(">")[0] for r in requirements_of(extra) if r.startswith("opencv-")}
+        for extra in extras
+    }
+    assert brings["cli"] == brings["models"] == brings["test"] == {"opencv-python"}
+    assert brings["headless"] == {"opencv-python-headless"}
+    assert max(map(len, brings.values())) == 1
+
+
+def test_a_decoder_without_a_wheel_for_the_newest_python_is_left_out_there():
+    (asked,) = [r for r in requirements_of("cli") if r.startswith("pyjpegls")]
+    assert asked.endswith("; python_version < '3.14'")
+    assert any(r.startswith("python-gdcm") for r in requirements_of("cli"))
+
+
 def test_forms_for_issues_ask_for_the_doctor_and_warn_of_patients_data():
     forms = sorted((GITHUB / "ISSUE_TEMPLATE").glob("[0-9]-*.yml"))
     assert len(forms) == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 WHEELS = (
@@ -61,8 +62,7 @@ def _import_cv2() -> tuple[Any, str]:
     except ModuleNotFoundError as error:
         if error.name == "cv2":
             return None, (
-                "OpenCV is needed to read and write image files. "
-                f"Install it with: {_INSTALL} (on servers: {_INSTALL_HEADLESS})"
+                f"OpenCV is needed to read and write image files. Install it with: {_INSTALL}"
             )
         return None, _cannot_load(error)
     except Exception as error:  # an extension module may raise anything while it loads
@@ -70,7 +70,26 @@ def _import_cv2() -> tuple[Any, str]:
     missing = [name for name in _NEEDED if not hasattr(module, name)]
     if missing:
         return None, _half_there(missing)
+    wheels = installed_wheels()
+    if len(wheels) > 1 and not any(map(_is_whole, wheels)):
+        return None, (
+            "OpenCV is installed but broken: its files come from several wheels. "
+            f"{_side_by_side(wheels)} {one_wheel_cure(wheels)}"
+        )
     return module, ""
+
+
+def _is_whole(wheel: str) -> bool:
+    """Tell whether every file of cv2 that a wheel brought is there, of the size it came with."""
+    try:
+        files = importlib.metadata.files(wheel) or []
+        return all(
+            file.size is None or Path(str(file.locate())).stat().st_size == file.size
+            for file in files
+            if file.parts[0] == "cv2"
+        )
+    except OSError:
+        return False
 
 
 def _cannot_load(error: Exception) -> str:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 def pretend(monkeypatch):
     """Give a function that replaces what importing cv2 does and which wheels are installed."""
 
-    def set_up(import_result, wheels=()):
+    def set_up(import_result, wheels=(), files=()):
         def import_module(name):
             assert name == "cv2"
             if isinstance(import_result, BaseException):
@@ -33,6 +33,7 @@ def pretend(monkeypatch):
 
         monkeypatch.setattr(opencv.importlib, "import_module", import_module)
         monkeypatch.setattr(opencv.importlib.metadata, "version", version)
+        monkeypatch.setattr(opencv.importlib.metadata, "files", dict(files).get)
         opencv._import_cv2.cache_clear()
 
     yield set_up
@@ -46,11 +47,11 @@ def message():
     return str(caught.value)
 
 
-def test_missing_opencv_names_the_extras(pretend):
+def test_missing_opencv_names_the_extra(pretend):
     pretend(ModuleNotFoundError("No module named 'cv2'", name="cv2"))
     assert message() == (
         "OpenCV is needed to read and write image files. Install it with: "
-        'pip install "cxr-enhance[cli]" (on servers: pip install "cxr-enhance[headless]")'
+        'pip install "cxr-enhance[cli]"'
     )
 
 
@@ -99,11 +100,60 @@ def test_the_first_failure_is_remembered(pretend):
     assert message() == first
 
 
-def test_two_wheels_that_work_give_no_error(pretend):
-    working = types.SimpleNamespace(imdecode=1, imencode=1, IMREAD_ANYDEPTH=2, __version__="5")
-    pretend(working, wheels=["opencv-python", "opencv-contrib-python"])
-    assert opencv.load_cv2() is working
-    assert list(opencv.installed_wheels()) == ["opencv-python", "opencv-contrib-python"]
+WORKING = types.SimpleNamespace(imdecode=1, imencode=1, IMREAD_ANYDEPTH=2, __version__="5")
+PAIR = ["opencv-python", "opencv-python-headless"]
+
+
+def files_of_wheels(folder, *, loader, library):
+    """Write cv2 of these sizes; give what two wheels say of theirs: 3 and 30, 4 and 40 bytes."""
+    (folder / "cv2").mkdir()
+    for name, size in (("__init__.py", loader), ("cv2.so", library)):
+        if size is not None:
+            (folder / "cv2" / name).write_bytes(bytes(size))
+
+    def recorded(name, size):
+        path = importlib.metadata.PackagePath(name)
+        path.size, path.dist = size, types.SimpleNamespace(locate_file=folder.joinpath)
+        return path
+
+    names = ("cv2/__init__.py", "cv2/cv2.so")
+    return {
+        wheel: [
+            *map(recorded, names, sizes),
+            recorded("cv2/__pycache__/__init__.pyc", None),
+            recorded("of_another_folder/RECORD", 7),
+        ]
+        for wheel, sizes in zip(PAIR, [(3, 30), (4, 40)], strict=True)
+    }
+
+
+@pytest.mark.parametrize(("loader", "library"), [(3, 30), (4, 40)])
+def test_two_wheels_of_which_one_is_whole_give_no_error(pretend, tmp_path, loader, library):
+    pretend(WORKING, PAIR, files_of_wheels(tmp_path, loader=loader, library=library))
+    assert opencv.load_cv2() is WORKING
+    assert list(opencv.installed_wheels()) == PAIR
+
+
+@pytest.mark.parametrize(("loader", "library"), [(3, 40), (4, 30), (3, None), (None, 40)])
+def test_two_wheels_of_which_none_is_whole_stop_with_the_cure(pretend, tmp_path, loader, library):
+    pretend(WORKING, PAIR, files_of_wheels(tmp_path, loader=loader, library=library))
+    assert message() == (
+        "OpenCV is installed but broken: its files come from several wheels. opencv-python and "
+        "opencv-python-headless are installed side by side and overwrite each other. Keep one: "
+        "pip uninstall --yes opencv-python opencv-python-headless, then "
+        'pip install "cxr-enhance[headless]"'
+    )
+
+
+def test_wheels_that_list_no_files_are_taken_as_whole(pretend):
+    pretend(WORKING, wheels=["opencv-python", "opencv-contrib-python"])
+    assert opencv.load_cv2() is WORKING
+
+
+@pytest.mark.opencv
+def test_the_installed_wheel_is_whole():
+    pytest.importorskip("cv2")
+    assert all(map(opencv._is_whole, opencv.installed_wheels()))
 
 
 def test_a_user_without_opencv_sees_the_sentence(tmp_path):
