@@ -1,0 +1,31 @@
+"""The code of docs/from-opencv.md runs, block by block, where its libraries are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+
+import pytest
+
+from tests.helpers.fresh_process import ROOT, run_fresh
+
+PAGE = (ROOT / "docs" / "from-opencv.md").read_text(encoding="utf-8")
+BLOCKS = [
+    pytest.param(needs.split(","), code, id=needs)
+    for needs, code in re.findall(
+        r"^```python needs=(\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
+    )
+]
+
+
+@pytest.mark.parametrize(("needs", "code"), BLOCKS)
+def test_a_block_of_the_page_runs(needs, code):
+    for package in needs:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"needs {package}, one of the libraries that the page compares with")
+    run_fresh(code, env={"NO_ALBUMENTATIONS_UPDATE": "1"})
+
+
+def test_every_python_block_says_what_it_needs():
+    assert len(BLOCKS) == PAGE.count("```python")
+    assert len(BLOCKS) == 6
