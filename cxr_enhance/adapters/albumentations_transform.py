@@ -17,7 +17,7 @@ except ImportError as error:
 
 import cxr_enhance
 from cxr_enhance import EnhanceParams
-from cxr_enhance.adapters._unit_range import through_16_bits
+from cxr_enhance.adapters.value_range import DEFAULTS, check_value_range, through_levels
 
 _DEFAULT = EnhanceParams()
 
@@ -41,6 +41,8 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         Order of the channels of colour images.
     output : {"same", "gray", "rgb"}, default "same"
         Channels of the result: as many as the image has, equal ones; or one; or three.
+    value_range : (float, float), default (0, 1)
+        Black and white of float images.
     p : float, default 1.0
         Probability of applying the transform.
 
@@ -53,9 +55,10 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
 
     Notes
     -----
-    Images: (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float 0..1. Floats go through 16 bits:
-    input and output are rounded to multiples of 1/65535, a change of at most 7.7e-6 in each value
-    that is enhanced; the result is `enhance` of those levels exactly.
+    Images: (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float. Floats are rounded to levels,
+    65,536 from black to white or 256 for the range (0, 255): a change of at most half a level,
+    7.7e-6 of the range. The result is `enhance` of those levels exactly. Values beyond the range
+    by less than half a level are clipped, others refused.
 
     albumentations installs opencv-python-headless: use ``cxr-enhance[headless]`` beside it.
     """
@@ -69,6 +72,7 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         bit_shift: int = _DEFAULT.bit_shift,
         channel_order: str = _DEFAULT.channel_order,
         output: str = "same",
+        value_range: tuple[float, float] | None = None,
         p: float = 1.0,
     ) -> None:
         super().__init__(p=p)
@@ -102,6 +106,7 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         self.bit_shift = records[0].bit_shift
         self.channel_order = channel_order
         self.output = output
+        self.value_range = check_value_range(value_range, DEFAULTS["albumentations"])
 
     def get_params(self) -> dict[str, Any]:
         """Draw the clip limit of one call."""
@@ -121,7 +126,8 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
             channel_order=self.channel_order,  # type: ignore[arg-type]
             output="rgb" if channels == 3 else "gray",
         )
-        result = through_16_bits(functools.partial(cxr_enhance.enhance, params=record), img)
+        function = functools.partial(cxr_enhance.enhance, params=record)
+        result = through_levels(function, img, self.value_range)
         if img.ndim == 3 and result.ndim == 2:
             result = result[..., np.newaxis]
         return result
@@ -130,4 +136,5 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         """Names of the options, for albumentations' serialization."""
         return (
             "clip_limit", "tile_grid_size", "percentiles", "bit_shift", "channel_order", "output",
+            "value_range",
         )  # fmt: skip

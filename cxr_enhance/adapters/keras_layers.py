@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 try:
-    import keras
     from keras import ops
 except ImportError as error:
     raise ImportError(
@@ -18,12 +17,12 @@ except ImportError as error:
 import cxr_enhance
 from cxr_enhance import EnhanceParams
 from cxr_enhance.adapters._keras import graph
-from cxr_enhance.adapters._keras.image_layer import ImageLayer
+from cxr_enhance.adapters._keras.image_layer import ImageLayer, registered
 
 _DEFAULT = EnhanceParams()
 
 
-@keras.saving.register_keras_serializable(package="cxr_enhance")
+@registered
 class Enhance(ImageLayer):
     """White balance, gray and CLAHE inside a model: `cxr_enhance.enhance` as a graph.
 
@@ -32,7 +31,10 @@ class Enhance(ImageLayer):
     params : EnhanceParams, optional
         The options; None takes the study's.
     bit_depth : {8, 16}, optional
-        Range of float inputs: 0..255 or 0..65535. None takes the dtype's own, 8 for floats.
+        Bits of a level. None takes the dtype's own; for floats 8, or 16 for a `value_range` wider
+        than 255.
+    value_range : (float, float), optional
+        Black and white of float inputs. None takes (0, 255), or (0, 65535) with ``bit_depth=16``.
     data_format : {"channels_last"}
         The only layout.
     **kwargs
@@ -53,9 +55,14 @@ class Enhance(ImageLayer):
 
     Notes
     -----
-    Input shape: (N, H, W, C) or (H, W, C), C 1 or 3; dtype uint8, uint16, or float with values
-    0..255, which are rounded half to even and clipped; NaN counts as 0. H, W and N may be unknown
-    under TensorFlow.
+    Input shape: (N, H, W, C) or (H, W, C), C 1 or 3; dtype uint8, uint16 or float. H, W and N may
+    be unknown under TensorFlow.
+
+    Floats are rounded half to even to the nearest level. Where the layer is called with values,
+    those beyond the range by half a level or more are refused, as are images within 0..1 where
+    white is 255 or more. In graphs (`predict`, `fit`, `tf.function`, jit, exports) no value can be
+    seen: there all are clipped, and NaN counts as black.
+
     The torch backend holds uint16 as int32; int32 is read as that there.
 
     Output shape: the input's with one channel, or three equal ones if ``params.output`` is "rgb".
@@ -64,7 +71,8 @@ class Enhance(ImageLayer):
     Byte-equal to `cxr_enhance.enhance` on CPU, in `tf.function`, under XLA and in compiled JAX;
     the two percentiles are computed in float64 wherever the backend has it. A graph of `keras.ops`
     and nothing else, so it runs where its model runs: .keras, SavedModel, ONNX (with
-    ``opset_version=18``), LiteRT (without white balance). In tf.data beside the jax or torch
+    ``opset_version=18``), LiteRT (without white balance). A .keras file loads in a process that has
+    imported this module. In tf.data beside the jax or torch
     backend the library's kernels run instead.
 
     Memory at 1024x1024: under 128 MiB an image for uint8. For uint16 add the tables, 256 KiB a
@@ -83,13 +91,19 @@ class Enhance(ImageLayer):
         params: EnhanceParams | None = None,
         *,
         bit_depth: int | None = None,
+        value_range: tuple[float, float] | None = None,
         data_format: str = "channels_last",
         **kwargs: Any,
     ) -> None:
         cxr_enhance.enhance_batch([], params)  # raises unless `params` are such
         self.params = params or EnhanceParams()
         super().__init__(
-            self.params, channels=(1, 3), bit_depth=bit_depth, data_format=data_format, **kwargs
+            self.params,
+            channels=(1, 3),
+            bit_depth=bit_depth,
+            value_range=value_range,
+            data_format=data_format,
+            **kwargs,
         )
 
     def _channels_out(self, channels: int | None) -> int:
@@ -120,7 +134,7 @@ class Enhance(ImageLayer):
         return cls(**{**config, "params": EnhanceParams.from_dict(config["params"])})
 
 
-@keras.saving.register_keras_serializable(package="cxr_enhance")
+@registered
 class WhiteBalance(ImageLayer):
     """Stretch each channel between two of its percentiles: `cxr_enhance.white_balance` as a graph.
 
@@ -128,7 +142,7 @@ class WhiteBalance(ImageLayer):
     ----------
     percentiles : (float, float), default (0.05, 99.95)
         Low and high cut in percent, ``0 <= low < high <= 100``.
-    bit_depth : {8, 16}, optional
+    bit_depth, value_range : optional
         As in `Enhance`.
     data_format : {"channels_last"}
         The only layout.
@@ -155,6 +169,7 @@ class WhiteBalance(ImageLayer):
         percentiles: tuple[float, float] = _DEFAULT.percentiles,  # type: ignore[assignment]
         *,
         bit_depth: int | None = None,
+        value_range: tuple[float, float] | None = None,
         data_format: str = "channels_last",
         **kwargs: Any,
     ) -> None:
@@ -163,7 +178,12 @@ class WhiteBalance(ImageLayer):
         params = EnhanceParams(percentiles=percentiles, clip_limit=None)
         self.percentiles = params.percentiles
         super().__init__(
-            params, channels=(1, 3), bit_depth=bit_depth, data_format=data_format, **kwargs
+            params,
+            channels=(1, 3),
+            bit_depth=bit_depth,
+            value_range=value_range,
+            data_format=data_format,
+            **kwargs,
         )
 
     @staticmethod
@@ -182,7 +202,7 @@ class WhiteBalance(ImageLayer):
         return {**super().get_config(), "percentiles": self._params.to_dict()["percentiles"]}
 
 
-@keras.saving.register_keras_serializable(package="cxr_enhance")
+@registered
 class OpenCVCLAHE(ImageLayer):
     """Equalize contrast tile by tile with OpenCV's bytes: `cxr_enhance.clahe` as a graph.
 
@@ -197,7 +217,7 @@ class OpenCVCLAHE(ImageLayer):
         Number of tiles as (columns, rows), OpenCV's order.
     bit_shift : int, default 0
         Low bits dropped before counting: OpenCV's ``setBitShift``.
-    bit_depth : {8, 16}, optional
+    bit_depth, value_range : optional
         As in `Enhance`.
     data_format : {"channels_last"}
         The only layout.
@@ -229,6 +249,7 @@ class OpenCVCLAHE(ImageLayer):
         *,
         bit_shift: int = _DEFAULT.bit_shift,
         bit_depth: int | None = None,
+        value_range: tuple[float, float] | None = None,
         data_format: str = "channels_last",
         **kwargs: Any,
     ) -> None:
@@ -241,7 +262,12 @@ class OpenCVCLAHE(ImageLayer):
             bit_shift=bit_shift,
         )
         super().__init__(
-            params, channels=None, bit_depth=bit_depth, data_format=data_format, **kwargs
+            params,
+            channels=None,
+            bit_depth=bit_depth,
+            value_range=value_range,
+            data_format=data_format,
+            **kwargs,
         )
 
     @staticmethod

@@ -19,7 +19,15 @@ except ImportError as error:
 
 import cxr_enhance
 from cxr_enhance import EnhanceParams
-from cxr_enhance.adapters._unit_range import through_16_bits
+from cxr_enhance.adapters.value_range import (
+    DEFAULTS,
+    NUMPY,
+    TORCH,
+    bits_of,
+    check_precision,
+    check_value_range,
+    through_levels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
@@ -32,21 +40,25 @@ class Enhance(Transform):  # type: ignore[misc]
     ----------
     params : EnhanceParams, optional
         The options; None takes the study's.
+    value_range : (float, float), default (0, 1)
+        Black and white of float images: (0, 65535) for what `LoadImage` makes of a 16-bit PNG.
 
     Raises
     ------
     TypeError
-        If `params` or an image has the wrong type or dtype.
+        If an option or an image has the wrong type or dtype.
     ValueError
-        If the shape or range of an image is out of range.
+        If an option, or the shape or range of an image, is out of range.
 
     Notes
     -----
-    Images: (C, H, W), C 1 or 3, arrays, tensors or MetaTensors of uint8, uint16 or float 0..1 (use
-    ``ScaleIntensity`` before). The result has one channel, or three if ``params.output`` is "rgb",
-    and the type, dtype, device and meta data of the image. Floats go through 16 bits: input and
-    output are rounded to multiples of 1/65535, a change of at most 7.7e-6 in each value that is
-    enhanced; the result is `enhance` of those levels exactly.
+    Images: (C, H, W), C 1 or 3, arrays, tensors or MetaTensors of uint8, uint16 or float. Tensors
+    of int32, which MONAI makes of uint16, are read as that. The result has one channel, or three
+    if ``params.output`` is "rgb", and the type, dtype, device and meta data of the image.
+
+    Floats are rounded to levels, 65,536 from black to white or 256 for the range (0, 255): a change
+    of at most half a level, 7.7e-6 of the range. The result is `enhance` of those levels exactly.
+    Values beyond the range by less than half a level are clipped, others refused.
 
     Columns of the grid count along the last size. MONAI's readers give PNG and DICOM as (C, W, H):
     there, swap the two numbers of a grid that is not square, or transpose the image first.
@@ -56,9 +68,15 @@ class Enhance(Transform):  # type: ignore[misc]
 
     backend = (TransformBackends.NUMPY,)
 
-    def __init__(self, params: EnhanceParams | None = None) -> None:
+    def __init__(
+        self,
+        params: EnhanceParams | None = None,
+        *,
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
         cxr_enhance.enhance_batch([], params)  # raises unless `params` are such
         self.params = params or EnhanceParams()
+        self.value_range = check_value_range(value_range, DEFAULTS["monai"])
 
     def __call__(self, img: Any) -> Any:
         """Return the enhanced image."""
@@ -67,15 +85,58 @@ class Enhance(Transform):  # type: ignore[misc]
                 f"`img` must be an array or a tensor; got {type(img).__name__}. Use LoadImage and "
                 "EnsureChannelFirst before."
             )
-        array, *_ = convert_data_type(img, np.ndarray)
+        is_tensor = isinstance(img, torch.Tensor)
+        given = img.to(_dtype_of(img, self.value_range)) if is_tensor else img
+        array, *_ = convert_data_type(given, np.ndarray)
         if array.ndim != 3 or array.shape[0] not in (1, 3):
-            raise ValueError(f"`img` must have shape (1, H, W) or (3, H, W); got {array.shape}.")
+            raise ValueError(
+                f"`img` must have shape (1, H, W) or (3, H, W); got {array.shape}."
+                f"{_shape_cure(array.shape)}"
+            )
         function = functools.partial(cxr_enhance.enhance, params=self.params)
-        result = through_16_bits(function, np.moveaxis(array, 0, -1))
+        image = np.moveaxis(array, 0, -1)
+        cures = TORCH if is_tensor else NUMPY
+        result = through_levels(function, image, self.value_range, name="img", cures=cures)
         if result.ndim == 2:
             result = result[..., None]
         result = np.ascontiguousarray(np.moveaxis(result, -1, 0))
-        return convert_to_dst_type(result, dst=img, dtype=result.dtype)[0]
+        return convert_to_dst_type(result, dst=img, dtype=img.dtype if is_tensor else result.dtype)[
+            0
+        ]
+
+
+def _dtype_of(img: Any, value_range: tuple[float, float]) -> Any:
+    """Return the dtype in which a tensor is enhanced; raise where there is none."""
+    if img.dtype in (torch.uint8, torch.uint16):
+        return img.dtype
+    if img.dtype.is_floating_point:
+        check_precision(_name_of(img), value_range, bits_of(value_range), "img", TORCH)
+        return torch.float64 if img.dtype == torch.float64 else torch.float32
+    if img.dtype == torch.int32:
+        least, most = (int(img.min()), int(img.max())) if img.numel() else (0, 0)
+        if least >= 0 and most <= 65535:
+            return torch.uint16
+        raise ValueError(
+            "`img` must lie in 0..65535 where it is int32, which MONAI makes of uint16; got "
+            f"{least}..{most}. Use CastToType(np.float32) and pass the values of black and white "
+            "as value_range=(black, white)."
+        )
+    raise TypeError(
+        f"`img` must have dtype uint8, uint16, float32 or float64; got {_name_of(img)}. For values "
+        "0..255, use CastToType(np.uint8); for 0..65535, CastToType(np.uint16)."
+    )
+
+
+def _name_of(img: Any) -> str:
+    return str(img.dtype).removeprefix("torch.")
+
+
+def _shape_cure(shape: tuple[int, ...]) -> str:
+    if len(shape) == 3 and shape[0] in (2, 4):
+        return f" Drop the alpha channel with img[:{shape[0] - 1}]."
+    if len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3)):
+        return " Use EnsureChannelFirst before."
+    return ""
 
 
 class Enhanced(MapTransform):  # type: ignore[misc]
@@ -89,6 +150,8 @@ class Enhanced(MapTransform):  # type: ignore[misc]
         The options; None takes the study's.
     allow_missing_keys : bool, default False
         Whether entries may be missing.
+    value_range : (float, float), default (0, 1)
+        Black and white of float images.
 
     Raises
     ------
@@ -109,9 +172,11 @@ class Enhanced(MapTransform):  # type: ignore[misc]
         keys: Hashable | Iterable[Hashable],
         params: EnhanceParams | None = None,
         allow_missing_keys: bool = False,
+        *,
+        value_range: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.enhance = Enhance(params)
+        self.enhance = Enhance(params, value_range=value_range)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return a copy of `data` with the entries enhanced."""

@@ -23,6 +23,13 @@ import cxr_enhance
 from cxr_enhance.adapters._tensorflow import kernel
 from cxr_enhance.adapters._tensorflow.loading import Loader
 from cxr_enhance.adapters.exit_guard import refused_at_exit
+from cxr_enhance.adapters.value_range import (
+    TENSORFLOW,
+    bits_of,
+    check_precision,
+    check_value_range,
+    through_levels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +40,12 @@ _ALIGNMENT = 64  # bytes, of TensorFlow's own buffers
 _SHAPES = "(H, W), (H, W, C), (N, H, W) or (N, H, W, C), C being 1 or 3"
 
 
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def enhance_op(
-    params: EnhanceParams | None = None, *, num_threads: int | None = None
+    params: EnhanceParams | None = None,
+    *,
+    num_threads: int | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> Callable[[Any], Any]:
     """Make a function for `Dataset.map` that enhances an image or a batch as `enhance` would.
 
@@ -45,11 +56,14 @@ def enhance_op(
     num_threads : int, optional
         Threads that share a batch; None takes every CPU this process may use. Single images take
         one: map them with `num_parallel_calls`.
+    value_range : (float, float), optional
+        Black and white of float images, such as (0, 1) or (0, 255). None refuses floats, as
+        pipelines of TensorFlow hold either.
 
     Returns
     -------
     callable
-        Takes a uint8 or uint16 tensor of shape (H, W), (H, W, 1), (H, W, 3), (N, H, W),
+        Takes a uint8, uint16 or float tensor of shape (H, W), (H, W, 1), (H, W, 3), (N, H, W),
         (N, H, W, 1) or (N, H, W, 3), sizes other than channels known or not; a last size of 1 or 3
         in rank 3 means channels. Returns what `enhance` or `enhance_batch` does, with the static
         shape and dtype set. TypeError and ValueError are raised when the graph is built, wherever
@@ -58,9 +72,9 @@ def enhance_op(
     Raises
     ------
     TypeError
-        If `params` or `num_threads` has the wrong type.
+        If an option has the wrong type.
     ValueError
-        If `num_threads` is out of range.
+        If an option is out of range.
 
     See Also
     --------
@@ -80,6 +94,11 @@ def enhance_op(
     an element, which no SavedModel can hold: small images are then fastest in batches (map after
     `batch`), large ones one by one.
 
+    Floats are rounded to levels, 65,536 from black to white or 256 for the range (0, 255): a change
+    of at most half a level, 7.7e-6 of the range. The result is `enhance` of those levels exactly.
+    Values beyond the range by less than half a level are clipped, others end the iteration with
+    an error.
+
     Examples
     --------
     >>> import tensorflow as tf, numpy as np  # doctest: +SKIP
@@ -90,8 +109,17 @@ def enhance_op(
     """
     cxr_enhance.enhance_batch([], params, num_threads=num_threads)  # raises what is to be raised
     rgb = params is not None and params.output == "rgb"
+    floats = check_value_range(value_range, None)
 
     def run(images: Any, batched: bool, channels: list[int]) -> Any:
+        if images.dtype not in (np.uint8, np.uint16):
+            return through_levels(
+                lambda levels: run(levels, batched, channels),
+                images,
+                floats,  # type: ignore[arg-type]
+                name="images",
+                cures=TENSORFLOW,
+            )
         out = _empty_aligned((*images.shape[: 3 if batched else 2], *channels), images.dtype)
         if batched:
             return cxr_enhance.enhance_batch(images, params, num_threads=num_threads, out=out)
@@ -100,12 +128,12 @@ def enhance_op(
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def apply(images: Any, *others: Any) -> Any:
         images = _one_tensor(images, others, "images")
-        shape = _check(images, params)
+        shape = _check(images, params, floats)
         batched = len(shape) == 4 or (len(shape) == 3 and shape[-1] not in (1, 3))
         spatial = shape[:3] if batched else shape[:2]
         channels = [3] if rgb else [1] if shape[len(spatial) :] == [1] else []
         gray = not (batched or rgb or shape[len(spatial) :] == [3])
-        if gray and not tf.executing_eagerly():
+        if gray and images.dtype.is_integer and not tf.executing_eagerly():
             result = kernel.enhanced(images, params or cxr_enhance.EnhanceParams())
             if result is not None:
                 return result
@@ -121,6 +149,7 @@ def enhance_op(
     return apply  # type: ignore[no-any-return]
 
 
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
 def load_and_enhance_op(
     size: tuple[int, int],
     params: EnhanceParams | None = None,
@@ -218,19 +247,27 @@ def load_and_enhance_op(
 
 def _one_tensor(value: Any, others: tuple[Any, ...], name: str) -> Any:
     """Return `value` as a tensor; say what to write where elements are more than one tensor."""
-    if others or isinstance(value, tuple | dict):
+    if isinstance(value, dict):
+        key = next((key for key, part in value.items() if _may_be_image(part)), "image")
+        raise TypeError(
+            f"`{name}` must be one tensor; got elements of a dict. Take it out with "
+            f"data.map(lambda element: {{**element, {key!r}: op(element[{key!r}])}})."
+        )
+    if others or isinstance(value, tuple):
         kind = f"{1 + len(others)} components" if others else f"a {type(value).__name__}"
         raise TypeError(
             f"`{name}` must be one tensor; got elements of {kind}. Take it out, for instance "
-            "data.map(lambda image, label: (op(image), label))."
+            "data.map(lambda image, *others: (op(image), *others))."
         )
     if isinstance(value, tf.RaggedTensor | tf.SparseTensor):
-        to_dense = "tf.sparse.to_dense" if isinstance(value, tf.SparseTensor) else "to_tensor"
-        raise TypeError(
-            f"`{name}` must be a dense tensor; got {type(value).__name__}. Use `{to_dense}`, or "
-            "map images before they are put together."
-        )
+        is_sparse = isinstance(value, tf.SparseTensor)
+        cure = "Use tf.sparse.to_dense" if is_sparse else "Map images before they are put together"
+        raise TypeError(f"`{name}` must be a dense tensor; got {type(value).__name__}. {cure}.")
     return tf.convert_to_tensor(value)
+
+
+def _may_be_image(value: Any) -> bool:
+    return isinstance(value, tf.Tensor) and (value.shape.rank is None or value.shape.rank >= 2)
 
 
 def _empty_aligned(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -241,15 +278,35 @@ def _empty_aligned(shape: tuple[int, ...], dtype: Any) -> Any:
     return memory[start : start + nbytes].view(dtype).reshape(shape)
 
 
-def _check(images: Any, params: EnhanceParams | None) -> list[int | None]:
-    """Return the static shape; raise what the kernels would refuse, while the graph is built."""
-    if images.dtype not in (tf.uint8, tf.uint16):
-        levels = "tf.round(images)" if images.dtype.is_floating else "images"
-        cure = f" Cast 0..255 with tf.cast({levels}, tf.uint8)."
-        raise TypeError(
-            f"`images` must have dtype uint8 or uint16; got {images.dtype.name}."
-            f"{cure if images.dtype.is_floating or images.dtype.is_integer else ''}"
+def _check_dtype(images: Any, floats: tuple[float, float] | None) -> None:
+    """Raise for what neither is of 8 or 16 bits nor of floats that the range holds for."""
+    dtype = images.dtype
+    if dtype in (tf.uint8, tf.uint16):
+        return
+    if dtype.is_floating and floats is not None:
+        check_precision(dtype.name, floats, bits_of(floats), "images", TENSORFLOW)
+        return
+    cure = ""
+    if dtype.is_floating:
+        cure = (
+            " For floats, pass the values of black and white: enhance_op(value_range=(0, 1)) or "
+            "enhance_op(value_range=(0, 255))."
         )
+    elif dtype.is_bool:
+        cure = " Use tf.cast(images, tf.uint8) * 255."
+    elif dtype.is_integer:
+        cure = (
+            " For values 0..255, use tf.cast(images, tf.uint8); for 0..65535, tf.cast(images, "
+            "tf.uint16)."
+        )
+    raise TypeError(f"`images` must have dtype uint8 or uint16; got {dtype.name}.{cure}")
+
+
+def _check(
+    images: Any, params: EnhanceParams | None, floats: tuple[float, float] | None
+) -> list[int | None]:
+    """Return the static shape; raise what the kernels would refuse, while the graph is built."""
+    _check_dtype(images, floats)
     if images.shape.rank is None:
         raise ValueError(
             f"`images` must have shape {_SHAPES}; got an unknown rank. Set it with tf.ensure_shape "
@@ -257,7 +314,16 @@ def _check(images: Any, params: EnhanceParams | None) -> list[int | None]:
         )
     shape: list[int | None] = images.shape.as_list()
     if len(shape) not in (2, 3, 4) or (len(shape) == 4 and shape[-1] not in (1, 3)):
-        raise ValueError(f"`images` must have shape {_SHAPES}; got {tuple(shape)}.")
+        cure = ""
+        if len(shape) == 4 and shape[-1] is None:
+            sizes = ", ".join(map(str, shape[:3]))
+            cure = (
+                f" Set it with tf.ensure_shape(images, ({sizes}, 1)) where images are gray, or "
+                f"({sizes}, 3)."
+            )
+        if len(shape) in (3, 4) and shape[-1] in (2, 4):
+            cure = f" Drop the alpha channel with images[..., :{shape[-1] - 1}]."
+        raise ValueError(f"`images` must have shape {_SHAPES}; got {tuple(shape)}.{cure}")
     if len(shape) == 3 and shape[-1] is None:
         raise ValueError(
             f"`images` must have shape {_SHAPES}, the last size known; got {tuple(shape)}. Set it "
@@ -270,6 +336,7 @@ def _check(images: Any, params: EnhanceParams | None) -> list[int | None]:
         raise ValueError(f"`images` must have at least one pixel each; got shape {tuple(shape)}.")
     # An empty batch of that size: the library's own checks and sentences, and no work.
     height, width = (size or 1 for size in spatial)
-    empty = np.empty((0, height, width, 1), images.dtype.as_numpy_dtype)
+    bits = bits_of(floats) if floats and images.dtype.is_floating else 8 * images.dtype.size
+    empty = np.empty((0, height, width, 1), f"uint{bits}")
     cxr_enhance.enhance_batch(empty, params)
     return shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,14 +20,25 @@ except ImportError as error:
 
 import cxr_enhance
 from cxr_enhance import EnhanceParams
+from cxr_enhance.adapters._torch import pil
+from cxr_enhance.adapters._torch.samples import is_marked_otherwise, map_images
+from cxr_enhance.adapters.value_range import (
+    DEFAULTS,
+    NUMPY,
+    TORCH,
+    bits_of,
+    check_precision,
+    check_value_range,
+    through_levels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_DTYPES = {torch.uint8: np.uint8, torch.uint16: np.uint16}
+_LEVELS = (torch.uint8, torch.uint16)
 
 
-class EnhanceTransform:
+class EnhanceTransform(torch.nn.Module):  # type: ignore[misc]
     """Enhance one image as `cxr_enhance.enhance` would; a step of a torchvision v2 pipeline.
 
     Parameters
@@ -35,21 +47,31 @@ class EnhanceTransform:
         The options; None takes the study's.
     layout : {"chw", "hwc"}, optional
         Where channels stand. None: first in tensors, last in arrays, as torchvision has them.
+    value_range : (float, float), default (0, 1)
+        Black and white of float images.
 
     Raises
     ------
     TypeError
-        If `params` has the wrong type, or an image is neither a tensor nor an array, lies on
-        another device than the CPU, or is not uint8 or uint16.
+        If an option has the wrong type, or an image is neither a tensor, an array nor a PIL image,
+        lies on another device than the CPU, or has another dtype than uint8, uint16 and floats.
     ValueError
-        If `layout` or the shape of an image is out of range.
+        If an option, or the shape or range of an image, is out of range.
 
     Notes
     -----
     Takes tensors and arrays of shape (H, W), (C, H, W) or (H, W, C), C 1 or 3, and returns the
     same kind with one channel, or three if ``params.output`` is "rgb"; (H, W) stays (H, W) if it
-    is not. The input is not modified. Subclasses of tensors are kept. Needs no torchvision; fits
-    its ``v2.Compose`` where that is given the image alone.
+    is not. PIL images of mode L, RGB, I;16, I and F give PIL images. The input is not modified.
+    Subclasses of tensors are kept.
+
+    Floats are rounded to levels, 65,536 from black to white or 256 for the range (0, 255): a change
+    of at most half a level, 7.7e-6 of the range. The result is `enhance` of those levels exactly.
+    Values beyond the range by less than half a level are clipped, others refused.
+
+    A module of torch, for ``torch.nn.Sequential``. Needs no torchvision. Takes whole samples as its
+    ``v2.Compose`` passes them, tuples, lists and dictionaries: PIL images and ``tv_tensors.Image``
+    are enhanced, or where there are none the first tensor or array of two axes or more.
 
     Picklable and without state, so it runs in workers of a DataLoader, forked or spawned, and
     runs on one thread in each.
@@ -62,21 +84,41 @@ class EnhanceTransform:
     torch.Size([1, 64, 64])
     """
 
-    def __init__(self, params: EnhanceParams | None = None, *, layout: str | None = None) -> None:
+    def __init__(
+        self,
+        params: EnhanceParams | None = None,
+        *,
+        layout: str | None = None,
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__()
         cxr_enhance.enhance_batch([], params)  # raises unless `params` are such
         _check_layout(layout)
         self.params = params or EnhanceParams()
         self.layout = layout
+        self.value_range = check_value_range(value_range, DEFAULTS["torch"])
 
-    def __call__(self, image: Any) -> Any:
-        """Return the enhanced image."""
-        array = _to_array(image, "image")
+    def forward(self, *sample: Any) -> Any:
+        """Return the enhanced image, or the sample with its image enhanced."""
+        only = sample[0] if len(sample) == 1 else sample
+        if isinstance(only, tuple | list | dict) or is_marked_otherwise(only):
+            return map_images(self._enhance, only)
+        return self._enhance(only)
+
+    def _enhance(self, image: Any) -> Any:
+        if pil.is_image(image):
+            array = pil.to_array(image)
+            function = functools.partial(cxr_enhance.enhance, params=self.params)
+            result = _through_levels(function, array, self.value_range, "image", image)
+            return pil.from_array(result, image.mode)
+        array = _to_array(image, "image", self.value_range)
         first = _channels_first(image, self.layout)
         _check_shape(array.shape, "image", ("H", "W"), first=first)
         if array.ndim == 3 and first:
             array = array.transpose(1, 2, 0)
         flat = array.ndim == 2
-        result = cxr_enhance.enhance(array, self.params)
+        function = functools.partial(cxr_enhance.enhance, params=self.params)
+        result = _through_levels(function, array, self.value_range, "image", image)
         if result.ndim == 2 and not flat:
             result = result[..., None]
         if result.ndim == 3 and first:
@@ -84,10 +126,10 @@ class EnhanceTransform:
         return _like(result, image)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.params!r}, layout={self.layout!r})"
+        return f"{type(self).__name__}({self.params!r}, {_options(self)})"
 
 
-class EnhanceBatch:
+class EnhanceBatch(torch.nn.Module):  # type: ignore[misc]
     """Enhance a batch of equal images as `cxr_enhance.enhance_batch` would.
 
     Parameters
@@ -99,6 +141,8 @@ class EnhanceBatch:
     num_threads : int, optional
         Threads that share a batch. None takes every CPU this process may use; in the workers of
         a DataLoader say 1.
+    value_range : (float, float), default (0, 1)
+        Black and white of float images.
 
     Raises
     ------
@@ -118,16 +162,19 @@ class EnhanceBatch:
         *,
         layout: str | None = None,
         num_threads: int | None = None,
+        value_range: tuple[float, float] | None = None,
     ) -> None:
+        super().__init__()
         cxr_enhance.enhance_batch([], params, num_threads=num_threads)
         _check_layout(layout)
         self.params = params or EnhanceParams()
         self.layout = layout
         self.num_threads = num_threads
+        self.value_range = check_value_range(value_range, DEFAULTS["torch"])
 
-    def __call__(self, images: Any) -> Any:
+    def forward(self, images: Any) -> Any:
         """Return the enhanced batch."""
-        array = _to_array(images, "images")
+        array = _to_array(images, "images", self.value_range)
         first = _channels_first(images, self.layout)
         _check_shape(array.shape, "images", ("N", "H", "W"), first=first)
         if array.ndim == 4 and first:
@@ -135,7 +182,10 @@ class EnhanceBatch:
         # Three sizes are a batch here, however narrow its images; the library would have to guess.
         flat = array.ndim == 3
         array = array[..., None] if flat else array
-        result = cxr_enhance.enhance_batch(array, self.params, num_threads=self.num_threads)
+        function = functools.partial(
+            cxr_enhance.enhance_batch, params=self.params, num_threads=self.num_threads
+        )
+        result = _through_levels(function, array, self.value_range, "images", images)
         if result.ndim == 3:
             result = result[..., None]
         if flat and self.params.output == "gray":
@@ -145,7 +195,7 @@ class EnhanceBatch:
         return _like(result, images)
 
     def __repr__(self) -> str:
-        options = f"layout={self.layout!r}, num_threads={self.num_threads!r}"
+        options = f"{_options(self)}, num_threads={self.num_threads!r}"
         return f"{type(self).__name__}({self.params!r}, {options})"
 
 
@@ -165,6 +215,8 @@ class EnhanceCollate:
         Threads that share a batch; workers of a DataLoader are many already.
     collate_fn : callable, optional
         From samples to a batch; None takes torch's `default_collate`.
+    value_range : (float, float), default (0, 1)
+        Black and white of float images.
 
     Raises
     ------
@@ -186,8 +238,11 @@ class EnhanceCollate:
         layout: str | None = None,
         num_threads: int = 1,
         collate_fn: Callable[[Sequence[Any]], Any] | None = None,
+        value_range: tuple[float, float] | None = None,
     ) -> None:
-        self.enhance = EnhanceBatch(params, layout=layout, num_threads=num_threads)
+        self.enhance = EnhanceBatch(
+            params, layout=layout, num_threads=num_threads, value_range=value_range
+        )
         if isinstance(images, bool) or not isinstance(images, int | str | None):
             raise TypeError(f"`images` must be an int, a str or None; got {images!r}.")
         if collate_fn is not None and not callable(collate_fn):
@@ -254,7 +309,7 @@ def _check_shape(shape: tuple[int, ...], name: str, flat: tuple[str, ...], *, fi
     raise ValueError(f"`{name}` must have shape {rules}, C being 1 or 3; got {tuple(shape)}.{cure}")
 
 
-def _to_array(image: Any, name: str) -> Any:
+def _to_array(image: Any, name: str, value_range: tuple[float, float]) -> Any:
     if not isinstance(image, torch.Tensor):
         if not isinstance(image, np.ndarray):
             raise TypeError(
@@ -262,20 +317,57 @@ def _to_array(image: Any, name: str) -> Any:
                 "it with np.asarray."
             )
         return image
+    if image.is_nested:
+        raise TypeError(
+            f"`{name}` must be one dense tensor; got a nested one. Use "
+            f"[EnhanceTransform()(image) for image in {name}.unbind()]."
+        )
     if image.device.type != "cpu":
         raise TypeError(f"`{name}` must lie on the CPU; got {image.device}. Use `.cpu()`.")
     if image.layout is not torch.strided:
         raise TypeError(f"`{name}` must be dense; got {image.layout}. Use `.to_dense()`.")
-    if image.dtype not in _DTYPES:
-        cure = ""
-        if image.dtype.is_floating_point:
-            cure = " For values 0..1, use (image * 255).round().to(torch.uint8)."
-        raise TypeError(f"`{name}` must have dtype uint8 or uint16; got {image.dtype}.{cure}")
+    dtype = str(image.dtype).removeprefix("torch.")
+    if image.dtype.is_floating_point:
+        check_precision(dtype, value_range, bits_of(value_range), name, TORCH)
+        image = image if image.dtype == torch.float64 else image.float()
+    elif image.dtype not in _LEVELS:
+        raise TypeError(
+            f"`{name}` must have dtype uint8, uint16, float32 or float64; got {dtype}."
+            f"{_dtype_cure(image, name)}"
+        )
     return image.detach().as_subclass(torch.Tensor).numpy()
+
+
+def _dtype_cure(image: Any, name: str) -> str:
+    if image.dtype == torch.bool:
+        return f" Use {name}.to(torch.uint8) * 255."
+    if image.dtype == torch.int16 and image.numel() and int(image.min()) < 0:
+        return f" For 16 bits that were read with a sign, use {name}.view(torch.uint16)."
+    if image.dtype.is_complex or image.is_quantized:
+        return ""
+    return f" For values 0..255, use {name}.to(torch.uint8); for 0..65535, {name}.to(torch.uint16)."
+
+
+def _through_levels(
+    function: Callable[[Any], Any],
+    array: Any,
+    value_range: tuple[float, float],
+    name: str,
+    image: Any,
+) -> Any:
+    cures = TORCH if isinstance(image, torch.Tensor) else NUMPY
+    return through_levels(function, array, value_range, name=name, cures=cures)
 
 
 def _like(result: Any, image: Any) -> Any:
     if not isinstance(image, torch.Tensor):
         return result
-    tensor = torch.from_numpy(result)
+    tensor = torch.from_numpy(result).to(image.dtype)
     return tensor if type(image) is torch.Tensor else tensor.as_subclass(type(image))
+
+
+def _options(transform: Any) -> str:
+    options = f"layout={transform.layout!r}"
+    if transform.value_range != DEFAULTS["torch"]:
+        options += f", value_range={transform.value_range!r}"
+    return options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import keras
 import numpy as np
@@ -12,9 +12,20 @@ from keras import ops
 
 import cxr_enhance
 from cxr_enhance.adapters.exit_guard import refused_at_exit
+from cxr_enhance.adapters.value_range import (
+    DEFAULTS,
+    KERAS,
+    check_precision,
+    check_value_range,
+    check_values,
+    through_levels,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from cxr_enhance import EnhanceParams
+
+T = TypeVar("T", bound="ImageLayer")
 
 _BITS = {"uint8": 8, "uint16": 16}
 
@@ -28,7 +39,7 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         What the images are checked against and `_graph` is told.
     channels : tuple of int, optional
         The numbers of channels taken; None takes any.
-    bit_depth, data_format, **kwargs
+    bit_depth, value_range, data_format, **kwargs
         As in the public layers.
     """
 
@@ -38,6 +49,7 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         *,
         channels: tuple[int, ...] | None,
         bit_depth: int | None,
+        value_range: tuple[float, float] | None,
         data_format: str,
         **kwargs: Any,
     ) -> None:
@@ -50,6 +62,8 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
             raise ValueError(f"`bit_depth` must be 8, 16 or None; got {bit_depth!r}.")
         self.data_format = data_format
         self.bit_depth = bit_depth
+        default = (0.0, 65535.0) if bit_depth == 16 else DEFAULTS["keras"]
+        self.value_range = check_value_range(value_range, default)
         self._params = params
         self._channels = channels
 
@@ -68,16 +82,22 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         bits = _unconverted(self._check)(inputs.shape, dtype)
         if len(inputs.shape) == 4 and _is_zero(inputs.shape[0]):
             return ops.zeros(self.compute_output_shape(inputs.shape), dtype)
+        if keras.backend.is_float_dtype(dtype) and _can_be_seen(inputs):
+            least, most = (float(reduce(inputs)) for reduce in (ops.min, ops.max))
+            check_values(least, most, self.value_range, bits, "inputs", KERAS)
         if keras.backend.backend() == "tensorflow" and _is_eager_tensorflow(inputs):
             fixed = len(inputs.shape), inputs.shape[-1]
-            return _as_function(type(self), self._params, bits, fixed)(inputs)  # type: ignore[arg-type]
-        return _unconverted(self._run)(inputs, self._params, bits)
+            options = self._params, bits, self.value_range
+            return _as_function(type(self), options, fixed)(inputs)  # type: ignore[arg-type]
+        return _unconverted(self._run)(inputs, self._params, bits, self.value_range)
 
     @classmethod
-    def _run(cls, inputs: Any, params: EnhanceParams, bits: int) -> Any:
+    def _run(
+        cls, inputs: Any, params: EnhanceParams, bits: int, value_range: tuple[float, float]
+    ) -> Any:
         images = inputs if len(inputs.shape) == 4 else ops.expand_dims(inputs, 0)
-        result = cls._graph(_to_levels(images, bits), params, bits)
-        result = ops.cast(result, inputs.dtype)
+        result = cls._graph(_to_levels(images, bits, value_range), params, bits)
+        result = _from_levels(result, inputs.dtype, bits, value_range)
         return result if len(inputs.shape) == 4 else ops.squeeze(result, 0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -92,7 +112,12 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         """Return the options that all layers have."""
         config: dict[str, Any] = super().get_config()
-        return {**config, "bit_depth": self.bit_depth, "data_format": self.data_format}
+        return {
+            **config,
+            "bit_depth": self.bit_depth,
+            "value_range": list(self.value_range),
+            "data_format": self.data_format,
+        }
 
     def _channels_out(self, channels: int | None) -> int | None:
         return channels
@@ -134,15 +159,17 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
                     f"{self.bit_depth}."
                 )
             return _BITS[dtype]
-        bits = self.bit_depth or 8
-        if dtype in ("float32", "float64") or (dtype in ("float16", "bfloat16") and bits == 8):
+        low, high = self.value_range
+        if keras.backend.is_float_dtype(dtype):
+            bits = self.bit_depth or (8 if high - low <= 255 else 16)
+            check_precision(dtype, self.value_range, bits, "inputs", KERAS)
             return bits
         if dtype == "int32" and self.bit_depth is not None:
-            return bits
+            return self.bit_depth
         cure = "Pass bit_depth=8 or 16" if dtype == "int32" else "Cast them with keras.ops.cast"
         raise TypeError(
-            "`inputs` must have dtype uint8 or uint16, or be float32 with values 0..255 (0..65535 "
-            f"with bit_depth=16); got {dtype}. {cure}."
+            "`inputs` must have dtype uint8 or uint16, or be floats whose black and white are "
+            f"value_range=({low:g}, {high:g}); got {dtype}. {cure}."
         )
 
     def _run_in_tensorflow(self, inputs: Any) -> Any:
@@ -150,19 +177,28 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
 
         bits = self._check(tuple(inputs.shape), inputs.dtype.name)
         images = inputs
-        if not inputs.dtype.is_integer:
-            images = tf.round(tf.cast(inputs, tf.float32))
-            images = tf.where(tf.math.is_nan(images), 0.0, images)
-        images = tf.cast(tf.clip_by_value(images, 0, (1 << bits) - 1), f"uint{bits}")
+        if inputs.dtype.is_integer:
+            images = tf.cast(tf.clip_by_value(images, 0, (1 << bits) - 1), f"uint{bits}")
         if inputs.shape.rank == 3:
             images = images[None]
-        result = tf.numpy_function(
-            refused_at_exit(self._kernels), [images], images.dtype, stateful=False
-        )
+
+        def run(array: Any) -> Any:
+            return through_levels(self._kernels, array, self.value_range, bits=bits, clip=True)
+
+        result = tf.numpy_function(refused_at_exit(run), [images], images.dtype, stateful=False)
         if inputs.shape.rank == 3:
             result = result[0]
         result = tf.ensure_shape(result, self.compute_output_shape(tuple(inputs.shape)))
         return tf.cast(result, inputs.dtype)
+
+
+def registered(layer: type[T]) -> type[T]:
+    """Register a layer by the module to import, which Keras then names where it is not imported.
+
+    Files written before have the first name, and load.
+    """
+    keras.saving.get_custom_objects()[f"cxr_enhance>{layer.__name__}"] = layer
+    return keras.saving.register_keras_serializable(package=layer.__module__)(layer)  # type: ignore[no-any-return]
 
 
 @functools.lru_cache(maxsize=256)
@@ -208,7 +244,9 @@ def _refuse_collections(inputs: Any) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _as_function(
-    layer: type[ImageLayer], params: EnhanceParams, bits: int, fixed: tuple[int, int]
+    layer: type[ImageLayer],
+    options: tuple[EnhanceParams, int, tuple[float, float]],
+    fixed: tuple[int, int],
 ) -> Any:
     """One call instead of a hundred small ones where TensorFlow would run them one by one.
 
@@ -217,14 +255,48 @@ def _as_function(
     """
     import tensorflow as tf
 
-    run = functools.partial(layer._run, params=params, bits=bits)
+    params, bits, value_range = options
+    run = functools.partial(layer._run, params=params, bits=bits, value_range=value_range)
     return tf.function(run, autograph=False, reduce_retracing=True)
 
 
-def _to_levels(images: Any, bits: int) -> Any:
+def _can_be_seen(inputs: Any) -> bool:
+    """Tell whether `inputs` hold values, as they do not while a graph is built."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return _is_eager_tensorflow(inputs)
+    if backend == "jax":
+        jax = sys.modules["jax"]
+        return isinstance(inputs, jax.Array) and not isinstance(inputs, jax.core.Tracer)
+    if backend == "torch":
+        torch = sys.modules["torch"]
+        building = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        real = type(inputs) in (torch.Tensor, torch.nn.Parameter) and not inputs.is_meta
+        return real and not building
+    return False
+
+
+def _to_levels(images: Any, bits: int, value_range: tuple[float, float]) -> Any:
     if keras.backend.standardize_dtype(images.dtype) in _BITS:
         return ops.cast(images, "int32")
+    low, high = value_range
+    top = (1 << bits) - 1
     if keras.backend.is_float_dtype(images.dtype):
+        if value_range != (0, top):
+            is_double = keras.backend.standardize_dtype(images.dtype) == "float64"
+            images = ops.cast(images, "float64" if is_double else "float32")
+            images = (images - low) * (top / (high - low))
         # No number is level 0, said here because casts say something else on each machine.
         images = ops.where(ops.isnan(images), ops.zeros_like(images), ops.round(images))
-    return ops.cast(ops.clip(images, 0, (1 << bits) - 1), "int32")
+    return ops.cast(ops.clip(images, 0, top), "int32")
+
+
+def _from_levels(levels: Any, dtype: Any, bits: int, value_range: tuple[float, float]) -> Any:
+    top = (1 << bits) - 1
+    if not keras.backend.is_float_dtype(dtype) or value_range == (0, top):
+        return ops.cast(levels, dtype)
+    # From a table: compilers turn a division into a product, whose last bit differs.
+    is_double = keras.backend.standardize_dtype(dtype) == "float64"
+    table = values_of(np.arange(top + 1), value_range, bits)
+    table = ops.convert_to_tensor(table.astype("float64" if is_double else "float32"))
+    return ops.cast(ops.take(table, ops.cast(levels, "int32")), dtype)

@@ -100,5 +100,91 @@ def test_missing_entries_are_an_error_unless_allowed():
 def test_what_is_no_image_or_out_of_the_unit_range_is_refused():
     with pytest.raises(TypeError, match=r"`img` must be an array or a tensor; got str. Use LoadIm"):
         adapter.Enhance()("scan.png")
-    with pytest.raises(ValueError, match=r"`image` must lie in 0..1 where it is float; got 0..9"):
+    with pytest.raises(
+        ValueError, match=r"`img` must lie in 0\.\.1, its value range, .* got 0\.\.9\."
+    ):
         adapter.Enhance()(np.array([[[0, 9]]], np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, None, np.float32, np.float64])
+# MONAI tries its readers in turn and tells of each that is not installed.
+@pytest.mark.filterwarnings("ignore:NvImgCodecPydicomReader:UserWarning")
+def test_a_png_of_sixteen_bits_as_loaded_gives_the_bytes_of_enhance(dtype, tmp_path):
+    pytest.importorskip("cv2", reason="needs OpenCV to write the file")
+    pytest.importorskip("PIL", reason="needs pillow, with which MONAI reads PNG")
+    levels = make_image("radiograph", 33, 40, "uint16")
+    cxe.write_image(tmp_path / "scan.png", levels)
+    load = monai.transforms.Compose(
+        [
+            monai.transforms.LoadImaged("image", dtype=dtype),
+            monai.transforms.EnsureChannelFirstd("image"),
+            adapter.Enhanced("image", value_range=(0, 65535)),
+        ]
+    )
+    result = load({"image": str(tmp_path / "scan.png")})["image"]
+    wanted = cxe.enhance(np.ascontiguousarray(levels.T))  # MONAI reads (C, W, H)
+    assert type(result) is monai.data.MetaTensor
+    assert result.meta["filename_or_obj"] == str(tmp_path / "scan.png")
+    assert_same_image(np.asarray(result).astype(np.uint16)[0], wanted)
+    if dtype in (np.uint16, None):
+        assert result.dtype == torch.int32
+
+
+def test_values_of_int32_beyond_sixteen_bits_are_refused_and_the_cure_takes_them():
+    levels = make_image("radiograph", 33, 40, "uint16")
+    image = monai.data.MetaTensor(torch.from_numpy(levels.astype(np.int32) - 20000)[None])
+    with pytest.raises(
+        ValueError, match=r"`img` must lie in 0\.\.65535 .* Use CastToType\(np.floa"
+    ):
+        adapter.Enhance()(image)
+    cured = monai.transforms.CastToType(np.float32)(image)
+    result = adapter.Enhance(value_range=(-20000, 65535 - 20000))(cured)
+    assert type(result) is monai.data.MetaTensor
+    assert_same_image(np.asarray(result)[0] + 20000, cxe.enhance(levels).astype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int64"])
+@pytest.mark.parametrize("kind", ["uint8", "uint16-12bit"])
+def test_other_ints_are_refused_and_the_cure_keeps_values_and_meta_data(dtype, kind):
+    image = make_image("radiograph", 33, 40, kind)
+    given = monai.data.MetaTensor(torch.from_numpy(image.astype(dtype))[None], meta={"name": "a"})
+    with pytest.raises(TypeError, match="`img` must have dtype uint8, uint16") as caught:
+        adapter.Enhance()(given)
+    cure = f"CastToType(np.{image.dtype})"
+    assert cure in str(caught.value)
+    cured = eval(cure, {"np": np, "CastToType": monai.transforms.CastToType})(given)
+    result = adapter.Enhance()(cured)
+    assert result.meta["name"] == "a"
+    assert_same_image(np.asarray(result).astype(image.dtype)[0], cxe.enhance(image))
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_an_alpha_channel_is_dropped_by_the_cure(channels):
+    img = np.repeat(make_image("radiograph", 33, 40)[None], channels, axis=0)
+    with pytest.raises(ValueError, match="Drop the alpha channel with") as caught:
+        adapter.Enhance()(img)
+    cured = eval(str(caught.value).rsplit("with ", 1)[1].rstrip("."), {"img": img})
+    assert_same_image(adapter.Enhance()(cured)[0], cxe.enhance(img[0]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_taken_where_it_holds_the_levels(dtype):
+    image = make_image("radiograph", 33, 40)
+    given = torch.from_numpy(image)[None].to(dtype)
+    result = adapter.Enhance(value_range=(0, 255))(given)
+    assert result.dtype == dtype
+    assert_same_image(result.float().numpy()[0], cxe.enhance(image).astype(np.float32))
+    with pytest.raises(TypeError, match=r"Use img.to\(torch.float32\)\.$"):
+        adapter.Enhance()(given / 255)
+    assert adapter.Enhance()((given / 255).to(torch.float32)).dtype == torch.float32
+
+
+def test_overshoot_is_clipped_by_the_cure_and_keeps_its_kind():
+    img = monai.data.MetaTensor(torch.linspace(-0.1, 1.1, 1320).reshape(1, 33, 40))
+    with pytest.raises(ValueError, match=r"use img.clip\(0, 1\);"):
+        adapter.Enhance()(img)
+    assert type(adapter.Enhance()(img.clip(0, 1))) is monai.data.MetaTensor
+    img[0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"Make NaN black with img.nan_to_num\(0\)\."):
+        adapter.Enhance()(img)
+    assert type(adapter.Enhance()(img.nan_to_num(0).clip(0, 1))) is monai.data.MetaTensor
