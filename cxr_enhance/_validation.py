@@ -42,6 +42,12 @@ _NO_NUMBERS = (
     np.timedelta64,
 )
 
+# Images of PIL whose numbers are not gray, red, green and blue.
+_PIL_MODES_TO_CONVERT = {
+    **dict.fromkeys(("LA", "1"), "L"),
+    **dict.fromkeys(("RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "HSV"), "RGB"),
+}
+
 T = TypeVar("T")
 
 
@@ -92,7 +98,7 @@ def check_stack(images: np.ndarray) -> None:
     if images.ndim not in (3, 4):
         raise ValueError(
             "`images` must have shape (N, H, W), (N, H, W, 1) or (N, H, W, 3); got "
-            f"{images.shape}.{_STACK_CURES.get(images.ndim, '')}"
+            f"{images.shape}.{_STACK_CURES.get(images.ndim, '')}{_object_cure(images)}"
         )
     _check_dtype(images, "images")
     if images.ndim == 4 and images.shape[3] not in _CHANNELS["any"]:
@@ -379,14 +385,25 @@ def _array_cure(image: object) -> str:
         return " Did reading the file fail?"
     if isinstance(image, str | bytes):
         return " Read the file first, with cxr_enhance.read_image."
-    return " Convert it with np.asarray(image, np.uint8), or np.uint16."
+    package = type(image).__module__.partition(".")[0]
+    if package == "PIL":
+        mode = getattr(image, "mode", None)
+        if mode in _PIL_MODES_TO_CONVERT:
+            return f' Convert it with np.asarray(image.convert("{_PIL_MODES_TO_CONVERT[mode]}")).'
+        return " Convert it with np.asarray(image)."
+    if package == "torch":
+        if str(getattr(image, "dtype", "")) == "torch.bfloat16":
+            return " Convert it with image.float().numpy(force=True)."
+        return " Convert it with image.numpy(force=True)."
+    return " Convert it with np.asarray(image), which keeps its values."
 
 
 def _dtype_cure(image: np.ndarray) -> str:
-    if image.dtype.kind == "f":
+    if image.dtype.kind == "f" or image.dtype.name == "bfloat16":
         return (
-            " For values 0..1, use np.rint(image * 255).astype(np.uint8); for 0..255,"
-            " np.rint(image).astype(np.uint8)."
+            " For values 0..1, use np.rint(image.astype(np.float32) * 255).astype(np.uint8); for"
+            " 0..255, np.rint(image).astype(np.uint8); for 0..65535,"
+            " np.rint(image).astype(np.uint16)."
         )
     if image.dtype.kind == "b":
         return " Use image.astype(np.uint8) * 255."
@@ -395,14 +412,16 @@ def _dtype_cure(image: np.ndarray) -> str:
             " For values 0..255, use image.astype(np.uint8); for 0..65535, image.astype(np.uint16)."
         )
     if image.dtype.kind == "O":
-        return " Pass images of unequal sizes to cxr_enhance.enhance_batch as a list."
+        return " Use np.array(image.tolist())."
+    if image.dtype == np.dtype("V2"):
+        return " If it is bfloat16 read from a file, use image.view(ml_dtypes.bfloat16)."
     return ""
 
 
 def _shape_cure(image: np.ndarray, kind: str) -> str:
     shape = image.shape
-    if len(shape) == 3 and shape[2] == 4:
-        return " Drop the alpha channel with image[..., :3]."
+    if len(shape) == 3 and shape[2] in (2, 4):
+        return f" Drop the alpha channel with image[..., :{shape[2] - 1}]."
     if len(shape) == 3 and shape[0] in (1, 3) and shape[2] not in (1, 3):
         return " Channels come last: use np.moveaxis(image, 0, -1)."
     if len(shape) == 3 and shape[2] == 3 and kind == "gray":
@@ -414,9 +433,14 @@ def _shape_cure(image: np.ndarray, kind: str) -> str:
     return ""
 
 
+def _object_cure(images: np.ndarray) -> str:
+    unequal = images.dtype.kind == "O" and images.ndim == 1
+    return " For images of unequal sizes, pass list(images)." if unequal else ""
+
+
 def _stack_cure(shape: tuple[int, ...]) -> str:
-    if shape[3] == 4:
-        return " Drop the alpha channel with images[..., :3]."
+    if shape[3] in (2, 4):
+        return f" Drop the alpha channel with images[..., :{shape[3] - 1}]."
     if shape[1] in (1, 3):
         return " Channels come last: use np.moveaxis(images, 1, -1)."
     return ""

@@ -697,3 +697,95 @@ def test_deeply_nested_json_is_a_value_error():
 def test_a_stack_with_channels_first_is_told_which_axis_to_move():
     with pytest.raises(ValueError, match=r"np\.moveaxis\(images, 1, -1\)"):
         cxe.enhance_batch(u8(5, 3, 40, 50))
+
+
+def cured(function, image, cure, **names):
+    """Return what `cure` makes of the image that `function` refuses with a sentence that has it."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        function(image)
+    assert cure in str(caught.value)
+    return eval(cure, {"np": np, "image": image, "images": image, **names})
+
+
+def test_a_list_of_numbers_keeps_them_in_the_array_that_is_advised():
+    unit = np.linspace(0, 1, 64).reshape(8, 8).tolist()
+    assert np.array_equal(cured(cxe.enhance, unit, "np.asarray(image)"), unit)
+
+
+@pytest.mark.parametrize(
+    ("mode", "cure"),
+    [
+        *((mode, "np.asarray(image)") for mode in ("L", "RGB", "I;16", "I", "F")),
+        *((mode, 'np.asarray(image.convert("L"))') for mode in ("1", "LA")),
+        *((mode, 'np.asarray(image.convert("RGB"))') for mode in ("RGBA", "P", "YCbCr")),
+    ],
+)
+def test_an_image_of_pil_keeps_its_values_in_the_array_that_is_advised(mode, cure):
+    module = pytest.importorskip("PIL.Image", reason="needs pip install pillow")
+    wanted = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    if mode == "1":
+        wanted = np.where(wanted > 99, 255, 0).astype(np.uint8)
+    if mode in ("I;16", "I", "F"):
+        dtype = {"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]
+        image = module.fromarray(wanted.astype(dtype) * 250)
+        wanted = wanted.astype(dtype) * 250
+    else:
+        image = module.fromarray(wanted).convert(mode)
+    array = cured(cxe.enhance, image, cure)
+    array = array if array.ndim == 2 else array[..., 0]
+    assert np.abs(array.astype(float) - wanted).max() <= (1 if mode == "YCbCr" else 0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cure"),
+    [
+        ("uint8", "image.numpy(force=True)"),
+        ("float32", "image.numpy(force=True)"),
+        ("bfloat16", "image.float().numpy(force=True)"),
+    ],
+)
+def test_a_tensor_of_torch_keeps_its_values_in_the_array_that_is_advised(dtype, cure):
+    torch = pytest.importorskip("torch", reason="needs pip install torch")
+    image = torch.linspace(0, 255, 64).reshape(8, 8).to(getattr(torch, dtype))
+    image = image.requires_grad_() if dtype != "uint8" else image
+    array = cured(cxe.enhance, image, cure)
+    assert np.array_equal(array, image.detach().float().numpy())
+
+
+def test_an_array_of_objects_becomes_numbers_or_a_list_of_images():
+    image = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    array = cured(cxe.enhance, image.astype(object), "np.array(image.tolist())")
+    assert np.array_equal(array, image)
+    several = np.empty(2, object)
+    several[:] = [image, image[:5]]
+    done = cxe.enhance_batch(cured(cxe.enhance_batch, several, "list(images)"))
+    assert [image.shape for image in done] == [(8, 8), (5, 8)]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bfloat16"])
+@pytest.mark.parametrize("top", [1, 255])
+def test_floats_of_eight_bits_come_back_from_the_array_that_is_advised(dtype, top):
+    if dtype == "bfloat16":
+        dtype = pytest.importorskip("ml_dtypes", reason="TensorFlow and JAX bring it").bfloat16
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    cure = "np.rint(image).astype(np.uint8)"
+    if top == 1:
+        cure = "np.rint(image.astype(np.float32) * 255).astype(np.uint8)"
+    image = (levels * (top / 255)).astype(dtype)
+    assert_same_image(cured(cxe.enhance, image, cure), levels)
+
+
+def test_bfloat16_as_numpy_reads_it_from_a_file_is_known_again(tmp_path):
+    ml_dtypes = pytest.importorskip("ml_dtypes", reason="TensorFlow and JAX bring it")
+    image = np.arange(256).reshape(16, 16).astype(ml_dtypes.bfloat16)
+    np.save(tmp_path / "image.npy", image)
+    stored = np.load(tmp_path / "image.npy")
+    again = cured(cxe.enhance, stored, "image.view(ml_dtypes.bfloat16)", ml_dtypes=ml_dtypes)
+    assert np.array_equal(again, image)
+
+
+def test_the_alpha_channel_of_gray_images_is_dropped_by_the_cure():
+    image = np.dstack([GRAY, GRAY[::-1]])
+    assert_same_image(cured(cxe.enhance, image, "image[..., :1]"), image[..., :1])
+    images = image[None]
+    assert_same_image(cured(cxe.enhance_batch, images, "images[..., :1]"), images[..., :1])
