@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,19 @@ def replaces_whole(path: Path) -> Iterator[Path]:
     finally:
         for leftover in (temporary, former):
             _remove(leftover)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON; of what is nested too deep raise a ValueError too, not a RecursionError."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def read_json(path: Path) -> Any:
+    """Read a file of JSON; ValueError where it is none, is no UTF-8, or is nested too deep."""
+    return parse_json(path.read_text(encoding="utf-8"))
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from cxr_enhance import EnhanceParams
+from cxr_models._files import parse_json
 from cxr_models._settings import Section, check_bool, check_choice, check_number, is_int
 
 BACKBONE_NAMES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
@@ -241,8 +242,8 @@ class RunConfig(Section):
             If `text` is not one JSON object, or as `from_dict` does.
         """
         try:
-            settings = json.loads(text)
-        except json.JSONDecodeError as error:
+            settings = parse_json(text)
+        except ValueError as error:
             raise ValueError(f"`text` must be JSON; got: {error}.") from error
         return cls.from_dict(settings)
 
@@ -257,7 +258,7 @@ class RunConfig(Section):
         """
         try:
             settings = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ValueError(f"`text` must be TOML; got: {error}.") from error
         return cls.from_dict(_none_back(settings))
 
@@ -278,8 +279,8 @@ class RunConfig(Section):
         """
         if isinstance(value, str):
             try:
-                value = json.loads(value)
-            except json.JSONDecodeError:
+                value = parse_json(value)
+            except ValueError:
                 value = None if name in _OPTIONAL and value == "none" else value
         settings = self.to_dict()
         *sections, last = name.split(".")

@@ -89,9 +89,13 @@ class MeanOfRuns:
         taken = [run(counts) for run in self._runs]
         return {name: np.mean([one[name] for one in taken], axis=0) for name in taken[0]}
 
-    def patients_behind(self, name: str) -> int | None:
-        """Return None: a mean is no proportion."""
-        return None
+    def patients_behind(self, name: str) -> int:
+        """Return how many patients each of the runs has behind a value."""
+        return self._runs[0].patients_behind(name)
+
+    def parts_of(self, name: str) -> tuple[str, ...]:
+        """Return the values that one is the mean of, over classes."""
+        return self._runs[0].parts_of(name)
 
 
 def arms_compared(work: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.evaluation.tables import coverage_table
 from benchmarks.study.tables import TABLES as STUDY_TABLES
 from benchmarks.study.tables import Study
 from benchmarks.tables.build import machine_table, table
@@ -31,7 +32,7 @@ DOCUMENTS = (
     ROOT / "README.md",
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("performance", "adapters", "archives", "models", "study")
+        for name in ("performance", "adapters", "archives", "models", "study", "evaluation")
     ),
 )
 _MARKED = re.compile(
@@ -55,6 +56,9 @@ def fill(text: str, runs: Runs, study: Study | None = None) -> str:
 
     def marked(match: re.Match[str]) -> str:
         name = match["name"]
+        if name == "coverage":
+            made = coverage_table(RESULTS / "evaluation" / "coverage.json")
+            return f"{match['begin']}\n{made}\n\n{match['end']}"
         of_study = study is not None and name in STUDY_TABLES
         made = STUDY_TABLES[name](study) if of_study else table(runs, name)
         return f"{match['begin']}\n{made}\n\n{match['end']}"

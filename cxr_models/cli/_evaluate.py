@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from cxr_models._files import read_json
 from cxr_models._outputs import Kind, check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, together_lines
+from cxr_models.config import RunConfig
 from cxr_models.evaluation import stored
-from cxr_models.evaluation.compare_runs import together
+from cxr_models.evaluation.compare_runs import differing, together
 from cxr_models.evaluation.externals import read_externals
 from cxr_models.evaluation.stored import kept_externals, stored_sets
 from cxr_models.inference.predict_sets import predict_sets
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def _is_comparison(path: Path) -> bool:
-    told = json.loads(path.read_bytes())
+    told = read_json(path)
     return isinstance(told, dict) and "runs" in told and bool({"comparisons", "pooled"} & {*told})
 
 
@@ -85,7 +87,7 @@ def evaluate(
             _console.say(_console.printable(done) + "\n")
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
-            told |= together(sets, method)
+            told |= {"differ": _differing(names, runs)} | together(sets, method)
             if out is not None:
                 with replaces_output(
                     out, COMPARISON, overwrite=overwrite, inputs=externals
@@ -119,6 +121,15 @@ def _predicted(
             "set again with --external"
         )
     return [*sets, *kept.sets]
+
+
+def _differing(names: Sequence[str], runs: Sequence[Path]) -> dict[str, Any]:
+    """Return in what settings runs differ; predictions may lie without their settings."""
+    files = [path / "config.json" for path in runs]
+    if not all(file.is_file() for file in files):
+        return {}
+    configs = [RunConfig.from_json(file.read_text(encoding="utf-8")) for file in files]
+    return differing(dict(zip(names, configs, strict=True)))
 
 
 def _complain(text: str) -> None:

@@ -83,10 +83,28 @@ def summary_lines(told: Told) -> Iterator[str]:
         for metric in ("recall", "precision", "roc_auc")
         if one[metric]["value"] is None
     )
+    yield from _remarks(told)
+
+
+def _remarks(told: Told) -> Iterator[str]:
+    """Say which classes have too few patients for an interval, or few."""
+    none, few = set(), set()
+    for name, one in told["classes"].items():
+        for key in ("recall", "specificity"):  # of the class, and of the others
+            whom = name if key == "recall" else f"others than {name}"
+            if "remark" in one[key]:
+                few.add(whom)
+            elif one[key]["value"] is not None and one[key]["interval"] is None:
+                none.add(f"{whom}: {one[key]['reason']}")
+    yield from (f"no interval for {one}" for one in sorted(none))
+    if few:
+        yield f"fewer than 30 patients, read intervals with care: {', '.join(sorted(few))}"
 
 
 def together_lines(told: Told) -> Iterator[str]:
-    """Yield the lines of runs compared or pooled."""
+    """Yield the lines of runs compared or pooled, first of all in what they differ."""
+    for name, values in told.get("differ", {}).items():
+        yield f"{name}: {', '.join(f'{run} {one}' for run, one in values.items())}"
     for comparison in told.get("comparisons", ()):
         yield ""
         yield (

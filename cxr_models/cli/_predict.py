@@ -85,6 +85,7 @@ def predict_files(
             rows,
             served.class_names,
             calibrated=not served.calibration.missing,
+            thresholds=served.calibration.thresholds,
             overwrite=overwrite,
             inputs=read,
         )
@@ -108,7 +109,8 @@ def _report(rows: Sequence[Row], served: Any, out: Path, means: Sequence[Path]) 
     _console.say(_console.printable(f"wrote {out}: {done} predicted{f' ({told})' if told else ''}"))
     if failed:
         _console.say(f"{len(failed)} of {len(rows)} failed")
-    _console.say(served.calibration.told)
+    _console.say(_console.printable(served.calibration.told))
+    _console.say(_console.printable(served.calibration.told_of_calls))
     if means:
         _console.say(_console.printable(f"wrote {done} overlays to {means[0].parent / IMAGES}"))
         _console.say(_console.printable(f"wrote {', '.join(path.name for path in means)} there"))

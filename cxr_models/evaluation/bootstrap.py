@@ -1,13 +1,17 @@
 """Intervals by drawing patients anew; knows nothing of what is measured.
 
 A draw is a count for each patient. A statistic takes many draws at once, as a matrix of counts, and
-gives a value for each; with ones it gives its value on the images as they are.
+gives a value for each; with ones it gives its value on the images as they are. The spread of the
+draws is the standard error; where the interval ends is Student's, on a scale that keeps it within
+what a value can be.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 DRAWS = 2000
 LEVEL = 0.95
 FEWEST_PATIENTS = 10  # below it, draws say next to nothing
+FEW_PATIENTS = 30  # below it, an interval is shown with a remark
+Scale = Literal["share", "loss", "reflected"]
 _DEFINED = 0.95  # share of draws that must define a value for it to have an interval
 _CHUNK = 16  # draws at once: what is made of the counts of 10,000 images stays in the cache
 
@@ -35,8 +41,11 @@ class Statistics(Protocol):
     def __call__(self, counts: Floats) -> dict[str, Floats]:
         """Return values of shape (draws,), NaN where undefined, for counts (draws, patients)."""
 
-    def patients_behind(self, name: str) -> int | None:
-        """Return how many patients a proportion is taken over; None for what is no proportion."""
+    def patients_behind(self, name: str) -> int:
+        """Return how many patients a value is taken over: those of the rarest class concerned."""
+
+    def parts_of(self, name: str) -> tuple[str, ...]:
+        """Return the values that one is the mean of; empty for other values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,57 +58,99 @@ class Measured:
         NaN where undefined.
     draws : dict of str to ndarray of shape (draws,)
         The same, draw by draw.
+    behind : dict of str to int
+        The patients of the rarest class concerned, for each value.
     num_patients : int
         Patients drawn from.
-    behind : dict of str to int
-        For proportions, the patients they are taken over.
+    parts : dict of str to tuple of str
+        For means of other values, those.
     """
 
     values: dict[str, float]
     draws: dict[str, Any]
-    num_patients: int
     behind: dict[str, int]
+    num_patients: int
+    parts: dict[str, tuple[str, ...]]
 
-    def interval(self, name: str, *, reflected: bool = False) -> tuple[list[float] | None, str]:
+    def interval(self, name: str, *, scale: Scale = "share") -> tuple[list[float] | None, str]:
         """Return the interval of a value, or None and the reason.
 
         Parameters
         ----------
         name : str
             Which value.
-        reflected : bool, default False
-            Whether the draws' quantiles are mirrored at the value, as is right for what draws
-            overstate, such as calibration errors.
+        scale : {"share", "loss", "reflected"}, default "share"
+            A share lies from 0 to 1: its interval is symmetric in the log odds. A loss is above 0:
+            symmetric in the logarithm. Reflected: the draws' quantiles mirrored at the value, as is
+            right for what draws overstate, such as calibration errors.
 
         Notes
         -----
-        Percentiles of the draws. Where all draws agree they show no uncertainty, and a proportion
-        of 0 or 1 has the exact interval of Clopper and Pearson over its patients instead.
+        The standard error is that of the draws, the quantile Student's with one degree of freedom
+        less than patients of the rarest class concerned. Draws show no uncertainty of a share of 0
+        or 1: it has the exact interval of Clopper and Pearson over those patients instead. A mean
+        of other shares, one of which may be 1, has its interval from theirs and from how their
+        draws go together.
+
+        References
+        ----------
+        .. [1] G. Y. Zou, A. Donner, "Construction of confidence limits about effect measures: a
+               general approach", Statistics in Medicine 27, 2008.
         """
-        value = self.values[name]
+        value, patients = self.values[name], self.behind[name]
         if np.isnan(value):
             return None, "the value is undefined"
-        if self.num_patients < FEWEST_PATIENTS:
-            return None, f"{self.num_patients} patients are too few to draw from"
-        patients = self.behind.get(name)
-        if patients is not None and value in (0.0, 1.0):
+        if patients < FEWEST_PATIENTS:
+            return None, _too_few(patients)
+        if scale == "share" and value in (0.0, 1.0):
             # (a/2)^(1/n): the exact bound where none or all of n are right.
             bound = float(((1.0 - LEVEL) / 2.0) ** (1.0 / patients))
             return ([bound, 1.0] if value == 1.0 else [0.0, 1.0 - bound]), ""
-        draws = self.draws[name]
-        defined = draws[~np.isnan(draws)]
-        if len(defined) < _DEFINED * len(draws):
-            missing = 1.0 - len(defined) / len(draws)
-            return None, f"{missing:.0%} of the draws leave it undefined: too few patients"
-        if np.ptp(defined) == 0.0:
-            return None, "all draws agree, which shows no uncertainty"
-        tail = (1.0 - LEVEL) / 2.0
-        low, high = (float(bound) for bound in np.quantile(defined, (tail, 1.0 - tail)))
-        if reflected:
-            low, high = max(2.0 * value - high, 0.0), max(2.0 * value - low, 0.0)
-        return [low, high], ""
+        drawn, reason = self._defined(name)
+        if drawn is None:
+            return None, reason
+        if self.parts.get(name):
+            return self._of_parts(name)
+        if scale == "reflected":
+            tail = (1.0 - LEVEL) / 2.0
+            low, high = (float(bound) for bound in np.quantile(drawn, (tail, 1.0 - tail)))
+            return [max(2.0 * value - high, 0.0), max(2.0 * value - low, 0.0)], ""
+        reach = _reach(drawn, patients)
+        if scale == "loss":
+            return [value * math.exp(-reach / value), value * math.exp(reach / value)], ""
+        odds, reach = math.log(value / (1.0 - value)), reach / (value * (1.0 - value))
+        return [_share(odds - reach), _share(odds + reach)], ""
 
-    def told(self, name: str, reason: str = "", *, reflected: bool = False) -> dict[str, Any]:
+    def _of_parts(self, name: str) -> tuple[list[float] | None, str]:
+        """Return the interval of a mean of shares."""
+        parts = self.parts[name]
+        found = [self.interval(part) for part in parts]
+        ends = [interval for interval, _ in found if interval is not None]
+        if len(ends) < len(parts):
+            return None, next(reason for interval, reason in found if interval is None)
+        draws = np.stack([self.draws[part] for part in parts])
+        draws = draws[:, ~np.isnan(draws).any(axis=0)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            alike = np.nan_to_num(np.atleast_2d(np.corrcoef(draws)))  # constant draws tell nothing
+        np.fill_diagonal(alike, 1.0)
+        values = np.array([self.values[part] for part in parts])
+        below, above = np.abs(np.array(ends).T - values)
+        low, high = (math.sqrt(max(float(d @ alike @ d), 0.0)) / len(parts) for d in (below, above))
+        value = self.values[name]
+        return [max(value - low, 0.0), min(value + high, 1.0)], ""
+
+    def symmetric(self, name: str) -> tuple[list[float] | None, str]:
+        """Return the interval of a difference of shares, or None and the reason."""
+        value, patients = self.values[name], self.behind[name]
+        if patients < FEWEST_PATIENTS:
+            return None, _too_few(patients)
+        drawn, reason = self._defined(name)
+        if drawn is None:
+            return None, reason
+        reach = _reach(drawn, patients)
+        return [max(value - reach, -1.0), min(value + reach, 1.0)], ""
+
+    def told(self, name: str, reason: str = "", *, scale: Scale = "share") -> dict[str, Any]:
         """Return value and interval for JSON; None and the reason where there is none.
 
         Parameters
@@ -108,15 +159,43 @@ class Measured:
             Which value.
         reason : str, default ""
             Why the value is undefined, where it is.
-        reflected : bool, default False
+        scale : {"share", "loss", "reflected"}, default "share"
             See `interval`.
+
+        Returns
+        -------
+        dict
+            ``value`` and ``interval``; ``reason`` where one of them is None; ``remark`` where
+            fewer than 30 patients stand behind an interval.
         """
-        value = self.values[name]
-        if np.isnan(value):
+        if np.isnan(self.values[name]):
             return {"value": None, "interval": None, "reason": reason or "undefined"}
-        interval, why = self.interval(name, reflected=reflected)
-        told: dict[str, Any] = {"value": value, "interval": interval}
-        return told if interval is not None else {**told, "reason": why}
+        return self._told(name, *self.interval(name, scale=scale))
+
+    def told_difference(self, name: str, reason: str) -> dict[str, Any]:
+        """Return a difference and its interval for JSON, as `told` does a value."""
+        if np.isnan(self.values[name]):
+            return {"value": None, "interval": None, "reason": reason}
+        return self._told(name, *self.symmetric(name))
+
+    def _told(self, name: str, interval: list[float] | None, why: str) -> dict[str, Any]:
+        told: dict[str, Any] = {"value": self.values[name], "interval": interval}
+        if interval is None:
+            return {**told, "reason": why}
+        if self.behind[name] < FEW_PATIENTS:
+            return {**told, "remark": f"{self.behind[name]} patients of the class concerned"}
+        return told
+
+    def _defined(self, name: str) -> tuple[Floats | None, str]:
+        """Return the draws that define a value, or None and why they give no interval."""
+        draws = self.draws[name]
+        defined = draws[~np.isnan(draws)]
+        if len(defined) < _DEFINED * len(draws):
+            missing = 1.0 - len(defined) / len(draws)
+            return None, f"{missing:.0%} of the draws leave it undefined: too few patients"
+        if np.ptp(defined) == 0.0:
+            return None, "all draws agree, which shows no uncertainty"
+        return defined, ""
 
 
 def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Measured:
@@ -150,8 +229,9 @@ def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Mea
     return Measured(
         values=values,
         draws={name: np.concatenate(v) if v else np.empty(0) for name, v in taken.items()},
+        behind=behind,
         num_patients=patients,
-        behind={name: count for name, count in behind.items() if count},
+        parts={name: statistics.parts_of(name) for name in values},
     )
 
 
@@ -179,7 +259,46 @@ def difference(one: Measured, other: Measured, name: str) -> dict[str, Any]:
     pair = Measured(
         values={name: one.values[name] - other.values[name]},
         draws={name: one.draws[name] - other.draws[name]},
+        behind={name: min(one.behind[name], other.behind[name])},
         num_patients=one.num_patients,
-        behind={},
+        parts={},
     )
-    return pair.told(name, "one of the two is undefined")
+    return pair.told_difference(name, "one of the two is undefined")
+
+
+def _too_few(patients: int) -> str:
+    them = "patient" if patients == 1 else "patients"
+    return f"{patients} {them} of the class concerned, fewer than {FEWEST_PATIENTS}"
+
+
+def _reach(drawn: Floats, patients: int) -> float:
+    """Return half the width of an interval."""
+    return student_quantile(patients - 1) * float(drawn.std(ddof=1))
+
+
+def student_quantile(freedom: int) -> float:
+    """Return what Student's t stays below with a probability of half of 1 + `LEVEL`.
+
+    Parameters
+    ----------
+    freedom : int
+        Degrees of freedom, at least 9, where the expansion below is right to four places.
+
+    References
+    ----------
+    .. [1] M. Abramowitz, I. A. Stegun, "Handbook of Mathematical Functions", 26.7.5.
+    """
+    z = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0)
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return math.fsum(term / freedom**power for power, term in enumerate(terms))
+
+
+def _share(odds: float) -> float:
+    """Return the share of which `odds` are the log odds."""
+    return 1.0 / (1.0 + math.exp(-odds)) if odds > -700.0 else 0.0

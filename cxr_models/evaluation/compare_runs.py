@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,8 +21,9 @@ from cxr_models.evaluation.paired_tests import delong, mcnemar
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
+    from cxr_models.config import RunConfig
     from cxr_models.evaluation.bootstrap import Measured
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
@@ -76,6 +78,32 @@ def together(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
         )
     told = pool(taken.sets, method)
     return {"pooled": {"of": taken.of, **told} if taken.of else told}
+
+
+def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, Any]]:
+    """Return the settings in which runs differ, and the value of each run.
+
+    Parameters
+    ----------
+    settings : mapping of str to RunConfig
+        Of each run. Where a cache lies is passed over: it changes no number.
+    """
+    told = {run: dict(_flat(config.to_dict())) for run, config in settings.items()}
+    names = dict.fromkeys(name for one in told.values() for name in one)
+    found = {name: {run: one.get(name) for run, one in told.items()} for name in names}
+    return {
+        name: values
+        for name, values in found.items()
+        if name != "data.cache_dir" and len({json.dumps(value) for value in values.values()}) > 1
+    }
+
+
+def _flat(settings: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{start}{name}.")
+        else:
+            yield f"{start}{name}", value
 
 
 def poolable(
@@ -187,11 +215,15 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> list[dict[str, Any]]:
         run: {s.name: s for s in sets if s.kind in ("test", "external")}
         for run, sets in runs.items()
     }
+    temperatures = {
+        run: settle(_only(sets, "val"), method.rule).temperature.value for run, sets in runs.items()
+    }
     compared = []
     for name in dict.fromkeys(name for sets in judged.values() for name in sets):
         found = {run: sets[name] for run, sets in judged.items() if name in sets}
         pairs = list(itertools.combinations(found, 2))
-        compared += [{**told, "set": name} for told in compare_pairs(found, pairs, method)]
+        told_pairs = compare_pairs(found, pairs, method, temperatures=temperatures)
+        compared += [{**told, "set": name} for told in told_pairs]
     places = {pair: place for place, pair in enumerate(itertools.combinations(runs, 2))}
     return sorted(compared, key=lambda told: places[told["first"], told["second"]])
 
@@ -203,7 +235,11 @@ def compare(one: Predictions, other: Predictions, method: Method) -> dict[str, A
 
 
 def compare_pairs(
-    sets: Mapping[str, Predictions], pairs: Sequence[tuple[str, str]], method: Method
+    sets: Mapping[str, Predictions],
+    pairs: Sequence[tuple[str, str]],
+    method: Method,
+    *,
+    temperatures: Mapping[str, float] | None = None,
 ) -> list[dict[str, Any]]:
     """Compare what several runs said of the same images, pair by pair.
 
@@ -215,6 +251,9 @@ def compare_pairs(
         Runs to compare; patients are drawn once for each run that is named, not for each pair.
     method : Method
         How intervals are made.
+    temperatures : mapping of str to float, optional
+        That calibrate the logits of each run; 1 where not told. Images are ranked by calibrated
+        probabilities, as in the evaluation of each run.
 
     Returns
     -------
@@ -232,7 +271,8 @@ def compare_pairs(
     aligned: dict[str, Outcomes] = {}
     measured: dict[str, Measured] = {}
     for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
-        aligned[name] = _in_order_of(sets[pairs[0][0]], sets[name])
+        temperature = (temperatures or {}).get(name, 1.0)
+        aligned[name] = _in_order_of(sets[pairs[0][0]], sets[name], temperature)
         statistics = ImageStatistics(aligned[name])
         measured[name] = measure(statistics, draws=method.draws, seed=method.seed)
     compared = []
@@ -244,17 +284,18 @@ def compare_pairs(
                 "first": one,
                 "second": other,
                 "images": len(first.targets),
-                "mcnemar": mcnemar(_right(first), _right(second)),
+                "mcnemar": mcnemar(_right(first), _right(second), first.patients),
                 "accuracy": difference(*taken, "accuracy"),
                 "balanced_accuracy": difference(*taken, "balanced_accuracy"),
                 "roc_auc": {
                     name: {
                         **delong(
                             first.targets == k,
-                            first.probabilities[:, k],
-                            second.probabilities[:, k],
+                            first.calibrated[:, k],
+                            second.calibrated[:, k],
+                            first.patients,
                         ),
-                        "interval": difference(*taken, f"roc_auc/{name}")["interval"],
+                        **_interval_of(difference(*taken, f"roc_auc/{name}")),
                     }
                     for k, name in enumerate(first.class_names)
                 },
@@ -263,7 +304,7 @@ def compare_pairs(
     return compared
 
 
-def _in_order_of(base: Predictions, other: Predictions) -> Outcomes:
+def _in_order_of(base: Predictions, other: Predictions, temperature: float) -> Outcomes:
     """Return the outcomes of `other` for the images, patients and order of `base`."""
     places = {path: place for place, path in enumerate(_paths(other))}
     order = [places.get(path, -1) for path in _paths(base)]
@@ -274,8 +315,14 @@ def _in_order_of(base: Predictions, other: Predictions) -> Outcomes:
             f"`{base.name}` must hold the same images and labels in both runs; got others."
         )
     return dataclasses.replace(
-        base.outcomes(), logits=other.logits[order], probabilities=other.probabilities[order]
+        base.outcomes(temperature=temperature),
+        logits=other.logits[order],
+        probabilities=other.probabilities[order],
     )
+
+
+def _interval_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: told[name] for name in ("interval", "remark") if name in told}
 
 
 def _right(outcomes: Outcomes) -> Any:

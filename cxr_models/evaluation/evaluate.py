@@ -19,7 +19,6 @@ from cxr_models.evaluation.calibration import (
     Temperature,
     fit_temperature,
     reliability_bins,
-    softmax,
 )
 from cxr_models.evaluation.metrics import (
     CLASS_METRICS,
@@ -36,9 +35,10 @@ from cxr_models.evaluation.operating_points import Rule, choose_thresholds
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cxr_models.evaluation.bootstrap import Scale
     from cxr_models.evaluation.predictions import Predictions
 
-FORMAT = 1  # of the object; counted up when a name in it changes its meaning
+FORMAT = 2  # of the object; counted up when a name in it changes its meaning
 _CALIBRATED = ("log_loss", "ece")
 _NOT_STATED = "not stated"
 
@@ -106,10 +106,9 @@ def settle(validation: Predictions, rule: Rule) -> Settled:
     if validation.kind != "val":
         raise ValueError(f"`validation` must be the part val; got {validation.kind!r}.")
     outcomes = validation.outcomes()
-    return Settled(
-        temperature=fit_temperature(outcomes.logits, outcomes.targets),
-        thresholds=choose_thresholds(outcomes, rule),
-    )
+    temperature = fit_temperature(outcomes.logits, outcomes.targets)
+    calibrated = dataclasses.replace(outcomes, temperature=temperature.value)
+    return Settled(temperature=temperature, thresholds=choose_thresholds(calibrated, rule))
 
 
 def judge(sets: Sequence[Predictions], method: Method) -> dict[str, Any]:
@@ -151,6 +150,7 @@ def judge(sets: Sequence[Predictions], method: Method) -> dict[str, Any]:
         "operating_points": {
             "rule": method.rule.name,
             "chosen_on": "val",
+            "of": "calibrated probabilities",
             "thresholds": dict(zip(names, settled.thresholds, strict=True)),
         },
         "sets": {
@@ -182,14 +182,13 @@ def judge_set(predictions: Predictions, outcomes: Outcomes, method: Method) -> d
         ``kind``, counts, ``overall``, ``classes``, ``confusion``, ``curves``, ``reliability``,
         ``by_source`` and ``by_view``.
     """
-    calibrated = softmax(outcomes.logits, outcomes.temperature)
     return {
         "kind": predictions.kind,
         **summary(predictions, outcomes, method),
         "curves": curves(outcomes),
         "reliability": {
             "raw": reliability_bins(outcomes.probabilities, outcomes.targets),
-            "calibrated": reliability_bins(calibrated, outcomes.targets),
+            "calibrated": reliability_bins(outcomes.calibrated, outcomes.targets),
         },
         "by_source": _tables(predictions, outcomes, method, lambda record: record.source),
         "by_view": _tables(predictions, outcomes, method, lambda record: record.view),
@@ -229,10 +228,14 @@ def _overall(measured: Measured) -> dict[str, Any]:
     told = {}
     names = [*OVERALL_METRICS, *(f"{name}_calibrated" for name in _CALIBRATED)]
     for name in names:
-        # A draw's calibration error is larger than that of the images: they add their own noise.
-        reflected = name.startswith("ece")
-        told[name] = measured.told(name, "images of one class only", reflected=reflected)
+        told[name] = measured.told(name, "images of one class only", scale=_scale(name))
     return told
+
+
+def _scale(name: str) -> Scale:
+    if name.startswith("ece"):  # in a draw it is larger than on the images: draws add noise
+        return "reflected"
+    return "loss" if name.startswith("log_loss") else "share"
 
 
 def _of_class(measured: Measured, outcomes: Outcomes, k: int) -> dict[str, Any]:

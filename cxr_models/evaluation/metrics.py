@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CLASS_METRICS = ("precision", "recall", "f1", "specificity", "roc_auc", "pr_auc")
 POINT_METRICS = ("sensitivity", "specificity", "precision")  # of one class, at its threshold
 OVERALL_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_roc_auc", "log_loss", "ece")
+MEANS = {"balanced_accuracy": "recall", "macro_f1": "f1", "macro_roc_auc": "roc_auc"}  # of classes
 _POINTS = 200  # of a curve; more show nothing more
 
 
@@ -47,7 +48,7 @@ class Outcomes:
     temperature : float, default 1.0
         That calibrates the logits.
     thresholds : tuple of float or None, default ()
-        Operating point of each class; None where there is none.
+        Operating point of each class, of its calibrated probability; None where there is none.
     """
 
     class_names: tuple[str, ...]
@@ -63,6 +64,15 @@ class Outcomes:
         """The most probable class of each image; the first of equals."""
         said: Ints = self.probabilities.argmax(axis=1).astype(np.int64)
         return said
+
+    @property
+    def calibrated(self) -> Floats:
+        """The probabilities that a run at work gives, by which images are ranked and called."""
+        return (
+            self.probabilities
+            if self.temperature == 1.0
+            else softmax(self.logits, self.temperature)
+        )
 
     def confusion(self) -> Ints:
         """Count images, of shape (K, K): rows are true classes, columns what was said."""
@@ -151,14 +161,21 @@ class ImageStatistics:
         self._tops = self._by_patient(np.stack([top for top, _ in ratios.values()], axis=1))
         self._bottoms = self._by_patient(np.stack([low for _, low in ratios.values()], axis=1))
         rows = np.arange(len(outcomes.targets))
-        calibrated = softmax(outcomes.logits, outcomes.temperature)
+        calibrated = outcomes.calibrated
         self._bins = {
             "ece": self._binned(outcomes.probabilities, outcomes.targets, rows),
             "ece_calibrated": self._binned(calibrated, outcomes.targets, rows),
         }
+        self._of_class, self._of_others = (
+            {
+                name: len(np.unique(outcomes.patients[(outcomes.targets == k) == inside]))
+                for k, name in enumerate(self._names)
+            }
+            for inside in (True, False)
+        )
         self._present = [n for k, n in enumerate(self._names) if (outcomes.targets == k).any()]
         self._ranked = {
-            name: rank(outcomes.probabilities[:, k], outcomes.targets == k, outcomes.patients)
+            name: rank(calibrated[:, k], outcomes.targets == k, outcomes.patients)
             for k, name in enumerate(self._names)
             if ranks and 0 < (outcomes.targets == k).sum() < len(outcomes.targets)
         }
@@ -176,20 +193,34 @@ class ImageStatistics:
             ranked = self._ranked.get(name)
             roc, pr = (undefined, undefined) if ranked is None else ranked.areas(counts)
             values[f"roc_auc/{name}"], values[f"pr_auc/{name}"] = roc, pr
-        for whole, part, names in (
-            ("balanced_accuracy", "recall", self._present),
-            ("macro_f1", "f1", self._present),
-            ("macro_roc_auc", "roc_auc", list(self._ranked)),
-        ):
-            columns = [values[f"{part}/{name}"] for name in names]
+        for whole in MEANS:
+            columns = [values[part] for part in self.parts_of(whole)]
             values[whole] = np.mean(columns, axis=0) if columns else undefined
         return values
 
-    def patients_behind(self, name: str) -> int | None:
-        """Return how many patients a proportion is taken over; None for what is no proportion."""
-        if name not in self._ratio_names or name.startswith(("log_loss", "f1/")):
-            return None
-        return int((self._bottoms[:, self._ratio_names.index(name)] > 0).sum())
+    def patients_behind(self, name: str) -> int:
+        """Return how many patients a value is taken over: those of the rarest class concerned."""
+        metric, _, label = name.partition("/")
+        if metric in MEANS:
+            return min(map(self.patients_behind, self.parts_of(name)), default=0)
+        if not label:
+            return self.num_patients
+        inside, outside = self._of_class[label], self._of_others[label]
+        if metric in ("specificity", "point_specificity"):
+            return outside
+        if metric in ("roc_auc", "pr_auc"):
+            return min(inside, outside)
+        if metric in ("precision", "point_precision"):  # of what was said, or called
+            said = self._bottoms[:, self._ratio_names.index(name)] > 0
+            return min(inside, int(said.sum()))
+        return inside
+
+    def parts_of(self, name: str) -> tuple[str, ...]:
+        """Return the values that one is the mean of; empty for other values."""
+        if name not in MEANS:
+            return ()
+        names = self._ranked if name == "macro_roc_auc" else self._present
+        return tuple(f"{MEANS[name]}/{label}" for label in names)
 
     def _by_patient(self, values: Floats) -> Floats:
         sums = np.zeros((self.num_patients, values.shape[1]))
@@ -220,8 +251,9 @@ def _ratios(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
         ratios[f"recall/{name}"] = (is_k & said_k, is_k)
         ratios[f"specificity/{name}"] = (~is_k & ~said_k, ~is_k)
         ratios[f"f1/{name}"] = (2.0 * (is_k & said_k), present * (0.0 + is_k + said_k))
+    calibrated = outcomes.calibrated
     for name, k, threshold in _points(outcomes):
-        is_k, flagged = targets == k, outcomes.probabilities[:, k] >= threshold
+        is_k, flagged = targets == k, calibrated[:, k] >= threshold
         present = float(is_k.any())
         ratios[f"point_sensitivity/{name}"] = (is_k & flagged, is_k)
         ratios[f"point_specificity/{name}"] = (~is_k & ~flagged, ~is_k)
@@ -277,14 +309,15 @@ def curves(outcomes: Outcomes) -> dict[str, dict[str, Any]]:
     dict of str to dict
         For each class ``roc``, with lists ``false_positive_rate``, ``sensitivity``, ``threshold``,
         and ``pr``, with lists ``recall``, ``precision``. At most some 200 points each; their ends
-        are kept. The threshold of the first point of ROC is None: nothing is called positive.
+        are kept. Thresholds are of calibrated probabilities; that of the first point of ROC is
+        None: nothing is called positive.
     """
-    drawn = {}
+    drawn, calibrated = {}, outcomes.calibrated
     for k, name in enumerate(outcomes.class_names):
         positive = outcomes.targets == k
         if not 0 < positive.sum() < len(positive):
             continue
-        ranked = rank(outcomes.probabilities[:, k], positive, np.arange(len(positive)))
+        ranked = rank(calibrated[:, k], positive, np.arange(len(positive)))
         found, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
         kept = _thinned(found, false)
         drawn[name] = {

@@ -1,4 +1,7 @@
-"""Thresholds chosen on the validation part, to be applied to every other part as they are."""
+"""Thresholds chosen on the validation part, to be applied to every other part as they are.
+
+They are thresholds of calibrated probabilities, which are what a run at work gives.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import numpy as np
 from cxr_models.evaluation.metrics import rank
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxr_models.evaluation.metrics import Outcomes
 
 
@@ -52,7 +57,7 @@ def choose_thresholds(validation: Outcomes, rule: Rule) -> tuple[float | None, .
     Parameters
     ----------
     validation : Outcomes
-        Images of the validation part.
+        Images of the validation part, with the temperature that was fitted on them.
     rule : Rule
         How to choose.
 
@@ -62,12 +67,13 @@ def choose_thresholds(validation: Outcomes, rule: Rule) -> tuple[float | None, .
         None for a class of which the part holds no image, or nothing else.
     """
     thresholds: list[float | None] = []
+    calibrated = validation.calibrated
     for k in range(len(validation.class_names)):
         positive = validation.targets == k
         if not 0 < positive.sum() < len(positive):
             thresholds.append(None)
             continue
-        ranked = rank(validation.probabilities[:, k], positive, np.arange(len(positive)))
+        ranked = rank(calibrated[:, k], positive, np.arange(len(positive)))
         found, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
         if rule.sensitivity is None:
             place = int(np.argmax(found / found[-1] - false / false[-1]))
@@ -75,3 +81,35 @@ def choose_thresholds(validation: Outcomes, rule: Rule) -> tuple[float | None, .
             place = int(np.argmax(found >= rule.sensitivity * found[-1] - 1e-9))
         thresholds.append(float(ranked.scores[place]))
     return tuple(thresholds)
+
+
+def called(
+    probabilities: Sequence[float], class_names: Sequence[str], thresholds: Sequence[float | None]
+) -> tuple[str, ...]:
+    """Return the classes that an image is called, in the order of `class_names`.
+
+    Parameters
+    ----------
+    probabilities : sequence of float
+        Of each class, calibrated as those that the thresholds were chosen on.
+    class_names : sequence of str
+        The classes.
+    thresholds : sequence of float or None
+        Of each class; None calls no image that.
+
+    Returns
+    -------
+    tuple of str
+        Of two classes the second where its probability reaches its threshold, otherwise the first;
+        empty where it has no threshold. Of more classes every one that reaches its own: none, one
+        or several, because each threshold parts one class from the rest.
+    """
+    if len(class_names) == 2:
+        if thresholds[1] is None:
+            return ()
+        return (class_names[int(probabilities[1] >= thresholds[1])],)
+    return tuple(
+        name
+        for name, share, threshold in zip(class_names, probabilities, thresholds, strict=True)
+        if threshold is not None and share >= threshold
+    )

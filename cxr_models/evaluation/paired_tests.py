@@ -1,6 +1,7 @@
-"""Two models on the same images: DeLong's test of areas, McNemar's test of who is right.
+"""Two models on the same images: a test of areas, and a test of who is right.
 
-Both take images as independent; the bootstrap over patients does not, and stands beside them.
+Patients are independent, their images are not: both tests take patients as the unit. Where each
+patient has one image they are DeLong's test and McNemar's exact test.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import binomtest, rankdata
+from scipy.stats import rankdata
+
+from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
     Bools = npt.NDArray[np.bool_]
+    Ints = npt.NDArray[np.int64]
 
 
-def delong(positive: Bools, one: Floats, other: Floats) -> dict[str, Any]:
+def delong(positive: Bools, one: Floats, other: Floats, patients: Ints) -> dict[str, Any]:
     """Test whether two scores of the same images have the same area under the ROC curve.
 
     Parameters
@@ -27,12 +31,19 @@ def delong(positive: Bools, one: Floats, other: Floats) -> dict[str, Any]:
         Which images are of the class.
     one, other : ndarray of shape (N,), dtype float64
         Two scores of it.
+    patients : ndarray of shape (N,), dtype int64
+        Number of each image's patient, 0..P-1.
 
     Returns
     -------
     dict
         ``areas``, ``difference`` (the first less the second), ``standard_error``, ``z`` and
-        ``p_value``, two-sided; None with a ``reason`` where they are undefined.
+        ``p_value``, two-sided; None with a ``reason`` where they are undefined, or fewer than 10
+        patients have images of the class or of others.
+
+    Notes
+    -----
+    Obuchowski's extension of DeLong's variance to images of the same patients.
 
     References
     ----------
@@ -40,6 +51,8 @@ def delong(positive: Bools, one: Floats, other: Floats) -> dict[str, Any]:
            correlated receiver operating characteristic curves", Biometrics 44, 1988.
     .. [2] X. Sun, W. Xu, "Fast implementation of DeLong's algorithm", IEEE Signal Processing
            Letters 21, 2014.
+    .. [3] N. A. Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53,
+           1997.
     """
     undefined = dict.fromkeys(("areas", "difference", "standard_error", "z", "p_value"))
     positives, negatives = int(positive.sum()), int((~positive).sum())
@@ -55,45 +68,88 @@ def delong(positive: Bools, one: Floats, other: Floats) -> dict[str, Any]:
     areas = above.mean(axis=1)
     difference = float(areas[0] - areas[1])
     told = {"areas": [float(area) for area in areas], "difference": difference}
-    if min(positives, negatives) < 2:
-        return {**undefined, **told, "reason": "a variance needs two images of each kind"}
-    variance = np.var(above[0] - above[1], ddof=1) / positives
-    variance += np.var(below[0] - below[1], ddof=1) / negatives
+    ill, well = patients[positive], patients[~positive]
+    fewest = min(len(np.unique(ill)), len(np.unique(well)))
+    if fewest < FEWEST_PATIENTS:
+        reason = f"no test of {fewest} patients of one kind, fewer than {FEWEST_PATIENTS}"
+        return {**undefined, **told, "reason": reason}
+    variance = _variance(
+        _by_patient(above[0] - above[1] - difference, ill, patients) / positives,
+        _by_patient(below[0] - below[1] - difference, well, patients) / negatives,
+        len(np.unique(ill)),
+        len(np.unique(well)),
+    )
     if variance <= 1e-20:
         return {**undefined, **told, "reason": "the two order the images alike"}
-    error = math.sqrt(float(variance))
+    error = math.sqrt(variance)
     z = difference / error
     p_value = math.erfc(abs(z) / math.sqrt(2.0))
     return {**told, "standard_error": error, "z": z, "p_value": p_value}
 
 
-def mcnemar(one_right: Bools, other_right: Bools) -> dict[str, Any]:
+def mcnemar(one_right: Bools, other_right: Bools, patients: Ints) -> dict[str, Any]:
     """Test whether two models are right equally often on the same images, exactly.
 
     Parameters
     ----------
     one_right, other_right : ndarray of shape (N,), dtype bool
         Which images each gets right.
+    patients : ndarray of shape (N,), dtype int64
+        Number of each image's patient, 0..P-1.
 
     Returns
     -------
     dict
-        ``both_right``, ``only_first``, ``only_second``, ``both_wrong`` as counts, and the two-sided
-        ``p_value`` of the binomial test on the images that one of them gets right; 1 where there
-        are none.
+        ``both_right``, ``only_first``, ``only_second``, ``both_wrong`` as counts of images, and the
+        two-sided ``p_value``; 1 where no patient speaks for one of them.
+
+    Notes
+    -----
+    If the models are equally good, a patient's images speak for the one as likely as for the
+    other: the difference of each patient has either sign with a probability of one half. The
+    p-value is the share of all choices of signs whose sum is as far from 0 as what was found. With
+    one image a patient it is McNemar's exact test.
 
     References
     ----------
     .. [1] Q. McNemar, "Note on the sampling error of the difference between correlated proportions
            or percentages", Psychometrika 12, 1947.
+    .. [2] R. A. Fisher, "The Design of Experiments", 1935, section 21.
     """
-    first = int((one_right & ~other_right).sum())
-    second = int((~one_right & other_right).sum())
-    p_value = float(binomtest(first, first + second).pvalue) if first + second else 1.0
+    first, second = one_right & ~other_right, ~one_right & other_right
+    differences = _by_patient(1.0 * first - second, patients, patients).astype(np.int64)
     return {
         "both_right": int((one_right & other_right).sum()),
-        "only_first": first,
-        "only_second": second,
+        "only_first": int(first.sum()),
+        "only_second": int(second.sum()),
         "both_wrong": int((~one_right & ~other_right).sum()),
-        "p_value": p_value,
+        "p_value": _share_of_signs(differences[differences != 0]),
     }
+
+
+def _by_patient(values: npt.NDArray[Any], whose: Ints, patients: Ints) -> Floats:
+    """Sum what the images of each patient say."""
+    sums: Floats = np.bincount(whose, values, minlength=int(patients.max()) + 1).astype(np.float64)
+    return sums
+
+
+def _variance(above: Floats, below: Floats, ill: int, well: int) -> float:
+    """Return Obuchowski's variance of an area from what each patient adds to it."""
+    both = len(above)
+    return float(
+        (above**2).sum() * ill / (ill - 1)
+        + (below**2).sum() * well / (well - 1)
+        + 2.0 * (above * below).sum() * both / (both - 1)
+    )
+
+
+def _share_of_signs(differences: Ints) -> float:
+    """Return how likely random signs sum to something as far from 0 as `differences` do."""
+    found, farthest = abs(int(differences.sum())), int(np.abs(differences).sum())
+    chances = np.zeros(2 * farthest + 1)
+    chances[farthest] = 1.0
+    for size in np.abs(differences).tolist():
+        half = 0.5 * chances
+        chances = np.roll(half, size) + np.roll(half, -size)  # what is rolled over an end is 0
+    sums = np.abs(np.arange(-farthest, farthest + 1))
+    return min(float(chances[sums >= found].sum()), 1.0)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from cxr_models._cells import as_it_was, harmless
-from cxr_models._files import write_whole
+from cxr_models._files import parse_json, write_whole
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import Outcomes
 from cxr_models.records.manifest import Manifest, Record
@@ -280,7 +280,7 @@ def _head(line: bytes, path: Path) -> dict[str, Any]:
     wanted |= {field.name for field in dataclasses.fields(Origin)}
     try:
         tag, text = line[: len(_TAG)].decode(), line[len(_TAG) :]
-        head = json.loads(text) if tag == _TAG else None
+        head = parse_json(text) if tag == _TAG else None
     except ValueError:
         head = None
     if not isinstance(head, dict) or not wanted <= head.keys():

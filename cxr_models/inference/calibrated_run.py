@@ -13,18 +13,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cxr_enhance
+from cxr_models._files import read_json
+from cxr_models.evaluation.evaluate import FORMAT
 from cxr_models.evaluation.stored import evaluation_folder
 from cxr_models.runs.finished import FinishedRun, file_sha256, read_run
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
 _TEMPERATURES = (0.05, 20.0)  # where `evaluate` looks for one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What the logits are divided by.
+    """What the logits are divided by, and from which probability on a class is called.
 
     Parameters
     ----------
@@ -32,10 +35,19 @@ class Calibration:
         1 where there is none.
     missing : str
         Why there is none; empty where there is one.
+    thresholds : tuple of float or None
+        Of each class, of the probabilities that the temperature gives; empty where there are none.
+    rule : str
+        How they were chosen.
+    uncalled : str
+        Why there are none; empty where there are.
     """
 
     temperature: float = 1.0
     missing: str = ""
+    thresholds: tuple[float | None, ...] = ()
+    rule: str = ""
+    uncalled: str = ""
 
     @property
     def told(self) -> str:
@@ -43,6 +55,13 @@ class Calibration:
         if self.missing:
             return f"not calibrated: {self.missing}"
         return f"calibrated: temperature {self.temperature:.4g}, fitted on val by evaluate"
+
+    @property
+    def told_of_calls(self) -> str:
+        """One line on the operating points."""
+        if self.uncalled:
+            return f"no class is called: {self.uncalled}"
+        return f"called at the operating points of evaluate: {self.rule}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +100,12 @@ class ServedRun:
             "class_names": list(self.class_names),
             "temperature": self.calibration.temperature,
             "calibrated": not self.calibration.missing,
+            "operating_points": {
+                "rule": self.calibration.rule,
+                "thresholds": dict(zip(self.class_names, self.calibration.thresholds, strict=True)),
+            }
+            if self.calibration.thresholds
+            else None,
             "backbone": config.model.backbone,
             "image_size": list(config.data.image_size),
             "order": config.data.order,
@@ -115,7 +140,7 @@ def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
     of the weights it began with. None of them is opened.
     """
     run = read_run(path)
-    for label in run.labels:
+    for label in run.labels:  # `split` asks for more; earlier versions did not
         if not isinstance(label, str) or not label.isprintable() or set(label) & set("/\\"):
             raise ValueError(
                 f"`class_names` must be names without slashes; got {label!r} in "
@@ -127,9 +152,13 @@ def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
 def _calibration(run: FinishedRun) -> Calibration:
     path = evaluation_folder(run) / "evaluation.json"
     if not path.is_file():
-        return Calibration(missing="no temperature yet; find one with: cxr-models evaluate RUN")
+        cure = "find one with: cxr-models evaluate RUN"
+        return Calibration(
+            missing=f"no temperature yet; {cure}",
+            uncalled=f"no operating point yet; {cure}",
+        )
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = read_json(path)
         weights, calibration = told["weights_sha256"], told["calibration"]
         temperature, reason = calibration["temperature"], calibration.get("reason")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -138,7 +167,8 @@ def _calibration(run: FinishedRun) -> Calibration:
             f"{type(error).__name__} {error}. Evaluate the run again."
         ) from error
     if weights != run.weights_sha256:
-        return Calibration(missing="the run's weights have changed since its evaluation")
+        changed = "the run's weights have changed since its evaluation"
+        return Calibration(missing=changed, uncalled=changed)
     low, high = _TEMPERATURES
     number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
     if not number or not math.isfinite(temperature) or not low <= temperature <= high:
@@ -146,6 +176,42 @@ def _calibration(run: FinishedRun) -> Calibration:
             f"`temperature` must be a number from {low} to {high}; got {temperature!r} in "
             f"{str(path)!r}. Evaluate the run again."
         )
+    calls = _calls(told, run.class_names, path)
     if reason:
-        return Calibration(missing=str(reason))
-    return Calibration(temperature=float(temperature))
+        return Calibration(missing=str(reason), **calls)
+    return Calibration(temperature=float(temperature), **calls)
+
+
+def _calls(told: dict[str, Any], class_names: tuple[str, ...], path: Path) -> dict[str, Any]:
+    """Return the operating points in an evaluation, or why there are none."""
+    if told.get("format") == 1:  # its thresholds are of probabilities that nothing gives
+        return {
+            "uncalled": "the evaluation is of an earlier version; make it again with: cxr-models "
+            "evaluate RUN --from-predictions"
+        }
+    points = told.get("operating_points")
+    thresholds = points.get("thresholds") if isinstance(points, dict) else None
+    fits = (
+        told.get("format") == FORMAT
+        and isinstance(points, dict)
+        and isinstance(thresholds, dict)
+        and list(thresholds) == list(class_names)
+        and all(map(_is_threshold, thresholds.values()))
+        and isinstance(points.get("rule"), str)
+    )
+    if not fits or not isinstance(points, dict) or not isinstance(thresholds, dict):
+        raise ValueError(
+            f"`operating_points` must hold a rule, and a threshold from 0 to 1 or null for each of "
+            f"{', '.join(class_names)}; got others in {str(path)!r}. Evaluate the run again."
+        )
+    found = tuple(thresholds.values())
+    deciding = found[1:] if len(found) == 2 else found
+    if all(threshold is None for threshold in deciding):
+        return {"uncalled": "validation does not hold both a class and others"}
+    return {"thresholds": found, "rule": points["rule"]}
+
+
+def _is_threshold(told: object) -> bool:
+    return told is None or (
+        isinstance(told, int | float) and not isinstance(told, bool) and 0.0 <= told <= 1.0
+    )

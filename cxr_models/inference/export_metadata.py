@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from cxr_models._files import parse_json
 from cxr_models._outputs import Kind
 
 if TYPE_CHECKING:
@@ -52,7 +52,12 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"`path` must be a model that cxr-models export wrote; got {str(path)!r}, which holds "
             f"no {METADATA}."
         )
-    metadata: dict[str, Any] = json.loads(text)
+    try:
+        metadata = parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"`{METADATA}` must be JSON; got {str(path)!r}: {error}.") from error
+    if not isinstance(metadata, dict):
+        raise ValueError(f"`{METADATA}` must hold one JSON object; got {str(path)!r}.")
     return metadata
 
 
@@ -101,7 +106,7 @@ def _is_export(path: Path, kind: Format) -> bool:
     if path.is_dir() != (kind == "saved_model") or (path.is_dir() and not _is_bare(path)):
         return False
     told = read_metadata(path)
-    return isinstance(told, dict) and told.keys() >= _KEYS
+    return told.keys() >= _KEYS
 
 
 def _is_bare(folder: Path) -> bool:

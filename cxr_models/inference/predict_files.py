@@ -17,6 +17,7 @@ from cxr_models._cells import harmless
 from cxr_models._cpu import usable_cpus
 from cxr_models._outputs import Kind, first_line, replaces_output
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.operating_points import called
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.records.scan import find_images
 
@@ -31,13 +32,16 @@ if TYPE_CHECKING:
     Images = npt.NDArray[np.uint8]
 
 _AHEAD = 3  # batches read before they are asked for
-_FIRST_COLUMNS, _LAST_COLUMNS = ("file", "predicted"), ("calibrated", "error")
+_FIRST_COLUMNS, _LAST_COLUMNS = ("file", "predicted", "called"), ("calibrated", "error")
+_BETWEEN_CALLED = ";"
 
 
 def _is_table(path: Path) -> bool:
     names = first_line(path).decode("utf-8", "surrogateescape").split(",")
+    if names[2:3] == ["called"]:  # earlier versions did not call
+        del names[2]
     ends = tuple(names[:2]), tuple(names[-2:])
-    return ends == (_FIRST_COLUMNS, _LAST_COLUMNS) and "probability:" in names[2]
+    return ends == (_FIRST_COLUMNS[:2], _LAST_COLUMNS) and "probability:" in names[2]
 
 
 TABLE = Kind("a table that cxr-models predict wrote", _is_table)
@@ -228,6 +232,7 @@ def write_rows(
     class_names: Sequence[str],
     *,
     calibrated: bool,
+    thresholds: Sequence[float | None] = (),
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
 ) -> None:
@@ -236,16 +241,19 @@ def write_rows(
     Parameters
     ----------
     path : str or PathLike
-        File to write, with the columns ``file``, ``predicted``, ``probability:CLASS`` for each
-        class, ``calibrated`` (``yes`` or ``no``) and ``error``. Of files with an error the columns
-        between are empty. What a spreadsheet would take for a formula, such as a name that begins
-        with ``=``, is behind an apostrophe.
+        File to write, with the columns ``file``, ``predicted``, ``called``, ``probability:CLASS``
+        for each class, ``calibrated`` (``yes`` or ``no``) and ``error``. Of files with an error the
+        columns between are empty. What a spreadsheet would take for a formula, such as a name
+        that begins with ``=``, is behind an apostrophe.
     rows : sequence of Row
         What to write.
     class_names : sequence of str
         K classes.
     calibrated : bool
         Whether the probabilities are.
+    thresholds : sequence of float or None, optional
+        Operating point of each class, by which `cxr_models.evaluation.operating_points.called`
+        fills ``called``, several classes with ``;`` between them; without it the column is empty.
     overwrite : bool, default False
         Whether an earlier table may be replaced.
     inputs : sequence of str or PathLike, optional
@@ -271,11 +279,13 @@ def write_rows(
         for row in rows:
             if row.probabilities is None:
                 error = harmless(row.error)
-                writer.writerow([harmless(row.file), "", *[""] * len(class_names), "", error])
+                writer.writerow([harmless(row.file), "", "", *[""] * len(class_names), "", error])
                 continue
             said = class_names[int(np.argmax(row.probabilities))]
+            calls = called(row.probabilities, class_names, thresholds) if thresholds else ()
             flag = "yes" if calibrated else "no"
-            writer.writerow([harmless(row.file), harmless(said), *row.probabilities, flag, ""])
+            cells = [harmless(said), harmless(_BETWEEN_CALLED.join(calls)), *row.probabilities]
+            writer.writerow([harmless(row.file), *cells, flag, ""])
 
 
 def _files_under(folder: str) -> list[str]:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
+_MOST_PACKED = 100  # times that compression makes weights smaller, at the very most
+_SMALL = 1 << 20  # bytes that may be claimed anyhow
+
 if TYPE_CHECKING:
     import os
 
@@ -13,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def check_confined(weights: str | os.PathLike[str]) -> None:
-    """Raise if a file of weights has contents elsewhere; not every Keras sees to it."""
+    """Raise if a file of weights has contents elsewhere, or claims sizes that it does not hold.
+
+    Not every Keras sees to it.
+    """
     with h5py.File(weights) as file:
         groups, seen = [file], set()
         while groups:
@@ -27,6 +33,8 @@ def check_confined(weights: str | os.PathLike[str]) -> None:
                     groups.append(item)
                 elif isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
                     raise ValueError(f"{name} in it lies in another file.")
+                elif isinstance(item, h5py.Dataset):
+                    _check_held(item)
                 seen.add(address)
 
 
@@ -57,6 +65,15 @@ def stored_shapes(weights: str | os.PathLike[str]) -> list[Shapes]:
                 for layer in layers
             ]
         return [shapes for shapes in stored if shapes]
+
+
+def _check_held(item: h5py.Dataset) -> None:
+    """Raise if reading an array takes memory out of proportion to what is stored of it."""
+    stored = item.id.get_storage_size()
+    if item.nbytes > max(_MOST_PACKED * stored, _SMALL):
+        raise ValueError(
+            f"{item.name} in it claims {item.nbytes:,} bytes, of which it holds {stored:,}."
+        )
 
 
 def _groups(group: Any) -> list[h5py.Group]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
+import reprlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SPLITS = ("train", "val", "test")
+_LONGEST_LABEL = 100  # a file's name holds 255, and more than the label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +258,32 @@ def write_rows(
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in rows)
+
+
+def check_label(label: object, where: str) -> None:
+    """Raise if a label cannot name what is made of it: files, columns, classes of an export.
+
+    Parameters
+    ----------
+    label : object
+        Which.
+    where : str
+        What holds it, as the sentence shall name it.
+    """
+    rule = ""
+    if not isinstance(label, str) or not label.strip():
+        rule = "a name"
+    elif not label.isprintable() or set(label) & set('/\\:*?"<>|;'):
+        rule = 'a name without slashes, control characters and any of : * ? " < > | ;'
+    elif label != label.strip() or label.strip(".") != label:
+        rule = "a name that neither begins nor ends with a space or a full stop"
+    elif len(label.encode()) > _LONGEST_LABEL:
+        rule = f"a name of at most {_LONGEST_LABEL} bytes"
+    if rule:
+        raise ValueError(
+            f"`label` must be {rule}, for files and columns are named by it; got "
+            f"{reprlib.repr(label)} in {where}. Rename it with: cxr-models index --labels OLD=NEW."
+        )
 
 
 def check_files_differ(records: Iterable[Record]) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models._files import parse_json
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.manifest import (
     COLUMNS,
@@ -24,6 +25,7 @@ from cxr_models.records.manifest import (
     SPLITS,
     Manifest,
     Record,
+    check_label,
     read_manifest,
     write_manifest,
 )
@@ -249,7 +251,17 @@ def records_hash(records: Sequence[Record]) -> str:
 def write_split(
     path: str | os.PathLike[str], records: Sequence[Record], settings: Mapping[str, object]
 ) -> None:
-    """Write a split with its settings (the seed among them) and hash in a comment line."""
+    """Write a split with its settings (the seed among them) and hash in a comment line.
+
+    Raises
+    ------
+    ValueError
+        If a label cannot name files and columns; see `check_label`.
+    OSError
+        If the file cannot be written.
+    """
+    for label in sorted({record.label for record in records}):
+        check_label(label, f"the records of {str(path)!r}")
     head = json.dumps({**settings, "sha256": records_hash(records)})
     write_manifest(path, records, comment=_TAG + head)
 
@@ -373,8 +385,8 @@ def _read_settings(path: Path) -> dict[str, object]:
     if not line.startswith(f"# {_TAG}"):
         return {}
     try:
-        settings = json.loads(line.removeprefix(f"# {_TAG}"))
-    except json.JSONDecodeError as error:
+        settings = parse_json(line.removeprefix(f"# {_TAG}"))
+    except ValueError as error:
         raise ValueError(
             f"`{path.name}` must begin with the line it was made with; got {line[:80]!r}. Make it "
             "anew, or delete that line to vouch for the split yourself."

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models._files import read_json
 from cxr_models.config import RunConfig
 from cxr_models.records.splits import Split, read_split, write_split
 from cxr_models.runs.folder import RunFolder
@@ -110,7 +110,7 @@ def read_run(
             f"{folder.best_weights.name}. Go on with it by giving its cxr-models train again."
         )
     try:
-        facts = json.loads(facts_file.read_text(encoding="utf-8"))
+        facts = read_json(facts_file)
     except ValueError as error:
         raise ValueError(f"`run.json` must be JSON; got {str(facts_file)!r}: {error}.") from error
     missing = [name for name in _FACTS if not isinstance(facts, dict) or name not in facts]

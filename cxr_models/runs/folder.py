@@ -8,11 +8,12 @@ from __future__ import annotations
 import csv
 import json
 import re
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr_models._files import replaces_whole, write_whole
+from cxr_models._files import read_json, replaces_whole, write_whole
 from cxr_models.config import RunConfig
 
 HISTORY_COLUMNS = (
@@ -87,7 +88,7 @@ class RunFolder:
             self._check_config(config)
             return
         try:
-            former = json.loads(facts_file.read_text(encoding="utf-8"))["split_sha256"]
+            former = read_json(facts_file)["split_sha256"]
             earlier = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
         except (TypeError, ValueError, KeyError) as error:
             raise ValueError(
@@ -134,15 +135,36 @@ class RunFolder:
         write_whole(self.path / "run.json", json.dumps(facts, indent=2) + "\n")
 
     def read_history(self) -> list[dict[str, Any]]:
-        """Return the rows of the history; numbers as numbers."""
+        """Return the rows of the history; numbers as numbers.
+
+        Raises
+        ------
+        ValueError
+            If the file is not as `write_history` writes it.
+        OSError
+            If it cannot be read.
+        """
         path = self.path / "history.csv"
         if not path.exists():
             return []
-        with path.open(encoding="utf-8", newline="") as file:
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                lines = csv.DictReader(file, strict=True)
+                rows = list(lines)
+                if not {*HISTORY_COLUMNS} <= {*(lines.fieldnames or ())}:
+                    raise ValueError(f"its columns are {reprlib.repr(lines.fieldnames)}")
             return [
-                {name: value if name == "phase" else _number(value) for name, value in row.items()}
-                for row in csv.DictReader(file)
+                {
+                    name: row[name] if name == "phase" else _number(row[name])
+                    for name in HISTORY_COLUMNS
+                }
+                for row in rows
             ]
+        except (ValueError, TypeError, csv.Error) as error:
+            raise ValueError(
+                f"`history.csv` must have the columns {', '.join(HISTORY_COLUMNS)} and numbers in "
+                f"them; got {str(path)!r}: {error}."
+            ) from error
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:
         """Write the rows of the history."""

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from cxr_enhance import write_image
+from cxr_models.evaluation.evaluate import FORMAT
 from cxr_models.networks.classifier import build_classifier
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import Split, read_split, split_records, write_split
-from cxr_models.runs.finished import file_sha256, keep_split
+from cxr_models.runs.finished import file_sha256, keep_split, read_run
 from tests.helpers.radiographs import draw, write_class_folders
 from tests.helpers.tiny_backbone import tiny_application, tiny_config
 
@@ -55,11 +56,16 @@ def copy_run(run, folder, root):
     return folder
 
 
-def calibrate(run, temperature=1.7, **changes):
+def calibrate(run, temperature=1.7, threshold=0.35, **changes):
     """Write of an evaluation what serving needs."""
     told = {
         "weights_sha256": file_sha256(run / "best.weights.h5"),
         "calibration": {"temperature": temperature, "fitted_on": "val"},
+        "format": FORMAT,
+        "operating_points": {
+            "rule": "made up",
+            "thresholds": dict.fromkeys(read_run(run).class_names, threshold),
+        },
     }
     (run / "evaluation").mkdir(exist_ok=True)
     (run / "evaluation/evaluation.json").write_text(json.dumps({**told, **changes}))

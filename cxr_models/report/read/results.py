@@ -6,7 +6,6 @@ Weights and images are not needed. What does not belong together is refused.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxr_models._files import read_json
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.evaluate import FORMAT
@@ -268,7 +268,7 @@ def _values_agree(read: Predictions, told: dict[str, Any], temperature: float) -
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = read_json(path)
     except ValueError as error:
         raise ValueError(f"`{path.name}` must be JSON; got {str(path)!r}: {error}.") from error
     if not isinstance(told, dict):

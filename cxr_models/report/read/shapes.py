@@ -160,6 +160,7 @@ def _is_measured(told: Any) -> bool:
         return False
     value, interval = told["value"], told.get("interval")
     reasoned = _is_text(told.get("reason")) or None not in (value, interval)
+    reasoned = reasoned and _is_text(told.get("remark", ""))
     return (value is None or _is_number(value)) and _is_interval(interval) and reasoned
 
 

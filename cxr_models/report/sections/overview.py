@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.config import BACKBONE_NAMES
 from cxr_models.report.blocks import Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, value
+from cxr_models.report.sections.belonging import grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from cxr_models.report.read.results import Results
 
@@ -115,7 +117,19 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
 
 
 def study_table(runs: Sequence[Results]) -> Section:
-    """Show the accuracies of 3 backbones, 2 tasks and 2 arms; empty where no run is given."""
+    """Show the accuracies of 3 backbones, 2 tasks and 2 arms; empty where no run is given.
+
+    A table holds runs that differ in these and the seed alone, so that nothing else stands between
+    two of its cells.
+    """
+    groups = grouped(runs, _apart_from_arms)
+    return Section(
+        title="The study's table",
+        blocks=tuple(_arms(group, alone=len(groups) == 1) for group in groups),
+    )
+
+
+def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
     rows = []
     for backbone in BACKBONE_NAMES:
         cells = []
@@ -138,13 +152,26 @@ def study_table(runs: Sequence[Results]) -> Section:
     ]
     if other:
         notes.append(f"Another label than covid against the rest: {listed(other)}.")
-    table = Table(
-        caption="Accuracy by backbone, task and enhancement",
+    whose = "" if alone else f": {listed([run.name for run in runs])}"
+    if not alone:
+        notes.append("Runs of other settings stand in a table of their own.")
+    return Table(
+        caption=f"Accuracy by backbone, task and enhancement{whose}",
         head=("backbone", *(title for title, _, _ in _COLUMNS)),
         rows=tuple(rows),
         notes=tuple(notes),
     )
-    return Section(title="The study's table", blocks=(table,))
+
+
+def _apart_from_arms(run: Results) -> Hashable:
+    """Return what runs of one table of arms have in common: all settings but those of its cells."""
+    config = run.config
+    data = dataclasses.replace(config.data, cache_dir=None, enhance=None)
+    model = dataclasses.replace(
+        config.model, backbone=BACKBONE_NAMES[0], task="multiclass", positive_class="covid"
+    )
+    training = dataclasses.replace(config.training, seed=0)
+    return dataclasses.replace(config, data=data, model=model, training=training)
 
 
 def side_by_side(runs: Sequence[Results]) -> Section:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_models.evaluation.compare_runs import compare_pairs, pool
+from cxr_models.evaluation.compare_runs import compare_pairs, differing, pool
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, p_value, signed, value
@@ -97,7 +97,7 @@ def _comparison(runs: Runs) -> Section:
             f"{listed(names[1:])} are compared with {names[0]}, the first that was named: of so "
             "many, pairs would fill the page."
         )
-    blocks: list[Block] = [Text(text=text), *_spread(runs)]
+    blocks: list[Block] = [_differences(runs), Text(text=text), *_spread(runs)]
     for name in dict.fromkeys(name for run in runs for name in run.judged):
         blocks += _compared_on(name, runs, pairs)
     if len({run.facts.get("split_sha256") for run in runs}) > 1:
@@ -106,13 +106,35 @@ def _comparison(runs: Runs) -> Section:
     blocks.append(
         Text(
             text="Intervals come from the bootstrap over patients, the same draws for both; "
-            "McNemar's exact test and DeLong's take images as independent. All of them know the "
-            "chance of the images, none that of training: another seed gives another run.",
+            "McNemar's exact test and DeLong's, as Obuchowski extended it, take patients as the "
+            "unit too. All of them know the chance of the images, none that of training: another "
+            "seed gives another run.",
             tone="note",
         )
     )
     title = f"{len(runs)} runs, {listed(list(first.class_names))}, {images} of test"
     return Section(title=title, blocks=tuple(blocks))
+
+
+def _differences(runs: Runs) -> Block:
+    """Show in what runs differ: what a difference of their values can come of."""
+    found = differing({run.name: run.config for run in runs})
+    rows = [
+        (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
+        for name, values in found.items()
+    ]
+    splits = [str(run.facts.get("split_sha256", NONE))[:8] for run in runs]
+    if len(set(splits)) > 1:
+        rows.append(("split", *splits))
+    if not rows:
+        return Text(text="The runs have equal settings and one split: they differ by chance alone.")
+    return Table(
+        caption="In what the runs differ",
+        head=("setting", *(run.name for run in runs)),
+        rows=tuple(rows),
+        notes=("All other settings are equal.",),
+        words=True,
+    )
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
@@ -123,7 +145,9 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
         sets = {run.name: _at_one_root(run.sets[name], group[0].sets[name]) for run in group}
         here = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
         if here and images_of(group[0].sets[name]) is not None:
-            yield from _tables(name, compare_pairs(sets, here, _method(group)), group[0])
+            warmth = {run.name: run.evaluation["calibration"]["temperature"] for run in group}
+            told = compare_pairs(sets, here, _method(group), temperatures=warmth)
+            yield from _tables(name, told, group[0])
     if len(groups) > 1:
         text = f"Sets named {name} hold other images in some runs; those are not compared on it."
         yield Text(text=text, tone="note")
@@ -227,6 +251,8 @@ def _reasons(told: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[str, ...]:
     for what, one in told:
         if "reason" in one:
             found[what, one["reason"]] += 1
+        elif "remark" in one:
+            found[what, f"read with care, {one['remark']}"] += 1
     return tuple(
         f"{what}, {counted(count, 'row')}: {reason}." for (what, reason), count in found.items()
     )

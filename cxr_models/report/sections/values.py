@@ -173,7 +173,9 @@ def heading(name: str, told: dict[str, Any]) -> str:
 def _no_interval(what: str, told: dict[str, Any]) -> str:
     if told["value"] is None:
         return f"{what}: undefined, {told['reason']}."
-    return f"{what}: no interval, {told['reason']}." if told["interval"] is None else ""
+    if told["interval"] is None:
+        return f"{what}: no interval, {told['reason']}."
+    return f"{what}: read with care, {told['remark']}." if "remark" in told else ""
 
 
 def _joined(notes: Any) -> tuple[str, ...]:

@@ -1,9 +1,16 @@
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS, difference, measure, patient_draws
+from cxr_models.evaluation.bootstrap import (
+    FEWEST_PATIENTS,
+    difference,
+    measure,
+    patient_draws,
+    student_quantile,
+)
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
 from tests.helpers.predicted import make_outcomes
@@ -42,8 +49,46 @@ def test_the_draws_of_a_value_are_those_of_a_plain_loop(rng):
         weights = row[outcomes.patients]
         right = outcomes.said == outcomes.targets
         assert accuracy == pytest.approx((weights * right).sum() / weights.sum())
-    low, high = measured.interval("accuracy")[0]
-    assert (low, high) == tuple(np.quantile(measured.draws["accuracy"], (0.025, 0.975)))
+
+
+def test_an_interval_is_students_in_the_log_odds(rng):
+    stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
+    special = pytest.importorskip("scipy.special", reason="scipy is not installed")
+    measured = measure(ImageStatistics(make_outcomes(rng, images=80, patients=30)), draws=100)
+    for name, patients in (("accuracy", measured.num_patients), *measured.behind.items()):
+        if (
+            name.startswith(("ece", "log_loss"))
+            or measured.parts[name]
+            or measured.behind[name] < FEWEST_PATIENTS
+        ):
+            continue
+        value, error = measured.values[name], np.nanstd(measured.draws[name], ddof=1)
+        reach = stats.t.ppf(0.975, patients - 1) * error / (value * (1 - value))
+        ends = special.expit(special.logit(value) + reach * np.array([-1, 1]))
+        assert measured.interval(name)[0] == pytest.approx(ends, abs=1e-4)
+
+
+@pytest.mark.parametrize("freedom", [9, 10, 20, 50, 1000])
+def test_the_quantile_is_students(freedom):
+    stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
+    assert student_quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), abs=1e-4)
+
+
+def test_the_rarest_class_concerned_decides_whether_there_is_an_interval(rng):
+    outcomes = make_outcomes(rng, images=300, patients=10_000, classes=2)
+    for rare, shown in ((6, "none"), (9, "none"), (10, "remark"), (29, "remark"), (30, "plain")):
+        targets = (np.arange(300) < rare).astype(np.int64)
+        measured = measure(
+            ImageStatistics(replace(outcomes, targets=targets, patients=np.arange(300))), draws=100
+        )
+        for name in ("roc_auc/normal", "balanced_accuracy", "recall/normal", "f1/normal"):
+            told = measured.told(name)
+            reason = f"{rare} patients of the class concerned, fewer than 10"
+            assert (told["interval"] is None) == (shown == "none"), (name, rare)
+            assert told.get("reason") == (reason if shown == "none" else None)
+            assert ("remark" in told) == (shown == "remark")
+        assert "remark" not in measured.told("specificity/normal")  # of the 294 and more
+        assert measured.told("accuracy")["interval"] is not None
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
@@ -90,15 +135,16 @@ def test_reflected_intervals_of_a_small_calibration_error_hold_it_and_plain_ones
     rng = np.random.default_rng(8)
     many = ImageStatistics(slightly_too_sure(rng, 400_000), ranks=False)
     truth = measure(many, draws=1).values["ece"]
-    held = {True: 0, False: 0}
+    held = {"reflected": 0, "plain": 0}
     for _ in range(200):
         statistics = ImageStatistics(slightly_too_sure(rng, 300), ranks=False)
         measured = measure(statistics, draws=200)
-        for reflected in held:
-            (low, high), _ = measured.interval("ece", reflected=reflected)
-            held[reflected] += low <= truth <= high
-    assert held[True] / 200 >= 0.88, held
-    assert held[False] / 200 <= 0.75, held
+        (low, high), _ = measured.interval("ece", scale="reflected")
+        held["reflected"] += low <= truth <= high
+        low, high = np.quantile(measured.draws["ece"], (0.025, 0.975))
+        held["plain"] += low <= truth <= high
+    assert held["reflected"] / 200 >= 0.88, held
+    assert held["plain"] / 200 <= 0.75, held
 
 
 def test_a_proportion_of_one_has_the_exact_interval_over_patients():
@@ -108,22 +154,23 @@ def test_a_proportion_of_one_has_the_exact_interval_over_patients():
     measured = measure(ImageStatistics(outcomes), draws=100)
     exact = scipy_stats.binomtest(40, 40).proportion_ci(0.95)
     assert measured.interval("accuracy")[0] == pytest.approx([exact.low, exact.high])
-    interval, reason = measured.interval("roc_auc/b")
-    assert interval is None
-    assert reason == "all draws agree, which shows no uncertainty"
+    rarest = min(np.bincount(outcomes.targets[::2]))
+    exact = scipy_stats.binomtest(int(rarest), int(rarest)).proportion_ci(0.95)
+    for name in ("roc_auc/b", "balanced_accuracy"):
+        assert measured.interval(name)[0] == pytest.approx([exact.low, exact.high])
 
 
 def test_too_few_patients_have_no_interval(rng):
     outcomes = make_outcomes(rng, images=60, patients=1)
     told = measure(ImageStatistics(outcomes), draws=100).told("accuracy")
     assert told["interval"] is None
-    assert told["reason"] == "1 patients are too few to draw from"
+    assert told["reason"] == "1 patient of the class concerned, fewer than 10"
     assert FEWEST_PATIENTS == 10
 
 
 def test_a_value_that_draws_leave_undefined_has_no_interval(rng):
     outcomes = make_outcomes(rng, images=33, patients=1000)
-    targets = np.where(np.arange(33) == 5, 2, rng.integers(0, 2, 33))
+    targets = np.where(np.arange(33) < 10, 2, rng.integers(0, 2, 33))
     outcomes = Outcomes(
         class_names=outcomes.class_names,
         targets=targets,
@@ -131,7 +178,9 @@ def test_a_value_that_draws_leave_undefined_has_no_interval(rng):
         probabilities=outcomes.probabilities,
         patients=np.arange(33),
     )
-    told = measure(ImageStatistics(outcomes), draws=500).told("roc_auc/virus")
+    measured = measure(ImageStatistics(outcomes), draws=500)
+    measured.draws["roc_auc/virus"][:30] = np.nan
+    told = measured.told("roc_auc/virus")
     assert told["value"] is not None
     assert told["interval"] is None
     assert "of the draws leave it undefined" in told["reason"]
@@ -146,7 +195,8 @@ def test_a_difference_is_taken_draw_by_draw(rng):
     measured = [measure(ImageStatistics(o), draws=200) for o in (one, other)]
     told = difference(*measured, "accuracy")
     drawn = measured[0].draws["accuracy"] - measured[1].draws["accuracy"]
-    assert told["interval"] == pytest.approx(np.quantile(drawn, (0.025, 0.975)))
+    reach = student_quantile(measured[0].num_patients - 1) * drawn.std(ddof=1)
+    assert told["interval"] == pytest.approx([told["value"] - reach, told["value"] + reach])
     assert difference(measured[0], measured[0], "accuracy")["interval"] is None
 
 
@@ -162,3 +212,23 @@ def test_all_values_of_ten_thousand_images_take_less_than_ten_seconds(rng):
 def test_no_draws_are_refused(rng):
     with pytest.raises(ValueError, match="`draws` must be at least 1; got 0"):
         measure(ImageStatistics(make_outcomes(rng)), draws=0)
+
+
+def test_a_mean_of_recalls_has_the_interval_of_its_parts_though_one_of_them_is_perfect(rng):
+    outcomes = make_outcomes(rng, images=200, patients=10_000, classes=2)
+    targets = (np.arange(200) < 12).astype(np.int64)
+    logits = np.stack([np.zeros(200), np.where(targets, 3.0, rng.normal(-1, 1, 200))], axis=1)
+    outcomes = replace(
+        outcomes, targets=targets, logits=logits, probabilities=softmax(logits),
+        patients=np.arange(200),
+    )  # fmt: skip
+    measured = measure(ImageStatistics(outcomes), draws=300)
+    assert measured.values["recall/normal"] == 1.0
+    (low, _), (other_low, other_high) = (
+        measured.interval(f"recall/{name}")[0] for name in ("normal", "covid")
+    )
+    other = measured.values["recall/covid"]
+    value, interval = measured.values["balanced_accuracy"], measured.interval("balanced_accuracy")
+    # Zou and Donner: squares of the parts' distances, which are independent here.
+    assert interval[0][0] == pytest.approx(value - np.hypot(1 - low, other - other_low) / 2)
+    assert interval[0][1] == pytest.approx(min(value + (other_high - other) / 2, 1.0))

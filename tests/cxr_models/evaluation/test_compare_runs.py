@@ -33,11 +33,14 @@ def test_runs_tested_on_the_same_images_are_compared_whatever_the_order(rng):
     (comparison,) = told["comparisons"]
     assert (comparison["first"], comparison["second"], comparison["set"]) == ("a", "b", "test")
     right = [p.outcomes().said == p.outcomes().targets for p in (one, other)]
-    assert comparison["mcnemar"] == mcnemar(*right)
+    assert comparison["mcnemar"] == mcnemar(*right, one.outcomes().patients)
     assert comparison["accuracy"]["value"] == pytest.approx(right[0].mean() - right[1].mean())
     for k, name in enumerate(CLASSES):
         positive = one.outcomes().targets == k
-        expected = delong(positive, one.probabilities[:, k], other.probabilities[:, k])
+        outcomes = val.outcomes()
+        temperature = fit_temperature(outcomes.logits, outcomes.targets).value
+        scores = [softmax(p.logits, temperature)[:, k] for p in (one, other)]
+        expected = delong(positive, *scores, one.outcomes().patients)
         got = comparison["roc_auc"][name]
         assert {key: got[key] for key in expected} == expected
         assert got["interval"][0] < got["difference"] < got["interval"][1]

@@ -22,14 +22,14 @@ def test_temperature_and_thresholds_come_from_validation_alone(rng, sets):
     expected = val.outcomes()
     temperature = fit_temperature(expected.logits, expected.targets).value
     assert told["calibration"] == {"temperature": temperature, "fitted_on": "val"}
-    thresholds = choose_thresholds(expected, Rule())
+    thresholds = choose_thresholds(val.outcomes(temperature=temperature), Rule())
     assert told["operating_points"]["thresholds"] == dict(zip(CLASSES, thresholds, strict=True))
     other = judge([*sets[:2], with_logits(test, rng.normal(size=test.logits.shape))], METHOD)
     assert other["calibration"] == told["calibration"]
     assert other["operating_points"] == told["operating_points"]
     for k, name in enumerate(CLASSES):
         point = told["sets"]["test"]["classes"][name]["operating_point"]
-        flagged = test.probabilities[:, k] >= thresholds[k]
+        flagged = softmax(test.logits, temperature)[:, k] >= thresholds[k]
         assert point["sensitivity"]["value"] == flagged[test.outcomes().targets == k].mean()
 
 

@@ -26,7 +26,7 @@ def from_scikit_learn(targets, said, probabilities, calibrated, thresholds, weig
         "balanced_accuracy": m.balanced_accuracy_score(targets, said, **w),
         "macro_f1": m.f1_score(targets, said, average="macro", **w),
         "macro_roc_auc": np.mean(
-            [m.roc_auc_score(targets == k, probabilities[:, k], **w) for k in range(3)]
+            [m.roc_auc_score(targets == k, calibrated[:, k], **w) for k in range(3)]
         ),
         "log_loss": m.log_loss(targets, probabilities, labels=range(3), **w),
         "log_loss_calibrated": m.log_loss(targets, calibrated, labels=range(3), **w),
@@ -37,9 +37,9 @@ def from_scikit_learn(targets, said, probabilities, calibrated, thresholds, weig
         found[f"recall/{name}"] = m.recall_score(**one)
         found[f"specificity/{name}"] = m.recall_score(**one, pos_label=False)
         found[f"f1/{name}"] = m.f1_score(**one)
-        found[f"roc_auc/{name}"] = m.roc_auc_score(targets == k, probabilities[:, k], **w)
-        found[f"pr_auc/{name}"] = m.average_precision_score(targets == k, probabilities[:, k], **w)
-        flagged = {"y_true": targets == k, "y_pred": probabilities[:, k] >= thresholds[k], **w}
+        found[f"roc_auc/{name}"] = m.roc_auc_score(targets == k, calibrated[:, k], **w)
+        found[f"pr_auc/{name}"] = m.average_precision_score(targets == k, calibrated[:, k], **w)
+        flagged = {"y_true": targets == k, "y_pred": calibrated[:, k] >= thresholds[k], **w}
         found[f"point_sensitivity/{name}"] = m.recall_score(**flagged)
         found[f"point_specificity/{name}"] = m.recall_score(**flagged, pos_label=False)
         found[f"point_precision/{name}"] = m.precision_score(**flagged)

@@ -54,6 +54,33 @@ def test_a_run_is_calibrated_by_the_evaluation_of_its_own_weights(run):
     assert read_served_run(run).calibration.told.endswith("the loss falls without end")
 
 
+def test_operating_points_travel_in_the_metadata(run):
+    assert read_served_run(run).metadata()["operating_points"] is None
+    calibrate(run, threshold=0.25)
+    assert read_served_run(run).metadata()["operating_points"] == {
+        "rule": "made up",
+        "thresholds": {"covid": 0.25, "normal": 0.25, "virus": 0.25},
+    }
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        None,
+        {"rule": "r"},
+        {"rule": "r", "thresholds": {"covid": 0.5}},
+        {"rule": "r", "thresholds": {"covid": 0.5, "normal": "0.5", "virus": 0.5}},
+        {"rule": "r", "thresholds": {"covid": 0.5, "normal": math.nan, "virus": 0.5}},
+        {"rule": "r", "thresholds": {"covid": 1.5, "normal": 0.5, "virus": 0.5}},
+        {"rule": 1, "thresholds": {"covid": 0.5, "normal": 0.5, "virus": 0.5}},
+    ],
+)
+def test_operating_points_that_are_none_are_refused(run, points):
+    calibrate(run, operating_points=points)
+    with pytest.raises(ValueError, match="`operating_points` must hold a rule"):
+        read_served_run(run)
+
+
 @pytest.mark.parametrize("temperature", [0, -1, math.nan, math.inf, 1e9, "2", None, True])
 def test_a_temperature_that_is_none_is_refused(run, temperature):
     calibrate(run, temperature)
@@ -146,9 +173,19 @@ def of_a_terabyte_in_a_few_bytes(file, name, shape, elsewhere):
     file.create_dataset(name, (1 << 20, 1 << 18), "f4", chunks=(1024, 1024), compression="gzip")
 
 
+def of_room_that_was_never_filled(file, name, shape, elsewhere):
+    file.create_dataset(name, (1 << 20, 1 << 18), "f4")
+
+
 @pytest.mark.parametrize(
     "hostile",
-    [of_file_elsewhere, of_bytes_elsewhere, of_view_elsewhere, of_a_terabyte_in_a_few_bytes],
+    [
+        of_file_elsewhere,
+        of_bytes_elsewhere,
+        of_view_elsewhere,
+        of_a_terabyte_in_a_few_bytes,
+        of_room_that_was_never_filled,
+    ],
 )
 def test_weights_that_lie_elsewhere_or_claim_to_be_huge_are_refused(run, hostile):
     shutil.copy(run / "best.weights.h5", run.parent / "elsewhere.h5")

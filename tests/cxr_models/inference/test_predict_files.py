@@ -70,10 +70,34 @@ def test_probabilities_are_those_of_the_training_pipeline_and_calibrated(run, im
     assert list(rows[0]) == [
         "file",
         "predicted",
+        "called",
         *(f"probability:{name}" for name in names),
         "calibrated",
         "error",
     ]
+
+
+def test_classes_are_called_where_their_calibrated_probability_reaches_their_threshold(
+    run, images, tmp_path, capsys
+):
+    names = ("covid", "normal", "virus")
+    calibrate(run, 1.7, threshold=0.335)
+    rows = told_by(run, images, out=tmp_path / "p.csv")
+    for row in rows:
+        passed = [name for name in names if float(row[f"probability:{name}"]) >= 0.335]
+        assert row["called"] == ";".join(passed)
+    assert "called at the operating points of evaluate: made up" in capsys.readouterr().out
+    calibrate(run, 1.7, weights_sha256="0" * 64)
+    told_by(run, images, "--overwrite", out=tmp_path / "p.csv")
+    assert {row["called"] for row in rows_of(tmp_path / "p.csv")} == {""}
+    assert "no class is called: the run's weights have changed since" in capsys.readouterr().out
+
+
+def test_a_table_of_an_earlier_version_is_replaced_too(run, images, tmp_path):
+    out = tmp_path / "p.csv"
+    out.write_text("file,predicted,probability:covid,calibrated,error\n")
+    told_by(run, images, "--overwrite", out=out)
+    assert "called" in rows_of(out)[0]
 
 
 def test_equals_what_evaluate_keeps(run, images, split, tmp_path):

@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -267,3 +268,29 @@ def test_a_first_line_that_was_cut_is_named(tmp_path):
     path.write_text(path.read_text().replace('"}\n', "\n", 1))
     with pytest.raises(ValueError, match=r"`split\.csv` must begin with the line it was made with"):
         read_split(path)
+
+
+@pytest.mark.parametrize(
+    ("label", "rule"),
+    [
+        ("covid/severe", "a name without slashes"),
+        ("covid\\severe", "a name without slashes"),
+        ("a\nb", "a name without slashes"),
+        ("probability:covid", "a name without slashes"),
+        ("covid;virus", "a name without slashes"),
+        ("..", "neither begins nor ends with a space or a full stop"),
+        ("x" * 101, "a name of at most 100 bytes"),
+    ],
+)
+def test_a_label_that_cannot_name_files_and_columns_is_refused_at_the_split(tmp_path, label, rule):
+    records = [Record(file=f"{i}.png", label=("normal", label)[i % 2]) for i in range(20)]
+    with pytest.raises(ValueError, match=f"`label` must be .*{re.escape(rule)}"):
+        write_split(tmp_path / "split.csv", split_records(records), {"seed": 0})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_of_several_words_in_any_script_are_taken(tmp_path):
+    labels = ("No Finding", "вирус", "bacterial-pneumonia_2", "肺炎")
+    records = [Record(file=f"{i}.png", label=labels[i % 4]) for i in range(40)]
+    write_split(tmp_path / "split.csv", split_records(records), {"seed": 0})
+    assert read_split(tmp_path / "split.csv").class_names() == tuple(sorted(labels))

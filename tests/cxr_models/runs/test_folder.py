@@ -3,7 +3,7 @@
 import pytest
 
 from cxr_models.config import RunConfig
-from cxr_models.runs.folder import RunFolder
+from cxr_models.runs.folder import HISTORY_COLUMNS, RunFolder
 
 FACTS = {"split_sha256": "s"}
 
@@ -44,3 +44,14 @@ def test_older_backups_go_and_files_of_other_names_stay(tmp_path):
         "of-monday.weights.h5",
     ]
     assert folder.newest_backup() == (tmp_path / "backup/0-00002.weights.h5", 0, 2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a,b\n1,2\n", "phase,epoch\nhead,1\n", ",".join(HISTORY_COLUMNS) + "\nhead,1\n"],
+    ids=["empty", "of others", "some lack", "a short row"],
+)
+def test_a_history_without_its_columns_is_one_sentence(tmp_path, text):
+    (tmp_path / "history.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"`history\.csv` must have the columns phase, epoch, .*"):
+        RunFolder(path=tmp_path).read_history()

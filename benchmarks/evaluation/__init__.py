@@ -1,0 +1,1 @@
+"""Benchmarks of how evaluations are made: whether intervals hold what they claim."""
