@@ -32,7 +32,7 @@ def make_outcomes(rng, images=300, patients=120, *, classes=3, skill=1.5, decima
 def make_predictions(
     rng, images=60, *, name="test", kind=None, labels=None, root="/images", **told
 ):
-    """Give predictions of a set, two images a patient, in two sources and two views."""
+    """Give predictions of a set, two images a patient, of two sources and two views."""
     if labels is None:
         labels = [CLASSES[(i // 2) % 3] for i in range(images)]
     split = kind or (name if name in ("train", "val", "test") else "external")
@@ -41,7 +41,7 @@ def make_predictions(
             file=f"{name}/{i}.png",
             label=label,
             patient=f"{name}-{i // 2}",
-            source=("here", "there")[i % 2],
+            source=("here", "there")[i // 2 % 2],
             view=("PA", "")[i // 2 % 2],
             split="" if split == "external" else split,
         )

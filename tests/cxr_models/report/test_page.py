@@ -180,7 +180,7 @@ def test_another_source_is_judged_in_plain_words(tmp_path):
 
 def test_the_data_card_counts_images_and_patients(run):
     card = page_of(run).table("Images (patients) by label and source in each part")
-    assert card["covid, here"] == dict.fromkeys(("train", "val", "test", "clinic"), "15 (15)")
+    assert card["covid, here"] == dict.fromkeys(("train", "val", "test", "clinic"), "16 (8)")
     assert card["all"] == dict.fromkeys(("train", "val", "test", "clinic"), "90 (45)")
     page = page_of(run)
     assert page.table("Split")["hash of the split (SHA-256)"]["value"] == "5" * 64
