@@ -117,6 +117,10 @@ def read_externals(
 
 
 def _seen_by(run: FinishedRun, say: Callable[[str], object] | None) -> SeenImages:
-    parts = [Part(name, run.split.select(name)) for name in ("train", "val")]
-    parts += seen_before(run.config.model.weights, say=say)
-    return SeenImages([Part(part.name, decoded_once(part.manifest, say=say)) for part in parts])
+    own = run.split.manifest
+    records = tuple(record for record in own.records if record.split in ("train", "val"))
+    own = decoded_once(dataclasses.replace(own, records=records), say=say)
+    parts = [Part(name, own.select(name)) for name in ("train", "val")]
+    before = seen_before(run.config.model.weights, say=say)
+    parts += [Part(part.name, decoded_once(part.manifest, say=say)) for part in before]
+    return SeenImages(parts)
