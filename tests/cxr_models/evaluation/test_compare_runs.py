@@ -5,8 +5,9 @@ import pytest
 
 pytest.importorskip("scipy", reason="scipy is not installed")
 
+from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import fit_temperature, softmax
-from cxr_models.evaluation.compare_runs import compare, together
+from cxr_models.evaluation.compare_runs import compare, differing, together
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.paired_tests import delong, mcnemar
 from cxr_models.records.manifest import Manifest
@@ -123,3 +124,14 @@ def test_where_sources_are_not_stated_throughout_none_is_taken_for_unknown(rng):
     }
     with pytest.raises(ValueError, match="got test sets that overlap in part"):
         together(runs, METHOD)
+
+
+def test_runs_differ_in_settings_that_are_not_equal_and_not_in_where_a_cache_lies():
+    one = RunConfig()
+    other = one.with_setting("training.seed", 7).with_setting("data.cache_dir", "elsewhere")
+    other = other.with_setting("data.enhance", None)
+    found = differing({"one": one, "other": other})
+    assert found["training.seed"] == {"one": one.training.seed, "other": 7}
+    assert "data.cache_dir" not in found
+    assert all(name == "training.seed" or name.startswith("data.enhance") for name in found)
+    assert differing({"one": one, "same": one}) == {}

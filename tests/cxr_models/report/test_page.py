@@ -40,6 +40,12 @@ def table_of(run, name):
     return [row["label"] for row in rows], shares
 
 
+def at_temperature(run, shares):
+    told = json.loads((run / "evaluation/evaluation.json").read_text())
+    scaled = np.exp(np.log(shares) / told["calibration"]["temperature"])
+    return scaled / scaled.sum(axis=1, keepdims=True)
+
+
 def first(cell):
     return cell.split(" ")[0]
 
@@ -52,11 +58,12 @@ def test_the_numbers_shown_are_those_of_the_saved_predictions(run):
     ):
         true, shares = table_of(run, file)
         said = [CLASSES[k] for k in shares.argmax(axis=1)]
+        scaled = at_temperature(run, shares)
         expected = {
             "accuracy": metrics.accuracy_score(true, said),
             "balanced accuracy": metrics.balanced_accuracy_score(true, said),
             "macro F1": metrics.f1_score(true, said, average="macro"),
-            "macro ROC-AUC": metrics.roc_auc_score(true, shares, multi_class="ovr"),
+            "macro ROC-AUC": metrics.roc_auc_score(true, scaled, multi_class="ovr"),
             "log loss": metrics.log_loss(true, shares, labels=CLASSES),
         }
         for title, number in expected.items():
@@ -72,8 +79,8 @@ def test_the_numbers_shown_are_those_of_the_saved_predictions(run):
                 "recall": metrics.recall_score(is_k, said_k),
                 "F1": metrics.f1_score(is_k, said_k),
                 "specificity": metrics.recall_score(~is_k, ~said_k),
-                "ROC-AUC": metrics.roc_auc_score(is_k, shares[:, k]),
-                "PR-AUC": metrics.average_precision_score(is_k, shares[:, k]),
+                "ROC-AUC": metrics.roc_auc_score(is_k, scaled[:, k]),
+                "PR-AUC": metrics.average_precision_score(is_k, scaled[:, k]),
             }
             assert classes[name]["images"] == str(expected.pop("images"))
             for title, number in expected.items():
@@ -96,10 +103,8 @@ def test_values_stand_with_their_intervals(run):
 
 
 def test_reliability_and_worst_mistakes_are_after_temperature_scaling(run):
-    told = json.loads((run / "evaluation/evaluation.json").read_text())
     true, shares = table_of(run, "test")
-    scaled = np.exp(np.log(shares) / told["calibration"]["temperature"])
-    scaled /= scaled.sum(axis=1, keepdims=True)
+    scaled = at_temperature(run, shares)
     wrong = [i for i in range(len(true)) if CLASSES[shares[i].argmax()] != true[i]]
     surest = sorted(wrong, key=lambda i: -scaled[i].max())[:8]
     page = page_of(run, images=False)
@@ -119,6 +124,25 @@ def test_curves_end_where_the_saved_ones_do(run):
         for x, y in zip(curve["false_positive_rate"], curve["sensitivity"], strict=True)
     )
     assert expected in lines
+
+
+def test_a_table_of_arms_holds_runs_that_differ_in_nothing_else(tmp_path):
+    runs = [
+        write_run(tmp_path / "one", seed=1),
+        write_run(tmp_path / "two", data__enhance=None, seed=2),
+        write_run(tmp_path / "longer", data__enhance=None, training__epochs_head=7, seed=3),
+    ]
+    page = page_of(*runs)
+    both = page.table("Accuracy by backbone, task and enhancement: one and two")["NASNetMobile"]
+    other = page.table("Accuracy by backbone, task and enhancement: longer")["NASNetMobile"]
+    dash = "\N{EN DASH}"
+    assert dash not in (both["three classes, raw"], both["three classes, enhanced"])
+    assert other["three classes, raw"] != dash
+    assert other["three classes, enhanced"] == dash
+    differences = page.table("In what the runs differ")
+    assert differences["training.epochs_head"]["longer"] == "7"
+    assert differences["training.epochs_head"]["one"] == differences["training.epochs_head"]["two"]
+    assert "training.epochs_finetune" not in differences
 
 
 def test_the_study_table_is_filled_with_what_there_is(tmp_path):
