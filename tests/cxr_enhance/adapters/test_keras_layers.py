@@ -75,8 +75,8 @@ class TestContract(AdapterContract, StaticShapeContract):
     sentences: ClassVar = {
         "dtype": (
             lambda: layers.Enhance()(keras.KerasTensor((8, 8, 1), "int64")),
-            "`inputs` must have dtype uint8 or uint16, or be float32 with values 0..255 (0..65535 "
-            "with bit_depth=16); got int64. Cast them with keras.ops.cast.",
+            "`inputs` must have dtype uint8 or uint16, or be floats whose black and white are "
+            "value_range=(0, 255); got int64. Cast them with keras.ops.cast.",
         ),
         "shape": (
             lambda: layers.Enhance()(keras.KerasTensor((8, 8), "uint8")),
@@ -202,16 +202,145 @@ def test_batches_whose_size_is_unknown_may_be_empty(dtype):
     assert_same_image(function(image[None]).numpy()[0], expected(image, None))
 
 
-def test_values_out_of_range_are_clipped_and_no_number_is_zero():
+def test_values_out_of_range_are_clipped_and_no_number_is_black_in_graphs():
     levels = np.linspace(-50, 300, 33 * 40, dtype=np.float32).reshape(33, 40, 1)
     levels[3, 4], levels[5, 6], levels[7, 8] = np.nan, np.inf, -np.inf
     image = np.rint(np.clip(np.nan_to_num(levels, nan=0), 0, 255)).astype(np.uint8)
-    result = layers.Enhance()(ops.convert_to_tensor(levels))
     wanted = expected(image, None).astype(np.float32)
-    assert_same_image(ops.convert_to_numpy(result), wanted)
+    for function in compiled(layers.Enhance()):
+        assert_same_image(ops.convert_to_numpy(function(ops.convert_to_tensor(levels))), wanted)
     tf = pytest.importorskip("tensorflow", reason="needs pip install tensorflow")
     data = tf.data.Dataset.from_tensors(levels).map(layers.Enhance())
     assert_same_image(next(data.as_numpy_iterator()), wanted)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "cure"),
+    [
+        (0.1, 0.9, "Pass value_range=(0, 1), or what black and white are in your images."),
+        (-1, 1, "Pass value_range=(-1, 1), or what black and white are in your images."),
+        (0, 4095, "Pass value_range=(0, 65535), or what black and white are in your images."),
+        (-9, 260, "use keras.ops.clip(inputs, 0, 255);"),
+        (np.nan, 255, "Make NaN black with keras.ops.nan_to_num(inputs, nan=0)."),
+    ],
+)
+def test_values_out_of_range_are_refused_where_they_can_be_seen(low, high, cure):
+    values = np.linspace(0, high, 64, dtype=np.float32).reshape(1, 8, 8, 1)
+    values[0, 0, 0] = low
+    inputs = ops.convert_to_tensor(values)
+    for call in (layers.Enhance(), layers.WhiteBalance(), layers.OpenCVCLAHE()):
+        with pytest.raises(
+            ValueError, match=r"`inputs` must lie in 0\.\.255, its value range"
+        ) as e:
+            call(inputs)
+        assert cure in str(e.value)
+    cured = {
+        "use": lambda: ops.clip(inputs, 0, 255),
+        "Make": lambda: ops.nan_to_num(inputs, nan=0),
+    }.get(cure.split()[0])
+    if cured is not None:
+        layers.Enhance()(cured())
+
+
+def test_values_beyond_the_range_by_rounding_are_clipped():
+    image = np.full((8, 8, 1), 255.0001, np.float32)
+    image[:4] = -0.0001
+    wanted = expected(np.clip(image, 0, 255).astype(np.uint8), None).astype(np.float32)
+    result = layers.Enhance()(ops.convert_to_tensor(image))
+    assert_same_image(ops.convert_to_numpy(result), wanted)
+
+
+@pytest.mark.parametrize("limits", [(0, 1), (-1, 1), (0.5, 2), (-1024, 1024)])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_floats_in_a_range_have_the_levels_of_the_library(limits, bits, dtype):
+    if BACKEND == "jax" and dtype == "float64":
+        pytest.skip("JAX has no float64 unless told to")
+    low, high = map(float, limits)
+    levels = make_image("radiograph", 33, 40, f"uint{bits}", 1)
+    values = (levels * ((high - low) / (2**bits - 1)) + low).astype(dtype)
+    wanted = expected(levels, None) * (high - low) / np.float64(2**bits - 1) + low
+    layer = layers.Enhance(value_range=limits, bit_depth=bits)
+    for function in [layer, *compiled(layer)]:
+        result = ops.convert_to_numpy(function(ops.convert_to_tensor(values)))
+        assert_same_image(result, wanted.astype(dtype))
+    tf = pytest.importorskip("tensorflow", reason="needs pip install tensorflow")
+    data = tf.data.Dataset.from_tensors(values).map(layer)
+    assert_same_image(next(data.as_numpy_iterator()), wanted.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("limits", [(0, 1), (0, 255)])
+def test_half_precision_holds_eight_bits(dtype, limits):
+    levels = make_image("radiograph", 33, 40, channels=1)
+    values = ops.cast(ops.convert_to_tensor(levels * np.float32(limits[1] / 255)), dtype)
+    result = layers.Enhance(value_range=limits)(values)
+    assert keras.backend.standardize_dtype(result.dtype) == dtype
+    values = ops.convert_to_numpy(ops.cast(result, "float32"))
+    again = np.rint(values * np.float32(255 / limits[1])).astype(np.uint8)
+    assert_same_image(again, expected(levels, None))
+
+
+def test_images_after_a_rescaling_have_the_bytes_of_images_before():
+    image = make_image("radiograph", 33, 40, channels=1)[None]
+    model = keras.Sequential([keras.layers.Rescaling(1 / 255), layers.Enhance(value_range=(0, 1))])
+    result = ops.convert_to_numpy(model(ops.convert_to_tensor(image)))
+    wanted = expected(image[0], None) / np.float64(255)
+    assert_same_image(result[0], wanted.astype(np.float32))
+
+
+def test_the_range_is_eight_bits_or_sixteen_unless_another_is_said():
+    for options, wanted in [
+        ({}, [0, 255]),
+        ({"bit_depth": 16}, [0, 65535]),
+        ({"value_range": (-1, 1)}, [-1, 1]),
+    ]:
+        layer = layers.Enhance(**options)
+        assert layer.get_config()["value_range"] == wanted
+        assert layers.Enhance.from_config(layer.get_config()).value_range == tuple(wanted)
+
+
+def test_a_layer_stored_before_ranges_were_has_the_range_that_it_had():
+    config = layers.Enhance(bit_depth=16).get_config()
+    del config["value_range"]
+    assert layers.Enhance.from_config(config).value_range == (0, 65535)
+
+
+def test_a_saved_model_keeps_its_range(tmp_path):
+    inputs = keras.Input((33, 40, 1))
+    model = keras.Model(inputs, layers.Enhance(value_range=(0, 1))(inputs))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    image = make_image("radiograph", 33, 40, channels=1)[None] / np.float32(255)
+    assert again.layers[-1].value_range == (0, 1)
+    assert_same_image(again.predict(image, verbose=0), model.predict(image, verbose=0))
+
+
+def test_a_model_names_the_module_to_import_and_older_names_load():
+    for layer in (layers.Enhance(), layers.WhiteBalance(), layers.OpenCVCLAHE()):
+        stored = keras.saving.serialize_keras_object(layer)
+        name = type(layer).__name__
+        assert stored["registered_name"] == f"cxr_enhance.adapters.keras_layers>{name}"
+        older = {**stored, "registered_name": f"cxr_enhance>{name}"}
+        assert type(keras.saving.deserialize_keras_object(older)) is type(layer)
+
+
+def test_a_process_without_the_import_is_told_of_it(tmp_path):
+    inputs = keras.Input((24, 24, 1))
+    keras.Model(inputs, layers.Enhance()(inputs)).save(tmp_path / "model.keras")
+    done = run_code(
+        """
+        import keras
+        try:
+            keras.saving.load_model(sys.argv[1])
+        except TypeError as error:
+            print("cxr_enhance.adapters.keras_layers>Enhance" in str(error))
+        import cxr_enhance.adapters.keras_layers
+        print(keras.saving.load_model(sys.argv[1]).layers[-1].value_range)
+        """,
+        tmp_path / "model.keras",
+    )
+    assert done.stdout == "True\n(0.0, 255.0)\n"
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -321,6 +450,11 @@ def test_every_layer_comes_back_from_its_configuration_with_every_option():
             ValueError,
             "`data_format` must be 'channels_last'; got 'channels_first'. Use keras.layers.Permute",
         ),
+        (
+            lambda: layers.WhiteBalance(value_range=(1, 0)),
+            ValueError,
+            r"`value_range` must be two finite numbers \(black, white\), black < white; got",
+        ),
         (lambda: layers.OpenCVCLAHE(None), TypeError, "`clip_limit` must be a number"),
         (lambda: layers.OpenCVCLAHE(2.0, (0, 3)), ValueError, "two positive ints"),
         (lambda: layers.OpenCVCLAHE(float("inf")), ValueError, "`clip_limit` must be finite"),
@@ -356,7 +490,7 @@ def test_a_bit_depth_that_does_not_fit_the_dtype_is_refused():
     layer = layers.Enhance(bit_depth=16)
     with pytest.raises(ValueError, match="`bit_depth` must be 8 or None for uint8"):
         layer(keras.KerasTensor((8, 8, 1), "uint8"))
-    with pytest.raises(TypeError, match="dtype uint8 or uint16"):
+    with pytest.raises(TypeError, match="uint8, uint16, float32 or float64; got float16"):
         layer(keras.KerasTensor((8, 8, 1), "float16"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from typing import ClassVar
 
@@ -52,8 +53,8 @@ class TestContract(AdapterContract, StaticShapeContract):
     sentences: ClassVar = {
         "dtype": (
             lambda: tf_data.enhance_op()(np.zeros((8, 8), np.int64)),
-            "`images` must have dtype uint8 or uint16; got int64. Cast 0..255 with "
-            "tf.cast(images, tf.uint8).",
+            "`images` must have dtype uint8 or uint16; got int64. For values 0..255, use "
+            "tf.cast(images, tf.uint8); for 0..65535, tf.cast(images, tf.uint16).",
         ),
         "shape": (
             lambda: tf_data.enhance_op()(np.zeros((2, 8, 8, 4), np.uint8)),
@@ -122,7 +123,7 @@ def test_images_of_any_size_are_enhanced_where_sizes_are_unknown():
         (
             tf.TensorSpec((8, 8), tf.float32),
             TypeError,
-            r"got float32. Cast 0..255 with tf.cast\(tf.round\(images\), tf.uint8\).",
+            r"got float32. For floats, pass the values of black and white: enhance_op\(value_range",
         ),
         (tf.TensorSpec((8, 8), tf.string), TypeError, "dtype uint8 or uint16; got string.$"),
         (tf.TensorSpec(None, tf.uint8), ValueError, "unknown rank. Set it with tf.ensure_shape"),
@@ -149,11 +150,11 @@ def test_what_cannot_be_enhanced_is_refused_when_the_graph_is_built(spec, error,
         (lambda z: ((z, z),), "got elements of a tuple"),
         (
             lambda z: tf.RaggedTensor.from_tensor(tf.constant(z), ragged_rank=2),
-            "dense tensor; got RaggedTensor. Use `to_tensor`",
+            "dense tensor; got RaggedTensor. Map images before they are put",
         ),
         (
             lambda z: tf.sparse.from_dense(tf.constant(z)),
-            "dense tensor; got SparseTensor. Use `tf.sparse.to_dense`",
+            "dense tensor; got SparseTensor. Use tf.sparse.to_dense",
         ),
         (lambda z: z[:, :0], r"at least one pixel each; got shape \(0, 8\)"),
     ],
@@ -286,3 +287,113 @@ def test_a_program_that_fails_while_images_are_read_ahead_ends(images):
         timeout=120,
     )
     assert "stopped here" in done.stderr
+
+
+@pytest.mark.parametrize("limits", [(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)])
+@pytest.mark.parametrize("form", ["eager", "dataset", "batches"])
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_floats_in_a_range_have_the_levels_of_the_library(limits, form, channels):
+    low, high = limits
+    bits = 8 if high == 255 else 16
+    levels = stack(3, kind=f"uint{bits}", channels=channels)
+    top = 2**bits - 1
+    values = (levels * (high - low) / top + low).astype(np.float32)
+    wanted = (cxe.enhance_batch(levels) * (high - low) / top + low).astype(np.float32)
+    op = tf_data.enhance_op(value_range=limits)
+    if form == "eager":
+        result = op(values).numpy()
+    else:
+        data = tf.data.Dataset.from_tensor_slices(values)
+        data = data.batch(3).map(op) if form == "batches" else data.map(op)
+        assert data.element_spec.dtype == tf.float32
+        result = np.concatenate(run(data)) if form == "batches" else np.stack(run(data))
+    assert_same_image(result, wanted)
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+def test_half_precision_is_taken_where_it_holds_the_levels(dtype):
+    image = make_image("radiograph", 33, 40)
+    result = tf_data.enhance_op(value_range=(0, 255))(tf.cast(image, dtype))
+    assert result.dtype == dtype
+    assert_same_image(tf.cast(result, tf.uint8).numpy(), cxe.enhance(image))
+    with pytest.raises(TypeError, match=r"Use tf.cast\(images, tf.float32\)\.$"):
+        tf_data.enhance_op(value_range=(0, 1))(tf.cast(image, dtype))
+
+
+def test_floats_are_refused_unless_their_range_is_said_and_out_of_it():
+    values = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8)
+    data = tf.data.Dataset.from_tensor_slices(values)
+    with pytest.raises(TypeError, match=r"enhance_op\(value_range=\(0, 1\)\) or "):
+        data.map(tf_data.enhance_op())
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"Pass value_range=\(0, 1\), or"):
+        run(data.map(tf_data.enhance_op(value_range=(0, 255))))
+    wide = data.map(lambda images: images * 1.2 - 0.1).map(tf_data.enhance_op(value_range=(0, 1)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"tf.clip_by_value\(images, 0, 1\)"):
+        run(wide)
+
+
+def test_elements_of_more_than_an_image_are_taken_out_by_the_cure():
+    images, op = stack(2), tf_data.enhance_op()
+    wanted = cxe.enhance_batch(images)
+    elements = [
+        (images, [1, 2]),
+        (images, [1, 2], ["a", "b"]),
+        {"label": [1, 2], "scan": images},
+    ]
+    for sliced in elements:
+        data = tf.data.Dataset.from_tensor_slices(sliced)
+        with pytest.raises(TypeError, match="must be one tensor; got elements of") as caught:
+            data.map(op)
+        cure = re.search(r"data\.map\(.+\)(?=\.$)", str(caught.value), re.MULTILINE)[0]
+        cured = eval(cure, {"data": data, "op": op})
+        results = [item["scan"] if isinstance(item, dict) else item[0] for item in run(cured)]
+        assert_same_image(np.stack(results), wanted)
+        assert cured.element_spec.__class__ is data.element_spec.__class__
+        assert len(cured.element_spec) == len(sliced)
+
+
+def test_channels_that_are_not_known_are_set_by_the_cure():
+    images = stack(2, channels=1)
+    spec = tf.TensorSpec((None,) * 4, tf.uint8)
+    data = tf.data.Dataset.from_generator(lambda: iter([images]), output_signature=spec)
+    with pytest.raises(ValueError, match=r"Set it with tf.ensure_shape") as caught:
+        data.map(tf_data.enhance_op())
+    cure = re.search(r"tf\.ensure_shape\(images, \([^()]*\)\)", str(caught.value))[0]
+    shaped = data.map(lambda images: eval(cure, {"tf": tf, "images": images}))
+    assert_same_image(run(shaped.map(tf_data.enhance_op()))[0], cxe.enhance_batch(images))
+
+
+@pytest.mark.parametrize("dtype", [tf.bool, tf.int32])
+def test_other_dtypes_are_refused_and_the_cure_keeps_the_values(dtype):
+    images = tf.constant(make_image("noise", 20, 31) // (255 if dtype == tf.bool else 1))
+    images = tf.cast(images, dtype)
+    cure = "tf.cast(images, tf.uint8)" + (" * 255" if dtype == tf.bool else "")
+    with pytest.raises(TypeError, match="got " + dtype.name) as caught:
+        tf_data.enhance_op()(images)
+    assert cure in str(caught.value)
+    tf_data.enhance_op()(eval(cure, {"tf": tf, "images": images}))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "return enhance_op()(image)",
+        "return enhance_op(cxe.EnhanceParams(tile_grid_size=(2, 2)), value_range=(0, 1))(image)",
+        "return enhance_op(num_threads=2)(image[None])",
+        "return Enhance()(image)",
+        "return Enhance(cxe.EnhanceParams(tile_grid_size=(2, 2)))(tf.cast(image, tf.float32))",
+    ],
+)
+def test_what_is_made_inside_a_mapped_function_is_quiet(lines, tmp_path):
+    program = tmp_path / "program.py"  # AutoGraph rewrites what has a file
+    program.write_text(
+        "import numpy as np, tensorflow as tf, cxr_enhance as cxe\n"
+        "from cxr_enhance.adapters.tf_data import enhance_op\n"
+        "from cxr_enhance.adapters.keras_layers import Enhance\n"
+        f"def prepare(image):\n    {lines}\n"
+        "data = tf.data.Dataset.from_tensor_slices(np.zeros((2, 24, 24, 1), np.uint8))\n"
+        "next(iter(data.map(prepare)))\n"
+    )
+    done = run_code("import runpy; runpy.run_path(sys.argv[1])", program)
+    for word in ("AutoGraph", "report this", "could not be transformed"):
+        assert word not in done.stdout + done.stderr

@@ -37,9 +37,9 @@ class TestContract(AdapterContract):
     channels = (None, 1, 3)
     sentences: ClassVar = {
         "dtype": (
-            lambda: adapter.EnhanceTransform()(torch.zeros((3, 8, 8))),
-            "`image` must have dtype uint8 or uint16; got torch.float32. For values 0..1, use "
-            "(image * 255).round().to(torch.uint8).",
+            lambda: adapter.EnhanceTransform()(torch.zeros((3, 8, 8), dtype=torch.int64)),
+            "`image` must have dtype uint8, uint16, float32 or float64; got int64. For values "
+            "0..255, use image.to(torch.uint8); for 0..65535, image.to(torch.uint16).",
         ),
         "shape": (
             lambda: adapter.EnhanceTransform()(torch.zeros((8, 9, 3), dtype=torch.uint8)),
@@ -234,7 +234,8 @@ def test_subclasses_of_tensors_are_kept():
     ("image", "error", "sentence"),
     [
         (torch.zeros((3, 8, 8), device="meta"), TypeError, r"on the CPU; got meta. Use `.cpu\(\)`"),
-        ([[0]], TypeError, "must be a tensor or a NumPy array; got list"),
+        ([[0]], TypeError, "`sample` must hold an image: .* got list of int"),
+        ("scan.png", TypeError, "must be a tensor or a NumPy array; got str"),
         (torch.zeros((8,), dtype=torch.uint8), ValueError, r"got \(8,\)"),
         (torch.zeros((2, 3, 8, 8), dtype=torch.uint8), ValueError, r"got \(2, 3, 8, 8\)"),
         (np.zeros((3, 8, 9), np.uint8), ValueError, r"\(3, 8, 9\). Pass layout='chw'"),
@@ -269,3 +270,77 @@ def test_wrong_options_are_refused():
         adapter.EnhanceTransform(layout="nchw")
     with pytest.raises(ValueError, match="`num_threads` must be at least 1"):
         adapter.EnhanceCollate(num_threads=0)
+
+
+@pytest.mark.parametrize("limits", [(0.0, 1.0), (-1.0, 1.0), (0.0, 65535.0)])
+@pytest.mark.parametrize("form", ["tensor", "array", "batch", "collated"])
+def test_floats_are_the_result_for_their_sixteen_bits(limits, form):
+    low, high = limits
+    levels = make_image("radiograph", 33, 40, "uint16")
+    values = levels * (high - low) / 65535 + low
+    wanted = (cxe.enhance(levels) * (high - low) / 65535 + low).astype(np.float32)
+    image = values.astype(np.float32)
+    if form == "collated":
+        collate = adapter.EnhanceCollate(images=None, value_range=limits)
+        result = collate([torch.from_numpy(image)])[0].numpy()
+    elif form == "batch":
+        result = adapter.EnhanceBatch(value_range=limits)(torch.from_numpy(image)[None])[0].numpy()
+    else:
+        given = image if form == "array" else torch.from_numpy(image)
+        result = np.asarray(adapter.EnhanceTransform(value_range=limits)(given))
+    assert_same_image(result, wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_taken_where_it_holds_the_levels(dtype):
+    image = make_image("radiograph", 33, 40)
+    result = adapter.EnhanceTransform(value_range=(0, 255))(torch.from_numpy(image).to(dtype))
+    assert result.dtype == dtype
+    assert_same_image(result.float().numpy(), cxe.enhance(image).astype(np.float32))
+    unit = torch.from_numpy(image).to(dtype) / 255
+    with pytest.raises(TypeError, match=r"Use image.to\(torch.float32\)\.$"):
+        adapter.EnhanceTransform()(unit)
+    assert adapter.EnhanceTransform()(unit.to(torch.float32)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        (lambda levels: levels > 99, "image.to(torch.uint8) * 255"),
+        (lambda levels: levels.to(torch.int32), "image.to(torch.uint16)"),
+        (lambda levels: levels.view(torch.int16), "image.view(torch.uint16)"),
+    ],
+    ids=["bool", "int32", "int16 that wrapped"],
+)
+def test_other_dtypes_are_refused_and_the_cure_keeps_the_values(given, cure):
+    levels = torch.from_numpy(make_image("radiograph", 33, 40, "uint16"))
+    levels = levels if "16" in cure else levels.to(torch.int32)
+    image = given(levels)
+    with pytest.raises(TypeError, match="`image` must have dtype uint8, uint16") as caught:
+        adapter.EnhanceTransform()(image)
+    assert cure in str(caught.value)
+    cured = eval(cure, {"torch": torch, "image": image})
+    wanted = levels if "16" in cure else image * 255
+    assert torch.equal(cured.to(torch.int32), wanted.to(torch.int32))
+    adapter.EnhanceTransform()(cured)
+
+
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+def test_nested_tensors_are_refused_and_the_cure_enhances_each(layout):
+    parts = [torch.from_numpy(make_image("radiograph", h, 40)).float() / 255 for h in (20, 33)]
+    image = torch.nested.nested_tensor(parts, layout=layout)
+    with pytest.raises(TypeError, match="one dense tensor; got a nested one") as caught:
+        adapter.EnhanceTransform()(image)
+    cure = str(caught.value).split("Use ")[1].rstrip(".")
+    done = eval(cure, {"EnhanceTransform": adapter.EnhanceTransform, "image": image})
+    assert [result.shape for result in done] == [part.shape for part in parts]
+
+
+def test_values_outside_of_the_range_are_refused_with_what_to_write_in_torch():
+    image = torch.linspace(-0.1, 1.1, 64).reshape(8, 8)
+    with pytest.raises(ValueError, match=r"use image.clip\(0, 1\);"):
+        adapter.EnhanceTransform()(image)
+    adapter.EnhanceTransform()(image.clip(0, 1))
+    with pytest.raises(ValueError, match=r"got 0\.\.255\. Pass value_range=\(0, 255\), or"):
+        adapter.EnhanceTransform()(torch.linspace(0, 255, 64).reshape(8, 8))
