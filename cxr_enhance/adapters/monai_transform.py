@@ -86,7 +86,9 @@ class Enhance(Transform):  # type: ignore[misc]
                 "EnsureChannelFirst before."
             )
         is_tensor = isinstance(img, torch.Tensor)
-        given = img.to(_dtype_of(img, self.value_range)) if isinstance(img, torch.Tensor) else img
+        given: Any = img
+        if is_tensor:
+            given = given.to(_dtype_of(given, self.value_range))
         array, *_ = convert_data_type(given, np.ndarray)
         if array.ndim != 3 or array.shape[0] not in (1, 3):
             raise ValueError(

@@ -95,8 +95,22 @@ def test_floats_are_the_result_for_their_sixteen_bits(dtype):
 
 
 def test_floats_outside_of_the_unit_range_are_refused():
-    with pytest.raises(ValueError, match=r"`image` must lie in 0..1 where it is float; got 0..255"):
-        adapter.Enhance()(image=np.array([[0, 255]], np.float32))
+    image = np.array([[0, 255]], np.float32)
+    with pytest.raises(
+        ValueError, match=r"`image` must lie in 0\.\.1, .* Pass value_range=\(0, 255\)"
+    ):
+        adapter.Enhance()(image=image)
+    adapter.Enhance(value_range=(0, 255))(image=image)
+
+
+def test_a_range_is_kept_in_what_is_saved_and_may_be_missing_in_it():
+    image = make_image("radiograph", 33, 40)
+    made = adapter.Enhance(value_range=(0, 255))
+    stored = json.loads(json.dumps(albumentations.to_dict(made)))
+    result = albumentations.from_dict(stored)(image=image.astype(np.float32))["image"]
+    assert_same_image(result, cxe.enhance(image).astype(np.float32))
+    del stored["transform"]["value_range"]
+    assert albumentations.from_dict(stored).value_range == (0, 1)
 
 
 def test_options_of_numpy_can_be_written_to_files():
