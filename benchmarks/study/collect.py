@@ -126,7 +126,9 @@ def arms_compared(work: Path) -> list[dict[str, Any]]:
                 "seeds": {
                     seed: {
                         "accuracy": [_accuracy(one) for one in pair],
-                        "mcnemar": mcnemar(*(one.said == one.targets for one in pair)),
+                        "mcnemar": mcnemar(
+                            *(one.said == one.targets for one in pair), pair[0].patients
+                        ),
                     }
                     for seed, pair in sets.items()
                 },
@@ -199,7 +201,9 @@ def sources_told(folder: Path) -> dict[str, Any]:
         told[source] = {
             "images": len(own),
             "patients": len({r.patient for r in test.manifest.records if r.source == source}),
-            "roc_auc": delong(np.arange(len(both)) < len(own), both, both)["areas"][0],
+            "roc_auc": delong(np.arange(len(both)) < len(own), both, both, np.arange(len(both)))[
+                "areas"
+            ][0],
             "found": float((own > threshold).mean()),
             "false_alarms": float((others > threshold).mean()),
             "trained_images": len(of_train),

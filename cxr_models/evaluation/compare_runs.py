@@ -228,12 +228,6 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> list[dict[str, Any]]:
     return sorted(compared, key=lambda told: places[told["first"], told["second"]])
 
 
-def compare(one: Predictions, other: Predictions, method: Method) -> dict[str, Any]:
-    """Compare what two runs said of the same images; see `compare_pairs`."""
-    (told,) = compare_pairs({"one": one, "other": other}, [("one", "other")], method)
-    return {name: value for name, value in told.items() if name not in ("first", "second")}
-
-
 def compare_pairs(
     sets: Mapping[str, Predictions],
     pairs: Sequence[tuple[str, str]],

@@ -261,7 +261,7 @@ def write_split(
         If the file cannot be written.
     """
     for label in sorted({record.label for record in records}):
-        check_label(label, f"the records of {str(path)!r}")
+        check_label(label, "the records to split")
     head = json.dumps({**settings, "sha256": records_hash(records)})
     write_manifest(path, records, comment=_TAG + head)
 

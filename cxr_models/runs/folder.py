@@ -149,7 +149,7 @@ class RunFolder:
             return []
         try:
             with path.open(encoding="utf-8", newline="") as file:
-                lines = csv.DictReader(file, strict=True)
+                lines = csv.DictReader(file, strict=True, restval="")
                 rows = list(lines)
                 if not {*HISTORY_COLUMNS} <= {*(lines.fieldnames or ())}:
                     raise ValueError(f"its columns are {reprlib.repr(lines.fieldnames)}")

@@ -7,7 +7,7 @@ pytest.importorskip("scipy", reason="scipy is not installed")
 
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import fit_temperature, softmax
-from cxr_models.evaluation.compare_runs import compare, differing, together
+from cxr_models.evaluation.compare_runs import compare_pairs, differing, together
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.paired_tests import delong, mcnemar
 from cxr_models.records.manifest import Manifest
@@ -74,7 +74,7 @@ def test_runs_that_neither_share_nor_part_their_tests_are_refused(rng):
     with pytest.raises(ValueError, match="got test sets that overlap in part"):
         together({"a": [val, test], "b": [val, half]}, METHOD)
     with pytest.raises(ValueError, match="must hold the same images and labels in both runs"):
-        compare(test, half, METHOD)
+        compare_pairs({"one": test, "two": half}, [("one", "two")], METHOD)
 
 
 def test_runs_of_other_classes_and_runs_without_a_test_are_refused(rng):

@@ -16,6 +16,7 @@ from cxr_models.cli import main
 from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.networks.backbones import BACKBONES
 from cxr_models.networks.weights import load_pretrained
+from cxr_models.records import splits
 from cxr_models.records.splits import read_split, records_hash, write_split
 from tests.helpers.runs import calibrate, make_run, write_small_split
 
@@ -113,7 +114,9 @@ def test_a_run_whose_evaluation_is_a_link_to_elsewhere_is_refused(run):
 
 
 @pytest.mark.parametrize("label", ["../../x", "a\\b", "a\nb"])
-def test_a_run_with_a_path_for_a_label_is_refused(run, label, capsys):
+def test_a_run_with_a_path_for_a_label_is_refused(run, label, capsys, monkeypatch):
+    # As an earlier version, or somebody with another program, writes it.
+    monkeypatch.setattr(splits, "check_label", lambda *told: None)
     split = read_split(run / "split.csv")
     records = [
         dataclasses.replace(record, label=record.label.replace("covid", label))

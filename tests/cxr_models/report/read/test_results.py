@@ -71,7 +71,7 @@ def test_an_evaluation_of_another_format_is_refused(run):
     file = run / "evaluation/evaluation.json"
     told = json.loads(file.read_text())
     file.write_text(json.dumps({**told, "format": 99}))
-    refused(run, r"`evaluation.json` must be an evaluation of format 1; got format 99")
+    refused(run, r"`evaluation.json` must be an evaluation of format 2; got format 99")
 
 
 DELETED = object()

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 pytest.importorskip("scipy", reason="scipy is not installed")
 
-from cxr_models.evaluation.compare_runs import compare, pool
+from cxr_models.evaluation.compare_runs import compare_pairs, pool
 from cxr_models.evaluation.compare_runs import together as evaluated_together
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.report import html_page, markdown_page, read_results
@@ -43,7 +43,12 @@ def test_runs_tested_on_the_same_images_are_compared_with_the_values_of_evaluate
     page = page_of(*paths)
     for name in ("test", "clinic"):
         other = dataclasses.replace(two.sets[name], manifest=one.sets[name].manifest)
-        told = compare(one.sets[name], other, METHOD)
+        warmth = {
+            run: results.evaluation["calibration"]["temperature"]
+            for run, results in (("one", one), ("two", two))
+        }
+        sets = {"one": one.sets[name], "two": other}
+        (told,) = compare_pairs(sets, [("one", "two")], METHOD, temperatures=warmth)
         accuracy, mcnemar = told["accuracy"], told["mcnemar"]
         low, high = accuracy["interval"]
         shown = page.table(f"Accuracy on {name}: differences")["one less two"]
