@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.helpers.fresh_process import ROOT, run_fresh
+from tests.helpers.fresh_process import ROOT, run_code
 
 PAGE = (ROOT / "docs" / "from-opencv.md").read_text(encoding="utf-8")
 BLOCKS = [
@@ -23,7 +23,7 @@ def test_a_block_of_the_page_runs(needs, code):
     for package in needs:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"needs {package}, one of the libraries that the page compares with")
-    run_fresh(code, env={"NO_ALBUMENTATIONS_UPDATE": "1"})
+    run_code(code, env={"NO_ALBUMENTATIONS_UPDATE": "1"})
 
 
 def test_every_python_block_says_what_it_needs():

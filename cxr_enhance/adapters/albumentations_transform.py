@@ -17,7 +17,7 @@ except ImportError as error:
 
 import cxr_enhance
 from cxr_enhance import EnhanceParams
-from cxr_enhance.adapters.value_range import DEFAULTS, check_value_range, through_levels
+from cxr_enhance.adapters._value_range import DEFAULTS, check_value_range, through_levels
 
 _DEFAULT = EnhanceParams()
 

@@ -19,7 +19,7 @@ except ImportError as error:
 
 import cxr_enhance
 from cxr_enhance import EnhanceParams
-from cxr_enhance.adapters.value_range import (
+from cxr_enhance.adapters._value_range import (
     DEFAULTS,
     NUMPY,
     TORCH,

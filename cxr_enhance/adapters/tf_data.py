@@ -22,14 +22,14 @@ except ImportError as error:
 import cxr_enhance
 from cxr_enhance.adapters._tensorflow import kernel
 from cxr_enhance.adapters._tensorflow.loading import Loader
-from cxr_enhance.adapters.exit_guard import refused_at_exit
-from cxr_enhance.adapters.value_range import (
+from cxr_enhance.adapters._value_range import (
     TENSORFLOW,
     bits_of,
     check_precision,
     check_value_range,
     through_levels,
 )
+from cxr_enhance.adapters.exit_guard import refused_at_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ import cxr_enhance
 from cxr_enhance import EnhanceParams
 from cxr_enhance.adapters._torch import pil
 from cxr_enhance.adapters._torch.samples import is_marked_otherwise, map_images
-from cxr_enhance.adapters.value_range import (
+from cxr_enhance.adapters._value_range import (
     DEFAULTS,
     NUMPY,
     TORCH,

@@ -11,8 +11,7 @@ import numpy as np
 from keras import ops
 
 import cxr_enhance
-from cxr_enhance.adapters.exit_guard import refused_at_exit
-from cxr_enhance.adapters.value_range import (
+from cxr_enhance.adapters._value_range import (
     DEFAULTS,
     KERAS,
     check_precision,
@@ -21,6 +20,7 @@ from cxr_enhance.adapters.value_range import (
     through_levels,
     values_of,
 )
+from cxr_enhance.adapters.exit_guard import refused_at_exit
 
 if TYPE_CHECKING:
     from cxr_enhance import EnhanceParams

@@ -12,7 +12,7 @@ import numba
 import pytest
 
 from cxr_enhance._kernels import code_directory
-from tests.helpers.fresh_process import run_fresh
+from tests.helpers.fresh_process import run_code
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX's")
 ANOTHER_USER = 12345
@@ -116,7 +116,7 @@ def test_a_relative_directory_is_resolved_once(tmp_path):
         os.chdir("elsewhere")
         cxr_enhance.rgb_to_gray(np.zeros((4, 4, 3), np.uint8))
     """
-    run_fresh(code, tmp_path, env={"NUMBA_CACHE_DIR": "cache"})
+    run_code(code, tmp_path, env={"NUMBA_CACHE_DIR": "cache"})
     assert list((tmp_path / "cache").rglob("*.nbc"))
     assert list((tmp_path / "elsewhere").iterdir()) == []
 

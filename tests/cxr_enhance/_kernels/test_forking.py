@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import reference
-from tests.helpers.fresh_process import run_fresh
+from tests.helpers.fresh_process import run_code
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
@@ -68,7 +68,9 @@ thread.join()
 print(set(statuses), len(statuses))
 """
     )
-    assert run_fresh(code, env={"CXR_ENHANCE_CACHE": "0", "NUMBA_OPT": "0"}) == "{0} 20"
+    assert (
+        run_code(code, env={"CXR_ENHANCE_CACHE": "0", "NUMBA_OPT": "0"}).stdout.strip() == "{0} 20"
+    )
 
 
 def test_a_fork_beside_the_warmup_of_another_thread_gives_the_right_bytes(tmp_path):
@@ -89,7 +91,7 @@ print(first, status_of_child(lambda: np.array_equal(cxe.enhance(image), expected
 print(np.array_equal(cxe.enhance(image), expected))
 """
     )
-    assert run_fresh(code, tmp_path, env={"CXR_ENHANCE_CACHE": "0"}) == "0 0\nTrue"
+    assert run_code(code, tmp_path, env={"CXR_ENHANCE_CACHE": "0"}).stdout.strip() == "0 0\nTrue"
 
 
 def test_threads_may_fork_at_once():
@@ -105,4 +107,4 @@ with ThreadPoolExecutor(4) as pool:
     print(set(pool.map(fork, range(40))))
 """
     )
-    assert run_fresh(code) == "{0}"
+    assert run_code(code).stdout.strip() == "{0}"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cxr_enhance.adapters import value_range
-from cxr_enhance.adapters.value_range import check_value_range, through_levels
+from cxr_enhance.adapters._value_range import check_value_range, through_levels
 from tests.helpers.compare import assert_same_image
 
 UNIT, EIGHT_BITS, SIXTEEN_BITS = (0.0, 1.0), (0.0, 255.0), (0.0, 65535.0)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.helpers.fresh_process import run_fresh
+from tests.helpers.fresh_process import run_code
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
@@ -32,4 +32,4 @@ def test_a_child_forked_while_warnings_are_silenced_neither_waits_nor_stays_sile
             os._exit(warnings.filters != filters)
         print(os.waitpid(child, 0)[1])
     """
-    assert run_fresh(code) == "0"
+    assert run_code(code).stdout.strip() == "0"
