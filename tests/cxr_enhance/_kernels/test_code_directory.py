@@ -176,6 +176,7 @@ def is_a_link(path):
     path.symlink_to(target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 @pytest.mark.parametrize(
     "spoil", [others_may_write, pytest.param(belongs_to_another, marks=as_root), is_a_link]
@@ -196,6 +197,7 @@ def test_a_file_that_others_could_have_written_is_made_anew_unread(tmp_path, suf
     assert b"Planted" not in b"".join(path.read_bytes() for path in chosen)
 
 
+@pytest.mark.slow
 def test_a_pipe_in_the_cache_does_not_stop_the_program(tmp_path):
     for path in gray(tmp_path / "cache"):
         path.unlink()

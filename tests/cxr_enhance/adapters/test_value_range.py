@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from cxr_enhance.adapters import value_range
+from cxr_enhance.adapters import _value_range as value_range
 from cxr_enhance.adapters._value_range import check_value_range, through_levels
 from tests.helpers.compare import assert_same_image
 
