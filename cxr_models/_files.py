@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def replaces_whole(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`, with its suffix, and rename it at the end of the block.
 
-    Whatever fails, what was at `path` stays and the temporary is removed.
+    Whatever fails, what was at `path` stays and the temporary is removed. A file that is replaced
+    keeps its permissions.
 
     Raises
     ------
@@ -30,6 +31,8 @@ def replaces_whole(path: Path) -> Iterator[Path]:
         yield temporary
         if temporary.is_dir() and os.path.lexists(path):  # cannot be renamed onto something
             path.rename(former)
+        if temporary.is_file() and path.is_file():
+            shutil.copymode(path, temporary)
         try:
             temporary.replace(path)
         except OSError:

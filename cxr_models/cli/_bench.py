@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
 from cxr_models.inputs.throughput import measure
 from cxr_models.records.splits import read_split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from cxr_models.config import RunConfig
@@ -26,6 +25,7 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
         read = read_split(split)
     with _console.errors_exit_with(_console.FAILED):
         from cxr_models.inputs.pipeline import plain_errors, targets_of, training_batches
+        from cxr_models.training import step as steps
 
         part, names = read.select("train"), read.class_names()
         source = training_batches(
@@ -35,7 +35,7 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
             config.training.batch_size,
             seed=config.training.seed,
         )
-        step = _training_step(config, len(names)) if with_model else None
+        step = steps.training_step(config, len(names)) if with_model else None
         with plain_errors():
             seen = measure(source, batches, step)
             told = {"batches": batches, "batch_size": config.training.batch_size, **seen._asdict()}
@@ -50,19 +50,3 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
         _console.say(f"{told['from_memory']:.1f} images/s fed from memory")
         _console.say(f"{100 * seen.waiting_share:.1f} % of the time spent waiting for input")
     return 0
-
-
-def _training_step(config: RunConfig, num_classes: int) -> Callable[[Any], object]:
-    import keras
-
-    from cxr_models.networks.classifier import build_classifier
-    from cxr_models.training.train import loss_of
-
-    model = build_classifier(config.with_setting("model.weights", "none"), num_classes)
-    model.compile(
-        optimizer=keras.optimizers.Adam(float(config.training.learning_rate_fine_tune)),
-        loss=loss_of(config.model),
-        jit_compile=keras.backend.backend() == "jax",
-    )
-    model.optimizer.build(model.trainable_variables)  # quicker here than within the graph
-    return lambda batch: model.train_on_batch(batch[0], batch[1])

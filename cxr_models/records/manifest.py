@@ -86,9 +86,11 @@ FURTHER_COLUMNS = (*HEADER_COLUMNS, "pixels", "hash")
 
 
 def _is_manifest(path: Path) -> bool:
+    """Tell by the header; the digests of pixels in it are what no hand writes."""
     named = tuple(first_line(path).decode().split(","))
     further = named[len(COLUMNS) :]
-    return named == (*COLUMNS, *(name for name in FURTHER_COLUMNS if name in further))
+    ours = named == (*COLUMNS, *(name for name in FURTHER_COLUMNS if name in further))
+    return ours and "pixels" in further
 
 
 MANIFEST = Kind("a manifest that cxr-models index wrote", _is_manifest)

@@ -38,10 +38,14 @@ if TYPE_CHECKING:
 
 FRACTIONS = (0.7, 0.15, 0.15)
 _TAG = "cxr-models split "
-SPLIT = Kind(
-    "a split that cxr-models split wrote",
-    lambda path: first_line(path).startswith(f"# {_TAG}".encode()),
-)
+
+
+def _is_split(path: Path) -> bool:
+    """Tell by the first line; one that was changed since it was written is the user's own."""
+    return first_line(path).startswith(f"# {_TAG}".encode()) and bool(read_split(path))
+
+
+SPLIT = Kind("a split that cxr-models split wrote and nobody changed", _is_split)
 _SHOWN = 10
 
 

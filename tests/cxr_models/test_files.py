@@ -119,3 +119,11 @@ def test_json_that_is_nested_too_deep_is_no_json(tmp_path):
     (tmp_path / "test.csv").write_text(f"# cxr-models predictions {DEEP}\n")
     with pytest.raises(ValueError, match=r"`test\.csv` must be a table of predictions"):
         read_predictions(tmp_path / "test.csv")
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path):
+    path = tmp_path / "patients.csv"
+    path.write_text("one")
+    path.chmod(0o600)
+    write_whole(path, "two")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("two", 0o600)

@@ -12,7 +12,7 @@ from cxr_models.records.manifest import MANIFEST, Record, write_manifest
 from cxr_models.records.splits import SPLIT, write_split
 from tests.helpers.radiographs import draw
 
-RECORD = Record(file="a.png", label="covid", split="train")
+RECORD = Record(file="a.png", label="covid", split="train", pixels="d1:0")
 
 
 def only(folder):

@@ -260,6 +260,8 @@ def test_index_replaces_an_earlier_manifest_when_asked_and_nothing_else(manifest
     mine = {
         folder / "scan.jpg": b"\xff\xd8",
         folder / "labels.csv": b"file,label\nimages/covid/covid-p0-0.png,covid\n",
+        folder / "by-hand.csv": b"file,label,patient,group,source,view,split\n"
+        b"images/covid/covid-p0-0.png,covid,,,,,\n",
     }
     for path, content in mine.items():
         path.write_bytes(content)
@@ -305,6 +307,13 @@ def test_split_replaces_an_earlier_split_when_asked_and_writes_all_folds_or_none
     assert out.read_bytes() == before
     assert main([*words, str(out), "--seed", "1", "--overwrite"]) == 0
     assert read_split(out).seed == 1
+    edited = out.read_text().replace(",train", ",test", 1)
+    out.write_text(edited)
+    assert main([*words, str(out), "--overwrite"]) == 2
+    assert (
+        "must be new, or a split that cxr-models split wrote and nobody" in capsys.readouterr().err
+    )
+    assert out.read_text() == edited
     folds = manifest.with_name("folds")
     folds.mkdir()
     (folds / "fold-2.csv").write_text("mine")

@@ -44,7 +44,7 @@ def test_the_command_prints_images_a_second(tmp_path, capsys, monkeypatch):
     assert "images/s over 3 batches" in capsys.readouterr().out
 
     # A model that takes no time is fed faster from memory than from files, and always waits.
-    monkeypatch.setattr("cxr_models.cli._bench._training_step", lambda *_: lambda batch: None)
+    monkeypatch.setattr("cxr_models.training.step.training_step", lambda *_: lambda batch: None)
     sizes += ["--backbone", "nasnet_mobile", "--json"]
     assert main(["bench-pipeline", str(tmp_path / "split.csv"), *sizes]) == 0
     told = json.loads(capsys.readouterr().out)

@@ -1,0 +1,27 @@
+"""One step of training by itself, as the measurement of the input pipeline needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from cxr_models.networks.classifier import build_classifier
+from cxr_models.training.train import loss_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_models.config import RunConfig
+
+
+def training_step(config: RunConfig, num_classes: int) -> Callable[[Any], object]:
+    """Build the model of a run, from scratch, and return what trains it on one batch."""
+    model = build_classifier(config.with_setting("model.weights", "none"), num_classes)
+    model.compile(
+        optimizer=keras.optimizers.Adam(float(config.training.learning_rate_fine_tune)),
+        loss=loss_of(config.model),
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    model.optimizer.build(model.trainable_variables)  # quicker here than within the graph
+    return lambda batch: model.train_on_batch(batch[0], batch[1])
