@@ -29,6 +29,7 @@ DEFAULTS: Final[dict[str, ValueRange]] = {
 _FRACTION_BITS = {"bfloat16": 7, "float16": 10, "float32": 23, "float64": 52}
 # Ranges that images come in, the narrow ones first.
 _USUAL: tuple[ValueRange, ...] = ((0, 1), (-1, 1), (0, 255), (0, 65535))
+_ROUNDING = 0.5 / 255  # beyond 0..1: half a level of 8 bits
 _OVERSHOOT = 0.25  # of the range: what resizing and noise may add at each end
 
 
@@ -176,7 +177,7 @@ def check_values(
     """
     low, high = value_range
     slack = (high - low) / ((1 << bits) - 1) / 2
-    mistaken = low == 0 and high >= 255 and least >= 0 and 0 < most <= 1
+    mistaken = low == 0 and high >= 255 and least >= -_ROUNDING and 0 < most <= 1 + _ROUNDING
     if low - slack <= least and most <= high + slack and not mistaken:  # False for NaN
         return
     black, white = _plain(low), _plain(high)
@@ -191,7 +192,13 @@ def _cure(least: float, most: float, value_range: ValueRange, name: str, cures: 
     black, white = _plain(low), _plain(high)
     if math.isnan(least) or math.isnan(most):
         return f"Make NaN black with {cures.fill.format(name, black)}."
-    others = [usual for usual in _USUAL if usual[0] <= least and most <= usual[1]]
+    others = [
+        usual
+        for usual in _USUAL
+        if usual[0] <= least + _ROUNDING and most - _ROUNDING <= usual[1]
+        # In a far greater range the image would be black: it is not the one meant.
+        if max(abs(least), abs(most)) > usual[1] / 32
+    ]
     narrow = [usual for usual in others if usual[1] - usual[0] < high - low]
     beyond = max(low - least, most - high) / (high - low)
     if not narrow and beyond <= _OVERSHOOT:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io.dicom.elements import MODALITY_LUT, VOI_LUT
 from cxr_enhance.io.dicom.lookup import read_table
+from cxr_enhance.io.dicom.values import named
 
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.lookup import Table
@@ -20,6 +21,7 @@ _INTERCEPT, _SLOPE = 0x00281052, 0x00281053
 _PADDING, _PADDING_LIMIT = 0x00280120, 0x00280121
 _SHAPE = 0x20500020
 _WORDS = 1 << 16  # a number written with the other sign is this far from the one meant
+_WITHOUT_SIGN = {"US": _WORDS, "UL": 1 << 32}
 
 
 class Window(NamedTuple):
@@ -64,6 +66,7 @@ def read_grayscale(
     else:
         if rescale is not None and window is not None:
             rescale = _signed_intercept(values, rescale, window, stored)
+            rescale = _shown_by(values, rescale, window, stored)
         meant = rescaled_range(stored, rescale)
     if window is not None:
         window = _signed_center(values, window, meant)
@@ -114,9 +117,11 @@ def _rescale(values: Values, stored: tuple[int, int]) -> tuple[float, float] | N
 def _signed(values: Values, tag: int) -> float | None:
     """Read a number that may have been written as a word without its sign."""
     value = values.real(tag)
-    if value is not None and values.found[tag].vr == "US" and value >= _WORDS // 2:
-        return value - _WORDS
-    return value
+    words = None if value is None else _WITHOUT_SIGN.get(values.found[tag].vr)
+    if value is None or words is None or value < words // 2:
+        return value
+    values.note(f"{named(tag)} taken as {value - words:g}")
+    return value - words
 
 
 def _signed_intercept(
@@ -132,6 +137,23 @@ def _signed_intercept(
         return rescale
     values.note(f"Rescale Intercept {intercept:g} is beyond the window; taken as {other[1]:g}")
     return other
+
+
+def _shown_by(
+    values: Values, rescale: tuple[float, float], window: Window, stored: tuple[int, int]
+) -> tuple[float, float] | None:
+    """Leave a rescale out with which the window shows one level, or black and white alone."""
+    slope, levels = abs(rescale[0]), stored[1] - stored[0]
+    is_flat = slope * levels * levels < window.width
+    is_steep = slope > max(window.width, 1.0)
+    shows_grays_without = window.meets(stored) and window.width * 256 >= levels
+    if not (is_flat or is_steep) or not shows_grays_without:
+        return rescale
+    values.note(
+        f"Rescale Slope {rescale[0]:g} leaves a window of width {window.width:g} no grays; rescale "
+        "left out"
+    )
+    return None
 
 
 def _signed_center(values: Values, window: Window, meant: tuple[float, float]) -> Window:

@@ -195,7 +195,12 @@ def _within_range(
     has_sign = stream is not None and stream.signed
     if depth > bits and not has_sign and header.samples == 1:
         deep = dataclasses.replace(header, bits_allocated=depth)
-        values = values >> shift_of(values, deep, notes)
+        shift = shift_of(values, deep, notes)
+        # No overshoot makes twice the white of most pixels.
+        if not (shift or signed) and np.count_nonzero(values >> (bits + 1)) > values.size // 2:
+            shift = depth - bits  # lossy: the bits below are no longer 0
+            notes.append(f"compressed values are left-justified; taken from bit {shift} on")
+        values = values >> shift
     if signed and not has_sign:
         values = _with_sign(values, bits, depth)
     elif has_sign and not signed and depth <= bits:  # the words, read as if they had a sign

@@ -185,3 +185,15 @@ def test_a_range_is_two_numbers(given):
 def test_what_is_no_range_is_refused(given, error):
     with pytest.raises(error, match=r"`value_range` must be .*; got .*\."):
         check_value_range(given, UNIT)
+
+
+def test_the_range_0_to_1_is_told_though_rounding_has_left_it():
+    image = np.linspace(0, 1 + 2**-23, 64, dtype=np.float32).reshape(8, 8)
+    with pytest.raises(ValueError, match=r"Pass value_range=\(0, 1\), or"):
+        through_levels(inverted, image, EIGHT_BITS)
+
+
+def test_no_cure_names_a_range_in_which_the_image_would_be_black():
+    image = np.linspace(0, 1.5, 64).reshape(8, 8)
+    with pytest.raises(ValueError, match=r"value_range=\(black, white\)\.$"):
+        through_levels(inverted, image, UNIT)

@@ -225,7 +225,7 @@ def test_a_file_that_kills_its_worker_is_quarantined_and_the_rest_is_done(start,
     assert (row["status"], row["retry"]) == ("failed", False)
 
 
-def test_an_interrupt_ends_a_local_cluster_with_the_manifest_whole(start, tmp_path):
+def test_an_interrupt_ends_a_local_cluster_with_the_manifest_whole(run, start, tmp_path):
     folder = make_archive(tmp_path / "in", 150, 400, 400)
     for attempt in range(3):  # a loaded machine may be late once
         out = tmp_path / f"out{attempt}"
@@ -247,4 +247,9 @@ def test_an_interrupt_ends_a_local_cluster_with_the_manifest_whole(start, tmp_pa
     status, _, err = finished(running)
     assert (status, err) == (130, "")
     assert 0 < len(rows_of(out)) < 150
+    # What is left are second links to outputs that workers wrote and the run no longer recorded.
+    left = [path for kept in out.glob(".cxr-enhance-*") for path in kept.iterdir()]
+    assert all(path.stat().st_nlink == 2 for path in left if path.name != "lock")
+    assert run(folder, "--out", out)[0] == 0
+    assert len(rows_of(out)) >= 150
     assert not list(out.glob(".cxr-enhance-*"))

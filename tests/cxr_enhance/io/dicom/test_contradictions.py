@@ -439,3 +439,13 @@ def test_an_extra_does_not_change_the_decoder_of_lossy_jpeg(monkeypatch):
     monkeypatch.setattr(decoder, "_available", {"pylibjpeg": None, **here})
     assert plugins.decoder_for(uid.JPEGBaseline8Bit)[1][-1] == "pylibjpeg"
     assert plugins.decoder_for(uid.JPEGBaseline8Bit)[1][0] in here
+
+
+@pytest.mark.parametrize("high", [11, 15])
+def test_left_justified_values_compressed_with_loss_are_not_taken_for_white(high):
+    pixels = (2 * 1024 + GRAY12 // 2) << 4  # most are far above the range of 12 bits
+    frame = near_lossless(pixels.astype(np.uint16), 12)
+    data = saved(data_set(GRAY12, bits=12, HighBit=high), uid.JPEGLSNearLossless, [frame])
+    image, notes = read_with_notes(data)
+    assert np.abs(image.astype(int) - (pixels >> 4)).max() <= 1
+    assert "left-justified" in notes

@@ -221,3 +221,20 @@ def test_padding_is_left_out_of_percentiles():
         expected = cxe.enhance(alone, params)
         assert np.abs(result[10:].astype(int) - expected.astype(int)).max() <= 1
         assert (result[:10] == 0).all()
+
+
+@pytest.mark.parametrize("slope", ["1e-320", "1e-12", "1e5", "1e30"])
+def test_a_rescale_that_leaves_a_window_no_grays_is_left_out_with_a_note(slope):
+    voi = {"WindowCenter": "2048", "WindowWidth": "4096"}
+    data = saved(data_set(RAMP, bits=12, RescaleSlope=slope, RescaleIntercept="0", **voi))
+    with pytest.warns(UserWarning, match="Rescale Slope .* no grays; rescale left out"):
+        image = read_image(data)
+    assert_same_image(image, RAMP)
+
+
+def test_an_intercept_written_as_a_long_word_has_its_sign():
+    source = data_set(RAMP, bits=12, RescaleSlope="1", WindowCenter="1024", WindowWidth="4096")
+    source.add_new(0x00281052, "UL", 2**32 - 1024)
+    with pytest.warns(UserWarning, match="taken as -1024"):
+        image = read_image(saved(source))
+    assert_same_image(image, RAMP)
