@@ -392,6 +392,8 @@ def _array_cure(image: object) -> str:
             return f' Convert it with np.asarray(image.convert("{_PIL_MODES_TO_CONVERT[mode]}")).'
         return " Convert it with np.asarray(image)."
     if package == "torch":
+        if getattr(image, "is_nested", False):
+            return " Enhance its tensors one by one: those of image.unbind()."
         if str(getattr(image, "dtype", "")) == "torch.bfloat16":
             return " Convert it with image.float().numpy(force=True)."
         return " Convert it with image.numpy(force=True)."

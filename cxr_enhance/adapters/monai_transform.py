@@ -123,6 +123,11 @@ def _dtype_of(img: Any, value_range: tuple[float, float]) -> Any:
             f"{least}..{most}. Use CastToType(np.float32) and pass the values of black and white "
             "as value_range=(black, white)."
         )
+    if img.dtype == torch.bool:
+        raise TypeError(
+            "`img` must have dtype uint8, uint16, float32 or float64; got bool. Make a mask 0 and "
+            "255 with img.to(torch.uint8) * 255."
+        )
     raise TypeError(
         f"`img` must have dtype uint8, uint16, float32 or float64; got {_name_of(img)}. For values "
         "0..255, use CastToType(np.uint8); for 0..65535, CastToType(np.uint16)."

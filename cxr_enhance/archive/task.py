@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import errno
 import os
+import stat
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,6 +79,8 @@ def process(
     try:
         status = os.stat(item.source)
         outcome = outcome._replace(input_size=status.st_size, input_mtime_ns=status.st_mtime_ns)
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise ValueError("is not a regular file.")
         if not item.replace and os.path.lexists(item.target):
             return outcome
         data = read_if_image(item.source, job.read)

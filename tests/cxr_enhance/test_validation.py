@@ -752,6 +752,17 @@ def test_a_tensor_of_torch_keeps_its_values_in_the_array_that_is_advised(dtype, 
     assert np.array_equal(array, image.detach().float().numpy())
 
 
+def test_a_nested_tensor_is_taken_apart_by_the_cure():
+    torch = pytest.importorskip("torch", reason="needs pip install torch")
+    rows = torch.arange(64, dtype=torch.float32).reshape(8, 8)
+    image = torch.nested.nested_tensor([rows, rows[:5]], layout=torch.jagged)
+    with pytest.raises(
+        TypeError, match=r"Enhance its tensors one by one: those of image\.unbind\(\)"
+    ):
+        cxe.enhance(image)
+    assert [tuple(part.shape) for part in image.unbind()] == [(8, 8), (5, 8)]
+
+
 def test_an_array_of_objects_becomes_numbers_or_a_list_of_images():
     image = np.arange(64, dtype=np.uint8).reshape(8, 8)
     array = cured(cxe.enhance, image.astype(object), "np.array(image.tolist())")

@@ -143,6 +143,17 @@ def test_values_of_int32_beyond_sixteen_bits_are_refused_and_the_cure_takes_them
     assert_same_image(np.asarray(result)[0] + 20000, cxe.enhance(levels).astype(np.float32))
 
 
+def test_a_mask_of_bool_is_refused_and_the_cure_makes_it_black_and_white():
+    mask = make_image("radiograph", 33, 40, "uint8") > 99
+    img = torch.from_numpy(mask)[None]
+    with pytest.raises(
+        TypeError, match=r"got bool\. Make a mask .* img\.to\(torch\.uint8\) \* 255"
+    ):
+        adapter.Enhance()(img)
+    result = adapter.Enhance()(img.to(torch.uint8) * 255)
+    assert_same_image(np.asarray(result)[0], cxe.enhance(mask.astype(np.uint8) * 255))
+
+
 @pytest.mark.parametrize("dtype", ["int16", "int64"])
 @pytest.mark.parametrize("kind", ["uint8", "uint16-12bit"])
 def test_other_ints_are_refused_and_the_cure_keeps_values_and_meta_data(dtype, kind):

@@ -222,3 +222,12 @@ def test_words_of_the_process_are_looked_at(cli, image, monkeypatch, capfd):
 @pytest.mark.parametrize("words", [["walk"], ["--unknown"], ["--version"], ["doctor", "one.jpg"]])
 def test_other_words_are_none_of_it(cli, image, words):
     assert "Enhance files with" not in cli(*words).err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
+def test_a_pipe_is_not_waited_for(cli, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    result = cli("run", tmp_path / "pipe.png", "--out", tmp_path / "out.png")
+    assert result.status == 1
+    assert result.err.endswith("pipe.png: is not a regular file.\n")
+    assert os.listdir(tmp_path) == ["pipe.png"]
