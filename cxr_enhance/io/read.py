@@ -93,9 +93,10 @@ def read_image(
     - Of an animated PNG the default image is read, of an animated WebP the first frame.
     - EXIF orientation is applied, as ``cv2.imread`` does (in WebP since OpenCV 5).
     - WebP has no gray: its images are always (H, W, 3).
-    - DICOM: the values are pydicom's ``apply_modality_lut`` and ``apply_voi_lut``, with the range
+    - DICOM: the values are the standard's modality and VOI transforms in float64, with the range
       that the header allows moved to 0..2**bits - 1 and rounded half to even; then MONOCHROME1 is
-      inverted. 12 bits stay 0..4095. YBR becomes RGB. uint8 where 8 bits hold the result.
+      inverted. 12 bits stay 0..4095. YBR becomes RGB. uint8 where 8 bits hold the result. Padding
+      is as dark as the darkest pixel of the image. See docs/archives.md, "What is read".
     - CMYK becomes RGB by OpenCV's formula. TIFF of 10, 12 or 14 bits comes shifted left to 16.
     - TIFF where 0 is white (WhiteIsZero) is inverted, at every depth: 0 is black in what is read.
     - Embedded colour profiles and gamma are ignored, as in ``cv2.imread``.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cxr_enhance._types import Image
     from cxr_enhance.io.dicom.header import DicomHeader
 
-_SAMPLE_STEP = 67  # a stride that meets every column of usual widths
+_SAMPLE_STEP = 1021  # a prime, so that samples lie in many columns
 
 
 def shift_of(words: Image, header: DicomHeader, notes: list[str]) -> int:

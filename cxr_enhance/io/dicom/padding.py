@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_enhance.io.dicom.tables import stored_values
+from cxr_enhance.io.dicom.tables import apply_table, stored_values
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
@@ -31,11 +31,10 @@ def darken_padding(table: Image, words: Image, header: DicomHeader) -> tuple[Ima
     low, high = header.padding
     stored = stored_values(header)
     is_padding = (stored >= low) & (stored <= high)
-    counts = np.bincount(words.reshape(-1), minlength=table.size)
-    is_image = (counts > 0) & ~is_padding
-    padded = int(counts[is_padding].sum())
-    if not padded or not is_image.any():
+    padded = int(np.count_nonzero(apply_table(is_padding.astype(words.dtype), words)))
+    if not 0 < padded < words.size:
         return table, 0
-    darkened = table.copy()
-    darkened[is_padding] = table[is_image].min()
-    return darkened, padded
+    mapped = table.copy()
+    mapped[is_padding] = table.max()  # where it cannot be the least
+    mapped[is_padding] = apply_table(mapped, words).min()
+    return mapped, padded
