@@ -558,7 +558,7 @@ def test_hostile_files_are_one_sentence_soon(tmp_path, name):
 def test_a_frame_that_kills_its_decoder_is_one_sentence_and_the_next_is_read():
     pytest.importorskip("gdcm")
     if importlib.util.find_spec("libjpeg"):
-        pytest.skip("pylibjpeg-libjpeg comes first, and reads over this")
+        pytest.skip("pylibjpeg-libjpeg comes next, and reads over this")
     jpeg = bytearray(encoded(".jpg", GRAY8))
     jpeg[3] = 1  # a marker without content where the first segment should begin: gdcm aborts
     data = saved(data_set(GRAY8), uid.JPEGBaseline8Bit, [bytes(jpeg)])
