@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxr_models._files import read_json
 from cxr_models.records.manifest import read_manifest
 from cxr_models.records.overlap import (
     Part,
@@ -130,8 +130,8 @@ def _part(folder: str, manifest: Manifest, name: str) -> Part:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        told = read_json(path)
+    except ValueError as error:
         raise ValueError(f"`{path.name}` must be JSON; got {str(path)!r}: {error}.") from error
     return told if isinstance(told, dict) else {}
 
