@@ -41,7 +41,7 @@ def test_a_row_holds_what_is_needed_and_no_more(tmp_path):
     assert row == {
         "input": "a.png", "output": "out/a.png", "status": "written", "error": "", "retry": False,
         "input_size": 5, "input_mtime_ns": 7, "output_size": 9, "params": JOB.digest(),
-        "seconds": 0.25, "notes": "",
+        "seconds": 0.25, "notes": "", "decoder": "",
     }  # fmt: skip
 
 
@@ -56,6 +56,17 @@ def test_pandas_reads_it(tmp_path):
     files = frame[frame.status != "run"]
     assert list(files.input) == ["a.png", "new\nline \udcff.png"]
     assert list(files.status) == ["written", "failed"]
+
+
+def test_a_manifest_of_rows_without_a_decoder_is_continued(tmp_path):
+    path = tmp_path / "m.jsonl"
+    write_many(str(path), 0, 2)
+    old = path.read_bytes().replace(b',"decoder":""', b"")
+    for left in (old, old[:-1], old[:-9]):  # whole, without its line end, cut within its row
+        path.write_bytes(left)
+        write_many(str(path), 2, 1)
+        names = [row["input"] for row in read_rows(str(path))]
+        assert names == (["0.png", "1.png", "2.png"] if left == old else ["0.png", "2.png"])
 
 
 @pytest.mark.parametrize("cut", range(1, 200, 7))
