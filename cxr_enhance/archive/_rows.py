@@ -14,9 +14,10 @@ RUN = "run"
 
 FILE_COLUMNS = (
     "input", "output", "status", "error", "retry", "input_size", "input_mtime_ns", "output_size",
-    "params", "version", "seconds", "notes",
+    "params", "version", "seconds", "notes", "decoder",
 )  # fmt: skip
 RUN_COLUMNS = ("status", "params", "version", "options")
+_COMPLETE = (FILE_COLUMNS, FILE_COLUMNS[:-1], RUN_COLUMNS)  # once rows named no decoder
 
 _SIZES = ("input_size", "input_mtime_ns", "output_size")
 _LONGEST = 1 << 20  # bytes of a row; names have 4,096 at most, each written as 6
@@ -69,7 +70,7 @@ def is_cut_row(end: bytes, *, alone: bool) -> bool:
             continue
         found = tuple(_COLUMN.findall(text))[: len(columns)]
         is_complete = row_of(end) is not None or _is_json(text)
-        if found != columns[: len(found)] or (is_complete and found != columns):
+        if found != columns[: len(found)] or (is_complete and found not in _COMPLETE):
             return False
         return not alone or len(found) > 1
     return False

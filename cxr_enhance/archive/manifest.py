@@ -143,6 +143,7 @@ class ManifestWriter:
             "version": __version__,
             "seconds": round(outcome.seconds, 4),
             "notes": outcome.notes,
+            "decoder": outcome.decoder,
         }
 
     def _is_in_place(self) -> bool:

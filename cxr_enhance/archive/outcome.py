@@ -36,6 +36,7 @@ class Outcome(NamedTuple):
     output_size: int | None = None
     seconds: float = 0.0
     notes: str = ""
+    decoder: str = ""  # which made the pixels, with its version
     link: str = ""  # may be another name of the output, until its row is in the manifest
 
 

@@ -101,7 +101,11 @@ def process(
         if stopped():
             return None
         outcome = _written(outcome, item, encoded, workspace)
-        return outcome._replace(seconds=time.perf_counter() - started, notes="; ".join(notes))
+        return outcome._replace(
+            seconds=time.perf_counter() - started,
+            notes="; ".join(notes),
+            decoder=decoded.decoder,
+        )
     except NoImageError as error:
         return outcome._replace(
             status="skipped", reason=reason_of(error), seconds=time.perf_counter() - started

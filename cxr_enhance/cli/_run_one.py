@@ -127,6 +127,7 @@ def _report(outcome: Outcome, job: Job, options: RunOptions, seconds: float) -> 
             "failed": int(failed),
             "seconds": round(seconds, 3),
             "notes": outcome.notes,
+            "decoder": outcome.decoder,
             "files": [{
                 "source": outcome.source,
                 "target": outcome.target,

@@ -39,6 +39,11 @@ def load_cv2() -> Any:
     return module
 
 
+def opencv_version() -> str:
+    """Name OpenCV and its version, as the decoder of an image."""
+    return f"opencv {load_cv2().__version__}"
+
+
 def installed_wheels() -> dict[str, str]:
     """Name and version of every OpenCV wheel in this environment; more than one is a conflict."""
     found = {}

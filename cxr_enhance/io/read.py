@@ -19,6 +19,7 @@ from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io._signatures import RULE as _RULE
 from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import Decoded, decode_dicom, dicom_header
+from cxr_enhance.io.opencv import opencv_version
 from cxr_enhance.io.options import MAX_PIXELS, ReadOptions, check_name
 
 if TYPE_CHECKING:
@@ -213,9 +214,9 @@ def _decode(data: bytes, name: str, options: ReadOptions) -> Decoded:
         raise ValueError(f"{_RULE} of 8 or 16 bits a channel; got a {name} of {image.dtype}.")
     if sorted(image.shape[:2]) != sorted(size):  # either way round, for orientation
         raise undecodable(data, name)
-    if image.ndim == 2:
-        return Decoded(image)
-    return Decoded(np.ascontiguousarray(image[..., ::-1]))
+    if image.ndim == 3:
+        image = np.ascontiguousarray(image[..., ::-1])
+    return Decoded(image, decoder=opencv_version())
 
 
 def _check_size(content: Content, name: str, options: ReadOptions) -> _headers.Size | None:

@@ -33,7 +33,7 @@ class Decoded(NamedTuple):
     notes: Sequence[str] = ()
     was_inverted: bool = False  # stored with 0 white, shown with 0 black
     padding: int = 0  # pixels that are no part of the image; none of the others is darker
-    decoder: str = ""  # of compressed DICOM pixels, with its version
+    decoder: str = ""  # with its version; empty for native DICOM pixels
 
 
 def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
