@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
-import pathlib
 
 import pytest
 
 from tests.helpers.fresh_process import run_module
 from tests.helpers.fuzz_seeds import seeds
 
-ROOT = pathlib.Path(__file__).parents[3]
 SECONDS = int(os.environ.get("CXR_FUZZ_SECONDS", "60"))
 COUNT = int(os.environ.get("CXR_MUTATED_FILES", "5000"))
 
