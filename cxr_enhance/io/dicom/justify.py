@@ -43,6 +43,19 @@ def shift_of(words: Image, header: DicomHeader, notes: list[str]) -> int:
     return others[0]
 
 
+def count_stray(words: Image, shift: int, header: DicomHeader) -> int:
+    """Count words with bits outside their place, but for overlays and copies of the sign."""
+    if header.bits_stored == header.bits_allocated or _fits(words, shift, header):
+        return 0
+    word, top = (1 << header.bits_allocated) - 1, shift + header.bits_stored
+    place = ((1 << header.bits_stored) - 1) << shift
+    outside = word & ~place & ~header.overlay_bits
+    stray = words & outside
+    if header.signed:
+        stray ^= ((words >> (top - 1)) & 1) * words.dtype.type(word >> top << top & outside)
+    return int(np.count_nonzero(stray))
+
+
 def _fits(words: Image, shift: int, header: DicomHeader) -> bool:
     """Tell whether words have no bits outside a place but for overlays and copies of the sign."""
     overlays = header.overlay_bits

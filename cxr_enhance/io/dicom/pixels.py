@@ -19,7 +19,7 @@ from cxr_enhance.io.dicom.decode_apart import decode_apart
 from cxr_enhance.io.dicom.frames import compressed_frame, holds_fragments, native_bytes
 from cxr_enhance.io.dicom.grayscale import stored_range
 from cxr_enhance.io.dicom.header import is_big_endian
-from cxr_enhance.io.dicom.justify import shift_of
+from cxr_enhance.io.dicom.justify import count_stray, shift_of
 from cxr_enhance.io.dicom.plugins import (
     cure_for,
     decoder_for,
@@ -85,6 +85,12 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
 def _in_place(words: Image, header: DicomHeader, notes: list[str], decoder: str = "") -> Stored:
     """See to where values stand in their words; colours have no table that would shift them."""
     shift = shift_of(words, header, notes)
+    stray = count_stray(words, shift, header)
+    if stray:
+        notes.append(
+            f"{stray} values have bits outside the {header.bits_stored} stored ones, which no "
+            "overlay declares; those bits are left out"
+        )
     header = dataclasses.replace(header, high_bit=shift + header.bits_stored - 1)
     if header.samples == 1 or header.bits_stored == header.bits_allocated:
         return Stored(words, header, decoder)
@@ -147,7 +153,8 @@ def _decoded(
             f"{RULE}; got a DICOM file in the transfer syntax {name!r}, which is not read. "
             "Convert it to Explicit VR Little Endian first."
         ) from None
-    bits, allocated, signed = header.bits_stored, header.bits_allocated, False
+    allocated, signed = header.bits_allocated, False
+    bits = allocated  # whole words of RLE: pydicom would mask them
     if stream is not None:
         bits, allocated, signed = stream.bits, 8 if stream.bits <= 8 else 16, stream.signed
     options = {
