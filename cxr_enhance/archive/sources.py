@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import csv
 import io
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,9 +24,9 @@ def read_list(path: str, column: str | None = None) -> list[str]:
     ----------
     path : str
         A text file of one name a line, empty lines left out; or a ``.csv`` or ``.tsv`` file with a
-        line of column names; or ``-`` for the text on standard input. Names are relative to the
-        working folder. UTF-8; bytes that are not are kept. UTF-16 with a byte order mark, as
-        PowerShell writes it, is read too.
+        line of column names, which may be separated by semicolons too; or ``-`` for the text on
+        standard input. Names are relative to the working folder. UTF-8; bytes that are not are
+        kept. UTF-16 with a byte order mark, as PowerShell writes it, is read too.
     column : str, optional
         The CSV column that holds the names; needless where there is but one.
 
@@ -86,7 +87,9 @@ def _plain(lines: Iterable[str]) -> list[str]:
 
 
 def _column(file: TextIO, path: str, column: str | None, delimiter: str) -> list[str]:
-    rows = _csv_rows(file, path, delimiter)
+    first = file.readline()
+    delimiter = _delimiter(first, column, delimiter)
+    rows = _csv_rows(itertools.chain([first], file), path, delimiter)
     _, header = next(rows, (1, []))
     if column is None:
         if len(header) != 1:
@@ -119,9 +122,16 @@ def _column(file: TextIO, path: str, column: str | None, delimiter: str) -> list
     return names
 
 
-def _csv_rows(file: TextIO, path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _delimiter(header: str, column: str | None, usual: str) -> str:
+    """Choose what separates columns by the header: many spreadsheets write semicolons into CSV."""
+    if usual in header or header.strip() == column:
+        return usual
+    return next((other for other in ";\t," if other in header), usual)
+
+
+def _csv_rows(lines: Iterable[str], path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows and the numbers of the lines where they begin."""
-    rows = csv.reader(file, delimiter=delimiter, strict=True)
+    rows = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         line = rows.line_num + 1
         try:

@@ -100,3 +100,21 @@ def test_a_separator_within_a_name_is_refused_rather_than_cut(listed):
 def test_utf16_cut_short_is_a_sentence(listed):
     with pytest.raises(ValueError, match=r"in UTF-8; got .* begins as UTF-16 and is cut short"):
         listed("a.png\n".encode("utf-16")[:-1])
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.tsv", "-"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_columns_are_separated_as_the_header_is(listed, name, separator):
+    rows = ["id{}path", '1{}"a{}1.png"', "2{}b/2.png"]
+    content = "\n".join(rows).replace("{}", separator).encode()
+    assert listed(content, name, "path") == [f"a{separator}1.png", "b/2.png"]
+    if name != "-":  # which without a column is a name a line
+        with pytest.raises(ValueError, match=r"must name the column of .* it has id, path"):
+            listed(content, name)
+
+
+def test_a_separator_in_names_alone_separates_no_columns(listed):
+    assert listed(b"path\na;1.png\nb\t2.png\n", "list.csv") == ["a;1.png", "b\t2.png"]
+    assert listed(b"path;1\na;1.png\n", "list.csv", "path;1") == ["a;1.png"]
+    with pytest.raises(ValueError, match=r"its header, 2; got 3 in line 2 .*hold ';'\."):
+        listed(b"id;path\n1;a;1.png\n", "list.csv", "path")
