@@ -103,13 +103,16 @@ def _entries(data: Element, order: str, count: int, bits: int) -> tuple[Image, b
 def _used_bits(entries: Image, bits: int, *, are_bytes: bool, is_last: bool) -> int:
     """Bits of the entries: those declared, unless the entries themselves show others.
 
-    Some writers declare the 16 bits of the words that hold entries of 8 to 14 bits, others fewer
-    bits than their entries have.
+    Some writers declare the 16 bits of the words that hold entries of 8 to 14 bits, some those of
+    the pixels, 12 or 14, over entries of 8, and others fewer bits than their entries have.
     """
     needed = max(int(entries.max()).bit_length(), _LEAST_BITS)
     if are_bytes or needed > bits or bits > _MOST_BITS:
         return needed
-    return needed if is_last and bits == _MOST_BITS and needed < _MOST_BITS - 1 else bits
+    # A table of a dark image may use half of its range, but no sixteenth.
+    widest = _MOST_BITS - 2 if bits == _MOST_BITS else min(_LEAST_BITS, bits - 4)
+    is_narrow = needed <= widest
+    return needed if is_last and is_narrow else bits
 
 
 def _first_mapped(
