@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Any
 
 from cxr_enhance._version import __version__
 from cxr_enhance.io.dicom.pseudonym import hashed_uid, pseudonym
+from cxr_enhance.io.dicom.values import named
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 # What a file keeps when its identity is stripped: technique and geometry, no names, dates, places,
@@ -24,10 +27,14 @@ EMPTIED = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
     "StudyID", "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
+# Codes and numbers, of which a VR is for one or the other; whatever the case, as many write it.
+_TEXT_VRS, _NUMBER_VRS = ("CS", "SH"), ("DS", "IS", "SS", "US")
+_CODE = re.compile(r"[A-Za-z0-9 _.+/-]{0,16}")
+_UID = re.compile(r"[0-9.]{1,64}")
 _PROFILE = ("113100", "DCM", "Basic Application Confidentiality Profile")
 
 
-def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None) -> Any:
+def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes: list[str]) -> Any:
     """Keep technique and geometry alone.
 
     Parameters
@@ -41,11 +48,21 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None) -> Any
     key : bytes or None
         Of pseudonyms: with one, PatientID holds a pseudonym, and nobody without the key can tell
         which original the UIDs are of.
+    notes : list of str
+        Takes a note for everything of technique and geometry that is left out: what holds anything
+        else than a code or a number may tell whose it is.
     """
     kept = pydicom.Dataset()
     for keyword in _IMPERSONAL:
-        if keyword in data_set:
-            kept[keyword] = data_set[keyword]
+        if keyword not in data_set:
+            continue
+        element = data_set[keyword]
+        if _is_impersonal(pydicom, element):
+            kept[keyword] = element
+        else:
+            notes.append(
+                f"{named(element.tag)} holds something else than a code or number; left out"
+            )
     for keyword in EMPTIED:
         setattr(kept, keyword, None)
     patient = str(data_set.get("PatientID") or "").strip(" \0")
@@ -61,3 +78,14 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None) -> Any
     kept.DeidentificationMethodCodeSequence = [code]
     kept.LongitudinalTemporalInformationModified = "REMOVED"
     return kept
+
+
+def _is_impersonal(pydicom: Any, element: Any) -> bool:
+    """Tell whether an element has the VR of its tag and holds what that VR is for."""
+    if pydicom.datadict.dictionary_VR(element.tag) != element.VR:
+        return False
+    values = element.value if element.VM > 1 else [element.value]
+    if element.VR in _NUMBER_VRS:
+        return all(value is None or isinstance(value, int | float | Decimal) for value in values)
+    pattern = _CODE if element.VR in _TEXT_VRS else _UID
+    return all(value is None or pattern.fullmatch(str(value)) for value in values)

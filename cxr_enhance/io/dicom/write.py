@@ -137,7 +137,7 @@ def _derived(order: _Order, notes: list[str], *, whole: bool) -> bytes:
     follow_pixels(data_set, header, words, notes, is_resized=old_size != new_size)
     state_loss(data_set, loss)
     if order.strip_identity:
-        data_set = stripped(pydicom, data_set, digest, order.key)
+        data_set = stripped(pydicom, data_set, digest, order.key, notes)
     else:
         _refer_to_source(pydicom, data_set, source_class)
         _mend_group_uids(data_set, digest)
