@@ -26,6 +26,7 @@ from cxr_enhance.adapters._value_range import (
     bits_of,
     check_precision,
     check_value_range,
+    is_float,
     through_levels,
 )
 
@@ -89,12 +90,16 @@ class Enhance(Transform):  # type: ignore[misc]
         given: Any = img
         if is_tensor:
             given = given.to(_dtype_of(given, self.value_range))
+        else:
+            _check_dtype(img)
         array, *_ = convert_data_type(given, np.ndarray)
         if array.ndim != 3 or array.shape[0] not in (1, 3):
             raise ValueError(
                 f"`img` must have shape (1, H, W) or (3, H, W); got {array.shape}."
                 f"{_shape_cure(array.shape)}"
             )
+        if not array.size:
+            raise ValueError(f"`img` must have at least one pixel; got shape {array.shape}.")
         function = functools.partial(cxr_enhance.enhance, params=self.params)
         image = np.moveaxis(array, 0, -1)
         cures = TORCH if is_tensor else NUMPY
@@ -123,15 +128,24 @@ def _dtype_of(img: Any, value_range: tuple[float, float]) -> Any:
             f"{least}..{most}. Use CastToType(np.float32) and pass the values of black and white "
             "as value_range=(black, white)."
         )
-    if img.dtype == torch.bool:
-        raise TypeError(
-            "`img` must have dtype uint8, uint16, float32 or float64; got bool. Make a mask 0 and "
-            "255 with img.to(torch.uint8) * 255."
-        )
-    raise TypeError(
-        f"`img` must have dtype uint8, uint16, float32 or float64; got {_name_of(img)}. For values "
-        "0..255, use CastToType(np.uint8); for 0..65535, CastToType(np.uint16)."
-    )
+    raise _wrong_dtype(_name_of(img), "img.to(torch.uint8)")
+
+
+def _check_dtype(img: np.ndarray) -> None:
+    """Raise where an array has a dtype that is not taken; floats are looked at where scaled."""
+    if not is_float(img.dtype) and img.dtype.name not in ("uint8", "uint16"):
+        raise _wrong_dtype(img.dtype.name, "img.astype(np.uint8)")
+
+
+def _wrong_dtype(name: str, as_uint8: str) -> TypeError:
+    cure = ""
+    if name == "bool":
+        cure = f" Make a mask 0 and 255 with {as_uint8} * 255."
+    elif name == "object":
+        cure = " Use np.array(img.tolist())."
+    elif "int" in name:
+        cure = " For values 0..255, use CastToType(np.uint8); for 0..65535, CastToType(np.uint16)."
+    return TypeError(f"`img` must have dtype uint8, uint16, float32 or float64; got {name}.{cure}")
 
 
 def _name_of(img: Any) -> str:

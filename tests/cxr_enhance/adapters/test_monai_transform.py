@@ -35,8 +35,8 @@ class TestContract(AdapterContract):
     sentences: ClassVar = {
         "dtype": (
             lambda: adapter.Enhance()(np.zeros((1, 8, 8), np.int64)),
-            "`image` must have dtype uint8 or uint16; got int64. For values 0..255, use "
-            "image.astype(np.uint8); for 0..65535, image.astype(np.uint16).",
+            "`img` must have dtype uint8, uint16, float32 or float64; got int64. For values "
+            "0..255, use CastToType(np.uint8); for 0..65535, CastToType(np.uint16).",
         ),
         "shape": (
             lambda: adapter.Enhance()(np.zeros((8, 8), np.uint8)),
@@ -199,3 +199,31 @@ def test_overshoot_is_clipped_by_the_cure_and_keeps_its_kind():
     with pytest.raises(ValueError, match=r"Make NaN black with img.nan_to_num\(0\)\."):
         adapter.Enhance()(img)
     assert type(adapter.Enhance()(img.nan_to_num(0).clip(0, 1))) is monai.data.MetaTensor
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cure"),
+    [("object", "np.array(img.tolist())"), ("bool", "img.astype(np.uint8) * 255"),
+     ("uint32", "CastToType(np.uint8)"), ("complex64", None)],
+)  # fmt: skip
+def test_sentences_about_arrays_name_what_the_user_passed_and_their_cures_work(dtype, cure):
+    levels = make_image("noise", 12, 12)[None]
+    img = (levels > 127 if dtype == "bool" else levels).astype(dtype)
+    with pytest.raises(TypeError, match=f"`img` must have dtype .*; got {dtype}") as caught:
+        adapter.Enhance()(img)
+    assert "image" not in str(caught.value)
+    if cure is None:
+        return
+    assert cure in str(caught.value)
+    names = {"np": np, "img": img, "CastToType": monai.transforms.CastToType}
+    cured = eval(cure, names)
+    if callable(cured):
+        cured = cured(img)
+    shown = adapter.Enhance()(np.asarray(cured).astype(np.uint8))
+    expected = np.where(levels > 127, np.uint8(255), np.uint8(0)) if dtype == "bool" else levels
+    assert_same_image(shown[0], cxe.enhance(expected[0]))
+
+
+def test_an_image_without_pixels_is_named_as_the_user_named_it():
+    with pytest.raises(ValueError, match=r"`img` must have at least one pixel; got .*\(1, 0, 4\)"):
+        adapter.Enhance()(np.zeros((1, 0, 4), np.uint8))
