@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from cxr_enhance.io._content import Content
 
 _TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # BYTE, SHORT, LONG, LONG8
-_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION = 256, 257, 258, 262, 274
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION = 256, 257, 258, 259, 262, 274
 _SAMPLES, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT = 277, 284, 322, 323
 _EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
 _SINGLE = frozenset((
-    _WIDTH, _HEIGHT, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT,
+    _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _PLANAR, _TILE_WIDTH,
+    _TILE_HEIGHT,
 ))  # fmt: skip
 _TAGS = _SINGLE | {_BITS, _EXTRA_SAMPLES, _SAMPLE_FORMAT}
 _MOST_TAGS, _MOST_VALUES = 4096, 16
@@ -36,6 +37,8 @@ class TiffPage(NamedTuple):
         Bits a sample.
     samples : int
         Samples a pixel.
+    compression : int
+        As the tag says; 1 is none.
     photometric : int
         What samples mean; see `WHITE_IS_ZERO` and the following.
     is_unsigned : bool
@@ -53,6 +56,7 @@ class TiffPage(NamedTuple):
     tile: tuple[int, int] | None
     bits: int
     samples: int
+    compression: int
     photometric: int
     is_unsigned: bool
     is_planar: bool
@@ -101,6 +105,7 @@ def tiff_first_page(data: Content) -> TiffPage | None:
         tile=tile if any(tile) else None,
         bits=depths.pop(),
         samples=one(_SAMPLES, 1),
+        compression=one(_COMPRESSION, 1),
         photometric=one(_PHOTOMETRIC, BLACK_IS_ZERO),
         is_unsigned=formats <= {1, 4},  # 4 is "undefined"
         is_planar=one(_PLANAR, 1) == 2,

@@ -42,6 +42,11 @@ class CodeStream(NamedTuple):
     signed: bool
 
     @property
+    def is_jpeg(self) -> bool:
+        """Whether it is a JPEG of the first kind, lossy or not."""
+        return self.transfer_syntax in _FAMILIES["JPEG"]
+
+    @property
     def is_dct(self) -> bool:
         """Whether it is a lossy JPEG of the first kind."""
         return self.transfer_syntax in _FAMILIES["JPEG"][:2]
