@@ -65,8 +65,10 @@ def check_output(
     FileExistsError
         If it exists and `overwrite` is false.
     ValueError
-        If it exists and is an input, holds one, or is no output of this kind.
+        If it exists and is an input, holds one, or is no output of this kind; if it goes up again
+        from a folder that does not exist.
     """
+    _check_way(path, option)
     if not os.path.lexists(path) or (kind.folder and _is_empty_folder(path)):
         return
     if read := _input_in(path, inputs):
@@ -125,6 +127,16 @@ def first_line(path: Path) -> bytes:
     with path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
     return line.removesuffix(b"\n") if line.endswith(b"\n") else b""
+
+
+def _check_way(path: Path, option: str) -> None:
+    """Refuse a name that goes up again from a folder that does not exist: it would be made."""
+    for place in [place for place in (path, *path.parents) if place.name == ".."]:
+        if not place.parent.is_dir():
+            raise ValueError(
+                f"`{option}` must go through folders that exist where it goes up again; got "
+                f"{str(path)!r}, and there is no folder {str(place.parent)!r}."
+            )
 
 
 def _is_earlier(path: Path, kind: Kind) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from cxr_enhance.archive._rows import check_is_manifest
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.manifest import (
@@ -105,6 +106,20 @@ class Prepared:
         is_empty = not (plan.files or plan.skipped or plan.linked_folders)
         return is_empty and not os.path.isdir(self.settings.out)
 
+    def check_manifest(self) -> None:
+        """Refuse a manifest that is something else; writes nothing.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        ValueError
+            If it is an input or an output, or a file that holds anything else than rows.
+        """
+        if self.settings.manifest is not None:
+            _check_apart(self.manifest, self.plan.files)
+        check_is_manifest(self.manifest)
+
     def telling_names(self) -> TellingNames:
         """Count the outputs whose names may tell what --strip-identity takes out of them."""
         if not self.settings.job.strip_identity or self.settings.flat_names:
@@ -134,8 +149,6 @@ def prepare(settings: Settings) -> Prepared:
     ------
     OSError
         If a manifest cannot be read.
-    ValueError
-        If the manifest is an input or an output.
     """
     base = settings.manifest or os.path.join(settings.out, NAME)
     plan = plan_files(
@@ -155,10 +168,7 @@ def prepare(settings: Settings) -> Prepared:
         retry_failed=settings.retry_failed,
         unrecorded=unrecorded_outputs(settings.out),
     )
-    manifest = manifest_path(base, settings.shard)
-    if settings.manifest is not None:
-        _check_apart(manifest, plan.files)
-    return Prepared(settings, plan, todo, manifest)
+    return Prepared(settings, plan, todo, manifest_path(base, settings.shard))
 
 
 def _check_apart(manifest: str, files: PlannedFiles) -> None:

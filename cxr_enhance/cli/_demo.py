@@ -11,6 +11,7 @@ import numpy as np
 from cxr_enhance._enhance import enhance
 from cxr_enhance.cli import console
 from cxr_enhance.cli._figure import draw_before_after
+from cxr_enhance.cli._folders import check_way
 from cxr_enhance.io import read_image
 from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.write import encode_image
@@ -37,6 +38,7 @@ def demo(folder: Path) -> int:
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
     with console.errors_exit_with(console.WRONG_USAGE):
+        check_way(str(folder), "DIR")
         folder.mkdir(parents=True, exist_ok=True)
     with console.errors_exit_with(console.FAILED):
         enhanced, first, median = _timed(radiograph)

@@ -19,6 +19,7 @@ from cxr_enhance.archive import run as archive
 from cxr_enhance.archive.run import EngineName
 from cxr_enhance.archive.sources import read_list
 from cxr_enhance.cli import console
+from cxr_enhance.cli._folders import check_way
 from cxr_enhance.cli._options import shard_of
 from cxr_enhance.cli._report import Tally, as_dict, complaint, dry_run_lines, summary, warning
 from cxr_enhance.cli._run_one import names_one_image, run_one
@@ -117,6 +118,8 @@ def run(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
         settings = options.to_settings(enhance, job)
     with console.errors_exit_with(console.FAILED):
         prepared = archive.prepare(settings)
+    with console.errors_exit_with(console.WRONG_USAGE):
+        prepared.check_manifest()
     telling = warning(prepared)
     if telling is not None:
         console.complain(telling)
@@ -162,6 +165,7 @@ def _check_folders(settings: archive.Settings) -> None:
     inputs, out = settings.inputs, settings.out
     if not out or not all(inputs):
         raise ValueError("`INPUT` and `--out` must name files and folders; got ''.")
+    check_way(out, "--out")
     for path in inputs:
         if os.path.isdir(path) and os.path.isdir(out) and os.path.samefile(path, out):
             raise ValueError(f"`--out` must not be an input folder; got {out!r}.")

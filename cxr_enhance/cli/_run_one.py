@@ -13,6 +13,7 @@ from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import format_of_ending, is_image_ending
 from cxr_enhance.archive.task import Item
 from cxr_enhance.cli import console
+from cxr_enhance.cli._folders import check_way
 from cxr_enhance.io.dicom.plugins import load_pydicom
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _check(options: RunOptions) -> None:
             )
     if not options.inputs[0]:
         raise ValueError("`INPUT` and `--out` must name files and folders; got ''.")
+    check_way(out, "--out")
     both_exist = os.path.exists(out) and os.path.exists(options.inputs[0])
     if both_exist and os.path.samefile(options.inputs[0], out):
         raise ValueError(f"`--out` must not be the image itself; got {out!r}.")

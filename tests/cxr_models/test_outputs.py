@@ -29,6 +29,18 @@ def test_what_is_new_is_written_and_its_folders_are_made(tmp_path):
     check_output(path, MANIFEST, overwrite=True)
 
 
+def test_a_name_that_goes_up_from_no_folder_is_refused_and_makes_none(tmp_path):
+    path = tmp_path / "new/../m.csv"
+    with (
+        pytest.raises(ValueError, match=r"`--out` must go through folders that exist .*new'\.$"),
+        replaces_output(path, MANIFEST, overwrite=False),
+    ):
+        raise AssertionError
+    assert only(tmp_path) == []
+    (tmp_path / "new").mkdir()
+    check_output(path, MANIFEST, overwrite=False)
+
+
 @pytest.mark.parametrize("text", ["", "file,label\na.png,covid\n", "file,label", "\xff\xd8", "{}"])
 @pytest.mark.parametrize("kind", [MANIFEST, SPLIT, SKIPPED])
 def test_what_is_of_another_kind_is_kept_whatever_was_asked_for(tmp_path, kind, text):

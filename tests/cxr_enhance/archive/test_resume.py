@@ -249,7 +249,7 @@ def test_contradictions_are_sentences_and_status_2(run, tmp_path, monkeypatch, o
 def test_a_manifest_that_is_another_file_is_a_sentence(run, archive, tmp_path):
     (tmp_path / "diary.txt").write_text("dear diary\n")
     status, _, err = run(archive, "--out", tmp_path / "out", "--manifest", tmp_path / "diary.txt")
-    assert status == 1
+    assert status == 2
     assert "`--manifest` must name a new file or a manifest" in err
     assert (tmp_path / "diary.txt").read_text() == "dear diary\n"
 
@@ -262,7 +262,7 @@ def test_a_manifest_that_is_an_input_stays_as_it_is(run, archive, tmp_path, name
     (tmp_path / "link").symlink_to(name)
     for path in (tmp_path / name, tmp_path / "link"):
         status, _, err = run(archive, tmp_path / name, "--out", tmp_path / "o", "--manifest", path)
-        assert status == 1
+        assert status == 2
         assert err.startswith("Error: `--manifest` must not be an input; got")
         assert (tmp_path / name).read_bytes() == before
 
@@ -272,7 +272,7 @@ def test_a_manifest_that_is_an_output_is_a_sentence(run, archive, tmp_path):
     manifest = tmp_path / "o" / "p0" / "0000.png"
     status, _, err = run(archive, "--out", tmp_path / "o", "--manifest", manifest)
     assert (status, err) == (
-        1,
+        2,
         f"Error: `--manifest` must not be an output; got {str(manifest)!r}.\n",
     )
     assert not manifest.exists()
