@@ -208,6 +208,9 @@ def _within_range(
             shift = depth - bits  # lossy: the bits below are no longer 0
             notes.append(f"compressed values are left-justified; taken from bit {shift} on")
         values = values >> shift
+    elif depth > bits and has_sign and signed and _is_left_justified(values, bits, depth):
+        values = values >> (depth - bits)
+        notes.append(f"compressed values are left-justified; taken from bit {depth - bits} on")
     if signed and not has_sign:
         values = _with_sign(values, bits, depth)
     elif has_sign and not signed and depth <= bits:  # the words, read as if they had a sign
@@ -223,6 +226,16 @@ def _within_range(
         values = np.clip(values, low, high)
     words = values.astype(_word_type(header), copy=False)
     return np.ascontiguousarray(words & ((1 << bits) - 1) if signed else words)
+
+
+def _is_left_justified(values: Any, bits: int, depth: int) -> bool:
+    """Tell whether signed values lie above the lowest bits of a code stream, lossy or not."""
+    beyond = np.where(values < 0, ~values, values) >> (bits - 1)
+    if not beyond.any():
+        return False
+    no_low_bits = not int(np.bitwise_or.reduce(values, axis=None)) & ((1 << (depth - bits)) - 1)
+    # No overshoot makes twice the range of most pixels.
+    return no_low_bits or np.count_nonzero(beyond > 1) > values.size // 2
 
 
 def _with_sign(values: Any, bits: int, depth: int) -> Any:
