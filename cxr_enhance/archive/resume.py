@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.job import Job
 
 _NO_ROW = 255
-_LEAST_TIME, _MOST = -(1 << 63), 1 << 63
+_LEAST_TIME, _MOST = -(1 << 63), (1 << 63) - 1  # nanoseconds; the last is in the year 2262
 
 
 @dataclasses.dataclass(slots=True)
@@ -124,7 +124,7 @@ class _Records:
 
 def _number(row: dict[str, Any], name: str, least: int, otherwise: int) -> int:
     value = row.get(name)
-    return otherwise if value is None or not least <= value < _MOST else value
+    return otherwise if value is None or value < least else min(value, _MOST)
 
 
 def sort_out(
@@ -244,7 +244,7 @@ def _has_changed(index: int, records: _Records, source: str) -> bool:
     except OSError:
         return records.input_size[index] != -1  # it was there
     known = (records.input_size[index], records.input_mtime_ns[index])
-    return known != (status.st_size, status.st_mtime_ns)
+    return known != (status.st_size, min(status.st_mtime_ns, _MOST))
 
 
 def _file_id(path: str) -> FileId | None:

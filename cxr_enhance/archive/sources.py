@@ -8,6 +8,7 @@ import csv
 import io
 import itertools
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _BYTE_ORDER_MARK = "\ufeff"
+_SEPARATOR = re.compile(r"sep=[,;\t]\r?\n")  # before the header, for spreadsheets
 
 
 def read_list(path: str, column: str | None = None) -> list[str]:
@@ -87,9 +89,12 @@ def _plain(lines: Iterable[str]) -> list[str]:
 
 
 def _column(file: TextIO, path: str, column: str | None, delimiter: str) -> list[str]:
-    first = file.readline()
-    delimiter = _delimiter(first, column, delimiter)
-    rows = _csv_rows(itertools.chain([first], file), path, delimiter)
+    first, skipped = file.readline(), 0
+    if _SEPARATOR.fullmatch(first):
+        delimiter, first, skipped = first[4], file.readline(), 1
+    else:
+        delimiter = _delimiter(first, column, delimiter)
+    rows = _csv_rows(itertools.chain([first], file), path, delimiter, skipped)
     _, header = next(rows, (1, []))
     if column is None:
         if len(header) != 1:
@@ -129,11 +134,13 @@ def _delimiter(header: str, column: str | None, usual: str) -> str:
     return next((other for other in ";\t," if other in header), usual)
 
 
-def _csv_rows(lines: Iterable[str], path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(
+    lines: Iterable[str], path: str, delimiter: str, skipped: int
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows and the numbers of the lines where they begin."""
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        line = rows.line_num + 1
+        line = skipped + rows.line_num + 1
         try:
             row = next(rows)
         except StopIteration:

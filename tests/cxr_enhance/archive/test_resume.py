@@ -347,8 +347,9 @@ def test_outputs_that_no_run_recorded_are_named_and_those_out_of_date_fail(
     assert run(source, "--out", out)[1]["unrecorded_outputs"] == 0
 
 
-def test_inputs_dated_before_1970_are_not_done_again(run, archive, tmp_path):
-    os.utime(archive / "p0/0000.png", ns=(-(10**18), -(10**18)))
+@pytest.mark.parametrize("seconds", [-(10**9), -1, 0, 16_725_225_600])  # 1938 to 2500
+def test_inputs_of_any_date_are_not_done_again(run, archive, tmp_path, seconds):
+    os.utime(archive / "p0/0000.png", (seconds, seconds))
     run(archive, "--out", tmp_path / "out")
     report = run(archive, "--out", tmp_path / "out")[1]
     assert (report["written"], report["changed"], report["exists"]) == (0, 0, 4)

@@ -113,6 +113,16 @@ def test_columns_are_separated_as_the_header_is(listed, name, separator):
             listed(content, name)
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_that_names_the_separator_is_no_header(listed, separator, end):
+    rows = [f"sep={separator}", f"id{separator}path", f"1{separator}a.png"]
+    assert listed(end.join(rows).encode("utf-8-sig"), "list.csv", "path") == ["a.png"]
+    rows.append(f'2{separator}"b.png')
+    with pytest.raises(ValueError, match="the row from line 4 of"):
+        listed(end.join(rows).encode(), "list.csv", "path")
+
+
 def test_a_separator_in_names_alone_separates_no_columns(listed):
     assert listed(b"path\na;1.png\nb\t2.png\n", "list.csv") == ["a;1.png", "b\t2.png"]
     assert listed(b"path;1\na;1.png\n", "list.csv", "path;1") == ["a;1.png"]
