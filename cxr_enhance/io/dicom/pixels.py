@@ -200,8 +200,8 @@ def _within_range(
     bits, signed = header.bits_stored, header.signed and header.samples == 1
     depth = bits if stream is None else stream.bits
     has_sign = stream is not None and stream.signed
-    if depth > bits and not has_sign and header.samples == 1:
-        deep = dataclasses.replace(header, bits_allocated=depth)
+    if depth > bits and not has_sign:
+        deep = dataclasses.replace(header, bits_allocated=depth, signed=signed)
         shift = shift_of(values, deep, notes)
         # No overshoot makes twice the white of most pixels.
         if not (shift or signed) and np.count_nonzero(values >> (bits + 1)) > values.size // 2:

@@ -65,3 +65,15 @@ def test_lossy_signed_values_at_the_top_of_their_words_are_read():
     decoded = decode_dicom(data, ReadOptions())
     assert np.abs(decoded.image.astype(int) - image).max() < 40
     assert "compressed values are left-justified; taken from bit 4 on" in decoded.notes
+
+
+# Under RLE, bits above the stored ones may be other data; so may those below, but for High Bit.
+@pytest.mark.parametrize("has_low_bits", [False, True])
+@pytest.mark.parametrize(
+    ("syntax", "high"),
+    [(uid.RLELossless, 15), *((syntax, high) for syntax in LOSSLESS[1:] for high in (11, 15))],
+)
+def test_colours_at_the_top_of_their_words_are_read(syntax, high, has_low_bits):
+    words = drawn(36, 52, np.uint16, 3) & (0xFFFF if has_low_bits else 0xFFF0)
+    decoded = decode_dicom(file_of(words, syntax, 12, high), ReadOptions())
+    assert_same_image(decoded.image, words >> 4)
