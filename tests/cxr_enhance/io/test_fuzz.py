@@ -25,7 +25,7 @@ def test_a_minute_of_mutated_files_ends_in_sentences(tmp_path):
     run_module(
         "tests.helpers.fuzz_files",
         folder,
-        *(f"-max_total_time={SECONDS}", "-timeout=10", "-rss_limit_mb=1024", "-len_control=0"),
+        *(f"-max_total_time={SECONDS}", "-timeout=10", "-rss_limit_mb=2048", "-len_control=0"),
         *(f"-artifact_prefix={tmp_path}/", "-close_fd_mask=3", "-print_final_stats=1"),
         env={"OPENCV_LOG_LEVEL": "SILENT"},
         timeout=SECONDS + 240,
