@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_enhance.io.dicom.grayscale import stored_range
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -65,8 +67,9 @@ def _fits(words: Image, shift: int, header: DicomHeader) -> bool:
         return True
     if not header.signed:
         return False
-    # Where every bit above the sign equals it, all of them cancel.
+    # Where every bit above the sign equals it, a value lies in the range of the stored bits.
     with_sign: npt.NDArray[np.int16] = words.view(np.int8 if words.itemsize == 1 else np.int16)
-    folded = int(np.bitwise_or.reduce(with_sign ^ (with_sign >> 15), axis=None))
+    least, most = int(with_sign.min()) >> shift, int(with_sign.max()) >> shift
+    low, high = stored_range(header.bits_stored, signed=True)
     below = int(np.bitwise_or.reduce(words, axis=None)) & ((1 << shift) - 1)
-    return not below & ~overlays and folded >> (shift + header.bits_stored - 1) == 0
+    return not below & ~overlays and low <= least and most <= high
