@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -19,7 +18,7 @@ from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.task import Item
 from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
-from tests.helpers.fresh_process import started_module
+from tests.helpers.fresh_process import DISCARD, started_module
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")
@@ -77,7 +76,7 @@ def test_a_cluster_beside_another_says_nothing_of_it(start, tmp_path):
 def test_a_scheduler_elsewhere_is_used(start, tmp_path):
     folder = make_archive(tmp_path / "in", 6)
     name = str(tmp_path / "scheduler.json")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet = {"stdout": DISCARD, "stderr": DISCARD}
     scheduler = started_module(
         *("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"),
         *("--no-dashboard", "--scheduler-file", name),
