@@ -187,7 +187,9 @@ def test_half_precision_is_taken_where_it_holds_the_levels(dtype):
     assert_same_image(result.float().numpy()[0], cxe.enhance(image).astype(np.float32))
     with pytest.raises(TypeError, match=r"Use img.to\(torch.float32\)\.$"):
         adapter.Enhance()(given / 255)
-    assert adapter.Enhance()((given / 255).to(torch.float32)).dtype == torch.float32
+    unit = (given / 255).to(torch.float32)
+    wanted = cxe.enhance(np.rint(unit[0].double().numpy() * 65535).astype(np.uint16)) / 65535
+    assert_same_image(adapter.Enhance()(unit)[0].numpy(), wanted.astype(np.float32))
 
 
 def test_overshoot_is_clipped_by_the_cure_and_keeps_its_kind():

@@ -318,7 +318,7 @@ def test_a_jpeg_of_more_scans_than_any_encoder_writes_is_refused():
     whole = cv2.imencode(".jpg", drawn(40, 50), options)[1].tobytes()
     place = whole.rindex(b"\xff\xda")
     scan = whole[place : place + 10] + b"\0"
-    assert read_image(whole[:-2] + scan * 20 + whole[-2:]).shape == (40, 50)
+    assert_same_image(read_image(whole[:-2] + scan * 20 + whole[-2:]), read_image(whole))
     with pytest.raises(ValueError, match="got a JPEG of more scans than any encoder writes"):
         read_image(whole[:-2] + scan * 200 + whole[-2:])
 
