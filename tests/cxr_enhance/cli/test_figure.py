@@ -33,7 +33,7 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES)
-def test_draws_images_of_every_kind(cli, tmp_path, image):
+def test_compare_draws_images_of_every_kind(cli, tmp_path, image):
     cxe.write_image(tmp_path / "scan.png", image)
     result = cli("compare", tmp_path / "scan.png", "--out", tmp_path / "picture.png")
     assert (result.status, result.err) == (0, "")

@@ -168,7 +168,7 @@ def test_packed_tiff_depths_are_shifted_up_to_sixteen(bits):
 @pytest.mark.parametrize(
     "name", ["scan.png", "Röntgen 胸.png", "no-extension", "lies.jpg", "new\nline.png", "-d.png"]
 )
-def test_reads_any_name(tmp_path, kind, name):
+def test_a_file_of_any_name_is_read(tmp_path, kind, name):
     path = tmp_path / name
     path.write_bytes(encoded(".png", GRAY))
     assert_same_image(read_image(kind(path)), GRAY)
@@ -262,7 +262,7 @@ def test_damaged_png_raises():
         ),
     ],
 )  # fmt: skip
-def test_says_what_came(data, words):
+def test_errors_of_reading_name_what_the_source_holds(data, words):
     with pytest.raises(ValueError, match=words) as caught:
         read_image(data)
     assert str(caught.value).startswith(

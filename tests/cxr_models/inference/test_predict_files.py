@@ -102,7 +102,7 @@ def test_a_table_of_an_earlier_version_is_replaced_too(run, images, tmp_path):
     assert "called" in rows_of(out)[0]
 
 
-def test_equals_what_evaluate_keeps(run, images, split, tmp_path):
+def test_predictions_equal_what_evaluate_keeps(run, images, split, tmp_path):
     assert main(["evaluate", str(run), "--draws", "100"]) == 0
     kept = (run / "evaluation/test.csv").read_text().splitlines()
     logits = {}
