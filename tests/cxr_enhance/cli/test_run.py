@@ -70,7 +70,7 @@ def test_each_output_is_the_notebooks_chain_on_the_same_pixels(cli, folder, tmp_
         assert_same_image(written, expected)
 
 
-def test_says_what_it_did(cli, folder, tmp_path):
+def test_a_run_says_what_it_did(cli, folder, tmp_path):
     result = cli("run", folder, "--out", tmp_path / "out")
     assert result.out.startswith("3 enhanced, 1 skipped (no images) in ")
     assert result.out.rstrip().endswith(f"output in {tmp_path / 'out'}")
@@ -570,3 +570,9 @@ def test_params_that_are_no_text_are_refused_in_a_sentence(tmp_path, capsys):
     status = main(["run", "a.png", "--out", str(tmp_path / "out"), "--params", str(params)])
     assert status == 2
     assert "`--params` must be a UTF-8 file; got" in capsys.readouterr().err
+
+
+def test_the_help_names_the_profile(capfd):
+    main(["run", "--help"])
+    words = " ".join(capfd.readouterr().out.split())
+    assert "Basic Application Level Confidentiality Profile of DICOM PS3.15" in words
