@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import cxr_enhance as cxe
+from tests.helpers.fresh_process import run_module, run_program
 
 ROOT = Path(__file__).parent.parent
 GITHUB = ROOT / ".github"
@@ -236,8 +236,7 @@ def test_the_script_prints_notes_and_ends_with_1_for_another_tag_and_2_for_wrong
     shutil.copy(ROOT / ".ci" / "release.py", script)
 
     def run(*words):
-        command = [sys.executable, str(script), *words]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run_program(sys.executable, script, *words, status=None)
         return done.returncode, done.stdout, done.stderr
 
     assert run("check", "v1.2.3") == (0, "", "")
@@ -296,9 +295,8 @@ def test_fragments_become_a_section_of_the_changelog(tmp_path):
         "c.breaking.md": "Bytes change.\n",
     }.items():
         (changes / name).write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "towncrier", "build", "--keep"]
-    command += ["--version", "1.3.0", "--date", "2030-02-28"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    words = ["build", "--keep", "--version", "1.3.0", "--date", "2030-02-28"]
+    run_module("towncrier", *words, cwd=tmp_path)
     section = (
         "## 1.3.0 - 2030-02-28\n\n### Breaking\n\n- Bytes change.\n\n"
         "### Added\n\n- More is read.\n\n### Fixed\n\n- Images of one row\n  are read.\n\n"

@@ -23,7 +23,7 @@ def part(image, top, bottom, left, right):
     "size", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 5), (37, 53), (224, 224), (1100, 30)]
 )
 @pytest.mark.parametrize("bits", [8, 12])
-def test_has_the_size_and_depth_asked_for(size, bits):
+def test_a_drawing_has_the_size_and_depth_asked_for(size, bits):
     image = synthetic_radiograph(*size, bits=bits)
     assert image.shape == size
     assert image.dtype == (np.uint8 if bits == 8 else np.uint16)
@@ -32,7 +32,7 @@ def test_has_the_size_and_depth_asked_for(size, bits):
 
 
 @pytest.mark.parametrize("bits", range(8, 17))
-def test_uses_its_range(bits):
+def test_a_drawing_uses_the_range_of_its_depth(bits):
     image = synthetic_radiograph(300, 260, bits=bits)
     assert image.min() < 0.02 * 2**bits
     assert 0.9 * 2**bits < image.max() < 2**bits
@@ -57,7 +57,7 @@ def test_equal_arguments_give_equal_bytes_in_another_process():
         ({"seed": 3, "bits": 12, "opacity": 1, "opacity_pattern": "diffuse"}, "4e05b5ea78dacb01"),
     ],
 )
-def test_gives_the_bytes_it_always_gave(arguments, expected):
+def test_a_drawing_has_the_bytes_it_always_had(arguments, expected):
     image = synthetic_radiograph(120, 97, **arguments)
     little = image.astype(image.dtype.newbyteorder("<"))
     assert hashlib.sha256(little.tobytes()).hexdigest()[:16] == expected

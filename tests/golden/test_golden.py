@@ -52,7 +52,7 @@ def run_package(case, image):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gives_the_stored_bytes(case, stored_arrays):
+def test_the_package_gives_the_stored_bytes(case, stored_arrays):
     image = make_input(case)
     assert generate.digest(image) == case["input"]["sha256"], "the test image itself has changed"
     result = run_package(case, image)

@@ -37,7 +37,7 @@ def probabilities(path):
     return np.array([[float(row[name]) for name in columns] for row in rows])
 
 
-def test_its_manifest_and_split_load():
+def test_the_studys_manifest_and_split_load():
     manifest, split = read_manifest(STUDY / "manifest.csv"), read_split(STUDY / "split.csv")
     assert [len(manifest.records), len(split.manifest.records)] == [18, 18]
     assert split.hash == "c5f2660275ef59c569097885c96dbdcb61ee882c2b94b4dfa4235ff3f862e812"

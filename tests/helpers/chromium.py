@@ -6,7 +6,8 @@ import json
 import os
 import select
 import shutil
-import subprocess
+
+from tests.helpers.fresh_process import DISCARD, started_program
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 _PATIENCE = 60  # seconds for an answer
@@ -99,21 +100,21 @@ def new_tab(profile):
         os.dup2(second, 4)
 
     command = [PROGRAM, *_OPTIONS, f"--user-data-dir={profile}"]
-    browser = subprocess.Popen(command, preexec_fn=ends, close_fds=False, stderr=subprocess.DEVNULL)
-    os.close(to_browser)
-    os.close(from_browser)
-    tab = Tab(ours_in, ours_out)
-    try:
-        target = tab.call("Target.createTarget", url="about:blank")["targetId"]
-        tab.session = tab.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Network", "Log", "Runtime"):
-            tab.call(f"{domain}.enable")
-        yield tab
-    finally:
-        with contextlib.suppress(OSError, RuntimeError):
-            tab.session = None
-            tab.call("Browser.close")
-        browser.kill()
-        browser.wait()
-        os.close(ours_in)
-        os.close(ours_out)
+    pipes = {"stdout": DISCARD, "stderr": DISCARD, "preexec_fn": ends, "close_fds": False}
+    with started_program(*command, **pipes):
+        os.close(to_browser)
+        os.close(from_browser)
+        tab = Tab(ours_in, ours_out)
+        try:
+            target = tab.call("Target.createTarget", url="about:blank")["targetId"]
+            attached = tab.call("Target.attachToTarget", targetId=target, flatten=True)
+            tab.session = attached["sessionId"]
+            for domain in ("Page", "Network", "Log", "Runtime"):
+                tab.call(f"{domain}.enable")
+            yield tab
+        finally:
+            with contextlib.suppress(OSError, RuntimeError):
+                tab.session = None
+                tab.call("Browser.close")
+            os.close(ours_in)
+            os.close(ours_out)

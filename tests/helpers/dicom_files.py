@@ -15,6 +15,8 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
+from cxr_enhance import read_image
+
 DX = "1.2.840.10008.5.1.4.1.1.1.1.1"
 
 
@@ -180,3 +182,25 @@ def jpeg_extended(blocks):
         + scan_data("".join(codes))
         + b"\xff\xd9"
     )
+
+
+def j2k(pixels, bits, **options):
+    """Encode JPEG 2000 of so many bits; without loss unless a ratio is given."""
+    import openjpeg.utils
+
+    return bytes(openjpeg.utils.encode_array(pixels, bits_stored=bits, use_mct=False, **options))
+
+
+def near_lossless(pixels, error):
+    """Encode JPEG-LS of the depth of the array."""
+    import jpeg_ls
+
+    return bytes(jpeg_ls.encode_array(pixels, error))
+
+
+def read_with_notes(data, **options):
+    """Read an image and give what was said of it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        image = read_image(data, **options)
+    return image, " ".join(str(warning.message) for warning in caught)

@@ -1,4 +1,7 @@
-"""Python in a process of its own: a few lines or a module, run to its end or only started."""
+"""A process of its own: lines of Python, a module or a program, run to its end or only started.
+
+No other file of the tests starts one.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import sys
 import textwrap
 
 ROOT = pathlib.Path(__file__).parents[2]
+DISCARD = subprocess.DEVNULL  # for `stdout` and `stderr` of what is started
 _SHOWN = 3000  # characters of what a process said, at most, where it ended otherwise than it should
 
 
@@ -33,7 +37,8 @@ def run_code(code, *arguments, without=(), **options):
         With `returncode`, and `stdout` and `stderr` as text.
     """
     block = "".join(f"sys.modules[{name!r}] = None\n" for name in without)
-    return _run(["-c", f"import sys\n{block}{textwrap.dedent(code)}"], arguments, **options)
+    lines = f"import sys\n{block}{textwrap.dedent(code)}"
+    return run_program(*_python("-c", lines), *arguments, **options)
 
 
 def run_module(name, *arguments, **options):
@@ -62,56 +67,26 @@ def run_module(name, *arguments, **options):
     subprocess.CompletedProcess
         As `run_code`.
     """
-    return _run(["-m", name], arguments, **options)
+    return run_program(*module_command(name), *arguments, **options)
 
 
-@contextlib.contextmanager
-def started_module(name, *arguments, env=None, path=(), cwd=ROOT, **pipes):
-    """Start a module and give its `subprocess.Popen`, to be waited for or sent signals.
-
-    It leads a process group of its own, so `os.killpg(running.pid, ...)` reaches its children
-    too. What still runs at the end of the block is killed.
+def run_program(*command, status=0, timeout=300, env=None, path=(), cwd=ROOT):
+    """Run any program and return what came of it.
 
     Parameters
     ----------
-    name, *arguments, env, path, cwd
+    *command : object
+        The program and what it is given; `str` is made of each.
+    status, timeout, env, path, cwd
         As in `run_module`.
-    **pipes
-        `stdout` and `stderr`, and `stdin`: pipes of bytes unless said otherwise, as for `Popen`.
+
+    Returns
+    -------
+    subprocess.CompletedProcess
+        As `run_code`.
     """
-    running = subprocess.Popen(
-        _command(["-m", name], arguments),
-        env=environment(env, path),
-        cwd=cwd,
-        start_new_session=True,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes},
-    )
-    with running:  # closes the pipes and waits
-        try:
-            yield running
-        finally:
-            if running.poll() is None:
-                running.kill()
-
-
-def environment(changes=None, path=()):
-    """Make the environment in which every process here runs; `run_module` says of what."""
-    changed = {
-        **os.environ,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYTHONPATH": os.pathsep.join(map(str, [*path, ROOT])),
-        **(changes or {}),
-    }
-    return {name: str(value) for name, value in changed.items() if value is not None}
-
-
-def _command(what, arguments):
-    return [sys.executable, "-P", *what, *map(str, arguments)]  # -P: nothing from `cwd`
-
-
-def _run(what, arguments, *, status=0, timeout=300, env=None, path=(), cwd=ROOT):
     done = subprocess.run(
-        _command(what, arguments),
+        list(map(str, command)),
         env=environment(env, path),
         cwd=cwd,
         capture_output=True,
@@ -125,3 +100,58 @@ def _run(what, arguments, *, status=0, timeout=300, env=None, path=(), cwd=ROOT)
             f"{done.stdout[-_SHOWN:]}\n{done.stderr[-_SHOWN:]}"
         )
     return done
+
+
+def started_module(name, *arguments, **options):
+    """Start a module; `started_program` says what is given and takes the same options."""
+    return started_program(*module_command(name), *arguments, **options)
+
+
+@contextlib.contextmanager
+def started_program(*command, env=None, path=(), cwd=ROOT, **pipes):
+    """Start any program and give its `subprocess.Popen`, to be waited for or sent signals.
+
+    It leads a process group of its own, so `os.killpg(running.pid, ...)` reaches its children
+    too. What still runs at the end of the block is killed.
+
+    Parameters
+    ----------
+    *command, env, path, cwd
+        As in `run_program`.
+    **pipes
+        `stdout` and `stderr`, which are pipes of bytes unless said otherwise, `stdin` and other
+        descriptors, as for `Popen`.
+    """
+    running = subprocess.Popen(
+        list(map(str, command)),
+        env=environment(env, path),
+        cwd=cwd,
+        start_new_session=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes},
+    )
+    with running:  # closes the pipes and waits
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
+def module_command(name):
+    """Give the words with which a module is run, for programs that are to start it."""
+    return _python("-m", name)
+
+
+def environment(changes=None, path=()):
+    """Make the environment in which every process here runs; `run_module` says of what."""
+    changed = {
+        **os.environ,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": os.pathsep.join(map(str, [*path, ROOT])),
+        **(changes or {}),
+    }
+    return {name: str(value) for name, value in changed.items() if value is not None}
+
+
+def _python(*words):
+    return [sys.executable, "-P", *words]  # -P: nothing from `cwd`

@@ -1,4 +1,4 @@
-"""Modality LUT, VOI LUT and polarity as one table over the stored words, evaluated once.
+"""Modality LUT, VOI LUT or window, and polarity as one table over the stored words, made once.
 
 The arithmetic is that of the standard (PS3.3 C.11.1 and C.11.2) in binary64.
 """

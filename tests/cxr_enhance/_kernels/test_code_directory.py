@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import numba
@@ -148,12 +146,7 @@ class Planted:
 
 def gray(cache):
     """Run the one kernel that turns colours to gray, with its code kept in `cache`."""
-    done = subprocess.run(
-        [sys.executable, "-c", GRAY],
-        env={**os.environ, "NUMBA_CACHE_DIR": str(cache)},
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (0, "[7 7 7 7]\n"), done.stderr
+    assert run_code(GRAY, env={"NUMBA_CACHE_DIR": cache}).stdout == "[7 7 7 7]\n"
     return sorted(cache.rglob("*.nb[ic]"))
 
 

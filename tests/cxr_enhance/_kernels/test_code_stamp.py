@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import compileall
-import os
 import py_compile
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -15,13 +12,12 @@ import pytest
 
 import cxr_enhance
 from cxr_enhance._kernels import code_stamp
+from tests.helpers.fresh_process import run_code
 
 PACKAGE = Path(cxr_enhance.__file__).parent
 LEVEL = "int(min(max(level, 0.0), white))"
 NEGATIVE = "int(white - min(max(level, 0.0), white))"
 PROGRAM = """
-import sys
-sys.path.insert(0, sys.argv[1])
 import numpy as np, cxr_enhance
 assert cxr_enhance.__file__.startswith(sys.argv[1]), cxr_enhance.__file__
 print(cxr_enhance.white_balance(np.array([[10, 60, 110]], np.uint8), percentiles=(0, 100))[0])
@@ -84,14 +80,12 @@ def as_unchecked_bytecode(folder, *, negative):
 
 
 def run(site, cache, seed="1"):
-    env = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONHASHSEED": seed}
-    env.pop("PYTHONPATH", None)
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", PROGRAM, str(site)],
-        env=env, cwd=cache.parent, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    env = {
+        "NUMBA_CACHE_DIR": cache,
+        "PYTHONHASHSEED": seed,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return run_code(PROGRAM, site, env=env, path=[site]).stdout.strip()
 
 
 @pytest.mark.slow

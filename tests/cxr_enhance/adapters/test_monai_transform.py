@@ -187,18 +187,31 @@ def test_half_precision_is_taken_where_it_holds_the_levels(dtype):
     assert_same_image(result.float().numpy()[0], cxe.enhance(image).astype(np.float32))
     with pytest.raises(TypeError, match=r"Use img.to\(torch.float32\)\.$"):
         adapter.Enhance()(given / 255)
-    assert adapter.Enhance()((given / 255).to(torch.float32)).dtype == torch.float32
+    unit = (given / 255).to(torch.float32)
+    assert_same_image(adapter.Enhance()(unit)[0].numpy(), enhanced_of_sixteen_bits(unit))
+
+
+def enhanced_of_sixteen_bits(image):
+    """Enhance values of 0..1 as the levels of 16 bits that they stand for."""
+    levels = np.rint(np.asarray(image, np.float64)[0] * 65535).astype(np.uint16)
+    return (cxe.enhance(levels) / 65535).astype(np.float32)
 
 
 def test_overshoot_is_clipped_by_the_cure_and_keeps_its_kind():
     img = monai.data.MetaTensor(torch.linspace(-0.1, 1.1, 1320).reshape(1, 33, 40))
     with pytest.raises(ValueError, match=r"use img.clip\(0, 1\);"):
         adapter.Enhance()(img)
-    assert type(adapter.Enhance()(img.clip(0, 1))) is monai.data.MetaTensor
+    cured = img.clip(0, 1)
+    result = adapter.Enhance()(cured)
+    assert type(result) is monai.data.MetaTensor
+    assert_same_image(np.asarray(result)[0], enhanced_of_sixteen_bits(cured))
     img[0, 0, 0] = torch.nan
     with pytest.raises(ValueError, match=r"Make NaN black with img.nan_to_num\(0\)\."):
         adapter.Enhance()(img)
-    assert type(adapter.Enhance()(img.nan_to_num(0).clip(0, 1))) is monai.data.MetaTensor
+    cured = img.nan_to_num(0).clip(0, 1)
+    result = adapter.Enhance()(cured)
+    assert type(result) is monai.data.MetaTensor
+    assert_same_image(np.asarray(result)[0], enhanced_of_sixteen_bits(cured))
 
 
 @pytest.mark.parametrize(

@@ -350,8 +350,10 @@ def test_elements_of_more_than_an_image_are_taken_out_by_the_cure():
             data.map(op)
         cure = re.search(r"data\.map\(.+\)(?=\.$)", str(caught.value), re.MULTILINE)[0]
         cured = eval(cure, {"data": data, "op": op})
-        results = [item["scan"] if isinstance(item, dict) else item[0] for item in run(cured)]
-        assert_same_image(np.stack(results), wanted)
+        items = [item if isinstance(item, dict) else dict(enumerate(item)) for item in run(cured)]
+        image, label = ("scan", "label") if isinstance(sliced, dict) else (0, 1)
+        assert_same_image(np.stack([item[image] for item in items]), wanted)
+        assert [int(item[label]) for item in items] == [1, 2]
         assert cured.element_spec.__class__ is data.element_spec.__class__
         assert len(cured.element_spec) == len(sliced)
 

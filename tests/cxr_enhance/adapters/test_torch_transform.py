@@ -300,7 +300,14 @@ def test_half_precision_is_taken_where_it_holds_the_levels(dtype):
     unit = torch.from_numpy(image).to(dtype) / 255
     with pytest.raises(TypeError, match=r"Use image.to\(torch.float32\)\.$"):
         adapter.EnhanceTransform()(unit)
-    assert adapter.EnhanceTransform()(unit.to(torch.float32)).dtype == torch.float32
+    cured = unit.to(torch.float32)
+    assert_same_image(adapter.EnhanceTransform()(cured).numpy(), enhanced_of_sixteen_bits(cured))
+
+
+def enhanced_of_sixteen_bits(image):
+    """Enhance values of 0..1 as the levels of 16 bits that they stand for."""
+    levels = np.rint(image.double().numpy() * 65535).astype(np.uint16)
+    return (cxe.enhance(levels) / 65535).astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +341,8 @@ def test_nested_tensors_are_refused_and_the_cure_enhances_each(layout):
         adapter.EnhanceTransform()(image)
     cure = str(caught.value).split("Use ")[1].rstrip(".")
     done = eval(cure, {"EnhanceTransform": adapter.EnhanceTransform, "image": image})
-    assert [result.shape for result in done] == [part.shape for part in parts]
+    for result, part in zip(done, parts, strict=True):
+        assert_same_image(result.numpy(), enhanced_of_sixteen_bits(part))
 
 
 def test_values_outside_of_the_range_are_refused_with_what_to_write_in_torch():

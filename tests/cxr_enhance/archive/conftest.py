@@ -12,7 +12,8 @@ import cxr_enhance as cxe
 from cxr_enhance.cli import main
 from cxr_enhance.synthetic import synthetic_radiograph
 
-ROOT = Path(__file__).parents[3]
+KEY = b"0123456789abcdef0123456789abcdef"
+STRIP = ["--format", "dicom", "--strip-identity"]
 
 
 def make_archive(folder, count, height=60, width=50):
@@ -58,3 +59,30 @@ def run(capfd):
 def outputs_in(out):
     """Count the outputs below a folder; what vanishes meanwhile, `os.walk` does not mind."""
     return sum(name.endswith(".png") for _, _, names in os.walk(out) for name in names)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Write two images of one patient and one of another, in folders of their names."""
+    pytest.importorskip("pydicom")
+    from tests.helpers.dicom_files import data_set, saved
+
+    for name, seed, patient in (
+        ("DOE_JANE/1.dcm", 1, "SECRET-4711"),
+        ("DOE_JANE/2.dcm", 2, " SECRET-4711 "),
+        ("ROE/1.dcm", 3, "SECRET-4712"),
+    ):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(
+            saved(data_set(synthetic_radiograph(60, 50, seed=seed), PatientID=patient))
+        )
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def key(tmp_path):
+    """Write a key that its owner alone may read."""
+    (tmp_path / "key").write_bytes(KEY + b"\n")
+    (tmp_path / "key").chmod(0o600)
+    return tmp_path / "key"

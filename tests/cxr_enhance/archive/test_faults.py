@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,7 +23,7 @@ from cxr_enhance.archive.outcome import ends_run, is_passing
 from cxr_enhance.archive.workspace import FileId, unrecorded_outputs, workspace
 from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
 from tests.helpers.compare import assert_same_image
-from tests.helpers.fresh_process import environment, run_code, run_module
+from tests.helpers.fresh_process import module_command, run_code, run_module, run_program
 from tests.helpers.permissions import needs_permissions
 
 pytest.importorskip("cv2")
@@ -72,33 +71,38 @@ def test_killed_at_ten_random_moments_and_resumed_the_result_is_that_of_an_undis
     assert set(last.values()) <= {"written", "exists"}
 
 
+SMALL_DISK = ["mount", "-t", "tmpfs", "-o", "size=300k", "none"]
+RUN_ON_SMALL_DISK = f"""
+disk=$1 kept=$2
+shift 2
+{" ".join(SMALL_DISK)} "$disk" || exit
+"$@"
+status=$?
+cp -a "$disk" "$kept"  # the disk is gone when this shell has ended
+exit $status
+"""
+
+
 @pytest.mark.slow
 def test_a_full_disk_stops_with_a_clear_error_and_nothing_corrupt(tmp_path, start):
-    unshare = shutil.which("unshare")
-    disk = tmp_path / "disk"
+    disk, kept_there = tmp_path / "disk", tmp_path / "kept"
     disk.mkdir()
-    mount = f"mount -t tmpfs -o size=300k none {disk}"
-    probe = [unshare or "false", "--user", "--map-root-user", "--mount", "sh", "-c", mount]
-    if subprocess.run(probe, capture_output=True, check=False).returncode:
+    apart = [shutil.which("unshare") or "false", "--user", "--map-root-user", "--mount"]
+    if run_program(*apart, *SMALL_DISK, disk, status=None).returncode:
         pytest.skip("no small file system can be mounted here")
     make_archive(tmp_path / "in", 20, 200, 200)
-    command = (
-        f"{mount} && {sys.executable} -m cxr_enhance run {tmp_path / 'in'} --out {disk} "
-        f"--threads 2; status=$?; cp -a {disk} {tmp_path / 'kept'}; exit $status"
-    )
-    done = subprocess.run(
-        [*probe[:-1], command], env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
+    shell = [*apart, "sh", "-c", RUN_ON_SMALL_DISK, "sh", disk, kept_there]
+    command = ["run", tmp_path / "in", "--out", disk, "--threads", "2"]
+    done = run_program(*shell, *module_command("cxr_enhance"), *command, status=1)
     assert "No space left on device" in done.stderr
     assert "no further image can be read or written; the run ends here" in done.stderr
     assert "ended early with" in done.stdout
-    kept = contents(tmp_path / "kept")
+    kept = contents(kept_there)
     assert 0 < len(kept) < 20
     for name, data in kept.items():
         assert name.endswith(".png")  # nothing temporary
-        assert cxe.read_image(data).shape == (200, 200)
-    assert all(row["retry"] for row in rows_of(tmp_path / "kept") if row["status"] == "failed")
+        assert_same_image(cxe.read_image(data), cxe.enhance(cxe.read_image(tmp_path / "in" / name)))
+    assert all(row["retry"] for row in rows_of(kept_there) if row["status"] == "failed")
 
 
 def test_after_a_full_disk_the_next_run_completes(run, tmp_path, monkeypatch):

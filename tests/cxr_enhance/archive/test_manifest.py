@@ -216,7 +216,8 @@ def test_a_link_to_a_manifest_is_followed_and_one_to_nowhere_refused(tmp_path):
     write_many(str(tmp_path / "m.jsonl"), 0, 1)
     (tmp_path / "link").symlink_to("m.jsonl")
     write_many(str(tmp_path / "link"), 1, 1)
-    assert len(list(read_rows(str(tmp_path / "m.jsonl")))) == 2
+    inputs = [row["input"] for row in read_rows(str(tmp_path / "m.jsonl"))]
+    assert inputs == ["0.png", "1.png"]
     (tmp_path / "nowhere").symlink_to("gone")
     (tmp_path / "folder").mkdir()
     for name in ("nowhere", "folder"):

@@ -63,7 +63,7 @@ def test_bins_have_equal_widths_and_are_closed_above():
     assert bin_of(confidences).tolist() == [0, 0, 1, NUM_BINS - 1]
 
 
-def test_reliability_bins_by_hand():
+def test_reliability_bins_are_those_counted_by_hand():
     probabilities = np.array([[0.99, 0.01], [0.05, 0.95], [0.52, 0.48]])
     bins = reliability_bins(probabilities, np.array([0, 0, 0]))
     assert [(b["images"], round(b["confidence"], 6), b["accuracy"]) for b in bins] == [

@@ -35,7 +35,7 @@ def test_delong_is_the_test_of_its_paper(rng, decimals):
     assert told["p_value"] == pytest.approx(2 * stats.norm.sf(abs(z)))
 
 
-def test_delong_by_hand():
+def test_delong_gives_the_areas_and_error_computed_by_hand():
     # Ten positives, ten negatives. The first score orders all pairs, the second half of them.
     positive = np.arange(20) < 10
     second = np.where(positive, np.where(np.arange(20) < 5, 3.0, 1.0), 2.0)

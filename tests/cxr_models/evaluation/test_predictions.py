@@ -41,7 +41,7 @@ def test_any_reader_of_csv_gets_the_probabilities(rng, tmp_path):
         assert [float(row[f"probability:{name}"]) for name in CLASSES] == expected.tolist()
 
 
-def test_odd_names_survive(rng, tmp_path):
+def test_names_that_csv_must_quote_survive_a_table(rng, tmp_path):
     records = tuple(
         Record(file=f'a "{i}", b.png', label=label, patient="é\n", source="x,y")
         for i, label in enumerate(CLASSES)

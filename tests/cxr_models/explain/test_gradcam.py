@@ -43,8 +43,7 @@ def test_the_map_of_a_class_is_the_one_computed_by_hand():
     cam = GradCam(tiny_cam_model())
     for place in range(3):
         got = cam(_IMAGE, np.array([place]))
-        assert got.shape == (1, 3, 6)
-        assert got.dtype == np.float32
+        assert (got.shape, got.dtype) == ((1, 3, 6), np.float32)
         np.testing.assert_allclose(got[0], map_by_hand(_DENSE[:, place]), rtol=1e-5, atol=1e-6)
     assert cam(_IMAGE, np.array([1])).max() == 0  # cut off below 0
 
@@ -98,7 +97,9 @@ def test_wrong_arguments_are_refused_with_a_sentence():
         cam(_IMAGE, np.array([0, 1]))
     with pytest.raises(ValueError, match="`classes` must be from 0 to 2; got 3 to 3"):
         cam(_IMAGE, np.array([3]))
-    assert cam(_IMAGE[:0], np.array([], int)).shape == (0, 3, 6)
+    np.testing.assert_array_equal(
+        cam(_IMAGE[:0], np.array([], int)), np.zeros((0, 3, 6), np.float32), strict=True
+    )
     with pytest.raises(TypeError, match="`image` must have dtype uint8; got uint16"):
         overlay(np.zeros((4, 4), np.uint16), np.zeros((2, 2), np.float32))
     with pytest.raises(ValueError, match="`heat` must have shape"):

@@ -227,7 +227,7 @@ def test_weights_with_code_in_them_are_refused_and_the_code_is_not_run(tmp_path)
 def test_kept_images_that_hold_pickles_are_made_anew_unread(tmp_path):
     from cxr_enhance import write_image
     from cxr_enhance.synthetic import synthetic_radiograph
-    from cxr_models.inputs.loader import cache_key, cached_images
+    from cxr_models.inputs.loader import ImageLoader, cache_key, cached_images
     from tests.helpers.tiny_backbone import tiny_config
 
     proof = tmp_path / "proof"
@@ -240,5 +240,6 @@ def test_kept_images_that_hold_pickles_are_made_anew_unread(tmp_path):
     write_image(paths[0], synthetic_radiograph(64, 64, seed=1))
     cached = tmp_path / f"images-{cache_key(config, paths)}.npy"
     np.save(cached, np.array([Hostile()], dtype=object), allow_pickle=True)
-    assert cached_images(config, paths, tmp_path).dtype == np.uint8
+    made = cached_images(config, paths, tmp_path)
+    np.testing.assert_array_equal(made, ImageLoader(config)(paths), strict=True)
     assert not proof.exists()

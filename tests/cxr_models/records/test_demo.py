@@ -1,9 +1,12 @@
 import functools
 
+import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
+from cxr_enhance import read_image
+from cxr_enhance.synthetic import synthetic_radiograph
 from cxr_models import read_split
 from cxr_models.cli import main
 from cxr_models.records.demo import write_demo_set
@@ -11,10 +14,16 @@ from cxr_models.records.demo import write_demo_set
 
 def test_demo_set_has_patients_of_two_unequal_images(tmp_path):
     records = write_demo_set(tmp_path, patients=2, size=40)
-    assert len(records) == 12
-    assert len({record.patient for record in records}) == 6
-    contents = {(tmp_path / record.file).read_bytes() for record in records}
-    assert len(contents) == 12
+    assert [(record.file, record.label, record.patient) for record in records] == [
+        (f"{label}/{label}-p{patient:03d}-{exposure}.png", label, f"{label}-p{patient:03d}")
+        for label in ("covid", "normal", "virus")
+        for patient in range(2)
+        for exposure in range(2)
+    ]
+    drawn = synthetic_radiograph(40, 35, seed=2001, opacity=0.9, opacity_pattern="diffuse")
+    first, second = (read_image(tmp_path / record.file) for record in records[-2:])
+    np.testing.assert_array_equal(first, drawn)
+    np.testing.assert_array_equal(second, (drawn * np.float32(0.85)).astype(np.uint8))
 
 
 @pytest.mark.usefixtures("tiny_backbone")

@@ -45,7 +45,9 @@ def test_other_radiographs_and_mirrored_ones_are_far():
 
 
 def test_images_smaller_than_the_hash_grid_are_hashed():
-    assert perceptual_hash(draw(5, 9)).shape == (4,)
+    image = draw(5, 9)[:8, :16]
+    cells = image.repeat(4, axis=0).repeat(2, axis=1)  # 32 x 32
+    assert perceptual_hash(image).tolist() == perceptual_hash(cells).tolist() != [0, 0, 0, 0]
     assert perceptual_hash(np.array([[7]], np.uint8)).tolist() == [0, 0, 0, 0]
 
 

@@ -158,11 +158,13 @@ def test_a_split_that_parts_two_spellings_of_one_patient_is_refused(tmp_path):
 
 def test_a_split_in_which_sources_number_patients_alike_or_name_none_loads(tmp_path):
     path = tmp_path / "manifest.csv"
-    path.write_text(
-        "file,label,patient,source,split\na.png,x,1,one,train\nb.png,x,1,two,test\n"
-        "c.png,x,nan,one,train\nd.png,x,nan,one,test\n"
-    )
-    assert len(read_split(path).manifest.records) == 4
+    rows = ["a.png,x,1,one,train", "b.png,x,1,two,test", "c.png,x,nan,one,train",
+            "d.png,x,nan,one,test"]  # fmt: skip
+    path.write_text("\n".join(["file,label,patient,source,split", *rows]) + "\n")
+    assert [
+        ",".join((r.file, r.label, r.patient, r.source, r.split))
+        for r in read_split(path).manifest.records
+    ] == rows
 
 
 def test_what_headers_tell_is_in_the_hash_and_its_absence_is_not():

@@ -4,12 +4,11 @@ import pytest
 
 from cxr_models.config import RunConfig
 from cxr_models.records.splits import write_split
-from cxr_models.runs.finished import FinishedRun, file_sha256, read_run
+from cxr_models.runs.finished import file_sha256, read_run
 
 
 def test_a_run_knows_its_split_images_classes_and_weights(finished, small_split):
     run = read_run(finished)
-    assert isinstance(run, FinishedRun)
     assert run.split.manifest == small_split.manifest
     assert run.class_names == run.labels == ("covid", "normal", "virus")
     assert run.weights_sha256 == file_sha256(finished / "best.weights.h5")

@@ -27,9 +27,10 @@ def test_settings_of_another_program_are_not_written_over(tmp_path, text):
 def test_a_start_that_was_stopped_before_its_facts_goes_on(tmp_path):
     folder = RunFolder(path=tmp_path)
     folder.begin(RunConfig(), FACTS)
+    facts = (tmp_path / "run.json").read_bytes()
     (tmp_path / "run.json").unlink()
     folder.begin(RunConfig(), FACTS)
-    assert (tmp_path / "run.json").exists()
+    assert (tmp_path / "run.json").read_bytes() == facts
 
 
 def test_older_backups_go_and_files_of_other_names_stay(tmp_path):

@@ -5,10 +5,12 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
+import keras
 
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.training.train import train
 from tests.helpers.tiny_backbone import tiny_config
+from tests.helpers.trained import assert_best_weights_are_kept
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -45,9 +47,14 @@ def test_views_differ_with_augmentation_and_the_head_trains_on_them(small_split,
     views = FeatureExtractor(model).compute(batches, views=2, seed=0, augment=True)
     again = FeatureExtractor(model).compute(batches, views=2, seed=0, augment=True)
     assert views.shape == (2, len(paths), 6)
+    plain = FeatureExtractor(model).compute(batches, views=1, seed=0, augment=False)
+    images = ImageLoader(config.data)(paths)
+    to_features = keras.Model(model.input, model.get_layer("features").output)
+    np.testing.assert_allclose(plain[0], to_features.predict(images, verbose=0), atol=1e-4)
     assert not np.array_equal(views[0], views[1])
     np.testing.assert_array_equal(views, again)
-    assert validation_predictions(small_split, config, tmp_path / "run").shape[1] == 3
+    train(small_split, config, tmp_path / "run")
+    assert_best_weights_are_kept(tmp_path / "run", small_split, config)
 
 
 def test_features_do_not_depend_on_how_images_fall_into_batches(small_split):

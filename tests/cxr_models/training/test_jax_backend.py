@@ -10,6 +10,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 from cxr_models.runs.folder import RunFolder
 from tests.helpers.fresh_process import run_code
 from tests.helpers.tiny_backbone import tiny_config
+from tests.helpers.trained import assert_best_weights_are_kept
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="jax is not installed"
@@ -28,6 +29,7 @@ train(split, config, out)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tiny_backbone")
 @pytest.mark.parametrize("views", [0, 2], ids=["images", "kept-features"])
 def test_both_phases_train_on_jax_and_resume(small_split, tmp_path, views):
     config = tiny_config(cache_features=views, class_weights=True)
@@ -38,4 +40,4 @@ def test_both_phases_train_on_jax_and_resume(small_split, tmp_path, views):
     assert json.loads((out / "run.json").read_text())["backend"] == "jax"
     rows = RunFolder(path=out).read_history()
     assert [row["phase"] for row in rows] == ["head"] * 3 + ["fine_tune"] * 2
-    assert (out / "best.weights.h5").exists()
+    assert_best_weights_are_kept(out, small_split, config)

@@ -22,6 +22,7 @@ from cxr_models.training.schedule import Verdict
 from cxr_models.training.train import phases_of, train
 from tests.helpers.fresh_process import run_code
 from tests.helpers.tiny_backbone import tiny_config
+from tests.helpers.trained import assert_best_weights_are_kept
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -139,6 +140,7 @@ def test_binary_task_and_class_weights_train(small_split, tmp_path):
     config = config.with_setting("model.task", "binary")
     model = train(small_split, config, tmp_path / "run")
     assert model.output.shape == (None, 1)
+    assert_best_weights_are_kept(tmp_path / "run", small_split, config)
 
 
 def changed(split, **fields):
@@ -199,8 +201,9 @@ def test_after_a_failed_download_the_same_folder_takes_other_weights(
     config = tiny_config(epochs_head=1)
     with pytest.raises(OSError, match="--weights none"):
         train(small_split, config, tmp_path / "run")
-    train(small_split, config.with_setting("model.weights", "none"), tmp_path / "run")
-    assert (tmp_path / "run/best.weights.h5").exists()
+    config = config.with_setting("model.weights", "none")
+    train(small_split, config, tmp_path / "run")
+    assert_best_weights_are_kept(tmp_path / "run", small_split, config)
 
 
 def test_weights_that_have_seen_the_test_images_are_refused_before_anything_is_written(

@@ -7,19 +7,19 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 
 import pytest
 
-from cxr_enhance import EnhanceParams
+from cxr_enhance import EnhanceParams, enhance, read_image
 from cxr_enhance.archive.engines import cluster
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.task import Item
 from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
-from tests.helpers.fresh_process import started_module
+from tests.helpers.compare import assert_same_image
+from tests.helpers.fresh_process import DISCARD, started_module
 
 pytest.importorskip("cv2")
 pytest.importorskip("typer")
@@ -77,7 +77,7 @@ def test_a_cluster_beside_another_says_nothing_of_it(start, tmp_path):
 def test_a_scheduler_elsewhere_is_used(start, tmp_path):
     folder = make_archive(tmp_path / "in", 6)
     name = str(tmp_path / "scheduler.json")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet = {"stdout": DISCARD, "stderr": DISCARD}
     scheduler = started_module(
         *("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"),
         *("--no-dashboard", "--scheduler-file", name),
@@ -200,7 +200,7 @@ def test_a_worker_that_dies_while_it_leaves_its_outcome_leaves_the_mark_whole(
         patch.setattr(cluster.json, "dump", dies)
         with pytest.raises(KeyboardInterrupt):
             cluster._process_on_worker(0, item, job, str(tmp_path))
-    assert target.exists()
+    assert_same_image(read_image(target), enhance(read_image(source)))
     assert cluster._process_on_worker(0, item, job, str(tmp_path)).status == "written"
     assert cluster._process_on_worker(0, item, job, str(tmp_path)).status == "written"
 

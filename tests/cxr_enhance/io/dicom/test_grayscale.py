@@ -17,10 +17,17 @@ pytest.importorskip("cv2")
 pytest.importorskip("pydicom")
 pytestmark = pytest.mark.opencv
 
-from tests.helpers.dicom_files import data_set, lut_item, saved  # noqa: E402
+from tests.helpers.dicom_files import (  # noqa: E402
+    data_set,
+    element,
+    lut_item,
+    read_with_notes,
+    saved,
+)
 from tests.helpers.image_files import drawn  # noqa: E402
 
 GRAY12 = drawn(36, 52, dtype=np.uint16) >> 4
+SIGNED12 = GRAY12.astype(np.int16) - 2048
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 
 
@@ -238,3 +245,35 @@ def test_an_intercept_written_as_a_long_word_has_its_sign():
     with pytest.warns(UserWarning, match="taken as -1024"):
         image = read_image(saved(source))
     assert_same_image(image, RAMP)
+
+
+@pytest.mark.parametrize("written", ["text", "US", "SS"])
+def test_an_intercept_without_its_sign_is_told_by_the_window(written):
+    window = {"WindowCenter": "40", "WindowWidth": "400"}
+    right = saved(data_set(GRAY12, bits=12, RescaleSlope="1", RescaleIntercept="-1024", **window))
+    data = saved(data_set(GRAY12, bits=12, RescaleSlope="1", RescaleIntercept="64512", **window))
+    old = element(0x00281052, "DS", b"64512 ")
+    assert old in data
+    if written == "US":
+        data = data.replace(old, element(0x00281052, "US", b"\x00\xfc"))
+    if written == "SS":
+        data = data.replace(old, element(0x00281052, "SS", b"\x00\xfc"))
+    image, notes = read_with_notes(data)
+    assert_same_image(image, read_image(right))
+    assert "Intercept 64512 is beyond" in notes if written == "text" else "(0028,1052)" in notes
+
+
+def test_a_window_center_without_its_sign_is_told_by_the_values():
+    right = data_set(SIGNED12, bits=12, WindowCenter="-400", WindowWidth="900")
+    wrong = data_set(SIGNED12, bits=12, WindowCenter="65136", WindowWidth="900")
+    image, notes = read_with_notes(saved(wrong))
+    assert_same_image(image, read_image(saved(right)))
+    assert "Window Center 65136 is beyond all values" in notes
+
+
+def test_a_window_beyond_all_values_is_told():
+    image, notes = read_with_notes(
+        saved(data_set(GRAY12, bits=12, WindowCenter="9000", WindowWidth="90"))
+    )
+    assert image.max() == 0
+    assert "window of center 9000 and width 90 beyond all values" in notes

@@ -1,4 +1,4 @@
-"""Values stand at either end of their words, whatever High Bit, sign and compression say."""
+"""Values beyond what the header allows: clipped and told where decoded, masked where native."""
 
 from __future__ import annotations
 
@@ -7,18 +7,104 @@ import io
 import numpy as np
 import pytest
 
+from cxr_enhance import read_image
+from tests.helpers.compare import assert_same_image
+
 pytest.importorskip("cv2")
 pydicom = pytest.importorskip("pydicom")
-openjpeg = pytest.importorskip("openjpeg.utils")
+jpeg_ls = pytest.importorskip("jpeg_ls")
+pytest.importorskip("openjpeg")
 pytestmark = pytest.mark.opencv
 
 from pydicom import uid  # noqa: E402
 
 from cxr_enhance.io.dicom.decode import decode_dicom  # noqa: E402
 from cxr_enhance.io.options import ReadOptions  # noqa: E402
-from tests.helpers.compare import assert_same_image  # noqa: E402
-from tests.helpers.dicom_files import compressed, data_set, saved  # noqa: E402
+from tests.helpers.dicom_files import (  # noqa: E402
+    compressed,
+    data_set,
+    j2k,
+    jpeg_lossless,
+    near_lossless,
+    read_with_notes,
+    saved,
+)
 from tests.helpers.image_files import drawn  # noqa: E402
+
+GRAY12 = drawn(36, 52, dtype=np.uint16) >> 4
+SIGNED12 = GRAY12.astype(np.int16) - 2048
+
+# White that overshoots, as at the edge of a collimator, and what is far below it.
+DEEPER = np.tile(np.array([[4000, 4095, 4096, 4200], [0, 1, 2048, 5000]], np.uint16), (16, 8))
+
+DEEPER_SIGNED = np.tile(np.array([[-2048, -2100, 0, 2047], [2048, 2100, -1, 1]], np.int16), (16, 8))
+
+DEEP = {
+    "jpeg-2000": (uid.JPEG2000, j2k(DEEPER, 16)),
+    "jpeg-2000-lossless": (uid.JPEG2000Lossless, j2k(DEEPER, 13)),
+    "jpeg-ls": (uid.JPEGLSNearLossless, near_lossless(DEEPER, 0)),
+    "jpeg": (uid.JPEGLossless, jpeg_lossless(DEEPER, bits=16)),
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_decoded_pixels_above_the_stored_range_are_white(name):
+    syntax, frame = DEEP[name]
+    image, notes = read_with_notes(saved(data_set(DEEPER, bits=12), syntax, [frame]))
+    assert_same_image(image, np.minimum(DEEPER, 4095))
+    assert "384 pixels beyond the range of Bits Stored 12" in notes
+
+
+def test_near_lossless_overshoot_of_jpeg_ls_is_white():
+    pixels = np.random.default_rng(0).integers(4080, 4096, (16, 16)).astype(np.uint16)
+    pixels[0, 0] = 4200  # without it the encoder would choose 12 bits
+    frame = near_lossless(pixels, 9)
+    values, _ = jpeg_ls.decode_pixel_data(frame)
+    decoded = np.frombuffer(values, np.uint16).reshape(16, 16)
+    assert (decoded > 4095).sum() > 5
+    image, _ = read_with_notes(saved(data_set(pixels, bits=12), uid.JPEGLSNearLossless, [frame]))
+    assert_same_image(image, np.minimum(decoded, 4095))
+
+
+def test_deeper_inverted_pixels_are_black():
+    data = saved(
+        data_set(DEEPER, bits=12, photometric="MONOCHROME1"), uid.JPEG2000, [j2k(DEEPER, 16)]
+    )
+    assert_same_image(read_with_notes(data)[0], 4095 - np.minimum(DEEPER, 4095))
+
+
+def test_deeper_signed_pixels_are_clipped_at_both_ends():
+    data = saved(data_set(DEEPER_SIGNED, bits=12), uid.JPEG2000, [j2k(DEEPER_SIGNED, 16)])
+    expected = (np.clip(DEEPER_SIGNED, -2048, 2047) + 2048).astype(np.uint16)
+    assert_same_image(read_with_notes(data)[0], expected)
+
+
+@pytest.mark.parametrize("depth", [12, 16])
+def test_signed_pixels_in_code_streams_without_sign_are_read(depth):
+    frame = near_lossless(SIGNED12.view(np.uint16) & ((1 << depth) - 1), 0)
+    data = saved(data_set(SIGNED12, bits=12), uid.JPEGLSLossless, [frame])
+    assert_same_image(read_image(data), GRAY12)
+
+
+def test_a_code_stream_with_a_sign_under_a_header_without_is_read_without():
+    frame = j2k((GRAY12.astype(np.int32) ^ 2048).astype(np.int16) - 2048, 12)
+    image, notes = read_with_notes(saved(data_set(GRAY12, bits=12), uid.JPEG2000, [frame]))
+    assert_same_image(image, GRAY12)
+    assert "have a sign, the header has none" in notes
+
+
+def test_undershoot_of_a_deeper_signed_stream_is_black():
+    pixels = np.tile(np.array([[-3, 0, 5, 4095]], np.int16), (32, 8))
+    data = saved(data_set(pixels.view(np.uint16), bits=12), uid.JPEG2000, [j2k(pixels, 16)])
+    expected = np.maximum(pixels, 0).astype(np.uint16)
+    assert_same_image(read_with_notes(data)[0], expected)
+
+
+def test_native_spare_bits_are_masked_and_not_clipped():
+    image, notes = read_with_notes(saved(data_set(GRAY12 | 0x7000, bits=12)))
+    assert_same_image(image, GRAY12)
+    assert f"{GRAY12.size} values have bits outside the 12 stored ones" in notes
+
 
 GRAY16 = drawn(36, 52, dtype=np.uint16)
 NATIVE = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian, uid.ExplicitVRBigEndian,
@@ -60,7 +146,7 @@ def test_values_at_either_end_of_their_words_are_read(syntax, signed, left, is_r
 
 def test_lossy_signed_values_at_the_top_of_their_words_are_read():
     words, image = words_of(12, signed=True, left=True)
-    frame = bytes(openjpeg.encode_array(words, use_mct=False, compression_ratios=[4]))
+    frame = j2k(words, 16, compression_ratios=[4])
     data = saved(data_set(words, bits=12), uid.JPEG2000, [frame])
     decoded = decode_dicom(data, ReadOptions())
     assert np.abs(decoded.image.astype(int) - image).max() < 40

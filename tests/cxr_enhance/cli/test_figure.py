@@ -1,7 +1,8 @@
-"""`cxr-enhance compare`: one picture, for images of every kind."""
+"""The picture of before and after, and `cxr-enhance compare`, which draws it of any image."""
 
 from __future__ import annotations
 
+import io
 import os
 
 import numpy as np
@@ -13,6 +14,10 @@ from cxr_enhance.synthetic import synthetic_radiograph
 pytest.importorskip("cv2")
 pytest.importorskip("typer")
 pytestmark = pytest.mark.opencv
+
+from matplotlib.image import imread  # noqa: E402
+
+from cxr_enhance.cli._figure import draw_before_after  # noqa: E402
 
 GRAY = synthetic_radiograph(300, 250)
 IMAGES = {
@@ -28,12 +33,31 @@ IMAGES = {
 
 
 @pytest.mark.parametrize("image", IMAGES.values(), ids=IMAGES)
-def test_draws_images_of_every_kind(cli, tmp_path, image):
+def test_compare_draws_images_of_every_kind(cli, tmp_path, image):
     cxe.write_image(tmp_path / "scan.png", image)
     result = cli("compare", tmp_path / "scan.png", "--out", tmp_path / "picture.png")
     assert (result.status, result.err) == (0, "")
     assert result.out == f"wrote {tmp_path / 'picture.png'}\n"
-    assert cxe.read_image(tmp_path / "picture.png").shape[1] > 1000
+    before = cxe.read_image(tmp_path / "scan.png")
+    picture = draw_before_after(before, cxe.enhance(before), title="scan.png")
+    assert (tmp_path / "picture.png").read_bytes() == picture
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        (np.uint8(60), np.uint8(200), [60, 200]),
+        (np.uint16(1000), np.uint16(4000), [1000 * 255 // 1023, 4000 * 255 // 4095]),
+        (np.uint16(300), np.uint16(40_000), [300 * 255 // 511, 40_000 * 255 // 65_535]),
+    ],
+    ids=["8-bits", "12-bits", "16-bits"],
+)
+def test_before_is_left_and_after_is_right_in_the_grays_of_their_depth(before, after, shown):
+    picture = draw_before_after(np.full((60, 50), before), np.full((60, 50), after), title="")
+    pixels = imread(io.BytesIO(picture))
+    height, width = pixels.shape[:2]
+    for column, gray in zip((width // 4, 3 * width // 4), shown, strict=True):
+        assert np.rint(pixels[height // 3, column] * 255).tolist() == [gray, gray, gray, 255]
 
 
 @pytest.mark.parametrize("name", ["$a_b$ 100%.png", "胸.png", "new\nline.png", "^{.png"])
