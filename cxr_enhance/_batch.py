@@ -23,6 +23,7 @@ from cxr_enhance._validation import (
     check_params,
     check_sequence,
     check_stack,
+    check_values_fit,
 )
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def enhance_batch(
     TypeError
         If an argument has the wrong type or dtype; ``images[i]`` in the message names the image.
     ValueError
-        If a shape or a value is out of range. All images are checked before work begins.
+        If a shape or a value is out of range, or a pixel takes more than ``params.bits``. All
+        images are checked before work begins.
 
     See Also
     --------
@@ -125,6 +127,7 @@ def _enhance_stack(images: Image, params: EnhanceParams, threads: int, out: obje
     else:
         result = check_out(out, shape, dtype, images)
     plan = plan_of((height, width), dtype, params)
+    check_values_fit(images, params.bits, "images")
     stack = images[..., 0] if images.shape[3:] == (1,) else images
     gray = None if params.output == "rgb" else result.reshape(count, height, width)
 
@@ -148,6 +151,7 @@ def _enhance_sequence(
     for i, image in enumerate(images):
         check_image(image, name=f"images[{i}]")
         plan_of(image.shape, image.dtype, params)
+        check_values_fit(image, params.bits, f"images[{i}]")
     targets: Sequence[Image | None] = [None] * len(images)
     if out is not None:
         outs = check_out_list(out, len(images))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +14,13 @@ from cxr_enhance._types import TileGridSize
 from cxr_enhance._validation import (
     as_kernel_input,
     check_bit_shift,
+    check_bits,
     check_clip_limit,
     check_image,
+    check_num_bins,
     check_out,
     check_tile_grid_size,
+    check_values_fit,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ def clahe(
     clip_limit: float = _DEFAULT.clip_limit,  # type: ignore[assignment]
     tile_grid_size: TileGridSize = _DEFAULT.tile_grid_size,
     bit_shift: int = _DEFAULT.bit_shift,
+    num_bins: int | None = None,
+    bits: int | None = None,
     out: Image | None = None,
 ) -> Image:
     """Equalize contrast tile by tile, byte for byte as OpenCV's ``createCLAHE(...).apply``.
@@ -55,6 +60,13 @@ def clahe(
     bit_shift : int, default 0
         Low bits dropped before counting and zero in the result, 0..7 for uint8 and 0..15 for
         uint16: OpenCV's ``setBitShift``. Coarser bins suit 12-bit data moved to the high bits.
+    num_bins : int or None, default None
+        Gray levels that are counted and clipped, from 2 to 65,536; pixels between two of them are
+        interpolated. None counts every value, as OpenCV does, and so does a number above that of
+        the values. Only allowed with `bit_shift` 0.
+    bits : int or None, default None
+        Values and results fill 0 to ``2**bits - 1``, 1..8 for uint8 and 1..16 for uint16: 12 for
+        12-bit values in the low bits of uint16. None takes the dtype's.
     out : ndarray of the shape and dtype of `image`, optional
         Where to write the result; C-contiguous, must not overlap `image`.
 
@@ -68,7 +80,7 @@ def clahe(
     TypeError
         If an argument has the wrong type or dtype.
     ValueError
-        If a shape or a value is out of range.
+        If a shape or a value is out of range, or a pixel takes more than `bits`.
 
     See Also
     --------
@@ -82,9 +94,18 @@ def clahe(
     OpenCV does; where the grid divides one size only, that size is extended too, by as many pixels
     as there are tiles along it.
 
+    A bin's limit in pixels is ``max(1, int(clip_limit * area / bins))`` for tiles of ``area``
+    pixels. With a bin for each of 65,536 values it is 1 wherever ``clip_limit * area`` is below
+    131,072, and then `clip_limit` has no effect: at 16 x 16 tiles, for instance, on images of less
+    than 4096 x 4096 at a limit of 2. So choose ``num_bins=256`` for uint16 unless OpenCV's bytes
+    are wanted. With `num_bins` below the number of values, value ``v`` lies at
+    ``v * (num_bins - 1) / (2**bits - 1)``; tiles count the nearest bin, and a pixel's level in a
+    tile lies on the line between the levels of the bins below and above it.
+
     Runs on one thread and releases the GIL; safe to call from many threads at once, there is
     no shared state. Scratch memory: 1.5 KiB a tile column and 0.1 MiB for uint8; for uint16, for
-    every level between the image's lowest and highest, 8 bytes a tile column and 20 more.
+    every level between the image's lowest and highest, 8 bytes a tile column and 20 more; with
+    `num_bins` below the number of values, for every bin, 24 bytes a tile column and 64 more.
 
     References
     ----------
@@ -108,8 +129,11 @@ def clahe(
         percentiles=None,
         clip_limit=check_clip_limit(clip_limit),
         tile_grid_size=check_tile_grid_size(tile_grid_size),
-        bit_shift=check_bit_shift(bit_shift),
+        bit_shift=(shift := check_bit_shift(bit_shift)),
+        num_bins=check_num_bins(num_bins, shift),
+        bits=(depth := check_bits(bits)),
     )
+    check_values_fit(src, depth)
     result = np.empty(src.shape, src.dtype)
     if out is not None:
         result = check_out(out, src.shape, src.dtype, image)
@@ -133,6 +157,8 @@ class CLAHE:
         The default is OpenCV's ``clipLimit``, not that of `clahe` and `EnhanceParams`.
     tile_grid_size : (int, int), default (8, 8)
         Number of tiles as (columns, rows), OpenCV's order.
+    num_bins, bits : int or None, default None
+        As for `clahe`; by keyword. None is OpenCV's way.
 
     Raises
     ------
@@ -155,12 +181,17 @@ class CLAHE:
 
     clip_limit: float = 40.0
     tile_grid_size: TileGridSize = (8, 8)
+    num_bins: int | None = field(default=None, kw_only=True)
+    bits: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.clip_limit is None:
             raise TypeError(_NO_LIMIT)
-        object.__setattr__(self, "clip_limit", check_clip_limit(self.clip_limit))
-        object.__setattr__(self, "tile_grid_size", check_tile_grid_size(self.tile_grid_size))
+        store = object.__setattr__
+        store(self, "clip_limit", check_clip_limit(self.clip_limit))
+        store(self, "tile_grid_size", check_tile_grid_size(self.tile_grid_size))
+        store(self, "num_bins", check_num_bins(self.num_bins, 0))
+        store(self, "bits", check_bits(self.bits))
 
     def apply(self, image: Image, out: Image | None = None) -> Image:
         """Equalize contrast tile by tile, as `clahe` does.
@@ -182,6 +213,13 @@ class CLAHE:
         TypeError
             If an argument has the wrong type or dtype.
         ValueError
-            If a shape or a value is out of range.
+            If a shape or a value is out of range, or a pixel takes more than `bits`.
         """
-        return clahe(image, clip_limit=self.clip_limit, tile_grid_size=self.tile_grid_size, out=out)
+        return clahe(
+            image,
+            clip_limit=self.clip_limit,
+            tile_grid_size=self.tile_grid_size,
+            num_bins=self.num_bins,
+            bits=self.bits,
+            out=out,
+        )

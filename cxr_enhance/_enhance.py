@@ -10,7 +10,13 @@ from cxr_enhance._engine.planning import plan_of
 from cxr_enhance._engine.stacks import run_stack
 from cxr_enhance._kernels.enhance import repeat_gray
 from cxr_enhance._params import EnhanceParams
-from cxr_enhance._validation import as_kernel_input, check_image, check_out, check_params
+from cxr_enhance._validation import (
+    as_kernel_input,
+    check_image,
+    check_out,
+    check_params,
+    check_values_fit,
+)
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
@@ -47,7 +53,7 @@ def enhance(
     TypeError
         If an argument has the wrong type or dtype.
     ValueError
-        If a shape or a value is out of range.
+        If a shape or a value is out of range, or a pixel takes more than ``params.bits``.
 
     See Also
     --------
@@ -56,11 +62,15 @@ def enhance(
 
     Notes
     -----
+    At 16 bits the defaults count 256 levels (``params.num_bins``), so that CLAHE looks there as it
+    does at 8; ``num_bins=None`` gives OpenCV's bytes.
+
     Fused: the stretch is composed into CLAHE's tables, so gray images, and colour images whose
     channels are equal, cost two passes over the pixels; colour images whose channels differ cost
-    one more. Runs on one thread and releases the GIL; safe to call from many threads at once.
-    Scratch memory: that of `clahe`, and for white balance the histograms of all tiles, at most
-    4 MiB, for uint8 and 1 MiB for uint16.
+    one more, and so does the stretch where levels are interpolated. Runs on one thread and
+    releases the GIL; safe to call from many threads at once. Scratch memory: that of `clahe` with
+    these options, and for white balance the histograms of all tiles, at most 4 MiB, for uint8 and
+    1 MiB for uint16.
 
     References
     ----------
@@ -79,6 +89,7 @@ def enhance(
     src = as_kernel_input(check_image(image))
     shape = result_shape(src.shape, params)
     plan = plan_of(src.shape, src.dtype, params)
+    check_values_fit(src, params.bits)
     if out is None:
         result: Image = np.empty(shape, src.dtype)
     else:

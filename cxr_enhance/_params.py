@@ -10,11 +10,20 @@ from typing import Any
 from cxr_enhance._types import ChannelOrder, Output, Percentiles, TileGridSize
 from cxr_enhance._validation import (
     check_bit_shift,
+    check_bits,
     check_choice,
     check_clip_limit,
+    check_num_bins,
     check_percentiles,
     check_tile_grid_size,
 )
+
+
+class _Default(int):
+    """A default that tells itself from the same number given by a caller."""
+
+
+DEFAULT_NUM_BINS = _Default(256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +47,17 @@ class EnhanceParams:
     bit_shift : int, default 0
         Low bits CLAHE drops before counting and restores as zeros: OpenCV's ``setBitShift``.
         4 for 12-bit data stored in the high bits of uint16, for instance. Of no effect where
-        `clip_limit` is None, as is `tile_grid_size`.
+        `clip_limit` is None, as are `tile_grid_size` and `num_bins`.
+    num_bins : int or None, default 256
+        Gray levels CLAHE counts and clips, from 2 to 65,536; pixels between two of them are
+        interpolated, so that no gray level is lost. 256 makes `clip_limit` mean at 12 and 16 bits
+        what it means at 8; uint8 images have no more values, and OpenCV's bytes either way. None
+        counts every value, as OpenCV does: its bytes at 16 bits too, where `clip_limit` seldom has
+        an effect. A number above that of the values means all values. Only allowed with
+        `bit_shift` 0; where `bit_shift` is above 0 the default is None.
+    bits : int or None, default None
+        Values and results fill 0 to ``2**bits - 1``, as 12-bit values in the low bits of uint16
+        do: from 1 to the dtype's. A larger value in an image is an error. None takes the dtype's.
     channel_order : {"rgb", "bgr"}, default "rgb"
         Order of the channels of colour images; matters where they differ.
     output : {"gray", "rgb"}, default "gray"
@@ -63,6 +82,8 @@ class EnhanceParams:
     clip_limit: float | None = 2.0
     tile_grid_size: TileGridSize = (16, 16)
     bit_shift: int = 0
+    num_bins: int | None = DEFAULT_NUM_BINS
+    bits: int | None = None
     channel_order: ChannelOrder = "rgb"
     output: Output = "gray"
 
@@ -76,6 +97,10 @@ class EnhanceParams:
             store(self, "clip_limit", check_clip_limit(self.clip_limit))
         store(self, "tile_grid_size", check_tile_grid_size(self.tile_grid_size))
         store(self, "bit_shift", check_bit_shift(self.bit_shift))
+        if isinstance(self.num_bins, _Default) and self.bit_shift > 0:
+            store(self, "num_bins", None)
+        store(self, "num_bins", check_num_bins(self.num_bins, self.bit_shift))
+        store(self, "bits", check_bits(self.bits))
         check_choice("channel_order", self.channel_order, ("rgb", "bgr"))
         check_choice("output", self.output, ("gray", "rgb"))
 
@@ -89,7 +114,9 @@ class EnhanceParams:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> EnhanceParams:
-        """Make a record from `options`; names left out take their defaults.
+        """Make a record from `options`; names left out take their defaults, `num_bins` None.
+
+        A record without `num_bins` was stored before there was one, when every value was counted.
 
         Raises
         ------
@@ -106,7 +133,7 @@ class EnhanceParams:
             raise ValueError(
                 f"`options` must have only the names {', '.join(known)}; got {', '.join(unknown)}."
             )
-        return cls(**options)
+        return cls(**{"num_bins": None, **options})
 
     def to_json(self) -> str:
         """Return the options as one JSON object, names sorted."""
@@ -114,7 +141,7 @@ class EnhanceParams:
 
     @classmethod
     def from_json(cls, text: str) -> EnhanceParams:
-        """Make a record from the JSON object in `text`.
+        """Make a record from the JSON object in `text`, as `from_dict` does.
 
         Raises
         ------

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 MAX_TILES = 65_536
 MAX_COLUMNS_U16 = 1024  # a column's tables of 65,536 levels take about half a megabyte
-MAX_BIT_SHIFT = {1: 7, 2: 15}  # by item size: at least one bit is left to count
+MAX_BITS = 16
+MAX_BINS = 2**MAX_BITS
 
 _DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16))
 
@@ -279,7 +280,7 @@ def check_grid_fits(tile_grid_size: TileGridSize, itemsize: int) -> None:
 
 def check_bit_shift(bit_shift: object) -> int:
     """Return `bit_shift` as an int that some dtype can take; see `check_bit_shift_fits`."""
-    largest = max(MAX_BIT_SHIFT.values())
+    largest = MAX_BITS - 1  # one bit at least is left to count
     if not _is_int(bit_shift):
         raise TypeError(f"`bit_shift` must be an int; got {bit_shift!r}.")
     value = operator.index(bit_shift)  # type: ignore[arg-type]
@@ -288,13 +289,67 @@ def check_bit_shift(bit_shift: object) -> int:
     return value
 
 
-def check_bit_shift_fits(bit_shift: int, itemsize: int) -> None:
-    """Raise where `bit_shift` leaves nothing of the bits of `itemsize` bytes."""
-    largest = MAX_BIT_SHIFT[itemsize]
-    if bit_shift > largest:
+def check_bit_shift_fits(bit_shift: int, bits: int, itemsize: int) -> None:
+    """Raise where `bit_shift` leaves nothing of the `bits` of a value of `itemsize` bytes."""
+    if bit_shift >= bits:
+        kind = f"uint{8 * itemsize} images" if bits == 8 * itemsize else f"bits={bits}"
+        raise ValueError(f"`bit_shift` must be from 0 to {bits - 1} for {kind}; got {bit_shift}.")
+
+
+def check_num_bins(num_bins: object, bit_shift: int) -> int | None:
+    """Return `num_bins` as None, every value, or an int >= 2, which `bit_shift` leaves no room."""
+    if num_bins is None:
+        return None
+    if not _is_int(num_bins):
+        raise TypeError(f"`num_bins` must be an int or None; got {num_bins!r}.")
+    value: int = int(num_bins)  # type: ignore[call-overload]
+    if not 2 <= value <= MAX_BINS:
         raise ValueError(
-            f"`bit_shift` must be from 0 to {largest} for uint{8 * itemsize} images; got "
-            f"{bit_shift}."
+            f"`num_bins` must be from 2 to {MAX_BINS}; got {num_bins!r}. None counts every value."
+        )
+    if bit_shift > 0:
+        raise ValueError(
+            f"`num_bins` must be None where `bit_shift` is above 0; got num_bins={value} and "
+            f"bit_shift={bit_shift}. Use num_bins=None, which counts what `bit_shift` leaves."
+        )
+    return value
+
+
+def check_bits(bits: object) -> int | None:
+    """Return `bits` as None or an int that some dtype can take; see `check_bits_fit`."""
+    if bits is None:
+        return None
+    if not _is_int(bits):
+        raise TypeError(f"`bits` must be an int or None; got {bits!r}.")
+    value = operator.index(bits)  # type: ignore[arg-type]
+    if not 1 <= value <= MAX_BITS:
+        raise ValueError(
+            f"`bits` must be from 1 to {MAX_BITS}; got {bits!r}. None takes those of the dtype."
+        )
+    return value
+
+
+def check_bits_fit(bits: int | None, itemsize: int) -> int:
+    """Return `bits`, or for None those of `itemsize` bytes; raise where they are fewer."""
+    if bits is None:
+        return 8 * itemsize
+    if bits > 8 * itemsize:
+        raise ValueError(
+            f"`bits` must be from 1 to {8 * itemsize} for uint{8 * itemsize} images; got {bits}. "
+            "None takes those of the dtype."
+        )
+    return bits
+
+
+def check_values_fit(image: Image, bits: int | None, name: str = "image") -> None:
+    """Raise where a value of `image` takes more than `bits` bits; looks at no pixel for None."""
+    if bits is None or bits >= 8 * image.itemsize or image.size == 0:
+        return
+    largest = int(image.max())
+    if largest >= 2**bits:
+        raise ValueError(
+            f"`{name}` must hold values from 0 to {2**bits - 1} for bits={bits}; got {largest}. "
+            f"Use bits={largest.bit_length()}, or None for the whole range of its dtype."
         )
 
 

@@ -10,7 +10,7 @@ from cxr_enhance._engine.planning import plan_of
 from cxr_enhance._engine.stacks import run_stack
 from cxr_enhance._kernels.enhance import white_balance_colour
 from cxr_enhance._params import EnhanceParams
-from cxr_enhance._validation import as_kernel_input, check_image, check_out
+from cxr_enhance._validation import as_kernel_input, check_image, check_out, check_values_fit
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image, Percentiles
@@ -22,12 +22,13 @@ def white_balance(
     image: Image,
     *,
     percentiles: Percentiles = _DEFAULT.percentiles,  # type: ignore[assignment]
+    bits: int | None = None,
     out: Image | None = None,
 ) -> Image:
     """Stretch each channel linearly between two of its percentiles.
 
     Others call this contrast stretching or auto-levels. Pixels at or below the low percentile
-    become 0, at or above the high one 255 (65535 for uint16); what is between is scaled and
+    become 0, at or above the high one white, 255 (65535 for uint16); what is between is scaled and
     truncated, in float64, as in the COVIDLite study.
 
     Parameters
@@ -37,6 +38,9 @@ def white_balance(
     percentiles : (float, float), default (0.05, 99.95)
         Low and high cut in percent, ``0 <= low < high <= 100``; interpolated linearly between
         order statistics, NumPy's default method.
+    bits : int or None, default None
+        Values and results fill 0 to ``2**bits - 1``, which is white: 12 for 12-bit values in the
+        low bits of uint16. None takes the dtype's.
     out : ndarray of the shape and dtype of `image`, optional
         Where to write the result; C-contiguous, must not overlap `image`.
 
@@ -50,7 +54,7 @@ def white_balance(
     TypeError
         If an argument has the wrong type or dtype.
     ValueError
-        If a shape or a value is out of range.
+        If a shape or a value is out of range, or a pixel takes more than `bits`.
 
     See Also
     --------
@@ -80,12 +84,13 @@ def white_balance(
     """
     if percentiles is None:  # "no white balance" in EnhanceParams, not here
         raise TypeError("`percentiles` must be two numbers (low, high); got None.")
-    params = EnhanceParams(percentiles=percentiles, clip_limit=None)
+    params = EnhanceParams(percentiles=percentiles, clip_limit=None, bits=bits)
     src = as_kernel_input(check_image(image))
     result = np.empty(src.shape, src.dtype)
     if out is not None:
         result = check_out(out, src.shape, src.dtype, image)
     plan = plan_of(src.shape, src.dtype, params)
+    check_values_fit(src, params.bits)
     height, width = src.shape[:2]
     if src.size == height * width:
         run_stack(src.reshape(1, height, width), result.reshape(1, height, width), plan)

@@ -21,10 +21,10 @@ LUMA_RED, LUMA_GREEN, LUMA_BLUE = (
 # --- White balance ------------------------------------------------------------------------------
 
 
-def white_balance(image, percentiles=(0.05, 99.95)):
+def white_balance(image, percentiles=(0.05, 99.95), bits=None):
     """Stretch each channel between two of its percentiles, which ``np.percentile`` itself gives."""
     return per_channel(
-        image, lambda channel: stretch(channel, *np.percentile(channel, percentiles))
+        image, lambda channel: stretch(channel, *np.percentile(channel, percentiles), bits)
     )
 
 
@@ -40,13 +40,18 @@ def white_balance_from_histogram(image, percentiles=(0.05, 99.95)):
     return per_channel(image, balance)
 
 
-def stretch(channel, low, high):
-    """Map `low` to 0 and `high` to the dtype's maximum: float64, truncating; if equal, nothing."""
+def stretch(channel, low, high, bits=None):
+    """Map `low` to 0 and `high` to the highest value: float64, truncating; if equal, nothing."""
     if low == high:
         return channel.copy()
-    full = float(np.iinfo(channel.dtype).max)
+    full = float(highest(channel.dtype, bits))
     with np.errstate(over="ignore"):  # percentiles closer than any pixels: infinity, clipped
         return np.clip((channel - low) * full / (high - low), 0, full).astype(channel.dtype)
+
+
+def highest(dtype, bits=None):
+    """Highest value of `bits`, or of the dtype."""
+    return np.iinfo(dtype).max if bits is None else 2**bits - 1
 
 
 def percentile_of_counts(counts, q):
@@ -97,13 +102,19 @@ def rgb_to_gray(image, channel_order="rgb"):
 # --- CLAHE --------------------------------------------------------------------------------------
 
 
-def clahe(image, clip_limit=2.0, tile_grid_size=(16, 16), bit_shift=0):
-    """Equalize as ``cv2.createCLAHE(clip_limit, tile_grid_size).apply(image)`` does, in steps."""
+def clahe(image, clip_limit=2.0, tile_grid_size=(16, 16), bit_shift=0, num_bins=None, bits=None):
+    """Equalize as ``cv2.createCLAHE(clip_limit, tile_grid_size).apply(image)`` does, in steps.
+
+    `bits` lets values end below the dtype's maximum; fewer bins than values are `clahe_by_bins`.
+    """
     if image.ndim == 3:
-        return clahe(image[..., 0], clip_limit, tile_grid_size, bit_shift)[..., np.newaxis]
+        gray = clahe(image[..., 0], clip_limit, tile_grid_size, bit_shift, num_bins, bits)
+        return gray[..., np.newaxis]
     dtype = np.dtype(image.dtype).newbyteorder("=")
     height, width = image.shape
-    bins = (np.iinfo(dtype).max + 1) >> bit_shift
+    bins = (highest(dtype, bits) + 1) >> bit_shift
+    if num_bins is not None and num_bins < bins:
+        return clahe_by_bins(image, clip_limit, tile_grid_size, num_bins, highest(dtype, bits))
     levels = image.astype(np.int64) >> bit_shift
 
     tiles = split_into_tiles(levels, tile_grid_size)  # 1. (tiles_y, tiles_x, th, tw)
@@ -121,6 +132,47 @@ def clahe(image, clip_limit=2.0, tile_grid_size=(16, 16), bit_shift=0):
     top, bottom, y_weight = neighbours(height, tile_height, tiles_y)
     blended = blend(luts, levels, (left, right, x_weight), (top, bottom, y_weight))  # 7.
     return np.clip(np.rint(blended), 0, np.iinfo(dtype).max).astype(dtype) << dtype.type(bit_shift)
+
+
+def clahe_by_bins(image, clip_limit, tile_grid_size, num_bins, full):
+    """Count `num_bins` levels of 0..full; take each pixel from the line between two of them."""
+    dtype = np.dtype(image.dtype).newbyteorder("=")
+    height, width = image.shape
+    # 1. Where a value lies among the bins: quotient and remainder are whole numbers, the fraction
+    #    of the way to the next bin is one float32 division, and the nearest bin follows exactly.
+    value = image.astype(np.int64)
+    below, remainder = np.divmod(value * (num_bins - 1), full)
+    fraction = remainder.astype(np.float32) / np.float32(full)
+    nearest = (2 * value * (num_bins - 1) + full) // (2 * full)
+
+    tiles = split_into_tiles(nearest, tile_grid_size)  # 2. as OpenCV
+    tiles_y, tiles_x, tile_height, tile_width = tiles.shape
+    area = tile_height * tile_width
+    limit = bin_limit(clip_limit, area, num_bins)
+    scale = np.float32(full) / np.float32(area)
+    # 3. A table a tile, with the last level once more, for there is no bin after the last.
+    luts = np.empty((tiles_y, tiles_x, num_bins + 1), np.float32)
+    for ty in range(tiles_y):
+        for tx in range(tiles_x):
+            counts = np.bincount(tiles[ty, tx].ravel(), minlength=num_bins)
+            counts = clip_and_redistribute(counts, limit)
+            sums = np.cumsum(counts).astype(np.float32)
+            luts[ty, tx, :-1] = np.clip(np.rint(sums * scale), 0, full)
+            luts[ty, tx, -1] = luts[ty, tx, -2]
+
+    # 4. A pixel's level in each of the four tiles around it, then OpenCV's blend of the four.
+    left, right, xa = neighbours(width, tile_width, tiles_x)
+    top, bottom, ya = neighbours(height, tile_height, tiles_y)
+    top, bottom, ya = top[:, np.newaxis], bottom[:, np.newaxis], ya[:, np.newaxis]
+
+    def level(row, column):
+        first, second = luts[row, column, below], luts[row, column, below + 1]
+        return first + fraction * (second - first)
+
+    xa1, ya1 = np.float32(1) - xa, np.float32(1) - ya
+    upper = level(top, left) * xa1 + level(top, right) * xa
+    lower = level(bottom, left) * xa1 + level(bottom, right) * xa
+    return np.clip(np.rint(upper * ya1 + lower * ya), 0, full).astype(dtype)
 
 
 def split_into_tiles(levels, tile_grid_size):
@@ -205,14 +257,21 @@ def enhance(
     bit_shift=0,
     channel_order="rgb",
     output="gray",
+    num_bins="default",
+    bits=None,
 ):
-    """White balance, gray, CLAHE, one after the other; None for an option leaves its step out."""
+    """White balance, gray, CLAHE, one after the other; None for an option leaves its step out.
+
+    CLAHE counts 256 levels unless told otherwise.
+    """
     if percentiles is not None:
-        image = white_balance(image, percentiles)
+        image = white_balance(image, percentiles, bits)
     if image.ndim == 3 and image.shape[2] == 3:
         image = rgb_to_gray(image, channel_order)
     if clip_limit is not None:
-        image = clahe(image, clip_limit, tile_grid_size, bit_shift)
+        if num_bins == "default":
+            num_bins = None if bit_shift else 256
+        image = clahe(image, clip_limit, tile_grid_size, bit_shift, num_bins, bits)
     if output == "rgb":
         image = np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
     return np.ascontiguousarray(image.astype(np.dtype(image.dtype).newbyteorder("=")))

@@ -18,11 +18,12 @@ from cxr_enhance._engine.stacks import takes_one_kernel
 from cxr_enhance._kernels import enhance as kernels
 from cxr_enhance._kernels.jit import function_for_c, inline_kernel
 from cxr_enhance._kernels.plan import Plan
+from cxr_enhance._params import EnhanceParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cxr_enhance._params import EnhanceParams
+_COMPILED_WITH = EnhanceParams(percentiles=None, tile_grid_size=(1, 1), num_bins=None)
 
 # Saved graphs hold a plan's fields: operations that take another number of them need other names.
 PLAN_SIZE = len(Plan._fields)
@@ -31,9 +32,15 @@ PLAN_SIZE = len(Plan._fields)
 def plan_numbers(
     shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParams
 ) -> list[float] | None:
-    """List the `PLAN_SIZE` numbers of the plan of a gray image; None if it takes two kernels."""
+    """List the `PLAN_SIZE` numbers of the plan of a gray image.
+
+    None if it takes two kernels, or if its values must be looked at first.
+    """
     plan = plan_of(shape, dtype, params)
-    return [float(field) for field in plan] if takes_one_kernel(plan, dtype.itemsize) else None
+    looks = plan.bits < 8 * dtype.itemsize
+    if looks or not takes_one_kernel(plan, dtype.itemsize):
+        return None
+    return [float(field) for field in plan]
 
 
 # (float64[::1]) -> fields of Plan
@@ -52,6 +59,8 @@ def plan_fields(numbers: npt.NDArray[np.float64]) -> tuple[Any, ...]:
         int(numbers[8]),
         int(numbers[9]),
         int(numbers[10]),
+        int(numbers[11]),
+        int(numbers[12]),
     )
 
 
@@ -65,7 +74,8 @@ class Entry(types.WrapperAddressProtocol):  # type: ignore[misc]
     def __init__(self, dtype: np.dtype[Any]) -> None:
         kernel: Any = kernels.enhance_u8 if dtype.itemsize == 1 else kernels.enhance_u16
         image = np.zeros((1, 2, 2), dtype)
-        kernel(image, image.copy(), False, 0.0, 100.0, True, 1, 1, 2, 2, 0, 4, 0)  # compiles it
+        plan = plan_of((2, 2), dtype, _COMPILED_WITH)
+        kernel(image, image.copy(), *plan)  # compiles it
         form = numba.typeof(image)
         self._compiled = next(
             compiled for given, compiled in kernel.overloads.items() if given[:2] == (form, form)

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._kernels.gray import BLUE, RED
 from cxr_enhance._kernels.plan import Plan
-from cxr_enhance._validation import check_bit_shift_fits, check_clip_limit_fits, check_grid_fits
+from cxr_enhance._validation import (
+    check_bit_shift_fits,
+    check_bits_fit,
+    check_clip_limit_fits,
+    check_grid_fits,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +31,8 @@ def plan_of(shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParams)
         clip_limit=params.clip_limit,
         tile_grid_size=params.tile_grid_size,
         bit_shift=params.bit_shift,
+        num_bins=params.num_bins,
+        bits=params.bits,
     )
 
 
@@ -39,6 +46,8 @@ def make_plan(
     clip_limit: float | None,
     tile_grid_size: TileGridSize,
     bit_shift: int,
+    num_bins: int | None,
+    bits: int | None,
 ) -> Plan:
     """Work out tiles and limits for images of this size, of `itemsize` bytes a pixel.
 
@@ -48,13 +57,14 @@ def make_plan(
     Raises
     ------
     ValueError
-        If `bit_shift` or `clip_limit` is too large for the images.
+        If `bit_shift`, `bits` or `clip_limit` is too large for the images.
     """
+    depth = check_bits_fit(bits, itemsize)
     low, high = percentiles or (0.0, 100.0)
     stretch = percentiles is not None
     if clip_limit is None:
-        return Plan(stretch, low, high, False, 1, 1, 1, 1, 0, 0, 0)
-    check_bit_shift_fits(bit_shift, itemsize)
+        return Plan(stretch, low, high, False, 1, 1, 1, 1, 0, 0, 0, depth, 0)
+    check_bit_shift_fits(bit_shift, depth, itemsize)
     check_grid_fits(tile_grid_size, itemsize)
     tiles_x, tiles_y = tile_grid_size
     # OpenCV extends both axes as soon as one does not divide: the other by a whole tile count.
@@ -68,8 +78,9 @@ def make_plan(
             f"`tile_grid_size` must make tiles of less than 2**31 pixels; got {tile_grid_size!r} "
             f"for an image of {height} x {width}, tiles of {area}. Use a finer grid."
         )
-    num_bins = 256**itemsize >> bit_shift
-    limit = check_clip_limit_fits(clip_limit, area, num_bins) or area
+    values = 2**depth >> bit_shift
+    counted = values if num_bins is None else min(num_bins, values)
+    limit = check_clip_limit_fits(clip_limit, area, counted) or area
     return Plan(
         stretch,
         low,
@@ -82,6 +93,8 @@ def make_plan(
         pad_y,
         min(limit, area),
         bit_shift,
+        depth,
+        counted,
     )
 
 

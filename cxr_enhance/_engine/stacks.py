@@ -44,8 +44,11 @@ def _run_gray(images: Image, out: Image, plan: Plan) -> None:
     if takes_one_kernel(plan, images.itemsize):
         enhance(images, out, *plan)
     elif plan.equalize:
-        balance(images, out, *plan)
-        enhance(out, out, *plan._replace(stretch=False))
+        if plan.stretch:
+            balance(images, out, *plan)
+            images, plan = out, plan._replace(stretch=False)
+        clahe = enhance if plan.all_values else kernels.clahe_of_bins
+        clahe(images, out, *plan)
     elif plan.stretch:
         balance(images, out, *plan)
     elif images is not out:
@@ -57,4 +60,5 @@ def takes_one_kernel(plan: Plan, itemsize: int) -> bool:
     kept = -(-plan.tiles_x // LANES) * LANES * plan.tiles_y
     row = plan.tiles_x * plan.tile_width * plan.tile_height
     keeps_all_tiles = plan.stretch and itemsize == 1
-    return plan.equalize and not (keeps_all_tiles and (kept > _KEPT_TILES or row > _ROW_PIXELS))
+    too_large = keeps_all_tiles and (kept > _KEPT_TILES or row > _ROW_PIXELS)
+    return plan.equalize and plan.all_values and not too_large

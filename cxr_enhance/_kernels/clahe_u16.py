@@ -35,7 +35,6 @@ _I32 = np.int32
 _U = np.uintp
 _U32 = np.uint32
 _U64 = np.uint64
-_VALUES = 65_536
 
 # Words packed before a band is blended: 256 KiB of them, 8 cells of 4,096 levels or half a cell
 # of 65,536, of which at least one cell is packed.
@@ -124,7 +123,7 @@ def make_lut_row(
     """
     n = bins.size
     area = plan.tile_width * plan.tile_height
-    num_bins = _VALUES >> plan.bit_shift
+    num_bins = plan.num_bins
     lut_scale = _F32(num_bins - 1) / _F32(area)
     for tile in range(plan.tiles_x):
         tile_counts = counts[tile * n : (tile + 1) * n]

@@ -95,10 +95,10 @@ def share_excess(
 
     Parameters
     ----------
-    counts : (256 * 8,) int32
+    counts : (plan.num_bins * 8,) int32
     batches, residuals, inverse_steps : (8,), outputs
     """
-    num_bins = _VALUES >> plan.bit_shift
+    num_bins = plan.num_bins
     limit = spread(_I32(plan.limit))
     kept = spread(_I32(0))
     for value in range(_U(num_bins)):
@@ -106,13 +106,13 @@ def share_excess(
     store_lanes(residuals, _U(0), spread(_I32(plan.tile_width * plan.tile_height)) - kept)
     for lane in range(LANES):
         excess = residuals[lane]
-        batches[lane] = excess >> (8 - plan.bit_shift)
-        residuals[lane] = excess & (num_bins - 1)
+        batches[lane] = excess // num_bins
+        residuals[lane] = excess % num_bins
         step = max(num_bins // residuals[lane], 1) if residuals[lane] > 0 else 1
         inverse_steps[lane] = _F32(1.0) / _F32(step)
 
 
-# (int32[::1], Plan, int32[::1], int32[::1], float32[::1], uint8[::1]) -> None
+# (int32[::1], Plan, int32[::1], int32[::1], float32[::1], T[::1]) -> None
 @inline_kernel
 def make_levels(
     counts: npt.NDArray[np.int32],
@@ -120,7 +120,7 @@ def make_levels(
     batches: npt.NDArray[np.int32],
     residuals: npt.NDArray[np.int32],
     inverse_steps: npt.NDArray[np.float32],
-    levels: npt.NDArray[np.uint8],
+    levels: npt.NDArray[np.integer],
 ) -> None:
     """Cumulate the clipped and shared counts of eight tiles and scale them to gray levels.
 
@@ -131,15 +131,16 @@ def make_levels(
 
     Parameters
     ----------
-    counts : (256 * 8,) int32
+    counts : (plan.num_bins * 8,) int32
     batches, residuals, inverse_steps : (8,)
         From `share_excess`.
-    levels : (256 * 8,) uint8, output
+    levels : (plan.num_bins * 8,) uint8 or int32, output
         Bin by bin, the levels of the eight tiles.
     """
-    num_bins = _VALUES >> plan.bit_shift
+    num_bins = plan.num_bins
     area = plan.tile_width * plan.tile_height
-    lut_scale = spread(_F32(num_bins - 1) / _F32(area))
+    white = ((1 << plan.bits) - 1) >> plan.bit_shift
+    lut_scale = spread(_F32(white) / _F32(area))
     limit = spread(_I32(plan.limit))
     batch = load_lanes(batches, _U(0))
     residual = load_lanes(residuals, _U(0))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cxr_enhance._kernels.clahe_bins import equalize_by_bins
 from cxr_enhance._kernels.clahe_u8 import equalize_u8
 from cxr_enhance._kernels.clahe_u16 import equalize_u16
 from cxr_enhance._kernels.gray import (
@@ -47,7 +48,9 @@ def stretch_channel(
 ) -> None:
     """White balance of one channel with these `counts`; `dst` may be `src`."""
     table = np.empty(counts.size, src.dtype)
-    fill_stretch_table(counts, src.size, plan.percentile_low, plan.percentile_high, table)
+    fill_stretch_table(
+        counts, src.size, plan.percentile_low, plan.percentile_high, plan.bits, table
+    )
     for y in range(src.shape[0]):
         apply_table(src[y], table, dst[y])
 
@@ -79,7 +82,12 @@ def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *field
         if plan.stretch:
             count_all_tiles(src, plan, counts, image_counts)
             fill_stretch_table(
-                image_counts, src.size, plan.percentile_low, plan.percentile_high, table
+                image_counts,
+                src.size,
+                plan.percentile_low,
+                plan.percentile_high,
+                plan.bits,
+                table,
             )
         for value in range(bins.size):
             bins[value] = table[value] >> plan.bit_shift
@@ -102,7 +110,12 @@ def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
             table = np.empty(65_536, np.uint16)
             count_image_u16(src, image_counts)
             fill_stretch_table(
-                image_counts, src.size, plan.percentile_low, plan.percentile_high, table
+                image_counts,
+                src.size,
+                plan.percentile_low,
+                plan.percentile_high,
+                plan.bits,
+                table,
             )
             for k in range(n):
                 bins[k] = table[low + k] >> plan.bit_shift
@@ -117,6 +130,19 @@ def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
                 found += 1
         equalize_u16(src, dst, plan, low, bins, duplicates[:found])
     return True
+
+
+# (T[:, :, ::1], T[:, :, ::1], *fields of Plan) -> None
+@kernel
+def clahe_of_bins(
+    images: npt.NDArray[np.unsignedinteger],
+    out: npt.NDArray[np.unsignedinteger],
+    *fields: Any,
+) -> None:
+    """CLAHE alone of each image, with fewer bins than there are values."""
+    plan = Plan(*fields)
+    for i in range(images.shape[0]):
+        equalize_by_bins(images[i], out[i], plan)
 
 
 # (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None
@@ -170,7 +196,14 @@ def to_one_channel(
     total = src.shape[0] * src.shape[1]
     for channel in range(3):
         weight = GREEN if channel == 1 else (first_weight if channel == 0 else third_weight)
-        fill_stretch_table(counts[channel], total, plan.percentile_low, plan.percentile_high, table)
+        fill_stretch_table(
+            counts[channel],
+            total,
+            plan.percentile_low,
+            plan.percentile_high,
+            plan.bits,
+            table,
+        )
         weigh_table(table, weight, channel == 0, weighted[channel])
     mix_stretched_gray(src, weighted, dst)
     return True
@@ -190,7 +223,12 @@ def white_balance_colour(
     total = src.shape[0] * src.shape[1]
     for channel in range(3):
         fill_stretch_table(
-            counts[channel], total, plan.percentile_low, plan.percentile_high, tables[channel]
+            counts[channel],
+            total,
+            plan.percentile_low,
+            plan.percentile_high,
+            plan.bits,
+            tables[channel],
         )
     apply_channel_tables(src, tables, dst)
 

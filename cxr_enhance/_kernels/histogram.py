@@ -30,10 +30,10 @@ _BINS_U8 = 256
 _COLLECT_AFTER = 1 << 30  # pixels counted in int32 before they are added to int64
 
 
-# (uint8[::1], int64, int64, int32[::1], int64) -> None
+# (T[::1], int64, int64, int32[::1], int64) -> None
 @inline_kernel
 def count_lanes(
-    row: npt.NDArray[np.uint8],
+    row: npt.NDArray[np.unsignedinteger],
     start: int,
     lane_width: int,
     counts: npt.NDArray[np.int32],
@@ -41,7 +41,7 @@ def count_lanes(
 ) -> None:
     """Count eight neighbouring stretches of `row`, `lane_width` pixels each, in turn.
 
-    Lane ``k`` begins at pixel ``start + k * lane_width``. Counts are added to a (256, 8) histogram
+    Lane ``k`` begins at pixel ``start + k * lane_width``. Counts are added to an (n, 8) histogram
     that begins at ``counts[counts_start]``: the eight lanes of a value lie side by side.
     """
     # Eight starts kept by hand: in a loop over lanes they would be worked out for every pixel.
@@ -63,10 +63,10 @@ def count_lanes(
         counts[base + _U(row[lane7 + x]) * lanes + _U(7)] += _ONE
 
 
-# (uint8[::1], int64, int64, int32[::1], int64, int64) -> None
+# (T[::1], int64, int64, int32[::1], int64, int64) -> None
 @inline_kernel
 def count_stretch(
-    row: npt.NDArray[np.uint8],
+    row: npt.NDArray[np.unsignedinteger],
     start: int,
     stop: int,
     counts: npt.NDArray[np.int32],
@@ -112,17 +112,18 @@ def count_stretch_u16(
         counts[base + (_U(row[rest]) - lowest)] += _ONE
 
 
-# (int32[::1], int64, int32[::1], int64, int64) -> None
+# (int32[::1], int64, int64, int32[::1], int64, int64) -> None
 @inline_kernel
 def merge_lanes(
     lanes: npt.NDArray[np.int32],
     lanes_start: int,
+    num_bins: int,
     counts: npt.NDArray[np.int32],
     counts_start: int,
     spacing: int,
 ) -> None:
-    """Add up the eight lanes of a (256, 8) histogram, value by value, and clear them."""
-    for value in range(_BINS_U8):
+    """Add up the eight lanes of a (num_bins, 8) histogram, bin by bin, and clear them."""
+    for value in range(num_bins):
         total = _I32(0)
         for lane in range(LANES):
             total += lanes[lanes_start + value * LANES + lane]
@@ -175,7 +176,53 @@ def copy_tail(src: npt.NDArray[np.unsignedinteger], tail: npt.NDArray[np.unsigne
         copy_row(src[reflect_index(height + y, height)], tail[y])
 
 
-# (T[:, ::1], T[:, ::1], Plan, int64, int32[::1], int32[::1], uint8[::1]) -> None
+# (T[::1], Plan, int64, int32[::1], int32[::1]) -> None
+@inline_kernel
+def count_row_by_lanes(
+    row: npt.NDArray[np.unsignedinteger],
+    plan: Plan,
+    num_bins: int,
+    counts: npt.NDArray[np.int32],
+    strips: npt.NDArray[np.int32],
+) -> None:
+    """Add one row of the extended image to the histograms of the tiles it crosses.
+
+    Tiles are taken in groups of eight, one lane a tile; each of those left over is cut into eight
+    strips, one lane a strip, which `merge_strips` puts together at the end.
+
+    Parameters
+    ----------
+    row : (plan.tiles_x * plan.tile_width,) uint8 or uint16
+        Bins below `num_bins`.
+    counts : (groups * num_bins * 8,) int32
+        For each group of eight tiles a (num_bins, 8) histogram.
+    strips : (tiles left over * num_bins * 8,) int32
+    """
+    width = plan.tile_width
+    grouped = plan.tiles_x // LANES * LANES
+    strip = width // LANES
+    for tile in range(0, grouped, LANES):
+        count_lanes(row, tile * width, width, counts, tile * num_bins)
+    for k in range(plan.tiles_x - grouped):
+        start = (grouped + k) * width
+        rest = start + strip * LANES
+        histogram = k * num_bins * LANES
+        count_lanes(row, start, strip, strips, histogram)
+        count_stretch(row, rest, start + width, strips, histogram, LANES)
+
+
+# (int32[::1], Plan, int64, int32[::1]) -> None
+@inline_kernel
+def merge_strips(
+    strips: npt.NDArray[np.int32], plan: Plan, num_bins: int, counts: npt.NDArray[np.int32]
+) -> None:
+    """Put the strips of the tiles left over together in `counts`, and clear them."""
+    grouped = plan.tiles_x // LANES * LANES
+    for k in range(plan.tiles_x - grouped):
+        merge_lanes(strips, k * num_bins * LANES, num_bins, counts, grouped * num_bins + k, LANES)
+
+
+# (uint8[:, ::1], uint8[:, ::1], Plan, int64, int32[::1], int32[::1], uint8[::1]) -> None
 @inline_kernel
 def count_tile_row_u8(
     src: npt.NDArray[np.uint8],
@@ -187,9 +234,6 @@ def count_tile_row_u8(
     padded: npt.NDArray[np.uint8],
 ) -> None:
     """Histograms of one row of tiles of the extended image (OpenCV's ``calcHist`` a tile).
-
-    Tiles are taken in groups of eight, one lane a tile; each of those left over is cut into eight
-    strips, one lane a strip, which are merged at the end.
 
     Parameters
     ----------
@@ -205,22 +249,10 @@ def count_tile_row_u8(
     padded : (plan.tiles_x * plan.tile_width,) uint8, scratch
     """
     counts[:] = 0
-    width = plan.tile_width
-    grouped = plan.tiles_x // LANES * LANES
-    leftover = plan.tiles_x - grouped
-    strip = width // LANES
     for y in range(tile_row * plan.tile_height, (tile_row + 1) * plan.tile_height):
         row = extended_row(src, tail, y, padded)
-        for tile in range(0, grouped, LANES):
-            count_lanes(row, tile * width, width, counts, tile * _BINS_U8)
-        for k in range(leftover):
-            start = (grouped + k) * width
-            rest = start + strip * LANES
-            histogram = k * _BINS_U8 * LANES
-            count_lanes(row, start, strip, strips, histogram)
-            count_stretch(row, rest, start + width, strips, histogram, LANES)
-    for k in range(leftover):
-        merge_lanes(strips, k * _BINS_U8 * LANES, counts, grouped * _BINS_U8 + k, LANES)
+        count_row_by_lanes(row, plan, _BINS_U8, counts, strips)
+    merge_strips(strips, plan, _BINS_U8, counts)
 
 
 # (uint16[:, ::1], uint16[:, ::1], Plan, int64, int64, int32[::1], uint16[::1]) -> None
@@ -291,7 +323,7 @@ def count_all_tiles(
                 sums[i] += of_group[i]
         uncollected += padded.size * plan.tile_height
         if uncollected > _COLLECT_AFTER or tile_row == plan.tiles_y - 1:
-            merge_lanes(sums, 0, part, 0, 1)
+            merge_lanes(sums, 0, _BINS_U8, part, 0, 1)
             collect(part, image_counts)
             uncollected = 0
     for y in range(height + plan.pad_y):
@@ -315,7 +347,7 @@ def count_image_u8(src: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) ->
         count_stretch(src[y], strip * LANES, width, part, 0, 1)
         uncollected += width
         if uncollected > _COLLECT_AFTER or y == height - 1:
-            merge_lanes(lanes, 0, part, 0, 1)
+            merge_lanes(lanes, 0, _BINS_U8, part, 0, 1)
             collect(part, counts)
             uncollected = 0
 

@@ -24,6 +24,11 @@ class Plan(NamedTuple):
         Highest count of a bin; the tile's area where clipping is off.
     bit_shift : int
         Low bits dropped before counting.
+    bits : int
+        Values and results lie in 0 to ``2**bits - 1``.
+    num_bins : int
+        Bins that are counted and clipped. Where they are fewer than ``2**bits >> bit_shift``,
+        pixels between two bins are interpolated, and nothing is dropped.
     """
 
     stretch: bool
@@ -37,3 +42,10 @@ class Plan(NamedTuple):
     pad_y: int
     limit: int
     bit_shift: int
+    bits: int
+    num_bins: int
+
+    @property
+    def all_values(self) -> bool:
+        """Whether each value that the dropped bits leave apart is a bin of its own."""
+        return self.num_bins == 1 << self.bits >> self.bit_shift

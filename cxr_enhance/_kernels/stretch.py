@@ -43,13 +43,14 @@ def percentile(counts: npt.NDArray[np.int64], total: int, percent: float) -> flo
     return lower + (upper - lower) * fraction
 
 
-# (int64[::1], int64, float64, float64, T[::1]) -> None
+# (int64[::1], int64, float64, float64, int64, T[::1]) -> None
 @inline_kernel
 def fill_stretch_table(
     counts: npt.NDArray[np.int64],
     total: int,
     percent_low: float,
     percent_high: float,
+    bits: int,
     table: npt.NDArray[np.unsignedinteger],
 ) -> None:
     """Level of every value: percentiles mapped to black and white, truncated.
@@ -59,12 +60,14 @@ def fill_stretch_table(
     counts : (256,) or (65536,) int64
     total : int
         Number of pixels counted.
+    bits : int
+        White is ``2**bits - 1``.
     table : (256,) uint8 or (65536,) uint16, output
         Identity where the percentiles coincide: there is no contrast to stretch.
     """
     low = percentile(counts, total, percent_low)
     high = percentile(counts, total, percent_high)
-    white = float(np.iinfo(table.dtype).max)
+    white = float((1 << bits) - 1)
     for value in range(table.size):
         if high == low:
             table[value] = value

@@ -81,9 +81,9 @@ def check_value_range(value: Any, default: ValueRange | None) -> ValueRange | No
     return low, high
 
 
-def bits_of(value_range: ValueRange) -> int:
-    """Return the bits of a level: 8 for 0..255, else 16."""
-    return 8 if value_range == (0.0, 255.0) else 16
+def bits_of(value_range: ValueRange, bits: int | None = None) -> int:
+    """Return the bits of a level: `bits` where they are given, else 8 for 0..255, else 16."""
+    return bits or (8 if value_range == (0.0, 255.0) else 16)
 
 
 def is_float(dtype: np.dtype[Any]) -> bool:
@@ -111,8 +111,8 @@ def through_levels(
         Floats are rounded half to even to the nearest level; other dtypes are for `function`.
     value_range : (float, float)
         Black and white of floats.
-    bits : {8, 16}, optional
-        Of a level; None takes those of the range.
+    bits : int, optional
+        Of a level, 1 to 16; None takes those of the range.
     name, cures : str, Cures
         What the sentences call the image, and how they write what they advise.
     clip : bool, default False
@@ -133,7 +133,7 @@ def through_levels(
         image = image.astype(image.dtype.newbyteorder("="))
     if not is_float(image.dtype):
         return function(image)  # type: ignore[no-any-return]
-    bits = bits or bits_of(value_range)
+    bits = bits_of(value_range, bits)
     check_precision(image.dtype.name, value_range, bits, name, cures)
     values = image.astype(np.float64)
     if clip:
@@ -143,7 +143,7 @@ def through_levels(
     low, high = value_range
     top = (1 << bits) - 1
     levels = np.clip(np.rint((values - low) * top / (high - low)), 0, top)
-    result = function(levels.astype(np.uint8 if bits == 8 else np.uint16))
+    result = function(levels.astype(np.uint8 if bits <= 8 else np.uint16))
     return values_of(result, value_range, bits).astype(image.dtype)
 
 
@@ -185,6 +185,15 @@ def check_values(
         f"`{name}` must lie in {black}..{white}, its value range, where it is float; got "
         f"{least:.9g}..{most:.9g}. {_cure(least, most, value_range, name, cures)}"
     )
+
+
+def check_levels(most: int, bits: int, name: str) -> None:
+    """Raise where `most`, the highest value of an image of integers, takes more than `bits`."""
+    if most >= 1 << bits:
+        raise ValueError(
+            f"`{name}` must hold values from 0 to {(1 << bits) - 1} for bits={bits}; got {most}. "
+            f"Use bits={most.bit_length()}, or None for the whole range of its dtype."
+        )
 
 
 def _cure(least: float, most: float, value_range: ValueRange, name: str, cures: Cures) -> str:

@@ -17,6 +17,7 @@ except ImportError as error:
 
 import cxr_enhance
 from cxr_enhance import EnhanceParams
+from cxr_enhance._params import DEFAULT_NUM_BINS
 from cxr_enhance.adapters._value_range import DEFAULTS, check_value_range, through_levels
 
 _DEFAULT = EnhanceParams()
@@ -37,6 +38,11 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         White balance's cuts in percent; None leaves it out.
     bit_shift : int, default 0
         Low bits CLAHE drops before counting.
+    num_bins : int or None, default 256
+        Gray levels CLAHE counts, so that uint16 and float images look as uint8 ones do; None
+        counts every value, as OpenCV does. None too where `bit_shift` is above 0.
+    bits : int, optional
+        Values of integer images, and levels of float ones, fill 0 to ``2**bits - 1``.
     channel_order : {"rgb", "bgr"}, default "rgb"
         Order of the channels of colour images.
     output : {"same", "gray", "rgb"}, default "same"
@@ -70,6 +76,8 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         *,
         percentiles: tuple[float, float] | None = _DEFAULT.percentiles,
         bit_shift: int = _DEFAULT.bit_shift,
+        num_bins: int | None = DEFAULT_NUM_BINS,
+        bits: int | None = None,
         channel_order: str = _DEFAULT.channel_order,
         output: str = "same",
         value_range: tuple[float, float] | None = None,
@@ -90,6 +98,8 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
                 clip_limit=limit,
                 tile_grid_size=tile_grid_size,
                 bit_shift=bit_shift,
+                num_bins=num_bins,
+                bits=bits,
                 channel_order=channel_order,  # type: ignore[arg-type]
             )
             for limit in limits
@@ -104,6 +114,8 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         self.tile_grid_size = records[0].tile_grid_size
         self.percentiles = records[0].percentiles
         self.bit_shift = records[0].bit_shift
+        self.num_bins = records[0].num_bins
+        self.bits = records[0].bits
         self.channel_order = channel_order
         self.output = output
         self.value_range = check_value_range(value_range, DEFAULTS["albumentations"])
@@ -123,11 +135,13 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
             clip_limit=clip_limit,
             tile_grid_size=self.tile_grid_size,
             bit_shift=self.bit_shift,
+            num_bins=self.num_bins,
+            bits=self.bits,
             channel_order=self.channel_order,  # type: ignore[arg-type]
             output="rgb" if channels == 3 else "gray",
         )
         function = functools.partial(cxr_enhance.enhance, params=record)
-        result = through_levels(function, img, self.value_range)
+        result = through_levels(function, img, self.value_range, bits=self.bits)
         if img.ndim == 3 and result.ndim == 2:
             result = result[..., np.newaxis]
         return result
@@ -135,6 +149,6 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
     def get_transform_init_args_names(self) -> tuple[str, ...]:
         """Names of the options, for albumentations' serialization."""
         return (
-            "clip_limit", "tile_grid_size", "percentiles", "bit_shift", "channel_order", "output",
-            "value_range",
+            "clip_limit", "tile_grid_size", "percentiles", "bit_shift", "num_bins", "bits",
+            "channel_order", "output", "value_range",
         )  # fmt: skip

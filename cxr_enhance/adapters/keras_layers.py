@@ -58,10 +58,11 @@ class Enhance(ImageLayer):
     Input shape: (N, H, W, C) or (H, W, C), C 1 or 3; dtype uint8, uint16 or float. H, W and N may
     be unknown under TensorFlow.
 
-    Floats are rounded half to even to the nearest level. Where the layer is called with values,
-    those beyond the range by half a level or more are refused, as are images within 0..1 where
-    white is 255 or more. In graphs (`predict`, `fit`, `tf.function`, jit, exports) no value can be
-    seen: there all are clipped, and NaN counts as black.
+    Floats are rounded half to even to the nearest level, of ``params.bits`` if given. Where the
+    layer is called with values, those beyond the range by half a level or more are refused, as are
+    images within 0..1 where white is 255 or more, and integers of more than ``params.bits``. In
+    graphs (`predict`, `fit`, `tf.function`, jit, exports) no value can be seen: there all are
+    clipped, and NaN counts as black.
 
     The torch backend holds uint16 as int32; int32 is read as that there.
 
@@ -142,6 +143,8 @@ class WhiteBalance(ImageLayer):
     ----------
     percentiles : (float, float), default (0.05, 99.95)
         Low and high cut in percent, ``0 <= low < high <= 100``.
+    bits : int or None, default None
+        As for `cxr_enhance.white_balance`. In graphs, values of more bits are clipped.
     bit_depth, value_range : optional
         As in `Enhance`.
     data_format : {"channels_last"}
@@ -168,6 +171,7 @@ class WhiteBalance(ImageLayer):
         self,
         percentiles: tuple[float, float] = _DEFAULT.percentiles,  # type: ignore[assignment]
         *,
+        bits: int | None = None,
         bit_depth: int | None = None,
         value_range: tuple[float, float] | None = None,
         data_format: str = "channels_last",
@@ -175,7 +179,7 @@ class WhiteBalance(ImageLayer):
     ) -> None:
         if percentiles is None:
             raise TypeError("`percentiles` must be two numbers (low, high); got None.")
-        params = EnhanceParams(percentiles=percentiles, clip_limit=None)
+        params = EnhanceParams(percentiles=percentiles, clip_limit=None, bits=bits)
         self.percentiles = params.percentiles
         super().__init__(
             params,
@@ -194,12 +198,18 @@ class WhiteBalance(ImageLayer):
     def _kernels(self, images: Any) -> Any:
         result = np.empty(images.shape, images.dtype)
         for image, out in zip(images, result, strict=True):
-            cxr_enhance.white_balance(image, percentiles=self._params.percentiles, out=out)  # type: ignore[arg-type]
+            cxr_enhance.white_balance(
+                image,
+                percentiles=self._params.percentiles,  # type: ignore[arg-type]
+                bits=self._params.bits,
+                out=out,
+            )
         return result
 
     def get_config(self) -> dict[str, Any]:
         """Return the options."""
-        return {**super().get_config(), "percentiles": self._params.to_dict()["percentiles"]}
+        options = self._params.to_dict()
+        return {**super().get_config(), **{name: options[name] for name in ("percentiles", "bits")}}
 
 
 @registered
@@ -217,6 +227,9 @@ class OpenCVCLAHE(ImageLayer):
         Number of tiles as (columns, rows), OpenCV's order.
     bit_shift : int, default 0
         Low bits dropped before counting: OpenCV's ``setBitShift``.
+    num_bins, bits : int or None, default None
+        As for `cxr_enhance.clahe`: gray levels that are counted, and the depth of values and
+        results. In graphs, values of more bits are clipped.
     bit_depth, value_range : optional
         As in `Enhance`.
     data_format : {"channels_last"}
@@ -248,6 +261,8 @@ class OpenCVCLAHE(ImageLayer):
         tile_grid_size: tuple[int, int] = _DEFAULT.tile_grid_size,
         *,
         bit_shift: int = _DEFAULT.bit_shift,
+        num_bins: int | None = None,
+        bits: int | None = None,
         bit_depth: int | None = None,
         value_range: tuple[float, float] | None = None,
         data_format: str = "channels_last",
@@ -260,6 +275,8 @@ class OpenCVCLAHE(ImageLayer):
             clip_limit=clip_limit,
             tile_grid_size=tile_grid_size,
             bit_shift=bit_shift,
+            num_bins=num_bins,
+            bits=bits,
         )
         super().__init__(
             params,
@@ -289,5 +306,5 @@ class OpenCVCLAHE(ImageLayer):
     def get_config(self) -> dict[str, Any]:
         """Return the options."""
         options = self._params.to_dict()
-        names = ("clip_limit", "tile_grid_size", "bit_shift")
+        names = ("clip_limit", "tile_grid_size", "bit_shift", "num_bins", "bits")
         return {**super().get_config(), **{name: options[name] for name in names}}

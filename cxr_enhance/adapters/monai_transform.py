@@ -103,7 +103,9 @@ class Enhance(Transform):  # type: ignore[misc]
         function = functools.partial(cxr_enhance.enhance, params=self.params)
         image = np.moveaxis(array, 0, -1)
         cures = TORCH if is_tensor else NUMPY
-        result = through_levels(function, image, self.value_range, name="img", cures=cures)
+        result = through_levels(
+            function, image, self.value_range, bits=self.params.bits, name="img", cures=cures
+        )
         if result.ndim == 2:
             result = result[..., None]
         result = np.ascontiguousarray(np.moveaxis(result, -1, 0))

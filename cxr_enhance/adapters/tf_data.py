@@ -117,6 +117,7 @@ def enhance_op(
                 lambda levels: run(levels, batched, channels),
                 images,
                 floats,  # type: ignore[arg-type]
+                bits=None if params is None else params.bits,
                 name="images",
                 cures=TENSORFLOW,
             )
@@ -278,13 +279,13 @@ def _empty_aligned(shape: tuple[int, ...], dtype: Any) -> Any:
     return memory[start : start + nbytes].view(dtype).reshape(shape)
 
 
-def _check_dtype(images: Any, floats: tuple[float, float] | None) -> None:
+def _check_dtype(images: Any, floats: tuple[float, float] | None, bits: int | None) -> None:
     """Raise for what neither is of 8 or 16 bits nor of floats that the range holds for."""
     dtype = images.dtype
     if dtype in (tf.uint8, tf.uint16):
         return
     if dtype.is_floating and floats is not None:
-        check_precision(dtype.name, floats, bits_of(floats), "images", TENSORFLOW)
+        check_precision(dtype.name, floats, bits_of(floats, bits), "images", TENSORFLOW)
         return
     cure = ""
     if dtype.is_floating:
@@ -306,7 +307,8 @@ def _check(
     images: Any, params: EnhanceParams | None, floats: tuple[float, float] | None
 ) -> list[int | None]:
     """Return the static shape; raise what the kernels would refuse, while the graph is built."""
-    _check_dtype(images, floats)
+    depth = params.bits if params else None
+    _check_dtype(images, floats, depth)
     if images.shape.rank is None:
         raise ValueError(
             f"`images` must have shape {_SHAPES}; got an unknown rank. Set it with tf.ensure_shape "
@@ -336,7 +338,8 @@ def _check(
         raise ValueError(f"`images` must have at least one pixel each; got shape {tuple(shape)}.")
     # An empty batch of that size: the library's own checks and sentences, and no work.
     height, width = (size or 1 for size in spatial)
-    bits = bits_of(floats) if floats and images.dtype.is_floating else 8 * images.dtype.size
-    empty = np.empty((0, height, width, 1), f"uint{bits}")
+    is_float = floats and images.dtype.is_floating
+    bits = bits_of(floats, depth) if floats and is_float else 8 * images.dtype.size
+    empty = np.empty((0, height, width, 1), np.uint8 if bits <= 8 else np.uint16)
     cxr_enhance.enhance_batch(empty, params)
     return shape

@@ -109,7 +109,7 @@ class EnhanceTransform(torch.nn.Module):  # type: ignore[misc]
         if pil.is_image(image):
             array = pil.to_array(image)
             function = functools.partial(cxr_enhance.enhance, params=self.params)
-            result = _through_levels(function, array, self.value_range, "image", image)
+            result = _through_levels(function, array, self, "image", image)
             return pil.from_array(result, image.mode)
         array = _to_array(image, "image", self.value_range)
         first = _channels_first(image, self.layout)
@@ -118,7 +118,7 @@ class EnhanceTransform(torch.nn.Module):  # type: ignore[misc]
             array = array.transpose(1, 2, 0)
         flat = array.ndim == 2
         function = functools.partial(cxr_enhance.enhance, params=self.params)
-        result = _through_levels(function, array, self.value_range, "image", image)
+        result = _through_levels(function, array, self, "image", image)
         if result.ndim == 2 and not flat:
             result = result[..., None]
         if result.ndim == 3 and first:
@@ -185,7 +185,7 @@ class EnhanceBatch(torch.nn.Module):  # type: ignore[misc]
         function = functools.partial(
             cxr_enhance.enhance_batch, params=self.params, num_threads=self.num_threads
         )
-        result = _through_levels(function, array, self.value_range, "images", images)
+        result = _through_levels(function, array, self, "images", images)
         if result.ndim == 3:
             result = result[..., None]
         if flat and self.params.output == "gray":
@@ -351,12 +351,13 @@ def _dtype_cure(image: Any, name: str) -> str:
 def _through_levels(
     function: Callable[[Any], Any],
     array: Any,
-    value_range: tuple[float, float],
+    transform: EnhanceTransform | EnhanceBatch,
     name: str,
     image: Any,
 ) -> Any:
     cures = TORCH if isinstance(image, torch.Tensor) else NUMPY
-    return through_levels(function, array, value_range, name=name, cures=cures)
+    bits = transform.params.bits
+    return through_levels(function, array, transform.value_range, bits=bits, name=name, cures=cures)
 
 
 def _like(result: Any, image: Any) -> Any:

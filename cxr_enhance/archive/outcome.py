@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+
+if TYPE_CHECKING:
+    from cxr_enhance.archive.hints import Hint
 
 Status: TypeAlias = Literal["written", "exists", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -37,6 +40,7 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
     notes: str = ""
     decoder: str = ""  # which made the pixels, with its version
+    hints: tuple[Hint, ...] = ()
     link: str = ""  # may be another name of the output, until its row is in the manifest
 
 

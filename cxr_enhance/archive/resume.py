@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive._rows import RUN
+from cxr_enhance.archive.equal_options import gives_equal_output
 from cxr_enhance.archive.manifest import read_rows
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.plan import PlannedFiles
@@ -164,7 +165,7 @@ def sort_out(
     """
     todo = Todo(files)
     records = _read_records(files, manifests, todo)
-    digest = job.digest()
+    digest, options = job.digest(), job.to_dict()
     digests = list(records.digests)
     for index in range(len(files)):
         ours = bool(unrecorded) and _file_id(files.target(index)) in unrecorded
@@ -172,7 +173,7 @@ def sort_out(
             todo.todo.append(index)
             todo.replace.append(overwrite or ours)
             continue
-        _settle(index, records, todo, retry_failed, digest, digests)
+        _settle(index, records, todo, retry_failed, digest, options, digests)
     return todo
 
 
@@ -200,6 +201,7 @@ def _settle(
     todo: Todo,
     retry_failed: bool,
     digest: str,
+    options: dict[str, Any],
     digests: list[str],
 ) -> None:
     status = STATUSES[records.status[index]]
@@ -226,7 +228,9 @@ def _settle(
     todo.changed += changed and again
     if not again and records.was_written(index) and _size(todo.files.target(index)) is not None:
         made_with = digests[records.written_params[index]]
-        if made_with != digest:
+        theirs = todo.known_options.get(made_with, {})
+        output = todo.files.target(index)
+        if made_with != digest and not gives_equal_output(theirs, options, output):
             todo.other_options[made_with] = todo.other_options.get(made_with, 0) + 1
     if again:
         todo.todo.append(index)

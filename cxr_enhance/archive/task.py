@@ -14,6 +14,7 @@ import numpy as np
 
 from cxr_enhance._enhance import enhance
 from cxr_enhance._version import __version__
+from cxr_enhance.archive.hints import Hint, hints_of
 from cxr_enhance.archive.job import MIMIC_CXR_JPG
 from cxr_enhance.archive.outcome import Outcome, ends_run, is_passing, reason_of
 from cxr_enhance.io.atomic import temporary_name, write_atomically
@@ -93,7 +94,8 @@ def process(
         decoded = decode_image(data, job.read)
         if stopped():
             return None
-        image = result_image(decoded, job)
+        hints: list[Hint] = []
+        image = result_image(decoded, job, hints)
         if stopped():
             return None
         notes = list(decoded.notes)
@@ -104,6 +106,7 @@ def process(
         return outcome._replace(
             seconds=time.perf_counter() - started,
             notes="; ".join(notes),
+            hints=tuple(hints),
             decoder=decoded.decoder,
         )
     except NoImageError as error:
@@ -152,14 +155,15 @@ def _is_lost(workspace: str | None) -> bool:
     return not all(os.access(folder, usable) for folder in (workspace, os.path.dirname(workspace)))
 
 
-def result_image(decoded: Decoded, job: Job) -> Image:
-    """Do to an image what `job` says."""
+def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Image:
+    """Do to an image what `job` says; adds to `hints`."""
     image = decoded.image
     if job.resize_first:
         image = _resized(image, job)
     if job.params is None:
         image = _mimic_cxr_jpg(image, was_inverted=decoded.was_inverted)
     else:
+        hints.extend(hints_of(image, job.params))
         image = enhance(image, _without_padding(job.params, decoded.padding, decoded.image.size))
     return image if job.resize_first else _resized(image, job)
 

@@ -30,6 +30,8 @@ class EnhanceOptions:
     tile_grid_size: tuple[int, int] | None
     percentiles: tuple[float, float] | None
     bit_shift: int | None
+    num_bins: str | None
+    bits: int | None
     no_white_balance: bool
     no_clahe: bool
 
@@ -45,18 +47,21 @@ class EnhanceOptions:
         """
         if self.no_white_balance and self.percentiles is not None:
             raise ValueError("`--percentiles` must not be given with --no-white-balance.")
-        if self.no_clahe and not (
-            self.clip_limit is None and self.tile_grid_size is None and self.bit_shift is None
-        ):
+        of_clahe = (self.clip_limit, self.tile_grid_size, self.bit_shift, self.num_bins)
+        if self.no_clahe and any(option is not None for option in of_clahe):
             raise ValueError(
-                "`--clip-limit`, `--tile-grid-size` and `--bit-shift` must not be given with "
-                "--no-clahe."
+                "`--clip-limit`, `--tile-grid-size`, `--bit-shift` and `--num-bins` must not be "
+                "given with --no-clahe."
             )
         typed: dict[str, Any] = {
             name: value
-            for name in ("clip_limit", "tile_grid_size", "percentiles", "bit_shift")
+            for name in ("clip_limit", "tile_grid_size", "percentiles", "bit_shift", "bits")
             if (value := getattr(self, name)) is not None
         }
+        if self.num_bins is not None:
+            typed["num_bins"] = _num_bins_of(self.num_bins)
+        elif self.bit_shift:
+            typed["num_bins"] = None
         if self.no_white_balance:
             typed["percentiles"] = None
         if self.no_clahe:
@@ -182,6 +187,14 @@ def _key_of(path: Path) -> bytes:
             f"whose a pseudonym is. Keep it to yourself with: chmod 600 {shlex.quote(str(path))}"
         )
     return key
+
+
+def _num_bins_of(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not re.fullmatch("[0-9]+", text):
+        raise ValueError(f"`--num-bins` must be a whole number or all; got {text!r}.")
+    return int(text)
 
 
 def _params_of(path: Path | None) -> EnhanceParams:

@@ -34,6 +34,8 @@ class Tally:
         self.worked_on = 0
         self.failed_before = 0
         self.notes = 0
+        self.hints: Counter[str] = Counter()
+        self.first_hints: dict[str, str] = {}
         self.ended_early = False
         self.unrecorded = prepared.todo.unrecorded
         self._keep = keep
@@ -48,6 +50,9 @@ class Tally:
             self._count(outcome)
             self.worked_on += bool(outcome.target)
             self.notes += bool(outcome.notes)
+            for hint in outcome.hints:
+                self.hints[hint.kind] += 1
+                self.first_hints.setdefault(hint.kind, f"{outcome.source}: {hint.sentence}")
             self.ended_early |= outcome.ends_run
             self.unrecorded += outcome.status == "exists"
 
@@ -94,6 +99,7 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
         lines.append(f"{todo.edited} outputs are not as they were written; they were left alone")
     if tally.notes:
         lines.append(f"{tally.notes} DICOM headers were amiss; see `notes` in the manifest")
+    lines += said_once(tally)
     if settings.flat_names and not prepared.finds_nothing:
         lines.append(
             f"{console.printable(prepared.manifest)} tells which output is of which input; keep it "
@@ -108,6 +114,16 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
             f"({names}{more}); name them as INPUT to read them"
         )
     return "\n".join(lines)
+
+
+def said_once(tally: Tally) -> list[str]:
+    """Say each kind of hint of the first image that it is of, and how many more there are."""
+    lines = []
+    for kind, sentence in sorted(tally.first_hints.items()):
+        others = tally.hints[kind] - 1
+        more = f" The same of {others} more." if others else ""
+        lines.append(f"note: {console.printable(sentence)}{more}")
+    return lines
 
 
 def as_dict(prepared: Prepared, tally: Tally, seconds: float, status: int) -> dict[str, object]:
@@ -127,6 +143,7 @@ def as_dict(prepared: Prepared, tally: Tally, seconds: float, status: int) -> di
         "failed": counts["failed"],
         "failed_before": tally.failed_before,
         "changed": todo.changed,
+        "hints": dict(tally.hints),
         "other_options": prepared.other_options(),
         "edited_outputs": todo.edited,
         "unrecorded_outputs": tally.unrecorded,

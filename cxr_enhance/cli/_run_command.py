@@ -121,6 +121,22 @@ def run(
             help=f"Low bits that CLAHE drops. [default: {_default('bit_shift')}]",
         ),
     ] = None,
+    num_bins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|all",
+            help="Gray levels that CLAHE counts, whatever the depth; all: every value, as OpenCV. "
+            f"[default: {_default('num_bins')}, or all with --bit-shift]",
+        ),
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Values and results fill 0 to 2**N - 1, such as 12-bit values in 16-bit files. "
+            "[default: those of the image's type]",
+        ),
+    ] = None,
     params: Annotated[
         Path | None,
         typer.Option(
@@ -254,6 +270,8 @@ def run(
         tile_grid_size=tile_grid_size,
         percentiles=percentiles,
         bit_shift=bit_shift,
+        num_bins=num_bins,
+        bits=bits,
         no_white_balance=no_white_balance,
         no_clahe=no_clahe,
     )

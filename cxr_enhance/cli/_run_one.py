@@ -130,6 +130,7 @@ def _report(outcome: Outcome, job: Job, options: RunOptions, seconds: float) -> 
             "seconds": round(seconds, 3),
             "notes": outcome.notes,
             "decoder": outcome.decoder,
+            "hints": {hint.kind: 1 for hint in outcome.hints},
             "files": [{
                 "source": outcome.source,
                 "target": outcome.target,
@@ -141,4 +142,6 @@ def _report(outcome: Outcome, job: Job, options: RunOptions, seconds: float) -> 
         console.say(f"1 enhanced in {seconds:.1f} s; output in {console.printable(options.out)}")
         if outcome.notes:
             console.say(f"DICOM header amiss: {console.printable(outcome.notes)}")
+        for hint in outcome.hints:
+            console.say(f"note: {console.printable(hint.sentence)}")
     return console.FAILED if failed else 0

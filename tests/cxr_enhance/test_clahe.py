@@ -68,7 +68,7 @@ def test_objects_are_equal_by_value_and_survive_copies_and_pickles():
         if protocol >= 2:  # slots need it
             assert pickle.loads(pickle.dumps(one, protocol)) == one
     assert copy.deepcopy(one) == one
-    assert repr(one) == "CLAHE(clip_limit=2.0, tile_grid_size=(8, 4))"
+    assert repr(one) == ("CLAHE(clip_limit=2.0, tile_grid_size=(8, 4), num_bins=None, bits=None)")
     assert eval(repr(one), {"CLAHE": cxe.CLAHE}) == one
 
 

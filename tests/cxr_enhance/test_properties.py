@@ -68,9 +68,10 @@ def test_white_balance_equals_the_percentile_formula(image, percentiles):
         {"tile_grid_size": (3, 2)},
         {"tile_grid_size": (2, 5), "clip_limit": 40.0, "percentiles": None},
         {"tile_grid_size": (5, 1), "clip_limit": 0.0, "bit_shift": 2, "output": "rgb"},
+        {"tile_grid_size": (9, 2), "num_bins": 7},
         {"clip_limit": None, "percentiles": (2.0, 98.0), "channel_order": "bgr"},
     ],
-    ids=["study", "clahe only", "shifted", "white balance only"],
+    ids=["study", "clahe only", "shifted", "few bins", "white balance only"],
 )
 def test_small_images_of_every_form_give_the_bytes_of_the_twin(
     channels, dtype, largest, options, rng
@@ -163,6 +164,7 @@ def test_enhance_is_white_balance_then_gray_then_clahe(image, data):
             clip_limit=params.clip_limit,
             tile_grid_size=params.tile_grid_size,
             bit_shift=params.bit_shift,
+            num_bins=params.num_bins,
         )
     assert_same_image(cxe.enhance(image, params), step)
 

@@ -140,6 +140,20 @@ BAD_BIT_SHIFTS = [
     ("str", "4", TypeError, r"`bit_shift` must be an int.*; got '4'"),
     ("None", None, TypeError, r"`bit_shift` must be an int.*; got None"),
 ]
+BAD_NUM_BINS = [
+    ("one", 1, ValueError, r"`num_bins` must be from 2 to 65536; got 1\. None counts every"),
+    ("too large", 65537, ValueError, r"`num_bins` must be from 2 to 65536; got 65537"),
+    ("float", 256.0, TypeError, r"`num_bins` must be an int or None; got 256\.0"),
+    ("bool", True, TypeError, r"`num_bins` must be an int or None; got True"),
+    ("str", "256", TypeError, r"`num_bins` must be an int or None; got '256'"),
+]
+BAD_BITS = [
+    ("zero", 0, ValueError, r"`bits` must be from 1 to 16; got 0\. None takes those of the dtype"),
+    ("too large", 17, ValueError, r"`bits` must be from 1 to 16; got 17"),
+    ("float", 12.0, TypeError, r"`bits` must be an int or None; got 12\.0"),
+    ("bool", True, TypeError, r"`bits` must be an int or None; got True"),
+    ("str", "12", TypeError, r"`bits` must be an int or None; got '12'"),
+]
 BAD_CHANNEL_ORDERS = [
     ("unknown", "grb", ValueError, r"`channel_order` must be 'rgb' or 'bgr'; got 'grb'"),
     ("capitals", "RGB", ValueError, r"`channel_order` must be 'rgb' or 'bgr'; got 'RGB'"),
@@ -206,6 +220,8 @@ BAD_CALLS = table(
     *option_groups("tile_grid_size", BAD_GRIDS),
     *option_groups("percentiles", BAD_PERCENTILES),
     *option_groups("bit_shift", BAD_BIT_SHIFTS),
+    *option_groups("num_bins", BAD_NUM_BINS),
+    *option_groups("bits", BAD_BITS),
     *option_groups("channel_order", BAD_CHANNEL_ORDERS),
     *option_groups("output", BAD_OUTPUTS),
     ("white_balance.out", lambda v: cxe.white_balance(GRAY, out=v), BAD_OUTS),
@@ -274,6 +290,57 @@ OTHER_BAD_CALLS = [
         lambda: cxe.enhance(GRAY, EnhanceParams(bit_shift=8)),
         ValueError,
         r"`bit_shift` must be from 0 to 7 for uint8.*; got 8",
+    ),
+    (
+        "clahe-num_bins-beside-bit_shift",
+        lambda: cxe.clahe(GRAY, num_bins=256, bit_shift=4),
+        ValueError,
+        r"`num_bins` must be None where `bit_shift` is above 0; got num_bins=256 and bit_shift=4\. Use "
+        r"num_bins=None",
+    ),
+    (
+        "enhance-num_bins-beside-bit_shift",
+        lambda: EnhanceParams(num_bins=256, bit_shift=4),
+        ValueError,
+        r"`num_bins` must be None where `bit_shift` is above 0; got num_bins=256 and bit_shift=4",
+    ),
+    (
+        "clahe-bits-beyond-uint8",
+        lambda: cxe.clahe(GRAY, bits=9),
+        ValueError,
+        r"`bits` must be from 1 to 8 for uint8 images; got 9\. None takes those of the dtype",
+    ),
+    (
+        "clahe-bit_shift-leaves-nothing-of-bits",
+        lambda: cxe.clahe(GRAY.astype(np.uint16) % 16, bits=4, bit_shift=4),
+        ValueError,
+        r"`bit_shift` must be from 0 to 3 for bits=4; got 4",
+    ),
+    *[
+        (
+            f"{name}-values-beyond-bits",
+            lambda f=function: f(np.full((6, 8), 4096, np.uint16)),
+            ValueError,
+            r"`image` must hold values from 0 to 4095 for bits=12; got 4096\. Use bits=13, or None",
+        )
+        for name, function in (
+            ("clahe", lambda image: cxe.clahe(image, bits=12)),
+            ("white_balance", lambda image: cxe.white_balance(image, bits=12)),
+            ("enhance", lambda image: cxe.enhance(image, EnhanceParams(bits=12))),
+            ("CLAHE", lambda image: cxe.CLAHE(bits=12).apply(image)),
+        )
+    ],
+    (
+        "enhance_batch-values-beyond-bits-in-a-stack",
+        lambda: cxe.enhance_batch(np.full((2, 6, 8), 4096, np.uint16), EnhanceParams(bits=12)),
+        ValueError,
+        r"`images` must hold values from 0 to 4095 for bits=12; got 4096",
+    ),
+    (
+        "enhance_batch-values-beyond-bits-in-a-list",
+        lambda: cxe.enhance_batch([GRAY, GRAY], EnhanceParams(bits=1)),
+        ValueError,
+        r"`images\[0\]` must hold values from 0 to 1 for bits=1; got \d+\. Use bits=\d",
     ),
     (
         "enhance-params-dict",
@@ -582,13 +649,17 @@ def test_every_surface_has_the_defaults_of_the_params_record():
     defaults = {field.name: field.default for field in dataclasses.fields(EnhanceParams)}
     for operation in OPERATIONS.values():
         for name, parameter in inspect.signature(operation).parameters.items():
-            if name in defaults:
+            if name == "num_bins":  # OpenCV's bytes where the call is OpenCV's
+                assert parameter.default is None
+            elif name in defaults:
                 assert parameter.default == defaults[name], (operation.__name__, name)
     assert defaults == {
         "percentiles": (0.05, 99.95),
         "clip_limit": 2.0,
         "tile_grid_size": (16, 16),
         "bit_shift": 0,
+        "num_bins": 256,
+        "bits": None,
         "channel_order": "rgb",
         "output": "gray",
     }

@@ -47,7 +47,7 @@ def make_input(case):
 def run_package(case, image):
     options = {k: tuple(v) if isinstance(v, list) else v for k, v in case["params"].items()}
     if case["function"] == "enhance":
-        return cxe.enhance(image, cxe.EnhanceParams(**options))
+        return cxe.enhance(image, cxe.EnhanceParams.from_dict(options))
     return getattr(cxe, case["function"])(image, **options)
 
 

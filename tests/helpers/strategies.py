@@ -108,15 +108,23 @@ def percentile_pairs(draw):
     return tuple(sorted(draw(pair.filter(lambda p: p[0] != p[1]))))
 
 
-def options(dtype=np.uint8, max_grid=9):
-    """Keyword arguments of ``EnhanceParams``, all valid for images of `dtype`."""
-    return st.fixed_dictionaries(
-        {
-            "percentiles": st.one_of(st.none(), percentile_pairs()),
-            "clip_limit": st.one_of(st.none(), clip_limits()),
-            "tile_grid_size": tile_grids(max_grid),
-            "bit_shift": st.integers(0, 7 if np.dtype(dtype) == np.uint8 else 15),
-            "channel_order": st.sampled_from(["rgb", "bgr"]),
-            "output": st.sampled_from(["gray", "rgb"]),
-        }
+def numbers_of_bins():
+    """Few bins, as many as values of 8 bits, one more, many, all."""
+    return st.one_of(
+        st.none(), st.sampled_from([2, 3, 100, 255, 256, 257, 4096, 65535]), st.integers(2, 65536)
     )
+
+
+@st.composite
+def options(draw, dtype=np.uint8, max_grid=9):
+    """Keyword arguments of ``EnhanceParams``, all valid for images of `dtype`."""
+    bit_shift = draw(st.sampled_from([0, 0, *range(8 * np.dtype(dtype).itemsize)]))
+    return {
+        "percentiles": draw(st.one_of(st.none(), percentile_pairs())),
+        "clip_limit": draw(st.one_of(st.none(), clip_limits())),
+        "tile_grid_size": draw(tile_grids(max_grid)),
+        "bit_shift": bit_shift,
+        "num_bins": None if bit_shift else draw(numbers_of_bins()),
+        "channel_order": draw(st.sampled_from(["rgb", "bgr"])),
+        "output": draw(st.sampled_from(["gray", "rgb"])),
+    }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -136,37 +136,67 @@ def gray(levels: Any, channel_order: str) -> Any:
 
 
 def clahe(levels: Any, params: EnhanceParams, bits: int) -> Any:
-    """Equalize (N, H, W) int32 `levels`."""
-    bins = (1 << bits) >> params.bit_shift
-    if bins <= _LARGE_TABLES:
-        return _equalize(levels, params, bins)
+    """Equalize (N, H, W) int32 `levels`, which lie in 0 to ``2**bits - 1``."""
+    if _bins_of(params, bits) <= _LARGE_TABLES:
+        return _equalize(levels, params, bits)
     count, height, width = (size_of(levels, axis) for axis in range(3))
     if levels.shape[0] is not None:
-        return _map(levels, params, bins)
+        return _map(levels, params, bits)
     # Loops without a turn do not know what they would have given: a black image makes one.
     extra = ops.zeros((ops.maximum(1 - count, 0), height, width), "int32")
-    return _map(ops.concatenate([levels, extra]), params, bins)[:count]
+    return _map(ops.concatenate([levels, extra]), params, bits)[:count]
 
 
-def _map(levels: Any, params: EnhanceParams, bins: int) -> Any:
-    return ops.map(lambda image: _equalize(image[None], params, bins)[0], levels)
+def _bins_of(params: EnhanceParams, bits: int) -> int:
+    values = (1 << bits) >> params.bit_shift
+    return values if params.num_bins is None else min(params.num_bins, values)
 
 
-def _equalize(levels: Any, params: EnhanceParams, bins: int) -> Any:
+def _map(levels: Any, params: EnhanceParams, bits: int) -> Any:
+    return ops.map(lambda image: _equalize(image[None], params, bits)[0], levels)
+
+
+def _equalize(levels: Any, params: EnhanceParams, bits: int) -> Any:
     assert params.clip_limit is not None
+    bins = _bins_of(params, bits)
+    white = ((1 << bits) - 1) >> params.bit_shift
     count, height, width = (size_of(levels, axis) for axis in range(3))
     tiles_x, tiles_y = params.tile_grid_size
     geometry = make_geometry(height, width, params.tile_grid_size, params.clip_limit, bins)
     if params.bit_shift:
         levels = ops.floor_divide(levels, 1 << params.bit_shift)
-    clipped = params.clip_limit > 0
+    fraction = None
+    counted = levels
+    if bins <= white:  # fewer than there are values
+        levels, fraction = _place(levels, bins, white)
+        counted = levels + ops.cast(ops.greater(fraction, 0.5), "int32")  # never half-way
+    grid = (tiles_x, tiles_y)
+    histograms = _Histograms(bins, white, clipped=params.clip_limit > 0)
     if bins <= _LARGE_TABLES:
-        tables = _tile_tables(levels, geometry, count, (tiles_x, tiles_y), bins, clipped)
-        blended = _blend_pairs(tables, levels, geometry, (tiles_x, tiles_y), bins)
+        tables = _tile_tables(counted, geometry, count, grid, histograms)
     else:
-        tables = _tile_tables_by_rows(levels, geometry, (tiles_x, tiles_y), bins, clipped)
+        tables = _tile_tables_by_rows(counted, geometry, grid, histograms)
+    if fraction is not None:
+        blended = _blend_between(tables, levels, fraction, geometry, grid, bins)
+    elif bins <= _LARGE_TABLES:
+        blended = _blend_pairs(tables, levels, geometry, grid, bins)
+    else:
         blended = _blend(tables, levels, geometry, tiles_x, bins)
     return blended * (1 << params.bit_shift) if params.bit_shift else blended
+
+
+def _place(levels: Any, bins: int, white: int) -> tuple[Any, Any]:
+    """Bin below each level, int32, and the way from it to the next, float32.
+
+    From tables, because products do not fit int32 and compilers turn divisions into products.
+    """
+    product = np.arange(white + 1, dtype=np.int64) * (bins - 1)
+    below, remainder = np.divmod(product, white)
+    fraction = remainder.astype(np.float32) / np.float32(white)
+    return (
+        take(_constant(below.astype(np.int32)), levels),
+        take(_constant(fraction), levels),
+    )
 
 
 def _pad(levels: Any, geometry: Geometry) -> Any:
@@ -178,28 +208,38 @@ def _pad(levels: Any, geometry: Geometry) -> Any:
     return ops.take(ops.take(levels, rows, axis=1), columns, axis=2)
 
 
+class _Histograms(NamedTuple):
+    """Bins of a tile, the level of the last, and whether counts are clipped."""
+
+    bins: int
+    white: int
+    clipped: bool
+
+
 def _tile_tables(
-    levels: Any, geometry: Geometry, count: Any, grid: tuple[int, int], bins: int, clipped: bool
+    levels: Any, geometry: Geometry, count: Any, grid: tuple[int, int], histograms: _Histograms
 ) -> Any:
     """Tables of all tiles of all images, one after the other in one vector of float32."""
     tiles_x, tiles_y = grid
+    bins = histograms.bins
     tile = _constant(geometry.y.tile)[:, None] * tiles_x + _constant(geometry.x.tile)
     image = ops.reshape(ops.arange(count, dtype="int32"), (-1, 1, 1)) * (tiles_x * tiles_y)
     ids = _pad(levels, geometry) + (tile + image) * bins
     counts = ops.reshape(count_values(ids, count * tiles_x * tiles_y * bins), (-1, bins))
-    return ops.reshape(_tables(counts, geometry, bins, clipped), (-1,))
+    return ops.reshape(_tables(counts, geometry, histograms), (-1,))
 
 
 def _tile_tables_by_rows(
-    levels: Any, geometry: Geometry, grid: tuple[int, int], bins: int, clipped: bool
+    levels: Any, geometry: Geometry, grid: tuple[int, int], histograms: _Histograms
 ) -> Any:
     """Make the same tables for one image, with the memory of one row of tiles beside them."""
     tiles_x, tiles_y = grid
+    bins = histograms.bins
     ids = _pad(levels, geometry)[0] + _constant(geometry.x.tile) * bins
 
     def make_row(row: Any) -> Any:
         counts = ops.reshape(count_values(row, tiles_x * bins), (tiles_x, bins))
-        return ops.reshape(_tables(counts, geometry, bins, clipped), (-1,))
+        return ops.reshape(_tables(counts, geometry, histograms), (-1,))
 
     return ops.reshape(ops.map(make_row, ops.reshape(ids, (tiles_y, -1))), (-1,))
 
@@ -232,9 +272,10 @@ def count_values(ids: Any, num_ids: Any) -> Any:
     return ops.segment_sum(ops.ones_like(ids), ids, num_ids)
 
 
-def _tables(counts: Any, geometry: Geometry, bins: int, clipped: bool) -> Any:
+def _tables(counts: Any, geometry: Geometry, histograms: _Histograms) -> Any:
     """Clip, redistribute, cumulate and scale (tiles, bins) histograms, in OpenCV's roundings."""
-    if clipped:
+    bins = histograms.bins
+    if histograms.clipped:
         cumulated = _cumulate(ops.minimum(counts, geometry.limit), bins, geometry.limit)
         excess = geometry.area - cumulated[:, -1:]
         batch = ops.floor_divide(excess, bins)
@@ -243,7 +284,7 @@ def _tables(counts: Any, geometry: Geometry, bins: int, clipped: bool) -> Any:
         cumulated = cumulated + batch * places + _served(residual, bins)
     else:
         cumulated = ops.cumsum(counts, axis=-1)
-    scale = ops.cast(bins - 1, "float32") / ops.cast(geometry.area, "float32")
+    scale = ops.cast(histograms.white, "float32") / ops.cast(geometry.area, "float32")
     # Half to even. A tile's last bin holds at most its pixels, so that no level passes the last.
     return ops.round(ops.cast(cumulated, "float32") * scale)
 
@@ -317,6 +358,31 @@ def _blend_pairs(
         pair = take(pairs, ids + (_constant(tile) * row_size)[:, None])
         first = ops.floor(pair * (1 / 256))
         return _mix(first, pair - first * 256.0, x.weight)
+
+    return _round(_mix(mix_row(y.first), mix_row(y.second), y.weight[:, None]))
+
+
+def _blend_between(
+    tables: Any, below: Any, fraction: Any, geometry: Geometry, grid: tuple[int, int], bins: int
+) -> Any:
+    """Mix four tables as `_blend` does, each read on the line between two of its bins."""
+    tiles_x, tiles_y = grid
+    y, x = geometry.y, geometry.x
+    by_tile = ops.reshape(tables, (-1, bins))
+    rises = ops.concatenate(
+        [by_tile[:, 1:] - by_tile[:, :-1], ops.zeros_like(by_tile[:, :1])], axis=1
+    )
+    rises = ops.reshape(rises, (-1,))
+    image = ops.reshape(ops.arange(size_of(below, 0), dtype="int32"), (-1, 1, 1))
+    ids = below + image * (tiles_x * tiles_y * bins)
+    left, right = ids + _constant(x.first) * bins, ids + _constant(x.second) * bins
+
+    def read(places: Any) -> Any:
+        return take(tables, places) + ops.abs(take(rises, places) * fraction)
+
+    def mix_row(tile: Any) -> Any:
+        row = (_constant(tile) * (tiles_x * bins))[:, None]
+        return _mix(read(left + row), read(right + row), x.weight)
 
     return _round(_mix(mix_row(y.first), mix_row(y.second), y.weight[:, None]))
 

@@ -14,6 +14,7 @@ import cxr_enhance
 from cxr_enhance.adapters._value_range import (
     DEFAULTS,
     KERAS,
+    check_levels,
     check_precision,
     check_value_range,
     check_values,
@@ -82,9 +83,12 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         bits = _unconverted(self._check)(inputs.shape, dtype)
         if len(inputs.shape) == 4 and _is_zero(inputs.shape[0]):
             return ops.zeros(self.compute_output_shape(inputs.shape), dtype)
+        bits = self._params.bits or bits
         if keras.backend.is_float_dtype(dtype) and _can_be_seen(inputs):
             least, most = (float(reduce(inputs)) for reduce in (ops.min, ops.max))
             check_values(least, most, self.value_range, bits, "inputs", KERAS)
+        elif self._params.bits and _can_be_seen(inputs):
+            check_levels(int(ops.max(inputs)), bits, "inputs")
         if keras.backend.backend() == "tensorflow" and _is_eager_tensorflow(inputs):
             fixed = len(inputs.shape), inputs.shape[-1]
             options = self._params, bits, self.value_range
@@ -178,12 +182,14 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         bits = self._check(tuple(inputs.shape), inputs.dtype.name)
         images = inputs
         if inputs.dtype.is_integer:
-            images = tf.cast(tf.clip_by_value(images, 0, (1 << bits) - 1), f"uint{bits}")
+            top = (1 << (self._params.bits or bits)) - 1
+            images = tf.cast(tf.clip_by_value(images, 0, top), f"uint{bits}")
         if inputs.shape.rank == 3:
             images = images[None]
 
         def run(array: Any) -> Any:
-            return through_levels(self._kernels, array, self.value_range, bits=bits, clip=True)
+            depth = self._params.bits or bits
+            return through_levels(self._kernels, array, self.value_range, bits=depth, clip=True)
 
         result = tf.numpy_function(refused_at_exit(run), [images], images.dtype, stateful=False)
         if inputs.shape.rank == 3:
@@ -277,10 +283,10 @@ def _can_be_seen(inputs: Any) -> bool:
 
 
 def _to_levels(images: Any, bits: int, value_range: tuple[float, float]) -> Any:
-    if keras.backend.standardize_dtype(images.dtype) in _BITS:
+    top = (1 << bits) - 1
+    if _BITS.get(keras.backend.standardize_dtype(images.dtype)) == bits:
         return ops.cast(images, "int32")
     low, high = value_range
-    top = (1 << bits) - 1
     if keras.backend.is_float_dtype(images.dtype):
         if value_range != (0, top):
             is_double = keras.backend.standardize_dtype(images.dtype) == "float64"
@@ -288,6 +294,8 @@ def _to_levels(images: Any, bits: int, value_range: tuple[float, float]) -> Any:
             images = (images - low) * (top / (high - low))
         # No number is level 0, said here because casts say something else on each machine.
         images = ops.where(ops.isnan(images), ops.zeros_like(images), ops.round(images))
+    else:
+        images = ops.cast(images, "int32")
     return ops.cast(ops.clip(images, 0, top), "int32")
 
 

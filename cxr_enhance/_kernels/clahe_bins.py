@@ -1,0 +1,311 @@
+"""CLAHE with fewer bins than an image has values: what is counted does not depend on its depth.
+
+Where every one of 65,536 values is a bin, most bins of a tile hold a pixel or none, and a limit of
+a few times their mean count cuts off nothing but the ceiling of 1 pixel that OpenCV sets. Here a
+tile is counted in `num_bins` bins spread evenly over the values, so that the limit means what it
+means at 8 bits, and each pixel takes its level from the line between the two bins it lies between,
+so that no gray level is lost:
+
+1. Place: value ``v`` lies at ``v * (num_bins - 1) / white`` (`place_below`). All its parts are
+   whole numbers, so that nothing is rounded but the fraction itself, once.
+2. Count the nearest bins (`count_tile_row_of_bins`), in eight lanes as `clahe_u8` does.
+3. Clip, share and cumulate as `clahe_u8` does, and scale to 0..white.
+4. Pack for each bin the levels of the four tiles around a cell, and by how much each rises to the
+   next bin, in two words (`pack_pairs`).
+5. Copy the two words of each pixel's bin side by side (`gather_pairs`), then interpolate and blend
+   (`blend_row`).
+
+With as many bins as values, steps 1 and 5 change nothing and the result is that of `clahe_u8` and
+`clahe_u16`, which do it faster. The definition is the project's own; its slow twin is
+``clahe_by_bins`` in ``tests/reference.py``.
+
+References: as for `clahe_u8`. Interpolation between the bins of a histogram's table is K.
+Zuiderveld's step from tiles to pixels, taken along the gray levels too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_enhance._kernels.clahe_u8 import ROUND, make_levels, share_excess
+from cxr_enhance._kernels.geometry import place_axis
+from cxr_enhance._kernels.histogram import (
+    copy_row,
+    copy_tail,
+    count_row_by_lanes,
+    extended_row,
+    merge_strips,
+)
+from cxr_enhance._kernels.jit import inline_kernel, spliced_kernel
+from cxr_enhance._kernels.lanes import LANES
+from cxr_enhance._kernels.loads import copy_pair
+
+if TYPE_CHECKING:
+    from cxr_enhance._kernels.plan import Plan
+
+_F32 = np.float32
+_I32 = np.int32
+_U = np.uintp
+_U32 = np.uint32
+_U64 = np.uint64
+
+# Pairs packed before a band is blended: 512 KiB of them, all cells of 128 columns of 256 bins.
+_PAIRS_AT_A_TIME = 32_768
+
+
+# (uint32, uint32, uint32) -> (uint32, uint32)
+@inline_kernel
+def place_below(
+    value: np.uint32, bits: np.uint32, last_bin: np.uint32
+) -> tuple[np.uint32, np.uint32]:
+    """Divide ``value * last_bin`` by ``2**bits - 1``: the bin below the value, and the remainder.
+
+    With ``q = a * (2**bits - 1) + r``, shifting ``q`` right by `bits` gives ``a``, or ``a - 1``
+    where ``r < a``; adding that and 1 to ``q`` carries in both cases, as ``a < 2**bits``. Nothing
+    overflows: ``q`` is at most ``(2**16 - 1) * (2**16 - 2)``.
+    """
+    product = value * last_bin
+    below = (product + (product >> bits) + _U32(1)) >> bits
+    return below, product + below - (below << bits)
+
+
+# (T[::1], int64, int64, uint16[::1]) -> None
+@inline_kernel
+def nearest_bins(
+    row: npt.NDArray[np.unsignedinteger], bits: int, num_bins: int, out: npt.NDArray[np.uint16]
+) -> None:
+    """Bin nearest to each pixel of `row`. No value lies half-way: ``2**bits - 1`` is odd."""
+    shift, last_bin = _U32(bits), _U32(num_bins - 1)
+    for x in range(_U(row.size)):
+        below, remainder = place_below(_U32(row[x]), shift, last_bin)
+        out[x] = below + (remainder >> (shift - _U32(1)))
+
+
+# (T[::1], int64, int64, int64, int64, uint16[::1], float32[::1]) -> None
+@inline_kernel
+def place_row(
+    row: npt.NDArray[np.unsignedinteger],
+    start: int,
+    stop: int,
+    bits: int,
+    num_bins: int,
+    below: npt.NDArray[np.uint16],
+    fraction: npt.NDArray[np.float32],
+) -> None:
+    """Bin below each of the pixels `start` to ``stop - 1``, and the way from it to the next."""
+    shift, last_bin = _U32(bits), _U32(num_bins - 1)
+    white = _F32((1 << bits) - 1)
+    for x in range(_U(start), _U(stop)):
+        at, remainder = place_below(_U32(row[x]), shift, last_bin)
+        below[x] = at
+        fraction[x] = _F32(_I32(remainder)) / white
+
+
+# (T[:, ::1], T[:, ::1], Plan, int64, int32[::1], int32[::1], T[::1], uint16[::1]) -> None
+@inline_kernel
+def count_tile_row_of_bins(
+    src: npt.NDArray[np.unsignedinteger],
+    tail: npt.NDArray[np.unsignedinteger],
+    plan: Plan,
+    tile_row: int,
+    counts: npt.NDArray[np.int32],
+    strips: npt.NDArray[np.int32],
+    padded: npt.NDArray[np.unsignedinteger],
+    bins: npt.NDArray[np.uint16],
+) -> None:
+    """Histograms of the nearest bins of one row of tiles; see `histogram.count_tile_row_u8`.
+
+    Parameters
+    ----------
+    counts : (groups * num_bins * 8,) int32, output
+    strips : (tiles left over * num_bins * 8,) int32, scratch
+    bins : (plan.tiles_x * plan.tile_width,) uint16, scratch
+    """
+    counts[:] = 0
+    for y in range(tile_row * plan.tile_height, (tile_row + 1) * plan.tile_height):
+        nearest_bins(extended_row(src, tail, y, padded), plan.bits, plan.num_bins, bins)
+        count_row_by_lanes(bins, plan, plan.num_bins, counts, strips)
+    merge_strips(strips, plan, plan.num_bins, counts)
+
+
+# (int32[::1], Plan, int32[::1], uint16[:, ::1]) -> None
+@inline_kernel
+def make_lut_row(
+    counts: npt.NDArray[np.int32],
+    plan: Plan,
+    levels: npt.NDArray[np.int32],
+    luts: npt.NDArray[np.uint16],
+) -> None:
+    """Turn one row of tile histograms into tables.
+
+    Parameters
+    ----------
+    counts : (groups * num_bins * 8,) int32
+    levels : (num_bins * 8,) int32, scratch
+    luts : (tiles_x + 2, num_bins) uint16, output
+        The tables of the tiles, the first and the last repeated outwards.
+    """
+    batches = np.empty(LANES, np.int32)
+    residuals = np.empty(LANES, np.int32)
+    inverse_steps = np.empty(LANES, np.float32)
+    group_size = plan.num_bins * LANES
+    for group in range(counts.size // group_size):
+        group_counts = counts[group * group_size : (group + 1) * group_size]
+        share_excess(group_counts, plan, batches, residuals, inverse_steps)
+        make_levels(group_counts, plan, batches, residuals, inverse_steps, levels)
+        first = group * LANES
+        for lane in range(min(LANES, plan.tiles_x - first)):
+            table = luts[first + lane + 1]
+            for k in range(plan.num_bins):
+                table[k] = levels[k * LANES + lane]
+    copy_row(luts[1], luts[0])
+    copy_row(luts[plan.tiles_x], luts[plan.tiles_x + 1])
+
+
+# (uint16[:, ::1], uint16[:, ::1], int64, uint64[:, ::1]) -> None
+@inline_kernel
+def pack_pairs(
+    above: npt.NDArray[np.uint16],
+    below: npt.NDArray[np.uint16],
+    first_cell: int,
+    pairs: npt.NDArray[np.uint64],
+) -> None:
+    """Put what a pixel needs of the four tiles around its cell side by side, bin by bin.
+
+    The first word of a bin holds its levels, from the lowest bits up above left, above right,
+    below left, below right; the second by how much each rises to the next bin. Tables never fall,
+    so that a rise fits 16 bits; from the last bin they rise by nothing.
+
+    Parameters
+    ----------
+    above, below : (tiles_x + 2, num_bins) uint16
+        Tables of two rows of tiles; cell ``c`` has tables ``c`` and ``c + 1`` at its sides.
+    pairs : (cells, 2 * num_bins) uint64, output
+        The pairs of cell `first_cell` and those after it.
+    """
+    num_bins = _U(above.shape[1])
+    for cell in range(pairs.shape[0]):
+        left = first_cell + cell
+        above_left, above_right = above[left], above[left + 1]
+        below_left, below_right = below[left], below[left + 1]
+        packed = pairs[cell]
+        for k in range(num_bins):
+            packed[_U(2) * k] = (
+                _U64(above_left[k])
+                | (_U64(above_right[k]) << _U64(16))
+                | (_U64(below_left[k]) << _U64(32))
+                | (_U64(below_right[k]) << _U64(48))
+            )
+        # No level is above the next one's, so that no difference borrows from its neighbour.
+        for k in range(num_bins - _U(1)):
+            packed[_U(2) * k + _U(1)] = packed[_U(2) * k + _U(2)] - packed[_U(2) * k]
+        packed[_U(2) * num_bins - _U(1)] = _U64(0)
+
+
+# (uint16[::1], int64, int64, uint64[::1], uint64[::1]) -> None
+@inline_kernel
+def gather_pairs(
+    below: npt.NDArray[np.uint16],
+    start: int,
+    stop: int,
+    packed: npt.NDArray[np.uint64],
+    gathered: npt.NDArray[np.uint64],
+) -> None:
+    """Copy the two words of the bin below each of the pixels `start` to ``stop - 1``."""
+    for x in range(_U(start), _U(stop)):
+        copy_pair(packed, _U(below[x]), gathered, x)
+
+
+# (uint32[::1], float32[::1], int64, int64, float32[::1], float32[::1], float32, float32, T[::1])
+@inline_kernel
+def blend_row(
+    gathered: npt.NDArray[np.uint32],
+    fraction: npt.NDArray[np.float32],
+    start: int,
+    stop: int,
+    right: npt.NDArray[np.float32],
+    left: npt.NDArray[np.float32],
+    below: np.float32,
+    above: np.float32,
+    out: npt.NDArray[np.unsignedinteger],
+) -> None:
+    """Interpolate between two bins and blend four tiles, for pixels `start` to ``stop - 1``.
+
+    Every operation is rounded to float32; see `clahe_u8.blend_row`.
+
+    Parameters
+    ----------
+    gathered : (4 * W,) uint32
+        From `gather_pairs`, each word as two halves, the lower first.
+    fraction : (W,) float32
+    """
+    mask, half, four = _U32(0xFFFF), _U32(16), _U(4)
+    for x in range(_U(start), _U(stop)):
+        levels_above, levels_below = gathered[x * four], gathered[x * four + _U(1)]
+        rises_above, rises_below = gathered[x * four + _U(2)], gathered[x * four + _U(3)]
+        way = fraction[x]
+        above_left = _F32(_I32(levels_above & mask)) + way * _F32(_I32(rises_above & mask))
+        above_right = _F32(_I32(levels_above >> half)) + way * _F32(_I32(rises_above >> half))
+        below_left = _F32(_I32(levels_below & mask)) + way * _F32(_I32(rises_below & mask))
+        below_right = _F32(_I32(levels_below >> half)) + way * _F32(_I32(rises_below >> half))
+        top = above_left * left[x] + above_right * right[x]
+        bottom = below_left * left[x] + below_right * right[x]
+        level = top * above + bottom * below
+        out[x] = _I32((level + ROUND) - ROUND)
+
+
+# (T[:, ::1], T[:, ::1], Plan) -> None
+@spliced_kernel
+def equalize_by_bins(
+    src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger], plan: Plan
+) -> None:
+    """CLAHE of a channel whose values lie in 0 to ``2**plan.bits - 1``; `dst` may be `src`.
+
+    Parameters
+    ----------
+    src, dst : (H, W) uint8 or uint16
+    """
+    height, width = src.shape
+    num_bins = plan.num_bins
+    cells = plan.tiles_x + 1
+    cell_starts = np.empty(cells + 1, np.int64)
+    right, left = np.empty(width, np.float32), np.empty(width, np.float32)
+    place_axis(plan.tile_width, plan.tiles_x, cell_starts, right, left)
+    band_starts = np.empty(plan.tiles_y + 2, np.int64)
+    below, above = np.empty(height, np.float32), np.empty(height, np.float32)
+    place_axis(plan.tile_height, plan.tiles_y, band_starts, below, above)
+
+    tail = np.empty((plan.pad_y, width), src.dtype)
+    copy_tail(src, tail)
+    padded = np.empty(plan.tiles_x * plan.tile_width, src.dtype)
+    bins = np.empty(padded.size, np.uint16)
+    groups = (plan.tiles_x + LANES - 1) // LANES
+    counts = np.empty(groups * num_bins * LANES, np.int32)
+    strips = np.zeros(plan.tiles_x % LANES * num_bins * LANES, np.int32)
+    levels = np.empty(num_bins * LANES, np.int32)
+    luts = np.empty((2, plan.tiles_x + 2, num_bins), np.uint16)
+    pairs = np.empty((min(cells, max(_PAIRS_AT_A_TIME // num_bins, 1)), 2 * num_bins), np.uint64)
+    fraction = np.empty(width, np.float32)
+    gathered = np.empty(2 * width, np.uint64)
+
+    for band in range(plan.tiles_y + 1):
+        current = band % 2
+        if band < plan.tiles_y:
+            count_tile_row_of_bins(src, tail, plan, band, counts, strips, padded, bins)
+            make_lut_row(counts, plan, levels, luts[current])
+        above_luts = luts[1 - current] if band > 0 else luts[current]
+        below_luts = luts[current] if band < plan.tiles_y else luts[1 - current]
+        for first in range(0, cells, pairs.shape[0]):
+            last = min(first + pairs.shape[0], cells)
+            start, stop = cell_starts[first], cell_starts[last]
+            pack_pairs(above_luts, below_luts, first, pairs[: last - first])
+            for y in range(band_starts[band], band_starts[band + 1]):
+                place_row(src[y], start, stop, plan.bits, num_bins, bins, fraction)
+                for cell in range(first, last):
+                    begin, end = cell_starts[cell], cell_starts[cell + 1]
+                    gather_pairs(bins, begin, end, pairs[cell - first], gathered)
+                halves = gathered.view(np.uint32)
+                blend_row(halves, fraction, start, stop, right, left, below[y], above[y], dst[y])

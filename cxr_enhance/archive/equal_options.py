@@ -1,0 +1,54 @@
+"""Options of an earlier run that give the same outputs as those of this run."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+_PNG_DEPTH = 24  # the place of IHDR's bit depth
+_UINT8_NPY = b"'descr': '|u1'"
+_BINS_OF_UINT8 = 256
+
+
+def gives_equal_output(theirs: dict[str, Any], mine: dict[str, Any], output: str) -> bool:
+    """Tell whether `output`, made with the options `theirs`, is what `mine` would give.
+
+    Runs before there were `num_bins` and `bits` counted every value; 8-bit images have no more
+    than 256 of them.
+
+    Parameters
+    ----------
+    theirs, mine : dict
+        From ``Job.to_dict``; `theirs` as any earlier version wrote it, or empty if unknown.
+    output : str
+        Path of the file; its header is read where that decides.
+    """
+    if not theirs:
+        return False
+    new = {"num_bins", "bits"}
+    if any(theirs.get(name) != mine.get(name) for name in {*theirs, *mine} - new):
+        return False
+    if _bins(theirs) == _bins(mine) and theirs.get("bits") == mine.get("bits"):
+        return True
+    full = all(options.get("bits") in (None, 8) for options in (theirs, mine))
+    enough = all(_bins(options) >= _BINS_OF_UINT8 for options in (theirs, mine))
+    return full and enough and _is_8_bit(output)
+
+
+def _bins(options: dict[str, Any]) -> float:
+    number = options.get("num_bins")
+    return float("inf") if number is None else float(number)
+
+
+def _is_8_bit(path: str) -> bool:
+    """Tell by its header whether an output holds uint8; False where that cannot be told."""
+    if os.path.splitext(path)[1] == ".jpg":
+        return True
+    try:
+        with open(path, "rb") as file:
+            start = file.read(128)
+    except OSError:
+        return False
+    if start.startswith(b"\x89PNG"):
+        return len(start) > _PNG_DEPTH and start[_PNG_DEPTH] == 8
+    return start.startswith(b"\x93NUMPY") and _UINT8_NPY in start

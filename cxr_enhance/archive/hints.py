@@ -1,0 +1,64 @@
+"""Options that do not go with an image, though nothing is wrong with either."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_enhance._engine.planning import plan_of
+
+if TYPE_CHECKING:
+    from cxr_enhance._params import EnhanceParams
+    from cxr_enhance._types import Image
+
+_FEW_BINS = 256
+
+
+class Hint(NamedTuple):
+    """What a run says once: hints of one `kind` are counted together."""
+
+    kind: str
+    sentence: str
+
+
+def hints_of(image: Image, params: EnhanceParams) -> tuple[Hint, ...]:
+    """Look at one image, which `enhance` takes with `params`; reads its pixels at most once."""
+    found = [_without_effect(image, params), _dark(image, params)]
+    return tuple(hint for hint in found if hint is not None)
+
+
+def _without_effect(image: Image, params: EnhanceParams) -> Hint | None:
+    """Tell where OpenCV's floor of one pixel a bin is above what the clip limit asks for."""
+    if not params.clip_limit:
+        return None
+    plan = plan_of(image.shape, image.dtype, params)
+    area = plan.tile_width * plan.tile_height
+    if params.clip_limit * area / plan.num_bins >= 1:
+        return None
+    if plan.num_bins <= _FEW_BINS:
+        cure = "Use fewer tiles (--tile-grid-size) or a higher limit"
+    else:
+        cure = f"Use --num-bins {_FEW_BINS}"
+    return Hint(
+        "limit without effect",
+        f"--clip-limit {params.clip_limit:g} has no effect: at {plan.num_bins} gray levels and "
+        f"tiles of {area} pixels each level keeps 1 pixel, whatever the limit. {cure}.",
+    )
+
+
+def _dark(image: Image, params: EnhanceParams) -> Hint | None:
+    """Tell where values fill less than a quarter of their range and nothing stretches them."""
+    if params.percentiles is not None:
+        return None
+    bits = params.bits or 8 * image.itemsize
+    least, most = int(image.min()), int(image.max())
+    if most - least >= 2**bits // 4 or most == least:
+        return None
+    used = most.bit_length()
+    cure = "Leave --no-white-balance out"
+    if used <= bits - 2:
+        cure = f"If they have {used} bits, use --bits {used}; else leave --no-white-balance out"
+    return Hint(
+        "narrow range",
+        f"values span {least} to {most}, less than a quarter of 0 to {2**bits - 1}, so that results"
+        f" have little contrast. {cure}.",
+    )
