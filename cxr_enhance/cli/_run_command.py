@@ -125,8 +125,8 @@ def run(
         str | None,
         typer.Option(
             metavar="N|all",
-            help="Gray levels that CLAHE counts, whatever the depth; all: every value, as OpenCV. "
-            f"[default: {_default('num_bins')}, or all with --bit-shift]",
+            help="Gray levels that CLAHE counts, whatever the depth; all: every value, as OpenCV, "
+            f"and as with --bit-shift. [default: {_default('num_bins')}]",
         ),
     ] = None,
     bits: Annotated[

@@ -295,8 +295,8 @@ OTHER_BAD_CALLS = [
         "clahe-num_bins-beside-bit_shift",
         lambda: cxe.clahe(GRAY, num_bins=256, bit_shift=4),
         ValueError,
-        r"`num_bins` must be None where `bit_shift` is above 0; got num_bins=256 and bit_shift=4\. Use "
-        r"num_bins=None",
+        r"`num_bins` must be None where `bit_shift` is above 0; got num_bins=256 and bit_shift=4\. "
+        r"Use num_bins=None",
     ),
     (
         "enhance-num_bins-beside-bit_shift",

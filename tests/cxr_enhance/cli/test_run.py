@@ -20,7 +20,7 @@ from tests.helpers.compare import assert_same_image
 from tests.helpers.fresh_process import run_code
 from tests.helpers.image_files import encoded
 from tests.helpers.permissions import needs_permissions
-from tests.reference import notebook_chain
+from tests.reference import enhance, notebook_chain
 
 cv2 = pytest.importorskip("cv2")
 pytest.importorskip("typer")
@@ -65,13 +65,16 @@ def test_each_output_is_the_notebooks_chain_on_the_same_pixels(cli, folder, tmp_
         ("sub/gray16.png", "sub/gray16.png"),
     ]:  # fmt: skip
         pixels = cv2.imread(str(folder / source), cv2.IMREAD_UNCHANGED)
-        expected = notebook_chain(pixels, channel_order="bgr")
+        if pixels.dtype == np.uint16:  # where levels are counted that OpenCV cannot
+            expected = enhance(pixels)
+        else:
+            expected = notebook_chain(pixels, channel_order="bgr")
         written = cv2.imread(str(tmp_path / "out" / name), cv2.IMREAD_UNCHANGED)
         assert_same_image(written, expected)
 
 
 def test_a_run_says_what_it_did(cli, folder, tmp_path):
-    result = cli("run", folder, "--out", tmp_path / "out")
+    result = cli("run", folder, "--out", tmp_path / "out", "--tile-grid-size", 2, 2)
     assert result.out.startswith("3 enhanced, 1 skipped (no images) in ")
     assert result.out.rstrip().endswith(f"output in {tmp_path / 'out'}")
     assert result.err == ""
@@ -111,11 +114,67 @@ def test_help_shows_the_defaults_of_the_record(cli):
     assert result.status == 0
     words = " ".join(result.out.split())
     for field in dataclasses.fields(cxe.EnhanceParams):
-        if field.name in ("channel_order", "output"):
+        if field.name in ("channel_order", "output", "bits"):
             continue
         default = field.default if isinstance(field.default, tuple) else (field.default,)
         assert f"[default: {' '.join(map(str, default))}]" in words
         assert f"--{field.name.replace('_', '-')} " in words
+
+
+@pytest.mark.parametrize(
+    ("options", "params"),
+    [
+        (["--num-bins", "all"], cxe.EnhanceParams(num_bins=None)),
+        (["--num-bins", "64"], cxe.EnhanceParams(num_bins=64)),
+        (["--bit-shift", "4"], cxe.EnhanceParams(bit_shift=4)),
+        (["--bits", "12"], cxe.EnhanceParams(bits=12)),
+        (["--bits", "12", "--num-bins", "all"], cxe.EnhanceParams(bits=12, num_bins=None)),
+    ],
+    ids=["all bins", "64 bins", "bit shift", "12 bits", "12 bits, all bins"],
+)
+def test_bins_and_bits_of_the_command_line_are_those_of_the_api(cli, tmp_path, options, params):
+    path = write(tmp_path / "deep.png", 240, 250, bits=12)
+    assert cli("run", path, "--out", tmp_path / "out", *options).status == 0
+    written = cxe.read_image(tmp_path / "out" / "deep.png")
+    assert_same_image(written, cxe.enhance(cxe.read_image(path), params))
+
+
+def test_a_file_of_values_beyond_the_bits_fails_by_itself(cli, tmp_path):
+    write(tmp_path / "in" / "a.png", 64, 64, bits=12)
+    write(tmp_path / "in" / "b.png", 64, 64, bits=16)
+    result = cli("run", tmp_path / "in", "--out", tmp_path / "out", "--bits", 12)
+    assert result.status == 1
+    assert files_below(tmp_path / "out") == ["a.png"]
+    assert "`image` must hold values from 0 to 4095 for bits=12; got " in result.err
+
+
+def test_a_clip_limit_without_effect_is_said_once(cli, tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        write(tmp_path / "in" / name, 240, 250, bits=16)
+    result = cli("run", tmp_path / "in", "--out", tmp_path / "out", "--num-bins", "all")
+    notes = [line for line in result.out.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 1
+    assert notes[0].endswith(
+        ".png: --clip-limit 2 has no effect: at 65536 gray levels and tiles of 256 pixels each "
+        "level keeps 1 pixel, whatever the limit. Use --num-bins 256. The same of 2 more."
+    )
+    # The cure, taken literally.
+    words = ["--out", tmp_path / "cured", "--num-bins", "256"]
+    assert "note: " not in cli("run", tmp_path / "in", *words).out
+
+
+def test_a_narrow_range_without_white_balance_is_said_once_with_its_cure(cli, tmp_path):
+    path = write(tmp_path / "in" / "deep.png", 240, 250, bits=12)
+    least, most = int(cxe.read_image(path).min()), int(cxe.read_image(path).max())
+    result = cli("run", path, "--out", tmp_path / "out", "--no-white-balance")
+    assert f"note: {path}: values span {least} to {most}, less than a quarter of " in result.out
+    assert f"use --bits {most.bit_length()};" in result.out
+    words = ["--no-white-balance", "--bits", most.bit_length(), "--json"]
+    cured = json.loads(cli("run", path, "--out", tmp_path / "cured", *words).out)
+    assert cured["hints"] == {}
+    assert json.loads(
+        cli("run", path, "--out", tmp_path / "dark", "--no-white-balance", "--json").out
+    )["hints"] == {"narrow range": 1}
 
 
 def test_options_given_win_over_the_file_of_params(cli, folder, tmp_path):
@@ -327,7 +386,12 @@ def test_an_empty_folder_is_done_at_once(cli, tmp_path):
         (["--percentiles", "99", "1"], "`percentiles` must satisfy 0 <= low < high <= 100; got"),
         (["--bit-shift", "99"], "`bit_shift` must be from 0 to 15; got 99."),
         (["--threads", "0"], "`--threads` must be at least 1; got 0."),
-        (["--no-clahe", "--clip-limit", "2"], "`--clip-limit`, `--tile-grid-size` and `--bit-shif"),
+        (["--no-clahe", "--clip-limit", "2"], "`--clip-limit`, `--tile-grid-size`, `--bit-sh"),
+        (["--no-clahe", "--num-bins", "64"], "`--clip-limit`, `--tile-grid-size`, `--bit-shif"),
+        (["--num-bins", "few"], "`--num-bins` must be a whole number or all; got 'few'."),
+        (["--num-bins", "1"], "`num_bins` must be from 2 to 65536; got 1."),
+        (["--num-bins", "256", "--bit-shift", "4"], "`num_bins` must be None where `bit_shift`"),
+        (["--bits", "0"], "`bits` must be from 1 to 16; got 0."),
         (
             ["--no-white-balance", "--percentiles", "1", "99"],
             "`--percentiles` must not be given wi",
@@ -517,7 +581,7 @@ def test_a_missing_extra_is_a_sentence(tmp_path, start, module):
 @pytest.mark.real_images
 def test_real_radiographs_give_the_notebooks_bytes(cli, tmp_path):
     folders = os.environ["CXR_REAL_IMAGES"].split(os.pathsep)
-    result = cli("run", *folders, "--out", tmp_path / "out", "--json")
+    result = cli("run", *folders, "--out", tmp_path / "out", "--json", "--num-bins", "all")
     report = json.loads(result.out)
     assert result.err == ""
     assert result.status == 0

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.opencv
 def image(tmp_path, monkeypatch):
     """Write one.jpg to the working folder and return its enhancement."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "one.jpg").write_bytes(encoded(".jpg", synthetic_radiograph(60, 50)))
+    (tmp_path / "one.jpg").write_bytes(encoded(".jpg", synthetic_radiograph(240, 250)))
     return cxe.enhance(cxe.read_image(tmp_path / "one.jpg"))
 
 
