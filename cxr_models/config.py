@@ -300,6 +300,8 @@ _OPTIONAL = (
     "data.cache_dir",
     "data.enhance.percentiles",
     "data.enhance.clip_limit",
+    "data.enhance.num_bins",
+    "data.enhance.bits",
 )
 
 

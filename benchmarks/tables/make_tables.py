@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.core.sixteen_bit_tables import TABLES as SIXTEEN_BIT_TABLES
 from benchmarks.evaluation.tables import coverage_table
 from benchmarks.study.tables import TABLES as STUDY_TABLES
 from benchmarks.study.tables import Study
@@ -32,7 +33,15 @@ DOCUMENTS = (
     ROOT / "README.md",
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("performance", "adapters", "archives", "models", "study", "evaluation")
+        for name in (
+            "performance",
+            "adapters",
+            "archives",
+            "models",
+            "study",
+            "evaluation",
+            "sixteen-bit",
+        )
     ),
 )
 _MARKED = re.compile(
@@ -58,6 +67,9 @@ def fill(text: str, runs: Runs, study: Study | None = None) -> str:
         name = match["name"]
         if name == "coverage":
             made = coverage_table(RESULTS / "evaluation" / "coverage.json")
+            return f"{match['begin']}\n{made}\n\n{match['end']}"
+        if name in SIXTEEN_BIT_TABLES:
+            made = SIXTEEN_BIT_TABLES[name](RESULTS / "core" / "sixteen-bit.json")
             return f"{match['begin']}\n{made}\n\n{match['end']}"
         of_study = study is not None and name in STUDY_TABLES
         made = STUDY_TABLES[name](study) if of_study else table(runs, name)

@@ -149,7 +149,8 @@ def serving_model(served: ServedRun, intake: Intake) -> keras.Model:
         x = Enhance(params, name="enhance")(x)
     if data.order == "enhance-first":
         x = _resized(x, data)
-    x = ToEightBits(name="to_eight_bits")(x)
+    bits = None if data.enhance is None else data.enhance.bits
+    x = ToEightBits(bits, name="to_eight_bits")(x)
     if x.shape[-1] != data.channels:
         x = layers.Concatenate(name="gray_to_three")([x] * data.channels)
     return keras.Model(inputs, _calibrated_classifier(served)(x), name="cxr_models")

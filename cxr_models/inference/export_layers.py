@@ -78,21 +78,36 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable(package="cxr_models")
 class ToEightBits(keras.layers.Layer):  # type: ignore[misc]
-    """Divide uint16 by 257, rounded, as the pipeline does after enhancement; uint8 stays.
+    """Make white 255, rounded, as the pipeline does after enhancement; uint8 stays.
+
+    Parameters
+    ----------
+    bits : int or None, default None
+        White is ``2**bits - 1``; None takes the bits of the inputs' type.
+    **kwargs
+        Keras's own: `name`, `dtype`.
 
     Notes
     -----
     Any shape; the result is uint8.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, bits: int | None = None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
+        self.bits = bits
 
     def call(self, inputs: Any) -> Any:
         """Return `inputs` as uint8."""
-        if keras.backend.standardize_dtype(inputs.dtype) == "uint8":
-            return inputs
-        return ops.cast(ops.floor_divide(ops.cast(inputs, "int32") + 128, 257), "uint8")
+        is_uint8 = keras.backend.standardize_dtype(inputs.dtype) == "uint8"
+        white = (1 << (self.bits or (8 if is_uint8 else 16))) - 1
+        if white == 255:
+            return ops.cast(inputs, "uint8")
+        scaled = ops.cast(inputs, "int32") * 255 + white // 2
+        return ops.cast(ops.floor_divide(scaled, white), "uint8")
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the options."""
+        return {**super().get_config(), "bits": self.bits}
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Return shape and dtype of the result."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Images = npt.NDArray[np.uint8]
 
 _CHUNK = 64  # images read between two steps of progress
+_WHITE = 255
 
 
 class ImageLoader:
@@ -43,7 +44,8 @@ class ImageLoader:
     Notes
     -----
     Gives uint8 of shape (N, H, W, 1), or RGB of shape (N, H, W, 3) without enhancement. Sixteen
-    bits are enhanced as such and then divided by 257, rounded. Resized with OpenCV's bilinear
+    bits are enhanced as such and then become eight, white (65,535, or what ``enhance.bits`` says)
+    becoming 255, rounded. Resized with OpenCV's bilinear
     method, the aspect not kept, as in the study. Errors name the file.
     """
 
@@ -75,8 +77,10 @@ class ImageLoader:
             image = cxr_enhance.enhance(image, params)
         if self._config.order == "enhance-first":
             image = self._resize(image)
-        if image.dtype == np.uint16:
-            image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        white = (1 << (params.bits if params and params.bits else 8 * image.itemsize)) - 1
+        if white != _WHITE:
+            image = ((image.astype(np.uint32) * _WHITE + white // 2) // white).astype(np.uint8)
+        image = image.astype(np.uint8, copy=False)
         if params is None and image.ndim == 2:
             image = np.repeat(image[..., None], 3, axis=-1)
         return image.reshape(self.shape)  # type: ignore[no-any-return]

@@ -27,6 +27,8 @@ OPTIONS = {
     "rgb": cxe.EnhanceParams(tile_grid_size=(8, 4), output="rgb"),
     "no-white-balance": cxe.EnhanceParams(tile_grid_size=(8, 4), percentiles=None),
     "no-clahe": cxe.EnhanceParams(clip_limit=None),
+    "few-bins": cxe.EnhanceParams(tile_grid_size=(8, 4), num_bins=100),
+    "every-value": cxe.EnhanceParams(tile_grid_size=(8, 4), num_bins=None),
 }
 SENTENCE = r"`[\w.]+` must [^`]+; got [^;]+\."
 CURED_SENTENCE = SENTENCE + r" [A-Z].+\."
@@ -99,6 +101,15 @@ class AdapterContract:
         image, params = make_image("radiograph", 33, 40, kind, channels), OPTIONS[options]
         result = self.call(self.make(params, form), image, form)
         assert_same_image(result, self.expected(image, params))
+
+    @pytest.mark.parametrize("bins", [256, None])
+    def test_values_of_fewer_bits_than_their_type_give_the_bytes_of_enhance(self, bins):
+        form, channels = next(iter(self.forms)), self.channels[-1]
+        image = make_image("radiograph", 33, 40, "uint16-12bit", channels)
+        params = cxe.EnhanceParams(tile_grid_size=(4, 3), num_bins=bins, bits=12)
+        result = self.call(self.make(params, form), image, form)
+        assert_same_image(result, self.expected(image, params))
+        assert result.max() < 4096
 
     @settings(
         max_examples=60,

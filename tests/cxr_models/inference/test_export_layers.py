@@ -70,6 +70,15 @@ def test_sixteen_bits_become_eight_as_in_the_pipeline():
     np.testing.assert_array_equal(np.asarray(ToEightBits()(same)), same)
 
 
+def test_fewer_bits_become_eight_as_the_loader_makes_them():
+    values = np.arange(4096, dtype=np.uint16).reshape(1, 64, 64, 1)
+    wanted = (values.astype(int) * 255 + 2047) // 4095
+    layer = ToEightBits(bits=12)
+    np.testing.assert_array_equal(np.asarray(layer(values)), wanted)
+    assert ToEightBits.from_config(layer.get_config()).bits == 12
+    assert ToEightBits.from_config({}).bits is None  # as stored before there were bits
+
+
 def test_other_types_are_refused():
     with pytest.raises(TypeError, match="`inputs` must have dtype uint8 or uint16; got float32"):
         ResizeLinear((4, 4))(np.zeros((1, 5, 5, 1), np.float32))

@@ -56,6 +56,44 @@ def test_sixteen_bits_are_enhanced_before_they_become_eight(tmp_path):
     np.testing.assert_array_equal(image[..., 0], (enhanced + 128) // 257)
 
 
+@pytest.mark.parametrize("order", ["resize-first", "enhance-first"])
+def test_a_folder_of_16_bit_png_is_enhanced_at_16_bits_with_the_limit_of_8(tmp_path, order):
+    """The order of the steps: resize, enhance at the depth of the file, then 8 bits."""
+    config = dataclasses.replace(CONFIG, order=order)
+    narrow = [draw(seed, 96) for seed in range(3)]
+    for name, factor in (("narrow", 1), ("deep", 257)):
+        (tmp_path / name).mkdir()
+        for seed, image in enumerate(narrow):
+            scaled = image if factor == 1 else image.astype(np.uint16) * factor
+            cxr_enhance.write_image(tmp_path / name / f"{seed}.png", scaled)
+    deep, flat = (
+        ImageLoader(config)([str(tmp_path / name / f"{seed}.png") for seed in range(3)])
+        for name in ("deep", "narrow")
+    )
+    assert deep.dtype == np.uint8
+    # Two levels that 8 bits cut off in white balance, as often as CLAHE may stretch them.
+    assert np.abs(deep.astype(int) - flat).mean() < 1
+    assert np.abs(deep.astype(int) - flat).max() <= 6
+    path = str(tmp_path / "deep" / "0.png")
+    image = cxr_enhance.read_image(path)
+    if order == "resize-first":
+        expected = cxr_enhance.enhance(cv2.resize(image, (40, 48)))
+        expected = (expected.astype(np.uint32) + 128) // 257
+        np.testing.assert_array_equal(deep[0, ..., 0], expected)
+
+
+def test_12_bits_in_16_fill_8_bits(tmp_path):
+    params = cxr_enhance.EnhanceParams(percentiles=None, bits=12)
+    config = dataclasses.replace(CONFIG, enhance=params)
+    path = str(tmp_path / "deep.png")
+    cxr_enhance.write_image(path, draw(9, 48).astype(np.uint16) * 16)
+    resized = cv2.resize(cxr_enhance.read_image(path), (40, 48))
+    enhanced = cxr_enhance.enhance(resized, params).astype(np.int64)
+    image = ImageLoader(config).load(path)[..., 0]
+    np.testing.assert_array_equal(image, (enhanced * 255 + 2047) // 4095)
+    assert image.max() > 200
+
+
 def test_cache_holds_the_same_pixels_and_is_read_again(paths, tmp_path):
     counts = []
     images = cached_images(CONFIG, paths, tmp_path / "cache", progress=counts.append)

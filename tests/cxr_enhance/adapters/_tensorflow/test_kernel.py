@@ -38,7 +38,15 @@ def through_a_dataset(image, params=None):
 @pytest.mark.parametrize("shape", [(40, 33), (40, 33, 1)])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_gray_images_of_known_size_call_no_python(shape, dtype):
-    assert kinds_of(shape, dtype) == {f"CxrEnhance>{dtype.title()}"}
+    every_value = cxe.EnhanceParams(num_bins=None)
+    assert kinds_of(shape, dtype, every_value) == {f"CxrEnhance>{dtype.title()}"}
+    assert kinds_of(shape, "uint8") == {"CxrEnhance>Uint8"}
+
+
+def test_fewer_bins_and_bits_that_must_be_looked_at_go_through_python():
+    assert kinds_of((40, 33), "uint16") == PYTHON
+    assert kinds_of((40, 33), "uint8", cxe.EnhanceParams(num_bins=64)) == PYTHON
+    assert kinds_of((40, 33), "uint16", cxe.EnhanceParams(num_bins=None, bits=12)) == PYTHON
 
 
 @pytest.mark.parametrize(
