@@ -6,8 +6,8 @@ tile is counted in `num_bins` bins spread evenly over the values, so that the li
 means at 8 bits, and each pixel takes its level from the line between the two bins it lies between,
 so that no gray level is lost:
 
-1. Place: value ``v`` lies at ``v * (num_bins - 1) / white`` (`place_below`). All its parts are
-   whole numbers, so that nothing is rounded but the fraction itself, once.
+1. Place: value ``v`` lies at ``v * (num_bins - 1) / white`` (`place_row`). All its parts are whole
+   numbers, so that nothing is rounded but the fraction itself, once.
 2. Count the nearest bins (`count_tile_row_of_bins`), in eight lanes as `clahe_u8` does.
 3. Clip, share and cumulate as `clahe_u8` does, and scale to 0..white.
 4. Pack for each bin the levels of the four tiles around a cell, and by how much each rises to the
@@ -41,7 +41,7 @@ from cxr_enhance._kernels.histogram import (
 )
 from cxr_enhance._kernels.jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.lanes import LANES
-from cxr_enhance._kernels.loads import copy_pair
+from cxr_enhance._kernels.loads import copy_pair, load_word
 
 if TYPE_CHECKING:
     from cxr_enhance._kernels.plan import Plan
@@ -56,20 +56,16 @@ _U64 = np.uint64
 _PAIRS_AT_A_TIME = 32_768
 
 
-# (uint32, uint32, uint32) -> (uint32, uint32)
+# (uint32, uint32) -> uint32
 @inline_kernel
-def place_below(
-    value: np.uint32, bits: np.uint32, last_bin: np.uint32
-) -> tuple[np.uint32, np.uint32]:
-    """Divide ``value * last_bin`` by ``2**bits - 1``: the bin below the value, and the remainder.
+def divide_by_white(number: np.uint32, bits: np.uint32) -> np.uint32:
+    """Divide `number`, below ``(2**bits - 1) ** 2``, by ``2**bits - 1``; the whole part.
 
-    With ``q = a * (2**bits - 1) + r``, shifting ``q`` right by `bits` gives ``a``, or ``a - 1``
-    where ``r < a``; adding that and 1 to ``q`` carries in both cases, as ``a < 2**bits``. Nothing
-    overflows: ``q`` is at most ``(2**16 - 1) * (2**16 - 2)``.
+    With ``number = a * (2**bits - 1) + r``, shifting it right by `bits` gives ``a``, or ``a - 1``
+    where ``r < a``; adding that and 1 to the number carries in both cases, as ``a < 2**bits``.
+    Nothing overflows 32 bits for `bits` up to 16. Vectorises, which a division does not.
     """
-    product = value * last_bin
-    below = (product + (product >> bits) + _U32(1)) >> bits
-    return below, product + below - (below << bits)
+    return (number + (number >> bits) + _U32(1)) >> bits
 
 
 # (T[::1], int64, int64, uint16[::1]) -> None
@@ -79,9 +75,9 @@ def nearest_bins(
 ) -> None:
     """Bin nearest to each pixel of `row`. No value lies half-way: ``2**bits - 1`` is odd."""
     shift, last_bin = _U32(bits), _U32(num_bins - 1)
+    half = _U32((1 << bits) // 2 - 1)  # of 2**bits - 1, cut off
     for x in range(_U(row.size)):
-        below, remainder = place_below(_U32(row[x]), shift, last_bin)
-        out[x] = below + (remainder >> (shift - _U32(1)))
+        out[x] = divide_by_white(_U32(row[x]) * last_bin + half, shift)
 
 
 # (T[::1], int64, int64, int64, int64, uint16[::1], float32[::1]) -> None
@@ -95,13 +91,23 @@ def place_row(
     below: npt.NDArray[np.uint16],
     fraction: npt.NDArray[np.float32],
 ) -> None:
-    """Bin below each of the pixels `start` to ``stop - 1``, and the way from it to the next."""
-    shift, last_bin = _U32(bits), _U32(num_bins - 1)
-    white = _F32((1 << bits) - 1)
+    """Bin below each of the pixels `start` to ``stop - 1``, and the way from it to the next.
+
+    The way is ``float32(remainder / white)``, one rounding. A division of floats takes most of the
+    time here; the remainder times the two parts of ``1 / white`` gives the same: the first product
+    is exact, as that part is a power of two, and the second so small that its rounding decides for
+    no remainder at any depth (all are tried in the tests). One loop an output, or LLVM takes half
+    as many pixels at once.
+    """
+    shift, last_bin, white = _U32(bits), _U32(num_bins - 1), _U32((1 << bits) - 1)
     for x in range(_U(start), _U(stop)):
-        at, remainder = place_below(_U32(row[x]), shift, last_bin)
-        below[x] = at
-        fraction[x] = _F32(_I32(remainder)) / white
+        below[x] = divide_by_white(_U32(row[x]) * last_bin, shift)
+    exact = 1.0 / (1 << bits)
+    first, second = _F32(exact), _F32(1.0 / ((1 << bits) - 1) - exact)
+    for x in range(_U(start), _U(stop)):
+        remainder = _U32(row[x]) * last_bin - _U32(below[x]) * white
+        way = _F32(_I32(remainder))
+        fraction[x] = way * first + way * second
 
 
 # (T[:, ::1], T[:, ::1], Plan, int64, int32[::1], int32[::1], T[::1], uint16[::1]) -> None
@@ -214,9 +220,18 @@ def gather_pairs(
     packed: npt.NDArray[np.uint64],
     gathered: npt.NDArray[np.uint64],
 ) -> None:
-    """Copy the two words of the bin below each of the pixels `start` to ``stop - 1``."""
-    for x in range(_U(start), _U(stop)):
-        copy_pair(packed, _U(below[x]), gathered, x)
+    """Copy the two words of the bin below each of the pixels `start` to ``stop - 1``.
+
+    Takes four bins with one load.
+    """
+    x = _U(start)
+    for _ in range((stop - start) // 4):
+        bins = load_word(below, x)
+        for k in range(_U(4)):
+            copy_pair(packed, (bins >> (_U(16) * k)) & _U(0xFFFF), gathered, x + k)
+        x += _U(4)
+    for rest in range(x, _U(stop)):
+        copy_pair(packed, _U(below[rest]), gathered, rest)
 
 
 # (uint32[::1], float32[::1], int64, int64, float32[::1], float32[::1], float32, float32, T[::1])

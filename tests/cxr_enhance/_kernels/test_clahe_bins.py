@@ -71,6 +71,18 @@ def test_images_of_fewer_bits_equal_their_twin(kind, bits, bins):
         assert_same_image(balanced, expected)
 
 
+@pytest.mark.parametrize("bits", range(2, 17))
+def test_each_remainder_at_each_depth_gives_the_fraction_rounded_once(bits):
+    """`place_row` multiplies where its definition divides."""
+    white = 2**bits - 1
+    remainder = np.arange(white, dtype=np.float32)
+    exact = 2.0**-bits
+    first, second = np.float32(exact), np.float32(1 / white - exact)
+    expected = (np.arange(white) / white).astype(np.float32)
+    np.testing.assert_array_equal(remainder * first + remainder * second, expected)
+    np.testing.assert_array_equal(remainder / np.float32(white), expected)
+
+
 def test_many_tiles_and_very_many_bins_equal_the_twin():
     """Pairs are packed a few cells at a time where they are many."""
     image = make_image("radiograph", 40, 300, "uint16")
