@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 OURS = "cxr_enhance"
+OURS_BY_BINS = f"{OURS}, 256 bins"
 OPENCV = "OpenCV"
 NOTEBOOK = "notebook"
 OPENCV_POOL, OPENCV_ONE_THREAD = "OpenCV pool, 2 threads", "OpenCV pool, 1 thread"
@@ -98,6 +99,31 @@ TARGETS: tuple[Target, ...] = (
     Faster("clahe|uint16 2048x2500, 12-bit content, 16x16 tiles", OPENCV, 4.5, 6.0),
     Faster("clahe|uint16 2048x2500, 16-bit content, 8x8 tiles", OPENCV, 1.8, 3.0),
     Faster("clahe|uint16 2048x2500, 16-bit content, 16x16 tiles", OPENCV, 1.8, 3.0),
+    *(
+        Faster(
+            f"clahe|uint16 2048x2500, {bits}-bit content, {grid} tiles",
+            OPENCV,
+            least,
+            aim,
+            of=OURS_BY_BINS,
+        )
+        for bits, grid, least, aim in (
+            (12, "8x8", 3.0, 4.0),
+            (12, "16x16", 5.0, 6.0),
+            (16, "8x8", 3.8, 5.0),
+            (16, "16x16", 6.5, 8.0),
+        )
+    ),
+    *(
+        Faster(
+            f"enhance|uint16 2048x2500, {bits}-bit content, one channel",
+            OPENCV,
+            6.0,
+            8.0,
+            of=OURS_BY_BINS,
+        )
+        for bits in (12, 16)
+    ),
     Faster("white_balance|uint8 1024x1024, one channel", NOTEBOOK, 10.0, 14.0),
     Faster("enhance|uint8 1024x1024, three equal channels", NOTEBOOK, 15.0, 19.0),
     Faster("enhance|uint8 224x224, three equal channels", NOTEBOOK, 10.0, 16.0),
