@@ -6,6 +6,7 @@ weights, settings, records and images are taken as they lie.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,15 +30,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cxr_models.config import RunConfig
+    from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.predictions import Kind
     from cxr_models.records.manifest import Manifest
+    from cxr_models.records.overlap import Overlap
     from cxr_models.records.splits import Split
 from cxr_models.evaluation.stored import evaluation_folder, table_name
 
 
 def predict_sets(
     run: FinishedRun,
-    externals: Mapping[str, Manifest],
+    externals: Mapping[str, External],
     *,
     replace: bool = True,
     say: Callable[[str], object] | None = None,
@@ -48,7 +51,7 @@ def predict_sets(
     ----------
     run : FinishedRun
         The run.
-    externals : mapping of str to Manifest
+    externals : mapping of str to External
         As `read_externals` returns them.
     replace : bool, default True
         Whether predictions made of something else give way to the new ones in the folder.
@@ -68,20 +71,24 @@ def predict_sets(
     OSError
         If an image cannot be read.
     """
-    wanted: list[tuple[str, Kind, Manifest]] = [
-        (part, part, run.split.select(part))  # type: ignore[misc]
+    wanted: list[tuple[str, Kind, Manifest, Overlap | None]] = [
+        (part, part, run.split.select(part), run.overlaps.get(part))  # type: ignore[misc]
         for part in SPLITS
         if run.split.select(part).records
     ]
-    wanted += [(name, "external", manifest) for name, manifest in externals.items()]
+    wanted += [(name, "external", *external) for name, external in externals.items()]
     model: Any = None
     sets = []
-    for name, kind, manifest in wanted:
+    for name, kind, manifest, overlap in wanted:
         path = evaluation_folder(run) / table_name(name, kind)
         origin, former = _origin(run, manifest), read_origin(path)
         if former == origin:
             kept = read_predictions(path)
             if os.fspath(kept.manifest.root) == os.fspath(manifest.root):
+                if kept.overlap != overlap:
+                    kept = dataclasses.replace(kept, overlap=overlap)
+                    if replace:
+                        write_predictions(path, kept)
                 sets.append(kept)
                 continue
         if model is None:
@@ -100,6 +107,7 @@ def predict_sets(
             logits=logits,
             probabilities=softmax(logits),
             origin=origin,
+            overlap=overlap,
         )
         if former is None or replace:
             path.parent.mkdir(exist_ok=True)

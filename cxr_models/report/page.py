@@ -82,7 +82,7 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
 
 def _set(run: Results, name: str, pictures: Pictures) -> Section:
     told = run.evaluation["sets"][name]
-    blocks = values.of_classes(run, told)
+    blocks = [*values.shared(told), *values.of_classes(run, told)]
     if told["kind"] == "val":
         return Section(title=values.heading(name, told), blocks=tuple(blocks))
     below = [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Block, Gallery, Picture, Table, Text
-from cxr_models.report.formatting import NONE, counted, number
+from cxr_models.report.formatting import NONE, counted, number, short_name
 from cxr_models.report.images.choices import averaged, samples, worst_mistakes
 from cxr_models.report.images.thumbnails import data_uri, mean_path, overlay_path, thumbnail
 
@@ -23,13 +22,6 @@ _MEANS = (
     "nothing does. Yellow corners and edges show that something other than lungs is read; yellow "
     "lungs do not show that the lungs are."
 )
-
-
-def short_name(file: str) -> str:
-    """Return the name of a file; of one outside of the set's folder its own and itself alone."""
-    path = PurePath(file)
-    outside = path.is_absolute() or ".." in path.parts
-    return "/".join(path.parts[-2:]) if outside else file
 
 
 class Pictures:

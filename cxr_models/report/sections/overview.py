@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_models.report.blocks import Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, value
+from cxr_models.report.sections.values import shared_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +53,7 @@ def verdict(run: Results) -> list[str]:
     sentences += [
         f"On the set {name}, another source, run {run.name} gets "
         f"{value(told['overall']['accuracy'])} of {counted(told['images'], 'image')} right: "
-        f"{_elsewhere(run, told)}."
+        f"{_elsewhere(run, told)}." + "".join(f" {one}." for one in shared_sentences(told))
         for name, told in run.externals.items()
     ]
     if not run.externals:
@@ -96,6 +97,13 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
         )
     for (name, judgement), reached_there in elsewhere.items():
         yield f"On the set {name}, another source, {judgement}: {listed(reached_there)}."
+    shared = {
+        f"On the set {name}, run {run.name}: {one}."
+        for run in runs
+        for name, told in run.externals.items()
+        for one in shared_sentences(told)
+    }
+    yield from sorted(shared)
     alone = [run.name for run in runs if not run.externals]
     if alone:
         yield (

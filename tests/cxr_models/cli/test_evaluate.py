@@ -16,6 +16,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 from sklearn import metrics
 
+from cxr_enhance import read_image, write_image
 from cxr_models.cli import main
 from cxr_models.inference import predict_sets as module
 from cxr_models.inference.logits import logits_model
@@ -28,7 +29,7 @@ from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from tests.helpers.fresh_process import run_code
-from tests.helpers.radiographs import write_class_folders
+from tests.helpers.radiographs import draw, write_class_folders
 from tests.helpers.runs import copy_run
 from tests.helpers.tiny_backbone import tiny_config
 
@@ -331,6 +332,32 @@ def test_other_sources_stay_until_they_are_evaluated_anew(run, elsewhere, capsys
     said = capsys.readouterr()
     assert json.loads(said.out)["sets"]["clinic"]["images"] == 11
     assert "external-clinic.csv was predicted before; its records and images differ" in said.err
+
+
+def test_near_copies_of_seen_images_stand_in_the_evaluation_and_in_its_report(
+    run, tmp_path, capsys
+):
+    seen = read_run(run).split.select("train")
+    (tmp_path / "clinic").mkdir()
+    write_image(tmp_path / "clinic/copy.png", 255 - read_image(seen.paths()[0]))
+    write_image(tmp_path / "clinic/other.png", draw(901, 200))
+    clinic = tmp_path / "clinic/clinic.csv"
+    write_manifest(
+        clinic, [Record(file=f"{name}.png", label="covid") for name in ("copy", "other")]
+    )
+    copied = {"file": "copy.png", "seen": seen.records[0].file, "part": "train", "kind": "inverted"}
+    expected = {"near": [copied], "patients": [], "unread": 0}
+    told = told_by(capsys, run, "--external", clinic)
+    assert told["sets"]["clinic"]["overlap"] == expected
+    assert "overlap" not in told["sets"]["test"]
+    for words in ([], ["--from-predictions"]):
+        assert told_by(capsys, run, *words)["sets"]["clinic"]["overlap"] == expected
+    out = tmp_path / "page.md"
+    assert main(["report", str(run), "--out", str(out)]) == 0
+    page = out.read_text()
+    sentence = "1 image of 2 is a near copy of an image that the run has seen."
+    assert page.count(sentence) == 2  # in the summary, and with the set
+    assert "| copy.png | inverted |" in page
 
 
 def test_a_table_that_is_not_what_its_name_says_is_refused(run, capsys):
