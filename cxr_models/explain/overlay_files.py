@@ -4,15 +4,52 @@ from __future__ import annotations
 
 import os
 import struct
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxr_models._outputs import Kind
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 IMAGES = "images"  # folder of the overlays
-LONG_SIDE = 768  # of overlays and means, in pixels at most
+LONG_SIDE = 768  # of an image in a picture, in pixels at most
+_MOST_SIDE = 2 * LONG_SIDE + 256  # of a picture: two images, a bar, a line
 _HEAD = struct.Struct(">16sIIBB")  # signature, length and name of the first chunk; the image's size
 _STARTS_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _RGB_OF_8_BITS = (8, 2)
+
+
+def overlay_names(names: Sequence[str]) -> dict[str, str]:
+    """Name the picture of each image: by its name with ``.png`` in the place of its suffix.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of images, relative and different.
+
+    Returns
+    -------
+    dict of str to str
+        By image. No two are equal, nor are they where capitals do not count: of ``x.png`` and
+        ``x.dcm`` the suffixes are kept, as in ``x-png.png`` and ``x-dcm.png``.
+    """
+    stems = Counter(os.path.splitext(name)[0].casefold() for name in names)
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    # Those that keep their names go first, so that none of them depends on the others.
+    for name in sorted(names, key=lambda one: stems[os.path.splitext(one)[0].casefold()] > 1):
+        stem, suffix = os.path.splitext(name)
+        if stems[stem.casefold()] > 1:
+            stem += suffix.replace(".", "-")
+        free, number = stem, 1
+        while free.casefold() in taken:
+            number += 1
+            free = f"{stem}-{number}"
+        taken.add(free.casefold())
+        found[name] = f"{free}.png"
+    return found
 
 
 def mean_name(class_name: str) -> str:
@@ -28,15 +65,17 @@ def _is_picture(path: Path) -> bool:
     start, width, height, *colours = _HEAD.unpack(head)
     return (
         start == _STARTS_PNG
-        and max(width, height) <= LONG_SIDE
+        and max(width, height) <= _MOST_SIDE
         and tuple(colours) == _RGB_OF_8_BITS
     )
 
 
 def _is_folder_of_explanations(path: Path) -> bool:
-    """Return whether there are means, and nothing but them and overlays, none a link."""
+    """Return whether there are means and overlays or neither, and nothing else, none a link."""
     means = [one for one in path.iterdir() if one.name != IMAGES]
-    if not path.is_dir() or not means or not (path / IMAGES).is_dir():
+    if not path.is_dir() or not (path / IMAGES).is_dir():
+        return False
+    if not means and any((path / IMAGES).iterdir()):
         return False
     if any(not one.match(mean_name("*")) for one in means):
         return False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_models.report.blocks import Block, Gallery, Picture, Table, Text
+from cxr_models._heat import colour_bar
+from cxr_models.report.blocks import Block, ColourBar, Gallery, Picture, Table, Text
 from cxr_models.report.formatting import NONE, counted, number, short_name
 from cxr_models.report.images.choices import averaged, samples, worst_mistakes
-from cxr_models.report.images.thumbnails import data_uri, mean_path, overlay_path, thumbnail
+from cxr_models.report.images.thumbnails import SIDE, data_uri, mean_path, overlay_path, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 
+_BAR_HEIGHT = 12  # pixels
 _MEANS = (
     "Each is the mean of the maps that speak for the true class, whatever was said, over the mean "
     "of the images as the network takes them, drawn at random but always the same. Where it is "
@@ -22,6 +24,11 @@ _MEANS = (
     "nothing does. Yellow corners and edges show that something other than lungs is read; yellow "
     "lungs do not show that the lungs are."
 )
+
+
+def _colours() -> ColourBar:
+    bar = data_uri(colour_bar(_BAR_HEIGHT, SIDE))
+    return ColourBar(image=bar, low="nothing speaks for it", high="most, in that image")
 
 
 class Pictures:
@@ -79,7 +86,8 @@ class Pictures:
             head=("true class", "images averaged", "images"),
             rows=tuple(rows),
         )
-        return [Gallery(pictures=tuple(pictures), table=table), Text(text=_MEANS, tone="note")]
+        gallery = Gallery(pictures=tuple(pictures), table=table)
+        return [gallery, _colours(), Text(text=_MEANS, tone="note")]
 
     def _gallery(self, run: Results, name: str, rows: Sequence[int], caption: str) -> list[Block]:
         predictions = run.sets[name]
@@ -120,6 +128,7 @@ class Pictures:
         )
         blocks: list[Block] = [Gallery(pictures=tuple(pictures), table=table)]
         if any(picture.overlay for picture in pictures):
+            blocks.append(_colours())
             blocks.append(
                 Text(
                     text="Beside each: where the network's last map speaks for what was said "
