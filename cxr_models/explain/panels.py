@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -90,7 +90,7 @@ def written(text: str, width: int, height: int) -> Images:
         RGB.
     """
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=_BACK)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib's has methods without types
     line = figure.text(
         _GAP / width,
         0.5,
@@ -108,10 +108,11 @@ def written(text: str, width: int, height: int) -> Images:
             line.set_text(text + _CUT)
         canvas.draw()
     drawn = np.asarray(canvas.buffer_rgba())[..., :3]
-    return cv2.resize(drawn, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+    sized: Images = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_NEAREST)
+    return sized
 
 
-def _width_of(line: Text, canvas: FigureCanvasAgg) -> float:
+def _width_of(line: Text, canvas: Any) -> float:
     return line.get_window_extent(canvas.get_renderer()).width
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.evaluation.calibration import softmax
@@ -23,18 +22,17 @@ from cxr_models.evaluation.predictions import (
 from cxr_models.inputs.loader import cache_key
 from cxr_models.records.manifest import SPLITS
 from cxr_models.records.splits import records_hash
-from cxr_models.runs.finished import FinishedRun, class_names_of, file_sha256
-from cxr_models.runs.folder import RunFolder
+from cxr_models.runs.finished import FinishedRun, file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.predictions import Kind
     from cxr_models.records.manifest import Manifest
     from cxr_models.records.overlap import Overlap
-    from cxr_models.records.splits import Split
 from cxr_models.evaluation.stored import evaluation_folder, table_name
 
 
@@ -114,48 +112,6 @@ def predict_sets(
             write_predictions(path, predictions)
         sets.append(predictions)
     return sets
-
-
-def accuracy_of(
-    split: Split, config: RunConfig, run: str | os.PathLike[str], *, part: str = "test"
-) -> tuple[int, int]:
-    """Count what the best weights of a run get right.
-
-    Parameters
-    ----------
-    split : Split
-        Records.
-    config : RunConfig
-        The run's settings.
-    run : str or PathLike
-        Its folder.
-    part : str, default "test"
-        The part of the split to judge on.
-
-    Returns
-    -------
-    (int, int)
-        Images whose most probable class is theirs, and all images of the part.
-
-    Raises
-    ------
-    ValueError
-        If the part is empty or the weights do not fit.
-    OSError
-        If a file cannot be read.
-    """
-    from cxr_models.inference.logits import logits_model
-    from cxr_models.networks.load import load_classifier
-
-    labels, manifest = split.class_names(), split.select(part)
-    if not manifest.records:
-        raise ValueError(f"`split` must have records in {part}; got none.")
-    weights = RunFolder(path=Path(run)).best_weights
-    model = logits_model(load_classifier(config, len(labels), weights))
-    names = class_names_of(config, labels)
-    logits = _logits(config, names, labels, model, manifest)
-    targets = targets_of_labels([r.label for r in manifest.records], names, labels)
-    return int((logits.argmax(axis=1) == targets).sum()), len(targets)
 
 
 def _why_again(path: Path, former: Origin, origin: Origin, *, replace: bool) -> str:

@@ -20,7 +20,7 @@ from cxr_enhance import read_image, write_image
 from cxr_models.cli import main
 from cxr_models.inference import predict_sets as module
 from cxr_models.inference.logits import logits_model
-from cxr_models.inference.predict_sets import accuracy_of, predict_sets
+from cxr_models.inference.predict_sets import predict_sets
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.networks.load import load_classifier
 from cxr_models.records.manifest import Record, write_manifest
@@ -105,8 +105,6 @@ def test_saved_probabilities_are_those_of_the_model(run):
     np.testing.assert_allclose(
         model.predict(images, verbose=0), test.probabilities, rtol=1e-5, atol=1e-7
     )
-    right, count = accuracy_of(finished.split, finished.config, run)
-    assert (right, count) == ((test.outcomes().said == test.outcomes().targets).sum(), 6)
 
 
 def test_one_class_against_the_rest_is_told_from_both(split_file, tmp_path, capsys):
@@ -118,11 +116,10 @@ def test_one_class_against_the_rest_is_told_from_both(split_file, tmp_path, caps
     test = next(one for one in predict_sets(finished, {}) if one.kind == "test")
     model = load_classifier(finished.config, 3, finished.folder.best_weights)
     images = ImageLoader(finished.config.data)(test.manifest.paths())
-    np.testing.assert_allclose(
-        model.predict(images, verbose=0)[:, 0], test.probabilities[:, 1], rtol=1e-5
-    )
-    right, _ = accuracy_of(finished.split, finished.config, run)
-    assert right / 6 == told["sets"]["test"]["overall"]["accuracy"]["value"]
+    covid = model.predict(images, verbose=0)[:, 0]
+    np.testing.assert_allclose(covid, test.probabilities[:, 1], rtol=1e-5)
+    true = [record.label == "covid" for record in test.manifest.records]
+    assert told["sets"]["test"]["overall"]["accuracy"]["value"] == np.mean((covid > 0.5) == true)
 
 
 def test_predictions_are_made_once_and_again_when_anything_has_changed(run, monkeypatch, capsys):
