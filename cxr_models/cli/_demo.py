@@ -161,7 +161,11 @@ def _shown_command(words: tuple[str, ...]) -> str:
     """Return a command as it is typed here: the program by its path where no name leads to it."""
     program = Path(sys.argv[0])
     found = shutil.which(_NAME)
-    named = program.stem != _NAME or (found is not None and Path(found).samefile(program))
+    named = (
+        program.stem != _NAME
+        or not program.is_file()
+        or (found is not None and program.samefile(found))
+    )
     return shlex.join([_NAME if named else str(program), *words])
 
 

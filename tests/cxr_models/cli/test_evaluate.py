@@ -357,6 +357,22 @@ def test_near_copies_of_seen_images_stand_in_the_evaluation_and_in_its_report(
     assert "| copy.png | inverted |" in page
 
 
+def test_what_a_warm_start_has_seen_stands_in_the_evaluation_of_val_and_test(
+    run, split_file, tmp_path, capsys
+):
+    weights = str(run / "best.weights.h5")
+    warm = trained(read_split(split_file), tmp_path / "warm", model__weights=weights)
+    overlaps = json.loads((warm / "run.json").read_text())["overlaps"]
+    assert overlaps.keys() == {"val", "test"}
+    sets = told_by(capsys, warm)["sets"]
+    assert {name: sets[name]["overlap"] for name in ("val", "test")} == overlaps
+    assert "overlap" not in sets["train"]
+    told = json.loads((warm / "run.json").read_text())
+    (warm / "run.json").write_text(json.dumps({**told, "overlaps": {"test": [1]}}))
+    assert main(["evaluate", str(warm), *FEW]) == 2
+    assert "`overlaps` must be as cxr-models train wrote it" in capsys.readouterr().err
+
+
 def test_a_table_that_is_not_what_its_name_says_is_refused(run, capsys):
     told_by(capsys, run)
     folder = run / "evaluation"
