@@ -24,12 +24,8 @@ if TYPE_CHECKING:
     Images = npt.NDArray[np.uint8]
 
 _SMALLEST = 256  # pixels of the longer side of an image; smaller ones are enlarged
-_GAP, _STRIP, _BAR, _SCALE = (
-    8,
-    26,
-    14,
-    44,
-)  # pixels: between parts, of a line, of the bar, beside it
+_GAP, _STRIP = 8, 26  # pixels: between parts, of a line of text
+_BAR, _SCALE = 14, 64  # pixels: of the bar, of the words beside it
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
 _BACK, _INK = "#16181b", "#e8eaed"
 _DPI, _POINTS, _NARROWEST = 100, 9, 3  # of text; the last, pixels of a letter

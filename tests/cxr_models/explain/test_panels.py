@@ -30,6 +30,9 @@ def test_a_panel_holds_the_plain_image_the_overlay_and_the_bar_side_by_side(imag
     np.testing.assert_array_equal(drawn[rows, second : second + 260], overlay(image, heat))
     bar = drawn[rows, second + 260 + GAP]
     np.testing.assert_array_equal(bar, colour_bar(1, 300)[0, ::-1])  # hottest at the top
+    words = drawn[rows, second + 260 + GAP + 14 :]
+    for text, place in (("most", words[:LINE]), ("none", words[-LINE:])):
+        np.testing.assert_array_equal(place, written(text, 200, LINE)[:, : words.shape[1]])
 
 
 def test_the_bar_begins_with_the_gray_below_and_ends_as_the_hottest_place_over_it():
