@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+
+from cxr_models._files import write_whole
 from cxr_models._outputs import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
 IMAGES = "images"  # folder of the overlays
 LONG_SIDE = 768  # of an image in a picture, in pixels at most
-_MOST_SIDE = 2 * LONG_SIDE + 256  # of a picture: two images, a bar, a line
 _HEAD = struct.Struct(">16sIIBB")  # signature, length and name of the first chunk; the image's size
 _STARTS_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _RGB_OF_8_BITS = (8, 2)
+_AFTER_HEAD = 33  # bytes: the signature and the first chunk, which tells the size
+_TOLD = b"tEXtSoftware\0cxr-models predict"
+_CHUNK = struct.pack(">I", len(_TOLD) - 4) + _TOLD + struct.pack(">I", zlib.crc32(_TOLD))
 
 
 def overlay_names(names: Sequence[str]) -> dict[str, str]:
@@ -57,15 +66,38 @@ def mean_name(class_name: str) -> str:
     return f"mean-{class_name}.png"
 
 
+def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
+    """Write a picture as PNG, whole or not at all, that tells who made it.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    image : ndarray of shape (H, W, 3), dtype uint8
+        RGB.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    _, coded = cv2.imencode(".png", image[..., ::-1])
+    png = coded.tobytes()
+    write_whole(path, png[:_AFTER_HEAD] + _CHUNK + png[_AFTER_HEAD:])
+
+
 def _is_picture(path: Path) -> bool:
+    """Tell a picture by what it says of itself, or as earlier versions wrote it: by its form."""
     with path.open("rb") as file:
-        head = file.read(_HEAD.size)
+        head = file.read(_AFTER_HEAD + len(_CHUNK))
     if len(head) < _HEAD.size:
         return False
-    start, width, height, *colours = _HEAD.unpack(head)
+    start, width, height, *colours = _HEAD.unpack_from(head)
+    if start == _STARTS_PNG and head[_AFTER_HEAD:] == _CHUNK:
+        return True
     return (
         start == _STARTS_PNG
-        and max(width, height) <= _MOST_SIDE
+        and max(width, height) <= LONG_SIDE
         and tuple(colours) == _RGB_OF_8_BITS
     )
 

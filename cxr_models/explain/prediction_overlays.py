@@ -12,7 +12,13 @@ import numpy as np
 import cxr_enhance
 from cxr_models._heat import overlay
 from cxr_models.explain.gradcam import GradCam, normalised
-from cxr_models.explain.overlay_files import IMAGES, LONG_SIDE, mean_name, overlay_names
+from cxr_models.explain.overlay_files import (
+    IMAGES,
+    LONG_SIDE,
+    mean_name,
+    overlay_names,
+    write_picture,
+)
 from cxr_models.explain.panels import enlarged, panel
 
 if TYPE_CHECKING:
@@ -86,7 +92,7 @@ class Explanations:
             target = self._folder / IMAGES / self._files[source.name]
             target.parent.mkdir(parents=True, exist_ok=True)
             caption = f"{shares[place]:.3f} {self._calibrated}: {self._names[place]}"
-            cxr_enhance.write_image(target, panel(shown(original), heat, caption))
+            write_picture(target, panel(shown(original), heat, caption))
             self._counts[place] += 1
             self._maps[place] = self._maps[place] + heat
             self._images[place] = self._images[place] + image.astype(np.float64)
@@ -108,7 +114,7 @@ class Explanations:
                 image, heat = mean_picture(images / count, maps / count)
                 whose = f"{count:,} image{'' if count == 1 else 's'}"
                 caption = f"mean of {whose} said to be {name}"
-                cxr_enhance.write_image(path, panel(image, heat, caption))
+                write_picture(path, panel(image, heat, caption))
                 written.append(path)
         return written
 

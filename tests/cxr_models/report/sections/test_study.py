@@ -41,6 +41,18 @@ def test_the_table_holds_the_accuracies_and_intervals_of_the_evaluation(tmp_path
     assert shown == f"{told['value']:.3f} [{low:.3f}, {high:.3f}]"
 
 
+def test_of_three_runs_of_one_cell_the_lowest_and_the_highest_are_shown(tmp_path):
+    paths = [
+        study_run(tmp_path / f"run-{seed}", seed=seed, training__seed=seed) for seed in range(3)
+    ]
+    found = [
+        read_results(path, name=path.name).test["overall"]["accuracy"]["value"] for path in paths
+    ]
+    study = page_of(*paths).table("Accuracy by backbone, task and enhancement")
+    cell = study["NASNetMobile"]["three classes, enhanced"]
+    assert cell == f"{min(found):.3f} to {max(found):.3f} (3 runs)"
+
+
 def test_a_report_of_other_images_has_no_table_of_the_study(tmp_path):
     assert has_table(page_of(study_run(tmp_path / "study")))
     assert not has_table(page_of(write_run(tmp_path / "other")))
