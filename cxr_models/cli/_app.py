@@ -375,14 +375,14 @@ def report(
     raise typer.Exit(status)
 
 
-@app.command(short_help="Draw a small set, then index, split, train and evaluate it.")
+@app.command(short_help="Go through every step on drawn radiographs, in some minutes.")
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="A new folder for all of it.")
+        Path, typer.Argument(metavar="[DIR]", help="A new folder for all of it, or to go on.")
     ] = Path("cxr-models-demo"),
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 15,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 10,
 ) -> None:
-    """Draw a small three-class set, then index, split, train and evaluate it."""
+    """Draw radiographs of two clinics and go from index to report, by commands that are shown."""
     from cxr_models.cli import _demo
 
     raise typer.Exit(_demo.demo(folder, epochs))

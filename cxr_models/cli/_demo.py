@@ -1,73 +1,182 @@
-"""`cxr-models demo`: every step, from drawn radiographs to the accuracy on the test set."""
+"""`cxr-models demo`: every step on drawn radiographs, each by the command a user would type."""
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
+import shutil
+import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import NamedTuple
 
-from cxr_models.cli import _console, _index, _records, _train
+from cxr_enhance import __version__
+from cxr_models._files import read_json, replaces_whole, write_whole
+from cxr_models.cli import _console
 from cxr_models.records.demo import write_demo_set
-from cxr_models.records.splits import FRACTIONS, read_split
 
-if TYPE_CHECKING:
-    from pathlib import Path
+_NAME = "cxr-models"
+_MARK = "demo.json"  # what a folder of a demo is told by
+_PATIENTS, _OTHER_PATIENTS = 40, 12  # a label
+# From scratch, in minutes: small images, a learning rate that falls soon, no rotation. Enhanced
+# before they are made smaller, for a tile of 64 pixels would hold 16 of them.
+_TRAINING = (
+    *("--weights", "none", "--image-size", "64", "64", "--batch-size", "16"),
+    *("--set", "data.order=enhance-first", "--set", "data.rotation=0"),
+    *("--set", "training.plateau_patience=2", "--set", "training.plateau_factor=0.3"),
+)
 
-# From scratch, in minutes: larger batches, for the statistics of batch normalization settle with
-# them; no rotation; a learning rate that falls soon.
-_TYPED = {
-    "model.weights": "none",
-    "data.image_size": (96, 96),
-    "data.order": "enhance-first",  # a tile of 96 pixels would hold 36 of them, and noise
-    "data.rotation": 0.0,
-    "training.batch_size": 32,
-    "training.plateau_patience": 4,
-    "training.plateau_factor": 0.3,
-}
+
+class _Step(NamedTuple):
+    """One command, and what is there once it has been done."""
+
+    title: str
+    words: tuple[str, ...]
+    outputs: tuple[Path, ...]
 
 
 def demo(folder: Path, epochs: int) -> int:
-    """Draw, index, split, train and evaluate in `folder`, which must be new or empty."""
+    """Go through every step in `folder`: a new one, or where an earlier demo was stopped."""
     started = time.perf_counter()
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        if folder.exists() and any(folder.iterdir()):
-            raise ValueError(f"`DIR` must be new or empty; got {str(folder)!r}.")
+        _check_folder(folder, epochs)
     with _console.errors_exit_with(_console.FAILED):
-        _console.say("drawing radiographs")
-        write_demo_set(folder / "images")
-    manifest, split = folder / "manifest.csv", folder / "split.csv"
-    status = _index.index(
-        folder / "images",
-        manifest,
-        layout_name=None,
-        labels=None,
-        patient_pattern=r"([a-z]+-p\d+)-",
-        csvs=[],
-        columns=None,
-        overwrite=False,
-        max_distance=0,  # drawn chests are alike; two exposures of one patient are tied anyway
-    )
-    status = status or _records.split(
-        manifest,
-        split,
-        fractions=FRACTIONS,
-        seed=0,
-        folds=None,
-        leave_source_out=False,
-        test_others=False,
-        overwrite=False,
-    )
-    if status:
-        return status
-    config = _train.config_of(
-        None, {**_TYPED, "training.epochs_head": epochs}, [], no_enhance=False
-    )
-    status = _train.train(split, folder / "run", config)
-    if status:
-        return status
-    with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.inference.predict_sets import accuracy_of
-
-        right, count = accuracy_of(read_split(split), config, folder / "run")
-    _console.say(f"test accuracy {right / count:.3f} ({right} of {count} drawn radiographs)")
-    _console.say(f"done in {time.perf_counter() - started:.0f} s; research software, no diagnosis")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / _MARK, json.dumps(_mark(epochs)) + "\n")
+        _draw(folder / "first-clinic", _PATIENTS, other_source=False)
+        _draw(folder / "second-clinic", _OTHER_PATIENTS, other_source=True)
+    steps = _steps(folder, epochs)
+    for number, step in enumerate(steps, 1):
+        done = all(path.exists() for path in step.outputs)
+        _console.say(
+            f"\n[{number} of {len(steps)}] {step.title}{': done before' if done else ''}\n"
+            f"$ {_shown_command(step.words)}"
+        )
+        status = 0 if done else _run(step.words)
+        if status:
+            _console.complain(
+                f"The demo has stopped. To go on: {_shown_command(_own_words(folder, epochs))}"
+            )
+            return status
+    _say_where_things_are(folder, time.perf_counter() - started)
     return 0
+
+
+def _steps(folder: Path, epochs: int) -> list[_Step]:
+    first, second = folder / "first-clinic", folder / "second-clinic"
+    manifest, external, split = folder / "first.csv", folder / "second.csv", folder / "split.csv"
+    run, table, shown = folder / "run", folder / "predictions.csv", folder / "explained"
+    page = folder / "report.html"
+
+    def step(title: str, *words: str | Path, makes: tuple[Path, ...]) -> _Step:
+        return _Step(title, tuple(map(str, words)), makes)
+
+    # Drawn chests are alike: images are near duplicates here only if they are equal.
+    index = ("--max-distance", "0", "--patient-pattern")
+    evaluation = run / "evaluation"
+    return [
+        step(
+            *("List the images of the first clinic", "index", first, "--out", manifest),
+            *(*index, "([a-z]+-p[0-9]+)-"),
+            makes=(manifest,),
+        ),
+        step(
+            *("List those of the second, which only tests", "index", second, "--out", external),
+            *(*index, "([a-z]+-q[0-9]+)-"),
+            makes=(external,),
+        ),
+        step(
+            *("Split, each patient in one part", "split", manifest, "--out", split),
+            makes=(split,),
+        ),
+        step(
+            *("Train", "train", split, "--out", run, "--epochs-head", str(epochs), *_TRAINING),
+            makes=(run / "best.weights.h5",),
+        ),
+        step(
+            *("Evaluate on the test set and on the second clinic", "evaluate", run),
+            *("--external", external),
+            makes=(evaluation / "evaluation.json",),
+        ),
+        step(
+            *("Audit: what models reach that see no lungs", "audit", split, "--run", run),
+            makes=(evaluation / "audit.json",),
+        ),
+        step(
+            *("Predict, with pictures of where the network looks", "predict", run),
+            *(second / "covid", "--out", table, "--explain", shown),
+            makes=(table, shown),
+        ),
+        step(
+            *("Report", "report", run, "--out", page, "--explain"),
+            makes=(page,),
+        ),
+    ]
+
+
+def _check_folder(folder: Path, epochs: int) -> None:
+    """Raise unless the folder is new, empty or that of the same demo."""
+    if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / _MARK).is_file():
+        raise ValueError(
+            f"`DIR` must be new, empty or an earlier demo's; got {str(folder)!r}. Name another "
+            "folder."
+        )
+    try:
+        mark = read_json(folder / _MARK)
+    except ValueError:
+        mark = None
+    if mark != _mark(epochs):
+        raise ValueError(
+            f"`DIR` must be new, empty or that of a demo of {epochs} epochs by version "
+            f"{__version__}; got {str(folder)!r}, that of another one. Name a new folder."
+        )
+
+
+def _mark(epochs: int) -> dict[str, object]:
+    return {"demo": _NAME, "version": __version__, "epochs": epochs}
+
+
+def _draw(folder: Path, patients: int, *, other_source: bool) -> None:
+    if folder.exists():
+        return
+    _console.say(f"drawing {6 * patients} radiographs into {_console.printable(str(folder))}")
+    with replaces_whole(folder) as temporary:
+        write_demo_set(temporary, patients=patients, other_source=other_source)
+
+
+def _run(words: tuple[str, ...]) -> int:
+    from cxr_models.cli import main
+
+    return main(words)
+
+
+def _own_words(folder: Path, epochs: int) -> tuple[str, ...]:
+    return ("demo", str(folder), "--epochs", str(epochs))
+
+
+def _shown_command(words: tuple[str, ...]) -> str:
+    """Return a command as it is typed here: the program by its path where no name leads to it."""
+    program = Path(sys.argv[0])
+    found = shutil.which(_NAME)
+    named = (
+        program.stem != _NAME
+        or not program.is_file()
+        or (found is not None and program.samefile(found))
+    )
+    return shlex.join([_NAME if named else str(program), *words])
+
+
+def _say_where_things_are(folder: Path, seconds: float) -> None:
+    def shown(path: Path) -> str:
+        return _console.printable(str(path))
+
+    _console.say(
+        f"\ndone in {seconds:.0f} s; drawn radiographs, which say nothing of patients\n"
+        f"report, to open in a browser: {shown(folder / 'report.html')}\n"
+        f"pictures of where the network looks: {shown(folder / 'explained')}\n"
+        "next, with a folder of your own in the place of SCANS, one folder a label:\n"
+        f"$ {_shown_command(('index', 'SCANS', '--out', 'manifest.csv'))}"
+    )

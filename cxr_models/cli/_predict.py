@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from cxr_models._outputs import check_output
+from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.explain.overlay_files import EXPLANATIONS, IMAGES
 from cxr_models.inference.calibrated_run import read_served_run
@@ -21,10 +22,10 @@ from cxr_models.inference.predict_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from cxr_models.inference.predict_files import Row
+    from cxr_models.inference.predict_files import Row, Source
 
 _SHOWN = 20  # failures told one by one
 
@@ -53,11 +54,6 @@ def predict_files(
 
         model = served.load()
         logits = logits_model(model)
-        explanations: Any = None
-        if explain is not None:
-            from cxr_models.explain.prediction_overlays import Explanations
-
-            explanations = Explanations(model, served.class_names, explain)
         config = served.run.config
         batches = read_batches(
             config.data,
@@ -67,6 +63,7 @@ def predict_files(
         )
         rows: list[Row] = []
         with (
+            _explaining(model, served, sources, explain, overwrite=overwrite) as explanations,
             warnings.catch_warnings(),
             tqdm(total=len(sources), unit="image", disable=None) as bar,
         ):
@@ -80,20 +77,45 @@ def predict_files(
             ):
                 rows.append(row)
                 bar.update()
-        write_rows(
-            out,
-            rows,
+            means = [] if explanations is None else explanations.finish()
+            write_rows(
+                out,
+                rows,
+                served.class_names,
+                calibrated=not served.calibration.missing,
+                thresholds=served.calibration.thresholds,
+                overwrite=overwrite,
+                inputs=read,
+            )
+    return _report(rows, served, out, explain, [path.name for path in means])
+
+
+@contextlib.contextmanager
+def _explaining(
+    model: Any, served: Any, sources: Sequence[Source], folder: Path | None, *, overwrite: bool
+) -> Iterator[Any]:
+    """Give what draws explanations; their folder appears at the end of the block, or not at all."""
+    if folder is None:
+        yield None
+        return
+    from cxr_models.explain.prediction_overlays import Explanations
+
+    read = [source.path for source in sources]
+    with replaces_output(
+        folder, EXPLANATIONS, overwrite=overwrite, inputs=read, option="--explain"
+    ) as temporary:
+        yield Explanations(
+            model,
             served.class_names,
+            temporary,
+            sources=sources,
             calibrated=not served.calibration.missing,
-            thresholds=served.calibration.thresholds,
-            overwrite=overwrite,
-            inputs=read,
         )
-        means = [] if explanations is None else explanations.finish()
-    return _report(rows, served, out, means)
 
 
-def _report(rows: Sequence[Row], served: Any, out: Path, means: Sequence[Path]) -> int:
+def _report(
+    rows: Sequence[Row], served: Any, out: Path, explained: Path | None, means: Sequence[str]
+) -> int:
     failed = [row for row in rows if row.error]
     for row in failed[:_SHOWN]:
         _console.complain(_console.printable(f"{row.file}: {row.error}"))
@@ -111,9 +133,10 @@ def _report(rows: Sequence[Row], served: Any, out: Path, means: Sequence[Path]) 
         _console.say(f"{len(failed)} of {len(rows)} failed")
     _console.say(_console.printable(served.calibration.told))
     _console.say(_console.printable(served.calibration.told_of_calls))
-    if means:
-        _console.say(_console.printable(f"wrote {done} overlays to {means[0].parent / IMAGES}"))
-        _console.say(_console.printable(f"wrote {', '.join(path.name for path in means)} there"))
+    if explained is not None:
+        _console.say(_console.printable(f"wrote {done} overlays to {explained / IMAGES}"))
+        if means:
+            _console.say(_console.printable(f"wrote {', '.join(means)} to {explained}"))
     return 0 if done else _console.FAILED
 
 

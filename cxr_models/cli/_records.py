@@ -14,6 +14,7 @@ from cxr_models.cli._paths import relative, shown
 from cxr_models.records import splits
 from cxr_models.records.left_out import causes_of_leaving_out
 from cxr_models.records.manifest import SPLITS, Record, read_manifest
+from cxr_models.records.split_sets import leftovers
 from cxr_models.records.ties import with_shared_ids
 
 if TYPE_CHECKING:
@@ -78,6 +79,10 @@ def split(
             made[out] = splits.split_records(records, fractions=fractions, seed=seed), settings
         for path in made:
             check_output(path, splits.SPLIT, overwrite=overwrite, inputs=[manifest])
+        former: list[Path] = []
+        if several:
+            setting = "left_out" if leave_source_out else "fold"
+            former = leftovers(out, made, setting, manifest=manifest, overwrite=overwrite)
     with _console.errors_exit_with(_console.FAILED):
         for path, (assigned, told) in made.items():
             with replaces_output(
@@ -94,6 +99,9 @@ def split(
                     f"{shown(path)}: nothing in {name} of {', '.join(sorted(labels))}; too few "
                     "patients, groups or sources have it"
                 )
+        for path in former:
+            path.unlink()
+            _console.say(f"removed {shown(path)}, of the set that was replaced")
     return 0
 
 

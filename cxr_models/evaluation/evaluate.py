@@ -180,10 +180,12 @@ def judge_set(predictions: Predictions, outcomes: Outcomes, method: Method) -> d
     -------
     dict
         ``kind``, counts, ``overall``, ``classes``, ``confusion``, ``curves``, ``reliability``,
-        ``by_source`` and ``by_view``.
+        ``by_source`` and ``by_view``; ``overlap`` where it is known what the images share with
+        those that the run has seen.
     """
     return {
         "kind": predictions.kind,
+        **({} if predictions.overlap is None else {"overlap": predictions.overlap.told()}),
         **summary(predictions, outcomes, method),
         "curves": curves(outcomes),
         "reliability": {

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.evaluation.predictions import (
     unknown_labels,
 )
 from cxr_models.records.manifest import SPLITS, read_manifest
-from cxr_models.records.overlap import (
-    Part,
-    SeenImages,
-    decoded_once,
-    overlap_lines,
-    shared_lines,
-)
+from cxr_models.records.overlap import Overlap, Part, SeenImages, decoded_once
 from cxr_models.runs.warm_start import seen_before
 
 if TYPE_CHECKING:
@@ -29,12 +24,27 @@ if TYPE_CHECKING:
     from cxr_models.runs.finished import FinishedRun
 
 
+class External(NamedTuple):
+    """A set from another source.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Its records, in no part of a split.
+    overlap : Overlap
+        What it shares with images that the run, or one before it, has seen.
+    """
+
+    manifest: Manifest
+    overlap: Overlap
+
+
 def read_externals(
     run: FinishedRun,
     manifests: Sequence[str | os.PathLike[str]],
     *,
     say: Callable[[str], object] | None = None,
-) -> dict[str, Manifest]:
+) -> dict[str, External]:
     """Read sets from other sources, by name: that of the file, or of the folder of a manifest.csv.
 
     Parameters
@@ -66,7 +76,7 @@ def read_externals(
         for path in run.split.select(part).paths()
     }
     images: SeenImages | None = None
-    externals: dict[str, Manifest] = {}
+    externals: dict[str, External] = {}
     for path in map(Path, manifests):
         read = read_manifest(path)
         name = path.resolve().parent.name if path.stem == "manifest" else path.stem
@@ -96,24 +106,28 @@ def read_externals(
         seen = [file for file in read.paths() if os.path.realpath(file) in used]
         if seen:
             raise ValueError(
-                f"`--external` must hold no image that the run was trained or chosen on; got "
+                "`--external` must hold no image that the run was trained or chosen on; got "
                 f"{len(seen)} in {str(path)!r}, such as {seen[0]!r}."
             )
         images = images or _seen_by(run, say)
-        overlap = images.overlap(decoded_once(read, say=say))
-        if overlap.equal:
-            shown = "\n".join(shared_lines(overlap.equal))
-            raise ValueError(
-                f"`--external` must hold no image that the run was trained or chosen on; got "
-                f"{len(overlap.equal)} of equal pixels in {str(path)!r}:\n{shown}\nTake their rows "
-                "out of a copy of it."
-            )
-        if say is not None:
-            for line in overlap_lines(name, overlap):
-                say(line)
+        overlap = images.check(
+            name,
+            read,
+            refusal=functools.partial(_refusal, path),
+            cure="Take their rows out of a copy of it.",
+            say=say,
+        )
         records = tuple(dataclasses.replace(record, split="") for record in read.records)
-        externals[name] = dataclasses.replace(read, records=records, root=read.root.resolve())
+        manifest = dataclasses.replace(read, records=records, root=read.root.resolve())
+        externals[name] = External(manifest, overlap)
     return externals
+
+
+def _refusal(path: Path, count: int) -> str:
+    return (
+        f"`--external` must hold no image that the run was trained or chosen on; got {count} of "
+        f"equal pixels in {str(path)!r}"
+    )
 
 
 def _seen_by(run: FinishedRun, say: Callable[[str], object] | None) -> SeenImages:

@@ -24,6 +24,7 @@ from cxr_models._files import parse_json, write_whole
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import Outcomes
 from cxr_models.records.manifest import Manifest, Record
+from cxr_models.records.overlap import Overlap
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ class Predictions:
         Of each image.
     origin : Origin
         What they were made of.
+    overlap : Overlap or None, default None
+        What the images share with those that the model has seen; None where nobody compared them.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class Predictions:
     logits: Floats
     probabilities: Floats
     origin: Origin
+    overlap: Overlap | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -208,6 +212,8 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
         **dataclasses.asdict(predictions.origin),
         "sha256": hashlib.sha256(text).hexdigest(),
     }
+    if predictions.overlap is not None:
+        head["overlap"] = predictions.overlap.told()
     write_whole(Path(path), f"{_TAG}{json.dumps(head)}\n".encode() + text)
 
 
@@ -272,6 +278,8 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
         probabilities=numbers[:, : len(names)],
         logits=numbers[:, len(names) :],
         origin=_origin(head),
+        # Tables of earlier versions do not tell.
+        overlap=Overlap.from_told(head["overlap"]) if "overlap" in head else None,
     )
 
 

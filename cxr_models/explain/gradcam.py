@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import keras
 import numpy as np
 
+from cxr_models._heat import overlay as overlay  # public here
 from cxr_models.networks.classifier import FEATURES, head_layers
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Images = npt.NDArray[np.uint8]
     Ints = npt.NDArray[np.int64]
-
-_OPACITY = 0.6  # of the hottest place of an overlay
 
 
 class GradCam:
@@ -134,43 +132,6 @@ def mean_maps(maps: Floats, classes: Ints, num_classes: int) -> ClassMaps:
     np.add.at(sums, classes, scaled)
     means = sums / np.maximum(counts, 1)[:, None, None]
     return ClassMaps(means.astype(np.float32), counts)
-
-
-def overlay(image: Images, heat: Floats) -> Images:
-    """Lay a map over an image: the hotter, the less of the image is seen.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8
-        Gray or RGB.
-    heat : ndarray of shape (h, w), dtype float32
-        Values 0..1, stretched over the image.
-
-    Returns
-    -------
-    ndarray of shape (H, W, 3), dtype uint8
-        RGB.
-
-    Raises
-    ------
-    TypeError
-        If `image` is not uint8.
-    ValueError
-        If `heat` has another shape or values outside of 0..1.
-    """
-    if image.dtype != np.uint8:
-        raise TypeError(f"`image` must have dtype uint8; got {image.dtype}.")
-    if heat.ndim != 2 or not heat.size or not (heat.min() >= 0 and heat.max() <= 1):
-        told = f"shape {heat.shape}" + (f", {heat.min()} to {heat.max()}" if heat.size else "")
-        raise ValueError(f"`heat` must have shape (H, W) and values 0..1; got {told}.")
-    height, width = image.shape[:2]
-    rgb = np.broadcast_to(image.reshape(height, width, -1), (height, width, 3)).astype(np.float32)
-    share = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    share = np.clip(share, 0, 1)
-    levels = np.rint(share * 255).astype(np.uint8)
-    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1].astype(np.float32)
-    opacity = (_OPACITY * share)[..., None]
-    return np.rint(rgb * (1 - opacity) + colours * opacity).astype(np.uint8)  # type: ignore[no-any-return]
 
 
 def _logits_of_map(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:

@@ -10,8 +10,16 @@ import cv2
 import numpy as np
 
 import cxr_enhance
-from cxr_models.explain.gradcam import GradCam, normalised, overlay
-from cxr_models.explain.overlay_files import IMAGES, LONG_SIDE, mean_name
+from cxr_models._heat import overlay
+from cxr_models.explain.gradcam import GradCam, normalised
+from cxr_models.explain.overlay_files import (
+    IMAGES,
+    LONG_SIDE,
+    mean_name,
+    overlay_names,
+    write_picture,
+)
+from cxr_models.explain.panels import enlarged, panel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cxr_models.inference.predict_files import Batch
+    from cxr_models.inference.predict_files import Batch, Source
 
     Images = npt.NDArray[np.uint8]
 
@@ -36,13 +44,33 @@ class Explanations:
     class_names : sequence of str
         Its classes.
     folder : Path
-        Where ``images/NAME.png`` go, and ``mean-CLASS.png``.
+        A new folder, where ``images/NAME.png`` go, and ``mean-CLASS.png``.
+    sources : sequence of Source
+        All images that may be watched, for their names.
+    calibrated : bool
+        Whether the probabilities are.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made.
     """
 
-    def __init__(self, model: Any, class_names: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self,
+        model: Any,
+        class_names: Sequence[str],
+        folder: Path,
+        *,
+        sources: Sequence[Source],
+        calibrated: bool,
+    ) -> None:
         self._cam = GradCam(model)
         self._names = class_names
         self._folder = folder
+        self._files = overlay_names([source.name for source in sources])
+        self._calibrated = "calibrated" if calibrated else "not calibrated"
+        (folder / IMAGES).mkdir(parents=True)
         self._counts = np.zeros(len(class_names), np.int64)
         self._maps: list[Any] = [0.0] * len(class_names)
         self._images: list[Any] = [0.0] * len(class_names)
@@ -58,12 +86,13 @@ class Explanations:
         said = probabilities.argmax(axis=1)
         maps = normalised(self._cam(batch.images, said))
         read = [s for s, error in zip(batch.sources, batch.errors, strict=True) if not error]
-        for source, original, image, heat, place in zip(
-            read, batch.originals, batch.images, maps, said, strict=True
+        for source, original, image, heat, place, shares in zip(
+            read, batch.originals, batch.images, maps, said, probabilities, strict=True
         ):
-            target = self._folder / IMAGES / f"{source.name}.png"
+            target = self._folder / IMAGES / self._files[source.name]
             target.parent.mkdir(parents=True, exist_ok=True)
-            cxr_enhance.write_image(target, overlay(shown(original), heat))
+            caption = f"{shares[place]:.3f} {self._calibrated}: {self._names[place]}"
+            write_picture(target, panel(shown(original), heat, caption))
             self._counts[place] += 1
             self._maps[place] = self._maps[place] + heat
             self._images[place] = self._images[place] + image.astype(np.float64)
@@ -82,7 +111,10 @@ class Explanations:
         ):
             if count:
                 path = self._folder / mean_name(_as_file_name(name, written))
-                cxr_enhance.write_image(path, mean_overlay(images / count, maps / count))
+                image, heat = mean_picture(images / count, maps / count)
+                whose = f"{count:,} image{'' if count == 1 else 's'}"
+                caption = f"mean of {whose} said to be {name}"
+                write_picture(path, panel(image, heat, caption))
                 written.append(path)
         return written
 
@@ -102,10 +134,13 @@ def mean_overlay(image: Any, heat: Any) -> Images:
     ndarray of shape (n * H, n * W, 3), dtype uint8
         RGB; n is 1 for images of more than 128 pixels.
     """
-    seen = shown(np.rint(image).astype(np.uint8))
-    scale = max(1, 256 // max(seen.shape[:2]))
-    large = np.repeat(np.repeat(seen, scale, axis=0), scale, axis=1)
-    return overlay(large, np.minimum(heat, 1).astype(np.float32))
+    seen, heat = mean_picture(image, heat)
+    return overlay(enlarged(seen), heat)
+
+
+def mean_picture(image: Any, heat: Any) -> tuple[Images, Any]:
+    """Return a mean of images as it is looked at, and a mean map without what rounding adds."""
+    return shown(np.rint(image).astype(np.uint8)), np.minimum(heat, 1).astype(np.float32)
 
 
 def _as_file_name(name: str, taken: Sequence[Path]) -> str:

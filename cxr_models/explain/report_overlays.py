@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import cxr_enhance
-from cxr_models.explain.gradcam import GradCam, mean_maps, normalised, overlay
+from cxr_models._heat import overlay
+from cxr_models.explain.gradcam import GradCam, mean_maps, normalised
 from cxr_models.explain.prediction_overlays import mean_overlay
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.networks.load import load_classifier

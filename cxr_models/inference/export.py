@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from cxr_models.inference.calibrated_run import ServedRun
 
 _OPSET = 18
+_OUTPUT = "probabilities"  # name of what comes out, in every format with names
+_SIZES = ("batch", "height", "width")  # names of open sizes, in ONNX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,11 +271,33 @@ def _write_keras(model: keras.Model, path: Path, metadata: str) -> None:
     _add_to_archive(path, metadata)
 
 
+def _named(model: keras.Model) -> keras.Model:
+    """Return the model with a name for what comes out, which signatures tell."""
+    named = keras.Model(model.input, {_OUTPUT: model.output}, name=model.name)
+    named(np.zeros((1, *(side or 64 for side in model.input.shape[1:])), model.input.dtype))
+    return named
+
+
+def _name_ends(graph: Any) -> None:
+    """Name the sizes of an ONNX graph's input that are open, and its output."""
+    (image,), (output,) = graph.input, graph.output
+    for place, size in enumerate(image.type.tensor_type.shape.dim):
+        if not size.HasField("dim_value"):
+            size.dim_param = _SIZES[place]
+    output.type.tensor_type.shape.dim[0].dim_param = _SIZES[0]
+    former, output.name = output.name, _OUTPUT
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name == former:
+                    names[place] = _OUTPUT
+
+
 def _write_saved_model(model: keras.Model, path: Path, metadata: str) -> None:
     import tensorflow as tf
 
     try:
-        model.export(path, format="tf_saved_model", verbose=False)
+        _named(model).export(path, format="tf_saved_model", verbose=False)
     except tf.errors.OpError as error:  # TensorFlow's words for a full disk, for one
         raise OSError(f"The SavedModel cannot be written: {error.message[-200:]}") from error
     extra = path / "assets.extra"  # TensorFlow's name for what is not its own
@@ -285,12 +309,13 @@ def _write_onnx(model: keras.Model, path: Path, metadata: str) -> None:
     onnx = load_onnx()
     model.export(path, format="onnx", opset_version=_OPSET, verbose=False)
     written = onnx.load(path)
+    _name_ends(written.graph)
     onnx.helper.set_model_props(written, {ONNX_KEY: metadata})
     onnx.save(written, path)
 
 
 def _write_litert(model: keras.Model, path: Path, metadata: str) -> None:
-    model.export(path, format="litert", verbose=False)
+    _named(model).export(path, format="litert", verbose=False)
     # TensorFlow Lite's way to associate files: an archive after the model; runtimes pass over it.
     _add_to_archive(path, metadata)
 

@@ -6,8 +6,8 @@ weights, settings, records and images are taken as they lie.
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.evaluation.calibration import softmax
@@ -22,22 +22,23 @@ from cxr_models.evaluation.predictions import (
 from cxr_models.inputs.loader import cache_key
 from cxr_models.records.manifest import SPLITS
 from cxr_models.records.splits import records_hash
-from cxr_models.runs.finished import FinishedRun, class_names_of, file_sha256
-from cxr_models.runs.folder import RunFolder
+from cxr_models.runs.finished import FinishedRun, file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from cxr_models.config import RunConfig
+    from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.predictions import Kind
     from cxr_models.records.manifest import Manifest
-    from cxr_models.records.splits import Split
+    from cxr_models.records.overlap import Overlap
 from cxr_models.evaluation.stored import evaluation_folder, table_name
 
 
 def predict_sets(
     run: FinishedRun,
-    externals: Mapping[str, Manifest],
+    externals: Mapping[str, External],
     *,
     replace: bool = True,
     say: Callable[[str], object] | None = None,
@@ -48,7 +49,7 @@ def predict_sets(
     ----------
     run : FinishedRun
         The run.
-    externals : mapping of str to Manifest
+    externals : mapping of str to External
         As `read_externals` returns them.
     replace : bool, default True
         Whether predictions made of something else give way to the new ones in the folder.
@@ -68,20 +69,24 @@ def predict_sets(
     OSError
         If an image cannot be read.
     """
-    wanted: list[tuple[str, Kind, Manifest]] = [
-        (part, part, run.split.select(part))  # type: ignore[misc]
+    wanted: list[tuple[str, Kind, Manifest, Overlap | None]] = [
+        (part, part, run.split.select(part), run.overlaps.get(part))  # type: ignore[misc]
         for part in SPLITS
         if run.split.select(part).records
     ]
-    wanted += [(name, "external", manifest) for name, manifest in externals.items()]
+    wanted += [(name, "external", *external) for name, external in externals.items()]
     model: Any = None
     sets = []
-    for name, kind, manifest in wanted:
+    for name, kind, manifest, overlap in wanted:
         path = evaluation_folder(run) / table_name(name, kind)
         origin, former = _origin(run, manifest), read_origin(path)
         if former == origin:
             kept = read_predictions(path)
             if os.fspath(kept.manifest.root) == os.fspath(manifest.root):
+                if kept.overlap != overlap:
+                    kept = dataclasses.replace(kept, overlap=overlap)
+                    if replace:
+                        write_predictions(path, kept)
                 sets.append(kept)
                 continue
         if model is None:
@@ -100,54 +105,13 @@ def predict_sets(
             logits=logits,
             probabilities=softmax(logits),
             origin=origin,
+            overlap=overlap,
         )
         if former is None or replace:
             path.parent.mkdir(exist_ok=True)
             write_predictions(path, predictions)
         sets.append(predictions)
     return sets
-
-
-def accuracy_of(
-    split: Split, config: RunConfig, run: str | os.PathLike[str], *, part: str = "test"
-) -> tuple[int, int]:
-    """Count what the best weights of a run get right.
-
-    Parameters
-    ----------
-    split : Split
-        Records.
-    config : RunConfig
-        The run's settings.
-    run : str or PathLike
-        Its folder.
-    part : str, default "test"
-        The part of the split to judge on.
-
-    Returns
-    -------
-    (int, int)
-        Images whose most probable class is theirs, and all images of the part.
-
-    Raises
-    ------
-    ValueError
-        If the part is empty or the weights do not fit.
-    OSError
-        If a file cannot be read.
-    """
-    from cxr_models.inference.logits import logits_model
-    from cxr_models.networks.load import load_classifier
-
-    labels, manifest = split.class_names(), split.select(part)
-    if not manifest.records:
-        raise ValueError(f"`split` must have records in {part}; got none.")
-    weights = RunFolder(path=Path(run)).best_weights
-    model = logits_model(load_classifier(config, len(labels), weights))
-    names = class_names_of(config, labels)
-    logits = _logits(config, names, labels, model, manifest)
-    targets = targets_of_labels([r.label for r in manifest.records], names, labels)
-    return int((logits.argmax(axis=1) == targets).sum()), len(targets)
 
 
 def _why_again(path: Path, former: Origin, origin: Origin, *, replace: bool) -> str:

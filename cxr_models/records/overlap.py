@@ -5,7 +5,8 @@ Paths say nothing of it: a copied file has another path, and a public set lies i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import reprlib
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxr_models.records.copies import EQUAL, find_copies
 from cxr_models.records.fingerprints import fingerprints_of, with_fingerprints
@@ -42,13 +43,16 @@ class Shared(NamedTuple):
     file : str
         The radiograph.
     seen : str
-        The one that was seen, and the part it is in.
+        The one that was seen.
+    part : str
+        The part it is in.
     kind : str
         How they are tied: one of `cxr_models.records.copies.KINDS`, or "patient".
     """
 
     file: str
     seen: str
+    part: str
     kind: str
 
 
@@ -67,6 +71,35 @@ class Overlap(NamedTuple):
     near: list[Shared]
     patients: list[Shared]
     unread: int
+
+    def told(self) -> dict[str, Any]:
+        """Return for JSON what is kept beside results, for which no pixels may be equal."""
+        return {
+            "near": [one._asdict() for one in self.near],
+            "patients": [one._asdict() for one in self.patients],
+            "unread": self.unread,
+        }
+
+    @classmethod
+    def from_told(cls, told: Any) -> Overlap:
+        """Return what `told` gave for JSON.
+
+        Raises
+        ------
+        ValueError
+            If it is none of that.
+        """
+        try:
+            near, patients = (
+                [Shared(**{name: str(one[name]) for name in Shared._fields}) for one in told[kind]]
+                for kind in ("near", "patients")
+            )
+            return cls(equal=[], near=near, patients=patients, unread=int(told["unread"]))
+        except (TypeError, KeyError, ValueError) as error:
+            raise ValueError(
+                "`overlap` must tell near copies, patients and what was unread; got "
+                f"{reprlib.repr(told)}."
+            ) from error
 
 
 class SeenImages:
@@ -110,6 +143,44 @@ class SeenImages:
             unread=len(theirs) - len(seen) + len(ours) - len(read),
         )
 
+    def check(
+        self,
+        name: str,
+        tested: Manifest,
+        *,
+        refusal: Callable[[int], str],
+        cure: str,
+        say: Callable[[str], object] | None = None,
+    ) -> Overlap:
+        """Refuse a set that holds images of equal pixels, and say what else it shares.
+
+        Parameters
+        ----------
+        name : str
+            What the set is called.
+        tested : Manifest
+            The set.
+        refusal : callable
+            Gives the rule and what was got instead, for a number of images of equal pixels.
+        cure : str
+            What to do about them.
+        say : callable, optional
+            Called with lines on near copies and on patients that both have.
+
+        Raises
+        ------
+        ValueError
+            If an image has the pixels of one that was seen.
+        """
+        overlap = self.overlap(decoded_once(tested, say=say))
+        if overlap.equal:
+            shown = "\n".join(shared_lines(overlap.equal))
+            raise ValueError(f"{refusal(len(overlap.equal))}:\n{shown}\n{cure}")
+        if say is not None:
+            for line in overlap_lines(name, overlap):
+                say(line)
+        return overlap
+
     def _patients(self, tested: Manifest) -> list[Shared]:
         first: dict[tuple[str, str], int] = {}
         for index, record in enumerate(self._records):
@@ -123,7 +194,7 @@ class SeenImages:
         ]
 
     def _shared(self, record: Record, seen: int, kind: str) -> Shared:
-        return Shared(record.file, f"{self._records[seen].file} in {self._names[seen]}", kind)
+        return Shared(record.file, self._records[seen].file, self._names[seen], kind)
 
 
 def decoded_once(manifest: Manifest, *, say: Callable[[str], object] | None = None) -> Manifest:
@@ -177,5 +248,5 @@ def overlap_lines(name: str, overlap: Overlap) -> list[str]:
 
 def shared_lines(shared: Sequence[Shared]) -> list[str]:
     """Name the first ten of the files, and count the others."""
-    lines = [f"  {one.file}: {one.kind}, {one.seen}" for one in shared[:_SHOWN]]
+    lines = [f"  {one.file}: {one.kind}, {one.seen} in {one.part}" for one in shared[:_SHOWN]]
     return [*lines, *([f"  and {len(shared) - _SHOWN} more"] if len(shared) > _SHOWN else [])]

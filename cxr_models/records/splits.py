@@ -302,7 +302,7 @@ def read_split(path: str | os.PathLike[str]) -> Split:
             f"{', '.join(map(repr, sorted(named)))}. Make a split with: cxr-models split."
         )
     check_no_leak(records)
-    digest, settings = records_hash(records), _read_settings(path)
+    digest, settings = records_hash(records), split_settings(path)
     if settings.get("sha256", digest) != digest:
         raise ValueError(
             f"`{path.name}` must be as it was when it was made; its records have changed since. "
@@ -310,6 +310,30 @@ def read_split(path: str | os.PathLike[str]) -> Split:
         )
     seed = settings.get("seed")
     return Split(manifest=manifest, hash=digest, seed=seed if isinstance(seed, int) else None)
+
+
+def split_settings(path: Path) -> dict[str, object]:
+    """Return what the first line of a split tells of how it was made; empty where it tells nothing.
+
+    Raises
+    ------
+    ValueError
+        If the line is damaged.
+    OSError
+        If the file cannot be read.
+    """
+    with path.open(encoding="utf-8-sig") as file:
+        line = file.readline()
+    if not line.startswith(f"# {_TAG}"):
+        return {}
+    try:
+        settings = parse_json(line.removeprefix(f"# {_TAG}"))
+    except ValueError as error:
+        raise ValueError(
+            f"`{path.name}` must begin with the line it was made with; got {line[:80]!r}. Make it "
+            "anew, or delete that line to vouch for the split yourself."
+        ) from error
+    return settings if isinstance(settings, dict) else {}
 
 
 def check_no_leak(records: Sequence[Record]) -> None:
@@ -381,18 +405,3 @@ def _share_out(records: Sequence[Record], fractions: Sequence[float], seed: int)
             for index in component:
                 parts[index] = part
     return parts
-
-
-def _read_settings(path: Path) -> dict[str, object]:
-    with path.open(encoding="utf-8-sig") as file:
-        line = file.readline()
-    if not line.startswith(f"# {_TAG}"):
-        return {}
-    try:
-        settings = parse_json(line.removeprefix(f"# {_TAG}"))
-    except ValueError as error:
-        raise ValueError(
-            f"`{path.name}` must begin with the line it was made with; got {line[:80]!r}. Make it "
-            "anew, or delete that line to vouch for the split yourself."
-        ) from error
-    return settings if isinstance(settings, dict) else {}

@@ -147,7 +147,24 @@ class Gallery:
     table: Table
 
 
-Block = Text | Table | Charts | Gallery
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourBar:
+    """What the colours of pictures mean; nothing on pages without images.
+
+    Parameters
+    ----------
+    image : str
+        Data URI of the colours, from `low` to `high`.
+    low, high : str
+        What its ends mean.
+    """
+
+    image: str
+    low: str
+    high: str
+
+
+Block = Text | Table | Charts | Gallery | ColourBar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

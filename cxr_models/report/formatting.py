@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,3 +54,10 @@ def clean(text: str) -> str:
     if text.isprintable():  # as nearly all is; images as text are long
         return text
     return "".join(one if one.isprintable() else "\ufffd" for one in text)
+
+
+def short_name(file: str) -> str:
+    """Return the name of a file; of one outside of the set's folder its own and itself alone."""
+    path = PurePath(file)
+    outside = path.is_absolute() or ".." in path.parts
+    return "/".join(path.parts[-2:]) if outside else file

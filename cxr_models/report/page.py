@@ -9,6 +9,7 @@ from cxr_models.report.blocks import Block, Charts, Page, Section, Text
 from cxr_models.report.formatting import counted
 from cxr_models.report.sections import cards, overview, values
 from cxr_models.report.sections.charts import set_charts, training_charts
+from cxr_models.report.sections.study import study_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,12 +34,13 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
         What `cxr_models.report.sections.together` found; made once, where a page is put together
         anew.
     """
+    study = study_table(runs)
     title = f"{_TITLE} {runs[0].name}" if len(runs) == 1 else f"{_TITLE} {len(runs)} runs"
     return Page(
         title=title,
         sections=(
             overview.summary(runs),
-            overview.study_table(runs),
+            *([study] if study is not None else []),
             overview.side_by_side(runs),
             *([compared] if compared is not None else []),
             *(_run(run, pictures, folded=len(runs) >= overview.MANY) for run in runs),
@@ -80,7 +82,7 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
 
 def _set(run: Results, name: str, pictures: Pictures) -> Section:
     told = run.evaluation["sets"][name]
-    blocks = values.of_classes(run, told)
+    blocks = [*values.shared(told), *values.of_classes(run, told)]
     if told["kind"] == "val":
         return Section(title=values.heading(name, told), blocks=tuple(blocks))
     below = [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cxr_models._files import read_json
 from cxr_models.config import RunConfig
+from cxr_models.records.overlap import Overlap
 from cxr_models.records.splits import Split, read_split, write_split
 from cxr_models.runs.folder import RunFolder
 
@@ -39,6 +41,9 @@ class FinishedRun:
         The records it was trained on, and the others of its split.
     weights_sha256 : str
         SHA-256 of its best weights.
+    overlaps : mapping of str to Overlap, default {}
+        What val and test share with images that runs before it have seen, where its weights come
+        from runs.
     """
 
     folder: RunFolder
@@ -46,6 +51,7 @@ class FinishedRun:
     labels: tuple[str, ...]
     split: Split
     weights_sha256: str
+    overlaps: Mapping[str, Overlap] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -139,7 +145,17 @@ def read_run(
         labels=records.class_names(),
         split=records,
         weights_sha256=file_sha256(folder.best_weights),
+        overlaps=_overlaps_of(facts, facts_file),
     )
+
+
+def _overlaps_of(facts: dict[str, Any], file: Path) -> dict[str, Overlap]:
+    try:
+        return {name: Overlap.from_told(one) for name, one in facts.get("overlaps", {}).items()}
+    except (AttributeError, ValueError) as error:
+        raise ValueError(
+            f"`overlaps` must be as cxr-models train wrote it; got {str(file)!r}: {error}"
+        ) from error
 
 
 def file_sha256(path: Path) -> str:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_models._files import read_json
 from cxr_models.records.manifest import read_manifest
-from cxr_models.records.overlap import (
-    Part,
-    SeenImages,
-    decoded_once,
-    overlap_lines,
-    shared_lines,
-)
+from cxr_models.records.overlap import Part, SeenImages, decoded_once
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxr_models.records.manifest import Manifest
+    from cxr_models.records.overlap import Overlap
     from cxr_models.records.splits import Split
 
 _NO_FILE = ("imagenet", "none")
@@ -82,7 +78,7 @@ def seen_before(weights: str, *, say: Callable[[str], object] | None = None) -> 
 
 def check_warm_start(
     split: Split, weights: str, *, say: Callable[[str], object] | None = None
-) -> None:
+) -> dict[str, Overlap]:
     """Check that the runs which weights come from have not seen what is to judge the new run.
 
     No image that they trained on may be in val or test, and none they were chosen on in test.
@@ -96,6 +92,11 @@ def check_warm_start(
     say : callable, optional
         Called with lines on near copies and patients that both have.
 
+    Returns
+    -------
+    dict of str to Overlap
+        What val and test share with what those runs have seen; empty where there are none.
+
     Raises
     ------
     ValueError
@@ -103,25 +104,32 @@ def check_warm_start(
     OSError
         If they cannot be read.
     """
-    for folder, all_theirs in starting_splits(weights, say=say).items():
-        theirs = {name: decoded_once(all_theirs.select(name), say=say) for name in ("train", "val")}
-        for name, seen_in in (("val", ("train",)), ("test", ("train", "val"))):
-            tested = split.select(name)
-            if not tested.records:
-                continue
-            seen = SeenImages([_part(folder, theirs[one], one) for one in seen_in])
-            overlap = seen.overlap(decoded_once(tested, say=say))
-            if overlap.equal:
-                shown = "\n".join(shared_lines(overlap.equal))
-                raise ValueError(
-                    f"`weights` must come from a run that has not seen the images of {name}; got "
-                    f"{weights!r}, which has seen {len(overlap.equal)} of "
-                    f"{len(tested.records)}:\n{shown}\nSplit so that they are in train, or start "
-                    "from other weights."
-                )
-            if say is not None:
-                for line in overlap_lines(name, overlap):
-                    say(line)
+    starts = {
+        folder: {part: decoded_once(theirs.select(part), say=say) for part in ("train", "val")}
+        for folder, theirs in starting_splits(weights, say=say).items()
+    }
+    found: dict[str, Overlap] = {}
+    for name, seen_in in (("val", ("train",)), ("test", ("train", "val"))):
+        tested = split.select(name)
+        if starts and tested.records:
+            seen = SeenImages(
+                [_part(at, theirs[one], one) for at, theirs in starts.items() for one in seen_in]
+            )
+            found[name] = seen.check(
+                name,
+                tested,
+                refusal=functools.partial(_refusal, name, weights, len(tested.records)),
+                cure="Split so that they are in train, or start from other weights.",
+                say=say,
+            )
+    return found
+
+
+def _refusal(part: str, weights: str, images: int, count: int) -> str:
+    return (
+        f"`weights` must come from a run that has not seen the images of {part}; got {weights!r}, "
+        f"which has seen {count} of {images}"
+    )
 
 
 def _part(folder: str, manifest: Manifest, name: str) -> Part:

@@ -113,7 +113,9 @@ def train(
     facts = _facts(split, config, names)
     folder.check(config, facts)
     if not (folder.path / "run.json").exists():  # a run that goes on was checked when it began
-        check_warm_start(split, config.model.weights, say=say)
+        overlaps = check_warm_start(split, config.model.weights, say=say)
+        if overlaps:
+            facts["overlaps"] = {name: overlap.told() for name, overlap in overlaps.items()}
     if config.data.cache_dir is not None:
         Path(config.data.cache_dir).mkdir(parents=True, exist_ok=True)
     if config.data.deterministic:

@@ -14,6 +14,7 @@ from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, write_predictions
 from cxr_models.evaluation.stored import evaluate, stored_sets, write_evaluation
 from cxr_models.records.manifest import SPLITS, Manifest, Record
+from cxr_models.records.overlap import Overlap, Shared
 from cxr_models.runs.folder import RunFolder
 from tests.helpers.predicted import ORIGIN, make_predictions
 
@@ -22,7 +23,15 @@ SETTINGS = {
     "enhanced": RunConfig(),
     "bold": RunConfig().with_setting("data.enhance.clip_limit", 6.0),
 }
-FACTS = {"split_root": "/home/somebody/images", "weights": "none", "split_sha256": "s"}
+OVERLAP = Overlap(
+    equal=[], near=[Shared("1.png", "/home/2.png", "train", "near")], patients=[], unread=0
+)
+FACTS = {
+    "split_root": "/home/somebody/images",
+    "weights": "none",
+    "split_sha256": "s",
+    "overlaps": {"test": OVERLAP.told()},
+}
 
 
 def write_run(folder, config, rng):
@@ -32,7 +41,10 @@ def write_run(folder, config, rng):
     run.begin(config, FACTS)
     row = {"phase": "scratch", "epoch": 0, "learning_rate": 1e-3, "seconds": 5.0}
     run.write_history([{**row, "loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}])
-    sets = [make_predictions(rng, name=name) for name in ("train", "val", "test", "external")]
+    sets = [
+        make_predictions(rng, name=name, overlap=OVERLAP)
+        for name in ("train", "val", "test", "external")
+    ]
     (folder / "evaluation").mkdir()
     for one in sets:
         name = "external-external" if one.kind == "external" else one.name

@@ -2,11 +2,12 @@
 
 import os
 
+import numpy as np
 import pytest
 
-from cxr_enhance import write_image
+from cxr_enhance import read_image, write_image
 from cxr_models._outputs import check_output, replaces_output
-from cxr_models.explain.overlay_files import EXPLANATIONS
+from cxr_models.explain.overlay_files import EXPLANATIONS, write_picture
 from cxr_models.records.index import SKIPPED
 from cxr_models.records.manifest import MANIFEST, Record, write_manifest
 from cxr_models.records.splits import SPLIT, write_split
@@ -122,6 +123,11 @@ def test_a_folder_of_explanations_is_told_by_all_that_it_holds(tmp_path):
     check_output(explained(tmp_path / "shown"), EXPLANATIONS, overwrite=True)
     with pytest.raises(FileExistsError, match="Replace it with --overwrite"):
         check_output(tmp_path / "shown", EXPLANATIONS, overwrite=False)
+
+    large_panel = np.zeros((800, 1600, 3), np.uint8)
+    write_picture(tmp_path / "shown/images/x.png", large_panel)
+    check_output(tmp_path / "shown", EXPLANATIONS, overwrite=True)
+    assert not read_image(tmp_path / "shown/images/x.png").any()
 
     def note(folder):
         (folder / "images/note.txt").write_text("mine")

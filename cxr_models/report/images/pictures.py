@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from cxr_models.report.blocks import Block, Gallery, Picture, Table, Text
-from cxr_models.report.formatting import NONE, counted, number
+from cxr_models._heat import colour_bar
+from cxr_models.report.blocks import Block, ColourBar, Gallery, Picture, Table, Text
+from cxr_models.report.formatting import NONE, counted, number, short_name
 from cxr_models.report.images.choices import averaged, samples, worst_mistakes
-from cxr_models.report.images.thumbnails import data_uri, mean_path, overlay_path, thumbnail
+from cxr_models.report.images.thumbnails import SIDE, data_uri, mean_path, overlay_path, thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 
+_BAR_HEIGHT = 12  # pixels
 _MEANS = (
     "Each is the mean of the maps that speak for the true class, whatever was said, over the mean "
     "of the images as the network takes them, drawn at random but always the same. Where it is "
@@ -25,11 +26,9 @@ _MEANS = (
 )
 
 
-def short_name(file: str) -> str:
-    """Return the name of a file; of one outside of the set's folder its own and itself alone."""
-    path = PurePath(file)
-    outside = path.is_absolute() or ".." in path.parts
-    return "/".join(path.parts[-2:]) if outside else file
+def _colours() -> ColourBar:
+    bar = data_uri(colour_bar(_BAR_HEIGHT, SIDE))
+    return ColourBar(image=bar, low="nothing speaks for it", high="most, in that image")
 
 
 class Pictures:
@@ -87,7 +86,8 @@ class Pictures:
             head=("true class", "images averaged", "images"),
             rows=tuple(rows),
         )
-        return [Gallery(pictures=tuple(pictures), table=table), Text(text=_MEANS, tone="note")]
+        gallery = Gallery(pictures=tuple(pictures), table=table)
+        return [gallery, _colours(), Text(text=_MEANS, tone="note")]
 
     def _gallery(self, run: Results, name: str, rows: Sequence[int], caption: str) -> list[Block]:
         predictions = run.sets[name]
@@ -128,6 +128,7 @@ class Pictures:
         )
         blocks: list[Block] = [Gallery(pictures=tuple(pictures), table=table)]
         if any(picture.overlay for picture in pictures):
+            blocks.append(_colours())
             blocks.append(
                 Text(
                     text="Beside each: where the network's last map speaks for what was said "

@@ -94,6 +94,7 @@ def evaluation_shape(class_names: Iterable[str]) -> dict[str, Any]:
             "normalised": Several(lambda row: row is None or _are_numbers(row)),
         },
     }
+    shared = Several(dict.fromkeys(("file", "seen", "part", "kind"), _is_text))
     bins = Several({"confidence": _is_number, "accuracy": _is_number})
     curve = {
         "roc": dict.fromkeys(("false_positive_rate", "sensitivity"), _are_numbers),
@@ -114,6 +115,7 @@ def evaluation_shape(class_names: Iterable[str]) -> dict[str, Any]:
                 "reliability": {"raw": bins, "calibrated": bins},
                 "by_source": Each(of_group),
                 "by_view": Each(of_group),
+                "overlap": Optional({"near": shared, "patients": shared, "unread": _is_count}),
             }
         ),
     }

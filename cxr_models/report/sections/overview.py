@@ -1,18 +1,16 @@
-"""The top of a page: what the runs are worth in plain words, side by side, in the study's table."""
+"""The top of a page: what the runs are worth in plain words, and side by side."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from cxr_models.config import BACKBONE_NAMES
 from cxr_models.report.blocks import Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, value
-from cxr_models.report.sections.belonging import grouped
+from cxr_models.report.sections.values import shared_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from cxr_models.report.read.results import Results
 
@@ -22,12 +20,6 @@ TITLES = {
     "inception_resnet_v2": "InceptionResNetV2",
 }
 MANY = 4  # runs from which on what is true of several is said once
-_COLUMNS = (
-    ("three classes, raw", "multiclass", False),
-    ("three classes, enhanced", "multiclass", True),
-    ("covid or not, raw", "binary", False),
-    ("covid or not, enhanced", "binary", True),
-)
 
 
 def summary(runs: Sequence[Results]) -> Section:
@@ -61,7 +53,7 @@ def verdict(run: Results) -> list[str]:
     sentences += [
         f"On the set {name}, another source, run {run.name} gets "
         f"{value(told['overall']['accuracy'])} of {counted(told['images'], 'image')} right: "
-        f"{_elsewhere(run, told)}."
+        f"{_elsewhere(run, told)}." + "".join(f" {one}." for one in shared_sentences(told))
         for name, told in run.externals.items()
     ]
     if not run.externals:
@@ -105,6 +97,13 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
         )
     for (name, judgement), reached_there in elsewhere.items():
         yield f"On the set {name}, another source, {judgement}: {listed(reached_there)}."
+    shared = {
+        f"On the set {name}, run {run.name}: {one}."
+        for run in runs
+        for name, told in run.externals.items()
+        for one in shared_sentences(told)
+    }
+    yield from sorted(shared)
     alone = [run.name for run in runs if not run.externals]
     if alone:
         yield (
@@ -114,64 +113,6 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
     untested = [run.name for run in runs if run.test is None]
     if untested:
         yield f"Without a test set, so that nothing is known of their worth: {listed(untested)}."
-
-
-def study_table(runs: Sequence[Results]) -> Section:
-    """Show the accuracies of 3 backbones, 2 tasks and 2 arms; empty where no run is given.
-
-    A table holds runs that differ in these and the seed alone, so that nothing else stands between
-    two of its cells.
-    """
-    groups = grouped(runs, _apart_from_arms)
-    return Section(
-        title="The study's table",
-        blocks=tuple(_arms(group, alone=len(groups) == 1) for group in groups),
-    )
-
-
-def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
-    rows = []
-    for backbone in BACKBONE_NAMES:
-        cells = []
-        for _, task, enhanced in _COLUMNS:
-            found = [run for run in runs if _cell(run) == (backbone, task, enhanced)]
-            cells.append(_shown([run for run in found if run.test is not None]))
-        rows.append((TITLES[backbone], *cells))
-    notes = [
-        "Test set, 95 % intervals; of three runs and more the lowest and the highest. A dash: no "
-        "such run was given. Read it beside what models without lungs reach, below."
-    ]
-    odd = [run.name for run in runs if run.config.model.task == "multiclass"]
-    odd = [run.name for run in runs if run.name in odd and len(run.class_names) != 3]
-    if odd:
-        notes.append(f"Not three classes: {listed(odd)}.")
-    other = [
-        f"{run.name}: {run.config.model.positive_class}"
-        for run in runs
-        if run.config.model.task == "binary" and run.config.model.positive_class != "covid"
-    ]
-    if other:
-        notes.append(f"Another label than covid against the rest: {listed(other)}.")
-    whose = "" if alone else f": {listed([run.name for run in runs])}"
-    if not alone:
-        notes.append("Runs of other settings stand in a table of their own.")
-    return Table(
-        caption=f"Accuracy by backbone, task and enhancement{whose}",
-        head=("backbone", *(title for title, _, _ in _COLUMNS)),
-        rows=tuple(rows),
-        notes=tuple(notes),
-    )
-
-
-def _apart_from_arms(run: Results) -> Hashable:
-    """Return what runs of one table of arms have in common: all settings but those of its cells."""
-    config = run.config
-    data = dataclasses.replace(config.data, cache_dir=None, enhance=None)
-    model = dataclasses.replace(
-        config.model, backbone=BACKBONE_NAMES[0], task="multiclass", positive_class="covid"
-    )
-    training = dataclasses.replace(config.training, seed=0)
-    return dataclasses.replace(config, data=data, model=model, training=training)
 
 
 def side_by_side(runs: Sequence[Results]) -> Section:
@@ -219,11 +160,6 @@ def arm(run: Results) -> str:
     return "raw" if run.config.data.enhance is None else "enhanced"
 
 
-def _cell(run: Results) -> tuple[str, str, bool]:
-    model = run.config.model
-    return model.backbone, model.task, run.config.data.enhance is not None
-
-
 def _of(told: dict[str, Any] | None, name: str) -> str:
     return NONE if told is None else value(told["overall"][name])
 
@@ -241,16 +177,6 @@ def _audited(run: Results) -> str:
         )
     said = str(run.audit["verdict"])
     return f"{said[:1].upper()}{said[1:]}."
-
-
-def _shown(runs: Sequence[Results]) -> str:
-    """Return what a cell of the study's table says of its runs."""
-    found = [run.test["overall"]["accuracy"] for run in runs if run.test is not None]
-    if len(found) > 2:
-        ends = [number(end([one["value"] for one in found])) for end in (min, max)]
-        return f"{ends[0]} to {ends[1]} ({len(found)} runs)"
-    names = [f" ({run.name})" if len(found) > 1 else "" for run in runs]
-    return "; ".join(value(one) + name for one, name in zip(found, names, strict=True)) or NONE
 
 
 def _accuracy(run: Results) -> float:

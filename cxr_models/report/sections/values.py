@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.report.blocks import Block, Table, Text
-from cxr_models.report.formatting import NONE, counted, number, value
+from cxr_models.report.formatting import NONE, counted, number, short_name, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ CLASS_COLUMNS = (
     ("ROC-AUC", "roc_auc"),
     ("PR-AUC", "pr_auc"),
 )
+_MOST_SHARED = 10  # rows
 _AT_POINT = ("sensitivity", "specificity", "precision")
 
 
@@ -163,6 +164,58 @@ def groups(told: dict[str, Any], classes: Sequence[str]) -> list[Block]:
             )
         )
     return blocks
+
+
+def shared(told: dict[str, Any]) -> list[Block]:
+    """List what a set shares with images that the run has seen; nothing where it shares none."""
+    overlap = told.get("overlap")
+    if overlap is None or not any(overlap.values()):
+        return []
+    kinds = [*overlap["near"], *overlap["patients"]]
+    blocks: list[Block] = [
+        Text(text=f"{sentence}.", tone="note") for sentence in shared_sentences(told)
+    ]
+    if overlap["unread"]:
+        text = f"{counted(overlap['unread'], 'image')} could not be read and were not compared."
+        blocks.append(Text(text=text, tone="note"))
+    if kinds:
+        more = len(kinds) - _MOST_SHARED
+        blocks.append(
+            Table(
+                caption="Shared with what the run has seen",
+                head=("image", "what is shared", "seen"),
+                rows=tuple(
+                    (short_name(one["file"]), one["kind"], short_name(one["seen"]))
+                    for one in kinds[:_MOST_SHARED]
+                ),
+                notes=(f"And {more:,} more, in evaluation.json.",) if more > 0 else (),
+                words=True,
+            )
+        )
+    return blocks
+
+
+def shared_sentences(told: dict[str, Any]) -> list[str]:
+    """Say how many images of a set are near copies of seen ones, and how many of seen patients."""
+    overlap = told.get("overlap", {})
+    sentences = []
+    for key, of_one, of_several in (
+        (
+            "near",
+            "is a near copy of an image that the run has seen",
+            "are near copies of images that the run has seen",
+        ),
+        (
+            "patients",
+            "is of a patient whom the run has seen, by source and id",
+            "are of patients whom the run has seen, by source and id",
+        ),
+    ):
+        count = len(overlap.get(key, ()))
+        if count:
+            what = of_one if count == 1 else of_several
+            sentences.append(f"{counted(count, 'image')} of {told['images']:,} {what}")
+    return sentences
 
 
 def heading(name: str, told: dict[str, Any]) -> str:

@@ -303,6 +303,59 @@ def test_index_neither_replaces_nor_removes_a_list_that_is_not_its_own(manifest,
     assert not beside.exists()
 
 
+def test_fewer_folds_leave_none_of_the_folds_before(manifest, tmp_path, capsys):
+    out = tmp_path / "folds"
+    words = ["split", str(manifest), "--out", str(out), "--folds"]
+    assert main([*words, "4"]) == 0
+    notes = out / "notes.csv"
+    notes.write_text("mine")
+    assert main([*words, "3", "--overwrite"]) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        *(f"fold-{number}.csv" for number in range(3)), "notes.csv",
+    ]  # fmt: skip
+    assert f"removed {out / 'fold-3.csv'}, of the set that was replaced" in capsys.readouterr().out
+
+
+def test_folds_of_another_set_stay_unasked_and_changed_ones_always(manifest, tmp_path, capsys):
+    out = tmp_path / "folds"
+    words = ["split", str(manifest), "--out", str(out), "--folds"]
+    assert main([*words, "4"]) == 0
+    for number in range(3):
+        (out / f"fold-{number}.csv").unlink()
+    assert main([*words, "3"]) == 2
+    said = capsys.readouterr().err
+    assert f"must hold no fold-*.csv of another set; got {str(out / 'fold-3.csv')!r}." in said
+    changed = out / "fold-3.csv"
+    changed.write_text(changed.read_text().replace(",test,", ",val,"))
+    assert main([*words, "3", "--overwrite"]) == 2
+    assert f"got {str(changed)!r}. Move it away" in capsys.readouterr().err
+    assert sorted(path.name for path in out.iterdir()) == ["fold-3.csv"]
+
+
+def test_a_fold_that_is_split_again_is_not_removed(manifest, tmp_path, capsys):
+    out = tmp_path / "folds"
+    assert main(["split", str(manifest), "--out", str(out), "--folds", "4"]) == 0
+    read = str(out / "fold-3.csv")
+    assert main(["split", read, "--out", str(out), "--folds", "3", "--overwrite"]) == 2
+    assert "not read by this command" in capsys.readouterr().err
+    assert len(list(out.iterdir())) == 4
+
+
+def test_sources_left_out_leave_none_of_the_sources_before(tmp_path):
+    write_class_folders(tmp_path / "images", count=8)
+    for sources in ("abc", "ab"):
+        rows = [
+            f"{path.relative_to(tmp_path)},{path.parent.name},{sources[place % len(sources)]}"
+            for place, path in enumerate(sorted((tmp_path / "images").rglob("*.png")))
+        ]
+        (tmp_path / "m.csv").write_text("\n".join(["file,label,source", *rows]) + "\n")
+        words = ["split", str(tmp_path / "m.csv"), "--out", str(tmp_path / "out")]
+        assert main([*words, "--leave-source-out", "--overwrite"]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "without-a.csv", "without-b.csv",
+    ]  # fmt: skip
+
+
 def test_split_replaces_an_earlier_split_when_asked_and_writes_all_folds_or_none(manifest, capsys):
     out = manifest.with_name("s.csv")
     words = ["split", str(manifest), "--out"]

@@ -62,8 +62,11 @@ def test_near_copies_and_patients_are_listed_and_taken(run, clinic):
     added(clinic, mirrored, patient=seen.records[0].patient)
     said = []
     externals = read_externals(run, [clinic], say=said.append)
-    taken = [record.file for record in externals["clinic"].records]
-    assert taken == ["a.png", "b.png", "c.png"]
+    manifest, overlap = externals["clinic"]
+    assert [record.file for record in manifest.records] == ["a.png", "b.png", "c.png"]
+    assert [one.file for one in overlap.near] == ["c.png"]
+    assert overlap.near[0][1:] == (seen.records[0].file, "train", "inverted")
+    assert [one.file for one in overlap.patients] == ["c.png"]
     assert any(line.startswith("  c.png: ") and "inverted" in line for line in said)
     assert any("of clinic are of patients" in line for line in said)
 

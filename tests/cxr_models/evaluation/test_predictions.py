@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from cxr_models.evaluation.predictions import (
     write_predictions,
 )
 from cxr_models.records.manifest import Manifest, Record
+from cxr_models.records.overlap import Overlap, Shared
 from tests.helpers.predicted import CLASSES, ORIGIN, make_predictions, with_logits
 
 
@@ -29,6 +31,28 @@ def test_a_written_table_is_read_as_it_was_to_the_last_bit(rng, tmp_path, name):
             assert got == expected, field.name
     assert read_origin(tmp_path / "p.csv") == ORIGIN
     assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
+
+
+def test_what_a_set_shares_with_seen_images_is_kept_and_older_tables_tell_nothing(rng, tmp_path):
+    overlap = Overlap(
+        equal=[],
+        near=[Shared("test/1.png", "a.png", "train", "inverted")],
+        patients=[Shared("test/2.png", "b.png", "val of /runs/one", "patient")],
+        unread=1,
+    )
+    predictions = dataclasses.replace(make_predictions(rng), overlap=overlap)
+    write_predictions(tmp_path / "p.csv", predictions)
+    assert read_predictions(tmp_path / "p.csv").overlap == overlap
+    tag, text = (tmp_path / "p.csv").read_text().split("{", 1)
+    head, body = text.split("\n", 1)
+    told = json.loads("{" + head)
+    del told["overlap"]
+    (tmp_path / "p.csv").write_text(f"{tag}{json.dumps(told)}\n{body}")
+    assert read_predictions(tmp_path / "p.csv").overlap is None
+    told["overlap"] = {"near": [{"file": "a.png"}], "patients": [], "unread": 0}
+    (tmp_path / "p.csv").write_text(f"{tag}{json.dumps(told)}\n{body}")
+    with pytest.raises(ValueError, match="`overlap` must tell near copies"):
+        read_predictions(tmp_path / "p.csv")
 
 
 def test_any_reader_of_csv_gets_the_probabilities(rng, tmp_path):

@@ -40,7 +40,8 @@ def test_the_report_shows_where_the_run_looked(run, tmp_path, capsys):
     results = read_results(run, name="run")
     assert f"run: drew {len(pictured(results))} overlays, 3 means" in capsys.readouterr().err
     shown = [attributes["alt"] for tag, attributes in Read(out.read_text()).tags if tag == "img"]
-    shown = [alt for alt in shown if not alt.startswith("Mean ")]
+    assert "bar of the colours of the maps" in " ".join(shown)
+    shown = [alt for alt in shown if not alt.startswith(("Mean ", "bar "))]
     with_map = [alt for alt in shown if alt.endswith(", with Grad-CAM for what was said")]
     assert len(with_map) == len(shown) / 2 > 0
     finished = read_run(run)

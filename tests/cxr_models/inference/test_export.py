@@ -4,7 +4,9 @@ import csv
 import hashlib
 import importlib.util
 import json
+import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,7 +58,7 @@ RUNTIMES = {
         """
         import tensorflow as tf
         model = tf.saved_model.load(path)
-        run = lambda image: model.serve(tf.constant(image))
+        run = lambda image: model.serve(tf.constant(image))["probabilities"]
         """,
         [*OURS, "keras"],
     ),
@@ -64,19 +66,15 @@ RUNTIMES = {
         """
         import onnxruntime
         session = onnxruntime.InferenceSession(path)
-        run = lambda image: session.run(None, {session.get_inputs()[0].name: image})[0]
+        run = lambda image: session.run(["probabilities"], {"image": image})[0]
         """,
         [*OURS, "keras", "tensorflow"],
     ),
     "litert": (
         """
         from ai_edge_litert.interpreter import Interpreter
-        model = Interpreter(path)
-        model.allocate_tensors()
-        def run(image):
-            model.set_tensor(model.get_input_details()[0]["index"], image)
-            model.invoke()
-            return model.get_tensor(model.get_output_details()[0]["index"])
+        model = Interpreter(path).get_signature_runner()
+        run = lambda image: model(image=image)["probabilities"]
         """,
         [*OURS, "keras", "tensorflow"],
     ),
@@ -168,6 +166,35 @@ def test_raw_images_of_any_size_give_the_probabilities_of_predict(place, kind, t
     np.testing.assert_allclose(said, told_by_predict(place, "study"), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", list(NAMES))
+def test_the_lines_of_the_docs_load_an_export_and_predict_one_image(place, kind, tmp_path):
+    needs(kind)
+    docs = (Path(__file__).parents[3] / "docs/deployment.md").read_text(encoding="utf-8")
+    blocks = [block for block in re.findall(r"```python\n(.*?)```", docs, re.DOTALL)]
+    (lines,) = [block for block in blocks if block.startswith(f"# {kind}\n")]
+    name = re.search(r'"(first[./\w]*)"', lines)[1].rstrip("/")
+    # As the docs' own sentence on LiteRT has it: of one size, and without white balance.
+    run = "enhance-first" if kind == "litert" else "study"
+    options = ["--input-size", "48", "56"] if kind == "litert" else []
+    words = ["export", str(place / run), "--format", kind, "--out", str(tmp_path / name)]
+    assert main([*words, *options]) == 0
+    image = cxr_enhance.read_image(place / "images/01.png")
+    assert image.ndim == 2
+    if kind == "litert":
+        image = cv2.resize(image, (56, 48))
+    cxr_enhance.write_image(tmp_path / "chest.png", image)
+    script = (
+        "import os\nos.chdir(sys.argv[1])\n"
+        + lines
+        + ("import numpy as np\nnp.save('said.npy', np.asarray(probabilities))\n")
+    )
+    run_code(script, tmp_path, without=[] if kind == "keras" else OURS)
+    words = ["predict", str(place / run), str(tmp_path / "chest.png"), "--out"]
+    assert main([*words, str(tmp_path / "p.csv")]) == 0
+    expected = shares_of(tmp_path / "p.csv")[0]
+    np.testing.assert_allclose(np.load(tmp_path / "said.npy"), expected, atol=1e-5)
+
+
 def test_litert_gives_the_probabilities_of_predict_for_images_balanced_before(place, tmp_path):
     needs("litert")
     exported(place, "study", "litert", tmp_path, "--white-balanced")
@@ -191,6 +218,44 @@ def told_in_this_process(place, run, images, intake):
         patch.setattr(keras.applications, "NASNetMobile", tiny_application)
         model = serving_model(read_served_run(place / run), intake)
     return np.concatenate([np.asarray(model(image[None])) for image in images])
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [(None, ["batch", "height", "width", 3]), ((48, 56), ["batch", 48, 56, 3])],
+    ids=["any size", "one size"],
+)
+def test_an_onnx_model_names_its_ends_and_its_open_sizes(place, tmp_path, size, shape):
+    needs("onnx")
+    import onnx
+    import onnxruntime
+
+    path = tmp_path / "m.onnx"
+    export(read_served_run(place / "raw"), path, "onnx", intake=Intake(size=size))
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    session = onnxruntime.InferenceSession(path)
+    (taken,), (given,) = session.get_inputs(), session.get_outputs()
+    assert (taken.name, taken.shape, taken.type) == ("image", shape, "tensor(uint8)")
+    assert (given.name, given.shape, given.type) == (
+        "probabilities", ["batch", 3], "tensor(float)",
+    )  # fmt: skip
+    images = np.zeros((2, 48, 56, 3), np.uint8)
+    (probabilities,) = session.run(["probabilities"], {"image": images})
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_the_signature_of_a_saved_model_names_what_goes_in_and_out(place, tmp_path):
+    import tensorflow as tf
+
+    export(read_served_run(place / "raw"), tmp_path / "m", "saved_model")
+    signature = tf.saved_model.load(tmp_path / "m").signatures["serving_default"]
+    _, taken = signature.structured_input_signature
+    assert {name: (one.shape.as_list(), one.dtype.name) for name, one in taken.items()} == {
+        "image": ([None, None, None, 3], "uint8")
+    }
+    assert {name: one.shape.as_list() for name, one in signature.structured_outputs.items()} == {
+        "probabilities": [None, 3]
+    }
 
 
 @pytest.mark.parametrize("run", ["binary", "enhance-first", "raw"])

@@ -12,8 +12,6 @@ pytest.importorskip("typer", reason="typer is not installed")
 from cxr_enhance import read_image
 from cxr_models.cli import main
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.explain.gradcam import GradCam, normalised, overlay
-from cxr_models.explain.prediction_overlays import shown
 from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.inference.logits import logits_model, predict_logits
 from cxr_models.inference.predict_files import find_sources
@@ -223,22 +221,40 @@ def test_explanations_are_an_overlay_for_each_image_and_a_mean_for_each_class(
     rows = told_by(run, images, "--explain", folder, out=tmp_path / "p.csv")
     written = sorted(path.relative_to(folder / "images") for path in folder.rglob("images/*/*"))
     good = [row for row in rows if not row["error"]]
-    wanted = [f"{os.path.relpath(row['file'], images)}.png" for row in good]
+    wanted = [os.path.relpath(row["file"], images) for row in good]
     assert [path.as_posix() for path in written] == sorted(wanted)
-    served = read_served_run(run)
-    (said,) = np.flatnonzero([name == good[0]["predicted"] for name in served.run.class_names])
-    pixels = ImageLoader(served.run.config.data)([good[0]["file"]])
-    (heat,) = normalised(GradCam(served.load())(pixels, np.array([said])))
-    np.testing.assert_array_equal(
-        read_image(folder / "images" / wanted[0]), overlay(shown(read_image(good[0]["file"])), heat)
-    )
+    assert read_image(folder / "images" / wanted[0]).shape[0] == 26 + 4 * 48 + 8  # of a panel
     said = {row["predicted"] for row in good}
     assert {path.name for path in folder.glob("*.png")} == {f"mean-{name}.png" for name in said}
     assert f"wrote {len(good)} overlays" in capsys.readouterr().out
     words = ["predict", str(run), str(images), "--out", str(tmp_path / "q.csv")]
     assert main([*words, "--explain", str(folder)]) == 2
     assert "Replace it with --overwrite" in capsys.readouterr().err
+    (images / "covid/broken.png").unlink()
+    first = sorted((images / "covid").iterdir())[0]
+    words = ["predict", str(run), str(first), "--out", str(tmp_path / "r.csv")]
     assert main([*words, "--explain", str(folder), "--overwrite"]) == 0
+    assert [path.name for path in (folder / "images").iterdir()] == [first.name]  # no older ones
+
+
+def test_explanations_that_were_interrupted_leave_no_folder(run, images, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cxr_models.explain.prediction_overlays.panel", interrupted)
+    words = ["predict", str(run), str(images), "--out", str(tmp_path / "p.csv"), "--explain"]
+    before = sorted(tmp_path.iterdir())
+    assert main([*words, str(tmp_path / "shown")]) == 130
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_where_nothing_could_be_predicted_the_empty_folder_may_be_replaced(run, images, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    folder = str(tmp_path / "shown")
+    words = ["predict", str(run), str(tmp_path / "broken.png"), "--out", str(tmp_path / "p.csv")]
+    assert main([*words, "--explain", folder]) == 1
+    words = ["predict", str(run), str(images), "--out", str(tmp_path / "q.csv")]
+    assert main([*words, "--explain", folder, "--overwrite"]) == 0
 
 
 def test_overlays_take_no_radiographs_place(run, images, tmp_path, capsys):

@@ -40,9 +40,9 @@ def test_sets_share_equal_pixels_near_copies_and_patients_whatever_their_paths(t
         z={"patient": "P7", "source": "two"},
     )
     overlap = SeenImages([Part("train", seen)]).overlap(tested)
-    assert overlap.equal == [Shared("w.tif", "b.png in train", "equal")]
-    assert overlap.near == [Shared("x.png", "a.png in train", "inverted")]
-    assert overlap.patients == [Shared("y.png", "c.png in train", "patient")]
+    assert overlap.equal == [Shared("w.tif", "b.png", "train", "equal")]
+    assert overlap.near == [Shared("x.png", "a.png", "train", "inverted")]
+    assert overlap.patients == [Shared("y.png", "c.png", "train", "patient")]
     assert overlap.unread == 0
     assert overlap_lines("clinic", overlap) == [
         "WARNING: 1 images of clinic are near copies of images that the model has seen:",
@@ -82,5 +82,5 @@ def test_images_that_cannot_be_read_are_counted(tmp_path):
 
 
 def test_of_many_files_ten_are_named():
-    shared = [Shared(f"{i}.png", "a.png in train", "equal") for i in range(12)]
+    shared = [Shared(f"{i}.png", "a.png", "train", "equal") for i in range(12)]
     assert shared_lines(shared)[9:] == ["  9.png: equal, a.png in train", "  and 2 more"]

@@ -98,8 +98,6 @@ def test_values_stand_with_their_intervals(run):
     page = page_of(run)
     assert page.table("Overall values of every set")["accuracy"]["test"] == shown
     assert f"first gets {shown} of its test set right" in page.text
-    study = page.table("Accuracy by backbone, task and enhancement")
-    assert study["NASNetMobile"]["three classes, enhanced"] == shown
 
 
 def test_reliability_and_worst_mistakes_are_after_temperature_scaling(run):
@@ -124,45 +122,6 @@ def test_curves_end_where_the_saved_ones_do(run):
         for x, y in zip(curve["false_positive_rate"], curve["sensitivity"], strict=True)
     )
     assert expected in lines
-
-
-def test_a_table_of_arms_holds_runs_that_differ_in_nothing_else(tmp_path):
-    runs = [
-        write_run(tmp_path / "one", seed=1),
-        write_run(tmp_path / "two", data__enhance=None, seed=2),
-        write_run(tmp_path / "longer", data__enhance=None, training__epochs_head=7, seed=3),
-    ]
-    page = page_of(*runs)
-    both = page.table("Accuracy by backbone, task and enhancement: one and two")["NASNetMobile"]
-    other = page.table("Accuracy by backbone, task and enhancement: longer")["NASNetMobile"]
-    dash = "\N{EN DASH}"
-    assert dash not in (both["three classes, raw"], both["three classes, enhanced"])
-    assert other["three classes, raw"] != dash
-    assert other["three classes, enhanced"] == dash
-    differences = page.table("In what the runs differ")
-    assert differences["training.epochs_head"]["longer"] == "7"
-    assert differences["training.epochs_head"]["one"] == differences["training.epochs_head"]["two"]
-    assert "training.epochs_finetune" not in differences
-
-
-def test_the_study_table_is_filled_with_what_there_is(tmp_path):
-    runs = [
-        write_run(tmp_path / "one", model__backbone="resnet101"),
-        write_run(tmp_path / "two", data__enhance=None, seed=1),
-        write_run(tmp_path / "three", model__task="binary", seed=2),
-    ]
-    page = page_of(*runs)
-    study = page.table("Accuracy by backbone, task and enhancement")
-    filled = {
-        (row, column) for row, cells in study.items() for column, cell in cells.items()
-        if cell != "\N{EN DASH}"
-    }  # fmt: skip
-    assert filled == {
-        ("ResNet101", "three classes, enhanced"),
-        ("NASNetMobile", "three classes, raw"),
-        ("NASNetMobile", "covid or not, enhanced"),
-    }
-    assert set(page.table("Each class against the rest", 6)) == {"not covid", "covid"}
 
 
 def test_the_audit_stands_beside_the_accuracy(run, tmp_path, capsys):

@@ -65,7 +65,8 @@ def test_a_start_that_is_gone_is_said(tmp_path):
 
 def test_the_same_split_may_be_trained_on_further(finished, small_split, tmp_path):
     weights = str(finished / "best.weights.h5")
-    check_warm_start(copied(small_split, tmp_path / "copy"), weights)
+    found = check_warm_start(copied(small_split, tmp_path / "copy"), weights)
+    assert found.keys() == {"val", "test"}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,8 @@ def test_patients_that_the_start_has_seen_are_listed(finished, small_split, tmp_
     )
     split = Split(manifest=Manifest(records=records, root=small_split.manifest.root), hash="")
     said = []
-    check_warm_start(split, str(finished / "best.weights.h5"), say=said.append)
+    found = check_warm_start(split, str(finished / "best.weights.h5"), say=said.append)
+    assert [one.file for one in found["test"].patients] == [first.file]
     assert any("1 images of test are of patients" in line for line in said)
 
 

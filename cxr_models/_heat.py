@@ -1,0 +1,71 @@
+"""A map of heat over an image, and the bar that says what its colours mean; arrays alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+    Images = npt.NDArray[np.uint8]
+
+_OPACITY = 0.6  # of the hottest place of an overlay
+_GRAY = 128  # of what the bar's colours lie over
+
+
+def overlay(image: Images, heat: Floats) -> Images:
+    """Lay a map over an image: the hotter, the less of the image is seen.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8
+        Gray or RGB.
+    heat : ndarray of shape (h, w), dtype float32
+        Values 0..1, stretched over the image.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), dtype uint8
+        RGB.
+
+    Raises
+    ------
+    TypeError
+        If `image` is not uint8.
+    ValueError
+        If `heat` has another shape or values outside of 0..1.
+    """
+    if image.dtype != np.uint8:
+        raise TypeError(f"`image` must have dtype uint8; got {image.dtype}.")
+    if heat.ndim != 2 or not heat.size or not (heat.min() >= 0 and heat.max() <= 1):
+        told = f"shape {heat.shape}" + (f", {heat.min()} to {heat.max()}" if heat.size else "")
+        raise ValueError(f"`heat` must have shape (H, W) and values 0..1; got {told}.")
+    height, width = image.shape[:2]
+    rgb = np.broadcast_to(image.reshape(height, width, -1), (height, width, 3)).astype(np.float32)
+    share = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    share = np.clip(share, 0, 1)
+    levels = np.rint(share * 255).astype(np.uint8)
+    colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1].astype(np.float32)
+    opacity = (_OPACITY * share)[..., None]
+    return np.rint(rgb * (1 - opacity) + colours * opacity).astype(np.uint8)  # type: ignore[no-any-return]
+
+
+def colour_bar(height: int, width: int) -> Images:
+    """Return the colours of an overlay from heat 0 at the left to 1 at the right, over mid gray.
+
+    Parameters
+    ----------
+    height, width : int
+        Size in pixels.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), dtype uint8
+        RGB.
+    """
+    ramp = np.linspace(0, 1, width, dtype=np.float32)[None, :].repeat(height, axis=0)
+    return overlay(np.full((height, width), _GRAY, np.uint8), ramp)

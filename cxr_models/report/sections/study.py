@@ -1,0 +1,130 @@
+"""The study's table: for runs of the study's own images, and for no others."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from cxr_models.report.blocks import Section, Table
+from cxr_models.report.formatting import NONE, listed, number, value
+from cxr_models.report.sections.belonging import grouped
+from cxr_models.report.sections.overview import TITLES
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from cxr_models.report.read.results import Results
+
+_BACKBONES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
+# The sources of docs/study.md, and the labels that the study has of each.
+_SOURCES = MappingProxyType(
+    {
+        "cxnet": {"covid"},
+        "hannover": {"covid"},
+        "ieee8023": {"covid"},
+        "kermany": {"normal", "virus"},
+        "nih_cxr14": {"normal", "virus"},
+    }
+)
+_COVID = "covid"  # in every split of the study
+_COLUMNS = (
+    ("three classes, raw", "multiclass", False),
+    ("three classes, enhanced", "multiclass", True),
+    ("covid or not, raw", "binary", False),
+    ("covid or not, enhanced", "binary", True),
+)
+
+
+def study_table(runs: Sequence[Results]) -> Section | None:
+    """Show the accuracies of 3 backbones, 2 tasks and 2 arms; empty where no run is given.
+
+    A table holds runs that differ in these and the seed alone, so that nothing else stands between
+    two of its cells. Runs that are not of the study are in none; None where no run is.
+    """
+    groups = grouped([run for run in runs if is_of_the_study(run)], _apart_from_arms)
+    if not groups:
+        return None
+    return Section(
+        title="The study's table",
+        blocks=tuple(_arms(group, alone=len(groups) == 1) for group in groups),
+    )
+
+
+def is_of_the_study(run: Results) -> bool:
+    """Tell whether a run has a backbone of the study and was made of the study's images alone.
+
+    Images are told by their records: each is of a source of the study, under a label that the study
+    has of that source, and some are of COVID-19.
+    """
+    records = [
+        record
+        for predictions in run.sets.values()
+        if predictions.kind != "external"
+        for record in predictions.manifest.records
+    ]
+    return (
+        run.config.model.backbone in _BACKBONES
+        and any(record.label == _COVID for record in records)
+        and all(record.label in _SOURCES.get(record.source, ()) for record in records)
+    )
+
+
+def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
+    rows = []
+    for backbone in _BACKBONES:
+        cells = []
+        for _, task, enhanced in _COLUMNS:
+            found = [run for run in runs if _cell(run) == (backbone, task, enhanced)]
+            cells.append(_shown([run for run in found if run.test is not None]))
+        rows.append((TITLES[backbone], *cells))
+    notes = [
+        "Test set, 95 % intervals; of three runs and more the lowest and the highest. A dash: no "
+        "such run was given. Read it beside what models without lungs reach, below."
+    ]
+    odd = [run.name for run in runs if run.config.model.task == "multiclass"]
+    odd = [run.name for run in runs if run.name in odd and len(run.class_names) != 3]
+    if odd:
+        notes.append(f"Not three classes: {listed(odd)}.")
+    other = [
+        f"{run.name}: {run.config.model.positive_class}"
+        for run in runs
+        if run.config.model.task == "binary" and run.config.model.positive_class != "covid"
+    ]
+    if other:
+        notes.append(f"Another label than covid against the rest: {listed(other)}.")
+    whose = "" if alone else f": {listed([run.name for run in runs])}"
+    if not alone:
+        notes.append("Runs of other settings stand in a table of their own.")
+    return Table(
+        caption=f"Accuracy by backbone, task and enhancement{whose}",
+        head=("backbone", *(title for title, _, _ in _COLUMNS)),
+        rows=tuple(rows),
+        notes=tuple(notes),
+    )
+
+
+def _apart_from_arms(run: Results) -> Hashable:
+    """Return what runs of one table of arms have in common: all settings but those of its cells."""
+    config = run.config
+    data = dataclasses.replace(config.data, cache_dir=None, enhance=None)
+    model = dataclasses.replace(
+        config.model, backbone=_BACKBONES[0], task="multiclass", positive_class="covid"
+    )
+    training = dataclasses.replace(config.training, seed=0)
+    return dataclasses.replace(config, data=data, model=model, training=training)
+
+
+def _cell(run: Results) -> tuple[str, str, bool]:
+    model = run.config.model
+    return model.backbone, model.task, run.config.data.enhance is not None
+
+
+def _shown(runs: Sequence[Results]) -> str:
+    """Return what a cell of the study's table says of its runs."""
+    found = [run.test["overall"]["accuracy"] for run in runs if run.test is not None]
+    if len(found) > 2:
+        ends = [number(end([one["value"] for one in found])) for end in (min, max)]
+        return f"{ends[0]} to {ends[1]} ({len(found)} runs)"
+    names = [f" ({run.name})" if len(found) > 1 else "" for run in runs]
+    return "; ".join(value(one) + name for one, name in zip(found, names, strict=True)) or NONE
