@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING
+
 from cxr_enhance.cli.console import (
     FAILED,
+    INTERRUPTED,
     WRONG_USAGE,
     complain,
-    errors_exit_with,
+    is_terminal,
     printable,
     say,
 )
+from cxr_enhance.cli.console import errors_exit_with as foreseen_errors_exit_with
+from cxr_models.cli._extras import sentence_of
 
-__all__ = ["FAILED", "WRONG_USAGE", "complain", "errors_exit_with", "printable", "say"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "WRONG_USAGE",
+    "complain",
+    "errors_exit_with",
+    "is_terminal",
+    "note_on_terminal",
+    "printable",
+    "say",
+]
+
+
+@contextlib.contextmanager
+def errors_exit_with(status: int) -> Iterator[None]:
+    """Turn a foreseen error into its sentence and an exit status; name what is not installed."""
+    with foreseen_errors_exit_with(status):
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            sentence = sentence_of(error)
+            if sentence is None:
+                raise
+            raise ImportError(sentence) from error
+
+
+def note_on_terminal(text: str) -> None:
+    """Tell who watches what takes a while; nothing where nobody does."""
+    if is_terminal():
+        complain(printable(text))
