@@ -11,6 +11,7 @@ from cxr_enhance.cli.console import (
     WRONG_USAGE,
     complain,
     is_terminal,
+    leave_at_once,
     printable,
     say,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "complain",
     "errors_exit_with",
     "is_terminal",
+    "leave_at_once",
     "note_on_terminal",
     "printable",
     "say",

@@ -107,10 +107,12 @@ def _kept_back() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         if not enabled:
             faulthandler.enable(terminal)
-        failed = True
+        failed = False
         try:
             yield
-            failed = False
+        except Exception as error:
+            failed = not isinstance(error, ModuleNotFoundError)
+            raise
         finally:
             if not enabled:
                 faulthandler.disable()

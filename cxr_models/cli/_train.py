@@ -7,8 +7,6 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-import typer
-
 from cxr_models.cli import _console
 from cxr_models.cli._framework import load_framework
 from cxr_models.cli._training_display import TrainingDisplay
@@ -99,7 +97,7 @@ def _says_how_to_go_on(split: Path, folder: RunFolder, display: TrainingDisplay)
         display.close()
         _console.complain("")
         _console.complain(_console.printable(_how_to_go_on(split, folder)))
-        raise typer.Exit(_console.INTERRUPTED) from None
+        _console.leave_at_once(_console.INTERRUPTED)  # TensorFlow takes seconds to go
     finally:
         display.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from cxr_models.training.progress import Standing
 
+_PAUSE = 0.1  # seconds between two pictures of the bar
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt}{postfix}"
 
 
@@ -22,6 +24,7 @@ class TrainingDisplay:
     def __init__(self) -> None:
         self._bar: tqdm[object] | None = None
         self._work = ""
+        self._shown = 0.0
 
     @property
     def watch(self) -> Callable[[Standing], None] | None:
@@ -40,12 +43,16 @@ class TrainingDisplay:
             self._bar = None
 
     def _show(self, standing: Standing) -> None:
+        now = time.monotonic()
         if self._bar is None or standing.work != self._work:
             self.close()
             self._work = standing.work
             self._bar = tqdm(
                 total=standing.steps, leave=False, bar_format=_BAR, desc=_doing(standing)
             )
+        elif now < self._shown + _PAUSE and standing.done < standing.steps:
+            return
+        self._shown = now
         self._bar.set_description_str(_doing(standing), refresh=False)
         self._bar.set_postfix_str(_measured(standing), refresh=False)
         self._bar.n = standing.done
@@ -64,6 +71,6 @@ def _measured(standing: Standing) -> str:
     from cxr_models.training.progress import duration
 
     told = [f"{name} {value:.4f}" for name, value in standing.values.items()]
-    if standing.seconds_left is not None:
+    if standing.seconds_left is not None and standing.seconds_left >= 1:
         told.append(f"about {duration(standing.seconds_left)} left")
     return ", ".join(told)

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from cxr_models._settings import meant
 from cxr_models.inference.export_metadata import SUFFIXES, Format
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
         If the format cannot hold what is asked for.
     """
     if kind not in get_args(Format):
-        raise ValueError(f"`--format` must be one of {', '.join(get_args(Format))}; got {kind!r}.")
+        raise ValueError(
+            f"`--format` must be one of {', '.join(get_args(Format))}; got {kind!r}."
+            f"{meant(kind, get_args(Format))}"
+        )
     balances = data.enhance is not None and data.enhance.percentiles is not None
     if intake.white_balanced and not balances:
         raise ValueError(

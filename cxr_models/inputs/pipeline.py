@@ -16,7 +16,9 @@ import numpy as np
 
 try:
     import tensorflow as tf
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name != "tensorflow":  # something that it needs in its turn
+        raise
     raise ImportError(
         "tensorflow is needed for cxr_models.inputs.pipeline. "
         'Install it with: pip install "cxr-enhance[models]"'

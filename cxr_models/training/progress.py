@@ -96,7 +96,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
             return
         values = ", ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
         left = (self._epoch_seconds or 0.0) * (self._epochs - epoch - 1)
-        then = f"; about {duration(left)} left in this phase" if left else ""
+        then = f"; about {duration(left)} left in this phase" if left >= 1 else ""
         self._say(f"{self._named()}: {values} ({duration(now - self._began)}{then})")
 
     def _seconds_left(self, now: float, done: int) -> float | None:
