@@ -21,8 +21,9 @@ try:
 except ModuleNotFoundError as error:
     if error.name not in ("sklearn", "threadpoolctl"):  # something that they need in their turn
         raise
+    missing = "scikit-learn" if error.name == "sklearn" else error.name
     raise ImportError(
-        f"{error.name.replace('sklearn', 'scikit-learn')} is needed for cxr_models.audit.shortcuts. "
+        f"{missing} is needed for cxr_models.audit.shortcuts. "
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 

@@ -1,4 +1,4 @@
-"""What is wrong with a command is said before a framework is loaded, whether there is one or not."""
+"""What is wrong with a command is said before a framework is loaded."""
 
 import json
 
