@@ -105,7 +105,7 @@ def _says_how_to_go_on(split: Path, folder: RunFolder, display: TrainingDisplay)
 def _how_to_go_on(split: Path, folder: RunFolder) -> str:
     if not (folder.path / "config.json").is_file():
         return "stopped before anything was written; give the same command to begin again"
-    epochs = len(folder.read_history())
+    epochs = folder.epochs_kept()
     backend = os.environ.get("KERAS_BACKEND")
     words = ["env", f"KERAS_BACKEND={backend}"] if backend else []
     words += ["cxr-models", "train", str(split), "--config", str(folder.path / "config.json")]

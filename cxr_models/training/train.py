@@ -223,7 +223,7 @@ def _run_phase(
             validation_data=validation,
             epochs=phase.epochs,
             initial_epoch=done,
-            callbacks=[progress, keeper, board],
+            callbacks=[keeper, progress, board],
             shuffle=False,
             verbose=0,
         )
