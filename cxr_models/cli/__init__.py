@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from cxr_enhance.cli.program import run_program
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 1 some work failed, 2 wrong usage, 130 interrupted.
     """
     try:
-        return run_program("cxr-models", _load, arguments, extra="models")
+        with warnings.catch_warnings():  # filters and words of this command alone
+            return run_program("cxr-models", _load, arguments, extra="models")
     except ModuleNotFoundError as error:
         sentence = sentence_of(error)
         if sentence is None:
@@ -43,5 +45,7 @@ def _load() -> typer.Typer:
     # asked for, unless this is set already.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from cxr_models.cli._app import app
+    from cxr_models.cli._console import shows_as_notes
 
+    warnings.showwarning = shows_as_notes(warnings.showwarning)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.cli.console import (
     FAILED,
@@ -19,7 +19,7 @@ from cxr_enhance.cli.console import errors_exit_with as foreseen_errors_exit_wit
 from cxr_models.cli._extras import sentence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "FAILED",
@@ -32,6 +32,7 @@ __all__ = [
     "note_on_terminal",
     "printable",
     "say",
+    "shows_as_notes",
 ]
 
 
@@ -46,6 +47,18 @@ def errors_exit_with(status: int) -> Iterator[None]:
             if sentence is None:
                 raise
             raise ImportError(sentence) from error
+
+
+def shows_as_notes(show: Callable[..., object]) -> Callable[..., None]:
+    """Make what shows warnings meant for users, such as of a DICOM header, as one line each."""
+
+    def show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if category is UserWarning:
+            complain(printable(f"note: {message}"))
+        else:
+            show(message, category, *where)
+
+    return show_warning
 
 
 def note_on_terminal(text: str) -> None:

@@ -134,3 +134,13 @@ def test_ctrl_c_before_anything_was_written_says_so(split):
         "stopped before anything was written; give the same command to begin again",
     )
     assert not (split.parent / "run").exists()
+
+
+def test_a_warning_for_the_user_is_one_line_that_no_terminal_obeys():
+    lines = r"""
+        import warnings
+        from cxr_models.cli import _bench, main
+        _bench.bench = lambda *_, **__: warnings.warn("DICOM: odd \x1b[31m window") or 0
+        sys.exit(main(["bench-pipeline", "split.csv"]))
+        """
+    assert run_code(lines).stderr == "note: DICOM: odd \\x1b[31m window\n"
