@@ -29,8 +29,13 @@ _BACKENDS = ("tensorflow", "jax", "torch")
 _PROGRAMMERS = r"(absl|google|h5py|jax|keras|ml_dtypes|tensorboard|tensorflow|tf2onnx|onnx)(\.|$)"
 
 
-def load_framework() -> list[str]:
+def load_framework(*packages: str) -> list[str]:
     """Load TensorFlow and Keras, and return the names of the accelerators they use.
+
+    Parameters
+    ----------
+    *packages : str
+        What else the command needs, at once or at its end.
 
     Raises
     ------
@@ -39,7 +44,7 @@ def load_framework() -> list[str]:
     ImportError
         If one of them is not installed.
     """
-    check_backend()
+    check_backend(*packages)
     if "cxr_models.networks.devices" not in sys.modules:
         _console.note_on_terminal("loading TensorFlow")
     with _kept_back():
@@ -53,20 +58,20 @@ def load_framework() -> list[str]:
     return names
 
 
-def check_backend() -> None:
-    """Check the backend of Keras that the environment names, if it names one.
+def check_backend(*packages: str) -> None:
+    """Check the backend of Keras that the environment names, if it names one, and `packages`.
 
     Raises
     ------
     ValueError
         If there is none of that name.
     ImportError
-        If its package is not installed.
+        If a package is not installed.
     """
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend not in _BACKENDS:
         raise ValueError(f"`KERAS_BACKEND` must be one of {', '.join(_BACKENDS)}; got {backend!r}.")
-    for package in dict.fromkeys(("tensorflow", "keras", backend)):
+    for package in dict.fromkeys(("tensorflow", "keras", backend, *packages)):
         if not _is_installed(package):
             raise ImportError(
                 f"{package} is needed for this command"

@@ -72,7 +72,7 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
     folder = RunFolder(path=out)
     display = TrainingDisplay()
     with _console.errors_exit_with(_console.FAILED), _says_how_to_go_on(split, folder, display):
-        devices = load_framework()
+        devices = load_framework("tensorboard", "matplotlib")
         from cxr_models.training.curves import write_curves
         from cxr_models.training.train import train as train_model
 

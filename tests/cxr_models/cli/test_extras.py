@@ -80,6 +80,10 @@ def test_a_missing_package_is_named_with_the_extra(split, tmp_path, package, wor
     [
         ("keras", "train {split} --out {tmp}/x --weights none",
          f"keras is needed for this command. {INSTALL}"),
+        ("tensorboard", "train {split} --out {tmp}/x --weights none",
+         f"tensorboard is needed for this command. {INSTALL}"),
+        ("matplotlib", "train {split} --out {tmp}/x --weights none",
+         f"matplotlib is needed for this command. {INSTALL}"),
         ("h5py", "train {split} --out {tmp}/x --weights none",
          f"h5py is needed for this command. {INSTALL}"),
         ("jax", "train {split} --out {tmp}/x --weights none",
