@@ -10,9 +10,8 @@ from cxr_models.cli import _console
 from cxr_models.cli._framework import load_framework
 from cxr_models.inputs.targets import targets_of
 from cxr_models.inputs.throughput import measure
-from cxr_models.networks.backbones import BACKBONES
 from cxr_models.records.splits import read_split
-from cxr_models.training.checks import files_of
+from cxr_models.training.checks import check_image_size, files_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +28,7 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
         read = read_split(split)
         part, names = files_of(read, "train"), read.class_names()
         if with_model:
-            BACKBONES[config.model.backbone].check_size(config.data.image_size)
+            check_image_size(config)
     with _console.errors_exit_with(_console.FAILED):
         load_framework()
         from cxr_models.inputs.pipeline import plain_errors, training_batches

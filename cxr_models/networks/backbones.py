@@ -44,14 +44,6 @@ class BackboneSpec:
         function = getattr(keras.applications, self.application)
         return function(include_top=False, weights=weights, **inputs)
 
-    def check_size(self, image_size: tuple[int, int]) -> None:
-        """Raise ValueError if images are too small for the backbone."""
-        if min(image_size) < self.min_size:
-            raise ValueError(
-                f"`image_size` must be at least ({self.min_size}, {self.min_size}) for "
-                f"{self.application}; got {image_size!r}."
-            )
-
 
 BACKBONES: Mapping[str, BackboneSpec] = MappingProxyType(
     {

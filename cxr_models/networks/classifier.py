@@ -81,7 +81,11 @@ def build_classifier(
         raise ValueError(f"`num_classes` must be at least 2; got {num_classes!r}.")
     spec = BACKBONES[config.model.backbone]
     height, width = config.data.image_size
-    spec.check_size(config.data.image_size)
+    if min(height, width) < spec.min_size:
+        raise ValueError(
+            f"`image_size` must be at least ({spec.min_size}, {spec.min_size}) for "
+            f"{spec.application}; got {(height, width)!r}."
+        )
     keras.utils.set_random_seed(config.training.seed)
     pretrained = config.model.weights != "none"
     inputs = layers.Input((height, width, config.data.channels), dtype="uint8", name="image")

@@ -40,7 +40,7 @@ def check_run(split: Split, config: RunConfig, out: str | os.PathLike[str]) -> N
     """
     check_epochs(config)
     check_weights(config.model.weights)
-    BACKBONES[config.model.backbone].check_size(config.data.image_size)
+    check_image_size(config)
     check_labels(split, config.model)
     for name in ("train", "val"):
         files_of(split, name)
@@ -64,6 +64,16 @@ def check_epochs(config: RunConfig) -> None:
         raise ValueError(
             f"`cache_features` must be 0 with weights none, where nothing is frozen; got "
             f"{training.cache_features!r}. Leave --cache-features out, or give pretrained weights."
+        )
+
+
+def check_image_size(config: RunConfig) -> None:
+    """Raise ValueError if images are too small for the backbone."""
+    spec = BACKBONES[config.model.backbone]
+    if min(config.data.image_size) < spec.min_size:
+        raise ValueError(
+            f"`image_size` must be at least ({spec.min_size}, {spec.min_size}) for "
+            f"{spec.application}; got {config.data.image_size!r}."
         )
 
 

@@ -22,7 +22,7 @@ CASES = [
     ("train {tmp}/split.csv", "`--out` must be given, unless with --print-config; got none."),
     ("train --out {tmp}/x", "`SPLIT` must be given, unless with --print-config; got none."),
     ("train {tmp}/gone.csv --out {tmp}/x", "`split` must name files that exist; got 1 in train"),
-    ("train {tmp}/split.csv --out {tmp}/x --backbone resnet11", "Did you mean resnet101?"),
+    ("train {tmp}/split.csv --out {tmp}/x --backbone resnet11", "`backbone` must be one of 'nasnet_mobile'"),
     ("train {tmp}/split.csv --out {tmp}/x --set training.epoch_head=3",
      "got 'training.epoch_head'. Did you mean training.epochs_head?"),
     ("train {tmp}/split.csv --out {tmp}/x --set data.zoom=3", "The settings are data.image_size, "),
