@@ -119,7 +119,7 @@ def _predicted(
     """Return all sets of a run: its parts, `manifests`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
         sets = predict_sets(
-            run, manifests, replace=replace, say=_complain, before_model=load_framework
+            run, manifests, replace=replace, say=_complain, before_model=_load_framework
         )
         kept = kept_externals(run, manifests)
     for one in kept.sets:
@@ -130,6 +130,11 @@ def _predicted(
             "set again with --external"
         )
     return [*sets, *kept.sets]
+
+
+def _load_framework() -> None:
+    load_framework()
+    _console.note_on_terminal("building the network")
 
 
 def _differing(names: Sequence[str], runs: Sequence[Path]) -> dict[str, Any]:

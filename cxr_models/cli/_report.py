@@ -63,6 +63,7 @@ def report(
             from cxr_models.explain.report_overlays import draw_overlays
 
             for results in read:
+                _console.note_on_terminal(f"{results.name}: drawing overlays")
                 drawn = draw_overlays(results)
                 _console.complain(
                     f"{_console.printable(results.name)}: drew {drawn.overlays} overlays, "
