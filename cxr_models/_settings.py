@@ -6,11 +6,12 @@ Knows no section and no default; see `cxr_models.config`.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class Section:
@@ -48,7 +49,7 @@ class Section:
         if unknown:
             raise ValueError(
                 f"`settings` must have only the names {', '.join(names)}; got "
-                f"{', '.join(map(str, unknown))}."
+                f"{', '.join(map(str, unknown))}.{meant(str(unknown[0]), setting_names(cls))}"
             )
         values: dict[str, Any] = {}
         for name, value in settings.items():
@@ -59,6 +60,31 @@ class Section:
         return cls(**values)
 
 
+def setting_names(section: Any) -> list[str]:
+    """Name all settings of a section, those of sections in it as ``section.setting``."""
+    nested = getattr(section, "_NESTED", {})
+    names = []
+    for name in (f.name for f in dataclasses.fields(section)):
+        inside = setting_names(nested[name]) if name in nested else []
+        names += [f"{name}.{one}" for one in inside] or [name]
+    return names
+
+
+def meant(name: str, names: Sequence[str]) -> str:
+    """Return the sentence that asks whether one of `names` was meant; empty if none is near.
+
+    Examples
+    --------
+    >>> meant("epoch_head", ["training.epochs_head", "training.seed"])
+    ' Did you mean training.epochs_head?'
+    """
+    last = name.rpartition(".")[2]
+    by_last = {one.rpartition(".")[2]: one for one in names}
+    near = difflib.get_close_matches(name, names, 1, 0.8)
+    near = near or [by_last[one] for one in difflib.get_close_matches(last, list(by_last), 1, 0.7)]
+    return f" Did you mean {near[0]}?" if near else ""
+
+
 def is_int(value: object) -> bool:
     """Tell whether `value` is an int and no bool."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -67,7 +93,10 @@ def is_int(value: object) -> bool:
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise if `value` is none of `choices`."""
     if value not in choices:
-        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+        near = meant(value, choices) if isinstance(value, str) else ""
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.{near}"
+        )
 
 
 def check_bool(name: str, value: object) -> None:

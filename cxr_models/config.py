@@ -13,7 +13,15 @@ from typing import Any, ClassVar, Literal
 
 from cxr_enhance import EnhanceParams
 from cxr_models._files import parse_json
-from cxr_models._settings import Section, check_bool, check_choice, check_number, is_int
+from cxr_models._settings import (
+    Section,
+    check_bool,
+    check_choice,
+    check_number,
+    is_int,
+    meant,
+    setting_names,
+)
 
 BACKBONE_NAMES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
 
@@ -288,8 +296,11 @@ class RunConfig(Section):
         for section in sections:
             target = target.get(section) if isinstance(target, dict) else None
         if not isinstance(target, dict) or last not in target:
+            known = setting_names(RunConfig)
+            listed = f" The settings are {', '.join(known)}."
             raise ValueError(
                 f"`name` must be section.setting, such as training.epochs_head; got {name!r}."
+                f"{meant(name, known) or listed}"
             )
         target[last] = value
         return self.from_dict(settings)

@@ -18,9 +18,12 @@ try:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name not in ("sklearn", "threadpoolctl"):  # something that they need in their turn
+        raise
+    missing = "scikit-learn" if error.name == "sklearn" else error.name
     raise ImportError(
-        "scikit-learn is needed for cxr_models.audit.shortcuts. "
+        f"{missing} is needed for cxr_models.audit.shortcuts. "
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 

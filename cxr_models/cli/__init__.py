@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from cxr_enhance.cli.program import run_program
+from cxr_models.cli._extras import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0 done, 1 some work failed, 2 wrong usage, 130 interrupted.
     """
-    return run_program("cxr-models", _load, arguments, extra="models")
+    try:
+        with warnings.catch_warnings():  # filters and words of this command alone
+            return run_program("cxr-models", _load, arguments, extra="models")
+    except ModuleNotFoundError as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        sys.stderr.write(f"Error: {sentence}\n")
+        return 1
 
 
 def _load() -> typer.Typer:
-    # Whichever command loads it, TensorFlow's greetings are not what the user asked for.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Before any library is loaded that reads it. What TensorFlow says of itself is not what was
+    # asked for, unless this is set already.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from cxr_models.cli._app import app
+    from cxr_models.cli._console import shows_as_notes
 
+    warnings.showwarning = shows_as_notes(warnings.showwarning)
     return app

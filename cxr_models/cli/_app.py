@@ -133,8 +133,12 @@ def split(
 
 @app.command(short_help="Train a classifier, or go on with a run that was stopped.")
 def train(
-    split: Annotated[Path, typer.Argument(metavar="SPLIT", help="What split wrote.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run: new, or to resume.")],
+    split: Annotated[
+        Path | None, typer.Argument(metavar="SPLIT", help="What split wrote.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the run: new, or to resume.")
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONE_NAMES)}.")
     ] = None,
@@ -177,8 +181,15 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Any setting: training.patience=5."),
     ] = None,
+    print_config: Annotated[
+        bool,
+        typer.Option("--print-config", help="Print all settings as JSON for --config, and end."),
+    ] = False,
 ) -> None:
-    """Train in two phases: the head on the frozen backbone, then all of it."""
+    """Train in two phases: the head on the frozen backbone, then all of it.
+
+    Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see what TensorFlow says of itself.
+    """
     from cxr_models.cli import _console, _train
 
     typed = {
@@ -197,6 +208,14 @@ def train(
     }
     with _console.errors_exit_with(_console.WRONG_USAGE):
         chosen = _train.config_of(config, typed, set_ or [], no_enhance=no_enhance)
+        if print_config:
+            _console.say(chosen.to_json().rstrip())
+            raise typer.Exit(0)
+        if split is None or out is None:
+            raise ValueError(
+                f"`{'SPLIT' if split is None else '--out'}` must be given, unless with "
+                "--print-config; got none."
+            )
     raise typer.Exit(_train.train(split, out, chosen))
 
 

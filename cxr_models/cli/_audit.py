@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import table
+from cxr_models.cli._framework import load_framework
 from cxr_models.evaluation.stored import evaluation_folder, write_json
 from cxr_models.records.splits import read_split
 from cxr_models.records.ties import components
@@ -44,6 +45,8 @@ def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> in
         from cxr_models.audit import shortcuts
         from cxr_models.audit.shortcut_features import read_features
 
+        if finished is not None:  # before what takes minutes, should it not be installed
+            load_framework()
         manifest = read.manifest
         used = [place for place, record in enumerate(manifest.records) if record.split]
         records = [manifest.records[place] for place in used]
@@ -54,10 +57,12 @@ def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> in
             classes = [positive if label == positive else rest for label in classes]
         with tqdm(total=len(paths), unit="image", disable=True if as_json else None) as bar:
             features = read_features(paths, progress=bar.update)
+        _console.note_on_terminal("training shortcuts")
         told = shortcuts.audit(records, classes, features, method)
         if finished is not None:
             from cxr_models.inference.predict_blanked import said_of
 
+            _console.note_on_terminal("predicting the test set thrice: whole, and blanked")
             tested = [place for place, record in enumerate(records) if record.split == "test"]
             patients = np.array(components(records))[tested]
             true = [classes[place] for place in tested]

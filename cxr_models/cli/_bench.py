@@ -7,8 +7,11 @@ import json
 from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
+from cxr_models.cli._framework import load_framework
+from cxr_models.inputs.targets import targets_of
 from cxr_models.inputs.throughput import measure
 from cxr_models.records.splits import read_split
+from cxr_models.training.checks import check_image_size, files_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +26,14 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
     """
     with _console.errors_exit_with(_console.WRONG_USAGE):
         read = read_split(split)
+        part, names = files_of(read, "train"), read.class_names()
+        if with_model:
+            check_image_size(config)
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.inputs.pipeline import plain_errors, targets_of, training_batches
+        load_framework()
+        from cxr_models.inputs.pipeline import plain_errors, training_batches
         from cxr_models.training import step as steps
 
-        part, names = read.select("train"), read.class_names()
         source = training_batches(
             config.data,
             part.paths(),
@@ -35,7 +41,10 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
             config.training.batch_size,
             seed=config.training.seed,
         )
+        if with_model:
+            _console.note_on_terminal(f"building the network: {config.model.backbone}")
         step = steps.training_step(config, len(names)) if with_model else None
+        _console.note_on_terminal(f"measuring {batches} batches, after two to warm up")
         with plain_errors():
             seen = measure(source, batches, step)
             told = {"batches": batches, "batch_size": config.training.batch_size, **seen._asdict()}

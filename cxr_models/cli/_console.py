@@ -2,13 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING, Any
+
 from cxr_enhance.cli.console import (
     FAILED,
+    INTERRUPTED,
     WRONG_USAGE,
     complain,
-    errors_exit_with,
+    is_terminal,
+    leave_at_once,
     printable,
     say,
 )
+from cxr_enhance.cli.console import errors_exit_with as foreseen_errors_exit_with
+from cxr_models.cli._extras import sentence_of
 
-__all__ = ["FAILED", "WRONG_USAGE", "complain", "errors_exit_with", "printable", "say"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "WRONG_USAGE",
+    "complain",
+    "errors_exit_with",
+    "is_terminal",
+    "leave_at_once",
+    "note_on_terminal",
+    "printable",
+    "say",
+    "shows_as_notes",
+]
+
+
+@contextlib.contextmanager
+def errors_exit_with(status: int) -> Iterator[None]:
+    """Turn a foreseen error into its sentence and an exit status; name what is not installed."""
+    with foreseen_errors_exit_with(status):
+        try:
+            yield
+        except ModuleNotFoundError as error:
+            sentence = sentence_of(error)
+            if sentence is None:
+                raise
+            raise ImportError(sentence) from error
+
+
+def shows_as_notes(show: Callable[..., object]) -> Callable[..., None]:
+    """Make what shows warnings meant for users, such as of a DICOM header, as one line each."""
+
+    def show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if category is UserWarning:
+            complain(printable(f"note: {message}"))
+        else:
+            show(message, category, *where)
+
+    return show_warning
+
+
+def note_on_terminal(text: str) -> None:
+    """Tell who watches what takes a while; nothing where nobody does."""
+    if is_terminal():
+        complain(printable(text))

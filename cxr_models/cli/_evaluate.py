@@ -9,6 +9,7 @@ from cxr_models._files import read_json
 from cxr_models._outputs import Kind, check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, together_lines
+from cxr_models.cli._framework import load_framework
 from cxr_models.config import RunConfig
 from cxr_models.evaluation import stored
 from cxr_models.evaluation.compare_runs import differing, together
@@ -18,11 +19,13 @@ from cxr_models.inference.predict_sets import predict_sets
 from cxr_models.runs.finished import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.records.manifest import Manifest
+    from cxr_models.runs.finished import FinishedRun
 
 
 def _is_comparison(path: Path) -> bool:
@@ -62,6 +65,13 @@ def evaluate(
             check_output(out, COMPARISON, overwrite=overwrite, inputs=externals)
         if split is not None and len(runs) > 1:
             raise ValueError(f"`--split` is only allowed with one run; got {len(runs)}.")
+        for path in runs:
+            if not path.is_dir():
+                raise ValueError(f"`RUN` must be the folder of a run; got {str(path)!r}.")
+        read = {}
+        for name, path in zip(names, runs, strict=True) if not from_predictions else ():
+            finished = read_run(path, split=split)
+            read[name] = finished, read_externals(finished, externals, say=_complain)
     told: dict[str, Any] = {"runs": {}}
     sets: dict[str, Sequence[Predictions]] = {}
     for name, path in zip(names, runs, strict=True):
@@ -75,7 +85,7 @@ def evaluate(
             with _console.errors_exit_with(_console.FAILED):
                 sets[name] = stored_sets(path)
         else:
-            sets[name] = _predicted(path, externals, split=split, replace=write)
+            sets[name] = _predicted(*read[name], replace=write)
         with _console.errors_exit_with(_console.FAILED):
             told["runs"][name] = stored.evaluate(name, sets[name], method)
             if write:
@@ -104,14 +114,13 @@ def evaluate(
 
 
 def _predicted(
-    path: Path, externals: Sequence[Path], *, split: Path | None, replace: bool
+    run: FinishedRun, manifests: Mapping[str, Manifest], *, replace: bool
 ) -> list[Predictions]:
-    """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
-    with _console.errors_exit_with(_console.WRONG_USAGE):
-        run = read_run(path, split=split)
-        manifests = read_externals(run, externals, say=_complain)
+    """Return all sets of a run: its parts, `manifests`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
-        sets = predict_sets(run, manifests, replace=replace, say=_complain)
+        sets = predict_sets(
+            run, manifests, replace=replace, say=_complain, before_model=_load_framework
+        )
         kept = kept_externals(run, manifests)
     for one in kept.sets:
         _complain(f"{one.name}: predicted before, and evaluated with the other sets")
@@ -121,6 +130,11 @@ def _predicted(
             "set again with --external"
         )
     return [*sets, *kept.sets]
+
+
+def _load_framework() -> None:
+    load_framework()
+    _console.note_on_terminal("building the network")
 
 
 def _differing(names: Sequence[str], runs: Sequence[Path]) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from cxr_models._outputs import check_output
 from cxr_models.cli import _console
+from cxr_models.cli._framework import load_framework
 from cxr_models.inference.calibrated_run import read_served_run
-from cxr_models.inference.export_metadata import EXPORTS
+from cxr_models.inference.export_metadata import EXPORTS, check_onnx
+from cxr_models.inference.intake import Intake, check_name, settle_intake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,21 +32,31 @@ def export_run(
         if kind in EXPORTS:  # what is none is refused below, with their names
             check_output(out, EXPORTS[kind], overwrite=overwrite)
         served = read_served_run(run)
-        from cxr_models.inference import export
-
-        intake = export.Intake(
+        intake = Intake(
             channels=channels,
             bit_depth=bit_depth,
             size=input_size,
             white_balanced=white_balanced,
         )
-        intake = export.settle_intake(served.run.config.data, intake, kind)  # type: ignore[arg-type]
-        export.check_name(out, kind)  # type: ignore[arg-type]
+        intake = settle_intake(served.run.config.data, intake, kind)  # type: ignore[arg-type]
+        check_name(out, kind)  # type: ignore[arg-type]
     with (
         _console.errors_exit_with(_console.FAILED),
         warnings.catch_warnings(action="ignore"),  # the exporters', about themselves
     ):
-        export.export(served, out, kind, intake=intake, overwrite=overwrite)  # type: ignore[arg-type]
+        if kind == "onnx":
+            check_onnx()
+        load_framework()
+        from cxr_models.inference.export import export
+
+        export(
+            served,
+            out,
+            kind,  # type: ignore[arg-type]
+            intake=intake,
+            overwrite=overwrite,
+            say=lambda text: _console.complain(_console.printable(text)),
+        )
     height, width = intake.size or ("any height", "any width")
     colour = "RGB (gray: three equal channels)" if intake.channels == 3 else "gray"
     names = ", ".join(served.class_names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
+from cxr_models.cli._framework import load_framework
 from cxr_models.explain.overlay_files import EXPLANATIONS, IMAGES
 from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.inference.predict_files import (
@@ -42,6 +44,12 @@ def predict_files(
     """Write what a run says of files; 1 only if it can say nothing of any."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         served = read_served_run(run)
+        missing = [str(given) for given in inputs if not os.path.lexists(given)]
+        if missing:
+            raise ValueError(
+                f"`INPUT` must name files and folders that exist; got {missing[0]!r}"
+                f"{f' and {len(missing) - 1} more' if missing[1:] else ''}."
+            )
         sources = find_sources(inputs)
         read = [source.path for source in sources]
         check_output(out, TABLE, overwrite=overwrite, inputs=read)
@@ -50,8 +58,10 @@ def predict_files(
                 explain, EXPLANATIONS, overwrite=overwrite, inputs=read, option="--explain"
             )
     with _console.errors_exit_with(_console.FAILED):
+        load_framework()
         from cxr_models.inference.logits import logits_model, predict_logits
 
+        _console.note_on_terminal("building the network")
         model = served.load()
         logits = logits_model(model)
         config = served.run.config

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._evaluate import names_of
+from cxr_models.cli._framework import load_framework
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +40,11 @@ def report(
     with _console.errors_exit_with(_console.FAILED):
         from cxr_models.report import html_page, markdown_page, read_results
         from cxr_models.report.page import PAGES
-        from cxr_models.report.read.results import read_audit
+        from cxr_models.report.read.results import check_evaluated, read_audit
     page_kind = PAGES[out.suffix]
     with _console.errors_exit_with(_console.WRONG_USAGE):
+        for run in runs:
+            check_evaluated(run)
         check_output(out, page_kind, overwrite=overwrite, inputs=audits)
     with _console.errors_exit_with(_console.FAILED):
         given = tuple(map(read_audit, audits))
@@ -50,18 +53,20 @@ def report(
             for name, path in zip(names, runs, strict=True)
         ]
         for path, audit in zip(audits, given, strict=True):
-            if not any(run.audit == audit for run in read):
+            if not any(results.audit == audit for results in read):
                 raise ValueError(
                     f"`--audit` must be of the split, classes and weights of a run that has none "
                     f"of its own; got {str(path)!r}, which is not."
                 )
         if explain:
+            load_framework()
             from cxr_models.explain.report_overlays import draw_overlays
 
-            for run in read:
-                drawn = draw_overlays(run)
+            for results in read:
+                _console.note_on_terminal(f"{results.name}: drawing overlays")
+                drawn = draw_overlays(results)
                 _console.complain(
-                    f"{_console.printable(run.name)}: drew {drawn.overlays} overlays, "
+                    f"{_console.printable(results.name)}: drew {drawn.overlays} overlays, "
                     f"{drawn.means} means"
                 )
         page = html_page(read, images=images) if out.suffix == ".html" else markdown_page(read)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
+from cxr_models.cli._framework import load_framework
+from cxr_models.cli._training_display import TrainingDisplay
 from cxr_models.config import RunConfig
 from cxr_models.records.splits import read_split
+from cxr_models.runs.folder import RunFolder
+from cxr_models.training.checks import check_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -26,6 +33,7 @@ def config_of(
         If the file cannot be read.
     """
     config = RunConfig()
+    fine_tune = typed.get("training.epochs_fine_tune")
     if file is not None:
         read = RunConfig.from_json if file.suffix == ".json" else RunConfig.from_toml
         try:
@@ -48,6 +56,11 @@ def config_of(
         if not equals:
             raise ValueError(f"`--set` must be key=value; got {setting!r}.")
         config = config.with_setting(name.strip(), text.strip())
+    if fine_tune and config.model.weights == "none":
+        raise ValueError(
+            "`--epochs-fine-tune` is only allowed with pretrained weights; got weights none, with "
+            "which --epochs-head counts all epochs."
+        )
     return config
 
 
@@ -55,18 +68,46 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
     """Train, draw the curves, and say where things lie."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         read = read_split(split)
-    with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.runs.folder import RunFolder
+        check_run(read, config, out)
+    folder = RunFolder(path=out)
+    display = TrainingDisplay()
+    with _console.errors_exit_with(_console.FAILED), _says_how_to_go_on(split, folder, display):
+        devices = load_framework("tensorboard", "matplotlib")
         from cxr_models.training.curves import write_curves
         from cxr_models.training.train import train as train_model
 
-        train_model(read, config, out, say=lambda text: _console.say(_console.printable(text)))
-        folder = RunFolder(path=out)
+        display.say(f"running on {', '.join(devices) or 'the CPU'}")
+        train_model(read, config, out, say=display.say, watch=display.watch)
         history = folder.read_history()
         if history:
             write_curves(out / "curves.png", history)
             last = history[-1]["phase"]
             best = max(row["val_accuracy"] for row in history if row["phase"] == last)
-            _console.say(f"best validation accuracy of phase {last}: {best:.4f}")
-        _console.say(f"wrote {folder.best_weights}")
+            display.say(f"best validation accuracy of phase {last}: {best:.4f}")
+        display.say(f"wrote {folder.best_weights}")
     return 0
+
+
+@contextlib.contextmanager
+def _says_how_to_go_on(split: Path, folder: RunFolder, display: TrainingDisplay) -> Iterator[None]:
+    """End an interrupted training with what is kept of it, and the command that goes on with it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        display.close()
+        _console.complain("")
+        _console.complain(_console.printable(_how_to_go_on(split, folder)))
+        _console.leave_at_once(_console.INTERRUPTED)  # TensorFlow takes seconds to go
+    finally:
+        display.close()
+
+
+def _how_to_go_on(split: Path, folder: RunFolder) -> str:
+    if not (folder.path / "config.json").is_file():
+        return "stopped before anything was written; give the same command to begin again"
+    epochs = folder.epochs_kept()
+    backend = os.environ.get("KERAS_BACKEND")
+    words = ["env", f"KERAS_BACKEND={backend}"] if backend else []
+    words += ["cxr-models", "train", str(split), "--config", str(folder.path / "config.json")]
+    command = shlex.join([*words, "--out", str(folder.path)])
+    return f"stopped; whole epochs that are kept: {epochs}. Go on with: {command}"

@@ -9,9 +9,8 @@ import dataclasses
 import io
 import json
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -24,11 +23,11 @@ from cxr_models.inference.export_metadata import (
     EXPORTS,
     METADATA,
     ONNX_KEY,
-    SUFFIXES,
     Format,
     load_onnx,
 )
 from cxr_models.inference.export_metadata import read_metadata as read_metadata  # public here too
+from cxr_models.inference.intake import Intake, check_name, settle_intake
 from cxr_models.networks.classifier import HEAD, build_classifier, head_layers
 
 if TYPE_CHECKING:
@@ -41,81 +40,6 @@ if TYPE_CHECKING:
 _OPSET = 18
 _OUTPUT = "probabilities"  # name of what comes out, in every format with names
 _SIZES = ("batch", "height", "width")  # names of open sizes, in ONNX
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    """What an exported model takes in.
-
-    Parameters
-    ----------
-    channels : {3, 1}, default 3
-        RGB, in which gray images are three equal channels; or gray alone.
-    bit_depth : {8, 16}, default 8
-        uint8 or uint16.
-    size : (int, int) or None, default None
-        Height and width; None takes any.
-    white_balanced : bool, default False
-        Whether white balance has been done before: on the image as it was read, or where the run
-        resizes first, on the image as it was resized.
-    """
-
-    channels: int = 3
-    bit_depth: int = 8
-    size: tuple[int, int] | None = None
-    white_balanced: bool = False
-
-    def __post_init__(self) -> None:
-        if self.channels not in (1, 3):
-            raise ValueError(f"`channels` must be 1 or 3; got {self.channels!r}.")
-        if self.bit_depth not in (8, 16):
-            raise ValueError(f"`bit_depth` must be 8 or 16; got {self.bit_depth!r}.")
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
-            raise ValueError(
-                f"`input_size` must be two positive ints (height, width); got {self.size!r}."
-            )
-
-    @property
-    def dtype(self) -> str:
-        """uint8 or uint16."""
-        return f"uint{self.bit_depth}"
-
-
-def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
-    """Return `intake` with what the format and the run leave no choice in.
-
-    Raises
-    ------
-    ValueError
-        If the format cannot hold what is asked for.
-    """
-    if kind not in get_args(Format):
-        raise ValueError(f"`--format` must be one of {', '.join(get_args(Format))}; got {kind!r}.")
-    balances = data.enhance is not None and data.enhance.percentiles is not None
-    if intake.white_balanced and not balances:
-        raise ValueError(
-            "`--white-balanced` is only allowed for runs with white balance; got a run without it."
-        )
-    if kind == "litert" and balances and not intake.white_balanced:
-        raise ValueError(
-            "`--format litert` cannot hold white balance: LiteRT has no float64. Give "
-            "--white-balanced for a model of images that went through cxr_enhance.white_balance "
-            "before, or take onnx or saved_model, which hold it."
-        )
-    resized_before = intake.white_balanced and data.order == "resize-first"
-    if resized_before and intake.size not in (None, data.image_size):
-        raise ValueError(
-            f"`--input-size` must be {data.image_size} with --white-balanced, as this run balances "
-            f"images after they are resized; got {intake.size!r}."
-        )
-    if intake.size is None and (resized_before or kind == "litert"):
-        if data.order == "enhance-first":
-            raise ValueError(
-                "`--input-size` must be given for litert and this run; got none. LiteRT takes "
-                "images of one size, and the run enhances images before it resizes them."
-            )
-        return dataclasses.replace(intake, size=data.image_size)
-    return intake
 
 
 def serving_model(served: ServedRun, intake: Intake) -> keras.Model:
@@ -165,6 +89,7 @@ def export(
     *,
     intake: Intake | None = None,
     overwrite: bool = False,
+    say: Callable[[str], object] | None = None,
 ) -> dict[str, Any]:
     """Write a run as `kind`, whole or not at all.
 
@@ -180,6 +105,8 @@ def export(
         What the model takes in; None takes 8-bit RGB of any size the format allows.
     overwrite : bool, default False
         Whether an earlier export in this format may be replaced.
+    say : callable, optional
+        Called with a line before each step of the work.
 
     Returns
     -------
@@ -215,19 +142,14 @@ def export(
         }
     }
     with replaces_output(target, EXPORTS[kind], overwrite=overwrite) as temporary:
+        tell = say or (lambda _text: None)
+        tell(f"building the network: {served.run.config.model.backbone}, weights of the run")
         model = serving_model(served, intake)
+        tell("calling it once")
         _call_once(model, served.run.config.data)  # exporters want models that were called
+        tell(f"converting it to {kind} and writing it, which takes longest")
         _WRITERS[kind](model, temporary, json.dumps(metadata, indent=2) + "\n")
     return metadata
-
-
-def check_name(path: Path, kind: Format) -> None:
-    """Raise unless the suffix of `path` is that of `kind`."""
-    suffix = SUFFIXES.get(kind)
-    if suffix is not None and path.suffix != suffix:
-        raise ValueError(f"`--out` must end in {suffix} for {kind}; got {str(path)!r}.")
-    if suffix is None and path.suffix in SUFFIXES.values():
-        raise ValueError(f"`--out` must be a folder for {kind}; got {str(path)!r}.")
 
 
 def _resized(images: Any, data: DataConfig) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,6 +18,10 @@ Format = Literal["keras", "saved_model", "onnx", "litert"]
 METADATA = "metadata.json"
 ONNX_KEY = "cxr_models"
 SUFFIXES = {"keras": ".keras", "onnx": ".onnx", "litert": ".tflite"}
+_NEEDS_ONNX = (
+    "onnx and tf2onnx are needed for --format onnx. "
+    'Install them with: pip install "cxr-enhance[onnx]"'
+)
 _MOST_METADATA = 1 << 20  # bytes; an archive can claim any number
 _OF_A_SAVED_MODEL = (  # nothing else lies in the folder of one
     "saved_model.pb",
@@ -73,11 +78,19 @@ def load_onnx() -> Any:
         import onnx
         import tf2onnx  # noqa: F401 - Keras imports it
     except ImportError as error:
-        raise ImportError(
-            "onnx and tf2onnx are needed for --format onnx. "
-            'Install them with: pip install "cxr-enhance[onnx]"'
-        ) from error
+        raise ImportError(_NEEDS_ONNX) from error
     return onnx
+
+
+def check_onnx() -> None:
+    """Raise ImportError if what writes ONNX is not installed; import none of it."""
+    for package in ("onnx", "tf2onnx"):
+        try:
+            found = importlib.util.find_spec(package)
+        except ValueError:  # taken away by an entry of sys.modules
+            found = None
+        if found is None:
+            raise ImportError(_NEEDS_ONNX)
 
 
 def _text_in_onnx(path: Path) -> str | None:

@@ -42,6 +42,7 @@ def predict_sets(
     *,
     replace: bool = True,
     say: Callable[[str], object] | None = None,
+    before_model: Callable[[], object] | None = None,
 ) -> list[Predictions]:
     """Predict train, val, test and sets from other sources, or take what lies there already.
 
@@ -55,6 +56,8 @@ def predict_sets(
         Whether predictions made of something else give way to the new ones in the folder.
     say : callable, optional
         Called with lines on the progress.
+    before_model : callable, optional
+        Called once before TensorFlow is needed; not where all was predicted before.
 
     Returns
     -------
@@ -90,6 +93,8 @@ def predict_sets(
                 sets.append(kept)
                 continue
         if model is None:
+            if before_model is not None:
+                before_model()
             model = _load(run)
         if say is not None:
             say(f"predicting {name}: {len(manifest.records)} images")

@@ -16,7 +16,9 @@ import numpy as np
 
 try:
     import tensorflow as tf
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name != "tensorflow":  # something that it needs in its turn
+        raise
     raise ImportError(
         "tensorflow is needed for cxr_models.inputs.pipeline. "
         'Install it with: pip install "cxr-enhance[models]"'
@@ -28,40 +30,11 @@ from cxr_models.inputs.loader import ImageLoader, cached_images
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import numpy.typing as npt
-
-    from cxr_models.config import DataConfig, ModelConfig
-    from cxr_models.records.manifest import Manifest
-
-    Targets = npt.NDArray[np.int32]
+    from cxr_models.config import DataConfig
+    from cxr_models.inputs.targets import Targets
 
 _PASSED_ON = (OSError, ValueError, TypeError, ImportError, MemoryError)  # of reading an image
 _AHEAD = 4  # batches read at once, and kept ready
-
-
-def targets_of(manifest: Manifest, class_names: Sequence[str], config: ModelConfig) -> Targets:
-    """Return each record's class: its place in `class_names`, or 1 for the positive class.
-
-    Raises
-    ------
-    ValueError
-        If a label is not in `class_names`, or the positive class is none of them.
-    """
-    if config.task == "binary" and config.positive_class not in class_names:
-        raise ValueError(
-            f"`positive_class` must be one of {', '.join(class_names)}; got "
-            f"{config.positive_class!r}."
-        )
-    places = {name: place for place, name in enumerate(class_names)}
-    unknown = sorted({record.label for record in manifest.records} - set(places))
-    if unknown:
-        raise ValueError(
-            f"`label` must be one of {', '.join(class_names)}; got {', '.join(unknown)}."
-        )
-    labels = [record.label for record in manifest.records]
-    if config.task == "binary":
-        return np.array([label == config.positive_class for label in labels], np.int32)
-    return np.array([places[label] for label in labels], np.int32)
 
 
 def class_weights(targets: Targets) -> dict[int, float]:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 try:
     import keras
     from keras import layers
-except ImportError as error:
+except ModuleNotFoundError as error:
+    if error.name != "keras":  # something that it needs in its turn
+        raise
     raise ImportError(
         "keras is needed for cxr_models.networks.classifier. "
         'Install it with: pip install "cxr-enhance[models]"'

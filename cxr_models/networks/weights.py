@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from cxr_models.networks.weights_files import check_confined, stored_shapes
+from cxr_models.networks.weights_option import check_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from cxr_models.networks.backbones import BackboneSpec
     from cxr_models.networks.weights_files import Shapes
 
-_SUFFIXES = (".weights.h5", ".h5", ".keras")
 _CURE = "Give a file of that backbone alone, or name the backbone of the file with --backbone."
 
 
@@ -60,13 +60,7 @@ def load_pretrained(
         _copy_in_order(_imagenet(spec, image_size), model, weights, spec)
         return
     path = Path(weights)
-    if not path.name.endswith(_SUFFIXES):
-        raise ValueError(
-            f"`weights` must be imagenet, none, or a file that ends in {', '.join(_SUFFIXES)}; "
-            f"got {weights!r}."
-        )
-    if not path.is_file():
-        raise FileNotFoundError(f"`weights` must name a file that exists; got {weights!r}")
+    check_weights(weights)
     if path.suffix == ".keras":
         source = _without_code(path)
     else:

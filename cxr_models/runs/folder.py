@@ -180,6 +180,19 @@ class RunFolder:
         phase, epochs, path = max(found)
         return path, phase, epochs
 
+    def epochs_kept(self) -> int:
+        """Count the epochs, of all phases, that a new start does not train again.
+
+        The history is written before the backup, so its last epoch may lack one.
+        """
+        history, backup = self.read_history(), self.newest_backup()
+        if not history or backup is None:
+            return 0
+        phases = [row["phase"] for row in history]
+        _, number, epochs = backup
+        backed_up = epochs == phases.count(phases[-1]) and number >= len(set(phases)) - 1
+        return len(history) - (not backed_up)
+
     def _backups(self) -> list[tuple[int, int, Path]]:
         """Return phase, epochs and file of each backup; files of other names are not ours."""
         found = []

@@ -17,9 +17,11 @@ from cxr_models.networks.classifier import FEATURES, augmented_images, head_laye
 from cxr_models.training.epoch_callback import set_random_states
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
-    from cxr_models.inputs.pipeline import Targets
+    from cxr_models.inputs.targets import Targets
 
     Features = npt.NDArray[np.float32]
 
@@ -40,11 +42,14 @@ class FeatureExtractor:
     ----------
     model : keras.Model
         A classifier with pretrained weights, whose batch normalization is fixed.
+    step : callable, optional
+        Called after every batch.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, step: Callable[[], object] | None = None) -> None:
         augmented = augmented_images(model)
         self._model = model
+        self._step = step
         self._front = keras.Model(model.inputs[0], augmented)
         self._backbone = keras.Model(augmented, model.get_layer(FEATURES).output)
         self._backbone.compile(jit_compile=keras.backend.backend() == "jax")
@@ -76,6 +81,8 @@ class FeatureExtractor:
             for images, *_ in batches:
                 size = size or len(images)
                 parts.append(self._compute(images.numpy(), size, augment)[: len(images)])
+                if self._step is not None:
+                    self._step()
             seen.append(np.concatenate(parts).astype(np.float32))
         return np.stack(seen)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import itertools
 import math
 import platform
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,16 +19,18 @@ from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
     plain_errors,
-    targets_of,
     training_batches,
 )
+from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
 from cxr_models.records.splits import lacking_labels
 from cxr_models.runs.finished import file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
+from cxr_models.training.checks import check_run, files_of
 from cxr_models.training.epoch_callback import Keeper
+from cxr_models.training.progress import Progress, Standing
 from cxr_models.training.schedule import judge
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cxr_models.config import ModelConfig, RunConfig, TrainingConfig
-    from cxr_models.inputs.pipeline import Targets
+    from cxr_models.inputs.targets import Targets
     from cxr_models.records.splits import Split
 
 
@@ -50,6 +54,11 @@ class Phase(NamedTuple):
 class _Part(NamedTuple):
     paths: list[str]
     targets: Targets
+
+
+class _Shown(NamedTuple):
+    say: Callable[[str], object] | None
+    watch: Callable[[Standing], object] | None
 
 
 def phases_of(config: RunConfig) -> list[Phase]:
@@ -75,6 +84,7 @@ def train(
     *,
     devices: Sequence[str] | None = None,
     say: Callable[[str], object] | None = None,
+    watch: Callable[[Standing], object] | None = None,
 ) -> keras.Model:
     """Train a classifier, or go on where an earlier start of the same run was stopped.
 
@@ -89,7 +99,9 @@ def train(
     devices : sequence of str, optional
         Devices that share each batch, such as ``["GPU:0", "GPU:1"]``; None takes all GPUs.
     say : callable, optional
-        Called with lines on the progress.
+        Called with lines on the progress: one for each step of the work, one an epoch.
+    watch : callable, optional
+        Called with where the training stands, after every step.
 
     Returns
     -------
@@ -107,11 +119,9 @@ def train(
     """
     folder = RunFolder(path=Path(out))
     names = split.class_names()
+    check_run(split, config, out)
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
-    if config.training.cache_features and config.model.weights == "none":
-        raise ValueError("`cache_features` must be 0 with weights none, where nothing is frozen.")
     facts = _facts(split, config, names)
-    folder.check(config, facts)
     if not (folder.path / "run.json").exists():  # a run that goes on was checked when it began
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
@@ -126,6 +136,8 @@ def train(
             say(f"train has no image of {label}, which cannot be learned")
     with _precision(config.training), _scope(devices), plain_errors():
         _check_shares(config.training, parts, tf.distribute.get_strategy().num_replicas_in_sync)
+        if say is not None:
+            say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
         model = build_classifier(config, len(names), steps_per_epoch=steps)
         # Now that nothing the user typed can be wrong any more.
         folder.begin(config, facts)
@@ -139,23 +151,15 @@ def train(
                 history = [
                     row for row in history if row["phase"] != phase.name or row["epoch"] < done
                 ]
-                _run_phase(model, phase, number, parts, config, folder, history, resumed, say)
+                shown = _Shown(say, watch)
+                _run_phase(model, phase, number, parts, config, folder, history, resumed, shown)
         folder.save_weights(model, folder.best_weights)
     return model
 
 
 def _part_of(split: Split, name: str, class_names: Sequence[str], config: RunConfig) -> _Part:
-    manifest = split.select(name)
-    if not manifest.records:
-        raise ValueError(f"`split` must have records in {name}; got none.")
-    paths = manifest.paths()
-    missing = [path for path in paths if not Path(path).is_file()]
-    if missing:
-        raise ValueError(
-            f"`split` must name files that exist; got {len(missing)} in {name} that do not, such "
-            f"as {missing[0]!r}."
-        )
-    return _Part(paths, targets_of(manifest, class_names, config.model))
+    manifest = files_of(split, name)
+    return _Part(manifest.paths(), targets_of(manifest, class_names, config.model))
 
 
 def _run_phase(
@@ -167,7 +171,7 @@ def _run_phase(
     folder: RunFolder,
     history: list[dict[str, Any]],
     resumed: tuple[Path, int, int] | None,
-    say: Callable[[str], object] | None,
+    shown: _Shown,
 ) -> None:
     """Train one phase from where it stands, and leave `model` with its best weights."""
     if not phase.epochs:
@@ -195,9 +199,17 @@ def _run_phase(
         if verdict.best_epoch == done - 1:  # stopped, perhaps, before these were saved
             folder.save_weights(trained, folder.best_of(phase.name))
     if done < phase.epochs and not verdict.stop:
-        if say is not None:
-            say(f"phase {phase.name}: epochs {done + 1} to {phase.epochs}")
-        batches, validation = _batches(model, parts, config, cached, done)
+        if shown.say is not None:
+            shown.say(f"phase {phase.name}: epochs {done + 1} to {phase.epochs}")
+        batches, validation = _batches(model, parts, config, cached, done, shown)
+        steps = math.ceil(len(parts["train"].paths) / training.batch_size)
+        progress = Progress(
+            phase=phase.name,
+            epochs=phase.epochs,
+            steps=steps,
+            watch=shown.watch,
+            say=shown.say,
+        )
         keeper = Keeper(
             folder,
             training,
@@ -209,19 +221,24 @@ def _run_phase(
         board = keras.callbacks.TensorBoard(folder.path / "tensorboard" / phase.name)
         trained.fit(
             batches,
-            steps_per_epoch=math.ceil(len(parts["train"].paths) / training.batch_size),
+            steps_per_epoch=steps,
             validation_data=validation,
             epochs=phase.epochs,
             initial_epoch=done,
-            callbacks=[keeper, board],
+            callbacks=[keeper, progress, board],
             shuffle=False,
-            verbose=0 if say is None else 2,
+            verbose=0,
         )
     trained.load_weights(folder.best_of(phase.name))
 
 
 def _batches(
-    model: keras.Model, parts: dict[str, _Part], config: RunConfig, cached: bool, first_epoch: int
+    model: keras.Model,
+    parts: dict[str, _Part],
+    config: RunConfig,
+    cached: bool,
+    first_epoch: int,
+    shown: _Shown,
 ) -> tuple[Any, Any]:
     training = config.training
     (paths, targets), (val_paths, val_targets) = parts["train"], parts["val"]
@@ -239,12 +256,29 @@ def _batches(
     in_order = evaluation_batches(config.data, paths, targets, training.batch_size)
     views = training.cache_features if augment else 1
     seed = training.seed
-    extractor = FeatureExtractor(model)
+    if shown.say is not None:
+        shown.say(f"computing features of {len(paths)} images, {views} views of each, and of val")
+    steps = [math.ceil(len(part.paths) / training.batch_size) for part in parts.values()]
+    extractor = FeatureExtractor(model, _step_watcher(shown, views * steps[0] + steps[1]))
     features = extractor.compute(in_order, views=views, seed=seed, augment=augment)
     seen = extractor.compute(validation, views=1, seed=seed, augment=False)
     pairs = tf.data.Dataset.from_tensor_slices((seen[0], val_targets.astype("float32")))
     batches = feature_batches(features, targets, training.batch_size, **options)
     return batches, pairs.batch(training.batch_size)
+
+
+def _step_watcher(shown: _Shown, steps: int) -> Callable[[], object] | None:
+    """Return what counts batches of features, and tells where their computation stands."""
+    if shown.watch is None:
+        return None
+    watch, began, counted = shown.watch, time.perf_counter(), itertools.count(1)
+
+    def step() -> None:
+        done = next(counted)
+        left = (time.perf_counter() - began) / done * (steps - done)
+        watch(Standing("features", done, steps, left, {}))
+
+    return step
 
 
 def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> dict[str, Any]:

@@ -102,6 +102,16 @@ class Results:
         return softmax(self.sets[name].logits, self.evaluation["calibration"]["temperature"])
 
 
+def check_evaluated(path: str | os.PathLike[str]) -> None:
+    """Raise ValueError if a folder holds no evaluation."""
+    path = Path(path)
+    if not (path / _EVALUATION / "evaluation.json").is_file():
+        raise ValueError(
+            f"`RUN` must be a run that was evaluated; got {str(path)!r}, which lacks "
+            f"{_EVALUATION}/evaluation.json. Make it with: cxr-models evaluate {path}."
+        )
+
+
 def read_results(
     path: str | os.PathLike[str], *, name: str, audits: tuple[dict[str, Any], ...] = ()
 ) -> Results:
@@ -127,11 +137,7 @@ def read_results(
     """
     path = Path(path)
     folder = path / _EVALUATION
-    if not (folder / "evaluation.json").is_file():
-        raise ValueError(
-            f"`RUN` must be a run that was evaluated; got {str(path)!r}, which lacks "
-            f"{_EVALUATION}/evaluation.json. Make it with: cxr-models evaluate {path}."
-        )
+    check_evaluated(path)
     RunFolder(path=path).check_confined()
     evaluation = _object(folder / "evaluation.json")
     if evaluation.get("format") != FORMAT:

@@ -138,6 +138,7 @@ def test_failures_are_rows_and_fail_only_if_nothing_else_is_there(run, images, t
     broken = images / "covid/broken.png"
     broken.write_bytes(b"no image")
     missing = tmp_path / "missing.png"
+    missing.symlink_to(tmp_path / "gone.png")
     rows = told_by(run, images / "covid", missing, out=tmp_path / "p.csv")
     failed = {row["file"]: row for row in rows if row["error"]}
     assert set(failed) == {str(broken), str(missing)}

@@ -13,9 +13,9 @@ from cxr_models.inputs.loader import ImageLoader
 from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
-    targets_of,
     training_batches,
 )
+from cxr_models.inputs.targets import targets_of
 from tests.helpers.fresh_process import run_code
 from tests.helpers.radiographs import draw
 

@@ -56,3 +56,27 @@ def test_a_history_without_its_columns_is_one_sentence(tmp_path, text):
     (tmp_path / "history.csv").write_text(text)
     with pytest.raises(ValueError, match=r"`history\.csv` must have the columns phase, epoch, .*"):
         RunFolder(path=tmp_path).read_history()
+
+
+@pytest.mark.parametrize(
+    ("epochs", "backup", "kept"),
+    [
+        ([], None, 0),
+        (["head"], None, 0),  # stopped between history and backup
+        (["head"], "0-00001", 1),
+        (["head", "head"], "0-00001", 1),
+        (["head", "head"], "0-00002", 2),
+        (["head", "fine_tune"], "0-00001", 1),
+        (["head", "head", "fine_tune"], "0-00002", 2),
+        (["head", "head", "fine_tune"], "1-00001", 3),
+        (["fine_tune", "fine_tune"], "1-00002", 2),  # without a first phase
+    ],
+)
+def test_epochs_are_kept_that_a_backup_holds(tmp_path, epochs, backup, kept):
+    (tmp_path / "backup").mkdir()
+    folder = RunFolder(path=tmp_path)
+    numbers = dict.fromkeys(HISTORY_COLUMNS, 0.5)
+    folder.write_history([{**numbers, "phase": name} for name in epochs])
+    if backup is not None:
+        (tmp_path / f"backup/{backup}.weights.h5").write_bytes(b"")
+    assert folder.epochs_kept() == kept

@@ -15,7 +15,7 @@ import h5py
 from cxr_enhance import read_image
 from cxr_models import Manifest
 from cxr_models.inputs.loader import ImageLoader
-from cxr_models.inputs.pipeline import targets_of
+from cxr_models.inputs.targets import targets_of
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training import epoch_callback
 from cxr_models.training.schedule import Verdict
@@ -160,7 +160,7 @@ def changed(split, **fields):
             lambda split: dataclasses.replace(
                 split, manifest=dataclasses.replace(split.manifest, records=one_label(split))
             ),
-            "`num_classes` must be at least 2; got 1",
+            "`split` must have images of two labels at least; got a",
         ),
         (
             lambda split: dataclasses.replace(

@@ -1,0 +1,128 @@
+"""TensorFlow and Keras as the command line loads them: with a word, and without lines of their own.
+
+TensorFlow speaks of itself where its environment variable says so, and not otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from typing import TYPE_CHECKING
+
+from cxr_models.cli import _console
+from cxr_models.cli._extras import install_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+QUIET = "3"
+_BACKENDS = ("tensorflow", "jax", "torch")
+# Whose warnings are for who programs with them, not for who types a command.
+_PROGRAMMERS = r"(absl|google|h5py|jax|keras|ml_dtypes|tensorboard|tensorflow|tf2onnx|onnx)(\.|$)"
+
+
+def load_framework(*packages: str) -> list[str]:
+    """Load TensorFlow and Keras, and return the names of the accelerators they use.
+
+    Parameters
+    ----------
+    *packages : str
+        What else the command needs, at once or at its end.
+
+    Raises
+    ------
+    ValueError
+        If the environment names a backend of Keras that there is not.
+    ImportError
+        If one of them is not installed.
+    """
+    check_backend(*packages)
+    if "cxr_models.networks.devices" not in sys.modules:
+        _console.note_on_terminal("loading TensorFlow")
+    with _kept_back():
+        importlib.import_module("cxr_models.inputs.pipeline")
+        importlib.import_module("cxr_models.networks.classifier")
+        names: list[str] = importlib.import_module("cxr_models.networks.devices").device_names()
+    if not _asked_for():
+        for logger in ("tensorflow", "absl", "jax", "tf2onnx"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module=_PROGRAMMERS)
+    return names
+
+
+def check_backend(*packages: str) -> None:
+    """Check the backend of Keras that the environment names, if it names one, and `packages`.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    ImportError
+        If a package is not installed.
+    """
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend not in _BACKENDS:
+        raise ValueError(f"`KERAS_BACKEND` must be one of {', '.join(_BACKENDS)}; got {backend!r}.")
+    for package in dict.fromkeys(("tensorflow", "keras", backend, *packages)):
+        if not _is_installed(package):
+            raise ImportError(
+                f"{package} is needed for this command"
+                f"{f' with KERAS_BACKEND={backend}' if package == backend == 'jax' else ''}. "
+                f"Install it with: {install_line(package)}"
+            )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # an entry of sys.modules that is None, or without a specification
+        return sys.modules.get(package) is not None
+
+
+def _asked_for() -> bool:
+    """Return whether the user wants to see what TensorFlow says of itself."""
+    return os.environ.get(LEVEL, QUIET) != QUIET
+
+
+@contextlib.contextmanager
+def _kept_back() -> Iterator[None]:
+    """Keep what is written to the process's standard error from the terminal, unless it fails.
+
+    Its libraries write there before they know of any level. A process that ends in the block, as on
+    a CPU for which TensorFlow is not made, says where.
+    """
+    try:
+        kept = None if _asked_for() else os.dup(2)
+    except OSError:  # closed
+        kept = None
+    if kept is None:
+        yield
+        return
+    sys.stderr.flush()
+    enabled = faulthandler.is_enabled()
+    with tempfile.TemporaryFile() as held, open(kept, "wb", buffering=0) as terminal:
+        os.dup2(held.fileno(), 2)
+        if not enabled:
+            faulthandler.enable(terminal)
+        failed = False
+        try:
+            yield
+        except Exception as error:
+            failed = not isinstance(error, ModuleNotFoundError)
+            raise
+        finally:
+            if not enabled:
+                faulthandler.disable()
+            sys.stderr.flush()
+            os.dup2(terminal.fileno(), 2)
+            if failed:
+                held.seek(0)
+                terminal.write(held.read())

@@ -1,0 +1,30 @@
+"""What the setting `weights` may be, checked without loading them; imports no framework."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cxr_models._settings import meant
+
+_SUFFIXES = (".weights.h5", ".h5", ".keras")
+
+
+def check_weights(weights: str) -> None:
+    """Raise unless `weights` is ``imagenet``, ``none``, or a file with a suffix that is read.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    FileNotFoundError
+        If there is no such file.
+    """
+    if weights in ("imagenet", "none"):
+        return
+    if not Path(weights).name.endswith(_SUFFIXES):
+        raise ValueError(
+            f"`weights` must be imagenet, none, or a file that ends in {', '.join(_SUFFIXES)}; "
+            f"got {weights!r}.{meant(weights, ('imagenet', 'none'))}"
+        )
+    if not Path(weights).is_file():
+        raise FileNotFoundError(f"`weights` must name a file that exists; got {weights!r}")

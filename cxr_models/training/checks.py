@@ -1,0 +1,107 @@
+"""What must fit together before a run begins, checked without a framework and without images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_models.inputs.targets import check_positive_class
+from cxr_models.networks.backbones import BACKBONES
+from cxr_models.networks.weights_option import check_weights
+from cxr_models.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    import os
+
+    from cxr_models.config import ModelConfig, RunConfig
+    from cxr_models.records.manifest import Manifest
+    from cxr_models.records.splits import Split
+
+
+def check_run(split: Split, config: RunConfig, out: str | os.PathLike[str]) -> None:
+    """Check all of a run that can be known before its network is built.
+
+    Parameters
+    ----------
+    split : Split
+        Records; train and val are to be used.
+    config : RunConfig
+        All settings.
+    out : str or PathLike
+        Folder of the run.
+
+    Raises
+    ------
+    ValueError
+        If a part is empty, a file is missing, settings do not fit together or to the split, or the
+        folder is that of another run.
+    FileNotFoundError
+        If there is no such file of weights.
+    """
+    check_epochs(config)
+    check_weights(config.model.weights)
+    check_image_size(config)
+    check_labels(split, config.model)
+    for name in ("train", "val"):
+        files_of(split, name)
+    RunFolder(path=Path(out)).check(config, {"split_sha256": split.hash})
+
+
+def check_epochs(config: RunConfig) -> None:
+    """Raise ValueError if the settings ask for no training, or for features that change."""
+    training, scratch = config.training, config.model.weights == "none"
+    if scratch and training.epochs_head == 0:
+        raise ValueError(
+            "`epochs_head` must be at least 1 with weights none, where it counts all epochs and "
+            "`epochs_fine_tune` none; got 0. Give --epochs-head 50, or pretrained weights."
+        )
+    if training.epochs_head == training.epochs_fine_tune == 0:
+        raise ValueError(
+            "`epochs_head` and `epochs_fine_tune` must not both be 0; got 0 and 0, which trains "
+            "nothing. Give --epochs-head 50."
+        )
+    if scratch and training.cache_features:
+        raise ValueError(
+            f"`cache_features` must be 0 with weights none, where nothing is frozen; got "
+            f"{training.cache_features!r}. Leave --cache-features out, or give pretrained weights."
+        )
+
+
+def check_image_size(config: RunConfig) -> None:
+    """Raise ValueError if images are too small for the backbone."""
+    spec = BACKBONES[config.model.backbone]
+    if min(config.data.image_size) < spec.min_size:
+        raise ValueError(
+            f"`image_size` must be at least ({spec.min_size}, {spec.min_size}) for "
+            f"{spec.application}; got {config.data.image_size!r}."
+        )
+
+
+def check_labels(split: Split, model: ModelConfig) -> None:
+    """Raise ValueError unless the labels of a split make a question for the task."""
+    names = split.class_names()
+    if len(names) < 2:
+        raise ValueError(
+            f"`split` must have images of two labels at least; got {', '.join(names) or 'none'}."
+        )
+    check_positive_class(model, names)
+
+
+def files_of(split: Split, name: str) -> Manifest:
+    """Return a part of a split.
+
+    Raises
+    ------
+    ValueError
+        If it is empty, or one of its files does not exist.
+    """
+    manifest = split.select(name)
+    if not manifest.records:
+        raise ValueError(f"`split` must have records in {name}; got none.")
+    missing = [path for path in manifest.paths() if not Path(path).is_file()]
+    if missing:
+        raise ValueError(
+            f"`split` must name files that exist; got {len(missing)} in {name} that do not, such "
+            f"as {missing[0]!r}."
+        )
+    return manifest

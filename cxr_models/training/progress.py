@@ -1,0 +1,130 @@
+"""Where a training stands after every step, for whoever shows it; draws nothing itself."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import keras
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Standing(NamedTuple):
+    """Where a stretch of work stands.
+
+    Parameters
+    ----------
+    work : str
+        What is done: ``head 2/50``, or ``features``.
+    done, steps : int
+        Steps done, of how many.
+    seconds_left : float or None
+        How long the phase still takes if it does not stop early; None where not known yet.
+    values : dict of str to float
+        Loss and accuracy so far in the epoch.
+    """
+
+    work: str
+    done: int
+    steps: int
+    seconds_left: float | None
+    values: dict[str, float]
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells of every step to `watch`, and of every epoch to `say`.
+
+    Parameters
+    ----------
+    phase : str
+        Name of the phase.
+    epochs : int
+        Its epochs.
+    steps : int
+        Steps an epoch.
+    watch : callable, optional
+        Called with a `Standing` before the first step of an epoch and after every one.
+    say : callable, optional
+        Called with a line an epoch.
+    clock : callable
+        Gives seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        phase: str,
+        epochs: int,
+        steps: int,
+        watch: Callable[[Standing], object] | None,
+        say: Callable[[str], object] | None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        super().__init__()
+        self._phase, self._epochs, self._steps = phase, epochs, steps
+        self._watch, self._say, self._clock = watch, say, clock
+        self._epoch = 0
+        self._began = self._first_step_ended = self._step_ended = 0.0
+        self._epoch_seconds: float | None = None  # of the latest epoch
+        self._epochs_seen = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tell that an epoch begins."""
+        self._epoch, self._began = epoch, self._clock()
+        self._tell(0, self._seconds_left(self._began, 0), {})
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tell of a step."""
+        now, done = self._clock(), batch + 1
+        if done == 1:
+            self._first_step_ended = now
+        self._step_ended = now
+        self._tell(done, self._seconds_left(now, done), logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tell of an epoch."""
+        now = self._clock()
+        self._epochs_seen += 1
+        if self._epochs_seen > 1:
+            self._epoch_seconds = now - self._began
+        elif self._steps > 1:  # the first step and the first validation compile their graphs
+            rest = self._step_ended - self._first_step_ended
+            self._epoch_seconds = rest / (self._steps - 1) * self._steps
+        if self._say is None:
+            return
+        values = ", ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
+        left = (self._epoch_seconds or 0.0) * (self._epochs - epoch - 1)
+        then = f"; about {duration(left)} left in this phase" if left >= 1 else ""
+        self._say(f"{self._named()}: {values} ({duration(now - self._began)}{then})")
+
+    def _seconds_left(self, now: float, done: int) -> float | None:
+        an_epoch = self._epoch_seconds
+        if an_epoch is None:
+            if done < 2:
+                return None
+            an_epoch = (now - self._first_step_ended) / (done - 1) * self._steps
+        return an_epoch * (self._epochs - self._epoch - done / self._steps)
+
+    def _tell(self, done: int, left: float | None, logs: dict[str, Any]) -> None:
+        if self._watch is not None:
+            values = {name: float(value) for name, value in logs.items()}
+            self._watch(Standing(self._named(), done, self._steps, left, values))
+
+    def _named(self) -> str:
+        return f"{self._phase} {self._epoch + 1}/{self._epochs}"
+
+
+def duration(seconds: float) -> str:
+    """Show a duration in the unit that fits it.
+
+    Examples
+    --------
+    >>> duration(3.2), duration(75), duration(600), duration(9000)
+    ('3 s', '75 s', '10 min', '2 h 30 min')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
