@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.records.manifest import Manifest
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -114,14 +114,14 @@ def evaluate(
 
 
 def _predicted(
-    run: FinishedRun, manifests: Mapping[str, Manifest], *, replace: bool
+    run: FinishedRun, externals: Mapping[str, External], *, replace: bool
 ) -> list[Predictions]:
-    """Return all sets of a run: its parts, `manifests`, and other sources predicted before."""
+    """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
         sets = predict_sets(
-            run, manifests, replace=replace, say=_complain, before_model=_load_framework
+            run, externals, replace=replace, say=_complain, before_model=_load_framework
         )
-        kept = kept_externals(run, manifests)
+        kept = kept_externals(run, externals)
     for one in kept.sets:
         _complain(f"{one.name}: predicted before, and evaluated with the other sets")
     for table in kept.outdated:
