@@ -18,6 +18,7 @@ except ImportError as error:
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
+from cxr_models.networks.augmentation import RandomRotation
 from cxr_models.networks.backbones import BACKBONES, BackboneSpec
 from cxr_models.networks.weights import load_pretrained
 
@@ -159,7 +160,7 @@ def _front(images: Any, config: RunConfig, spec: BackboneSpec) -> Any:
     if config.data.flip:
         x = layers.RandomFlip("horizontal", seed=seed, name=_AUGMENTED[1])(x)
     if config.data.rotation:
-        x = layers.RandomRotation(config.data.rotation, seed=seed, name=_AUGMENTED[2])(x)
+        x = RandomRotation(config.data.rotation, seed=seed, name=_AUGMENTED[2])(x)
     if config.data.channels == 1:
         x = layers.Concatenate(name="gray_to_rgb")([x, x, x])
     if config.training.recipe == "study":
