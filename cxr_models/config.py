@@ -46,7 +46,8 @@ class DataConfig(Section):
     cache_dir : str or None, default None
         Folder for decoded and enhanced images, kept between runs; None keeps none.
     deterministic : bool, default False
-        Whether equal seeds give equal results on the CPU, at some cost in speed.
+        Whether TensorFlow adds numbers up in a fixed order, at some cost in speed: equal seeds then
+        give equal bytes on the CPU. Order and augmentation of images follow from the seed anyway.
     """
 
     _NESTED: ClassVar[Mapping[str, Any]] = {"enhance": EnhanceParams}

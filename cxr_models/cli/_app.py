@@ -167,7 +167,7 @@ def train(
         bool, typer.Option("--no-enhance", help="The study's other arm: no enhancement.")
     ] = False,
     deterministic: Annotated[
-        bool | None, typer.Option("--deterministic", help="Equal results for equal seeds on CPU.")
+        bool | None, typer.Option("--deterministic", help="Equal bytes for equal seeds on CPU.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,
     config: Annotated[

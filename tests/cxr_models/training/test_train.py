@@ -1,9 +1,11 @@
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import pickle
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -302,6 +304,28 @@ def test_a_run_killed_and_resumed_ends_with_the_weights_of_one_that_was_not(
     assert_same_weights(
         tmp_path / "undisturbed/best.weights.h5", tmp_path / "killed/best.weights.h5"
     )
+
+
+def test_training_does_not_depend_on_how_long_images_take_to_read(
+    small_split, tmp_path, monkeypatch
+):
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0, learning_rate_head=0.1)
+    config = config.with_setting("data.deterministic", False)
+    read, calls = ImageLoader.__call__, itertools.count()
+
+    def train_with_late_reads(name, late):
+        def some_late(self, paths):
+            if next(calls) % 2 in late:
+                time.sleep(0.2)
+            return read(self, paths)
+
+        monkeypatch.setattr(ImageLoader, "__call__", some_late)
+        return train(small_split, config, tmp_path / name).get_weights()
+
+    undisturbed = train_with_late_reads("undisturbed", ())
+    for name, late in (("even", (0,)), ("odd", (1,))):
+        for expected, got in zip(undisturbed, train_with_late_reads(name, late), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_best_weights_are_never_those_of_an_epoch_that_is_trained_again(
