@@ -58,6 +58,7 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
     with _console.errors_exit_with(_console.FAILED):
         from cxr_models.runs.folder import RunFolder
         from cxr_models.training.curves import write_curves
+        from cxr_models.training.schedule import best_epochs
         from cxr_models.training.train import train as train_model
 
         train_model(read, config, out, say=lambda text: _console.say(_console.printable(text)))
@@ -65,8 +66,10 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
         history = folder.read_history()
         if history:
             write_curves(out / "curves.png", history)
-            last = history[-1]["phase"]
-            best = max(row["val_accuracy"] for row in history if row["phase"] == last)
-            _console.say(f"best validation accuracy of phase {last}: {best:.4f}")
+            best = (f"{row['val_accuracy']:.4f} in {row['phase']}" for row in best_epochs(history))
+            _console.say(f"best validation accuracy: {', '.join(best)}")
+        kept = folder.read_kept()
+        if kept is not None:
+            _console.say(f"kept the weights of epoch {kept['epoch'] + 1} of {kept['phase']}")
         _console.say(f"wrote {folder.best_weights}")
     return 0

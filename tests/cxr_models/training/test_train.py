@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pickle
+import shutil
 import signal
 import time
 
@@ -102,6 +103,79 @@ def test_from_scratch_there_is_one_phase():
         ("head", 1e-3),
         ("fine_tune", 1e-4),
     ]
+
+
+@pytest.fixture
+def fine_tuning_that_loses(monkeypatch):
+    """Let validation find fine-tuning worse than the head, whose second epoch is its best."""
+    found = {"head": [0.5, 0.75, 0.75], "fine_tune": [0.25, 0.5]}
+    on_epoch_end = epoch_callback.Keeper.on_epoch_end
+
+    def as_found(self, epoch, logs=None):
+        on_epoch_end(self, epoch, {**logs, "val_accuracy": found[self._phase][epoch]})
+
+    monkeypatch.setattr(epoch_callback.Keeper, "on_epoch_end", as_found)
+    return found
+
+
+@pytest.mark.usefixtures("fine_tuning_that_loses")
+@pytest.mark.parametrize("views", [0, 2], ids=["images", "kept-features"])
+@pytest.mark.parametrize("stopped", [False, True], ids=["in-one-go", "stopped-in-fine-tuning"])
+def test_the_best_weights_of_all_phases_are_kept_and_their_phase_is_told(
+    small_split, tmp_path, monkeypatch, views, stopped
+):
+    config = tiny_config(cache_features=views, learning_rate_fine_tune=0.01)
+    save = RunFolder.save_backup
+
+    def stopped_in_fine_tuning(self, model, phase, epochs):
+        save(self, model, phase, epochs)
+        if (phase, epochs) == (1, 1):
+            raise KeyboardInterrupt
+
+    if stopped:
+        with monkeypatch.context() as patch:
+            patch.setattr(RunFolder, "save_backup", stopped_in_fine_tuning)
+            with pytest.raises(KeyboardInterrupt):
+                train(small_split, config, tmp_path / "run")
+    model = train(small_split, config, tmp_path / "run")
+    head = train(
+        small_split,
+        config.with_setting("training.epochs_fine_tune", 0),
+        tmp_path / "head alone",
+    )
+    for expected, got in zip(head.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, got)
+    assert_same_weights(tmp_path / "head alone/best.weights.h5", tmp_path / "run/best.weights.h5")
+    kept = {"phase": "head", "epoch": 1, "val_accuracy": 0.75}
+    assert json.loads((tmp_path / "run/run.json").read_text())["kept"] == kept
+    assert RunFolder(path=tmp_path / "run").read_kept() == kept
+
+
+@pytest.mark.usefixtures("fine_tuning_that_loses")
+def test_the_command_says_which_weights_were_kept(tmp_path, capsys):
+    from cxr_models.cli import main
+    from tests.helpers.runs import write_small_split
+
+    write_small_split(tmp_path)
+    (tmp_path / "config.json").write_text(tiny_config().to_json())
+    names = [str(tmp_path / name) for name in ("split.csv", "config.json", "run")]
+    assert main(["train", names[0], "--config", names[1], "--out", names[2]]) == 0
+    said = capsys.readouterr().out
+    assert "best validation accuracy: 0.7500 in head, 0.5000 in fine_tune\n" in said
+    assert "kept the weights of epoch 2 of head\n" in said
+
+
+@pytest.mark.usefixtures("fine_tuning_that_loses")
+def test_a_run_that_an_earlier_version_ended_keeps_its_weights(small_split, tmp_path):
+    run = tmp_path / "run"
+    train(small_split, tiny_config(learning_rate_fine_tune=0.01), run)
+    facts = json.loads((run / "run.json").read_text())
+    del facts["kept"]
+    (run / "run.json").write_text(json.dumps(facts))
+    shutil.copy(run / "phases/fine_tune.weights.h5", run / "best.weights.h5")
+    train(small_split, tiny_config(learning_rate_fine_tune=0.01), run)
+    assert_same_weights(run / "phases/fine_tune.weights.h5", run / "best.weights.h5")
+    assert RunFolder(path=run).read_kept()["phase"] == "fine_tune"
 
 
 def test_a_run_that_has_ended_is_not_trained_again(small_split, tmp_path):
