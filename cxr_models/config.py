@@ -14,8 +14,7 @@ from typing import Any, ClassVar, Literal
 from cxr_enhance import EnhanceParams
 from cxr_models._files import parse_json
 from cxr_models._settings import Section, check_bool, check_choice, check_number, is_int
-
-BACKBONE_NAMES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
+from cxr_models.backbones import check_backbone
 
 # Radiographs seldom have longer sides: beyond that a model is shown what resizing made up, and a
 # batch exceeds most memories. A slip of the hand, such as 224224, is told before training.
@@ -99,8 +98,8 @@ class ModelConfig(Section):
 
     Parameters
     ----------
-    backbone : {"nasnet_mobile", "resnet101", "inception_resnet_v2"}, default "nasnet_mobile"
-        A row of `cxr_models.networks.backbones.BACKBONES`.
+    backbone : str, default "nasnet_mobile"
+        A row of `cxr_models.backbones.BACKBONES`, or what `register_backbone` was given.
     task : {"multiclass", "binary"}, default "multiclass"
         All labels, or one label against the rest.
     positive_class : str, default "covid"
@@ -115,7 +114,7 @@ class ModelConfig(Section):
     weights: str = "imagenet"
 
     def __post_init__(self) -> None:
-        check_choice("backbone", self.backbone, BACKBONE_NAMES)
+        check_backbone(self.backbone)
         check_choice("task", self.task, ("multiclass", "binary"))
         for name in ("positive_class", "weights"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cxr_enhance.cli.program import new_program
-from cxr_models.config import BACKBONE_NAMES
+from cxr_models.backbones import BACKBONES
 from cxr_models.evaluation.bootstrap import DRAWS
 from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.layouts import LAYOUTS
@@ -136,7 +136,7 @@ def train(
     split: Annotated[Path, typer.Argument(metavar="SPLIT", help="What split wrote.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run: new, or to resume.")],
     backbone: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONE_NAMES)}.")
+        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONES)}.")
     ] = None,
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="multiclass, or binary: covid or not.")

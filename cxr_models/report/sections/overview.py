@@ -6,7 +6,7 @@ import dataclasses
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from cxr_models.config import BACKBONE_NAMES
+from cxr_models.backbones import backbone_title
 from cxr_models.report.blocks import Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, value
 from cxr_models.report.sections.belonging import grouped
@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
     from cxr_models.report.read.results import Results
 
-TITLES = {
-    "nasnet_mobile": "NASNetMobile",
-    "resnet101": "ResNet101",
-    "inception_resnet_v2": "InceptionResNetV2",
-}
+STUDIED = ("nasnet_mobile", "resnet101", "inception_resnet_v2")  # the study's backbones
 MANY = 4  # runs from which on what is true of several is said once
 _COLUMNS = (
     ("three classes, raw", "multiclass", False),
@@ -117,7 +113,7 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
 
 
 def study_table(runs: Sequence[Results]) -> Section:
-    """Show the accuracies of 3 backbones, 2 tasks and 2 arms; empty where no run is given.
+    """Show the accuracies of backbones, 2 tasks and 2 arms; empty where no run is given.
 
     A table holds runs that differ in these and the seed alone, so that nothing else stands between
     two of its cells.
@@ -131,12 +127,12 @@ def study_table(runs: Sequence[Results]) -> Section:
 
 def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
     rows = []
-    for backbone in BACKBONE_NAMES:
+    for backbone in dict.fromkeys((*STUDIED, *(run.config.model.backbone for run in runs))):
         cells = []
         for _, task, enhanced in _COLUMNS:
             found = [run for run in runs if _cell(run) == (backbone, task, enhanced)]
             cells.append(_shown([run for run in found if run.test is not None]))
-        rows.append((TITLES[backbone], *cells))
+        rows.append((backbone_title(backbone), *cells))
     notes = [
         "Test set, 95 % intervals; of three runs and more the lowest and the highest. A dash: no "
         "such run was given. Read it beside what models without lungs reach, below."
@@ -168,7 +164,7 @@ def _apart_from_arms(run: Results) -> Hashable:
     config = run.config
     data = dataclasses.replace(config.data, cache_dir=None, enhance=None)
     model = dataclasses.replace(
-        config.model, backbone=BACKBONE_NAMES[0], task="multiclass", positive_class="covid"
+        config.model, backbone=STUDIED[0], task="multiclass", positive_class="covid"
     )
     training = dataclasses.replace(config.training, seed=0)
     return dataclasses.replace(config, data=data, model=model, training=training)
