@@ -75,6 +75,13 @@ def blue_first_about_a_half(images):
     return images[..., ::-1] / 255.0 - keras.ops.convert_to_tensor([0.5, 0.4, 0.3], "float32")
 
 
+_REGISTERED = """
+from cxr_models import register_backbone
+from tests.cxr_models.networks.test_registered import blue_first_about_a_half, small
+register_backbone("small", small, blue_first_about_a_half)
+"""
+
+
 def config_of(name, **settings):
     from tests.helpers.tiny_backbone import tiny_config
 
@@ -108,15 +115,16 @@ def test_a_small_network_is_trained_loaded_and_exported_with_its_preprocessing(t
     export(served, tmp_path / "run.keras", "keras")
     exported = keras.models.load_model(tmp_path / "run.keras")  # safe mode: no code of its own
     np.testing.assert_allclose(exported.predict(images, verbose=0), expected, atol=1e-6)
-    refused = run_code(
-        "from cxr_models.cli import main; sys.exit(main(sys.argv[1:]))",
-        *("export", tmp_path / "run", "--format", "keras", "--out", tmp_path / "again.keras"),
-        status=2,
-    )
+    words = ("export", tmp_path / "run", "--format", "keras", "--out", tmp_path / "again.keras")
+    command = "from cxr_models.cli import main; sys.exit(main(sys.argv[1:]))"
+    refused = run_code(command, *words, status=2)
     assert (
         "got 'small'. Register a network of your own first, in the same process" in refused.stderr
     )
     assert "Traceback" not in refused.stderr
+    run_code(f"{_REGISTERED}\n{command}", *words)
+    again = keras.models.load_model(tmp_path / "again.keras")
+    np.testing.assert_allclose(again.predict(images, verbose=0), expected, atol=1e-6)
 
 
 @pytest.mark.slow
