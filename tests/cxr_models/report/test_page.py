@@ -212,6 +212,11 @@ def test_the_data_card_counts_images_and_patients(run):
     assert page.table("Settings")["data.image_size"]["value"] == "224 224"
 
 
+def test_a_run_of_a_further_backbone_stands_under_its_name(tmp_path):
+    page = page_of(write_run(tmp_path / "dense", model__backbone="densenet121"))
+    assert "DenseNet121, covid or normal or virus, images enhanced" in page.text
+
+
 def test_the_phase_that_the_weights_come_from_is_told(run):
     shown = "weights of the run are of"
     assert page_of(run).table("Weights and versions")[shown]["value"] == (
