@@ -22,8 +22,7 @@ from cxr_models._settings import (
     meant,
     setting_names,
 )
-
-BACKBONE_NAMES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
+from cxr_models.backbones import check_backbone
 
 # Radiographs seldom have longer sides: beyond that a model is shown what resizing made up, and a
 # batch exceeds most memories. A slip of the hand, such as 224224, is told before training.
@@ -54,7 +53,8 @@ class DataConfig(Section):
     cache_dir : str or None, default None
         Folder for decoded and enhanced images, kept between runs; None keeps none.
     deterministic : bool, default False
-        Whether equal seeds give equal results on the CPU, at some cost in speed.
+        Whether TensorFlow adds numbers up in a fixed order, at some cost in speed: equal seeds then
+        give equal bytes on the CPU. Order and augmentation of images follow from the seed anyway.
     """
 
     _NESTED: ClassVar[Mapping[str, Any]] = {"enhance": EnhanceParams}
@@ -106,8 +106,8 @@ class ModelConfig(Section):
 
     Parameters
     ----------
-    backbone : {"nasnet_mobile", "resnet101", "inception_resnet_v2"}, default "nasnet_mobile"
-        A row of `cxr_models.networks.backbones.BACKBONES`.
+    backbone : str, default "nasnet_mobile"
+        A row of `cxr_models.backbones.BACKBONES`, or what `register_backbone` was given.
     task : {"multiclass", "binary"}, default "multiclass"
         All labels, or one label against the rest.
     positive_class : str, default "covid"
@@ -122,7 +122,7 @@ class ModelConfig(Section):
     weights: str = "imagenet"
 
     def __post_init__(self) -> None:
-        check_choice("backbone", self.backbone, BACKBONE_NAMES)
+        check_backbone(self.backbone)
         check_choice("task", self.task, ("multiclass", "binary"))
         for name in ("positive_class", "weights"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cxr_enhance.cli.program import new_program
-from cxr_models.config import BACKBONE_NAMES
+from cxr_models.backbones import BACKBONES
 from cxr_models.evaluation.bootstrap import DRAWS
 from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.layouts import LAYOUTS
@@ -140,7 +140,7 @@ def train(
         Path | None, typer.Option(metavar="DIR", help="Folder of the run: new, or to resume.")
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONE_NAMES)}.")
+        str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONES)}.")
     ] = None,
     task: Annotated[
         str | None, typer.Option(metavar="TASK", help="multiclass, or binary: covid or not.")
@@ -171,7 +171,7 @@ def train(
         bool, typer.Option("--no-enhance", help="The study's other arm: no enhancement.")
     ] = False,
     deterministic: Annotated[
-        bool | None, typer.Option("--deterministic", help="Equal results for equal seeds on CPU.")
+        bool | None, typer.Option("--deterministic", help="Equal bytes for equal seeds on CPU.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,
     config: Annotated[

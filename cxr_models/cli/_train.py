@@ -74,6 +74,7 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
     with _console.errors_exit_with(_console.FAILED), _says_how_to_go_on(split, folder, display):
         devices = load_framework("tensorboard", "matplotlib")
         from cxr_models.training.curves import write_curves
+        from cxr_models.training.schedule import best_epochs
         from cxr_models.training.train import train as train_model
 
         display.say(f"running on {', '.join(devices) or 'the CPU'}")
@@ -81,9 +82,11 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
         history = folder.read_history()
         if history:
             write_curves(out / "curves.png", history)
-            last = history[-1]["phase"]
-            best = max(row["val_accuracy"] for row in history if row["phase"] == last)
-            display.say(f"best validation accuracy of phase {last}: {best:.4f}")
+            best = (f"{row['val_accuracy']:.4f} in {row['phase']}" for row in best_epochs(history))
+            display.say(f"best validation accuracy: {', '.join(best)}")
+        kept = folder.read_kept()
+        if kept is not None:
+            display.say(f"kept the weights of epoch {kept['epoch'] + 1} of {kept['phase']}")
         display.say(f"wrote {folder.best_weights}")
     return 0
 

@@ -102,7 +102,7 @@ def evaluation_batches(
         Of uint8 (B, H, W, C) and float32 (B,).
     """
     places = tf.data.Dataset.range(len(paths)).batch(batch_size)
-    return _load(places, config, paths, targets, deterministic=True)
+    return _load(places, config, paths, targets)
 
 
 def training_batches(
@@ -122,8 +122,8 @@ def training_batches(
     config, paths, targets, batch_size
         As for `evaluation_batches`.
     seed : int
-        The order is a function of it and of the epoch's number, so that a run that is resumed
-        goes on as it would have gone.
+        The order is a function of it and of the epoch's number alone, however long images take to
+        read, so that a run that is resumed goes on as it would have gone.
     first_epoch : int, default 0
         Number of the epoch to begin with.
     weights : dict of int to float, optional
@@ -136,7 +136,7 @@ def training_batches(
     """
     orders = epoch_orders(len(paths), batch_size, seed=seed, first_epoch=first_epoch)
     places = orders.map(lambda _epoch, batch: batch)
-    return _load(places, config, paths, targets, weights, deterministic=config.deterministic)
+    return _load(places, config, paths, targets, weights)
 
 
 def epoch_orders(count: int, batch_size: int, *, seed: int, first_epoch: int) -> Any:
@@ -157,8 +157,6 @@ def _load(
     paths: Sequence[str],
     targets: Targets,
     weights: dict[int, float] | None = None,
-    *,
-    deterministic: bool,
 ) -> Any:
     source = image_source(config, paths)
     shape = (*config.image_size, config.channels)
@@ -174,6 +172,7 @@ def _load(
         items = (images, tf.gather(labels, batch))
         return items if factors is None else (*items, tf.gather(factors, batch))
 
-    # Each call reads on all CPUs already; two at a time hide its ends.
-    loaded = places.map(load, num_parallel_calls=2, deterministic=deterministic)
+    # Each call reads on all CPUs already; two at a time hide its ends. Batches keep their order, as
+    # is tf.data's default: layers draw their random numbers by the number of a batch.
+    loaded = places.map(load, num_parallel_calls=2)
     return loaded.prefetch(_AHEAD)

@@ -1,72 +1,114 @@
-"""The three backbones: a row each; a further one is a further row.
-
-Imports Keras only when a backbone is built.
-"""
+"""Building and feeding a backbone, by its row of `cxr_models.backbones` or as it was registered."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import keras
+
+from cxr_models.backbones import BackboneSpec, find_backbone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackboneSpec:
-    """What is particular to one backbone of `keras.applications`.
+class Backbone:
+    """A backbone, ready to be built.
 
     Parameters
     ----------
-    application : str
-        Its function in `keras.applications`.
-    preprocessing : {"tf", "caffe"}
-        What its ImageNet weights expect of RGB 0..255: -1..1, or BGR less ImageNet's mean.
-    min_size : int
+    title : str
+        What it is called in messages.
+    build : callable
+        Makes it without top, from `weights` and `input_tensor` or `input_shape`.
+    preprocess : callable
+        From RGB 0..255 to what it expects.
+    min_size : int, default 1
         Smallest height and width, in pixels.
-    parameters : int
-        Parameters without the top.
-    weights_file : str
-        What Keras calls its ImageNet weights without the top, under ``~/.keras/models``.
+    imagenet : str
+        What Keras downloads as its ImageNet weights; empty where it is not known.
     """
 
-    application: str
-    preprocessing: Literal["tf", "caffe"]
-    min_size: int
-    parameters: int
-    weights_file: str
+    title: str
+    build: Callable[..., Any]
+    preprocess: Callable[[Any], Any]
+    min_size: int = 1
+    imagenet: str = ""
 
-    def build(self, *, weights: str | None, **inputs: Any) -> Any:
-        """Build the backbone without top; `inputs` is `input_shape` or `input_tensor`."""
-        import keras
+    def build_on(self, images: Any, source: Any) -> keras.Model:
+        """Build it, without weights, on symbolic images that were made of the input `source`.
 
-        function = getattr(keras.applications, self.application)
-        return function(include_top=False, weights=weights, **inputs)
+        Raises
+        ------
+        TypeError, ValueError
+            If what was registered does not build a flat model on them.
+        """
+        built = self.build(weights=None, input_tensor=images)
+        if not isinstance(built, keras.Model):
+            raise TypeError(
+                f"`build` of the backbone {self.title!r} must return a keras.Model; got {built!r}."
+            )
+        nested = [layer.name for layer in built.layers if isinstance(layer, keras.Model)]
+        if nested:
+            raise ValueError(
+                f"`build` of the backbone {self.title!r} must return a model without models "
+                f"inside; got {', '.join(nested)} in it."
+            )
+        if len(built.inputs) != 1 or built.inputs[0] is not source or len(built.outputs) != 1:
+            raise ValueError(
+                f"`build` of the backbone {self.title!r} must return a model from what "
+                "`input_tensor` was made of to its features, as keras.applications does; got other "
+                "inputs or outputs. Begin it with keras.utils.get_source_inputs(input_tensor)."
+            )
+        if len(built.output.shape) != 4:
+            raise ValueError(
+                f"`build` of the backbone {self.title!r} must give features of shape (N, H, W, C); "
+                f"got {built.output.shape!r}."
+            )
+        return built
+
+    def preprocessed(self, images: Any) -> Any:
+        """Return symbolic RGB images 0..255 as the backbone expects them.
+
+        Raises
+        ------
+        TypeError
+            If what was registered gives no symbolic tensor.
+        """
+        made = self.preprocess(images)
+        if not keras.utils.is_keras_tensor(made):
+            raise TypeError(
+                f"`preprocess` of the backbone {self.title!r} must return a symbolic tensor; got "
+                f"{made!r}. Write it in keras.ops."
+            )
+        return made
 
 
-BACKBONES: Mapping[str, BackboneSpec] = MappingProxyType(
-    {
-        "nasnet_mobile": BackboneSpec(
-            application="NASNetMobile",
-            preprocessing="tf",
-            min_size=32,
-            parameters=4_269_716,
-            weights_file="nasnet_mobile_no_top.h5",
-        ),
-        "resnet101": BackboneSpec(
-            application="ResNet101",
-            preprocessing="caffe",
-            min_size=32,
-            parameters=42_658_176,
-            weights_file="resnet101_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        ),
-        "inception_resnet_v2": BackboneSpec(
-            application="InceptionResNetV2",
-            preprocessing="tf",
-            min_size=75,
-            parameters=54_336_736,
-            weights_file="inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        ),
-    }
-)
+def find_builder(name: str) -> Backbone:
+    """Return the backbone of this name.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or `keras.applications` lacks what its row names.
+    """
+    spec = find_backbone(name)
+    if not isinstance(spec, BackboneSpec):
+        return Backbone(title=spec.name, build=spec.build, preprocess=spec.preprocess)
+    application = getattr(keras.applications, spec.application, None)
+    module = getattr(keras.applications, spec.module, None)
+    preprocess = getattr(module, "preprocess_input", None)
+    if application is None or preprocess is None:
+        raise ValueError(
+            f"`backbone` must name a row of keras.applications; got {name!r}, whose "
+            f"{spec.application} or {spec.module}.preprocess_input is not in Keras "
+            f"{keras.__version__}."
+        )
+    return Backbone(
+        title=spec.application,
+        build=functools.partial(application, include_top=False),
+        preprocess=functools.partial(preprocess, data_format="channels_last"),
+        min_size=spec.min_size,
+        imagenet=f"{spec.weights_file} (MD5 {spec.weights_md5})",
+    )

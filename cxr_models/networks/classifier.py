@@ -20,13 +20,13 @@ except ModuleNotFoundError as error:
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
-from cxr_models.networks.backbones import BACKBONES, BackboneSpec
+from cxr_models.networks.augmentation import RandomRotation
+from cxr_models.networks.backbones import Backbone, find_builder
 from cxr_models.networks.weights import load_pretrained
 
 if TYPE_CHECKING:
     from cxr_models.config import RunConfig
 
-_MEAN_BGR = (103.939, 116.779, 123.68)  # ImageNet's, as keras.applications subtracts it
 _DROPOUTS = (0.2, 0.5)  # the study's
 _AUGMENTED = ("to_float", "augment_flip", "augment_rotation")
 FEATURES = "features"  # name of the layer that the head starts from
@@ -72,25 +72,26 @@ def build_classifier(
     Raises
     ------
     ValueError
-        If there are fewer than two classes, the image is too small for the backbone, or the
-        weights do not fit.
+        If there are fewer than two classes, the image is too small for the backbone, what was
+        registered as one is none, or the weights do not fit.
+    TypeError
+        If what was registered as a backbone gives something else than Keras's.
     OSError
         If the weights cannot be downloaded or read.
     """
     if num_classes < 2:
         raise ValueError(f"`num_classes` must be at least 2; got {num_classes!r}.")
-    spec = BACKBONES[config.model.backbone]
+    builder = find_builder(config.model.backbone)
     height, width = config.data.image_size
-    if min(height, width) < spec.min_size:
+    if min(height, width) < builder.min_size:
         raise ValueError(
-            f"`image_size` must be at least ({spec.min_size}, {spec.min_size}) for "
-            f"{spec.application}; got {(height, width)!r}."
+            f"`image_size` must be at least ({builder.min_size}, {builder.min_size}) for "
+            f"{builder.title}; got {(height, width)!r}."
         )
     keras.utils.set_random_seed(config.training.seed)
     pretrained = config.model.weights != "none"
     inputs = layers.Input((height, width, config.data.channels), dtype="uint8", name="image")
-    front = _front(inputs, config, spec)
-    backbone = spec.build(weights=None, input_tensor=front)
+    backbone = builder.build_on(_front(inputs, config, builder), inputs)
     if pretrained:
         backbone = keras.models.clone_model(backbone, clone_function=_with_fixed_statistics)
     else:
@@ -98,7 +99,7 @@ def build_classifier(
     outputs = add_head(backbone.output, config, num_classes)
     model = keras.Model(backbone.inputs[0], outputs, name=f"cxr_{config.model.backbone}")
     if pretrained:
-        load_pretrained(model, config.model.weights, spec, (height, width))
+        load_pretrained(model, config.model.weights, builder, (height, width))
     return model
 
 
@@ -155,22 +156,19 @@ def set_momentum(model: keras.Model, momentum: float) -> None:
             layer.momentum = momentum
 
 
-def _front(images: Any, config: RunConfig, spec: BackboneSpec) -> Any:
+def _front(images: Any, config: RunConfig, builder: Backbone) -> Any:
     seed = config.training.seed
     x = layers.Rescaling(1.0, name=_AUGMENTED[0])(images)  # uint8 to floating point
     if config.data.flip:
         x = layers.RandomFlip("horizontal", seed=seed, name=_AUGMENTED[1])(x)
     if config.data.rotation:
-        x = layers.RandomRotation(config.data.rotation, seed=seed, name=_AUGMENTED[2])(x)
+        x = RandomRotation(config.data.rotation, seed=seed, name=_AUGMENTED[2])(x)
     if config.data.channels == 1:
         x = layers.Concatenate(name="gray_to_rgb")([x, x, x])
     if config.training.recipe == "study":
         # The study's arms: divided by 255 without enhancement, as it is with it.
         return x if config.data.enhance is not None else layers.Rescaling(1 / 255)(x)
-    if spec.preprocessing == "tf":
-        return layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocess")(x)
-    bgr = x[..., ::-1]
-    return layers.Rescaling(1.0, offset=[-mean for mean in _MEAN_BGR], name="preprocess")(bgr)
+    return builder.preprocessed(x)
 
 
 def _with_fixed_statistics(layer: Any) -> Any:

@@ -19,14 +19,14 @@ from cxr_models.networks.weights_option import check_weights
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_models.networks.backbones import BackboneSpec
+    from cxr_models.networks.backbones import Backbone
     from cxr_models.networks.weights_files import Shapes
 
 _CURE = "Give a file of that backbone alone, or name the backbone of the file with --backbone."
 
 
 def load_pretrained(
-    model: keras.Model, weights: str, spec: BackboneSpec, image_size: tuple[int, int]
+    model: keras.Model, weights: str, builder: Backbone, image_size: tuple[int, int]
 ) -> None:
     """Fill the backbone of `model`, and its head where the file has one of the same shape.
 
@@ -38,7 +38,7 @@ def load_pretrained(
         ``imagenet``, or the path of a ``.keras``, ``.weights.h5`` or ``.h5`` file. It holds the
         bare backbone, or the backbone with one dense layer on its pooled features: a classifier of
         this package, or one of `keras.applications` with its top.
-    spec : BackboneSpec
+    builder : Backbone
         Which backbone it is.
     image_size : (int, int)
         Height and width.
@@ -57,15 +57,15 @@ def load_pretrained(
     memory holds the weights of both.
     """
     if weights == "imagenet":
-        _copy_in_order(_imagenet(spec, image_size), model, weights, spec)
+        _copy_in_order(_imagenet(builder, image_size), model, weights, builder)
         return
     path = Path(weights)
     check_weights(weights)
     if path.suffix == ".keras":
         source = _without_code(path)
     else:
-        source = _filled(spec.build(weights=None, input_shape=(*image_size, 3)), path, spec)
-    _copy_in_order(source, model, weights, spec)
+        source = _filled(builder.build(weights=None, input_shape=(*image_size, 3)), path, builder)
+    _copy_in_order(source, model, weights, builder)
 
 
 def _without_code(path: Path) -> Any:
@@ -80,38 +80,43 @@ def _without_code(path: Path) -> Any:
         ) from error
 
 
-def _imagenet(spec: BackboneSpec, image_size: tuple[int, int]) -> Any:
+def _imagenet(builder: Backbone, image_size: tuple[int, int]) -> Any:
     try:
-        return spec.build(weights="imagenet", input_shape=(*image_size, 3))
+        return builder.build(weights="imagenet", input_shape=(*image_size, 3))
     except Exception as error:  # urllib's, http's and Keras's own, by the way it failed
+        wanted = (
+            f"Keras wanted {builder.imagenet}. Fetch that file elsewhere, put it under "
+            "~/.keras/models or pass --weights PATH"
+            if builder.imagenet
+            else f"`build` of the backbone {builder.title!r} gave none. Pass --weights PATH"
+        )
         raise OSError(
-            f"`weights` imagenet must be downloaded once, and that failed; Keras wanted "
-            f"{spec.weights_file}. Fetch that file elsewhere, put it under ~/.keras/models or pass "
-            "--weights PATH, or train from scratch with --weights none. Reason: "
+            f"`weights` imagenet must be downloaded once, and that failed; {wanted}, or train from "
+            f"scratch with --weights none. Reason: "
             f"{textwrap.shorten(str(error), 200, placeholder=' ...')}"
         ) from error
 
 
-def _filled(bare: keras.Model, path: Path, spec: BackboneSpec) -> Any:
+def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
     """Fill `bare` from an HDF5 file; return it with the top that the file has, if it has one."""
-    with _naming_the_file(path, spec):
+    with _naming_the_file(path, builder):
         check_confined(path)
         stored = stored_shapes(path)
     top = [shapes for shapes in stored if _is_dense(shapes)]
     wanted = len(_with_weights(bare))
-    _check_count(len(stored) - len(top), wanted, str(path), spec)
+    _check_count(len(stored) - len(top), wanted, str(path), builder)
     source, width = bare, bare.output.shape[-1]
     if top:
         kernel = top[0][0]
         if len(top) > 1 or kernel[0] != width:
             raise ValueError(
                 f"`weights` must hold no dense layer but one on the {width} pooled features of "
-                f"{spec.application}; got kernels of shapes {[shapes[0] for shapes in top]} in "
+                f"{builder.title}; got kernels of shapes {[shapes[0] for shapes in top]} in "
                 f"{str(path)!r}. Save the backbone alone, with its save_weights."
             )
         pooled = keras.layers.GlobalAveragePooling2D()(bare.output)
         source = keras.Model(bare.inputs, keras.layers.Dense(kernel[1])(pooled))
-    with _naming_the_file(path, spec), warnings.catch_warnings():
+    with _naming_the_file(path, builder), warnings.catch_warnings():
         # One for every layer that does not fit, then the error.
         warnings.filterwarnings("ignore", message="Skipping nested container")
         source.load_weights(path)
@@ -119,7 +124,7 @@ def _filled(bare: keras.Model, path: Path, spec: BackboneSpec) -> Any:
 
 
 @contextlib.contextmanager
-def _naming_the_file(path: Path, spec: BackboneSpec) -> Iterator[None]:
+def _naming_the_file(path: Path, builder: Backbone) -> Iterator[None]:
     """Name the file where h5py or Keras fails to read it."""
     try:
         yield
@@ -130,23 +135,23 @@ def _naming_the_file(path: Path, spec: BackboneSpec) -> Iterator[None]:
     except (ValueError, KeyError) as error:
         reason = textwrap.shorten(str(error), 300, placeholder=" ...")
         raise ValueError(
-            f"`weights` must fit {spec.application}; got {str(path)!r}, which does not: {reason} "
+            f"`weights` must fit {builder.title}; got {str(path)!r}, which does not: {reason} "
             f"{_CURE}"
         ) from error
 
 
 def _copy_in_order(
-    source: keras.Model, model: keras.Model, weights: str, spec: BackboneSpec
+    source: keras.Model, model: keras.Model, weights: str, builder: Backbone
 ) -> None:
     """Copy the backbone of `source` to that of `model`, and its top where the shapes are equal."""
     given, top = _split(source)
     wanted, head = _split(model)
-    _check_count(len(given), len(wanted), weights, spec)
+    _check_count(len(given), len(wanted), weights, builder)
     for number, (saved, layer) in enumerate(zip(given, wanted, strict=True), 1):
         if _kind(saved) != _kind(layer):
             raise ValueError(
                 f"`weights` must hold {_described(layer)} as layer {number} of the {len(wanted)} "
-                f"with weights of {spec.application}; got {_described(saved)} in {weights!r}. "
+                f"with weights of {builder.title}; got {_described(saved)} in {weights!r}. "
                 f"{_CURE}"
             )
     if [_kind(saved) for saved in top] == [_kind(layer) for layer in head]:
@@ -155,10 +160,10 @@ def _copy_in_order(
         layer.set_weights(saved.get_weights())
 
 
-def _check_count(given: int, wanted: int, weights: str, spec: BackboneSpec) -> None:
+def _check_count(given: int, wanted: int, weights: str, builder: Backbone) -> None:
     if given != wanted:
         raise ValueError(
-            f"`weights` must hold the {wanted} layers with weights of {spec.application}; got "
+            f"`weights` must hold the {wanted} layers with weights of {builder.title}; got "
             f"{given} in {weights!r}. {_CURE}"
         )
 

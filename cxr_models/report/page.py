@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cxr_models._outputs import Kind
+from cxr_models.backbones import backbone_title
 from cxr_models.report.blocks import Block, Charts, Page, Section, Text
 from cxr_models.report.formatting import counted
 from cxr_models.report.sections import cards, overview, values
@@ -52,7 +53,7 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
 def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
     model, data = run.config.model, run.config.data
     text = (
-        f"{overview.TITLES[model.backbone]}, {' or '.join(run.class_names)}, images "
+        f"{backbone_title(model.backbone)}, {' or '.join(run.class_names)}, images "
         f"{overview.arm(run)}, {data.image_size[0]} x {data.image_size[1]} pixels, recipe "
         f"{run.config.training.recipe}."
     )

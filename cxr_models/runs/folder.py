@@ -11,10 +11,13 @@ import re
 import reprlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cxr_models._files import read_json, replaces_whole, write_whole
 from cxr_models.config import RunConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HISTORY_COLUMNS = (
     "phase",
@@ -26,6 +29,8 @@ HISTORY_COLUMNS = (
     "val_accuracy",
     "seconds",
 )
+KEPT = "kept"  # in run.json: the epoch that the best weights are of
+_KEPT = ("phase", "epoch", "val_accuracy")
 _READ = ("config.json", "run.json", "split.csv", "history.csv", "best.weights.h5", "evaluation")
 
 
@@ -43,7 +48,7 @@ class RunFolder:
 
     @property
     def best_weights(self) -> Path:
-        """Weights of the best epoch of the last phase, once the run has ended."""
+        """Weights of the best epoch of all phases, once the run has ended."""
         return self.path / "best.weights.h5"
 
     def best_of(self, phase: str) -> Path:
@@ -133,6 +138,21 @@ class RunFolder:
         (self.path / "phases").mkdir(exist_ok=True)
         (self.path / "backup").mkdir(exist_ok=True)
         write_whole(self.path / "run.json", json.dumps(facts, indent=2) + "\n")
+
+    def read_kept(self) -> dict[str, Any] | None:
+        """Return the phase, epoch and validation accuracy of the weights kept; None if not known.
+
+        Runs that an earlier version ended do not tell: they kept the best of the last phase.
+        """
+        facts = read_json(self.path / "run.json")
+        kept = facts.get(KEPT) if isinstance(facts, dict) else None
+        return kept if isinstance(kept, dict) and {*kept} == {*_KEPT} else None
+
+    def write_kept(self, row: Mapping[str, Any]) -> None:
+        """Write into run.json which row of the history the weights kept are of."""
+        path = self.path / "run.json"
+        kept = {name: row[name] for name in _KEPT}
+        write_whole(path, json.dumps({**read_json(path), KEPT: kept}, indent=2) + "\n")
 
     def read_history(self) -> list[dict[str, Any]]:
         """Return the rows of the history; numbers as numbers.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_models.backbones import BackboneSpec, find_backbone
 from cxr_models.inputs.targets import check_positive_class
-from cxr_models.networks.backbones import BACKBONES
 from cxr_models.networks.weights_option import check_weights
 from cxr_models.runs.folder import RunFolder
 
@@ -68,9 +68,9 @@ def check_epochs(config: RunConfig) -> None:
 
 
 def check_image_size(config: RunConfig) -> None:
-    """Raise ValueError if images are too small for the backbone."""
-    spec = BACKBONES[config.model.backbone]
-    if min(config.data.image_size) < spec.min_size:
+    """Raise ValueError if images are too small for the backbone, where that is known of it."""
+    spec = find_backbone(config.model.backbone)
+    if isinstance(spec, BackboneSpec) and min(config.data.image_size) < spec.min_size:
         raise ValueError(
             f"`image_size` must be at least ({spec.min_size}, {spec.min_size}) for "
             f"{spec.application}; got {config.data.image_size!r}."

@@ -1,4 +1,4 @@
-"""When to lower the learning rate, when to stop, which epoch was best: from the history alone.
+"""When to lower the learning rate, when to stop, which epochs were best: from the history alone.
 
 What Keras's `ReduceLROnPlateau` and `EarlyStopping` decide, without state of their own: a run that
 is resumed from its history decides what it would have decided.
@@ -6,10 +6,10 @@ is resumed from its history decides what it would have decided.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cxr_models.config import TrainingConfig
 
@@ -61,3 +61,24 @@ def judge(accuracies: Sequence[float], learning_rate: float, training: TrainingC
                 plateau_wait = 0
     waited = len(accuracies) - 1 - best_epoch
     return Verdict(best_epoch, learning_rate, len(accuracies) > 1 and waited >= training.patience)
+
+
+def best_epochs(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the row of the best epoch of each phase: the first of those equal, as `judge` does."""
+    return [
+        max((row for row in history if row["phase"] == phase), key=_accuracy)
+        for phase in dict.fromkeys(row["phase"] for row in history)
+    ]
+
+
+def kept_epoch(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the row of the epoch whose weights a run keeps; None where there was no epoch.
+
+    It is the best epoch of all phases by validation accuracy; of phases that are equal, the last,
+    which has seen most.
+    """
+    return max(reversed(best_epochs(history)), key=_accuracy, default=None)
+
+
+def _accuracy(row: Mapping[str, Any]) -> float:
+    return float(row["val_accuracy"])

@@ -31,7 +31,7 @@ from cxr_models.training.cached_features import FeatureExtractor, feature_batche
 from cxr_models.training.checks import check_run, files_of
 from cxr_models.training.epoch_callback import Keeper
 from cxr_models.training.progress import Progress, Standing
-from cxr_models.training.schedule import judge
+from cxr_models.training.schedule import best_epochs, judge, kept_epoch
 
 if TYPE_CHECKING:
     import os
@@ -106,8 +106,9 @@ def train(
     Returns
     -------
     keras.Model
-        With the weights of the best epoch of the last phase, which are in
-        ``best.weights.h5`` of the folder too.
+        With the weights of the epoch of all phases that was best in validation accuracy, of
+        the last phase where two are equal. They are in ``best.weights.h5`` of the folder too,
+        and the phase and epoch in ``run.json``.
 
     Raises
     ------
@@ -144,8 +145,13 @@ def train(
         keep_split(folder.path, split)
         history = folder.read_history()
         backup = folder.newest_backup()
+        best: dict[str, Any] = {}  # weights at the end of each phase
         for number, phase in enumerate(phases_of(config)):
-            if backup is None or number >= backup[1]:
+            if not phase.epochs:
+                continue
+            if backup is not None and number < backup[1]:  # ended before an earlier start stopped
+                _trained_part(model, phase, config).load_weights(folder.best_of(phase.name))
+            else:
                 resumed = backup if backup is not None and number == backup[1] else None
                 done = resumed[2] if resumed else 0
                 history = [
@@ -153,8 +159,25 @@ def train(
                 ]
                 shown = _Shown(say, watch)
                 _run_phase(model, phase, number, parts, config, folder, history, resumed, shown)
-        folder.save_weights(model, folder.best_weights)
+            best[phase.name] = model.get_weights()
+        _keep_best(model, folder, history, best)
     return model
+
+
+def _keep_best(
+    model: keras.Model, folder: RunFolder, history: Sequence[dict[str, Any]], best: dict[str, Any]
+) -> None:
+    """Fill `model` with the best weights of all phases, and save them and what they are of."""
+    kept = kept_epoch(history)
+    if kept is not None and folder.best_weights.exists():
+        # Ended before, and perhaps evaluated since: what was kept stays, by whatever version.
+        told = folder.read_kept() or best_epochs(history)[-1]
+        same = (row for row in history if all(row[name] == told[name] for name in told))
+        kept = next(same, kept)
+    if kept is not None:
+        model.set_weights(best[kept["phase"]])
+        folder.write_kept(kept)
+    folder.save_weights(model, folder.best_weights)
 
 
 def _part_of(split: Split, name: str, class_names: Sequence[str], config: RunConfig) -> _Part:
@@ -174,12 +197,9 @@ def _run_phase(
     shown: _Shown,
 ) -> None:
     """Train one phase from where it stands, and leave `model` with its best weights."""
-    if not phase.epochs:
-        return
     training = config.training
     set_backbone_trainable(model, not phase.frozen)
-    cached = phase.frozen and training.cache_features > 0
-    trained = head_model(model) if cached else model
+    trained = _trained_part(model, phase, config)
     trained.compile(
         optimizer=keras.optimizers.Adam(float(phase.learning_rate)),
         loss=loss_of(config.model),
@@ -201,7 +221,7 @@ def _run_phase(
     if done < phase.epochs and not verdict.stop:
         if shown.say is not None:
             shown.say(f"phase {phase.name}: epochs {done + 1} to {phase.epochs}")
-        batches, validation = _batches(model, parts, config, cached, done, shown)
+        batches, validation = _batches(model, parts, config, trained is not model, done, shown)
         steps = math.ceil(len(parts["train"].paths) / training.batch_size)
         progress = Progress(
             phase=phase.name,
@@ -230,6 +250,11 @@ def _run_phase(
             verbose=0,
         )
     trained.load_weights(folder.best_of(phase.name))
+
+
+def _trained_part(model: keras.Model, phase: Phase, config: RunConfig) -> keras.Model:
+    """Return what a phase trains, and saves: the head alone on kept features, or all of `model`."""
+    return head_model(model) if phase.frozen and config.training.cache_features else model
 
 
 def _batches(

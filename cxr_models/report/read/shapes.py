@@ -7,6 +7,7 @@ import reprlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxr_models.evaluation.metrics import CLASS_METRICS, OVERALL_METRICS, POINT_METRICS
+from cxr_models.runs.folder import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,7 +135,8 @@ def audit_shape() -> dict[str, Any]:
 
 def facts_shape() -> dict[str, Any]:
     """Return the shape of what ``run.json`` tells."""
-    return {**classes_shape(), "versions": Optional(Each(_is_text))}
+    kept = {"phase": _is_text, "epoch": _is_count, "val_accuracy": _is_number}
+    return {**classes_shape(), "versions": Optional(Each(_is_text)), KEPT: Optional(kept)}
 
 
 def _is_text(told: Any) -> bool:

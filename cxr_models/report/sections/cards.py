@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cxr_models.records.ties import components
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, listed, number
+from cxr_models.runs.folder import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,6 +152,7 @@ def settings(run: Results) -> Section:
     told = [
         ("weights at the start", _origin(run)),
         ("weights of the run (SHA-256)", str(run.evaluation["weights_sha256"])),
+        ("weights of the run are of", _kept(run)),
         ("backend of Keras", str(facts.get("backend", NONE))),
         ("evaluated with", f"cxr-enhance {run.evaluation['version']}"),
         *((name, str(version)) for name, version in facts.get("versions", {}).items()),
@@ -191,6 +193,14 @@ def _origin(run: Results) -> str:
         return "ImageNet, as Keras ships them"
     sha256 = run.facts.get("weights_sha256")
     return f"{PurePath(weights).name}" + (f", SHA-256 {sha256}" if sha256 else "")
+
+
+def _kept(run: Results) -> str:
+    kept = run.facts.get(KEPT)
+    if kept is None:
+        return "the last phase's best epoch"  # of versions that did not tell
+    accuracy = number(kept["val_accuracy"])
+    return f"epoch {kept['epoch'] + 1} of phase {kept['phase']}, validation accuracy {accuracy}"
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

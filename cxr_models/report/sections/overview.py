@@ -14,11 +14,6 @@ if TYPE_CHECKING:
 
     from cxr_models.report.read.results import Results
 
-TITLES = {
-    "nasnet_mobile": "NASNetMobile",
-    "resnet101": "ResNet101",
-    "inception_resnet_v2": "InceptionResNetV2",
-}
 MANY = 4  # runs from which on what is true of several is said once
 
 

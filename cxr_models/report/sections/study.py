@@ -6,10 +6,10 @@ import dataclasses
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cxr_models.backbones import backbone_title
 from cxr_models.report.blocks import Section, Table
 from cxr_models.report.formatting import NONE, listed, number, value
 from cxr_models.report.sections.belonging import grouped
-from cxr_models.report.sections.overview import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -77,7 +77,7 @@ def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
         for _, task, enhanced in _COLUMNS:
             found = [run for run in runs if _cell(run) == (backbone, task, enhanced)]
             cells.append(_shown([run for run in found if run.test is not None]))
-        rows.append((TITLES[backbone], *cells))
+        rows.append((backbone_title(backbone), *cells))
     notes = [
         "Test set, 95 % intervals; of three runs and more the lowest and the highest. A dash: no "
         "such run was given. Read it beside what models without lungs reach, below."

@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -53,6 +54,26 @@ def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(part):
     assert first.tolist() != second.tolist()
     images = ImageLoader(CONFIG)(paths)
     np.testing.assert_array_equal(batches[4][0], images[batches[4][1].astype(int)])
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_the_order_is_the_same_however_long_images_take_to_read(part, monkeypatch, late):
+    paths, _ = part
+    places = np.arange(len(paths), dtype=np.int32)
+    config = dataclasses.replace(CONFIG, deterministic=False)
+    expected = take(training_batches(config, paths, places, 3, seed=3), 8)
+    read, calls = ImageLoader.__call__, itertools.count()
+
+    def every_second_late(self, paths):
+        if next(calls) % 2 == late:
+            time.sleep(0.2)
+        return read(self, paths)
+
+    monkeypatch.setattr(ImageLoader, "__call__", every_second_late)
+    got = take(training_batches(config, paths, places, 3, seed=3), 8)
+    for (images, labels), (expected_images, expected_labels) in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(labels, expected_labels)
+        np.testing.assert_array_equal(images, expected_images)
 
 
 def test_an_epoch_begun_later_is_the_one_it_would_have_been(part):
@@ -140,8 +161,6 @@ def test_what_is_no_ones_error_but_tensorflows_stays_as_it_is():
 
 
 def test_shuffling_holds_places_and_reads_a_few_batches_ahead_however_many_images(monkeypatch):
-    import time
-
     read = []
 
     def load(self, paths):

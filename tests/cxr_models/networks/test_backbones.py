@@ -12,7 +12,8 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 import keras
 from keras.src.utils import file_utils
 
-from cxr_models.networks.backbones import BACKBONES
+from cxr_models.backbones import BACKBONES
+from cxr_models.networks.backbones import find_builder
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
 from cxr_models.networks.weights import load_pretrained
 from tests.helpers import keras_files
@@ -70,7 +71,7 @@ def test_files_that_keras_wrote_in_another_process_give_its_features(written, un
     name, folder = written
     unfilled.set_weights([np.zeros_like(weights) for weights in unfilled.get_weights()])
     size = (keras_files.SIDE, keras_files.SIDE)
-    load_pretrained(unfilled, str(folder / file), BACKBONES[name], size)
+    load_pretrained(unfilled, str(folder / file), find_builder(name), size)
     assert_features_are_those_of_keras(unfilled, folder)
 
 
@@ -80,42 +81,49 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def fetch_from(port, cache, monkeypatch):
-    """Let Keras fetch from here, into an empty cache, what it would fetch from its own server."""
+    """Let Keras fetch from here, into an empty cache, what it would fetch from its own server.
+
+    Return a list that grows by the name and the MD5 of each file that Keras asks for.
+    """
+    asked = []
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     get_file = file_utils.get_file
 
     def from_here(fname, origin, *, file_hash, **options):
-        del origin, file_hash  # those of the real file
+        del origin
+        asked.append((fname, file_hash))  # the hash is that of the real file
         return get_file(fname, f"http://127.0.0.1:{port}/{fname}", cache_dir=cache, **options)
 
     monkeypatch.setattr(file_utils, "get_file", from_here)
+    return asked
 
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """Give a folder that stands for Keras's server."""
+    """Give a folder that stands for Keras's server, and a list of what Keras asked for."""
     folder = tmp_path / "served"
     folder.mkdir()
     handler = functools.partial(Quiet, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
-        fetch_from(server.server_port, tmp_path, monkeypatch)
-        yield folder
+        yield folder, fetch_from(server.server_port, tmp_path, monkeypatch)
         server.shutdown()
     for path in (folder, tmp_path / "models"):
         shutil.rmtree(path)
 
 
 def test_imagenet_weights_are_downloaded_and_give_the_features_of_keras(written, served):
-    name, folder = written
-    (folder / "as_shipped.h5").rename(served / BACKBONES[name].weights_file)
+    (name, folder), (server, asked) = written, served
+    spec = BACKBONES[name]
+    (folder / "as_shipped.h5").rename(server / spec.weights_file)
     model = classifier(name, keras_files.SIDE, "imagenet")
     assert_features_are_those_of_keras(model, folder)
+    assert asked == [(spec.weights_file, spec.weights_md5)]
 
 
 def test_without_a_network_the_file_that_keras_wanted_is_named(monkeypatch, tmp_path):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         fetch_from(silent.getsockname()[1], tmp_path, monkeypatch)
-        with pytest.raises(OSError, match=r"Keras wanted resnet101_.*_notop\.h5\..*refused"):
+        with pytest.raises(OSError, match=r"resnet101_.*_notop\.h5 \(MD5 88cf7a1.*refused"):
             classifier("resnet101", 32, "imagenet")

@@ -8,14 +8,15 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 import keras
 
 from cxr_enhance import EnhanceParams
-from cxr_models import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from cxr_models import DataConfig, ModelConfig, RunConfig, TrainingConfig, backbones
+from cxr_models.backbones import BACKBONES
 from cxr_models.networks.classifier import (
     build_classifier,
     head_layers,
     momentum_for,
     set_backbone_trainable,
 )
-from tests.helpers.tiny_backbone import tiny_config
+from tests.helpers.tiny_backbone import tiny_application, tiny_config
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -83,19 +84,33 @@ def front_of(config, images):
     return np.asarray(front(images, training=False))
 
 
-@pytest.mark.parametrize(("spec_preprocessing", "module"), [("tf", "nasnet"), ("caffe", "resnet")])
-def test_corrected_recipe_gives_the_backbone_what_keras_would(
-    images, monkeypatch, spec_preprocessing, module
-):
-    from cxr_models.networks import backbones, classifier
+def front_of_backbone(name, images, monkeypatch):
+    monkeypatch.setattr(keras.applications, BACKBONES[name].application, tiny_application)
+    config = tiny_config().with_setting("data.image_size", list(images.shape[1:3]))
+    return front_of(config.with_setting("model.backbone", name), images)
 
-    spec = dataclasses.replace(
-        backbones.BACKBONES["nasnet_mobile"], preprocessing=spec_preprocessing
-    )
-    monkeypatch.setattr(classifier, "BACKBONES", {"nasnet_mobile": spec})
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_corrected_recipe_gives_each_backbone_what_keras_would(rng, monkeypatch, name):
+    images = rng.integers(0, 256, (3, 80, 90, 1), dtype=np.uint8)
     rgb = np.repeat(images, 3, axis=-1).astype(np.float32)
-    expected = getattr(keras.applications, module).preprocess_input(rgb.copy())
-    np.testing.assert_allclose(front_of(tiny_config(), images), expected, atol=1e-4)
+    expected = getattr(keras.applications, BACKBONES[name].module).preprocess_input(rgb.copy())
+    np.testing.assert_allclose(front_of_backbone(name, images, monkeypatch), expected, atol=1e-4)
+
+
+def test_densenet_gets_values_from_0_to_1_less_imagenets_mean_over_its_deviation(monkeypatch):
+    white = np.full((1, 32, 40, 1), 255, np.uint8)
+    expected = (1 - np.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225]
+    got = front_of_backbone("densenet121", white, monkeypatch)
+    np.testing.assert_allclose(got[0, 0, 0], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("field", ["application", "module"])
+def test_a_row_of_what_keras_does_not_have_is_an_error(monkeypatch, field):
+    row = dataclasses.replace(BACKBONES["nasnet_mobile"], **{field: "unheard_of"})
+    monkeypatch.setattr(backbones, "BACKBONES", {"nasnet_mobile": row})
+    with pytest.raises(ValueError, match=r"`backbone` must name a row of keras\.applications; got"):
+        build_classifier(tiny_config(), 3)
 
 
 def test_study_recipe_divides_only_what_was_not_enhanced(images):

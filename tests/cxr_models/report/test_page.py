@@ -17,6 +17,7 @@ from cxr_models.cli import main
 from cxr_models.report import html_page, markdown_page, read_results
 from cxr_models.report.blocks import ticks
 from cxr_models.report.render import html
+from cxr_models.runs.folder import RunFolder
 from tests.helpers.report_pages import Read
 from tests.helpers.report_runs import each, write_audit, write_images, write_run
 
@@ -168,6 +169,23 @@ def test_the_data_card_counts_images_and_patients(run):
     page = page_of(run)
     assert page.table("Split")["hash of the split (SHA-256)"]["value"] == "5" * 64
     assert page.table("Settings")["data.image_size"]["value"] == "224 224"
+
+
+def test_a_run_of_a_further_backbone_stands_under_its_name(tmp_path):
+    page = page_of(write_run(tmp_path / "dense", model__backbone="densenet121"))
+    assert "DenseNet121, covid or normal or virus, images enhanced" in page.text
+
+
+def test_the_phase_that_the_weights_come_from_is_told(run):
+    shown = "weights of the run are of"
+    assert page_of(run).table("Weights and versions")[shown]["value"] == (
+        "the last phase's best epoch"
+    )
+    folder = RunFolder(path=run)
+    folder.write_kept(folder.read_history()[1])
+    assert page_of(run).table("Weights and versions")[shown]["value"] == (
+        "epoch 2 of phase head, validation accuracy 0.550"
+    )
 
 
 def test_labels_that_have_sources_of_their_own_are_named(tmp_path):

@@ -17,8 +17,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 _SCRIPT = """
-import json, pickle, sys
+import json, pickle, sys, warnings
 import keras
+warnings.filterwarnings("error", message="Model doesn't support `jit_compile=True`")
 from cxr_models.training.train import train
 from tests.helpers.tiny_backbone import tiny_application
 assert keras.backend.backend() == "jax"

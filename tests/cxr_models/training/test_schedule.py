@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cxr_models import TrainingConfig
-from cxr_models.training.schedule import judge
+from cxr_models.training.schedule import best_epochs, judge, kept_epoch
 
 TRAINING = TrainingConfig(patience=7, plateau_patience=3, min_learning_rate=2e-6)
 
@@ -23,6 +23,36 @@ def test_learning_rate_falls_at_a_plateau_down_to_its_floor():
 def test_stops_when_patience_is_over():
     assert not judge([0.5, 0.9, *[0.8] * 6], 1e-3, TRAINING).stop
     assert judge([0.5, 0.9, *[0.8] * 7], 1e-3, TRAINING).stop
+
+
+def history(**phases):
+    return [
+        {"phase": phase, "epoch": epoch, "val_accuracy": accuracy}
+        for phase, accuracies in phases.items()
+        for epoch, accuracy in enumerate(accuracies)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "fine_tune", "kept"),
+    [
+        ([0.5, 1.0, 1.0], [0.33, 0.5], ("head", 1)),
+        ([0.5, 0.9, 0.9], [0.5, 0.95], ("fine_tune", 1)),
+        ([0.5, 0.9, 0.9], [0.9, 0.9], ("fine_tune", 0)),
+        ([0.5, 0.6], [], ("head", 1)),
+        ([], [0.6, 0.5], ("fine_tune", 0)),
+    ],
+)
+def test_a_run_keeps_the_best_epoch_of_all_phases_and_of_equal_phases_the_last(
+    head, fine_tune, kept
+):
+    row = kept_epoch(history(head=head, fine_tune=fine_tune))
+    assert (row["phase"], row["epoch"]) == kept
+
+
+def test_a_run_without_epochs_keeps_none():
+    assert kept_epoch([]) is None
+    assert best_epochs([]) == []
 
 
 def test_decides_what_the_callbacks_of_keras_decide():

@@ -1,9 +1,12 @@
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import pickle
+import shutil
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -101,6 +104,79 @@ def test_from_scratch_there_is_one_phase():
         ("head", 1e-3),
         ("fine_tune", 1e-4),
     ]
+
+
+@pytest.fixture
+def fine_tuning_that_loses(monkeypatch):
+    """Let validation find fine-tuning worse than the head, whose second epoch is its best."""
+    found = {"head": [0.5, 0.75, 0.75], "fine_tune": [0.25, 0.5]}
+    on_epoch_end = epoch_callback.Keeper.on_epoch_end
+
+    def as_found(self, epoch, logs=None):
+        on_epoch_end(self, epoch, {**logs, "val_accuracy": found[self._phase][epoch]})
+
+    monkeypatch.setattr(epoch_callback.Keeper, "on_epoch_end", as_found)
+    return found
+
+
+@pytest.mark.usefixtures("fine_tuning_that_loses")
+@pytest.mark.parametrize("views", [0, 2], ids=["images", "kept-features"])
+@pytest.mark.parametrize("stopped", [False, True], ids=["in-one-go", "stopped-in-fine-tuning"])
+def test_the_best_weights_of_all_phases_are_kept_and_their_phase_is_told(
+    small_split, tmp_path, monkeypatch, views, stopped
+):
+    config = tiny_config(cache_features=views, learning_rate_fine_tune=0.01)
+    save = RunFolder.save_backup
+
+    def stopped_in_fine_tuning(self, model, phase, epochs):
+        save(self, model, phase, epochs)
+        if (phase, epochs) == (1, 1):
+            raise KeyboardInterrupt
+
+    if stopped:
+        with monkeypatch.context() as patch:
+            patch.setattr(RunFolder, "save_backup", stopped_in_fine_tuning)
+            with pytest.raises(KeyboardInterrupt):
+                train(small_split, config, tmp_path / "run")
+    model = train(small_split, config, tmp_path / "run")
+    head = train(
+        small_split,
+        config.with_setting("training.epochs_fine_tune", 0),
+        tmp_path / "head alone",
+    )
+    for expected, got in zip(head.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, got)
+    assert_same_weights(tmp_path / "head alone/best.weights.h5", tmp_path / "run/best.weights.h5")
+    kept = {"phase": "head", "epoch": 1, "val_accuracy": 0.75}
+    assert json.loads((tmp_path / "run/run.json").read_text())["kept"] == kept
+    assert RunFolder(path=tmp_path / "run").read_kept() == kept
+
+
+@pytest.mark.usefixtures("fine_tuning_that_loses")
+def test_the_command_says_which_weights_were_kept(tmp_path, capsys):
+    from cxr_models.cli import main
+    from tests.helpers.runs import write_small_split
+
+    write_small_split(tmp_path)
+    (tmp_path / "config.json").write_text(tiny_config().to_json())
+    names = [str(tmp_path / name) for name in ("split.csv", "config.json", "run")]
+    assert main(["train", names[0], "--config", names[1], "--out", names[2]]) == 0
+    said = capsys.readouterr().out
+    assert "best validation accuracy: 0.7500 in head, 0.5000 in fine_tune\n" in said
+    assert "kept the weights of epoch 2 of head\n" in said
+
+
+@pytest.mark.usefixtures("fine_tuning_that_loses")
+def test_a_run_that_an_earlier_version_ended_keeps_its_weights(small_split, tmp_path):
+    run = tmp_path / "run"
+    train(small_split, tiny_config(learning_rate_fine_tune=0.01), run)
+    facts = json.loads((run / "run.json").read_text())
+    del facts["kept"]
+    (run / "run.json").write_text(json.dumps(facts))
+    shutil.copy(run / "phases/fine_tune.weights.h5", run / "best.weights.h5")
+    train(small_split, tiny_config(learning_rate_fine_tune=0.01), run)
+    assert_same_weights(run / "phases/fine_tune.weights.h5", run / "best.weights.h5")
+    assert RunFolder(path=run).read_kept()["phase"] == "fine_tune"
 
 
 def test_a_run_that_has_ended_is_not_trained_again(small_split, tmp_path):
@@ -305,6 +381,28 @@ def test_a_run_killed_and_resumed_ends_with_the_weights_of_one_that_was_not(
     assert_same_weights(
         tmp_path / "undisturbed/best.weights.h5", tmp_path / "killed/best.weights.h5"
     )
+
+
+def test_training_does_not_depend_on_how_long_images_take_to_read(
+    small_split, tmp_path, monkeypatch
+):
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0, learning_rate_head=0.1)
+    config = config.with_setting("data.deterministic", False)
+    read, calls = ImageLoader.__call__, itertools.count()
+
+    def train_with_late_reads(name, late):
+        def some_late(self, paths):
+            if next(calls) % 2 in late:
+                time.sleep(0.2)
+            return read(self, paths)
+
+        monkeypatch.setattr(ImageLoader, "__call__", some_late)
+        return train(small_split, config, tmp_path / name).get_weights()
+
+    undisturbed = train_with_late_reads("undisturbed", ())
+    for name, late in (("even", (0,)), ("odd", (1,))):
+        for expected, got in zip(undisturbed, train_with_late_reads(name, late), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_best_weights_are_never_those_of_an_epoch_that_is_trained_again(
