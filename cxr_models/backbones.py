@@ -110,7 +110,7 @@ def register_backbone(
     preprocess : callable
         Makes of RGB 0..255, floats of shape (N, H, W, 3), what `build` expects. It is called once
         with a symbolic tensor and becomes part of the model and its exports: write it in
-        `keras.ops`.
+        `keras.ops`, with constants that are numbers or NumPy arrays, which all formats hold.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from cxr_models.backbones import BackboneSpec, find_backbone
 
@@ -108,7 +109,25 @@ def find_builder(name: str) -> Backbone:
     return Backbone(
         title=spec.application,
         build=functools.partial(application, include_top=False),
-        preprocess=functools.partial(preprocess, data_format="channels_last"),
+        preprocess=_as_layer(functools.partial(preprocess, data_format="channels_last")),
         min_size=spec.min_size,
         imagenet=f"{spec.weights_file} (MD5 {spec.weights_md5})",
     )
+
+
+def _as_layer(preprocess: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return `preprocess` as a layer: Keras's own makes constants that ONNX files lack.
+
+    It is an order of channels, a factor and an offset for each, which three colours tell.
+    """
+    black = preprocess(np.zeros((1, 3)))
+    slopes = (preprocess(np.eye(3) * 255.0) - black) / 255.0  # (channel given, channel made)
+    order = np.abs(slopes).argmax(axis=0).tolist()
+    scale, offset = slopes[order, range(3)].tolist(), black[0].tolist()
+
+    def apply(images: Any) -> Any:
+        if order == [2, 1, 0]:
+            images = images[..., ::-1]
+        return keras.layers.Rescaling(scale, offset=offset, name="preprocess")(images)
+
+    return apply

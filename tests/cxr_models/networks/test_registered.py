@@ -72,7 +72,7 @@ def small(*, weights=None, input_tensor=None, input_shape=None):
 
 def blue_first_about_a_half(images):
     """Tell colours apart, and differ from what any row of `keras.applications` does."""
-    return images[..., ::-1] / 255.0 - keras.ops.convert_to_tensor([0.5, 0.4, 0.3], "float32")
+    return images[..., ::-1] / 255.0 - np.float32([0.5, 0.4, 0.3])
 
 
 _REGISTERED = """
@@ -199,3 +199,30 @@ def test_imagenet_weights_that_a_registered_network_does_not_have_are_told():
         OSError, match=r"`build` of the backbone 'small' gave none\. Pass --weights"
     ):
         build_classifier(config_of("small", **{"model.weights": "imagenet"}), 3)
+
+
+@pytest.mark.filterwarnings(
+    # Of the exporter, about itself.
+    "ignore::DeprecationWarning",
+    "ignore::FutureWarning",
+    "ignore:.*:UserWarning:keras",
+)
+@pytest.mark.parametrize("name", ["nasnet_mobile", "resnet101", "densenet121", "own"])
+def test_an_onnx_file_holds_the_preprocessing(name, monkeypatch, tmp_path, rng):
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
+    from cxr_models.networks.classifier import build_classifier
+    from tests.helpers.tiny_backbone import tiny_application
+
+    register_backbone("own", small, blue_first_about_a_half)
+    if name in backbones.BACKBONES:
+        application = backbones.BACKBONES[name].application
+        monkeypatch.setattr(keras.applications, application, tiny_application)
+    config = config_of(name, **{"data.flip": False, "data.rotation": 0})
+    model = build_classifier(config, 3)
+    images = rng.integers(0, 256, (2, 32, 40, 1), dtype=np.uint8)
+    expected = np.asarray(model(images, training=False))
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    (given,) = session.get_inputs()
+    np.testing.assert_allclose(session.run(None, {given.name: images})[0], expected, atol=1e-5)
