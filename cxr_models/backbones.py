@@ -173,8 +173,9 @@ def check_backbone(name: object) -> None:
     if name not in names:
         near = meant(name, names) if isinstance(name, str) else ""
         raise ValueError(
-            f"`backbone` must be one of {', '.join(map(repr, names))}; got {name!r}.{near} Register "
-            "a network of your own first, in the same process, with cxr_models.register_backbone."
+            f"`backbone` must be one of {', '.join(map(repr, names))}; got {name!r}.{near} "
+            "Register a network of your own first, in the same process, with "
+            "cxr_models.register_backbone."
         )
 
 

@@ -81,8 +81,9 @@ def test_a_pipe_gets_plain_lines_and_none_of_tensorflow(split):
     assert re.fullmatch(rf"scratch 1/2: {numbers} \(\d+ s(; about \d+ s left in this phase)?\)",
                         lines[3])  # fmt: skip
     assert re.fullmatch(rf"scratch 2/2: {numbers} \(\d+ s\)", lines[4])
-    assert re.fullmatch(r"best validation accuracy of phase scratch: [\d.]+", lines[5])
-    assert lines[6:] == [f"wrote {split.parent / 'run/best.weights.h5'}"]
+    assert re.fullmatch(r"best validation accuracy: [\d.]+ in scratch", lines[5])
+    assert re.fullmatch(r"kept the weights of epoch [12] of scratch", lines[6])
+    assert lines[7:] == [f"wrote {split.parent / 'run/best.weights.h5'}"]
 
 
 def test_tensorflow_speaks_where_it_is_asked_to(split):

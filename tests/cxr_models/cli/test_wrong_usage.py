@@ -76,7 +76,7 @@ CASES = [
     ("bench-pipeline {tmp}/split.csv --order enhance", "Did you mean enhance-first?"),
     ("bench-pipeline {tmp}/split.csv --backbone inception_resnet_v2 --image-size 64 64",
      "`image_size` must be at least (75, 75) for InceptionResNetV2; got (64, 64)."),
-    ("demo {tmp}/images", "`DIR` must be new or empty"),
+    ("demo {tmp}/images", "`DIR` must be new, empty or an earlier demo's"),
 ]  # fmt: skip
 
 
