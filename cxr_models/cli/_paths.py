@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.records.manifest import Record
 
 
 def shown(path: Path) -> str:
@@ -28,6 +35,39 @@ def relative(folder: Path, path: str | os.PathLike[str]) -> str:
     if shared == os.path.dirname(shared):
         return absolute
     return Path(os.path.relpath(absolute, start)).as_posix()
+
+
+def named_from(out: Path, source: Path, records: Sequence[Record]) -> list[Record]:
+    """Name the files of records from the folder of the CSV that will list them.
+
+    Parameters
+    ----------
+    out : Path
+        The CSV.
+    source : Path
+        Folder that the files are named from.
+    records : sequence of Record
+        What it will list.
+    """
+    names = _renamed(out.parent, source, [record.file for record in records])
+    return [
+        dataclasses.replace(record, file=name) for record, name in zip(records, names, strict=True)
+    ]
+
+
+def _renamed(folder: Path, source: Path, files: Sequence[str]) -> list[str]:
+    """Name files from another folder; those of one folder are worked out together."""
+    prefixes: dict[str, str] = {}
+    names = []
+    for file in files:
+        place, _, name = file.rpartition("/")
+        if name in ("", ".", ".."):
+            names.append(relative(folder, source / file))
+            continue
+        if place not in prefixes:
+            prefixes[place] = relative(folder, source / place / "x")[:-1]
+        names.append(prefixes[place] + name)
+    return names
 
 
 @functools.cache

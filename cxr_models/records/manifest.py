@@ -8,6 +8,7 @@ import os
 import reprlib
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ from cxr_models._files import replaces_whole
 from cxr_models._outputs import Kind, first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 SPLITS = ("train", "val", "test")
+_FINDING_VALUES = {"1", "0", "u", ""}
 _LONGEST_LABEL = 100  # a file's name holds 255, and more than the label
 
 
@@ -42,10 +44,16 @@ class Record:
         Projection, as the source words it.
     split : str, default ""
         ``train``, ``val`` or ``test``; empty where the image is in none.
-    study, modality, sex, age, manufacturer : str, default ""
-        What the header of a DICOM file says: StudyInstanceUID, such as "DX", "F", "034Y", a name.
+    study, modality, sex, age, manufacturer, date : str, default ""
+        What the header of a DICOM file or a set's table says: an id, such as "DX", "F", "034Y", a
+        name, "2019-03-01".
     pixels, hash : str, default ""
         What tells the image from others; see `cxr_models.records.fingerprints`.
+    findings : tuple of (str, str), default ()
+        Names of findings and what is known of each: "1" present, "0" absent, "u" uncertain, ""
+        unknown. Columns ``finding:NAME`` of a manifest.
+    kept : tuple of (str, str), default ()
+        Names and cells of further columns, which mean nothing here.
 
     Raises
     ------
@@ -67,30 +75,39 @@ class Record:
     sex: str = ""
     age: str = ""
     manufacturer: str = ""
+    date: str = ""
     pixels: str = ""
     hash: str = ""
+    findings: tuple[tuple[str, str], ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*COLUMNS, *FURTHER_COLUMNS):
-            value = getattr(self, name)
+        for name, value in zip(_TEXT_COLUMNS, _texts_of(self), strict=True):
             if not isinstance(value, str):
                 raise TypeError(f"`{name}` must be a str; got {value!r}.")
-        for name in ("file", "label"):
-            if not getattr(self, name):
-                raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
+        if not (self.file and self.label):
+            name = "label" if self.file else "file"
+            raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
+
+    def finding(self, name: str) -> str:
+        """Return "1", "0", "u", or "" where nothing is known of the finding."""
+        return next((value for known, value in self.findings if known == name), "")
 
 
 COLUMNS = ("file", "label", "patient", "group", "source", "view", "split")
-HEADER_COLUMNS = ("study", "modality", "sex", "age", "manufacturer")
-FURTHER_COLUMNS = (*HEADER_COLUMNS, "pixels", "hash")
+HEADER_COLUMNS = ("study", "modality", "sex", "age", "manufacturer", "date")
+DIGEST_COLUMNS = ("pixels", "hash")
+FURTHER_COLUMNS = (*HEADER_COLUMNS, *DIGEST_COLUMNS)
+FINDING = "finding:"  # how columns of findings begin
+_TEXT_COLUMNS = (*COLUMNS, *FURTHER_COLUMNS)
+_texts_of = attrgetter(*_TEXT_COLUMNS)
 
 
 def _is_manifest(path: Path) -> bool:
     """Tell by the header; the digests of pixels in it are what no hand writes."""
-    named = tuple(first_line(path).decode().split(","))
-    further = named[len(COLUMNS) :]
-    ours = named == (*COLUMNS, *(name for name in FURTHER_COLUMNS if name in further))
-    return ours and "pixels" in further
+    named = next(csv.reader([first_line(path).decode()]), [])
+    further = [name for name in FURTHER_COLUMNS if name in named]
+    return "pixels" in further and named[: len(COLUMNS) + len(further)] == [*COLUMNS, *further]
 
 
 MANIFEST = Kind("a manifest that cxr-models index wrote", _is_manifest)
@@ -134,7 +151,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     path : str or PathLike
         CSV in UTF-8 with a header. Columns ``file`` and ``label`` are needed; ``patient``,
         ``group``, ``source``, ``view``, ``split`` and those of `FURTHER_COLUMNS` are read where
-        present, others passed over.
+        present, ``finding:NAME`` as findings, all others into ``kept``.
         Lines before the header that begin with ``#`` are comments.
 
     Returns
@@ -159,10 +176,21 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
             "Make a manifest of it with: cxr-models index --csv."
         )
     records = []
+    shared: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
+    findings, kept = further_columns(rows[0] if rows else ())
     for number, row in enumerate(rows, start=1):
+        told = {name: row.get(name, "").strip() for name in _TEXT_COLUMNS}
+        found = tuple((name.removeprefix(FINDING), row[name].strip()) for name in findings)
         try:
-            columns = (*COLUMNS, *FURTHER_COLUMNS)
-            records.append(Record(**{name: row.get(name, "").strip() for name in columns}))
+            if not {value for _, value in found} <= _FINDING_VALUES:
+                raise ValueError(f"`{FINDING}NAME` must be 1, 0, u or empty; got {found!r}.")
+            records.append(
+                Record(
+                    **told,
+                    findings=shared.setdefault(found, found),
+                    kept=tuple((name, row[name]) for name in kept),
+                )
+            )
         except ValueError as error:
             raise ValueError(f"{error} Record {number} of {str(path)!r}.") from error
     if not records:
@@ -171,8 +199,23 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     return Manifest(records=tuple(records), root=path.parent)
 
 
+def further_columns(header: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the columns of findings in a header, and those that a manifest gives no meaning."""
+    findings, kept = [], []
+    for name in header:
+        if name.startswith(FINDING) and name != FINDING:
+            findings.append(name)
+        elif name and name not in _TEXT_COLUMNS:
+            kept.append(name)
+    return findings, kept
+
+
 def write_manifest(
-    path: str | os.PathLike[str], records: Iterable[Record], *, comment: str = ""
+    path: str | os.PathLike[str],
+    records: Iterable[Record],
+    *,
+    comment: str = "",
+    always: Sequence[str] = (),
 ) -> None:
     """Write records to a CSV, whole or not at all.
 
@@ -185,19 +228,45 @@ def write_manifest(
         `FURTHER_COLUMNS` those are written of which a record says something.
     comment : str, default ""
         One line to set before the header, after ``# ``.
+    always : sequence of str, default ()
+        Of `FURTHER_COLUMNS` those that are written in any case.
 
     Raises
     ------
     OSError
         If the file cannot be written.
     """
-    rows = [dataclasses.asdict(record) for record in records]
-    unsaid = [name for name in FURTHER_COLUMNS if not any(row[name] for row in rows)]
-    for row in rows:
-        for name in unsaid:
-            del row[name]
-    columns = [name for name in (*COLUMNS, *FURTHER_COLUMNS) if name not in unsaid]
-    write_rows(path, columns, rows, comment=comment)
+    records = list(records)
+    further = [
+        name
+        for name in FURTHER_COLUMNS
+        if name in always or any(getattr(record, name) for record in records)
+    ]
+    findings = _names_in({record.findings for record in records})
+    kept = _names_in({tuple((name, "") for name, _ in record.kept) for record in records})
+    texts = attrgetter(*COLUMNS, *further)
+
+    def cells() -> Iterator[tuple[str, ...]]:
+        values: dict[tuple[tuple[str, str], ...], tuple[str, ...]] = {}
+        for record in records:
+            if record.findings not in values:
+                known = dict(record.findings)
+                values[record.findings] = tuple(known.get(name, "") for name in findings)
+            held = dict(record.kept) if kept else {}
+            yield (
+                *texts(record),
+                *values[record.findings],
+                *(held.get(name, "") for name in kept),
+            )
+
+    header = [*COLUMNS, *further, *(FINDING + name for name in findings), *kept]
+    _write_cells(path, header, cells(), comment=comment)
+
+
+def _names_in(tuples: Iterable[tuple[tuple[str, str], ...]]) -> list[str]:
+    """Return the names in pairs of name and value, in the order of those that name most."""
+    ordered = sorted(tuples, key=lambda pairs: (-len(pairs), [name for name, _ in pairs]))
+    return list(dict.fromkeys(name for pairs in ordered for name, _ in pairs))
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
@@ -223,7 +292,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
                 return []
             file.seek(position)
             reader = csv.reader(file, strict=True)
-            header = next(reader)
+            header = [as_it_was(name) for name in next(reader)]
             rows = [row for row in reader if row]
     except UnicodeDecodeError as error:
         raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
@@ -251,15 +320,26 @@ def write_rows(
 
     What a spreadsheet would take for a formula is written behind an apostrophe.
     """
+    cells = ([row[name] for name in columns] for row in rows)
+    _write_cells(path, columns, cells, comment=comment)
+
+
+def _write_cells(
+    path: str | os.PathLike[str],
+    columns: Sequence[str],
+    rows: Iterable[Iterable[str]],
+    *,
+    comment: str,
+) -> None:
     with (
         replaces_whole(Path(path)) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         if comment:
             file.write(f"# {comment}\n")
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in rows)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(harmless, columns))
+        writer.writerows(map(harmless, row) for row in rows)
 
 
 def check_label(label: object, where: str) -> None:

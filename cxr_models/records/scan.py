@@ -13,6 +13,9 @@ IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".dcm", ".dicom"}
 )
 _DICOM_MARK = (128, b"DICM")
+_TEXT_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".json", ".xml", ".gz", ".xlsx", ".npz"})
+_DIRECTORY = "DICOMDIR"  # of an export: a DICOM file that holds no image
+_RESOURCE_FORKS = "__MACOSX"  # what the archiver of macOS adds; never an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,40 +39,44 @@ class Found:
 
 def find_images(folder: str | os.PathLike[str]) -> Found:
     """Look through `folder` and the folders in it."""
-    images: list[str] = []
+    found: dict[str, list[str]] = {"images": [], "others": []}
     unentered: list[tuple[str, str]] = []
-    others: list[str] = []
+    waiting = [("", os.fspath(folder))]
+    while waiting:
+        within, place = waiting.pop()
+        try:
+            with os.scandir(place) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
+        except OSError as error:
+            unentered.append((within or ".", error.strerror or str(error)))
+            continue
+        folders = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            name = f"{within}/{entry.name}" if within else entry.name
+            if not entry.is_dir():
+                found["images" if _is_image(entry) else "others"].append(name)
+            elif entry.is_symlink():
+                unentered.append((name, "a link to a folder, not followed"))
+            elif entry.name != _RESOURCE_FORKS:
+                folders.append((name, entry.path))
+        waiting += reversed(folders)
+    return Found(
+        images=tuple(found["images"]), unentered=tuple(unentered), others=tuple(found["others"])
+    )
 
-    def refused(error: OSError) -> None:
-        name = os.path.relpath(error.filename, folder).replace(os.sep, "/")
-        unentered.append((name, error.strerror or str(error)))
 
-    for place, folders, files in os.walk(folder, onerror=refused):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        within = os.path.relpath(place, folder)
-
-        def named(name: str, within: str = within) -> str:
-            return os.path.normpath(os.path.join(within, name)).replace(os.sep, "/")
-
-        for name in folders:
-            if os.path.islink(os.path.join(place, name)):
-                unentered.append((named(name), "a link to a folder, not followed"))
-        for name in sorted(files):
-            if not name.startswith("."):
-                kind = images if _is_image(os.path.join(place, name)) else others
-                kind.append(named(name))
-    return Found(images=tuple(images), unentered=tuple(unentered), others=tuple(others))
-
-
-def _is_image(path: str) -> bool:
-    suffixed = os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
-    if not os.path.isfile(path):  # a pipe would be waited for; a link to nothing is no image yet
-        return suffixed and not os.path.exists(path)
-    if suffixed:
-        return True
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    suffix = os.path.splitext(entry.name)[1].lower()
+    suffixed = suffix in IMAGE_SUFFIXES
+    if not entry.is_file():  # a pipe would be waited for; a link to nothing is no image yet
+        return suffixed and not os.path.exists(entry.path)
+    if suffixed or suffix in _TEXT_SUFFIXES or entry.name == _DIRECTORY:
+        return suffixed
     place, mark = _DICOM_MARK
     try:
-        with open(path, "rb") as file:
+        with open(entry.path, "rb") as file:
             return file.read(place + len(mark))[place:] == mark
     except OSError:
         return True  # whoever reads it is told what keeps it from being read

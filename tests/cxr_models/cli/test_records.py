@@ -105,8 +105,10 @@ def test_index_takes_a_manifest_as_it_is_to_rename_and_leave_out_labels(tmp_path
     assert main([*words, "--labels", "covid,virus=pneumonia"]) == 0
     records = read_manifest(out).records
     assert {record.label for record in records} == {"covid", "pneumonia"}
-    assert {(record.source, record.split) for record in records} == {("here", "")}
+    assert {(record.source, record.split) for record in records} == {("here", "train")}
     assert all(record.patient for record in records)
+    assert main([*words, "--overwrite", "--drop-split"]) == 0
+    assert {record.split for record in read_manifest(out).records} == {""}
     (tmp_path / "m.csv").write_text("id,label\n1,covid\n")
     assert main([*words, "--overwrite"]) == 2
     assert "`--csv` must have the columns file and label" in capsys.readouterr().err
@@ -344,7 +346,7 @@ def test_names_in_any_script_and_folders_to_be_made_are_fine(tmp_path, capsys):
         (["index", "{tmp}", "--out", "m.csv", "--layout", "x"], "`--layout` must be one of"),
         (
             ["index", "{tmp}", "--out", "m.csv", "--layout", "nih"],
-            "`--layout nih` is only allowed with --csv",
+            "`SOURCE` must hold Data_Entry_2017.csv",
         ),
         (["index", "{tmp}", "--out", "m.csv", "--patient-pattern", "("], "regular expression"),
         (["index", "{tmp}", "--out", "m.csv", "--columns", "file=f"], "only allowed with --csv"),
