@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cxr_enhance
 from cxr_enhance.io import dicom_attributes
@@ -113,7 +113,8 @@ def examine(
             record,
             patient=patient,
             group=names.setdefault(root, f"g{len(names):06d}"),
-            **one.columns(),
+            pixels=one.columns()["pixels"],
+            hash=one.columns()["hash"],
         )
         for record, patient, root, one in zip(records, named, roots, fingerprints, strict=True)
     ]
@@ -188,7 +189,9 @@ def read_headers(
 
 def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:
     """Fill what a record does not tell yet; the patient as the header words it, for the ties."""
-    lacking = {name: text for name, text in attributes.items() if not getattr(record, name)}
+    lacking: dict[str, Any] = {
+        name: text for name, text in attributes.items() if not getattr(record, name)
+    }
     if "patient" in attributes and not same_id(record.patient):
         lacking["patient"] = attributes["patient"]
     return dataclasses.replace(record, **lacking)

@@ -159,10 +159,14 @@ def with_fingerprints(
     """
     found = fingerprints_of(manifest, progress=progress)
     records = tuple(
-        record if one is None else dataclasses.replace(record, **one.columns())
+        record if one is None else dataclasses.replace(record, **_fields(one))
         for record, one in zip(manifest.records, found, strict=True)
     )
     return dataclasses.replace(manifest, records=records)
+
+
+def _fields(one: Fingerprint) -> dict[str, Any]:
+    return dict(one.columns())
 
 
 def _fingerprint_of_file(path: str | os.PathLike[str]) -> Fingerprint | None:

@@ -140,7 +140,7 @@ class Table:
         with self.path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw  # type: ignore[type-var]
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
             text = io.TextIOWrapper(stream, "utf-8-sig", errors="cxr_models.latin_1", newline=None)
             for _ in range(self._skip):
                 text.readline()

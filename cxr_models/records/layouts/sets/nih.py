@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.tables import Extra
     from cxr_models.records.layouts.tree import Tree
 
 FINDINGS = (
@@ -41,11 +42,10 @@ _RSNA_LABELS = {
 def _read_nih(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(FINDINGS)
     split = {}
-    for name, part in ((r"train_val_list.*\.txt", "train"), (r"test_list.*\.txt", "test")):
-        for table in tree.tables(name):
-            split.update(
-                {row[0].strip(): part for row in tree.opened(table, header=["file"]).rows("file")}
-            )
+    for pattern, part in ((r"train_val_list.*\.txt", "train"), (r"test_list.*\.txt", "test")):
+        for name in tree.tables(pattern):
+            rows = tree.opened(name, header=["file"]).rows("file")
+            split.update({image.strip(): part for (image,) in rows})
     table = tree.table(r"Data_Entry_2017(_v2020)?\.csv(\.gz)?")
     columns = (
         "Image Index", "Finding Labels", "Follow-up #?", "Patient ID", "Patient Age?",
@@ -79,7 +79,7 @@ def _read_rsna(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(("Lung Opacity", "Normal"))
     rule = RULES[reading.rows] if reading.rows else any_of
     targets: dict[str, list[str]] = defaultdict(list)
-    kept = {}
+    kept: dict[str, Extra] = {}
     table = tree.table(r"stage_2_train_labels\.csv(\.gz)?")
     for (image, target), extra in table.rows_and_extra("patientId", "Target"):
         targets[image].append(finding_of(target))
@@ -108,7 +108,7 @@ def _read_siim(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(("Pneumothorax",))
     rule = RULES[reading.rows] if reading.rows else any_of
     values: dict[str, list[str]] = defaultdict(list)
-    kept = {}
+    kept: dict[str, Extra] = {}
     table = tree.table(r"(stage_2_train|train-rle)\.csv(\.gz)?")
     for (image, pixels), extra in table.rows_and_extra("ImageId", "EncodedPixels"):
         values[image.strip()].append(ABSENT if pixels.strip() in ("-1", "") else PRESENT)
