@@ -187,6 +187,13 @@ def split(
         bool,
         typer.Option("--shared-ids", help="Equal patient ids of two sources are one patient."),
     ] = False,
+    drop_split: Annotated[
+        bool, typer.Option("--drop-split", help="Make a new split where the manifest has one.")
+    ] = False,
+    without_leaks: Annotated[
+        bool,
+        typer.Option("--without-leaks", help="Of a split it has: take out what parts share."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Split a manifest into train, val and test, stratified by label."""
@@ -201,6 +208,8 @@ def split(
         leave_source_out=leave_source_out,
         test_others=test_others,
         shared_ids=shared_ids,
+        drop_split=drop_split,
+        drop_leaks=without_leaks,
         overwrite=overwrite,
     )
     raise typer.Exit(status)

@@ -250,6 +250,41 @@ def test_split_says_which_labels_a_part_lacks(tmp_path, capsys):
     assert "nothing in test of x, y" in said
 
 
+def test_split_keeps_the_split_of_a_manifest_unless_told_otherwise(tmp_path, capsys):
+    rows = [f"{i}.png,{'xy'[i % 2]},p{i},{'train' if i < 16 else 'test'}" for i in range(20)]
+    manifest, out = tmp_path / "m.csv", tmp_path / "s.csv"
+    manifest.write_text("\n".join(["file,label,patient,split", *rows]))
+    words = ["split", str(manifest), "--out", str(out), "--overwrite"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "has a split, which is kept" in said
+    assert "the split has no val: 2 images of train become val" in said
+    kept = {record.file: record.split for record in read_split(out).manifest.records}
+    assert [kept[f"{i}.png"] for i in range(16, 20)] == ["test"] * 4
+    assert main([*words, "--drop-split"]) == 0
+    parts = [record.split for record in read_split(out).manifest.records]
+    assert parts[16:] != ["test"] * 4
+    assert (parts.count("train"), "kept" in capsys.readouterr().out) == (14, False)
+
+
+def test_split_refuses_a_given_split_that_leaks_and_can_take_the_leaks_out(tmp_path, capsys):
+    rows = ["a.png,x,p1,train", "b.png,y,p1,test", "c.png,y,p2,train", "d.png,x,p3,val"]
+    manifest, out = tmp_path / "m.csv", tmp_path / "s.csv"
+    manifest.write_text("\n".join(["file,label,patient,split", *rows]))
+    words = ["split", str(manifest), "--out", str(out)]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert "1 patients are in train and test, 2 images" in said
+    assert "a.png in train, b.png in test" in said
+    assert not out.exists()
+    assert main([*words, "--without-leaks"]) == 0
+    assert [record.split for record in read_split(out).manifest.records] == [
+        "", "test", "train", "val",
+    ]  # fmt: skip
+    manifest.write_text("file,label\na.png,x\n")
+    assert main([*words, "--without-leaks", "--overwrite"]) == 2
+
+
 def test_split_does_not_write_over_its_manifest(manifest, capsys):
     before = manifest.read_bytes()
     assert main(["split", str(manifest), "--out", str(manifest), "--overwrite"]) == 2
