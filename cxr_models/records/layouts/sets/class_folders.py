@@ -138,6 +138,6 @@ DICOM = KnownSet(
     images=0,
     licence="yours",
     citation="",
-    marks=(r"^([^/]+/)?DICOMDIR$",),
+    marks=(r"^DICOMDIR$",),
     read=_read_dicom,
 )
