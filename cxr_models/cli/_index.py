@@ -42,7 +42,7 @@ from cxr_models.records.manifest import (
     DIGEST_COLUMNS,
     HEADER_COLUMNS,
     MANIFEST,
-    check_files_differ,
+    check_names_differ,
     further_columns,
     read_rows,
     write_manifest,
@@ -100,7 +100,8 @@ def index(
                 f"{patient_pattern!r}, which is in none, such as {found.records[0].file!r}."
             )
         found = keep_labels(found, _pairs("--labels", labels))
-        check_files_differ(named_from(out, source, found.records))
+        if csvs:
+            check_names_differ(named_from(out, source, found.records, walked=False))
     with _console.errors_exit_with(_console.FAILED):
         with tqdm(total=len(found.records), unit="image", disable=None) as bar:
             if decode:
@@ -121,8 +122,8 @@ def index(
             lists.write(found)
             raise ValueError(f"`SOURCE` must hold readable images; got {found.skipped[-1].reason}")
         with replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary:
-            named = named_from(out, source, found.records)
-            write_manifest(temporary, named, always=DIGEST_COLUMNS)
+            names = named_from(out, source, found.records, walked=not csvs)
+            write_manifest(temporary, found.records, always=DIGEST_COLUMNS, files=names)
     _say_what_was_found(out, found, decoded=decode)
     with _console.errors_exit_with(_console.FAILED):
         lists.write(found)
@@ -299,7 +300,7 @@ class _Lists:
 
     def write(self, found: Index) -> None:
         """Write those that hold something; an earlier one that would hold nothing is removed."""
-        skipped = [dataclasses.asdict(one) for one in found.skipped]
+        skipped = [{"file": one.file, "reason": one.reason} for one in found.skipped]
         self._write(self.skipped, SKIPPED, SKIPPED_COLUMNS, skipped)
         pairs = [{**dataclasses.asdict(one), "bits": str(one.bits)} for one in found.duplicates]
         self._write(self.duplicates, DUPLICATES, DUPLICATES_COLUMNS, pairs)

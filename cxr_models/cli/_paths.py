@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 from pathlib import Path
@@ -37,7 +36,7 @@ def relative(folder: Path, path: str | os.PathLike[str]) -> str:
     return Path(os.path.relpath(absolute, start)).as_posix()
 
 
-def named_from(out: Path, source: Path, records: Sequence[Record]) -> list[Record]:
+def named_from(out: Path, source: Path, records: Sequence[Record], *, walked: bool) -> list[str]:
     """Name the files of records from the folder of the CSV that will list them.
 
     Parameters
@@ -48,26 +47,13 @@ def named_from(out: Path, source: Path, records: Sequence[Record]) -> list[Recor
         Folder that the files are named from.
     records : sequence of Record
         What it will list.
+    walked : bool
+        Whether all lie in `source`, under no link to a folder; then they are named together.
     """
-    names = _renamed(out.parent, source, [record.file for record in records])
-    return [
-        dataclasses.replace(record, file=name) for record, name in zip(records, names, strict=True)
-    ]
-
-
-def _renamed(folder: Path, source: Path, files: Sequence[str]) -> list[str]:
-    """Name files from another folder; those of one folder are worked out together."""
-    prefixes: dict[str, str] = {}
-    names = []
-    for file in files:
-        place, _, name = file.rpartition("/")
-        if name in ("", ".", ".."):
-            names.append(relative(folder, source / file))
-            continue
-        if place not in prefixes:
-            prefixes[place] = relative(folder, source / place / "x")[:-1]
-        names.append(prefixes[place] + name)
-    return names
+    if walked:
+        prefix = relative(out.parent, source / "x")[:-1]
+        return [prefix + record.file for record in records]
+    return [relative(out.parent, source / record.file) for record in records]
 
 
 @functools.cache

@@ -82,9 +82,13 @@ class Record:
     kept: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for name, value in zip(_TEXT_COLUMNS, _texts_of(self), strict=True):
-            if not isinstance(value, str):
-                raise TypeError(f"`{name}` must be a str; got {value!r}.")
+        texts = _texts_of(self)
+        try:
+            "".join(texts)  # the fastest way to look at all, of which there are millions
+        except TypeError:
+            for name, value in zip(_TEXT_COLUMNS, texts, strict=True):
+                if not isinstance(value, str):
+                    raise TypeError(f"`{name}` must be a str; got {value!r}.") from None
         if not (self.file and self.label):
             name = "label" if self.file else "file"
             raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
@@ -216,6 +220,7 @@ def write_manifest(
     *,
     comment: str = "",
     always: Sequence[str] = (),
+    files: Sequence[str] | None = None,
 ) -> None:
     """Write records to a CSV, whole or not at all.
 
@@ -230,6 +235,8 @@ def write_manifest(
         One line to set before the header, after ``# ``.
     always : sequence of str, default ()
         Of `FURTHER_COLUMNS` those that are written in any case.
+    files : sequence of str, optional
+        Names of the records' files from the folder of `path`; None: those that the records have.
 
     Raises
     ------
@@ -244,19 +251,21 @@ def write_manifest(
     ]
     findings = _names_in({record.findings for record in records})
     kept = _names_in({tuple((name, "") for name, _ in record.kept) for record in records})
-    texts = attrgetter(*COLUMNS, *further)
+    texts = attrgetter(*COLUMNS[1:], *further)
+    names = [record.file for record in records] if files is None else files
 
     def cells() -> Iterator[tuple[str, ...]]:
         values: dict[tuple[tuple[str, str], ...], tuple[str, ...]] = {}
-        for record in records:
+        for name, record in zip(names, records, strict=True):
             if record.findings not in values:
                 known = dict(record.findings)
-                values[record.findings] = tuple(known.get(name, "") for name in findings)
+                values[record.findings] = tuple(known.get(finding, "") for finding in findings)
             held = dict(record.kept) if kept else {}
             yield (
+                name,
                 *texts(record),
                 *values[record.findings],
-                *(held.get(name, "") for name in kept),
+                *(held.get(column, "") for column in kept),
             )
 
     header = [*COLUMNS, *further, *(FINDING + name for name in findings), *kept]
@@ -370,7 +379,12 @@ def check_label(label: object, where: str) -> None:
 
 def check_files_differ(records: Iterable[Record]) -> None:
     """Raise if a file is listed twice."""
-    counts = Counter(record.file for record in records)
+    check_names_differ(record.file for record in records)
+
+
+def check_names_differ(files: Iterable[str]) -> None:
+    """Raise if a name of a file occurs twice."""
+    counts = Counter(files)
     twice = [file for file, count in counts.items() if count > 1]
     if twice:
         shown = ", ".join(map(repr, twice[:5]))

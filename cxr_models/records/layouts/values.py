@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,7 @@ class FindingsOf:
         return self(tuple(PRESENT if name in present else others for name in self._names))
 
 
+@functools.lru_cache(1 << 12)
 def view_of(text: str) -> str:
     """Return one of `VIEWS`, or empty where the word does not tell; "frontal" does not.
 
@@ -96,6 +98,7 @@ def view_of(text: str) -> str:
     return _VIEW_OF.get(" ".join(text.lower().split()), "other")
 
 
+@functools.lru_cache(1 << 12)
 def age_of(text: str) -> str:
     """Return an age as DICOM writes it, such as "058Y"; empty where it is none.
 
@@ -127,6 +130,7 @@ def sex_of(text: str) -> str:
     return _SEX_OF.get(text.strip().lower(), "")
 
 
+@functools.lru_cache(1 << 12)
 def date_of(text: str) -> str:
     """Return a date as YYYY-MM-DD where it is eight digits; others stay as they are."""
     text = text.strip()
