@@ -17,7 +17,7 @@ from cxr_models.cli import _console
 from cxr_models.cli._paths import named_from, shown
 from cxr_models.records.choices import ALL, Choices
 from cxr_models.records.copies import KINDS
-from cxr_models.records.examine import examine, read_headers
+from cxr_models.records.examine import examine, is_dicom_name, read_headers
 from cxr_models.records.hashes import HASHES, KeptHashes
 from cxr_models.records.index import (
     DUPLICATE,
@@ -117,7 +117,8 @@ def index(
                     )
             else:
                 found = read_headers(found, source, name_patient=name_patient, progress=bar.update)
-        found = keep_chosen(found, asked if not csvs else _of_csv(asked))
+        if any(map(is_dicom_name, (record.file for record in found.records))):
+            found = keep_chosen(found, _of_csv(asked) if csvs else asked)
         if not found.records:
             lists.write(found)
             raise ValueError(f"`SOURCE` must hold readable images; got {found.skipped[-1].reason}")
@@ -207,7 +208,7 @@ def _index_tree(source: Path, name: str | None, asked: Choices, *, out: Path) ->
     if known is None:
         layout = Layout(patient_pattern=asked.patient_pattern)
         return index_folder(source, layout, asked, found=tree.found)
-    found = index_set(tree, known, asked)
+    found = index_set(tree, known, asked, unpack=out.with_suffix(".images"))
     there = found.listed - found.absent
     expected = f"{known.images:,} images expected, " if known.images else ""
     _console.say(f"{known.title}: {expected}{there:,} found")

@@ -48,11 +48,17 @@ def named_from(out: Path, source: Path, records: Sequence[Record], *, walked: bo
     records : sequence of Record
         What it will list.
     walked : bool
-        Whether all lie in `source`, under no link to a folder; then they are named together.
+        Whether all but those with absolute names lie in `source`, under no link to a folder; then
+        they are named together.
     """
     if walked:
         prefix = relative(out.parent, source / "x")[:-1]
-        return [prefix + record.file for record in records]
+        return [
+            relative(out.parent, record.file)
+            if os.path.isabs(record.file)
+            else prefix + record.file
+            for record in records
+        ]
     return [relative(out.parent, source / record.file) for record in records]
 
 

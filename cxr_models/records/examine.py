@@ -157,11 +157,7 @@ def read_headers(
         except (OSError, ValueError) as error:
             return str(error)
 
-    telling = [
-        record
-        for record in index.records
-        if os.path.splitext(record.file)[1].lower() not in _NO_HEADER
-    ]
+    telling = [record for record in index.records if is_dicom_name(record.file)]
     seen: dict[str, dict[str, str] | str] = {}
     with ThreadPoolExecutor(usable_cpus()) as pool:
         for record, header in zip(telling, pool.map(look, telling), strict=True):
@@ -185,6 +181,11 @@ def read_headers(
         filled = _with_attributes(record, header)
         records.append(dataclasses.replace(filled, patient=patient, group=group))
     return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
+
+
+def is_dicom_name(file: str) -> bool:
+    """Tell whether a file may be DICOM by its name, which needs no suffix."""
+    return os.path.splitext(file)[1].lower() not in _NO_HEADER
 
 
 def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:

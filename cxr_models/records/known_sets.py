@@ -10,9 +10,12 @@ from cxr_models.records.choices import Choices
 from cxr_models.records.index import SECOND_COPY, UNLABELLED, UNLISTED, Index, Skipped, index_of
 from cxr_models.records.layouts.facts import Reading
 from cxr_models.records.layouts.known import SETS
+from cxr_models.records.layouts.unpack import Unpacker
 from cxr_models.records.recording import record_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cxr_models.records.layouts.facts import KnownSet
     from cxr_models.records.layouts.tree import Tree
 
@@ -40,7 +43,9 @@ def recognise(tree: Tree) -> KnownSet | None:
     return fitting[0] if fitting else None
 
 
-def index_set(tree: Tree, known: KnownSet, choices: Choices | None = None) -> Index:
+def index_set(
+    tree: Tree, known: KnownSet, choices: Choices | None = None, *, unpack: Path | None = None
+) -> Index:
     """List the radiographs of a public set as it is downloaded.
 
     Parameters
@@ -51,6 +56,8 @@ def index_set(tree: Tree, known: KnownSet, choices: Choices | None = None) -> In
         Which set it is.
     choices : Choices, optional
         Labels, views and rows to make of it.
+    unpack : Path, optional
+        Folder for the images of sets that hold raw pixels or arrays; they are written there as PNG.
 
     Returns
     -------
@@ -66,7 +73,7 @@ def index_set(tree: Tree, known: KnownSet, choices: Choices | None = None) -> In
         If a table is missing or cannot be read.
     """
     choices = choices or Choices()
-    rows = known.read(tree, Reading(rows=choices.rows))
+    rows = known.read(tree, Reading(rows=choices.rows, unpack=Unpacker(unpack)))
     recorded = record_rows(rows, choices, columns=tree.columns)
     if not recorded.records and not recorded.left_out:
         raise ValueError(

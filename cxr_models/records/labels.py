@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cxr_models.records.layouts.values import Findings
 
 NORMAL, SEVERAL, NOT_SURE, NOT_KNOWN = "normal", "several findings", "uncertain", "unknown"
+_NO_FINDINGS = frozenset(("unchanged", "exclude", "suboptimal study"))  # words of PadChest
 _NORMAL_NAMES = frozenset(("no finding", "normal", "healthy", "no_finding"))
 _REST = "no "
 
@@ -59,7 +60,7 @@ class Labeller:
         """Return the findings that are present, those that say "nothing found" left out."""
         taken = (PRESENT, UNCERTAIN) if self._choices.uncertain == "one" else (PRESENT,)
         return [
-            name for name, value in findings if value in taken and name.lower() not in _NORMAL_NAMES
+            name for name, value in findings if value in taken and not _says_nothing_found(name)
         ]
 
     def _label(self, findings: Findings) -> str:
@@ -92,6 +93,12 @@ class Labeller:
         return name if present else _REST + name
 
 
+@functools.lru_cache(1 << 12)
+def _says_nothing_found(name: str) -> bool:
+    return name.lower() in (*_NORMAL_NAMES, *_NO_FINDINGS)
+
+
+@functools.lru_cache(1 << 12)
 def label_name(finding: str) -> str:
     """Return a finding's name as a label, which must not hold slashes and the like."""
     for character in '/\\:*?"<>|;':

@@ -260,13 +260,13 @@ def write_manifest(
             if record.findings not in values:
                 known = dict(record.findings)
                 values[record.findings] = tuple(known.get(finding, "") for finding in findings)
-            held = dict(record.kept) if kept else {}
-            yield (
-                name,
-                *texts(record),
-                *values[record.findings],
-                *(held.get(column, "") for column in kept),
-            )
+            told = map(harmless, (name, *texts(record)))
+            if not kept:
+                yield (*told, *values[record.findings])
+                continue
+            held = dict(record.kept)
+            others = (harmless(held.get(column, "")) for column in kept)
+            yield (*told, *values[record.findings], *others)
 
     header = [*COLUMNS, *further, *(FINDING + name for name in findings), *kept]
     _write_cells(path, header, cells(), comment=comment)
@@ -329,7 +329,7 @@ def write_rows(
 
     What a spreadsheet would take for a formula is written behind an apostrophe.
     """
-    cells = ([row[name] for name in columns] for row in rows)
+    cells = ([harmless(row[name]) for name in columns] for row in rows)
     _write_cells(path, columns, cells, comment=comment)
 
 
@@ -340,6 +340,7 @@ def _write_cells(
     *,
     comment: str,
 ) -> None:
+    """Write rows of cells that are harmless already."""
     with (
         replaces_whole(Path(path)) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
@@ -348,7 +349,7 @@ def _write_cells(
             file.write(f"# {comment}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(map(harmless, columns))
-        writer.writerows(map(harmless, row) for row in rows)
+        writer.writerows(rows)
 
 
 def check_label(label: object, where: str) -> None:

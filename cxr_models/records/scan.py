@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from operator import attrgetter
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".dcm", ".dicom"}
 )
 _DICOM_MARK = (128, b"DICM")
 _TEXT_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".json", ".xml", ".gz", ".xlsx", ".npz"})
+_NAME = attrgetter("name")
 _DIRECTORY = "DICOMDIR"  # of an export: a DICOM file that holds no image
 _RESOURCE_FORKS = "__MACOSX"  # what the archiver of macOS adds; never an image
 
@@ -46,7 +48,7 @@ def find_images(folder: str | os.PathLike[str]) -> Found:
         within, place = waiting.pop()
         try:
             with os.scandir(place) as scanned:
-                entries = sorted(scanned, key=lambda entry: entry.name)
+                entries = sorted(scanned, key=_NAME)
         except OSError as error:
             unentered.append((within or ".", error.strerror or str(error)))
             continue

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.layouts.tree import Tree
+from cxr_models.records.layouts.unpack import Unpacker
 
 if TYPE_CHECKING:
     from cxr_models.records.layouts.tables import Extra
@@ -53,9 +54,12 @@ class Reading(NamedTuple):
     ----------
     rows : str, default ""
         Name of the rule that makes one value of several rows of an image; empty: the set's own.
+    unpack : Unpacker, default into no folder
+        Takes the images that are no image files.
     """
 
     rows: str = ""
+    unpack: Unpacker = Unpacker(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

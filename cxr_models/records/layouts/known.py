@@ -5,7 +5,15 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from cxr_models.records.layouts.sets import chexpert, class_folders, covid, nih
+from cxr_models.records.layouts.sets import (
+    chexpert,
+    class_folders,
+    covid,
+    nih,
+    packed,
+    readers,
+    tuberculosis,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +35,14 @@ SETS: Mapping[str, KnownSet] = MappingProxyType(
             chexpert.MIMIC_CXR_JPG,
             chexpert.MIMIC_CXR,
             chexpert.BRAX,
+            readers.PADCHEST,
+            readers.VINDR_CXR,
+            readers.OPEN_I,
+            packed.JSRT,
+            packed.MEDMNIST,
+            tuberculosis.MONTGOMERY,
+            tuberculosis.SHENZHEN,
+            tuberculosis.TBX11K,
             class_folders.SPLIT_FOLDERS,
             class_folders.DICOM,
         )

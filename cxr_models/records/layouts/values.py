@@ -71,14 +71,22 @@ class FindingsOf:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
         self._made: dict[tuple[str, ...], Findings] = {}
+        self._pairs: list[dict[str, tuple[str, str]]] = [{} for _ in self._names]
 
     def __call__(self, cells: tuple[str, ...]) -> Findings:
         """Return the findings of a row of cells."""
         made = self._made.get(cells)
         if made is None:
-            made = tuple(zip(self._names, map(finding_of, cells), strict=True))
+            made = tuple(
+                known.get(cell) or self._pair(known, name, cell)
+                for known, name, cell in zip(self._pairs, self._names, cells, strict=True)
+            )
             self._made[cells] = made
         return made
+
+    @staticmethod
+    def _pair(known: dict[str, tuple[str, str]], name: str, cell: str) -> tuple[str, str]:
+        return known.setdefault(cell, (name, finding_of(cell)))
 
     def listed(self, names: Iterable[str], *, others: str = ABSENT) -> Findings:
         """Return findings of which those in `names` are present and all others are `others`."""
