@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cxr_models.evaluation.predictions import (
     unknown_labels,
 )
+from cxr_models.records.layouts.overlaps import lines_on_sources
 from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.records.overlap import (
     Part,
@@ -109,7 +110,15 @@ def read_externals(
                 "out of a copy of it."
             )
         if say is not None:
-            for line in overlap_lines(name, overlap):
+            sources = (
+                {
+                    record.source
+                    for part in ("train", "val")
+                    for record in run.split.select(part).records
+                },
+                {record.source for record in read.records},
+            )
+            for line in [*overlap_lines(name, overlap), *lines_on_sources(name, *sources)]:
                 say(line)
         records = tuple(dataclasses.replace(record, split="") for record in read.records)
         externals[name] = dataclasses.replace(read, records=records, root=read.root.resolve())
