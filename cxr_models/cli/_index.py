@@ -17,7 +17,7 @@ from cxr_models.cli import _console
 from cxr_models.cli._paths import named_from, shown
 from cxr_models.records.choices import ALL, Choices
 from cxr_models.records.copies import KINDS
-from cxr_models.records.examine import examine, is_dicom_name, read_headers
+from cxr_models.records.examine import examine, read_headers
 from cxr_models.records.hashes import HASHES, KeptHashes
 from cxr_models.records.index import (
     DUPLICATE,
@@ -36,6 +36,7 @@ from cxr_models.records.known_sets import columns_to_read, index_set, recognise
 from cxr_models.records.labels import SEVERAL
 from cxr_models.records.layouts import LAYOUTS, Layout
 from cxr_models.records.layouts.known import SETS
+from cxr_models.records.layouts.overlaps import overlap_notes
 from cxr_models.records.layouts.tree import Tree
 from cxr_models.records.manifest import (
     COLUMNS,
@@ -49,6 +50,7 @@ from cxr_models.records.manifest import (
     write_rows,
 )
 from cxr_models.records.patients import same_id
+from cxr_models.records.scan import may_be_dicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,7 +119,7 @@ def index(
                     )
             else:
                 found = read_headers(found, source, name_patient=name_patient, progress=bar.update)
-        if any(map(is_dicom_name, (record.file for record in found.records))):
+        if any(may_be_dicom(record.file) for record in found.records):
             found = keep_chosen(found, _of_csv(asked) if csvs else asked)
         if not found.records:
             lists.write(found)
@@ -212,6 +214,9 @@ def _index_tree(source: Path, name: str | None, asked: Choices, *, out: Path) ->
     there = found.listed - found.absent
     expected = f"{known.images:,} images expected, " if known.images else ""
     _console.say(f"{known.title}: {expected}{there:,} found")
+    for name_ in sorted({known.name, *(record.source for record in found.records)}):
+        for note in overlap_notes(name_):
+            _console.say(f"{name_} {note}: none of them is another source to test on")
     return found
 
 

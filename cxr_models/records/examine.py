@@ -20,6 +20,7 @@ from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.fingerprints import fingerprint
 from cxr_models.records.index import DUPLICATE, Duplicate, Index, Skipped
 from cxr_models.records.patients import same_id
+from cxr_models.records.scan import may_be_dicom
 from cxr_models.records.ties import connect, ties_of_records
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from cxr_models.records.fingerprints import Fingerprint
     from cxr_models.records.hashes import KeptHashes
     from cxr_models.records.manifest import Record
-
-
-_NO_HEADER = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".bmp"})
 
 
 class _Look(NamedTuple):
@@ -157,7 +155,7 @@ def read_headers(
         except (OSError, ValueError) as error:
             return str(error)
 
-    telling = [record for record in index.records if is_dicom_name(record.file)]
+    telling = [record for record in index.records if may_be_dicom(record.file)]
     seen: dict[str, dict[str, str] | str] = {}
     with ThreadPoolExecutor(usable_cpus()) as pool:
         for record, header in zip(telling, pool.map(look, telling), strict=True):
@@ -181,11 +179,6 @@ def read_headers(
         filled = _with_attributes(record, header)
         records.append(dataclasses.replace(filled, patient=patient, group=group))
     return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
-
-
-def is_dicom_name(file: str) -> bool:
-    """Tell whether a file may be DICOM by its name, which needs no suffix."""
-    return os.path.splitext(file)[1].lower() not in _NO_HEADER
 
 
 def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:

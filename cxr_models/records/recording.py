@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cxr_models.records.labels import Labeller
 from cxr_models.records.layouts.harmony import harmonised
 from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS, Record
+from cxr_models.records.scan import may_be_dicom
 from cxr_models.records.selection import reason_to_leave_out
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def record_rows(
             absent += 1
             continue
         row = maker.prepared(row)
-        reason = reason_to_leave_out(row, choices)
+        reason = reason_to_leave_out(row, choices, header_unread=may_be_dicom(row.file))
         label = "" if reason else maker.label(row)
         if label:
             records.append(maker.record(row, label))

@@ -13,6 +13,7 @@ from operator import attrgetter
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".dcm", ".dicom"}
 )
+_DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 _DICOM_MARK = (128, b"DICM")
 _TEXT_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".json", ".xml", ".gz", ".xlsx", ".npz"})
 _NAME = attrgetter("name")
@@ -67,6 +68,12 @@ def find_images(folder: str | os.PathLike[str]) -> Found:
     return Found(
         images=tuple(found["images"]), unentered=tuple(unentered), others=tuple(found["others"])
     )
+
+
+def may_be_dicom(file: str) -> bool:
+    """Tell whether an image file can be DICOM by its name, which needs no suffix."""
+    suffix = os.path.splitext(file)[1].lower()
+    return suffix in _DICOM_SUFFIXES or suffix not in IMAGE_SUFFIXES
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

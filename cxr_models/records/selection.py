@@ -10,6 +10,7 @@ from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
 if TYPE_CHECKING:
     from cxr_models.records.choices import Choices
 
+_OF_HEADERS = frozenset(("patient", "view", *HEADER_COLUMNS))
 NOT_ASKED_FOR = "not asked for"  # how the reason ends where the user or a default decides
 
 
@@ -24,7 +25,7 @@ class _Image(Protocol):
     def kept(self) -> tuple[tuple[str, str], ...]: ...
 
 
-def reason_to_leave_out(image: _Image, choices: Choices) -> str:
+def reason_to_leave_out(image: _Image, choices: Choices, *, header_unread: bool = False) -> str:
     """Return why an image is not kept; empty where it is.
 
     Parameters
@@ -33,15 +34,17 @@ def reason_to_leave_out(image: _Image, choices: Choices) -> str:
         What is known of the image.
     choices : Choices
         What is to be kept.
+    header_unread : bool, default False
+        Whether a DICOM header may still tell what is not known, so that it keeps nothing out yet.
     """
     view = view_of(image.view)
-    if not choices.takes_view(view):
+    if not choices.takes_view(view) and (view or not header_unread):
         return f"view {view or 'unknown'} {NOT_ASKED_FOR}"
-    if not choices.takes_modality(image.modality):
+    if not choices.takes_modality(image.modality) and (image.modality or not header_unread):
         return f"modality {image.modality or 'unknown'} {NOT_ASKED_FOR}"
     for column, values in choices.where.items():
         value = value_of(image, column)
-        if value not in values:
+        if value not in values and (value or not header_unread or column not in _OF_HEADERS):
             return f"{column} {value!r} {NOT_ASKED_FOR}"
     return ""
 
