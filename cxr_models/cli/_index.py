@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import functools
-import os
+import gc
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from cxr_enhance.io import pseudonym, read_pseudonym_key, user_pseudonym_key
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
+from cxr_models.cli._index_lists import IndexLists
+from cxr_models.cli._index_text import say_overlaps, say_what_was_found, say_why
 from cxr_models.cli._paths import named_from, shown
+from cxr_models.cli._patients import patient_namer
 from cxr_models.records.choices import ALL, Choices
-from cxr_models.records.copies import KINDS
+from cxr_models.records.csv_files import read_rows
 from cxr_models.records.examine import examine, read_headers
-from cxr_models.records.hashes import HASHES, KeptHashes
+from cxr_models.records.hashes import KeptHashes
 from cxr_models.records.index import (
-    DUPLICATE,
-    DUPLICATES,
-    DUPLICATES_COLUMNS,
-    SECOND_COPY,
-    SKIPPED,
-    SKIPPED_COLUMNS,
     Index,
     index_csv,
     index_folder,
@@ -33,10 +28,8 @@ from cxr_models.records.index import (
     keep_labels,
 )
 from cxr_models.records.known_sets import columns_to_read, index_set, recognise
-from cxr_models.records.labels import SEVERAL
 from cxr_models.records.layouts import LAYOUTS, Layout
 from cxr_models.records.layouts.known import SETS
-from cxr_models.records.layouts.overlaps import overlap_notes
 from cxr_models.records.layouts.tree import Tree
 from cxr_models.records.manifest import (
     COLUMNS,
@@ -45,20 +38,13 @@ from cxr_models.records.manifest import (
     MANIFEST,
     check_names_differ,
     further_columns,
-    read_rows,
     write_manifest,
-    write_rows,
 )
-from cxr_models.records.patients import same_id
 from cxr_models.records.scan import may_be_dicom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from cxr_models._outputs import Kind
-
-_SHOWN = 5
 
 
 def index(
@@ -80,13 +66,13 @@ def index(
     drop_duplicates: bool = False,
 ) -> int:
     """Write the manifest of `source` to `out`; beside it, duplicates and what cannot be used."""
-    lists = _Lists(out, csvs, overwrite=overwrite)
+    lists = IndexLists(out, csvs, overwrite=overwrite)
     with _console.errors_exit_with(_console.WRONG_USAGE):
         check_output(out, MANIFEST, overwrite=overwrite, inputs=csvs)
         lists.check()
         _check_words(csvs=csvs, columns=columns, layout_name=layout_name, drop_split=drop_split,
                      decode=decode, drop_duplicates=drop_duplicates)  # fmt: skip
-        name_patient = _patient_namer(pseudonym_key, keep_patient_ids=keep_patient_ids)
+        name_patient = patient_namer(pseudonym_key, keep_patient_ids=keep_patient_ids)
         if patient_pattern is not None:
             _check_pattern(patient_pattern)
         asked = dataclasses.replace(choices or Choices(), patient_pattern=patient_pattern or "")
@@ -95,7 +81,8 @@ def index(
                 asked = dataclasses.replace(asked, official_split=True)
             found = _index_csvs(source, csvs, layout_name, columns, asked)
         else:
-            found = _index_tree(source, layout_name, asked, out=out)
+            with _no_search_for_cycles():
+                found = _index_tree(source, layout_name, asked, out=out)
         if patient_pattern and not any(record.patient for record in found.records):
             raise ValueError(
                 "`--patient-pattern` must be found in the names of files; got "
@@ -127,13 +114,28 @@ def index(
         with replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary:
             names = named_from(out, source, found.records, walked=not csvs)
             write_manifest(temporary, found.records, always=DIGEST_COLUMNS, files=names)
-    _say_what_was_found(out, found, decoded=decode)
+    say_what_was_found(out, found, decoded=decode)
     with _console.errors_exit_with(_console.FAILED):
         lists.write(found)
     if found.skipped:
         _console.complain(f"{len(found.skipped)} files not used; why, in {shown(lists.skipped)}")
-        _say_why(found)
+        say_why(found)
     return 0 if all(skipped.was_asked_for() for skipped in found.skipped) else _console.FAILED
+
+
+@contextlib.contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Keep Python from looking for cycles among millions of rows, which takes a tenth of the time.
+
+    Rows and records refer to nothing but texts.
+    """
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def list_layouts() -> int:
@@ -214,149 +216,8 @@ def _index_tree(source: Path, name: str | None, asked: Choices, *, out: Path) ->
     there = found.listed - found.absent
     expected = f"{known.images:,} images expected, " if known.images else ""
     _console.say(f"{known.title}: {expected}{there:,} found")
-    for name_ in sorted({known.name, *(record.source for record in found.records)}):
-        for note in overlap_notes(name_):
-            _console.say(f"{name_} {note}: none of them is another source to test on")
+    say_overlaps({known.name, *(record.source for record in found.records)})
     return found
-
-
-def _say_why(found: Index) -> None:
-    """Count what the user, a default or the set leaves out, by reason."""
-    reasons = Counter(
-        next((kind for kind in (DUPLICATE, SECOND_COPY) if one.reason.startswith(kind)), one.reason)
-        for one in found.skipped
-        if one.was_asked_for()
-    )
-    for reason, count in reasons.most_common():
-        told = f"{reason}another" if reason in (DUPLICATE, SECOND_COPY) else reason
-        _console.complain(f"  {count:,} left out: {_console.printable(told)}")
-
-
-def _say_what_was_found(out: Path, found: Index, *, decoded: bool) -> None:
-    labels = Counter(record.label for record in found.records)
-    told = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
-    _console.say(f"wrote {shown(out)}: {len(found.records)} images ({told})")
-    if found.absent:
-        _console.say(f"{found.absent:,} images that the set lists are not there")
-    if found.several:
-        _console.say(
-            f"{found.several:,} images hold several findings, of which the label tells one or "
-            f"{SEVERAL!r}; all are in the columns finding:NAME"
-        )
-    if decoded:
-        groups = len({record.group for record in found.records})
-        _console.say(
-            f"{len({pair.other for pair in found.duplicates})} duplicates{_kinds_of(found)}; "
-            f"{groups} groups that a split keeps together"
-        )
-    else:
-        _console.complain("WARNING: images were not decoded; copies of one image are not found")
-    differ = [pair for pair in found.duplicates if pair.label != pair.other_label]
-    if differ:
-        _console.complain(
-            f"WARNING: {len(differ)} pairs of equal or near images have two labels; one of them is "
-            "wrong. All pairs: "
-            f"{shown(_Lists.of_duplicates(out))}"
-        )
-    for pair in differ[:_SHOWN]:
-        one, other = (_console.printable(name) for name in (pair.file, pair.other))
-        _console.complain(f"  {one} ({pair.label}), {other} ({pair.other_label}): {pair.kind}")
-    unknown = sum(not same_id(record.patient) for record in found.records)
-    if unknown:
-        _console.complain(
-            f"WARNING: no patient is known of {unknown:,} of {len(found.records):,} images; a "
-            "split can put one patient into train and test. Name patients with --patient-pattern "
-            "or a CSV."
-        )
-    if found.others:
-        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in found.others)
-        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-        _console.complain(
-            f"{len(found.others)} files passed over, no images by their names: "
-            f"{_console.printable(counts)}"
-        )
-
-
-def _kinds_of(found: Index) -> str:
-    counts = Counter(pair.kind for pair in found.duplicates)
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
-    return f" (pairs: {told})" if told else ""
-
-
-class _Lists:
-    """The CSVs beside a manifest: what was not used, and which images are copies."""
-
-    def __init__(self, out: Path, csvs: Sequence[Path], *, overwrite: bool) -> None:
-        self.skipped, self.duplicates = out.with_suffix(".skipped.csv"), self.of_duplicates(out)
-        self.hashes = out.with_suffix(".hashes.csv")
-        self._csvs, self._overwrite = csvs, overwrite
-
-    @staticmethod
-    def of_duplicates(out: Path) -> Path:
-        return out.with_suffix(".duplicates.csv")
-
-    def check(self) -> None:
-        """Raise unless both may be written or removed."""
-        self._check(self.skipped, SKIPPED)
-        self._check(self.duplicates, DUPLICATES)
-        if self.hashes.exists():  # added to, and never replaced
-            check_output(
-                self.hashes, HASHES, overwrite=True, inputs=self._csvs, option=self.hashes.name
-            )
-
-    def write(self, found: Index) -> None:
-        """Write those that hold something; an earlier one that would hold nothing is removed."""
-        skipped = [{"file": one.file, "reason": one.reason} for one in found.skipped]
-        self._write(self.skipped, SKIPPED, SKIPPED_COLUMNS, skipped)
-        pairs = [{**dataclasses.asdict(one), "bits": str(one.bits)} for one in found.duplicates]
-        self._write(self.duplicates, DUPLICATES, DUPLICATES_COLUMNS, pairs)
-
-    def _check(self, path: Path, kind: Kind) -> None:
-        check_output(path, kind, overwrite=self._overwrite, inputs=self._csvs, option=path.name)
-
-    def _write(
-        self, path: Path, kind: Kind, columns: Sequence[str], rows: Sequence[dict[str, str]]
-    ) -> None:
-        if not rows:
-            self._check(path, kind)  # a file of others is neither replaced nor removed
-            path.unlink(missing_ok=True)
-            return
-        with replaces_output(
-            path, kind, overwrite=self._overwrite, inputs=self._csvs, option=path.name
-        ) as temporary:
-            write_rows(temporary, columns, rows)
-
-
-def _patient_namer(key_file: Path | None, *, keep_patient_ids: bool) -> Callable[[str], str]:
-    """Return what makes of a header's patient id the id to write."""
-    if keep_patient_ids:
-        if key_file is not None:
-            raise ValueError(
-                "`--pseudonym-key` is only allowed without --keep-patient-ids; got both."
-            )
-        return _as_text
-    if key_file is not None:
-        return functools.partial(pseudonym, key=read_pseudonym_key(key_file))
-    key_of_user = functools.cache(_key_of_user)  # asked for by the first patient, if there is one
-    return lambda patient: pseudonym(patient, key_of_user())
-
-
-def _key_of_user() -> bytes:
-    key, path, made = user_pseudonym_key()
-    if made:
-        _console.say(
-            f"made {shown(path)}, the key of patients' pseudonyms: keep it, it is yours alone"
-        )
-    return key
-
-
-def _as_text(patient: str) -> str:
-    """Write an id whose bytes are no UTF-8 as Latin-1, which most of them are."""
-    raw = patient.encode("utf-8", "surrogateescape")
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 def _check_pattern(pattern: str) -> None:

@@ -14,16 +14,12 @@ from typing import TYPE_CHECKING
 
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.choices import ALL, Choices
+from cxr_models.records.csv_rows import rows_of_csvs
 from cxr_models.records.layouts import Layout
 from cxr_models.records.layouts.facts import ImageRow
-from cxr_models.records.layouts.values import finding_of
 from cxr_models.records.manifest import (
-    COLUMNS,
-    FINDING,
-    HEADER_COLUMNS,
     Record,
     check_files_differ,
-    read_rows,
 )
 from cxr_models.records.recording import UNCERTAIN_REASON, record_rows, searched
 from cxr_models.records.scan import find_images
@@ -256,46 +252,14 @@ def index_csv(
     OSError
         If a CSV cannot be read.
     """
-    source = Path(source)
     everything = frozenset((ALL,))
     choices = choices or Choices(views=everything, modalities=everything, official_split=True)
-    nameable = (*COLUMNS, *HEADER_COLUMNS)
-    findings = [name for name in layout.columns if name.startswith(FINDING)]
-    unknown = sorted(set(layout.columns) - {*nameable, *findings})
-    needed = {"file"} if choices.label_from or choices.priority else {"file", "label"}
-    if unknown or not needed <= set(layout.columns):
-        raise ValueError(
-            f"`columns` must name file and label, and may name {', '.join(nameable[2:])} and "
-            f"{FINDING}NAME; got {', '.join(layout.columns) or 'none'}."
-        )
-    table = _joined([read_rows(name) for name in csvs])
-    rows, skipped, groups = [], [], {}
-    extra = (*choices.keep, *choices.where)
-    for number, row in enumerate(table, start=1):
-        values = {name: _value(rule, row) for name, rule in layout.columns.items()}
-        label = values.pop("label", "")
-        label = layout.labels.get(label, label)
-        if layout.patient_pattern:
-            values["patient"] = searched(layout.patient_pattern, values["file"])
-        values["source"] = values.get("source") or layout.source
-        groups[values["file"]] = values.pop("group", "")
-        found = tuple(
-            (name.removeprefix(FINDING), finding_of(values.pop(name))) for name in findings
-        )
-        if values["file"] and (label or "label" not in needed):
-            kept = tuple((name, row[name]) for name in dict.fromkeys(extra) if name in row)
-            rows.append(ImageRow(**values, label=label, findings=found, kept=kept))
-        else:
-            lacking = "label" if values["file"] else "file"
-            file = values["file"] or f"row {number}"
-            skipped.append(Skipped(file=file, reason=f"no {lacking} in its row"))
-    if not rows:
-        raise ValueError(f"`csv` must hold at least one row with a label; got {len(table)} rows.")
-    columns = table[0].keys()
-    index = index_of(record_rows(rows, choices, columns=columns), skipped)
-    if not any(groups.values()):
+    table = rows_of_csvs(csvs, layout, choices)
+    unused = [Skipped(file=file, reason=reason) for file, reason in table.unused]
+    index = index_of(record_rows(table.rows, choices, columns=table.columns), unused)
+    if not any(table.groups.values()):
         return index
-    records = (dataclasses.replace(one, group=groups[one.file]) for one in index.records)
+    records = (dataclasses.replace(one, group=table.groups[one.file]) for one in index.records)
     return dataclasses.replace(index, records=tuple(records))
 
 
@@ -352,47 +316,3 @@ def _as_text(name: str) -> str:
 
 def _is_text(name: str) -> bool:
     return _as_text(name) == name
-
-
-def _value(rule: str, row: Mapping[str, str]) -> str:
-    try:
-        if rule.startswith("="):
-            return rule[1:]
-        if "{" in rule:
-            return rule.format_map(row)
-        if "|" in rule:
-            present = [name for name in rule.split("|") if name in row]
-            if not present:
-                raise KeyError(rule)
-            return next((name for name in present if _is_one(row[name])), "")
-        return row[rule].strip()
-    except KeyError as error:
-        raise ValueError(
-            f"`columns` must name columns of the CSV; got {error.args[0]!r}. It has: "
-            f"{', '.join(row)}."
-        ) from error
-    except (ValueError, AttributeError, IndexError) as error:
-        raise ValueError(
-            f"`columns` must be templates such as images/{{id}}.png; got {rule!r}: {error}."
-        ) from error
-
-
-def _is_one(text: str) -> bool:
-    try:
-        return float(text) == 1.0
-    except ValueError:
-        return False
-
-
-def _joined(tables: Sequence[list[dict[str, str]]]) -> list[dict[str, str]]:
-    rows = tables[0]
-    for table in tables[1:]:
-        shared = [name for name in (table[0] if table else {}) if rows and name in rows[0]]
-        if not shared:
-            raise ValueError("`csv` must share at least one column with the first; got none.")
-        by_key = {tuple(row[name] for name in shared): row for row in table}
-        empty = dict.fromkeys(table[0], "")
-        rows = [
-            {**empty, **by_key.get(tuple(row[name] for name in shared), {}), **row} for row in rows
-        ]
-    return rows

@@ -12,9 +12,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_models._cells import as_it_was, harmless
-from cxr_models._files import replaces_whole
+from cxr_models._cells import harmless
 from cxr_models._outputs import Kind, first_line
+from cxr_models.records.csv_files import read_rows, write_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -166,8 +166,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     Raises
     ------
     ValueError
-        If the file is no CSV as `read_rows` wants it, holds no records, lacks a column, leaves a
-        file or a label empty, or lists a file twice.
+        If the file is no CSV as `cxr_models.records.csv_files.read_rows` wants it, holds no
+        records, lacks a column, leaves a file or a label empty, or lists a file twice.
     OSError
         If it cannot be read.
     """
@@ -269,87 +269,13 @@ def write_manifest(
             yield (*told, *values[record.findings], *others)
 
     header = [*COLUMNS, *further, *(FINDING + name for name in findings), *kept]
-    _write_cells(path, header, cells(), comment=comment)
+    write_cells(path, header, cells(), comment=comment)
 
 
 def _names_in(tuples: Iterable[tuple[tuple[str, str], ...]]) -> list[str]:
     """Return the names in pairs of name and value, in the order of those that name most."""
     ordered = sorted(tuples, key=lambda pairs: (-len(pairs), [name for name, _ in pairs]))
     return list(dict.fromkeys(name for pairs in ordered for name, _ in pairs))
-
-
-def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read the rows of a CSV as dictionaries, comments before the header left out.
-
-    An apostrophe before what could be a formula, as `write_rows` sets it, is taken away.
-
-    Raises
-    ------
-    ValueError
-        If the file is no UTF-8, no CSV, names a column twice, or has a row of another length than
-        its header.
-    OSError
-        If it cannot be read.
-    """
-    name = Path(path).name
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            position = file.tell()
-            while (line := file.readline()).startswith("#"):
-                position = file.tell()
-            if not line:
-                return []
-            file.seek(position)
-            reader = csv.reader(file, strict=True)
-            header = [as_it_was(name) for name in next(reader)]
-            rows = [row for row in reader if row]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
-    except csv.Error as error:
-        raise ValueError(f"`{name}` must be a CSV; got {error}.") from error
-    if len(set(header)) < len(header):
-        raise ValueError(f"`{name}` must name each column once; got {', '.join(header)}.")
-    for row in rows:
-        if len(row) != len(header):
-            raise ValueError(
-                f"`{name}` must have as many fields in a row as columns, {len(header)}; got "
-                f"{len(row)}: {','.join(row)[:80]!r}."
-            )
-    return [dict(zip(header, map(as_it_was, row), strict=True)) for row in rows]
-
-
-def write_rows(
-    path: str | os.PathLike[str],
-    columns: Sequence[str],
-    rows: Iterable[dict[str, str]],
-    *,
-    comment: str = "",
-) -> None:
-    """Write dictionaries as a CSV that appears whole or not at all.
-
-    What a spreadsheet would take for a formula is written behind an apostrophe.
-    """
-    cells = ([harmless(row[name]) for name in columns] for row in rows)
-    _write_cells(path, columns, cells, comment=comment)
-
-
-def _write_cells(
-    path: str | os.PathLike[str],
-    columns: Sequence[str],
-    rows: Iterable[Iterable[str]],
-    *,
-    comment: str,
-) -> None:
-    """Write rows of cells that are harmless already."""
-    with (
-        replaces_whole(Path(path)) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        if comment:
-            file.write(f"# {comment}\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(map(harmless, columns))
-        writer.writerows(rows)
 
 
 def check_label(label: object, where: str) -> None:
