@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.csv_files import read_rows
 from cxr_models.records.layouts.facts import ImageRow
-from cxr_models.records.layouts.values import finding_of
+from cxr_models.records.layouts.values import FindingsOf
 from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
 from cxr_models.records.recording import searched
 
@@ -57,6 +57,7 @@ def rows_of_csvs(
     _check_columns(layout, findings, {"file", "label"} if needs_label else {"file"})
     table = _joined([read_rows(name) for name in csvs])
     made = CsvRows([], [], {}, table[0].keys() if table else ())
+    findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
     extra = tuple(dict.fromkeys((*choices.keep, *choices.where)))
     for number, row in enumerate(table, start=1):
         values = {name: _value(rule, row) for name, rule in layout.columns.items()}
@@ -66,9 +67,7 @@ def rows_of_csvs(
             values["patient"] = searched(layout.patient_pattern, values["file"])
         values["source"] = values.get("source") or layout.source
         made.groups[values["file"]] = values.pop("group", "")
-        found = tuple(
-            (name.removeprefix(FINDING), finding_of(values.pop(name))) for name in findings
-        )
+        found = findings_of(tuple(values.pop(name) for name in findings))
         if values["file"] and (label or not needs_label):
             kept = tuple((name, row[name]) for name in extra if name in row)
             made.rows.append(ImageRow(**values, label=label, findings=found, kept=kept))

@@ -48,14 +48,8 @@ class KeptHashes:
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists():
             self._known = self._read()
-        self._file = self._path.open("a", encoding="utf-8", newline="")
-        if self._file.tell() == 0:
-            self._file.write(",".join(COLUMNS) + "\n")
-        else:
-            self._file.write("\n")  # ends a row that was cut off; empty rows are passed over
         return self
 
     def __exit__(
@@ -75,9 +69,17 @@ class KeptHashes:
         """Keep the fingerprint of a file."""
         cells = (*_version(path), *made.columns().values())
         with self._lock:
-            assert self._file is not None
+            if self._file is None:
+                self._file = self._opened()
             csv.writer(self._file, lineterminator="\n").writerow(map(harmless, cells))
             self._file.flush()
+
+    def _opened(self) -> TextIO:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("a", encoding="utf-8", newline="")
+        # An empty row ends one that was cut off, and is passed over.
+        file.write("\n" if file.tell() else ",".join(COLUMNS) + "\n")
+        return file
 
     def _read(self) -> dict[_Version, Fingerprint]:
         known = {}

@@ -33,7 +33,6 @@ class Labeller:
 
     def __init__(self, choices: Choices) -> None:
         self._choices = choices
-        self.label = functools.cache(self._label)
 
     def named(self) -> tuple[str, ...]:
         """Return the findings that the choices name."""
@@ -63,7 +62,7 @@ class Labeller:
             name for name, value in findings if value in taken and not _says_nothing_found(name)
         ]
 
-    def _label(self, findings: Findings) -> str:
+    def label(self, findings: Findings) -> str:
         """Return the label; empty where `uncertain` says that an image has none."""
         if self._choices.label_from:
             return self._against_the_rest(dict(findings)[self._choices.label_from])

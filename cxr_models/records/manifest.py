@@ -249,24 +249,24 @@ def write_manifest(
         for name in FURTHER_COLUMNS
         if name in always or any(getattr(record, name) for record in records)
     ]
-    findings = _names_in({record.findings for record in records})
+    findings = _names_in({id(r.findings): r.findings for r in records}.values())
     kept = _names_in({tuple((name, "") for name, _ in record.kept) for record in records})
     texts = attrgetter(*COLUMNS[1:], *further)
     names = [record.file for record in records] if files is None else files
 
     def cells() -> Iterator[tuple[str, ...]]:
-        values: dict[tuple[tuple[str, str], ...], tuple[str, ...]] = {}
-        for name, record in zip(names, records, strict=True):
-            if record.findings not in values:
+        values: dict[int, tuple[str, ...]] = {}  # records share findings, which live as they do
+        for file, record in zip(names, records, strict=True):
+            if id(record.findings) not in values:
                 known = dict(record.findings)
-                values[record.findings] = tuple(known.get(finding, "") for finding in findings)
-            told = map(harmless, (name, *texts(record)))
+                values[id(record.findings)] = tuple(known.get(name, "") for name in findings)
+            told = map(harmless, (file, *texts(record)))
             if not kept:
-                yield (*told, *values[record.findings])
+                yield (*told, *values[id(record.findings)])
                 continue
             held = dict(record.kept)
             others = (harmless(held.get(column, "")) for column in kept)
-            yield (*told, *values[record.findings], *others)
+            yield (*told, *values[id(record.findings)], *others)
 
     header = [*COLUMNS, *further, *(FINDING + name for name in findings), *kept]
     write_cells(path, header, cells(), comment=comment)
@@ -274,7 +274,8 @@ def write_manifest(
 
 def _names_in(tuples: Iterable[tuple[tuple[str, str], ...]]) -> list[str]:
     """Return the names in pairs of name and value, in the order of those that name most."""
-    ordered = sorted(tuples, key=lambda pairs: (-len(pairs), [name for name, _ in pairs]))
+    named = {tuple(name for name, _ in pairs): pairs for pairs in tuples}
+    ordered = sorted(named.values(), key=lambda pairs: (-len(pairs), [name for name, _ in pairs]))
     return list(dict.fromkeys(name for pairs in ordered for name, _ in pairs))
 
 

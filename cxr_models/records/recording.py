@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -93,40 +92,61 @@ def searched(pattern: str, text: str) -> str:
     return next((group for group in found.groups() if group), "" if found.groups() else found[0])
 
 
+class _Made(NamedTuple):
+    """What is made of findings; they are kept, so that no other tuple takes their identity."""
+
+    given: Findings
+    findings: Findings
+    label: str
+    several: bool
+
+
 class _Maker:
     """What the choices make of a row."""
 
     def __init__(self, choices: Choices) -> None:
         self._choices = choices
         self._labeller = Labeller(choices)
-        self._common = functools.cache(harmonised)
-        self._several = functools.cache(lambda found: len(self._labeller.present(found)) > 1)
-        self._seen: set[Findings] = set()
+        self._made: dict[int, _Made] = {}
         self._names: dict[str, None] = {}
         self._keep = frozenset(choices.keep)
+        self._given: set[str] = set()
 
     def prepared(self, row: ImageRow) -> ImageRow:
         """Return the row with the names of findings that were asked for."""
-        if self._choices.harmonise and row.findings:
-            row = row._replace(findings=self._common(row.findings))
-        if row.findings not in self._seen:
-            self._seen.add(row.findings)
-            names = [name for name, _ in row.findings]
-            self._names.update(dict.fromkeys(names))
-            self._labeller.check(names)
-        return row
+        if row.kept:
+            self._given.update(name for name, _ in row.kept)
+        made = self._of(row)
+        return row if made.findings is row.findings else row._replace(findings=made.findings)
 
     def label(self, row: ImageRow) -> str:
         """Return the label; empty where an uncertain finding gives none."""
         if row.label and not self._labeller.named():
             return row.label
-        return self._labeller.label(row.findings)
+        return self._of(row).label
 
     def holds_several(self, row: ImageRow) -> bool:
         """Tell whether the label stands for one of several findings."""
         if self._choices.label_from or (row.label and not self._choices.priority):
             return False
-        return self._several(row.findings)
+        return self._of(row).several
+
+    def _of(self, row: ImageRow) -> _Made:
+        """Return what is made of a row's findings.
+
+        Rows share tuples of findings, so that they are told apart by identity: to compare or hash
+        fourteen pairs for each of a hundred thousand rows takes longer than all the rest.
+        """
+        made = self._made.get(id(row.findings))
+        if made is None:
+            findings = harmonised(row.findings) if self._choices.harmonise else row.findings
+            names = [name for name, _ in findings]
+            self._names.update(dict.fromkeys(names))
+            self._labeller.check(names)
+            several = len(self._labeller.present(findings)) > 1
+            made = _Made(row.findings, findings, self._labeller.label(findings), several)
+            self._made[id(row.findings)] = self._made[id(findings)] = made
+        return made
 
     def record(self, row: ImageRow, label: str) -> Record:
         """Return the record of a row that is kept."""
@@ -163,6 +183,10 @@ class _Maker:
                     raise ValueError(
                         f"`{option}` must name columns of the set; got {name!r}. It has: "
                         f"{', '.join(sorted(known)) or 'none'}."
+                    )
+                if name in columns and name not in self._given:
+                    raise ValueError(
+                        f"`{option}` must name columns with one value for each image; got {name!r}."
                     )
             if option == "--keep" and (taken := MANIFEST_COLUMNS & set(wanted)):
                 raise ValueError(

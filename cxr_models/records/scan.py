@@ -13,9 +13,10 @@ from operator import attrgetter
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".dcm", ".dicom"}
 )
-_DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
+_SUFFIXES = tuple(IMAGE_SUFFIXES)  # of which `str.endswith` takes several at once
+_NO_DICOM = tuple(IMAGE_SUFFIXES - {".dcm", ".dicom"})
 _DICOM_MARK = (128, b"DICM")
-_TEXT_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".json", ".xml", ".gz", ".xlsx", ".npz"})
+_TEXTS = (".txt", ".csv", ".tsv", ".json", ".xml", ".gz", ".xlsx", ".npz")
 _NAME = attrgetter("name")
 _DIRECTORY = "DICOMDIR"  # of an export: a DICOM file that holds no image
 _RESOURCE_FORKS = "__MACOSX"  # what the archiver of macOS adds; never an image
@@ -54,10 +55,11 @@ def find_images(folder: str | os.PathLike[str]) -> Found:
             unentered.append((within or ".", error.strerror or str(error)))
             continue
         folders = []
+        top = f"{within}/" if within else ""
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            name = f"{within}/{entry.name}" if within else entry.name
+            name = top + entry.name
             if not entry.is_dir():
                 found["images" if _is_image(entry) else "others"].append(name)
             elif entry.is_symlink():
@@ -72,16 +74,15 @@ def find_images(folder: str | os.PathLike[str]) -> Found:
 
 def may_be_dicom(file: str) -> bool:
     """Tell whether an image file can be DICOM by its name, which needs no suffix."""
-    suffix = os.path.splitext(file)[1].lower()
-    return suffix in _DICOM_SUFFIXES or suffix not in IMAGE_SUFFIXES
+    return not file.lower().endswith(_NO_DICOM)
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
-    suffix = os.path.splitext(entry.name)[1].lower()
-    suffixed = suffix in IMAGE_SUFFIXES
+    name = entry.name.lower()
+    suffixed = name.endswith(_SUFFIXES)
     if not entry.is_file():  # a pipe would be waited for; a link to nothing is no image yet
         return suffixed and not os.path.exists(entry.path)
-    if suffixed or suffix in _TEXT_SUFFIXES or entry.name == _DIRECTORY:
+    if suffixed or name.endswith(_TEXTS) or entry.name == _DIRECTORY:
         return suffixed
     place, mark = _DICOM_MARK
     try:

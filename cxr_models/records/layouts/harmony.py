@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "No Finding": ("no finding", "normal", "healthy", "no_finding"),
-        "Atelectasis": ("atelectasis",),
+        "Atelectasis": ("atelectasis", "pulmonary atelectasis"),
         "Cardiomegaly": ("cardiomegaly",),
         "Consolidation": ("consolidation",),
         "COVID-19": ("covid-19", "covid", "covid 19"),

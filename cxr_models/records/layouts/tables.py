@@ -88,14 +88,19 @@ class Table:
             If the table cannot be read.
         """
         get = self._getter(columns)
-        for row in self._body():
-            try:
-                yield get(row)
-            except IndexError:
-                raise ValueError(
-                    f"`{self.name}` must have the cells of {', '.join(columns)} in each row; got "
-                    f"{','.join(row)[:80]!r}."
-                ) from None
+        lines = self._lines()
+        if self._given is None:
+            next(lines, None)
+        row: list[str] = []
+        try:
+            for row in lines:
+                if row:
+                    yield get(row)
+        except IndexError:
+            raise ValueError(
+                f"`{self.name}` must have the cells of {', '.join(columns)} in each row; got "
+                f"{','.join(row)[:80]!r}."
+            ) from None
 
     def rows_and_extra(self, *columns: str) -> Iterator[tuple[tuple[str, ...], Extra]]:
         """Yield as `rows`, each with the names and cells of the extra columns that are there."""
@@ -107,12 +112,6 @@ class Table:
         count = len(columns)
         for cells in self.rows(*columns, *named):
             yield cells[:count], tuple(zip(named, map(str.strip, cells[count:]), strict=True))
-
-    def _body(self) -> Iterator[list[str]]:
-        lines = self._lines()
-        if self._given is None:
-            next(lines, None)
-        return (row for row in lines if row)
 
     def _getter(self, columns: Sequence[str]) -> Callable[[list[str]], tuple[str, ...]]:
         places = [self._place(column) for column in columns]

@@ -36,7 +36,9 @@ def test_shared_images_are_those_of_the_page():
 
 
 def test_facts_are_told_of_each_set():
+    cited = {row[1].strip("`"): row[-1] for row in rows_under("## Sets")}
     for known in SETS.values():
+        assert cited[known.name] == (known.citation or "-")
         assert known.title
         assert known.licence
         assert known.citation or known.licence == "yours"

@@ -79,6 +79,11 @@ def test_readers_of_vindr_cxr_are_counted_as_asked(written, tree, rule, findings
     assert {name: record.finding(name) for name in findings} == findings
 
 
+def test_a_column_that_differs_from_reader_to_reader_is_not_kept(written):
+    with pytest.raises(ValueError, match="one value for each image; got 'rad_id'"):
+        read(written(trees.vindr_cxr), keep=("rad_id",))
+
+
 def test_the_challenge_of_vindr_cxr_has_no_labels_for_its_test(written):
     name, index = read(written(trees.vindr_challenge))
     assert name == "vindr-cxr"
