@@ -43,7 +43,7 @@ from cxr_models.records.manifest import (
 from cxr_models.records.scan import may_be_dicom
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 
@@ -84,43 +84,49 @@ def index(
             with _no_search_for_cycles():
                 found = _index_tree(source, layout_name, asked, out=out)
         if patient_pattern and not any(record.patient for record in found.records):
+            such = f", such as {found.records[0].file!r}" if found.records else ""
             raise ValueError(
                 "`--patient-pattern` must be found in the names of files; got "
-                f"{patient_pattern!r}, which is in none, such as {found.records[0].file!r}."
+                f"{patient_pattern!r}, which is in none{such}."
             )
         found = keep_labels(found, _pairs("--labels", labels))
         if csvs:
             check_names_differ(named_from(out, source, found.records, walked=False))
+
+    def looked_at(progress: Callable[[], object]) -> Index:
+        if not decode:
+            return read_headers(found, source, name_patient=name_patient, progress=progress)
+        with KeptHashes(lists.hashes) as hashes:
+            return examine(
+                found,
+                source,
+                max_distance=max_distance,
+                name_patient=name_patient,
+                drop_duplicates=drop_duplicates,
+                hashes=hashes,
+                progress=progress,
+            )
+
     with _console.errors_exit_with(_console.FAILED):
         with tqdm(total=len(found.records), unit="image", disable=None) as bar:
-            if decode:
-                with KeptHashes(lists.hashes) as hashes:
-                    found = examine(
-                        found,
-                        source,
-                        max_distance=max_distance,
-                        name_patient=name_patient,
-                        drop_duplicates=drop_duplicates,
-                        hashes=hashes,
-                        progress=bar.update,
-                    )
-            else:
-                found = read_headers(found, source, name_patient=name_patient, progress=bar.update)
-        if any(may_be_dicom(record.file) for record in found.records):
-            found = keep_chosen(found, _of_csv(asked) if csvs else asked)
-        if not found.records:
-            lists.write(found)
-            raise ValueError(f"`SOURCE` must hold readable images; got {found.skipped[-1].reason}")
+            seen = looked_at(bar.update)
+        if any(may_be_dicom(record.file) for record in seen.records):
+            seen = keep_chosen(seen, _of_csv(asked) if csvs else asked)
+        if not seen.records:
+            lists.write(seen)
+            raise ValueError(f"`SOURCE` must hold readable images; got {seen.skipped[-1].reason}")
         with replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary:
-            names = named_from(out, source, found.records, walked=not csvs)
-            write_manifest(temporary, found.records, always=DIGEST_COLUMNS, files=names)
-    say_what_was_found(out, found, decoded=decode)
+            names = named_from(out, source, seen.records, walked=not csvs)
+            write_manifest(temporary, seen.records, always=DIGEST_COLUMNS, files=names)
+    say_what_was_found(out, seen, decoded=decode)
+    if asked.official_split and not csvs and not any(record.split for record in seen.records):
+        _console.complain("WARNING: the set has no split of its own that is there")
     with _console.errors_exit_with(_console.FAILED):
-        lists.write(found)
-    if found.skipped:
-        _console.complain(f"{len(found.skipped)} files not used; why, in {shown(lists.skipped)}")
-        say_why(found)
-    return 0 if all(skipped.was_asked_for() for skipped in found.skipped) else _console.FAILED
+        lists.write(seen)
+    if seen.skipped:
+        _console.complain(f"{len(seen.skipped)} files not used; why, in {shown(lists.skipped)}")
+        say_why(seen)
+    return 0 if all(skipped.was_asked_for() for skipped in seen.skipped) else _console.FAILED
 
 
 @contextlib.contextmanager

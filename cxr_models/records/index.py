@@ -6,7 +6,6 @@ Knows nothing of splits or models.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,11 @@ from cxr_models.records.manifest import (
     check_files_differ,
 )
 from cxr_models.records.recording import UNCERTAIN_REASON, record_rows, searched
-from cxr_models.records.scan import find_images
-from cxr_models.records.selection import NOT_ASKED_FOR, reason_to_leave_out
+from cxr_models.records.scan import NO_TEXT, as_text, find_images
+from cxr_models.records.selection import NOT_ASKED_FOR, is_of_manifest, reason_to_leave_out
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
     from cxr_models.records.recording import Recorded
@@ -124,7 +124,7 @@ def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
         If a file is listed twice.
     """
     check_files_differ(recorded.records)
-    left_out = [Skipped(file=_as_text(file), reason=reason) for file, reason in recorded.left_out]
+    left_out = [Skipped(file=file, reason=reason) for file, reason in recorded.left_out]
     return Index(
         records=tuple(recorded.records),
         skipped=(*skipped, *left_out),
@@ -179,9 +179,9 @@ def index_folder(
         if layout.passed_over and re.search(layout.passed_over, file):
             continue
         label = _label_of(file, layout)
-        if not label or not _is_text(file):
-            reason = "a name that is no UTF-8" if label else "no label in its path"
-            skipped.append(Skipped(file=_as_text(file), reason=reason))
+        if not label or as_text(file) != file:
+            reason = NO_TEXT if label else "no label in its path"
+            skipped.append(Skipped(file=as_text(file), reason=reason))
             continue
         rows.append(
             ImageRow(
@@ -206,17 +206,17 @@ def _check_folders_are_labels(images: Sequence[str]) -> None:
     wrong = sorted({first for first, _ in folders if first.lower() in _NO_LABELS})
     if not wrong:
         return
-    cure = "index the folder of images alone, or name the set with --layout (--list-layouts)"
+    cure = "Index the folder of images alone, or name a public set with --layout (--list-layouts)."
     if not {name.lower() for name in wrong} <= {"masks", "mask"} and any(
         file.count("/") > 1 for file in images if file.split("/", 1)[0] in wrong
     ):
         cure = (
-            "where each holds one folder a label, say --layout split-folders; name a public set "
-            "with --layout NAME (--list-layouts)"
+            "Where each holds one folder a label, say --layout split-folders; name a public set "
+            "with --layout (--list-layouts)."
         )
     raise ValueError(
         f"`SOURCE` must hold one folder of images for each label; got the folders "
-        f"{', '.join(wrong)}, which are no labels. Cure: {cure}."
+        f"{', '.join(wrong)}, which are no labels. {cure}"
     )
 
 
@@ -292,7 +292,12 @@ def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
 
 
 def keep_chosen(index: Index, choices: Choices) -> Index:
-    """Leave out, with a reason, records whose view, modality or columns are not asked for."""
+    """Leave out, with a reason, records whose view, modality or columns are not asked for.
+
+    Columns of a set, which records need not hold, were looked at when its rows were read.
+    """
+    where = {name: values for name, values in choices.where.items() if is_of_manifest(name)}
+    choices = dataclasses.replace(choices, where=where)
     records, skipped = [], list(index.skipped)
     for record in index.records:
         reason = reason_to_leave_out(record, choices)
@@ -308,11 +313,3 @@ def _label_of(file: str, layout: Layout) -> str:
         return searched(layout.label_pattern, file)
     first, _, rest = file.partition("/")
     return first if rest else ""
-
-
-def _as_text(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _is_text(name: str) -> bool:
-    return _as_text(name) == name

@@ -17,6 +17,7 @@ _SUFFIXES = tuple(IMAGE_SUFFIXES)  # of which `str.endswith` takes several at on
 _NO_DICOM = tuple(IMAGE_SUFFIXES - {".dcm", ".dicom"})
 _DICOM_MARK = (128, b"DICM")
 _TEXTS = (".txt", ".csv", ".tsv", ".json", ".xml", ".gz", ".xlsx", ".npz")
+NO_TEXT = "a name that is no UTF-8"
 _NAME = attrgetter("name")
 _DIRECTORY = "DICOMDIR"  # of an export: a DICOM file that holds no image
 _RESOURCE_FORKS = "__MACOSX"  # what the archiver of macOS adds; never an image
@@ -70,6 +71,13 @@ def find_images(folder: str | os.PathLike[str]) -> Found:
     return Found(
         images=tuple(found["images"]), unentered=tuple(unentered), others=tuple(found["others"])
     )
+
+
+def as_text(name: str) -> str:
+    """Return a name as a CSV can hold it; bytes that are no UTF-8 are written as numbers."""
+    if name.isascii():
+        return name
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def may_be_dicom(file: str) -> bool:

@@ -10,6 +10,7 @@ from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
 if TYPE_CHECKING:
     from cxr_models.records.choices import Choices
 
+_OF_MANIFESTS = frozenset((*COLUMNS, *HEADER_COLUMNS))
 _OF_HEADERS = frozenset(("patient", "view", *HEADER_COLUMNS))
 NOT_ASKED_FOR = "not asked for"  # how the reason ends where the user or a default decides
 
@@ -49,10 +50,15 @@ def reason_to_leave_out(image: _Image, choices: Choices, *, header_unread: bool 
     return ""
 
 
+def is_of_manifest(column: str) -> bool:
+    """Tell whether a column is one of every manifest, or a finding."""
+    return column.startswith(FINDING) or column in _OF_MANIFESTS
+
+
 def value_of(image: _Image, column: str) -> str:
     """Return what stands in a column, of the manifest or kept from the set."""
     if column.startswith(FINDING):
         return dict(image.findings).get(column.removeprefix(FINDING), "")
-    if column in (*COLUMNS, *HEADER_COLUMNS):
+    if column in _OF_MANIFESTS:
         return str(getattr(image, column, ""))
     return dict(image.kept).get(column, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -83,6 +84,8 @@ class KnownSet:
     header : (str, tuple of str), default ("", ())
         Regular expression of a table's name, and columns that it must have, where the names of
         files alone are not enough.
+    first_line : (str, str), default ("", "")
+        The same for a table without a header, and a regular expression of its first line.
     passed_over : str, default ""
         Regular expression of images that are none of its radiographs, such as masks.
     unlabelled : str, default ""
@@ -99,6 +102,7 @@ class KnownSet:
     marks: tuple[str, ...]
     read: Callable[[Tree, Reading], Iterable[ImageRow]]
     header: tuple[str, tuple[str, ...]] = ("", ())
+    first_line: tuple[str, str] = ("", "")
     passed_over: str = ""
     unlabelled: str = ""
     verified: bool = True
@@ -108,5 +112,9 @@ class KnownSet:
         if not self.marks or not all(tree.has(mark) for mark in self.marks):
             return False
         pattern, columns = self.header
-        tables = tree.tables(pattern) if pattern else []
-        return not pattern or any(set(columns) <= set(tree.header(name)) for name in tables)
+        named, line = self.first_line
+        headers = (set(tree.header(name)) for name in tree.tables(pattern))
+        lines = (tree.first_line(name) for name in tree.tables(named))
+        return (not pattern or any(header >= set(columns) for header in headers)) and (
+            not named or any(re.search(line, text) for text in lines)
+        )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+WHOLE_LINE = "\x1f"  # a delimiter that is in no line
 Extra = tuple[tuple[str, str], ...]
 
 

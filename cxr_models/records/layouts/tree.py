@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import heapq
 import posixpath
@@ -9,8 +10,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_models.records.layouts.tables import Table
-from cxr_models.records.scan import Found, find_images
+from cxr_models.records.layouts.tables import WHOLE_LINE, Table
+from cxr_models.records.scan import NO_TEXT, Found, as_text, find_images
 
 if TYPE_CHECKING:
     import os
@@ -41,7 +42,7 @@ class Tree:
         self.root = Path(root)
         if not self.root.is_dir():
             raise NotADirectoryError(f"`SOURCE` must be a folder; got {str(root)!r}.")
-        self.found: Found = find_images(self.root)
+        self.found = _nameable(find_images(self.root))
         self.columns: set[str] = set()
         self._extra = tuple(extra)
 
@@ -152,6 +153,13 @@ class Tree:
         except (OSError, ValueError):
             return []
 
+    def first_line(self, name: str) -> str:
+        """Return the first line of a table without its end; empty where it is none."""
+        try:
+            return next(iter(Table(self.root / name, name, delimiter=WHOLE_LINE).header), "")
+        except (OSError, ValueError):
+            return ""
+
     @functools.cached_property
     def _names(self) -> dict[str, str]:
         return _first_of(self.found.images, posixpath.basename)
@@ -167,6 +175,18 @@ class Tree:
         by_name = _first_of(list(used), posixpath.basename)
         found = ((path, by_name.get(posixpath.basename(path).lower(), "")) for path in unused)
         return {path: twin for path, twin in found if twin}
+
+
+def _nameable(found: Found) -> Found:
+    """Return what was found, images that no table can name among what was not looked at."""
+    wrong = {name for name in found.images if as_text(name) != name}
+    if not wrong:
+        return found
+    return dataclasses.replace(
+        found,
+        images=tuple(name for name in found.images if name not in wrong),
+        unentered=(*found.unentered, *((as_text(name), NO_TEXT) for name in sorted(wrong))),
+    )
 
 
 def _stem(path: str) -> str:

@@ -1,5 +1,6 @@
 """From the tree of a download to a split in two commands, and what index says on the way."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -242,3 +243,41 @@ def test_words_that_do_not_fit_are_refused_with_a_sentence(tmp_path, capsys, wor
     assert index(tmp_path / "set", tmp_path / "m.csv", *words) == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "m.csv").exists()
+
+
+def test_rows_of_dicom_sets_are_chosen_by_columns_of_the_set_and_of_headers(tmp_path):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    nih.rsna(tmp_path / "set")
+    out = tmp_path / "m.csv"
+    words = ["--where", "Target=1", "--where", "view=PA", "--views", "PA"]
+    assert index(tmp_path / "set", out, *words) == 0
+    assert [(r.label, r.view) for r in records_of(out)] == [("lung_opacity", "PA")]
+
+
+def test_a_set_of_which_nothing_is_asked_for_says_so(tmp_path, capsys):
+    chexpert.chexpert(tmp_path / "set")
+    assert index(tmp_path / "set", tmp_path / "m.csv", "--views", "AP-supine") == 1
+    assert "view L not asked for" in (tmp_path / "m.skipped.csv").read_text()
+    assert not (tmp_path / "m.csv").exists()
+    words = ["--layout", "kermany", "--official-split"]
+    assert index(tmp_path / "set", tmp_path / "m.csv", *words) == 2
+
+
+def test_folders_beside_a_list_that_is_no_covidx_are_no_covidx(tmp_path, capsys):
+    for part in ("train", "test"):
+        write_class_folders(tmp_path / "set", (part,), 2)
+        (tmp_path / f"set/{part}.txt").write_text("a.png 0\n")
+    assert index(tmp_path / "set", tmp_path / "m.csv") == 2
+    assert "which are no labels" in capsys.readouterr().err
+
+
+def test_a_name_that_no_csv_can_hold_is_listed_in_sets_too(tmp_path):
+    class_folders.radiography(tmp_path / "set")
+    folder = tmp_path / "set/COVID-19_Radiography_Dataset/COVID/images"
+    try:
+        shutil.copy(folder / "COVID-1.png", os.fsencode(folder) + b"/COVID-\xe9.png")
+    except OSError:
+        pytest.skip("the file system takes no names that are no UTF-8")
+    assert index(tmp_path / "set", tmp_path / "m.csv") == 1
+    assert len(records_of(tmp_path / "m.csv")) == 6
+    assert "COVID-\\xe9.png,a name that is no UTF-8" in (tmp_path / "m.skipped.csv").read_text()

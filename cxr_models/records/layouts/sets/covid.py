@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models.records.layouts.facts import ImageRow, KnownSet
 from cxr_models.records.layouts.sets.class_folders import PARTS
+from cxr_models.records.layouts.tables import WHOLE_LINE
 from cxr_models.records.layouts.values import FindingsOf, age_of, date_of, sex_of, view_of
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _read_covidx(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         )
     for name, place in named.items():
         part = PARTS[place[1].lower()] if place else ""
-        table = tree.opened(name, header=["line"], delimiter="\0")
+        table = tree.opened(name, header=["line"], delimiter=WHOLE_LINE)
         for (line,) in table.rows("line"):
             patient, file, group, source = _covidx_words(line, name)
             label, value = _COVIDX_CLASSES[group]
@@ -101,6 +102,7 @@ COVIDX = KnownSet(
         r"(^|/)(train|val|test)(_split)?_?(COVIDx\w*|_v\d+)?\.txt$",
         r"(^|/)(train|val|test)/[^/]+\.(png|jpe?g)$",
     ),
+    first_line=(_COVIDX_FILES, r"(?i)^\S+ .+ (positive|negative|normal|pneumonia|covid-19)\b"),
     read=_read_covidx,
 )
 IEEE8023 = KnownSet(
