@@ -11,7 +11,7 @@ from cxr_models._files import replaces_whole
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
@@ -27,6 +27,13 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     OSError
         If it cannot be read.
     """
+    rows = cells_of(path)
+    header = next(rows, [])
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
+    """Yield the header of a CSV, then the cells of each row; as `read_rows`, but one by one."""
     name = Path(path).name
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -34,24 +41,25 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
             while (line := file.readline()).startswith("#"):
                 position = file.tell()
             if not line:
-                return []
+                return
             file.seek(position)
             reader = csv.reader(file, strict=True)
             header = [as_it_was(name) for name in next(reader)]
-            rows = [row for row in reader if row]
+            if len(set(header)) < len(header):
+                raise ValueError(f"`{name}` must name each column once; got {', '.join(header)}.")
+            yield header
+            for row in reader:
+                if row and len(row) != len(header):
+                    raise ValueError(
+                        f"`{name}` must have as many fields in a row as columns, {len(header)}; "
+                        f"got {len(row)}: {','.join(row)[:80]!r}."
+                    )
+                if row:
+                    yield [as_it_was(cell) for cell in row]
     except UnicodeDecodeError as error:
         raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
     except csv.Error as error:
         raise ValueError(f"`{name}` must be a CSV; got {error}.") from error
-    if len(set(header)) < len(header):
-        raise ValueError(f"`{name}` must name each column once; got {', '.join(header)}.")
-    for row in rows:
-        if len(row) != len(header):
-            raise ValueError(
-                f"`{name}` must have as many fields in a row as columns, {len(header)}; got "
-                f"{len(row)}: {','.join(row)[:80]!r}."
-            )
-    return [dict(zip(header, map(as_it_was, row), strict=True)) for row in rows]
 
 
 def write_rows(

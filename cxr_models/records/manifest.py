@@ -10,17 +10,17 @@ from collections import Counter
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cxr_models._cells import harmless
 from cxr_models._outputs import Kind, first_line
-from cxr_models.records.csv_files import read_rows, write_cells
+from cxr_models.records.csv_files import cells_of, write_cells
+from cxr_models.records.layouts.values import FindingsOf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 SPLITS = ("train", "val", "test")
-_FINDING_VALUES = {"1", "0", "u", ""}
 _LONGEST_LABEL = 100  # a file's name holds 255, and more than the label
 
 
@@ -172,29 +172,26 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
         If it cannot be read.
     """
     path = Path(path)
-    rows = read_rows(path)
-    missing = [name for name in ("file", "label") if rows and name not in rows[0]]
+    rows = cells_of(path)
+    header = next(rows, [])
+    missing = [name for name in ("file", "label") if header and name not in header]
     if missing:
         raise ValueError(
-            f"`{path.name}` must have the columns file and label; got {', '.join(rows[0])}. "
+            f"`{path.name}` must have the columns file and label; got {', '.join(header)}. "
             "Make a manifest of it with: cxr-models index --csv."
         )
     records = []
-    shared: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
-    findings, kept = further_columns(rows[0] if rows else ())
+    findings, kept = further_columns(header)
+    findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
+    texts = {name: header.index(name) for name in _TEXT_COLUMNS if name in header}
+    places = [header.index(name) for name in findings]
+    others = [(name, header.index(name)) for name in kept]
     for number, row in enumerate(rows, start=1):
-        told = {name: row.get(name, "").strip() for name in _TEXT_COLUMNS}
-        found = tuple((name.removeprefix(FINDING), row[name].strip()) for name in findings)
+        told: dict[str, Any] = {name: row[place].strip() for name, place in texts.items()}
         try:
-            if not {value for _, value in found} <= _FINDING_VALUES:
-                raise ValueError(f"`{FINDING}NAME` must be 1, 0, u or empty; got {found!r}.")
-            records.append(
-                Record(
-                    **told,
-                    findings=shared.setdefault(found, found),
-                    kept=tuple((name, row[name]) for name in kept),
-                )
-            )
+            told["findings"] = findings_of(tuple(row[place].strip() for place in places))
+            told["kept"] = tuple((name, row[place]) for name, place in others)
+            records.append(Record(**told))
         except ValueError as error:
             raise ValueError(f"{error} Record {number} of {str(path)!r}.") from error
     if not records:
