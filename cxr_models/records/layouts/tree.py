@@ -45,6 +45,7 @@ class Tree:
         self.found = _nameable(find_images(self.root))
         self.columns: set[str] = set()
         self._extra = tuple(extra)
+        self._tails: dict[int, dict[str, str]] = {}
 
     @functools.cached_property
     def images(self) -> frozenset[str]:
@@ -78,6 +79,16 @@ class Tree:
     def by_stem(self, stem: str) -> str:
         """Return the path of the image of this name without its suffix, as `by_name`."""
         return self._stems.get(stem.strip().lower(), "")
+
+    def by_tail(self, name: str, parts: int) -> str:
+        """Return the image whose last parts are those of a name; empty if there is none."""
+
+        def tail(path: str) -> str:
+            return "/".join(path.rsplit("/", parts)[-parts:])
+
+        if parts not in self._tails:
+            self._tails[parts] = _first_of(self.found.images, tail)
+        return self._tails[parts].get(tail(name.strip()).lower(), "")
 
     def beside(self, table: Table, name: str) -> str:
         """Return the image that a table names from its own folder or from one above.

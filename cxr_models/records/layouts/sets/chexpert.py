@@ -41,7 +41,7 @@ def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
                     f"`{name}` must have paths with patient00001/study1 in them; got {path!r}."
                 )
             yield ImageRow(
-                file=tree.beside(table, path),
+                file=tree.beside(table, path) or tree.by_tail(path, 3),  # it comes in batches
                 patient=place[2],
                 source="chexpert",
                 view="L" if side.strip() == "Lateral" else view_of(view),

@@ -41,6 +41,17 @@ def chexpert(folder, *, release="CheXpert-v1.0-small", renamed=""):
         text(top / f"{part}.csv", header, *lines)
 
 
+def chexpert_batches(folder):
+    """The release in full: tables and images of valid in one folder, train in others."""
+    chexpert(folder, release="CheXpert-v1.0", renamed="CheXpert-v1.0 batch 1 (validate & csv)")
+    top = folder / "CheXpert-v1.0 batch 1 (validate & csv)"
+    for batch, patients in ((2, ("patient00001", "patient00002")), (3, ("patient00003",))):
+        place = folder / f"CheXpert-v1.0 batch {batch} (train {batch - 1})"
+        place.mkdir()
+        for patient in patients:
+            (top / "train" / patient).rename(place / patient)
+
+
 MIMIC_ROWS = (  # patient, study, image, view, code, part
     ("10000032", "50414267", "02aa804e-bde0afdd", "PA", "postero-anterior", "train"),
     ("10000032", "50414267", "174413ec-4ec4c1f7", "LATERAL", "lateral", "train"),

@@ -37,6 +37,19 @@ def test_chexpert_keeps_all_fourteen_findings_and_leaves_lateral_views_out(
     assert reasons(index) == {"view L not asked for": 1}
 
 
+def test_chexpert_in_full_comes_in_batches(tmp_path):
+    trees.chexpert_batches(tmp_path)
+    name, index = read(tmp_path, official_split=True)
+    assert name == "chexpert"
+    assert told(index, "file", "split")[2:] == [
+        ("CheXpert-v1.0 batch 2 (train 1)/patient00002/study1/view1_frontal.jpg", "train"),
+        ("CheXpert-v1.0 batch 3 (train 2)/patient00003/study1/view1_frontal.jpg", "train"),
+        ("CheXpert-v1.0 batch 1 (validate & csv)/valid/patient64541/study1/view1_frontal.jpg",
+         "val"),
+    ]  # fmt: skip
+    assert index.absent == 0
+
+
 @pytest.mark.parametrize(
     ("rule", "labels"),
     [
