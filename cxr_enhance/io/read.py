@@ -21,11 +21,13 @@ from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import Decoded, decode_dicom, dicom_header
 from cxr_enhance.io.opencv import opencv_version
 from cxr_enhance.io.options import MAX_PIXELS, ReadOptions, check_name
+from cxr_enhance.io.raw import read_raw
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
     from cxr_enhance.io._content import Content
     from cxr_enhance.io.dicom.tables import Voi
+    from cxr_enhance.io.raw import Raw
 
 _START_BYTES = 1 << 26
 _DICOM_HEADER_BYTES = 1 << 20
@@ -37,6 +39,7 @@ def read_image(
     voi: Voi = "auto",
     frame: int = 0,
     max_pixels: int = MAX_PIXELS,
+    raw: Raw | None = None,
 ) -> Image:
     """Read an image file: gray as gray, colour as RGB, 16 bits as 16 bits.
 
@@ -57,6 +60,9 @@ def read_image(
         several pages the first is read.
     max_pixels : int, default 2**28
         Most pixels an image may declare; more is an error before anything is decoded.
+    raw : {"jsrt"}, optional
+        The source holds raw pixels of this form and no header: those of the JSRT set's ``.IMG``
+        files. None: the format is told from the content.
 
     Returns
     -------
@@ -119,6 +125,8 @@ def read_image(
     (48, 64)
     """
     options = ReadOptions(voi=voi, frame=frame, max_pixels=max_pixels)
+    if raw is not None:
+        return read_raw(source, raw)
     if isinstance(source, bytes | bytearray | memoryview):
         decoded = decode_image(bytes(source), options)
         _warn(decoded, "")

@@ -11,7 +11,7 @@ from cxr_enhance.cli.program import new_program
 from cxr_models.backbones import BACKBONES
 from cxr_models.evaluation.bootstrap import DRAWS
 from cxr_models.records.duplicates import MAX_DISTANCE
-from cxr_models.records.layouts import LAYOUTS
+from cxr_models.records.layouts.known import SETS
 from cxr_models.records.splits import FRACTIONS
 
 app = new_program(
@@ -22,13 +22,30 @@ app = new_program(
 _OVERWRITE = "Replace an earlier output of this command."
 
 
+def _list_layouts(wanted: bool) -> None:
+    if wanted:
+        from cxr_models.cli import _index
+
+        raise typer.Exit(_index.list_layouts())
+
+
 @app.command(short_help="List radiographs, their labels, patients and duplicates.")
 def index(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of the images.")],
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The manifest to write.")],
     layout: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"A known set: {', '.join(LAYOUTS)}.")
+        str | None,
+        typer.Option(metavar="NAME", help="The set, where it is not recognised: --list-layouts."),
     ] = None,
+    list_layouts: Annotated[
+        bool,
+        typer.Option(
+            "--list-layouts",
+            is_eager=True,
+            callback=_list_layouts,
+            help=f"Print the {len(SETS)} known sets, their licences and citations.",
+        ),
+    ] = False,
     labels: Annotated[
         str | None,
         typer.Option(metavar="A,B=b,...", help="Labels to keep; B=b renames. Default: all."),
@@ -48,6 +65,47 @@ def index(
             help="Columns of the CSV for file, label, patient, group, source, view, study, ...",
         ),
     ] = None,
+    label_from: Annotated[
+        str | None, typer.Option(metavar="FINDING", help="Labels: this finding, or not.")
+    ] = None,
+    priority: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Labels: the first of these findings."),
+    ] = None,
+    uncertain: Annotated[
+        str, typer.Option(metavar="RULE", help="Of labels: ignore, zero or one.")
+    ] = "ignore",
+    harmonise: Annotated[
+        bool, typer.Option("--harmonise", help="One name for what sets call differently.")
+    ] = False,
+    official_split: Annotated[
+        bool, typer.Option("--official-split", help="Take the set's own train, val and test.")
+    ] = False,
+    drop_split: Annotated[
+        bool, typer.Option("--drop-split", help="Leave out the split of a manifest (--csv).")
+    ] = False,
+    views: Annotated[
+        str | None,
+        typer.Option(metavar="PA,AP|all", help="Default: frontal, where the set tells."),
+    ] = None,
+    modality: Annotated[
+        str | None, typer.Option(metavar="CR,DX|all", help="Default: radiographs, where told.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE", help="Keep these images alone; may be repeated."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Keep a column of the set; may be repeated."),
+    ] = None,
+    rows: Annotated[
+        str | None,
+        typer.Option(metavar="RULE", help="Of an image's rows: any, vote, majority or first."),
+    ] = None,
+    no_decode: Annotated[
+        bool, typer.Option("--no-decode", help="Read tables and headers alone; find no copies.")
+    ] = False,
     max_distance: Annotated[
         int, typer.Option(min=0, max=128, help="Bits of 256 in which near duplicates may differ.")
     ] = MAX_DISTANCE,
@@ -67,9 +125,23 @@ def index(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
-    """List radiographs: folders are labels, unless a layout or a CSV tells otherwise."""
-    from cxr_models.cli import _index
+    """List radiographs of a public set, which is recognised, of class folders, or of a CSV."""
+    from cxr_models.cli import _console, _index
+    from cxr_models.records.choices import Choices, conditions, names_of
 
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        choices = Choices(
+            label_from=label_from or "",
+            priority=names_of(priority),
+            uncertain=uncertain,
+            harmonise=harmonise,
+            official_split=official_split,
+            views=frozenset(names_of(views)) or None,
+            modalities=frozenset(names_of(modality)) or None,
+            where=conditions(where or []),
+            keep=tuple(keep or []),
+            rows=rows or "",
+        )
     status = _index.index(
         source,
         out,
@@ -78,6 +150,9 @@ def index(
         patient_pattern=patient_pattern,
         csvs=csv or [],
         columns=columns,
+        choices=choices,
+        drop_split=drop_split,
+        decode=not no_decode,
         max_distance=max_distance,
         drop_duplicates=drop_duplicates,
         pseudonym_key=pseudonym_key,
@@ -112,6 +187,13 @@ def split(
         bool,
         typer.Option("--shared-ids", help="Equal patient ids of two sources are one patient."),
     ] = False,
+    drop_split: Annotated[
+        bool, typer.Option("--drop-split", help="Make a new split where the manifest has one.")
+    ] = False,
+    without_leaks: Annotated[
+        bool,
+        typer.Option("--without-leaks", help="Of a split it has: take out what parts share."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Split a manifest into train, val and test, stratified by label."""
@@ -126,6 +208,8 @@ def split(
         leave_source_out=leave_source_out,
         test_others=test_others,
         shared_ids=shared_ids,
+        drop_split=drop_split,
+        drop_leaks=without_leaks,
         overwrite=overwrite,
     )
     raise typer.Exit(status)

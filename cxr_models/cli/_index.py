@@ -2,51 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import functools
-import os
+import gc
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from cxr_enhance.io import pseudonym, read_pseudonym_key, user_pseudonym_key
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
-from cxr_models.cli._paths import relative, shown
-from cxr_models.records.copies import KINDS
-from cxr_models.records.examine import examine
+from cxr_models.cli._index_lists import IndexLists
+from cxr_models.cli._index_text import say_overlaps, say_what_was_found, say_why
+from cxr_models.cli._paths import named_from, shown
+from cxr_models.cli._patients import patient_namer
+from cxr_models.records.choices import ALL, Choices
+from cxr_models.records.csv_files import read_rows
+from cxr_models.records.examine import examine, read_headers
+from cxr_models.records.hashes import KeptHashes
 from cxr_models.records.index import (
-    DUPLICATES,
-    DUPLICATES_COLUMNS,
-    SKIPPED,
-    SKIPPED_COLUMNS,
     Index,
     index_csv,
     index_folder,
+    keep_chosen,
     keep_labels,
 )
+from cxr_models.records.known_sets import columns_to_read, index_set, recognise
 from cxr_models.records.layouts import LAYOUTS, Layout
+from cxr_models.records.layouts.known import SETS
+from cxr_models.records.layouts.tree import Tree
 from cxr_models.records.manifest import (
     COLUMNS,
+    DIGEST_COLUMNS,
     HEADER_COLUMNS,
     MANIFEST,
-    Record,
-    check_files_differ,
-    read_rows,
+    check_names_differ,
+    further_columns,
     write_manifest,
-    write_rows,
 )
-from cxr_models.records.patients import same_id
+from cxr_models.records.scan import may_be_dicom
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    from cxr_models._outputs import Kind
-
-_SHOWN = 5
 
 
 def index(
@@ -60,190 +58,189 @@ def index(
     columns: str | None,
     max_distance: int,
     overwrite: bool,
+    choices: Choices | None = None,
+    drop_split: bool = False,
+    decode: bool = True,
     pseudonym_key: Path | None = None,
     keep_patient_ids: bool = False,
     drop_duplicates: bool = False,
 ) -> int:
     """Write the manifest of `source` to `out`; beside it, duplicates and what cannot be used."""
-    lists = _Lists(out, csvs, overwrite=overwrite)
+    lists = IndexLists(out, csvs, overwrite=overwrite)
     with _console.errors_exit_with(_console.WRONG_USAGE):
         check_output(out, MANIFEST, overwrite=overwrite, inputs=csvs)
         lists.check()
-        name_patient = _patient_namer(pseudonym_key, keep_patient_ids=keep_patient_ids)
-        layout = _layout(layout_name, patient_pattern, columns)
-        if csvs and not layout.columns:
-            layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs[0]))
-        if layout.columns and not csvs:
-            option = "--columns" if columns is not None else f"--layout {layout_name}"
-            raise ValueError(f"`{option}` is only allowed with --csv; got no --csv.")
-        found = index_csv(source, csvs, layout) if csvs else index_folder(source, layout)
+        _check_words(csvs=csvs, columns=columns, layout_name=layout_name, drop_split=drop_split,
+                     decode=decode, drop_duplicates=drop_duplicates)  # fmt: skip
+        name_patient = patient_namer(pseudonym_key, keep_patient_ids=keep_patient_ids)
+        if patient_pattern is not None:
+            _check_pattern(patient_pattern)
+        asked = dataclasses.replace(choices or Choices(), patient_pattern=patient_pattern or "")
+        if csvs:
+            if not drop_split:
+                asked = dataclasses.replace(asked, official_split=True)
+            found = _index_csvs(source, csvs, layout_name, columns, asked)
+        else:
+            with _no_search_for_cycles():
+                found = _index_tree(source, layout_name, asked, out=out)
         if patient_pattern and not any(record.patient for record in found.records):
+            such = f", such as {found.records[0].file!r}" if found.records else ""
             raise ValueError(
                 "`--patient-pattern` must be found in the names of files; got "
-                f"{patient_pattern!r}, which is in none, such as {found.records[0].file!r}."
+                f"{patient_pattern!r}, which is in none{such}."
             )
         found = keep_labels(found, _pairs("--labels", labels))
-        check_files_differ(_named_from(out, source, record) for record in found.records)
-    with _console.errors_exit_with(_console.FAILED):
-        with tqdm(total=len(found.records), unit="image", disable=None) as bar:
-            found = examine(
+        if csvs:
+            check_names_differ(named_from(out, source, found.records, walked=False))
+
+    def looked_at(progress: Callable[[], object]) -> Index:
+        if not decode:
+            return read_headers(found, source, name_patient=name_patient, progress=progress)
+        with KeptHashes(lists.hashes) as hashes:
+            return examine(
                 found,
                 source,
                 max_distance=max_distance,
                 name_patient=name_patient,
                 drop_duplicates=drop_duplicates,
-                progress=bar.update,
+                hashes=hashes,
+                progress=progress,
             )
-        if not found.records:
-            lists.write(found)
-            raise ValueError(f"`SOURCE` must hold readable images; got {found.skipped[-1].reason}")
-        with replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary:
-            named = [_named_from(out, source, record) for record in found.records]
-            write_manifest(temporary, named)
-    _say_what_was_found(out, found)
+
     with _console.errors_exit_with(_console.FAILED):
-        lists.write(found)
-    if found.skipped:
-        _console.complain(f"{len(found.skipped)} files not used; why, in {shown(lists.skipped)}")
-    return 0 if all(skipped.was_asked_for() for skipped in found.skipped) else _console.FAILED
+        with tqdm(total=len(found.records), unit="image", disable=None) as bar:
+            seen = looked_at(bar.update)
+        if any(may_be_dicom(record.file) for record in seen.records):
+            seen = keep_chosen(seen, _of_csv(asked) if csvs else asked)
+        if not seen.records:
+            lists.write(seen)
+            raise ValueError(f"`SOURCE` must hold readable images; got {seen.skipped[-1].reason}")
+        with replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary:
+            names = named_from(out, source, seen.records, walked=not csvs)
+            write_manifest(temporary, seen.records, always=DIGEST_COLUMNS, files=names)
+    say_what_was_found(out, seen, decoded=decode)
+    if asked.official_split and not csvs and not any(record.split for record in seen.records):
+        _console.complain("WARNING: the set has no split of its own that is there")
+    with _console.errors_exit_with(_console.FAILED):
+        lists.write(seen)
+    if seen.skipped:
+        _console.complain(f"{len(seen.skipped)} files not used; why, in {shown(lists.skipped)}")
+        say_why(seen)
+    return 0 if all(skipped.was_asked_for() for skipped in seen.skipped) else _console.FAILED
 
 
-def _say_what_was_found(out: Path, found: Index) -> None:
-    labels = Counter(record.label for record in found.records)
-    told = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
-    _console.say(f"wrote {shown(out)}: {len(found.records)} images ({told})")
-    groups = len({record.group for record in found.records})
-    _console.say(
-        f"{len({pair.other for pair in found.duplicates})} duplicates{_kinds_of(found)}; {groups} "
-        "groups that a split keeps together"
-    )
-    differ = [pair for pair in found.duplicates if pair.label != pair.other_label]
-    if differ:
-        _console.complain(
-            f"WARNING: {len(differ)} pairs of equal or near images have two labels; one of them is "
-            "wrong. All pairs: "
-            f"{shown(_Lists.of_duplicates(out))}"
-        )
-    for pair in differ[:_SHOWN]:
-        one, other = (_console.printable(name) for name in (pair.file, pair.other))
-        _console.complain(f"  {one} ({pair.label}), {other} ({pair.other_label}): {pair.kind}")
-    unknown = sum(not same_id(record.patient) for record in found.records)
-    if unknown:
-        _console.complain(
-            f"WARNING: no patient is known of {unknown:,} of {len(found.records):,} images; a "
-            "split can put one patient into train and test. Name patients with --patient-pattern "
-            "or a CSV."
-        )
-    if found.others:
-        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in found.others)
-        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
-        _console.complain(
-            f"{len(found.others)} files passed over, no images by their names: "
-            f"{_console.printable(counts)}"
-        )
+@contextlib.contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Keep Python from looking for cycles among millions of rows, which takes a tenth of the time.
 
-
-def _kinds_of(found: Index) -> str:
-    counts = Counter(pair.kind for pair in found.duplicates)
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
-    return f" (pairs: {told})" if told else ""
-
-
-class _Lists:
-    """The CSVs beside a manifest: what was not used, and which images are copies."""
-
-    def __init__(self, out: Path, csvs: Sequence[Path], *, overwrite: bool) -> None:
-        self.skipped, self.duplicates = out.with_suffix(".skipped.csv"), self.of_duplicates(out)
-        self._csvs, self._overwrite = csvs, overwrite
-
-    @staticmethod
-    def of_duplicates(out: Path) -> Path:
-        return out.with_suffix(".duplicates.csv")
-
-    def check(self) -> None:
-        """Raise unless both may be written or removed."""
-        self._check(self.skipped, SKIPPED)
-        self._check(self.duplicates, DUPLICATES)
-
-    def write(self, found: Index) -> None:
-        """Write those that hold something; an earlier one that would hold nothing is removed."""
-        skipped = [dataclasses.asdict(one) for one in found.skipped]
-        self._write(self.skipped, SKIPPED, SKIPPED_COLUMNS, skipped)
-        pairs = [{**dataclasses.asdict(one), "bits": str(one.bits)} for one in found.duplicates]
-        self._write(self.duplicates, DUPLICATES, DUPLICATES_COLUMNS, pairs)
-
-    def _check(self, path: Path, kind: Kind) -> None:
-        check_output(path, kind, overwrite=self._overwrite, inputs=self._csvs, option=path.name)
-
-    def _write(
-        self, path: Path, kind: Kind, columns: Sequence[str], rows: Sequence[dict[str, str]]
-    ) -> None:
-        if not rows:
-            self._check(path, kind)  # a file of others is neither replaced nor removed
-            path.unlink(missing_ok=True)
-            return
-        with replaces_output(
-            path, kind, overwrite=self._overwrite, inputs=self._csvs, option=path.name
-        ) as temporary:
-            write_rows(temporary, columns, rows)
-
-
-def _patient_namer(key_file: Path | None, *, keep_patient_ids: bool) -> Callable[[str], str]:
-    """Return what makes of a header's patient id the id to write."""
-    if keep_patient_ids:
-        if key_file is not None:
-            raise ValueError(
-                "`--pseudonym-key` is only allowed without --keep-patient-ids; got both."
-            )
-        return _as_text
-    if key_file is not None:
-        return functools.partial(pseudonym, key=read_pseudonym_key(key_file))
-    key_of_user = functools.cache(_key_of_user)  # asked for by the first patient, if there is one
-    return lambda patient: pseudonym(patient, key_of_user())
-
-
-def _key_of_user() -> bytes:
-    key, path, made = user_pseudonym_key()
-    if made:
-        _console.say(
-            f"made {shown(path)}, the key of patients' pseudonyms: keep it, it is yours alone"
-        )
-    return key
-
-
-def _as_text(patient: str) -> str:
-    """Write an id whose bytes are no UTF-8 as Latin-1, which most of them are."""
-    raw = patient.encode("utf-8", "surrogateescape")
+    Rows and records refer to nothing but texts.
+    """
+    was = gc.isenabled()
+    gc.disable()
     try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
-def _layout(name: str | None, patient_pattern: str | None, columns: str | None) -> Layout:
-    if name is not None and name not in LAYOUTS:
-        raise ValueError(f"`--layout` must be one of {', '.join(LAYOUTS)}; got {name!r}.")
+def list_layouts() -> int:
+    """Print every set that is known, its size, licence and citation."""
+    for known in SETS.values():
+        size = f", {known.images:,} images" if known.images else ""
+        doubt = "" if known.verified else "; columns not checked against the set itself"
+        _console.say(f"{known.name}: {known.title}{size}{doubt}")
+        _console.say(f"    licence: {known.licence}")
+        if known.citation:
+            _console.say(f"    cite: {known.citation}")
+    return 0
+
+
+def _check_words(
+    *,
+    csvs: Sequence[Path],
+    columns: str | None,
+    layout_name: str | None,
+    drop_split: bool,
+    decode: bool,
+    drop_duplicates: bool,
+) -> None:
+    if layout_name is not None and layout_name not in {*SETS, *LAYOUTS}:
+        raise ValueError(f"`--layout` must be one of {', '.join(SETS)}; got {layout_name!r}.")
+    if columns is not None and not csvs:
+        raise ValueError("`--columns` is only allowed with --csv; got no --csv.")
+    if csvs and layout_name is not None and layout_name not in LAYOUTS:
+        raise ValueError(
+            f"`--layout {layout_name}` is only allowed without --csv: it finds the set's tables "
+            "itself."
+        )
+    if drop_split and not csvs:
+        raise ValueError(
+            "`--drop-split` is only allowed with --csv; without it a split is taken with "
+            "--official-split alone."
+        )
+    if drop_duplicates and not decode:
+        raise ValueError(
+            "`--drop-duplicates` is only allowed without --no-decode: copies are found by what "
+            "images show."
+        )
+
+
+def _index_csvs(
+    source: Path, csvs: Sequence[Path], name: str | None, columns: str | None, asked: Choices
+) -> Index:
     layout = Layout() if name is None else LAYOUTS[name]
-    if patient_pattern is not None:
-        try:
-            re.compile(patient_pattern)
-        except re.error as error:
-            raise ValueError(
-                f"`--patient-pattern` must be a regular expression; got {patient_pattern!r}: "
-                f"{error}."
-            ) from error
-        layout = dataclasses.replace(layout, patient_pattern=patient_pattern)
+    if asked.patient_pattern:
+        layout = dataclasses.replace(layout, patient_pattern=asked.patient_pattern)
     if columns is not None:
         layout = dataclasses.replace(
             layout, columns={**layout.columns, **_pairs("--columns", columns)}
         )
-    return layout
+    if not layout.columns:
+        layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs[0]))
+    return index_csv(source, csvs, layout, _of_csv(asked))
+
+
+def _of_csv(asked: Choices) -> Choices:
+    """Return the choices for a table of the user's, of which no view is left out unasked."""
+    everything = frozenset((ALL,))
+    return dataclasses.replace(
+        asked,
+        views=asked.views or everything,
+        modalities=asked.modalities or everything,
+        patient_pattern="",  # the layout of the table has it
+    )
+
+
+def _index_tree(source: Path, name: str | None, asked: Choices, *, out: Path) -> Index:
+    tree = Tree(source, extra=columns_to_read(asked))
+    known = SETS[name] if name is not None else recognise(tree)
+    if known is None:
+        layout = Layout(patient_pattern=asked.patient_pattern)
+        return index_folder(source, layout, asked, found=tree.found)
+    found = index_set(tree, known, asked, unpack=out.with_suffix(".images"))
+    there = found.listed - found.absent
+    expected = f"{known.images:,} images expected, " if known.images else ""
+    _console.say(f"{known.title}: {expected}{there:,} found")
+    say_overlaps({known.name, *(record.source for record in found.records)})
+    return found
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"`--patient-pattern` must be a regular expression; got {pattern!r}: {error}."
+        ) from error
 
 
 def _columns_of_manifest(path: Path) -> dict[str, str]:
-    """Return the columns of a manifest, each under its own name; its split is not kept."""
+    """Return the columns of a manifest, each under its own name."""
     rows = read_rows(path)
-    columns = {name: name for name in (*COLUMNS[:-1], *HEADER_COLUMNS) if rows and name in rows[0]}
+    findings, _ = further_columns(rows[0] if rows else ())
+    names = (*COLUMNS, *HEADER_COLUMNS, *findings)
+    columns = {name: name for name in names if rows and name in rows[0]}
     if not {"file", "label"} <= columns.keys():
         raise ValueError(
             f"`--csv` must have the columns file and label; got {str(path)!r}, which has "
@@ -262,7 +259,3 @@ def _pairs(option: str, text: str | None) -> dict[str, str]:
         elif part.strip():
             raise ValueError(f"`{option}` must be NAME=VALUE,...; got {text!r}.")
     return pairs
-
-
-def _named_from(out: Path, source: Path, record: Record) -> Record:
-    return dataclasses.replace(record, file=relative(out.parent, source / record.file))

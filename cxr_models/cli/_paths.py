@@ -5,8 +5,14 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.records.manifest import Record
 
 
 def shown(path: Path) -> str:
@@ -28,6 +34,32 @@ def relative(folder: Path, path: str | os.PathLike[str]) -> str:
     if shared == os.path.dirname(shared):
         return absolute
     return Path(os.path.relpath(absolute, start)).as_posix()
+
+
+def named_from(out: Path, source: Path, records: Sequence[Record], *, walked: bool) -> list[str]:
+    """Name the files of records from the folder of the CSV that will list them.
+
+    Parameters
+    ----------
+    out : Path
+        The CSV.
+    source : Path
+        Folder that the files are named from.
+    records : sequence of Record
+        What it will list.
+    walked : bool
+        Whether all but those with absolute names lie in `source`, under no link to a folder; then
+        they are named together.
+    """
+    if walked:
+        prefix = relative(out.parent, source / "x")[:-1]
+        return [
+            relative(out.parent, record.file)
+            if os.path.isabs(record.file)
+            else prefix + record.file
+            for record in records
+        ]
+    return [relative(out.parent, source / record.file) for record in records]
 
 
 @functools.cache

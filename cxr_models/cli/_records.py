@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._paths import relative, shown
-from cxr_models.records import splits
+from cxr_models.records import official, splits
 from cxr_models.records.left_out import causes_of_leaving_out
 from cxr_models.records.manifest import SPLITS, Record, read_manifest
 from cxr_models.records.split_sets import leftovers
@@ -33,6 +33,8 @@ def split(
     test_others: bool,
     overwrite: bool,
     shared_ids: bool = False,
+    drop_split: bool = False,
+    drop_leaks: bool = False,
 ) -> int:
     """Write a split of `manifest` to `out`, or several into the folder `out`."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
@@ -43,6 +45,8 @@ def split(
                 "`--test-others` is only allowed with --leave-source-out; got it alone."
             )
         several = folds is not None or leave_source_out
+        if drop_split and drop_leaks:
+            raise ValueError("`--without-leaks` is only allowed without --drop-split; got both.")
         if several and out.exists() and not out.is_dir():
             raise ValueError(f"`--out` must be a folder for several splits; got {str(out)!r}.")
         read = read_manifest(manifest)
@@ -54,6 +58,11 @@ def split(
             for record, path in zip(read.records, read.paths(), strict=True)
         ]
         records = with_shared_ids(listed) if shared_ids else listed
+        given = official.has_split(records) and not (several or drop_split)
+        if drop_leaks and not given:
+            raise ValueError(
+                "`--without-leaks` is only allowed with a manifest that has a split, which is kept."
+            )
         made: dict[Path, tuple[list[Record], dict[str, object]]] = {}
         settings: dict[str, object] = {"seed": seed}
         if folds is not None:
@@ -74,6 +83,11 @@ def split(
                         f"{source!r}, and another that gives without-{name}.csv too."
                     )
                 made[out / f"without-{name}.csv"] = part, {**settings, "left_out": source}
+        elif given:
+            kept = _given_split(manifest, records, fractions, seed, drop_leaks=drop_leaks)
+            if kept is None:
+                return _console.FAILED
+            made[out] = kept, {**settings, "given": True}
         else:
             settings["fractions"] = list(fractions)
             made[out] = splits.split_records(records, fractions=fractions, seed=seed), settings
@@ -103,6 +117,38 @@ def split(
             path.unlink()
             _console.say(f"removed {shown(path)}, of the set that was replaced")
     return 0
+
+
+def _given_split(
+    manifest: Path,
+    records: Sequence[Record],
+    fractions: tuple[float, float, float],
+    seed: int,
+    *,
+    drop_leaks: bool,
+) -> list[Record] | None:
+    """Return the split that a manifest has, checked; None, and why, where it leaks."""
+    _console.say(f"{shown(manifest)} has a split, which is kept; --drop-split makes a new one")
+    faults = official.faults_of(records)
+    for line in faults:
+        _console.complain(_console.printable(line))
+    kept = list(records)
+    if faults and not drop_leaks:
+        _console.complain(
+            "nothing written: a model would be tested on what it was trained on. --without-leaks "
+            "takes such images out of train and val; --drop-split makes a new split"
+        )
+        return None
+    if drop_leaks:
+        kept = official.without_leaks(records)
+        lost = sum(a.split != b.split for a, b in zip(records, kept, strict=True))
+        _console.say(f"{lost:,} images are in no part, because they are tied to another part")
+    train, val, _ = fractions
+    if val and not any(record.split == "val" for record in kept):
+        kept = official.with_val(kept, val / (train + val), seed=seed)
+        count = sum(record.split == "val" for record in kept)
+        _console.say(f"the split has no val: {count:,} images of train become val")
+    return kept
 
 
 def _say_what_is_left_out(

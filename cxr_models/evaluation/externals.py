@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cxr_models.evaluation.predictions import (
     unknown_labels,
 )
+from cxr_models.records.layouts.overlaps import lines_on_sources
 from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.records.overlap import Overlap, Part, SeenImages, decoded_once
 from cxr_models.runs.warm_start import seen_before
@@ -117,6 +118,14 @@ def read_externals(
             cure="Take their rows out of a copy of it.",
             say=say,
         )
+        if say is not None:
+            parts = [run.split.select(part) for part in ("train", "val")]
+            sources = (
+                {record.source for part in parts for record in part.records},
+                {record.source for record in read.records},
+            )
+            for line in lines_on_sources(name, *sources):
+                say(line)
         records = tuple(dataclasses.replace(record, split="") for record in read.records)
         manifest = dataclasses.replace(read, records=records, root=read.root.resolve())
         externals[name] = External(manifest, overlap)

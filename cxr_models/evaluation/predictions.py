@@ -264,7 +264,9 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     records, values = [], []
     for row in csv.DictReader(io.StringIO(text.decode(), newline="")):
         split = head["kind"] if head["kind"] != "external" else ""
-        told = {column: as_it_was(row[column]) for column in PREDICTIONS_COLUMNS[:-1]}
+        told: dict[str, Any] = {
+            column: as_it_was(row[column]) for column in PREDICTIONS_COLUMNS[:-1]
+        }
         records.append(Record(**told, split=split))
         columns = [f"{what}:{name}" for what in ("probability", "logit") for name in names]
         values.append([_number(row, column, path) for column in columns])

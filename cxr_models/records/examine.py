@@ -1,5 +1,7 @@
 """Every file of an index opened once: readable, of whom, a copy of what; then records are grouped.
 
+Without decoding, headers of DICOM files alone are read.
+
 Knows nothing of splits or models.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cxr_enhance
 from cxr_enhance.io import dicom_attributes
@@ -18,6 +20,7 @@ from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.fingerprints import fingerprint
 from cxr_models.records.index import DUPLICATE, Duplicate, Index, Skipped
 from cxr_models.records.patients import same_id
+from cxr_models.records.scan import may_be_dicom
 from cxr_models.records.ties import connect, ties_of_records
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from cxr_models.records.copies import Copy
     from cxr_models.records.fingerprints import Fingerprint
+    from cxr_models.records.hashes import KeptHashes
     from cxr_models.records.manifest import Record
 
 
@@ -40,6 +44,7 @@ def examine(
     max_distance: int = MAX_DISTANCE,
     name_patient: Callable[[str], str] | None = None,
     drop_duplicates: bool = False,
+    hashes: KeptHashes | None = None,
     progress: Callable[[], object] | None = None,
 ) -> Index:
     """Decode every file: leave out what cannot be read, group duplicates and patients.
@@ -57,6 +62,8 @@ def examine(
         none. Ids of paths and CSVs go before it and are written as they are.
     drop_duplicates : bool, default False
         Whether of images that are copies of each other the first one alone is kept.
+    hashes : KeptHashes, optional
+        What is known of files that were decoded before; those of other files are added to it.
     progress : callable, optional
         Called once a file.
 
@@ -72,7 +79,12 @@ def examine(
     def look(record: Record) -> _Look | str:
         path = os.path.join(source, record.file)
         try:
-            return _Look(fingerprint(cxr_enhance.read_image(path)), dicom_attributes(path))
+            made = hashes.get(path) if hashes is not None else None
+            if made is None:
+                made = fingerprint(cxr_enhance.read_image(path))
+                if hashes is not None:
+                    hashes.add(path, made)
+            return _Look(made, dicom_attributes(path))
         except Exception as error:  # one bad file must not keep the others out
             return str(error) or type(error).__name__
         finally:
@@ -99,7 +111,8 @@ def examine(
             record,
             patient=patient,
             group=names.setdefault(root, f"g{len(names):06d}"),
-            **one.columns(),
+            pixels=one.columns()["pixels"],
+            hash=one.columns()["hash"],
         )
         for record, patient, root, one in zip(records, named, roots, fingerprints, strict=True)
     ]
@@ -114,9 +127,65 @@ def examine(
     )
 
 
+def read_headers(
+    index: Index,
+    source: str | os.PathLike[str],
+    *,
+    name_patient: Callable[[str], str] | None = None,
+    progress: Callable[[], object] | None = None,
+) -> Index:
+    """Fill what DICOM headers tell and decode nothing: no copies are found, no groups are made.
+
+    Parameters
+    ----------
+    index, source, name_patient, progress
+        As `examine` takes them.
+
+    Returns
+    -------
+    Index
+        Files that cannot be read are in `skipped` with the reason. Images of one patient whom the
+        header tells and nobody names share a group.
+    """
+
+    def look(record: Record) -> dict[str, str] | str:
+        path = os.path.join(source, record.file)
+        try:
+            return dicom_attributes(path)
+        except (OSError, ValueError) as error:
+            return str(error)
+
+    telling = [record for record in index.records if may_be_dicom(record.file)]
+    seen: dict[str, dict[str, str] | str] = {}
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        for record, header in zip(telling, pool.map(look, telling), strict=True):
+            seen[record.file] = header
+            if progress is not None:
+                progress()
+    if not seen:
+        return index
+    records, skipped = [], list(index.skipped)
+    unnamed: dict[str, str] = {}
+    for record in index.records:
+        header = seen.get(record.file, {})
+        if isinstance(header, str):
+            skipped.append(Skipped(file=record.file, reason=header))
+            continue
+        told = header.get("patient", "")
+        patient = _named(record, told, name_patient)
+        group = record.group
+        if not group and not same_id(patient) and same_id(told):
+            group = unnamed.setdefault(same_id(told), f"g{len(unnamed):06d}")
+        filled = _with_attributes(record, header)
+        records.append(dataclasses.replace(filled, patient=patient, group=group))
+    return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
+
+
 def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:
     """Fill what a record does not tell yet; the patient as the header words it, for the ties."""
-    lacking = {name: text for name, text in attributes.items() if not getattr(record, name)}
+    lacking: dict[str, Any] = {
+        name: text for name, text in attributes.items() if not getattr(record, name)
+    }
     if "patient" in attributes and not same_id(record.patient):
         lacking["patient"] = attributes["patient"]
     return dataclasses.replace(record, **lacking)

@@ -101,14 +101,19 @@ def _without_uniform_rows(image: Image, limit: float) -> Image:
 
 def stored_fingerprint(record: Record) -> Fingerprint | None:
     """Return the fingerprint that a record holds; None where it has none of the present form."""
-    text = record.hash.removeprefix(_FORM)
-    if not record.pixels or text == record.hash or len(text) != _DIGITS:
+    return fingerprint_of_columns(record.pixels, record.hash)
+
+
+def fingerprint_of_columns(pixels: str, text_of_hash: str) -> Fingerprint | None:
+    """Return what `Fingerprint.columns` wrote; None where that is not of the present form."""
+    text = text_of_hash.removeprefix(_FORM)
+    if not pixels or text == text_of_hash or len(text) != _DIGITS:
         return None
     try:
         words: npt.NDArray[Any] = np.frombuffer(bytes.fromhex(text), np.uint64)
     except ValueError:
         return None
-    return Fingerprint(record.pixels, words[:HASH_WORDS], words[HASH_WORDS:])
+    return Fingerprint(pixels, words[:HASH_WORDS], words[HASH_WORDS:])
 
 
 def fingerprints_of(
@@ -154,10 +159,14 @@ def with_fingerprints(
     """
     found = fingerprints_of(manifest, progress=progress)
     records = tuple(
-        record if one is None else dataclasses.replace(record, **one.columns())
+        record if one is None else dataclasses.replace(record, **_fields(one))
         for record, one in zip(manifest.records, found, strict=True)
     )
     return dataclasses.replace(manifest, records=records)
+
+
+def _fields(one: Fingerprint) -> dict[str, Any]:
+    return dict(one.columns())
 
 
 def _fingerprint_of_file(path: str | os.PathLike[str]) -> Fingerprint | None:

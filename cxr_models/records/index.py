@@ -1,4 +1,4 @@
-"""Class folders or foreign CSVs to records; no file is opened, see `cxr_models.records.examine`.
+"""Class folders or foreign CSVs to records; no image is opened, see `cxr_models.records.examine`.
 
 Knows nothing of splits or models.
 """
@@ -6,25 +6,30 @@ Knows nothing of splits or models.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models._outputs import Kind, first_line
+from cxr_models.records.choices import ALL, Choices
+from cxr_models.records.csv_rows import rows_of_csvs
 from cxr_models.records.layouts import Layout
+from cxr_models.records.layouts.facts import ImageRow
 from cxr_models.records.manifest import (
-    COLUMNS,
-    HEADER_COLUMNS,
     Record,
     check_files_differ,
-    read_rows,
 )
-from cxr_models.records.scan import find_images
+from cxr_models.records.recording import UNCERTAIN_REASON, record_rows, searched
+from cxr_models.records.scan import NO_TEXT, as_text, find_images
+from cxr_models.records.selection import NOT_ASKED_FOR, is_of_manifest, reason_to_leave_out
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
+
+    from cxr_models.records.recording import Recorded
+    from cxr_models.records.scan import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +40,8 @@ class Skipped:
     reason: str
 
     def was_asked_for(self) -> bool:
-        """Tell whether the file is left out because the user said so."""
-        return self.reason.endswith(_NOT_ASKED_FOR) or self.reason.startswith(DUPLICATE)
+        """Tell whether the user, a default or the set itself leaves the file out."""
+        return self.reason.endswith(NOT_ASKED_FOR) or self.reason.startswith(_LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,11 @@ class Duplicate:
 
 
 DUPLICATE = "a duplicate of "  # how the reason of a dropped copy begins
-_NOT_ASKED_FOR = "not asked for"
+SECOND_COPY = "a second copy of "  # how that of a file begins that a set holds twice
+UNLABELLED = "the set gives it no label"
+UNLISTED = "the tables of the set do not list it"
+_LEFT_OUT = (DUPLICATE, SECOND_COPY, UNLABELLED, UNLISTED, UNCERTAIN_REASON)
+_NO_LABELS = frozenset(("train", "val", "test", "valid", "validation", "masks", "mask"))
 SKIPPED_COLUMNS = tuple(field.name for field in dataclasses.fields(Skipped))
 SKIPPED = Kind(
     "a list of skipped files that cxr-models index wrote",
@@ -91,15 +100,47 @@ class Index:
         Files under the folder that are no images by their names or content.
     duplicates : tuple of Duplicate, default ()
         All pairs of images of which one is a copy of the other, dropped ones among them.
+    listed, absent : int, default 0
+        Images that a set or a CSV names, and how many of them are not there.
+    several : int, default 0
+        Records with several findings whose label is made of them.
     """
 
     records: tuple[Record, ...]
     skipped: tuple[Skipped, ...]
     others: tuple[str, ...] = ()
     duplicates: tuple[Duplicate, ...] = ()
+    listed: int = 0
+    absent: int = 0
+    several: int = 0
 
 
-def index_folder(source: str | os.PathLike[str], layout: Layout | None = None) -> Index:
+def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
+    """Return the index of records that were made of rows.
+
+    Raises
+    ------
+    ValueError
+        If a file is listed twice.
+    """
+    check_files_differ(recorded.records)
+    left_out = [Skipped(file=file, reason=reason) for file, reason in recorded.left_out]
+    return Index(
+        records=tuple(recorded.records),
+        skipped=(*skipped, *left_out),
+        listed=recorded.listed,
+        absent=recorded.absent,
+        several=recorded.several,
+    )
+
+
+def index_folder(
+    source: str | os.PathLike[str],
+    layout: Layout | None = None,
+    choices: Choices | None = None,
+    *,
+    found: Found | None = None,
+) -> Index:
     """List the radiographs under a folder; labels and patients come from their paths.
 
     Parameters
@@ -108,6 +149,10 @@ def index_folder(source: str | os.PathLike[str], layout: Layout | None = None) -
         Folder; without a ``label_pattern`` its subfolders are the labels.
     layout : Layout, optional
         How paths tell labels and patients; None takes the folders alone.
+    choices : Choices, optional
+        Which images to keep; views and modalities of DICOM headers are not known yet.
+    found : Found, optional
+        What was found under `source`; None looks.
 
     Returns
     -------
@@ -119,41 +164,67 @@ def index_folder(source: str | os.PathLike[str], layout: Layout | None = None) -
     NotADirectoryError
         If `source` is no folder.
     ValueError
-        If nothing under it has a label.
+        If nothing under it has a label, or folders are parts of a split or masks and no labels.
     """
     layout = layout or Layout()
     source = Path(source)
     if not source.is_dir():
         raise NotADirectoryError(f"`SOURCE` must be a folder; got {str(source)!r}.")
-    found = find_images(source)
-    records = []
+    found = found or find_images(source)
+    if not layout.label_pattern:
+        _check_folders_are_labels(found.images)
+    rows = []
     skipped = [Skipped(file=name, reason=reason) for name, reason in found.unentered]
     for file in sorted(found.images):
         if layout.passed_over and re.search(layout.passed_over, file):
             continue
         label = _label_of(file, layout)
-        if not label or not _is_text(file):
-            reason = "a name that is no UTF-8" if label else "no label in its path"
-            skipped.append(Skipped(file=_as_text(file), reason=reason))
+        if not label or as_text(file) != file:
+            reason = NO_TEXT if label else "no label in its path"
+            skipped.append(Skipped(file=as_text(file), reason=reason))
             continue
-        records.append(
-            Record(
+        rows.append(
+            ImageRow(
                 file=file,
                 label=layout.labels.get(label, label),
-                patient=_search(layout.patient_pattern, file),
+                patient=searched(layout.patient_pattern, file),
                 source=layout.source,
             )
         )
-    if not records:
+    if not rows:
         raise ValueError(
             f"`SOURCE` must hold one folder of images for each label; got {str(source)!r}, where "
             f"no image has a label. Name the layout, or say where labels stand."
         )
-    return Index(records=tuple(records), skipped=tuple(skipped), others=found.others)
+    index = index_of(record_rows(rows, choices or Choices()), skipped)
+    return dataclasses.replace(index, others=found.others)
+
+
+def _check_folders_are_labels(images: Sequence[str]) -> None:
+    """Raise where first folders are named as parts of a split or as masks, which are no labels."""
+    folders = {tuple(file.split("/")[:2]) for file in images if "/" in file}
+    wrong = sorted({first for first, _ in folders if first.lower() in _NO_LABELS})
+    if not wrong:
+        return
+    cure = "Index the folder of images alone, or name a public set with --layout (--list-layouts)."
+    if not {name.lower() for name in wrong} <= {"masks", "mask"} and any(
+        file.count("/") > 1 for file in images if file.split("/", 1)[0] in wrong
+    ):
+        cure = (
+            "Where each holds one folder a label, say --layout split-folders; name a public set "
+            "with --layout (--list-layouts)."
+        )
+    raise ValueError(
+        f"`SOURCE` must hold one folder of images for each label; got the folders "
+        f"{', '.join(wrong)}, which are no labels. {cure}"
+    )
 
 
 def index_csv(
-    source: str | os.PathLike[str], csvs: Sequence[str | os.PathLike[str]], layout: Layout
+    source: str | os.PathLike[str],
+    csvs: Sequence[str | os.PathLike[str]],
+    layout: Layout,
+    choices: Choices | None = None,
 ) -> Index:
     """List the radiographs of one CSV, or of several joined on the columns they share.
 
@@ -165,7 +236,9 @@ def index_csv(
         The first lists the files; others add columns to its rows.
     layout : Layout
         What each column of the manifest is made of; `patient_pattern`, where set, is searched in
-        the file's name.
+        the file's name. A column ``finding:NAME`` is a finding.
+    choices : Choices, optional
+        Labels and rows to make of it; without words of a view all are kept.
 
     Returns
     -------
@@ -179,33 +252,15 @@ def index_csv(
     OSError
         If a CSV cannot be read.
     """
-    source = Path(source)
-    nameable = (*COLUMNS, *HEADER_COLUMNS)
-    unknown = sorted(set(layout.columns) - set(nameable))
-    if unknown or not {"file", "label"} <= set(layout.columns):
-        raise ValueError(
-            f"`columns` must name file and label, and may name {', '.join(nameable[2:])}; got "
-            f"{', '.join(layout.columns) or 'none'}."
-        )
-    rows = _joined([read_rows(name) for name in csvs])
-    records, skipped = [], []
-    for number, row in enumerate(rows, start=1):
-        values = {name: _value(rule, row) for name, rule in layout.columns.items()}
-        values["label"] = layout.labels.get(values["label"], values["label"])
-        if layout.patient_pattern:
-            values["patient"] = _search(layout.patient_pattern, values["file"])
-        if not values.get("source"):
-            values["source"] = layout.source
-        if values["label"] and values["file"]:
-            records.append(Record(**values))
-        else:
-            lacking = "label" if values["file"] else "file"
-            file = values["file"] or f"row {number}"
-            skipped.append(Skipped(file=file, reason=f"no {lacking} in its row"))
-    if not records:
-        raise ValueError(f"`csv` must hold at least one row with a label; got {len(rows)} rows.")
-    check_files_differ(records)
-    return Index(records=tuple(records), skipped=tuple(skipped))
+    everything = frozenset((ALL,))
+    choices = choices or Choices(views=everything, modalities=everything, official_split=True)
+    table = rows_of_csvs(csvs, layout, choices)
+    unused = [Skipped(file=file, reason=reason) for file, reason in table.unused]
+    index = index_of(record_rows(table.rows, choices, columns=table.columns), unused)
+    if not any(table.groups.values()):
+        return index
+    records = (dataclasses.replace(one, group=table.groups[one.file]) for one in index.records)
+    return dataclasses.replace(index, records=tuple(records))
 
 
 def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
@@ -231,72 +286,30 @@ def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
             records.append(dataclasses.replace(record, label=labels[record.label]))
         else:
             skipped.append(
-                Skipped(file=record.file, reason=f"label {record.label!r} {_NOT_ASKED_FOR}")
+                Skipped(file=record.file, reason=f"label {record.label!r} {NOT_ASKED_FOR}")
             )
+    return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
+
+
+def keep_chosen(index: Index, choices: Choices) -> Index:
+    """Leave out, with a reason, records whose view, modality or columns are not asked for.
+
+    Columns of a set, which records need not hold, were looked at when its rows were read.
+    """
+    where = {name: values for name, values in choices.where.items() if is_of_manifest(name)}
+    choices = dataclasses.replace(choices, where=where)
+    records, skipped = [], list(index.skipped)
+    for record in index.records:
+        reason = reason_to_leave_out(record, choices)
+        if reason:
+            skipped.append(Skipped(file=record.file, reason=reason))
+        else:
+            records.append(record)
     return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
 
 
 def _label_of(file: str, layout: Layout) -> str:
     if layout.label_pattern:
-        return _search(layout.label_pattern, file)
+        return searched(layout.label_pattern, file)
     first, _, rest = file.partition("/")
     return first if rest else ""
-
-
-def _as_text(name: str) -> str:
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _is_text(name: str) -> bool:
-    return _as_text(name) == name
-
-
-def _search(pattern: str, text: str) -> str:
-    found = re.search(pattern, text) if pattern else None
-    if found is None:
-        return ""
-    return next((group for group in found.groups() if group), "" if found.groups() else found[0])
-
-
-def _value(rule: str, row: Mapping[str, str]) -> str:
-    try:
-        if rule.startswith("="):
-            return rule[1:]
-        if "{" in rule:
-            return rule.format_map(row)
-        if "|" in rule:
-            present = [name for name in rule.split("|") if name in row]
-            if not present:
-                raise KeyError(rule)
-            return next((name for name in present if _is_one(row[name])), "")
-        return row[rule].strip()
-    except KeyError as error:
-        raise ValueError(
-            f"`columns` must name columns of the CSV; got {error.args[0]!r}. It has: "
-            f"{', '.join(row)}."
-        ) from error
-    except (ValueError, AttributeError, IndexError) as error:
-        raise ValueError(
-            f"`columns` must be templates such as images/{{id}}.png; got {rule!r}: {error}."
-        ) from error
-
-
-def _is_one(text: str) -> bool:
-    try:
-        return float(text) == 1.0
-    except ValueError:
-        return False
-
-
-def _joined(tables: Sequence[list[dict[str, str]]]) -> list[dict[str, str]]:
-    rows = tables[0]
-    for table in tables[1:]:
-        shared = [name for name in (table[0] if table else {}) if rows and name in rows[0]]
-        if not shared:
-            raise ValueError("`csv` must share at least one column with the first; got none.")
-        by_key = {tuple(row[name] for name in shared): row for row in table}
-        empty = dict.fromkeys(table[0], "")
-        rows = [
-            {**empty, **by_key.get(tuple(row[name] for name in shared), {}), **row} for row in rows
-        ]
-    return rows

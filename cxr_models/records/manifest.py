@@ -8,15 +8,17 @@ import os
 import reprlib
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cxr_models._cells import as_it_was, harmless
-from cxr_models._files import replaces_whole
+from cxr_models._cells import harmless
 from cxr_models._outputs import Kind, first_line
+from cxr_models.records.csv_files import cells_of, write_cells
+from cxr_models.records.layouts.values import FindingsOf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 SPLITS = ("train", "val", "test")
 _LONGEST_LABEL = 100  # a file's name holds 255, and more than the label
@@ -42,10 +44,16 @@ class Record:
         Projection, as the source words it.
     split : str, default ""
         ``train``, ``val`` or ``test``; empty where the image is in none.
-    study, modality, sex, age, manufacturer : str, default ""
-        What the header of a DICOM file says: StudyInstanceUID, such as "DX", "F", "034Y", a name.
+    study, modality, sex, age, manufacturer, date : str, default ""
+        What the header of a DICOM file or a set's table says: an id, such as "DX", "F", "034Y", a
+        name, "2019-03-01".
     pixels, hash : str, default ""
         What tells the image from others; see `cxr_models.records.fingerprints`.
+    findings : tuple of (str, str), default ()
+        Names of findings and what is known of each: "1" present, "0" absent, "u" uncertain, ""
+        unknown. Columns ``finding:NAME`` of a manifest.
+    kept : tuple of (str, str), default ()
+        Names and cells of further columns, which mean nothing here.
 
     Raises
     ------
@@ -67,30 +75,43 @@ class Record:
     sex: str = ""
     age: str = ""
     manufacturer: str = ""
+    date: str = ""
     pixels: str = ""
     hash: str = ""
+    findings: tuple[tuple[str, str], ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*COLUMNS, *FURTHER_COLUMNS):
-            value = getattr(self, name)
-            if not isinstance(value, str):
-                raise TypeError(f"`{name}` must be a str; got {value!r}.")
-        for name in ("file", "label"):
-            if not getattr(self, name):
-                raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
+        texts = _texts_of(self)
+        try:
+            "".join(texts)  # the fastest way to look at all, of which there are millions
+        except TypeError:
+            for name, value in zip(_TEXT_COLUMNS, texts, strict=True):
+                if not isinstance(value, str):
+                    raise TypeError(f"`{name}` must be a str; got {value!r}.") from None
+        if not (self.file and self.label):
+            name = "label" if self.file else "file"
+            raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
+
+    def finding(self, name: str) -> str:
+        """Return "1", "0", "u", or "" where nothing is known of the finding."""
+        return next((value for known, value in self.findings if known == name), "")
 
 
 COLUMNS = ("file", "label", "patient", "group", "source", "view", "split")
-HEADER_COLUMNS = ("study", "modality", "sex", "age", "manufacturer")
-FURTHER_COLUMNS = (*HEADER_COLUMNS, "pixels", "hash")
+HEADER_COLUMNS = ("study", "modality", "sex", "age", "manufacturer", "date")
+DIGEST_COLUMNS = ("pixels", "hash")
+FURTHER_COLUMNS = (*HEADER_COLUMNS, *DIGEST_COLUMNS)
+FINDING = "finding:"  # how columns of findings begin
+_TEXT_COLUMNS = (*COLUMNS, *FURTHER_COLUMNS)
+_texts_of = attrgetter(*_TEXT_COLUMNS)
 
 
 def _is_manifest(path: Path) -> bool:
     """Tell by the header; the digests of pixels in it are what no hand writes."""
-    named = tuple(first_line(path).decode().split(","))
-    further = named[len(COLUMNS) :]
-    ours = named == (*COLUMNS, *(name for name in FURTHER_COLUMNS if name in further))
-    return ours and "pixels" in further
+    named = next(csv.reader([first_line(path).decode()]), [])
+    further = [name for name in FURTHER_COLUMNS if name in named]
+    return "pixels" in further and named[: len(COLUMNS) + len(further)] == [*COLUMNS, *further]
 
 
 MANIFEST = Kind("a manifest that cxr-models index wrote", _is_manifest)
@@ -134,7 +155,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     path : str or PathLike
         CSV in UTF-8 with a header. Columns ``file`` and ``label`` are needed; ``patient``,
         ``group``, ``source``, ``view``, ``split`` and those of `FURTHER_COLUMNS` are read where
-        present, others passed over.
+        present, ``finding:NAME`` as findings, all others into ``kept``.
         Lines before the header that begin with ``#`` are comments.
 
     Returns
@@ -145,24 +166,32 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     Raises
     ------
     ValueError
-        If the file is no CSV as `read_rows` wants it, holds no records, lacks a column, leaves a
-        file or a label empty, or lists a file twice.
+        If the file is no CSV as `cxr_models.records.csv_files.read_rows` wants it, holds no
+        records, lacks a column, leaves a file or a label empty, or lists a file twice.
     OSError
         If it cannot be read.
     """
     path = Path(path)
-    rows = read_rows(path)
-    missing = [name for name in ("file", "label") if rows and name not in rows[0]]
+    rows = cells_of(path)
+    header = next(rows, [])
+    missing = [name for name in ("file", "label") if header and name not in header]
     if missing:
         raise ValueError(
-            f"`{path.name}` must have the columns file and label; got {', '.join(rows[0])}. "
+            f"`{path.name}` must have the columns file and label; got {', '.join(header)}. "
             "Make a manifest of it with: cxr-models index --csv."
         )
     records = []
+    findings, kept = further_columns(header)
+    findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
+    texts = {name: header.index(name) for name in _TEXT_COLUMNS if name in header}
+    places = [header.index(name) for name in findings]
+    others = [(name, header.index(name)) for name in kept]
     for number, row in enumerate(rows, start=1):
+        told: dict[str, Any] = {name: row[place].strip() for name, place in texts.items()}
         try:
-            columns = (*COLUMNS, *FURTHER_COLUMNS)
-            records.append(Record(**{name: row.get(name, "").strip() for name in columns}))
+            told["findings"] = findings_of(tuple(row[place].strip() for place in places))
+            told["kept"] = tuple((name, row[place]) for name, place in others)
+            records.append(Record(**told))
         except ValueError as error:
             raise ValueError(f"{error} Record {number} of {str(path)!r}.") from error
     if not records:
@@ -171,8 +200,24 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     return Manifest(records=tuple(records), root=path.parent)
 
 
+def further_columns(header: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the columns of findings in a header, and those that a manifest gives no meaning."""
+    findings, kept = [], []
+    for name in header:
+        if name.startswith(FINDING) and name != FINDING:
+            findings.append(name)
+        elif name and name not in _TEXT_COLUMNS:
+            kept.append(name)
+    return findings, kept
+
+
 def write_manifest(
-    path: str | os.PathLike[str], records: Iterable[Record], *, comment: str = ""
+    path: str | os.PathLike[str],
+    records: Iterable[Record],
+    *,
+    comment: str = "",
+    always: Sequence[str] = (),
+    files: Sequence[str] | None = None,
 ) -> None:
     """Write records to a CSV, whole or not at all.
 
@@ -185,81 +230,50 @@ def write_manifest(
         `FURTHER_COLUMNS` those are written of which a record says something.
     comment : str, default ""
         One line to set before the header, after ``# ``.
+    always : sequence of str, default ()
+        Of `FURTHER_COLUMNS` those that are written in any case.
+    files : sequence of str, optional
+        Names of the records' files from the folder of `path`; None: those that the records have.
 
     Raises
     ------
     OSError
         If the file cannot be written.
     """
-    rows = [dataclasses.asdict(record) for record in records]
-    unsaid = [name for name in FURTHER_COLUMNS if not any(row[name] for row in rows)]
-    for row in rows:
-        for name in unsaid:
-            del row[name]
-    columns = [name for name in (*COLUMNS, *FURTHER_COLUMNS) if name not in unsaid]
-    write_rows(path, columns, rows, comment=comment)
+    records = list(records)
+    further = [
+        name
+        for name in FURTHER_COLUMNS
+        if name in always or any(getattr(record, name) for record in records)
+    ]
+    findings = _names_in({id(r.findings): r.findings for r in records}.values())
+    kept = _names_in({tuple((name, "") for name, _ in record.kept) for record in records})
+    texts = attrgetter(*COLUMNS[1:], *further)
+    names = [record.file for record in records] if files is None else files
+
+    def cells() -> Iterator[tuple[str, ...]]:
+        values: dict[int, tuple[str, ...]] = {}  # records share findings, which live as they do
+        for file, record in zip(names, records, strict=True):
+            if id(record.findings) not in values:
+                known = dict(record.findings)
+                values[id(record.findings)] = tuple(known.get(name, "") for name in findings)
+            told = map(harmless, (file, *texts(record)))
+            if not kept:
+                yield (*told, *values[id(record.findings)])
+                continue
+            held = dict(record.kept)
+            others = (harmless(held.get(column, "")) for column in kept)
+            yield (*told, *values[id(record.findings)], *others)
+
+    header = [*COLUMNS, *further, *(FINDING + name for name in findings), *kept]
+    write_cells(path, header, cells(), comment=comment)
 
 
-def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read the rows of a CSV as dictionaries, comments before the header left out.
-
-    An apostrophe before what could be a formula, as `write_rows` sets it, is taken away.
-
-    Raises
-    ------
-    ValueError
-        If the file is no UTF-8, no CSV, names a column twice, or has a row of another length than
-        its header.
-    OSError
-        If it cannot be read.
-    """
-    name = Path(path).name
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            position = file.tell()
-            while (line := file.readline()).startswith("#"):
-                position = file.tell()
-            if not line:
-                return []
-            file.seek(position)
-            reader = csv.reader(file, strict=True)
-            header = next(reader)
-            rows = [row for row in reader if row]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
-    except csv.Error as error:
-        raise ValueError(f"`{name}` must be a CSV; got {error}.") from error
-    if len(set(header)) < len(header):
-        raise ValueError(f"`{name}` must name each column once; got {', '.join(header)}.")
-    for row in rows:
-        if len(row) != len(header):
-            raise ValueError(
-                f"`{name}` must have as many fields in a row as columns, {len(header)}; got "
-                f"{len(row)}: {','.join(row)[:80]!r}."
-            )
-    return [dict(zip(header, map(as_it_was, row), strict=True)) for row in rows]
-
-
-def write_rows(
-    path: str | os.PathLike[str],
-    columns: Sequence[str],
-    rows: Iterable[dict[str, str]],
-    *,
-    comment: str = "",
-) -> None:
-    """Write dictionaries as a CSV that appears whole or not at all.
-
-    What a spreadsheet would take for a formula is written behind an apostrophe.
-    """
-    with (
-        replaces_whole(Path(path)) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        if comment:
-            file.write(f"# {comment}\n")
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in rows)
+def _names_in(tuples: Iterable[tuple[tuple[str, str], ...]]) -> list[str]:
+    """Return the names in pairs of name and value, in the order of those that name most."""
+    named = {tuple(name for name, _ in pairs): pairs for pairs in tuples}
+    ordered = sorted(named.values(), key=lambda pairs: (-len(pairs), [name for name, _ in pairs]))
+    return list(dict.fromkeys(name for pairs in ordered for name, _ in pairs))
 
 
 def check_label(label: object, where: str) -> None:
@@ -290,7 +304,12 @@ def check_label(label: object, where: str) -> None:
 
 def check_files_differ(records: Iterable[Record]) -> None:
     """Raise if a file is listed twice."""
-    counts = Counter(record.file for record in records)
+    check_names_differ(record.file for record in records)
+
+
+def check_names_differ(files: Iterable[str]) -> None:
+    """Raise if a name of a file occurs twice."""
+    counts = Counter(files)
     twice = [file for file, count in counts.items() if count > 1]
     if twice:
         shown = ", ".join(map(repr, twice[:5]))

@@ -21,6 +21,7 @@ from cxr_models._files import parse_json
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.manifest import (
     COLUMNS,
+    FINDING,
     FURTHER_COLUMNS,
     SPLITS,
     Manifest,
@@ -242,12 +243,16 @@ def lacking_labels(records: Sequence[Record], parts: Sequence[str] = SPLITS) -> 
 
 
 def records_hash(records: Sequence[Record]) -> str:
-    """Return the SHA-256 of what a split says: which file, with which label, is in which part."""
+    """Return the SHA-256 of what a split says: which file, with which label, is in which part.
+
+    What `Record.kept` holds is no part of it.
+    """
     digest = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.file):
         values = [getattr(record, name) for name in COLUMNS]
         # Only what is said counts: splits without the further columns keep their hash.
         further = {name: getattr(record, name) for name in FURTHER_COLUMNS if getattr(record, name)}
+        further |= {FINDING + name: value for name, value in record.findings if value}
         digest.update(json.dumps([*values, further] if further else values).encode())
     return digest.hexdigest()
 

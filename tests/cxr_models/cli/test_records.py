@@ -111,8 +111,10 @@ def test_index_takes_a_manifest_as_it_is_to_rename_and_leave_out_labels(tmp_path
     assert main([*words, "--labels", "covid,virus=pneumonia"]) == 0
     records = read_manifest(out).records
     assert {record.label for record in records} == {"covid", "pneumonia"}
-    assert {(record.source, record.split) for record in records} == {("here", "")}
+    assert {(record.source, record.split) for record in records} == {("here", "train")}
     assert all(record.patient for record in records)
+    assert main([*words, "--overwrite", "--drop-split"]) == 0
+    assert {record.split for record in read_manifest(out).records} == {""}
     (tmp_path / "m.csv").write_text("id,label\n1,covid\n")
     assert main([*words, "--overwrite"]) == 2
     assert "`--csv` must have the columns file and label" in capsys.readouterr().err
@@ -252,6 +254,41 @@ def test_split_says_which_labels_a_part_lacks(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "nothing in val of x, y; too few patients" in said
     assert "nothing in test of x, y" in said
+
+
+def test_split_keeps_the_split_of_a_manifest_unless_told_otherwise(tmp_path, capsys):
+    rows = [f"{i}.png,{'xy'[i % 2]},p{i},{'train' if i < 16 else 'test'}" for i in range(20)]
+    manifest, out = tmp_path / "m.csv", tmp_path / "s.csv"
+    manifest.write_text("\n".join(["file,label,patient,split", *rows]))
+    words = ["split", str(manifest), "--out", str(out), "--overwrite"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "has a split, which is kept" in said
+    assert "the split has no val: 2 images of train become val" in said
+    kept = {record.file: record.split for record in read_split(out).manifest.records}
+    assert [kept[f"{i}.png"] for i in range(16, 20)] == ["test"] * 4
+    assert main([*words, "--drop-split"]) == 0
+    parts = [record.split for record in read_split(out).manifest.records]
+    assert parts[16:] != ["test"] * 4
+    assert (parts.count("train"), "kept" in capsys.readouterr().out) == (14, False)
+
+
+def test_split_refuses_a_given_split_that_leaks_and_can_take_the_leaks_out(tmp_path, capsys):
+    rows = ["a.png,x,p1,train", "b.png,y,p1,test", "c.png,y,p2,train", "d.png,x,p3,val"]
+    manifest, out = tmp_path / "m.csv", tmp_path / "s.csv"
+    manifest.write_text("\n".join(["file,label,patient,split", *rows]))
+    words = ["split", str(manifest), "--out", str(out)]
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert "1 patients are in train and test, 2 images" in said
+    assert "a.png in train, b.png in test" in said
+    assert not out.exists()
+    assert main([*words, "--without-leaks"]) == 0
+    assert [record.split for record in read_split(out).manifest.records] == [
+        "", "test", "train", "val",
+    ]  # fmt: skip
+    manifest.write_text("file,label\na.png,x\n")
+    assert main([*words, "--without-leaks", "--overwrite"]) == 2
 
 
 def test_split_does_not_write_over_its_manifest(manifest, capsys):
@@ -404,7 +441,7 @@ def test_names_in_any_script_and_folders_to_be_made_are_fine(tmp_path, capsys):
         (["index", "{tmp}", "--out", "m.csv", "--layout", "x"], "`--layout` must be one of"),
         (
             ["index", "{tmp}", "--out", "m.csv", "--layout", "nih"],
-            "`--layout nih` is only allowed with --csv",
+            "`SOURCE` must hold Data_Entry_2017.csv",
         ),
         (["index", "{tmp}", "--out", "m.csv", "--patient-pattern", "("], "regular expression"),
         (["index", "{tmp}", "--out", "m.csv", "--columns", "file=f"], "only allowed with --csv"),

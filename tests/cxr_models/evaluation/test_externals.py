@@ -96,3 +96,18 @@ def test_digests_of_manifests_are_believed_so_that_images_need_not_be_there(run,
     said = []
     assert list(read_externals(run, [clinic], say=said.append)) == ["clinic"]
     assert said == []
+
+
+def test_a_set_inside_the_one_that_the_run_was_trained_on_is_warned_of(run, clinic):
+    seen = run.split.manifest
+    records = tuple(dataclasses.replace(record, source="nih") for record in seen.records)
+    trained = dataclasses.replace(seen, records=records)
+    run = dataclasses.replace(run, split=dataclasses.replace(run.split, manifest=trained))
+    records = [dataclasses.replace(one, source="rsna") for one in read_manifest(clinic).records]
+    write_manifest(clinic, records)
+    said = []
+    read_externals(run, [clinic], say=said.append)
+    assert [line for line in said if "WARNING" in line] == [
+        "WARNING: rsna of clinic and nih, which the model has seen, both hold images of nih: "
+        "clinic is no other source"
+    ]

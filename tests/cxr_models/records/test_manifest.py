@@ -27,6 +27,27 @@ def test_further_columns_are_written_where_a_record_fills_them(tmp_path):
     assert path.read_text().splitlines()[0] == "file,label,patient,group,source,view,split"
 
 
+def test_findings_and_other_columns_are_kept(tmp_path):
+    found = (("Edema", "1"), ("Nodule/Mass", "u"), ("No Finding", ""))
+    records = [
+        Record(file="a", label="x", findings=found, kept=(("=ward", "=A"), ("bed", " 7"))),
+        Record(file="b", label="x", findings=found[:1], date="2019-03-01"),
+    ]
+    path = tmp_path / "m.csv"
+    write_manifest(path, records, always=("pixels",), files=["sub/a", "sub/b"])
+    assert path.read_text().splitlines() == [
+        "file,label,patient,group,source,view,split,date,pixels,finding:Edema,finding:Nodule/Mass,"
+        "finding:No Finding,'=ward,bed",
+        "sub/a,x,,,,,,,,1,u,,'=A, 7",
+        "sub/b,x,,,,,,2019-03-01,,1,,,,",
+    ]
+    assert MANIFEST.recognises(path)
+    first, second = read_manifest(path).records
+    assert (first.findings, first.kept) == (found, records[0].kept)
+    assert (second.finding("Edema"), second.finding("Nodule/Mass")) == ("1", "")
+    assert second.kept == (("=ward", ""), ("bed", ""))
+
+
 def test_a_manifest_is_known_for_one_of_index_by_the_digests_in_it(tmp_path):
     path = tmp_path / "m.csv"
     write_manifest(path, [Record(file="a", label="x", pixels="d1:0")])
@@ -46,6 +67,7 @@ def test_a_manifest_is_known_for_one_of_index_by_the_digests_in_it(tmp_path):
         ("file,label,view\na,x\n", "as many fields in a row as columns, 3; got 2: 'a,x'"),
         ("file,label\na,x,PA\n", "as many fields in a row as columns, 2; got 3: 'a,x,PA'"),
         ("file,label,label\na,x,y\n", "`m.csv` must name each column once"),
+        ("file,label,finding:A\na,x,7\n", "a finding must be 1, 0, -1, u or empty; got '7'"),
         ('file,label\n"a,x\n', "`m.csv` must be a CSV; got unexpected end of data"),
         (f"file,label\n{'a' * 200_000},x\n", "`m.csv` must be a CSV; got field larger"),
         ("file,label\n\xe9,x\n", "`m.csv` must be UTF-8.* Save it as UTF-8"),

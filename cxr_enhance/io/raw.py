@@ -1,0 +1,65 @@
+"""Raw pixels without any header, whose form is known by the set they come from alone."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from cxr_enhance._types import Image
+
+Raw = Literal["jsrt"]
+
+_SIDE, _WHITE = 2048, 4095
+
+
+def read_raw(source: str | os.PathLike[str] | bytes | bytearray | memoryview, raw: Raw) -> Image:
+    """Read raw pixels.
+
+    Parameters
+    ----------
+    source : str, PathLike, bytes, bytearray or memoryview
+        Name of a file, or its content.
+    raw : {"jsrt"}
+        The form: that of the Japanese Society of Radiological Technology's set, 2048 rows of 2048
+        values of 16 bits, big endian, of which 12 are used and 4095 is black.
+
+    Returns
+    -------
+    ndarray of shape (2048, 2048), dtype uint16
+        Values 0..4095, 0 being black.
+
+    Raises
+    ------
+    TypeError
+        If `raw` is no str.
+    ValueError
+        If `raw` names no form, or the content is of another length or has other values.
+    OSError
+        If the file cannot be read.
+    """
+    if not isinstance(raw, str):
+        raise TypeError(f"`raw` must be a str; got {raw!r}.")
+    if raw not in get_args(Raw):
+        raise ValueError(f"`raw` must be one of {', '.join(get_args(Raw))}; got {raw!r}.")
+    name = ""
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = bytes(source)
+    else:
+        name = f" File: {os.fspath(source)!r}."
+        with open(source, "rb") as file:
+            data = file.read(2 * _SIDE * _SIDE + 1)
+    if len(data) != 2 * _SIDE * _SIDE:
+        more = "more than " if len(data) > 2 * _SIDE * _SIDE else ""
+        length = min(len(data), 2 * _SIDE * _SIDE)
+        raise ValueError(
+            f"a raw image of JSRT must have {2 * _SIDE * _SIDE} bytes; got {more}{length}.{name}"
+        )
+    stored = np.frombuffer(data, ">u2").reshape(_SIDE, _SIDE)
+    if int(stored.max()) > _WHITE:
+        raise ValueError(
+            f"a raw image of JSRT must have values of 0..{_WHITE}; got {int(stored.max())}.{name}"
+        )
+    return (_WHITE - stored.astype(np.uint16)).astype(np.uint16)

@@ -1,0 +1,62 @@
+"""The CSVs that `cxr-models index` writes beside a manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from cxr_models._outputs import check_output, replaces_output
+from cxr_models.records.csv_files import write_rows
+from cxr_models.records.hashes import HASHES
+from cxr_models.records.index import DUPLICATES, DUPLICATES_COLUMNS, SKIPPED, SKIPPED_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cxr_models._outputs import Kind
+    from cxr_models.records.index import Index
+
+
+class IndexLists:
+    """The CSVs beside a manifest: what was not used, and which images are copies."""
+
+    def __init__(self, out: Path, csvs: Sequence[Path], *, overwrite: bool) -> None:
+        self.skipped, self.duplicates = out.with_suffix(".skipped.csv"), self.of_duplicates(out)
+        self.hashes = out.with_suffix(".hashes.csv")
+        self._csvs, self._overwrite = csvs, overwrite
+
+    @staticmethod
+    def of_duplicates(out: Path) -> Path:
+        return out.with_suffix(".duplicates.csv")
+
+    def check(self) -> None:
+        """Raise unless both may be written or removed."""
+        self._check(self.skipped, SKIPPED)
+        self._check(self.duplicates, DUPLICATES)
+        if self.hashes.exists():  # added to, and never replaced
+            check_output(
+                self.hashes, HASHES, overwrite=True, inputs=self._csvs, option=self.hashes.name
+            )
+
+    def write(self, found: Index) -> None:
+        """Write those that hold something; an earlier one that would hold nothing is removed."""
+        skipped = [{"file": one.file, "reason": one.reason} for one in found.skipped]
+        self._write(self.skipped, SKIPPED, SKIPPED_COLUMNS, skipped)
+        pairs = [{**dataclasses.asdict(one), "bits": str(one.bits)} for one in found.duplicates]
+        self._write(self.duplicates, DUPLICATES, DUPLICATES_COLUMNS, pairs)
+
+    def _check(self, path: Path, kind: Kind) -> None:
+        check_output(path, kind, overwrite=self._overwrite, inputs=self._csvs, option=path.name)
+
+    def _write(
+        self, path: Path, kind: Kind, columns: Sequence[str], rows: Sequence[dict[str, str]]
+    ) -> None:
+        if not rows:
+            self._check(path, kind)  # a file of others is neither replaced nor removed
+            path.unlink(missing_ok=True)
+            return
+        with replaces_output(
+            path, kind, overwrite=self._overwrite, inputs=self._csvs, option=path.name
+        ) as temporary:
+            write_rows(temporary, columns, rows)

@@ -1,0 +1,95 @@
+"""What `cxr-models index` says of what it found."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from cxr_models.cli import _console
+from cxr_models.cli._index_lists import IndexLists
+from cxr_models.cli._paths import shown
+from cxr_models.records.copies import KINDS
+from cxr_models.records.index import DUPLICATE, SECOND_COPY
+from cxr_models.records.labels import SEVERAL
+from cxr_models.records.layouts.overlaps import overlap_notes
+from cxr_models.records.patients import same_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from cxr_models.records.index import Index
+
+_SHOWN = 5
+
+
+def say_why(found: Index) -> None:
+    """Count what the user, a default or the set leaves out, by reason."""
+    reasons = Counter(
+        next((kind for kind in (DUPLICATE, SECOND_COPY) if one.reason.startswith(kind)), one.reason)
+        for one in found.skipped
+        if one.was_asked_for()
+    )
+    for reason, count in reasons.most_common():
+        told = f"{reason}another" if reason in (DUPLICATE, SECOND_COPY) else reason
+        _console.complain(f"  {count:,} left out: {_console.printable(told)}")
+
+
+def say_overlaps(sources: Iterable[str]) -> None:
+    """Say which sets share images with those that were indexed."""
+    for source in sorted(sources):
+        for note in overlap_notes(source):
+            _console.say(f"{source} {note}: none of them is another source to test on")
+
+
+def say_what_was_found(out: Path, found: Index, *, decoded: bool) -> None:
+    """Say what a manifest holds, and warn of what may be wrong with it."""
+    labels = Counter(record.label for record in found.records)
+    told = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
+    _console.say(f"wrote {shown(out)}: {len(found.records)} images ({told})")
+    if found.absent:
+        _console.say(f"{found.absent:,} images that the set lists are not there")
+    if found.several:
+        _console.say(
+            f"{found.several:,} images hold several findings, of which the label tells one or "
+            f"{SEVERAL!r}; all are in the columns finding:NAME"
+        )
+    if decoded:
+        groups = len({record.group for record in found.records})
+        _console.say(
+            f"{len({pair.other for pair in found.duplicates})} duplicates{_kinds_of(found)}; "
+            f"{groups} groups that a split keeps together"
+        )
+    else:
+        _console.complain("WARNING: images were not decoded; copies of one image are not found")
+    differ = [pair for pair in found.duplicates if pair.label != pair.other_label]
+    if differ:
+        _console.complain(
+            f"WARNING: {len(differ)} pairs of equal or near images have two labels; one of them is "
+            "wrong. All pairs: "
+            f"{shown(IndexLists.of_duplicates(out))}"
+        )
+    for pair in differ[:_SHOWN]:
+        one, other = (_console.printable(name) for name in (pair.file, pair.other))
+        _console.complain(f"  {one} ({pair.label}), {other} ({pair.other_label}): {pair.kind}")
+    unknown = sum(not same_id(record.patient) for record in found.records)
+    if unknown:
+        _console.complain(
+            f"WARNING: no patient is known of {unknown:,} of {len(found.records):,} images; a "
+            "split can put one patient into train and test. Name patients with --patient-pattern "
+            "or a CSV."
+        )
+    if found.others:
+        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in found.others)
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
+        _console.complain(
+            f"{len(found.others)} files passed over, no images by their names: "
+            f"{_console.printable(counts)}"
+        )
+
+
+def _kinds_of(found: Index) -> str:
+    counts = Counter(pair.kind for pair in found.duplicates)
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    return f" (pairs: {told})" if told else ""

@@ -1,0 +1,133 @@
+"""A CSV of the user's, or several joined, to rows: columns, templates, constants, findings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_models.records.csv_files import read_rows
+from cxr_models.records.layouts.facts import ImageRow
+from cxr_models.records.layouts.values import FindingsOf
+from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
+from cxr_models.records.recording import searched
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Mapping, Sequence
+
+    from cxr_models.records.choices import Choices
+    from cxr_models.records.layouts import Layout
+
+
+class CsvRows(NamedTuple):
+    """Rows of a CSV.
+
+    Parameters
+    ----------
+    rows : list of ImageRow
+        Those with a file and a label, or with findings that make one.
+    unused : list of (str, str)
+        Files of the others, or their numbers, and why they are not used.
+    groups : dict of str to str
+        The group of each file.
+    columns : collection of str
+        Columns of the CSV.
+    """
+
+    rows: list[ImageRow]
+    unused: list[tuple[str, str]]
+    groups: dict[str, str]
+    columns: Collection[str]
+
+
+def rows_of_csvs(
+    csvs: Sequence[str | os.PathLike[str]], layout: Layout, choices: Choices
+) -> CsvRows:
+    """Read one CSV, or several joined on the columns they share; see `index_csv`.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, two CSVs share none, a finding has another value than 1, 0, -1, u or
+        none, or no row has a label.
+    OSError
+        If a CSV cannot be read.
+    """
+    findings = [name for name in layout.columns if name.startswith(FINDING)]
+    needs_label = not (choices.label_from or choices.priority)
+    _check_columns(layout, findings, {"file", "label"} if needs_label else {"file"})
+    table = _joined([read_rows(name) for name in csvs])
+    made = CsvRows([], [], {}, table[0].keys() if table else ())
+    findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
+    extra = tuple(dict.fromkeys((*choices.keep, *choices.where)))
+    for number, row in enumerate(table, start=1):
+        values = {name: _value(rule, row) for name, rule in layout.columns.items()}
+        label = values.pop("label", "")
+        label = layout.labels.get(label, label)
+        if layout.patient_pattern:
+            values["patient"] = searched(layout.patient_pattern, values["file"])
+        values["source"] = values.get("source") or layout.source
+        made.groups[values["file"]] = values.pop("group", "")
+        found = findings_of(tuple(values.pop(name) for name in findings))
+        if values["file"] and (label or not needs_label):
+            kept = tuple((name, row[name]) for name in extra if name in row)
+            made.rows.append(ImageRow(**values, label=label, findings=found, kept=kept))
+        else:
+            lacking = "label" if values["file"] else "file"
+            made.unused.append((values["file"] or f"row {number}", f"no {lacking} in its row"))
+    if not made.rows:
+        raise ValueError(f"`csv` must hold at least one row with a label; got {len(table)} rows.")
+    return made
+
+
+def _check_columns(layout: Layout, findings: Sequence[str], needed: set[str]) -> None:
+    nameable = (*COLUMNS, *HEADER_COLUMNS)
+    unknown = sorted(set(layout.columns) - {*nameable, *findings})
+    if unknown or not needed <= set(layout.columns):
+        raise ValueError(
+            f"`columns` must name file and label, and may name {', '.join(nameable[2:])} and "
+            f"{FINDING}NAME; got {', '.join(layout.columns) or 'none'}."
+        )
+
+
+def _value(rule: str, row: Mapping[str, str]) -> str:
+    try:
+        if rule.startswith("="):
+            return rule[1:]
+        if "{" in rule:
+            return rule.format_map(row)
+        if "|" in rule:
+            present = [name for name in rule.split("|") if name in row]
+            if not present:
+                raise KeyError(rule)
+            return next((name for name in present if _is_one(row[name])), "")
+        return row[rule].strip()
+    except KeyError as error:
+        raise ValueError(
+            f"`columns` must name columns of the CSV; got {error.args[0]!r}. It has: "
+            f"{', '.join(row)}."
+        ) from error
+    except (ValueError, AttributeError, IndexError) as error:
+        raise ValueError(
+            f"`columns` must be templates such as images/{{id}}.png; got {rule!r}: {error}."
+        ) from error
+
+
+def _is_one(text: str) -> bool:
+    try:
+        return float(text) == 1.0
+    except ValueError:
+        return False
+
+
+def _joined(tables: Sequence[list[dict[str, str]]]) -> list[dict[str, str]]:
+    rows = tables[0]
+    for table in tables[1:]:
+        shared = [name for name in (table[0] if table else {}) if rows and name in rows[0]]
+        if not shared:
+            raise ValueError("`csv` must share at least one column with the first; got none.")
+        by_key = {tuple(row[name] for name in shared): row for row in table}
+        empty = dict.fromkeys(table[0], "")
+        rows = [
+            {**empty, **by_key.get(tuple(row[name] for name in shared), {}), **row} for row in rows
+        ]
+    return rows

@@ -1,0 +1,97 @@
+"""Digests and hashes of images that were decoded before, by path, size and time of last change.
+
+They lie beside the manifest and grow image by image, so that an index that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_models._cells import as_it_was, harmless
+from cxr_models._outputs import Kind, first_line
+from cxr_models.records.fingerprints import Fingerprint, fingerprint_of_columns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self, TextIO
+
+COLUMNS = ("file", "bytes", "changed", "pixels", "hash")
+HASHES = Kind(
+    "hashes of images that cxr-models index keeps",
+    lambda path: first_line(path) == ",".join(COLUMNS).encode(),
+)
+
+
+class _Version(NamedTuple):
+    file: str
+    size: str
+    changed: str
+
+
+class KeptHashes:
+    """Fingerprints of image files, kept in a CSV.
+
+    Parameters
+    ----------
+    path : Path
+        The CSV, read if it exists and added to; rows that were cut off are passed over.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[_Version, Fingerprint] = {}
+        self._lock = threading.Lock()
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        if self._path.exists():
+            self._known = self._read()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def get(self, path: str) -> Fingerprint | None:
+        """Return the fingerprint of a file; None where it is not known or the file has changed."""
+        return self._known.get(_version(path))
+
+    def add(self, path: str, made: Fingerprint) -> None:
+        """Keep the fingerprint of a file."""
+        cells = (*_version(path), *made.columns().values())
+        with self._lock:
+            if self._file is None:
+                self._file = self._opened()
+            csv.writer(self._file, lineterminator="\n").writerow(map(harmless, cells))
+            self._file.flush()
+
+    def _opened(self) -> TextIO:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("a", encoding="utf-8", newline="")
+        # An empty row ends one that was cut off, and is passed over.
+        file.write("\n" if file.tell() else ",".join(COLUMNS) + "\n")
+        return file
+
+    def _read(self) -> dict[_Version, Fingerprint]:
+        known = {}
+        with self._path.open(encoding="utf-8", errors="replace", newline="") as file:
+            for row in csv.reader(file):
+                if len(row) == len(COLUMNS):
+                    made = fingerprint_of_columns(*row[3:])
+                    if made is not None:
+                        known[_Version(*map(as_it_was, row[:3]))] = made
+        return known
+
+
+def _version(path: str) -> _Version:
+    status = os.stat(path)
+    return _Version(os.path.abspath(path), str(status.st_size), str(status.st_mtime_ns))

@@ -1,0 +1,120 @@
+"""What a public set is: its name, size and terms, by what it is recognised, how it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_models.records.layouts.tree import Tree
+from cxr_models.records.layouts.unpack import Unpacker
+
+if TYPE_CHECKING:
+    from cxr_models.records.layouts.tables import Extra
+    from cxr_models.records.layouts.values import Findings
+
+
+class ImageRow(NamedTuple):
+    """What a set says of one image, in the words of a manifest.
+
+    Parameters
+    ----------
+    file : str
+        Path from the set's folder; empty where the image is not there.
+    label : str, default ""
+        Class of a set that has one for each image; empty where findings make it.
+    patient, source, view, split, study, modality, sex, age, manufacturer, date : str, default ""
+        As in `cxr_models.records.manifest.Record`; the split is the set's own.
+    findings : tuple of (str, str), default ()
+        Names and values: 1, 0, u or empty.
+    kept : tuple of (str, str), default ()
+        Names and cells of further columns.
+    """
+
+    file: str
+    label: str = ""
+    patient: str = ""
+    source: str = ""
+    view: str = ""
+    split: str = ""
+    study: str = ""
+    modality: str = ""
+    sex: str = ""
+    age: str = ""
+    manufacturer: str = ""
+    date: str = ""
+    findings: Findings = ()
+    kept: Extra = ()
+
+
+class Reading(NamedTuple):
+    """How a set is read.
+
+    Parameters
+    ----------
+    rows : str, default ""
+        Name of the rule that makes one value of several rows of an image; empty: the set's own.
+    unpack : Unpacker, default into no folder
+        Takes the images that are no image files.
+    """
+
+    rows: str = ""
+    unpack: Unpacker = Unpacker(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSet:
+    """Facts of a public set; a further set is one of these.
+
+    Parameters
+    ----------
+    name : str
+        What ``--layout`` and the column ``source`` call it.
+    title : str
+        What sentences call it.
+    images : int
+        How many images it has; 0 where that differs from release to release.
+    licence, citation : str
+        Under what terms it is given, and who made it.
+    marks : tuple of str
+        Regular expressions; a folder in whose paths each of them is found holds the set.
+    read : callable
+        Makes the rows of its images of a `Tree` and a `Reading`.
+    header : (str, tuple of str), default ("", ())
+        Regular expression of a table's name, and columns that it must have, where the names of
+        files alone are not enough.
+    first_line : (str, str), default ("", "")
+        The same for a table without a header, and a regular expression of its first line.
+    passed_over : str, default ""
+        Regular expression of images that are none of its radiographs, such as masks.
+    unlabelled : str, default ""
+        Regular expression of images that its owners give no label.
+    verified : bool, default True
+        Whether its columns were checked against files, code or pages of others.
+    """
+
+    name: str
+    title: str
+    images: int
+    licence: str
+    citation: str
+    marks: tuple[str, ...]
+    read: Callable[[Tree, Reading], Iterable[ImageRow]]
+    header: tuple[str, tuple[str, ...]] = ("", ())
+    first_line: tuple[str, str] = ("", "")
+    passed_over: str = ""
+    unlabelled: str = ""
+    verified: bool = True
+
+    def fits(self, tree: Tree) -> bool:
+        """Tell whether a folder holds the set; sets without marks are named by the user alone."""
+        if not self.marks or not all(tree.has(mark) for mark in self.marks):
+            return False
+        pattern, columns = self.header
+        named, line = self.first_line
+        headers = (set(tree.header(name)) for name in tree.tables(pattern))
+        lines = (tree.first_line(name) for name in tree.tables(named))
+        return (not pattern or any(header >= set(columns) for header in headers)) and (
+            not named or any(re.search(line, text) for text in lines)
+        )

@@ -1,0 +1,143 @@
+"""Sets whose folders are labels: Kermany, COVID-19 Radiography, parts of a split, DICOM exports."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cxr_models.records.layouts.facts import ImageRow, KnownSet
+from cxr_models.records.layouts.values import FindingsOf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.tree import Tree
+
+UNLABELLED = "unlabelled"
+PARTS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "validate": "val", "test": "test", "testing": "test",
+}  # fmt: skip
+
+_KERMANY = re.compile(r"(?:(train|val|test)/)?(NORMAL|PNEUMONIA)/([^/]+)$")
+_KERMANY_NAME = re.compile(r"(person\d+)_(virus|bacteria)_|((?:NORMAL2-)?IM-\d+)-")
+_RADIOGRAPHY = re.compile(r"(COVID|Lung_Opacity|Normal|Viral Pneumonia)(?:/images)?/([^/]+)$")
+_RADIOGRAPHY_LABELS = {
+    "COVID": "covid",
+    "Lung_Opacity": "lung_opacity",
+    "Normal": "normal",
+    "Viral Pneumonia": "virus",
+}
+_SOURCES_BY_URL = (
+    ("rsna-pneumonia", "rsna"),
+    ("chest-xray-pneumonia", "kermany"),
+    ("padchest", "padchest"),
+    ("bimcv", "bimcv"),
+    ("covid-cxnet", "cxnet"),
+    ("covid-chestxray-dataset", "ieee8023"),
+    ("covid-19-image-repository", "hannover"),
+)
+
+
+def source_of_url(url: str) -> str:
+    """Return the set that an address leads to; else its host."""
+    lowered = url.strip().lower()
+    known = next((name for needle, name in _SOURCES_BY_URL if needle in lowered), "")
+    host = urlsplit(lowered if "//" in lowered else f"//{lowered}").hostname or ""
+    return known or host.removeprefix("www.")
+
+
+def _read_kermany(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    findings = FindingsOf(("Pneumonia",))
+    seen: set[tuple[str, ...]] = set()
+    for file in sorted(tree.found.images, key=lambda name: (name.count("/"), name)):
+        place, named = _KERMANY.search(file), _KERMANY_NAME.search(file)
+        if place is None or place.groups() in seen:
+            continue  # the zip holds the whole tree twice
+        seen.add(place.groups())
+        sick = place[2] == "PNEUMONIA"
+        yield ImageRow(
+            file=file,
+            label=(named[2] or "pneumonia")
+            if sick and named
+            else "pneumonia"
+            if sick
+            else "normal",
+            patient=(named[1] or named[3]) if named else "",
+            source="kermany",
+            split=place[1] or "",
+            findings=findings(("1" if sick else "0",)),
+        )
+
+
+def _read_radiography(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    findings = FindingsOf(tuple(_RADIOGRAPHY_LABELS))
+    urls: dict[tuple[str, str], str] = {}
+    for name in tree.tables(r".+\.metadata\.xlsx"):
+        group = name.rsplit("/", 1)[-1].split(".", 1)[0].casefold()
+        for file, url in tree.opened(name).rows("FILE NAME|FILENAME", "URL?"):
+            urls[group, file.strip().casefold()] = url
+    for file in tree.found.images:
+        place = _RADIOGRAPHY.search(file)
+        if place is None:
+            continue
+        stem = place[2].rsplit(".", 1)[0].casefold()
+        url = urls.get((place[1].casefold(), stem), "")
+        yield ImageRow(
+            file=file,
+            label=_RADIOGRAPHY_LABELS[place[1]],
+            source=source_of_url(url) or "covid19-radiography",
+            findings=findings.listed([place[1]]),
+        )
+
+
+def _read_parts(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    for file in tree.found.images:
+        part, *between = file.split("/")[:-1]
+        if part.lower() in PARTS and between:
+            yield ImageRow(file=file, label=between[0], split=PARTS[part.lower()])
+
+
+def _read_dicom(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    return (ImageRow(file=file, label=UNLABELLED) for file in tree.found.images)
+
+
+KERMANY = KnownSet(
+    name="kermany",
+    title="Kermany's chest X-rays of children",
+    images=5_856,
+    licence="CC BY 4.0",
+    citation="Kermany, Zhang, Goldbaum: Labeled OCT and Chest X-Ray Images, Mendeley Data, 2018",
+    marks=(r"(^|/)PNEUMONIA/person\d+_(virus|bacteria)_",),
+    read=_read_kermany,
+)
+COVID19_RADIOGRAPHY = KnownSet(
+    name="covid19-radiography",
+    title="COVID-19 Radiography",
+    images=21_165,
+    licence="that of its sources",
+    citation="Chowdhury et al., IEEE Access 8, 2020; Rahman et al., Comput. Biol. Med. 132, 2021",
+    marks=(r"(^|/)COVID(/images)?/COVID-\d+\.png$", r"(^|/)Normal(/images)?/Normal-\d+\.png$"),
+    read=_read_radiography,
+    passed_over=r"(^|/)masks/",
+)
+SPLIT_FOLDERS = KnownSet(
+    name="split-folders",
+    title="folders train, val and test with one folder a label in each",
+    images=0,
+    licence="yours",
+    citation="",
+    marks=(),
+    read=_read_parts,
+)
+DICOM = KnownSet(
+    name="dicom",
+    title="DICOM files of an archive's export, without labels",
+    images=0,
+    licence="yours",
+    citation="",
+    marks=(r"^DICOMDIR$",),
+    read=_read_dicom,
+)

@@ -1,0 +1,153 @@
+"""NIH ChestX-ray14 and the sets cut from it: RSNA Pneumonia, SIIM-ACR Pneumothorax."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from cxr_models.records.layouts.facts import ImageRow, KnownSet
+from cxr_models.records.layouts.reduce import RULES, any_of, first
+from cxr_models.records.layouts.values import (
+    ABSENT,
+    PRESENT,
+    FindingsOf,
+    age_of,
+    finding_of,
+    listed,
+    sex_of,
+    view_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.tables import Extra
+    from cxr_models.records.layouts.tree import Tree
+
+FINDINGS = (
+    "Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis",
+    "Hernia", "Infiltration", "Mass", "Nodule", "Pleural_Thickening", "Pneumonia", "Pneumothorax",
+    "No Finding",
+)  # fmt: skip
+_RSNA_LABELS = {
+    "Normal": "normal",
+    "No Lung Opacity / Not Normal": "not_normal",
+    "Lung Opacity": "lung_opacity",
+}
+
+
+def _read_nih(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    findings = FindingsOf(FINDINGS)
+    split = {}
+    for pattern, part in ((r"train_val_list.*\.txt", "train"), (r"test_list.*\.txt", "test")):
+        for name in tree.tables(pattern):
+            rows = tree.opened(name, header=["file"]).rows("file")
+            split.update({image.strip(): part for (image,) in rows})
+    table = tree.table(r"Data_Entry_2017(_v2020)?\.csv(\.gz)?")
+    columns = (
+        "Image Index", "Finding Labels", "Follow-up #?", "Patient ID", "Patient Age?",
+        "Patient Gender|Patient Sex?", "View Position?",
+    )  # fmt: skip
+    for (image, labels, visit, patient, age, sex, view), kept in table.rows_and_extra(*columns):
+        yield ImageRow(
+            file=tree.by_name(image) or tree.by_stem(image.rsplit(".", 1)[0]),
+            patient=patient,
+            source="nih",
+            view=view_of(view),
+            split=split.get(image, ""),
+            study=f"{patient}_{visit}" if visit else "",
+            sex=sex_of(sex),
+            age=age_of(age),
+            findings=findings.listed(listed(labels)),
+            kept=kept,
+        )
+
+
+def _patients_of_nih(tree: Tree) -> dict[str, str]:
+    """Return the NIH patient of each image where the mapping of both sets lies in the folder."""
+    patients = {}
+    for name in tree.tables(r"pneumonia-challenge.*mappings.*\.json"):
+        for entry in json.loads((tree.root / name).read_bytes()):
+            patients[str(entry["subset_img_id"])] = str(entry["img_id"]).split("_", 1)[0]
+    return patients
+
+
+def _read_rsna(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    findings = FindingsOf(("Lung Opacity", "Normal"))
+    rule = RULES[reading.rows] if reading.rows else any_of
+    targets: dict[str, list[str]] = defaultdict(list)
+    kept: dict[str, Extra] = {}
+    table = tree.table(r"stage_2_train_labels\.csv(\.gz)?")
+    for (image, target), extra in table.rows_and_extra("patientId", "Target"):
+        targets[image].append(finding_of(target))
+        kept.setdefault(image, extra)
+    classes: dict[str, list[str]] = defaultdict(list)
+    for name in tree.tables(r"stage_2_detailed_class_info\.csv(\.gz)?"):
+        for image, group in tree.opened(name).rows("patientId", "class"):
+            classes[image].append(group.strip())
+    patients = _patients_of_nih(tree)
+    for image, values in targets.items():
+        target, group = rule(values), first(classes.get(image, []))
+        normal = "" if not group else PRESENT if group == "Normal" else ABSENT
+        plain = "lung_opacity" if target == PRESENT else "no_lung_opacity"
+        file = tree.by_stem(image)
+        yield ImageRow(
+            file="" if re.search(RSNA.unlabelled, file) else file,
+            label=_RSNA_LABELS.get(group, plain),
+            patient=patients.get(image, image),
+            source="nih" if image in patients else "rsna",
+            findings=findings((target, normal)),
+            kept=kept[image],
+        )
+
+
+def _read_siim(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    findings = FindingsOf(("Pneumothorax",))
+    rule = RULES[reading.rows] if reading.rows else any_of
+    values: dict[str, list[str]] = defaultdict(list)
+    kept: dict[str, Extra] = {}
+    table = tree.table(r"(stage_2_train|train-rle)\.csv(\.gz)?")
+    for (image, pixels), extra in table.rows_and_extra("ImageId", "EncodedPixels"):
+        values[image.strip()].append(ABSENT if pixels.strip() in ("-1", "") else PRESENT)
+        kept.setdefault(image.strip(), extra)
+    for image, rows in values.items():
+        yield ImageRow(
+            file=tree.by_stem(image),
+            source="siim-acr",
+            findings=findings((rule(rows),)),
+            kept=kept[image],
+        )
+
+
+NIH = KnownSet(
+    name="nih",
+    title="NIH ChestX-ray14",
+    images=112_120,
+    licence="free with attribution",
+    citation="Wang et al.: ChestX-ray8, CVPR 2017",
+    marks=(r"(^|/)Data_Entry_2017(_v2020)?\.csv(\.gz)?$",),
+    read=_read_nih,
+)
+RSNA = KnownSet(
+    name="rsna",
+    title="RSNA Pneumonia Detection Challenge",
+    images=26_684,
+    licence="rules of the competition",
+    citation="Shih et al., Radiology: Artificial Intelligence 1(1), 2019",
+    marks=(r"(^|/)stage_2_train_labels\.csv(\.gz)?$",),
+    read=_read_rsna,
+    unlabelled=r"(^|/)stage_2_test_images/",
+)
+SIIM_ACR = KnownSet(
+    name="siim-acr",
+    title="SIIM-ACR Pneumothorax Segmentation",
+    images=12_089,
+    licence="rules of the competition",
+    citation="Society for Imaging Informatics in Medicine, Kaggle 2019",
+    marks=(r"(^|/)(train-rle|stage_2_train)\.csv(\.gz)?$",),
+    read=_read_siim,
+    unlabelled=r"(^|/)(dicom-images-test|stage_2_images)/",
+)

@@ -1,0 +1,131 @@
+"""Sets of tuberculosis: Montgomery, Shenzhen, TBX11K."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from cxr_models.records.layouts.facts import ImageRow, KnownSet
+from cxr_models.records.layouts.values import FindingsOf, age_of, sex_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cxr_models.records.layouts.facts import Reading
+    from cxr_models.records.layouts.tree import Tree
+
+_NLM_NAME = re.compile(r"((?:MCU|CHN)CXR_\d+)_([01])\.png$")
+_MASKS = r"(^|/)(ManualMask|masks?)/|_mask\.png$"
+_TBX_FOLDER = re.compile(r"(?:^|/)(health|sick|tb)/([^/]+)$")
+_TBX_LABELS = {"health": "normal", "sick": "sick", "tb": "tb"}
+_TBX_FINDINGS = (
+    "Tuberculosis", "Sick but no tuberculosis", "Healthy", "ActiveTuberculosis",
+    "ObsoletePulmonaryTuberculosis", "PulmonaryTuberculosis",
+)  # fmt: skip
+
+
+def _readings(tree: Tree, prefix: str) -> dict[str, str]:
+    """Return the clinical readings of a set by the name of the image, as one line each."""
+    return {
+        name.rsplit("/", 1)[-1][:-4]: " ".join(
+            (tree.root / name).read_text(encoding="utf-8", errors="replace").split()
+        )
+        for name in tree.tables(rf"{prefix}_\d+_[01]\.txt")
+    }
+
+
+def _read_nlm(tree: Tree, *, prefix: str, source: str, view: str) -> Iterator[ImageRow]:
+    findings = FindingsOf(("Tuberculosis",))
+    readings = _readings(tree, prefix)
+    for file in tree.found.images:
+        named = _NLM_NAME.search(file)
+        if named is None or not named[1].startswith(prefix) or re.search(_MASKS, file):
+            continue
+        # "Patient's Sex: F Patient's Age: 027Y normal", or "male 45yrs bilateral PTB"
+        reading = readings.get(f"{named[1]}_{named[2]}", "")
+        sex = re.search(r"\b(male|female|[MF])\b", reading, re.IGNORECASE)
+        age = re.search(r"\b(\d+)\s*([ymwd]?)", reading, re.IGNORECASE)
+        yield ImageRow(
+            file=file,
+            label="tb" if named[2] == "1" else "normal",
+            patient=named[1],
+            source=source,
+            view=view,
+            sex=sex_of(sex[1]) if sex else "",
+            age=age_of(age[1] + age[2]) if age else "",
+            findings=findings((named[2],)),
+        )
+
+
+def _read_montgomery(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    return _read_nlm(tree, prefix="MCUCXR", source="montgomery", view="PA")
+
+
+def _read_shenzhen(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    return _read_nlm(tree, prefix="CHNCXR", source="shenzhen", view="")
+
+
+def _tbx_annotations(tree: Tree) -> tuple[dict[str, str], dict[str, set[str]]]:
+    """Return parts and categories by the name of a file; both from COCO files."""
+    parts: dict[str, str] = {}
+    kinds: dict[str, set[str]] = {}
+    for part in ("train", "val"):
+        for name in tree.tables(rf"TBX11K_{part}\.json")[:1]:
+            told = json.loads((tree.root / name).read_bytes())
+            names = {one["id"]: one["name"] for one in told["categories"]}
+            files = {one["id"]: one["file_name"].rsplit("/", 1)[-1] for one in told["images"]}
+            parts.update(dict.fromkeys(files.values(), part))
+            for box in told["annotations"]:
+                kinds.setdefault(files[box["image_id"]], set()).add(names[box["category_id"]])
+    return parts, kinds
+
+
+def _read_tbx11k(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
+    findings = FindingsOf(_TBX_FINDINGS)
+    parts, kinds = _tbx_annotations(tree)
+    for file in tree.found.images:
+        place = _TBX_FOLDER.search(file)
+        if place is None:
+            continue
+        group, name = place.groups()
+        whole = {"tb": "Tuberculosis", "sick": "Sick but no tuberculosis", "health": "Healthy"}
+        yield ImageRow(
+            file=file,
+            label=_TBX_LABELS[group],
+            source="tbx11k",
+            split=parts.get(name, ""),
+            findings=findings.listed({whole[group], *kinds.get(name, ())}),
+        )
+
+
+MONTGOMERY = KnownSet(
+    name="montgomery",
+    title="Montgomery County chest X-rays",
+    images=138,
+    licence="public domain (National Library of Medicine)",
+    citation="Jaeger et al., Quant. Imaging Med. Surg. 4(6), 2014",
+    marks=(r"(^|/)MCUCXR_\d+_[01]\.png$",),
+    read=_read_montgomery,
+    passed_over=_MASKS,
+)
+SHENZHEN = KnownSet(
+    name="shenzhen",
+    title="Shenzhen Hospital chest X-rays",
+    images=662,
+    licence="public domain (National Library of Medicine)",
+    citation="Jaeger et al., Quant. Imaging Med. Surg. 4(6), 2014",
+    marks=(r"(^|/)CHNCXR_\d+_[01]\.png$",),
+    read=_read_shenzhen,
+    passed_over=_MASKS,
+)
+TBX11K = KnownSet(
+    name="tbx11k",
+    title="TBX11K",
+    images=0,
+    licence="CC BY-NC-SA",
+    citation="Liu et al.: Rethinking Computer-Aided Tuberculosis Diagnosis, CVPR 2020",
+    marks=(r"(^|/)TBX11K_(train|val|trainval)\.json$", r"(^|/)(health|sick|tb)/[^/]+\.png$"),
+    read=_read_tbx11k,
+    unlabelled=r"(^|/)(test|extra)/",
+)

@@ -1,0 +1,150 @@
+"""Tables as sets ship them: packed, of any delimiter and encoding, with or without a header."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from cxr_models.records.layouts.xlsx import read_xlsx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+WHOLE_LINE = "\x1f"  # a delimiter that is in no line
+Extra = tuple[tuple[str, str], ...]
+
+
+def _as_latin_1(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error("cxr_models.latin_1", _as_latin_1)
+
+
+class Table:
+    """A table of a set, read row by row.
+
+    Parameters
+    ----------
+    path : Path
+        A text file, which may be packed with gzip, or a workbook (.xlsx). Bytes that are no UTF-8
+        are read as Latin-1; lines end as they like.
+    name : str
+        What sentences call it.
+    header : sequence of str, optional
+        Names of the columns where the file has no header.
+    delimiter : str, default ","
+        Between the cells.
+    skip : int, default 0
+        Lines before the header.
+    extra : sequence of str, optional
+        Columns to read beside those that are asked for, where the table has them.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        *,
+        header: Sequence[str] | None = None,
+        delimiter: str = ",",
+        skip: int = 0,
+        extra: Sequence[str] = (),
+    ) -> None:
+        self.path, self.name = path, name
+        self._given, self._delimiter, self._skip = header, delimiter, skip
+        self._extra = tuple(extra)
+        self._header: list[str] | None = None
+
+    @property
+    def header(self) -> list[str]:
+        """Names of the columns without blanks around them; empty and double ones stay."""
+        if self._header is None:
+            lines = self._lines()
+            named = self._given if self._given is not None else next(lines, [])
+            self._header = [name.strip() for name in named]
+        return self._header
+
+    def rows(self, *columns: str) -> Iterator[tuple[str, ...]]:
+        """Yield the cells of the columns named, row by row.
+
+        Parameters
+        ----------
+        *columns : str
+            Names; ``A|B`` takes the first that the table has, and ``A?`` is empty where the table
+            has none. Of columns of one name the first is taken.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, or a row ends before one of them.
+        OSError
+            If the table cannot be read.
+        """
+        get = self._getter(columns)
+        lines = self._lines()
+        if self._given is None:
+            next(lines, None)
+        row: list[str] = []
+        try:
+            for row in lines:
+                if row:
+                    yield get(row)
+        except IndexError:
+            raise ValueError(
+                f"`{self.name}` must have the cells of {', '.join(columns)} in each row; got "
+                f"{','.join(row)[:80]!r}."
+            ) from None
+
+    def rows_and_extra(self, *columns: str) -> Iterator[tuple[tuple[str, ...], Extra]]:
+        """Yield as `rows`, each with the names and cells of the extra columns that are there."""
+        named = [name for name in self._extra if name in self.header]
+        if not named:
+            for row in self.rows(*columns):
+                yield row, ()
+            return
+        count = len(columns)
+        for cells in self.rows(*columns, *named):
+            yield cells[:count], tuple(zip(named, map(str.strip, cells[count:]), strict=True))
+
+    def _getter(self, columns: Sequence[str]) -> Callable[[list[str]], tuple[str, ...]]:
+        places = [self._place(column) for column in columns]
+        found = [place for place in places if place is not None]
+        if len(found) == len(places) > 1:
+            return itemgetter(*found)
+        return lambda row: tuple("" if place is None else row[place] for place in places)
+
+    def _place(self, column: str) -> int | None:
+        names = column.removesuffix("?").split("|")
+        for name in names:
+            if name in self.header:
+                return self.header.index(name)
+        if column.endswith("?"):
+            return None
+        raise ValueError(
+            f"`{self.name}` must have the column {' or '.join(names)}; got "
+            f"{', '.join(name for name in self.header if name) or 'no columns'}."
+        )
+
+    def _lines(self) -> Iterator[list[str]]:
+        if self.path.suffix.lower() == ".xlsx":
+            yield from read_xlsx(self.path)[self._skip :]
+            return
+        with self.path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+            text = io.TextIOWrapper(stream, "utf-8-sig", errors="cxr_models.latin_1", newline=None)
+            for _ in range(self._skip):
+                text.readline()
+            try:
+                yield from csv.reader(text, delimiter=self._delimiter)
+            except (csv.Error, EOFError, gzip.BadGzipFile) as error:
+                raise ValueError(f"`{self.name}` must be a table; got {error}.") from error

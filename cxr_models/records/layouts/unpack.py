@@ -1,0 +1,62 @@
+"""Images that no reader of image files takes, written as PNG beside the manifest."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import cxr_enhance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+
+class Unpacker:
+    """Writes images into a folder, and none over another.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where they go; made by the first. None refuses to unpack.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def file(self, name: str, make: Callable[[], Pixels]) -> str:
+        """Return the path of an image, which is written unless it is there.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file, with its suffix ``.png``.
+        make : callable
+            Makes the pixels.
+
+        Raises
+        ------
+        ValueError
+            If there is no folder, or another image has that name.
+        OSError
+            If it cannot be written.
+        """
+        if self._folder is None:
+            raise ValueError("`unpack` must name a folder for the images of this set; got none.")
+        path = self._folder / name
+        made = functools.cache(make)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cxr_enhance.write_image(path, made())
+        elif not np.array_equal(cxr_enhance.read_image(path), made()):
+            raise ValueError(
+                f"`{path}` must not exist, or be what this command wrote; got another image. Move "
+                "it, or choose another name for the manifest."
+            )
+        return str(path.absolute())

@@ -1,0 +1,167 @@
+"""What the words of tables mean: findings, views, ages, sexes, dates, lists; one rule each."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+PRESENT, ABSENT, UNCERTAIN, UNKNOWN = "1", "0", "u", ""
+VIEWS = ("PA", "AP", "AP-supine", "L", "other")
+FRONTAL = frozenset(("PA", "AP", "AP-supine"))
+_OLDEST = 120  # years; tables hold ages of up to 414
+
+Findings = tuple[tuple[str, str], ...]
+
+_VIEW_WORDS = {
+    "PA": ("pa", "postero-anterior", "posteroanterior", "posterior anterior", "p.a."),
+    "AP": ("ap", "antero-posterior", "anteroposterior", "anterior posterior", "ap erect",
+           "ap semi erect", "a.p."),
+    "AP-supine": ("ap supine", "ap_horizontal", "ap-supine", "ap axial", "supine"),
+    "L": ("l", "ll", "rl", "lateral", "lat", "left lateral", "right lateral", "lateral view",
+          "xtable lateral", "swimmers"),
+    "": ("", "nan", "none", "unk", "unknown", "frontal", "antero posterior or postero anterior"),
+}  # fmt: skip
+_VIEW_OF = {word: view for view, words in _VIEW_WORDS.items() for word in words}
+_SEX_OF = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
+_FINDING_OF = {
+    "": UNKNOWN, "nan": UNKNOWN,
+    "1": PRESENT, "1.0": PRESENT, "true": PRESENT, "yes": PRESENT, "y": PRESENT,
+    "0": ABSENT, "0.0": ABSENT, "false": ABSENT, "no": ABSENT, "n": ABSENT,
+    "-1": UNCERTAIN, "-1.0": UNCERTAIN, "u": UNCERTAIN,
+}  # fmt: skip
+
+
+def finding_of(text: str) -> str:
+    """Return `PRESENT`, `ABSENT`, `UNCERTAIN` or `UNKNOWN` for a cell of a finding.
+
+    Raises
+    ------
+    ValueError
+        If the cell is none of 1, 0, -1, u, yes, no, true, false or empty.
+
+    Examples
+    --------
+    >>> [finding_of(cell) for cell in ("1.0", "0", "-1.0", "")]
+    ['1', '0', 'u', '']
+    """
+    try:
+        return _FINDING_OF[text]
+    except KeyError:
+        pass
+    try:
+        return _FINDING_OF[text.strip().lower()]
+    except KeyError:
+        raise ValueError(f"a finding must be 1, 0, -1, u or empty; got {text!r}.") from None
+
+
+class FindingsOf:
+    """Cells of a row to findings; equal rows share one tuple, so that large sets fit in memory.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the findings, in the order of the cells.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = tuple(names)
+        self._made: dict[tuple[str, ...], Findings] = {}
+        self._pairs: list[dict[str, tuple[str, str]]] = [{} for _ in self._names]
+
+    def __call__(self, cells: tuple[str, ...]) -> Findings:
+        """Return the findings of a row of cells."""
+        made = self._made.get(cells)
+        if made is None:
+            made = tuple(
+                known.get(cell) or self._pair(known, name, cell)
+                for known, name, cell in zip(self._pairs, self._names, cells, strict=True)
+            )
+            self._made[cells] = made
+        return made
+
+    @staticmethod
+    def _pair(known: dict[str, tuple[str, str]], name: str, cell: str) -> tuple[str, str]:
+        return known.setdefault(cell, (name, finding_of(cell)))
+
+    def listed(self, names: Iterable[str], *, others: str = ABSENT) -> Findings:
+        """Return findings of which those in `names` are present and all others are `others`."""
+        present = set(names)
+        return self(tuple(PRESENT if name in present else others for name in self._names))
+
+
+@functools.lru_cache(1 << 12)
+def view_of(text: str) -> str:
+    """Return one of `VIEWS`, or empty where the word does not tell; "frontal" does not.
+
+    Examples
+    --------
+    >>> [view_of(word) for word in ("AP Supine", "LATERAL", "LL", "COSTAL", "AP_horizontal", "")]
+    ['AP-supine', 'L', 'L', 'other', 'AP-supine', '']
+    """
+    return _VIEW_OF.get(" ".join(text.lower().split()), "other")
+
+
+@functools.lru_cache(1 << 12)
+def age_of(text: str) -> str:
+    """Return an age as DICOM writes it, such as "058Y"; empty where it is none.
+
+    Parameters
+    ----------
+    text : str
+        Years as "58", "58.0", "058Y", "45yrs" or "85 or more"; months and days as "006M".
+
+    Examples
+    --------
+    >>> [age_of(word) for word in ("58", "058Y", "45yrs", "85 or more", "006M", "412", "")]
+    ['058Y', '058Y', '045Y', '085Y', '006M', '', '']
+    """
+    found = re.match(r"\s*(\d+)(?:\.\d*)?\s*([DWMYdwmy]?)", text)
+    if found is None:
+        return ""
+    number, unit = int(found[1]), (found[2] or "Y").upper()
+    return "" if number > (_OLDEST if unit == "Y" else 999) else f"{number:03d}{unit}"
+
+
+def age_in(year: int, born: str) -> str:
+    """Return the age in a year of somebody born in another, such as "1950" or "1950.0"."""
+    found = re.match(r"\s*(\d{4})\b", born)
+    return age_of(str(year - int(found[1]))) if found and int(found[1]) <= year else ""
+
+
+def sex_of(text: str) -> str:
+    """Return "M", "F", "O", or empty where the word tells none of them."""
+    return _SEX_OF.get(text.strip().lower(), "")
+
+
+@functools.lru_cache(1 << 12)
+def date_of(text: str) -> str:
+    """Return a date as YYYY-MM-DD where it is eight digits; others stay as they are."""
+    text = text.strip()
+    if re.fullmatch(r"\d{8}", text):
+        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    return text
+
+
+def listed(text: str, separator: str = "|") -> list[str]:
+    """Return the items of a cell: a Python list literal, or joined by a separator.
+
+    Items lose the blanks around them; empty ones are left out.
+
+    Examples
+    --------
+    >>> listed("['cardiomegaly', ' pneumonia', '']"), listed("Effusion|Mass")
+    (['cardiomegaly', 'pneumonia'], ['Effusion', 'Mass'])
+    """
+    items: Sequence[object] = text.split(separator)
+    if text.lstrip().startswith("["):
+        try:
+            literal = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            literal = text.strip(" []").split(",")
+        items = [str(item).strip(" '\"") for item in literal]
+    return [word for word in (str(item).strip() for item in items) if word]

@@ -1,0 +1,115 @@
+"""Splits that a set comes with: what is wrong with them, and what is left without that."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from cxr_models.records.manifest import SPLITS
+from cxr_models.records.patients import patient_key
+from cxr_models.records.splits import split_records
+from cxr_models.records.ties import components
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from cxr_models.records.manifest import Record
+
+_SHOWN = 3
+_LAST_FIRST = ("test", "val", "train")
+
+
+def has_split(records: Sequence[Record]) -> bool:
+    """Tell whether a record is in a part."""
+    return any(record.split for record in records)
+
+
+def faults_of(records: Sequence[Record]) -> list[str]:
+    """Describe what a split does wrong, in lines; none where it is right.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        With their parts.
+
+    Returns
+    -------
+    list of str
+        Parts with other names than train, val and test; patients and copies in two parts, with
+        some of the files.
+    """
+    unknown = sorted({record.split for record in records} - {*SPLITS, ""})
+    if unknown:
+        return [f"parts must be train, val and test; got {', '.join(map(repr, unknown))}"]
+    patients = [patient_key(record) for record in records]
+    groups = [record.group or None for record in records]
+    tied: Sequence[Hashable | None] = components(records)
+    lines = []
+    for what, names in (("patients", patients), ("groups of copies", groups)):
+        lines += _shared(what, names, records)
+    return lines or _shared("chains of patients and copies", tied, records)
+
+
+def _shared(what: str, names: Sequence[Hashable | None], records: Sequence[Record]) -> list[str]:
+    members: dict[Hashable, list[Record]] = defaultdict(list)
+    for name, record in zip(names, records, strict=True):
+        if name is not None and record.split:
+            members[name].append(record)
+    wrong: dict[tuple[str, ...], list[list[Record]]] = defaultdict(list)
+    for rows in members.values():
+        parts = {row.split for row in rows}
+        if len(parts) > 1:
+            wrong[tuple(part for part in SPLITS if part in parts)].append(rows)
+    lines = []
+    for shared, found in wrong.items():
+        images = sum(map(len, found))
+        lines.append(f"{len(found):,} {what} are in {' and '.join(shared)}, {images:,} images:")
+        for rows in found[:_SHOWN]:
+            one, other = rows[0], next(row for row in rows if row.split != rows[0].split)
+            lines.append(f"  {one.file} in {one.split}, {other.file} in {other.split}")
+        if len(found) > _SHOWN:
+            lines.append(f"  and {len(found) - _SHOWN:,} more")
+    return lines
+
+
+def without_leaks(records: Sequence[Record]) -> list[Record]:
+    """Return records of which none is tied to one of another part.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        With their parts.
+
+    Returns
+    -------
+    list of Record
+        In the order given. Of images that are tied, those of test stay, else those of val; the
+        others are in no part.
+    """
+    roots = components(records)
+    parts: dict[int, set[str]] = defaultdict(set)
+    for root, record in zip(roots, records, strict=True):
+        parts[root].add(record.split)
+    stays = {root: next((p for p in _LAST_FIRST if p in has), "") for root, has in parts.items()}
+    return [
+        record if record.split == stays[root] else dataclasses.replace(record, split="")
+        for root, record in zip(roots, records, strict=True)
+    ]
+
+
+def with_val(records: Sequence[Record], share: float, *, seed: int = 0) -> list[Record]:
+    """Return records of which a share of train is val.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        With their parts, none of them val.
+    share : float
+        How much of train becomes val; no patient and no group is parted.
+    seed : int, default 0
+        Equal seeds give equal parts.
+    """
+    trained = [record for record in records if record.split == "train"]
+    assigned = iter(split_records(trained, fractions=(1 - share, share, 0.0), seed=seed))
+    return [next(assigned) if record.split == "train" else record for record in records]

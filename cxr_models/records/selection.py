@@ -1,0 +1,64 @@
+"""Which images of a set are left out because of their view, modality or a column, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from cxr_models.records.layouts.values import view_of
+from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
+
+if TYPE_CHECKING:
+    from cxr_models.records.choices import Choices
+
+_OF_MANIFESTS = frozenset((*COLUMNS, *HEADER_COLUMNS))
+_OF_HEADERS = frozenset(("patient", "view", *HEADER_COLUMNS))
+NOT_ASKED_FOR = "not asked for"  # how the reason ends where the user or a default decides
+
+
+class _Image(Protocol):
+    @property
+    def view(self) -> str: ...
+    @property
+    def modality(self) -> str: ...
+    @property
+    def findings(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def kept(self) -> tuple[tuple[str, str], ...]: ...
+
+
+def reason_to_leave_out(image: _Image, choices: Choices, *, header_unread: bool = False) -> str:
+    """Return why an image is not kept; empty where it is.
+
+    Parameters
+    ----------
+    image : Record or ImageRow
+        What is known of the image.
+    choices : Choices
+        What is to be kept.
+    header_unread : bool, default False
+        Whether a DICOM header may still tell what is not known, so that it keeps nothing out yet.
+    """
+    view = view_of(image.view)
+    if not choices.takes_view(view) and (view or not header_unread):
+        return f"view {view or 'unknown'} {NOT_ASKED_FOR}"
+    if not choices.takes_modality(image.modality) and (image.modality or not header_unread):
+        return f"modality {image.modality or 'unknown'} {NOT_ASKED_FOR}"
+    for column, values in choices.where.items():
+        value = value_of(image, column)
+        if value not in values and (value or not header_unread or column not in _OF_HEADERS):
+            return f"{column} {value!r} {NOT_ASKED_FOR}"
+    return ""
+
+
+def is_of_manifest(column: str) -> bool:
+    """Tell whether a column is one of every manifest, or a finding."""
+    return column.startswith(FINDING) or column in _OF_MANIFESTS
+
+
+def value_of(image: _Image, column: str) -> str:
+    """Return what stands in a column, of the manifest or kept from the set."""
+    if column.startswith(FINDING):
+        return dict(image.findings).get(column.removeprefix(FINDING), "")
+    if column in _OF_MANIFESTS:
+        return str(getattr(image, column, ""))
+    return dict(image.kept).get(column, "")

@@ -1,0 +1,32 @@
+"""What index makes of a tree, in short."""
+
+from collections import Counter
+
+from cxr_models.records.choices import Choices
+from cxr_models.records.known_sets import columns_to_read, index_set, recognise
+from cxr_models.records.layouts.tree import Tree
+
+
+def read(folder, **choices):
+    """Return the name of the set that is recognised, and its index."""
+    asked = Choices(**choices)
+    tree = Tree(folder, extra=columns_to_read(asked))
+    known = recognise(tree)
+    assert known is not None
+    return known.name, index_set(tree, known, asked)
+
+
+def told(index, *columns):
+    """Return columns of the records, one tuple a record."""
+    return [tuple(getattr(record, column) for column in columns) for record in index.records]
+
+
+def present(record):
+    """Return the findings of a record that are 1, and those that are u."""
+    values = [[n for n, value in record.findings if value == wanted] for wanted in "1u"]
+    return tuple(values)
+
+
+def reasons(index):
+    """Count the files that are not used by reason."""
+    return Counter(one.reason for one in index.skipped)
