@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from cxr_enhance.io.dicom.tables import Voi
+from cxr_enhance.io.dicom.windowing import Voi
 
 if TYPE_CHECKING:
     from cxr_enhance.io._headers import Size

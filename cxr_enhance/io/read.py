@@ -26,7 +26,7 @@ from cxr_enhance.io.raw import read_raw
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
     from cxr_enhance.io._content import Content
-    from cxr_enhance.io.dicom.tables import Voi
+    from cxr_enhance.io.dicom.windowing import Voi
     from cxr_enhance.io.raw import Raw
 
 _START_BYTES = 1 << 26

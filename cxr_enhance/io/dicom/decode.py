@@ -14,7 +14,7 @@ from cxr_enhance.io.dicom.header import read_header
 from cxr_enhance.io.dicom.no_image import check_holds_image
 from cxr_enhance.io.dicom.padding import darken_padding
 from cxr_enhance.io.dicom.pixels import stored_words
-from cxr_enhance.io.dicom.tables import apply_table, changes_nothing, display_table
+from cxr_enhance.io.dicom.windowing import apply_table, changes_nothing, display_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

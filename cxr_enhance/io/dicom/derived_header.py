@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxr_enhance.io.dicom.strip import SPACINGS
-from cxr_enhance.io.dicom.tables import display_table, stored_values
+from cxr_enhance.io.dicom.windowing import display_table, stored_values
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_enhance.io.dicom.tables import apply_table, stored_values
+from cxr_enhance.io.dicom.windowing import apply_table, stored_values
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
