@@ -25,6 +25,10 @@ EXCEPTIONS = {
     ),
     "cxr_enhance/archive/test_faults.py": "whole runs that are killed, starved or given bad files",
     "cxr_enhance/io/test_fuzz.py": "everything that reads files, given mutated ones",
+    "cxr_models/cli/test_wrong_usage.py": "every command, given what it must refuse at once",
+    "cxr_models/records/layouts/test_against_torchxrayvision.py": (
+        "the findings of layouts/sets/, compared with another project's label matrices"
+    ),
     "cxr_models/report/test_in_chromium.py": "the page as a browser shows it",
     "cxr_models/training/test_data_parallel.py": "train.py on two devices",
     "cxr_models/training/test_jax_backend.py": "train.py where Keras runs on jax",
