@@ -77,7 +77,7 @@ def blue_first_about_a_half(images):
 
 _REGISTERED = """
 from cxr_models import register_backbone
-from tests.cxr_models.networks.test_registered import blue_first_about_a_half, small
+from tests.cxr_models.test_backbones import blue_first_about_a_half, small
 register_backbone("small", small, blue_first_about_a_half)
 """
 
