@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxr_models.inputs.loader import ImageLoader
-from cxr_models.inputs.pipeline import targets_of
+from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.load import load_classifier
 from cxr_models.runs.folder import RunFolder
 
