@@ -158,6 +158,7 @@ def test_all_layouts_are_listed_with_licence_and_citation(capsys):
     assert "nih: NIH ChestX-ray14, 112,120 images" in said
     assert "licence: PhysioNet Credentialed Health Data License 1.5.0" in said
     assert "cite: Irvin et al.: CheXpert, AAAI 2019" in said
+    assert "21,165 images; columns not checked against the set itself" in said
 
 
 def test_without_decoding_tables_and_headers_are_read(tmp_path, capsys):
