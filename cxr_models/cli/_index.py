@@ -115,7 +115,10 @@ def index(
         if not seen.records:
             lists.write(seen)
             raise ValueError(f"`SOURCE` must hold readable images; got {seen.skipped[-1].reason}")
-        with replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary:
+        with (
+            _no_search_for_cycles(),
+            replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary,
+        ):
             names = named_from(out, source, seen.records, walked=not csvs)
             write_manifest(temporary, seen.records, always=DIGEST_COLUMNS, files=names)
     say_what_was_found(out, seen, decoded=decode)

@@ -73,7 +73,8 @@ def say_what_was_found(out: Path, found: Index, *, decoded: bool) -> None:
     for pair in differ[:_SHOWN]:
         one, other = (_console.printable(name) for name in (pair.file, pair.other))
         _console.complain(f"  {one} ({pair.label}), {other} ({pair.other_label}): {pair.kind}")
-    unknown = sum(not same_id(record.patient) for record in found.records)
+    patients = Counter(record.patient for record in found.records)
+    unknown = sum(count for patient, count in patients.items() if not same_id(patient))
     if unknown:
         _console.complain(
             f"WARNING: no patient is known of {unknown:,} of {len(found.records):,} images; a "

@@ -256,7 +256,11 @@ def write_manifest(
         for file, record in zip(names, records, strict=True):
             if id(record.findings) not in values:
                 known = dict(record.findings)
-                values[id(record.findings)] = tuple(known.get(name, "") for name in findings)
+                values[id(record.findings)] = (
+                    tuple(known.values())
+                    if list(known) == findings
+                    else tuple(known.get(name, "") for name in findings)
+                )
             told = map(harmless, (file, *texts(record)))
             if not kept:
                 yield (*told, *values[id(record.findings)])

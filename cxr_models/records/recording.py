@@ -73,7 +73,9 @@ def record_rows(
             absent += 1
             continue
         row = maker.prepared(row)
-        reason = reason_to_leave_out(row, choices, header_unread=may_be_dicom(row.file))
+        reason = reason_to_leave_out(row, choices)
+        if reason and may_be_dicom(row.file):
+            reason = reason_to_leave_out(row, choices, header_unread=True)
         label = "" if reason else maker.label(row)
         if label:
             records.append(maker.record(row, label))

@@ -51,10 +51,12 @@ def find_images(folder: str | os.PathLike[str]) -> Found:
         within, place = waiting.pop()
         try:
             with os.scandir(place) as scanned:
-                entries = sorted(scanned, key=_NAME)
+                entries = list(scanned)
         except OSError as error:
             unentered.append((within or ".", error.strerror or str(error)))
             continue
+        if len(entries) > 1:
+            entries.sort(key=_NAME)
         folders = []
         top = f"{within}/" if within else ""
         for entry in entries:

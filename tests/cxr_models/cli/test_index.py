@@ -11,7 +11,15 @@ pytest.importorskip("typer", reason="typer is not installed")
 import cxr_enhance
 from cxr_models import read_manifest, read_split
 from cxr_models.cli import main
-from tests.cxr_models.records.trees import chexpert, class_folders, nih, packed
+from tests.cxr_models.records.trees import (
+    chexpert,
+    class_folders,
+    covid,
+    nih,
+    packed,
+    readers,
+    tuberculosis,
+)
 from tests.helpers.radiographs import write_class_folders
 
 
@@ -150,6 +158,7 @@ def test_all_layouts_are_listed_with_licence_and_citation(capsys):
     assert "nih: NIH ChestX-ray14, 112,120 images" in said
     assert "licence: PhysioNet Credentialed Health Data License 1.5.0" in said
     assert "cite: Irvin et al.: CheXpert, AAAI 2019" in said
+    assert "21,165 images; columns not checked against the set itself" in said
 
 
 def test_without_decoding_tables_and_headers_are_read(tmp_path, capsys):
@@ -281,3 +290,41 @@ def test_a_name_that_no_csv_can_hold_is_listed_in_sets_too(tmp_path):
     assert index(tmp_path / "set", tmp_path / "m.csv") == 1
     assert len(records_of(tmp_path / "m.csv")) == 6
     assert "COVID-\\xe9.png,a name that is no UTF-8" in (tmp_path / "m.skipped.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("write", "title", "images"),
+    [
+        (covid.covidx, "COVIDx: 6 found", 6),
+        (covid.ieee8023, "covid-chestxray-dataset: 6 found", 4),
+        (nih.siim, "SIIM-ACR Pneumothorax Segmentation: 12,089 images expected, 4 found", 4),
+        (chexpert.chexpert_batches, "CheXpert: 223,648 images expected, 6 found", 5),
+        (chexpert.mimic_cxr, "MIMIC-CXR: 377,110 images expected, 6 found", 5),
+        (chexpert.brax, "BRAX: 40,967 images expected, 5 found", 3),
+        (readers.padchest, "PadChest: 160,861 images expected, 5 found", 3),
+        (readers.vindr_cxr, "VinDr-CXR: 18,000 images expected, 5 found", 5),
+        (readers.open_i_kaggle, "(Open-i): 7,470 images expected, 4 found", 3),
+        (readers.open_i, "(Open-i): 7,470 images expected, 4 found", 4),
+        (packed.jsrt, "JSRT: 247 images expected, 3 found", 3),
+        (packed.pneumoniamnist, "MedMNIST's chest X-rays: 6 found", 6),
+        (packed.chestmnist, "MedMNIST's chest X-rays: 6 found", 6),
+        (
+            tuberculosis.montgomery,
+            "Montgomery County chest X-rays: 138 images expected, 4 found",
+            4,
+        ),
+        (tuberculosis.shenzhen, "Shenzhen Hospital chest X-rays: 662 images expected, 4 found", 4),
+        (tuberculosis.tbx11k, "TBX11K: 5 found", 5),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_every_other_set_needs_no_option(tmp_path, capsys, write, title, images):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    write(tmp_path / "set")
+    out = tmp_path / "m.csv"
+    assert index(tmp_path / "set", out) == 0
+    assert title in capsys.readouterr().out
+    records = records_of(out)
+    assert len(records) == images
+    assert all(record.label and record.pixels for record in records)
+    assert all(Path(path).is_file() for path in read_manifest(out).paths())

@@ -121,6 +121,7 @@ COVID19_RADIOGRAPHY = KnownSet(
     citation="Chowdhury et al., IEEE Access 8, 2020; Rahman et al., Comput. Biol. Med. 132, 2021",
     marks=(r"(^|/)COVID(/images)?/COVID-\d+\.png$", r"(^|/)Normal(/images)?/Normal-\d+\.png$"),
     read=_read_radiography,
+    verified=False,  # the workbooks' columns
     passed_over=r"(^|/)masks/",
 )
 SPLIT_FOLDERS = KnownSet(
