@@ -105,7 +105,7 @@ def clahe(
     Runs on one thread and releases the GIL; safe to call from many threads at once, there is
     no shared state. Scratch memory: 1.5 KiB a tile column and 0.1 MiB for uint8; for uint16, for
     every level between the image's lowest and highest, 8 bytes a tile column and 20 more; with
-    `num_bins` below the number of values, for every bin, 24 bytes a tile column and 64 more.
+    `num_bins` below the number of values, for every bin, 24 bytes a tile column and up to 284 more.
 
     References
     ----------

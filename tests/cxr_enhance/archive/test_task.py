@@ -47,7 +47,7 @@ def test_padding_gives_clahe_no_more_contrast_than_its_limit(share):
     image[: int(100 * share)] = 255
     data = saved(data_set(image, PixelPaddingValue=255))
     params = cxe.EnhanceParams(percentiles=None, clip_limit=3.0, tile_grid_size=(1, 1))
-    result = result_image(decode_dicom(data, ReadOptions()), Job(params=params))
+    result = result_image(decode_dicom(data, ReadOptions()), Job(params=params), [])
     shown = np.where(image == 255, 100, image).astype(np.uint8)
     np.testing.assert_array_equal(result, cv2.createCLAHE(3.0, (1, 1)).apply(shown))
     steps = np.diff(result[-1].astype(int))
