@@ -42,6 +42,8 @@ def clahe(
 ) -> Image:
     """Equalize contrast tile by tile, byte for byte as OpenCV's ``createCLAHE(...).apply``.
 
+    OpenCV's bytes are those of `num_bins` None; fewer bins are the project's own.
+
     Contrast limited adaptive histogram equalization brings out detail in dark and bright regions
     of a radiograph at once. It changes relative brightness, so do not use it before measuring
     densities.

@@ -177,6 +177,13 @@ def test_a_radiograph_looks_alike_at_12_14_and_16_bits(clip):
     assert local_contrast(result, 8) == pytest.approx(expected, rel=0.05)
 
 
+def test_twelve_bits_in_sixteen_stay_dark_unless_bits_says_so():
+    image = synthetic_radiograph(977, 920, seed=1, bits=12)
+    assert len(np.unique((2 * np.arange(4096) * 255 + 65_535) // (2 * 65_535))) == 17
+    assert cxe.clahe(image, num_bins=256).max() == 8_348
+    assert 3_900 < cxe.clahe(image, num_bins=256, bits=12).max() <= 4_095
+
+
 # --- the record --------------------------------------------------------------------------------
 
 
