@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -194,6 +194,11 @@ class CLAHE:
         store(self, "tile_grid_size", check_tile_grid_size(self.tile_grid_size))
         store(self, "num_bins", check_num_bins(self.num_bins, 0))
         store(self, "bits", check_bits(self.bits))
+
+    def __setstate__(self, state: list[Any]) -> None:
+        """Take the options of a pickled object; before there were bins it had two."""
+        for attribute, value in zip(fields(self), [*state, None, None], strict=False):
+            object.__setattr__(self, attribute.name, value)
 
     def apply(self, image: Image, out: Image | None = None) -> Image:
         """Equalize contrast tile by tile, as `clahe` does.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -201,3 +202,21 @@ def test_a_record_stored_before_there_were_bins_counts_every_value():
     assert EnhanceParams.from_json(stored) == EnhanceParams(clip_limit=3.0, num_bins=None)
     assert EnhanceParams.from_dict({}) == EnhanceParams(num_bins=None)
     assert EnhanceParams.from_json(EnhanceParams().to_json()).num_bins == 256
+
+
+def test_a_record_pickled_before_there_were_bins_keeps_its_options():
+    """Bytes of `pickle.dumps` with the records of then."""
+    stored = (
+        b"\x80\x02ccxr_enhance._params\nEnhanceParams\nq\x00)\x81q\x01]q\x02(G?\xa9\x99\x99\x99\x99\x99"
+        b"\x9aG@X\xfc\xcc\xcc\xcc\xcc\xcd\x86q\x03G@\x08\x00\x00\x00\x00\x00\x00K\x10K\x10\x86q\x04K\x02X\x03\x00"
+        b"\x00\x00bgrq\x05X\x03\x00\x00\x00rgbq\x06eb."
+    )
+    expected = EnhanceParams(clip_limit=3.0, bit_shift=2, channel_order="bgr", output="rgb")
+    assert pickle.loads(stored) == expected
+    stored = (
+        b"\x80\x02ccxr_enhance._clahe\nCLAHE\nq\x00)\x81q\x01]q\x02(G@\x08\x00\x00\x00\x00\x00\x00K\x04K"
+        b"\x05\x86q\x03eb."
+    )
+    assert pickle.loads(stored) == cxe.CLAHE(3.0, (4, 5))
+    for now in (EnhanceParams(num_bins=99, bits=12), cxe.CLAHE(3.0, num_bins=99, bits=12)):
+        assert pickle.loads(pickle.dumps(now)) == now

@@ -99,6 +99,9 @@ class TestContract(AdapterContract, StaticShapeContract):
     def make(self, params, form):
         return layers.Enhance(params)
 
+    def make_for_floats(self, params, form):
+        return layers.Enhance(params, value_range=(0, 1), bit_depth=16)
+
     def call(self, made, image, form):
         dtype = image.dtype.newbyteorder("=")
         if form == "array":
