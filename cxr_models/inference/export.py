@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cxr_models.inference.calibrated_run import ServedRun
 
 _OPSET = 18
+_FEWEST_BITS = 8  # of an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,7 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
     """
     if kind not in get_args(Format):
         raise ValueError(f"`--format` must be one of {', '.join(get_args(Format))}; got {kind!r}.")
+    _check_depth(data, intake)
     balances = data.enhance is not None and data.enhance.percentiles is not None
     if intake.white_balanced and not balances:
         raise ValueError(
@@ -114,6 +116,19 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
             )
         return dataclasses.replace(intake, size=data.image_size)
     return intake
+
+
+def _check_depth(data: DataConfig, intake: Intake) -> None:
+    """Refuse 8 bits for a run whose options need more."""
+    if data.enhance is None or intake.bit_depth > _FEWEST_BITS:
+        return
+    for name, most in (("bits", _FEWEST_BITS), ("bit_shift", _FEWEST_BITS - 1)):
+        value = getattr(data.enhance, name)
+        if value is not None and value > most:
+            raise ValueError(
+                f"`--bit-depth` must be 16 for a run with enhance.{name} {value}; got "
+                f"{intake.bit_depth}."
+            )
 
 
 def serving_model(served: ServedRun, intake: Intake) -> keras.Model:

@@ -42,6 +42,29 @@ def test_clahe_equals_its_twin(case):
     assert_same_image(actual, reference.clahe(image, clip, grid, num_bins=bins))
 
 
+@pytest.mark.nojit
+@pytest.mark.parametrize("clip", [0.0, 2.0, 8.0])
+@pytest.mark.parametrize(
+    ("kind", "bits", "bins", "size", "grid"),
+    [
+        ("uint16", 16, 16, (9, 23), (3, 2)),
+        ("uint16", 12, 40, (12, 16), (9, 1)),
+        ("uint16", 5, 7, (13, 8), (2, 3)),
+        ("uint8", 8, 20, (11, 17), (2, 2)),
+        ("uint8", 6, 33, (8, 8), (8, 1)),
+        ("uint8", 3, 2, (5, 7), (1, 1)),
+    ],
+)
+def test_small_images_equal_the_twin_with_and_without_compilation(
+    kind, bits, bins, size, grid, clip
+):
+    dtype = np.dtype(kind)
+    image = (make_image("noise", *size, kind) >> (8 * dtype.itemsize - bits)).astype(dtype)
+    options = {"clip_limit": clip, "tile_grid_size": grid, "num_bins": bins, "bits": bits}
+    expected = reference.clahe(image, clip, grid, num_bins=bins, bits=bits)
+    assert_same_image(cxe.clahe(image, **options), expected)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("channels", [None, 1, 3])
 @pytest.mark.parametrize("bins", [100, 256, 1000, None])
