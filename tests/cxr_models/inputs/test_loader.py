@@ -71,15 +71,20 @@ def test_a_folder_of_16_bit_png_is_enhanced_at_16_bits_with_the_limit_of_8(tmp_p
         for name in ("deep", "narrow")
     )
     assert deep.dtype == np.uint8
-    # Two levels that 8 bits cut off in white balance, as often as CLAHE may stretch them.
-    assert np.abs(deep.astype(int) - flat).mean() < 1
-    assert np.abs(deep.astype(int) - flat).max() <= 6
+    if order == "enhance-first":
+        # What 8 bits cut off in white balance, as often as CLAHE may stretch it. Resized before, 8
+        # bits have gaps between their levels once stretched, which the limit cuts deeper.
+        assert np.abs(deep.astype(int) - flat).mean() < 1
+        assert np.abs(deep.astype(int) - flat).max() <= 10
     path = str(tmp_path / "deep" / "0.png")
     image = cxr_enhance.read_image(path)
     if order == "resize-first":
         expected = cxr_enhance.enhance(cv2.resize(image, (40, 48)))
-        expected = (expected.astype(np.uint32) + 128) // 257
-        np.testing.assert_array_equal(deep[0, ..., 0], expected)
+    else:
+        expected = cv2.resize(cxr_enhance.enhance(image), (40, 48))
+    expected = (expected.astype(np.uint32) + 128) // 257
+    # IPP rounds a resize of 16 bits otherwise, and is kept out of the loader.
+    assert np.abs(deep[0, ..., 0] - expected.astype(int)).max() <= (order == "enhance-first")
 
 
 def test_12_bits_in_16_fill_8_bits(tmp_path):
