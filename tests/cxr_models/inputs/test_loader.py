@@ -78,13 +78,17 @@ def test_a_folder_of_16_bit_png_is_enhanced_at_16_bits_with_the_limit_of_8(tmp_p
         assert np.abs(deep.astype(int) - flat).max() <= 10
     path = str(tmp_path / "deep" / "0.png")
     image = cxr_enhance.read_image(path)
+    uses_ipp = hasattr(cv2, "ipp") and cv2.ipp.useIPP()
+    if uses_ipp:  # which rounds a resize of 16 bits otherwise, and is kept out of the loader
+        cv2.ipp.setUseIPP(False)
     if order == "resize-first":
         expected = cxr_enhance.enhance(cv2.resize(image, (40, 48)))
     else:
         expected = cv2.resize(cxr_enhance.enhance(image), (40, 48))
+    if uses_ipp:
+        cv2.ipp.setUseIPP(True)
     expected = (expected.astype(np.uint32) + 128) // 257
-    # IPP rounds a resize of 16 bits otherwise, and is kept out of the loader.
-    assert np.abs(deep[0, ..., 0] - expected.astype(int)).max() <= (order == "enhance-first")
+    np.testing.assert_array_equal(deep[0, ..., 0], expected)
 
 
 def test_12_bits_in_16_fill_8_bits(tmp_path):
