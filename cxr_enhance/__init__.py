@@ -7,7 +7,8 @@ The chain of :func:`enhance`:
 3. CLAHE: count the values tile by tile, clip, cumulate, blend between neighbouring tiles.
 
 Arrays in, arrays out, uint8 or uint16; every result equals that of the same chain written with
-OpenCV and NumPy, byte for byte. Importing the package loads numpy and numba, nothing else.
+OpenCV and NumPy, byte for byte, but that the chain counts 256 gray levels of uint16 unless
+``num_bins=None`` asks for all. Importing the package loads numpy and numba, nothing else.
 """
 
 from cxr_enhance._batch import enhance_batch

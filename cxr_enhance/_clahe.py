@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,6 +41,8 @@ def clahe(
     out: Image | None = None,
 ) -> Image:
     """Equalize contrast tile by tile, byte for byte as OpenCV's ``createCLAHE(...).apply``.
+
+    OpenCV's bytes are those of `num_bins` None; fewer bins are the project's own.
 
     Contrast limited adaptive histogram equalization brings out detail in dark and bright regions
     of a radiograph at once. It changes relative brightness, so do not use it before measuring
@@ -105,7 +107,7 @@ def clahe(
     Runs on one thread and releases the GIL; safe to call from many threads at once, there is
     no shared state. Scratch memory: 1.5 KiB a tile column and 0.1 MiB for uint8; for uint16, for
     every level between the image's lowest and highest, 8 bytes a tile column and 20 more; with
-    `num_bins` below the number of values, for every bin, 24 bytes a tile column and 64 more.
+    `num_bins` below the number of values, for every bin, 24 bytes a tile column and up to 284 more.
 
     References
     ----------
@@ -192,6 +194,11 @@ class CLAHE:
         store(self, "tile_grid_size", check_tile_grid_size(self.tile_grid_size))
         store(self, "num_bins", check_num_bins(self.num_bins, 0))
         store(self, "bits", check_bits(self.bits))
+
+    def __setstate__(self, state: list[Any]) -> None:
+        """Take the options of a pickled object; before there were bins it had two."""
+        for attribute, value in zip(fields(self), [*state, None, None], strict=False):
+            object.__setattr__(self, attribute.name, value)
 
     def apply(self, image: Image, out: Image | None = None) -> Image:
         """Equalize contrast tile by tile, as `clahe` does.

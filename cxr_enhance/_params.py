@@ -24,6 +24,7 @@ class _Default(int):
 
 
 DEFAULT_NUM_BINS = _Default(256)
+_FIELDS_BEFORE_BINS = 6  # of pickled records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,13 @@ class EnhanceParams:
         store(self, "bits", check_bits(self.bits))
         check_choice("channel_order", self.channel_order, ("rgb", "bgr"))
         check_choice("output", self.output, ("gray", "rgb"))
+
+    def __setstate__(self, state: list[Any]) -> None:
+        """Take the options of a pickled record; before there were bins it had six."""
+        if len(state) == _FIELDS_BEFORE_BINS:
+            state = [*state[:4], None, None, *state[4:]]
+        for field, value in zip(dataclasses.fields(self), state, strict=True):
+            object.__setattr__(self, field.name, value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as a dictionary of JSON types (tuples as lists)."""

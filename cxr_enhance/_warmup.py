@@ -50,7 +50,9 @@ def warmup(dtypes: Iterable[npt.DTypeLike] = (np.uint8, np.uint16)) -> None:
     for dtype in check_dtypes(dtypes):
         image = np.zeros((4, 4, 3), dtype)
         image[0, 0, 0] = 1
-        enhance(image[..., 0], EnhanceParams(tile_grid_size=(2, 2)))
+        # Tables of every value and of fewer bins come from kernels of their own.
+        for num_bins in (None, 2):
+            enhance(image[..., 0], EnhanceParams(tile_grid_size=(2, 2), num_bins=num_bins))
         enhance(image, EnhanceParams(tile_grid_size=(2, 2), output="rgb"))
         enhance(image, EnhanceParams(clip_limit=None))
         white_balance(image[..., 0])

@@ -1,4 +1,4 @@
-"""The code of docs/from-opencv.md runs, block by block, where its libraries are installed."""
+"""The code of pages for users of OpenCV runs, block by block, where its libraries are installed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import pytest
 
 from tests.helpers.fresh_process import ROOT, run_code
 
-PAGE = (ROOT / "docs" / "from-opencv.md").read_text(encoding="utf-8")
+PAGES = {
+    name: (ROOT / "docs" / name).read_text(encoding="utf-8")
+    for name in ("from-opencv.md", "sixteen-bit.md")
+}
 BLOCKS = [
-    pytest.param(needs.split(","), code, id=needs)
+    pytest.param(needs.split(","), code, id=f"{name}-{needs}")
+    for name, page in PAGES.items()
     for needs, code in re.findall(
-        r"^```python needs=(\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
+        r"^```python needs=(\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL
     )
 ]
 
@@ -27,5 +31,5 @@ def test_a_block_of_the_page_runs(needs, code):
 
 
 def test_every_python_block_says_what_it_needs():
-    assert len(BLOCKS) == PAGE.count("```python")
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == sum(page.count("```python") for page in PAGES.values())
+    assert len(BLOCKS) == 7

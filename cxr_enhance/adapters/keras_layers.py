@@ -32,7 +32,7 @@ class Enhance(ImageLayer):
         The options; None takes the study's.
     bit_depth : {8, 16}, optional
         Bits of a level. None takes the dtype's own; for floats 8, or 16 for a `value_range` wider
-        than 255.
+        than 255 or ``params.bits`` above 8.
     value_range : (float, float), optional
         Black and white of float inputs. None takes (0, 255), or (0, 65535) with ``bit_depth=16``.
     data_format : {"channels_last"}

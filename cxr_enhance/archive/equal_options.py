@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from cxr_enhance.io.dicom.plugins import load_pydicom
+
 _PNG_DEPTH = 24  # the place of IHDR's bit depth
 _UINT8_NPY = b"'descr': '|u1'"
 _BINS_OF_UINT8 = 256
@@ -42,8 +44,11 @@ def _bins(options: dict[str, Any]) -> float:
 
 def _is_8_bit(path: str) -> bool:
     """Tell by its header whether an output holds uint8; False where that cannot be told."""
-    if os.path.splitext(path)[1] == ".jpg":
+    ending = os.path.splitext(path)[1]
+    if ending == ".jpg":
         return True
+    if ending == ".dcm":
+        return _is_8_bit_dicom(path)
     try:
         with open(path, "rb") as file:
             start = file.read(128)
@@ -52,3 +57,13 @@ def _is_8_bit(path: str) -> bool:
     if start.startswith(b"\x89PNG"):
         return len(start) > _PNG_DEPTH and start[_PNG_DEPTH] == 8
     return start.startswith(b"\x93NUMPY") and _UINT8_NPY in start
+
+
+def _is_8_bit_dicom(path: str) -> bool:
+    try:
+        header = load_pydicom().dcmread(
+            path, stop_before_pixels=True, specific_tags=["BitsAllocated"]
+        )
+        return bool(header.BitsAllocated == 8)
+    except Exception:  # whatever the file has become
+        return False

@@ -27,21 +27,30 @@ def hints_of(image: Image, params: EnhanceParams) -> tuple[Hint, ...]:
 
 
 def _without_effect(image: Image, params: EnhanceParams) -> Hint | None:
-    """Tell where OpenCV's floor of one pixel a bin is above what the clip limit asks for."""
+    """Tell where the clip limit asks for less than OpenCV's floor of one pixel a bin.
+
+    Where there are more bins than the default it is told of a limit on the floor, too: there it
+    takes very high ones to leave it.
+    """
     if not params.clip_limit:
         return None
     plan = plan_of(image.shape, image.dtype, params)
     area = plan.tile_width * plan.tile_height
-    if params.clip_limit * area / plan.num_bins >= 1:
+    few = plan.num_bins <= _FEW_BINS
+    if params.clip_limit * area / plan.num_bins >= (1 if few else 2):
         return None
-    if plan.num_bins <= _FEW_BINS:
-        cure = "Use fewer tiles (--tile-grid-size) or a higher limit"
+    leaves_floor = 2 * plan.num_bins / area
+    if few:
+        cure = f"Use fewer tiles (--tile-grid-size) or a limit above {leaves_floor:.6g}"
     else:
-        cure = f"Use --num-bins {_FEW_BINS}"
+        shift = "--bit-shift 0 " if params.bit_shift else ""
+        fewer = "" if params.clip_limit * area >= _FEW_BINS else " and fewer tiles"
+        cure = f"Use {shift}--num-bins {_FEW_BINS}{fewer}"
     return Hint(
         "limit without effect",
         f"--clip-limit {params.clip_limit:g} has no effect: at {plan.num_bins} gray levels and "
-        f"tiles of {area} pixels each level keeps 1 pixel, whatever the limit. {cure}.",
+        f"tiles of {area} pixels every limit below {leaves_floor:.6g} keeps 1 pixel a level. "
+        f"{cure}.",
     )
 
 
@@ -54,9 +63,9 @@ def _dark(image: Image, params: EnhanceParams) -> Hint | None:
     if most - least >= 2**bits // 4 or most == least:
         return None
     used = most.bit_length()
-    cure = "Leave --no-white-balance out"
+    cure = "White balance stretches them: --percentiles 0.05 99.95 in place of --no-white-balance"
     if used <= bits - 2:
-        cure = f"If they have {used} bits, use --bits {used}; else leave --no-white-balance out"
+        cure = f"If they have {used} bits, use --bits {used}. {cure}"
     return Hint(
         "narrow range",
         f"values span {least} to {most}, less than a quarter of 0 to {2**bits - 1}, so that results"

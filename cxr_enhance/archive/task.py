@@ -222,6 +222,7 @@ def _encoded(image: Image, data: bytes, job: Job, notes: list[str]) -> bytes:
         description=description,
         strip_identity=job.strip_identity,
         pseudonym_key=job.pseudonym_key,
+        bits=None if job.params is None else job.params.bits,
         notes=notes,
     )
 

@@ -12,7 +12,8 @@ from cxr_enhance.cli.program import new_program
 
 app = new_program(
     "cxr-enhance",
-    "Enhance chest radiographs: white balance, gray, CLAHE, with OpenCV's exact bytes.",
+    "Enhance chest radiographs: white balance, gray, CLAHE, with OpenCV's exact bytes "
+    "(at 16 bits with --num-bins all).",
 )
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from cxr_models.config import DataConfig
 
+_FEWEST_BITS = 8  # of an image
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
@@ -66,6 +68,7 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
             f"`--format` must be one of {', '.join(get_args(Format))}; got {kind!r}."
             f"{meant(kind, get_args(Format))}"
         )
+    _check_depth(data, intake)
     balances = data.enhance is not None and data.enhance.percentiles is not None
     if intake.white_balanced and not balances:
         raise ValueError(
@@ -100,3 +103,16 @@ def check_name(path: Path, kind: Format) -> None:
         raise ValueError(f"`--out` must end in {suffix} for {kind}; got {str(path)!r}.")
     if suffix is None and path.suffix in SUFFIXES.values():
         raise ValueError(f"`--out` must be a folder for {kind}; got {str(path)!r}.")
+
+
+def _check_depth(data: DataConfig, intake: Intake) -> None:
+    """Refuse 8 bits for a run whose options need more."""
+    if data.enhance is None or intake.bit_depth > _FEWEST_BITS:
+        return
+    for name, most in (("bits", _FEWEST_BITS), ("bit_shift", _FEWEST_BITS - 1)):
+        value = getattr(data.enhance, name)
+        if value is not None and value > most:
+            raise ValueError(
+                f"`--bit-depth` must be 16 for a run with enhance.{name} {value}; got "
+                f"{intake.bit_depth}."
+            )

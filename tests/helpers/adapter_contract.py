@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cxr_enhance as cxe
+from cxr_enhance.synthetic import synthetic_radiograph
 from tests.helpers import strategies
 from tests.helpers.compare import assert_same_image
 from tests.helpers.fresh_process import run_code
@@ -68,6 +70,10 @@ class AdapterContract:
         """Make what enhances images of that form."""
         raise NotImplementedError
 
+    def make_for_floats(self, params, form):
+        """Make the same for floats in 0..1 of 65,536 levels."""
+        return self.make(params, form)
+
     def call(self, made, image, form):
         """Give `image` to what `make` gave, in that form, and return the result as an array."""
         raise NotImplementedError
@@ -110,6 +116,18 @@ class AdapterContract:
         result = self.call(self.make(params, form), image, form)
         assert_same_image(result, self.expected(image, params))
         assert result.max() < 4096
+
+    @pytest.mark.parametrize("clip_limit", [2.0, 8.0])
+    def test_clahe_of_floats_is_that_of_the_uint8_image_they_stand_for(self, clip_limit):
+        """Within the 1.5 levels of 255 that albumentations allows its own."""
+        form, channels = next(iter(self.forms)), self.channels[0]
+        image = synthetic_radiograph(224, 192, seed=5)
+        image = image if channels is None else image[..., None]
+        params = cxe.EnhanceParams(percentiles=None, clip_limit=clip_limit, tile_grid_size=(8, 8))
+        floats = (image / 255).astype(np.float32)
+        result = self.call(self.make_for_floats(params, form), floats, form)
+        assert result.dtype == np.float32
+        assert np.abs(result * 255.0 - self.expected(image, params)).max() <= 1.5
 
     @settings(
         max_examples=60,

@@ -165,8 +165,9 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
             return _BITS[dtype]
         low, high = self.value_range
         if keras.backend.is_float_dtype(dtype):
-            bits = self.bit_depth or (8 if high - low <= 255 else 16)
-            check_precision(dtype, self.value_range, bits, "inputs", KERAS)
+            asked = self._params.bits or 0
+            bits = self.bit_depth or (8 if high - low <= 255 and asked <= 8 else 16)
+            check_precision(dtype, self.value_range, self._params.bits or bits, "inputs", KERAS)
             return bits
         if dtype == "int32" and self.bit_depth is not None:
             return self.bit_depth

@@ -41,6 +41,7 @@ class _Order(NamedTuple):
     description: str
     strip_identity: bool
     key: bytes | None
+    bits: int | None
 
 
 def derived_dicom(
@@ -50,6 +51,7 @@ def derived_dicom(
     description: str,
     strip_identity: bool,
     pseudonym_key: bytes | None = None,
+    bits: int | None = None,
     notes: list[str] | None = None,
 ) -> bytes:
     """Make the content of a DICOM file of `image`, derived from `source`.
@@ -68,6 +70,8 @@ def derived_dicom(
     pseudonym_key : bytes or None
         Of the pseudonym that stands for PatientID in a stripped header, and of its UIDs; see
         `pseudonym`. None leaves PatientID empty.
+    bits : int or None
+        Bits Stored, which the values of `image` fit; None takes those of its dtype.
     notes : list of str or None
         Takes a note for everything of the header that could not be kept.
 
@@ -91,7 +95,7 @@ def derived_dicom(
     """
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         check_extent(source)
-    order = _Order(image, source, description, strip_identity, pseudonym_key)
+    order = _Order(image, source, description, strip_identity, pseudonym_key, bits)
     said: list[str] = []
     with quiet_pydicom():
         try:
@@ -151,7 +155,7 @@ def _derived(order: _Order, notes: list[str], *, whole: bool) -> bytes:
     data_set.DerivationDescription = (
         f"{said}; {order.description}"[-1024:] if said else order.description[:1024]
     )
-    _set_pixels(data_set, image)
+    _set_pixels(data_set, image, order.bits)
     data_set.file_meta = _file_meta(pydicom, data_set)
     file = io.BytesIO()
     data_set.preamble = bytes(128)
@@ -178,7 +182,7 @@ def _leave_out_unwritable(pydicom: Any, data_set: Any, notes: list[str]) -> None
             notes.append(f"({tag.group:04X},{tag.element:04X}) cannot be written again; left out")
 
 
-def _set_pixels(data_set: Any, image: Image) -> None:
+def _set_pixels(data_set: Any, image: Image, stored_bits: int | None) -> None:
     bits = image.dtype.itemsize * 8
     channels = 3 if image.ndim == 3 and image.shape[2] == 3 else 1
     data_set.Rows, data_set.Columns = image.shape[:2]
@@ -186,8 +190,8 @@ def _set_pixels(data_set: Any, image: Image) -> None:
     data_set.PhotometricInterpretation = "RGB" if channels == 3 else "MONOCHROME2"
     if channels == 3:
         data_set.PlanarConfiguration = 0
-    data_set.BitsAllocated = data_set.BitsStored = bits
-    data_set.HighBit, data_set.PixelRepresentation = bits - 1, 0
+    data_set.BitsAllocated, data_set.BitsStored = bits, stored_bits or bits
+    data_set.HighBit, data_set.PixelRepresentation = data_set.BitsStored - 1, 0
     data = np.ascontiguousarray(image, image.dtype.newbyteorder("<")).tobytes()
     data_set.PixelData = data + b"\0" * (len(data) % 2)
     data_set["PixelData"].VR = "OB" if bits == 8 else "OW"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -39,6 +40,29 @@ def test_clahe_equals_its_twin(case):
     image = make_image(content, *size, kind)
     actual = cxe.clahe(image, clip_limit=clip, tile_grid_size=grid, num_bins=bins)
     assert_same_image(actual, reference.clahe(image, clip, grid, num_bins=bins))
+
+
+@pytest.mark.nojit
+@pytest.mark.parametrize("clip", [0.0, 2.0, 8.0])
+@pytest.mark.parametrize(
+    ("kind", "bits", "bins", "size", "grid"),
+    [
+        ("uint16", 16, 16, (9, 23), (3, 2)),
+        ("uint16", 12, 40, (12, 16), (9, 1)),
+        ("uint16", 5, 7, (13, 8), (2, 3)),
+        ("uint8", 8, 20, (11, 17), (2, 2)),
+        ("uint8", 6, 33, (8, 8), (8, 1)),
+        ("uint8", 3, 2, (5, 7), (1, 1)),
+    ],
+)
+def test_small_images_equal_the_twin_with_and_without_compilation(
+    kind, bits, bins, size, grid, clip
+):
+    dtype = np.dtype(kind)
+    image = (make_image("noise", *size, kind) >> (8 * dtype.itemsize - bits)).astype(dtype)
+    options = {"clip_limit": clip, "tile_grid_size": grid, "num_bins": bins, "bits": bits}
+    expected = reference.clahe(image, clip, grid, num_bins=bins, bits=bits)
+    assert_same_image(cxe.clahe(image, **options), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -177,6 +201,13 @@ def test_a_radiograph_looks_alike_at_12_14_and_16_bits(clip):
     assert local_contrast(result, 8) == pytest.approx(expected, rel=0.05)
 
 
+def test_twelve_bits_in_sixteen_stay_dark_unless_bits_says_so():
+    image = synthetic_radiograph(977, 920, seed=1, bits=12)
+    assert len(np.unique((2 * np.arange(4096) * 255 + 65_535) // (2 * 65_535))) == 17
+    assert cxe.clahe(image, num_bins=256).max() == 8_348
+    assert 3_900 < cxe.clahe(image, num_bins=256, bits=12).max() <= 4_095
+
+
 # --- the record --------------------------------------------------------------------------------
 
 
@@ -194,3 +225,21 @@ def test_a_record_stored_before_there_were_bins_counts_every_value():
     assert EnhanceParams.from_json(stored) == EnhanceParams(clip_limit=3.0, num_bins=None)
     assert EnhanceParams.from_dict({}) == EnhanceParams(num_bins=None)
     assert EnhanceParams.from_json(EnhanceParams().to_json()).num_bins == 256
+
+
+def test_a_record_pickled_before_there_were_bins_keeps_its_options():
+    """Bytes of `pickle.dumps` with the records of then."""
+    stored = (
+        b"\x80\x02ccxr_enhance._params\nEnhanceParams\nq\x00)\x81q\x01]q\x02(G?\xa9\x99\x99\x99\x99\x99"
+        b"\x9aG@X\xfc\xcc\xcc\xcc\xcc\xcd\x86q\x03G@\x08\x00\x00\x00\x00\x00\x00K\x10K\x10\x86q\x04K\x02X\x03\x00"
+        b"\x00\x00bgrq\x05X\x03\x00\x00\x00rgbq\x06eb."
+    )
+    expected = EnhanceParams(clip_limit=3.0, bit_shift=2, channel_order="bgr", output="rgb")
+    assert pickle.loads(stored) == expected
+    stored = (
+        b"\x80\x02ccxr_enhance._clahe\nCLAHE\nq\x00)\x81q\x01]q\x02(G@\x08\x00\x00\x00\x00\x00\x00K\x04K"
+        b"\x05\x86q\x03eb."
+    )
+    assert pickle.loads(stored) == cxe.CLAHE(3.0, (4, 5))
+    for now in (EnhanceParams(num_bins=99, bits=12), cxe.CLAHE(3.0, num_bins=99, bits=12)):
+        assert pickle.loads(pickle.dumps(now)) == now

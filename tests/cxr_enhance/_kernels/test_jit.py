@@ -123,6 +123,8 @@ def use_every_operation(image):
         params = cxe.EnhanceParams(tile_grid_size=(2, 2), output=output)
         cxe.enhance(image, params)
         cxe.enhance_batch([image, image], params, num_threads=2)
+    for num_bins in (2, None):
+        cxe.enhance(image, cxe.EnhanceParams(num_bins=num_bins))
     cxe.enhance(image, cxe.EnhanceParams(clip_limit=None))
     cxe.enhance(image, cxe.EnhanceParams(percentiles=None, clip_limit=None))
     stack = np.stack([image, image])
@@ -132,6 +134,7 @@ def use_every_operation(image):
         cxe.rgb_to_gray(image)
     else:
         cxe.clahe(image)
+        cxe.clahe(image, num_bins=2)
 
 
 @pytest.mark.nojit

@@ -99,6 +99,9 @@ class TestContract(AdapterContract, StaticShapeContract):
     def make(self, params, form):
         return layers.Enhance(params)
 
+    def make_for_floats(self, params, form):
+        return layers.Enhance(params, value_range=(0, 1), bit_depth=16)
+
     def call(self, made, image, form):
         dtype = image.dtype.newbyteorder("=")
         if form == "array":
@@ -304,6 +307,39 @@ def test_a_layer_stored_before_ranges_were_has_the_range_that_it_had():
     config = layers.Enhance(bit_depth=16).get_config()
     del config["value_range"]
     assert layers.Enhance.from_config(config).value_range == (0, 65535)
+
+
+def test_a_layer_stored_before_bins_were_counts_every_value():
+    image = make_image("radiograph", 33, 40, "uint16", 1)
+    before = cxe.EnhanceParams(tile_grid_size=(2, 2), num_bins=None)
+    made = [
+        (layers.Enhance(before), cxe.enhance(image, before)),
+        (
+            layers.OpenCVCLAHE(tile_grid_size=(2, 2)),
+            cxe.clahe(image, tile_grid_size=(2, 2)),
+        ),
+        (layers.WhiteBalance(), cxe.white_balance(image)),
+    ]
+    for layer, wanted in made:
+        config = layer.get_config()
+        for names in (config, config.get("params", {})):
+            names.pop("num_bins", None)
+            names.pop("bits", None)
+        result = type(layer).from_config(config)(ops.convert_to_tensor(image))
+        assert_same_image(numpy_of(result, np.uint16), wanted)
+
+
+@pytest.mark.parametrize("limits", [(0, 255), (0, 1), (0, 4095)])
+def test_floats_have_as_many_levels_as_the_bits_of_the_options_say(limits):
+    levels = make_image("radiograph", 33, 40, "uint16-12bit", 1)
+    params = cxe.EnhanceParams(tile_grid_size=(2, 2), bits=12)
+    values = (levels * (limits[1] / np.float64(4095))).astype(np.float32)
+    layer = layers.Enhance(params, value_range=limits)
+    result = ops.convert_to_numpy(layer(ops.convert_to_tensor(values)))
+    wanted = expected(levels, params) * (limits[1] / np.float64(4095))
+    np.testing.assert_allclose(result, wanted, rtol=1e-6)
+    with pytest.raises(ValueError, match="`bits` must be from 1 to 8 for uint8 images; got 12"):
+        layers.Enhance(params, value_range=limits, bit_depth=8)(ops.convert_to_tensor(values))
 
 
 def test_a_saved_model_keeps_its_range(tmp_path):

@@ -72,6 +72,9 @@ class TestContract(AdapterContract, StaticShapeContract):
     def make(self, params, form):
         return tf_data.enhance_op(params)
 
+    def make_for_floats(self, params, form):
+        return tf_data.enhance_op(params, value_range=(0, 1))
+
     def call(self, made, image, form):
         if form == "eager":
             return made(image).numpy()

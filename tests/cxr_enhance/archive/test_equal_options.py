@@ -49,6 +49,18 @@ def test_16_bit_outputs_of_before_are_others(outputs, name):
     assert gives_equal_output(BEFORE, every, str(outputs / name))
 
 
+def test_dicom_outputs_are_told_apart_by_their_header(tmp_path):
+    pytest.importorskip("pydicom")
+    for bits in (8, 16):
+        source = tmp_path / f"{bits}.png"
+        source.write_bytes(encoded(".png", synthetic_radiograph(240, 250, bits=bits)))
+        output = str(tmp_path / f"{bits}.dcm")
+        assert main(["run", str(source), "--out", output, "--quiet"]) == 0
+        assert gives_equal_output(BEFORE, NOW, output) is (bits == 8)
+    (tmp_path / "8.dcm").write_bytes(b"cut")
+    assert not gives_equal_output(BEFORE, NOW, str(tmp_path / "8.dcm"))
+
+
 def test_a_run_over_outputs_of_before_names_those_of_16_bits_alone(tmp_path, capfd):
     for bits in (8, 16):
         image = synthetic_radiograph(240, 250, bits=bits)

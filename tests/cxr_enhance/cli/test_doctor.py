@@ -50,7 +50,20 @@ def test_a_result_that_differs_is_a_problem(cli, stored):
     result = cli("doctor")
     assert result.status == 1
     assert "self-check   PROBLEM" in result.out
-    assert "other bytes than OpenCV's" in result.out
+    assert "other bytes than those stored" in result.out
+
+
+def test_the_stored_results_cover_bins_as_counted_by_default_at_16_bits():
+    defaults = cxe.EnhanceParams()
+    covered = [
+        (params.num_bins, params.bits)
+        for params in (
+            cxe.EnhanceParams.from_dict(case["params"])
+            for case in _self_check.stored_cases()
+            if case["input"]["bits"] > 8
+        )
+    ]
+    assert {(None, None), (defaults.num_bins, None), (256, 12)} <= set(covered)
 
 
 def test_an_input_that_differs_is_told_apart(cli, stored):

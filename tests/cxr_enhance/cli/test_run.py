@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -155,12 +156,58 @@ def test_a_clip_limit_without_effect_is_said_once(cli, tmp_path):
     notes = [line for line in result.out.splitlines() if line.startswith("note: ")]
     assert len(notes) == 1
     assert notes[0].endswith(
-        ".png: --clip-limit 2 has no effect: at 65536 gray levels and tiles of 256 pixels each "
-        "level keeps 1 pixel, whatever the limit. Use --num-bins 256. The same of 2 more."
+        ".png: --clip-limit 2 has no effect: at 65536 gray levels and tiles of 256 pixels every "
+        "limit below 512 keeps 1 pixel a level. Use --num-bins 256. The same of 2 more."
     )
     # The cure, taken literally.
     words = ["--out", tmp_path / "cured", "--num-bins", "256"]
     assert "note: " not in cli("run", tmp_path / "in", *words).out
+
+
+@pytest.mark.parametrize(
+    ("bits", "size", "options", "sentence", "cure"),
+    [
+        (16, 240, [], None, []),
+        (16, 1920, ["--clip-limit", 7], None, []),  # of 256 levels
+        (
+            16, 1920, ["--num-bins", "all", "--clip-limit", 7], "below 9.10222 keeps",
+            ["--num-bins", 256],
+        ),
+        (
+            16, 240, ["--bit-shift", 4], "Use --bit-shift 0 --num-bins 256.",
+            ["--bit-shift", 0, "--num-bins", 256],
+        ),
+        (
+            16, 120, ["--num-bins", 300], "Use --num-bins 256 and fewer tiles.",
+            ["--num-bins", 256, "--tile-grid-size", 8, 8],
+        ),
+        (8, 120, [], "or a limit above 8.", ["--clip-limit", 8.01]),
+        (8, 120, ["--clip-limit", 0], None, []),
+        (8, 120, ["--no-clahe"], None, []),
+    ],
+)  # fmt: skip
+def test_the_cure_of_a_limit_without_effect_is_right_as_it_stands(
+    cli, tmp_path, bits, size, options, sentence, cure
+):
+    path = write(tmp_path / "in" / "a.png", size, size, bits=bits)
+    said = cli("run", path, "--out", tmp_path / "out", *options)
+    assert ("note: " in said.out) is (sentence is not None)
+    assert (sentence or "") in said.out
+    cured = cli("run", path, "--out", tmp_path / "cured", *options, *cure)
+    assert "note: " not in cured.out
+    assert cured.status == 0
+
+
+def test_a_limit_said_to_have_no_effect_has_none(cli, tmp_path):
+    path = write(tmp_path / "a.png", 480, 480, bits=16)
+    image = cxe.read_image(path)
+    result = cli("run", path, "--out", tmp_path / "out", "--num-bins", "all", "--clip-limit", 140)
+    below = float(re.search(r"every limit below (\S+) keeps", result.out)[1])
+    least, same, other = (
+        cxe.clahe(image, clip_limit=limit) for limit in (0.01, below * 0.999, below * 1.001)
+    )
+    assert_same_image(same, least)
+    assert not np.array_equal(other, least)
 
 
 def test_a_narrow_range_without_white_balance_is_said_once_with_its_cure(cli, tmp_path):
@@ -168,13 +215,24 @@ def test_a_narrow_range_without_white_balance_is_said_once_with_its_cure(cli, tm
     least, most = int(cxe.read_image(path).min()), int(cxe.read_image(path).max())
     result = cli("run", path, "--out", tmp_path / "out", "--no-white-balance")
     assert f"note: {path}: values span {least} to {most}, less than a quarter of " in result.out
-    assert f"use --bits {most.bit_length()};" in result.out
+    assert f"use --bits {most.bit_length()}." in result.out
     words = ["--no-white-balance", "--bits", most.bit_length(), "--json"]
     cured = json.loads(cli("run", path, "--out", tmp_path / "cured", *words).out)
     assert cured["hints"] == {}
     assert json.loads(
         cli("run", path, "--out", tmp_path / "dark", "--no-white-balance", "--json").out
     )["hints"] == {"narrow range": 1}
+
+
+def test_the_cure_of_a_narrow_range_is_right_where_a_file_leaves_white_balance_out(cli, tmp_path):
+    path = write(tmp_path / "in" / "deep.png", 240, 250, bits=12)
+    file = tmp_path / "params.json"
+    file.write_text(cxe.EnhanceParams(percentiles=None).to_json())
+    words = ["run", path, "--params", file]
+    said = cli(*words, "--out", tmp_path / "out").out
+    assert "--percentiles 0.05 99.95 in place of --no-white-balance." in said
+    cured = cli(*words, "--out", tmp_path / "cured", "--percentiles", 0.05, 99.95)
+    assert "note: " not in cured.out
 
 
 def test_options_given_win_over_the_file_of_params(cli, folder, tmp_path):

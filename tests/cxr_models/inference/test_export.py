@@ -276,6 +276,29 @@ def test_gray_and_sixteen_bits_are_taken_too(place, run, tmp_path):
     np.testing.assert_allclose(said, wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("order", ["resize-first", "enhance-first"])
+@pytest.mark.parametrize("bins", [256, None])
+def test_a_run_of_fewer_bits_gives_the_probabilities_of_predict(
+    place, order, bins, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(keras.applications, "NASNetMobile", tiny_application)
+    settings = {"data__order": order, "data__enhance__bits": 12, "data__enhance__num_bins": bins}
+    split = read_split(place / "images/split.csv")
+    run = calibrate(make_run(tmp_path / "run", split, **settings), 0.8)
+    images = [image.astype(np.uint16) * 16 + 7 for image in raw_images(place, 1)[::3]]
+    (tmp_path / "images").mkdir()
+    for number, image in enumerate(images):
+        cxr_enhance.write_image(tmp_path / f"images/{number:02d}.png", image)
+    out = tmp_path / "deep.csv"
+    assert main(["predict", str(run), str(tmp_path / "images"), "--out", str(out)]) == 0
+    said = told_in_this_process(tmp_path, "run", images, Intake(channels=1, bit_depth=16))
+    np.testing.assert_allclose(said, shares_of(out), atol=1e-5)
+    capsys.readouterr()
+    words = ["export", str(run), "--format", "keras", "--out", str(tmp_path / "m.keras")]
+    assert main(words) == 2
+    assert "`--bit-depth` must be 16 for a run with enhance.bits 12" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", list(NAMES))
 def test_every_format_tells_classes_hashes_and_version(place, kind, tmp_path, capsys):
     needs(kind)

@@ -23,6 +23,13 @@ CASES = {
     "uint8-divides": ("uint8", 1, cxe.EnhanceParams(tile_grid_size=(8, 4))),
     "uint16": ("uint16", 1, cxe.EnhanceParams(tile_grid_size=(4, 2), bit_shift=4)),
     "float32": ("float32", 1, cxe.EnhanceParams(tile_grid_size=(4, 2))),
+    "uint8-64-bins": ("uint8", 1, cxe.EnhanceParams(tile_grid_size=(5, 3), num_bins=64)),
+    "uint16-256-bins": ("uint16", 1, cxe.EnhanceParams(tile_grid_size=(5, 3))),
+    "uint16-12-bits": (
+        "uint16",
+        3,
+        cxe.EnhanceParams(tile_grid_size=(4, 2), num_bins=300, bits=12),
+    ),
 }
 
 pytestmark = pytest.mark.filterwarnings(
@@ -41,6 +48,7 @@ def make_model(case, sizes=(32, 48), **changes):
     inputs = keras.Input((*sizes, channels), dtype=dtype)
     model = keras.Model(inputs, layers.Enhance(params)(inputs))
     kind = "uint16" if dtype == "uint16" else "uint8"
+    kind = "uint16-12bit" if params.bits == 12 else kind
     images = np.stack([make_image("radiograph", 32, 48, kind, channels, seed=i) for i in range(2)])
     wanted = cxe.enhance_batch(images, params)
     wanted = wanted if wanted.ndim == 4 else wanted[..., None]

@@ -12,6 +12,8 @@ import pytest
 
 from cxr_enhance.io.dicom.pseudonym import pseudonym
 from cxr_enhance.io.dicom.write import derived_dicom
+from cxr_enhance.io.options import ReadOptions
+from cxr_enhance.io.read import decode_image
 from tests.helpers.compare import assert_same_image
 
 cv2 = pytest.importorskip("cv2")
@@ -62,6 +64,16 @@ def test_the_sign_of_intensity_turns_with_the_polarity(elements, reversed_, sign
     assert derived.PixelIntensityRelationshipSign == (-sign if reversed_ else sign)
     assert derived.PixelIntensityRelationship == "DISP"
     assert derived.get("PresentationLUTShape", "IDENTITY") == "IDENTITY"
+
+
+def test_values_of_fewer_bits_than_their_type_are_stored_as_such():
+    data = saved(data_set(GRAY12, bits=12))
+    content = derived_dicom(GRAY12, data, description="enhanced", strip_identity=False, bits=12)
+    derived = pydicom.dcmread(io.BytesIO(content))
+    assert (derived.BitsAllocated, derived.BitsStored, derived.HighBit) == (16, 12, 11)
+    assert_same_image(decode_image(content, ReadOptions()).image, GRAY12)
+    full, _ = derive(data)
+    assert (full.BitsAllocated, full.BitsStored, full.HighBit) == (16, 16, 15)
 
 
 @pytest.mark.parametrize("kind", ["1.1", "1.2", "1.3"])
