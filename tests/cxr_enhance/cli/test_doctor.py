@@ -36,7 +36,17 @@ def test_a_sound_installation_has_no_problem(cli):
     result = cli("doctor")
     assert result.err == ""
     assert result.status == 0
-    for label in ("cxr-enhance", "Python", "NumPy", "Numba", "system", "CPU", "cache", "OpenCV"):
+    for label in (
+        "cxr-enhance",
+        "Python",
+        "NumPy",
+        "Numba",
+        "system",
+        "CPU",
+        "cache",
+        "OpenCV",
+        "fast PNG",
+    ):
         assert any(line.startswith(label) for line in result.out.splitlines())
     assert cxe.__version__ in result.out
     assert np.__version__ in result.out
