@@ -55,6 +55,14 @@ def test_a_sound_installation_has_no_problem(cli):
     assert result.out.endswith("0 problems found\n")
 
 
+def test_a_missing_isal_is_named_with_its_cure_and_no_problem(cli, monkeypatch):
+    monkeypatch.setattr(_doctor, "load_isal", lambda: None)
+    result = cli("doctor")
+    cure = "Install it with: pip install isal"
+    assert f"fast PNG     none: isal cannot be imported, OpenCV writes PNG. {cure}" in result.out
+    assert result.status == 0
+
+
 def test_a_result_that_differs_is_a_problem(cli, stored):
     stored(2, output_sha256="0" * 64)
     result = cli("doctor")
