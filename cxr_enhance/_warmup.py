@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cxr_enhance._engine.png_rows import filtered_rows
 from cxr_enhance._enhance import enhance
 from cxr_enhance._gray import rgb_to_gray
 from cxr_enhance._params import EnhanceParams
@@ -58,3 +59,4 @@ def warmup(dtypes: Iterable[npt.DTypeLike] = (np.uint8, np.uint16)) -> None:
         white_balance(image[..., 0])
         white_balance(image)
         rgb_to_gray(image)
+        filtered_rows(image)

@@ -299,3 +299,18 @@ def notebook_chain(
     code = cv2.COLOR_RGB2GRAY if channel_order == "rgb" else cv2.COLOR_BGR2GRAY
     gray = cv2.cvtColor(np.dstack(balanced), code) if len(balanced) == 3 else balanced[0]
     return cv2.createCLAHE(clipLimit=clip_limit, tileGridSize=tile_grid_size).apply(gray)
+
+
+# --- Files --------------------------------------------------------------------------------------
+
+
+def png_rows(image):
+    """Give what a PNG file compresses of an image whose rows have the filter "up"; (H, B) uint8."""
+    # 1. The bytes of each row: pixel by pixel, channel by channel, the high byte first.
+    big_endian = image.astype(image.dtype.newbyteorder(">"))
+    rows = np.stack([np.frombuffer(row.tobytes(), np.uint8) for row in big_endian])
+    # 2. Each byte minus the one above it, modulo 256; above the first row lie zeros.
+    above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
+    differences = ((rows.astype(int) - above) % 256).astype(np.uint8)
+    # 3. The filter's number before each row.
+    return np.hstack([np.full((len(rows), 1), 2, np.uint8), differences])

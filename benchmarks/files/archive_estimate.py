@@ -19,7 +19,7 @@ import pydicom
 
 import cxr_enhance as cxe
 from cxr_enhance.archive.job import Job
-from cxr_enhance.archive.task import result_image
+from cxr_enhance.archive.task import encoded_output, result_image
 from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.read import decode_image
 from cxr_enhance.io.write import encode_image
@@ -68,20 +68,27 @@ SOURCES: dict[str, Callable[[int], bytes]] = {
 }
 
 
+def steps_of(source: bytes, job: Job) -> tuple[list[float], int]:
+    """Give the CPU seconds of decoding, enhancing and encoding one file, and the output's bytes."""
+    clock = [time.thread_time()]
+    decoded = decode_image(source, job.read)
+    clock.append(time.thread_time())
+    image = result_image(decoded, job, [])
+    clock.append(time.thread_time())
+    size = len(encoded_output(image, source, job, []))
+    clock.append(time.thread_time())
+    return [float(seconds) for seconds in np.diff(clock)], size
+
+
 def measure(sources: list[bytes], job: Job) -> dict[str, float]:
     """Time the steps of one kind of file."""
     times: dict[str, list[float]] = {"decode_s": [], "enhance_s": [], "encode_s": []}
     sizes = []
     for source in [sources[0], *sources]:  # the first once more: it compiles and loads
-        clock = [time.thread_time()]
-        decoded = decode_image(source, job.read)
-        clock.append(time.thread_time())
-        image = result_image(decoded, job)
-        clock.append(time.thread_time())
-        sizes.append(len(encode_image(image, job.extension, job.quality)))
-        clock.append(time.thread_time())
-        for name, seconds in zip(times, np.diff(clock), strict=True):
-            times[name].append(float(seconds))
+        seconds, size = steps_of(source, job)
+        sizes.append(size)
+        for name, each in zip(times, seconds, strict=True):
+            times[name].append(each)
     medians = {name: round(statistics.median(each[1:]), 4) for name, each in times.items()}
     total = sum(medians.values())
     return {**medians, "cpu_s": round(total, 4), "input_mb": round(len(sources[0]) / 1e6, 2),

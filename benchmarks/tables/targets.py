@@ -162,6 +162,17 @@ TARGETS: tuple[Target, ...] = (
 )
 
 
+# Of `benchmarks/files/bench_png.py` and `bench_archive.py`, by the name of the figure they print.
+ARCHIVES_AT_LEAST = {
+    "jpeg_fast_over_small_1": 1.7,
+    "jpeg_fast_over_small_2": 1.7,
+    "dicom_fast_over_small_1": 2.1,
+    "dicom_fast_over_small_2": 2.1,
+    "over_notebook": 5.0,
+}
+ARCHIVES_AT_MOST = {"jpeg_size_fast_over_small": 1.05, "dicom_size_fast_over_small": 1.05}
+
+
 def targets_of(group: str, contender: str) -> list[dict[str, Any]]:
     """List the targets of one contender, as they stand in the stored results."""
     return [

@@ -13,6 +13,7 @@ from cxr_enhance._params import EnhanceParams
 from cxr_enhance.io.options import ReadOptions
 
 OutputFormat: TypeAlias = Literal["png", "jpeg", "npy", "dicom"]
+Compression: TypeAlias = Literal["fast", "small"]
 EXTENSIONS: dict[str, str] = {"png": ".png", "jpeg": ".jpg", "npy": ".npy", "dicom": ".dcm"}
 # What the name of one output may end in, and the format that it thereby asks for.
 _ENDINGS: dict[str, OutputFormat] = {
@@ -61,6 +62,8 @@ class Job:
         Of the outputs.
     quality : int
         1..100, of JPEG.
+    compression : {"fast", "small"}
+        Of PNG: by ISA-L where it is installed, or by OpenCV; the pixels are the same.
     long_side : int or None
         Pixels of the longer side of the outputs, aspect kept; None leaves the size.
     size_wh : (int, int) or None
@@ -79,6 +82,7 @@ class Job:
     read: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     output_format: OutputFormat = "png"
     quality: int = 95
+    compression: Compression = "fast"
     long_side: int | None = None
     size_wh: tuple[int, int] | None = None
     resize_first: bool = False
@@ -90,6 +94,11 @@ class Job:
         if self.output_format not in get_args(OutputFormat):
             raise ValueError(
                 f"`--format` must be one of {', '.join(EXTENSIONS)}; got {self.output_format!r}."
+            )
+        if self.compression not in get_args(Compression):
+            raise ValueError(
+                f"`--compression` must be one of {', '.join(get_args(Compression))}; got "
+                f"{self.compression!r}."
             )
         if self.long_side is not None and self.size_wh is not None:
             raise ValueError("`--long-side` must not be given with --size.")
@@ -119,7 +128,10 @@ class Job:
         return EXTENSIONS[self.output_format]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything that decides an output's content, as JSON types."""
+        """Return everything that decides what an output holds, as JSON types.
+
+        How pixels are compressed is left out: outputs with the same pixels need not be made again.
+        """
         options = {
             name: getattr(self, name)
             for name in ("output_format", "quality", "long_side", "size_wh", "resize_first",

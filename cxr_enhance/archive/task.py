@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from cxr_enhance._engine.png_rows import filtered_rows
 from cxr_enhance._enhance import enhance
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.hints import Hint, hints_of
@@ -99,7 +100,7 @@ def process(
         if stopped():
             return None
         notes = list(decoded.notes)
-        encoded = _encoded(image, data, job, notes)
+        encoded = encoded_output(image, data, job, notes)
         if stopped():
             return None
         outcome = _written(outcome, item, encoded, workspace)
@@ -211,9 +212,11 @@ def _resized(image: Image, job: Job) -> Image:
     return cv2.resize(image, size_wh, interpolation=how)  # type: ignore[no-any-return]
 
 
-def _encoded(image: Image, data: bytes, job: Job, notes: list[str]) -> bytes:
+def encoded_output(image: Image, data: bytes, job: Job, notes: list[str]) -> bytes:
+    """Encode a result as `job` says; `data` is its source, whose header DICOM keeps."""
     if job.output_format != "dicom":
-        return encode_image(image, job.extension, job.quality)  # type: ignore[no-any-return]
+        filter_rows = filtered_rows if job.compression == "fast" else None
+        return encode_image(image, job.extension, job.quality, filter_rows)  # type: ignore[no-any-return]
     recipe = MIMIC_CXR_JPG if job.params is None else "enhanced"
     description = f"{recipe} by cxr-enhance {__version__}, options {job.digest()}"
     return derived_dicom(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,55 @@ app = new_program(
 
 
 app.command()(run)
+
+
+class FailOn(StrEnum):
+    """What may make `check` fail."""
+
+    UNREADABLE = "unreadable"
+    BLANK = "blank"
+    SATURATED = "saturated"
+    LOW_DEPTH = "low-depth"
+    INVERTED = "inverted"
+    LATERAL = "lateral"
+    OTHER_MODALITY = "other-modality"
+    EQUAL_PIXELS = "equal-pixels"
+    ANY = "any"
+    NONE = "none"
+
+
+@app.command(short_help="Look at images before they are used.")
+def check(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Image files, or folders that are read with all they hold.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[str, typer.Option(metavar="FILE.csv", help="One row a file.")],
+    fail_on: Annotated[
+        list[FailOn] | None,
+        typer.Option(help="What ends with status 1; may be repeated. [default: unreadable]"),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Images at a time. [default: usable CPUs]")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the CSV if it exists.")
+    ] = False,
+) -> None:
+    """Look for what speaks against using images as frontal chest radiographs.
+
+    Finds files that cannot be read or were cut short, blank, saturated and inverted images, few
+    gray levels, lateral views and other modalities by the DICOM header, and equal pixels. Changes
+    no image.
+    """
+    from cxr_enhance.cli import _check
+
+    kinds = [kind.value for kind in fail_on or [FailOn.UNREADABLE]]
+    raise typer.Exit(_check.check(inputs, out, fail_on=kinds, threads=threads, overwrite=overwrite))
 
 
 @app.command(short_help="Sum up the manifest of runs.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 import re
@@ -20,6 +21,7 @@ from cxr_enhance._version import __version__
 from cxr_enhance.cli import console
 from cxr_enhance.io.dicom.plugins import INSTALL, INSTALL_GPL, decoders_here, load_pydicom
 from cxr_enhance.io.opencv import installed_wheels, load_cv2, one_wheel_cure
+from cxr_enhance.io.png import load_isal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +56,7 @@ def _findings() -> Iterator[_Finding]:
     yield _Finding("CPU", f"{_cpu_name()}; {usable_cpus()} of {os.cpu_count()} usable")
     yield _cache_finding()
     yield from _opencv_findings()
+    yield _png_finding()
     yield from _dicom_findings()
     yield _self_check_finding()
 
@@ -80,6 +83,13 @@ def _opencv_findings() -> Iterator[_Finding]:
         yield _Finding("wheels", text, is_problem=True)
     else:
         yield _Finding("wheels", listed or "no OpenCV wheel")
+
+
+def _png_finding() -> _Finding:
+    if load_isal() is not None:
+        return _Finding("fast PNG", f"isal {importlib.metadata.version('isal')}")
+    cure = "Install it with: pip install isal"
+    return _Finding("fast PNG", f"none: isal cannot be imported, OpenCV writes PNG. {cure}")
 
 
 def _dicom_findings() -> Iterator[_Finding]:

@@ -83,6 +83,7 @@ class JobOptions:
     max_pixels: int | None
     output_format: str | None
     quality: int | None
+    compression: str | None
     long_side: int | None
     size: tuple[int, int] | None
     resize_first: bool
@@ -101,7 +102,7 @@ class JobOptions:
         """
         typed: dict[str, Any] = {
             name: value
-            for name in ("output_format", "quality", "long_side")
+            for name in ("output_format", "quality", "compression", "long_side")
             if (value := getattr(self, name)) is not None
         }
         if self.size is not None:
@@ -129,6 +130,11 @@ class JobOptions:
             raise ValueError(
                 "`--quality` is only allowed with --format jpeg; got --format "
                 f"{typed.get('output_format', 'png')}, which has none."
+            )
+        if self.compression is not None and typed.get("output_format", "png") != "png":
+            raise ValueError(
+                "`--compression` is only allowed with --format png; got --format "
+                f"{typed['output_format']}."
             )
         return Job(
             params=None if self.preset == MIMIC_CXR_JPG else enhance.to_params(),

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
+from cxr_enhance.archive.job import Job
+from cxr_enhance.io.png import load_isal
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.cxr_enhance.archive.conftest import rows_of
 from tests.helpers.compare import assert_same_image
@@ -79,6 +81,40 @@ def test_the_mimic_preset_is_its_recipe(enhanced, photometric):
     expected = encoded(".jpg", cv2.equalizeHist(small), [cv2.IMWRITE_JPEG_QUALITY, 95])
     with open(path, "rb") as file:
         assert file.read() == expected
+
+
+@pytest.mark.parametrize("source", [GRAY, DEEP], ids=["8 bits", "16 bits"])
+def test_small_png_is_opencvs_file_and_fast_png_holds_the_same_pixels(enhanced, source):
+    data, expected = encoded(".png", source), cxe.enhance(source)
+    with open(enhanced(data, "--compression", "small"), "rb") as file:
+        small = file.read()
+    assert small == encoded(".png", expected)
+    for words in ([], ["--compression", "fast"]):
+        path = enhanced(data, "--overwrite", *words)
+        assert_same_image(cxe.read_image(path), expected)
+        assert_same_image(cv2.imread(path, cv2.IMREAD_UNCHANGED), expected)
+        with open(path, "rb") as file:
+            assert (file.read() == small) == (load_isal() is None)
+
+
+def test_fast_png_of_colour_holds_the_same_pixels(enhanced, tmp_path):
+    (tmp_path / "rgb.json").write_text(cxe.EnhanceParams(output="rgb").to_json())
+    path = enhanced(encoded(".png", GRAY), "--params", tmp_path / "rgb.json", "--long-side", "45")
+    with open(path, "rb") as file:
+        assert file.read()[25] == 2  # IHDR: RGB
+    expected = cv2.resize(cxe.enhance(GRAY), (35, 45), interpolation=cv2.INTER_AREA)
+    assert_same_image(cxe.read_image(path), np.dstack([expected] * 3))
+
+
+def test_compression_decides_nothing_that_the_manifest_records():
+    jobs = [Job(params=cxe.EnhanceParams(), compression=how) for how in ("fast", "small")]
+    assert jobs[0].to_dict() == jobs[1].to_dict()
+    assert jobs[0].digest() == jobs[1].digest()
+
+
+def test_an_unknown_compression_is_refused():
+    with pytest.raises(ValueError, match="`--compression` must be one of fast, small; got 'zip'"):
+        Job(params=cxe.EnhanceParams(), compression="zip")
 
 
 def test_jpegs_quality_can_be_set(enhanced):

@@ -150,6 +150,16 @@ def test_changed_options_are_noticed_and_named(run, archive, tmp_path):
     assert run(archive, "--out", tmp_path / "out", "--clip-limit", "3.5")[1]["other_options"] == []
 
 
+def test_outputs_compressed_otherwise_hold_the_same_pixels_and_stay(run, archive, tmp_path):
+    out = tmp_path / "out"
+    run(archive, "--out", out, "--compression", "small")
+    before = contents(out)
+    status, report, _ = run(archive, "--out", out)
+    assert (status, report["exists"], report["written"]) == (1, 4, 0)  # 1: the broken file
+    assert (report["failed_before"], report["other_options"]) == (1, [])
+    assert contents(out) == before
+
+
 def test_an_output_kept_because_other_options_failed_is_named(run, archive, tmp_path):
     source, out = archive / "p0/0000.png", tmp_path / "out"
     run(source, "--out", out)
@@ -224,6 +234,14 @@ def test_lists_of_files_are_read_and_their_tree_kept(run, archive, tmp_path, kin
         (
             ["x", "--quality", "90"],
             "`--quality` is only allowed with --format jpeg; got --format png",
+        ),
+        (
+            ["x", "--compression", "small", "--format", "npy"],
+            "`--compression` is only allowed with --format png; got --format npy",
+        ),
+        (
+            ["x", "--compression", "fast", "--preset", "mimic-cxr-jpg"],
+            "`--compression` is only allowed with --format png; got --format jpeg",
         ),
         (["x", "--max-pixels", "0"], "`max_pixels` must be at least 1; got 0"),
         (

@@ -36,13 +36,31 @@ def test_a_sound_installation_has_no_problem(cli):
     result = cli("doctor")
     assert result.err == ""
     assert result.status == 0
-    for label in ("cxr-enhance", "Python", "NumPy", "Numba", "system", "CPU", "cache", "OpenCV"):
+    for label in (
+        "cxr-enhance",
+        "Python",
+        "NumPy",
+        "Numba",
+        "system",
+        "CPU",
+        "cache",
+        "OpenCV",
+        "fast PNG",
+    ):
         assert any(line.startswith(label) for line in result.out.splitlines())
     assert cxe.__version__ in result.out
     assert np.__version__ in result.out
     number = len(_self_check.stored_cases())
     assert f"{number} of {number} stored results reproduced" in result.out
     assert result.out.endswith("0 problems found\n")
+
+
+def test_a_missing_isal_is_named_with_its_cure_and_no_problem(cli, monkeypatch):
+    monkeypatch.setattr(_doctor, "load_isal", lambda: None)
+    result = cli("doctor")
+    cure = "Install it with: pip install isal"
+    assert f"fast PNG     none: isal cannot be imported, OpenCV writes PNG. {cure}" in result.out
+    assert result.status == 0
 
 
 def test_a_result_that_differs_is_a_problem(cli, stored):

@@ -199,8 +199,8 @@ def test_files_without_a_command_get_the_command_that_was_meant(cli, image, tmp_
     result = cli(*words)
     assert (result.status, result.out) == (2, "")
     assert result.err == (
-        f"Error: `COMMAND` must be one of run, summary, demo, compare, doctor; got {words[0]!r}. "
-        f"Enhance files with: cxr-enhance {meant}\n"
+        "Error: `COMMAND` must be one of run, check, summary, demo, compare, doctor; got "
+        f"{words[0]!r}. Enhance files with: cxr-enhance {meant}\n"
     )
     assert sorted(os.listdir(tmp_path)) == ["folder", "one.jpg"]
 

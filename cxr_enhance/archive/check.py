@@ -1,0 +1,132 @@
+"""Files looked at one by one for what speaks against using them; one row a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import stat
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_enhance._self_check import digest
+from cxr_enhance.archive.findings import header_findings, pixel_findings
+from cxr_enhance.archive.outcome import reason_of
+from cxr_enhance.archive.task import is_image_name
+from cxr_enhance.io.dicom.no_image import NoImageError
+from cxr_enhance.io.info import image_info
+from cxr_enhance.io.opencv import load_cv2
+from cxr_enhance.io.options import ReadOptions
+from cxr_enhance.io.read import decode_image, read_if_image, read_start
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from cxr_enhance._types import Image
+    from cxr_enhance.archive.findings import Kind
+    from cxr_enhance.archive.plan import Plan, PlannedFile
+    from cxr_enhance.io.info import ImageInfo
+
+_AHEAD = 4  # files a thread that are read before the first of them is asked for
+
+
+class Checked(NamedTuple):
+    """One file and what was found; `pixels` is a digest of its gray pixels."""
+
+    file: str
+    findings: tuple[Kind, ...]
+    detail: str = ""
+    format: str = ""
+    width: int | None = None
+    height: int | None = None
+    bits: int | None = None
+    modality: str | None = None
+    view: str | None = None
+    pixels: str = ""
+
+
+def check_files(plan: Plan, threads: int) -> Generator[Checked]:
+    """Look at the files of a plan in their order; files in folders that are no images are left out.
+
+    A file whose pixels are those of an earlier one has the finding "equal-pixels", and names it.
+    """
+    for problem in plan.problems:
+        yield Checked(problem.path, ("unreadable",), problem.reason)
+    first_of: dict[str, str] = {}
+    for row in _in_order(plan.files, threads):
+        if row is None:
+            continue
+        first = first_of.setdefault(row.pixels, row.file) if row.pixels else row.file
+        if first == row.file:
+            yield row
+        else:
+            equal = f"equal to {first}"
+            yield row._replace(findings=(*row.findings, "equal-pixels"), detail=equal)
+
+
+def _in_order(files: Sequence[PlannedFile], threads: int) -> Iterator[Checked | None]:
+    with ThreadPoolExecutor(threads, thread_name_prefix="check") as pool:
+        waiting = deque(pool.submit(check_file, file) for file in files[: threads * _AHEAD])
+        try:
+            for index in range(len(files)):
+                yield waiting.popleft().result()
+                if index + threads * _AHEAD < len(files):
+                    waiting.append(pool.submit(check_file, files[index + threads * _AHEAD]))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def check_file(file: PlannedFile) -> Checked | None:
+    """Look at one file; None if it is no image and nobody said that it is one."""
+    row = Checked(file.source, ())
+    try:
+        if not stat.S_ISREG(os.stat(file.source).st_mode):  # a pipe would be waited for
+            raise ValueError("is not a regular file.")
+        options = ReadOptions()
+        data = read_if_image(file.source, options)
+        if data is None:
+            if not file.named and not is_image_name(file.source):
+                return None
+            data = read_start(file.source)  # decode_image has the words for what it is not
+        image = decode_image(data, options).image
+        return _looked_at(row, image, image_info(data))
+    except NoImageError:
+        return None
+    except Exception as error:  # one bad file must not end a look at a million others
+        return row._replace(findings=("unreadable",), detail=reason_of(error))
+
+
+def _looked_at(row: Checked, image: Image, info: ImageInfo) -> Checked:
+    if image.ndim == 3:
+        cv2 = load_cv2()
+        image = image[..., 0] if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return row._replace(
+        findings=(*pixel_findings(image), *header_findings(info)),
+        format=info.format,
+        width=image.shape[1],
+        height=image.shape[0],
+        bits=info.bits,
+        modality=info.modality,
+        view=info.view,
+        pixels=digest(image),
+    )
+
+
+def csv_line(cells: Sequence[object]) -> bytes:
+    """Write one row of CSV; text that a spreadsheet would run gets an apostrophe before it."""
+    file = io.StringIO(newline="")
+    csv.writer(file).writerow([_cell(cell) for cell in cells])
+    return file.getvalue().encode("utf-8", "surrogateescape")
+
+
+def row_of(row: Checked) -> bytes:
+    """Write the row of a file."""
+    return csv_line([
+        ";".join(cell) if isinstance(cell, tuple) else cell for cell in row
+    ])  # fmt: skip
+
+
+def _cell(cell: object) -> str:
+    text = "" if cell is None else str(cell)
+    return f"'{text}" if text[:1] in tuple("'=+-@\t\r") else text

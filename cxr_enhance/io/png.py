@@ -1,0 +1,75 @@
+"""PNG files with deflate by ISA-L, which takes a third of the time of the zlib that OpenCV has.
+
+The caller filters the rows: the filter is a kernel, and this package knows nothing of kernels.
+"""
+
+from __future__ import annotations
+
+import importlib
+import struct
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_enhance._types import Image, ImageU8
+
+    FilterRows: TypeAlias = Callable[[Image], ImageU8]
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_GRAY, _RGB = 0, 2
+_LEVEL = 1  # 0 packs half as well in the same time; 2 and 3 pack no better
+# How far back, in bits, repetitions are looked for. Differences of gray rows repeat by chance: the
+# least window is a tenth faster and makes files 2 % smaller. Those of colour do repeat.
+_WINDOW_BITS = {_GRAY: 9, _RGB: 15}
+_CHUNK = 1 << 20  # bytes of compressed data in one IDAT
+
+
+@cache
+def load_isal() -> Any:
+    """Import ISA-L's counterpart of zlib on first use; None where there is none.
+
+    Returns
+    -------
+    module or None
+        ``isal.isal_zlib``.
+    """
+    try:
+        return importlib.import_module("isal.isal_zlib")
+    except Exception:  # an extension module may raise anything while it loads
+        return None
+
+
+def encode_png(image: Image, filter_rows: FilterRows) -> bytes:
+    """Encode an image as a PNG file that is not interlaced; needs `load_isal`.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
+        Gray or RGB.
+    filter_rows : callable
+        Gives the image's rows with their filters.
+
+    Returns
+    -------
+    bytes
+        The file.
+    """
+    isal = load_isal()
+    height, width = image.shape[:2]
+    colour = _RGB if image.ndim == 3 and image.shape[2] == 3 else _GRAY
+    bits = np.iinfo(image.dtype).bits
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    packed = memoryview(isal.compress(filter_rows(image), _LEVEL, _WINDOW_BITS[colour]))
+    parts = [_SIGNATURE, *_chunk(isal, b"IHDR", header)]
+    for start in range(0, len(packed), _CHUNK):
+        parts += _chunk(isal, b"IDAT", packed[start : start + _CHUNK])
+    return b"".join([*parts, *_chunk(isal, b"IEND", b"")])
+
+
+def _chunk(isal: Any, name: bytes, content: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
+    check = isal.crc32(content, isal.crc32(name))
+    return struct.pack(">I", len(content)), name, content, struct.pack(">I", check)
