@@ -162,7 +162,10 @@ MIMIC_CXR_JPG = KnownSet(
     images=377_110,
     licence="PhysioNet Credentialed Health Data License 1.5.0",
     citation="Johnson et al.: MIMIC-CXR-JPG, PhysioNet, 2019 and 2024",
-    marks=(r"(^|/)mimic-cxr-2\.\d\.\d-metadata\.csv(\.gz)?$", r"\.jpe?g$"),
+    marks=(
+        r"(^|/)(mimic-cxr-2\.\d\.\d-metadata\.csv(\.gz)?|p\d\d/p\d{8}/s\d{8}/[^/]+\.jpe?g)$",
+        r"\.jpe?g$",
+    ),
     read=_read_mimic_jpg,
 )
 MIMIC_CXR = KnownSet(

@@ -33,6 +33,9 @@ _RADIOGRAPHY_LABELS = {
     "Normal": "normal",
     "Viral Pneumonia": "virus",
 }
+_RADIOGRAPHY_MARK = (  # version 4 in parts; the folders of version 3 alone could be others'
+    r"(^|/)((COVID|Lung_Opacity|Normal|Viral Pneumonia)(/images/\3-\d+\.png|\.metadata\.xlsx)"
+)
 _SOURCES_BY_URL = (
     ("rsna-pneumonia", "rsna"),
     ("chest-xray-pneumonia", "kermany"),
@@ -119,7 +122,10 @@ COVID19_RADIOGRAPHY = KnownSet(
     images=21_165,
     licence="that of its sources",
     citation="Chowdhury et al., IEEE Access 8, 2020; Rahman et al., Comput. Biol. Med. 132, 2021",
-    marks=(r"(^|/)COVID(/images)?/COVID-\d+\.png$", r"(^|/)Normal(/images)?/Normal-\d+\.png$"),
+    marks=(
+        _RADIOGRAPHY_MARK + r"|COVID/COVID-\d+\.png)$",
+        _RADIOGRAPHY_MARK + r"|Normal/Normal-\d+\.png)$",
+    ),
     read=_read_radiography,
     verified=False,  # the workbooks' columns
     passed_over=r"(^|/)masks/",

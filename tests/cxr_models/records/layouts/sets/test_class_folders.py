@@ -132,3 +132,12 @@ def test_a_header_that_writes_an_age_as_a_mere_number_means_years(tmp_path):
     dicom(tmp_path / "a/1.dcm", 1, PatientAge="51")
     index = read_headers(index_folder(tmp_path), tmp_path)
     assert [record.age for record in index.records] == ["051Y"]
+
+
+@pytest.mark.parametrize("group", ["COVID", "Lung_Opacity", "Normal", "Viral Pneumonia"])
+def test_one_class_of_covid19_radiography_is_enough(tmp_path, group):
+    image(tmp_path / f"parts/{group}/images/{group}-1.png", 1)
+    image(tmp_path / f"parts/{group}/masks/{group}-1.png", 2)
+    name, index = read(tmp_path)
+    assert name == "covid19-radiography"
+    assert [record.file for record in index.records] == [f"parts/{group}/images/{group}-1.png"]
