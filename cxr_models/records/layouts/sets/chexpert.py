@@ -29,6 +29,7 @@ _OPTIONAL = tuple(f"{name}?" for name in FINDINGS)
 def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(FINDINGS)
     columns = ("Path", "Sex?", "Age?", "Frontal/Lateral?", "AP/PA?")
+    tables: dict[str, str] = {}
     for name in tree.tables(r"(train|valid|test|test_labels)\.csv(\.gz)?"):
         table = tree.opened(name)
         if "Path" not in table.header:
@@ -40,8 +41,11 @@ def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
                 raise ValueError(
                     f"`{name}` must have paths with patient00001/study1 in them; got {path!r}."
                 )
+            file = tree.beside(table, path) or tree.by_tail(path, 3)  # it comes in batches
+            if file and tables.setdefault(file, name) != name:
+                continue  # the set lies there twice, or its table packed and unpacked
             yield ImageRow(
-                file=tree.beside(table, path) or tree.by_tail(path, 3),  # it comes in batches
+                file=file,
                 patient=place[2],
                 source="chexpert",
                 view="L" if side.strip() == "Lateral" else view_of(view),

@@ -93,7 +93,7 @@ def _read_medmnist(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     if len(names) > 1:
         raise ValueError(
             f"`SOURCE` must hold one file of MedMNIST; got {', '.join(names)}. Index a folder of "
-            "its own for each: they show the same images."
+            "its own for each."
         )
     stem = names[0].rsplit("/", 1)[-1].removesuffix(".npz")
     chest = stem.startswith("chest")

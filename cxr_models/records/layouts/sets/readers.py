@@ -65,7 +65,8 @@ def _words(labels: str) -> list[str]:
 
 def _read_vindr(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     rule = RULES[reading.rows] if reading.rows else majority
-    tables = tree.tables(r"image_labels_(train|test)\.csv(\.gz)?")
+    parts = (tree.tables(rf"image_labels_{part}\.csv(\.gz)?")[:1] for part in ("test", "train"))
+    tables = [name for found in parts for name in found]
     if not tables:
         yield from _read_vindr_boxes(tree, rule)
         return

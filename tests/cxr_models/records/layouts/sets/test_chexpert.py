@@ -1,3 +1,6 @@
+import gzip
+import shutil
+
 import pytest
 
 from cxr_models.records.examine import read_headers
@@ -171,3 +174,15 @@ def test_the_other_form_of_an_image_that_is_used_is_a_second_copy(tmp_path):
     assert [one.reason for one in read(tmp_path)[1].skipped if "copy" in one.reason] == [
         f"a second copy of {used}"
     ] * 2
+
+
+def test_chexpert_that_lies_there_twice_with_its_tables_is_read_once(tmp_path):
+    trees.chexpert(tmp_path)
+    once = read(tmp_path)[1]
+    top = tmp_path / "CheXpert-v1.0-small"
+    shutil.copytree(top, tmp_path / "copy")
+    (tmp_path / "copy").rename(top / top.name)
+    for path in sorted(top.glob("*.csv")):
+        (top / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    twice = read(tmp_path)[1]
+    assert told(twice, "patient", "label", "findings") == told(once, "patient", "label", "findings")

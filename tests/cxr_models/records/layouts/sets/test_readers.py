@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 
 from tests.cxr_models.records.trees import readers as trees
@@ -140,3 +142,12 @@ def test_dicom_files_of_open_i_are_found_by_the_report_that_names_them_otherwise
         ("NLMCXR/2/2_IM-0652-1001.png", "2"),
         ("NLMCXR/3/3_IM-1384-1001.png", "3"),
     ]
+
+
+def test_vindr_cxr_counts_no_reader_twice_where_a_table_is_packed_and_unpacked(written):
+    folder = written(trees.vindr_cxr)
+    once = read(folder, rows="vote")[1]
+    for path in sorted(folder.rglob("image_labels_*.csv")):
+        (path.parent / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    twice = read(folder, rows="vote")[1]
+    assert told(twice, "file", "findings") == told(once, "file", "findings")
