@@ -13,7 +13,12 @@ from tqdm import tqdm
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._index_lists import IndexLists
-from cxr_models.cli._index_text import say_overlaps, say_what_was_found, say_why
+from cxr_models.cli._index_text import (
+    say_overlaps,
+    say_what_was_found,
+    say_why,
+    warn_of_a_folder_around,
+)
 from cxr_models.cli._paths import named_from, shown
 from cxr_models.cli._patients import patient_namer
 from cxr_models.records.choices import ALL, Choices
@@ -220,7 +225,9 @@ def _index_tree(source: Path, name: str | None, asked: Choices, *, out: Path) ->
     known = SETS[name] if name is not None else recognise(tree)
     if known is None:
         layout = Layout(patient_pattern=asked.patient_pattern)
-        return index_folder(source, layout, asked, found=tree.found)
+        found = index_folder(source, layout, asked, found=tree.found)
+        warn_of_a_folder_around(found)
+        return found
     found = index_set(tree, known, asked, unpack=out.with_suffix(".images"))
     there = found.listed - found.absent
     expected = f"{known.images:,} images expected, " if known.images else ""

@@ -36,6 +36,19 @@ def say_why(found: Index) -> None:
         _console.complain(f"  {count:,} left out: {_console.printable(told)}")
 
 
+def warn_of_a_folder_around(found: Index) -> None:
+    """Warn where the only label is the name of a folder that holds folders of images."""
+    labels = {record.label for record in found.records}
+    within = {record.file.split("/")[1] for record in found.records if record.file.count("/") > 1}
+    if len(labels) == 1 and within:
+        inner = ", ".join(sorted(within)[:_SHOWN])
+        _console.complain(
+            f"WARNING: all images have the label {_console.printable(labels.pop())}, the only "
+            f"folder; it holds {_console.printable(inner)}. Where these are the labels, index that "
+            "folder; no public set was recognised, --layout names one (--list-layouts)."
+        )
+
+
 def say_overlaps(sources: Iterable[str]) -> None:
     """Say which sets share images with those that were indexed."""
     for source in sorted(sources):

@@ -19,6 +19,7 @@ from cxr_models.records.copies import find_copies
 from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.fingerprints import fingerprint
 from cxr_models.records.index import DUPLICATE, Duplicate, Index, Skipped
+from cxr_models.records.layouts.values import age_of
 from cxr_models.records.patients import same_id
 from cxr_models.records.scan import may_be_dicom
 from cxr_models.records.ties import connect, ties_of_records
@@ -181,11 +182,21 @@ def read_headers(
     return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
 
 
+def patient_of(path: str | os.PathLike[str]) -> str:
+    """Return the patient as a DICOM header words it; empty where the file does not tell."""
+    try:
+        return dicom_attributes(path).get("patient", "")
+    except (OSError, ValueError):
+        return ""  # whoever reads the image says why
+
+
 def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:
     """Fill what a record does not tell yet; the patient as the header words it, for the ties."""
     lacking: dict[str, Any] = {
         name: text for name, text in attributes.items() if not getattr(record, name)
     }
+    if "age" in lacking:  # some sets write 51 for 051Y
+        lacking["age"] = age_of(lacking["age"])
     if "patient" in attributes and not same_id(record.patient):
         lacking["patient"] = attributes["patient"]
     return dataclasses.replace(record, **lacking)

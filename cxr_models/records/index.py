@@ -9,7 +9,7 @@ import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.choices import ALL, Choices
@@ -192,12 +192,23 @@ def index_folder(
             )
         )
     if not rows:
-        raise ValueError(
-            f"`SOURCE` must hold one folder of images for each label; got {str(source)!r}, where "
-            f"no image has a label. Name the layout, or say where labels stand."
-        )
+        _raise_no_labels(source, found)
     index = index_of(record_rows(rows, choices or Choices()), skipped)
     return dataclasses.replace(index, others=found.others)
+
+
+def _raise_no_labels(source: Path, found: Found) -> NoReturn:
+    """Say whether images or their labels are lacking."""
+    if found.images:
+        lacking = "where no image has a label. Name the layout, or say where labels stand."
+    elif found.unentered:
+        name, reason = found.unentered[0]
+        lacking = f"where no image was found and {name!r} is not looked into: {reason}. Index it."
+    else:
+        lacking = "where no image was found. Unpack the images into it, or name another folder."
+    raise ValueError(
+        f"`SOURCE` must hold one folder of images for each label; got {str(source)!r}, {lacking}"
+    )
 
 
 def _check_folders_are_labels(images: Sequence[str]) -> None:

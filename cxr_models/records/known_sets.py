@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from cxr_models.records.choices import Choices
+from cxr_models.records.exports import is_export
 from cxr_models.records.index import SECOND_COPY, UNLABELLED, UNLISTED, Index, Skipped, index_of
 from cxr_models.records.layouts.facts import Reading
 from cxr_models.records.layouts.known import SETS
@@ -40,7 +41,9 @@ def recognise(tree: Tree) -> KnownSet | None:
             f"{', '.join(known.title for known in fitting)}. Index the folder of one of them, or "
             f"name it with --layout: {', '.join(known.name for known in fitting)}."
         )
-    return fitting[0] if fitting else None
+    if fitting:
+        return fitting[0]
+    return SETS["dicom"] if is_export(tree) else None
 
 
 def index_set(

@@ -90,6 +90,9 @@ class KnownSet:
         Regular expression of images that are none of its radiographs, such as masks.
     unlabelled : str, default ""
         Regular expression of images that its owners give no label.
+    unless : str, default ""
+        Regular expression of a path of another set that holds this one's images: where it is found
+        the folder holds that set.
     verified : bool, default True
         Whether its columns were checked against files, code or pages of others.
     """
@@ -105,11 +108,14 @@ class KnownSet:
     first_line: tuple[str, str] = ("", "")
     passed_over: str = ""
     unlabelled: str = ""
+    unless: str = ""
     verified: bool = True
 
     def fits(self, tree: Tree) -> bool:
         """Tell whether a folder holds the set; sets without marks are named by the user alone."""
         if not self.marks or not all(tree.has(mark) for mark in self.marks):
+            return False
+        if self.unless and tree.has(self.unless):
             return False
         pattern, columns = self.header
         named, line = self.first_line

@@ -134,7 +134,7 @@ class Tree:
         """
         names = self.tables(pattern)
         if not names:
-            plain = re.sub(r"\([^()]*\)\?", "", pattern)  # optional parts
+            plain = re.sub(r"\([^()]*\)\?", "", pattern).replace(r"\d", "0")  # optional parts
             plain = re.sub(r"\\(.)", r"\1", plain.replace("|", " or ")).strip("()")
             raise FileNotFoundError(
                 f"`SOURCE` must hold {plain} for this layout; got {str(self.root)!r}, which does "
@@ -180,11 +180,14 @@ class Tree:
         return _first_of(self.found.images, _stem)
 
     def twins(self, used: Iterable[str], unused: Sequence[str]) -> dict[str, str]:
-        """Return for unused images the used one of the same name, where there is one."""
+        """Return for unused images the used one of the same name, where there is one.
+
+        Suffixes do not count: some sets hold each image as PNG and as DICOM.
+        """
         if not unused:
             return {}
-        by_name = _first_of(list(used), posixpath.basename)
-        found = ((path, by_name.get(posixpath.basename(path).lower(), "")) for path in unused)
+        by_stem = _first_of(list(used), _stem)
+        found = ((path, by_stem.get(_stem(path).lower(), "")) for path in unused)
         return {path: twin for path, twin in found if twin}
 
 

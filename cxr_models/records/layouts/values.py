@@ -27,6 +27,7 @@ _VIEW_WORDS = {
     "": ("", "nan", "none", "unk", "unknown", "frontal", "antero posterior or postero anterior"),
 }  # fmt: skip
 _VIEW_OF = {word: view for view, words in _VIEW_WORDS.items() for word in words}
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SEX_OF = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
 _FINDING_OF = {
     "": UNKNOWN, "nan": UNKNOWN,
@@ -140,10 +141,19 @@ def sex_of(text: str) -> str:
 
 @functools.lru_cache(1 << 12)
 def date_of(text: str) -> str:
-    """Return a date as YYYY-MM-DD where it is eight digits; others stay as they are."""
+    """Return a date as YYYY-MM-DD where it is eight digits or in words; others stay as they are.
+
+    Examples
+    --------
+    >>> [date_of(word) for word in ("20200122", "January 22, 2020", "2020")]
+    ['2020-01-22', '2020-01-22', '2020']
+    """
     text = text.strip()
     if re.fullmatch(r"\d{8}", text):
         return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    words = re.fullmatch(r"([A-Za-z]{3})[a-z]*\.? (\d{1,2}), (\d{4})", text)
+    if words and words[1].lower() in _MONTHS:
+        return f"{words[3]}-{_MONTHS.index(words[1].lower()) + 1:02d}-{int(words[2]):02d}"
     return text
 
 

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MAX_BYTES = 1 << 28  # of a sheet's XML; what is larger is no table of a set
+# Of a sheet's XML, which takes up to twenty times as much memory; those of sets have some millions.
+_MAX_BYTES = 1 << 25
 _SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 

@@ -20,6 +20,7 @@ from tests.cxr_models.records.trees import (
     readers,
     tuberculosis,
 )
+from tests.cxr_models.records.trees.files import image
 from tests.helpers.radiographs import write_class_folders
 
 
@@ -328,3 +329,11 @@ def test_every_other_set_needs_no_option(tmp_path, capsys, write, title, images)
     assert len(records) == images
     assert all(record.label and record.pixels for record in records)
     assert all(Path(path).is_file() for path in read_manifest(out).paths())
+
+
+def test_index_warns_where_a_folder_around_the_classes_becomes_the_only_label(tmp_path, capsys):
+    for seed, name in enumerate(("a", "b")):
+        image(tmp_path / f"set/download/{name}/1.png", seed)
+    assert main(["index", str(tmp_path / "set"), "--out", str(tmp_path / "m.csv")]) == 0
+    told = capsys.readouterr().err
+    assert "all images have the label download, the only folder; it holds a, b." in told

@@ -195,3 +195,13 @@ def test_a_folder_without_label_folders_is_an_error(tmp_path):
     touch(tmp_path, "a.png")
     with pytest.raises(ValueError, match="`SOURCE` must hold one folder of images for each label"):
         index_folder(tmp_path)
+
+
+def test_a_folder_without_images_or_with_links_alone_is_told_as_such(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"where no image was found\. Unpack the images"):
+        index_folder(tmp_path / "empty")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "set").symlink_to(tmp_path / "empty")
+    with pytest.raises(ValueError, match="'set' is not looked into: a link to a folder"):
+        index_folder(tmp_path / "source")

@@ -29,6 +29,7 @@ _OPTIONAL = tuple(f"{name}?" for name in FINDINGS)
 def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(FINDINGS)
     columns = ("Path", "Sex?", "Age?", "Frontal/Lateral?", "AP/PA?")
+    tables: dict[str, str] = {}
     for name in tree.tables(r"(train|valid|test|test_labels)\.csv(\.gz)?"):
         table = tree.opened(name)
         if "Path" not in table.header:
@@ -40,8 +41,11 @@ def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
                 raise ValueError(
                     f"`{name}` must have paths with patient00001/study1 in them; got {path!r}."
                 )
+            file = tree.beside(table, path) or tree.by_tail(path, 3)  # it comes in batches
+            if file and tables.setdefault(file, name) != name:
+                continue  # the set lies there twice, or its table packed and unpacked
             yield ImageRow(
-                file=tree.beside(table, path) or tree.by_tail(path, 3),  # it comes in batches
+                file=file,
                 patient=place[2],
                 source="chexpert",
                 view="L" if side.strip() == "Lateral" else view_of(view),
@@ -162,7 +166,10 @@ MIMIC_CXR_JPG = KnownSet(
     images=377_110,
     licence="PhysioNet Credentialed Health Data License 1.5.0",
     citation="Johnson et al.: MIMIC-CXR-JPG, PhysioNet, 2019 and 2024",
-    marks=(r"(^|/)mimic-cxr-2\.\d\.\d-metadata\.csv(\.gz)?$", r"\.jpe?g$"),
+    marks=(
+        r"(^|/)(mimic-cxr-2\.\d\.\d-metadata\.csv(\.gz)?|p\d\d/p\d{8}/s\d{8}/[^/]+\.jpe?g)$",
+        r"\.jpe?g$",
+    ),
     read=_read_mimic_jpg,
 )
 MIMIC_CXR = KnownSet(

@@ -22,7 +22,10 @@ PARTS = {
 }  # fmt: skip
 
 _KERMANY = re.compile(r"(?:(train|val|test)/)?(NORMAL|PNEUMONIA)/([^/]+)$")
-_KERMANY_NAME = re.compile(r"(person\d+)_(virus|bacteria)_|((?:NORMAL2-)?IM-\d+)-")
+_KERMANY_NAME = re.compile(
+    r"(?P<child>person\d+)_(?P<kind>virus|bacteria)_|(?P<normal>(?:NORMAL2-)?IM-\d+)-"
+    r"|(?P<group>VIRUS|BACTERIA|NORMAL)-(?P<number>\d+)-\d+\."  # version 3 of Mendeley
+)
 _RADIOGRAPHY = re.compile(r"(COVID|Lung_Opacity|Normal|Viral Pneumonia)(?:/images)?/([^/]+)$")
 _RADIOGRAPHY_LABELS = {
     "COVID": "covid",
@@ -30,6 +33,9 @@ _RADIOGRAPHY_LABELS = {
     "Normal": "normal",
     "Viral Pneumonia": "virus",
 }
+_RADIOGRAPHY_MARK = (  # version 4 in parts; the folders of version 3 alone could be others'
+    r"(^|/)((COVID|Lung_Opacity|Normal|Viral Pneumonia)(/images/\3-\d+\.png|\.metadata\.xlsx)"
+)
 _SOURCES_BY_URL = (
     ("rsna-pneumonia", "rsna"),
     ("chest-xray-pneumonia", "kermany"),
@@ -58,14 +64,11 @@ def _read_kermany(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             continue  # the zip holds the whole tree twice
         seen.add(place.groups())
         sick = place[2] == "PNEUMONIA"
+        kind = (named["kind"] or named["group"] or "").lower() if named else ""
         yield ImageRow(
             file=file,
-            label=(named[2] or "pneumonia")
-            if sick and named
-            else "pneumonia"
-            if sick
-            else "normal",
-            patient=(named[1] or named[3]) if named else "",
+            label=(kind or "pneumonia") if sick else "normal",
+            patient=(named["child"] or named["normal"] or named["number"]) if named else "",
             source="kermany",
             split=place[1] or "",
             findings=findings(("1" if sick else "0",)),
@@ -110,7 +113,7 @@ KERMANY = KnownSet(
     images=5_856,
     licence="CC BY 4.0",
     citation="Kermany, Zhang, Goldbaum: Labeled OCT and Chest X-Ray Images, Mendeley Data, 2018",
-    marks=(r"(^|/)PNEUMONIA/person\d+_(virus|bacteria)_",),
+    marks=(r"(^|/)PNEUMONIA/(person\d+_(virus|bacteria)_|(VIRUS|BACTERIA)-\d+-\d+\.)",),
     read=_read_kermany,
 )
 COVID19_RADIOGRAPHY = KnownSet(
@@ -119,7 +122,10 @@ COVID19_RADIOGRAPHY = KnownSet(
     images=21_165,
     licence="that of its sources",
     citation="Chowdhury et al., IEEE Access 8, 2020; Rahman et al., Comput. Biol. Med. 132, 2021",
-    marks=(r"(^|/)COVID(/images)?/COVID-\d+\.png$", r"(^|/)Normal(/images)?/Normal-\d+\.png$"),
+    marks=(
+        _RADIOGRAPHY_MARK + r"|COVID/COVID-\d+\.png)$",
+        _RADIOGRAPHY_MARK + r"|Normal/Normal-\d+\.png)$",
+    ),
     read=_read_radiography,
     verified=False,  # the workbooks' columns
     passed_over=r"(^|/)masks/",

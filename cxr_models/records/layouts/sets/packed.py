@@ -14,7 +14,7 @@ from cxr_models.records.layouts.facts import ImageRow, KnownSet
 from cxr_models.records.layouts.values import FindingsOf, age_of, sex_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import IO
 
     import numpy.typing as npt
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cxr_models.records.layouts.facts import Reading
     from cxr_models.records.layouts.tree import Tree
 
+_JSRT_IMAGE = re.compile(r"(?:^|/)(?i:(JPC(?:LN|NN)\d{3})\.(?:IMG|png))$")
+_JSRT_MASKS = r"(^|/)(scratch|masks)/"
 _JSRT_RECORD = re.compile(r"(?=JPC(?:LN|NN)\d{3}\.IMG)", re.IGNORECASE)
 _MEDMNIST = r"(chest|pneumonia)mnist(_(64|128|224))?\.npz"
 _CHEST = (
@@ -44,6 +46,8 @@ def _read_jsrt(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(("Nodule", "Malignant"))
     raw = {name.rsplit("/", 1)[-1].upper(): name for name in tree.tables(r"JPC(LN|NN)\d{3}\.IMG")}
     records = [*_jsrt_records(tree, r"CLNDAT_EN\.txt"), *_jsrt_records(tree, r"CNNDAT_EN\.txt")]
+    described = {fields[0].upper() for fields in records}
+    records += [[name] for name in _jsrt_names(tree, raw) if name not in described]
     for fields in records:
         name = fields[0].upper()
         stem, nodule = name.removesuffix(".IMG"), name.startswith("JPCLN")
@@ -69,6 +73,13 @@ def _read_jsrt(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         )
 
 
+def _jsrt_names(tree: Tree, raw: Iterable[str]) -> list[str]:
+    """Return the names of all images that are there, as the tables write them."""
+    images = (file for file in tree.found.images if not re.search(_JSRT_MASKS, file))
+    found = (_JSRT_IMAGE.search(file) for file in images)
+    return sorted({*raw, *(f"{one[1].upper()}.IMG" for one in found if one)})
+
+
 def _unpacked(tree: Tree, raw: str, stem: str, reading: Reading) -> str:
     if not raw:
         return ""
@@ -82,7 +93,7 @@ def _read_medmnist(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     if len(names) > 1:
         raise ValueError(
             f"`SOURCE` must hold one file of MedMNIST; got {', '.join(names)}. Index a folder of "
-            "its own for each: they show the same images."
+            "its own for each."
         )
     stem = names[0].rsplit("/", 1)[-1].removesuffix(".npz")
     chest = stem.startswith("chest")
@@ -142,9 +153,9 @@ JSRT = KnownSet(
     images=247,
     licence="terms of the Japanese Society of Radiological Technology",
     citation="Shiraishi et al., Am. J. Roentgenol. 174, 2000",
-    marks=(r"(^|/)JPCLN\d{3}\.(IMG|png)$", r"(^|/)C[LN]NDAT_EN\.(txt|TXT)$"),
+    marks=(_JSRT_IMAGE.pattern,),
     read=_read_jsrt,
-    passed_over=r"(^|/)(scratch|masks)/",
+    passed_over=_JSRT_MASKS,
 )
 MEDMNIST = KnownSet(
     name="medmnist",

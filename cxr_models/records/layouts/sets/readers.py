@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _PADCHEST_YEAR = 2017  # of the set, where a row tells no date
 _VINDR_SAME = {"Other disease": "Other diseases"}  # test's word for train's
-_OPEN_I_ID = re.compile(r"^CXR(?:\d+_(?=\d+_))?")  # CXR1_1_IM-0001-3001 or CXR1_IM-0001-3001
+_OPEN_I_ID = re.compile(r"^CXR(\d+)_(?:\d+_)?")  # CXR1_1_IM-0001-3001 or CXR1_IM-0001-3001
 
 
 def _read_padchest(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
@@ -65,7 +65,8 @@ def _words(labels: str) -> list[str]:
 
 def _read_vindr(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     rule = RULES[reading.rows] if reading.rows else majority
-    tables = tree.tables(r"image_labels_(train|test)\.csv(\.gz)?")
+    parts = (tree.tables(rf"image_labels_{part}\.csv(\.gz)?")[:1] for part in ("test", "train"))
+    tables = [name for found in parts for name in found]
     if not tables:
         yield from _read_vindr_boxes(tree, rule)
         return
@@ -146,7 +147,7 @@ def _open_i_reports(
         problems[uid] = [term for term in dict.fromkeys(terms) if term]
         for image in report.iter("parentImage"):
             named = image.get("id", "")
-            short = _OPEN_I_ID.sub("", named)
+            short = _OPEN_I_ID.sub(r"\1_", named)  # as DICOM files and the tables of Kaggle say it
             file = tree.by_stem(named) or tree.by_stem(short)
             images.append((uid, file, views.get(short, ("", "", ""))[2]))
     return problems, images

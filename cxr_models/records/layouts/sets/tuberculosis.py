@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NLM_NAME = re.compile(r"((?:MCU|CHN)CXR_\d+)_([01])\.png$")
 _MASKS = r"(^|/)(ManualMask|masks?)/|_mask\.png$"
+_TBX_MARK = r"(^|/)TBX11K_(train|val|trainval)\.json$"
 _TBX_FOLDER = re.compile(r"(?:^|/)(health|sick|tb)/([^/]+)$")
 _TBX_LABELS = {"health": "normal", "sick": "sick", "tb": "tb"}
 _TBX_FINDINGS = (
@@ -108,6 +109,7 @@ MONTGOMERY = KnownSet(
     marks=(r"(^|/)MCUCXR_\d+_[01]\.png$",),
     read=_read_montgomery,
     passed_over=_MASKS,
+    unless=_TBX_MARK,
 )
 SHENZHEN = KnownSet(
     name="shenzhen",
@@ -118,6 +120,7 @@ SHENZHEN = KnownSet(
     marks=(r"(^|/)CHNCXR_\d+_[01]\.png$",),
     read=_read_shenzhen,
     passed_over=_MASKS,
+    unless=_TBX_MARK,
 )
 TBX11K = KnownSet(
     name="tbx11k",
@@ -125,7 +128,7 @@ TBX11K = KnownSet(
     images=0,
     licence="CC BY-NC-SA",
     citation="Liu et al.: Rethinking Computer-Aided Tuberculosis Diagnosis, CVPR 2020",
-    marks=(r"(^|/)TBX11K_(train|val|trainval)\.json$", r"(^|/)(health|sick|tb)/[^/]+\.png$"),
+    marks=(_TBX_MARK, r"(^|/)(health|sick|tb)/[^/]+\.png$"),
     read=_read_tbx11k,
     unlabelled=r"(^|/)(test|extra)/",
 )

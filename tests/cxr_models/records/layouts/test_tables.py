@@ -1,4 +1,5 @@
 import gzip
+import zipfile
 
 import pytest
 
@@ -69,4 +70,13 @@ def test_workbooks_are_read_by_their_first_sheet(tmp_path):
     assert next(made.rows("URL", "FILE NAME")) == ("https://a.b/?c&d", "COVID-1")
     path.write_bytes(b"PK\x03\x04 not really")
     with pytest.raises(ValueError, match=r"`t\.xlsx` must be a workbook of Excel"):
+        read_xlsx(path)
+
+
+def test_a_workbook_that_unpacks_to_far_more_than_a_table_is_refused_unread(tmp_path):
+    path = tmp_path / "t.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        book.writestr("xl/worksheets/sheet1.xml", b" " * ((1 << 25) + 1))
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(ValueError, match=r"`t\.xlsx` must be .*; got .* of more than 33554432"):
         read_xlsx(path)

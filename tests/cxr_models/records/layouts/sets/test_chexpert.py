@@ -1,7 +1,11 @@
+import gzip
+import shutil
+
 import pytest
 
 from cxr_models.records.examine import read_headers
 from tests.cxr_models.records.trees import chexpert as trees
+from tests.cxr_models.records.trees.files import image
 from tests.cxr_models.records.trees.reading import present, read, reasons, told
 
 
@@ -152,3 +156,33 @@ def test_brax_is_read_from_either_form_of_its_images(tmp_path, png):
     assert index.records[0].file == f"{folder}/id_0a1b/Study_0.1/Series_0.2/image-0.3{suffix}"
     assert present(index.records[1]) == (["Lung Opacity", "Pneumonia"], ["Edema"])
     assert reasons(index) == {"view L not asked for": 1, "view other not asked for": 1}
+
+
+def test_mimic_cxr_jpg_without_its_table_of_images_says_which_is_missing(tmp_path):
+    trees.mimic_cxr_jpg(tmp_path)
+    for path in tmp_path.rglob("*-metadata.csv*"):
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"must hold mimic-cxr-2\.0\.0-metadata\.csv"):
+        read(tmp_path)
+
+
+def test_the_other_form_of_an_image_that_is_used_is_a_second_copy(tmp_path):
+    trees.brax(tmp_path)
+    used = read(tmp_path)[1].records[0].file
+    image(tmp_path / used.replace("images/", "Anonymized_DICOMs/"), 99)
+    image(tmp_path / used.replace("images/", "jpeg/").replace(".png", ".jpg"), 98)
+    assert [one.reason for one in read(tmp_path)[1].skipped if "copy" in one.reason] == [
+        f"a second copy of {used}"
+    ] * 2
+
+
+def test_chexpert_that_lies_there_twice_with_its_tables_is_read_once(tmp_path):
+    trees.chexpert(tmp_path)
+    once = read(tmp_path)[1]
+    top = tmp_path / "CheXpert-v1.0-small"
+    shutil.copytree(top, tmp_path / "copy")
+    (tmp_path / "copy").rename(top / top.name)
+    for path in sorted(top.glob("*.csv")):
+        (top / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    twice = read(tmp_path)[1]
+    assert told(twice, "patient", "label", "findings") == told(once, "patient", "label", "findings")

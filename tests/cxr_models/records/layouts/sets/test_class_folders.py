@@ -3,8 +3,11 @@ import pytest
 from cxr_models.records.choices import Choices
 from cxr_models.records.examine import read_headers
 from cxr_models.records.index import index_folder, keep_chosen
+from cxr_models.records.known_sets import recognise
 from cxr_models.records.layouts.sets.class_folders import source_of_url
+from cxr_models.records.layouts.tree import Tree
 from tests.cxr_models.records.trees import class_folders as trees
+from tests.cxr_models.records.trees.files import dicom, image
 from tests.cxr_models.records.trees.reading import read, reasons, told
 
 
@@ -28,6 +31,21 @@ def test_kermany_is_read_once_though_its_zip_holds_it_twice(tmp_path):
     assert len(index.skipped) == 8
     assert all(one.was_asked_for() for one in index.skipped)
     assert index.skipped[0].reason.startswith("a second copy of chest_xray/test/NORMAL/IM-0001")
+
+
+def test_kermany_in_version_3_names_class_patient_and_image(tmp_path):
+    for seed, name in enumerate(
+        ("test/NORMAL/NORMAL-1049278-0001.jpeg", "train/PNEUMONIA/BACTERIA-1351146-0002.jpeg",
+         "train/PNEUMONIA/VIRUS-614452-0001.jpeg")
+    ):  # fmt: skip
+        image(tmp_path / "CellData/chest_xray" / name, seed)
+    name, index = read(tmp_path, official_split=True)
+    assert name == "kermany"
+    assert told(index, "label", "patient", "split") == [
+        ("normal", "1049278", "test"),
+        ("bacteria", "1351146", "train"),
+        ("virus", "614452", "train"),
+    ]
 
 
 def test_covid19_radiography_tells_the_source_of_each_image_by_its_workbooks(tmp_path):
@@ -84,3 +102,42 @@ def test_an_export_with_its_directory_at_the_top_has_no_labels(export):
     assert name == "dicom"
     assert {record.label for record in index.records} == {"unlabelled"}
     assert len(index.records) == 3
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["IM{n:04}.dcm", "PAT{n:04}/STUDY/SERIES/IM1", "export/1.2.3.{n}/1.2.3.{n}.1.dcm",
+     "pacs/2024-01-31/ANON{n}/a.dcm"],
+    ids=["flat", "patients", "identifiers", "day"],
+)  # fmt: skip
+def test_folders_of_patients_without_a_directory_are_an_export_too(tmp_path, form):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    for n in range(3):
+        dicom(tmp_path / form.format(n=n), n, PatientID=f"P{n}")
+    name, index = read(tmp_path)
+    assert name == "dicom"
+    assert [record.label for record in index.records] == ["unlabelled"] * 3
+
+
+@pytest.mark.parametrize("groups", [("normal", "pneumonia"), ("0", "1"), ("covid19",)])
+def test_folders_of_several_patients_or_without_a_number_stay_labels(tmp_path, groups):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    for n in range(4):
+        dicom(tmp_path / groups[n % len(groups)] / f"{n}.dcm", n, PatientID=f"P{n}")
+    assert recognise(Tree(tmp_path)) is None
+
+
+def test_a_header_that_writes_an_age_as_a_mere_number_means_years(tmp_path):
+    pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    dicom(tmp_path / "a/1.dcm", 1, PatientAge="51")
+    index = read_headers(index_folder(tmp_path), tmp_path)
+    assert [record.age for record in index.records] == ["051Y"]
+
+
+@pytest.mark.parametrize("group", ["COVID", "Lung_Opacity", "Normal", "Viral Pneumonia"])
+def test_one_class_of_covid19_radiography_is_enough(tmp_path, group):
+    image(tmp_path / f"parts/{group}/images/{group}-1.png", 1)
+    image(tmp_path / f"parts/{group}/masks/{group}-1.png", 2)
+    name, index = read(tmp_path)
+    assert name == "covid19-radiography"
+    assert [record.file for record in index.records] == [f"parts/{group}/images/{group}-1.png"]

@@ -86,3 +86,18 @@ def test_what_lies_where_an_image_is_to_be_unpacked_stays(tmp_path):
     with pytest.raises(ValueError, match="must not exist, or be what this command wrote"):
         read(tmp_path / "set", tmp_path / "out")
     assert mine.read_bytes() == before
+
+
+def test_jsrt_without_its_tables_is_labelled_by_the_names_of_images(tmp_path):
+    trees.jsrt(tmp_path / "set")
+    for path in sorted((tmp_path / "set").rglob("*")):
+        if path.name.upper().endswith("_EN.TXT"):
+            path.unlink()
+        elif path.suffix == ".IMG":
+            path.rename(path.with_suffix(".img"))
+    name, index = read(tmp_path / "set", tmp_path / "out")
+    assert name == "jsrt"
+    assert {(record.patient[:5], record.label, record.age) for record in index.records} == {
+        ("JPCLN", "nodule", ""),
+        ("JPCNN", "normal", ""),
+    }

@@ -1,6 +1,9 @@
+import gzip
+
 import pytest
 
 from tests.cxr_models.records.trees import readers as trees
+from tests.cxr_models.records.trees.files import image, text
 from tests.cxr_models.records.trees.reading import present, read, reasons, told
 
 
@@ -125,3 +128,26 @@ def test_open_i_without_tables_tells_no_views(tmp_path):
     _, index = read(tmp_path)
     assert len(index.records) == 4
     assert {record.view for record in index.records} == {""}
+
+
+def test_dicom_files_of_open_i_are_found_by_the_report_that_names_them_otherwise(tmp_path):
+    """CXR2_1_IM-0652-1001 is the file 2_IM-0652-1001, as CXR2_IM-0652-1001 would be."""
+    node = '<eCitation><MeSH><major>normal</major></MeSH><parentImage id="{}"/></eCitation>'
+    text(tmp_path / "ecgen-radiology/2.xml", node.format("CXR2_1_IM-0652-1001"))
+    text(tmp_path / "ecgen-radiology/3.xml", node.format("CXR3_IM-1384-1001"))
+    for name in ("2_IM-0652-1001", "3_IM-1384-1001"):
+        image(tmp_path / f"NLMCXR/{name[0]}/{name}.png", int(name[0]))
+    _, index = read(tmp_path)
+    assert told(index, "file", "patient") == [
+        ("NLMCXR/2/2_IM-0652-1001.png", "2"),
+        ("NLMCXR/3/3_IM-1384-1001.png", "3"),
+    ]
+
+
+def test_vindr_cxr_counts_no_reader_twice_where_a_table_is_packed_and_unpacked(written):
+    folder = written(trees.vindr_cxr)
+    once = read(folder, rows="vote")[1]
+    for path in sorted(folder.rglob("image_labels_*.csv")):
+        (path.parent / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    twice = read(folder, rows="vote")[1]
+    assert told(twice, "file", "findings") == told(once, "file", "findings")

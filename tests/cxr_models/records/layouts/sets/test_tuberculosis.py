@@ -1,4 +1,5 @@
 from tests.cxr_models.records.trees import tuberculosis as trees
+from tests.cxr_models.records.trees.files import image
 from tests.cxr_models.records.trees.reading import present, read, reasons, told
 
 
@@ -46,3 +47,12 @@ def test_tbx11k_takes_classes_from_folders_and_kinds_from_boxes(tmp_path):
         ["Tuberculosis", "PulmonaryTuberculosis"],
     ]
     assert reasons(index) == {"the set gives it no label": 2}
+
+
+def test_tbx11k_is_no_other_set_though_it_holds_images_of_two_others(tmp_path):
+    trees.tbx11k(tmp_path)
+    for name in ("MCUCXR_0001_0", "CHNCXR_0327_1"):
+        image(tmp_path / f"TBX11K/imgs/extra/{name}.png", 93)
+    name, index = read(tmp_path)
+    assert name == "tbx11k"
+    assert len(index.records) == 5

@@ -1,0 +1,46 @@
+"""Whether a folder is what an archive of DICOM files gave out: folders of patients, no labels."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cxr_models.records.examine import patient_of
+from cxr_models.records.scan import may_be_dicom
+
+if TYPE_CHECKING:
+    from cxr_models.records.layouts.tree import Tree
+
+_AROUND = re.compile(
+    r"(dicoms?|dcm|exports?|pacs|images?|data|files|studies|patients?|[\d._-]{6,})", re.IGNORECASE
+)  # folders around those of patients: their names are no labels
+_LOOKED_AT = 64  # folders whose headers are read
+
+
+def is_export(tree: Tree) -> bool:
+    """Tell whether all images are DICOM files that lie in folders of patients, or in none.
+
+    Folders of patients have a number in their names, and the first and last file of each name no
+    two patients; so folders such as ``covid19`` stay labels.
+    """
+    images = tree.found.images
+    if not images or not all(map(may_be_dicom, images)):
+        return False
+    places = [image.split("/") for image in images]
+    while all(len(place) > 1 and place[0] == places[0][0] for place in places):
+        if not _AROUND.fullmatch(places[0][0]):
+            break
+        places = [place[1:] for place in places]
+    folders: dict[str, tuple[str, str]] = {}
+    for image, place in zip(images, places, strict=True):
+        if len(place) > 1:
+            folders[place[0]] = (folders.get(place[0], (image, image))[0], image)
+    if not all(re.search(r"\d", name) for name in folders):
+        return False
+    looked_at = list(folders.values())[:: len(folders) // _LOOKED_AT + 1]
+    return all(first == last or _one_patient(tree, first, last) for first, last in looked_at)
+
+
+def _one_patient(tree: Tree, *files: str) -> bool:
+    named = {patient_of(tree.root / file) for file in files} - {""}
+    return len(named) < 2
