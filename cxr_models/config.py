@@ -266,8 +266,10 @@ class RunConfig(Section):
         """
         try:
             settings = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except tomllib.TOMLDecodeError as error:
             raise ValueError(f"`text` must be TOML; got: {error}.") from error
+        except RecursionError as error:
+            raise ValueError("`text` must be TOML; got: it is nested too deep.") from error
         return cls.from_dict(_none_back(settings))
 
     def with_setting(self, name: str, value: object) -> RunConfig:
@@ -297,6 +299,11 @@ class RunConfig(Section):
             target = target.get(section) if isinstance(target, dict) else None
         if not isinstance(target, dict) or last not in target:
             known = setting_names(RunConfig)
+            if name in known:  # of a section that is None
+                raise ValueError(
+                    f"`{name}` is only allowed with enhancement; got {value!r} and an "
+                    "`enhance` of None."
+                )
             listed = f" The settings are {', '.join(known)}."
             raise ValueError(
                 f"`name` must be section.setting, such as training.epochs_head; got {name!r}."

@@ -35,6 +35,22 @@ def test_one_setting_is_changed_by_its_name():
     assert config.with_setting("model.backbone", "resnet101").model.backbone == "resnet101"
     with pytest.raises(ValueError, match="`name` must be section"):
         config.with_setting("training.epochs", "3")
+    plain = config.with_setting("data.enhance", None)
+    with pytest.raises(
+        ValueError, match=r"num_bins` is only allowed with enhancement; got 256 and"
+    ):
+        plain.with_setting("data.enhance.num_bins", "256")
+
+
+def test_levels_and_bits_are_set_by_name_and_in_files():
+    deep = RunConfig(data=DataConfig(enhance=EnhanceParams(num_bins=1024, bits=12)))
+    typed = RunConfig().with_setting("data.enhance.num_bins", "1024")
+    assert typed.with_setting("data.enhance.bits", "12") == deep
+    assert RunConfig.from_json(deep.to_json()) == deep
+    assert RunConfig.from_toml("[data.enhance]\nnum_bins = 1024\nbits = 12\n") == deep
+    assert deep.with_setting("data.enhance.num_bins", "none").data.enhance.num_bins is None
+    none = RunConfig.from_toml('[data.enhance]\nnum_bins = "none"\nbits = "none"\n')
+    assert none.data.enhance == EnhanceParams(num_bins=None, bits=None)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +72,7 @@ def test_one_setting_is_changed_by_its_name():
         (lambda: TrainingConfig(epochs_head=1.5), TypeError, "`epochs_head` must be an int"),
         (lambda: RunConfig.from_dict({"dat": {}}), ValueError, "only the names data, model"),
         (lambda: RunConfig.from_toml("= 3"), ValueError, "`text` must be TOML"),
+        (lambda: RunConfig.from_toml("a = " + "[" * 99_999), ValueError, "it is nested too deep"),
     ],
 )
 def test_settings_check_themselves(make, error, sentence):
