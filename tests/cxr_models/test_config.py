@@ -54,6 +54,34 @@ def test_levels_and_bits_are_set_by_name_and_in_files():
 
 
 @pytest.mark.parametrize(
+    "typed",
+    [
+        lambda: RunConfig.from_toml("[data.enhance]\nclip_limit = 4.0\n"),
+        lambda: RunConfig.from_json('{"data": {"enhance": {"clip_limit": 4.0}}}'),
+        lambda: RunConfig().with_setting("data.enhance", '{"clip_limit": 4.0}'),
+        lambda: RunConfig().with_setting("data.enhance.clip_limit", "4.0"),
+    ],
+    ids=["toml", "json", "whole", "one"],
+)
+def test_settings_of_enhancement_that_are_not_named_take_their_defaults(typed):
+    assert typed().data.enhance == EnhanceParams(clip_limit=4.0)
+
+
+def test_a_shift_in_a_file_counts_what_it_leaves():
+    shifted = RunConfig.from_toml("[data.enhance]\nbit_shift = 8\n").data.enhance
+    assert shifted == EnhanceParams(bit_shift=8)
+    with pytest.raises(TypeError, match="`bit_shift` must be"):
+        RunConfig.from_toml('[data.enhance]\nbit_shift = "8"\n')
+
+
+def test_a_run_of_before_there_were_fewer_levels_keeps_all_of_them():
+    stored = RunConfig().to_dict()
+    for name in ("num_bins", "bits"):
+        del stored["data"]["enhance"][name]
+    assert RunConfig.from_dict(stored).data.enhance == EnhanceParams(num_bins=None)
+
+
+@pytest.mark.parametrize(
     ("make", "error", "sentence"),
     [
         (lambda: DataConfig(image_size=(16, 16)), ValueError, "`image_size` must be at least"),
