@@ -28,6 +28,9 @@ from cxr_models.backbones import check_backbone
 # batch exceeds most memories. A slip of the hand, such as 224224, is told before training.
 MAX_SIDE = 4096
 
+# The options of enhancement before `num_bins` and `bits`, all of which a run has always stored.
+_BEFORE_NUM_BINS = frozenset(EnhanceParams().to_dict()) - {"num_bins", "bits"}
+
 Order = Literal["resize-first", "enhance-first"]
 Task = Literal["multiclass", "binary"]
 Recipe = Literal["corrected", "study"]
@@ -98,6 +101,18 @@ class DataConfig(Section):
     def channels(self) -> int:
         """Channels of a batch: one after enhancement, three (RGB) without it."""
         return 3 if self.enhance is None else 1
+
+    @classmethod
+    def _section_from(cls, name: str, settings: Mapping[str, Any]) -> EnhanceParams:
+        """Return the enhancement that a run stored, or that somebody typed.
+
+        `EnhanceParams.from_dict` takes settings without `num_bins` for those of a time before it.
+        What was stored then has all other names; where some are missing, each has its default.
+        """
+        if "num_bins" in settings or settings.keys() >= _BEFORE_NUM_BINS:
+            return EnhanceParams.from_dict(dict(settings))
+        shift = {"bit_shift": settings["bit_shift"]} if "bit_shift" in settings else {}
+        return EnhanceParams.from_dict({"num_bins": EnhanceParams(**shift).num_bins, **settings})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,8 +281,10 @@ class RunConfig(Section):
         """
         try:
             settings = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except tomllib.TOMLDecodeError as error:
             raise ValueError(f"`text` must be TOML; got: {error}.") from error
+        except RecursionError as error:
+            raise ValueError("`text` must be TOML; got: it is nested too deep.") from error
         return cls.from_dict(_none_back(settings))
 
     def with_setting(self, name: str, value: object) -> RunConfig:
@@ -297,6 +314,11 @@ class RunConfig(Section):
             target = target.get(section) if isinstance(target, dict) else None
         if not isinstance(target, dict) or last not in target:
             known = setting_names(RunConfig)
+            if name in known:  # of a section that is None
+                raise ValueError(
+                    f"`{name}` is only allowed with enhancement; got {value!r} and an "
+                    "`enhance` of None."
+                )
             listed = f" The settings are {', '.join(known)}."
             raise ValueError(
                 f"`name` must be section.setting, such as training.epochs_head; got {name!r}."

@@ -35,9 +35,11 @@ def config_of(
     config = RunConfig()
     fine_tune = typed.get("training.epochs_fine_tune")
     if file is not None:
-        read = RunConfig.from_json if file.suffix == ".json" else RunConfig.from_toml
         try:
-            config = read(file.read_text(encoding="utf-8-sig"))
+            text = file.read_text(encoding="utf-8-sig")
+            # No TOML begins with a brace; what is piped has no name that ends in .json.
+            is_json = file.suffix.lower() == ".json" or text.lstrip().startswith("{")
+            config = RunConfig.from_json(text) if is_json else RunConfig.from_toml(text)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"`--config` must hold settings; got {str(file)!r}: {error}"

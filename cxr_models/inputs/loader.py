@@ -66,7 +66,11 @@ class ImageLoader:
 
     def load(self, path: str) -> Images:
         """Return the image of `path`, of shape (H, W, C)."""
-        return self.prepare(cxr_enhance.read_image(path))
+        image = cxr_enhance.read_image(path)
+        try:
+            return self.prepare(image)
+        except (TypeError, ValueError) as error:  # settings that do not fit this image
+            raise type(error)(f"{error} File: {path!r}.") from error
 
     def prepare(self, image: Any) -> Images:
         """Return an image as `cxr_enhance.read_image` gives it, made ready, of shape (H, W, C)."""

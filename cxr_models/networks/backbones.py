@@ -45,7 +45,13 @@ class Backbone:
         TypeError, ValueError
             If what was registered does not build a flat model on them.
         """
-        built = self.build(weights=None, input_tensor=images)
+        try:
+            built = self.build(weights=None, input_tensor=images)
+        except TypeError as error:
+            raise TypeError(
+                f"`build` of the backbone {self.title!r} must take weights and input_tensor, as "
+                f"keras.applications do; got: {str(error).rstrip('.')}."
+            ) from error
         if not isinstance(built, keras.Model):
             raise TypeError(
                 f"`build` of the backbone {self.title!r} must return a keras.Model; got {built!r}."
@@ -75,9 +81,15 @@ class Backbone:
         Raises
         ------
         TypeError
-            If what was registered gives no symbolic tensor.
+            If what was registered takes or gives no symbolic tensor.
         """
-        made = self.preprocess(images)
+        try:
+            made = self.preprocess(images)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"`preprocess` of the backbone {self.title!r} must take a symbolic tensor; got: "
+                f"{str(error).rstrip('.')}. Write it in keras.ops."
+            ) from error
         if not keras.utils.is_keras_tensor(made):
             raise TypeError(
                 f"`preprocess` of the backbone {self.title!r} must return a symbolic tensor; got "

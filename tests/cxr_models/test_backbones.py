@@ -181,6 +181,13 @@ def flat(*, input_tensor, weights):
         (from_elsewhere, lambda x: x, ValueError, "got other inputs or outputs"),
         (flat, lambda x: x, ValueError, r"features of shape \(N, H, W, C\); got \(None, 3840\)"),
         (small, lambda x: np.zeros(3), TypeError, "`preprocess` of the backbone 'odd' must return"),
+        (
+            small,
+            np.asarray,
+            TypeError,
+            r"`preprocess` .*'odd' must take .*\. Write it in keras\.ops",
+        ),
+        (lambda: None, lambda x: x, TypeError, "'odd' must take weights and input_tensor, as"),
     ],
 )
 def test_functions_that_do_not_do_what_is_asked_are_told(build, preprocess, error, sentence):

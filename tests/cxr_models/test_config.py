@@ -35,6 +35,50 @@ def test_one_setting_is_changed_by_its_name():
     assert config.with_setting("model.backbone", "resnet101").model.backbone == "resnet101"
     with pytest.raises(ValueError, match="`name` must be section"):
         config.with_setting("training.epochs", "3")
+    plain = config.with_setting("data.enhance", None)
+    with pytest.raises(
+        ValueError, match=r"num_bins` is only allowed with enhancement; got 256 and"
+    ):
+        plain.with_setting("data.enhance.num_bins", "256")
+
+
+def test_levels_and_bits_are_set_by_name_and_in_files():
+    deep = RunConfig(data=DataConfig(enhance=EnhanceParams(num_bins=1024, bits=12)))
+    typed = RunConfig().with_setting("data.enhance.num_bins", "1024")
+    assert typed.with_setting("data.enhance.bits", "12") == deep
+    assert RunConfig.from_json(deep.to_json()) == deep
+    assert RunConfig.from_toml("[data.enhance]\nnum_bins = 1024\nbits = 12\n") == deep
+    assert deep.with_setting("data.enhance.num_bins", "none").data.enhance.num_bins is None
+    none = RunConfig.from_toml('[data.enhance]\nnum_bins = "none"\nbits = "none"\n')
+    assert none.data.enhance == EnhanceParams(num_bins=None, bits=None)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        lambda: RunConfig.from_toml("[data.enhance]\nclip_limit = 4.0\n"),
+        lambda: RunConfig.from_json('{"data": {"enhance": {"clip_limit": 4.0}}}'),
+        lambda: RunConfig().with_setting("data.enhance", '{"clip_limit": 4.0}'),
+        lambda: RunConfig().with_setting("data.enhance.clip_limit", "4.0"),
+    ],
+    ids=["toml", "json", "whole", "one"],
+)
+def test_settings_of_enhancement_that_are_not_named_take_their_defaults(typed):
+    assert typed().data.enhance == EnhanceParams(clip_limit=4.0)
+
+
+def test_a_shift_in_a_file_counts_what_it_leaves():
+    shifted = RunConfig.from_toml("[data.enhance]\nbit_shift = 8\n").data.enhance
+    assert shifted == EnhanceParams(bit_shift=8)
+    with pytest.raises(TypeError, match="`bit_shift` must be"):
+        RunConfig.from_toml('[data.enhance]\nbit_shift = "8"\n')
+
+
+def test_a_run_of_before_there_were_fewer_levels_keeps_all_of_them():
+    stored = RunConfig().to_dict()
+    for name in ("num_bins", "bits"):
+        del stored["data"]["enhance"][name]
+    assert RunConfig.from_dict(stored).data.enhance == EnhanceParams(num_bins=None)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +100,7 @@ def test_one_setting_is_changed_by_its_name():
         (lambda: TrainingConfig(epochs_head=1.5), TypeError, "`epochs_head` must be an int"),
         (lambda: RunConfig.from_dict({"dat": {}}), ValueError, "only the names data, model"),
         (lambda: RunConfig.from_toml("= 3"), ValueError, "`text` must be TOML"),
+        (lambda: RunConfig.from_toml("a = " + "[" * 99_999), ValueError, "it is nested too deep"),
     ],
 )
 def test_settings_check_themselves(make, error, sentence):

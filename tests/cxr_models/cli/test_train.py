@@ -47,6 +47,13 @@ def test_print_config_prints_what_train_reads_back_and_nothing_else(tmp_path):
     assert run_code(code, *again).stdout == done.stdout
 
 
+@pytest.mark.parametrize("name", ["settings.JSON", "settings", "settings.conf"])
+def test_printed_settings_are_read_back_whatever_the_name_of_their_file(tmp_path, name, capsys):
+    (tmp_path / name).write_text(RunConfig().with_setting("training.seed", 7).to_json())
+    assert main(["train", "--print-config", "--config", str(tmp_path / name)]) == 0
+    assert json.loads(capsys.readouterr().out)["training"]["seed"] == 7
+
+
 def test_printed_settings_are_the_defaults_where_nothing_is_typed(capsys):
     assert main(["train", "--print-config"]) == 0
     assert json.loads(capsys.readouterr().out) == RunConfig().to_dict()

@@ -29,6 +29,12 @@ def test_study_order_resizes_then_enhances(paths):
         np.testing.assert_array_equal(image[..., 0], cxr_enhance.enhance(resized))
 
 
+def test_an_image_that_the_settings_do_not_fit_is_named(paths):
+    config = dataclasses.replace(CONFIG, enhance=cxr_enhance.EnhanceParams(bits=12))
+    with pytest.raises(ValueError, match=r"`bits` must be .*; got 12\..* File: '.*0\.png'\.$"):
+        ImageLoader(config).load(paths[0])
+
+
 def test_the_other_order_enhances_at_full_size(paths):
     config = dataclasses.replace(CONFIG, order="enhance-first")
     image = ImageLoader(config).load(paths[0])
