@@ -59,7 +59,6 @@ def split(tmp_path_factory):
     [
         ("tensorflow", "train {split} --out {tmp}/x --weights none"),
         ("tensorflow", "bench-pipeline {split}"),
-        ("opencv-python", "train {split} --out {tmp}/x --weights none"),
         ("tqdm", "index {tmp} --out {tmp}/m.csv"),
         ("scipy", "evaluate {tmp}"),
         ("scikit-learn", "audit {split}"),
@@ -79,6 +78,8 @@ def test_a_missing_package_is_named_with_the_extra(split, tmp_path, package, wor
 @pytest.mark.parametrize(
     ("package", "words", "sentence"),
     [
+        ("cv2", "train {split} --out {tmp}/x --weights none",
+         f"opencv-python is needed for this command. {INSTALL}"),
         ("keras", "train {split} --out {tmp}/x --weights none",
          f"keras is needed for this command. {INSTALL}"),
         ("tensorboard", "train {split} --out {tmp}/x --weights none",
