@@ -8,6 +8,7 @@ from benchmarks.evaluation.coverage import STORED, main
 from benchmarks.evaluation.tables import coverage_table
 
 
+@pytest.mark.slow
 def test_a_quick_simulation_holds_the_truth_about_as_often_as_it_should(capsys):
     assert main(["--quick"]) == 0
     for cell in json.loads(capsys.readouterr().out):

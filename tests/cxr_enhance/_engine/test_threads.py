@@ -132,6 +132,7 @@ def test_eight_threads_sharing_one_params_record_give_the_serial_bytes():
     assert output == "8 800 True"
 
 
+@pytest.mark.slow
 def test_threads_that_meet_at_the_first_call_compile_once_and_agree(tmp_path):
     program = COMMON + textwrap.dedent(
         """
@@ -165,6 +166,7 @@ def test_batches_called_from_several_threads_at_once_equal_the_loop():
     assert printed_by(program, env) == "True"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_worker_processes_give_the_bytes_of_their_parent(tmp_path, method):
     """Started after the parent has used kernels and a thread pool, where others deadlock."""

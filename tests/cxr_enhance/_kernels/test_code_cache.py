@@ -61,6 +61,7 @@ def run_copy(package, env=None, program=SMOKE):
     return lines[1:], done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs /dev/null as a barrier")
 def test_a_read_only_install_with_an_unwritable_home_imports_and_runs(tmp_path):
     """Permission bits bar a user; for root the sources' ``__pycache__`` is made a plain file."""
@@ -92,6 +93,7 @@ def test_the_install_directory_is_never_written_to(tmp_path):
     assert sorted(path for path in package.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_no_error(tmp_path):
     package = copy_of_the_package(tmp_path)
     cache = tmp_path / "cache"
@@ -104,6 +106,7 @@ def test_a_damaged_cache_is_no_error(tmp_path):
     assert run_copy(package, env)[0] == expected
 
 
+@pytest.mark.slow
 def test_a_second_process_loads_what_the_first_compiled(tmp_path):
     package = copy_of_the_package(tmp_path)
     cache = tmp_path / "cache"

@@ -35,6 +35,7 @@ def status_of_child(work):
 """
 
 
+@pytest.mark.slow
 def test_many_forks_beside_a_thread_that_compiles_without_end():
     code = (
         COMMON
@@ -73,6 +74,7 @@ print(set(statuses), len(statuses))
     )
 
 
+@pytest.mark.slow
 def test_a_fork_beside_the_warmup_of_another_thread_gives_the_right_bytes(tmp_path):
     image = np.random.default_rng(5).integers(0, 256, (40, 50), np.uint8)
     np.save(tmp_path / "image.npy", image)

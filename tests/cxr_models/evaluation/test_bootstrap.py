@@ -91,6 +91,7 @@ def test_the_rarest_class_concerned_decides_whether_there_is_an_interval(rng):
         assert measured.told("accuracy")["interval"] is not None
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(5)
     truth = measure(ImageStatistics(two_classes(rng, 60_000, 1)), draws=1).values
@@ -131,6 +132,7 @@ def slightly_too_sure(rng, patients):
     )
 
 
+@pytest.mark.slow
 def test_reflected_intervals_of_a_small_calibration_error_hold_it_and_plain_ones_do_not():
     rng = np.random.default_rng(8)
     many = ImageStatistics(slightly_too_sure(rng, 400_000), ranks=False)
