@@ -104,6 +104,7 @@ def test_a_link_of_another_user_is_not_followed(choose, tmp_path):
     assert is_in(choose(tmp_path / "link"), tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_a_relative_directory_is_resolved_once(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     code = """
@@ -198,6 +199,7 @@ def test_a_pipe_in_the_cache_does_not_stop_the_program(tmp_path):
     gray(tmp_path / "cache")
 
 
+@pytest.mark.slow
 def test_files_are_used_by_the_next_process_whatever_the_umask(tmp_path):
     before = os.umask(0)
     try:

@@ -81,6 +81,7 @@ def test_the_centre_is_not_in_the_border(rng):
     np.testing.assert_array_equal(border, np.concatenate(parts, axis=1))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_audit(rng):
     records = split_of(rng)
     features = noise(rng, len(records))
@@ -235,6 +236,7 @@ def test_the_command_names_a_missing_file(split_file, capsys):
     assert "7.png: No such file or directory" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_auditing_without_a_run_loads_no_framework(split_file):
     code = (
         "import sys\n"

@@ -591,6 +591,7 @@ def test_a_decoder_that_does_not_return_is_ended_and_the_next_frame_is_read(monk
     assert_same_image(read_image(COMPRESSED["jpeg-2000"]), GRAY12)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_decoder_at_work_outlives_a_killed_process_by_its_time_limit_at_most():
     code = (
