@@ -42,8 +42,8 @@ def overlay(image: Images, heat: Floats) -> Images:
     if image.dtype != np.uint8:
         raise TypeError(f"`image` must have dtype uint8; got {image.dtype}.")
     if heat.ndim != 2 or not heat.size or not (heat.min() >= 0 and heat.max() <= 1):
-        told = f"shape {heat.shape}" + (f", {heat.min()} to {heat.max()}" if heat.size else "")
-        raise ValueError(f"`heat` must have shape (H, W) and values 0..1; got {told}.")
+        found = f"shape {heat.shape}" + (f", {heat.min()} to {heat.max()}" if heat.size else "")
+        raise ValueError(f"`heat` must have shape (H, W) and values 0..1; got {found}.")
     height, width = image.shape[:2]
     rgb = np.broadcast_to(image.reshape(height, width, -1), (height, width, 3)).astype(np.float32)
     share = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)

@@ -127,10 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     images = {"drawn": synthetic_radiograph(977, 920, seed=1, bits=16)}
     for path in options.files:
         images[path.stem] = cxe.read_image(path)
-    told = []
+    radiographs = []
     for name, image in images.items():
         height, width = image.shape[:2]
-        told.append({
+        radiographs.append({
             "name": name,
             "height": height,
             "width": width,
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         })  # fmt: skip
     cv2.imwrite(str(PICTURES / "sixteen-bit-radiograph.png"), picture(image))
     STORED.parent.mkdir(parents=True, exist_ok=True)
-    STORED.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    STORED.write_text(json.dumps(radiographs, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The rows of a PNG file of an image, filtered by a kernel, for whoever compresses them."""
+"""Filters the rows of an image as a PNG file holds them, before they are compressed."""
 
 from __future__ import annotations
 

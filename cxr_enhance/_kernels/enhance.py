@@ -48,9 +48,7 @@ def stretch_channel(
 ) -> None:
     """White balance of one channel with these `counts`; `dst` may be `src`."""
     table = np.empty(counts.size, src.dtype)
-    fill_stretch_table(
-        counts, src.size, plan.percentile_low, plan.percentile_high, plan.bits, table
-    )
+    fill_stretch_table(counts, src.size, plan, table)
     for y in range(src.shape[0]):
         apply_table(src[y], table, dst[y])
 
@@ -81,14 +79,7 @@ def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *field
         src, dst = images[i], out[i]
         if plan.stretch:
             count_all_tiles(src, plan, counts, image_counts)
-            fill_stretch_table(
-                image_counts,
-                src.size,
-                plan.percentile_low,
-                plan.percentile_high,
-                plan.bits,
-                table,
-            )
+            fill_stretch_table(image_counts, src.size, plan, table)
         for value in range(bins.size):
             bins[value] = table[value] >> plan.bit_shift
         equalize_u8(src, dst, plan, bins, counts, plan.stretch)
@@ -109,14 +100,7 @@ def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
             image_counts = np.empty(65_536, np.int64)
             table = np.empty(65_536, np.uint16)
             count_image_u16(src, image_counts)
-            fill_stretch_table(
-                image_counts,
-                src.size,
-                plan.percentile_low,
-                plan.percentile_high,
-                plan.bits,
-                table,
-            )
+            fill_stretch_table(image_counts, src.size, plan, table)
             for k in range(n):
                 bins[k] = table[low + k] >> plan.bit_shift
         else:
@@ -196,14 +180,7 @@ def to_one_channel(
     total = src.shape[0] * src.shape[1]
     for channel in range(3):
         weight = GREEN if channel == 1 else (first_weight if channel == 0 else third_weight)
-        fill_stretch_table(
-            counts[channel],
-            total,
-            plan.percentile_low,
-            plan.percentile_high,
-            plan.bits,
-            table,
-        )
+        fill_stretch_table(counts[channel], total, plan, table)
         weigh_table(table, weight, channel == 0, weighted[channel])
     mix_stretched_gray(src, weighted, dst)
     return True
@@ -222,14 +199,7 @@ def white_balance_colour(
     count_channels(src, counts)
     total = src.shape[0] * src.shape[1]
     for channel in range(3):
-        fill_stretch_table(
-            counts[channel],
-            total,
-            plan.percentile_low,
-            plan.percentile_high,
-            plan.bits,
-            tables[channel],
-        )
+        fill_stretch_table(counts[channel], total, plan, tables[channel])
     apply_channel_tables(src, tables, dst)
 
 

@@ -7,11 +7,16 @@ by one, so that the table holds the very bytes the formula over all pixels would
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from cxr_enhance._kernels.jit import inline_kernel
 from cxr_enhance._kernels.loads import load_word
+
+if TYPE_CHECKING:
+    from cxr_enhance._kernels.plan import Plan
 
 _U = np.uintp
 
@@ -43,31 +48,27 @@ def percentile(counts: npt.NDArray[np.int64], total: int, percent: float) -> flo
     return lower + (upper - lower) * fraction
 
 
-# (int64[::1], int64, float64, float64, int64, T[::1]) -> None
+# (int64[::1], int64, Plan, T[::1]) -> None
 @inline_kernel
 def fill_stretch_table(
     counts: npt.NDArray[np.int64],
     total: int,
-    percent_low: float,
-    percent_high: float,
-    bits: int,
+    plan: Plan,
     table: npt.NDArray[np.unsignedinteger],
 ) -> None:
-    """Level of every value: percentiles mapped to black and white, truncated.
+    """Level of every value: percentiles mapped to black and ``2**plan.bits - 1``, truncated.
 
     Parameters
     ----------
     counts : (256,) or (65536,) int64
     total : int
         Number of pixels counted.
-    bits : int
-        White is ``2**bits - 1``.
     table : (256,) uint8 or (65536,) uint16, output
         Identity where the percentiles coincide: there is no contrast to stretch.
     """
-    low = percentile(counts, total, percent_low)
-    high = percentile(counts, total, percent_high)
-    white = float((1 << bits) - 1)
+    low = percentile(counts, total, plan.percentile_low)
+    high = percentile(counts, total, plan.percentile_high)
+    white = float((1 << plan.bits) - 1)
     for value in range(table.size):
         if high == low:
             table[value] = value

@@ -228,9 +228,9 @@ def _settle(
     todo.changed += changed and again
     if not again and records.was_written(index) and _size(todo.files.target(index)) is not None:
         made_with = digests[records.written_params[index]]
-        theirs = todo.known_options.get(made_with, {})
-        output = todo.files.target(index)
-        if made_with != digest and not gives_equal_output(theirs, options, output):
+        if made_with != digest and not gives_equal_output(
+            todo.known_options.get(made_with, {}), options, todo.files.target(index)
+        ):
             todo.other_options[made_with] = todo.other_options.get(made_with, 0) + 1
     if again:
         todo.todo.append(index)

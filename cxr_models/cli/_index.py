@@ -32,7 +32,7 @@ from cxr_models.records.index import (
     keep_chosen,
     keep_labels,
 )
-from cxr_models.records.known_sets import columns_to_read, index_set, recognise
+from cxr_models.records.known_sets import index_set, recognise
 from cxr_models.records.layouts import LAYOUTS, Layout
 from cxr_models.records.layouts.known import SETS
 from cxr_models.records.layouts.tree import Tree
@@ -221,7 +221,7 @@ def _of_csv(asked: Choices) -> Choices:
 
 
 def _index_tree(source: Path, name: str | None, asked: Choices, *, out: Path) -> Index:
-    tree = Tree(source, extra=columns_to_read(asked))
+    tree = Tree(source, extra=asked.columns())
     known = SETS[name] if name is not None else recognise(tree)
     if known is None:
         layout = Layout(patient_pattern=asked.patient_pattern)

@@ -32,8 +32,8 @@ def say_why(found: Index) -> None:
         if one.was_asked_for()
     )
     for reason, count in reasons.most_common():
-        told = f"{reason}another" if reason in (DUPLICATE, SECOND_COPY) else reason
-        _console.complain(f"  {count:,} left out: {_console.printable(told)}")
+        shown_reason = f"{reason}another" if reason in (DUPLICATE, SECOND_COPY) else reason
+        _console.complain(f"  {count:,} left out: {_console.printable(shown_reason)}")
 
 
 def warn_of_a_folder_around(found: Index) -> None:
@@ -59,8 +59,8 @@ def say_overlaps(sources: Iterable[str]) -> None:
 def say_what_was_found(out: Path, found: Index, *, decoded: bool) -> None:
     """Say what a manifest holds, and warn of what may be wrong with it."""
     labels = Counter(record.label for record in found.records)
-    told = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
-    _console.say(f"wrote {shown(out)}: {len(found.records)} images ({told})")
+    counts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
+    _console.say(f"wrote {shown(out)}: {len(found.records)} images ({counts})")
     if found.absent:
         _console.say(f"{found.absent:,} images that the set lists are not there")
     if found.several:

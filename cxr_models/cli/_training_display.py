@@ -70,7 +70,7 @@ def _doing(standing: Standing) -> str:
 def _measured(standing: Standing) -> str:
     from cxr_models.training.progress import duration
 
-    told = [f"{name} {value:.4f}" for name, value in standing.values.items()]
+    parts = [f"{name} {value:.4f}" for name, value in standing.values.items()]
     if standing.seconds_left is not None and standing.seconds_left >= 1:
-        told.append(f"about {duration(standing.seconds_left)} left")
-    return ", ".join(told)
+        parts.append(f"about {duration(standing.seconds_left)} left")
+    return ", ".join(parts)

@@ -80,6 +80,10 @@ class Choices:
                 f"`--views` must be all, or some of {', '.join(VIEWS)}; got {', '.join(unknown)}."
             )
 
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns of a set that are to be read: those to keep and those of `where`."""
+        return tuple(dict.fromkeys((*self.keep, *self.where)))
+
     def takes_view(self, view: str) -> bool:
         """Tell whether images of a view, one of `VIEWS` or empty, are kept."""
         if self.views is None:

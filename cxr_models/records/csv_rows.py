@@ -58,7 +58,7 @@ def rows_of_csvs(
     table = _joined([read_rows(name) for name in csvs])
     made = CsvRows([], [], {}, table[0].keys() if table else ())
     findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
-    extra = tuple(dict.fromkeys((*choices.keep, *choices.where)))
+    extra = choices.columns()
     for number, row in enumerate(table, start=1):
         values = {name: _value(rule, row) for name, rule in layout.columns.items()}
         label = values.pop("label", "")

@@ -112,8 +112,7 @@ def examine(
             record,
             patient=patient,
             group=names.setdefault(root, f"g{len(names):06d}"),
-            pixels=one.columns()["pixels"],
-            hash=one.columns()["hash"],
+            **one.columns(),
         )
         for record, patient, root, one in zip(records, named, roots, fingerprints, strict=True)
     ]

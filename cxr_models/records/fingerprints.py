@@ -44,7 +44,7 @@ class Fingerprint(NamedTuple):
     whole: Hashes
     trimmed: Hashes
 
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> dict[str, Any]:  # `dataclasses.replace` takes fields of any type
         """Return it as the columns ``pixels`` and ``hash`` of a manifest."""
         return {
             "pixels": self.pixels,
@@ -159,14 +159,10 @@ def with_fingerprints(
     """
     found = fingerprints_of(manifest, progress=progress)
     records = tuple(
-        record if one is None else dataclasses.replace(record, **_fields(one))
+        record if one is None else dataclasses.replace(record, **one.columns())
         for record, one in zip(manifest.records, found, strict=True)
     )
     return dataclasses.replace(manifest, records=records)
-
-
-def _fields(one: Fingerprint) -> dict[str, Any]:
-    return dict(one.columns())
 
 
 def _fingerprint_of_file(path: str | os.PathLike[str]) -> Fingerprint | None:

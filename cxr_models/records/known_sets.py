@@ -88,11 +88,6 @@ def index_set(
     return dataclasses.replace(index, skipped=skipped, others=tree.found.others)
 
 
-def columns_to_read(choices: Choices) -> tuple[str, ...]:
-    """Return the columns that a `Tree` must give for `choices`."""
-    return tuple(dict.fromkeys((*choices.keep, *choices.where)))
-
-
 def _unused(tree: Tree, known: KnownSet, index: Index) -> list[Skipped]:
     """Tell of images that are in no row of the set's tables."""
     used = {record.file for record in index.records} | {one.file for one in index.skipped}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.labels import Labeller
 from cxr_models.records.layouts.harmony import harmonised
-from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS, Record
+from cxr_models.records.manifest import FINDING, Record
 from cxr_models.records.scan import may_be_dicom
-from cxr_models.records.selection import reason_to_leave_out
+from cxr_models.records.selection import MANIFEST_COLUMNS, reason_to_leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cxr_models.records.layouts.values import Findings
 
 UNCERTAIN_REASON = "its finding is uncertain"
-MANIFEST_COLUMNS = frozenset((*COLUMNS, *HEADER_COLUMNS))
 
 
 class Recorded(NamedTuple):

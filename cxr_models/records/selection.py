@@ -10,7 +10,7 @@ from cxr_models.records.manifest import COLUMNS, FINDING, HEADER_COLUMNS
 if TYPE_CHECKING:
     from cxr_models.records.choices import Choices
 
-_OF_MANIFESTS = frozenset((*COLUMNS, *HEADER_COLUMNS))
+MANIFEST_COLUMNS = frozenset((*COLUMNS, *HEADER_COLUMNS))
 _OF_HEADERS = frozenset(("patient", "view", *HEADER_COLUMNS))
 NOT_ASKED_FOR = "not asked for"  # how the reason ends where the user or a default decides
 
@@ -52,13 +52,13 @@ def reason_to_leave_out(image: _Image, choices: Choices, *, header_unread: bool 
 
 def is_of_manifest(column: str) -> bool:
     """Tell whether a column is one of every manifest, or a finding."""
-    return column.startswith(FINDING) or column in _OF_MANIFESTS
+    return column.startswith(FINDING) or column in MANIFEST_COLUMNS
 
 
 def value_of(image: _Image, column: str) -> str:
     """Return what stands in a column, of the manifest or kept from the set."""
     if column.startswith(FINDING):
         return dict(image.findings).get(column.removeprefix(FINDING), "")
-    if column in _OF_MANIFESTS:
+    if column in MANIFEST_COLUMNS:
         return str(getattr(image, column, ""))
     return dict(image.kept).get(column, "")

@@ -28,7 +28,7 @@ from cxr_models.runs.finished import file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
-from cxr_models.training.checks import check_run, files_of
+from cxr_models.training.checks import check_run
 from cxr_models.training.epoch_callback import Keeper
 from cxr_models.training.progress import Progress, Standing
 from cxr_models.training.schedule import best_epochs, judge, kept_epoch
@@ -181,7 +181,7 @@ def _keep_best(
 
 
 def _part_of(split: Split, name: str, class_names: Sequence[str], config: RunConfig) -> _Part:
-    manifest = files_of(split, name)
+    manifest = split.select(name)
     return _Part(manifest.paths(), targets_of(manifest, class_names, config.model))
 
 

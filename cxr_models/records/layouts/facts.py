@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_models.records.layouts.reduce import RULES
 from cxr_models.records.layouts.tree import Tree
 from cxr_models.records.layouts.unpack import Unpacker
 
 if TYPE_CHECKING:
+    from cxr_models.records.layouts.reduce import Rule
     from cxr_models.records.layouts.tables import Extra
     from cxr_models.records.layouts.values import Findings
 
@@ -61,6 +63,10 @@ class Reading(NamedTuple):
 
     rows: str = ""
     unpack: Unpacker = Unpacker(None)
+
+    def rule(self, usual: Rule) -> Rule:
+        """Return the rule that was asked for, else the one that is usual for the set."""
+        return RULES[self.rows] if self.rows else usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from cxr_models.records.layouts.values import ABSENT, PRESENT, UNCERTAIN, UNKNOWN
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+Rule = Callable[[Sequence[str]], str]
 
 
 def any_of(values: Sequence[str]) -> str:
@@ -37,6 +36,6 @@ def first(values: Sequence[str]) -> str:
     return values[0] if values else UNKNOWN
 
 
-RULES: Mapping[str, Callable[[Sequence[str]], str]] = MappingProxyType(
+RULES: Mapping[str, Rule] = MappingProxyType(
     {"any": any_of, "vote": vote, "majority": majority, "first": first}
 )

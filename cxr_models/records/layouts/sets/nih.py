@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from cxr_models.records.layouts.facts import ImageRow, KnownSet
-from cxr_models.records.layouts.reduce import RULES, any_of, first
+from cxr_models.records.layouts.reduce import any_of, first
 from cxr_models.records.layouts.values import (
     ABSENT,
     PRESENT,
@@ -77,7 +77,7 @@ def _patients_of_nih(tree: Tree) -> dict[str, str]:
 
 def _read_rsna(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(("Lung Opacity", "Normal"))
-    rule = RULES[reading.rows] if reading.rows else any_of
+    rule = reading.rule(any_of)
     targets: dict[str, list[str]] = defaultdict(list)
     kept: dict[str, Extra] = {}
     table = tree.table(r"stage_2_train_labels\.csv(\.gz)?")
@@ -106,7 +106,7 @@ def _read_rsna(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
 
 def _read_siim(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(("Pneumothorax",))
-    rule = RULES[reading.rows] if reading.rows else any_of
+    rule = reading.rule(any_of)
     values: dict[str, list[str]] = defaultdict(list)
     kept: dict[str, Extra] = {}
     table = tree.table(r"(stage_2_train|train-rle)\.csv(\.gz)?")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from cxr_models.records.layouts.facts import ImageRow, KnownSet
-from cxr_models.records.layouts.reduce import RULES, majority
+from cxr_models.records.layouts.reduce import majority
 from cxr_models.records.layouts.values import (
     FindingsOf,
     age_in,
@@ -64,7 +64,7 @@ def _words(labels: str) -> list[str]:
 
 
 def _read_vindr(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
-    rule = RULES[reading.rows] if reading.rows else majority
+    rule = reading.rule(majority)
     parts = (tree.tables(rf"image_labels_{part}\.csv(\.gz)?")[:1] for part in ("test", "train"))
     tables = [name for found in parts for name in found]
     if not tables:

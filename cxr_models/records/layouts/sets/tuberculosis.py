@@ -73,11 +73,11 @@ def _tbx_annotations(tree: Tree) -> tuple[dict[str, str], dict[str, set[str]]]:
     kinds: dict[str, set[str]] = {}
     for part in ("train", "val"):
         for name in tree.tables(rf"TBX11K_{part}\.json")[:1]:
-            told = json.loads((tree.root / name).read_bytes())
-            names = {one["id"]: one["name"] for one in told["categories"]}
-            files = {one["id"]: one["file_name"].rsplit("/", 1)[-1] for one in told["images"]}
+            coco = json.loads((tree.root / name).read_bytes())
+            names = {one["id"]: one["name"] for one in coco["categories"]}
+            files = {one["id"]: one["file_name"].rsplit("/", 1)[-1] for one in coco["images"]}
             parts.update(dict.fromkeys(files.values(), part))
-            for box in told["annotations"]:
+            for box in coco["annotations"]:
                 kinds.setdefault(files[box["image_id"]], set()).add(names[box["category_id"]])
     return parts, kinds
 

@@ -3,14 +3,14 @@
 from collections import Counter
 
 from cxr_models.records.choices import Choices
-from cxr_models.records.known_sets import columns_to_read, index_set, recognise
+from cxr_models.records.known_sets import index_set, recognise
 from cxr_models.records.layouts.tree import Tree
 
 
 def read(folder, **choices):
     """Return the name of the set that is recognised, and its index."""
     asked = Choices(**choices)
-    tree = Tree(folder, extra=columns_to_read(asked))
+    tree = Tree(folder, extra=asked.columns())
     known = recognise(tree)
     assert known is not None
     return known.name, index_set(tree, known, asked)
