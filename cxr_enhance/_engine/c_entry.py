@@ -27,6 +27,7 @@ _COMPILED_WITH = EnhanceParams(percentiles=None, tile_grid_size=(1, 1), num_bins
 
 # Saved graphs hold a plan's fields: operations that take another number of them need other names.
 PLAN_SIZE = len(Plan._fields)
+_AT: Any = Plan._make(range(PLAN_SIZE))  # where each field lies among the numbers
 
 
 def plan_numbers(
@@ -47,21 +48,22 @@ def plan_numbers(
 @inline_kernel
 def plan_fields(numbers: npt.NDArray[np.float64]) -> tuple[Any, ...]:
     """Take apart what `plan_numbers` listed; whole numbers are below 2**31, so nothing is lost."""
-    return (
-        numbers[0] != 0,
-        numbers[1],
-        numbers[2],
-        numbers[3] != 0,
-        int(numbers[4]),
-        int(numbers[5]),
-        int(numbers[6]),
-        int(numbers[7]),
-        int(numbers[8]),
-        int(numbers[9]),
-        int(numbers[10]),
-        int(numbers[11]),
-        int(numbers[12]),
+    plan = Plan(
+        stretch=numbers[_AT.stretch] != 0,
+        percentile_low=numbers[_AT.percentile_low],
+        percentile_high=numbers[_AT.percentile_high],
+        equalize=numbers[_AT.equalize] != 0,
+        tiles_x=int(numbers[_AT.tiles_x]),
+        tiles_y=int(numbers[_AT.tiles_y]),
+        tile_width=int(numbers[_AT.tile_width]),
+        tile_height=int(numbers[_AT.tile_height]),
+        pad_y=int(numbers[_AT.pad_y]),
+        limit=int(numbers[_AT.limit]),
+        bit_shift=int(numbers[_AT.bit_shift]),
+        bits=int(numbers[_AT.bits]),
+        num_bins=int(numbers[_AT.num_bins]),
     )
+    return plan[:]  # without its class, as kernels take it
 
 
 class Entry(types.WrapperAddressProtocol):  # type: ignore[misc]
