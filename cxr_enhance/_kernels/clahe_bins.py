@@ -52,6 +52,7 @@ from cxr_enhance._kernels.wide import (
 
 if TYPE_CHECKING:
     from cxr_enhance._kernels.plan import Plan
+    from cxr_enhance._kernels.wide import FourWides
 
 _F32 = np.float32
 _I32 = np.int32
@@ -60,7 +61,7 @@ _U32 = np.uint32
 _U64 = np.uint64
 
 # Pairs packed before a band is blended: 512 KiB of them, all cells of 128 columns of 256 bins.
-_PAIRS_AT_A_TIME = 32_768
+PAIRS_AT_A_TIME = 32_768
 
 
 # (uint32, uint32) -> uint32
@@ -228,12 +229,10 @@ def pack_pairs(
         packed[_U(2) * num_bins - _U(1)] = _U64(0)
 
 
-# (uint32[::1], uint32[::1], float32[::1], float32[::1], float32[::1], float32, float32, uintp, ...)
+# (four float32 wides, float32[::1], float32[::1], float32, float32, uintp, T[::1], uintp) -> None
 @inline_kernel
-def blend_sixteen(
-    pairs: npt.NDArray[np.uint32],
-    places: npt.NDArray[np.uint32],
-    fraction: npt.NDArray[np.float32],
+def blend_corners(
+    corners: FourWides,
     right: npt.NDArray[np.float32],
     left: npt.NDArray[np.float32],
     below: np.float32,
@@ -242,22 +241,41 @@ def blend_sixteen(
     out: npt.NDArray[np.unsignedinteger],
     at: np.unsignedinteger,
 ) -> None:
-    """Look up, interpolate and blend pixels `x` to ``x + 15``, and write them from ``out[at]`` on.
+    """Blend pixels `x` to ``x + 15`` and write them from ``out[at]`` on.
 
     Every operation is rounded to float32; see `clahe_u8.blend_row`.
+
+    Parameters
+    ----------
+    corners
+        Levels of the pixels in the tiles above left, above right, below left, below right.
     """
-    levels_above, levels_below, rises_above, rises_below = gather_words_wide(pairs, places, x)
-    way = load_wide(fraction, x)
-    above_left = low_half(levels_above) + way * low_half(rises_above)
-    above_right = high_half(levels_above) + way * high_half(rises_above)
-    below_left = low_half(levels_below) + way * low_half(rises_below)
-    below_right = high_half(levels_below) + way * high_half(rises_below)
+    above_left, above_right, below_left, below_right = corners
     to_right, to_left = load_wide(right, x), load_wide(left, x)
     top = above_left * to_left + above_right * to_right
     bottom = below_left * to_left + below_right * to_right
     level = top * spread_wide(above) + bottom * spread_wide(below)
     magic = spread_wide(ROUND)
     store_wide(out, at, (level + magic) - magic)
+
+
+# (uint32[::1], uint32[::1], float32[::1], uintp) -> four float32 wides
+@inline_kernel
+def interpolate_corners(
+    pairs: npt.NDArray[np.uint32],
+    places: npt.NDArray[np.uint32],
+    fraction: npt.NDArray[np.float32],
+    x: np.unsignedinteger,
+) -> FourWides:
+    """Look up pixels `x` to ``x + 15`` and interpolate their levels in four tiles."""
+    levels_above, levels_below, rises_above, rises_below = gather_words_wide(pairs, places, x)
+    way = load_wide(fraction, x)
+    return (
+        low_half(levels_above) + way * low_half(rises_above),
+        high_half(levels_above) + way * high_half(rises_above),
+        low_half(levels_below) + way * low_half(rises_below),
+        high_half(levels_below) + way * high_half(rises_below),
+    )
 
 
 # (uint32[::1], uint32[::1], float32[::1], int64, int64, float32[::1], float32[::1], float32, ...)
@@ -287,10 +305,12 @@ def blend_row(
     """
     x = _U(start)
     for _ in range((stop - start) // WIDE):
-        blend_sixteen(pairs, places, fraction, right, left, below, above, x, out, x)
+        corners = interpolate_corners(pairs, places, fraction, x)
+        blend_corners(corners, right, left, below, above, x, out, x)
         x += _U(WIDE)
     if x < _U(stop):
-        blend_sixteen(pairs, places, fraction, right, left, below, above, x, last, _U(0))
+        corners = interpolate_corners(pairs, places, fraction, x)
+        blend_corners(corners, right, left, below, above, x, last, _U(0))
         for k in range(_U(stop) - x):
             out[x + k] = last[k]
 
@@ -326,12 +346,13 @@ def equalize_by_bins(
     strips = np.zeros(plan.tiles_x % LANES * num_bins * LANES, np.int32)
     levels = np.empty(num_bins * LANES, np.int32)
     luts = np.empty((2, plan.tiles_x + 2, num_bins), np.uint16)
-    at_a_time = min(cells, max(_PAIRS_AT_A_TIME // num_bins, 1))
+    at_a_time = min(cells, max(PAIRS_AT_A_TIME // num_bins, 1))
     pairs = np.empty((at_a_time, 2 * num_bins), np.uint64)
     halves = pairs.reshape(-1).view(np.uint32)
     tables = np.empty(width, np.uint32)
     for cell in range(cells):
-        tables[cell_starts[cell] : cell_starts[cell + 1]] = cell % at_a_time * 4 * num_bins
+        for x in range(cell_starts[cell], cell_starts[cell + 1]):
+            tables[x] = _U32(cell % at_a_time * num_bins * 4)
     places, fraction = np.zeros(room, np.uint32), np.zeros(room, np.float32)
     last = np.empty(WIDE, dst.dtype)
 

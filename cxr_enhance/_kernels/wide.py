@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WIDE = 16
 Wide = npt.NDArray[Any]  # uint32 or float32
+FourWides = tuple[Wide, Wide, Wide, Wide]
 _WORDS = 4  # of a table, for each pixel
 
 
@@ -105,7 +106,9 @@ def _gather(_context: Any, table: Any, places: Any, index: Any) -> Any:
         low = [merge(mixed[m], mixed[m + 1], (0, 4, 1, 5)) for m in (0, 2)]
         high = [merge(mixed[m], mixed[m + 1], (2, 6, 3, 7)) for m in (0, 2)]
         words = [
-            merge(*half, order) for half in (low, high) for order in ((0, 1, 4, 5), (2, 3, 6, 7))
+            merge(first, second, order)
+            for first, second in (low, high)
+            for order in ((0, 1, 4, 5), (2, 3, 6, 7))
         ]
         return context.make_tuple(builder, signature.return_type, words)
 
@@ -151,19 +154,42 @@ def _half(shift: int) -> Any:
     return half
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _step(_context: Any, table: Any, start: Any, rise: Any, way: Any, out: Any, at: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, target = signature.args[0], signature.args[4]
+        first, step = (
+            _load_at(builder, _vector_at(context, builder, source, (args[0], place), _WORDS))
+            for place in args[1:3]
+        )
+        ways = ir.Constant(first.type, ir.Undefined)
+        for place in range(_WORDS):
+            ways = builder.insert_element(ways, args[3], ir.IntType(32)(place))
+        pointer = _vector_at(context, builder, target, args[4:6], _WORDS)
+        builder.store(builder.fadd(first, builder.fmul(ways, step)), pointer).align = 4
+        return context.get_dummy_value()
+
+    return types.void(table, types.uintp, types.uintp, way, out, types.uintp), codegen
+
+
 def _load_array(array: npt.NDArray[Any], index: int) -> Wide:
     return array[int(index) : int(index) + WIDE].copy()
 
 
-def _gather_array(
-    table: npt.NDArray[Any], places: npt.NDArray[np.uint32], index: int
-) -> tuple[Wide, ...]:
+def _gather_array(table: npt.NDArray[Any], places: npt.NDArray[np.uint32], index: int) -> FourWides:
     starts = places[int(index) : int(index) + WIDE].astype(np.intp)
-    return tuple(table[starts + word] for word in range(_WORDS))
+    return table[starts], table[starts + 1], table[starts + 2], table[starts + 3]
 
 
 def _store_array(array: npt.NDArray[Any], index: int, wide: Wide) -> None:
     array[int(index) : int(index) + WIDE] = wide.astype(np.int32).astype(array.dtype)
+
+
+def _step_array(
+    table: npt.NDArray[Any], start: int, rise: int, way: Any, out: npt.NDArray[Any], at: int
+) -> None:
+    first, step = (table[int(place) : int(place) + _WORDS] for place in (start, rise))
+    out[int(at) : int(at) + _WORDS] = first + way * step
 
 
 _interpreted = bool(numba.config.DISABLE_JIT)
@@ -178,7 +204,7 @@ spread_wide: Callable[..., Wide] = (
 )
 # (T[::1], uint32[::1], uintp) -> four wides: of pixels `index` to ``index + 15``, the first,
 # second, third and fourth of the words from ``table[places[pixel]]`` on
-gather_words_wide: Callable[..., tuple[Wide, ...]] = _gather_array if _interpreted else _gather
+gather_words_wide: Callable[..., FourWides] = _gather_array if _interpreted else _gather
 # (uint32 wide) -> float32 wide of the lower, or the upper, sixteen bits of each
 low_half: Callable[..., Wide] = (
     (lambda wide: (wide & 0xFFFF).astype(np.float32)) if _interpreted else _half(0)
@@ -186,3 +212,6 @@ low_half: Callable[..., Wide] = (
 high_half: Callable[..., Wide] = (
     (lambda wide: (wide >> 16).astype(np.float32)) if _interpreted else _half(16)
 )
+# (float32[::1], uintp, uintp, float32, float32[::1], uintp) -> None
+# Writes ``table[start] + way * table[rise]`` to ``out[at]``, and three more from the places after.
+step_four: Callable[..., None] = _step_array if _interpreted else _step
