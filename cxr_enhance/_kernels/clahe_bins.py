@@ -105,8 +105,8 @@ def place_row(
     The way is ``float32(remainder / white)``, one rounding. A division of floats takes most of the
     time here; the remainder times the two parts of ``1 / white`` gives the same: the first product
     is exact, as that part is a power of two, and the second so small that its rounding decides for
-    no remainder at any depth (all are tried in the tests). One loop an output, or LLVM takes half
-    as many pixels at once.
+    no remainder at any depth (all are tried in the tests). One loop a step, or LLVM takes half as
+    many pixels at once.
 
     Parameters
     ----------
@@ -118,14 +118,14 @@ def place_row(
     """
     shift, last_bin, white = _U32(bits), _U32(num_bins - 1), _U32((1 << bits) - 1)
     for x in range(_U(start), _U(stop)):
-        below = divide_by_white(_U32(row[x]) * last_bin, shift)
-        places[x] = tables[x] + (below << _U32(2))
+        places[x] = divide_by_white(_U32(row[x]) * last_bin, shift)  # the bin alone, for now
     exact = 1.0 / (1 << bits)
     first, second = _F32(exact), _F32(1.0 / ((1 << bits) - 1) - exact)
     for x in range(_U(start), _U(stop)):
-        number = _U32(row[x]) * last_bin
-        way = _F32(_I32(number - divide_by_white(number, shift) * white))
+        way = _F32(_I32(_U32(row[x]) * last_bin - places[x] * white))
         fraction[x] = way * first + way * second
+    for x in range(_U(start), _U(stop)):
+        places[x] = tables[x] + (places[x] << _U32(2))
 
 
 # (T[:, ::1], T[:, ::1], Plan, int64, int32[::1], int32[::1], T[::1], uint16[::1]) -> None

@@ -77,9 +77,14 @@ def count_tails(src: npt.NDArray[np.uint16], plan: Plan, counts: npt.NDArray[np.
         count_blocks_with_tails(src[y], dark, bright, part)
     counts[:] = 0
     collect(part, counts)
-    uncounted = src.size - counts.sum()
+    up_to_dark, from_bright, uncounted = 0, 0, src.size
+    for value in range(counts.size):
+        uncounted -= counts[value]
+        if value <= dark:
+            up_to_dark += counts[value]
+        elif value >= bright:
+            from_bright += counts[value]
     counts[dark + 1] += uncounted
-    up_to_dark, from_bright = counts[: dark + 1].sum(), counts[bright:].sum()
     lower = int(np.floor((src.size - 1) * (plan.percentile_low / 100.0)))
     upper = int(np.floor((src.size - 1) * (plan.percentile_high / 100.0)))
     return bool(lower + 1 < up_to_dark and upper >= src.size - from_bright)
