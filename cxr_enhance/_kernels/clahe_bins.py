@@ -229,12 +229,11 @@ def pack_pairs(
         packed[_U(2) * num_bins - _U(1)] = _U64(0)
 
 
-# (four float32 wides, float32[::1], float32[::1], float32, float32, uintp, T[::1], uintp) -> None
+# (four float32 wides, float32[::1], float32, float32, uintp, T[::1], uintp) -> None
 @inline_kernel
 def blend_corners(
     corners: FourWides,
     right: npt.NDArray[np.float32],
-    left: npt.NDArray[np.float32],
     below: np.float32,
     above: np.float32,
     x: np.unsignedinteger,
@@ -251,7 +250,8 @@ def blend_corners(
         Levels of the pixels in the tiles above left, above right, below left, below right.
     """
     above_left, above_right, below_left, below_right = corners
-    to_right, to_left = load_wide(right, x), load_wide(left, x)
+    to_right = load_wide(right, x)
+    to_left = spread_wide(_F32(1.0)) - to_right  # as `geometry.place_axis`, without a load
     top = above_left * to_left + above_right * to_right
     bottom = below_left * to_left + below_right * to_right
     level = top * spread_wide(above) + bottom * spread_wide(below)
@@ -278,7 +278,7 @@ def interpolate_corners(
     )
 
 
-# (uint32[::1], uint32[::1], float32[::1], int64, int64, float32[::1], float32[::1], float32, ...)
+# (uint32[::1], uint32[::1], float32[::1], int64, int64, float32[::1], float32, float32, ...)
 @inline_kernel
 def blend_row(
     pairs: npt.NDArray[np.uint32],
@@ -287,7 +287,6 @@ def blend_row(
     start: int,
     stop: int,
     right: npt.NDArray[np.float32],
-    left: npt.NDArray[np.float32],
     below: np.float32,
     above: np.float32,
     last: npt.NDArray[np.unsignedinteger],
@@ -299,18 +298,18 @@ def blend_row(
     ----------
     pairs : (4 * pairs,) uint32
         From `pack_pairs`, each word as two halves, the lower first.
-    places, fraction, right, left : (at least stop + 15,)
+    places, fraction, right : (at least stop + 15,)
         Whatever stands after the row is computed with the last pixels, and not written to `out`.
     last : (16,) of the dtype of `out`, scratch
     """
     x = _U(start)
     for _ in range((stop - start) // WIDE):
         corners = interpolate_corners(pairs, places, fraction, x)
-        blend_corners(corners, right, left, below, above, x, out, x)
+        blend_corners(corners, right, below, above, x, out, x)
         x += _U(WIDE)
     if x < _U(stop):
         corners = interpolate_corners(pairs, places, fraction, x)
-        blend_corners(corners, right, left, below, above, x, last, _U(0))
+        blend_corners(corners, right, below, above, x, last, _U(0))
         for k in range(_U(stop) - x):
             out[x + k] = last[k]
 
@@ -331,8 +330,8 @@ def equalize_by_bins(
     cells = plan.tiles_x + 1
     room = width + WIDE
     cell_starts = np.empty(cells + 1, np.int64)
-    right, left = np.zeros(room, np.float32), np.zeros(room, np.float32)
-    place_axis(plan.tile_width, plan.tiles_x, cell_starts, right[:width], left[:width])
+    right, left = np.zeros(room, np.float32), np.empty(width, np.float32)
+    place_axis(plan.tile_width, plan.tiles_x, cell_starts, right[:width], left)
     band_starts = np.empty(plan.tiles_y + 2, np.int64)
     below, above = np.empty(height, np.float32), np.empty(height, np.float32)
     place_axis(plan.tile_height, plan.tiles_y, band_starts, below, above)
@@ -376,7 +375,6 @@ def equalize_by_bins(
                     start,
                     stop,
                     right,
-                    left,
                     below[y],
                     above[y],
                     last,

@@ -124,7 +124,7 @@ def interpolate_cell(
         step_four(corners, at, rises + at, fraction[value], out, _U(4) * value)
 
 
-# (float32[::1], uint32[::1], int64, int64, float32[::1], float32[::1], float32, float32, ...)
+# (float32[::1], uint32[::1], int64, int64, float32[::1], float32, float32, T[::1], T[::1])
 @inline_kernel
 def blend_row(
     levels: npt.NDArray[np.float32],
@@ -132,7 +132,6 @@ def blend_row(
     start: int,
     stop: int,
     right: npt.NDArray[np.float32],
-    left: npt.NDArray[np.float32],
     below: np.float32,
     above: np.float32,
     last: npt.NDArray[np.uint16],
@@ -148,11 +147,11 @@ def blend_row(
     x = _U(start)
     for _ in range((stop - start) // WIDE):
         corners = gather_words_wide(levels, places, x)
-        blend_corners(corners, right, left, below, above, x, out, x)
+        blend_corners(corners, right, below, above, x, out, x)
         x += _U(WIDE)
     if x < _U(stop):
         corners = gather_words_wide(levels, places, x)
-        blend_corners(corners, right, left, below, above, x, last, _U(0))
+        blend_corners(corners, right, below, above, x, last, _U(0))
         for k in range(_U(stop) - x):
             out[x + k] = last[k]
 
@@ -182,8 +181,8 @@ def equalize_few_values(
     cells = plan.tiles_x + 1
     room = width + WIDE
     cell_starts = np.empty(cells + 1, np.int64)
-    right, left = np.zeros(room, np.float32), np.zeros(room, np.float32)
-    place_axis(plan.tile_width, plan.tiles_x, cell_starts, right[:width], left[:width])
+    right, left = np.zeros(room, np.float32), np.empty(width, np.float32)
+    place_axis(plan.tile_width, plan.tiles_x, cell_starts, right[:width], left)
     band_starts = np.empty(plan.tiles_y + 2, np.int64)
     below, above = np.empty(height, np.float32), np.empty(height, np.float32)
     place_axis(plan.tile_height, plan.tiles_y, band_starts, below, above)
@@ -234,6 +233,4 @@ def equalize_few_values(
                 row = src[y]
                 for x in range(_U(start), _U(stop)):
                     places[x] = tables[x] + ((_U32(row[x]) - _U32(low)) << _U32(2))
-                blend_row(
-                    levels, places, start, stop, right, left, below[y], above[y], last, dst[y]
-                )
+                blend_row(levels, places, start, stop, right, below[y], above[y], last, dst[y])
