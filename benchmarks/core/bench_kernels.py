@@ -21,7 +21,8 @@ from benchmarks.harness.compiled import callable_kernel, compiled
 from benchmarks.tables.targets import OPENCV
 from cxr_enhance import EnhanceParams
 from cxr_enhance._engine.planning import plan_of
-from cxr_enhance._kernels.clahe_u8 import blend_row, gather_words, make_lut_row, pack_words
+from cxr_enhance._kernels.blend_loads import blend_row, gather_words, pack_words
+from cxr_enhance._kernels.clahe_u8 import make_lut_row
 from cxr_enhance._kernels.enhance import enhance_u8
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import count_all_tiles
