@@ -112,7 +112,8 @@ def blend_set(
     left = repeat_quarter(weights, at + _U(ROWS))
     upper = every_fourth(above_left, k) * left + every_fourth(above_right, k) * right
     lower = every_fourth(below_left, k) * left + every_fourth(below_right, k) * right
-    return (upper * above + lower * below) + magic
+    blended: Register = (upper * above + lower * below) + magic
+    return blended
 
 
 # (64 uint8, four tables, float32[::1], uintp, 16 float32, 16 float32, 16 float32) -> 64 uint8

@@ -100,7 +100,7 @@ def _load_from(builder: Any, pointer: Any) -> Any:
 @intrinsic  # type: ignore[untyped-decorator]
 def _load_table(_context: Any, luts: Any, start: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        first = _pointer(context, builder, signature.args[0], *args, _bytes)
+        first = _pointer(context, builder, signature.args[0], args[0], args[1], _bytes)
         quarters = [
             _load_from(builder, builder.gep(first, [_word(k)])) for k in range(_TABLE_REGISTERS)
         ]
@@ -190,7 +190,8 @@ def _interleave(_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
 @intrinsic  # type: ignore[untyped-decorator]
 def _repeat_quarter(_context: Any, array: Any, start: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        four = _load_from(builder, _pointer(context, builder, signature.args[0], *args, _quarter))
+        pointer = _pointer(context, builder, signature.args[0], args[0], args[1], _quarter)
+        four = _load_from(builder, pointer)
         return builder.shuffle_vector(four, four, _places([k % ROWS for k in range(ROW_PIXELS)]))
 
     return _Floats(array, types.uintp), codegen
