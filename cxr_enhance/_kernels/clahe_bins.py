@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels.clahe_u8 import ROUND, make_levels, share_excess
+from cxr_enhance._kernels.clahe_u8 import make_levels, share_excess
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import (
     copy_row,
@@ -39,7 +39,7 @@ from cxr_enhance._kernels.histogram import (
     merge_strips,
 )
 from cxr_enhance._kernels.jit import inline_kernel, spliced_kernel
-from cxr_enhance._kernels.lanes import LANES
+from cxr_enhance._kernels.lanes import LANES, ROUND
 from cxr_enhance._kernels.wide import (
     WIDE,
     gather_words_wide,

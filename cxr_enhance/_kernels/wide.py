@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic
 
 from cxr_enhance._kernels.lanes import _LanesType
 
@@ -29,15 +29,8 @@ FourWides = tuple[Wide, Wide, Wide, Wide]
 _WORDS = 4  # of a table, for each pixel
 
 
-class _WideType(_LanesType):
-    pass
-
-
-@register_model(_WideType)
-class _WideModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, wide: _WideType) -> None:
-        element = manager.lookup(wide.element).get_value_type()
-        super().__init__(manager, wide, ir.VectorType(element, WIDE))
+def _wide(element: Any) -> Any:
+    return _LanesType(element, WIDE)
 
 
 def _vector_at(context: Any, builder: Any, array_type: Any, args: Any, length: int) -> Any:
@@ -59,7 +52,7 @@ def _load(_context: Any, array: Any, index: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _load_at(builder, _vector_at(context, builder, signature.args[0], args, WIDE))
 
-    return _WideType(array.dtype)(array, types.uintp), codegen
+    return _wide(array.dtype)(array, types.uintp), codegen
 
 
 def _shuffle(builder: Any, first: Any, second: Any, places: list[int]) -> Any:
@@ -112,7 +105,7 @@ def _gather(_context: Any, table: Any, places: Any, index: Any) -> Any:
         ]
         return context.make_tuple(builder, signature.return_type, words)
 
-    wide = _WideType(table.dtype)
+    wide = _wide(table.dtype)
     return types.UniTuple(wide, _WORDS)(table, places, types.uintp), codegen
 
 
@@ -135,7 +128,7 @@ def _spread(_context: Any, number: Any) -> Any:
         first = builder.insert_element(undefined, args[0], ir.IntType(32)(0))
         return _shuffle(builder, first, undefined, [0] * WIDE)
 
-    return _WideType(number)(number), codegen
+    return _wide(number)(number), codegen
 
 
 def _half(shift: int) -> Any:
@@ -149,7 +142,7 @@ def _half(shift: int) -> Any:
                 bits = builder.and_(args[0], ir.Constant(vector, [0xFFFF] * WIDE))
             return builder.sitofp(bits, ir.VectorType(ir.FloatType(), WIDE))
 
-        return _WideType(types.float32)(wide), codegen
+        return _wide(types.float32)(wide), codegen
 
     return half
 
