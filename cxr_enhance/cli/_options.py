@@ -15,6 +15,7 @@ from cxr_enhance._params import EnhanceParams
 from cxr_enhance.archive.job import MIMIC_CXR_JPG, STUDY_SIZE, Job
 from cxr_enhance.archive.plan import Shard
 from cxr_enhance.cli import console
+from cxr_enhance.cli.params_file import read_params
 from cxr_enhance.io.dicom.pseudonym import read_pseudonym_key
 from cxr_enhance.io.options import ReadOptions
 
@@ -66,7 +67,10 @@ class EnhanceOptions:
             typed["percentiles"] = None
         if self.no_clahe:
             typed["clip_limit"] = None
-        return dataclasses.replace(_params_of(self.params_file), **typed)
+        return dataclasses.replace(self._params_of_file(), **typed)
+
+    def _params_of_file(self) -> EnhanceParams:
+        return EnhanceParams() if self.params_file is None else read_params(self.params_file)
 
     def is_empty(self) -> bool:
         """Tell whether nothing was typed."""
@@ -201,21 +205,3 @@ def _num_bins_of(text: str) -> int | None:
     if not re.fullmatch("[0-9]+", text):
         raise ValueError(f"`--num-bins` must be a whole number or all; got {text!r}.")
     return int(text)
-
-
-def _params_of(path: Path | None) -> EnhanceParams:
-    if path is None:
-        return EnhanceParams()
-    try:
-        params = EnhanceParams.from_json(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"`--params` must be a UTF-8 file; got {str(path)!r}: {error}.") from error
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{error} File: {str(path)!r}.") from error
-    order = EnhanceParams().channel_order
-    if params.channel_order != order:
-        raise ValueError(
-            f"`channel_order` must be {order!r} on the command line, where "
-            f"files are read in that order; got {params.channel_order!r}. File: {str(path)!r}."
-        )
-    return params
