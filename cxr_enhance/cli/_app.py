@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cxr_enhance.cli._compare_command import compare
+from cxr_enhance.cli._pairs import CommandWithPairs
 from cxr_enhance.cli._run_command import run
 from cxr_enhance.cli.program import new_program
 
@@ -95,18 +97,7 @@ def demo(
     raise typer.Exit(_demo.demo(folder))
 
 
-@app.command(short_help="Draw a radiograph before and after.")
-def compare(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A radiograph.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.png", help="The picture to write.")],
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the picture if it exists.")
-    ] = False,
-) -> None:
-    """Draw a radiograph before and after enhancement, with histograms."""
-    from cxr_enhance.cli import _demo
-
-    raise typer.Exit(_demo.compare(image, out, overwrite=overwrite))
+app.command(cls=CommandWithPairs, short_help="Draw radiographs before and after.")(compare)
 
 
 @app.command(short_help="Check this installation.")
