@@ -10,7 +10,7 @@ import typer
 
 from cxr_enhance.cli._compare_command import compare
 from cxr_enhance.cli._pairs import CommandWithPairs
-from cxr_enhance.cli._run_command import run
+from cxr_enhance.cli._run_command import VoiChoice, run
 from cxr_enhance.cli.program import new_program
 
 app = new_program(
@@ -98,6 +98,37 @@ def demo(
 
 
 app.command(cls=CommandWithPairs, short_help="Draw radiographs before and after.")(compare)
+
+
+@app.command(short_help="Choose parameters by eye, in a browser.")
+def tune(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[IMAGE|FOLDER]...",
+            help="Images to go through; others are opened or dropped in the page.",
+            show_default=False,
+        ),
+    ] = None,
+    params: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Options to begin with.")
+    ] = None,
+    voi: Annotated[
+        VoiChoice | None, typer.Option(help="VOI transform of DICOM files to begin with.")
+    ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the page's address, and open no browser.")
+    ] = False,
+) -> None:
+    """Open a page that shows images before and after enhancement, with controls that change it.
+
+    The page is served on 127.0.0.1 to whoever has its address; nothing is loaded from or sent to
+    the network. Needs the extra tune.
+    """
+    from cxr_enhance.cli import _tune
+
+    chosen = None if voi is None else voi.value
+    raise typer.Exit(_tune.tune(paths or [], params, chosen, open_browser=not no_browser))
 
 
 @app.command(short_help="Check this installation.")
