@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
 from cxr_enhance.cli._compare_command import compare
 from cxr_enhance.cli._pairs import CommandWithPairs
-from cxr_enhance.cli._run_command import VoiChoice, run
+from cxr_enhance.cli._run_command import run
 from cxr_enhance.cli.program import new_program
 
 app = new_program(
@@ -114,7 +115,8 @@ def tune(
         Path | None, typer.Option(metavar="FILE.json", help="Options to begin with.")
     ] = None,
     voi: Annotated[
-        VoiChoice | None, typer.Option(help="VOI transform of DICOM files to begin with.")
+        arguments.VoiChoice | None,
+        typer.Option(help="VOI transform of DICOM files to begin with."),
     ] = None,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the page's address, and open no browser.")
@@ -127,7 +129,7 @@ def tune(
     """
     from cxr_enhance.cli import _tune
 
-    chosen = None if voi is None else voi.value
+    chosen = arguments.word_of(voi)
     raise typer.Exit(_tune.tune(paths or [], params, chosen, open_browser=not no_browser))
 
 

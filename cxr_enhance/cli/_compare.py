@@ -13,7 +13,7 @@ from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.task import result_image
 from cxr_enhance.cli import console
 from cxr_enhance.cli._figure import Panel, draw_before_after, draw_sheet
-from cxr_enhance.cli._options import EnhanceOptions, JobOptions
+from cxr_enhance.cli._options import job_of, params_of, read_options_of
 from cxr_enhance.cli._pairs import pair_of
 from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.decoded_file import decoded_file
@@ -28,7 +28,10 @@ _REPEATED = (
     "preset", "params_file", "voi", "size", "long_side", "bits", "num_bins", "bit_shift",
     "percentiles", "tile_grid_size", "clip_limit",
 )  # fmt: skip
-_OF_JOB = ("preset", "voi", "size", "long_side")
+_OF_PARAMS = (
+    "preset", "params_file", "bits", "num_bins", "bit_shift", "percentiles", "tile_grid_size",
+    "clip_limit",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ class Choices:
         Raises
         ------
         TypeError, ValueError, OSError
-            As `JobOptions.to_job`, or if a pair is not two numbers.
+            As `params_of` and `job_of`, or if a pair is not two numbers.
         """
         values: dict[str, Sequence[Any]] = {name: getattr(self, name) for name in _REPEATED}
         values["tile_grid_size"] = [
@@ -70,23 +73,24 @@ class Choices:
         return [self._variant(dict(zip(_REPEATED, chosen, strict=True))) for chosen in combined]
 
     def _variant(self, chosen: dict[str, Any]) -> Variant:
-        of_job = {name: chosen.pop(name) for name in _OF_JOB}
-        params_file = chosen["params_file"]
-        enhance = EnhanceOptions(
-            **chosen, no_white_balance=self.no_white_balance, no_clahe=self.no_clahe
-        )
-        job = JobOptions(
-            **of_job,
-            frame=self.frame,
-            max_pixels=self.max_pixels,
+        preset, voi = chosen["preset"], chosen["voi"]
+        of_params = {name: chosen[name] for name in _OF_PARAMS}
+        job = job_of(
+            params=params_of(
+                **of_params, no_white_balance=self.no_white_balance, no_clahe=self.no_clahe
+            ),
+            read=read_options_of(preset, voi=voi, frame=self.frame, max_pixels=self.max_pixels),
+            preset=preset,
+            long_side=chosen["long_side"],
+            size_wh=chosen["size"],
             resize_first=self.resize_first,
             output_format=None,
             quality=None,
             compression=None,
             strip_identity=False,
-            pseudonym_key=None,
-        ).to_job(enhance)
-        return Variant(job, caption_of(job, of_job["preset"], params_file, of_job["voi"]))
+            pseudonym_key_file=None,
+        )
+        return Variant(job, caption_of(job, preset, chosen["params_file"], voi))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_enhance.cli._run_command import Preset, VoiChoice  # noqa: TC001 - as above
+from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
 
 _AGAIN = "May be repeated: a panel for each."
 
@@ -17,7 +17,9 @@ def compare(
         list[Path], typer.Argument(metavar="IMAGE...", help="Radiographs, DICOM files too.")
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.png", help="The picture to write.")],
-    preset: Annotated[list[Preset] | None, typer.Option(help=f"As in `run`. {_AGAIN}")] = None,
+    preset: Annotated[
+        list[arguments.PresetChoice] | None, typer.Option(help=f"As in `run`. {_AGAIN}")
+    ] = None,
     clip_limit: Annotated[
         list[float] | None, typer.Option(metavar="F", help=f"As in `run`. {_AGAIN}")
     ] = None,
@@ -45,7 +47,8 @@ def compare(
         typer.Option(metavar="FILE.json", help=f"Options given here win. {_AGAIN}"),
     ] = None,
     voi: Annotated[
-        list[VoiChoice] | None, typer.Option(help=f"Of DICOM files, as in `run`. {_AGAIN}")
+        list[arguments.VoiChoice] | None,
+        typer.Option(help=f"Of DICOM files, as in `run`. {_AGAIN}"),
     ] = None,
     frame: Annotated[
         int | None, typer.Option(metavar="N", help="Frame of multi-frame DICOM files.")

@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cxr_enhance.tuner.shown import full_scale, shown
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import Image
 
-_MOST_PIXELS_SHOWN = 1200  # a side; more than the picture can resolve
+_MAX_SHOWN_PIXELS = 1200  # a side; more than the picture can resolve
 _MAX_COLUMNS, _PANEL_INCHES, _MAX_TITLE = 6, 2.6, 36
 _GRAY, _ACCENT = "#555555", "#1f6f8b"
 
@@ -103,15 +105,14 @@ def _write_under(axes: Axes, caption: str) -> None:
 
 
 def _show(axes: Axes, image: Image, title: str, *, size: int = 11) -> None:
-    step = -(-max(image.shape[:2]) // _MOST_PIXELS_SHOWN)
-    shown = image[::step, ::step].astype(np.int64) * 255 // _full_scale(image)
-    axes.imshow(shown.astype(np.uint8), cmap="gray", vmin=0, vmax=255)
+    step = -(-max(image.shape[:2]) // _MAX_SHOWN_PIXELS)
+    axes.imshow(shown(image[::step, ::step], full_scale(image)), cmap="gray", vmin=0, vmax=255)
     axes.set_title(title, fontsize=size)
     axes.set_axis_off()
 
 
 def _show_histogram(axes: Axes, image: Image) -> None:
-    full = _full_scale(image)
+    full = full_scale(image)
     counts = np.bincount((image.astype(np.int64) * 256 // (full + 1)).ravel(), minlength=256)
     shares = counts / counts.sum() * 100
     edges = np.linspace(0, full + 1, 257)
@@ -123,8 +124,3 @@ def _show_histogram(axes: Axes, image: Image) -> None:
     axes.set_ylabel("% of pixels", fontsize=9, color=_GRAY)
     axes.tick_params(labelsize=8, colors=_GRAY)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _full_scale(image: Image) -> int:
-    """White of the display: 255, or for uint16 the least 2**n - 1 that holds the image."""
-    return 255 if image.dtype == np.uint8 else int(2 ** max(int(image.max()).bit_length(), 8) - 1)
