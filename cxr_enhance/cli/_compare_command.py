@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
+from cxr_enhance.cli import _run_arguments as arguments  # noqa: TC001 - typer reads annotations
 
 _AGAIN = "May be repeated: a panel for each."
 
