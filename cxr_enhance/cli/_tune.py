@@ -40,7 +40,7 @@ def tune(
     if open_browser:
         console.say(f"Open {server.address}")
         console.say("Ends ten seconds after its last page was closed, or with Ctrl-C.")
-        webbrowser.open(server.address)
+        webbrowser.open(server.door)
     else:
         console.say(server.address)
     server.run_until_closed()

@@ -17,6 +17,7 @@ from panel.io.server import get_server
 from panel.io.state import state
 from tornado.ioloop import PeriodicCallback
 from tornado.routing import Matcher, Rule, RuleRouter
+from tornado.web import Application, RedirectHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,22 @@ class _OwnRequests(Matcher):  # type: ignore[misc]
         return {} if is_own else None
 
 
+class _FirstRequest(_OwnRequests):
+    """The first of a server's own requests for one path."""
+
+    def __init__(self, origin: str, path: str) -> None:
+        super().__init__(origin)
+        self._path: str | None = path
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        if request.path != self._path:
+            return None
+        found = super().match(request)
+        if found is not None:
+            self._path = None
+        return found
+
+
 class TunerServer:
     """Serves a session of its own to each page that is opened.
 
@@ -73,6 +90,14 @@ class TunerServer:
     ----------
     new_session : callable
         Makes the session of a page.
+
+    Attributes
+    ----------
+    address : str
+        Of the page, with the token.
+    door : str
+        An address that leads there once. Programs that are started show other users of the machine
+        what they were given: a browser is given this one.
     """
 
     def __init__(self, new_session: Callable[[], Session]) -> None:
@@ -89,9 +114,14 @@ class TunerServer:
             unused_session_lifetime_milliseconds=4000,
         )
         self._origin = f"{HOST}:{self._server.port}"
-        own = _OwnRequests(self._origin)
-        self._server._http.request_callback = RuleRouter([Rule(own, self._server._tornado)])
         self.address = f"http://{self._origin}/{token}/"
+        key = secrets.token_urlsafe(32)
+        self.door = f"http://{self._origin}/{key}"
+        inward = Application([(".*", RedirectHandler, {"url": self.address, "permanent": False})])
+        self._server._http.request_callback = RuleRouter([
+            Rule(_FirstRequest(self._origin, f"/{key}"), inward),
+            Rule(_OwnRequests(self._origin), self._server._tornado),
+        ])  # fmt: skip
         self._last_seen: float | None = None
 
     def run_until_closed(self) -> None:

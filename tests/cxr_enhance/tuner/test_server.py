@@ -11,7 +11,7 @@ import pytest
 import cxr_enhance as cxe
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.helpers import chromium
-from tests.helpers.fresh_process import run_module
+from tests.helpers.fresh_process import run_module, started_module
 from tests.helpers.tuner_server import served_tuner, socket_status, status_of
 
 pytest.importorskip("panel", reason="panel is not installed")
@@ -79,6 +79,23 @@ def test_only_the_address_is_printed_and_an_interrupt_ends_it():
         os.kill(running.pid, signal.SIGINT)
         out, err = running.communicate(timeout=30)
         assert (running.returncode, out, err) == (0, b"", b"")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the browser is a script of the shell")
+def test_the_browser_is_given_an_address_that_leads_in_once(tmp_path):
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/given.part\nmv {tmp_path}/given.part '
+                       f"{tmp_path}/given\n")  # fmt: skip
+    browser.chmod(0o755)
+    with started_module("cxr_enhance", "tune", env={"BROWSER": str(browser)}) as running:
+        address = running.stdout.readline().decode().split()[-1]
+        while not (tmp_path / "given").exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        given = (tmp_path / "given").read_text().strip()
+        assert urlsplit(address).path.strip("/") not in given
+        assert status_of(given, Origin="http://evil.example") == 404
+        assert [status_of(given), status_of(given), status_of(address)] == [302, 404, 200]
 
 
 @pytest.mark.parametrize(
