@@ -149,6 +149,8 @@ class Session:
         description = f"{image.shape[1]} x {image.shape[0]}, {image.dtype}"
         if image.ndim == 3:
             description += ", colour"
+        if source.window is not None:
+            description += ", window {:g} / {:g}".format(*source.window)
         answer = {
             "name": source.name,
             "description": description,

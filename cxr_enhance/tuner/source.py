@@ -38,6 +38,8 @@ class Source:
         How it was read.
     is_dicom : bool
         Whether a VOI transform can be chosen.
+    window : (float, float) or None
+        Center and width of the first window in its header.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Source:
     decoded: Decoded
     options: ReadOptions
     is_dicom: bool
+    window: tuple[float, float] | None = None
 
     def read_with(self, options: ReadOptions) -> Source:
         """Decode the file again with other options; other formats than DICOM have none."""
@@ -93,9 +96,15 @@ def source_of_file(path: str, options: ReadOptions) -> Source:
 
 def _source(name: str, path: str, content: bytes, options: ReadOptions) -> Source:
     decoded = _decoded(content, options, name)
-    is_dicom = image_info(content).format == "DICOM"
+    info = image_info(content)
     return Source(
-        name=name, path=path, content=content, decoded=decoded, options=options, is_dicom=is_dicom
+        name=name,
+        path=path,
+        content=content,
+        decoded=decoded,
+        options=options,
+        is_dicom=info.format == "DICOM",
+        window=info.window,
     )
 
 

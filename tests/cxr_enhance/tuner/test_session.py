@@ -123,6 +123,7 @@ def test_a_dropped_file_comes_in_parts_and_a_broken_one_loses_nothing(session):
         })  # fmt: skip
         assert answer.get("more", False) == (place < 2)
     assert (answer["name"], answer["is_dicom"]) == ("scan.dcm", True)
+    assert answer["description"] == "50 x 60, uint16, window 900 / 800"
     expected = cxe.enhance(cxe.read_image(content))
     assert_same_image(image_of(answer["after"]), (expected.astype(int) * 255 // 65535).astype("u1"))
     broken = session.answer({
