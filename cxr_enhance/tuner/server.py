@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.tuner.page import TunerPage  # isort: skip - it says how to install Panel
 
+from bokeh.settings import settings
 from panel.io.server import get_server
 from panel.io.state import state
 from tornado.ioloop import PeriodicCallback
@@ -102,6 +103,7 @@ class TunerServer:
 
     def __init__(self, new_session: Callable[[], Session]) -> None:
         self._new_session = new_session
+        settings.resources = "server"  # whatever the environment says: scripts come from here
         token = secrets.token_urlsafe(32)
         self._server = get_server(
             {"/": self._page},

@@ -167,6 +167,17 @@ def test_no_request_leaves_the_machine_and_nothing_is_complained_of(tab, address
     assert [entry for entry in errors if "WebGL" not in entry["text"]] == []
 
 
+@pytest.mark.parametrize("mode", ["cdn", "inline"])
+def test_an_environment_of_bokehs_changes_nothing_of_that(tab, folder, monkeypatch, mode):
+    monkeypatch.setenv("BOKEH_RESOURCES", mode)
+    with served_tuner(folder / "a.png") as (address, _):
+        tab.events.clear()
+        Page(tab, address).assert_shows("before", GRAY)
+        asked = [told["request"]["url"] for told in tab.named("Network.requestWillBeSent")]
+        hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
+        assert hosts == {urlsplit(address).netloc}
+
+
 def test_the_page_could_not_reach_elsewhere_if_it_tried(page, tab):
     tab.events.clear()
     tab.evaluate(
