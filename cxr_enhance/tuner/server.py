@@ -103,7 +103,7 @@ class TunerServer:
 
     def __init__(self, new_session: Callable[[], Session]) -> None:
         self._new_session = new_session
-        settings.resources = "server"  # whatever the environment says: scripts come from here
+        settings.resources = "server"  # whatever the environment says; so are origins below
         token = secrets.token_urlsafe(32)
         self._server = get_server(
             {"/": self._page},
@@ -116,6 +116,7 @@ class TunerServer:
             unused_session_lifetime_milliseconds=4000,
         )
         self._origin = f"{HOST}:{self._server.port}"
+        settings.allowed_ws_origin = [self._origin]
         self.address = f"http://{self._origin}/{token}/"
         key = secrets.token_urlsafe(32)
         self.door = f"http://{self._origin}/{key}"

@@ -62,9 +62,11 @@ def test_web_sockets_are_opened_for_the_page_alone(address):
         assert status_of(address, Origin=origin) == 404, origin
 
 
-def test_an_environment_of_bokehs_opens_no_further_door(tmp_path, monkeypatch):
-    monkeypatch.setenv("BOKEH_ALLOW_WS_ORIGIN", "*")
+@pytest.mark.parametrize("origins", ["*", "evil.example", "example.org:80"])
+def test_an_environment_of_bokehs_neither_opens_nor_shuts_a_door(monkeypatch, origins):
+    monkeypatch.setenv("BOKEH_ALLOW_WS_ORIGIN", origins)
     with served_tuner() as (address, _):
+        assert socket_status(address, Origin=f"http://{own(address)}") == 101
         assert socket_status(address, Origin="http://evil.example") == 404
 
 
