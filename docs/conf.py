@@ -52,6 +52,7 @@ NAVIGATION = {
         "tutorials/first-study",
     ],
     "How to": [
+        "tune",
         "archives",
         "adapters",
         "from-opencv",

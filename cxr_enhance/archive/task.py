@@ -157,11 +157,13 @@ def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Image:
         image = _mimic_cxr_jpg(image, was_inverted=decoded.was_inverted)
     else:
         hints.extend(hints_of(image, job.params))
-        image = enhance(image, _without_padding(job.params, decoded.padding, decoded.image.size))
+        image = enhance(
+            image, params_without_padding(job.params, decoded.padding, decoded.image.size)
+        )
     return image if job.resize_first else _resized(image, job)
 
 
-def _without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
+def params_without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
     """Move percentiles of an image to those of its pixels that are no padding.
 
     Padding is as dark as the darkest of them: it comes first where pixels are sorted.
