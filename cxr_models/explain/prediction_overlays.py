@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 import cxr_enhance
-from cxr_models._heat import overlay
+from cxr_models._heat import over_source, overlay
 from cxr_models.explain.gradcam import GradCam, normalised
 from cxr_models.explain.overlay_files import (
     IMAGES,
@@ -86,13 +86,23 @@ class Explanations:
         said = probabilities.argmax(axis=1)
         maps = normalised(self._cam(batch.images, said))
         read = [s for s, error in zip(batch.sources, batch.errors, strict=True) if not error]
-        for source, original, image, heat, place, shares in zip(
-            read, batch.originals, batch.images, maps, said, probabilities, strict=True
+        for source, original, transform, image, heat, place, shares in zip(
+            read,
+            batch.originals,
+            batch.transforms,
+            batch.images,
+            maps,
+            said,
+            probabilities,
+            strict=True,
         ):
             target = self._folder / IMAGES / self._files[source.name]
             target.parent.mkdir(parents=True, exist_ok=True)
             caption = f"{shares[place]:.3f} {self._calibrated}: {self._names[place]}"
-            write_picture(target, panel(shown(original), heat, caption))
+            picture = shown(original)
+            write_picture(
+                target, panel(picture, over_source(heat, transform, picture.shape[:2]), caption)
+            )
             self._counts[place] += 1
             self._maps[place] = self._maps[place] + heat
             self._images[place] = self._images[place] + image.astype(np.float64)
