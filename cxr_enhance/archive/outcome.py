@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from cxr_enhance.archive.hints import Hint
+    from cxr_enhance.preparation.transform import Transform
 
 Status: TypeAlias = Literal["written", "exists", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -41,6 +42,7 @@ class Outcome(NamedTuple):
     notes: str = ""
     decoder: str = ""  # which made the pixels, with its version
     hints: tuple[Hint, ...] = ()
+    transform: Transform | None = None  # of an output that was written
     link: str = ""  # may be another name of the output, until its row is in the manifest
 
 

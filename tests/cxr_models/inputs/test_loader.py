@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 
 import cxr_enhance
+from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.task import result_image
+from cxr_enhance.io.dicom.decode import Decoded
 from cxr_models import DataConfig
 from cxr_models.inputs.loader import ImageLoader, _opencvs_own_code, cache_key, cached_images
 from tests.cxr_models.test_files import full_disk
@@ -57,6 +60,23 @@ def test_an_image_is_what_the_public_step_makes_of_it(paths, order, fit, crop_bo
         expected = cxr_enhance.prepare(cxr_enhance.read_image(path), preparation)
         np.testing.assert_array_equal(image[..., 0], expected.image)
         assert transform == expected.transform
+
+
+@pytest.mark.parametrize("order", ["resize-first", "enhance-first"])
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+def test_an_archive_of_8_bits_holds_the_same_bytes(paths, order, fit):
+    config = dataclasses.replace(CONFIG, order=order, fit=fit, crop_border=True)
+    job = Job(
+        params=config.enhance,
+        size_wh=(40, 48),
+        fit=fit,
+        crop_border=True,
+        resize_first=order == "resize-first",
+        interpolation="linear",
+    )
+    for image, path in zip(ImageLoader(config)(paths), paths, strict=True):
+        decoded = Decoded(cxr_enhance.read_image(path))
+        np.testing.assert_array_equal(image[..., 0], result_image(decoded, job, []).image)
 
 
 def test_without_enhancement_gray_gives_three_equal_channels_and_colour_stays(paths, tmp_path):
