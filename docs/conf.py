@@ -53,6 +53,7 @@ NAVIGATION = {
     ],
     "How to": [
         "archives",
+        "geometry",
         "adapters",
         "from-opencv",
         "datasets",
