@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
+_SEQUENCES = (tuple, list)
+
 
 class Box(NamedTuple):
     """A rectangle of an image, in pixels."""
@@ -218,7 +220,7 @@ def map_points(points: npt.ArrayLike, transform: Transform, *, inverse: bool = F
 
 def _ints(name: str, value: object, count: int, least: int) -> tuple[int, ...]:
     rule = f"{count} ints of at least {least}"
-    if not isinstance(value, tuple | list) or not all(type(item) is int for item in value):
+    if not isinstance(value, _SEQUENCES) or set(map(type, value)) - {int}:
         raise TypeError(f"`{name}` must be {rule}; got {value!r}.")
     if len(value) != count or min(value) < least:
         raise ValueError(f"`{name}` must be {rule}; got {value!r}.")

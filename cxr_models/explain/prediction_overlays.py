@@ -6,7 +6,6 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 import cxr_enhance
@@ -166,11 +165,9 @@ def _as_file_name(name: str, taken: Sequence[Path]) -> str:
 
 def shown(image: Any) -> Images:
     """Return an image as it is looked at: of 8 bits, stretched, and no larger than a screen."""
-    height, width = image.shape[:2]
-    if max(height, width) > LONG_SIDE:
-        scale = LONG_SIDE / max(height, width)
-        size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
-        image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    if max(image.shape[:2]) > LONG_SIDE:
+        smaller = cxr_enhance.Preparation(params=None, long_side=LONG_SIDE)
+        image = cxr_enhance.prepare(image, smaller).image
     image = cxr_enhance.white_balance(image)
     eight_bits: Images = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image
     return eight_bits

@@ -77,6 +77,17 @@ def test_images_of_another_aspect_are_padded_and_cropped_as_in_the_pipeline(
     assert off <= (1 if is_halved else 0)
 
 
+@pytest.mark.opencv
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+def test_one_graph_for_any_size_gives_the_bytes_of_the_public_step(fit):
+    inputs = keras.Input((None, None, 1), dtype="uint8")
+    model = keras.Model(inputs, ResizeLinear((64, 48), fit)(inputs))
+    rng = np.random.default_rng(7)
+    for height, width in rng.integers(1, 200, (40, 2)):
+        images = noise(height, width, np.uint8, channels=1)
+        np.testing.assert_array_equal(np.asarray(model(images)), prepared(images, fit))
+
+
 def test_a_layer_of_before_there_was_a_fit_squashes():
     config = ResizeLinear((64, 48), "pad").get_config()
     assert ResizeLinear.from_config(config).fit == "pad"
