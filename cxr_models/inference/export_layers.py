@@ -65,11 +65,11 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
             mix_across(ops.take(part, left, 2), ops.take(part, right, 2), across)
             for part in (ops.take(pixels, top, 1), ops.take(pixels, bottom, 1))
         )
-        resized = ops.cast(mix_down(upper, lower, down), dtype)
-        if self.fit != "pad":
-            return resized
-        inside = (_inside(rows, self.size[0], (-1, 1, 1)), _inside(columns, self.size[1], (-1, 1)))
-        return resized * ops.cast(inside[0], dtype) * ops.cast(inside[1], dtype)
+        resized = mix_down(upper, lower, down)
+        if self.fit == "pad":  # in int32, as LiteRT multiplies no bytes
+            resized *= _inside(rows, self.size[0], (-1, 1, 1))
+            resized *= _inside(columns, self.size[1], (-1, 1))
+        return ops.cast(resized, dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the result."""
@@ -208,11 +208,11 @@ def _rounded(number: Any, divisor: Any) -> Any:
 
 
 def _inside(axis: _Axis, size: int, shape: tuple[int, ...]) -> Any:
-    """Return which pixels of the result are not black margin."""
+    """Return 1 for pixels of the result and 0 for those of its black margins, as int32."""
     places = ops.convert_to_tensor(np.arange(size, dtype=np.int32))
     after = ops.greater_equal(places, axis.margin)
     before = ops.less(places, axis.margin + axis.scaled)
-    return ops.reshape(ops.logical_and(after, before), (1, *shape))
+    return ops.reshape(ops.cast(ops.logical_and(after, before), "int32"), (1, *shape))
 
 
 def _places(axis: _Axis, size: int, *, clamp: bool) -> tuple[Any, Any, Any]:

@@ -108,6 +108,7 @@ def place(tmp_path_factory):
             "raw": {"data__enhance": None},
             "pad": {"data__fit": "pad"},
             "crop": {"data__fit": "crop", "data__order": "enhance-first"},
+            "pad-without-stretch": {"data__fit": "pad", "data__enhance__percentiles": None},
         }
         for name, settings in kinds.items():
             run = calibrate(make_run(folder / name, split, **settings), 0.8)
@@ -239,7 +240,7 @@ def test_litert_gives_the_probabilities_of_predict_for_images_balanced_before(pl
     np.testing.assert_allclose(said, told_by_predict(place, "study"), atol=1e-5)
 
 
-@pytest.mark.parametrize("run", ["enhance-first", "raw"])
+@pytest.mark.parametrize("run", ["enhance-first", "raw", "pad-without-stretch"])
 def test_litert_resizes_inside_where_there_is_no_white_balance(place, run, tmp_path):
     needs("litert")
     exported(place, run, "litert", tmp_path, "--input-size", "54", "62")  # that of one image
