@@ -14,6 +14,8 @@ import cxr_enhance as cxe
 from cxr_enhance.preparation.sizing import fitted
 from cxr_enhance.preparation.transform import Box
 
+pytest.importorskip("cv2", reason='needs pip install "cxr-enhance[cli]"')
+
 SIDE = st.one_of(st.integers(1, 12), st.integers(1, 65_535))
 
 
