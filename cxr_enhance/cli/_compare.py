@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_PANELS = 100
 _REPEATED = (
-    "preset", "params_file", "voi", "size", "long_side", "bits", "num_bins", "bit_shift",
+    "preset", "params_file", "voi", "size", "long_side", "fit", "spacing", "bits", "num_bins", "bit_shift",
     "percentiles", "tile_grid_size", "clip_limit",
 )  # fmt: skip
 _OF_PARAMS = (
@@ -49,9 +49,12 @@ class Choices:
     voi: Sequence[str]
     long_side: Sequence[int]
     size: Sequence[str]
+    fit: Sequence[str]
+    spacing: Sequence[float]
     no_white_balance: bool
     no_clahe: bool
     resize_first: bool
+    crop_border: bool
     frame: int | None
     max_pixels: int | None
 
@@ -83,6 +86,9 @@ class Choices:
             preset=preset,
             long_side=chosen["long_side"],
             size_wh=chosen["size"],
+            fit=chosen["fit"],
+            spacing=chosen["spacing"],
+            crop_border=self.crop_border,
             resize_first=self.resize_first,
             output_format=None,
             quality=None,
@@ -102,7 +108,7 @@ class Variant:
 
 
 def caption_of(job: Job, preset: str | None, params_file: Path | None, voi: str | None) -> str:
-    """Write what a panel was made with, in up to four lines."""
+    """Write what a panel was made with, in up to five lines."""
     lines = []
     if preset is not None:
         lines.append(f"preset {preset}")
@@ -132,6 +138,15 @@ def caption_of(job: Job, preset: str | None, params_file: Path | None, voi: str 
     if resized:
         words = f"long side {resized}" if isinstance(resized, int) else "{} x {}".format(*resized)
         lines.append(f"{words} pixels{', resized first' if job.resize_first else ''}")
+    shape = []
+    if job.crop_border:
+        shape.append("border cropped")
+    if job.fit != "squash":
+        shape.append(f"fit {job.fit}")
+    if job.spacing is not None:
+        shape.append(f"{job.spacing:g} mm a pixel")
+    if shape:
+        lines.append(", ".join(shape))
     if voi is not None:
         lines.append(f"VOI {voi}")
     return "\n".join(lines)
@@ -177,7 +192,7 @@ def _panels(path: Path, variants: Sequence[Variant], notes: dict[str, None]) -> 
         if decoded.notes:
             notes[f"DICOM header amiss: {'; '.join(decoded.notes)}. File: {str(path)!r}"] = None
         hints: list[Hint] = []
-        after = result_image(decoded, variant.job, hints)
+        after = result_image(decoded, variant.job, hints).image
         notes.update(dict.fromkeys(hint.sentence for hint in hints))
         if not panels:
             panels.append(Panel(decoded.image, console.printable(path.name), "before"))
@@ -199,5 +214,6 @@ def _check_out(images: Sequence[Path], out: Path, *, overwrite: bool) -> None:
 
 _NOTHING = Choices(
     **{name: [] for name in _REPEATED},
-    no_white_balance=False, no_clahe=False, resize_first=False, frame=None, max_pixels=None,
+    no_white_balance=False, no_clahe=False, resize_first=False, crop_border=False,
+    frame=None, max_pixels=None,
 )  # fmt: skip

@@ -62,6 +62,13 @@ def compare(
     size: Annotated[
         list[str] | None, typer.Option(metavar="W H", help=f"As in `run`. {_AGAIN}")
     ] = None,
+    fit: Annotated[
+        list[arguments.FitChoice] | None, typer.Option(help=f"As in `run`. {_AGAIN}")
+    ] = None,
+    spacing: Annotated[
+        list[float] | None, typer.Option(metavar="MM", help=f"As in `run`. {_AGAIN}")
+    ] = None,
+    crop_border: arguments.CropBorder = False,
     resize_first: Annotated[
         bool, typer.Option("--resize-first", help="Resize before enhancing, as the study did.")
     ] = False,
@@ -78,7 +85,7 @@ def compare(
     from cxr_enhance.cli import _compare
 
     choices = _compare.Choices(
-        preset=[one.value for one in preset or []],
+        preset=[choice.value for choice in preset or []],
         clip_limit=clip_limit or [],
         tile_grid_size=tile_grid_size or [],
         percentiles=percentiles or [],
@@ -86,9 +93,12 @@ def compare(
         num_bins=num_bins or [],
         bits=bits or [],
         params_file=params or [],
-        voi=[one.value for one in voi or []],
+        voi=[choice.value for choice in voi or []],
         long_side=long_side or [],
         size=size or [],
+        fit=[choice.value for choice in fit or []],
+        spacing=spacing or [],
+        crop_border=crop_border,
         no_white_balance=no_white_balance,
         no_clahe=no_clahe,
         resize_first=resize_first,

@@ -144,6 +144,9 @@ def job_of(
     compression: str | None,
     long_side: int | None,
     size_wh: tuple[int, int] | None,
+    fit: str | None,
+    spacing: float | None,
+    crop_border: bool,
     resize_first: bool,
     strip_identity: bool,
     pseudonym_key_file: Path | None,
@@ -159,7 +162,7 @@ def job_of(
     """
     if preset == MIMIC_CXR_JPG and output_format is None:
         output_format = "jpeg"
-    if preset == "study" and size_wh is None and long_side is None:
+    if preset == "study" and size_wh is None and long_side is None and spacing is None:
         size_wh = STUDY_SIZE
     written_format = output_format or "png"
     if quality is not None and written_format != "jpeg":
@@ -174,6 +177,7 @@ def job_of(
     return Job(
         params=params,
         read=read,
+        crop_border=crop_border,
         resize_first=resize_first or preset == "study",
         interpolation="linear" if preset == "study" else "area",
         strip_identity=strip_identity,
@@ -184,6 +188,8 @@ def job_of(
             compression=compression,
             long_side=long_side,
             size_wh=size_wh,
+            fit=fit,
+            spacing=spacing,
         ),
     )
 
