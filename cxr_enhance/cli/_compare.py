@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _MAX_PANELS = 100
 _REPEATED = (
-    "preset", "params_file", "voi", "size", "long_side", "fit", "spacing", "bits", "num_bins", "bit_shift",
-    "percentiles", "tile_grid_size", "clip_limit",
+    "preset", "params_file", "voi", "size", "long_side", "fit", "spacing", "bits", "num_bins",
+    "bit_shift", "percentiles", "tile_grid_size", "clip_limit",
 )  # fmt: skip
 _OF_PARAMS = (
     "preset", "params_file", "bits", "num_bins", "bit_shift", "percentiles", "tile_grid_size",
