@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.tables.make_tables import RESULTS
+from cxr_models._typed_json import to_json
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.metrics import ImageStatistics
@@ -127,17 +128,17 @@ def arms_compared(work: Path) -> list[dict[str, Any]]:
                 "seeds": {
                     seed: {
                         "accuracy": [_accuracy(one) for one in pair],
-                        "mcnemar": mcnemar(
-                            *(one.said == one.targets for one in pair), pair[0].patients
+                        "mcnemar": to_json(
+                            mcnemar(*(o.predicted == o.targets for o in pair), pair[0].patients)
                         ),
                     }
                     for seed, pair in sets.items()
                 },
                 **{
                     value: {
-                        "arm": first.told(value),
-                        "raw": second.told(value),
-                        "difference": difference(first, second, value),
+                        "arm": to_json(first.measured(value)),
+                        "raw": to_json(second.measured(value)),
+                        "difference": to_json(difference(first, second, value)),
                     }
                     for value in ("accuracy", "balanced_accuracy")
                 },
@@ -179,7 +180,7 @@ def _sets(folder: Path) -> dict[str, Predictions]:
 
 
 def _accuracy(outcomes: Outcomes) -> float:
-    return float((outcomes.said == outcomes.targets).mean())
+    return float((outcomes.predicted == outcomes.targets).mean())
 
 
 def sources_told(folder: Path) -> dict[str, Any]:
@@ -199,12 +200,12 @@ def sources_told(folder: Path) -> dict[str, Any]:
         own = scores[sources == source]
         both = np.concatenate([own, others])
         of_train = [record for record in train if record.source == source]
+        is_own = np.arange(len(both)) < len(own)
+        area, _ = delong(is_own, both, both, np.arange(len(both))).areas or (None, None)
         told[source] = {
             "images": len(own),
             "patients": len({r.patient for r in test.manifest.records if r.source == source}),
-            "roc_auc": delong(np.arange(len(both)) < len(own), both, both, np.arange(len(both)))[
-                "areas"
-            ][0],
+            "roc_auc": area,
             "found": float((own > threshold).mean()),
             "false_alarms": float((others > threshold).mean()),
             "trained_images": len(of_train),

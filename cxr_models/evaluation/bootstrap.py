@@ -11,14 +11,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from cxr_models.evaluation.results import Measured
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
+
+    from cxr_models.evaluation.results import Interval
 
     Floats = npt.NDArray[np.float64]
 
@@ -45,11 +49,11 @@ class Statistics(Protocol):
         """Return how many patients a value is taken over: those of the rarest class concerned."""
 
     def parts_of(self, name: str) -> tuple[str, ...]:
-        """Return the values that one is the mean of; empty for other values."""
+        """Return the values that a value is the mean of; empty for other values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Measurement:
     """Values on the images as they are, and in every draw.
 
     Parameters
@@ -63,16 +67,16 @@ class Measured:
     num_patients : int
         Patients drawn from.
     parts : dict of str to tuple of str
-        For means of other values, those.
+        The values that a value is the mean of; empty for other values.
     """
 
     values: dict[str, float]
-    draws: dict[str, Any]
+    draws: dict[str, Floats]
     behind: dict[str, int]
     num_patients: int
     parts: dict[str, tuple[str, ...]]
 
-    def interval(self, name: str, *, scale: Scale = "share") -> tuple[list[float] | None, str]:
+    def interval(self, name: str, *, scale: Scale = "share") -> tuple[Interval | None, str]:
         """Return the interval of a value, or None and the reason.
 
         Parameters
@@ -105,41 +109,44 @@ class Measured:
         if scale == "share" and value in (0.0, 1.0):
             # (a/2)^(1/n): the exact bound where none or all of n are right.
             bound = float(((1.0 - LEVEL) / 2.0) ** (1.0 / patients))
-            return ([bound, 1.0] if value == 1.0 else [0.0, 1.0 - bound]), ""
+            return ((bound, 1.0) if value == 1.0 else (0.0, 1.0 - bound)), ""
         drawn, reason = self._defined(name)
         if drawn is None:
             return None, reason
         if self.parts.get(name):
-            return self._of_parts(name)
+            return self._interval_of_mean(name)
         if scale == "reflected":
             tail = (1.0 - LEVEL) / 2.0
             low, high = (float(bound) for bound in np.quantile(drawn, (tail, 1.0 - tail)))
-            return [max(2.0 * value - high, 0.0), max(2.0 * value - low, 0.0)], ""
+            return (max(2.0 * value - high, 0.0), max(2.0 * value - low, 0.0)), ""
         reach = _reach(drawn, patients)
         if scale == "loss":
-            return [value * math.exp(-reach / value), value * math.exp(reach / value)], ""
+            return (value * math.exp(-reach / value), value * math.exp(reach / value)), ""
         odds, reach = math.log(value / (1.0 - value)), reach / (value * (1.0 - value))
-        return [_share(odds - reach), _share(odds + reach)], ""
+        return (_share(odds - reach), _share(odds + reach)), ""
 
-    def _of_parts(self, name: str) -> tuple[list[float] | None, str]:
+    def _interval_of_mean(self, name: str) -> tuple[Interval | None, str]:
         """Return the interval of a mean of shares."""
         parts = self.parts[name]
-        found = [self.interval(part) for part in parts]
-        ends = [interval for interval, _ in found if interval is not None]
+        intervals = [self.interval(part) for part in parts]
+        ends = [interval for interval, _ in intervals if interval is not None]
         if len(ends) < len(parts):
-            return None, next(reason for interval, reason in found if interval is None)
+            return None, next(reason for interval, reason in intervals if interval is None)
         draws = np.stack([self.draws[part] for part in parts])
         draws = draws[:, ~np.isnan(draws).any(axis=0)]
         with np.errstate(divide="ignore", invalid="ignore"):
-            alike = np.nan_to_num(np.atleast_2d(np.corrcoef(draws)))  # constant draws tell nothing
-        np.fill_diagonal(alike, 1.0)
+            correlations = np.nan_to_num(np.atleast_2d(np.corrcoef(draws)))  # NaN: constant draws
+        np.fill_diagonal(correlations, 1.0)
         values = np.array([self.values[part] for part in parts])
         below, above = np.abs(np.array(ends).T - values)
-        low, high = (math.sqrt(max(float(d @ alike @ d), 0.0)) / len(parts) for d in (below, above))
+        low, high = (
+            math.sqrt(max(float(distances @ correlations @ distances), 0.0)) / len(parts)
+            for distances in (below, above)
+        )
         value = self.values[name]
-        return [max(value - low, 0.0), min(value + high, 1.0)], ""
+        return (max(value - low, 0.0), min(value + high, 1.0)), ""
 
-    def symmetric(self, name: str) -> tuple[list[float] | None, str]:
+    def _symmetric(self, name: str) -> tuple[Interval | None, str]:
         """Return the interval of a difference of shares, or None and the reason."""
         value, patients = self.values[name], self.behind[name]
         if patients < FEWEST_PATIENTS:
@@ -148,43 +155,37 @@ class Measured:
         if drawn is None:
             return None, reason
         reach = _reach(drawn, patients)
-        return [max(value - reach, -1.0), min(value + reach, 1.0)], ""
+        return (max(value - reach, -1.0), min(value + reach, 1.0)), ""
 
-    def told(self, name: str, reason: str = "", *, scale: Scale = "share") -> dict[str, Any]:
-        """Return value and interval for JSON; None and the reason where there is none.
+    def measured(self, name: str, reason: str = "undefined", *, scale: Scale = "share") -> Measured:
+        """Return a value and its interval.
 
         Parameters
         ----------
         name : str
             Which value.
-        reason : str, default ""
+        reason : str, default "undefined"
             Why the value is undefined, where it is.
         scale : {"share", "loss", "reflected"}, default "share"
             See `interval`.
-
-        Returns
-        -------
-        dict
-            ``value`` and ``interval``; ``reason`` where one of them is None; ``remark`` where
-            fewer than 30 patients stand behind an interval.
         """
-        if np.isnan(self.values[name]):
-            return {"value": None, "interval": None, "reason": reason or "undefined"}
-        return self._told(name, *self.interval(name, scale=scale))
+        return self._with_interval(name, reason, lambda: self.interval(name, scale=scale))
 
-    def told_difference(self, name: str, reason: str) -> dict[str, Any]:
-        """Return a difference and its interval for JSON, as `told` does a value."""
-        if np.isnan(self.values[name]):
-            return {"value": None, "interval": None, "reason": reason}
-        return self._told(name, *self.symmetric(name))
+    def measured_difference(self, name: str, reason: str) -> Measured:
+        """Return a difference of shares and its interval, as `measured` does a value."""
+        return self._with_interval(name, reason, lambda: self._symmetric(name))
 
-    def _told(self, name: str, interval: list[float] | None, why: str) -> dict[str, Any]:
-        told: dict[str, Any] = {"value": self.values[name], "interval": interval}
-        if interval is None:
-            return {**told, "reason": why}
-        if self.behind[name] < FEW_PATIENTS:
-            return {**told, "remark": f"{self.behind[name]} patients of the class concerned"}
-        return told
+    def _with_interval(
+        self, name: str, undefined: str, interval_of: Callable[[], tuple[Interval | None, str]]
+    ) -> Measured:
+        value, patients = self.values[name], self.behind[name]
+        if np.isnan(value):
+            return Measured(value=None, interval=None, reason=undefined)
+        interval, reason = interval_of()
+        remark = ""
+        if interval is not None and patients < FEW_PATIENTS:
+            remark = f"{patients} patients of the class concerned"
+        return Measured(value=value, interval=interval, reason=reason, remark=remark)
 
     def _defined(self, name: str) -> tuple[Floats | None, str]:
         """Return the draws that define a value, or None and why they give no interval."""
@@ -198,7 +199,7 @@ class Measured:
         return defined, ""
 
 
-def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Measured:
+def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Measurement:
     """Take statistics on the images as they are, and on patients drawn with replacement.
 
     Parameters
@@ -220,15 +221,15 @@ def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Mea
         raise ValueError(f"`draws` must be at least 1; got {draws!r}.")
     patients = statistics.num_patients
     values = {name: float(v[0]) for name, v in statistics(np.ones((1, patients))).items()}
-    taken: dict[str, list[Floats]] = {name: [] for name in values}
+    chunks: dict[str, list[Floats]] = {name: [] for name in values}
     if patients >= FEWEST_PATIENTS:
         for counts in patient_draws(patients, draws, seed):
             for name, drawn in statistics(counts).items():
-                taken[name].append(drawn)
+                chunks[name].append(drawn)
     behind = {name: statistics.patients_behind(name) for name in values}
-    return Measured(
+    return Measurement(
         values=values,
-        draws={name: np.concatenate(v) if v else np.empty(0) for name, v in taken.items()},
+        draws={name: np.concatenate(v) if v else np.empty(0) for name, v in chunks.items()},
         behind=behind,
         num_patients=patients,
         parts={name: statistics.parts_of(name) for name in values},
@@ -246,29 +247,29 @@ def patient_draws(patients: int, draws: int, seed: int) -> Iterator[Floats]:
         yield counts.reshape(rows, patients).astype(np.float64)
 
 
-def difference(one: Measured, other: Measured, name: str) -> dict[str, Any]:
-    """Return the difference of one value between two measurements on the same patients.
+def difference(first: Measurement, second: Measurement, name: str) -> Measured:
+    """Return the first less the second value, measured on the same patients.
 
     Parameters
     ----------
-    one, other : Measured
-        Taken with the same seed and draws; the first less the second is told.
+    first, second : Measurement
+        Taken with the same seed and draws.
     name : str
         Which value.
     """
-    pair = Measured(
-        values={name: one.values[name] - other.values[name]},
-        draws={name: one.draws[name] - other.draws[name]},
-        behind={name: min(one.behind[name], other.behind[name])},
-        num_patients=one.num_patients,
+    pair = Measurement(
+        values={name: first.values[name] - second.values[name]},
+        draws={name: first.draws[name] - second.draws[name]},
+        behind={name: min(first.behind[name], second.behind[name])},
+        num_patients=first.num_patients,
         parts={},
     )
-    return pair.told_difference(name, "one of the two is undefined")
+    return pair.measured_difference(name, "one of the two is undefined")
 
 
 def _too_few(patients: int) -> str:
-    them = "patient" if patients == 1 else "patients"
-    return f"{patients} {them} of the class concerned, fewer than {FEWEST_PATIENTS}"
+    noun = "patient" if patients == 1 else "patients"
+    return f"{patients} {noun} of the class concerned, fewer than {FEWEST_PATIENTS}"
 
 
 def _reach(drawn: Floats, patients: int) -> float:

@@ -5,9 +5,11 @@ Temperature divides the logits; it changes no image's most probable class.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from cxr_models.evaluation.results import Bin
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -103,8 +105,8 @@ def bin_of(confidences: Floats) -> Ints:
     return np.clip(places, 0, NUM_BINS - 1)
 
 
-def reliability_bins(probabilities: Floats, targets: Ints) -> list[dict[str, Any]]:
-    """Return, for each bin that holds images, its bounds, images, confidence and accuracy.
+def reliability_bins(probabilities: Floats, targets: Ints) -> tuple[Bin, ...]:
+    """Return the bins that hold images, each with its bounds, images, confidence and accuracy.
 
     Parameters
     ----------
@@ -120,12 +122,12 @@ def reliability_bins(probabilities: Floats, targets: Ints) -> list[dict[str, Any
     for place in np.unique(places):
         inside = places == place
         bins.append(
-            {
-                "low": int(place) / NUM_BINS,
-                "high": (int(place) + 1) / NUM_BINS,
-                "images": int(inside.sum()),
-                "confidence": float(confidences[inside].mean()),
-                "accuracy": float(right[inside].mean()),
-            }
+            Bin(
+                low=int(place) / NUM_BINS,
+                high=(int(place) + 1) / NUM_BINS,
+                images=int(inside.sum()),
+                confidence=float(confidences[inside].mean()),
+                accuracy=float(right[inside].mean()),
+            )
         )
-    return bins
+    return tuple(bins)

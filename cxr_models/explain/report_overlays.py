@@ -65,13 +65,13 @@ def draw_overlays(results: Results) -> Drawn:
     ]
     for name in dict.fromkeys(name for name, _ in images):
         rows = [row for one, row in images if one == name]
-        said = results.sets[name].outcomes().said[rows]
+        said = results.sets[name].outcomes().predicted[rows]
         for row, path, _, heat in look(name, rows, said):
             target = overlay_path(results, name, row)
             cxr_enhance.write_image(target, overlay(thumbnail(path), heat))
     means = [
         (name, place, rows)
-        for name in results.judged
+        for name in results.tested
         for place, rows in averaged(results, name).items()
         if not mean_path(results, name, place).is_file()
     ]
@@ -104,7 +104,7 @@ class _Look:
 
     @functools.cached_property
     def _run(self) -> FinishedRun:
-        return read_run(self._results.path)
+        return read_run(self._results.folder.path)
 
     @functools.cached_property
     def _load(self) -> ImageLoader:
@@ -113,5 +113,5 @@ class _Look:
     @functools.cached_property
     def _cam(self) -> GradCam:
         run = self._run
-        self._results.overlays.mkdir(exist_ok=True)
+        self._results.folder.overlays_folder.mkdir(exist_ok=True)
         return GradCam(load_classifier(run.config, len(run.labels), run.folder.best_weights))

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import cxr_enhance
 from cxr_models._files import read_json
-from cxr_models.evaluation.evaluate import FORMAT
-from cxr_models.evaluation.stored import evaluation_folder
+from cxr_models.evaluation.results import FORMAT
 from cxr_models.runs.finished import FinishedRun, file_sha256, read_run
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class ServedRun:
             "enhance_sha256": hashlib.sha256(
                 json.dumps(params, sort_keys=True).encode()
             ).hexdigest(),
-            "config_sha256": file_sha256(self.run.folder.path / "config.json"),
+            "config_sha256": file_sha256(self.run.folder.config_file),
             "weights_sha256": self.run.weights_sha256,
         }
 
@@ -150,7 +149,7 @@ def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
 
 
 def _calibration(run: FinishedRun) -> Calibration:
-    path = evaluation_folder(run) / "evaluation.json"
+    path = run.folder.evaluation_file
     if not path.is_file():
         cure = "find one with: cxr-models evaluate RUN"
         return Calibration(

@@ -48,10 +48,10 @@ def blank(image: Any, region: Region | None) -> Any:
     return blanked
 
 
-def said_of(
+def predict_blanked(
     run: FinishedRun, paths: Sequence[str], regions: Sequence[Region | None]
 ) -> list[list[str]]:
-    """Return what a run says of each image, blanked before anything else is done to it.
+    """Return the class that a run predicts for each image, blanked before anything else is done.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def said_of(
 
     load = ImageLoader(run.config.data)
     model = logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
-    said: list[list[str]] = [[] for _ in regions]
+    predicted: list[list[str]] = [[] for _ in regions]
 
     def prepared(path: str) -> list[Any]:
         image = cxr_enhance.read_image(path)
@@ -90,5 +90,5 @@ def said_of(
             chunk = list(pool.map(prepared, paths[start : start + _CHUNK]))
             for place, images in enumerate(zip(*chunk, strict=True)):
                 classes = predict_logits(model, np.stack(images)).argmax(axis=1)
-                said[place] += [run.class_names[k] for k in classes]
-    return said
+                predicted[place] += [run.class_names[k] for k in classes]
+    return predicted

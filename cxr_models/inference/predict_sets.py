@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.externals import External
-    from cxr_models.evaluation.predictions import Kind
+    from cxr_models.evaluation.results import Kind
     from cxr_models.records.manifest import Manifest
     from cxr_models.records.overlap import Overlap
-from cxr_models.evaluation.stored import evaluation_folder, table_name
 
 
 def predict_sets(
@@ -81,7 +80,7 @@ def predict_sets(
     model: Any = None
     sets = []
     for name, kind, manifest, overlap in wanted:
-        path = evaluation_folder(run) / table_name(name, kind)
+        path = run.folder.predictions_file(name, external=kind == "external")
         origin, former = _origin(run, manifest), read_origin(path)
         if former == origin:
             kept = read_predictions(path)
@@ -135,7 +134,7 @@ def _why_again(path: Path, former: Origin, origin: Origin, *, replace: bool) -> 
 def _origin(run: FinishedRun, manifest: Manifest) -> Origin:
     return Origin(
         weights_sha256=run.weights_sha256,
-        config_sha256=file_sha256(run.folder.path / "config.json"),
+        config_sha256=file_sha256(run.folder.config_file),
         records_sha256=records_hash(manifest.records),
         inputs=cache_key(run.config.data, manifest.paths()),
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_models._files import read_json
+from cxr_models._typed_json import from_json
 from cxr_models.config import RunConfig
 from cxr_models.records.overlap import Overlap
 from cxr_models.records.splits import Split, read_split, write_split
@@ -151,8 +152,8 @@ def read_run(
 
 def _overlaps_of(facts: dict[str, Any], file: Path) -> dict[str, Overlap]:
     try:
-        return {name: Overlap.from_told(one) for name, one in facts.get("overlaps", {}).items()}
-    except (AttributeError, ValueError) as error:
+        return from_json(dict[str, Overlap], facts.get("overlaps", {}))
+    except ValueError as error:
         raise ValueError(
             f"`overlaps` must be as cxr-models train wrote it; got {str(file)!r}: {error}"
         ) from error

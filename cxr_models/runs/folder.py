@@ -31,7 +31,6 @@ HISTORY_COLUMNS = (
 )
 KEPT = "kept"  # in run.json: the epoch that the best weights are of
 _KEPT = ("phase", "epoch", "val_accuracy")
-_READ = ("config.json", "run.json", "split.csv", "history.csv", "best.weights.h5", "evaluation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +46,58 @@ class RunFolder:
     path: Path
 
     @property
+    def config_file(self) -> Path:
+        """The settings; this file makes the folder that of a run."""
+        return self.path / "config.json"
+
+    @property
+    def facts_file(self) -> Path:
+        """What the run was made of: `cxr_models.runs.facts.RunFacts`."""
+        return self.path / "run.json"
+
+    @property
+    def split_file(self) -> Path:
+        """The records of the split."""
+        return self.path / "split.csv"
+
+    @property
+    def history_file(self) -> Path:
+        """A row for each epoch."""
+        return self.path / "history.csv"
+
+    @property
     def best_weights(self) -> Path:
         """Weights of the best epoch of all phases, once the run has ended."""
         return self.path / "best.weights.h5"
+
+    @property
+    def evaluation_folder(self) -> Path:
+        """Folder of predictions and of what is made of them."""
+        return self.path / "evaluation"
+
+    @property
+    def evaluation_file(self) -> Path:
+        """The evaluation: `cxr_models.evaluation.results.Evaluation`."""
+        return self.evaluation_folder / "evaluation.json"
+
+    @property
+    def audit_file(self) -> Path:
+        """The audit: `cxr_models.audit.results.Audit`."""
+        return self.evaluation_folder / "audit.json"
+
+    @property
+    def overlays_folder(self) -> Path:
+        """Folder of the overlays that a report shows."""
+        return self.evaluation_folder / "gradcam"
+
+    def predictions_file(self, name: str, *, external: bool = False) -> Path:
+        """Return where the predictions of a set lie."""
+        return self.evaluation_folder / f"{'external-' if external else ''}{name}.csv"
+
+    def external_predictions(self) -> dict[str, Path]:
+        """Return the predictions of sets from other sources, by the name of the set."""
+        files = sorted(self.evaluation_folder.glob("external-*.csv"))
+        return {file.stem.removeprefix("external-"): file for file in files}
 
     def best_of(self, phase: str) -> Path:
         """Weights of the best epoch of a phase so far."""
@@ -65,8 +113,13 @@ class RunFolder:
         """
         inside = self.path.resolve()
         for path in (
-            *map(self.path.joinpath, _READ),
-            *sorted((self.path / "evaluation").glob("*")),
+            self.config_file,
+            self.facts_file,
+            self.split_file,
+            self.history_file,
+            self.best_weights,
+            self.evaluation_folder,
+            *sorted(self.evaluation_folder.glob("*")),
         ):
             if not path.resolve().is_relative_to(inside):
                 raise ValueError(

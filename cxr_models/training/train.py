@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 import cxr_enhance
+from cxr_models._typed_json import to_json
 from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
@@ -126,7 +127,7 @@ def train(
     if not (folder.path / "run.json").exists():  # a run that goes on was checked when it began
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
-            facts["overlaps"] = {name: overlap.told() for name, overlap in overlaps.items()}
+            facts["overlaps"] = to_json(overlaps)
     if config.data.cache_dir is not None:
         Path(config.data.cache_dir).mkdir(parents=True, exist_ok=True)
     if config.data.deterministic:

@@ -8,11 +8,12 @@ import pytest
 
 from benchmarks.study import collect, prepare, tables
 from cxr_models import RunConfig
+from cxr_models._typed_json import to_json
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, write_predictions
-from cxr_models.evaluation.stored import evaluate, stored_sets, write_evaluation
+from cxr_models.evaluation.stored import stored_sets, write_evaluation
 from cxr_models.records.manifest import SPLITS, Manifest, Record
 from cxr_models.records.overlap import Overlap, Shared
 from cxr_models.runs.folder import RunFolder
@@ -23,14 +24,12 @@ SETTINGS = {
     "enhanced": RunConfig(),
     "bold": RunConfig().with_setting("data.enhance.clip_limit", 6.0),
 }
-OVERLAP = Overlap(
-    equal=[], near=[Shared("1.png", "/home/2.png", "train", "near")], patients=[], unread=0
-)
+OVERLAP = Overlap(near=(Shared("1.png", "/home/2.png", "train", "near"),), patients=(), unread=0)
 FACTS = {
     "split_root": "/home/somebody/images",
     "weights": "none",
     "split_sha256": "s",
-    "overlaps": {"test": OVERLAP.told()},
+    "overlaps": {"test": to_json(OVERLAP)},
 }
 
 
@@ -49,7 +48,7 @@ def write_run(folder, config, rng):
     for one in sets:
         name = "external-external" if one.kind == "external" else one.name
         write_predictions(folder / "evaluation" / f"{name}.csv", one)
-    write_evaluation(folder, evaluate(folder.name, sets, Method(draws=100)))
+    write_evaluation(folder, evaluate_sets(folder.name, sets, Method(draws=100)))
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 
 from cxr_models.config import RunConfig
-from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.predictions import Origin, write_predictions
-from cxr_models.evaluation.stored import evaluate, write_evaluation
+from cxr_models.evaluation.stored import write_evaluation
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 from tests.helpers.predicted import make_predictions
@@ -58,7 +58,7 @@ def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=
         file = name if name not in externals else f"external-{name}"
         write_predictions(path / f"evaluation/{file}.csv", predictions)
         sets.append(predictions)
-    write_evaluation(path, evaluate(path.name, sets, Method(draws=100)))
+    write_evaluation(path, evaluate_sets(path.name, sets, Method(draws=100)))
     return path
 
 

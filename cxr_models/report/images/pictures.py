@@ -53,7 +53,7 @@ class Pictures:
 
     def mistakes(self, run: Results, name: str) -> list[Block]:
         """Show the worst mistakes on a set."""
-        counts = run.evaluation["sets"][name]["confusion"]["counts"]
+        counts = run.evaluation.sets[name].confusion.counts
         wrong = sum(map(sum, counts)) - sum(row[k] for k, row in enumerate(counts))
         if not wrong:
             return [Text(text="No image is said wrong.")]
@@ -98,7 +98,7 @@ class Pictures:
         for row in rows:
             record = predictions.manifest.records[row]
             file = short_name(record.file)
-            said, true = (run.class_names[k[row]] for k in (outcomes.said, outcomes.targets))
+            said, true = (run.class_names[k[row]] for k in (outcomes.predicted, outcomes.targets))
             sure = number(float(calibrated[row].max()))
             image = overlay = None
             if len(pictures) < self.count:

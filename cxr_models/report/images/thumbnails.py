@@ -83,4 +83,4 @@ def mean_path(run: Results, name: str, place: int) -> Path:
 def _hashed_path(run: Results, name: str, what: object) -> Path:
     told = [dataclasses.asdict(run.sets[name].origin), name, what]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-    return run.overlays / f"{digest[:32]}.png"
+    return run.folder.overlays_folder / f"{digest[:32]}.png"

@@ -11,6 +11,8 @@ from cxr_models.report.formatting import counted, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxr_models.evaluation.results import SetEvaluation
+
 _DIAGONAL = Line(name="", points=((0.0, 0.0), (1.0, 1.0)))
 
 
@@ -55,54 +57,58 @@ def training_charts(history: Sequence[dict[str, Any]]) -> tuple[Chart, ...]:
     return tuple(charts)
 
 
-def set_charts(name: str, told: dict[str, Any]) -> tuple[Chart, ...]:
+def set_charts(name: str, values: SetEvaluation) -> tuple[Chart, ...]:
     """Draw ROC and precision-recall curves and the reliability of a set."""
-    curves, classes = told["curves"], told["classes"]
-    lines_of = {
-        "roc": [_line(one, curve["roc"], "false_positive_rate", "sensitivity")
-                for one, curve in curves.items()],
-        "pr": [_line(one, curve["pr"], "recall", "precision") for one, curve in curves.items()],
-    }  # fmt: skip
-    areas = {
-        key: "; ".join(f"{one} {number(classes[one][f'{key}_auc']['value'])}" for one in curves)
-        for key in lines_of
-    }
     charts = []
-    if curves:
+    if values.curves:
+        classes = [(label, values.classes[label], values.curves[label]) for label in values.curves]
+        areas = {
+            "roc": "; ".join(f"{label} {number(v.roc_auc.value)}" for label, v, _ in classes),
+            "pr": "; ".join(f"{label} {number(v.pr_auc.value)}" for label, v, _ in classes),
+        }
         charts += [
             Chart(
                 title=f"{name}: ROC",
                 description=f"Area under the curve: {areas['roc']}. The diagonal is guessing.",
                 x_label="1 - specificity",
                 y_label="sensitivity",
-                lines=(*lines_of["roc"], _DIAGONAL),
+                lines=(
+                    *(
+                        _line(label, curve.roc.false_positive_rate, curve.roc.sensitivity)
+                        for label, _, curve in classes
+                    ),
+                    _DIAGONAL,
+                ),
             ),
             Chart(
                 title=f"{name}: precision and recall",
                 description=f"Average precision: {areas['pr']}.",
                 x_label="recall",
                 y_label="precision",
-                lines=tuple(lines_of["pr"]),
+                lines=tuple(
+                    _line(label, curve.pr.recall, curve.pr.precision) for label, _, curve in classes
+                ),
             ),
         ]
-    reliability = told["reliability"]
-    overall = told["overall"]
+    before, after = values.overall.ece.value, values.overall.ece_calibrated.value
     charts.append(
         Chart(
             title=f"{name}: reliability",
-            description=f"Calibration error {number(overall['ece']['value'])} before temperature "
-            f"scaling, {number(overall['ece_calibrated']['value'])} after it. The diagonal is as "
-            "often right as sure.",
+            description=f"Calibration error {number(before)} before temperature scaling, "
+            f"{number(after)} after it. The diagonal is as often right as sure.",
             x_label="how sure",
             y_label="how often right",
             lines=(
                 *(
                     Line(
                         name=title,
-                        points=tuple((b["confidence"], b["accuracy"]) for b in reliability[key]),
+                        points=tuple((b.confidence, b.accuracy) for b in bins),
                         dots=True,
                     )
-                    for title, key in (("before", "raw"), ("after", "calibrated"))
+                    for title, bins in (
+                        ("before", values.reliability.raw),
+                        ("after", values.reliability.calibrated),
+                    )
                 ),
                 _DIAGONAL,
             ),
@@ -111,5 +117,5 @@ def set_charts(name: str, told: dict[str, Any]) -> tuple[Chart, ...]:
     return tuple(charts)
 
 
-def _line(name: str, curve: dict[str, list[float]], x: str, y: str) -> Line:
-    return Line(name=name, points=tuple(zip(curve[x], curve[y], strict=True)))
+def _line(name: str, x: Sequence[float], y: Sequence[float]) -> Line:
+    return Line(name=name, points=tuple(zip(x, y, strict=True)))

@@ -48,7 +48,7 @@ def test_the_report_shows_where_the_run_looked(run, tmp_path, capsys):
     model = load_classifier(finished.config, 3, finished.folder.best_weights)
     name, row = pictured(results)[0]
     file = results.sets[name].manifest.paths()[row]
-    said = results.sets[name].outcomes().said[[row]]
+    said = results.sets[name].outcomes().predicted[[row]]
     heat = normalised(GradCam(model)(ImageLoader(finished.config.data)([file]), said))[0]
     drawn = cv2.imread(str(overlay_path(results, name, row)))[..., ::-1]
     np.testing.assert_array_equal(drawn, overlay(thumbnail(file), heat))
