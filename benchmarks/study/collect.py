@@ -18,7 +18,6 @@ import numpy as np
 
 from benchmarks.tables.make_tables import RESULTS
 from cxr_models._typed_json import to_json
-from cxr_models.config import RunConfig
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, mcnemar
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from cxr_models.config import RunConfig
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
@@ -55,7 +55,7 @@ def told_of(folder: Path) -> dict[str, Any]:
     return {
         "config": config,
         "run": {name: value for name, value in facts.items() if name not in _NOT_TOLD},
-        "history": RunFolder(path=folder).read_history(),
+        "history": to_json(RunFolder(path=folder).read_history()),
         "evaluation": evaluation,
         "audit": json.loads(audit.read_text(encoding="utf-8")) if audit.is_file() else None,
     }
@@ -148,7 +148,7 @@ def arms_compared(work: Path) -> list[dict[str, Any]]:
 
 
 def _config(folder: Path) -> RunConfig:
-    return RunConfig.from_json((folder / "config.json").read_text(encoding="utf-8"))
+    return RunFolder(path=folder).read_config()
 
 
 def _check_alike(work: Path, arm: str, seeds: Sequence[int]) -> None:
@@ -224,7 +224,7 @@ def throughput(work: Path) -> dict[str, Any]:
     for views, name in ((0, "epoch_frozen"), (1, "epoch_features")):
         run = folder / f"features-{views}"
         if (run / "history.csv").is_file():
-            seconds = [float(row["seconds"]) for row in RunFolder(path=run).read_history()]
+            seconds = [row.seconds for row in RunFolder(path=run).read_history()]
             told[name] = statistics.median(seconds[1:])  # the first one builds the graph
     return told
 

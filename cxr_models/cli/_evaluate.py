@@ -11,7 +11,6 @@ from cxr_models._typed_json import converted, to_json
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._framework import load_framework
-from cxr_models.config import RunConfig
 from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import evaluate_sets
@@ -153,10 +152,10 @@ def _load_framework() -> None:
 
 def _differing(names: Sequence[str], runs: Sequence[Path]) -> dict[str, dict[str, object]]:
     """Return in what settings runs differ; predictions may lie without their settings."""
-    files = [RunFolder(path=path).config_file for path in runs]
-    if not all(file.is_file() for file in files):
+    folders = [RunFolder(path=path) for path in runs]
+    if not all(folder.config_file.is_file() for folder in folders):
         return {}
-    configs = [RunConfig.from_json(file.read_text(encoding="utf-8")) for file in files]
+    configs = [folder.read_config() for folder in folders]
     return differing(dict(zip(names, configs, strict=True)))
 
 

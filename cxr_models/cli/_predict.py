@@ -141,8 +141,8 @@ def _report(
     _console.say(_console.printable(f"wrote {out}: {done} predicted{f' ({told})' if told else ''}"))
     if failed:
         _console.say(f"{len(failed)} of {len(rows)} failed")
-    _console.say(_console.printable(served.calibration.told))
-    _console.say(_console.printable(served.calibration.told_of_calls))
+    _console.say(_console.printable(served.calibration.line))
+    _console.say(_console.printable(served.calibration.line_on_calls))
     if explained is not None:
         _console.say(_console.printable(f"wrote {done} overlays to {explained / IMAGES}"))
         if means:

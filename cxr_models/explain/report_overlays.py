@@ -114,4 +114,4 @@ class _Look:
     def _cam(self) -> GradCam:
         run = self._run
         self._results.folder.overlays_folder.mkdir(exist_ok=True)
-        return GradCam(load_classifier(run.config, len(run.labels), run.folder.best_weights))
+        return GradCam(load_classifier(run))

@@ -78,7 +78,7 @@ def predict_blanked(
     from cxr_models.networks.load import load_classifier
 
     load = ImageLoader(run.config.data)
-    model = logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
+    model = logits_model(load_classifier(run))
     predicted: list[list[str]] = [[] for _ in regions]
 
     def prepared(path: str) -> list[Any]:

@@ -144,7 +144,7 @@ def _load(run: FinishedRun) -> Any:
     from cxr_models.inference.logits import logits_model
     from cxr_models.networks.load import load_classifier
 
-    return logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
+    return logits_model(load_classifier(run))
 
 
 def _logits(

@@ -1,4 +1,4 @@
-"""What ``run.json`` states of a run, as a record: split, seed, weights, versions, kept epoch."""
+"""What ``run.json`` and a row of ``history.csv`` state of a run, as records."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from dataclasses import dataclass
 
 from cxr_models._typed_json import WRITTEN
 from cxr_models.records.overlap import Overlap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRow:
+    """An epoch, counted from 0 in its phase; losses of a training that diverged are NaN."""
+
+    phase: str
+    epoch: int
+    learning_rate: float
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Files appear whole or not at all, so that a run killed at any moment can go on.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 import reprlib
@@ -13,24 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_models._files import read_json, replaces_whole, write_whole
+from cxr_models._files import replaces_whole, write_whole
+from cxr_models._typed_json import converted, from_json, read_object, to_json
 from cxr_models.config import RunConfig
+from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-HISTORY_COLUMNS = (
-    "phase",
-    "epoch",
-    "learning_rate",
-    "loss",
-    "accuracy",
-    "val_loss",
-    "val_accuracy",
-    "seconds",
-)
-KEPT = "kept"  # in run.json: the epoch that the best weights are of
-_KEPT = ("phase", "epoch", "val_accuracy")
+_PHASES, _BACKUP = "phases", "backup"  # folders of weights
+HISTORY_COLUMNS = tuple(field.name for field in dataclasses.fields(EpochRow))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +94,7 @@ class RunFolder:
 
     def best_of(self, phase: str) -> Path:
         """Weights of the best epoch of a phase so far."""
-        return self.path / "phases" / f"{phase}.weights.h5"
+        return self.path / _PHASES / f"{phase}.weights.h5"
 
     def check_confined(self) -> None:
         """Check that what is read of a run, and where its evaluation goes, lies in its folder.
@@ -128,7 +121,35 @@ class RunFolder:
                     "into the folder."
                 )
 
-    def check(self, config: RunConfig, facts: dict[str, Any]) -> None:
+    def read_config(self) -> RunConfig:
+        """Return the settings.
+
+        Raises
+        ------
+        ValueError
+            If the file holds something else.
+        OSError
+            If it cannot be read.
+        """
+        try:
+            return RunConfig.from_json(self.config_file.read_text(encoding="utf-8"))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"`config.json` must hold a run's settings; got {str(self.config_file)!r}: {error}"
+            ) from error
+
+    def read_facts(self) -> RunFacts:
+        """Return what the run was made of; raise as `read_config` does."""
+        stored = read_object(self.facts_file)
+        try:
+            return from_json(RunFacts, stored)
+        except ValueError as error:
+            raise ValueError(
+                f"`run.json` must be as cxr-models train wrote it; got {str(self.facts_file)!r}, "
+                f"where {error}."
+            ) from error
+
+    def check(self, config: RunConfig, split_sha256: str) -> None:
         """Check that the folder is new or an earlier start of the same run; write nothing.
 
         Raises
@@ -136,79 +157,58 @@ class RunFolder:
         ValueError
             If the folder holds another run, or files that are none.
         """
-        config_file, facts_file = self.path / "config.json", self.path / "run.json"
-        if not config_file.exists() and self.path.exists() and any(self.path.iterdir()):
+        settled = self.config_file.exists()
+        if not settled and self.path.exists() and any(self.path.iterdir()):
             raise ValueError(
                 f"`--out` must be a new folder or that of a run; got {str(self.path)!r}, which "
                 "holds other files."
             )
-        if not facts_file.exists():
-            self._check_config(config)
+        if not self.facts_file.exists():
+            if settled and not self._has_settings(config):  # of a start that was stopped at once
+                raise ValueError(
+                    f"`--out` must be a new folder, or that of the same run to resume it; got "
+                    f"{str(self.path)!r}, whose config.json holds something else."
+                )
             return
         try:
-            former = read_json(facts_file)["split_sha256"]
-            earlier = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
-        except (TypeError, ValueError, KeyError) as error:
+            facts, earlier = self.read_facts(), self.read_config()
+        except ValueError as error:
             raise ValueError(
                 "`--out` must hold config.json and run.json as training wrote them; got "
                 f"{str(self.path)!r}: {error}"
             ) from error
-        if earlier != config or former != facts["split_sha256"]:
+        if earlier != config or facts.split_sha256 != split_sha256:
             what = "other settings" if earlier != config else "another split"
             raise ValueError(
                 f"`--out` must be a new folder, or that of the same run to resume it; got "
                 f"{str(self.path)!r}, whose run has {what}."
             )
 
-    def _check_config(self, config: RunConfig) -> None:
-        """Check that the settings of a start that was stopped at once, if there are any, are ours.
-
-        Raises
-        ------
-        ValueError
-            If config.json is that of another run or another program.
-        """
-        config_file = self.path / "config.json"
-        if not config_file.exists():
-            return
+    def _has_settings(self, config: RunConfig) -> bool:
         try:
-            same = RunConfig.from_json(config_file.read_text(encoding="utf-8")) == config
-        except (TypeError, ValueError):
-            same = False
-        if not same:
-            raise ValueError(
-                f"`--out` must be a new folder, or that of the same run to resume it; got "
-                f"{str(self.path)!r}, whose config.json holds something else."
-            )
+            return self.read_config() == config
+        except ValueError:
+            return False
 
-    def begin(self, config: RunConfig, facts: dict[str, Any]) -> None:
+    def begin(self, config: RunConfig, facts: RunFacts) -> None:
         """Make the folder, unless an earlier start of the run made it; see `check`."""
-        self.check(config, facts)
-        if (self.path / "run.json").exists():
+        self.check(config, facts.split_sha256)
+        if self.facts_file.exists():
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        write_whole(self.path / "config.json", config.to_json())  # first: it makes this a run
-        (self.path / "phases").mkdir(exist_ok=True)
-        (self.path / "backup").mkdir(exist_ok=True)
-        write_whole(self.path / "run.json", json.dumps(facts, indent=2) + "\n")
+        write_whole(self.config_file, config.to_json())  # first: it makes this a run
+        (self.path / _PHASES).mkdir(exist_ok=True)
+        (self.path / _BACKUP).mkdir(exist_ok=True)
+        write_whole(self.facts_file, json.dumps(to_json(facts), indent=2) + "\n")
 
-    def read_kept(self) -> dict[str, Any] | None:
-        """Return the phase, epoch and validation accuracy of the weights kept; None if not known.
-
-        Runs that an earlier version ended do not tell: they kept the best of the last phase.
-        """
-        facts = read_json(self.path / "run.json")
-        kept = facts.get(KEPT) if isinstance(facts, dict) else None
-        return kept if isinstance(kept, dict) and {*kept} == {*_KEPT} else None
-
-    def write_kept(self, row: Mapping[str, Any]) -> None:
+    def write_kept(self, row: EpochRow) -> None:
         """Write into run.json which row of the history the weights kept are of."""
-        path = self.path / "run.json"
-        kept = {name: row[name] for name in _KEPT}
-        write_whole(path, json.dumps({**read_json(path), KEPT: kept}, indent=2) + "\n")
+        kept = to_json(converted(KeptEpoch, row))
+        stored = {**read_object(self.facts_file), "kept": kept}
+        write_whole(self.facts_file, json.dumps(stored, indent=2) + "\n")
 
-    def read_history(self) -> list[dict[str, Any]]:
-        """Return the rows of the history; numbers as numbers.
+    def read_history(self) -> list[EpochRow]:
+        """Return the rows of the history.
 
         Raises
         ------
@@ -217,40 +217,39 @@ class RunFolder:
         OSError
             If it cannot be read.
         """
-        path = self.path / "history.csv"
-        if not path.exists():
+        if not self.history_file.exists():
             return []
         try:
-            with path.open(encoding="utf-8", newline="") as file:
+            with self.history_file.open(encoding="utf-8", newline="") as file:
                 lines = csv.DictReader(file, strict=True, restval="")
-                rows = list(lines)
                 if not {*HISTORY_COLUMNS} <= {*(lines.fieldnames or ())}:
                     raise ValueError(f"its columns are {reprlib.repr(lines.fieldnames)}")
-            return [
-                {
-                    name: row[name] if name == "phase" else _number(row[name])
-                    for name in HISTORY_COLUMNS
-                }
-                for row in rows
-            ]
+                return [
+                    EpochRow(
+                        phase=row["phase"],
+                        epoch=int(row["epoch"]),
+                        **{name: float(row[name]) for name in HISTORY_COLUMNS[2:]},
+                    )
+                    for row in lines
+                ]
         except (ValueError, TypeError, csv.Error) as error:
             raise ValueError(
                 f"`history.csv` must have the columns {', '.join(HISTORY_COLUMNS)} and numbers in "
-                f"them; got {str(path)!r}: {error}."
+                f"them; got {str(self.history_file)!r}: {error}."
             ) from error
 
-    def write_history(self, rows: list[dict[str, Any]]) -> None:
+    def write_history(self, rows: Sequence[EpochRow]) -> None:
         """Write the rows of the history."""
         lines = [",".join(HISTORY_COLUMNS)]
-        lines += [",".join(str(row[name]) for name in HISTORY_COLUMNS) for row in rows]
-        write_whole(self.path / "history.csv", "\n".join(lines) + "\n")
+        lines += [",".join(str(getattr(row, name)) for name in HISTORY_COLUMNS) for row in rows]
+        write_whole(self.history_file, "\n".join(lines) + "\n")
 
     def newest_backup(self) -> tuple[Path, int, int] | None:
         """Return the newest backup, the number of its phase, and its epochs done; or None."""
-        found = self._backups()
-        if not found:
+        backups = self._backups()
+        if not backups:
             return None
-        phase, epochs, path = max(found)
+        phase, epochs, path = max(backups)
         return path, phase, epochs
 
     def epochs_kept(self) -> int:
@@ -261,23 +260,23 @@ class RunFolder:
         history, backup = self.read_history(), self.newest_backup()
         if not history or backup is None:
             return 0
-        phases = [row["phase"] for row in history]
+        phases = [row.phase for row in history]
         _, number, epochs = backup
         backed_up = epochs == phases.count(phases[-1]) and number >= len(set(phases)) - 1
         return len(history) - (not backed_up)
 
     def _backups(self) -> list[tuple[int, int, Path]]:
         """Return phase, epochs and file of each backup; files of other names are not ours."""
-        found = []
-        for path in (self.path / "backup").glob("*.weights.h5"):
+        backups = []
+        for path in (self.path / _BACKUP).glob("*.weights.h5"):
             numbers = re.fullmatch(r"(\d+)-(\d+)\.weights\.h5", path.name)
             if numbers:
-                found.append((int(numbers[1]), int(numbers[2]), path))
-        return found
+                backups.append((int(numbers[1]), int(numbers[2]), path))
+        return backups
 
     def save_backup(self, model: Any, phase: int, epochs: int) -> None:
         """Keep weights and optimizer after `epochs` epochs of a phase, and drop older backups."""
-        path = self.path / "backup" / f"{phase}-{epochs:05d}.weights.h5"
+        path = self.path / _BACKUP / f"{phase}-{epochs:05d}.weights.h5"
         self.save_weights(model, path)
         for _, _, older in self._backups():
             if older != path:
@@ -288,8 +287,3 @@ class RunFolder:
         """Save weights so that `path` holds all of the former or all of the new ones."""
         with replaces_whole(path) as temporary:
             model.save_weights(temporary, overwrite=True)
-
-
-def _number(text: str) -> int | float:
-    """Return an int or a float, ``nan`` and ``inf`` of a training that diverged among them."""
-    return int(text) if text.isdecimal() else float(text)

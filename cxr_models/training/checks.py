@@ -44,7 +44,7 @@ def check_run(split: Split, config: RunConfig, out: str | os.PathLike[str]) -> N
     check_labels(split, config.model)
     for name in ("train", "val"):
         files_of(split, name)
-    RunFolder(path=Path(out)).check(config, {"split_sha256": split.hash})
+    RunFolder(path=Path(out)).check(config, split.hash)
 
 
 def check_epochs(config: RunConfig) -> None:

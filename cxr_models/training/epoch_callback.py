@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from cxr_models.runs.facts import EpochRow
 from cxr_models.training.schedule import judge
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         Its number, from 0.
     learning_rate : float
         The one it begins with.
-    history : list of dict
+    history : list of EpochRow
         Rows so far, of all phases; grows by a row an epoch.
     """
 
@@ -43,7 +44,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         phase: str,
         number: int,
         learning_rate: float,
-        history: list[dict[str, Any]],
+        history: list[EpochRow],
     ) -> None:
         super().__init__()
         self._folder = folder
@@ -68,18 +69,16 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         logs = logs or {}
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
         self._rows.append(
-            {
-                "phase": self._phase,
-                "epoch": epoch,
-                "learning_rate": float(
-                    keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
-                ),
+            EpochRow(
+                phase=self._phase,
+                epoch=epoch,
+                learning_rate=float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
                 **{name: float(logs[name]) for name in names},
-                "seconds": round(time.perf_counter() - self._started, 3),
-            }
+                seconds=round(time.perf_counter() - self._started, 3),
+            )
         )
         self._folder.write_history(self._rows)
-        accuracies = [row["val_accuracy"] for row in self._rows if row["phase"] == self._phase]
+        accuracies = [row.val_accuracy for row in self._rows if row.phase == self._phase]
         verdict = judge(accuracies, self._learning_rate, self._training)
         self.model.optimizer.learning_rate = verdict.learning_rate
         if verdict.stop:

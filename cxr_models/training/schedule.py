@@ -6,12 +6,13 @@ is resumed from its history decides what it would have decided.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from cxr_models.config import TrainingConfig
+    from cxr_models.runs.facts import EpochRow
 
 _MIN_DELTA = 1e-4  # ReduceLROnPlateau's
 
@@ -63,16 +64,16 @@ def judge(accuracies: Sequence[float], learning_rate: float, training: TrainingC
     return Verdict(best_epoch, learning_rate, len(accuracies) > 1 and waited >= training.patience)
 
 
-def best_epochs(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the row of the best epoch of each phase: the first of those equal, as `judge` does."""
+def best_epochs(history: Sequence[EpochRow]) -> list[EpochRow]:
+    """Return the best epoch of each phase: the first of those equal, as `judge` does."""
     return [
-        max((row for row in history if row["phase"] == phase), key=_accuracy)
-        for phase in dict.fromkeys(row["phase"] for row in history)
+        max((row for row in history if row.phase == phase), key=_accuracy)
+        for phase in dict.fromkeys(row.phase for row in history)
     ]
 
 
-def kept_epoch(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the row of the epoch whose weights a run keeps; None where there was no epoch.
+def kept_epoch(history: Sequence[EpochRow]) -> EpochRow | None:
+    """Return the epoch whose weights a run keeps; None where there was no epoch.
 
     It is the best epoch of all phases by validation accuracy; of phases that are equal, the last,
     which has seen most.
@@ -80,5 +81,5 @@ def kept_epoch(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None
     return max(reversed(best_epochs(history)), key=_accuracy, default=None)
 
 
-def _accuracy(row: Mapping[str, Any]) -> float:
-    return float(row["val_accuracy"])
+def _accuracy(row: EpochRow) -> float:
+    return row.val_accuracy

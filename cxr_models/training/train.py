@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import itertools
 import math
@@ -15,7 +16,7 @@ import keras
 import tensorflow as tf
 
 import cxr_enhance
-from cxr_models._typed_json import to_json
+from cxr_models._typed_json import converted
 from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
@@ -25,6 +26,7 @@ from cxr_models.inputs.pipeline import (
 from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
 from cxr_models.records.splits import lacking_labels
+from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
 from cxr_models.runs.finished import file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
@@ -124,10 +126,10 @@ def train(
     check_run(split, config, out)
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
     facts = _facts(split, config, names)
-    if not (folder.path / "run.json").exists():  # a run that goes on was checked when it began
+    if not folder.facts_file.exists():  # a run that goes on was checked when it began
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
-            facts["overlaps"] = to_json(overlaps)
+            facts = dataclasses.replace(facts, overlaps=overlaps)
     if config.data.cache_dir is not None:
         Path(config.data.cache_dir).mkdir(parents=True, exist_ok=True)
     if config.data.deterministic:
@@ -155,9 +157,7 @@ def train(
             else:
                 resumed = backup if backup is not None and number == backup[1] else None
                 done = resumed[2] if resumed else 0
-                history = [
-                    row for row in history if row["phase"] != phase.name or row["epoch"] < done
-                ]
+                history = [row for row in history if row.phase != phase.name or row.epoch < done]
                 shown = _Shown(say, watch)
                 _run_phase(model, phase, number, parts, config, folder, history, resumed, shown)
             best[phase.name] = model.get_weights()
@@ -166,17 +166,17 @@ def train(
 
 
 def _keep_best(
-    model: keras.Model, folder: RunFolder, history: Sequence[dict[str, Any]], best: dict[str, Any]
+    model: keras.Model, folder: RunFolder, history: Sequence[EpochRow], best: dict[str, Any]
 ) -> None:
     """Fill `model` with the best weights of all phases, and save them and what they are of."""
     kept = kept_epoch(history)
     if kept is not None and folder.best_weights.exists():
         # Ended before, and perhaps evaluated since: what was kept stays, by whatever version.
-        told = folder.read_kept() or best_epochs(history)[-1]
-        same = (row for row in history if all(row[name] == told[name] for name in told))
+        stated = folder.read_facts().kept or converted(KeptEpoch, best_epochs(history)[-1])
+        same = (row for row in history if converted(KeptEpoch, row) == stated)
         kept = next(same, kept)
     if kept is not None:
-        model.set_weights(best[kept["phase"]])
+        model.set_weights(best[kept.phase])
         folder.write_kept(kept)
     folder.save_weights(model, folder.best_weights)
 
@@ -193,7 +193,7 @@ def _run_phase(
     parts: dict[str, _Part],
     config: RunConfig,
     folder: RunFolder,
-    history: list[dict[str, Any]],
+    history: list[EpochRow],
     resumed: tuple[Path, int, int] | None,
     shown: _Shown,
 ) -> None:
@@ -212,7 +212,7 @@ def _run_phase(
     # Built here, or its variables are made within the graph, which takes longer.
     trained.optimizer.build(trained.trainable_variables)
     done = 0
-    accuracies = [row["val_accuracy"] for row in history if row["phase"] == phase.name]
+    accuracies = [row.val_accuracy for row in history if row.phase == phase.name]
     verdict = judge(accuracies, phase.learning_rate, training)
     if resumed is not None:
         trained.load_weights(resumed[0])
@@ -307,24 +307,24 @@ def _step_watcher(shown: _Shown, steps: int) -> Callable[[], object] | None:
     return step
 
 
-def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> dict[str, Any]:
+def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> RunFacts:
     packages = ("tensorflow", "keras", "numpy", "numba")
     weights = Path(config.model.weights)
-    return {
-        "split_sha256": split.hash,
-        "split_seed": split.seed,
-        "split_root": str(split.manifest.root.resolve()),
-        "class_names": list(names),
-        "seed": config.training.seed,
-        "weights": config.model.weights,
-        "weights_sha256": file_sha256(weights) if weights.is_file() else None,
-        "backend": keras.backend.backend(),
-        "versions": {
+    return RunFacts(
+        split_sha256=split.hash,
+        split_seed=split.seed,
+        split_root=str(split.manifest.root.resolve()),
+        class_names=tuple(names),
+        seed=config.training.seed,
+        weights=config.model.weights,
+        weights_sha256=file_sha256(weights) if weights.is_file() else None,
+        backend=keras.backend.backend(),
+        versions={
             "cxr-enhance": cxr_enhance.__version__,
             "python": platform.python_version(),
             **{package: importlib.metadata.version(package) for package in packages},
         },
-    }
+    )
 
 
 @contextlib.contextmanager

@@ -76,7 +76,7 @@ def test_thresholds_of_its_evaluation_are_not_used_and_the_cure_is_named():
     pytest.importorskip("scipy", reason="scipy is not installed")
     calibration = read_served_run(STUDY / "run").calibration
     assert calibration.thresholds == ()
-    assert calibration.told_of_calls == (
+    assert calibration.line_on_calls == (
         "no class is called: the evaluation is of an earlier version; make it again with: "
         "cxr-models evaluate RUN --from-predictions"
     )

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from cxr_models.evaluation.metrics import (
 )
 from cxr_models.evaluation.predictions import Predictions, read_predictions
 from cxr_models.evaluation.results import FORMAT, Evaluation, SetEvaluation
-from cxr_models.runs.facts import RunFacts
+from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-R = TypeVar("R")
 _AGREE = 1e-6  # between a stored value and the same value taken of the table
 
 
@@ -53,7 +52,7 @@ class Results:
         Its settings.
     facts : RunFacts
         Split, seed, weights, versions.
-    history : tuple of dict
+    history : tuple of EpochRow
         A row an epoch.
     evaluation : Evaluation
         Its values.
@@ -67,7 +66,7 @@ class Results:
     folder: RunFolder
     config: RunConfig
     facts: RunFacts
-    history: tuple[dict[str, Any], ...]
+    history: tuple[EpochRow, ...]
     evaluation: Evaluation
     sets: dict[str, Predictions]
     audit: Audit | None = None
@@ -141,12 +140,18 @@ def read_results(
             f"{stored.get('format')!r} in {str(path)!r}. Evaluate the run again, with its "
             f"predictions: cxr-models evaluate {path} --from-predictions."
         )
-    facts = _record(RunFacts, read_object(folder.facts_file), folder.facts_file)
-    evaluation = _record(Evaluation, stored, folder.evaluation_file)
+    facts = folder.read_facts()
+    try:
+        evaluation = from_json(Evaluation, stored)
+    except ValueError as error:
+        raise ValueError(
+            f"`evaluation.json` must be as cxr-models wrote it; got one in {str(path)!r} where "
+            f"{error}. Make it again with: cxr-models evaluate {path} --from-predictions."
+        ) from error
     run = Results(
         name=name,
         folder=folder,
-        config=RunConfig.from_json(folder.config_file.read_text(encoding="utf-8")),
+        config=folder.read_config(),
         facts=facts,
         history=tuple(folder.read_history()),
         evaluation=evaluation,
@@ -187,17 +192,6 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
         raise ValueError(
             f"`--audit` must be what cxr-models audit --json prints; got {str(path)!r}, where "
             f"{error}."
-        ) from error
-
-
-def _record(cls: type[R], stored: object, path: Path) -> R:
-    try:
-        return from_json(cls, stored)
-    except ValueError as error:
-        run = path.parents[1] if cls is Evaluation else path.parent
-        raise ValueError(
-            f"`{path.name}` must be as cxr-models wrote it; got one in {str(run)!r} where {error}. "
-            f"Make evaluation.json again with: cxr-models evaluate {run} --from-predictions."
         ) from error
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Chart, Line
 from cxr_models.report.formatting import counted, number
@@ -12,41 +12,42 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxr_models.evaluation.results import SetEvaluation
+    from cxr_models.runs.facts import EpochRow
 
 _DIAGONAL = Line(name="", points=((0.0, 0.0), (1.0, 1.0)))
 
 
-def training_charts(history: Sequence[dict[str, Any]]) -> tuple[Chart, ...]:
+def training_charts(history: Sequence[EpochRow]) -> tuple[Chart, ...]:
     """Draw loss and accuracy over the epochs of all phases; nothing without epochs."""
     if not history:
         return ()
-    starts = [i for i in range(1, len(history)) if history[i]["phase"] != history[i - 1]["phase"]]
+    starts = [i for i in range(1, len(history)) if history[i].phase != history[i - 1].phase]
     charts = []
-    for name in ("loss", "accuracy"):
-        values = [row[key] for row in history for key in (name, f"val_{name}")]
-        top = max(filter(math.isfinite, values), default=0) * 1.05 if name == "loss" else 1.0
+    losses = [(row.loss, row.val_loss) for row in history]
+    accuracies = [(row.accuracy, row.val_accuracy) for row in history]
+    for name, pairs in (("loss", losses), ("accuracy", accuracies)):
+        finite = [value for pair in pairs for value in pair if math.isfinite(value)]
+        top = max(finite, default=0) * 1.05 if name == "loss" else 1.0
         lines = [
             Line(
                 name=title,
                 points=tuple(
-                    (float(i), row[key])
-                    for i, row in enumerate(history, start=1)
-                    if math.isfinite(row[key])
+                    (float(i), value) for i, value in enumerate(values, 1) if math.isfinite(value)
                 ),
                 dots=True,
             )
-            for title, key in (("train", name), ("validation", f"val_{name}"))
+            for title, values in zip(("train", "validation"), zip(*pairs, strict=True), strict=True)
         ]
         lines += [Line(name="", points=((s + 0.5, 0.0), (s + 0.5, top))) for s in starts]
-        judged = [row[f"val_{name}"] for row in history if math.isfinite(row[f"val_{name}"])]
-        best = (min if name == "loss" else max)(judged, default=math.nan)
-        phases = ", ".join(dict.fromkeys(row["phase"] for row in history))
+        validation = [value for _, value in pairs if math.isfinite(value)]
+        best = (min if name == "loss" else max)(validation, default=math.nan)
+        phases = ", ".join(dict.fromkeys(row.phase for row in history))
         charts.append(
             Chart(
                 title=f"Training: {name}",
                 description=f"{counted(len(history), 'epoch')} ({phases}); best validation {name} "
-                f"{number(best)}, at the end train {number(history[-1][name])}, validation "
-                f"{number(history[-1][f'val_{name}'])}.",
+                f"{number(best)}, at the end train {number(pairs[-1][0])}, validation "
+                f"{number(pairs[-1][1])}.",
                 x_label="epoch",
                 y_label=name,
                 lines=tuple(lines),

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cxr_models import TrainingConfig
+from cxr_models.runs.facts import EpochRow
 from cxr_models.training.schedule import best_epochs, judge, kept_epoch
 
 TRAINING = TrainingConfig(patience=7, plateau_patience=3, min_learning_rate=2e-6)
@@ -25,9 +26,12 @@ def test_stops_when_patience_is_over():
     assert judge([0.5, 0.9, *[0.8] * 7], 1e-3, TRAINING).stop
 
 
+OTHERS = dict.fromkeys(("learning_rate", "loss", "accuracy", "val_loss", "seconds"), 0.5)
+
+
 def history(**phases):
     return [
-        {"phase": phase, "epoch": epoch, "val_accuracy": accuracy}
+        EpochRow(phase=phase, epoch=epoch, val_accuracy=accuracy, **OTHERS)
         for phase, accuracies in phases.items()
         for epoch, accuracy in enumerate(accuracies)
     ]
@@ -47,7 +51,7 @@ def test_a_run_keeps_the_best_epoch_of_all_phases_and_of_equal_phases_the_last(
     head, fine_tune, kept
 ):
     row = kept_epoch(history(head=head, fine_tune=fine_tune))
-    assert (row["phase"], row["epoch"]) == kept
+    assert (row.phase, row.epoch) == kept
 
 
 def test_a_run_without_epochs_keeps_none():
