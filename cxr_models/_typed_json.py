@@ -16,7 +16,7 @@ import types
 import typing
 from typing import Any, Literal, TypeVar
 
-from cxr_models._files import read_json, write_whole
+from cxr_models._files import parse_json, write_whole
 
 if typing.TYPE_CHECKING:
     from pathlib import Path
@@ -78,12 +78,17 @@ def read_object(path: Path) -> dict[str, object]:
     OSError
         If it cannot be read.
     """
+    return parse_object(path.read_bytes(), path.name, path)
+
+
+def parse_object(text: str | bytes, name: str, path: Path) -> dict[str, object]:
+    """Parse JSON in UTF-8 that holds an object; `name` says what of `path` it is."""
     try:
-        value = read_json(path)
+        value = parse_json(text)
     except ValueError as error:
-        raise ValueError(f"`{path.name}` must be JSON; got {str(path)!r}: {error}.") from error
+        raise ValueError(f"`{name}` must be JSON; got {str(path)!r}: {error}.") from error
     if not isinstance(value, dict):
-        raise ValueError(f"`{path.name}` must hold one JSON object; got {str(path)!r}.")
+        raise ValueError(f"`{name}` must hold one JSON object; got {str(path)!r}.")
     return value
 
 
@@ -100,7 +105,7 @@ def _fields(cls: Any) -> list[dataclasses.Field[Any]]:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: type) -> dict[str, object]:
     return typing.get_type_hints(cls)
 
 
@@ -133,7 +138,7 @@ def _read(rule: Any, value: Any, keys: tuple[str, ...]) -> Any:
     return value
 
 
-def _read_record(cls: Any, value: dict[str, Any], keys: tuple[str, ...]) -> Any:
+def _read_record(cls: Any, value: dict[str, object], keys: tuple[str, ...]) -> Any:
     given = {}
     for field in _fields(cls):
         if field.name in value:

@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from cxr_models._typed_json import WRITTEN
 from cxr_models.evaluation.results import Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """The accuracies of a model on the test images.
+    """The accuracies of a model on the test images."""
 
-    Parameters
-    ----------
-    accuracy, balanced_accuracy : float or None
-        None where the model was not judged or the value is undefined.
-    interval, balanced_interval : (float, float) or None
-        Their intervals.
-    interval_reason, balanced_interval_reason : str, default ""
-        Why there is no interval.
-    classifier : str, default ""
-        What was chosen on validation.
-    sources : int or None, default None
-        Sources that were told apart.
-    commonest : float or None, default None
-        Share of the commonest source.
-    reason : str, default ""
-        Why the model was not judged.
-
-    Raises
-    ------
-    ValueError
-        If there is no accuracy and no reason.
-    """
-
-    accuracy: float | None
-    interval: Interval | None
-    balanced_accuracy: float | None
-    balanced_interval: Interval | None
+    accuracy: float | None = field(default=None, metadata=WRITTEN)
+    interval: Interval | None = field(default=None, metadata=WRITTEN)
+    balanced_accuracy: float | None = field(default=None, metadata=WRITTEN)
+    balanced_interval: Interval | None = field(default=None, metadata=WRITTEN)
     interval_reason: str = ""
     balanced_interval_reason: str = ""
-    classifier: str = ""
-    sources: int | None = None
-    commonest: float | None = None
-    reason: str = ""
+    classifier: str = ""  # the one that was best on validation
+    sources: int | None = None  # how many it tells apart
+    commonest: float | None = None  # share of the commonest source
+    reason: str = ""  # why there are no accuracies
 
     def __post_init__(self) -> None:
         if self.accuracy is None and not self.reason:
@@ -65,23 +43,7 @@ class Shortcuts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit(Shortcuts):
-    """The same, what a run reaches there, whole and blanked, and what that means.
-
-    Parameters
-    ----------
-    run, centre_blanked, border_blanked : Reached or None, default None
-        Of the audited run.
-    verdict : str
-        A sentence.
-    classes : tuple of str
-        Sorted.
-    split_sha256 : str
-        Hash of the split.
-    test_images : int
-        Images of its test part.
-    weights_sha256 : str, default ""
-        Of the run.
-    """
+    """The same, what a run reaches there, whole and blanked, and what that means."""
 
     run: Reached | None = None
     centre_blanked: Reached | None = None
@@ -90,7 +52,7 @@ class Audit(Shortcuts):
     classes: tuple[str, ...]
     split_sha256: str
     test_images: int
-    weights_sha256: str = ""
+    weights_sha256: str = ""  # of the run
 
     def titled(self) -> tuple[tuple[str, Reached], ...]:
         """Return the models that predict labels and their titles, in the order of tables."""

@@ -116,13 +116,7 @@ def audit(
     sources = np.array([record.source for record in records])
     stated = _Parts(*(rows & (sources != "") for rows in parts))
     if reason := _why_no_sources(sources, stated):
-        source = label_from_source = Reached(
-            accuracy=None,
-            interval=None,
-            balanced_accuracy=None,
-            balanced_interval=None,
-            reason=reason,
-        )
+        source = label_from_source = Reached(reason=reason)
     else:
         source = _source(views["thumbnail"], task._replace(targets=sources, parts=stated))
         label_from_source = _label_from_source(sources, task._replace(parts=stated))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from cxr_models.evaluation.bootstrap import FEW_PATIENTS
+from cxr_models.evaluation.results import NOT_STATED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -108,7 +111,8 @@ def _remarks(classes: Mapping[str, ClassValues]) -> Iterator[str]:
                 without.add(f"{images}: {measured.reason}")
     yield from (f"no interval for {images}" for images in sorted(without))
     if few:
-        yield f"fewer than 30 patients, read intervals with care: {', '.join(sorted(few))}"
+        whose = ", ".join(sorted(few))
+        yield f"fewer than {FEW_PATIENTS} patients, read intervals with care: {whose}"
 
 
 def several_lines(several: SeveralRuns) -> Iterator[str]:
@@ -176,7 +180,7 @@ def _heading(name: str, values: Group | Pooled, role: str = "") -> str:
 def _group_lines(
     title: str, groups: Mapping[str, Group], class_names: Sequence[str]
 ) -> Iterator[str]:
-    if len(groups) < 2 and "not stated" in groups:
+    if len(groups) < 2 and NOT_STATED in groups:
         return
     rows = [[title, "images", "accuracy", *(f"said {name}" for name in class_names)]]
     for name, group in groups.items():

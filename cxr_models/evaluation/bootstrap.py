@@ -1,4 +1,4 @@
-"""Intervals by drawing patients anew; knows nothing of what is measured.
+"""Intervals by drawing patients with replacement; knows nothing of the metrics.
 
 A draw is a count for each patient. A statistic takes many draws at once, as a matrix of counts, and
 gives a value for each; with ones it gives its value on the images as they are. The spread of the
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 DRAWS = 2000
 LEVEL = 0.95
-FEWEST_PATIENTS = 10  # below it, draws say next to nothing
-FEW_PATIENTS = 30  # below it, an interval is shown with a remark
+FEWEST_PATIENTS = 10  # with fewer, there is no interval
+FEW_PATIENTS = 30  # with fewer, an interval has a remark
 Scale = Literal["share", "loss", "reflected"]
 _DEFINED = 0.95  # share of draws that must define a value for it to have an interval
-_CHUNK = 16  # draws at once: what is made of the counts of 10,000 images stays in the cache
+_CHUNK = 16  # draws at once: arrays of 10,000 images stay in the CPU's cache
 
 
 class Statistics(Protocol):
@@ -92,9 +92,8 @@ class Measurement:
         -----
         The standard error is that of the draws, the quantile Student's with one degree of freedom
         less than patients of the rarest class concerned. Draws show no uncertainty of a share of 0
-        or 1: it has the exact interval of Clopper and Pearson over those patients instead. A mean
-        of other shares, one of which may be 1, has its interval from theirs and from how their
-        draws go together.
+        or 1: it has the exact interval of Clopper and Pearson over these patients instead. The
+        interval of a mean of shares comes from their intervals and the correlation of their draws.
 
         References
         ----------

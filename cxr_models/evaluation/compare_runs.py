@@ -41,15 +41,7 @@ if TYPE_CHECKING:
 
 
 class Poolable(NamedTuple):
-    """Sets of each run that can be pooled.
-
-    Parameters
-    ----------
-    sets : mapping of str to sequence of Predictions
-        By run.
-    of : str
-        Which test images they hold; empty for all.
-    """
+    """Sets of each run that can be pooled; `of` says which test images they hold, empty for all."""
 
     sets: Mapping[str, Sets]
     of: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from cxr_models._typed_json import WRITTEN
 from cxr_models.evaluation.results import (
     ClassValues,
     Confusion,
@@ -29,26 +30,14 @@ class McNemar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AreaTest:
-    """DeLong's test of two areas under the ROC curve.
+    """DeLong's test, two-sided, of two areas under the ROC curve and of their difference."""
 
-    Parameters
-    ----------
-    areas : (float, float) or None
-        Of the first and the second run.
-    difference : float or None
-        The first area less the second.
-    standard_error, z, p_value : float or None
-        Of the difference; the p-value is two-sided.
-    reason : str, default ""
-        Why values are None.
-    """
-
-    areas: tuple[float, float] | None
-    difference: float | None
-    standard_error: float | None
-    z: float | None
-    p_value: float | None
-    reason: str = ""
+    areas: tuple[float, float] | None = field(default=None, metadata=WRITTEN)
+    difference: float | None = field(default=None, metadata=WRITTEN)
+    standard_error: float | None = field(default=None, metadata=WRITTEN)
+    z: float | None = field(default=None, metadata=WRITTEN)
+    p_value: float | None = field(default=None, metadata=WRITTEN)
+    reason: str = ""  # why values are None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

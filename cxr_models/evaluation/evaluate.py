@@ -34,6 +34,7 @@ from cxr_models.evaluation.metrics import (
 from cxr_models.evaluation.operating_points import Rule, choose_thresholds
 from cxr_models.evaluation.results import (
     FORMAT,
+    NOT_STATED,
     Bootstrap,
     ClassAtThreshold,
     Evaluation,
@@ -53,8 +54,6 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Measured
     from cxr_models.records.manifest import Record
-
-_NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +267,7 @@ def _of_class(measurement: Measurement, outcomes: Outcomes, k: int) -> ClassAtTh
 def _by(
     key: Callable[[Record], str], predictions: Predictions, outcomes: Outcomes, method: Method
 ) -> dict[str, Group]:
-    values = np.array([key(record) or _NOT_STATED for record in predictions.manifest.records])
+    values = np.array([key(record) or NOT_STATED for record in predictions.manifest.records])
     return {
         str(value): evaluate_images(predictions, outcomes, method, np.flatnonzero(values == value))
         for value in np.unique(values)

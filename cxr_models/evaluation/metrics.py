@@ -6,13 +6,20 @@ from the same lines. NumPy alone; classes are one against the rest where a value
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cxr_models.evaluation.calibration import NUM_BINS, bin_of, log_softmax, softmax
-from cxr_models.evaluation.results import Confusion, Curves, PrCurve, RocCurve
+from cxr_models.evaluation.results import (
+    ClassValues,
+    Confusion,
+    Curves,
+    OverallCalibrated,
+    PrCurve,
+    RocCurve,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,18 +28,9 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 # Of one class; each is named `metric/class` among the values.
-CLASS_METRICS = ("precision", "recall", "f1", "specificity", "roc_auc", "pr_auc")
+CLASS_METRICS = tuple(f.name for f in fields(ClassValues) if f.name != "images")
 POINT_METRICS = ("sensitivity", "specificity", "precision")  # of one class, at its threshold
-OVERALL_METRICS = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "macro_roc_auc",
-    "log_loss",
-    "ece",
-    "log_loss_calibrated",
-    "ece_calibrated",
-)
+OVERALL_METRICS = tuple(f.name for f in fields(OverallCalibrated))
 MEANS = {"balanced_accuracy": "recall", "macro_f1": "f1", "macro_roc_auc": "roc_auc"}  # of classes
 _POINTS = 200  # of a curve; more show nothing more
 

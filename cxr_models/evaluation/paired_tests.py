@@ -58,14 +58,7 @@ def delong(positive: Bools, first: Floats, second: Floats, patients: Ints) -> Ar
     positives, negatives = int(positive.sum()), int((~positive).sum())
     if not positives or not negatives:
         missing = "of this class" if not positives else "of another class"
-        return AreaTest(
-            areas=None,
-            difference=None,
-            standard_error=None,
-            z=None,
-            p_value=None,
-            reason=f"no image {missing}",
-        )
+        return AreaTest(reason=f"no image {missing}")
     scores = np.stack([first, second])
     inside, outside = scores[:, positive], scores[:, ~positive]
     # Each image's share of the other kind that it is rightly above or below, ties half.
@@ -74,13 +67,7 @@ def delong(positive: Bools, first: Floats, second: Floats, patients: Ints) -> Ar
     below = 1.0 - (mixed[:, positives:] - rankdata(outside, axis=1)) / positives
     one_area, other_area = above.mean(axis=1)
     difference = float(one_area - other_area)
-    untested = AreaTest(
-        areas=(float(one_area), float(other_area)),
-        difference=difference,
-        standard_error=None,
-        z=None,
-        p_value=None,
-    )
+    untested = AreaTest(areas=(float(one_area), float(other_area)), difference=difference)
     ill, well = patients[positive], patients[~positive]
     fewest = min(len(np.unique(ill)), len(np.unique(well)))
     if fewest < FEWEST_PATIENTS:

@@ -88,13 +88,13 @@ class Predictions:
     class_names : tuple of str
         The K classes of the columns.
     labels : tuple of str
-        The labels the run knows; equal to `class_names` unless the run tells one from the rest.
+        The labels the run knows; equal to `class_names` unless its task is binary.
     logits, probabilities : ndarray of shape (N, K), dtype float64
         Of each image.
     origin : Origin
         What they were made of.
     overlap : Overlap or None, default None
-        What the images share with those that the model has seen; None where nobody compared them.
+        What the images share with images that the model has seen; None where it is not known.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def unknown_labels(records: Sequence[Record], labels: Sequence[str]) -> list[str
 def targets_of_labels(
     labels: Sequence[str], class_names: Sequence[str], known: Sequence[str]
 ) -> npt.NDArray[np.int64]:
-    """Return each label's class: its place, or where one is told from the rest, 1 for that one."""
+    """Return the class of each label: its place in `class_names`; of binary tasks 0 or 1."""
     if tuple(class_names) == tuple(known):
         places = {name: place for place, name in enumerate(class_names)}
         return np.array([places[label] for label in labels], np.int64)
@@ -300,7 +300,7 @@ def _read_head(line: bytes, path: Path) -> _Head:
     tag, text = line[: len(_TAG)], line[len(_TAG) :]
     try:
         if tag != _TAG.encode():
-            raise ValueError("the line is another one")
+            raise ValueError("it does not begin as such lines do")
         return from_json(_Head, parse_json(text))
     except ValueError as error:
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from cxr_models.records.overlap import Overlap
 
+NOT_STATED = "not stated"  # the group of images without a source or a view
 FORMAT = 2  # of an evaluation; counted up when a key changes its meaning
 Kind = Literal["train", "val", "test", "external"]
 Interval = tuple[float, float]
@@ -17,29 +18,12 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A value and its interval.
-
-    Parameters
-    ----------
-    value : float or None
-        None where it is undefined.
-    interval : (float, float) or None
-        Low and high end.
-    reason : str, default ""
-        Why there is no value or no interval.
-    remark : str, default ""
-        Why the interval is to be read with care.
-
-    Raises
-    ------
-    ValueError
-        If there is no value or no interval, and no reason.
-    """
+    """A value and its interval."""
 
     value: float | None
     interval: Interval | None
-    reason: str = ""
-    remark: str = ""
+    reason: str = ""  # why there is no value or no interval
+    remark: str = ""  # why the interval is to be read with care
 
     def __post_init__(self) -> None:
         if None in (self.value, self.interval) and not self.reason:
@@ -145,18 +129,10 @@ class ClassAtThreshold(ClassValues):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """Images by true class (rows) and predicted class (columns).
-
-    Parameters
-    ----------
-    counts : tuple of tuple of int
-        Images.
-    normalised : tuple of (tuple of float, or None)
-        Rows divided by their sums; None for a class without images.
-    """
+    """Images by true class (rows) and predicted class (columns)."""
 
     counts: tuple[tuple[int, ...], ...]
-    normalised: tuple[tuple[float, ...] | None, ...]
+    normalised: tuple[tuple[float, ...] | None, ...]  # rows divided by their sums, which may be 0
 
     def predicted(self) -> tuple[int, ...]:
         """Return how many images were predicted to be of each class."""
@@ -221,27 +197,13 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetEvaluation(Group):
-    """The values of a set.
-
-    Parameters
-    ----------
-    kind : {"train", "val", "test", "external"}
-        What the run had to do with it.
-    overlap : Overlap or None, default None
-        What its images share with those that the run has seen; None where it is not known.
-    curves : dict of str to Curves
-        Of each class that has images, and of which there are other images.
-    reliability : Reliability
-        Confidence against accuracy.
-    by_source, by_view : dict of str to Group
-        The values of each source and of each view.
-    """
+    """The values of a set."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("kind", "overlap")
 
     kind: Kind
-    overlap: Overlap | None = None
-    curves: dict[str, Curves]
+    overlap: Overlap | None = None  # None where nobody compared the images with those seen
+    curves: dict[str, Curves]  # of classes that some images, but not all, are of
     reliability: Reliability
     by_source: dict[str, Group]
     by_view: dict[str, Group]
@@ -278,13 +240,7 @@ class OperatingPoints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The values of all sets of a run; every set has values of every class.
-
-    Raises
-    ------
-    ValueError
-        If a set lacks a class.
-    """
+    """The values of all sets of a run; every set has values of every class."""
 
     run: str
     version: str
@@ -299,5 +255,6 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         for name, values in self.sets.items():
-            for missing in [label for label in self.class_names if label not in values.classes]:
-                raise ValueError(f"sets.{name}.classes.{missing} is missing")
+            for label in self.class_names:
+                if label not in values.classes:
+                    raise ValueError(f"sets.{name}.classes.{label} is missing")

@@ -34,7 +34,7 @@ class Drawn(NamedTuple):
 
 
 def draw_overlays(results: Results) -> Drawn:
-    """Draw where a run looked: for what it said of the images its report shows, and on average.
+    """Draw where a run looked: for the predicted class of images in its report, and on average.
 
     Parameters
     ----------
@@ -57,16 +57,14 @@ def draw_overlays(results: Results) -> Drawn:
     -----
     The mean of a class is that of the maps of some of its images, each scaled to a highest value
     of 1, over the mean of the images as the network takes them. The maps are those for the true
-    class, whatever was said.
+    class, whatever the predicted class.
     """
     look = _Look(results)
-    images = [
-        one for one in pictured(results) if not overlay_path(results, one[0], one[1]).is_file()
-    ]
+    images = [image for image in pictured(results) if not overlay_path(results, *image).is_file()]
     for name in dict.fromkeys(name for name, _ in images):
-        rows = [row for one, row in images if one == name]
-        said = results.sets[name].outcomes().predicted[rows]
-        for row, path, _, heat in look(name, rows, said):
+        rows = [row for of_set, row in images if of_set == name]
+        predicted = results.sets[name].outcomes().predicted[rows]
+        for row, path, _, heat in look(name, rows, predicted):
             target = overlay_path(results, name, row)
             cxr_enhance.write_image(target, overlay(thumbnail(path), heat))
     means = [

@@ -1,7 +1,7 @@
 """A finished run as `predict` and `export` take it: confined to its folder, and calibrated.
 
 Imports no framework until the model is built. The folder may come from someone else: nothing in it
-is run, and no path that it tells is opened.
+is executed, and no path that it states is opened.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import cxr_enhance
 from cxr_models._typed_json import from_json, read_object
+from cxr_models.evaluation.calibration import TEMPERATURES
 from cxr_models.evaluation.results import FORMAT, OperatingPoints, TemperatureScaling
 from cxr_models.runs.finished import FinishedRun, file_sha256, read_run
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
-
-_TEMPERATURES = (0.05, 20.0)  # where `evaluate` looks for one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +98,8 @@ class ServedRun:
 
         return load_classifier(self.run)
 
-    def metadata(self) -> dict[str, Any]:
-        """Return what is told of the model beside its numbers, as JSON types."""
+    def metadata(self) -> dict[str, object]:
+        """Return what describes the model beside its numbers, as JSON types."""
         config = self.run.config
         params = None if config.data.enhance is None else config.data.enhance.to_dict()
         return {
@@ -177,7 +176,7 @@ def _calibration(run: FinishedRun) -> Calibration:
     if evaluation.weights_sha256 != run.weights_sha256:
         changed = "the run's weights have changed since its evaluation"
         return Calibration(missing=changed, uncalled=changed)
-    low, high = _TEMPERATURES
+    low, high = TEMPERATURES
     temperature, reason = evaluation.calibration.temperature, evaluation.calibration.reason
     if not low <= temperature <= high:
         raise ValueError(

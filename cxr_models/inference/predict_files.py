@@ -1,4 +1,4 @@
-"""Files to probabilities: found, read on all CPUs as for training, failures kept as sentences."""
+"""Files to probabilities: find them, read them on all CPUs as for training, keep failures."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What is said of one file; `probabilities` is None where `error` says why."""
+    """The prediction of a file; `probabilities` is None where `error` says why."""
 
     file: str
     probabilities: tuple[float, ...] | None
@@ -114,20 +114,20 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
     ValueError
         If there are none.
     """
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     names: set[str] = set()
-    for given in (os.fspath(one) for one in inputs):
+    for given in (os.fspath(path) for path in inputs):
         inside = _files_under(given) if os.path.isdir(given) else [given]
         for path in inside:
             name = os.path.relpath(path, given) if path != given else os.path.basename(path)
-            if os.path.realpath(path) not in found:
-                found[os.path.realpath(path)] = Source(path=path, name=_new(name, names))
-    if not found:
+            if os.path.realpath(path) not in sources:
+                sources[os.path.realpath(path)] = Source(path=path, name=_new(name, names))
+    if not sources:
         raise ValueError(
             f"`INPUT` must name images or folders of images; got {', '.join(map(repr, inputs))}, "
             "where there are none."
         )
-    return list(found.values())
+    return list(sources.values())
 
 
 def read_batches(
@@ -159,9 +159,9 @@ def read_batches(
             return loader.prepare(image), image if keep_originals else None
         except OSError as error:
             return f"{error.strerror or error}."
-        except Exception as error:  # one bad file must not end what is said of the others
-            said = str(error).removesuffix(f" File: {source.path!r}.")  # its row names it
-            return said or type(error).__name__
+        except Exception as error:  # a bad file must not end the prediction of the others
+            text = str(error).removesuffix(f" File: {source.path!r}.")  # its row names it
+            return text or type(error).__name__
 
     def made(part: Sequence[Source], results: Sequence[tuple[Images, Any] | str]) -> Batch:
         good = [result for result in results if not isinstance(result, str)]
@@ -196,7 +196,7 @@ def predict(
     temperature: float = 1.0,
     watch: Callable[[Batch, Floats], object] | None = None,
 ) -> Iterator[Row]:
-    """Say of every file what the model says.
+    """Predict every file.
 
     Parameters
     ----------
@@ -222,8 +222,8 @@ def predict(
                 watch(batch, probabilities)
         rows = iter(probabilities.tolist())
         for source, error in zip(batch.sources, batch.errors, strict=True):
-            said = None if error else tuple(next(rows))
-            yield Row(file=source.path, probabilities=said, error=error)
+            shares = None if error else tuple(next(rows))
+            yield Row(file=source.path, probabilities=shares, error=error)
 
 
 def write_rows(
@@ -236,7 +236,7 @@ def write_rows(
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
 ) -> None:
-    """Write what was said of each file as CSV, whole or not at all.
+    """Write the predictions of files as CSV, whole or not at all.
 
     Parameters
     ----------
@@ -281,23 +281,23 @@ def write_rows(
                 error = harmless(row.error)
                 writer.writerow([harmless(row.file), "", "", *[""] * len(class_names), "", error])
                 continue
-            said = class_names[int(np.argmax(row.probabilities))]
+            predicted = class_names[int(np.argmax(row.probabilities))]
             calls = called(row.probabilities, class_names, thresholds) if thresholds else ()
             flag = "yes" if calibrated else "no"
-            cells = [harmless(said), harmless(_BETWEEN_CALLED.join(calls)), *row.probabilities]
+            cells = [harmless(predicted), harmless(_BETWEEN_CALLED.join(calls)), *row.probabilities]
             writer.writerow([harmless(row.file), *cells, flag, ""])
 
 
 def _files_under(folder: str) -> list[str]:
-    # What keeps one of them from being read is told in its row.
+    # Why a file cannot be read is stated in its row.
     return [os.path.join(folder, name) for name in find_images(folder).images]
 
 
-def _new(name: str, taken: set[str]) -> str:
-    """Return `name`, with a number if it is taken, and take it."""
+def _new(name: str, used: set[str]) -> str:
+    """Return `name`, with a number if it is used, and add it to the used names."""
     number, free = 1, name
-    while free in taken:
+    while free in used:
         number += 1
         free = f"{name}-{number}"
-    taken.add(free)
+    used.add(free)
     return free

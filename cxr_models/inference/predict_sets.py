@@ -1,7 +1,7 @@
-"""What a run says of its parts and of other sources, kept as tables in its folder.
+"""What a run predicts for its parts and other sources, kept as tables in its folder.
 
 TensorFlow is imported when there is something to predict, and not before: predictions of the same
-weights, settings, records and images are taken as they lie.
+weights, settings, records and images are used again.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def predict_sets(
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
 ) -> list[Predictions]:
-    """Predict train, val, test and sets from other sources, or take what lies there already.
+    """Predict train, val, test and sets from other sources, or use what was predicted before.
 
     Parameters
     ----------
@@ -127,8 +127,8 @@ def _why_again(path: Path, former: Origin, origin: Origin, *, replace: bool) -> 
         "inputs": "images",
     }
     changed = [name for key, name in names.items() if getattr(former, key) != getattr(origin, key)]
-    told = f"its {' and '.join(changed)} differ" if changed else "its images were moved"
-    return f"{path.name} was predicted before; {told}; it {'is replaced' if replace else 'stays'}"
+    reason = f"its {' and '.join(changed)} differ" if changed else "its images were moved"
+    return f"{path.name} was predicted before; {reason}; it {'is replaced' if replace else 'stays'}"
 
 
 def _origin(run: FinishedRun, manifest: Manifest) -> Origin:

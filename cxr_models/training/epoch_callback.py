@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from cxr_models.runs.facts import EpochRow
-from cxr_models.training.schedule import judge
+from cxr_models.training.schedule import judge_epochs
 
 if TYPE_CHECKING:
     from cxr_models.config import TrainingConfig
@@ -55,12 +55,12 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._rows = history
         self._started = 0.0
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set the random state of every layer from the seed and the epoch."""
         self._started = time.perf_counter()
         set_random_states(self.model, f"{self._training.seed}/{self._phase}/{epoch}")
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write history, the backup, and best weights if these are, in this order.
 
         An epoch without a backup is trained again, and leaves no weights behind; best weights that
@@ -79,7 +79,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         )
         self._folder.write_history(self._rows)
         accuracies = [row.val_accuracy for row in self._rows if row.phase == self._phase]
-        verdict = judge(accuracies, self._learning_rate, self._training)
+        verdict = judge_epochs(accuracies, self._learning_rate, self._training)
         self.model.optimizer.learning_rate = verdict.learning_rate
         if verdict.stop:
             self.model.stop_training = True

@@ -28,7 +28,9 @@ class Verdict(NamedTuple):
     stop: bool
 
 
-def judge(accuracies: Sequence[float], learning_rate: float, training: TrainingConfig) -> Verdict:
+def judge_epochs(
+    accuracies: Sequence[float], learning_rate: float, training: TrainingConfig
+) -> Verdict:
     """Judge a phase by the validation accuracy of each of its epochs.
 
     Parameters
@@ -65,7 +67,7 @@ def judge(accuracies: Sequence[float], learning_rate: float, training: TrainingC
 
 
 def best_epochs(history: Sequence[EpochRow]) -> list[EpochRow]:
-    """Return the best epoch of each phase: the first of those equal, as `judge` does."""
+    """Return the best epoch of each phase: the first of those equal, as `judge_epochs` does."""
     return [
         max((row for row in history if row.phase == phase), key=_accuracy)
         for phase in dict.fromkeys(row.phase for row in history)

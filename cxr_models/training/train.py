@@ -34,7 +34,7 @@ from cxr_models.training.cached_features import FeatureExtractor, feature_batche
 from cxr_models.training.checks import check_run
 from cxr_models.training.epoch_callback import Keeper
 from cxr_models.training.progress import Progress, Standing
-from cxr_models.training.schedule import best_epochs, judge, kept_epoch
+from cxr_models.training.schedule import best_epochs, judge_epochs, kept_epoch
 
 if TYPE_CHECKING:
     import os
@@ -148,7 +148,7 @@ def train(
         keep_split(folder.path, split)
         history = folder.read_history()
         backup = folder.newest_backup()
-        best: dict[str, Any] = {}  # weights at the end of each phase
+        best: dict[str, list[Any]] = {}  # weights at the end of each phase
         for number, phase in enumerate(phases_of(config)):
             if not phase.epochs:
                 continue
@@ -166,7 +166,7 @@ def train(
 
 
 def _keep_best(
-    model: keras.Model, folder: RunFolder, history: Sequence[EpochRow], best: dict[str, Any]
+    model: keras.Model, folder: RunFolder, history: Sequence[EpochRow], best: dict[str, list[Any]]
 ) -> None:
     """Fill `model` with the best weights of all phases, and save them and what they are of."""
     kept = kept_epoch(history)
@@ -213,7 +213,7 @@ def _run_phase(
     trained.optimizer.build(trained.trainable_variables)
     done = 0
     accuracies = [row.val_accuracy for row in history if row.phase == phase.name]
-    verdict = judge(accuracies, phase.learning_rate, training)
+    verdict = judge_epochs(accuracies, phase.learning_rate, training)
     if resumed is not None:
         trained.load_weights(resumed[0])
         done = resumed[2]
@@ -270,18 +270,15 @@ def _batches(
     (paths, targets), (val_paths, val_targets) = parts["train"], parts["val"]
     weights = class_weights(targets) if training.class_weights else None
     validation = evaluation_batches(config.data, val_paths, val_targets, training.batch_size)
-    options: dict[str, Any] = {
-        "seed": training.seed,
-        "first_epoch": first_epoch,
-        "weights": weights,
-    }
+    seed, size = training.seed, training.batch_size
     if not cached:
-        batches = training_batches(config.data, paths, targets, training.batch_size, **options)
+        batches = training_batches(
+            config.data, paths, targets, size, seed=seed, first_epoch=first_epoch, weights=weights
+        )
         return batches, validation
     augment = config.data.flip or config.data.rotation > 0
     in_order = evaluation_batches(config.data, paths, targets, training.batch_size)
     views = training.cache_features if augment else 1
-    seed = training.seed
     if shown.say is not None:
         shown.say(f"computing features of {len(paths)} images, {views} views of each, and of val")
     steps = [math.ceil(len(part.paths) / training.batch_size) for part in parts.values()]
@@ -289,8 +286,10 @@ def _batches(
     features = extractor.compute(in_order, views=views, seed=seed, augment=augment)
     seen = extractor.compute(validation, views=1, seed=seed, augment=False)
     pairs = tf.data.Dataset.from_tensor_slices((seen[0], val_targets.astype("float32")))
-    batches = feature_batches(features, targets, training.batch_size, **options)
-    return batches, pairs.batch(training.batch_size)
+    batches = feature_batches(
+        features, targets, size, seed=seed, first_epoch=first_epoch, weights=weights
+    )
+    return batches, pairs.batch(size)
 
 
 def _step_watcher(shown: _Shown, steps: int) -> Callable[[], object] | None:

@@ -1,8 +1,7 @@
 """Records become JSON objects and come back equal; what does not follow its type is named."""
 
-import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import pytest
@@ -40,7 +39,7 @@ class Drawing(Shape):
     FIRST: ClassVar[tuple[str, ...]] = ("kind",)
 
     kind: Literal["line", "area"]
-    seed: int | None = dataclasses.field(default=None, metadata=WRITTEN)
+    seed: int | None = field(default=None, metadata=WRITTEN)
     anything: object = None
 
 

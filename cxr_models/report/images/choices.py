@@ -31,7 +31,7 @@ def samples(run: Results, name: str, count: int = MOST) -> list[int]:
         for k, rows in _shuffled_by_class(run, name).items()
         for turn, row in enumerate(rows)
     ]
-    return [row for _, k, row in sorted(sorted(turns)[:count], key=lambda one: one[1])]
+    return [row for _, k, row in sorted(sorted(turns)[:count], key=lambda turn: turn[1])]
 
 
 def averaged(run: Results, name: str) -> dict[int, list[int]]:

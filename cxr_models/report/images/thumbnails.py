@@ -81,6 +81,6 @@ def mean_path(run: Results, name: str, place: int) -> Path:
 
 
 def _hashed_path(run: Results, name: str, what: object) -> Path:
-    told = [dataclasses.asdict(run.sets[name].origin), name, what]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    hashed = [dataclasses.asdict(run.sets[name].origin), name, what]
+    digest = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
     return run.folder.overlays_folder / f"{digest[:32]}.png"

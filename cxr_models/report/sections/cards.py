@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from cxr_models.evaluation.results import NOT_STATED
 from cxr_models.records.ties import components
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, listed, number
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 MODEL_CARD = "Model card"  # the title of its section
-_NOT_STATED = "not stated"
 _INTENDED = (
     "For research on how well such networks do and on what they look at: comparing enhancement, "
     "backbones and splits, and finding shortcuts in sets of radiographs.",
@@ -85,7 +85,7 @@ def data_card(run: Results) -> Section:
         patients = components(records)
         of_cell: dict[tuple[str, str], list[int]] = defaultdict(list)
         for record, patient in zip(records, patients, strict=True):
-            of_cell[record.label, record.source or _NOT_STATED].append(patient)
+            of_cell[record.label, record.source or NOT_STATED].append(patient)
         for cell, patients_of_cell in of_cell.items():
             counts[cell][name] = len(patients_of_cell), len(set(patients_of_cell))
         totals[name] = len(records), len(set(patients))

@@ -54,7 +54,7 @@ def study_table(runs: Sequence[Results]) -> Section | None:
 def is_of_the_study(run: Results) -> bool:
     """Tell whether a run has a backbone of the study and was made of the study's images alone.
 
-    Images are told by their records: each is of a source of the study, under a label that the study
+    Records identify the images: each is of a source of the study, under a label that the study
     has of that source, and some are of COVID-19.
     """
     records = [

@@ -151,14 +151,10 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
 def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Iterator[Block]:
     images = counted(comparisons[0].images, "image")
     yield Text(text=f"On {name}, {images}: {_clear(comparisons)}.")
-    differences = [
-        measured
-        for pair in comparisons
-        for measured in (
-            ("accuracy", pair.accuracy),
-            ("balanced accuracy", pair.balanced_accuracy),
-        )
-    ]
+    differences: list[tuple[str, Measured]] = []
+    for pair in comparisons:
+        differences.append(("accuracy", pair.accuracy))
+        differences.append(("balanced accuracy", pair.balanced_accuracy))
     yield Table(
         caption=f"Accuracy on {name}: differences",
         head=(

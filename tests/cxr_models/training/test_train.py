@@ -419,7 +419,7 @@ def test_best_weights_are_never_those_of_an_epoch_that_is_trained_again(
 
     monkeypatch.setattr(RunFolder, "save_backup", stopped_in_the_second_epoch)
     monkeypatch.setattr(
-        epoch_callback, "judge", lambda rates, *_: Verdict(len(rates) - 1, 1e-3, False)
+        epoch_callback, "judge_epochs", lambda rates, *_: Verdict(len(rates) - 1, 1e-3, False)
     )
     with pytest.raises(KeyboardInterrupt):
         train(small_split, tiny_config(), tmp_path / "run")

@@ -94,7 +94,7 @@ DELETED = object()
         ("evaluation", "sets test reliability raw 0", 5, "reliability.raw.0 is 5, not an object"),
         ("evaluation", "sets test by_view PA labels", [], "by_view.PA.labels is [], not an object"),
         ("audit", "border", "text", "border is 'text', not an object"),
-        ("audit", "run", {"accuracy": None}, "run.interval is missing"),
+        ("audit", "run", {"accuracy": None}, "run: `reason` is missing where there is no"),
         ("audit", "source reason", DELETED, "source: `reason` is missing where there is no"),
         ("audit", "verdict", 3, "verdict is 3, not text"),
         ("run", "versions", ["3.11"], "versions is ['3.11'], not an object"),
