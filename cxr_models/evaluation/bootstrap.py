@@ -1,9 +1,9 @@
 """Intervals by drawing patients with replacement; knows nothing of the metrics.
 
 A draw is a count for each patient. A statistic takes many draws at once, as a matrix of counts, and
-gives a value for each; with ones it gives its value on the images as they are. The spread of the
-draws is the standard error; where the interval ends is Student's, on a scale that keeps it within
-what a value can be.
+returns a value for each draw; counts of 1 give the value on the images as they are. The standard
+deviation of the draws is the standard error. The interval ends at Student's quantiles, on a scale
+that keeps them within the range of the value.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Statistics(Protocol):
 
     @property
     def num_patients(self) -> int:
-        """How many patients there are."""
+        """The number of patients."""
 
     def __call__(self, counts: Floats) -> dict[str, Floats]:
         """Return values of shape (draws,), NaN where undefined, for counts (draws, patients)."""
 
     def patients_behind(self, name: str) -> int:
-        """Return how many patients a value is taken over: those of the rarest class concerned."""
+        """Return the number of patients behind a value: those of the rarest class concerned."""
 
     def parts_of(self, name: str) -> tuple[str, ...]:
         """Return the values that a value is the mean of; empty for other values."""
@@ -199,17 +199,17 @@ class Measurement:
 
 
 def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Measurement:
-    """Take statistics on the images as they are, and on patients drawn with replacement.
+    """Compute statistics on the images as they are, and on patients drawn with replacement.
 
     Parameters
     ----------
     statistics : Statistics
-        What to take.
+        What to compute.
     draws : int, default 2000
         How often; at least 1.
     seed : int, default 0
-        Equal seeds and numbers of patients give equal draws, so that draws of two measurements on
-        the same patients can be compared one by one.
+        Equal seeds and numbers of patients give equal draws, so that two measurements on the same
+        patients can be compared draw by draw.
 
     Raises
     ------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 NUM_BINS = 15  # as in Guo et al. 2017
-TEMPERATURES = (0.05, 20.0)  # beyond them a temperature is no calibration any more
+TEMPERATURES = (0.05, 20.0)  # the bounds of a search
 _STEPS = 200
 
 

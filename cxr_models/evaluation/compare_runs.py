@@ -48,7 +48,7 @@ class Poolable(NamedTuple):
 
 
 def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPooled:
-    """Compare runs, or pool them, as their test sets ask for.
+    """Compare runs that were tested on the same images; pool runs tested on different images.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _flat(settings: Mapping[str, object], start: str = "") -> Iterator[tuple[str
 def find_poolable(
     runs: Mapping[str, Sets], images: Callable[[Predictions], Iterable[Hashable]]
 ) -> Poolable | None:
-    """Choose what of several runs to pool: all test images or those of sources left out.
+    """Choose the images of several runs to pool: all test images or those of left-out sources.
 
     Parameters
     ----------

@@ -240,7 +240,7 @@ def _overall(measurement: Measurement) -> OverallCalibrated:
 
 
 def _scale(name: str) -> Scale:
-    if name.startswith("ece"):  # in a draw it is larger than on the images: draws add noise
+    if name.startswith("ece"):  # draws overstate it: they add noise
         return "reflected"
     return "loss" if name.startswith("log_loss") else "share"
 

@@ -1,4 +1,4 @@
-"""Sets from other sources: which may test a run."""
+"""Sets from other sources, checked before they test a run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_externals(
     *,
     say: Callable[[str], object] | None = None,
 ) -> dict[str, External]:
-    """Read sets from other sources, by name: that of the file, or of the folder of a manifest.csv.
+    """Read sets from other sources; each has the name of its file, or of its manifest's folder.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is measured on images: proportions, ranks, calibration, for any weights of the patients.
+"""Metrics of a set of images: proportions, ranks, calibration, for any weights of the patients.
 
 Every value is a function of how often each patient counts, so that values and their bootstrap come
 from the same lines. NumPy alone; classes are one against the rest where a value is of one class.
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-# Of one class; each is named `metric/class` among the values.
+# Of a class; the name of a value is `metric/class`.
 CLASS_METRICS = tuple(f.name for f in fields(ClassValues) if f.name != "images")
-POINT_METRICS = ("sensitivity", "specificity", "precision")  # of one class, at its threshold
+POINT_METRICS = ("sensitivity", "specificity", "precision")  # of a class, at its threshold
 OVERALL_METRICS = tuple(f.name for f in fields(OverallCalibrated))
-MEANS = {"balanced_accuracy": "recall", "macro_f1": "f1", "macro_roc_auc": "roc_auc"}  # of classes
-_POINTS = 200  # of a curve; more show nothing more
+MEANS = {
+    "balanced_accuracy": "recall",
+    "macro_f1": "f1",
+    "macro_roc_auc": "roc_auc",
+}  # of classes
+_POINTS = 200  # of a curve; more points change no picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +71,13 @@ class Outcomes:
 
     @property
     def predicted(self) -> Ints:
-        """The most probable class of each image; the first of equals."""
+        """The most probable class of each image; of equal ones the first."""
         classes: Ints = self.probabilities.argmax(axis=1).astype(np.int64)
         return classes
 
     @property
     def calibrated(self) -> Floats:
-        """The probabilities that a run at work gives, by which images are ranked and called."""
+        """The probabilities that `predict` gives; images are ranked and called by them."""
         return (
             self.probabilities
             if self.temperature == 1.0
@@ -92,7 +96,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The images by falling score of a class; ties end together.
+    """The images in the order of falling scores of a class; ties share a place.
 
     Parameters
     ----------
@@ -206,7 +210,7 @@ class ImageStatistics:
         return values
 
     def patients_behind(self, name: str) -> int:
-        """Return how many patients a value is taken over: those of the rarest class concerned."""
+        """Return the number of patients behind a value: those of the rarest class concerned."""
         metric, _, label = name.partition("/")
         if metric in MEANS:
             return min(map(self.patients_behind, self.parts_of(name)), default=0)
@@ -217,7 +221,7 @@ class ImageStatistics:
             return outside
         if metric in ("roc_auc", "pr_auc"):
             return min(inside, outside)
-        if metric in ("precision", "point_precision"):  # of what was predicted, or called
+        if metric in ("precision", "point_precision"):  # over the images predicted, or called
             predicted = self._bottoms[:, self._ratio_names.index(name)] > 0
             return min(inside, int(predicted.sum()))
         return inside
@@ -253,7 +257,7 @@ def _ratios(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
         ratios[name] = (-log_softmax(outcomes.logits, temperature)[rows, targets], every)
     for k, name in enumerate(outcomes.class_names):
         is_k, predicted_k = targets == k, predicted == k
-        present = float(is_k.any())  # without images of a class nothing is known of finding it
+        present = float(is_k.any())  # without images of a class, precision and F1 are undefined
         ratios[f"precision/{name}"] = (is_k & predicted_k, present * predicted_k)
         ratios[f"recall/{name}"] = (is_k & predicted_k, is_k)
         ratios[f"specificity/{name}"] = (~is_k & ~predicted_k, ~is_k)

@@ -1,4 +1,4 @@
-"""Thresholds chosen on the validation part, to be applied to every other part as they are.
+"""Thresholds are chosen on the validation part and applied unchanged to every other part.
 
 They are thresholds of calibrated probabilities, which are what a run at work gives.
 """

@@ -42,7 +42,7 @@ _AGREE = 1e-6  # between a probability and its logits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What predictions were made of; of equal ones they need not be made again.
+    """What predictions were made of; predictions of an equal origin are used again.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class Predictions:
     def outcomes(
         self, *, temperature: float = 1.0, thresholds: tuple[float | None, ...] = ()
     ) -> Outcomes:
-        """Return what the metrics are taken of; images tied by patient or group are one patient.
+        """Return the input of the metrics; images tied by patient or group are one patient.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class Predictions:
 
 
 def unknown_labels(records: Sequence[Record], labels: Sequence[str]) -> list[str]:
-    """Return the labels of `records` that are none of `labels`, sorted."""
+    """Return the labels of `records` that are not in `labels`, sorted."""
     return sorted({record.label for record in records} - set(labels))
 
 

@@ -87,7 +87,7 @@ def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
 
 
 def _is_picture(path: Path) -> bool:
-    """Tell a picture by what it says of itself, or as earlier versions wrote it: by its form."""
+    """Return whether a file is a picture of ours: by its mark or, of earlier versions, its form."""
     with path.open("rb") as file:
         head = file.read(_AFTER_HEAD + len(_CHUNK))
     if len(head) < _HEAD.size:

@@ -120,7 +120,7 @@ class Explanations:
 
 
 def mean_overlay(image: Any, heat: Any) -> Images:
-    """Lay a mean map over the mean of the images as the network takes them, both large enough.
+    """Lay a mean map over the mean of the images as the network takes them, both enlarged.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def draw_overlays(results: Results) -> Drawn:
 
 
 class _Look:
-    """Gives maps of images; loads the run when it is first asked."""
+    """Computes maps of images; loads the run on the first call."""
 
     def __init__(self, results: Results) -> None:
         self._results = results

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Images = npt.NDArray[np.uint8]
 
-_AHEAD = 3  # batches read before they are asked for
+_PREFETCH_BATCHES = 3
 _FIRST_COLUMNS, _LAST_COLUMNS = ("file", "predicted", "called"), ("calibrated", "error")
 _BETWEEN_CALLED = ";"
 
 
 def _is_table(path: Path) -> bool:
     names = first_line(path).decode("utf-8", "surrogateescape").split(",")
-    if names[2:3] == ["called"]:  # earlier versions did not call
+    if names[2:3] == ["called"]:  # earlier versions had no such column
         del names[2]
     ends = tuple(names[:2]), tuple(names[-2:])
     return ends == (_FIRST_COLUMNS[:2], _LAST_COLUMNS) and "probability:" in names[2]
@@ -56,8 +56,8 @@ class Source:
     path : str
         Where it is.
     name : str
-        What outputs made of it are called: relative to the folder it was found in; no two are
-        equal, and none leaves a folder it is joined to.
+        Name of its outputs, relative to the folder of inputs; no two are equal, and none leaves
+        a folder it is joined to.
     """
 
     path: str
@@ -66,7 +66,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Sources, read as far as they could be.
+    """Files, and the images of those that could be read.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
 def read_batches(
     config: DataConfig, sources: Sequence[Source], size: int, *, keep_originals: bool = False
 ) -> Iterator[Batch]:
-    """Read files by the same code as for training, on all CPUs and ahead of who asks.
+    """Read files by the same code as for training, on all CPUs, some batches in advance.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def read_batches(
         for start in range(0, len(sources), size):
             part = sources[start : start + size]
             waiting.append((part, [pool.submit(read, source) for source in part]))
-            if len(waiting) > _AHEAD:
+            if len(waiting) > _PREFETCH_BATCHES:
                 part, futures = waiting.popleft()
                 yield made(part, [future.result() for future in futures])
         for part, futures in waiting:

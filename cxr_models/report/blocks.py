@@ -1,4 +1,4 @@
-"""What a page is made of, before it is HTML or Markdown; all text is plain text, never markup."""
+"""The blocks of a page, before it is HTML or Markdown; all text is plain text, never markup."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Chart:
     Parameters
     ----------
     title, description : str
-        What it shows, and what it says to those who do not see it.
+        What it shows, for readers who do not see it.
     x_label, y_label : str
         Of the axes.
     lines : tuple of Line
@@ -110,16 +110,16 @@ class Charts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """An image and what was said of it.
+    """An image and the lines below it.
 
     Parameters
     ----------
     file : str
         Its name.
     lines : tuple of str
-        What is told below it.
+        Text below it.
     alt : str
-        What it is, to those who do not see it.
+        Description for readers who do not see it.
     image, overlay : str or None
         Data URIs; None where there is none.
     """

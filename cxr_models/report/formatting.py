@@ -53,7 +53,7 @@ def listed(names: Sequence[str]) -> str:
 
 def clean(text: str) -> str:
     """Replace what cannot be shown, such as control characters and marks of direction."""
-    if text.isprintable():  # as nearly all is; images as text are long
+    if text.isprintable():  # nearly all text is; encoded images are long
         return text
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 

@@ -24,7 +24,7 @@ _TITLE = "Report on"
 
 
 def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | None = None) -> Page:
-    """Put the report of one run or several together.
+    """Build the report of one run or several.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A run that has ended, as everything after training finds it: settings, classes, split, weights.
+"""A run that has ended, as every step after training reads it: settings, split, weights.
 
 Imports no framework; building the model is for `cxr_models.networks.load`.
 """

@@ -97,7 +97,7 @@ class RunFolder:
         return self.path / _PHASES / f"{phase}.weights.h5"
 
     def check_confined(self) -> None:
-        """Check that what is read of a run, and where its evaluation goes, lies in its folder.
+        """Check that the files of a run, and those of its evaluation, lie in its folder.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class RunFolder:
         write_whole(self.facts_file, json.dumps(to_json(facts), indent=2) + "\n")
 
     def write_kept(self, row: EpochRow) -> None:
-        """Write into run.json which row of the history the weights kept are of."""
+        """Write into run.json the epoch of the best weights."""
         kept = to_json(converted(KeptEpoch, row))
         stored = {**read_object(self.facts_file), "kept": kept}
         write_whole(self.facts_file, json.dumps(stored, indent=2) + "\n")
@@ -284,6 +284,6 @@ class RunFolder:
 
     @staticmethod
     def save_weights(model: Any, path: Path) -> None:
-        """Save weights so that `path` holds all of the former or all of the new ones."""
+        """Save weights; `path` holds either all former or all new weights, at any moment."""
         with replaces_whole(path) as temporary:
             model.save_weights(temporary, overwrite=True)

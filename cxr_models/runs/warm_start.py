@@ -1,4 +1,4 @@
-"""The runs whose weights a run started from, and what they have seen; imports no framework."""
+"""The runs whose weights a run started from, and the images they have seen; no framework."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_FILE = ("imagenet", "none")
 def starting_splits(
     weights: str, *, say: Callable[[str], object] | None = None
 ) -> dict[str, Manifest]:
-    """Return the splits of the runs that weights come from: the run's, and those before it.
+    """Return the splits of the run that weights come from, and of the runs before it.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def seen_before(weights: str, *, say: Callable[[str], object] | None = None) -> 
 def check_warm_start(
     split: Split, weights: str, *, say: Callable[[str], object] | None = None
 ) -> dict[str, Overlap]:
-    """Check that the runs which weights come from have not seen what is to judge the new run.
+    """Check that the runs which weights come from have not seen val or test of the new run.
 
     No image that they trained on may be in val or test, and none they were chosen on in test.
 

@@ -18,7 +18,7 @@ _MIN_DELTA = 1e-4  # ReduceLROnPlateau's
 
 
 class Verdict(NamedTuple):
-    """What the epochs so far say.
+    """What follows from the epochs so far.
 
     `best_epoch` counts from 0 and is -1 before the first epoch; `learning_rate` is for the next.
     """
@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
 def judge_epochs(
     accuracies: Sequence[float], learning_rate: float, training: TrainingConfig
 ) -> Verdict:
-    """Judge a phase by the validation accuracy of each of its epochs.
+    """Decide from the validation accuracies of a phase how it goes on.
 
     Parameters
     ----------

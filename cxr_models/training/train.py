@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class Phase(NamedTuple):
-    """A stretch of epochs with one learning rate to begin with."""
+    """Epochs that begin with one learning rate."""
 
     name: str
     epochs: int
@@ -126,7 +126,7 @@ def train(
     check_run(split, config, out)
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
     facts = _facts(split, config, names)
-    if not folder.facts_file.exists():  # a run that goes on was checked when it began
+    if not folder.facts_file.exists():  # a resumed run was checked when it began
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
             facts = dataclasses.replace(facts, overlaps=overlaps)
@@ -143,7 +143,7 @@ def train(
         if say is not None:
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
         model = build_classifier(config, len(names), steps_per_epoch=steps)
-        # Now that nothing the user typed can be wrong any more.
+        # All settings are checked by now, so that a refused run leaves no folder.
         folder.begin(config, facts)
         keep_split(folder.path, split)
         history = folder.read_history()
@@ -152,7 +152,7 @@ def train(
         for number, phase in enumerate(phases_of(config)):
             if not phase.epochs:
                 continue
-            if backup is not None and number < backup[1]:  # ended before an earlier start stopped
+            if backup is not None and number < backup[1]:  # this phase has ended
                 _trained_part(model, phase, config).load_weights(folder.best_of(phase.name))
             else:
                 resumed = backup if backup is not None and number == backup[1] else None
@@ -171,7 +171,7 @@ def _keep_best(
     """Fill `model` with the best weights of all phases, and save them and what they are of."""
     kept = kept_epoch(history)
     if kept is not None and folder.best_weights.exists():
-        # Ended before, and perhaps evaluated since: what was kept stays, by whatever version.
+        # The run has ended before and may have been evaluated: its weights stay the same.
         stated = folder.read_facts().kept or converted(KeptEpoch, best_epochs(history)[-1])
         same = (row for row in history if converted(KeptEpoch, row) == stated)
         kept = next(same, kept)
@@ -206,10 +206,10 @@ def _run_phase(
         loss=loss_of(config.model),
         weighted_metrics=[],
         metrics=["accuracy"],
-        # XLA takes minutes to compile these networks on a CPU; JAX knows no other way.
+        # On a CPU, XLA takes minutes to compile these networks; JAX always uses XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
-    # Built here, or its variables are made within the graph, which takes longer.
+    # The optimizer is built here, because building it within the graph takes longer.
     trained.optimizer.build(trained.trainable_variables)
     done = 0
     accuracies = [row.val_accuracy for row in history if row.phase == phase.name]
@@ -217,7 +217,7 @@ def _run_phase(
     if resumed is not None:
         trained.load_weights(resumed[0])
         done = resumed[2]
-        if verdict.best_epoch == done - 1:  # stopped, perhaps, before these were saved
+        if verdict.best_epoch == done - 1:  # the run may have stopped before saving them
             folder.save_weights(trained, folder.best_of(phase.name))
     if done < phase.epochs and not verdict.stop:
         if shown.say is not None:
@@ -293,7 +293,7 @@ def _batches(
 
 
 def _step_watcher(shown: _Shown, steps: int) -> Callable[[], object] | None:
-    """Return what counts batches of features, and tells where their computation stands."""
+    """Return a function that counts batches of features and reports the progress."""
     if shown.watch is None:
         return None
     watch, began, counted = shown.watch, time.perf_counter(), itertools.count(1)

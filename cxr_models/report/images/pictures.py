@@ -46,7 +46,7 @@ class Pictures:
         self._uris: dict[str, str | None] = {}
 
     def fewer(self, count: int) -> Pictures:
-        """Return the same with another count, which knows what was read already."""
+        """Return galleries of another count that share the images read so far."""
         pictures = Pictures(count)
         pictures._uris = self._uris
         return pictures

@@ -1,6 +1,6 @@
 """What a run left behind for a report: settings, history, evaluation, predictions, audit.
 
-Weights and images are not needed. What does not belong together is refused.
+Weights and images are not needed. Files that do not belong together are refused.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Results:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes it tells apart."""
+        """The classes of its probabilities."""
         return self.evaluation.class_names
 
     @property
@@ -89,7 +89,7 @@ class Results:
 
     @property
     def tested(self) -> dict[str, SetEvaluation]:
-        """The evaluations on what was neither trained nor chosen on: test, and other sources."""
+        """The evaluations on test and other sources, which training and choices have not seen."""
         return ({} if self.test is None else {"test": self.test}) | self.externals
 
     def calibrated(self, name: str) -> npt.NDArray[np.float64]:

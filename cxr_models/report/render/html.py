@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 MOST_BYTES = 5_000_000
-_SERIES = 6  # colours; after them they come again, dashed
+_SERIES = 6  # colours; further lines repeat them, dashed
 _WIDTH, _HEIGHT = 400, 300  # of a chart, in its own units
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 44
 

@@ -1,4 +1,4 @@
-"""Which runs belong together: of the same test images, of the same settings, on folds."""
+"""Which runs belong together: by test images, by settings, by folds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def images_of(predictions: Predictions) -> Hashable:
 
 
 def kind_of(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
-    """Return classes and settings, those of the place left out, and of the seed unless asked."""
+    """Return classes and settings without the place of the cache and, unless asked, the seed."""
     data = dataclasses.replace(run.config.data, cache_dir=None)
     training = run.config.training if seed else dataclasses.replace(run.config.training, seed=0)
     return run.class_names, dataclasses.replace(run.config, data=data, training=training)
@@ -70,13 +70,13 @@ def _poolable(runs: Runs) -> Poolable | None:
 
 
 def _names(predictions: Predictions) -> Iterator[tuple[str, ...]]:
-    """Yield the names of images, equal from whatever folder a split names them."""
+    """Yield the names of images without the way to them, which differs between splits."""
     for record in predictions.manifest.records:
         yield tuple(part for part in PurePath(record.file).parts if part not in ("..", "."))
 
 
 def why_alone(run: Results, runs: Runs) -> str:
-    """Name a run and say why it is compared with none of `runs`."""
+    """Name a run and say why it is not compared with any of `runs`."""
     if run.test is None:
         return f"{run.name}, which has no test set"
     images = images_of(run.sets["test"])

@@ -1,4 +1,4 @@
-"""The data card and the model card of a run: what it was made of, and what it is not for."""
+"""The data card and the model card of a run: what it was made of, and its limits."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def settings(run: Results) -> Section:
 
 
 def model_card() -> Section:
-    """Say what such a classifier is for, what it is not for, and where its numbers end."""
+    """Say what such a classifier is for, what it is not for, and the limits of its numbers."""
     return Section(
         title=MODEL_CARD,
         sections=(

@@ -19,7 +19,7 @@ MANY = 4  # from so many runs on, a sentence that is true of several is written 
 
 
 def summary(runs: Sequence[Results]) -> Section:
-    """Say what the runs reach, what that is worth, and nothing else."""
+    """Say what the runs reach and what that is worth."""
     sentences = [sentence for run in runs for sentence in verdict(run)]
     if len(runs) >= MANY:
         sentences = list(verdict_of_many(runs))
@@ -176,7 +176,7 @@ def _accuracy_or_0(run: Results) -> float:
 
 
 def _elsewhere(run: Results, values: SetEvaluation) -> str:
-    """Return what an accuracy on another source is worth, as the end of a sentence."""
+    """Judge an accuracy on another source, as the end of a sentence."""
     interval = values.overall.accuracy.interval
     here = run.test and run.test.overall.accuracy.interval
     largest = max(of_class.images for of_class in values.classes.values())

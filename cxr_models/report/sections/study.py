@@ -1,4 +1,4 @@
-"""The study's table: for runs of the study's own images, and for no others."""
+"""The study's table, for runs of the study's own images alone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def study_table(runs: Sequence[Results]) -> Section | None:
 
 
 def is_of_the_study(run: Results) -> bool:
-    """Tell whether a run has a backbone of the study and was made of the study's images alone.
+    """Return whether a run has a backbone of the study and only images of the study.
 
     Records identify the images: each is of a source of the study, under a label that the study
     has of that source, and some are of COVID-19.
@@ -108,7 +108,7 @@ def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
 
 
 def _apart_from_arms(run: Results) -> Hashable:
-    """Return what runs of one table of arms have in common: all settings but those of its cells."""
+    """Return the settings that all runs of a table share: all but those of its cells."""
     config = run.config
     data = dataclasses.replace(config.data, cache_dir=None, enhance=None)
     model = dataclasses.replace(

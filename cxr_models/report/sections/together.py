@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
     Runs = Sequence[Results]
 
-MOST_IN_PAIRS = 6  # of more runs each is compared with the first alone: 12 make 11 pairs, not 66
+MOST_IN_PAIRS = 6  # more runs are compared with the first alone: 12 runs in 11 pairs, not 66
 
 
 def together(runs: Runs) -> Section | None:
-    """Compare and pool what can be compared and pooled, and say what cannot; None for one run.
+    """Compare and pool runs where that is possible, and name the others; None for one run.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
         ),
         notes=_reasons(differences),
     )
-    # Of two classes the areas are the same.
+    # Two classes have the same area.
     classes = run.class_names[1:] if len(run.class_names) == 2 else run.class_names
     yield Table(
         caption=f"ROC-AUC on {name}: differences",
@@ -200,7 +200,7 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
 
 
 def _spread(runs: Runs) -> Iterator[Block]:
-    """Show how far runs lie apart that differ by their seed alone."""
+    """Show the range of runs that differ by their seed alone."""
     kinds = [kind for kind in grouped(runs, kind_of) if len(kind) > 1]
     if not kinds:
         return
@@ -255,13 +255,13 @@ def _reasons(cells: Iterable[tuple[str, Measured | AreaDifference]]) -> tuple[st
 
 
 def _at_one_root(predictions: Predictions, first: Predictions) -> Predictions:
-    """Return predictions as if the images lay where those of `first` do, the same by record."""
+    """Return predictions with the root of `first`, which has the same records."""
     manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
     return dataclasses.replace(predictions, manifest=manifest)
 
 
 def _method(runs: Runs) -> Method:
-    """Return as many draws as the first run was evaluated with, of the same seed."""
+    """Return the draws and the seed that the first run was evaluated with."""
     bootstrap = runs[0].evaluation.bootstrap
     return Method(draws=bootstrap.draws, seed=bootstrap.seed)
 
