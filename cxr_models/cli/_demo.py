@@ -17,7 +17,7 @@ from cxr_models.cli import _console
 from cxr_models.records.demo import write_demo_set
 
 _NAME = "cxr-models"
-_MARK = "demo.json"  # what a folder of a demo is told by
+_MARK = "demo.json"  # marks the folder of a demo
 _PATIENTS, _OTHER_PATIENTS = 40, 12  # a label
 # From scratch, in minutes: small images, a learning rate that falls soon, no rotation. Enhanced
 # before they are made smaller, for a tile of 64 pixels would hold 16 of them.
