@@ -157,10 +157,10 @@ def _say_what_is_left_out(
     parts = [record.split for record in assigned]
     causes = causes_of_leaving_out(listed, parts, source, shared_ids=shared_ids)
     if causes:
-        facts = "; ".join(f"{count} {cause}" for cause, count in causes.items())
+        reasons = "; ".join(f"{count} {cause}" for cause, count in causes.items())
         _console.say(
             f"{shown(path)}: {causes.total()} images of other sources are in no part, because "
-            f"they are tied to {_console.printable(source)} ({facts})"
+            f"they are tied to {_console.printable(source)} ({reasons})"
         )
 
 
@@ -168,6 +168,6 @@ def _counts(records: Sequence[Record]) -> str:
     parts = []
     for name in SPLITS:
         labels = Counter(record.label for record in records if record.split == name)
-        facts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
-        parts.append(f"{name} {labels.total()} ({facts})" if labels else f"{name} 0")
+        counts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
+        parts.append(f"{name} {labels.total()} ({counts})" if labels else f"{name} 0")
     return "; ".join(parts)
