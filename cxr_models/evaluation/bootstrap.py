@@ -54,26 +54,13 @@ class Statistics(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Values on the images as they are, and in every draw.
+    """Values on the images as they are, and in every draw."""
 
-    Parameters
-    ----------
-    values : dict of str to float
-        NaN where undefined.
-    draws : dict of str to ndarray of shape (draws,)
-        The same, draw by draw.
-    behind : dict of str to int
-        The patients of the rarest class concerned, for each value.
-    num_patients : int
-        Patients drawn from.
-    parts : dict of str to tuple of str
-        The values that a value is the mean of; empty for other values.
-    """
-
-    values: dict[str, float]
-    draws: dict[str, Floats]
-    behind: dict[str, int]
-    num_patients: int
+    values: dict[str, float]  # NaN where undefined
+    draws: dict[str, Floats]  # (draws,); the same, draw by draw
+    behind: dict[str, int]  # the patients of the rarest class concerned, for each value
+    num_patients: int  # patients drawn from
+    # the values that a value is the mean of; empty for other values
     parts: dict[str, tuple[str, ...]]
 
     def interval(self, name: str, *, scale: Scale = "share") -> tuple[Interval | None, str]:

@@ -58,21 +58,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """How intervals and operating points are made.
+    """How intervals and operating points are made."""
 
-    Parameters
-    ----------
-    draws : int, default 2000
-        Of the bootstrap over patients.
-    seed : int, default 0
-        Of the draws.
-    rule : Rule
-        How operating points are chosen.
-    """
-
-    draws: int = bootstrap.DRAWS
-    seed: int = 0
-    rule: Rule = dataclasses.field(default_factory=Rule)
+    draws: int = bootstrap.DRAWS  # of the bootstrap over patients
+    seed: int = 0  # of the draws
+    rule: Rule = dataclasses.field(default_factory=Rule)  # how operating points are chosen
 
     def __post_init__(self) -> None:
         for name, low in (("draws", 100), ("seed", 0)):
@@ -95,18 +85,10 @@ class Method:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What was chosen on validation.
-
-    Parameters
-    ----------
-    temperature : Temperature
-        That calibrates.
-    thresholds : tuple of float or None
-        Operating points.
-    """
+    """What was chosen on validation."""
 
     temperature: Temperature
-    thresholds: tuple[float | None, ...]
+    thresholds: tuple[float | None, ...]  # operating point of each class
 
 
 def settle(validation: Predictions, rule: Rule) -> Settled:

@@ -26,18 +26,10 @@ if TYPE_CHECKING:
 
 
 class External(NamedTuple):
-    """A set from another source.
+    """A set from another source."""
 
-    Parameters
-    ----------
-    manifest : Manifest
-        Its records, in no part of a split.
-    overlap : Overlap
-        What it shares with images that the run, or a run before it, has seen.
-    """
-
-    manifest: Manifest
-    overlap: Overlap
+    manifest: Manifest  # its records, in no part of a split
+    overlap: Overlap  # what it shares with images that the run, or a run before it, has seen
 
 
 def read_externals(

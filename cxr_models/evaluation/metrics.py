@@ -41,32 +41,16 @@ _POINTS = 200  # of a curve; more points change no picture
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """True classes, logits, probabilities and patients of images.
+    """True classes, logits, probabilities and patients of images."""
 
-    Parameters
-    ----------
-    class_names : tuple of str
-        The K classes, in the order of the columns.
-    targets : ndarray of shape (N,), dtype int64
-        True classes.
-    logits : ndarray of shape (N, K), dtype float64
-        Finite; a class's logit may be off by what is the same for all classes of an image.
-    probabilities : ndarray of shape (N, K), dtype float64
-        Their softmax.
-    patients : ndarray of shape (N,), dtype int64
-        Number of each image's patient, 0..P-1, without gaps.
-    temperature : float, default 1.0
-        That calibrates the logits.
-    thresholds : tuple of float or None, default ()
-        Operating point of each class, of its calibrated probability; None where there is none.
-    """
-
-    class_names: tuple[str, ...]
-    targets: Ints
+    class_names: tuple[str, ...]  # the K classes, in the order of the columns
+    targets: Ints  # (N,); true classes
+    # (N, K), finite; a number may be added to all logits of an image
     logits: Floats
-    probabilities: Floats
-    patients: Ints
-    temperature: float = 1.0
+    probabilities: Floats  # (N, K); their softmax
+    patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
+    temperature: float = 1.0  # that calibrates the logits
+    # operating point of each class, of its calibrated probability; None where there is none
     thresholds: tuple[float | None, ...] = ()
 
     @property
@@ -96,24 +80,12 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The images in the order of falling scores of a class; ties share a place.
+    """The images in the order of falling scores of a class; ties share a place."""
 
-    Parameters
-    ----------
-    patients : ndarray of shape (N,), dtype int64
-        Of each image, in that order.
-    positive : ndarray of shape (N,), dtype float64
-        1 for images of the class.
-    ends : ndarray of shape (T,), dtype int64
-        Place of the last image of each score that differs.
-    scores : ndarray of shape (T,), dtype float64
-        Those scores.
-    """
-
-    patients: Ints
-    positive: Floats
-    ends: Ints
-    scores: Floats
+    patients: Ints  # (N,); of each image, in that order
+    positive: Floats  # (N,); 1 for images of the class
+    ends: Ints  # (T,); place of the last image of each score that differs
+    scores: Floats  # (T,); these scores
 
     def counted(self, counts: Floats) -> tuple[Floats, Floats]:
         """Return true and false positives at each score, of shape (draws, T)."""

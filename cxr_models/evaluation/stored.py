@@ -20,18 +20,10 @@ if TYPE_CHECKING:
 
 
 class KeptExternals(NamedTuple):
-    """Sets from other sources that were predicted before.
+    """Sets from other sources that were predicted before."""
 
-    Parameters
-    ----------
-    sets : list of Predictions
-        Predicted with the run's present weights and settings.
-    outdated : list of Path
-        Tables that were predicted with other weights or settings.
-    """
-
-    sets: list[Predictions]
-    outdated: list[Path]
+    sets: list[Predictions]  # predicted with the run's present weights and settings
+    outdated: list[Path]  # tables that were predicted with other weights or settings
 
 
 def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:

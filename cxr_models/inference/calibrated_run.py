@@ -25,27 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What the logits are divided by, and from which probability on a class is called.
+    """What the logits are divided by, and from which probability on a class is called."""
 
-    Parameters
-    ----------
-    temperature : float
-        1 where there is none.
-    missing : str
-        Why there is none; empty where there is one.
-    thresholds : tuple of float or None
-        Of each class, of the probabilities that the temperature gives; empty where there are none.
-    rule : str
-        How they were chosen.
-    uncalled : str
-        Why there are none; empty where there are.
-    """
-
-    temperature: float = 1.0
-    missing: str = ""
+    temperature: float = 1.0  # 1 where there is none
+    missing: str = ""  # why there is none; empty where there is one
+    # of each class, of the probabilities that the temperature gives; empty where there are none
     thresholds: tuple[float | None, ...] = ()
-    rule: str = ""
-    uncalled: str = ""
+    rule: str = ""  # how they were chosen
+    uncalled: str = ""  # why there are none; empty where there are
 
     @property
     def line(self) -> str:
@@ -74,18 +61,10 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedRun:
-    """A run to predict with.
-
-    Parameters
-    ----------
-    run : FinishedRun
-        The run.
-    calibration : Calibration
-        From its evaluation.
-    """
+    """A run to predict with."""
 
     run: FinishedRun
-    calibration: Calibration
+    calibration: Calibration  # from its evaluation
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -66,23 +66,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Files, and the images of those that could be read.
-
-    Parameters
-    ----------
-    sources : tuple of Source
-        All of them.
-    errors : tuple of str
-        What is wrong with each; empty where nothing is.
-    images : ndarray of shape (M, H, W, C), dtype uint8
-        Of those without an error, as the model takes them.
-    originals : tuple of ndarray
-        The same as they were read, where they are to be kept; otherwise empty.
-    """
+    """Files, and the images of those that could be read."""
 
     sources: tuple[Source, ...]
-    errors: tuple[str, ...]
-    images: Images
+    errors: tuple[str, ...]  # what is wrong with each; empty where nothing is
+    images: Images  # (M, H, W, C); of those without an error, as the model takes them
+    # the same as they were read, where they are to be kept; otherwise empty
     originals: tuple[Any, ...]
 
 

@@ -21,60 +21,31 @@ _SHOWN = 10
 
 
 class Part(NamedTuple):
-    """Radiographs that a model has seen.
+    """Radiographs that a model has seen."""
 
-    Parameters
-    ----------
-    name : str
-        What they are called in sentences, such as "train".
-    manifest : Manifest
-        The radiographs.
-    """
-
-    name: str
+    name: str  # what they are called in sentences, such as "train"
     manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A radiograph of a set that is tied to one the model has seen.
-
-    Parameters
-    ----------
-    file : str
-        The radiograph.
-    seen : str
-        The one that was seen.
-    part : str
-        The part it is in.
-    kind : str
-        How they are tied: one of `cxr_models.records.copies.KINDS`, or "patient".
-    """
+    """A radiograph of a set that is tied to one the model has seen."""
 
     file: str
-    seen: str
-    part: str
-    kind: str
+    seen: str  # the one that was seen
+    part: str  # the part it is in
+    kind: str  # how they are tied: one of `cxr_models.records.copies.KINDS`, or "patient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """What a set shares with radiographs that a model has seen; each file once a field.
+    """What a set shares with radiographs that a model has seen; each file once a field."""
 
-    Parameters
-    ----------
-    near, patients : tuple of Shared
-        Files of near copies, and of patients of the same source.
-    unread : int
-        Images of either side that cannot be read and so were not compared.
-    equal : tuple of Shared, default ()
-        Files of equal pixels; a set that has some is refused.
-    """
-
+    # near, patients: files of near copies, and of patients of the same source
     near: tuple[Shared, ...]
     patients: tuple[Shared, ...]
-    unread: int
-    equal: tuple[Shared, ...] = ()
+    unread: int  # images of either side that cannot be read and so were not compared
+    equal: tuple[Shared, ...] = ()  # files of equal pixels; a set that has some is refused
 
 
 class SeenImages:

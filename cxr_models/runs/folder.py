@@ -28,13 +28,7 @@ HISTORY_COLUMNS = tuple(field.name for field in dataclasses.fields(EpochRow))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFolder:
-    """Names and contents of a run's files.
-
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    """
+    """Names and contents of a run's files."""
 
     path: Path
 

@@ -12,25 +12,14 @@ if TYPE_CHECKING:
 
 
 class Standing(NamedTuple):
-    """Where a stretch of work stands.
+    """Where a stretch of work stands."""
 
-    Parameters
-    ----------
-    work : str
-        What is done: ``head 2/50``, or ``features``.
-    done, steps : int
-        Steps done, of how many.
-    seconds_left : float or None
-        How long the phase still takes if it does not stop early; None where not known yet.
-    values : dict of str to float
-        Loss and accuracy so far in the epoch.
-    """
-
-    work: str
-    done: int
+    work: str  # what is done: ``head 2/50``, or ``features``
+    done: int  # done, steps: steps done, of how many
     steps: int
+    # how long the phase still takes if it does not stop early; None where not known yet
     seconds_left: float | None
-    values: dict[str, float]
+    values: dict[str, float]  # loss and accuracy so far in the epoch
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]

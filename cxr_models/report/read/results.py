@@ -40,36 +40,16 @@ _AGREE = 1e-6  # between a stored value and the same value taken of the table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All that a report shows of a run.
-
-    Parameters
-    ----------
-    name : str
-        What it is called.
-    folder : RunFolder
-        Where it lies.
-    config : RunConfig
-        Its settings.
-    facts : RunFacts
-        Split, seed, weights, versions.
-    history : tuple of EpochRow
-        A row an epoch.
-    evaluation : Evaluation
-        Its values.
-    sets : dict of str to Predictions
-        The tables that the evaluation was made of, by name.
-    audit : Audit or None, default None
-        What shortcuts reach on its split.
-    """
+    """All that a report shows of a run."""
 
     name: str
     folder: RunFolder
     config: RunConfig
-    facts: RunFacts
-    history: tuple[EpochRow, ...]
+    facts: RunFacts  # split, seed, weights, versions
+    history: tuple[EpochRow, ...]  # a row an epoch
     evaluation: Evaluation
-    sets: dict[str, Predictions]
-    audit: Audit | None = None
+    sets: dict[str, Predictions]  # the tables that the evaluation was made of, by name
+    audit: Audit | None = None  # what shortcuts reach on its split
 
     @property
     def class_names(self) -> tuple[str, ...]:
