@@ -42,8 +42,9 @@ def told_of(folder: Path) -> dict[str, Any]:
     """Return what is published of a run."""
     config = _config(folder).to_dict()
     config["data"]["cache_dir"] = None
-    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    evaluation = json.loads((folder / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    run = RunFolder(path=folder)
+    facts = json.loads(run.facts_file.read_text(encoding="utf-8"))
+    evaluation = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
     for one in evaluation["sets"].values():
         for name in ("curves", "reliability", "by_view"):  # told nowhere here; most of the size
             del one[name]
@@ -51,13 +52,14 @@ def told_of(folder: Path) -> dict[str, Any]:
     weights = Path(config["model"]["weights"])
     for where in (config["model"], facts):
         where["weights"] = weights.name
-    audit = folder / "evaluation" / "audit.json"
     return {
         "config": config,
         "run": {name: value for name, value in facts.items() if name not in _NOT_TOLD},
-        "history": to_json(RunFolder(path=folder).read_history()),
+        "history": to_json(run.read_history()),
         "evaluation": evaluation,
-        "audit": json.loads(audit.read_text(encoding="utf-8")) if audit.is_file() else None,
+        "audit": json.loads(run.audit_file.read_text(encoding="utf-8"))
+        if run.audit_file.is_file()
+        else None,
     }
 
 

@@ -83,7 +83,7 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
         train_model(read, config, out, say=display.say, watch=display.watch)
         history = folder.read_history()
         if history:
-            write_curves(out / "curves.png", history)
+            write_curves(folder.curves_file, history)
             best = (f"{row.val_accuracy:.4f} in {row.phase}" for row in best_epochs(history))
             display.say(f"best validation accuracy: {', '.join(best)}")
         kept = folder.read_facts().kept

@@ -53,6 +53,15 @@ class RunFolder:
         return self.path / "history.csv"
 
     @property
+    def curves_file(self) -> Path:
+        """A picture of the history."""
+        return self.path / "curves.png"
+
+    def tensorboard_folder(self, phase: str) -> Path:
+        """Return the folder of TensorBoard's records of a phase."""
+        return self.path / "tensorboard" / phase
+
+    @property
     def best_weights(self) -> Path:
         """Weights of the best epoch of all phases, once the run has ended."""
         return self.path / "best.weights.h5"

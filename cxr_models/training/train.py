@@ -239,7 +239,7 @@ def _run_phase(
             learning_rate=phase.learning_rate,
             history=history,
         )
-        board = keras.callbacks.TensorBoard(folder.path / "tensorboard" / phase.name)
+        board = keras.callbacks.TensorBoard(folder.tensorboard_folder(phase.name))
         trained.fit(
             batches,
             steps_per_epoch=steps,
