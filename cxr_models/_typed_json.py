@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import math
 import reprlib
+import sys
 import types
 import typing
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from cxr_models._files import parse_json, write_whole
 
@@ -22,7 +22,9 @@ if typing.TYPE_CHECKING:
     from pathlib import Path
 
 R = TypeVar("R")
+Integer = Annotated[int, "an integer"]  # of any sign; a plain int is a count
 WRITTEN = types.MappingProxyType({"written": True})
+_LARGEST = sys.float_info.max
 _PLAIN: dict[Any, tuple[Any, str]] = {
     str: (str, "text"),
     int: (int, "a count"),
@@ -57,7 +59,7 @@ def from_json(cls: type[R], value: object) -> R:
     ------
     ValueError
         If a key is missing or its value does not follow the rule; it says where, what, and the
-        rule, as words that fit after "in which".
+        rule, in words that fit after "where".
     """
     record: R = _read(cls, value, ())
     return record
@@ -106,7 +108,7 @@ def _fields(cls: Any) -> list[dataclasses.Field[Any]]:
 
 @functools.cache
 def _hints(cls: type) -> dict[str, object]:
-    return typing.get_type_hints(cls)
+    return typing.get_type_hints(cls, include_extras=True)
 
 
 def _read(rule: Any, value: Any, keys: tuple[str, ...]) -> Any:
@@ -114,6 +116,8 @@ def _read(rule: Any, value: Any, keys: tuple[str, ...]) -> Any:
     kind, inner = typing.get_origin(rule), typing.get_args(rule)
     if kind in (types.UnionType, typing.Union):  # with None, always
         return None if value is None else _read(inner[0], value, keys)
+    if kind is Annotated:
+        return _checked(value, inner[0], inner[1], keys)
     if dataclasses.is_dataclass(rule):
         return _read_record(rule, _checked(value, dict, "an object", keys), keys)
     if kind is dict:
@@ -133,7 +137,7 @@ def _read(rule: Any, value: Any, keys: tuple[str, ...]) -> Any:
         raise _unfit(value, f"one of {', '.join(inner)}", keys)
     if rule in _PLAIN:
         _checked(value, *_PLAIN[rule], keys)
-        if (rule is int and value < 0) or (rule is float and not math.isfinite(value)):
+        if (rule is int and value < 0) or (rule is float and not abs(value) <= _LARGEST):
             raise _unfit(value, _PLAIN[rule][1], keys)
     return value
 

@@ -105,5 +105,5 @@ def say_what_was_found(out: Path, indexed: Index, *, decoded: bool) -> None:
 
 def _kinds_of(indexed: Index) -> str:
     counts = Counter(pair.kind for pair in indexed.duplicates)
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
-    return f" (pairs: {told})" if told else ""
+    pairs = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    return f" (pairs: {pairs})" if pairs else ""

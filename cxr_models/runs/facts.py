@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cxr_models._typed_json import WRITTEN
+from cxr_models._typed_json import WRITTEN, Integer
 from cxr_models.records.overlap import Overlap
 
 
@@ -36,7 +36,7 @@ class RunFacts:
     """What a run was made of."""
 
     split_sha256: str
-    split_seed: int | None = field(default=None, metadata=WRITTEN)
+    split_seed: Integer | None = field(default=None, metadata=WRITTEN)
     split_root: str | None = field(default=None, metadata=WRITTEN)
     class_names: tuple[str, ...]  # labels of the split
     seed: int | None = field(default=None, metadata=WRITTEN)

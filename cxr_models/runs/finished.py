@@ -25,30 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """What a run left behind.
-
-    Parameters
-    ----------
-    folder : RunFolder
-        Where it lies.
-    config : RunConfig
-        Its settings.
-    labels : tuple of str
-        The labels it was trained on, sorted.
-    split : Split
-        The records it was trained on, and the others of its split.
-    weights_sha256 : str
-        SHA-256 of its best weights.
-    overlaps : mapping of str to Overlap, default {}
-        What val and test share with images that runs before it have seen, where its weights come
-        from runs.
-    """
+    """What a run left behind."""
 
     folder: RunFolder
     config: RunConfig
-    labels: tuple[str, ...]
+    labels: tuple[str, ...]  # those it was trained on, sorted
     split: Split
-    weights_sha256: str
+    weights_sha256: str  # of the best weights
+    # what val and test share with images seen by the runs that its weights come from
     overlaps: Mapping[str, Overlap] = field(default_factory=dict)
 
     @property

@@ -1,6 +1,7 @@
 """Records become JSON objects and come back equal; what does not follow its type is named."""
 
 import re
+import reprlib
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -8,6 +9,7 @@ import pytest
 
 from cxr_models._typed_json import (
     WRITTEN,
+    Integer,
     converted,
     from_json,
     read_object,
@@ -39,7 +41,7 @@ class Drawing(Shape):
     FIRST: ClassVar[tuple[str, ...]] = ("kind",)
 
     kind: Literal["line", "area"]
-    seed: int | None = field(default=None, metadata=WRITTEN)
+    seed: Integer | None = field(default=None, metadata=WRITTEN)
     anything: object = None
 
 
@@ -83,6 +85,8 @@ def test_a_missing_key_with_a_default_and_keys_of_later_versions_are_no_fault():
         ({"points": [{"x": 1, "y": 1, "note": 2}]}, "points.0.note is 2, not text"),
         ({"points": [{"x": 1, "y": None}]}, "points.0: `note` is missing where there is no y"),
         ({"ends": [1.0]}, "ends is [1.0], not a list of 2"),
+        ({"ends": [0, 10**400]}, f"ends.1 is {reprlib.repr(10**400)}, not a finite number"),
+        ({"seed": 1.5}, "seed is 1.5, not an integer"),
         ({"names": []}, "names is [], not an object"),
         ({"names": {"a": 1.0}}, "names.a is 1.0, not a count"),
         ({"names": {"a": -1}}, "names.a is -1, not a count"),
@@ -92,6 +96,10 @@ def test_a_missing_key_with_a_default_and_keys_of_later_versions_are_no_fault():
 def test_what_does_not_follow_its_type_is_named_with_its_rule(change, words):
     with pytest.raises(ValueError, match=f"^{re.escape(words)}$"):
         from_json(Drawing, JSON | change)
+
+
+def test_an_integer_may_be_negative_where_a_count_may_not():
+    assert from_json(Drawing, JSON | {"seed": -1}).seed == -1
 
 
 def test_what_is_no_object_at_all_is_named():
