@@ -20,20 +20,12 @@ _LONGEST_LINE = 1 << 20  # bytes; what holds a longer first line is no output of
 
 
 class Kind(NamedTuple):
-    """A kind of output.
+    """A kind of output."""
 
-    Parameters
-    ----------
-    name : str
-        What it is called, with its article.
-    recognises : callable
-        Tells whether a file or folder that exists is one; OSError and ValueError say no.
-    folder : bool, default False
-        Whether files are written into a folder, so that an empty one counts as new.
-    """
-
-    name: str
+    name: str  # what it is called, with its article
+    # tells whether a file or folder that exists is one; OSError and ValueError say no
     recognises: Callable[[Path], bool]
+    # whether files are written into a folder, so that an empty one counts as new
     folder: bool = False
 
 

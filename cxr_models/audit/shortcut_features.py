@@ -30,21 +30,11 @@ _EIGHT_BITS = cxr_enhance.Preparation(params=None, dtype="uint8")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """What is kept of N images.
+    """What is kept of N images."""
 
-    Parameters
-    ----------
-    thumbnails : ndarray of shape (N, 32, 32), dtype float32
-        Gray, 0..255, the aspect not kept.
-    histograms : ndarray of shape (N, 16), dtype float32
-        Shares of the gray values, at full size.
-    sizes : ndarray of shape (N, 3), dtype float32
-        Logarithms of height, width, and width over height.
-    """
-
-    thumbnails: Floats
-    histograms: Floats
-    sizes: Floats
+    thumbnails: Floats  # (N, 32, 32); gray, 0..255, the aspect not kept
+    histograms: Floats  # (N, 16); shares of the gray values, at full size
+    sizes: Floats  # (N, 3); logarithms of height, width, and width over height
 
     def views(self) -> dict[str, Floats]:
         """Return what each shortcut sees, of shape (N, features)."""

@@ -75,5 +75,5 @@ def export_run(
             f"in: every image through cxr_enhance.white_balance before, {after}".rstrip(", ")
         )
     _console.say(_console.printable(f"out: N x {len(served.class_names)} probabilities: {names}"))
-    _console.say(served.calibration.told)
+    _console.say(served.calibration.line)
     return 0

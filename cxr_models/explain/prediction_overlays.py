@@ -34,7 +34,7 @@ _LONGEST_NAME = 50  # letters of a class in a file's name, which may take 4 byte
 
 
 class Explanations:
-    """Watches predictions and writes, for each image, what spoke for the class that was said.
+    """Watches predictions and writes, for each image, what spoke for the predicted class.
 
     Parameters
     ----------
@@ -82,8 +82,8 @@ class Explanations:
         OSError
             If an overlay cannot be written.
         """
-        said = probabilities.argmax(axis=1)
-        maps = normalised(self._cam(batch.images, said))
+        predicted = probabilities.argmax(axis=1)
+        maps = normalised(self._cam(batch.images, predicted))
         read = [s for s, error in zip(batch.sources, batch.errors, strict=True) if not error]
         for source, original, transform, image, heat, place, shares in zip(
             read,
@@ -91,7 +91,7 @@ class Explanations:
             batch.transforms,
             batch.images,
             maps,
-            said,
+            predicted,
             probabilities,
             strict=True,
         ):
@@ -129,7 +129,7 @@ class Explanations:
 
 
 def mean_overlay(image: Any, heat: Any) -> Images:
-    """Lay a mean map over the mean of the images as the network takes them, both large enough.
+    """Lay a mean map over the mean of the images as the network takes them, both enlarged.
 
     Parameters
     ----------
@@ -152,15 +152,15 @@ def mean_picture(image: Any, heat: Any) -> tuple[Images, Any]:
     return shown(np.rint(image).astype(np.uint8)), np.minimum(heat, 1).astype(np.float32)
 
 
-def _as_file_name(name: str, taken: Sequence[Path]) -> str:
-    """Return a class as part of a file's name, told apart from those that look the same as such."""
+def _as_file_name(name: str, former: Sequence[Path]) -> str:
+    """Return a class as part of a file's name, different from the names of former files."""
     plain = re.sub(r"[^\w.-]+", "_", name)[:_LONGEST_NAME]
-    used = {path.name.casefold() for path in taken}
+    used = {path.name.casefold() for path in former}
     numbers = itertools.count(2)
-    said = plain
-    while mean_name(said).casefold() in used:
-        said = f"{plain}-{next(numbers)}"
-    return said
+    free = plain
+    while mean_name(free).casefold() in used:
+        free = f"{plain}-{next(numbers)}"
+    return free
 
 
 def shown(image: Any) -> Images:

@@ -35,7 +35,7 @@ class Drawn(NamedTuple):
 
 
 def draw_overlays(results: Results) -> Drawn:
-    """Draw where a run looked: for what it said of the images its report shows, and on average.
+    """Draw where a run looked: for the predicted class of images in its report, and on average.
 
     Parameters
     ----------
@@ -58,22 +58,20 @@ def draw_overlays(results: Results) -> Drawn:
     -----
     The mean of a class is that of the maps of some of its images, each scaled to a highest value
     of 1, over the mean of the images as the network takes them. The maps are those for the true
-    class, whatever was said.
+    class, whatever the predicted class.
     """
     look = _Look(results)
-    images = [
-        one for one in pictured(results) if not overlay_path(results, one[0], one[1]).is_file()
-    ]
+    images = [image for image in pictured(results) if not overlay_path(results, *image).is_file()]
     for name in dict.fromkeys(name for name, _ in images):
-        rows = [row for one, row in images if one == name]
-        said = results.sets[name].outcomes().said[rows]
-        for row, path, seen in look(name, rows, said):
+        rows = [row for of_set, row in images if of_set == name]
+        predicted = results.sets[name].outcomes().predicted[rows]
+        for row, path, seen in look(name, rows, predicted):
             picture = thumbnail(path)
             heat = over_source(seen.heat, seen.transform, picture.shape[:2])
             cxr_enhance.write_image(overlay_path(results, name, row), overlay(picture, heat))
     means = [
         (name, place, rows)
-        for name in results.judged
+        for name in results.tested
         for place, rows in averaged(results, name).items()
         if not mean_path(results, name, place).is_file()
     ]
@@ -95,7 +93,7 @@ class Seen(NamedTuple):
 
 
 class _Look:
-    """Gives maps of images; loads the run when it is first asked."""
+    """Computes maps of images; loads the run on the first call."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
@@ -114,7 +112,7 @@ class _Look:
 
     @functools.cached_property
     def _run(self) -> FinishedRun:
-        return read_run(self._results.path)
+        return read_run(self._results.folder.path)
 
     @functools.cached_property
     def _load(self) -> ImageLoader:
@@ -123,5 +121,5 @@ class _Look:
     @functools.cached_property
     def _cam(self) -> GradCam:
         run = self._run
-        self._results.overlays.mkdir(exist_ok=True)
-        return GradCam(load_classifier(run.config, len(run.labels), run.folder.best_weights))
+        self._results.folder.overlays_folder.mkdir(exist_ok=True)
+        return GradCam(load_classifier(run))

@@ -90,7 +90,7 @@ def export(
     intake: Intake | None = None,
     overwrite: bool = False,
     say: Callable[[str], object] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Write a run as `kind`, whole or not at all.
 
     Parameters

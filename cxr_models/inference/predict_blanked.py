@@ -61,10 +61,10 @@ def views_of(image: Any, data: DataConfig, regions: Sequence[Region | None]) -> 
     return [load.prepare(blank(image, region)) for region in regions]
 
 
-def said_of(
+def predict_blanked(
     run: FinishedRun, paths: Sequence[str], regions: Sequence[Region | None]
 ) -> list[list[str]]:
-    """Return what a run says of each image, blanked before anything else is done to it.
+    """Return the class that a run predicts for each image, blanked before anything else is done.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def said_of(
     from cxr_models.inference.logits import logits_model, predict_logits
     from cxr_models.networks.load import load_classifier
 
-    model = logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
-    said: list[list[str]] = [[] for _ in regions]
+    model = logits_model(load_classifier(run))
+    predicted: list[list[str]] = [[] for _ in regions]
 
     def prepared(path: str) -> list[Any]:
         return views_of(cxr_enhance.read_image(path), run.config.data, regions)
@@ -101,5 +101,5 @@ def said_of(
             chunk = list(pool.map(prepared, paths[start : start + _CHUNK]))
             for place, images in enumerate(zip(*chunk, strict=True)):
                 classes = predict_logits(model, np.stack(images)).argmax(axis=1)
-                said[place] += [run.class_names[k] for k in classes]
-    return said
+                predicted[place] += [run.class_names[k] for k in classes]
+    return predicted

@@ -56,7 +56,7 @@ def thumbnail(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:
-    """Return an image as a JPEG that stands in the page itself."""
+    """Return an image as a JPEG within the page itself."""
     bgr = image if image.ndim == 2 else image[..., ::-1]
     done, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
@@ -68,7 +68,7 @@ def overlay_path(run: Results, name: str, row: int) -> Path:
     """Return where the overlay of an image lies, if there is one.
 
     The name is a hash of what the table was predicted from and of the image's row, so that an
-    overlay of other weights, settings or files is not found.
+    overlay of other weights, settings or files has another name.
     """
     return _hashed_path(run, name, run.sets[name].manifest.records[row].file)
 
@@ -80,6 +80,6 @@ def mean_path(run: Results, name: str, place: int) -> Path:
 
 
 def _hashed_path(run: Results, name: str, what: object) -> Path:
-    told = [dataclasses.asdict(run.sets[name].origin), name, what]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-    return run.overlays / f"{digest[:32]}.png"
+    hashed = [dataclasses.asdict(run.sets[name].origin), name, what]
+    digest = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
+    return run.folder.overlays_folder / f"{digest[:32]}.png"
