@@ -21,6 +21,7 @@ from cxr_enhance.archive.outcome import Outcome, ends_run, is_transient, reason_
 from cxr_enhance.io.atomic import temporary_name, write_atomically
 from cxr_enhance.io.dicom.no_image import NoImageError
 from cxr_enhance.io.dicom.write import derived_dicom
+from cxr_enhance.io.folders import IMAGE_SUFFIXES
 from cxr_enhance.io.opencv import load_cv2
 from cxr_enhance.io.read import decode_image, read_if_image, read_start
 from cxr_enhance.io.write import encode_image
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.plan import PlannedFile
     from cxr_enhance.io.dicom.decode import Decoded
-
-_IMAGE_EXTENSIONS = frozenset((
-    ".bmp", ".dcm", ".dicom", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
-))  # fmt: skip
 
 
 def never() -> bool:
@@ -230,7 +227,7 @@ def is_image_name(path: str) -> bool:
     """Tell whether a file's name says that it should be an image."""
     name = os.path.basename(path)
     # "._scan.png" is what macOS leaves beside scan.png on foreign file systems.
-    return os.path.splitext(name)[1].lower() in _IMAGE_EXTENSIONS and not name.startswith("._")
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith("._")
 
 
 def _make_folder(folder: str) -> None:

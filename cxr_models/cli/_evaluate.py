@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cxr_models._files import read_json
+from cxr_models._json import read_json
 from cxr_models._outputs import Kind, check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, together_lines

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from cxr_enhance.io.atomic import write_whole
 from cxr_models._cells import as_it_was, harmless
-from cxr_models._files import parse_json, write_whole
+from cxr_models._json import parse_json
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import Outcomes
 from cxr_models.records.manifest import Manifest, Record

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cxr_enhance
-from cxr_models._files import write_whole
+from cxr_enhance.io.atomic import write_whole
 from cxr_models.evaluation.evaluate import judge
 from cxr_models.evaluation.predictions import (
     Predictions,

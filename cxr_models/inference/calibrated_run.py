@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cxr_enhance
-from cxr_models._files import read_json
+from cxr_models._json import read_json
 from cxr_models.evaluation.evaluate import FORMAT
 from cxr_models.evaluation.stored import evaluation_folder
 from cxr_models.runs.finished import FinishedRun, file_sha256, read_run

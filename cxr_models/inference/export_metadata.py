@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from cxr_models._files import parse_json
+from cxr_models._json import parse_json
 from cxr_models._outputs import Kind
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_models._files import read_json
+from cxr_models._json import read_json
 from cxr_models.config import RunConfig
 from cxr_models.records.overlap import Overlap
 from cxr_models.records.splits import Split, read_split, write_split

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_models._files import read_json, replaces_whole, write_whole
+from cxr_enhance.io.atomic import replaces_whole, write_whole
+from cxr_models._json import read_json
 from cxr_models.config import RunConfig
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_models._files import read_json
+from cxr_models._json import read_json
 from cxr_models.records.manifest import read_manifest
 from cxr_models.records.overlap import Part, SeenImages, decoded_once
 from cxr_models.runs.folder import RunFolder

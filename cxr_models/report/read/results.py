@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_models._files import read_json
+from cxr_models._json import read_json
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.evaluate import FORMAT
