@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.selection import Selection
 from cxr_enhance.io.options import ReadOptions
 
 OutputFormat: TypeAlias = Literal["png", "jpeg", "npy", "dicom"]
@@ -76,6 +77,8 @@ class Job:
         Whether derived DICOM files keep technique and geometry alone.
     pseudonym_key : bytes or None
         Key of the pseudonym that then stands for PatientID; None leaves it empty.
+    selection : Selection
+        Which files are enhanced; the others are skipped. No part of what an output holds.
     """
 
     params: EnhanceParams | None
@@ -89,6 +92,7 @@ class Job:
     interpolation: Literal["area", "linear"] = "area"
     strip_identity: bool = False
     pseudonym_key: bytes | None = dataclasses.field(default=None, repr=False)
+    selection: Selection = dataclasses.field(default_factory=Selection)
 
     def __post_init__(self) -> None:
         if self.output_format not in get_args(OutputFormat):

@@ -62,7 +62,8 @@ def process(
     Outcome or None
         None if stopped before the end. Never raises for what a file is. A file that is no image is
         skipped if it was found in a folder, and fails if it was named or if its extension says
-        that it should be one. A whole DICOM object that holds no image is always skipped.
+        that it should be one. A whole DICOM object that holds no image is always skipped, and so
+        is a file that `job` does not select.
     """
     started = time.perf_counter()
     outcome = Outcome(file.source, file.target, "exists")
@@ -74,6 +75,9 @@ def process(
             raise ValueError("is not a regular file.")
         if not file.replace and os.path.lexists(file.target):
             return outcome
+        reason = job.selection.reason_against(file.source)
+        if reason:
+            return outcome._replace(status="skipped", reason=reason)
         data = read_if_image(file.source, job.read)
         if data is None:
             if not _should_be_image(file):

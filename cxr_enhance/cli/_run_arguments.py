@@ -96,6 +96,29 @@ Column: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="Column of the CSV that holds the files.")
 ]
 
+Modality: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CR,DX",
+        help="Enhance DICOM files of these modalities only; others, and files without a DICOM "
+        "header, get a row `skipped` that says why.",
+    ),
+]
+
+Views: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="PA,AP", help="Enhance DICOM files of these View Positions only."),
+]
+
+Where: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TAG=VALUE",
+        help="Enhance DICOM files only where this element, a keyword or gggg,eeee, has this value; "
+        "may be repeated.",
+    ),
+]
+
 Preset: TypeAlias = Annotated[
     PresetChoice | None,
     typer.Option(
