@@ -58,20 +58,32 @@ def pixel_findings(gray: Image) -> list[Kind]:
         kinds.append("saturated")
     if used.size < _FEW_LEVELS <= np.sqrt(gray.size):
         kinds.append("low-depth")
-    if _brightness_of_the_middle(gray) < _INVERTED_BELOW:
+    if looks_inverted(gray):
         kinds.append("inverted")
     return kinds
 
 
-def _brightness_of_the_middle(gray: Image) -> float:
-    """Measure how much brighter the spine is than upper corners and lungs, -2 to 2.
+def looks_inverted(image: Image) -> bool:
+    """Tell whether black and white of a frontal radiograph look the wrong way round.
 
     The air beside the neck and in the lungs is dark, spine and mediastinum are bright; where it is
-    the other way round, black and white are.
+    clearly the other way round, black and white are.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
+        Gray or RGB; some of its pixels are looked at.
     """
+    return _brightness_of_the_middle(image) < _INVERTED_BELOW
+
+
+def _brightness_of_the_middle(image: Image) -> float:
+    """Measure how much brighter the spine is than upper corners and lungs, -2 to 2."""
     cv2 = load_cv2()
-    step = max(min(gray.shape) // (4 * _SIDE), 1)  # every pixel of a large image takes 3 ms
-    some = np.ascontiguousarray(gray[::step, ::step])
+    step = max(min(image.shape[:2]) // (4 * _SIDE), 1)  # every pixel of a large image takes 3 ms
+    some = np.ascontiguousarray(image[::step, ::step])
+    if some.ndim == 3:
+        some = some[..., 0] if some.shape[2] == 1 else cv2.cvtColor(some, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(some, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
     low, high = np.percentile(small, (1, 99))
     if high <= low:

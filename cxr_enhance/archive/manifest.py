@@ -142,7 +142,7 @@ class ManifestWriter:
             "params": self._digest,
             "version": __version__,
             "seconds": round(outcome.seconds, 4),
-            "notes": outcome.notes,
+            "notes": "; ".join(filter(None, (outcome.notes, outcome.polarity))),
             "decoder": outcome.decoder,
         }
 

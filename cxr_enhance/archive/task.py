@@ -18,6 +18,7 @@ from cxr_enhance._version import __version__
 from cxr_enhance.archive.hints import Hint, hints_of
 from cxr_enhance.archive.job import MIMIC_CXR_JPG
 from cxr_enhance.archive.outcome import Outcome, ends_run, is_transient, reason_of
+from cxr_enhance.archive.polarity import with_polarity
 from cxr_enhance.io.atomic import temporary_name, write_atomically
 from cxr_enhance.io.dicom.no_image import NoImageError
 from cxr_enhance.io.dicom.write import derived_dicom
@@ -88,18 +89,21 @@ def process(
         decoded = decode_image(data, job.read)
         if stopped():
             return None
-        hints: list[Hint] = []
+        bits = None if job.params is None else job.params.bits
+        decoded, polarity = with_polarity(decoded, job.invert, bits)
+        hints = list(polarity.hints)
         image = result_image(decoded, job, hints)
         if stopped():
             return None
         notes = list(decoded.notes)
-        encoded = encoded_output(image, data, job, notes)
+        encoded = encoded_output(image, data, job, notes, is_turned=polarity.is_turned)
         if stopped():
             return None
         outcome = _written(outcome, file, encoded, workspace)
         return outcome._replace(
             seconds=time.perf_counter() - started,
             notes="; ".join(notes),
+            polarity=polarity.note,
             hints=tuple(hints),
             decoder=decoded.decoder,
         )
@@ -205,7 +209,9 @@ def _resized(image: Image, job: Job) -> Image:
     return cv2.resize(image, size_wh, interpolation=how)  # type: ignore[no-any-return]
 
 
-def encoded_output(image: Image, data: bytes, job: Job, notes: list[str]) -> bytes:
+def encoded_output(
+    image: Image, data: bytes, job: Job, notes: list[str], *, is_turned: bool = False
+) -> bytes:
     """Encode a result as `job` says; `data` is its source, whose header DICOM keeps."""
     if job.output_format != "dicom":
         filter_rows = filtered_rows if job.compression == "fast" else None
@@ -219,6 +225,7 @@ def encoded_output(image: Image, data: bytes, job: Job, notes: list[str]) -> byt
         strip_identity=job.strip_identity,
         pseudonym_key=job.pseudonym_key,
         bits=None if job.params is None else job.params.bits,
+        is_turned=is_turned,
         notes=notes,
     )
 

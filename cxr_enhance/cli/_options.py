@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cxr_enhance.archive.polarity import Invert
     from cxr_enhance.archive.selection import Selection
     from cxr_enhance.archive.settings import EngineName
 
@@ -146,6 +147,7 @@ def job_of(
     resize_first: bool,
     strip_identity: bool,
     pseudonym_key_file: Path | None,
+    invert: Invert,
     selection: Selection,
 ) -> Job:
     """Return the preset, or the defaults, changed by what was typed.
@@ -178,6 +180,7 @@ def job_of(
         interpolation="linear" if preset == "study" else "area",
         strip_identity=strip_identity,
         pseudonym_key=None if pseudonym_key_file is None else _key_in(pseudonym_key_file),
+        invert=invert,
         selection=selection,
         **_given(
             output_format=output_format,

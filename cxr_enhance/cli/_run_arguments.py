@@ -45,6 +45,15 @@ class VoiChoice(StrEnum):
     NONE = "none"
 
 
+class InvertChoice(StrEnum):
+    """Whether images are turned over."""
+
+    NOTE = "note"
+    AUTO = "auto"
+    YES = "yes"
+    NO = "no"
+
+
 class EngineChoice(StrEnum):
     """Who does the work."""
 
@@ -200,6 +209,14 @@ Voi: TypeAlias = Annotated[
 Frame: TypeAlias = Annotated[
     int | None,
     typer.Option(metavar="N", help="Frame of multi-frame DICOM files. [default: 0, the first]"),
+]
+
+Invert: TypeAlias = Annotated[
+    InvertChoice,
+    typer.Option(
+        help="Images whose black and white look the wrong way round: note says so in the manifest, "
+        "auto turns them over too. yes turns over every image, no looks at none."
+    ),
 ]
 
 MaxPixels: TypeAlias = Annotated[

@@ -27,6 +27,7 @@ def run(
     params: arguments.Params = None,
     voi: arguments.Voi = None,
     frame: arguments.Frame = None,
+    invert: arguments.Invert = arguments.InvertChoice.NOTE,
     max_pixels: arguments.MaxPixels = None,
     long_side: arguments.LongSide = None,
     size: arguments.Size = None,
@@ -100,6 +101,7 @@ def run(
             resize_first=resize_first,
             strip_identity=strip_identity,
             pseudonym_key_file=pseudonym_key,
+            invert=invert.value,
             selection=Selection.from_options(modality, views, where or []),
         )
         if not one_image:
