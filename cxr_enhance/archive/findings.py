@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from cxr_enhance.archive.writing import holds_writing
 from cxr_enhance.io.opencv import load_cv2
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     from cxr_enhance.io.info import ImageInfo
 
 Kind: TypeAlias = Literal[
-    "unreadable", "blank", "saturated", "low-depth", "inverted", "lateral", "other-modality",
-    "equal-pixels",
+    "unreadable", "blank", "saturated", "low-depth", "inverted", "burned-in-text", "lateral",
+    "other-modality", "equal-pixels",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_BURNED_IN_ANNOTATION = 0x00280301
+HEADER_TAGS = (_BURNED_IN_ANNOTATION,)
+"""Elements that `header_findings` looks at beside what `ImageInfo` holds."""
 
 _RADIOGRAPHY = ("CR", "DX", "RG")
 _LATERAL = ("LL", "RL", "LAT", "LATERAL")
@@ -33,13 +38,15 @@ _SIDE = 64  # of the thumbnail in which polarity is looked for
 _INVERTED_BELOW = -0.4  # 2,820 public images have -0.26 and more, and 97 % of their negatives less
 
 
-def header_findings(info: ImageInfo) -> list[Kind]:
-    """Name what the header of a DICOM file says against it."""
+def header_findings(info: ImageInfo, texts: dict[int, tuple[str, ...]] | None = None) -> list[Kind]:
+    """Name what the header of a DICOM file says against it; `texts` holds `HEADER_TAGS`."""
     kinds: list[Kind] = []
     if info.modality and info.modality not in _RADIOGRAPHY:
         kinds.append("other-modality")
     if info.view in _LATERAL:
         kinds.append("lateral")
+    if texts is not None and "YES" in texts.get(_BURNED_IN_ANNOTATION, ()):
+        kinds.append("burned-in-text")
     return kinds
 
 
@@ -60,6 +67,8 @@ def pixel_findings(gray: Image) -> list[Kind]:
         kinds.append("low-depth")
     if looks_inverted(gray):
         kinds.append("inverted")
+    if holds_writing(gray):
+        kinds.append("burned-in-text")
     return kinds
 
 
