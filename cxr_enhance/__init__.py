@@ -17,6 +17,7 @@ OpenCV and NumPy, byte for byte, but that the chain counts 256 gray levels of ui
 
 from cxr_enhance._batch import enhance_batch
 from cxr_enhance._clahe import CLAHE, clahe
+from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance._enhance import enhance
 from cxr_enhance._gray import rgb_to_gray
 from cxr_enhance._params import EnhanceParams
@@ -42,6 +43,7 @@ __all__ = [
     "read_image",
     "rgb_to_gray",
     "tune",
+    "usable_cpus",
     "warmup",
     "white_balance",
     "write_image",

@@ -10,7 +10,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models._files import replaces_whole
+from cxr_enhance.io.atomic import replaces_whole
+from cxr_enhance.io.folders import check_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +61,7 @@ def check_output(
         If it exists and is an input, holds one, or is no output of this kind; if it goes up again
         from a folder that does not exist.
     """
-    _check_way(path, option)
+    check_way(path, option)
     if not os.path.lexists(path) or (kind.folder and _is_empty_folder(path)):
         return
     if read := _input_in(path, inputs):
@@ -119,16 +120,6 @@ def first_line(path: Path) -> bytes:
     with path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
     return line.removesuffix(b"\n") if line.endswith(b"\n") else b""
-
-
-def _check_way(path: Path, option: str) -> None:
-    """Refuse a name that goes up again from a folder that does not exist: it would be made."""
-    for place in [place for place in (path, *path.parents) if place.name == ".."]:
-        if not place.parent.is_dir():
-            raise ValueError(
-                f"`{option}` must go through folders that exist where it goes up again; got "
-                f"{str(path)!r}, and there is no folder {str(place.parent)!r}."
-            )
 
 
 def _is_earlier(path: Path, kind: Kind) -> bool:

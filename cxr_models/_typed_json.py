@@ -16,7 +16,8 @@ import types
 import typing
 from typing import Annotated, Any, Literal, TypeVar
 
-from cxr_models._files import parse_json, write_whole
+from cxr_enhance.io.atomic import write_whole
+from cxr_models._json import parse_json
 
 if typing.TYPE_CHECKING:
     from pathlib import Path

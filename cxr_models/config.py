@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from cxr_enhance import EnhanceParams, Preparation
-from cxr_models._files import parse_json
+from cxr_models._json import parse_json
 from cxr_models._settings import (
     Section,
     check_bool,

@@ -339,10 +339,10 @@ def _check(
         spatial = shape
     if 0 in spatial:
         raise ValueError(f"`images` must have at least one pixel each; got shape {tuple(shape)}.")
-    # An empty batch of that size: the library's own checks and sentences, and no work.
     height, width = (size or 1 for size in spatial)
     is_float = floats and images.dtype.is_floating
     bits = bits_of(floats, depth) if floats and is_float else 8 * images.dtype.size
-    empty = np.empty((0, height, width, 1), np.uint8 if bits <= 8 else np.uint16)
-    cxr_enhance.enhance_batch(empty, params)
+    cxr_enhance.EnhanceParams.or_default(params).check_for(
+        height, width, np.uint8 if bits <= 8 else np.uint16
+    )
     return shape

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.polarity import Invert
+from cxr_enhance.archive.selection import Selection
 from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.preparation.options import Fit, Preparation
 
@@ -84,6 +86,10 @@ class Job:
         Whether derived DICOM files keep technique and geometry alone.
     pseudonym_key : bytes or None
         Key of the pseudonym that then stands for PatientID; None leaves it empty.
+    invert : {"note", "auto", "yes", "no"}
+        Whether images are turned over; see `with_polarity`.
+    selection : Selection
+        Which files are enhanced; the others are skipped. No part of what an output holds.
     """
 
     params: EnhanceParams | None
@@ -100,6 +106,8 @@ class Job:
     interpolation: Literal["area", "linear"] = "area"
     strip_identity: bool = False
     pseudonym_key: bytes | None = dataclasses.field(default=None, repr=False)
+    invert: Invert = "note"
+    selection: Selection = dataclasses.field(default_factory=Selection)
 
     def __post_init__(self) -> None:
         if self.output_format not in get_args(OutputFormat):
@@ -110,6 +118,10 @@ class Job:
             raise ValueError(
                 f"`--compression` must be one of {', '.join(get_args(Compression))}; got "
                 f"{self.compression!r}."
+            )
+        if self.invert not in get_args(Invert):
+            raise ValueError(
+                f"`--invert` must be one of {', '.join(get_args(Invert))}; got {self.invert!r}."
             )
         if self.long_side is not None and self.size_wh is not None:
             raise ValueError("`--long-side` must not be given with --size.")
@@ -193,6 +205,8 @@ class Job:
             options["spacing"] = self.spacing
         if self.crop_border:
             options["crop_border"] = True
+        if self.invert in ("auto", "yes"):  # else nothing is turned over
+            options["invert"] = self.invert
         if self.pseudonym_key is not None:
             options["pseudonym_key"] = _fingerprint(self.pseudonym_key)
         recipe = {"recipe": MIMIC_CXR_JPG} if self.params is None else self.params.to_dict()

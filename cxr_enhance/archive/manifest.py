@@ -144,7 +144,7 @@ class ManifestWriter:
             "params": self._digest,
             "version": __version__,
             "seconds": round(outcome.seconds, 4),
-            "notes": outcome.notes,
+            "notes": "; ".join(filter(None, (outcome.notes, outcome.polarity))),
             "decoder": outcome.decoder,
             **(dict.fromkeys(COLUMNS) if transform is None else transform.to_dict()),
         }

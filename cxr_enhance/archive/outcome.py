@@ -40,7 +40,8 @@ class Outcome(NamedTuple):
     input_mtime_ns: int | None = None
     output_size: int | None = None
     seconds: float = 0.0
-    notes: str = ""
+    notes: str = ""  # what was amiss in a DICOM header
+    polarity: str = ""  # that black and white look the wrong way round, or were turned over
     decoder: str = ""  # which made the pixels, with its version
     hints: tuple[Hint, ...] = ()
     transform: Transform | None = None  # of an output that was written

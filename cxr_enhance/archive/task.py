@@ -19,9 +19,11 @@ from cxr_enhance._version import __version__
 from cxr_enhance.archive.hints import Hint, hints_of
 from cxr_enhance.archive.job import MIMIC_CXR_JPG
 from cxr_enhance.archive.outcome import Outcome, ends_run, is_transient, reason_of
+from cxr_enhance.archive.polarity import with_polarity
 from cxr_enhance.io.atomic import temporary_name, write_atomically
 from cxr_enhance.io.dicom.no_image import NoImageError
 from cxr_enhance.io.dicom.write import derived_dicom
+from cxr_enhance.io.folders import IMAGE_SUFFIXES
 from cxr_enhance.io.opencv import load_cv2
 from cxr_enhance.io.read import decode_image, read_if_image, read_start
 from cxr_enhance.io.write import encode_image
@@ -37,10 +39,6 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.plan import PlannedFile
     from cxr_enhance.io.dicom.decode import Decoded
     from cxr_enhance.preparation.transform import Box, Transform
-
-_IMAGE_EXTENSIONS = frozenset((
-    ".bmp", ".dcm", ".dicom", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
-))  # fmt: skip
 
 
 def never() -> bool:
@@ -69,7 +67,8 @@ def process(
     Outcome or None
         None if stopped before the end. Never raises for what a file is. A file that is no image is
         skipped if it was found in a folder, and fails if it was named or if its extension says
-        that it should be one. A whole DICOM object that holds no image is always skipped.
+        that it should be one. A whole DICOM object that holds no image is always skipped, and so
+        is a file that `job` does not select.
     """
     started = time.perf_counter()
     outcome = Outcome(file.source, file.target, "exists")
@@ -81,6 +80,9 @@ def process(
             raise ValueError("is not a regular file.")
         if not file.replace and os.path.lexists(file.target):
             return outcome
+        reason = job.selection.reason_against(file.source)
+        if reason:
+            return outcome._replace(status="skipped", reason=reason)
         data = read_if_image(file.source, job.read)
         if data is None:
             if not _should_be_image(file):
@@ -91,12 +93,14 @@ def process(
         decoded = decode_image(data, job.read)
         if stopped():
             return None
-        hints: list[Hint] = []
+        bits = None if job.params is None else job.params.bits
+        decoded, polarity = with_polarity(decoded, job.invert, bits)
+        hints = list(polarity.hints)
         image, transform = result_image(decoded, job, hints)
         if stopped():
             return None
         notes = list(decoded.notes)
-        encoded = encoded_output(image, data, job, notes, transform)
+        encoded = encoded_output(image, data, job, notes, transform, is_turned=polarity.is_turned)
         if stopped():
             return None
         outcome = _written(outcome, file, encoded, workspace)
@@ -105,6 +109,7 @@ def process(
         return outcome._replace(
             seconds=time.perf_counter() - started,
             notes="; ".join(notes),
+            polarity=polarity.note,
             hints=tuple(hints),
             decoder=decoded.decoder,
         )
@@ -216,7 +221,13 @@ def _mimic_cxr_jpg(image: Image, *, was_inverted: bool) -> Image:
 
 
 def encoded_output(
-    image: Image, data: bytes, job: Job, notes: list[str], transform: Transform | None = None
+    image: Image,
+    data: bytes,
+    job: Job,
+    notes: list[str],
+    transform: Transform | None = None,
+    *,
+    is_turned: bool = False,
 ) -> bytes:
     """Encode a result as `job` says; `data` is its source, whose header DICOM keeps."""
     if job.output_format != "dicom":
@@ -232,6 +243,7 @@ def encoded_output(
         pseudonym_key=job.pseudonym_key,
         bits=None if job.params is None else job.params.bits,
         scale=None if transform is None or transform.is_stretch else transform.scale,
+        is_turned=is_turned,
         notes=notes,
     )
 
@@ -244,7 +256,7 @@ def is_image_name(path: str) -> bool:
     """Tell whether a file's name says that it should be an image."""
     name = os.path.basename(path)
     # "._scan.png" is what macOS leaves beside scan.png on foreign file systems.
-    return os.path.splitext(name)[1].lower() in _IMAGE_EXTENSIONS and not name.startswith("._")
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith("._")
 
 
 def _make_folder(folder: str) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.polarity import Invert, with_polarity
+from cxr_enhance.archive.selection import Selection
 from cxr_enhance.archive.task import result_image
 from cxr_enhance.cli import console
 from cxr_enhance.cli._figure import Panel, draw_before_after, draw_sheet
@@ -19,7 +21,6 @@ from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.decoded_file import decoded_file
 
 if TYPE_CHECKING:
-    from cxr_enhance.archive.hints import Hint
     from cxr_enhance.io.dicom.decode import Decoded
     from cxr_enhance.io.options import ReadOptions
 
@@ -55,6 +56,7 @@ class Choices:
     no_clahe: bool
     resize_first: bool
     crop_border: bool
+    invert: Invert
     frame: int | None
     max_pixels: int | None
 
@@ -89,6 +91,8 @@ class Choices:
             fit=chosen["fit"],
             spacing=chosen["spacing"],
             crop_border=self.crop_border,
+            invert=self.invert,
+            selection=Selection(),
             resize_first=self.resize_first,
             output_format=None,
             quality=None,
@@ -191,8 +195,10 @@ def _panels(path: Path, variants: Sequence[Variant], notes: dict[str, None]) -> 
         decoded = read[options] = read.get(options) or decoded_file(str(path), options)
         if decoded.notes:
             notes[f"DICOM header amiss: {'; '.join(decoded.notes)}. File: {str(path)!r}"] = None
-        hints: list[Hint] = []
-        after = result_image(decoded, variant.job, hints).image
+        bits = None if variant.job.params is None else variant.job.params.bits
+        turned, polarity = with_polarity(decoded, variant.job.invert, bits)
+        hints = list(polarity.hints)
+        after = result_image(turned, variant.job, hints).image
         notes.update(dict.fromkeys(hint.sentence for hint in hints))
         if not panels:
             panels.append(Panel(decoded.image, console.printable(path.name), "before"))
@@ -215,5 +221,5 @@ def _check_out(images: Sequence[Path], out: Path, *, overwrite: bool) -> None:
 _NOTHING = Choices(
     **{name: [] for name in _REPEATED},
     no_white_balance=False, no_clahe=False, resize_first=False, crop_border=False,
-    frame=None, max_pixels=None,
+    invert="note", frame=None, max_pixels=None,
 )  # fmt: skip

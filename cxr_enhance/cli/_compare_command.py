@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_enhance.cli import _run_arguments as arguments  # noqa: TC001 - typer reads annotations
+from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
 
 _AGAIN = "May be repeated: a panel for each."
 
@@ -69,6 +69,7 @@ def compare(
         list[float] | None, typer.Option(metavar="MM", help=f"As in `run`. {_AGAIN}")
     ] = None,
     crop_border: arguments.CropBorder = False,
+    invert: arguments.Invert = arguments.InvertChoice.NOTE,
     resize_first: Annotated[
         bool, typer.Option("--resize-first", help="Resize before enhancing, as the study did.")
     ] = False,
@@ -99,6 +100,7 @@ def compare(
         fit=[choice.value for choice in fit or []],
         spacing=spacing or [],
         crop_border=crop_border,
+        invert=invert.value,
         no_white_balance=no_white_balance,
         no_clahe=no_clahe,
         resize_first=resize_first,

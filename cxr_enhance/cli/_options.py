@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cxr_enhance.archive.polarity import Invert
+    from cxr_enhance.archive.selection import Selection
     from cxr_enhance.archive.settings import EngineName
 
 _MAX_KEY_BYTES = 4096  # whatever is longer is another file
@@ -150,6 +152,8 @@ def job_of(
     resize_first: bool,
     strip_identity: bool,
     pseudonym_key_file: Path | None,
+    invert: Invert,
+    selection: Selection,
 ) -> Job:
     """Return the preset, or the defaults, changed by what was typed.
 
@@ -182,6 +186,8 @@ def job_of(
         interpolation="linear" if preset == "study" else "area",
         strip_identity=strip_identity,
         pseudonym_key=None if pseudonym_key_file is None else _key_in(pseudonym_key_file),
+        invert=invert,
+        selection=selection,
         **_given(
             output_format=output_format,
             quality=quality,

@@ -53,6 +53,15 @@ class FitChoice(StrEnum):
     CROP = "crop"
 
 
+class InvertChoice(StrEnum):
+    """Whether images are turned over."""
+
+    NOTE = "note"
+    AUTO = "auto"
+    YES = "yes"
+    NO = "no"
+
+
 class EngineChoice(StrEnum):
     """Who does the work."""
 
@@ -102,6 +111,29 @@ ListFile: TypeAlias = Annotated[
 
 Column: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="Column of the CSV that holds the files.")
+]
+
+Modality: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CR,DX",
+        help="Enhance DICOM files of these modalities only; others, and files without a DICOM "
+        "header, get a row `skipped` that says why.",
+    ),
+]
+
+Views: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="PA,AP", help="Enhance DICOM files of these View Positions only."),
+]
+
+Where: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TAG=VALUE",
+        help="Enhance DICOM files only where this element, a keyword or gggg,eeee, has this value; "
+        "may be repeated.",
+    ),
 ]
 
 Preset: TypeAlias = Annotated[
@@ -185,6 +217,14 @@ Voi: TypeAlias = Annotated[
 Frame: TypeAlias = Annotated[
     int | None,
     typer.Option(metavar="N", help="Frame of multi-frame DICOM files. [default: 0, the first]"),
+]
+
+Invert: TypeAlias = Annotated[
+    InvertChoice,
+    typer.Option(
+        help="Images whose black and white look the wrong way round: note says so in the manifest, "
+        "auto turns them over too. yes turns over every image, no looks at none."
+    ),
 ]
 
 MaxPixels: TypeAlias = Annotated[

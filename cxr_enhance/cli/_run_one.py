@@ -12,8 +12,8 @@ from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import format_of_ending, is_image_ending
 from cxr_enhance.archive.plan import PlannedFile
 from cxr_enhance.cli import console
-from cxr_enhance.cli._folders import check_way
 from cxr_enhance.io.dicom.plugins import load_pydicom
+from cxr_enhance.io.folders import check_way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

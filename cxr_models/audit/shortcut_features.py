@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 import cxr_enhance
-from cxr_models._cpu import usable_cpus
+from cxr_enhance import usable_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -28,7 +28,7 @@ except ModuleNotFoundError as error:
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
-from cxr_models._cpu import usable_cpus
+from cxr_enhance import usable_cpus
 from cxr_models.audit.results import Reached, Shortcuts
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes

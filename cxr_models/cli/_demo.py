@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cxr_enhance import __version__
-from cxr_models._files import read_json, replaces_whole, write_whole
+from cxr_enhance.io.atomic import replaces_whole, write_whole
+from cxr_models._json import read_json
 from cxr_models.cli import _console
 from cxr_models.records.demo import write_demo_set
 from cxr_models.runs.folder import RunFolder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from cxr_models._files import read_json
+from cxr_models._json import read_json
 from cxr_models._outputs import Kind, check_output, replaces_output
 from cxr_models._typed_json import converted, to_json
 from cxr_models.cli import _console

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, ClassVar, get_args
 
 import numpy as np
 
+from cxr_enhance.io.atomic import write_whole
 from cxr_models._cells import as_it_was, harmless
-from cxr_models._files import parse_json, write_whole
+from cxr_models._json import parse_json
 from cxr_models._typed_json import converted, from_json, to_json
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import Outcomes

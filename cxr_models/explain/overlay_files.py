@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from cxr_models._files import write_whole
+from cxr_enhance.io.atomic import write_whole
 from cxr_models._outputs import Kind
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 import cxr_enhance
-from cxr_models._cpu import usable_cpus
+from cxr_enhance import usable_cpus
 from cxr_models.audit.shortcut_features import BORDER, SIDE
 from cxr_models.inputs.loader import ImageLoader
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cxr_enhance
-from cxr_enhance import Transform
+from cxr_enhance import Transform, usable_cpus
 from cxr_models._cells import harmless
-from cxr_models._cpu import usable_cpus
 from cxr_models._outputs import Kind, first_line, replaces_output
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.operating_points import called

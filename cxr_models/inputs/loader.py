@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 import cxr_enhance
-from cxr_models._cpu import usable_cpus
-from cxr_models._files import replaces_whole
+from cxr_enhance import usable_cpus
+from cxr_enhance.io.atomic import replaces_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cxr_enhance
+from cxr_enhance import usable_cpus
 from cxr_enhance.io import dicom_attributes
-from cxr_models._cpu import usable_cpus
 from cxr_models.records.copies import find_copies
 from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.fingerprints import fingerprint

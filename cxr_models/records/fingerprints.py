@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import cxr_enhance
-from cxr_models._cpu import usable_cpus
+from cxr_enhance import usable_cpus
 from cxr_models.records.duplicates import HASH_WORDS, perceptual_hash, pixel_digest
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_models._files import replaces_whole, write_whole
+from cxr_enhance.io.atomic import replaces_whole, write_whole
 from cxr_models._typed_json import converted, from_json, read_object, to_json
 from cxr_models.config import RunConfig
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_models._files import replaces_whole
+from cxr_enhance.io.atomic import replaces_whole
 
 if TYPE_CHECKING:
     import os

@@ -54,6 +54,7 @@ def follow_pixels(
     notes: list[str],
     *,
     is_resized: bool,
+    is_turned: bool = False,
 ) -> None:
     """Change or remove what no longer holds.
 
@@ -69,6 +70,8 @@ def follow_pixels(
         Takes a note for everything that is left out.
     is_resized : bool
         Whether the new image has another size, or shows another part.
+    is_turned : bool
+        Whether black and white were exchanged beyond what the header asks for.
     """
     for keyword in _OUTDATED:
         if keyword in data_set:
@@ -83,7 +86,7 @@ def follow_pixels(
     if "PixelIntensityRelationship" in data_set:  # neither linear nor logarithmic any more
         data_set.PixelIntensityRelationship = "DISP"
     sign = data_set.get("PixelIntensityRelationshipSign")
-    if sign in (1, -1) and header is not None and _is_reversed(header):
+    if sign in (1, -1) and (header is not None and _is_reversed(header)) != is_turned:
         data_set.PixelIntensityRelationshipSign = -sign
     _keep_overlays(data_set, None if is_resized else words, notes, is_resized=is_resized)
     if is_resized:

@@ -43,6 +43,7 @@ class _Order(NamedTuple):
     key: bytes | None
     bits: int | None
     scale: tuple[float, float] | None
+    is_turned: bool
 
 
 def derived_dicom(
@@ -54,6 +55,7 @@ def derived_dicom(
     pseudonym_key: bytes | None = None,
     bits: int | None = None,
     scale: tuple[float, float] | None = None,
+    is_turned: bool = False,
     notes: list[str] | None = None,
 ) -> bytes:
     """Make the content of a DICOM file of `image`, derived from `source`.
@@ -77,6 +79,8 @@ def derived_dicom(
     scale : (float, float) or None
         Pixels of `image` for one of the source, down and across, where `image` is cropped or
         padded; None where it shows the whole source.
+    is_turned : bool
+        Whether black and white were exchanged beyond what the header of `source` asks for.
     notes : list of str or None
         Takes a note for everything of the header that could not be kept.
 
@@ -100,7 +104,9 @@ def derived_dicom(
     """
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         check_extent(source)
-    order = _Order(image, source, description, strip_identity, pseudonym_key, bits, scale)
+    order = _Order(
+        image, source, description, strip_identity, pseudonym_key, bits, scale, is_turned
+    )
     repairs: list[str] = []
     with quiet_pydicom():
         try:
@@ -144,7 +150,7 @@ def _derived(order: _Order, notes: list[str], *, with_all: bool) -> bytes:
     is_enhanced = any(keyword in data_set for keyword in GROUPS)
     scale_spacing(data_set, old_size, new_size, order.scale)
     is_resized = old_size != new_size or order.scale is not None
-    follow_pixels(data_set, header, words, notes, is_resized=is_resized)
+    follow_pixels(data_set, header, words, notes, is_resized=is_resized, is_turned=order.is_turned)
     state_loss(data_set, loss)
     if order.strip_identity:
         data_set = stripped(pydicom, data_set, digest, order.key, notes)

@@ -10,7 +10,7 @@ from cxr_enhance.archive.task import result_image
 from cxr_enhance.io.dicom.decode import Decoded
 from cxr_models import DataConfig
 from cxr_models.inputs.loader import ImageLoader, _opencvs_own_code, cache_key, cached_images
-from tests.cxr_models.test_files import full_disk
+from tests.cxr_enhance.io.test_atomic import full_disk
 from tests.helpers.radiographs import draw
 
 CONFIG = DataConfig(image_size=(48, 40))
