@@ -52,7 +52,7 @@ def check_files(plan: Plan, threads: int) -> Generator[Checked]:
     A file whose pixels are those of an earlier one has the finding "equal-pixels", and names it.
     """
     for problem in plan.problems:
-        yield Checked(problem.path, ("unreadable",), problem.reason)
+        yield Checked(problem.source, ("unreadable",), problem.reason)
     first_of: dict[str, str] = {}
     for row in _in_order(plan.files, threads):
         if row is None:

@@ -135,7 +135,7 @@ class ManifestWriter:
             "output": outcome.target,
             "status": outcome.status,
             "error": outcome.reason,
-            "retry": outcome.passing,
+            "retry": outcome.transient,
             "input_size": outcome.input_size,
             "input_mtime_ns": outcome.input_mtime_ns,
             "output_size": outcome.output_size,

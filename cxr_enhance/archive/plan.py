@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 from cxr_enhance.archive._names import Naming, Origin, distinct_levels, key, output_name
+from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.io.atomic import is_temporary
 
 if TYPE_CHECKING:
@@ -26,14 +27,8 @@ class PlannedFile(NamedTuple):
 
     source: str
     target: str
-    named: bool  # given by itself, not found in a folder
-
-
-class Problem(NamedTuple):
-    """Something that was asked for and cannot be read."""
-
-    path: str
-    reason: str
+    named: bool  # given by itself, not found in a folder: being no image is then a failure
+    replace: bool = False  # whether an existing output is written over
 
 
 class PlannedFiles(Sequence[PlannedFile]):
@@ -120,9 +115,9 @@ class Plan:
     ----------
     files : PlannedFiles
         In the order of the inputs, within a folder sorted by name.
-    problems : list of Problem
-        Inputs that do not exist, folders that cannot be listed, targets that are inputs.
-    skipped : list of str
+    problems : list of Outcome
+        Failures: inputs that do not exist, folders that cannot be listed, targets that are inputs.
+    skipped : list of Outcome
         Pipes, sockets and devices found in folders.
     linked_folders : list of str
         Symbolic links to folders found in folders; they are not entered, so that no loop is
@@ -133,10 +128,14 @@ class Plan:
     """
 
     files: PlannedFiles
-    problems: list[Problem] = dataclasses.field(default_factory=list)
-    skipped: list[str] = dataclasses.field(default_factory=list)
+    problems: list[Outcome] = dataclasses.field(default_factory=list)
+    skipped: list[Outcome] = dataclasses.field(default_factory=list)
     linked_folders: list[str] = dataclasses.field(default_factory=list)
     roots: list[str] = dataclasses.field(default_factory=list)
+
+    def add_problem(self, path: str, reason: str) -> None:
+        """Note something that was asked for and cannot be read; another run may be able to."""
+        self.problems.append(Outcome(path, "", "failed", reason, transient=True))
 
 
 class Shard(NamedTuple):
@@ -241,9 +240,9 @@ def _find(path: str, out: str, plan: Plan) -> Iterator[tuple[str, int, str, bool
         folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
         yield path, len(path) - len(os.path.basename(path)), folder, True
     elif os.path.exists(path):
-        plan.problems.append(Problem(path, "is neither a file nor a folder."))
+        plan.add_problem(path, "is neither a file nor a folder.")
     else:
-        plan.problems.append(Problem(path, "does not exist."))
+        plan.add_problem(path, "does not exist.")
 
 
 def _below_folder(folder: str, listed: Sequence[str]) -> Iterator[tuple[str, int, str]]:
@@ -279,7 +278,7 @@ def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            plan.problems.append(Problem(folder, f"cannot be listed: {error.strerror}."))
+            plan.add_problem(folder, f"cannot be listed: {error.strerror}.")
             continue
         inner = []
         for entry in listed:
@@ -293,7 +292,9 @@ def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
             elif os.path.isdir(entry.path):
                 plan.linked_folders.append(entry.path)
             elif not entry.is_symlink():
-                plan.skipped.append(entry.path)
+                plan.skipped.append(
+                    Outcome(entry.path, "", "skipped", "neither a file nor a folder")
+                )
             else:  # a link to a file; a broken one goes on, to fail as unreadable
                 yield entry.path
         folders.extend(reversed(inner))
@@ -328,7 +329,7 @@ def _drop_outputs_that_are_inputs(plan: Plan) -> None:
     for index in sorted(dropped):
         target = files.target(index)
         reason = f"the output {target!r} would replace an input. Choose another output folder."
-        plan.problems.append(Problem(files.source(index), reason))
+        plan.add_problem(files.source(index), reason)
     files.keep([i for i in range(len(files)) if i not in dropped])
 
 
