@@ -13,7 +13,7 @@ from cxr_enhance.archive.equal_options import gives_equal_output
 from cxr_enhance.archive.manifest import read_rows
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.plan import PlannedFiles
-from cxr_enhance.archive.workspace import FileId
+from cxr_enhance.archive.workspace import FileId, file_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -79,6 +79,10 @@ class PendingWork:
         """Yield the work, one file at a time."""
         for index, replace in zip(self.pending, self.replace, strict=True):
             yield self.files[index]._replace(replace=bool(replace))
+
+    def tasks(self) -> Iterator[PlannedFile]:
+        """Yield the work for an engine: a file is a task."""
+        return self.files_to_do()
 
     def settled_outcomes(self) -> Iterator[Outcome]:
         """Yield what is known already."""
@@ -173,7 +177,7 @@ def find_pending(
     digest, options = job.digest(), job.to_dict()
     digests = list(rows.digests)
     for index in range(len(files)):
-        ours = bool(unrecorded) and _file_id(files.target(index)) in unrecorded
+        ours = bool(unrecorded) and file_id(files.target(index)) in unrecorded
         if overwrite or ours or rows.status[index] == _NO_ROW:
             work.add(index, replace=overwrite or ours)
             continue
@@ -252,14 +256,6 @@ def _has_changed(index: int, rows: _LastRows, source: str) -> bool:
         return rows.input_size[index] != -1  # it was there
     known = (rows.input_size[index], rows.input_mtime_ns[index])
     return known != (status.st_size, min(status.st_mtime_ns, _MOST))
-
-
-def _file_id(path: str) -> FileId | None:
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return FileId(status.st_dev, status.st_ino)
 
 
 def _size(path: str) -> int | None:

@@ -29,6 +29,8 @@ def run(
     size: arguments.Size = None,
     resize_first: arguments.ResizeFirst = False,
     output_format: arguments.OutputFormat = None,
+    records: arguments.Records = None,
+    samples_per_file: arguments.SamplesPerFile = None,
     quality: arguments.Quality = None,
     compression: arguments.Compression = None,
     strip_identity: arguments.StripIdentity = False,
@@ -58,7 +60,7 @@ def run(
     preset_name, format_name = arguments.word_of(preset), arguments.word_of(output_format)
     one_image = _run_one.names_one_image(out)
     with console.errors_exit_with(console.WRONG_USAGE):
-        _options.check_run(inputs, list_file, column, engine.value, scheduler, threads)
+        _options.check_run(inputs, list_file, records, column, engine.value, scheduler, threads)
         if one_image:
             _run_one.check(inputs, list_file, out, overwrite=overwrite, folder_options={
                 "--manifest": manifest,
@@ -66,6 +68,8 @@ def run(
                 "--retry-failed": retry_failed,
                 "--flat-names": flat_names,
                 "--engine dask": engine != "local",
+                "--records": records,
+                "--samples-per-file": samples_per_file,
             })  # fmt: skip
             format_name = _run_one.format_of(out, format_name)
         job = _options.job_of(
@@ -109,6 +113,13 @@ def run(
                 manifest=manifest,
                 shard=shard,
                 flat_names=flat_names,
+                samples=_options.samples_of(
+                    inputs,
+                    output_format=format_name,
+                    records_file=records,
+                    column=column,
+                    samples_per_file=samples_per_file,
+                ),
             )
     report = {"dry_run": dry_run, "quiet": quiet, "as_json": as_json}
     if one_image:
