@@ -41,7 +41,7 @@ def _run_gray(images: Image, out: Image, plan: Plan) -> None:
         if images.itemsize == 1
         else (kernels.enhance_u16, kernels.balance_u16)
     )
-    if takes_one_kernel(plan, images.itemsize):
+    if _takes_one_kernel(plan, images.itemsize):
         enhance(images, out, *plan)
     elif plan.equalize:
         if plan.stretch:
@@ -55,7 +55,7 @@ def _run_gray(images: Image, out: Image, plan: Plan) -> None:
         np.copyto(out, images)
 
 
-def takes_one_kernel(plan: Plan, itemsize: int) -> bool:
+def _takes_one_kernel(plan: Plan, itemsize: int) -> bool:
     """Tell whether `enhance_u8` or `enhance_u16` is all that a gray image needs."""
     kept = -(-plan.tiles_x // LANES) * LANES * plan.tiles_y
     row = plan.tiles_x * plan.tile_width * plan.tile_height

@@ -190,24 +190,24 @@ def plan_files(
     """
     plan = Plan(PlannedFiles(out, Naming(extension, flat_names, name_key)))
     files = plan.files
-    places: dict[str, int] | None = None
+    index_of: dict[str, int] | None = None
     if listed or len(inputs) > 1:
-        places = {}
+        index_of = {}
     for path in inputs:
         for source, cut, root, named in _find(path, out, plan):
-            _add(files, places, source, cut, root, named)
+            _add(files, index_of, source, cut, root, named)
     roots = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in inputs}
     if listed:
         common = _common_folder(listed)
         roots.add(common)
         for source, cut, root in _below_folder(common, listed):
-            _add(files, places, source, cut, root, True)
+            _add(files, index_of, source, cut, root, True)
     plan.roots = sorted(roots)
-    del places
+    del index_of
     files.settle_names()
     _drop_outputs_that_are_inputs(plan)
     if shard is not None:
-        files.keep([i for i in range(len(files)) if _part(files.origin(i).relative, shard)])
+        files.keep([i for i in range(len(files)) if _is_in_shard(files.origin(i).relative, shard)])
         if shard.number > 1:  # the same for all parts, said once
             plan.problems, plan.skipped = [], []
     return plan
@@ -215,17 +215,17 @@ def plan_files(
 
 def _add(
     files: PlannedFiles,
-    places: dict[str, int] | None,
+    index_of: dict[str, int] | None,
     source: str,
     cut: int,
     root: str,
     named: bool,
 ) -> None:
-    if places is not None:
-        place = os.path.abspath(source)
-        known = places.setdefault(source if place == source else place, len(files))
-        if known < len(files):
-            files.improve(known, source, cut, root, named=named)
+    if index_of is not None:
+        path = os.path.abspath(source)
+        index = index_of.setdefault(source if path == source else path, len(files))
+        if index < len(files):
+            files.improve(index, source, cut, root, named=named)
             return
     files.add(source, cut, root, named=named)
 
@@ -249,11 +249,11 @@ def _below_folder(folder: str, listed: Sequence[str]) -> Iterator[tuple[str, int
     root = os.path.basename(folder)
     cut = len(os.path.join(folder, ""))
     for path in listed:
-        place = os.path.abspath(path)
-        if path.endswith(place[cut:]):  # but for paths such as a/../b, which are made plain
-            yield path, len(path) - len(place) + cut, root
+        absolute = os.path.abspath(path)
+        if path.endswith(absolute[cut:]):  # but for paths such as a/../b, which are made plain
+            yield path, len(path) - len(absolute) + cut, root
         else:
-            yield place, cut, root
+            yield absolute, cut, root
 
 
 def _common_folder(paths: Sequence[str]) -> str:
@@ -261,8 +261,8 @@ def _common_folder(paths: Sequence[str]) -> str:
     common = os.path.dirname(os.path.abspath(paths[0]))
     prefix = os.path.join(common, "")
     for path in paths:
-        place = path if path.startswith(prefix) else os.path.abspath(path)
-        if not place.startswith(prefix) or "/../" in place:
+        absolute = path if path.startswith(prefix) else os.path.abspath(path)
+        if not absolute.startswith(prefix) or "/../" in absolute:
             common = os.path.commonpath([common, os.path.dirname(os.path.abspath(path))])
             prefix = os.path.join(common, "")
     return common
@@ -309,23 +309,25 @@ def _is(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
 
 def _drop_outputs_that_are_inputs(plan: Plan) -> None:
     files = plan.files
-    resolved = functools.cache(_resolved)
+    resolved_folder = functools.cache(_resolved_folder)
 
-    def place(path: str) -> str:
+    def resolved_path(path: str) -> str:
         folder, name = os.path.split(path)
-        return os.path.join(resolved(folder), key(name))
+        return os.path.join(resolved_folder(folder), key(name))
 
     # An input may be a link: what it points to is an input too.
     sources = [files.source(i) for i in range(len(files))]
     linked = [os.path.realpath(source) for source in sources if os.path.islink(source)]
-    read_from = {resolved(os.path.dirname(path)) for path in (*sources, *linked)}
+    input_folders = {resolved_folder(os.path.dirname(path)) for path in (*sources, *linked)}
     suspects = [
-        i for i in range(len(files)) if resolved(os.path.dirname(files.target(i))) in read_from
+        i
+        for i in range(len(files))
+        if resolved_folder(os.path.dirname(files.target(i))) in input_folders
     ]
     if not suspects:
         return
-    own_places = {place(path) for path in (*sources, *linked)}
-    dropped = {i for i in suspects if place(files.target(i)) in own_places}
+    input_paths = {resolved_path(path) for path in (*sources, *linked)}
+    dropped = {i for i in suspects if resolved_path(files.target(i)) in input_paths}
     for index in sorted(dropped):
         target = files.target(index)
         reason = f"the output {target!r} would replace an input. Choose another output folder."
@@ -333,10 +335,10 @@ def _drop_outputs_that_are_inputs(plan: Plan) -> None:
     files.keep([i for i in range(len(files)) if i not in dropped])
 
 
-def _resolved(folder: str) -> str:
+def _resolved_folder(folder: str) -> str:
     """Where a folder lies once links are resolved."""
     return key(os.path.realpath(folder))
 
 
-def _part(relative: str, shard: Shard) -> bool:
+def _is_in_shard(relative: str, shard: Shard) -> bool:
     return zlib.crc32(os.fsencode(relative)) % shard.total == shard.number - 1

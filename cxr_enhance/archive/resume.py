@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.plan import PlannedFile
 
 _NO_ROW = 255
-_LEAST_TIME, _MOST = -(1 << 63), (1 << 63) - 1  # nanoseconds; the last is in the year 2262
+_MIN_TIME, _MAX_TIME = -(1 << 63), (1 << 63) - 1  # nanoseconds; the last is in the year 2262
 
 
 @dataclasses.dataclass(slots=True)
@@ -110,13 +110,13 @@ class _LastRows:
         self.digests: dict[str, int] = {}
         self.reasons: dict[int, str] = {}
 
-    def take(self, index: int, row: dict[str, Any]) -> None:
+    def update(self, index: int, row: dict[str, Any]) -> None:
         if row["status"] == "exists" and self.was_written(index):
             return
         self.status[index] = STATUSES.index(row["status"])
         self.retry[index] = bool(row.get("retry"))
         self.input_size[index] = _number(row, "input_size", 0, -1)
-        self.input_mtime_ns[index] = _number(row, "input_mtime_ns", _LEAST_TIME + 1, _LEAST_TIME)
+        self.input_mtime_ns[index] = _number(row, "input_mtime_ns", _MIN_TIME + 1, _MIN_TIME)
         digest = str(row.get("params"))
         self.params[index] = self.digests.setdefault(digest, len(self.digests))
         if row["status"] == "written":
@@ -134,7 +134,7 @@ class _LastRows:
 
 def _number(row: dict[str, Any], name: str, least: int, otherwise: int) -> int:
     value = row.get(name)
-    return otherwise if value is None or value < least else min(value, _MOST)
+    return otherwise if value is None or value < least else min(value, _MAX_TIME)
 
 
 def find_pending(
@@ -177,9 +177,9 @@ def find_pending(
     digest, options = job.digest(), job.to_dict()
     digests = list(rows.digests)
     for index in range(len(files)):
-        ours = bool(unrecorded) and file_id(files.target(index)) in unrecorded
-        if overwrite or ours or rows.status[index] == _NO_ROW:
-            work.add(index, replace=overwrite or ours)
+        left_by_killed_run = bool(unrecorded) and file_id(files.target(index)) in unrecorded
+        if overwrite or left_by_killed_run or rows.status[index] == _NO_ROW:
+            work.add(index, replace=overwrite or left_by_killed_run)
             continue
         _settle(index, rows, work, retry_failed, digest, options, digests)
     return work
@@ -199,7 +199,7 @@ def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork)
             if index is None:
                 continue
             if row["output"] in (files.target(index), ""):
-                rows.take(index, row)
+                rows.update(index, row)
     return rows
 
 
@@ -254,8 +254,8 @@ def _has_changed(index: int, rows: _LastRows, source: str) -> bool:
         status = os.stat(source)
     except OSError:
         return rows.input_size[index] != -1  # it was there
-    known = (rows.input_size[index], rows.input_mtime_ns[index])
-    return known != (status.st_size, min(status.st_mtime_ns, _MOST))
+    recorded = (rows.input_size[index], rows.input_mtime_ns[index])
+    return recorded != (status.st_size, min(status.st_mtime_ns, _MAX_TIME))
 
 
 def _size(path: str) -> int | None:

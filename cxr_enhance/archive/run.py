@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from cxr_enhance.archive._rows import check_is_manifest
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.manifest import (
-    NAME,
+    MANIFEST_NAME,
     ManifestWriter,
     manifest_family,
     manifest_path,
@@ -117,7 +117,7 @@ def prepare(settings: Settings) -> PreparedRun:
     OSError
         If a manifest cannot be read.
     """
-    base = settings.manifest or os.path.join(settings.out, NAME)
+    base = settings.manifest or os.path.join(settings.out, MANIFEST_NAME)
     samples = settings.samples
     plan = plan_files(
         settings.inputs,
@@ -165,14 +165,14 @@ def _check_apart(manifest: str, files: PlannedFiles) -> None:
     One of an earlier run, in a folder that is read, is neither.
     """
     names = {os.path.basename(manifest), os.path.basename(os.path.realpath(manifest))}
-    place = os.path.realpath(manifest)
+    resolved = os.path.realpath(manifest)
     may_be_output = os.path.splitext(manifest)[1] == files.extension
     for index in range(len(files)):
         source = files.source(index)
-        is_input = os.path.basename(source) in names and os.path.realpath(source) == place
+        is_input = os.path.basename(source) in names and os.path.realpath(source) == resolved
         if is_input and (files[index].named or is_image_name(source)):
             raise ValueError(f"`--manifest` must not be an input; got {manifest!r}.")
-        if may_be_output and os.path.realpath(files.target(index)) == place:
+        if may_be_output and os.path.realpath(files.target(index)) == resolved:
             raise ValueError(f"`--manifest` must not be an output; got {manifest!r}.")
 
 

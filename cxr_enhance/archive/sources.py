@@ -144,9 +144,9 @@ def _column(rows: Iterator[tuple[int, list[str]]], path: str, column: str | None
                 f"`--column` must name the column of {path!r} that holds the files; it has "
                 f"{', '.join(header) or 'none'}."
             )
-        place = 0
+        index = 0
     elif column in header:
-        place = header.index(column)
+        index = header.index(column)
     else:
         raise ValueError(
             f"`--column` must be one of {', '.join(header) or 'none'}; got {column!r}. "
@@ -154,9 +154,9 @@ def _column(rows: Iterator[tuple[int, list[str]]], path: str, column: str | None
         )
     names = []
     for line, row in rows:
-        if len(row) <= place or not row[place]:
+        if len(row) <= index or not row[index]:
             continue
-        name = row[place]
+        name = row[index]
         if ("\n" in name or "\r" in name) and not os.path.lexists(name):
             count = len(name.splitlines())
             raise _stray_quote(path, "--from", line, f"begins a name of {count} lines")

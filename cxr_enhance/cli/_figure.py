@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import Image
 
-_MOST_PIXELS_SHOWN = 1200  # a side; more than the picture can resolve
+_MAX_SHOWN_PIXELS = 1200  # a side; more than the picture can resolve
 _GRAY, _ACCENT = "#555555", "#1f6f8b"
 
 
@@ -37,7 +37,7 @@ def draw_before_after(before: Image, after: Image, *, title: str) -> bytes:
 
 
 def _show(axes: Axes, image: Image, name: str) -> None:
-    step = -(-max(image.shape[:2]) // _MOST_PIXELS_SHOWN)
+    step = -(-max(image.shape[:2]) // _MAX_SHOWN_PIXELS)
     shown = image[::step, ::step].astype(np.int64) * 255 // _full_scale(image)
     axes.imshow(shown.astype(np.uint8), cmap="gray", vmin=0, vmax=255)
     height, width = image.shape[:2]

@@ -20,8 +20,8 @@ def check_way(path: str, option: str) -> None:
     ValueError
         If it does.
     """
-    way = Path(path)
-    for place in [place for place in (way, *way.parents) if place.name == ".."]:
+    steps = Path(path)
+    for place in [place for place in (steps, *steps.parents) if place.name == ".."]:
         if not place.parent.is_dir():
             raise ValueError(
                 f"`{option}` must go through folders that exist where it goes up again; got "

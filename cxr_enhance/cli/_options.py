@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cxr_enhance.archive.settings import EngineName
 
-_LONGEST_KEY = 4096  # bytes; whatever is longer is another file
+_MAX_KEY_BYTES = 4096  # whatever is longer is another file
 
 
 def check_run(
@@ -331,9 +331,9 @@ def _slurm_shard() -> Shard | None:
 
 def _key_in(path: Path) -> bytes:
     status = path.stat()
-    if status.st_size > _LONGEST_KEY:
+    if status.st_size > _MAX_KEY_BYTES:
         raise ValueError(
-            f"`--pseudonym-key` must name a file of at most {_LONGEST_KEY} bytes; got "
+            f"`--pseudonym-key` must name a file of at most {_MAX_KEY_BYTES} bytes; got "
             f"{str(path)!r} of {status.st_size}. Make a key with: openssl rand -hex 32"
         )
     key = read_pseudonym_key(path)

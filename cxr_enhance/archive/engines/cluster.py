@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _TASKS_A_THREAD = 8  # under way at once: enough to keep workers busy, few enough to drop at an end
 _CONNECT_TIMEOUT = "10s"
-_GRACE_SECONDS = 0.7
+_GRACE_S = 0.7
 
 
 class _RunEndedError(Exception):
@@ -120,7 +120,7 @@ class DaskEngine:
         except BaseException:
             closing = threading.Thread(target=_kill_workers, args=(client, cluster), daemon=True)
             closing.start()
-            closing.join(_GRACE_SECONDS)
+            closing.join(_GRACE_S)
             self.is_busy = closing.is_alive()
             raise
         client.close()
@@ -190,16 +190,18 @@ def _carry_out_on_worker(number: int, task: Task, job: Job, workspace: str) -> t
     """
     warnings.filterwarnings("ignore", module=r"pydicom\b")  # the manifest's notes say it
     begun, done = _mark(workspace, number, "begun"), _mark(workspace, number, "done")
-    known = _outcomes_left(workspace, number)
-    if known is not None:
-        return known
+    earlier = _outcomes_left(workspace, number)
+    if earlier is not None:
+        return earlier
     try:
         with open(begun, "x", encoding="ascii") as mark:
             mark.write("there" if os.path.lexists(task.target) else "absent")
     except FileExistsError:
         with open(begun, encoding="ascii") as mark:
-            ours = mark.read() == "absent"  # what is there now, the dead worker wrote
-        outcomes = carry_out_isolated(task._replace(replace=task.replace or ours), job, workspace)
+            by_dead_worker = mark.read() == "absent"  # what is there now, the dead worker wrote
+        outcomes = carry_out_isolated(
+            task._replace(replace=task.replace or by_dead_worker), job, workspace
+        )
     except OSError as error:
         # Above all: this machine does not see the output folder.
         reason = f"Dask workers must see the output folder under the same name: {reason_of(error)}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.outcome import Record
 
-_GRACE_SECONDS = 0.7
+_GRACE_S = 0.7
 
 
 class LocalEngine:
@@ -60,7 +60,7 @@ class LocalEngine:
             pool.shutdown(wait=finished, cancel_futures=True)
             if not finished:
                 begun = [future for future in waiting if not future.cancelled()]  # else never done
-                self.is_busy = bool(wait(begun, timeout=_GRACE_SECONDS).not_done)
+                self.is_busy = bool(wait(begun, timeout=_GRACE_S).not_done)
 
 
 def _carry_out(

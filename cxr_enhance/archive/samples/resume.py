@@ -224,9 +224,9 @@ def find_pending_samples(
                 work.taken.append(path)
     for number in plan.numbers():
         target = plan.target(number)
-        ours = bool(unrecorded) and file_id(target) in unrecorded
-        if overwrite or ours or not os.path.lexists(target):
-            work.add(number, replace=overwrite or ours)
+        left_by_killed_run = bool(unrecorded) and file_id(target) in unrecorded
+        if overwrite or left_by_killed_run or not os.path.lexists(target):
+            work.add(number, replace=overwrite or left_by_killed_run)
         else:
             _settle(number, work, job, retry_failed=retry_failed)
     return work
