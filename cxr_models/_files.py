@@ -49,6 +49,18 @@ def replaces_whole(path: Path) -> Iterator[Path]:
             _remove(leftover)
 
 
+def file_behind(path: str) -> str:
+    """Name the file that holds an image: the image's own, or the file of samples in FILE::KEY.
+
+    See `cxr_enhance.read_image`, which reads both.
+    """
+    parts = path.split("::")
+    if len(parts) == 1 or os.path.lexists(path):
+        return path
+    files = ("::".join(parts[:count]) for count in range(1, len(parts)))
+    return next((file for file in files if os.path.isfile(file)), path)
+
+
 def parse_json(text: str | bytes) -> Any:
     """Parse JSON; of what is nested too deep raise a ValueError too, not a RecursionError."""
     try:

@@ -18,7 +18,7 @@ import numpy as np
 
 import cxr_enhance
 from cxr_models._cpu import usable_cpus
-from cxr_models._files import replaces_whole
+from cxr_models._files import file_behind, replaces_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -123,7 +123,7 @@ def cache_key(config: DataConfig, paths: Sequence[str]) -> str:
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in paths:
-        status = os.stat(path)
+        status = os.stat(file_behind(path))
         digest.update(f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:32]
 
