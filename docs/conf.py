@@ -53,6 +53,7 @@ NAVIGATION = {
     ],
     "How to": [
         "archives",
+        "shards",
         "adapters",
         "from-opencv",
         "datasets",
