@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cxr_models._files import parse_json, replaces_whole, write_whole
+from cxr_models._files import file_behind, parse_json, replaces_whole, write_whole
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.predictions import read_predictions
 from cxr_models.records.splits import read_split
@@ -127,3 +127,13 @@ def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path):
     path.chmod(0o600)
     write_whole(path, "two")
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("two", 0o600)
+
+
+def test_the_file_behind_an_image_in_a_file_of_samples_is_that_file(tmp_path):
+    shard = str(tmp_path / "0.tar")
+    assert file_behind(f"{shard}::a") == f"{shard}::a"  # nothing is there
+    (tmp_path / "0.tar").touch()
+    assert file_behind(f"{shard}::a::b") == shard
+    (tmp_path / "0.tar::a").touch()
+    assert file_behind(f"{shard}::a") == f"{shard}::a"
+    assert file_behind("plain.png") == "plain.png"
