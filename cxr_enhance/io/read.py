@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _START_BYTES = 1 << 26
 _DICOM_HEADER_BYTES = 1 << 20
+_HEAD_IN_MEMORY = 1 << 16  # what `FileBytes` has read to tell the format
 
 
 def read_image(
@@ -189,12 +190,14 @@ def _check_declared(content: Content, name: str, options: ReadOptions) -> None:
     """Refuse a file whose header can be read and declares too many pixels."""
     if name != "DICOM":
         _check_size(content, name, options)
-    elif len(content) > _START_BYTES:  # a smaller one costs less to read than to look at twice
-        try:
-            header, _ = dicom_header(content[:_DICOM_HEADER_BYTES])
-        except ValueError:  # damaged, which `decode_image` has the words for, or longer than that
-            return
-        options.check_size("DICOM image", _headers.Size(header.width, header.height))
+        return
+    # A longer header of a smaller file costs less to read with the rest than to read twice.
+    is_large = len(content) > _START_BYTES
+    try:
+        header, _ = dicom_header(content[: _DICOM_HEADER_BYTES if is_large else _HEAD_IN_MEMORY])
+    except Exception:  # damaged, which `decode_image` has the words for, or longer than that
+        return
+    options.check_size("DICOM image", _headers.Size(header.width, header.height))
 
 
 def read_start(path: str | os.PathLike[str]) -> bytes:
