@@ -6,6 +6,10 @@ The chain of :func:`enhance`:
 2. Gray, where the image has three channels.
 3. CLAHE: count the values tile by tile, clip, cumulate, blend between neighbouring tiles.
 
+:func:`prepare` does it with crop, size, fit and type of the result as :class:`Preparation` states
+them, the one step that archives, loaders and exported models share; it also says where each pixel
+comes from.
+
 Arrays in, arrays out, uint8 or uint16; every result equals that of the same chain written with
 OpenCV and NumPy, byte for byte, but that the chain counts 256 gray levels of uint16 unless
 ``num_bins=None`` asks for all. Importing the package loads numpy and numba, nothing else.
@@ -16,21 +20,28 @@ from cxr_enhance._clahe import CLAHE, clahe
 from cxr_enhance._enhance import enhance
 from cxr_enhance._gray import rgb_to_gray
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance._tune import tune
 from cxr_enhance._version import __version__
 from cxr_enhance._warmup import warmup
 from cxr_enhance._white_balance import white_balance
 from cxr_enhance.io.read import read_image
 from cxr_enhance.io.write import write_image
+from cxr_enhance.preparation import Preparation, Transform, map_points, prepare
 
 __all__ = [
     "CLAHE",
     "EnhanceParams",
+    "Preparation",
+    "Transform",
     "__version__",
     "clahe",
     "enhance",
     "enhance_batch",
+    "map_points",
+    "prepare",
     "read_image",
     "rgb_to_gray",
+    "tune",
     "warmup",
     "white_balance",
     "write_image",

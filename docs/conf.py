@@ -52,7 +52,9 @@ NAVIGATION = {
         "tutorials/first-study",
     ],
     "How to": [
+        "tune",
         "archives",
+        "geometry",
         "shards",
         "adapters",
         "from-opencv",

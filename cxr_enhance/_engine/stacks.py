@@ -43,11 +43,13 @@ def _run_gray(images: Image, out: Image, plan: Plan) -> None:
     )
     if _takes_one_kernel(plan, images.itemsize):
         enhance(images, out, *plan)
+    elif plan.equalize and images.itemsize == 2:
+        kernels.enhance_by_bins_u16(images, out, *plan)
     elif plan.equalize:
         if plan.stretch:
             balance(images, out, *plan)
             images, plan = out, plan._replace(stretch=False)
-        clahe = enhance if plan.all_values else kernels.clahe_of_bins
+        clahe = enhance if plan.all_values else kernels.clahe_by_bins_u8
         clahe(images, out, *plan)
     elif plan.stretch:
         balance(images, out, *plan)

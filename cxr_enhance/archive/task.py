@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import math
 import os
 import stat
 import time
@@ -24,6 +25,8 @@ from cxr_enhance.io.dicom.write import derived_dicom
 from cxr_enhance.io.opencv import load_cv2
 from cxr_enhance.io.read import decode_image, read_if_image, read_start
 from cxr_enhance.io.write import encode_image
+from cxr_enhance.preparation.prepare import Prepared, prepared_image
+from cxr_enhance.preparation.sizing import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.plan import PlannedFile
     from cxr_enhance.io.dicom.decode import Decoded
+    from cxr_enhance.preparation.transform import Box, Transform
 
 _IMAGE_EXTENSIONS = frozenset((
     ".bmp", ".dcm", ".dicom", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
@@ -122,16 +126,17 @@ def make_output(file: PlannedFile, job: Job, stopped: Callable[[], bool] = never
         if stopped():
             return None
         hints: list[Hint] = []
-        image = result_image(decoded, job, hints)
+        image, transform = result_image(decoded, job, hints)
         if stopped():
             return None
         notes = list(decoded.notes)
-        content = encoded_output(image, data, job, notes)
+        content = encoded_output(image, data, job, notes, transform)
         if stopped():
             return None
         outcome = outcome._replace(
             status="written",
             output_size=len(content),
+            transform=transform,
             seconds=time.perf_counter() - started,
             notes="; ".join(notes),
             hints=tuple(hints),
@@ -161,6 +166,7 @@ def failure_of_writing(error: Exception, workspace: str | None) -> dict[str, Any
         "transient": lost or is_transient(error, writing=True),
         "ends_run": lost or ends_run(error, writing=True),
         "output_size": None,
+        "transform": None,
     }
 
 
@@ -177,7 +183,7 @@ def _written(outcome: Outcome, file: PlannedFile, encoded: bytes, workspace: str
             link=link or None,
         )
         return outcome._replace(link=link)
-    return outcome._replace(status="exists", output_size=None)
+    return outcome._replace(status="exists", output_size=None, transform=None)
 
 
 def make_target_folder(target: str, workspace: str | None) -> None:
@@ -207,20 +213,41 @@ def _is_lost(workspace: str | None) -> bool:
     return not all(os.access(folder, usable) for folder in (workspace, os.path.dirname(workspace)))
 
 
-def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Image:
+def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Prepared:
     """Do to an image what `job` says; adds to `hints`."""
-    image = decoded.image
-    if job.resize_first:
-        image = _resized(image, job)
-    if job.params is None:
-        image = _mimic_cxr_jpg(image, was_inverted=decoded.was_inverted)
-    else:
+    preparation = job.preparation
+    plan = plan_of(decoded.image, preparation, decoded.pixel_spacing)
+
+    def chain(image: Image) -> Image:
+        if job.params is None:
+            return _mimic_cxr_jpg(image, was_inverted=decoded.was_inverted)
         hints.extend(hints_of(image, job.params))
-        image = enhance(image, _without_padding(job.params, decoded.padding, decoded.image.size))
-    return image if job.resize_first else _resized(image, job)
+        part, size = plan.border, plan.border.area
+        if job.resize_first:  # with black margins, of which the padding is a smaller share
+            part = plan.transform.crop
+            size = part.area * math.prod(plan.transform.output_size)
+            size //= math.prod(plan.transform.scaled_size)
+        params = params_without_padding(job.params, _padding_in(part, decoded), size)
+        return enhance(image, params)
+
+    image = prepared_image(decoded.image, preparation, plan, chain)
+    return Prepared(np.ascontiguousarray(image), plan.transform)
 
 
-def _without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
+def _padding_in(part: Box, decoded: Decoded) -> int:
+    """Count the pixels of a part that are no part of the radiograph.
+
+    They cannot be told from its darkest pixels: of those that are cut off, padding comes first.
+    """
+    image = decoded.image
+    if not decoded.padding or part.area == image.shape[0] * image.shape[1]:
+        return decoded.padding
+    darkest = image.min()
+    cut_off = np.count_nonzero(image == darkest) - np.count_nonzero(part.of(image) == darkest)
+    return max(decoded.padding - int(cut_off), 0)
+
+
+def params_without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
     """Move percentiles of an image to those of its pixels that are no padding.
 
     Padding is as dark as the darkest of them: it comes first where pixels are sorted.
@@ -247,23 +274,9 @@ def _mimic_cxr_jpg(image: Image, *, was_inverted: bool) -> Image:
     return cv2.equalizeHist(255 - small if was_inverted else small)  # type: ignore[no-any-return]
 
 
-def _resized(image: Image, job: Job) -> Image:
-    height, width = image.shape[:2]
-    if job.size_wh is not None:
-        size_wh = job.size_wh
-    elif job.long_side is not None:
-        scale = job.long_side / max(height, width)
-        size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
-    else:
-        return image
-    if size_wh == (width, height):
-        return image
-    cv2 = load_cv2()
-    how = cv2.INTER_AREA if job.interpolation == "area" else cv2.INTER_LINEAR
-    return cv2.resize(image, size_wh, interpolation=how)  # type: ignore[no-any-return]
-
-
-def encoded_output(image: Image, data: bytes, job: Job, notes: list[str]) -> bytes:
+def encoded_output(
+    image: Image, data: bytes, job: Job, notes: list[str], transform: Transform | None = None
+) -> bytes:
     """Encode a result as `job` says; `data` is its source, whose header DICOM keeps."""
     if job.output_format != "dicom":
         filter_rows = filtered_rows if job.compression == "fast" else None
@@ -277,6 +290,7 @@ def encoded_output(image: Image, data: bytes, job: Job, notes: list[str]) -> byt
         strip_identity=job.strip_identity,
         pseudonym_key=job.pseudonym_key,
         bits=None if job.params is None else job.params.bits,
+        scale=None if transform is None or transform.is_stretch else transform.scale,
         notes=notes,
     )
 

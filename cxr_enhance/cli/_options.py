@@ -20,6 +20,7 @@ from cxr_enhance.archive.settings import Settings
 from cxr_enhance.archive.sources import read_list
 from cxr_enhance.cli import console
 from cxr_enhance.cli._folders import check_folders
+from cxr_enhance.cli.params_file import read_params
 from cxr_enhance.io.dicom.pseudonym import read_pseudonym_key
 from cxr_enhance.io.options import ReadOptions
 
@@ -128,7 +129,8 @@ def params_of(
         changes["percentiles"] = percentiles
     if no_clahe:
         changes["clip_limit"] = None
-    return dataclasses.replace(_params_in(params_file), **changes)
+    params = EnhanceParams() if params_file is None else read_params(params_file)
+    return dataclasses.replace(params, **changes)
 
 
 def read_options_of(
@@ -150,6 +152,9 @@ def job_of(
     compression: str | None,
     long_side: int | None,
     size_wh: tuple[int, int] | None,
+    fit: str | None,
+    spacing: float | None,
+    crop_border: bool,
     resize_first: bool,
     strip_identity: bool,
     pseudonym_key_file: Path | None,
@@ -173,7 +178,7 @@ def job_of(
             )
     if preset == MIMIC_CXR_JPG and output_format is None:
         output_format = "jpeg"
-    if preset == "study" and size_wh is None and long_side is None:
+    if preset == "study" and size_wh is None and long_side is None and spacing is None:
         size_wh = STUDY_SIZE
     written_format = output_format or "png"
     if quality is not None and written_format != "jpeg":
@@ -189,6 +194,7 @@ def job_of(
     return Job(
         params=params,
         read=read,
+        crop_border=crop_border,
         resize_first=resize_first or preset == "study",
         interpolation="linear" if preset == "study" else "area",
         strip_identity=strip_identity,
@@ -199,6 +205,8 @@ def job_of(
             compression=compression,
             long_side=long_side,
             size_wh=size_wh,
+            fit=fit,
+            spacing=spacing,
         ),
     )
 
@@ -351,21 +359,3 @@ def _num_bins_of(text: str) -> int | None:
     if not re.fullmatch("[0-9]+", text):
         raise ValueError(f"`--num-bins` must be a whole number or all; got {text!r}.")
     return int(text)
-
-
-def _params_in(path: Path | None) -> EnhanceParams:
-    if path is None:
-        return EnhanceParams()
-    try:
-        params = EnhanceParams.from_json(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"`--params` must be a UTF-8 file; got {str(path)!r}: {error}.") from error
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{error} File: {str(path)!r}.") from error
-    order = EnhanceParams().channel_order
-    if params.channel_order != order:
-        raise ValueError(
-            f"`channel_order` must be {order!r} on the command line, where "
-            f"files are read in that order; got {params.channel_order!r}. File: {str(path)!r}."
-        )
-    return params

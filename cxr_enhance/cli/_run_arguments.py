@@ -48,6 +48,14 @@ class VoiChoice(StrEnum):
     NONE = "none"
 
 
+class FitChoice(StrEnum):
+    """How images of another aspect come to a size."""
+
+    SQUASH = "squash"
+    PAD = "pad"
+    CROP = "crop"
+
+
 class EngineChoice(StrEnum):
     """Who does the work."""
 
@@ -196,6 +204,30 @@ LongSide: TypeAlias = Annotated[
 Size: TypeAlias = Annotated[
     tuple[int, int] | None,
     typer.Option(metavar="W H", help="Resize to W x H pixels, after enhancing."),
+]
+
+Fit: TypeAlias = Annotated[
+    FitChoice | None,
+    typer.Option(
+        help="With --size: squash scales each axis by itself; pad keeps the aspect and adds black; "
+        "crop keeps it and cuts off both ends. [default: squash]"
+    ),
+]
+
+Spacing: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MM",
+        help="Resize so that a pixel is MM millimetres high and wide; files must say how large "
+        "their pixels are, as DICOM can.",
+    ),
+]
+
+CropBorder: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--crop-border", help="First cut off uniform frames and what a collimator shades."
+    ),
 ]
 
 ResizeFirst: TypeAlias = Annotated[

@@ -139,6 +139,7 @@ def _report(outcome: Outcome, job: Job, seconds: float, *, quiet: bool, as_json:
             "seconds": round(seconds, 3),
             "notes": outcome.notes,
             "decoder": outcome.decoder,
+            "transform": None if outcome.transform is None else outcome.transform.to_dict(),
             "hints": {hint.kind: 1 for hint in outcome.hints},
             "files": [{
                 "source": outcome.source,

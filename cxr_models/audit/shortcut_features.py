@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SIDE = 32  # of a thumbnail
 BORDER = 4  # pixels of it that are border: an eighth of the image on each side
 NUM_BINS = 16
+_EIGHT_BITS = cxr_enhance.Preparation(params=None, dtype="uint8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,4 +106,4 @@ def read_features(
 def _gray(image: Any) -> Any:
     """Return 8 bits; 16 are divided by 257, as models take them."""
     gray = cxr_enhance.rgb_to_gray(image) if image.ndim == 3 else image
-    return gray if gray.dtype == np.uint8 else (gray.astype(np.uint32) + 128) // 257
+    return cxr_enhance.prepare(gray, _EIGHT_BITS).image

@@ -108,6 +108,8 @@ class ServedRun:
             else None,
             "backbone": config.model.backbone,
             "image_size": list(config.data.image_size),
+            "fit": config.data.fit,
+            "crop_border": config.data.crop_border,
             "order": config.data.order,
             "enhance": params,
             "enhance_sha256": hashlib.sha256(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ from cxr_models.inputs.loader import ImageLoader
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxr_models.config import DataConfig
     from cxr_models.runs.finished import FinishedRun
 
 Region = Literal["centre", "border"]
@@ -48,6 +50,17 @@ def blank(image: Any, region: Region | None) -> Any:
     return blanked
 
 
+def views_of(image: Any, data: DataConfig, regions: Sequence[Region | None]) -> list[Any]:
+    """Return an image as a model takes it, once for each region that is blanked.
+
+    A border that the settings crop is cropped before: what is blank would be taken for one.
+    """
+    border = cxr_enhance.Preparation(params=None, crop_border=data.crop_border)
+    load = ImageLoader(dataclasses.replace(data, crop_border=False))
+    image = cxr_enhance.prepare(image, border).image
+    return [load.prepare(blank(image, region)) for region in regions]
+
+
 def said_of(
     run: FinishedRun, paths: Sequence[str], regions: Sequence[Region | None]
 ) -> list[list[str]]:
@@ -77,13 +90,11 @@ def said_of(
     from cxr_models.inference.logits import logits_model, predict_logits
     from cxr_models.networks.load import load_classifier
 
-    load = ImageLoader(run.config.data)
     model = logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
     said: list[list[str]] = [[] for _ in regions]
 
     def prepared(path: str) -> list[Any]:
-        image = cxr_enhance.read_image(path)
-        return [load.prepare(blank(image, region)) for region in regions]
+        return views_of(cxr_enhance.read_image(path), run.config.data, regions)
 
     with ThreadPoolExecutor(usable_cpus()) as pool:
         for start in range(0, len(paths), _CHUNK):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cxr_enhance
+from cxr_enhance import Transform
 from cxr_models._cells import harmless
 from cxr_models._cpu import usable_cpus
 from cxr_models._outputs import Kind, first_line, replaces_output
@@ -78,12 +79,15 @@ class Batch:
         Of those without an error, as the model takes them.
     originals : tuple of ndarray
         The same as they were read, where they are to be kept; otherwise empty.
+    transforms : tuple of Transform
+        Where the pixels of `images` come from.
     """
 
     sources: tuple[Source, ...]
     errors: tuple[str, ...]
     images: Images
     originals: tuple[Any, ...]
+    transforms: tuple[Transform, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,25 +157,28 @@ def read_batches(
     """
     loader = ImageLoader(config)
 
-    def read(source: Source) -> tuple[Images, Any] | str:
+    def read(source: Source) -> tuple[Images, Transform, Any] | str:
         try:
             image = cxr_enhance.read_image(source.path)
-            return loader.prepare(image), image if keep_originals else None
+            return *loader.prepare_with_transform(image), image if keep_originals else None
         except OSError as error:
             return f"{error.strerror or error}."
         except Exception as error:  # one bad file must not end what is said of the others
             said = str(error).removesuffix(f" File: {source.path!r}.")  # its row names it
             return said or type(error).__name__
 
-    def made(part: Sequence[Source], results: Sequence[tuple[Images, Any] | str]) -> Batch:
+    def made(
+        part: Sequence[Source], results: Sequence[tuple[Images, Transform, Any] | str]
+    ) -> Batch:
         good = [result for result in results if not isinstance(result, str)]
         return Batch(
             sources=tuple(part),
             errors=tuple(result if isinstance(result, str) else "" for result in results),
-            images=np.stack([image for image, _ in good])
+            images=np.stack([image for image, _, _ in good])
             if good
             else np.empty((0, *loader.shape), np.uint8),
-            originals=tuple(original for _, original in good) if keep_originals else (),
+            originals=tuple(original for _, _, original in good) if keep_originals else (),
+            transforms=tuple(transform for _, transform, _ in good),
         )
 
     pool = ThreadPoolExecutor(usable_cpus())

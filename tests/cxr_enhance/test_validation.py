@@ -681,8 +681,9 @@ def test_the_command_line_has_the_defaults_of_the_params_record():
 
 def test_public_names_are_these():
     expected = [
-        *["CLAHE", "EnhanceParams", "clahe", "enhance", "enhance_batch", "read_image"],
-        *["rgb_to_gray", "warmup", "white_balance", "write_image"],
+        *["CLAHE", "EnhanceParams", "Preparation", "Transform", "clahe", "enhance"],
+        *["enhance_batch", "map_points", "prepare", "read_image", "rgb_to_gray"],
+        *["warmup", "white_balance", "write_image"],
     ]
     assert [name for name in cxe.__all__ if not name.startswith("__")] == expected
     assert all(hasattr(cxe, name) for name in cxe.__all__)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive.engines.isolated import carry_out_isolated
 from cxr_enhance.archive.engines.tasks import carry_out_task, failed_task
-from cxr_enhance.archive.hints import Hint
 from cxr_enhance.archive.outcome import Outcome, reason_of
 
 if TYPE_CHECKING:
@@ -212,7 +211,7 @@ def _carry_out_on_worker(number: int, task: Task, job: Job, workspace: str) -> t
     with contextlib.suppress(OSError):  # the first mark stays whole: a worker may die here too
         half = _mark(workspace, number, f"{os.getpid()}.half")
         with open(half, "w", encoding="ascii") as mark:
-            json.dump([outcome._asdict() for outcome in outcomes], mark)
+            json.dump([outcome.to_json() for outcome in outcomes], mark)
         os.replace(half, done)
         os.unlink(begun)
     return outcomes
@@ -238,10 +237,7 @@ def _outcomes_left(workspace: str, number: int) -> tuple[Outcome, ...] | None:
         contextlib.suppress(OSError),
         open(_mark(workspace, number, "done"), encoding="ascii") as mark,
     ):
-        return tuple(
-            Outcome(**{**columns, "hints": tuple(Hint(*hint) for hint in columns["hints"])})
-            for columns in json.load(mark)
-        )
+        return tuple(Outcome.from_json(text) for text in json.load(mark))
     return None
 
 

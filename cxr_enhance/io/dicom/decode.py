@@ -34,6 +34,7 @@ class Decoded(NamedTuple):
     was_inverted: bool = False  # stored with 0 white, shown with 0 black
     padding: int = 0  # pixels that are no part of the image; none of the others is darker
     decoder: str = ""  # with its version; empty for native DICOM pixels
+    pixel_spacing: tuple[float, float] | None = None  # millimetres, down and across
 
 
 def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
@@ -90,7 +91,7 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
         if not changes_nothing(table, words):
             words = apply_table(table, words)
     image = words if words.flags.writeable else words.copy()
-    return Decoded(image, notes, header.inverted, padding, decoder)
+    return Decoded(image, notes, header.inverted, padding, decoder, header.pixel_spacing)
 
 
 def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:

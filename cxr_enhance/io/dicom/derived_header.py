@@ -68,7 +68,7 @@ def follow_pixels(
     notes : list of str
         Takes a note for everything that is left out.
     is_resized : bool
-        Whether the new image has another size.
+        Whether the new image has another size, or shows another part.
     """
     for keyword in _OUTDATED:
         if keyword in data_set:
@@ -105,13 +105,34 @@ def state_loss(data_set: Any, loss: Loss | None) -> None:
         data_set.LossyImageCompressionMethod = loss.method
 
 
-def scale_spacing(data_set: Any, old: tuple[int, int], new: tuple[int, ...]) -> None:
-    """Keep millimetres right where the image was resized."""
+def scale_spacing(
+    data_set: Any,
+    old: tuple[int, int],
+    new: tuple[int, ...],
+    scale: tuple[float, float] | None = None,
+) -> None:
+    """Keep millimetres right where the image was resized.
+
+    Parameters
+    ----------
+    data_set : pydicom.Dataset
+        The header to be changed.
+    old, new : (int, int)
+        Height and width of the image before and after.
+    scale : (float, float) or None
+        Pixels of the new image for one of the old, down and across, where it does not show the
+        whole of it or has margins; None where the sizes tell.
+    """
     for keyword in SPACINGS:
         spacing = data_set.get(keyword)
-        if old == new or not isinstance(spacing, Sequence) or len(spacing) != 2:
+        if not isinstance(spacing, Sequence) or len(spacing) != 2:
             continue
-        scaled = [float(spacing[axis]) * old[axis] / new[axis] for axis in (0, 1)]
+        if scale is not None:
+            scaled = [float(spacing[axis]) / scale[axis] for axis in (0, 1)]
+        elif old != new:
+            scaled = [float(spacing[axis]) * old[axis] / new[axis] for axis in (0, 1)]
+        else:
+            continue
         setattr(data_set, keyword, [f"{value:.10g}" for value in scaled])
 
 

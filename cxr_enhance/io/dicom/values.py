@@ -78,6 +78,20 @@ class Values:
             self.note(f"{named(tag)} is no clean number; read as {value:g}")
         return value
 
+    def positive_pair(self, tag: int) -> tuple[float, float] | None:
+        """Both values of an element of two positive decimal texts; None for anything else."""
+        element = self.by_tag.get(tag)
+        if element is None or element.vr in _BINARY:
+            return None
+        texts = bytes(element.value[:256]).decode("latin-1").split("\\")
+        stated = [text.strip(" \0") for text in texts]
+        if len(stated) != 2 or not all(map(_NUMBER.fullmatch, stated)):
+            return None
+        first, second = map(float, stated)
+        if not (0 < first < math.inf and 0 < second < math.inf):
+            return None
+        return first, second
+
     def integer_text(self, tag: int) -> int | None:
         """First value of an element that should be an integer in text."""
         value = self.real(tag)

@@ -47,10 +47,9 @@ def thumbnail(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
         If it cannot be read.
     """
     image: Any = cxr_enhance.read_image(path)
-    scale = SIDE / max(image.shape[:2])
-    if scale < 1:
-        size = tuple(max(round(side * scale), 1) for side in image.shape[1::-1])
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    if max(image.shape[:2]) > SIDE:
+        smaller = cxr_enhance.Preparation(params=None, long_side=SIDE)
+        image = cxr_enhance.prepare(image, smaller).image
     if image.dtype == np.uint16:
         image = cxr_enhance.white_balance(image) >> 8
     return image.astype(np.uint8)  # type: ignore[no-any-return]
