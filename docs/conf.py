@@ -55,6 +55,7 @@ NAVIGATION = {
         "tune",
         "archives",
         "geometry",
+        "shards",
         "adapters",
         "from-opencv",
         "datasets",

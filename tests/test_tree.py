@@ -24,6 +24,7 @@ EXCEPTIONS = {
         "exporter.py where Keras runs on jax or torch, each in a process of its own"
     ),
     "cxr_enhance/archive/test_faults.py": "whole runs that are killed, starved or given bad files",
+    "cxr_enhance/archive/samples/test_faults.py": "whole runs into samples, killed and starved",
     "cxr_enhance/io/test_fuzz.py": "everything that reads files, given mutated ones",
     "cxr_models/cli/test_wrong_usage.py": "every command, given what it must refuse at once",
     "cxr_models/records/layouts/test_against_torchxrayvision.py": (

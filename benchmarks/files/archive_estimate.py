@@ -1,7 +1,9 @@
 """CPU seconds and bytes a file, for the sizes of public archives: the figures of docs/archives.md.
 
-``python -m benchmarks.files.archive_estimate`` prints JSON. CPU time of one thread, the median of
-several files, generated; reading and writing is to memory, so that the disk's share is to be added.
+``python -m benchmarks.files.archive_estimate`` writes ``results/files/archive-estimate.json``, of
+which ``python -m benchmarks.tables`` makes the tables; ``--print`` prints it instead. CPU time of
+one thread, the median of several files, generated; reading and writing is to memory, so that the
+disk's share is to be added.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import statistics
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -18,7 +21,7 @@ import numpy as np
 import pydicom
 
 import cxr_enhance as cxe
-from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.job import STUDY_SIZE, Job
 from cxr_enhance.archive.task import encoded_output, result_image
 from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.read import decode_image
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FILES = 5
+STORED = Path(__file__).parents[1] / "results" / "files" / "archive-estimate.json"
 
 
 def native_dicom(height: int, width: int, seed: int) -> bytes:
@@ -59,6 +63,12 @@ JOBS = {
     "full size, PNG": Job(params=cxe.EnhanceParams()),
     "long side 1024, PNG": Job(params=cxe.EnhanceParams(), long_side=1024),
     "long side 512, PNG": Job(params=cxe.EnhanceParams(), long_side=512),
+    "study 224 x 224, PNG": Job(
+        params=cxe.EnhanceParams(),
+        size_wh=STUDY_SIZE,
+        resize_first=True,
+        interpolation="linear",
+    ),
     "mimic-cxr-jpg": Job(params=None, read=ReadOptions(voi="none"), output_format="jpeg"),
 }
 SOURCES: dict[str, Callable[[int], bytes]] = {
@@ -102,4 +112,9 @@ if __name__ == "__main__":
                for job_name, job in JOBS.items()}
         for name, make in SOURCES.items()
     }  # fmt: skip
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    text = json.dumps(found, indent=1) + "\n"
+    if "--print" in sys.argv[1:]:
+        sys.stdout.write(text)
+    else:
+        STORED.parent.mkdir(exist_ok=True)
+        STORED.write_text(text, encoding="utf-8")

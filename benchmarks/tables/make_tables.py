@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.core.sixteen_bit_tables import TABLES as SIXTEEN_BIT_TABLES
 from benchmarks.evaluation.tables import coverage_table
+from benchmarks.files.estimate_tables import TABLES as ESTIMATE_TABLES
 from benchmarks.study.tables import TABLES as STUDY_TABLES
 from benchmarks.study.tables import Study
 from benchmarks.tables.build import machine_table, table
@@ -71,6 +72,9 @@ def fill(text: str, runs: Runs, study: Study | None = None) -> str:
             return f"{match['begin']}\n{made}\n\n{match['end']}"
         if name in SIXTEEN_BIT_TABLES:
             made = SIXTEEN_BIT_TABLES[name](RESULTS / "core" / "sixteen-bit.json")
+            return f"{match['begin']}\n{made}\n\n{match['end']}"
+        if name in ESTIMATE_TABLES:
+            made = ESTIMATE_TABLES[name](RESULTS / "files" / "archive-estimate.json")
             return f"{match['begin']}\n{made}\n\n{match['end']}"
         of_study = study is not None and name in STUDY_TABLES
         made = STUDY_TABLES[name](study) if of_study else table(runs, name)

@@ -34,6 +34,7 @@ class Recorder:
         report: Callable[[Outcome], None],
     ) -> None:
         self._manifest, self._report = manifest, report
+        self.has_ended_run = False
         # An empty folder has no files to lose.
         self._folders = [folder for folder in folders if _holds_anything(folder)]
 
@@ -51,6 +52,7 @@ class Recorder:
         else:
             _drop_link(outcome)
         self._report(recorded)
+        self.has_ended_run |= recorded.ends_run
         return recorded.ends_run
 
     def _with_missing_folder(self, outcome: Outcome) -> Outcome:

@@ -15,7 +15,7 @@ from cxr_enhance.archive.manifest import read_rows
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.plan import PlannedFiles
 from cxr_enhance.archive.selection import is_not_chosen
-from cxr_enhance.archive.workspace import FileId
+from cxr_enhance.archive.workspace import FileId, file_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -82,6 +82,10 @@ class PendingWork:
         """Yield the work, one file at a time."""
         for index, replace in zip(self.pending, self.replace, strict=True):
             yield self.files[index]._replace(replace=bool(replace))
+
+    def tasks(self) -> Iterator[PlannedFile]:
+        """Yield the work for an engine: a file is a task."""
+        return self.files_to_do()
 
     def settled_outcomes(self) -> Iterator[Outcome]:
         """Yield what is known already."""
@@ -178,7 +182,7 @@ def find_pending(
     digest, options = job.digest(), job.to_dict()
     digests = list(rows.digests)
     for index in range(len(files)):
-        left_by_killed_run = bool(unrecorded) and _file_id(files.target(index)) in unrecorded
+        left_by_killed_run = bool(unrecorded) and file_id(files.target(index)) in unrecorded
         if overwrite or left_by_killed_run or rows.status[index] == _NO_ROW:
             work.add(index, replace=overwrite or left_by_killed_run)
             continue
@@ -260,14 +264,6 @@ def _has_changed(index: int, rows: _LastRows, source: str) -> bool:
         return rows.input_size[index] != -1  # it was there
     recorded = (rows.input_size[index], rows.input_mtime_ns[index])
     return recorded != (status.st_size, min(status.st_mtime_ns, _MAX_TIME))
-
-
-def _file_id(path: str) -> FileId | None:
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return FileId(status.st_dev, status.st_ino)
 
 
 def _size(path: str) -> int | None:

@@ -18,6 +18,9 @@ from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.plan import Plan, PlannedFiles, plan_files
 from cxr_enhance.archive.recorder import Recorder
 from cxr_enhance.archive.resume import PendingWork, find_pending
+from cxr_enhance.archive.samples.index import write_index
+from cxr_enhance.archive.samples.plan import SampleOptions, SamplePlan, drop_other_files
+from cxr_enhance.archive.samples.resume import PendingSamples, find_pending_samples
 from cxr_enhance.archive.settings import Settings
 from cxr_enhance.archive.task import is_image_name
 from cxr_enhance.archive.telling_names import TellingNames, find_telling_names
@@ -26,9 +29,9 @@ from cxr_enhance.archive.workspace import unrecorded_outputs, workspace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from cxr_enhance.archive.engines.tasks import Task
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.outcome import Record
-    from cxr_enhance.archive.plan import PlannedFile
 
 
 class Engine(Protocol):
@@ -36,10 +39,8 @@ class Engine(Protocol):
 
     is_busy: bool
 
-    def run(
-        self, files: Iterable[PlannedFile], job: Job, workspace: str | None, record: Record
-    ) -> None:
-        """Process `files` and `record` each outcome; return after all, or when `record` says so."""
+    def run(self, tasks: Iterable[Task], job: Job, workspace: str | None, record: Record) -> None:
+        """Do `tasks` and `record` each outcome; return after all, or when `record` says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class PreparedRun:
         What was asked for.
     plan : Plan
         Every file, and what cannot be read.
-    work : PendingWork
+    work : PendingWork or PendingSamples
         The files of the plan that are to be done, and what earlier runs did.
     manifest : str
         Where rows go.
@@ -60,7 +61,7 @@ class PreparedRun:
 
     settings: Settings
     plan: Plan
-    work: PendingWork
+    work: PendingWork | PendingSamples
     manifest: str
 
     @property
@@ -69,16 +70,19 @@ class PreparedRun:
         has_files = self.plan.files or self.plan.skipped or self.plan.linked_folders
         return not has_files and not os.path.isdir(self.settings.out)
 
-    def check_manifest(self) -> None:
-        """Refuse a manifest that is something else; writes nothing.
+    def check(self) -> None:
+        """Refuse a manifest or a folder of samples that is something else; writes nothing.
 
         Raises
         ------
         OSError
             If it cannot be read.
         ValueError
-            If it is an input or an output, or a file that holds anything else than rows.
+            If the manifest is an input or an output, or a file that holds anything else than rows.
+            For the folder, see `PendingSamples.check`.
         """
+        if isinstance(self.work, PendingSamples):
+            self.work.check(overwrite=self.settings.overwrite)
         if self.settings.manifest is not None:
             _check_apart(self.manifest, self.plan.files)
         check_is_manifest(self.manifest)
@@ -114,24 +118,45 @@ def prepare(settings: Settings) -> PreparedRun:
         If a manifest cannot be read.
     """
     base = settings.manifest or os.path.join(settings.out, MANIFEST_NAME)
+    samples = settings.samples
     plan = plan_files(
         settings.inputs,
         settings.out,
-        settings.job.extension,
+        settings.job.extension if samples is None else "",
         listed=settings.listed,
-        shard=settings.shard,
+        shard=settings.shard if samples is None else None,
         flat_names=settings.flat_names,
         name_key=settings.job.pseudonym_key,
     )
-    work = find_pending(
-        plan.files,
-        manifest_family(base),
+    work: PendingWork | PendingSamples
+    if samples is None:
+        work = find_pending(
+            plan.files,
+            manifest_family(base),
+            settings.job,
+            overwrite=settings.overwrite,
+            retry_failed=settings.retry_failed,
+            unrecorded=unrecorded_outputs(settings.out),
+        )
+    else:
+        work = _prepare_samples(settings, samples, plan)
+    return PreparedRun(settings, plan, work, manifest_path(base, settings.shard))
+
+
+def _prepare_samples(settings: Settings, samples: SampleOptions, plan: Plan) -> PendingSamples:
+    drop_other_files(plan)
+    shard = settings.shard
+    if shard is not None and shard.number > 1:  # the same for all parts, said once
+        plan.problems, plan.skipped = [], []
+    return find_pending_samples(
+        SamplePlan(
+            plan.files, settings.out, samples, shard, without_file_column=settings.flat_names
+        ),
         settings.job,
         overwrite=settings.overwrite,
         retry_failed=settings.retry_failed,
         unrecorded=unrecorded_outputs(settings.out),
     )
-    return PreparedRun(settings, plan, work, manifest_path(base, settings.shard))
 
 
 def _check_apart(manifest: str, files: PlannedFiles) -> None:
@@ -196,7 +221,10 @@ def carry_out(run: PreparedRun, engine: Engine, report: Callable[[Outcome], None
         for outcome in (*plan.skipped, *plan.problems):
             if record(outcome):
                 return
-        if not work.pending:
-            return
-        with workspace(settings.out) as folder:
-            engine.run(work.files_to_do(), settings.job, os.path.abspath(folder), record)
+        if isinstance(work, PendingSamples):
+            work.remove_stale()
+        if work.pending:
+            with workspace(settings.out) as folder:
+                engine.run(work.tasks(), settings.job, os.path.abspath(folder), record)
+        if isinstance(work, PendingSamples) and not record.has_ended_run:
+            write_index(work.plan, overwrite=settings.overwrite)

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.plan import Shard
+from cxr_enhance.archive.samples.plan import SampleOptions
 
 EngineName: TypeAlias = Literal["local", "dask"]
 
@@ -40,6 +41,8 @@ class Settings:
         The part to do.
     flat_names : bool
         Whether outputs are named by hashes; see `plan_files`.
+    samples : SampleOptions or None
+        How images are put into files of samples; None for a file an image.
     """
 
     inputs: Sequence[str]
@@ -54,6 +57,7 @@ class Settings:
     manifest: str | None = None
     shard: Shard | None = None
     flat_names: bool = False
+    samples: SampleOptions | None = None
 
     def with_absolute_paths(self) -> Settings:
         """Name all files in full, as workers with another working folder need it."""

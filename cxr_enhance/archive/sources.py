@@ -45,17 +45,11 @@ def read_list(path: str, column: str | None = None) -> list[str]:
         If the list cannot be read.
     """
     extension = os.path.splitext(path)[1].lower()
-    try:
-        with _opened(path) as file:
-            if column is not None or extension in (".csv", ".tsv"):
-                names = _column(file, path, column, "\t" if extension == ".tsv" else ",")
-            else:
-                names = _plain(file)
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"`--from` must name a list in UTF-8; got {path!r}, which begins as UTF-16 and is cut "
-            "short or damaged."
-        ) from error
+    if column is not None or extension in (".csv", ".tsv"):
+        names = _column(table_rows(path, "--from", column=column), path, column)
+    else:
+        with _opened(path, "--from") as file:
+            names = _plain(file)
     if any("\0" in name for name in names):
         raise ValueError(f"`--from` must name a list of one file a line; got {path!r} with NUL.")
     if not names:
@@ -63,10 +57,64 @@ def read_list(path: str, column: str | None = None) -> list[str]:
     return names
 
 
+def table_rows(
+    path: str, option: str, *, column: str | None = None, comments: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the cells of a table's header, then those of its rows, with the lines they begin in.
+
+    Parameters
+    ----------
+    path : str
+        A CSV file as `read_list` reads it.
+    option : str
+        Name of the option that names the table, for errors.
+    column : str, optional
+        A column that there should be.
+    comments : bool
+        Whether lines before the header that begin with ``#`` are left out.
+
+    Raises
+    ------
+    ValueError
+        If a quotation mark is never closed, or the text is damaged.
+    OSError
+        If the table cannot be read.
+    """
+    delimiter = "\t" if os.path.splitext(path)[1].lower() == ".tsv" else ","
+    with _opened(path, option) as file:
+        first, skipped = file.readline(), 0
+        while comments and first.startswith("#"):
+            first, skipped = file.readline(), skipped + 1
+        if _SEPARATOR.fullmatch(first):
+            delimiter, first, skipped = first[4], file.readline(), skipped + 1
+        else:
+            delimiter = _delimiter(first, column, delimiter)
+        rows = csv.reader(itertools.chain([first], file), delimiter=delimiter, strict=True)
+        width = 0
+        while True:
+            line = skipped + rows.line_num + 1
+            try:
+                row = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                # One never closed, or closed before a character that no separator precedes.
+                raise _stray_quote(path, option, line, f"cannot be read: {error}") from error
+            width = width or len(row)
+            if any(row[width:]):
+                raise ValueError(
+                    f"`{option}` must name a list whose rows have no more columns than its header, "
+                    f"{width}; got {len(row)} in line {line} of {path!r}. Quote values that "
+                    f"hold {delimiter!r}."
+                )
+            yield line, row
+
+
 @contextlib.contextmanager
-def _opened(path: str) -> Iterator[TextIO]:
+def _opened(path: str, option: str) -> Iterator[TextIO]:
     """Open a list, or standard input, as text without its byte order mark."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_damage_in_words(path, option))
         if path != "-":
             source: Any = stack.enter_context(open(path, "rb"))
         else:
@@ -88,13 +136,7 @@ def _plain(lines: Iterable[str]) -> list[str]:
     return [name for name in names if name]
 
 
-def _column(file: TextIO, path: str, column: str | None, delimiter: str) -> list[str]:
-    first, skipped = file.readline(), 0
-    if _SEPARATOR.fullmatch(first):
-        delimiter, first, skipped = first[4], file.readline(), 1
-    else:
-        delimiter = _delimiter(first, column, delimiter)
-    rows = _csv_rows(itertools.chain([first], file), path, delimiter, skipped)
+def _column(rows: Iterator[tuple[int, list[str]]], path: str, column: str | None) -> list[str]:
     _, header = next(rows, (1, []))
     if column is None:
         if len(header) != 1:
@@ -112,19 +154,25 @@ def _column(file: TextIO, path: str, column: str | None, delimiter: str) -> list
         )
     names = []
     for line, row in rows:
-        if any(row[len(header) :]):
-            raise ValueError(
-                f"`--from` must name a list whose rows have no more columns than its header, "
-                f"{len(header)}; got {len(row)} in line {line} of {path!r}. Quote values that "
-                f"hold {delimiter!r}."
-            )
         if len(row) <= index or not row[index]:
             continue
         name = row[index]
         if ("\n" in name or "\r" in name) and not os.path.lexists(name):
-            raise _stray_quote(path, line, f"begins a name of {len(name.splitlines())} lines")
+            count = len(name.splitlines())
+            raise _stray_quote(path, "--from", line, f"begins a name of {count} lines")
         names.append(name)
     return names
+
+
+@contextlib.contextmanager
+def _damage_in_words(path: str, option: str) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"`{option}` must name a list in UTF-8; got {path!r}, which begins as UTF-16 and is "
+            "cut short or damaged."
+        ) from error
 
 
 def _delimiter(header: str, column: str | None, usual: str) -> str:
@@ -134,25 +182,8 @@ def _delimiter(header: str, column: str | None, usual: str) -> str:
     return next((other for other in ";\t," if other in header), usual)
 
 
-def _csv_rows(
-    lines: Iterable[str], path: str, delimiter: str, skipped: int
-) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows and the numbers of the lines where they begin."""
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        line = skipped + rows.line_num + 1
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            # One that is never closed, or closed before a character that no separator precedes.
-            raise _stray_quote(path, line, f"cannot be read: {error}") from error
-        yield line, row
-
-
-def _stray_quote(path: str, line: int, what: str) -> ValueError:
+def _stray_quote(path: str, option: str, line: int, what: str) -> ValueError:
     return ValueError(
-        f"`--from` must name a list whose quotation marks come in pairs around a value; the row "
+        f"`{option}` must name a list whose quotation marks come in pairs around a value; the row "
         f"from line {line} of {path!r} on {what}. Look for a stray quotation mark there."
     )

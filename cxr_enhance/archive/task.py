@@ -9,7 +9,7 @@ import math
 import os
 import stat
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,13 @@ def never() -> bool:
     return False
 
 
+class Made(NamedTuple):
+    """An output that is not yet written, or what came of its file instead."""
+
+    outcome: Outcome
+    content: bytes | None  # None where nothing is to be written
+
+
 def process(
     file: PlannedFile, job: Job, workspace: str | None, stopped: Callable[[], bool] = never
 ) -> Outcome | None:
@@ -65,6 +72,34 @@ def process(
     Returns
     -------
     Outcome or None
+        None if stopped before the end; else see `make_output`.
+    """
+    started = time.perf_counter()
+    made = make_output(file, job, stopped)
+    if made is None or made.content is None:
+        return None if made is None else made.outcome
+    try:
+        outcome = _written(made.outcome, file, made.content, workspace)
+    except Exception as error:
+        outcome = made.outcome._replace(**failure_of_writing(error, workspace))
+    return outcome._replace(seconds=time.perf_counter() - started)
+
+
+def make_output(file: PlannedFile, job: Job, stopped: Callable[[], bool] = never) -> Made | None:
+    """Read one file, enhance it and encode the result.
+
+    Parameters
+    ----------
+    file : PlannedFile
+        What to read. Where its target exists and is not to be replaced, nothing is read.
+    job : Job
+        What is done to it.
+    stopped : callable
+        Asked between the steps.
+
+    Returns
+    -------
+    Made or None
         None if stopped before the end. Never raises for what a file is. A file that is no image is
         skipped if it was found in a folder, and fails if it was named or if its extension says
         that it should be one. A whole DICOM object that holds no image is always skipped, and so
@@ -72,21 +107,20 @@ def process(
     """
     started = time.perf_counter()
     outcome = Outcome(file.source, file.target, "exists")
-    encoded: bytes | None = None
     try:
         status = os.stat(file.source)
         outcome = outcome._replace(input_size=status.st_size, input_mtime_ns=status.st_mtime_ns)
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
             raise ValueError("is not a regular file.")
         if not file.replace and os.path.lexists(file.target):
-            return outcome
+            return Made(outcome, None)
         reason = job.selection.reason_against(file.source)
         if reason:
-            return outcome._replace(status="skipped", reason=reason)
+            return Made(outcome._replace(status="skipped", reason=reason), None)
         data = read_if_image(file.source, job.read)
         if data is None:
             if not _should_be_image(file):
-                return outcome._replace(status="skipped", reason="no image")
+                return Made(outcome._replace(status="skipped", reason="no image"), None)
             data = read_start(file.source)  # decode_image has the words for what it is not
         if stopped():
             return None
@@ -100,44 +134,50 @@ def process(
         if stopped():
             return None
         notes = list(decoded.notes)
-        encoded = encoded_output(image, data, job, notes, transform, is_turned=polarity.is_turned)
+        content = encoded_output(image, data, job, notes, transform, is_turned=polarity.is_turned)
         if stopped():
             return None
-        outcome = _written(outcome, file, encoded, workspace)
-        if outcome.status == "written":
-            outcome = outcome._replace(transform=transform)
-        return outcome._replace(
+        outcome = outcome._replace(
+            status="written",
+            output_size=len(content),
+            transform=transform,
             seconds=time.perf_counter() - started,
             notes="; ".join(notes),
             polarity=polarity.note,
             hints=tuple(hints),
             decoder=decoded.decoder,
         )
+        return Made(outcome, content)
     except NoImageError as error:
-        return outcome._replace(
-            status="skipped", reason=reason_of(error), seconds=time.perf_counter() - started
-        )
+        how: dict[str, Any] = {"status": "skipped", "reason": reason_of(error)}
     except Exception as error:  # one bad file must not end a run over a million others
-        writing = encoded is not None
-        lost = writing and _is_lost(workspace)
-        if not writing and not os.path.exists(file.source):  # not what it was: it may come back
+        if not os.path.exists(file.source):  # not what it was: it may come back
             outcome = outcome._replace(input_size=None, input_mtime_ns=None)
-        return outcome._replace(
-            status="failed",
-            reason=reason_of(error),
-            transient=lost or is_transient(error, writing=writing),
-            ends_run=lost or ends_run(error, writing=writing),
-            seconds=time.perf_counter() - started,
-        )
+        how = {
+            "status": "failed",
+            "reason": reason_of(error),
+            "transient": is_transient(error),
+            "ends_run": ends_run(error),
+        }
+    return Made(outcome._replace(**how, seconds=time.perf_counter() - started), None)
+
+
+def failure_of_writing(error: Exception, workspace: str | None) -> dict[str, Any]:
+    """Word the failure of an output, and tell what follows from it."""
+    lost = _is_lost(workspace)
+    return {
+        "status": "failed",
+        "reason": reason_of(error),
+        "transient": lost or is_transient(error, writing=True),
+        "ends_run": lost or ends_run(error, writing=True),
+        "output_size": None,
+        "transform": None,
+    }
 
 
 def _written(outcome: Outcome, file: PlannedFile, encoded: bytes, workspace: str | None) -> Outcome:
     """Write a result; what is there and is not to be replaced stays."""
-    if workspace is not None and not os.path.isdir(workspace):
-        # Its folder would be made again, for outputs that no manifest tells of.
-        gone = os.path.dirname(workspace)
-        raise FileNotFoundError(errno.ENOENT, "The run's folder in the output folder is gone", gone)
-    _make_folder(os.path.dirname(file.target))
+    make_target_folder(file.target, workspace)
     link = "" if workspace is None else os.path.join(workspace, temporary_name())
     with contextlib.suppress(FileExistsError):
         write_atomically(
@@ -147,8 +187,27 @@ def _written(outcome: Outcome, file: PlannedFile, encoded: bytes, workspace: str
             temporary_folder=workspace,
             link=link or None,
         )
-        return outcome._replace(status="written", output_size=len(encoded), link=link)
-    return outcome
+        return outcome._replace(link=link)
+    return outcome._replace(status="exists", output_size=None, transform=None)
+
+
+def make_target_folder(target: str, workspace: str | None) -> None:
+    """Make the folder of an output.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, or the run's folder is gone.
+    """
+    if workspace is not None and not os.path.isdir(workspace):
+        # Its folder would be made again, for outputs that no manifest tells of.
+        gone = os.path.dirname(workspace)
+        raise FileNotFoundError(errno.ENOENT, "The run's folder in the output folder is gone", gone)
+    folder = os.path.dirname(target)
+    try:
+        os.makedirs(folder or ".", exist_ok=True)
+    except FileExistsError as error:  # a file has the folder's name; not the output's "exists"
+        raise NotADirectoryError(error.errno, "Not a directory", folder) from error
 
 
 def _is_lost(workspace: str | None) -> bool:
@@ -257,10 +316,3 @@ def is_image_name(path: str) -> bool:
     name = os.path.basename(path)
     # "._scan.png" is what macOS leaves beside scan.png on foreign file systems.
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith("._")
-
-
-def _make_folder(folder: str) -> None:
-    try:
-        os.makedirs(folder or ".", exist_ok=True)
-    except FileExistsError as error:  # a file has the folder's name; not the output's "exists"
-        raise NotADirectoryError(error.errno, "Not a directory", folder) from error

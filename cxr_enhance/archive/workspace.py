@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_enhance.archive._locks import try_lock
+from cxr_enhance.archive._locks import locked, try_lock
 from cxr_enhance.io.atomic import is_temporary, temporary_name
 
 if TYPE_CHECKING:
@@ -66,6 +66,29 @@ def unrecorded_outputs(out: str) -> set[FileId]:
             if _is_abandoned(entry):
                 outputs.update(_linked_elsewhere(entry.path))
     return outputs
+
+
+def file_id(path: str) -> FileId | None:
+    """Identify a file; None where there is none."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return FileId(status.st_dev, status.st_ino)
+
+
+@contextlib.contextmanager
+def locked_folder(folder: str) -> Iterator[None]:
+    """Hold the lock of a folder for the block, where there are locks of folders."""
+    if os.name == "nt":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with locked(descriptor):
+            yield
+    finally:
+        os.close(descriptor)
 
 
 def _folders(out: str) -> list[os.DirEntry[str]]:

@@ -13,6 +13,9 @@ from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance.archive.job import MIMIC_CXR_JPG, STUDY_SIZE, Job
 from cxr_enhance.archive.plan import Shard
+from cxr_enhance.archive.samples.containers import CONTAINERS
+from cxr_enhance.archive.samples.plan import SampleOptions
+from cxr_enhance.archive.samples.records import read_records
 from cxr_enhance.archive.settings import Settings
 from cxr_enhance.archive.sources import read_list
 from cxr_enhance.cli import console
@@ -35,6 +38,7 @@ _MAX_KEY_BYTES = 4096  # whatever is longer is another file
 def check_run(
     inputs: Sequence[str],
     list_file: str | None,
+    records_file: str | None,
     column: str | None,
     engine: EngineName,
     scheduler: str | None,
@@ -47,10 +51,14 @@ def check_run(
     ValueError
         In the words of the option.
     """
-    if not inputs and list_file is None:
-        raise ValueError("`INPUT` or `--from` must be given.")
-    if column is not None and list_file is None:
-        raise ValueError(f"`--column` is only allowed with --from; got {column!r}, and no list.")
+    if not inputs and list_file is None and records_file is None:
+        raise ValueError("`INPUT`, `--from` or `--records` must be given.")
+    if column is not None and list_file is None and records_file is None:
+        raise ValueError(
+            f"`--column` is only allowed with --from or --records; got {column!r}, and no list."
+        )
+    if records_file is not None and list_file is not None:
+        raise ValueError("`--records` must not be given with --from: it is a list itself.")
     if scheduler is not None and engine != "dask":
         raise ValueError(
             f"`--scheduler` is only allowed with --engine dask; got --engine {engine}."
@@ -164,6 +172,14 @@ def job_of(
     OSError
         If the key cannot be read.
     """
+    typed_format = output_format
+    if output_format in CONTAINERS:
+        output_format = None
+        if strip_identity:
+            raise ValueError(
+                f"`--strip-identity` is only allowed with --format dicom; got --format "
+                f"{typed_format}, whose images have no header to strip."
+            )
     if preset == MIMIC_CXR_JPG and output_format is None:
         output_format = "jpeg"
     if preset == "study" and size_wh is None and long_side is None and spacing is None:
@@ -172,11 +188,12 @@ def job_of(
     if quality is not None and written_format != "jpeg":
         raise ValueError(
             "`--quality` is only allowed with --format jpeg; got --format "
-            f"{written_format}, which has none."
+            f"{typed_format or written_format}, which has none."
         )
     if compression is not None and written_format != "png":
         raise ValueError(
-            f"`--compression` is only allowed with --format png; got --format {written_format}."
+            f"`--compression` is only allowed with --format png; got --format "
+            f"{typed_format or written_format}."
         )
     return Job(
         params=params,
@@ -200,6 +217,45 @@ def job_of(
     )
 
 
+def samples_of(
+    inputs: Sequence[str],
+    *,
+    output_format: str | None,
+    records_file: str | None,
+    column: str | None,
+    samples_per_file: int | None,
+) -> SampleOptions | None:
+    """Return how images are put into files of samples; None where each becomes a file.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or two contradict each other.
+    OSError
+        If the table cannot be read.
+    """
+    if output_format not in CONTAINERS:
+        for name, value in (("--records", records_file), ("--samples-per-file", samples_per_file)):
+            if value is not None:
+                raise ValueError(
+                    f"`{name}` is only allowed with --format {' or '.join(CONTAINERS)}; got "
+                    f"--format {output_format or 'png'}."
+                )
+        return None
+    records = None
+    if records_file is not None:
+        if len(inputs) > 1 or not all(map(os.path.isdir, inputs)):
+            raise ValueError(
+                "`INPUT` must be one folder, where the names in --records start, or be left out; "
+                f"got {', '.join(map(repr, inputs))}."
+            )
+        records = read_records(records_file, column, *inputs)
+    container = next(name for name in CONTAINERS if name == output_format)
+    return SampleOptions(
+        container=container, **_given(samples_per_file=samples_per_file, records=records)
+    )
+
+
 def settings_of(
     *,
     inputs: Sequence[str],
@@ -215,6 +271,7 @@ def settings_of(
     manifest: str | None,
     shard: str | None,
     flat_names: bool,
+    samples: SampleOptions | None,
 ) -> Settings:
     """Return the settings of a run into a folder, checked.
 
@@ -225,9 +282,12 @@ def settings_of(
     OSError
         If the list cannot be read.
     """
+    listed = () if list_file is None else read_list(list_file, column)
+    if samples is not None and samples.records is not None:
+        inputs, listed = (), samples.records.files
     settings = Settings(
         inputs=inputs,
-        listed=() if list_file is None else read_list(list_file, column),
+        listed=listed,
         out=out,
         job=job,
         num_workers=usable_cpus() if threads is None else threads,
@@ -238,6 +298,7 @@ def settings_of(
         manifest=manifest,
         shard=shard_of(shard),
         flat_names=flat_names,
+        samples=samples,
     )
     check_folders(settings)
     return settings.with_absolute_paths() if engine == "dask" else settings

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cxr_enhance._version import __version__
+from cxr_enhance.archive.samples.resume import PendingSamples
 from cxr_enhance.archive.selection import is_not_chosen
 from cxr_enhance.cli import console
 
@@ -151,7 +152,9 @@ def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
         "edited_outputs": work.edited,
         "unrecorded_outputs": tally.unrecorded,
         "telling_names": prepared.telling_names().number,
-        "unrecorded_outputs_of_changed_inputs": work.unrecorded_changed,
+        "unrecorded_outputs_of_changed_inputs": (
+            0 if isinstance(work, PendingSamples) else work.unrecorded_changed
+        ),
         "interrupted": bool(status),
         "ended_early": tally.ended_early,
         "seconds": round(seconds, 3),
@@ -162,12 +165,25 @@ def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
 
 def complaint(prepared: PreparedRun) -> str | None:
     """Say which outputs do not show their inputs any more and were left all the same."""
-    count = prepared.work.unrecorded_changed
+    work = prepared.work
+    if isinstance(work, PendingSamples):
+        return _complaint_of_samples(work)
+    count = work.unrecorded_changed
     if not count:
         return None
     return (
         f"{count} outputs are not up to date: their inputs have changed, and no run recorded that "
         "it wrote them. --overwrite makes them again."
+    )
+
+
+def _complaint_of_samples(work: PendingSamples) -> str | None:
+    count = work.images_left()
+    if not count:
+        return None
+    return (
+        f"{count} images may be missing from the samples: the files that are to hold them are not "
+        "as a run wrote them. --overwrite makes them again."
     )
 
 

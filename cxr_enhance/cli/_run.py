@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from cxr_enhance.archive.run import carry_out, make_engine, prepare
+from cxr_enhance.archive.samples.containers import load_library
 from cxr_enhance.cli import console
 from cxr_enhance.cli._folders import make_folder
 from cxr_enhance.cli._report import Tally, as_dict, complaint, dry_run_lines, summary, warning
@@ -29,7 +30,7 @@ def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int
     with console.errors_exit_with(console.FAILED):
         prepared = prepare(settings)
     with console.errors_exit_with(console.WRONG_USAGE):
-        prepared.check_manifest()
+        prepared.check()
     telling_names = warning(prepared)
     if telling_names is not None:
         console.complain(telling_names)
@@ -44,6 +45,9 @@ def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int
         console.load_quiet_opencv()
         if settings.job.output_format == "dicom":
             load_pydicom()  # without it every file would fail
+        if settings.samples is not None and prepared.work.pending:
+            with console.standard_error_kept_back():
+                load_library(settings.samples.container)
         engine = make_engine(settings)
         if settings.engine == "dask" and settings.scheduler is None:
             console.keep_dask_quiet()

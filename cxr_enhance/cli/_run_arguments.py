@@ -11,6 +11,7 @@ import typer
 
 from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.samples.plan import SAMPLES_PER_FILE
 
 
 class FormatChoice(StrEnum):
@@ -20,6 +21,8 @@ class FormatChoice(StrEnum):
     JPEG = "jpeg"
     NPY = "npy"
     DICOM = "dicom"
+    WEBDATASET = "webdataset"
+    TFRECORD = "tfrecord"
 
 
 class CompressionChoice(StrEnum):
@@ -110,7 +113,8 @@ ListFile: TypeAlias = Annotated[
 ]
 
 Column: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Column of the CSV that holds the files.")
+    str | None,
+    typer.Option(metavar="NAME", help="Column of the CSV of --from or --records that holds files."),
 ]
 
 Modality: TypeAlias = Annotated[
@@ -274,9 +278,24 @@ OutputFormat: TypeAlias = Annotated[
     FormatChoice | None,
     typer.Option(
         "--format",
-        help="jpeg holds 8 bits only; dicom is a derived image with the source's header. "
-        "[default: png]",
+        help="jpeg holds 8 bits only; dicom is a derived image with the source's header; "
+        "webdataset and tfrecord put many PNG images into each of few files. [default: png]",
     ),
+]
+
+Records: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="With --format webdataset or tfrecord: a table of the files to read, all of whose "
+        "columns go into the samples, such as a manifest of cxr-models. Names in the column file, "
+        "or that of --column, start from INPUT, a folder, or from the table's own folder.",
+    ),
+]
+
+SamplesPerFile: TypeAlias = Annotated[
+    int | None,
+    typer.Option(metavar="N", help=f"Images a file of samples. [default: {SAMPLES_PER_FILE}]"),
 ]
 
 Quality: TypeAlias = Annotated[

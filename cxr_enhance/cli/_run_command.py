@@ -36,6 +36,8 @@ def run(
     crop_border: arguments.CropBorder = False,
     resize_first: arguments.ResizeFirst = False,
     output_format: arguments.OutputFormat = None,
+    records: arguments.Records = None,
+    samples_per_file: arguments.SamplesPerFile = None,
     quality: arguments.Quality = None,
     compression: arguments.Compression = None,
     strip_identity: arguments.StripIdentity = False,
@@ -66,7 +68,7 @@ def run(
     preset_name, format_name = arguments.word_of(preset), arguments.word_of(output_format)
     one_image = _run_one.names_one_image(out)
     with console.errors_exit_with(console.WRONG_USAGE):
-        _options.check_run(inputs, list_file, column, engine.value, scheduler, threads)
+        _options.check_run(inputs, list_file, records, column, engine.value, scheduler, threads)
         if one_image:
             _run_one.check(inputs, list_file, out, overwrite=overwrite, folder_options={
                 "--manifest": manifest,
@@ -77,6 +79,8 @@ def run(
                 "--modality": modality,
                 "--views": views,
                 "--where": where,
+                "--records": records,
+                "--samples-per-file": samples_per_file,
             })  # fmt: skip
             format_name = _run_one.format_of(out, format_name)
         job = _options.job_of(
@@ -125,6 +129,13 @@ def run(
                 manifest=manifest,
                 shard=shard,
                 flat_names=flat_names,
+                samples=_options.samples_of(
+                    inputs,
+                    output_format=format_name,
+                    records_file=records,
+                    column=column,
+                    samples_per_file=samples_per_file,
+                ),
             )
     report = {"dry_run": dry_run, "quiet": quiet, "as_json": as_json}
     if one_image:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import signal
 import sys
+import tempfile
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
@@ -108,6 +110,41 @@ def load_quiet_opencv() -> None:
     cv2 = load_cv2()
     with contextlib.suppress(AttributeError):
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+@contextlib.contextmanager
+def standard_error_kept_back() -> Iterator[None]:
+    """Keep what is written to the process's standard error from the terminal, unless it fails.
+
+    Only for the command line, which owns the process: libraries in C++ write there before they know
+    of any level. A process that ends in the block, as on a CPU for which TensorFlow is not made,
+    says where.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed
+        yield
+        return
+    sys.stderr.flush()
+    enabled = faulthandler.is_enabled()
+    with tempfile.TemporaryFile() as held, open(kept, "wb", buffering=0) as terminal:
+        os.dup2(held.fileno(), 2)
+        if not enabled:
+            faulthandler.enable(terminal)
+        failed = False
+        try:
+            yield
+        except Exception as error:
+            failed = not isinstance(error, ModuleNotFoundError)
+            raise
+        finally:
+            if not enabled:
+                faulthandler.disable()
+            sys.stderr.flush()
+            os.dup2(terminal.fileno(), 2)
+            if failed:
+                held.seek(0)
+                terminal.write(held.read())
 
 
 def keep_dask_quiet() -> None:

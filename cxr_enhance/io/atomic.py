@@ -42,6 +42,26 @@ def write_atomically(
 ) -> None:
     """Let `write` fill a temporary file, then give it the name `path` in one step.
 
+    See `fill_atomically`, of which this is the short form.
+    """
+
+    def fill(temporary: str) -> None:
+        with open(temporary, "wb") as file:
+            write(file)
+
+    fill_atomically(path, fill, overwrite=overwrite, temporary_folder=temporary_folder, link=link)
+
+
+def fill_atomically(
+    path: str,
+    fill: Callable[[str], object],
+    *,
+    overwrite: bool,
+    temporary_folder: str | None = None,
+    link: str | None = None,
+) -> None:
+    """Let `fill` write an empty temporary file by its name, then name it `path` in one step.
+
     The temporary file is made beside `path`, or in `temporary_folder` where that is given and lies
     on the same file system: a killed process then leaves nothing among the outputs.
 
@@ -70,8 +90,8 @@ def write_atomically(
     try:
         # os.open, unlike the tempfile module, gives the permissions that the umask asks for.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with open(os.open(temporary, flags, 0o666), "wb") as file:
-            write(file)
+        os.close(os.open(temporary, flags, 0o666))
+        fill(temporary)
         if mode is not None:
             with contextlib.suppress(PermissionError):  # another user's file in a shared folder
                 os.chmod(temporary, mode)

@@ -12,6 +12,7 @@ from cxr_enhance.io._signatures import HEAD_BYTES, READ, RULE, image_format
 from cxr_enhance.io._tiff import tiff_first_page
 from cxr_enhance.io.dicom.decode import dicom_header
 from cxr_enhance.io.options import check_name
+from cxr_enhance.io.samples import member_of, read_member
 
 if TYPE_CHECKING:
     from cxr_enhance.io._content import Content
@@ -84,7 +85,8 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     Parameters
     ----------
     source : str, PathLike, bytes, bytearray or memoryview
-        Name of a file, or the content of one.
+        Name of a file or, as for `read_image`, of an image in a file of samples; or the content of
+        one.
 
     Returns
     -------
@@ -129,7 +131,11 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
             f"`source` must be a file's name or its bytes; got {type(source).__name__}."
         )
     check_name(source, "source")
+    member = member_of(source)
     try:
+        if member is not None:
+            with documented_errors():
+                return _info(read_member(member))
         with open(source, "rb", buffering=0) as file, documented_errors():
             content = FileBytes(file) if file.seekable() else b""
             return _info(content if len(content) else file.readall())

@@ -22,6 +22,7 @@ from cxr_enhance.io.dicom.decode import Decoded, decode_dicom, dicom_header
 from cxr_enhance.io.opencv import opencv_version
 from cxr_enhance.io.options import MAX_PIXELS, ReadOptions, check_name
 from cxr_enhance.io.raw import read_raw
+from cxr_enhance.io.samples import member_of, read_member
 
 if TYPE_CHECKING:
     from cxr_enhance._types import Image
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _START_BYTES = 1 << 26
 _DICOM_HEADER_BYTES = 1 << 20
+_HEAD_IN_MEMORY = 1 << 16  # what `FileBytes` has read to tell the format
 
 
 def read_image(
@@ -50,7 +52,9 @@ def read_image(
     Parameters
     ----------
     source : str, PathLike, bytes, bytearray or memoryview
-        Name of a file, or the content of one.
+        Name of a file, or the content of one. ``000000.tar::KEY`` names an image in a file of
+        samples that `cxr-enhance run --format webdataset` or ``tfrecord`` wrote, by the index
+        beside that file.
     voi : {"auto", "window", "lut", "none"}, default "auto"
         Which VOI transform of a DICOM file is applied after its modality LUT or rescale: its
         VOI LUT, else its first window; its first window; its VOI LUT; neither. Other formats have
@@ -137,8 +141,9 @@ def read_image(
             f"{' Pass its .read().' if hasattr(source, 'read') else ''}"
         )
     check_name(source, "source")
+    member = member_of(source)
     try:
-        data = read_if_image(source, options)
+        data = read_if_image(source, options) if member is None else read_member(member)
         if data is None:
             data = read_start(source)
         decoded = decode_image(data, options)
@@ -172,16 +177,27 @@ def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes |
         return file.readall()
 
 
+def is_image_file(path: str) -> bool:
+    """Tell whether a file's first bytes are those of an image; True where they cannot be read."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return not file.seekable() or image_format(file.read(HEAD_BYTES)) is not None
+    except OSError:
+        return True  # whoever reads it has the words for that
+
+
 def _check_declared(content: Content, name: str, options: ReadOptions) -> None:
     """Refuse a file whose header can be read and declares too many pixels."""
     if name != "DICOM":
         _check_size(content, name, options)
-    elif len(content) > _START_BYTES:  # a smaller one costs less to read than to look at twice
-        try:
-            header, _ = dicom_header(content[:_DICOM_HEADER_BYTES])
-        except ValueError:  # damaged, which `decode_image` has the words for, or longer than that
-            return
-        options.check_size("DICOM image", _headers.Size(header.width, header.height))
+        return
+    # A longer header of a smaller file costs less to read with the rest than to read twice.
+    is_large = len(content) > _START_BYTES
+    try:
+        header, _ = dicom_header(content[: _DICOM_HEADER_BYTES if is_large else _HEAD_IN_MEMORY])
+    except Exception:  # damaged, which `decode_image` has the words for, or longer than that
+        return
+    options.check_size("DICOM image", _headers.Size(header.width, header.height))
 
 
 def read_start(path: str | os.PathLike[str]) -> bytes:

@@ -14,6 +14,7 @@ from cxr_enhance.cli.console import (
     leave_at_once,
     printable,
     say,
+    standard_error_kept_back,
 )
 from cxr_enhance.cli.console import errors_exit_with as foreseen_errors_exit_with
 from cxr_models.cli._extras import sentence_of
@@ -33,6 +34,7 @@ __all__ = [
     "printable",
     "say",
     "shows_as_notes",
+    "standard_error_kept_back",
 ]
 
 

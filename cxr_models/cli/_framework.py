@@ -6,21 +6,15 @@ TensorFlow speaks of itself where its environment variable says so, and not othe
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import importlib
 import importlib.util
 import logging
 import os
 import sys
-import tempfile
 import warnings
-from typing import TYPE_CHECKING
 
 from cxr_models.cli import _console
 from cxr_models.cli._extras import install_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 QUIET = "3"
@@ -47,7 +41,7 @@ def load_framework(*packages: str) -> list[str]:
     check_backend(*packages)
     if "cxr_models.networks.devices" not in sys.modules:
         _console.note_on_terminal("loading TensorFlow")
-    with _kept_back():
+    with contextlib.nullcontext() if _asked_for() else _console.standard_error_kept_back():
         importlib.import_module("cxr_models.inputs.pipeline")
         importlib.import_module("cxr_models.networks.classifier")
         names: list[str] = importlib.import_module("cxr_models.networks.devices").device_names()
@@ -90,39 +84,3 @@ def _is_installed(package: str) -> bool:
 def _asked_for() -> bool:
     """Return whether the user wants to see what TensorFlow says of itself."""
     return os.environ.get(LEVEL, QUIET) != QUIET
-
-
-@contextlib.contextmanager
-def _kept_back() -> Iterator[None]:
-    """Keep what is written to the process's standard error from the terminal, unless it fails.
-
-    Its libraries write there before they know of any level. A process that ends in the block, as on
-    a CPU for which TensorFlow is not made, says where.
-    """
-    try:
-        kept = None if _asked_for() else os.dup(2)
-    except OSError:  # closed
-        kept = None
-    if kept is None:
-        yield
-        return
-    sys.stderr.flush()
-    enabled = faulthandler.is_enabled()
-    with tempfile.TemporaryFile() as held, open(kept, "wb", buffering=0) as terminal:
-        os.dup2(held.fileno(), 2)
-        if not enabled:
-            faulthandler.enable(terminal)
-        failed = False
-        try:
-            yield
-        except Exception as error:
-            failed = not isinstance(error, ModuleNotFoundError)
-            raise
-        finally:
-            if not enabled:
-                faulthandler.disable()
-            sys.stderr.flush()
-            os.dup2(terminal.fileno(), 2)
-            if failed:
-                held.seek(0)
-                terminal.write(held.read())

@@ -19,6 +19,7 @@ import numpy as np
 import cxr_enhance
 from cxr_enhance import usable_cpus
 from cxr_enhance.io.atomic import replaces_whole
+from cxr_enhance.io.samples import file_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -125,7 +126,7 @@ def cache_key(config: DataConfig, paths: Sequence[str]) -> str:
         settings["crop_border"] = True
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in paths:
-        status = os.stat(path)
+        status = os.stat(file_behind(path))
         digest.update(f"{os.path.abspath(path)}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:32]
 

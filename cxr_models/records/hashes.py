@@ -10,6 +10,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxr_enhance.io.samples import file_behind
 from cxr_models._cells import as_it_was, harmless
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.fingerprints import Fingerprint, fingerprint_of_columns
@@ -93,5 +94,5 @@ class KeptHashes:
 
 
 def _version(path: str) -> _Version:
-    status = os.stat(path)
+    status = os.stat(file_behind(path))
     return _Version(os.path.abspath(path), str(status.st_size), str(status.st_mtime_ns))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_enhance.io.samples import file_behind
 from cxr_models.backbones import BackboneSpec, find_backbone
 from cxr_models.inputs.targets import check_positive_class
 from cxr_models.networks.weights_option import check_weights
@@ -98,7 +99,7 @@ def files_of(split: Split, name: str) -> Manifest:
     manifest = split.select(name)
     if not manifest.records:
         raise ValueError(f"`split` must have records in {name}; got none.")
-    missing = [path for path in manifest.paths() if not Path(path).is_file()]
+    missing = [path for path in manifest.paths() if not Path(file_behind(path)).is_file()]
     if missing:
         raise ValueError(
             f"`split` must name files that exist; got {len(missing)} in {name} that do not, such "

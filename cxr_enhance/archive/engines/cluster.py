@@ -7,25 +7,26 @@ when a worker died is then processed in a process of its own, and is quarantined
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from cxr_enhance.archive.engines.isolated import process_isolated
+from cxr_enhance.archive.engines.isolated import carry_out_isolated
+from cxr_enhance.archive.engines.tasks import carry_out_task, failed_task
 from cxr_enhance.archive.outcome import Outcome, reason_of
-from cxr_enhance.archive.task import process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TypeAlias
 
+    from cxr_enhance.archive.engines.tasks import Task
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.outcome import Record
-    from cxr_enhance.archive.plan import PlannedFile
 
-    UnderWay: TypeAlias = dict[Any, tuple[int, PlannedFile]]
+    UnderWay: TypeAlias = dict[Any, tuple[int, Task]]
 
 _TASKS_A_THREAD = 8  # under way at once: enough to keep workers busy, few enough to drop at an end
 _CONNECT_TIMEOUT = "10s"
@@ -57,10 +58,8 @@ class DaskEngine:
         self.is_busy = False
         self._distributed = _load_distributed()
 
-    def run(
-        self, files: Iterable[PlannedFile], job: Job, workspace: str | None, record: Record
-    ) -> None:
-        """Process `files` and `record` each outcome as it comes, in the calling thread.
+    def run(self, tasks: Iterable[Task], job: Job, workspace: str | None, record: Record) -> None:
+        """Carry out `tasks` and `record` each outcome as it comes, in the calling thread.
 
         Returns when all are done, or once `record` tells that the run ends; the rest is dropped.
 
@@ -72,11 +71,10 @@ class DaskEngine:
         under_way: UnderWay = {}
         try:
             with contextlib.suppress(_RunEndedError), self._client() as client:
-                self._run(client, iter(files), job, workspace, record, under_way)
+                self._run(client, iter(tasks), job, workspace, record, under_way)
         finally:  # done, and not come back: none but after an interrupt or an early end
             for number, _ in under_way.values():
-                outcome = _outcome_left(workspace or "", number)
-                if outcome is not None:
+                for outcome in _outcomes_left(workspace or "", number) or ():
                     record(outcome)
 
     @contextlib.contextmanager
@@ -130,25 +128,25 @@ class DaskEngine:
     def _run(
         self,
         client: Any,
-        files: Iterator[PlannedFile],
+        tasks: Iterator[Task],
         job: Job,
         workspace: str | None,
         record: Record,
         under_way: UnderWay,
     ) -> None:
         completed = self._distributed.as_completed(loop=client.loop)
-        numbered = enumerate(files)
+        numbered = enumerate(tasks)
 
-        def submit(number: int, file: PlannedFile) -> None:
-            future = client.submit(_process_on_worker, number, file, job, workspace, pure=False)
-            under_way[future] = (number, file)
+        def submit(number: int, task: Task) -> None:
+            future = client.submit(_carry_out_on_worker, number, task, job, workspace, pure=False)
+            under_way[future] = (number, task)
             completed.add(future)
 
         try:
             while True:
                 room = _TASKS_A_THREAD * max(sum(client.nthreads().values()), 1) - len(under_way)
-                for _, (number, file) in zip(range(room), numbered, strict=False):
-                    submit(number, file)
+                for _, (number, task) in zip(range(room), numbered, strict=False):
+                    submit(number, task)
                 if not under_way:
                     return
                 for future in (next(completed), *_ready(completed)):
@@ -156,12 +154,12 @@ class DaskEngine:
                     if future.status in ("lost", "pending"):
                         completed.add(future)
                         continue
-                    number, file = under_way.pop(future)
-                    outcome = self._outcome_of(future, file)
-                    if outcome is None:
-                        submit(number, file)  # the worker finds out whether the file is to blame
+                    number, task = under_way.pop(future)
+                    outcomes = self._outcomes_of(future, task)
+                    if outcomes is None:
+                        submit(number, task)  # the worker finds out whether a file is to blame
                         continue
-                    run_ends = record(outcome)
+                    run_ends = any([record(outcome) for outcome in outcomes])
                     with contextlib.suppress(OSError):
                         os.unlink(_mark(workspace or "", number, "done"))
                     if run_ends:
@@ -171,52 +169,52 @@ class DaskEngine:
                 with contextlib.suppress(Exception):
                     client.cancel(list(under_way), force=True)
 
-    def _outcome_of(self, future: Any, file: PlannedFile) -> Outcome | None:
-        """Fetch the outcome of a file; None where its workers died."""
+    def _outcomes_of(self, future: Any, task: Task) -> tuple[Outcome, ...] | None:
+        """Fetch the outcomes of a task; None where its workers died."""
         try:
-            outcome: Outcome = future.result()  # its worker may die even now
+            outcomes: tuple[Outcome, ...] = future.result()  # its worker may die even now
         except self._distributed.scheduler.KilledWorker:
             return None
         except Exception as error:
-            return _failed(file, error)
-        return outcome
+            return failed_task(task, reason_of(error), transient=True)
+        return outcomes
 
 
-def _process_on_worker(number: int, file: PlannedFile, job: Job, workspace: str) -> Outcome:
-    """Process a file, or, where a worker died over it, have a process of its own do so.
+def _carry_out_on_worker(number: int, task: Task, job: Job, workspace: str) -> tuple[Outcome, ...]:
+    """Carry out a task, or, where a worker died over it, have a process of its own do so.
 
-    A mark in the workspace tells the next worker that one died over the file, and whether the
-    output was there before. A second mark, made once the file is done, holds the outcome, which
-    may be lost on its way.
+    A mark in the workspace tells the next worker that one died over the task, and whether the
+    output was there before. A second mark, made once the task is done, holds the outcomes, which
+    may be lost on their way.
     """
     warnings.filterwarnings("ignore", module=r"pydicom\b")  # the manifest's notes say it
     begun, done = _mark(workspace, number, "begun"), _mark(workspace, number, "done")
-    earlier = _outcome_left(workspace, number)
+    earlier = _outcomes_left(workspace, number)
     if earlier is not None:
         return earlier
     try:
         with open(begun, "x", encoding="ascii") as mark:
-            mark.write("there" if os.path.lexists(file.target) else "absent")
+            mark.write("there" if os.path.lexists(task.target) else "absent")
     except FileExistsError:
         with open(begun, encoding="ascii") as mark:
             by_dead_worker = mark.read() == "absent"  # what is there now, the dead worker wrote
-        outcome = process_isolated(
-            file._replace(replace=file.replace or by_dead_worker), job, workspace
+        outcomes = carry_out_isolated(
+            task._replace(replace=task.replace or by_dead_worker), job, workspace
         )
     except OSError as error:
         # Above all: this machine does not see the output folder.
         reason = f"Dask workers must see the output folder under the same name: {reason_of(error)}"
-        return Outcome(file.source, file.target, "failed", reason, transient=True, ends_run=True)
+        return failed_task(task, reason, transient=True, ends_run=True)
     else:
-        result = process(file, job, workspace)
-        outcome = _failed(file, None) if result is None else result
+        result = carry_out_task(task, job, workspace)
+        outcomes = failed_task(task, "not done", transient=True) if result is None else result
     with contextlib.suppress(OSError):  # the first mark stays whole: a worker may die here too
         half = _mark(workspace, number, f"{os.getpid()}.half")
         with open(half, "w", encoding="ascii") as mark:
-            mark.write(outcome.to_json())
+            json.dump([outcome.to_json() for outcome in outcomes], mark)
         os.replace(half, done)
         os.unlink(begun)
-    return outcome
+    return outcomes
 
 
 def _kill_workers(client: Any, cluster: Any) -> None:
@@ -233,13 +231,13 @@ def _kill_workers(client: Any, cluster: Any) -> None:
         cluster.close()
 
 
-def _outcome_left(workspace: str, number: int) -> Outcome | None:
-    """Read what a worker left of a file that it had done."""
+def _outcomes_left(workspace: str, number: int) -> tuple[Outcome, ...] | None:
+    """Read what a worker left of a task that it had done."""
     with (
         contextlib.suppress(OSError),
         open(_mark(workspace, number, "done"), encoding="ascii") as mark,
     ):
-        return Outcome.from_json(mark.read())
+        return tuple(Outcome.from_json(text) for text in json.load(mark))
     return None
 
 
@@ -250,11 +248,6 @@ def _mark(workspace: str, number: int, state: str) -> str:
 def _ready(completed: Any) -> list[Any]:
     """Futures that are done already, without waiting."""
     return [] if completed.is_empty() else list(completed.next_batch(block=False))
-
-
-def _failed(file: PlannedFile, error: BaseException | None) -> Outcome:
-    reason = "not done" if error is None else reason_of(error)
-    return Outcome(file.source, file.target, "failed", reason, transient=True)
 
 
 def _load_distributed() -> Any:

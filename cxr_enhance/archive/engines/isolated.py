@@ -1,47 +1,83 @@
-"""One file processed in a process of its own, which it may take down alone."""
+"""One task carried out in a process of its own, which it may take down alone."""
 
 from __future__ import annotations
 
 import pickle
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cxr_enhance.archive.engines.tasks import Task, carry_out_task, failed_task
 from cxr_enhance.archive.outcome import Outcome
-from cxr_enhance.archive.task import process
+from cxr_enhance.archive.samples.task import PlannedSamples, process_samples
+from cxr_enhance.archive.task import Made, make_output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.plan import PlannedFile
 
 _TIMEOUT_S = 600
+_IMAGES_IN_TIME = 100  # each further one of a file of samples gets its share of time
 
 
-def process_isolated(file: PlannedFile, job: Job, workspace: str | None) -> Outcome:
-    """Process a file in a child process; its death is the file's failure."""
-    command = [sys.executable, "-m", "cxr_enhance.archive.engines.isolated"]
-    arguments = pickle.dumps((file, job, workspace))
+class _ChildDiedError(Exception):
+    """The process ended, or had to be ended, without an answer."""
+
+
+def carry_out_isolated(task: Task, job: Job, workspace: str | None) -> tuple[Outcome, ...]:
+    """Carry out a task in a child process; its death is the failure of the file that it read.
+
+    Where the child dies over a file of samples, each image gets a child of its own: one image alone
+    is to blame, and the others are not to be lost with it.
+    """
+    images = len(task.samples) if isinstance(task, PlannedSamples) else 1
+    timeout = _TIMEOUT_S * max(images / _IMAGES_IN_TIME, 1)
+    try:
+        outcomes: tuple[Outcome, ...] = _in_child(carry_out_task, (task, job, workspace), timeout)
+    except _ChildDiedError as error:
+        if isinstance(task, PlannedSamples):
+            return process_samples(task, job, workspace, make=_make_isolated) or ()
+        return failed_task(task, str(error))
+    return outcomes
+
+
+def _make_isolated(file: PlannedFile, job: Job, _stopped: Callable[[], bool]) -> Made | None:
+    try:
+        made: Made | None = _in_child(make_output, (file, job), _TIMEOUT_S)
+    except _ChildDiedError as error:
+        return Made(Outcome(file.source, file.target, "failed", str(error)), None)
+    return made
+
+
+def _in_child(function: Callable[..., Any], arguments: tuple[Any, ...], timeout: float) -> Any:
+    """Call a function in a child process.
+
+    Raises
+    ------
+    _ChildDiedError
+        If the child does not answer.
+    """
     try:
         # What the child prints goes nowhere: it might name what is in the file.
         child = subprocess.run(
-            command,
-            input=arguments,
+            [sys.executable, "-m", "cxr_enhance.archive.engines.isolated"],
+            input=pickle.dumps((function, arguments)),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=_TIMEOUT_S,
+            timeout=timeout,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        end = f"took more than {_TIMEOUT_S} s"
+        end = f"took more than {timeout:.0f} s"
     else:
         if child.returncode == 0:
-            outcome: Outcome = pickle.loads(child.stdout)
-            return outcome
+            return pickle.loads(child.stdout)
         end = f"ended with status {child.returncode}"
-    reason = f"quarantined: its worker died, and a process of its own {end}."
-    return Outcome(file.source, file.target, "failed", reason)
+    raise _ChildDiedError(f"quarantined: its worker died, and a process of its own {end}.")
 
 
 if __name__ == "__main__":
-    result = process(*pickle.loads(sys.stdin.buffer.read()))
-    sys.stdout.buffer.write(pickle.dumps(result))
+    called, given = pickle.loads(sys.stdin.buffer.read())
+    sys.stdout.buffer.write(pickle.dumps(called(*given)))

@@ -6,14 +6,14 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from cxr_enhance.archive.task import process
+from cxr_enhance.archive.engines.tasks import carry_out_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cxr_enhance.archive.engines.tasks import Task
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.outcome import Record
-    from cxr_enhance.archive.plan import PlannedFile
 
 _GRACE_S = 0.7
 
@@ -33,22 +33,20 @@ class LocalEngine:
         self._num_threads = num_threads
         self.is_busy = False
 
-    def run(
-        self, files: Iterable[PlannedFile], job: Job, workspace: str | None, record: Record
-    ) -> None:
-        """Process `files` and `record` each outcome in its thread.
+    def run(self, tasks: Iterable[Task], job: Job, workspace: str | None, record: Record) -> None:
+        """Carry out `tasks` and `record` each outcome in its thread.
 
         Returns when all are done, or once `record` tells that the run ends; the rest is dropped.
         """
         stop = threading.Event()
         waiting: set[Future[bool]] = set()
-        remaining = iter(files)
+        remaining = iter(tasks)
         pool = ThreadPoolExecutor(self._num_threads, thread_name_prefix="enhance")
         finished = False
         try:
             while True:
-                for file in remaining:
-                    waiting.add(pool.submit(_process, file, job, workspace, stop, record))
+                for task in remaining:
+                    waiting.add(pool.submit(_carry_out, task, job, workspace, stop, record))
                     if len(waiting) >= 2 * self._num_threads:
                         break
                 if not waiting:
@@ -65,15 +63,10 @@ class LocalEngine:
                 self.is_busy = bool(wait(begun, timeout=_GRACE_S).not_done)
 
 
-def _process(
-    file: PlannedFile, job: Job, workspace: str | None, stop: threading.Event, record: Record
+def _carry_out(
+    task: Task, job: Job, workspace: str | None, stop: threading.Event, record: Record
 ) -> bool:
     if stop.is_set():
         return False
-    outcome = process(file, job, workspace, stop.is_set)
-    if outcome is None:
-        return False
-    run_ends = record(outcome)
-    if run_ends:
-        stop.set()
-    return run_ends
+    outcomes = carry_out_task(task, job, workspace, stop.is_set)
+    return any([record(outcome) for outcome in outcomes or ()])

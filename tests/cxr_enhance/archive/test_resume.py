@@ -220,7 +220,7 @@ def test_lists_of_files_are_read_and_their_tree_kept(run, archive, tmp_path, kin
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ([], "`INPUT` or `--from` must be given"),
+        ([], "`INPUT`, `--from` or `--records` must be given"),
         (["x", "--column", "a"], "`--column` is only allowed with --from"),
         (["x", "--scheduler", "tcp://a:1"], "`--scheduler` is only allowed with --engine dask"),
         (["x", "--shard", "0/3"], "`--shard` must be I/N with 1 <= I <= N; got '0/3'"),

@@ -108,7 +108,7 @@ def test_an_existing_folder_of_such_a_name_is_a_folder(cli, image, tmp_path):
         ),
         (["."], "`--out` must be a folder unless INPUT is one file; got 'out.png', the name of an"),
         (["--from", "list"], "`--out` must be a folder unless INPUT is one file; got 'out.png'"),
-        ([], "`INPUT` or `--from` must be given."),
+        ([], "`INPUT`, `--from` or `--records` must be given."),
         (["one.jpg", "--strip-identity"], "`--strip-identity` is only allowed with --format dicom"),
         (["one.jpg", "--threads", "0"], "`--threads` must be at least 1; got 0."),
     ],

@@ -390,3 +390,30 @@ def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):
     said = r"bytes that begin with b'no image'\. File: '.*log\.txt'"
     with pytest.raises(ValueError, match=said):
         read_image(path)
+
+
+def test_a_dicom_file_is_refused_by_its_header_before_it_is_read_whole(tmp_path, monkeypatch):
+    pytest.importorskip("pydicom")
+    from cxr_enhance.io import read as module
+    from tests.helpers.dicom_files import data_set, saved
+
+    path = tmp_path / "bomb.dcm"
+    path.write_bytes(saved(data_set(drawn(300, 400), Rows=65_000, Columns=65_000)))
+    monkeypatch.setattr(module, "decode_image", None)  # never comes to it
+    with pytest.raises(ValueError, match=r"65000.*bomb\.dcm"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("name", ["DeflatedExplicitVRLittleEndian", "ExplicitVRLittleEndian"])
+def test_a_dicom_header_longer_than_what_is_looked_at_first_is_read(tmp_path, name):
+    uid = pytest.importorskip("pydicom").uid
+    from tests.helpers.dicom_files import data_set, saved
+
+    image = np.random.default_rng(1).integers(0, 256, (300, 400), np.uint8)
+    made = data_set(image, ImageComments="x" * 9000)
+    made.add_new(0x00091001, "OB", np.random.default_rng(2).bytes(100_000))
+    made.add_new(0x00090010, "LO", "nobody")
+    path = tmp_path / "long.dcm"
+    path.write_bytes(saved(made, getattr(uid, name)))
+    assert path.stat().st_size > 200_000
+    assert_same_image(read_image(path), read_image(path.read_bytes()))

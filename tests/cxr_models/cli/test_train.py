@@ -11,7 +11,8 @@ pytest.importorskip("typer", reason="typer is not installed")
 from cxr_enhance import EnhanceParams
 from cxr_models import RunConfig
 from cxr_models.cli import main
-from tests.helpers.fresh_process import run_code, run_module
+from cxr_models.runs.folder import RunFolder
+from tests.helpers.fresh_process import ROOT, run_code, run_module
 from tests.helpers.radiographs import write_class_folders
 from tests.helpers.terminal import run_in_terminal
 
@@ -187,3 +188,31 @@ def test_a_warning_for_the_user_is_one_line_that_no_terminal_obeys():
         sys.exit(main(["bench-pipeline", "split.csv"]))
         """
     assert run_code(lines).stderr == "note: DICOM: odd \\x1b[31m window\n"
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_on_shards_train_as_on_files(tmp_path):
+    pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+    pytest.importorskip("webdataset", reason="webdataset is not installed")
+    page = (ROOT / "docs" / "shards.md").read_text(encoding="utf-8")
+    block = re.search(r"in three commands:\n\n```sh\n(.*?)```", page, re.DOTALL)
+    split, shards, train = map(shlex.split, block[1].splitlines())
+    names = write_class_folders(tmp_path / "images", count=8)
+    rows = [f"images/{name},{name.split('/')[0]},{name.rsplit('-', 1)[0]}" for name in names]
+    (tmp_path / "manifest.csv").write_text("\n".join(["file,label,patient", *rows]) + "\n")
+    run_module(PROGRAM, *split[1:], cwd=tmp_path)
+    run_module("cxr_enhance", *shards[1:], cwd=tmp_path)
+    small = ["--weights", "none", "--epochs-head", 2, "--batch-size", 4, "--deterministic"]
+    run_module(PROGRAM, *train[1:], *small, cwd=tmp_path)
+    run_module(PROGRAM, "train", "split.csv", "--out", "runs/files", *small, cwd=tmp_path)
+    first, files = (
+        [
+            {name: value for name, value in row.items() if "seconds" not in name}
+            for row in RunFolder(path=tmp_path / "runs" / name).read_history()
+        ]
+        for name in ("first", "files")
+    )
+    assert first == files
+    run_module(PROGRAM, "evaluate", "runs/first", cwd=tmp_path)
+    evaluation = tmp_path / "runs" / "first" / "evaluation"
+    assert "000000.tar::" in (evaluation / "test.csv").read_text()

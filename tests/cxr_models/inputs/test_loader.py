@@ -186,3 +186,23 @@ def test_a_cache_that_lost_its_end_is_made_anew(paths, tmp_path, left):
     (file,) = (tmp_path / "cache").iterdir()
     file.write_bytes(file.read_bytes()[:left])
     np.testing.assert_array_equal(cached_images(config, paths, tmp_path / "cache"), expected)
+
+
+def test_images_in_files_of_samples_are_those_of_their_files(paths, tmp_path):
+    pytest.importorskip("webdataset")
+    from cxr_enhance.cli import main as enhance_main
+
+    raw = ["--preset", "study", "--size", "40", "48", "--no-white-balance", "--no-clahe"]
+    for name, words in (("raw", raw), ("enhanced", raw[:-2])):
+        words = ["run", *paths, "--out", str(tmp_path / name), "--format", "webdataset", *words]
+        assert enhance_main(words) == 0
+    raw, enhanced = (
+        [f"{tmp_path / name}/000000.tar::{index}" for index in range(5)]
+        for name in ("raw", "enhanced")
+    )
+    images = ImageLoader(CONFIG)(paths)
+    np.testing.assert_array_equal(ImageLoader(CONFIG)(raw), images)
+    without = dataclasses.replace(CONFIG, enhance=None)
+    np.testing.assert_array_equal(ImageLoader(without)(enhanced), np.repeat(images, 3, axis=-1))
+    np.testing.assert_array_equal(cached_images(CONFIG, raw, tmp_path / "cache"), images)
+    assert cache_key(CONFIG, raw) != cache_key(CONFIG, enhanced)

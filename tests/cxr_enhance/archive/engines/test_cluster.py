@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import signal
@@ -17,7 +18,9 @@ from cxr_enhance.archive.engines import cluster
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.samples.task import PlannedSample, PlannedSamples
 from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
+from tests.cxr_enhance.archive.samples.conftest import content_of, keys_in, make_records
 from tests.helpers.compare import assert_same_image
 from tests.helpers.fresh_process import DISCARD, started_module
 
@@ -170,7 +173,7 @@ class Client:
         return {"worker": 1}
 
     def submit(self, _, number, file, *__, **___):
-        return LostOnce(Outcome(file.source, file.target, "written"))
+        return LostOnce((Outcome(file.source, file.target, "written"),))
 
 
 def test_a_result_lost_with_its_worker_is_waited_for(monkeypatch):
@@ -199,12 +202,12 @@ def test_a_worker_that_dies_while_it_leaves_its_outcome_leaves_the_mark_whole(
     with monkeypatch.context() as patch:
         patch.setattr(cluster.Outcome, "to_json", dies)
         with pytest.raises(KeyboardInterrupt):
-            cluster._process_on_worker(0, planned, job, str(tmp_path))
+            cluster._carry_out_on_worker(0, planned, job, str(tmp_path))
     assert_same_image(read_image(target), enhance(read_image(source), params))
-    outcomes = [cluster._process_on_worker(0, planned, job, str(tmp_path)) for _ in range(2)]
-    assert outcomes[0].status == "written"
-    assert [hint.kind for hint in outcomes[0].hints] == ["limit without effect"]
-    assert outcomes[1] == outcomes[0]  # read from the mark
+    first, again = (cluster._carry_out_on_worker(0, planned, job, str(tmp_path)) for _ in range(2))
+    assert first[0].status == "written"
+    assert [hint.kind for hint in first[0].hints] == ["limit without effect"]
+    assert again == first  # read from the mark
 
 
 def test_a_file_that_kills_its_worker_is_quarantined_and_the_rest_is_done(start, tmp_path):
@@ -225,6 +228,80 @@ def test_a_file_that_kills_its_worker_is_quarantined_and_the_rest_is_done(start,
     )
     row = next(row for row in rows_of(tmp_path / "out") if "deadly" in row["input"])
     assert (row["status"], row["retry"]) == ("failed", False)
+
+
+def test_files_of_samples_are_those_of_the_local_engine(run, start, tmp_path):
+    pytest.importorskip("webdataset")
+    table = make_records(tmp_path / "in", 12)
+    words = ["--records", table, "--format", "webdataset", "--samples-per-file", "5"]
+    run(*words, "--out", tmp_path / "local")
+    status, out, err = finished(start(
+        "run", *words, "--out", tmp_path / "dask", "--engine", "dask", "--threads", "2"
+    ))  # fmt: skip
+    assert (status, err) == (0, "")
+    assert out.startswith("12 enhanced in")
+    assert content_of(tmp_path / "dask") == content_of(tmp_path / "local")
+    assert {row["status"] for row in rows_of(tmp_path / "dask")} == {"written"}
+
+
+def test_a_worker_writes_the_records_of_the_local_engine(run, tmp_path):
+    """Without a cluster: each of its processes would load TensorFlow."""
+    pytest.importorskip("tensorflow")
+    table = make_records(tmp_path / "in", 3)
+    run("--records", table, "--format", "tfrecord", "--out", tmp_path / "local")
+    sources = [f"p{n}/000{n}" for n in range(3)]
+    with table.open() as file:
+        columns = list(csv.DictReader(file))
+    samples = tuple(
+        PlannedSample(f"{tmp_path}/in/{key}.png", key, True, row)
+        for key, row in zip(sources, columns, strict=True)
+    )
+    target = tmp_path / "dask" / "000000.tfrecord"
+    planned = PlannedSamples(str(target), "tfrecord", samples, replace=False)
+    (tmp_path / "space").mkdir()
+    outcomes = cluster._carry_out_on_worker(
+        0, planned, Job(params=EnhanceParams()), str(tmp_path / "space")
+    )
+    assert [outcome.status for outcome in outcomes] == ["written"] * 3
+    assert target.read_bytes() == (tmp_path / "local" / "000000.tfrecord").read_bytes()
+
+
+def test_a_worker_killed_over_files_of_samples_loses_none_and_leaves_none_twice(
+    run, start, tmp_path
+):
+    pytest.importorskip("webdataset")
+    table, out = make_records(tmp_path / "in", 60, height=400, width=400), tmp_path / "out"
+    words = ["--records", table, "--format", "webdataset", "--samples-per-file", "5"]
+    run(*words, "--out", tmp_path / "local")
+    running = start("run", *words, "--out", out, "--engine", "dask", "--threads", "2")
+    while running.poll() is None and not list(out.glob("*.tar.json")):
+        time.sleep(0.02)
+    workers = [
+        child for child in psutil.Process(running.pid).children(recursive=True)
+        if "spawn_main" in " ".join(child.cmdline())
+    ]  # fmt: skip
+    workers[0].send_signal(signal.SIGKILL)
+    status, _, err = finished(running)
+    assert (status, err) == (0, "")
+    assert content_of(out) == content_of(tmp_path / "local")
+
+
+def test_one_file_that_kills_its_worker_is_missing_from_its_samples_and_no_other(start, tmp_path):
+    pytest.importorskip("webdataset")
+    table, out = make_records(tmp_path / "in", 4), tmp_path / "out"
+    with (tmp_path / "in" / "p1" / "0001.png").open("ab") as file:
+        file.write(b"POISON")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(POISON)
+    words = ["--records", table, "--out", out, "--format", "webdataset"]
+    status, said, err = finished(start(
+        "run", *words, "--engine", "dask", "--threads", "2", path=[tmp_path / "site"],
+    ))  # fmt: skip
+    assert status == 1
+    assert said.startswith("3 enhanced, 1 failed in")
+    assert err.endswith("quarantined: its worker died, and a process of its own ended with status "
+                        "11.\n")  # fmt: skip
+    assert keys_in(out) == ["p0/0000", "p2/0002", "p0/0003"]
 
 
 def test_an_interrupt_ends_a_local_cluster_with_the_manifest_whole(run, start, tmp_path):

@@ -1,0 +1,151 @@
+"""What lies beside files of samples: a table of all samples, and a list of the files.
+
+``samples.csv`` has one row a sample: its name, such as ``000000.tar::p1/0001``, and the columns of
+the table that the run was given. ``shards.json`` lists the files with their sizes and hashes. Both
+are made of the indexes beside the files, so that a run that was resumed, or done in parts, ends
+with the same ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from cxr_enhance.archive.samples.records import FILE_COLUMN
+from cxr_enhance.archive.workspace import locked_folder
+from cxr_enhance.io.atomic import write_atomically
+from cxr_enhance.io.samples import index_path, member_name, places_in, read_index
+
+if TYPE_CHECKING:
+    from cxr_enhance.archive.samples.plan import SamplePlan
+
+SAMPLES, SHARDS = "samples.csv", "shards.json"
+_KIND = "files of samples by cxr-enhance"
+
+
+def check_index_names(out: str, *, overwrite: bool) -> None:
+    """Refuse to write over files of these names that no run wrote, or that changed since.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    OSError
+        If one cannot be read.
+    """
+    if overwrite:
+        return
+    shards, samples = os.path.join(out, SHARDS), os.path.join(out, SAMPLES)
+    known = _read_shards(shards)
+    if os.path.lexists(shards) and known is None and os.path.getsize(shards):
+        raise ValueError(_taken(shards))
+    if os.path.lexists(samples) and not _is_ours(samples, known):
+        raise ValueError(_taken(samples))
+
+
+def _taken(path: str) -> str:
+    return (
+        f"`--out` must not hold another {os.path.basename(path)!r}; got {path!r}, which no run "
+        "wrote as it is. Move it away, or say --overwrite to replace it."
+    )
+
+
+def write_index(plan: SamplePlan, *, overwrite: bool) -> None:
+    """Write the table of samples and the list of files, of all that is in the folder.
+
+    Whoever ends last of several runs at once has seen the files of all.
+
+    Raises
+    ------
+    OSError
+        If they cannot be written.
+    ValueError
+        See `check_index_names`.
+    """
+    with locked_folder(plan.out):
+        check_index_names(plan.out, overwrite=overwrite)
+        _write_index(plan)
+
+
+def _write_index(plan: SamplePlan) -> None:
+    shards, table = _tables(plan)
+    path = os.path.join(plan.out, SAMPLES)
+    hashes = [_sha256(path), hashlib.sha256(table).hexdigest()]
+    content = {
+        "kind": _KIND,
+        "format": plan.options.container,
+        "samples": sum(shard["samples"] for shard in shards),
+        # Of the table that a killed run may have left, and of the new one.
+        "table_sha256": sorted({digest for digest in hashes if digest}),
+        "shards": shards,
+    }
+    text = json.dumps(content, indent=1).encode("ascii")
+    if hashes[0] != hashes[1] or _content_of(os.path.join(plan.out, SHARDS)) != text:
+        _replace(os.path.join(plan.out, SHARDS), text)
+        _replace(path, table)
+
+
+def _replace(path: str, content: bytes) -> None:
+    write_atomically(path, lambda file: file.write(content), overwrite=True)
+
+
+def _tables(plan: SamplePlan) -> tuple[list[dict[str, Any]], bytes]:
+    """Make the list of files and the table of samples."""
+    shards: list[dict[str, Any]] = []
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    records = plan.options.records
+    further = [] if records is None else [
+        name for name in records.columns if name not in (FILE_COLUMN, records.file_column)
+    ]  # fmt: skip
+    writer.writerow([FILE_COLUMN, *further])
+    for number in range(len(plan)):
+        target = plan.target(number)
+        index = read_index(index_path(target))
+        if index is None or not os.path.isfile(target):
+            continue
+        places = places_in(index) or {}
+        shards.append({
+            "shard": plan.name(number),
+            "samples": len(places),
+            "bytes": index.get("bytes"),
+            "sha256": index.get("sha256"),
+        })  # fmt: skip
+        for place in plan.indices(number):
+            key = plan.key(place)
+            if key in places:
+                columns = plan.columns(place)
+                cells = (columns[name] for name in further)
+                writer.writerow([member_name(plan.name(number), key), *cells])
+    return shards, text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _read_shards(path: str) -> dict[str, Any] | None:
+    try:
+        content = json.loads(_content_of(path) or b"")
+    except (ValueError, RecursionError):
+        return None
+    is_ours = isinstance(content, dict) and content.get("kind") == _KIND
+    return content if is_ours else None
+
+
+def _is_ours(samples: str, shards: dict[str, Any] | None) -> bool:
+    known = None if shards is None else shards.get("table_sha256")
+    return isinstance(known, list) and _sha256(samples) in known
+
+
+def _sha256(path: str) -> str:
+    content = _content_of(path)
+    return "" if content is None else hashlib.sha256(content).hexdigest()
+
+
+def _content_of(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
