@@ -18,10 +18,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, overload, register_model
 
+from cxr_enhance._kernels.constants import LANES as LANES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LANES = 8
 Lanes = npt.NDArray[Any]  # int32 or float32
 
 
