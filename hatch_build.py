@@ -1,8 +1,9 @@
 """How a wheel is built: with the kernels' machine code for the processor that builds it.
 
-The code is what `cxr_enhance.warmup` leaves in an empty cache directory, under a name that holds its
-key; where that does not fit, it is never read. So the wheel stays one for every platform. A failure
-costs the code and nothing else. ``CXR_ENHANCE_PACK=0`` leaves it out. Editable installs have none.
+The code is what `cxr_enhance.warmup` leaves in an empty cache directory, under a name that holds
+its key; where that does not fit, it is never read. So the wheel stays one for every platform. A
+failure costs the code and nothing else. ``CXR_ENHANCE_PACK=0`` leaves it out. Editable installs
+have none.
 """
 
 from __future__ import annotations
@@ -59,9 +60,8 @@ def _is_wanted() -> bool:
 def _compile(root: Path, cache: Path) -> Path:
     """Compile every kernel into `cache`; return the folder that holds nothing but the code."""
     environment = {name: value for name, value in os.environ.items() if name not in _IGNORED}
-    searched = os.pathsep.join(
-        [str(root), *filter(None, sys.path)]
-    )  # pip's environment has its own
+    # pip's environment for builds is on `sys.path`, and not only by PYTHONPATH.
+    searched = os.pathsep.join([str(root), *filter(None, sys.path)])
     done = subprocess.run(
         [sys.executable, "-P", "-c", "import cxr_enhance; cxr_enhance.warmup()"],
         env=environment | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": searched},
