@@ -55,7 +55,7 @@ def load(code: Code, otherwise: Callable[..., Any]) -> Callable[..., Any]:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code.content))
     engine.finalize_object()
     _engines.append(engine)
-    argtypes = [*[ctypes.py_object] * code.arrays, ctypes.c_char_p]
+    argtypes: list[Any] = [*[ctypes.py_object] * code.arrays, ctypes.c_char_p]
     function = ctypes.CFUNCTYPE(ctypes.c_int, *argtypes)(engine.get_function_address(ENTRY))
     return _caller(function, code.arrays, struct.Struct("=" + code.numbers).pack, otherwise)
 

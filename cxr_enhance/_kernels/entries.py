@@ -74,9 +74,10 @@ class Entry:
             failures[name] = f"{type(error).__name__}: {error}"
             return self._by_numba()
 
-    def _by_numba(self) -> Any:
+    def _by_numba(self) -> Callable[..., Any]:
         module = importlib.import_module(f"{__package__}.{self._module}")
-        return getattr(module, self._function)
+        kernel: Callable[..., Any] = getattr(module, self._function)
+        return kernel
 
 
 balance_u8 = Entry("enhance", "balance_u8")
