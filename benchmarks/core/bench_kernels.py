@@ -22,7 +22,7 @@ from benchmarks.tables.targets import OPENCV
 from cxr_enhance import EnhanceParams
 from cxr_enhance._engine.planning import plan_of
 from cxr_enhance._kernels.clahe_u8 import blend_row, gather_words, make_lut_row, pack_words
-from cxr_enhance._kernels.enhance import enhance_u8
+from cxr_enhance._kernels.entries import enhance_u8
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import count_all_tiles
 from cxr_enhance._kernels.lanes import LANES
