@@ -80,6 +80,12 @@ def _keep_entry_alone(module: Any) -> None:
     for symbol in (*module.functions, *module.global_variables):
         if not symbol.is_declaration and symbol.name != ENTRY:
             symbol.linkage = "internal"
+    if not hasattr(llvm.newpassmanagers.ModulePassManager, "add_global_dead_code_eliminate_pass"):
+        old_passes = llvm.create_module_pass_manager()  # llvmlite 0.44, of Numba 0.61
+        old_passes.add_global_dce_pass()
+        old_passes.add_strip_dead_prototypes_pass()
+        old_passes.run(module)
+        return
     passes = llvm.create_new_module_pass_manager()
     passes.add_global_dead_code_eliminate_pass()
     passes.add_strip_dead_prototype_pass()
