@@ -8,6 +8,7 @@ wheel carries and no cache.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import TYPE_CHECKING
 
@@ -125,9 +126,15 @@ def bench_first_image_nothing_compiled(
 
 
 @pytest.fixture(scope="session")
-def packed(tmp_path_factory: pytest.TempPathFactory, timing: bool) -> str:
-    """Make a copy of the package that carries its code; in a smoke run there is none."""
-    return packed_copy(tmp_path_factory.mktemp("packed")) if timing else "pass"
+def make_packed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Give a function that makes a copy of the package that carries its code, once."""
+    return functools.cache(lambda: packed_copy(tmp_path_factory.mktemp("packed")))
+
+
+@pytest.fixture
+def packed(make_packed: Callable[[], str], timing: bool) -> str:
+    """Give the lines that make a process import a packed copy; in a smoke run there is none."""
+    return make_packed() if timing else "pass"
 
 
 @pytest.mark.parametrize("kind", PACKED_IMAGES)
