@@ -22,6 +22,7 @@ from cxr_enhance._clahe import CLAHE, clahe
 from cxr_enhance._enhance import enhance
 from cxr_enhance._gray import rgb_to_gray
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance._tune import tune
 from cxr_enhance._version import __version__
 from cxr_enhance._warmup import warmup
 from cxr_enhance._white_balance import white_balance
@@ -39,6 +40,7 @@ __all__ = [
     "enhance_batch",
     "read_image",
     "rgb_to_gray",
+    "tune",
     "warmup",
     "white_balance",
     "write_image",

@@ -21,11 +21,14 @@ from benchmarks.harness.compiled import callable_kernel, compiled
 from benchmarks.tables.targets import OPENCV
 from cxr_enhance import EnhanceParams
 from cxr_enhance._engine.planning import plan_of
-from cxr_enhance._kernels.clahe_u8 import blend_row, gather_words, make_lut_row, pack_words
+from cxr_enhance._kernels import blend_registers
+from cxr_enhance._kernels.blend_loads import blend_row, gather_words, pack_words
+from cxr_enhance._kernels.clahe_u8 import make_lut_row
 from cxr_enhance._kernels.entries import enhance_u8
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import count_all_tiles
 from cxr_enhance._kernels.lanes import LANES
+from cxr_enhance._kernels.registers import can_look_up, empty_aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +45,7 @@ SHAPE = shapes.SQUARE
 CLAHE, CHAIN = "clahe, whole kernel", "enhance, whole kernel"
 COUNT, TABLES, PACK = "count tiles", "make tables", "pack tables"
 GATHER, BLEND = "gather words", "blend"
+REGISTERS = "look up and blend, in registers"  # in place of the three before it
 CONTENDERS = (
     CLAHE,
     CHAIN,
@@ -50,6 +54,7 @@ CONTENDERS = (
     PACK,
     GATHER,
     BLEND,
+    *((REGISTERS,) if can_look_up() else ()),
     OPENCV,
     "cv2.equalizeHist",
     "cv2.calcHist",
@@ -115,6 +120,26 @@ def blend_all_rows(
         blend_row(gathered, 0, out.shape[1], right, left, below, above, out[y])
 
 
+arrange_weights = blend_registers.arrange_weights
+blend_band = blend_registers.blend_band
+
+
+@compiled
+def blend_in_registers(
+    src: npt.NDArray[np.uint8],
+    luts: npt.NDArray[np.uint8],
+    cell_starts: npt.NDArray[np.int64],
+    right: npt.NDArray[np.float32],
+    left: npt.NDArray[np.float32],
+    out: npt.NDArray[np.uint8],
+) -> None:
+    """Look up and blend every row, between the first two rows of tiles."""
+    rows = src.shape[0]
+    below, above = np.full(rows, np.float32(0.25)), np.full(rows, np.float32(0.75))
+    weights = arrange_weights(cell_starts, right, left)
+    blend_band(src, out, 0, rows, luts[0], luts[1], cell_starts, weights, below, above)
+
+
 def stages(image: ImageU8, params: EnhanceParams) -> dict[str, Callable[[], object]]:
     """Prepare what each stage reads, and give the stages."""
     width = image.shape[1]
@@ -126,7 +151,8 @@ def stages(image: ImageU8, params: EnhanceParams) -> dict[str, Callable[[], obje
     own_bins = np.empty(0, np.int32)
     moved = np.empty(LANES * VALUES, np.int32)
     levels = np.empty(2 * LANES * VALUES, np.uint8)
-    luts = np.empty((plan.tiles_y, (groups * LANES + 2) * VALUES), np.uint8)
+    room = callable_kernel(empty_aligned)(plan.tiles_y * (groups * LANES + 2) * VALUES)
+    luts = room.reshape(plan.tiles_y, -1)
     words = np.empty(cells * VALUES, np.uint32)
     gathered = np.empty(width, np.uint32)
     cell_starts = np.empty(cells + 1, np.int64)
@@ -140,6 +166,8 @@ def stages(image: ImageU8, params: EnhanceParams) -> dict[str, Callable[[], obje
         GATHER: lambda: gather_all_words(image, cell_starts, words, gathered),
         BLEND: lambda: blend_all_rows(gathered, right, left, out),
     }
+    if can_look_up():
+        in_order[REGISTERS] = lambda: blend_in_registers(image, luts, cell_starts, right, left, out)
     for stage in in_order.values():
         stage()
     return in_order

@@ -18,7 +18,7 @@ from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.manifest import ManifestWriter
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.plan import plan_files
-from cxr_enhance.archive.resume import sort_out
+from cxr_enhance.archive.resume import find_pending
 from cxr_enhance.archive.sources import read_list
 from cxr_enhance.archive.summary import summarise
 
@@ -66,10 +66,10 @@ def measure(folder: Path) -> dict[str, float]:
     plan = plan_files([], str(folder / "out"), ".png", listed=listed)
     del listed
     times.append(time.perf_counter())
-    todo = sort_out(plan.files, [manifest], JOB, overwrite=False, retry_failed=False)
-    settled = len(todo.settled)
+    work = find_pending(plan.files, [manifest], JOB, overwrite=False, retry_failed=False)
+    settled = len(work.settled)
     times.append(time.perf_counter())
-    del plan, todo
+    del plan, work
     summarised = sum(summarise([manifest])["files"].values())
     times.append(time.perf_counter())
     cpu = time.process_time() - cpu

@@ -30,7 +30,7 @@ from benchmarks.tables.targets import ARCHIVES_AT_LEAST, ARCHIVES_AT_MOST
 from cxr_enhance._engine.png_rows import filtered_rows
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
-from cxr_enhance.archive.task import Item
+from cxr_enhance.archive.plan import PlannedFile
 from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.read import decode_image
 from cxr_enhance.io.write import encode_image
@@ -38,6 +38,8 @@ from cxr_enhance.synthetic import synthetic_radiograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from cxr_enhance.archive.outcome import Outcome
 
 JOB = Job(params=cxe.EnhanceParams())
 ROUNDS = 5
@@ -64,8 +66,14 @@ def images_in(folder: Path) -> list[str]:
 
 def enhance_all(paths: Sequence[str], out: str, threads: int, job: Job = JOB) -> None:
     """Do what the local engine does."""
-    items = (Item(path, f"{out}/{i}.png", True, True) for i, path in enumerate(paths))
-    outcomes = list(LocalEngine(threads).run(items, job, None, lambda outcome: outcome))
+    files = (PlannedFile(path, f"{out}/{i}.png", True, True) for i, path in enumerate(paths))
+    outcomes: list[Outcome] = []
+
+    def record(outcome: Outcome) -> bool:
+        outcomes.append(outcome)
+        return False
+
+    LocalEngine(threads).run(files, job, None, record)
     assert all(outcome.status == "written" for outcome in outcomes), outcomes
 
 

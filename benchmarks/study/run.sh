@@ -5,11 +5,13 @@
 #   CXR_STUDY_DATA=DATA benchmarks/study/run.sh [STAGE...]
 #
 # DATA holds cxr3/manifest.csv (three classes, split) and external/manifest.csv (other sources).
-# Stages, all but the last two by default:
+# Stages, all but `grid` and `report` by default:
 #   prepare     splits: the small one, adults by source
 #   arms        NASNetMobile, three classes, raw and enhanced in two ways, CXR_STUDY_SEEDS seeds
 #   sources     adults, covid or not: all sources known, then one unknown
 #   paths       ten steps of the other two backbones
+#   table       all twelve cells of the study's table, small: 96 x 96 pixels, eight epochs from
+#               scratch, one seed; about two hours on two cores
 #   throughput  fed by the pipeline and from memory; epochs with and without kept features, of
 #               the weights of arms/enhanced-1
 #   collect     results to benchmarks/results/study, tables to docs/study.md and README.md
@@ -19,7 +21,7 @@
 #   report      one page of all runs, with overlays
 # Settings: CXR_STUDY_RUNS (folder of the runs, default study-runs), CXR_STUDY_SEEDS ("1 2 3"),
 # CXR_STUDY_ARMS ("raw enhanced bold"), CXR_STUDY_EPOCHS (10), CXR_STUDY_CELLS (lines of
-# "BACKBONE TASK ARM": those of grid to run).
+# "BACKBONE TASK ARM": those of table and grid to run).
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
 data=$(cd "${CXR_STUDY_DATA:?must name the folder that holds cxr3 and external}" && pwd)
@@ -122,19 +124,34 @@ stage_throughput() {
   done
 }
 
+cells() { # the twelve of the study's table, or those asked for: BACKBONE TASK ARM, a line each
+  local backbone task name
+  [ -z "${CXR_STUDY_CELLS:-}" ] || { echo "$CXR_STUDY_CELLS"; return; }
+  for backbone in nasnet_mobile resnet101 inception_resnet_v2; do
+    for task in multiclass binary; do
+      for name in raw enhanced; do echo "$backbone $task $name"; done
+    done
+  done
+}
+
+stage_table() {
+  local backbone task name
+  while read -r backbone task name; do
+    settings_of "$name"
+    run "table/$backbone-$task-$name" "$data/cxr3/manifest.csv" "$work/external.csv" -- \
+      --backbone "$backbone" --task "$task" --weights none --image-size 96 96 --batch-size 32 \
+      --epochs-head 8 --seed 1 --set training.class_weights=true "${arm[@]}"
+  done < <(cells)
+}
+
 stage_grid() {
   local backbone task name
   while read -r backbone task name; do
-    [ -n "$backbone" ] || continue
     arm=()
     [ "$name" = enhanced ] || settings_of "$name"
     run "grid/$backbone-$task-$name" "$data/cxr3/manifest.csv" "$work/external.csv" -- \
       --backbone "$backbone" --task "$task" --batch-size 64 --seed 1 "${arm[@]}"
-  done <<<"${CXR_STUDY_CELLS:-$(for backbone in nasnet_mobile resnet101 inception_resnet_v2; do
-    for task in multiclass binary; do
-      for name in raw enhanced; do echo "$backbone $task $name"; done
-    done
-  done)}"
+  done < <(cells)
 }
 
 stage_collect() {
@@ -144,12 +161,12 @@ stage_collect() {
 
 stage_report() {
   local runs=()
-  mapfile -t runs < <(find "$work/arms" "$work/sources" "$work/paths" "$work/grid" \
+  mapfile -t runs < <(find "$work/arms" "$work/sources" "$work/paths" "$work/table" "$work/grid" \
     -name evaluation.json -printf '%h\n' 2>/dev/null | sed 's|/evaluation$||' | sort)
   cxr-models report "${runs[@]}" --out "$work/report.html" --explain --overwrite
 }
 
-[ $# -gt 0 ] || set -- prepare arms sources paths throughput collect
+[ $# -gt 0 ] || set -- prepare arms sources paths table throughput collect
 for stage in "$@"; do
   declare -F "stage_$stage" >/dev/null || {
     echo "STAGE must be one of those listed at the head of $0; got '$stage'." >&2

@@ -41,6 +41,7 @@ DOCUMENTS = (
             "study",
             "evaluation",
             "sixteen-bit",
+            "should-i-use-it",
         )
     ),
 )

@@ -63,7 +63,21 @@ def make_plan(
     low, high = percentiles or (0.0, 100.0)
     stretch = percentiles is not None
     if clip_limit is None:
-        return Plan(stretch, low, high, False, 1, 1, 1, 1, 0, 0, 0, depth, 0)
+        return Plan(
+            stretch=stretch,
+            percentile_low=low,
+            percentile_high=high,
+            equalize=False,
+            tiles_x=1,
+            tiles_y=1,
+            tile_width=1,
+            tile_height=1,
+            pad_y=0,
+            limit=0,
+            bit_shift=0,
+            bits=depth,
+            num_bins=0,
+        )
     check_bit_shift_fits(bit_shift, depth, itemsize)
     check_grid_fits(tile_grid_size, itemsize)
     tiles_x, tiles_y = tile_grid_size
@@ -82,19 +96,19 @@ def make_plan(
     counted = values if num_bins is None else min(num_bins, values)
     limit = check_clip_limit_fits(clip_limit, area, counted) or area
     return Plan(
-        stretch,
-        low,
-        high,
-        True,
-        tiles_x,
-        tiles_y,
-        tile_width,
-        tile_height,
-        pad_y,
-        min(limit, area),
-        bit_shift,
-        depth,
-        counted,
+        stretch=stretch,
+        percentile_low=low,
+        percentile_high=high,
+        equalize=True,
+        tiles_x=tiles_x,
+        tiles_y=tiles_y,
+        tile_width=tile_width,
+        tile_height=tile_height,
+        pad_y=pad_y,
+        limit=min(limit, area),
+        bit_shift=bit_shift,
+        bits=depth,
+        num_bins=counted,
     )
 
 

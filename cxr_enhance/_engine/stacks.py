@@ -41,13 +41,15 @@ def _run_gray(images: Image, out: Image, plan: Plan) -> None:
         if images.itemsize == 1
         else (kernels.enhance_u16, kernels.balance_u16)
     )
-    if takes_one_kernel(plan, images.itemsize):
+    if _takes_one_kernel(plan, images.itemsize):
         enhance(images, out, *plan)
+    elif plan.equalize and images.itemsize == 2:
+        kernels.enhance_by_bins_u16(images, out, *plan)
     elif plan.equalize:
         if plan.stretch:
             balance(images, out, *plan)
             images, plan = out, plan._replace(stretch=False)
-        clahe = enhance if plan.all_values else kernels.clahe_of_bins
+        clahe = enhance if plan.all_values else kernels.clahe_by_bins_u8
         clahe(images, out, *plan)
     elif plan.stretch:
         balance(images, out, *plan)
@@ -55,7 +57,7 @@ def _run_gray(images: Image, out: Image, plan: Plan) -> None:
         np.copyto(out, images)
 
 
-def takes_one_kernel(plan: Plan, itemsize: int) -> bool:
+def _takes_one_kernel(plan: Plan, itemsize: int) -> bool:
     """Tell whether `enhance_u8` or `enhance_u16` is all that a gray image needs."""
     kept = -(-plan.tiles_x // LANES) * LANES * plan.tiles_y
     row = plan.tiles_x * plan.tile_width * plan.tile_height

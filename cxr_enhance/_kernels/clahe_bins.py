@@ -12,8 +12,7 @@ so that no gray level is lost:
 3. Clip, share and cumulate as `clahe_u8` does, and scale to 0..white.
 4. Pack for each bin the levels of the four tiles around a cell, and by how much each rises to the
    next bin, in two words (`pack_pairs`).
-5. Copy the two words of each pixel's bin side by side (`gather_pairs`), then interpolate and blend
-   (`blend_row`).
+5. Look up the two words of each pixel's bin, interpolate and blend (`blend_row`).
 
 With as many bins as values, steps 1 and 5 change nothing and the result is that of `clahe_u8` and
 `clahe_u16`, which do it faster. The definition is the project's own; its slow twin is
@@ -30,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels.clahe_u8 import ROUND, make_levels, share_excess
+from cxr_enhance._kernels.clahe_u8 import make_levels, share_excess
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import (
     copy_row,
@@ -40,11 +39,20 @@ from cxr_enhance._kernels.histogram import (
     merge_strips,
 )
 from cxr_enhance._kernels.jit import inline_kernel, spliced_kernel
-from cxr_enhance._kernels.lanes import LANES
-from cxr_enhance._kernels.loads import copy_pair, load_word
+from cxr_enhance._kernels.lanes import LANES, ROUND
+from cxr_enhance._kernels.wide import (
+    WIDE,
+    gather_words_wide,
+    high_half,
+    load_wide,
+    low_half,
+    spread_wide,
+    store_wide,
+)
 
 if TYPE_CHECKING:
     from cxr_enhance._kernels.plan import Plan
+    from cxr_enhance._kernels.wide import FourWides
 
 _F32 = np.float32
 _I32 = np.int32
@@ -53,7 +61,7 @@ _U32 = np.uint32
 _U64 = np.uint64
 
 # Pairs packed before a band is blended: 512 KiB of them, all cells of 128 columns of 256 bins.
-_PAIRS_AT_A_TIME = 32_768
+PAIRS_AT_A_TIME = 32_768
 
 
 # (uint32, uint32) -> uint32
@@ -80,7 +88,7 @@ def nearest_bins(
         out[x] = divide_by_white(_U32(row[x]) * last_bin + half, shift)
 
 
-# (T[::1], int64, int64, int64, int64, uint16[::1], float32[::1]) -> None
+# (T[::1], int64, int64, int64, int64, uint32[::1], uint32[::1], float32[::1]) -> None
 @inline_kernel
 def place_row(
     row: npt.NDArray[np.unsignedinteger],
@@ -88,7 +96,8 @@ def place_row(
     stop: int,
     bits: int,
     num_bins: int,
-    below: npt.NDArray[np.uint16],
+    tables: npt.NDArray[np.uint32],
+    places: npt.NDArray[np.uint32],
     fraction: npt.NDArray[np.float32],
 ) -> None:
     """Bin below each of the pixels `start` to ``stop - 1``, and the way from it to the next.
@@ -96,18 +105,27 @@ def place_row(
     The way is ``float32(remainder / white)``, one rounding. A division of floats takes most of the
     time here; the remainder times the two parts of ``1 / white`` gives the same: the first product
     is exact, as that part is a power of two, and the second so small that its rounding decides for
-    no remainder at any depth (all are tried in the tests). One loop an output, or LLVM takes half
-    as many pixels at once.
+    no remainder at any depth (all are tried in the tests). One loop a step, or LLVM takes half as
+    many pixels at once.
+
+    Parameters
+    ----------
+    tables : (>= stop,) uint32
+        Where the pairs of each pixel's cell begin, in halves of words.
+    places : (>= stop,) uint32, output
+        Where the pair of the bin below lies.
+    fraction : (>= stop,) float32, output
     """
     shift, last_bin, white = _U32(bits), _U32(num_bins - 1), _U32((1 << bits) - 1)
     for x in range(_U(start), _U(stop)):
-        below[x] = divide_by_white(_U32(row[x]) * last_bin, shift)
+        places[x] = divide_by_white(_U32(row[x]) * last_bin, shift)  # the bin alone, for now
     exact = 1.0 / (1 << bits)
     first, second = _F32(exact), _F32(1.0 / ((1 << bits) - 1) - exact)
     for x in range(_U(start), _U(stop)):
-        remainder = _U32(row[x]) * last_bin - _U32(below[x]) * white
-        way = _F32(_I32(remainder))
+        way = _F32(_I32(_U32(row[x]) * last_bin - places[x] * white))
         fraction[x] = way * first + way * second
+    for x in range(_U(start), _U(stop)):
+        places[x] = tables[x] + (places[x] << _U32(2))
 
 
 # (T[:, ::1], T[:, ::1], Plan, int64, int32[::1], int32[::1], T[::1], uint16[::1]) -> None
@@ -211,65 +229,89 @@ def pack_pairs(
         packed[_U(2) * num_bins - _U(1)] = _U64(0)
 
 
-# (uint16[::1], int64, int64, uint64[::1], uint64[::1]) -> None
+# (four float32 wides, float32[::1], float32, float32, uintp, T[::1], uintp) -> None
 @inline_kernel
-def gather_pairs(
-    below: npt.NDArray[np.uint16],
-    start: int,
-    stop: int,
-    packed: npt.NDArray[np.uint64],
-    gathered: npt.NDArray[np.uint64],
-) -> None:
-    """Copy the two words of the bin below each of the pixels `start` to ``stop - 1``.
-
-    Takes four bins with one load.
-    """
-    x = _U(start)
-    for _ in range((stop - start) // 4):
-        bins = load_word(below, x)
-        for k in range(_U(4)):
-            copy_pair(packed, (bins >> (_U(16) * k)) & _U(0xFFFF), gathered, x + k)
-        x += _U(4)
-    for rest in range(x, _U(stop)):
-        copy_pair(packed, _U(below[rest]), gathered, rest)
-
-
-# (uint32[::1], float32[::1], int64, int64, float32[::1], float32[::1], float32, float32, T[::1])
-@inline_kernel
-def blend_row(
-    gathered: npt.NDArray[np.uint32],
-    fraction: npt.NDArray[np.float32],
-    start: int,
-    stop: int,
+def blend_corners(
+    corners: FourWides,
     right: npt.NDArray[np.float32],
-    left: npt.NDArray[np.float32],
     below: np.float32,
     above: np.float32,
+    x: np.unsignedinteger,
     out: npt.NDArray[np.unsignedinteger],
+    at: np.unsignedinteger,
 ) -> None:
-    """Interpolate between two bins and blend four tiles, for pixels `start` to ``stop - 1``.
+    """Blend pixels `x` to ``x + 15`` and write them from ``out[at]`` on.
 
     Every operation is rounded to float32; see `clahe_u8.blend_row`.
 
     Parameters
     ----------
-    gathered : (4 * W,) uint32
-        From `gather_pairs`, each word as two halves, the lower first.
-    fraction : (W,) float32
+    corners
+        Levels of the pixels in the tiles above left, above right, below left, below right.
     """
-    mask, half, four = _U32(0xFFFF), _U32(16), _U(4)
-    for x in range(_U(start), _U(stop)):
-        levels_above, levels_below = gathered[x * four], gathered[x * four + _U(1)]
-        rises_above, rises_below = gathered[x * four + _U(2)], gathered[x * four + _U(3)]
-        way = fraction[x]
-        above_left = _F32(_I32(levels_above & mask)) + way * _F32(_I32(rises_above & mask))
-        above_right = _F32(_I32(levels_above >> half)) + way * _F32(_I32(rises_above >> half))
-        below_left = _F32(_I32(levels_below & mask)) + way * _F32(_I32(rises_below & mask))
-        below_right = _F32(_I32(levels_below >> half)) + way * _F32(_I32(rises_below >> half))
-        top = above_left * left[x] + above_right * right[x]
-        bottom = below_left * left[x] + below_right * right[x]
-        level = top * above + bottom * below
-        out[x] = _I32((level + ROUND) - ROUND)
+    above_left, above_right, below_left, below_right = corners
+    to_right = load_wide(right, x)
+    to_left = spread_wide(_F32(1.0)) - to_right  # as `geometry.place_axis`, without a load
+    top = above_left * to_left + above_right * to_right
+    bottom = below_left * to_left + below_right * to_right
+    level = top * spread_wide(above) + bottom * spread_wide(below)
+    magic = spread_wide(ROUND)
+    store_wide(out, at, (level + magic) - magic)
+
+
+# (uint32[::1], uint32[::1], float32[::1], uintp) -> four float32 wides
+@inline_kernel
+def interpolate_corners(
+    pairs: npt.NDArray[np.uint32],
+    places: npt.NDArray[np.uint32],
+    fraction: npt.NDArray[np.float32],
+    x: np.unsignedinteger,
+) -> FourWides:
+    """Look up pixels `x` to ``x + 15`` and interpolate their levels in four tiles."""
+    levels_above, levels_below, rises_above, rises_below = gather_words_wide(pairs, places, x)
+    way = load_wide(fraction, x)
+    return (
+        low_half(levels_above) + way * low_half(rises_above),
+        high_half(levels_above) + way * high_half(rises_above),
+        low_half(levels_below) + way * low_half(rises_below),
+        high_half(levels_below) + way * high_half(rises_below),
+    )
+
+
+# (uint32[::1], uint32[::1], float32[::1], int64, int64, float32[::1], float32, float32, ...)
+@inline_kernel
+def blend_row(
+    pairs: npt.NDArray[np.uint32],
+    places: npt.NDArray[np.uint32],
+    fraction: npt.NDArray[np.float32],
+    start: int,
+    stop: int,
+    right: npt.NDArray[np.float32],
+    below: np.float32,
+    above: np.float32,
+    last: npt.NDArray[np.unsignedinteger],
+    out: npt.NDArray[np.unsignedinteger],
+) -> None:
+    """Blend pixels `start` to ``stop - 1``, sixteen at a time, from what `place_row` found.
+
+    Parameters
+    ----------
+    pairs : (4 * pairs,) uint32
+        From `pack_pairs`, each word as two halves, the lower first.
+    places, fraction, right : (at least stop + 15,)
+        Whatever stands after the row is computed with the last pixels, and not written to `out`.
+    last : (16,) of the dtype of `out`, scratch
+    """
+    x = _U(start)
+    for _ in range((stop - start) // WIDE):
+        corners = interpolate_corners(pairs, places, fraction, x)
+        blend_corners(corners, right, below, above, x, out, x)
+        x += _U(WIDE)
+    if x < _U(stop):
+        corners = interpolate_corners(pairs, places, fraction, x)
+        blend_corners(corners, right, below, above, x, last, _U(0))
+        for k in range(_U(stop) - x):
+            out[x + k] = last[k]
 
 
 # (T[:, ::1], T[:, ::1], Plan) -> None
@@ -286,9 +328,10 @@ def equalize_by_bins(
     height, width = src.shape
     num_bins = plan.num_bins
     cells = plan.tiles_x + 1
+    room = width + WIDE
     cell_starts = np.empty(cells + 1, np.int64)
-    right, left = np.empty(width, np.float32), np.empty(width, np.float32)
-    place_axis(plan.tile_width, plan.tiles_x, cell_starts, right, left)
+    right, left = np.zeros(room, np.float32), np.empty(width, np.float32)
+    place_axis(plan.tile_width, plan.tiles_x, cell_starts, right[:width], left)
     band_starts = np.empty(plan.tiles_y + 2, np.int64)
     below, above = np.empty(height, np.float32), np.empty(height, np.float32)
     place_axis(plan.tile_height, plan.tiles_y, band_starts, below, above)
@@ -302,9 +345,15 @@ def equalize_by_bins(
     strips = np.zeros(plan.tiles_x % LANES * num_bins * LANES, np.int32)
     levels = np.empty(num_bins * LANES, np.int32)
     luts = np.empty((2, plan.tiles_x + 2, num_bins), np.uint16)
-    pairs = np.empty((min(cells, max(_PAIRS_AT_A_TIME // num_bins, 1)), 2 * num_bins), np.uint64)
-    fraction = np.empty(width, np.float32)
-    gathered = np.empty(2 * width, np.uint64)
+    at_a_time = min(cells, max(PAIRS_AT_A_TIME // num_bins, 1))
+    pairs = np.empty((at_a_time, 2 * num_bins), np.uint64)
+    halves = pairs.reshape(-1).view(np.uint32)
+    tables = np.empty(width, np.uint32)
+    for cell in range(cells):
+        for x in range(cell_starts[cell], cell_starts[cell + 1]):
+            tables[x] = _U32(cell % at_a_time * num_bins * 4)
+    places, fraction = np.zeros(room, np.uint32), np.zeros(room, np.float32)
+    last = np.empty(WIDE, dst.dtype)
 
     for band in range(plan.tiles_y + 1):
         current = band % 2
@@ -313,14 +362,21 @@ def equalize_by_bins(
             make_lut_row(counts, plan, levels, luts[current])
         above_luts = luts[1 - current] if band > 0 else luts[current]
         below_luts = luts[current] if band < plan.tiles_y else luts[1 - current]
-        for first in range(0, cells, pairs.shape[0]):
-            last = min(first + pairs.shape[0], cells)
-            start, stop = cell_starts[first], cell_starts[last]
-            pack_pairs(above_luts, below_luts, first, pairs[: last - first])
+        for first in range(0, cells, at_a_time):
+            end = min(first + at_a_time, cells)
+            start, stop = cell_starts[first], cell_starts[end]
+            pack_pairs(above_luts, below_luts, first, pairs[: end - first])
             for y in range(band_starts[band], band_starts[band + 1]):
-                place_row(src[y], start, stop, plan.bits, num_bins, bins, fraction)
-                for cell in range(first, last):
-                    begin, end = cell_starts[cell], cell_starts[cell + 1]
-                    gather_pairs(bins, begin, end, pairs[cell - first], gathered)
-                halves = gathered.view(np.uint32)
-                blend_row(halves, fraction, start, stop, right, left, below[y], above[y], dst[y])
+                place_row(src[y], start, stop, plan.bits, num_bins, tables, places, fraction)
+                blend_row(
+                    halves,
+                    places,
+                    fraction,
+                    start,
+                    stop,
+                    right,
+                    below[y],
+                    above[y],
+                    last,
+                    dst[y],
+                )

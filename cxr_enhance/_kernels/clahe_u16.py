@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from cxr_enhance._kernels.clahe_u8 import ROUND, restore_low_bits
+from cxr_enhance._kernels.clahe_u8 import restore_low_bits
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import copy_row, copy_tail, count_tile_row_u16
 from cxr_enhance._kernels.jit import inline_kernel, spliced_kernel
+from cxr_enhance._kernels.lanes import ROUND
 from cxr_enhance._kernels.loads import load_word
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ The algorithm, each step a function:
    (`histogram.count_tile_row_u8`).
 2. Clip each histogram at a limit and share what was cut off among all bins (`share_excess`).
 3. Cumulate, and scale the sums to a table of gray levels (`make_levels`).
-4. Pack the tables of the four tiles around a cell into one word a gray level (`pack_words`).
-5. Look up each pixel's word (`gather_words`) and blend its four levels by the pixel's distance to
-   the four tile centres (`blend_row`).
+4. Look up each pixel in the tables of the four tiles around it, and blend the four levels by the
+   pixel's distance to the tile centres (`blend_loads`; `blend_registers` where the processor can).
 
 Tiles are taken in groups of eight, one lane a tile: with small tiles, making 256 levels costs more
 than counting the pixels, and eight tables side by side cost little more than one. Rows of tiles
@@ -26,11 +25,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from cxr_enhance._kernels import blend_loads, blend_registers
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import copy_tail, count_tile_row_u8
 from cxr_enhance._kernels.jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.lanes import (
     LANES,
+    ROUND,
     load_lanes,
     lower,
     spread,
@@ -39,7 +40,7 @@ from cxr_enhance._kernels.lanes import (
     to_int,
     transpose,
 )
-from cxr_enhance._kernels.loads import load_word
+from cxr_enhance._kernels.registers import can_look_up, empty_aligned
 
 if TYPE_CHECKING:
     from cxr_enhance._kernels.plan import Plan
@@ -51,13 +52,9 @@ _U32 = np.uint32
 _VALUES = 256
 _GROUP = _VALUES * LANES  # counts or levels of eight tiles
 
-# Adding and subtracting 1.5 * 2**23 rounds a float32 between -2**22 and 2**22 to the nearest
-# integer, half to even: OpenCV's cvRound, in two instructions that vectorise.
-ROUND = _F32(12582912.0)
-
-# Cells packed before a band is blended: enough that rows of grids of 31 columns stay whole, few
-# enough (32 KiB of words) to be looked up in the first-level cache.
-_CELLS_AT_A_TIME = 32
+# The two ways to look up and blend give the same bytes.
+arrange_weights = (blend_registers if can_look_up() else blend_loads).arrange_weights
+blend_band = (blend_registers if can_look_up() else blend_loads).blend_band
 
 
 # (int32[::1], int32[::1], int32[::1]) -> None
@@ -211,156 +208,6 @@ def make_lut_row(
         store_lanes(luts, last + table + value, load_lanes(luts, last + value))
 
 
-# (uint8[::1], uint8[::1], int64, int64, uint32[::1]) -> None
-@inline_kernel
-def pack_words(
-    above: npt.NDArray[np.uint8],
-    below: npt.NDArray[np.uint8],
-    first_cell: int,
-    cells: int,
-    words: npt.NDArray[np.uint32],
-) -> None:
-    """Put the levels of the four tiles around a cell side by side in one word a value.
-
-    From the lowest byte up: above left, above right, below left, below right. The next pass then
-    needs one load a pixel instead of four. Neighbouring cells share tables, so that all cells are
-    packed in one run over the tables.
-
-    Parameters
-    ----------
-    above, below : ((groups * 8 + 2) * 256,) uint8
-        Tables of two rows of tiles, from `make_lut_row`; cell ``c`` has tables ``c`` and
-        ``c + 1`` at its sides.
-    first_cell, cells : int
-    words : (at least cells * 256,) uint32, output
-        Cell by cell, value by value.
-    """
-    left = first_cell * _VALUES
-    above_left = above[left : left + cells * _VALUES]
-    above_right = above[left + _VALUES : left + (cells + 1) * _VALUES]
-    below_left = below[left : left + cells * _VALUES]
-    below_right = below[left + _VALUES : left + (cells + 1) * _VALUES]
-    for i in range(cells * _VALUES):
-        words[i] = (
-            _U32(above_left[i])
-            | (_U32(above_right[i]) << _U32(8))
-            | (_U32(below_left[i]) << _U32(16))
-            | (_U32(below_right[i]) << _U32(24))
-        )
-
-
-# (uint8[::1], uintp, uint32[::1], uintp, uint32[::1]) -> None
-@inline_kernel
-def gather_eight(
-    row: npt.NDArray[np.uint8],
-    x: np.unsignedinteger,
-    words: npt.NDArray[np.uint32],
-    offset: np.unsignedinteger,
-    gathered: npt.NDArray[np.uint32],
-) -> None:
-    """Look up the words of eight pixels from `x` on, in the table that begins at `offset`."""
-    pixels = load_word(row, x)
-    for k in range(_U(8)):
-        value = (pixels >> (_U(8) * k)) & _U(255)
-        gathered[x + k] = words[value + offset]
-
-
-# (uint8[::1], uintp, uint32[::1], uintp, uint32[::1]) -> None
-@inline_kernel
-def gather_last_four(
-    row: npt.NDArray[np.uint8],
-    x: np.unsignedinteger,
-    words: npt.NDArray[np.uint32],
-    offset: np.unsignedinteger,
-    gathered: npt.NDArray[np.uint32],
-) -> None:
-    """Look up the words of the last four of the eight pixels from `x` on."""
-    pixels = load_word(row, x)
-    for k in range(_U(4), _U(8)):
-        value = (pixels >> (_U(8) * k)) & _U(255)
-        gathered[x + k] = words[value + offset]
-
-
-# (uint8[::1], int64[::1], int64, int64, uint32[::1], uint32[::1]) -> None
-@inline_kernel
-def gather_words(
-    row: npt.NDArray[np.uint8],
-    cell_starts: npt.NDArray[np.int64],
-    first_cell: int,
-    last_cell: int,
-    words: npt.NDArray[np.uint32],
-    gathered: npt.NDArray[np.uint32],
-) -> None:
-    """Look up the word of each pixel of cells `first_cell` to ``last_cell - 1``.
-
-    Takes eight pixels with one load. The last eight of a cell may overlap those before, which
-    looks a few pixels up twice instead of one by one.
-
-    Parameters
-    ----------
-    row : (W,) uint8
-    cell_starts : (cells + 1,) int64
-    words : (cells * 256,) uint32
-        From `pack_words`, of `first_cell` and those after it.
-    gathered : (W,) uint32, output
-    """
-    for cell in range(last_cell - first_cell):
-        offset = _U(cell * _VALUES)
-        x = _U(cell_starts[first_cell + cell])
-        end = _U(cell_starts[first_cell + cell + 1])
-        if x + _U(8) > end:
-            while x < end:
-                gathered[x] = words[_U(row[x]) + offset]
-                x += _U(1)
-            continue
-        for _ in range((end - x) // _U(8)):
-            gather_eight(row, x, words, offset, gathered)
-            x += _U(8)
-        if x + _U(4) < end:
-            gather_eight(row, end - _U(8), words, offset, gathered)
-        elif x < end:
-            gather_last_four(row, end - _U(8), words, offset, gathered)
-
-
-# (uint32[::1], int64, int64, float32[::1], float32[::1], float32, float32, uint8[::1]) -> None
-@inline_kernel
-def blend_row(
-    gathered: npt.NDArray[np.uint32],
-    start: int,
-    stop: int,
-    right: npt.NDArray[np.float32],
-    left: npt.NDArray[np.float32],
-    below: np.float32,
-    above: np.float32,
-    out: npt.NDArray[np.uint8],
-) -> None:
-    """Blend the four levels of pixels `start` to ``stop - 1`` (OpenCV's CLAHE_Interpolation_Body).
-
-    Every operation is rounded to float32, in OpenCV's order. The result needs no clamp: weights
-    of a pair sum to 1 up to rounding, which moves the result by less than 0.5.
-
-    Parameters
-    ----------
-    gathered : (W,) uint32
-    right, left : (W,) float32
-        Weights of the tile after and before the pixel along the row; OpenCV's ``xa``, ``xa1``.
-    below, above : float32
-        The same down the column; OpenCV's ``ya``, ``ya1``.
-    out : (W,) uint8, output
-    """
-    byte = _U32(255)
-    for x in range(_U(start), _U(stop)):
-        word = gathered[x]  # unsigned: LLVM's code for signed shifts is twice as slow here
-        above_left = _F32(_I32(word & byte))
-        above_right = _F32(_I32((word >> _U32(8)) & byte))
-        below_left = _F32(_I32((word >> _U32(16)) & byte))
-        below_right = _F32(_I32(word >> _U32(24)))
-        upper = above_left * left[x] + above_right * right[x]
-        lower_ = below_left * left[x] + below_right * right[x]
-        level = upper * above + lower_ * below
-        out[x] = _I32((level + ROUND) - ROUND)
-
-
 # (uint8[:, ::1], uint8[:, ::1], Plan, int32[::1], int32[:, ::1], bool) -> None
 @spliced_kernel
 def equalize_u8(
@@ -398,10 +245,8 @@ def equalize_u8(
     padded = np.empty(plan.tiles_x * plan.tile_width, np.uint8)
     moved = np.empty(_GROUP, np.int32)
     levels = np.empty(2 * _GROUP, np.uint8)
-    luts = np.empty((2, (counts.shape[1] // _VALUES + 2) * _VALUES), np.uint8)
-    room = min(cells, _CELLS_AT_A_TIME)
-    words = np.empty(room * _VALUES, np.uint32)
-    gathered = np.empty(width, np.uint32)
+    luts = empty_aligned(2 * (counts.shape[1] + 2 * _VALUES)).reshape((2, -1))
+    weights = arrange_weights(cell_starts, right, left)
 
     for band in range(plan.tiles_y + 1):
         current = band % 2
@@ -412,15 +257,11 @@ def equalize_u8(
             make_lut_row(row_counts, bins, plan, moved, levels, luts[current])
         upper = luts[1 - current] if band > 0 else luts[current]
         lower_ = luts[current] if band < plan.tiles_y else luts[1 - current]
-        for first_cell in range(0, cells, room):
-            last_cell = min(first_cell + room, cells)
-            start, stop = cell_starts[first_cell], cell_starts[last_cell]
-            pack_words(upper, lower_, first_cell, last_cell - first_cell, words)
-            for y in range(band_starts[band], band_starts[band + 1]):
-                gather_words(src[y], cell_starts, first_cell, last_cell, words, gathered)
-                blend_row(gathered, start, stop, right, left, below[y], above[y], dst[y])
-                if plan.bit_shift > 0:
-                    restore_low_bits(dst[y], start, stop, plan.bit_shift)
+        start, stop = band_starts[band], band_starts[band + 1]
+        blend_band(src, dst, start, stop, upper, lower_, cell_starts, weights, below, above)
+        if plan.bit_shift > 0:
+            for y in range(start, stop):
+                restore_low_bits(dst[y], 0, width, plan.bit_shift)
 
 
 # (T[::1], int64, int64, int64) -> None

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_enhance._kernels.clahe_bins import equalize_by_bins
+from cxr_enhance._kernels.clahe_few_values import equalize_few_values, has_few_values
 from cxr_enhance._kernels.clahe_u8 import equalize_u8
 from cxr_enhance._kernels.clahe_u16 import equalize_u16
 from cxr_enhance._kernels.gray import (
@@ -29,13 +30,13 @@ from cxr_enhance._kernels.histogram import (
     count_all_tiles,
     count_channels,
     count_image_u8,
-    count_image_u16,
     value_range,
 )
 from cxr_enhance._kernels.jit import inline_kernel, kernel
 from cxr_enhance._kernels.lanes import LANES
 from cxr_enhance._kernels.plan import Plan
 from cxr_enhance._kernels.stretch import apply_channel_tables, apply_table, fill_stretch_table
+from cxr_enhance._kernels.tails import count_for_stretch
 
 
 # (T[:, ::1], T[:, ::1], int64[::1], Plan) -> None
@@ -99,7 +100,7 @@ def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
         if plan.stretch:
             image_counts = np.empty(65_536, np.int64)
             table = np.empty(65_536, np.uint16)
-            count_image_u16(src, image_counts)
+            count_for_stretch(src, plan, image_counts)
             fill_stretch_table(image_counts, src.size, plan, table)
             for k in range(n):
                 bins[k] = table[low + k] >> plan.bit_shift
@@ -116,17 +117,45 @@ def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
     return True
 
 
-# (T[:, :, ::1], T[:, :, ::1], *fields of Plan) -> None
+# (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None
 @kernel
-def clahe_of_bins(
-    images: npt.NDArray[np.unsignedinteger],
-    out: npt.NDArray[np.unsignedinteger],
-    *fields: Any,
+def clahe_by_bins_u8(
+    images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any
 ) -> None:
-    """CLAHE alone of each image, with fewer bins than there are values."""
+    """CLAHE alone of each uint8 image, with fewer bins than there are values."""
     plan = Plan(*fields)
     for i in range(images.shape[0]):
         equalize_by_bins(images[i], out[i], plan)
+
+
+# (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> None
+@kernel
+def enhance_by_bins_u16(
+    images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any
+) -> None:
+    """CLAHE with fewer bins than there are values, after white balance if planned."""
+    plan = Plan(*fields)
+    for i in range(images.shape[0]):
+        src, dst = images[i], out[i]
+        low, high = value_range(src)
+        few = has_few_values(plan, high - low + 1)
+        table = np.empty(0, np.uint16)
+        if plan.stretch:
+            image_counts = np.empty(65_536, np.int64)
+            table = np.empty(65_536, np.uint16)
+            count_for_stretch(src, plan, image_counts)
+            fill_stretch_table(image_counts, src.size, plan, table)
+            if not few:
+                for y in range(src.shape[0]):
+                    apply_table(src[y], table, dst[y])
+                src = dst
+        if few:
+            balanced = np.empty(high - low + 1, np.uint16)
+            for k in range(balanced.size):
+                balanced[k] = table[low + k] if plan.stretch else low + k
+            equalize_few_values(src, dst, plan, low, balanced)
+        else:
+            equalize_by_bins(src, dst, plan)
 
 
 # (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None
@@ -147,7 +176,7 @@ def balance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
     plan = Plan(*fields)
     counts = np.empty(65_536, np.int64)
     for i in range(images.shape[0]):
-        count_image_u16(images[i], counts)
+        count_for_stretch(images[i], plan, counts)
         stretch_channel(images[i], out[i], counts, plan)
 
 

@@ -82,7 +82,8 @@ class Entry:
 
 balance_u8 = Entry("enhance", "balance_u8")
 balance_u16 = Entry("enhance", "balance_u16")
-clahe_of_bins = Entry("enhance", "clahe_of_bins")
+clahe_by_bins_u8 = Entry("enhance", "clahe_by_bins_u8")
+enhance_by_bins_u16 = Entry("enhance", "enhance_by_bins_u16")
 enhance_u8 = Entry("enhance", "enhance_u8")
 enhance_u16 = Entry("enhance", "enhance_u16")
 filter_rows = Entry("png_rows", "filter_rows")

@@ -1,6 +1,6 @@
 """The one decorator of every kernel: how it is compiled.
 
-No other module calls ``numba.njit`` or ``numba.cfunc``. The options are fixed: ``nogil`` because
+No other module calls ``numba.njit``. The options are fixed: ``nogil`` because
 threads run over images above the kernels, no ``parallel`` because entering such a kernel from two
 Python threads aborts the process under Numba's workqueue layer, no ``fastmath`` because it changes
 bytes.
@@ -13,7 +13,7 @@ several.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numba
 
@@ -56,11 +56,3 @@ def spliced_kernel(function: Callable[P, R]) -> Callable[P, R]:
     return numba.njit(  # type: ignore[no-any-return]
         nogil=True, fastmath=False, parallel=False, error_model="numpy", inline="always"
     )(function)
-
-
-def function_for_c(function: Callable[P, R], signature: object) -> Any:
-    """Compile `function` for a library in C to call; the result has its `address`.
-
-    Not kept on disk: such functions hold addresses of this process.
-    """
-    return numba.cfunc(signature)(function)

@@ -1,4 +1,4 @@
-"""Eight or sixteen bytes in one load.
+"""Eight bytes in one load.
 
 Reading pixels one by one costs a load each; the passes that count and look up are bound by loads.
 LLVM does not merge byte loads that are used one at a time, so this is the one place where
@@ -38,31 +38,3 @@ def _load_word_interpreted(row: npt.NDArray[Any], index: Any) -> Any:
 # The eight bytes of `row` from element `index` on, the first pixel in the lowest bits (every
 # platform that Numba compiles for is little-endian). All eight must lie inside `row`.
 load_word = _load_word_interpreted if numba.config.DISABLE_JIT else _load_word_compiled
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _copy_pair_compiled(_context: Any, source: Any, place: Any, target: Any, at: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pair = ir.VectorType(ir.IntType(64), 2).as_pointer()
-        pointers = []
-        for array, index in ((0, 1), (2, 3)):
-            data = context.make_array(signature.args[array])(context, builder, args[array]).data
-            word = builder.gep(data, [builder.add(args[index], args[index])])
-            pointers.append(builder.bitcast(word, pair))
-        words = builder.load(pointers[0])
-        words.align = 8
-        builder.store(words, pointers[1]).align = 8
-        return context.get_dummy_value()
-
-    return types.void(source, types.uintp, target, types.uintp), codegen
-
-
-def _copy_pair_interpreted(
-    source: npt.NDArray[Any], place: Any, target: npt.NDArray[Any], at: Any
-) -> None:
-    target[2 * int(at) : 2 * int(at) + 2] = source[2 * int(place) : 2 * int(place) + 2]
-
-
-# (uint64[::1], uintp, uint64[::1], uintp) -> None
-# Copies two words, from ``source[2 * place]`` on to ``target[2 * at]`` on.
-copy_pair = _copy_pair_interpreted if numba.config.DISABLE_JIT else _copy_pair_compiled

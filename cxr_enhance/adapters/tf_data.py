@@ -20,7 +20,6 @@ except ImportError as error:
     ) from error
 
 import cxr_enhance
-from cxr_enhance.adapters._tensorflow import kernel
 from cxr_enhance.adapters._tensorflow.loading import Loader
 from cxr_enhance.adapters._value_range import (
     TENSORFLOW,
@@ -87,12 +86,9 @@ def enhance_op(
     `Dataset.save` and the tf.data service of the same process. Every result is a new array; the
     input is not modified.
 
-    In a graph, gray images of known size whose result is gray go through an operation of compiled
-    code, which never waits for Python: map them one by one with ``num_parallel_calls``. A
-    SavedModel can hold it, and loads in a process that has put this function into a graph for such
-    an image of that dtype before; calling it eagerly is not enough. All else takes a call of Python
-    an element, which no SavedModel can hold: small images are then fastest in batches (map after
-    `batch`), large ones one by one.
+    Each element is one call of Python, which no SavedModel can hold. Map small images in batches
+    (`map` after `batch`): the call costs more than a 224 x 224 image does. From about 1024 x 1024
+    on, batches gain nothing.
 
     Floats are rounded to levels, 65,536 from black to white or 256 for the range (0, 255): a change
     of at most half a level, 7.7e-6 of the range. The result is `enhance` of those levels exactly.
@@ -133,11 +129,6 @@ def enhance_op(
         batched = len(shape) == 4 or (len(shape) == 3 and shape[-1] not in (1, 3))
         spatial = shape[:3] if batched else shape[:2]
         channels = [3] if rgb else [1] if shape[len(spatial) :] == [1] else []
-        gray = not (batched or rgb or shape[len(spatial) :] == [3])
-        if gray and images.dtype.is_integer and not tf.executing_eagerly():
-            result = kernel.enhanced(images, params or cxr_enhance.EnhanceParams())
-            if result is not None:
-                return result
         # `stateful=False`, or tf.data runs maps one by one and iterators cannot be checkpointed.
         result = tf.numpy_function(
             refused_at_exit(lambda array: run(array, batched, channels)),

@@ -1,7 +1,8 @@
 """Folders and lists of files to enhanced copies.
 
-What to do: `sources`, `plan`, `resume`. What is done to each file: `job`, `task`. Who does it:
-`local`, `cluster`. What became of it: `outcome`, `manifest`, `summary`. All together: `run`.
+What was asked for: `settings`, `job`, `sources`. What to do: `plan`, `resume`. What is done to each
+file: `task`. Who does it: `engines`. What became of it: `outcome`, `recorder`, `manifest`,
+`summary`. All together: `run`.
 """
 
 from __future__ import annotations

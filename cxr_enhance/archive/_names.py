@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _FLAT_DIGITS = 32
-_MOST_FOLDERS = 30  # that are told one by one; then all of them
+_MAX_FOLDERS = 30  # that are added one by one; then all of them
 
 
 class Origin(NamedTuple):
@@ -111,7 +111,7 @@ def _digits(origin: Origin, folders: int) -> str:
     """
     names = os.path.abspath(origin.source).split(os.sep)
     count = len(origin.relative.split(os.sep)) + folders
-    if folders > _MOST_FOLDERS:
+    if folders > _MAX_FOLDERS:
         count += len(names)
     text = os.sep.join(names[-count:])
     more = max(count - len(names), 0)  # for the case that short hashes meet

@@ -10,17 +10,17 @@ from typing import Any
 from cxr_enhance.archive.outcome import STATUSES
 
 RUN = "run"
-"""Status of the row that tells the options behind a digest; its other columns are empty."""
+"""Status of the row that holds the options behind a digest; its other columns are empty."""
 
 FILE_COLUMNS = (
     "input", "output", "status", "error", "retry", "input_size", "input_mtime_ns", "output_size",
     "params", "version", "seconds", "notes", "decoder",
 )  # fmt: skip
 RUN_COLUMNS = ("status", "params", "version", "options")
-_COMPLETE = (FILE_COLUMNS, FILE_COLUMNS[:-1], RUN_COLUMNS)  # once rows named no decoder
+_COMPLETE_ROWS = (FILE_COLUMNS, FILE_COLUMNS[:-1], RUN_COLUMNS)  # older rows name no decoder
 
 _SIZES = ("input_size", "input_mtime_ns", "output_size")
-_LONGEST = 1 << 20  # bytes of a row; names have 4,096 at most, each written as 6
+_MAX_BYTES = 1 << 20  # bytes of a row; names have 4,096 at most, each written as 6
 _STARTS = {'{"input":"': FILE_COLUMNS, f'{{"status":"{RUN}","params":"': RUN_COLUMNS}
 _COLUMN = re.compile(r'[{,]"(\w+)":')  # within a text the first quote would be escaped
 
@@ -58,7 +58,7 @@ def is_cut_row(end: bytes, *, alone: bool) -> bool:
         Whether nothing of a manifest stands before it: then the name of a second column must be
         there, so that nobody's own beginning of a JSON file is taken for a row.
     """
-    if len(end) >= _LONGEST or not end.isascii():
+    if len(end) >= _MAX_BYTES or not end.isascii():
         return False
     text = end.decode("ascii")
     if not text.isprintable():  # rows are escaped
@@ -68,11 +68,11 @@ def is_cut_row(end: bytes, *, alone: bool) -> bool:
             return not alone
         if not text.startswith(start):
             continue
-        found = tuple(_COLUMN.findall(text))[: len(columns)]
+        names = tuple(_COLUMN.findall(text))[: len(columns)]
         is_complete = row_of(end) is not None or _is_json(text)
-        if found != columns[: len(found)] or (is_complete and found not in _COMPLETE):
+        if names != columns[: len(names)] or (is_complete and names not in _COMPLETE_ROWS):
             return False
-        return not alone or len(found) > 1
+        return not alone or len(names) > 1
     return False
 
 
@@ -85,7 +85,7 @@ def _is_json(text: str) -> bool:
 
 
 def check_is_manifest(path: str) -> None:
-    """Refuse a name whose file is none of ours; a new or empty file is welcome.
+    """Refuse a name whose file is no manifest; a new or empty file is allowed.
 
     Raises
     ------
@@ -99,12 +99,12 @@ def check_is_manifest(path: str) -> None:
     if not os.path.isfile(path):
         raise ValueError(f"`--manifest` must name a file; got {path!r}.")
     with open(path, "rb") as file:
-        *lines, end = file.read(_LONGEST).split(b"\n")
+        *lines, end = file.read(_MAX_BYTES).split(b"\n")
     if lines:
-        is_ours = any(row_of(line) is not None for line in lines)
+        is_manifest = any(row_of(line) is not None for line in lines)
     else:
-        is_ours = not end or is_cut_row(end, alone=False)
-    if not is_ours:
+        is_manifest = not end or is_cut_row(end, alone=False)
+    if not is_manifest:
         raise ValueError(
             f"`--manifest` must name a new file or a manifest of an earlier run; got {path!r}, "
             "which is something else."

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.plan import Plan, PlannedFile
     from cxr_enhance.io.info import ImageInfo
 
-_AHEAD = 4  # files a thread that are read before the first of them is asked for
+_PREFETCHED_FILES = 4  # files a thread that are read before the first of them is asked for
 
 
 class Checked(NamedTuple):
@@ -52,7 +52,7 @@ def check_files(plan: Plan, threads: int) -> Generator[Checked]:
     A file whose pixels are those of an earlier one has the finding "equal-pixels", and names it.
     """
     for problem in plan.problems:
-        yield Checked(problem.path, ("unreadable",), problem.reason)
+        yield Checked(problem.source, ("unreadable",), problem.reason)
     first_of: dict[str, str] = {}
     for row in _in_order(plan.files, threads):
         if row is None:
@@ -67,18 +67,22 @@ def check_files(plan: Plan, threads: int) -> Generator[Checked]:
 
 def _in_order(files: Sequence[PlannedFile], threads: int) -> Iterator[Checked | None]:
     with ThreadPoolExecutor(threads, thread_name_prefix="check") as pool:
-        waiting = deque(pool.submit(check_file, file) for file in files[: threads * _AHEAD])
+        waiting = deque(
+            pool.submit(check_file, file) for file in files[: threads * _PREFETCHED_FILES]
+        )
         try:
             for index in range(len(files)):
                 yield waiting.popleft().result()
-                if index + threads * _AHEAD < len(files):
-                    waiting.append(pool.submit(check_file, files[index + threads * _AHEAD]))
+                if index + threads * _PREFETCHED_FILES < len(files):
+                    waiting.append(
+                        pool.submit(check_file, files[index + threads * _PREFETCHED_FILES])
+                    )
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def check_file(file: PlannedFile) -> Checked | None:
-    """Look at one file; None if it is no image and nobody said that it is one."""
+    """Look at one file; None if it is no image and was not named as one."""
     row = Checked(file.source, ())
     try:
         if not stat.S_ISREG(os.stat(file.source).st_mode):  # a pipe would be waited for
@@ -90,14 +94,14 @@ def check_file(file: PlannedFile) -> Checked | None:
                 return None
             data = read_start(file.source)  # decode_image has the words for what it is not
         image = decode_image(data, options).image
-        return _looked_at(row, image, image_info(data))
+        return _row_of_image(row, image, image_info(data))
     except NoImageError:
         return None
     except Exception as error:  # one bad file must not end a look at a million others
         return row._replace(findings=("unreadable",), detail=reason_of(error))
 
 
-def _looked_at(row: Checked, image: Image, info: ImageInfo) -> Checked:
+def _row_of_image(row: Checked, image: Image, info: ImageInfo) -> Checked:
     if image.ndim == 3:
         cv2 = load_cv2()
         image = image[..., 0] if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

@@ -12,28 +12,28 @@ _UINT8_NPY = b"'descr': '|u1'"
 _BINS_OF_UINT8 = 256
 
 
-def gives_equal_output(theirs: dict[str, Any], mine: dict[str, Any], output: str) -> bool:
-    """Tell whether `output`, made with the options `theirs`, is what `mine` would give.
+def gives_equal_output(earlier: dict[str, Any], current: dict[str, Any], output: str) -> bool:
+    """Tell whether `output`, made with the options `earlier`, is what `current` would give.
 
     Runs before there were `num_bins` and `bits` counted every value; 8-bit images have no more
     than 256 of them.
 
     Parameters
     ----------
-    theirs, mine : dict
-        From ``Job.to_dict``; `theirs` as any earlier version wrote it, or empty if unknown.
+    earlier, current : dict
+        From ``Job.to_dict``; `earlier` as any earlier version wrote it, or empty if unknown.
     output : str
         Path of the file; its header is read where that decides.
     """
-    if not theirs:
+    if not earlier:
         return False
-    new = {"num_bins", "bits"}
-    if any(theirs.get(name) != mine.get(name) for name in {*theirs, *mine} - new):
+    added = {"num_bins", "bits"}
+    if any(earlier.get(name) != current.get(name) for name in {*earlier, *current} - added):
         return False
-    if _bins(theirs) == _bins(mine) and theirs.get("bits") == mine.get("bits"):
+    if _bins(earlier) == _bins(current) and earlier.get("bits") == current.get("bits"):
         return True
-    full = all(options.get("bits") in (None, 8) for options in (theirs, mine))
-    enough = all(_bins(options) >= _BINS_OF_UINT8 for options in (theirs, mine))
+    full = all(options.get("bits") in (None, 8) for options in (earlier, current))
+    enough = all(_bins(options) >= _BINS_OF_UINT8 for options in (earlier, current))
     return full and enough and _is_8_bit(output)
 
 

@@ -30,17 +30,17 @@ _BLANK_SHARE = 1 / 64  # of the greatest value, between the percentiles 0.5 and 
 _FEW_LEVELS = 64
 _SATURATED_SHARE = 0.1  # of the pixels, at the greatest value
 _SIDE = 64  # of the thumbnail in which polarity is looked for
-_INVERTED = -0.4  # 2,820 public images have -0.26 and more, and 97 % of their negatives less
+_INVERTED_BELOW = -0.4  # 2,820 public images have -0.26 and more, and 97 % of their negatives less
 
 
 def header_findings(info: ImageInfo) -> list[Kind]:
     """Name what the header of a DICOM file says against it."""
-    found: list[Kind] = []
+    kinds: list[Kind] = []
     if info.modality and info.modality not in _RADIOGRAPHY:
-        found.append("other-modality")
+        kinds.append("other-modality")
     if info.view in _LATERAL:
-        found.append("lateral")
-    return found
+        kinds.append("lateral")
+    return kinds
 
 
 def pixel_findings(gray: Image) -> list[Kind]:
@@ -53,14 +53,14 @@ def pixel_findings(gray: Image) -> list[Kind]:
     low, high = np.searchsorted(cumulated, np.array((0.005, 0.995)) * gray.size)
     if high - low <= _BLANK_SHARE * used[-1]:
         return ["blank"]
-    found: list[Kind] = []
+    kinds: list[Kind] = []
     if counts[used[-1]] > _SATURATED_SHARE * gray.size:
-        found.append("saturated")
+        kinds.append("saturated")
     if used.size < _FEW_LEVELS <= np.sqrt(gray.size):
-        found.append("low-depth")
-    if _brightness_of_the_middle(gray) < _INVERTED:
-        found.append("inverted")
-    return found
+        kinds.append("low-depth")
+    if _brightness_of_the_middle(gray) < _INVERTED_BELOW:
+        kinds.append("inverted")
+    return kinds
 
 
 def _brightness_of_the_middle(gray: Image) -> float:

@@ -22,8 +22,8 @@ class Hint(NamedTuple):
 
 def hints_of(image: Image, params: EnhanceParams) -> tuple[Hint, ...]:
     """Look at one image, which `enhance` takes with `params`; reads its pixels at most once."""
-    found = [_without_effect(image, params), _dark(image, params)]
-    return tuple(hint for hint in found if hint is not None)
+    hints = [_without_effect(image, params), _dark(image, params)]
+    return tuple(hint for hint in hints if hint is not None)
 
 
 def _without_effect(image: Image, params: EnhanceParams) -> Hint | None:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.outcome import Outcome
     from cxr_enhance.archive.plan import Shard
 
-NAME = "manifest.jsonl"
-_TAIL = 1 << 16
+MANIFEST_NAME = "manifest.jsonl"
+_TAIL_BYTES = 1 << 16
 
 
 def manifest_path(base: str, shard: Shard | None) -> str:
@@ -42,9 +42,9 @@ def manifest_path(base: str, shard: Shard | None) -> str:
 def manifest_family(base: str) -> list[str]:
     """Name the manifests there are: `base` and those of its shards, oldest first."""
     stem, extension = os.path.splitext(base)
-    named = [base, *glob.glob(f"{glob.escape(stem)}-*-of-*{glob.escape(extension)}")]
-    found = [path for path in named if os.path.isfile(path)]
-    return sorted(found, key=lambda path: os.stat(path).st_mtime_ns)
+    candidates = [base, *glob.glob(f"{glob.escape(stem)}-*-of-*{glob.escape(extension)}")]
+    manifests = [path for path in candidates if os.path.isfile(path)]
+    return sorted(manifests, key=lambda path: os.stat(path).st_mtime_ns)
 
 
 def read_rows(path: str) -> Iterator[dict[str, Any]]:
@@ -135,7 +135,7 @@ class ManifestWriter:
             "output": outcome.target,
             "status": outcome.status,
             "error": outcome.reason,
-            "retry": outcome.passing,
+            "retry": outcome.transient,
             "input_size": outcome.input_size,
             "input_mtime_ns": outcome.input_mtime_ns,
             "output_size": outcome.output_size,
@@ -164,7 +164,7 @@ class ManifestWriter:
             line = json.dumps(row(), separators=(",", ":")).encode("ascii") + b"\n"
             size, end = os.fstat(self._file).st_size, _end_of_whole_lines(self._file)
             if end < size:
-                left = _read_at(self._file, end, min(size - end, _TAIL << 4))
+                left = _read_at(self._file, end, min(size - end, _TAIL_BYTES << 4))
                 if is_cut_row(left, alone=not end):
                     os.ftruncate(self._file, end)
                 else:
@@ -191,11 +191,11 @@ def _end_of_whole_lines(descriptor: int) -> int:
     size = os.fstat(descriptor).st_size
     end = size
     while end:
-        start = max(end - (1 if end == size else _TAIL), 0)
+        start = max(end - (1 if end == size else _TAIL_BYTES), 0)
         part = _read_at(descriptor, start, end - start)
-        place = part.rfind(b"\n")
-        if place >= 0:
-            return start + place + 1
+        line_end = part.rfind(b"\n")
+        if line_end >= 0:
+            return start + line_end + 1
         end = start
     return end
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 if TYPE_CHECKING:
@@ -11,15 +12,15 @@ if TYPE_CHECKING:
 
 Status: TypeAlias = Literal["written", "exists", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-_OF_A_DEVICE = (
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DEVICE_ERRORS = (
     errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT,
     errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ECONNRESET,
     errno.ECONNABORTED, errno.ECONNREFUSED,
 )  # fmt: skip
-# May be gone at the next attempt, whatever the file holds: the machine's, or mended around it.
-_PASSING = frozenset((
-    *_OF_THE_DISK, *_OF_A_DEVICE, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN,
+# They may be gone at the next attempt, whatever the file holds: they are the machine's.
+_TRANSIENT_ERRORS = frozenset((
+    *_DISK_ERRORS, *_DEVICE_ERRORS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN,
     errno.EINTR, errno.EBUSY, errno.ETXTBSY, errno.ENOLCK, errno.EACCES, errno.EPERM,
     errno.ENOTDIR, errno.EISDIR,
 ))  # fmt: skip
@@ -32,7 +33,7 @@ class Outcome(NamedTuple):
     target: str
     status: Status
     reason: str = ""
-    passing: bool = False  # a failure that another attempt may not meet
+    transient: bool = False  # a failure that another attempt may not meet
     ends_run: bool = False  # a failure that all further files would meet
     input_size: int | None = None
     input_mtime_ns: int | None = None
@@ -42,6 +43,10 @@ class Outcome(NamedTuple):
     decoder: str = ""  # which made the pixels, with its version
     hints: tuple[Hint, ...] = ()
     link: str = ""  # may be another name of the output, until its row is in the manifest
+
+
+Record: TypeAlias = Callable[[Outcome], bool]
+"""Takes each outcome of a run, from any thread; True where the run ends with it."""
 
 
 def reason_of(error: BaseException) -> str:
@@ -54,13 +59,13 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def is_passing(error: BaseException, *, writing: bool = False) -> bool:
-    """Tell whether another attempt may meet this error no more.
+def is_transient(error: BaseException, *, writing: bool = False) -> bool:
+    """Tell whether this error may be gone at another attempt.
 
-    An input that is not there is no passing failure: it is tried again once it is there.
+    A missing input is no transient failure: it is tried again once it is there.
     """
     if isinstance(error, OSError):
-        return error.errno in _PASSING or (writing and error.errno == errno.ENOENT)
+        return error.errno in _TRANSIENT_ERRORS or (writing and error.errno == errno.ENOENT)
     if isinstance(error, RuntimeError):
         return "start new thread" in str(error)  # the machine has no more
     return isinstance(error, MemoryError | ImportError)
@@ -70,4 +75,4 @@ def ends_run(error: BaseException, *, writing: bool = False) -> bool:
     """Tell whether every further file would meet this error, met by reading or by writing."""
     if not isinstance(error, OSError):
         return False
-    return error.errno in _OF_THE_DISK or (writing and error.errno in _OF_A_DEVICE)
+    return error.errno in _DISK_ERRORS or (writing and error.errno in _DEVICE_ERRORS)

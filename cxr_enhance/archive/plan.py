@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 from cxr_enhance.archive._names import Naming, Origin, distinct_levels, key, output_name
+from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.io.atomic import is_temporary
 
 if TYPE_CHECKING:
@@ -26,14 +27,8 @@ class PlannedFile(NamedTuple):
 
     source: str
     target: str
-    named: bool  # given by itself, not found in a folder
-
-
-class Problem(NamedTuple):
-    """Something that was asked for and cannot be read."""
-
-    path: str
-    reason: str
+    named: bool  # given by itself, not found in a folder: being no image is then a failure
+    replace: bool = False  # whether an existing output is written over
 
 
 class PlannedFiles(Sequence[PlannedFile]):
@@ -120,9 +115,9 @@ class Plan:
     ----------
     files : PlannedFiles
         In the order of the inputs, within a folder sorted by name.
-    problems : list of Problem
-        Inputs that do not exist, folders that cannot be listed, targets that are inputs.
-    skipped : list of str
+    problems : list of Outcome
+        Failures: inputs that do not exist, folders that cannot be listed, targets that are inputs.
+    skipped : list of Outcome
         Pipes, sockets and devices found in folders.
     linked_folders : list of str
         Symbolic links to folders found in folders; they are not entered, so that no loop is
@@ -133,10 +128,14 @@ class Plan:
     """
 
     files: PlannedFiles
-    problems: list[Problem] = dataclasses.field(default_factory=list)
-    skipped: list[str] = dataclasses.field(default_factory=list)
+    problems: list[Outcome] = dataclasses.field(default_factory=list)
+    skipped: list[Outcome] = dataclasses.field(default_factory=list)
     linked_folders: list[str] = dataclasses.field(default_factory=list)
     roots: list[str] = dataclasses.field(default_factory=list)
+
+    def add_problem(self, path: str, reason: str) -> None:
+        """Note something that was asked for and cannot be read; another run may be able to."""
+        self.problems.append(Outcome(path, "", "failed", reason, transient=True))
 
 
 class Shard(NamedTuple):
@@ -191,24 +190,24 @@ def plan_files(
     """
     plan = Plan(PlannedFiles(out, Naming(extension, flat_names, name_key)))
     files = plan.files
-    places: dict[str, int] | None = None
+    index_of: dict[str, int] | None = None
     if listed or len(inputs) > 1:
-        places = {}
+        index_of = {}
     for path in inputs:
         for source, cut, root, named in _find(path, out, plan):
-            _add(files, places, source, cut, root, named)
+            _add(files, index_of, source, cut, root, named)
     roots = {path if os.path.isdir(path) else os.path.dirname(path) or "." for path in inputs}
     if listed:
         common = _common_folder(listed)
         roots.add(common)
         for source, cut, root in _below_folder(common, listed):
-            _add(files, places, source, cut, root, True)
+            _add(files, index_of, source, cut, root, True)
     plan.roots = sorted(roots)
-    del places
+    del index_of
     files.settle_names()
     _drop_outputs_that_are_inputs(plan)
     if shard is not None:
-        files.keep([i for i in range(len(files)) if _part(files.origin(i).relative, shard)])
+        files.keep([i for i in range(len(files)) if _is_in_shard(files.origin(i).relative, shard)])
         if shard.number > 1:  # the same for all parts, said once
             plan.problems, plan.skipped = [], []
     return plan
@@ -216,17 +215,17 @@ def plan_files(
 
 def _add(
     files: PlannedFiles,
-    places: dict[str, int] | None,
+    index_of: dict[str, int] | None,
     source: str,
     cut: int,
     root: str,
     named: bool,
 ) -> None:
-    if places is not None:
-        place = os.path.abspath(source)
-        known = places.setdefault(source if place == source else place, len(files))
-        if known < len(files):
-            files.improve(known, source, cut, root, named=named)
+    if index_of is not None:
+        path = os.path.abspath(source)
+        index = index_of.setdefault(source if path == source else path, len(files))
+        if index < len(files):
+            files.improve(index, source, cut, root, named=named)
             return
     files.add(source, cut, root, named=named)
 
@@ -241,20 +240,20 @@ def _find(path: str, out: str, plan: Plan) -> Iterator[tuple[str, int, str, bool
         folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
         yield path, len(path) - len(os.path.basename(path)), folder, True
     elif os.path.exists(path):
-        plan.problems.append(Problem(path, "is neither a file nor a folder."))
+        plan.add_problem(path, "is neither a file nor a folder.")
     else:
-        plan.problems.append(Problem(path, "does not exist."))
+        plan.add_problem(path, "does not exist.")
 
 
 def _below_folder(folder: str, listed: Sequence[str]) -> Iterator[tuple[str, int, str]]:
     root = os.path.basename(folder)
     cut = len(os.path.join(folder, ""))
     for path in listed:
-        place = os.path.abspath(path)
-        if path.endswith(place[cut:]):  # but for paths such as a/../b, which are made plain
-            yield path, len(path) - len(place) + cut, root
+        absolute = os.path.abspath(path)
+        if path.endswith(absolute[cut:]):  # but for paths such as a/../b, which are made plain
+            yield path, len(path) - len(absolute) + cut, root
         else:
-            yield place, cut, root
+            yield absolute, cut, root
 
 
 def _common_folder(paths: Sequence[str]) -> str:
@@ -262,8 +261,8 @@ def _common_folder(paths: Sequence[str]) -> str:
     common = os.path.dirname(os.path.abspath(paths[0]))
     prefix = os.path.join(common, "")
     for path in paths:
-        place = path if path.startswith(prefix) else os.path.abspath(path)
-        if not place.startswith(prefix) or "/../" in place:
+        absolute = path if path.startswith(prefix) else os.path.abspath(path)
+        if not absolute.startswith(prefix) or "/../" in absolute:
             common = os.path.commonpath([common, os.path.dirname(os.path.abspath(path))])
             prefix = os.path.join(common, "")
     return common
@@ -279,7 +278,7 @@ def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            plan.problems.append(Problem(folder, f"cannot be listed: {error.strerror}."))
+            plan.add_problem(folder, f"cannot be listed: {error.strerror}.")
             continue
         inner = []
         for entry in listed:
@@ -293,7 +292,9 @@ def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
             elif os.path.isdir(entry.path):
                 plan.linked_folders.append(entry.path)
             elif not entry.is_symlink():
-                plan.skipped.append(entry.path)
+                plan.skipped.append(
+                    Outcome(entry.path, "", "skipped", "neither a file nor a folder")
+                )
             else:  # a link to a file; a broken one goes on, to fail as unreadable
                 yield entry.path
         folders.extend(reversed(inner))
@@ -308,34 +309,36 @@ def _is(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
 
 def _drop_outputs_that_are_inputs(plan: Plan) -> None:
     files = plan.files
-    resolved = functools.cache(_resolved)
+    resolved_folder = functools.cache(_resolved_folder)
 
-    def place(path: str) -> str:
+    def resolved_path(path: str) -> str:
         folder, name = os.path.split(path)
-        return os.path.join(resolved(folder), key(name))
+        return os.path.join(resolved_folder(folder), key(name))
 
     # An input may be a link: what it points to is an input too.
     sources = [files.source(i) for i in range(len(files))]
     linked = [os.path.realpath(source) for source in sources if os.path.islink(source)]
-    read_from = {resolved(os.path.dirname(path)) for path in (*sources, *linked)}
+    input_folders = {resolved_folder(os.path.dirname(path)) for path in (*sources, *linked)}
     suspects = [
-        i for i in range(len(files)) if resolved(os.path.dirname(files.target(i))) in read_from
+        i
+        for i in range(len(files))
+        if resolved_folder(os.path.dirname(files.target(i))) in input_folders
     ]
     if not suspects:
         return
-    own_places = {place(path) for path in (*sources, *linked)}
-    dropped = {i for i in suspects if place(files.target(i)) in own_places}
+    input_paths = {resolved_path(path) for path in (*sources, *linked)}
+    dropped = {i for i in suspects if resolved_path(files.target(i)) in input_paths}
     for index in sorted(dropped):
         target = files.target(index)
         reason = f"the output {target!r} would replace an input. Choose another output folder."
-        plan.problems.append(Problem(files.source(index), reason))
+        plan.add_problem(files.source(index), reason)
     files.keep([i for i in range(len(files)) if i not in dropped])
 
 
-def _resolved(folder: str) -> str:
+def _resolved_folder(folder: str) -> str:
     """Where a folder lies once links are resolved."""
     return key(os.path.realpath(folder))
 
 
-def _part(relative: str, shard: Shard) -> bool:
+def _is_in_shard(relative: str, shard: Shard) -> bool:
     return zlib.crc32(os.fsencode(relative)) % shard.total == shard.number - 1

@@ -13,30 +13,30 @@ from cxr_enhance.archive.equal_options import gives_equal_output
 from cxr_enhance.archive.manifest import read_rows
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.plan import PlannedFiles
-from cxr_enhance.archive.task import Item
 from cxr_enhance.archive.workspace import FileId
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from cxr_enhance.archive.job import Job
+    from cxr_enhance.archive.plan import PlannedFile
 
 _NO_ROW = 255
-_LEAST_TIME, _MOST = -(1 << 63), (1 << 63) - 1  # nanoseconds; the last is in the year 2262
+_MIN_TIME, _MAX_TIME = -(1 << 63), (1 << 63) - 1  # nanoseconds; the last is in the year 2262
 
 
 @dataclasses.dataclass(slots=True)
-class Todo:
-    """What is left to do, and what is not and why.
+class PendingWork:
+    """The files of a plan that are to be done, and what earlier runs did with the others.
 
     Parameters
     ----------
     files : PlannedFiles
         All of the plan.
-    todo : array of int
+    pending : array of int
         Those to be done, in order.
     replace : bytearray
-        For each of `todo`, whether its output is written over.
+        For each of `pending`, whether its output is written over.
     settled : array of int
         Those that need nothing.
     settled_as : bytearray
@@ -58,7 +58,7 @@ class Todo:
     """
 
     files: PlannedFiles
-    todo: array[int] = dataclasses.field(default_factory=lambda: array("I"))
+    pending: array[int] = dataclasses.field(default_factory=lambda: array("I"))
     replace: bytearray = dataclasses.field(default_factory=bytearray)
     settled: array[int] = dataclasses.field(default_factory=lambda: array("I"))
     settled_as: bytearray = dataclasses.field(default_factory=bytearray)
@@ -70,19 +70,24 @@ class Todo:
     unrecorded_changed: int = 0
     known_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
-    def items(self) -> Iterator[Item]:
+    def add(self, index: int, *, replace: bool) -> None:
+        """Append a file to be done."""
+        self.pending.append(index)
+        self.replace.append(replace)
+
+    def files_to_do(self) -> Iterator[PlannedFile]:
         """Yield the work, one file at a time."""
-        for index, replace in zip(self.todo, self.replace, strict=True):
-            yield Item(*self.files[index], replace=bool(replace))
+        for index, replace in zip(self.pending, self.replace, strict=True):
+            yield self.files[index]._replace(replace=bool(replace))
 
     def settled_outcomes(self) -> Iterator[Outcome]:
         """Yield what is known already."""
         for index, status in zip(self.settled, self.settled_as, strict=True):
-            source, target, _ = self.files[index]
-            yield Outcome(source, target, STATUSES[status], self.reasons.get(index, ""))
+            file = self.files[index]
+            yield Outcome(file.source, file.target, STATUSES[status], self.reasons.get(index, ""))
 
 
-class _Records:
+class _LastRows:
     """The last row of each planned file, in a few bytes each.
 
     Size and options of the output are those of the last row that tells of one written, also where
@@ -101,13 +106,13 @@ class _Records:
         self.digests: dict[str, int] = {}
         self.reasons: dict[int, str] = {}
 
-    def take(self, index: int, row: dict[str, Any]) -> None:
+    def update(self, index: int, row: dict[str, Any]) -> None:
         if row["status"] == "exists" and self.was_written(index):
             return
         self.status[index] = STATUSES.index(row["status"])
         self.retry[index] = bool(row.get("retry"))
         self.input_size[index] = _number(row, "input_size", 0, -1)
-        self.input_mtime_ns[index] = _number(row, "input_mtime_ns", _LEAST_TIME + 1, _LEAST_TIME)
+        self.input_mtime_ns[index] = _number(row, "input_mtime_ns", _MIN_TIME + 1, _MIN_TIME)
         digest = str(row.get("params"))
         self.params[index] = self.digests.setdefault(digest, len(self.digests))
         if row["status"] == "written":
@@ -125,10 +130,10 @@ class _Records:
 
 def _number(row: dict[str, Any], name: str, least: int, otherwise: int) -> int:
     value = row.get(name)
-    return otherwise if value is None or value < least else min(value, _MOST)
+    return otherwise if value is None or value < least else min(value, _MAX_TIME)
 
 
-def sort_out(
+def find_pending(
     files: PlannedFiles,
     manifests: Sequence[str],
     job: Job,
@@ -136,10 +141,10 @@ def sort_out(
     overwrite: bool,
     retry_failed: bool,
     unrecorded: Collection[FileId] = (),
-) -> Todo:
+) -> PendingWork:
     """Compare a plan with what earlier runs did.
 
-    Done again is what is missing, what failed for a passing reason, under other options or in
+    Done again is what is missing, what failed for a transient reason, under other options or in
     another version of this library, and what changed since it was read. An output is written over
     only where the manifest shows that a run wrote it as it is now, where a killed run left proof of
     that, or with `overwrite`.
@@ -161,94 +166,92 @@ def sort_out(
 
     Returns
     -------
-    Todo
+    PendingWork
     """
-    todo = Todo(files)
-    records = _read_records(files, manifests, todo)
+    work = PendingWork(files)
+    rows = _last_rows(files, manifests, work)
     digest, options = job.digest(), job.to_dict()
-    digests = list(records.digests)
+    digests = list(rows.digests)
     for index in range(len(files)):
-        ours = bool(unrecorded) and _file_id(files.target(index)) in unrecorded
-        if overwrite or ours or records.status[index] == _NO_ROW:
-            todo.todo.append(index)
-            todo.replace.append(overwrite or ours)
+        left_by_killed_run = bool(unrecorded) and _file_id(files.target(index)) in unrecorded
+        if overwrite or left_by_killed_run or rows.status[index] == _NO_ROW:
+            work.add(index, replace=overwrite or left_by_killed_run)
             continue
-        _settle(index, records, todo, retry_failed, digest, options, digests)
-    return todo
+        _settle(index, rows, work, retry_failed, digest, options, digests)
+    return work
 
 
-def _read_records(files: PlannedFiles, manifests: Sequence[str], todo: Todo) -> _Records:
-    records = _Records(files)
+def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork) -> _LastRows:
+    rows = _LastRows(files)
     if not manifests:
-        return records
+        return rows
     index_of = {files.source(index): index for index in range(len(files))}
     for path in manifests:
         for row in read_rows(path):
             if row["status"] == RUN:
-                todo.known_options[str(row.get("params"))] = row["options"]
+                work.known_options[str(row.get("params"))] = row["options"]
                 continue
             index = index_of.get(row["input"])
             if index is None:
                 continue
             if row["output"] in (files.target(index), ""):
-                records.take(index, row)
-    return records
+                rows.update(index, row)
+    return rows
 
 
 def _settle(
     index: int,
-    records: _Records,
-    todo: Todo,
+    rows: _LastRows,
+    work: PendingWork,
     retry_failed: bool,
     digest: str,
     options: dict[str, Any],
     digests: list[str],
 ) -> None:
-    status = STATUSES[records.status[index]]
-    row_digest = digests[records.params[index]]
-    changed = _has_changed(index, records, todo.files.source(index))
+    status = STATUSES[rows.status[index]]
+    row_digest = digests[rows.params[index]]
+    changed = _has_changed(index, rows, work.files.source(index))
     again, replace = False, False
     if status in ("failed", "skipped"):
-        lasting = row_digest == digest and records.same_version[index] and not records.retry[index]
+        lasting = row_digest == digest and rows.same_version[index] and not rows.retry[index]
         again = changed or (status == "failed" and (retry_failed or not lasting))
-        if again and records.was_written(index):  # before it failed
-            replace = _size(todo.files.target(index)) == records.output_size[index]
+        if again and rows.was_written(index):  # before it failed
+            replace = _size(work.files.target(index)) == rows.output_size[index]
     else:
-        size = _size(todo.files.target(index))
+        size = _size(work.files.target(index))
         if size is None:
             again = True
         elif status == "written":
-            as_written = size == records.output_size[index]
+            as_written = size == rows.output_size[index]
             lost = size == 0 and not as_written  # what a power cut leaves
             again = replace = lost or (changed and as_written)
-            todo.edited += not as_written and not lost
+            work.edited += not as_written and not lost
         else:
-            todo.unrecorded += 1
-            todo.unrecorded_changed += changed
-    todo.changed += changed and again
-    if not again and records.was_written(index) and _size(todo.files.target(index)) is not None:
-        made_with = digests[records.written_params[index]]
+            work.unrecorded += 1
+            work.unrecorded_changed += changed
+    work.changed += changed and again
+    if not again and rows.was_written(index) and _size(work.files.target(index)) is not None:
+        made_with = digests[rows.written_params[index]]
         if made_with != digest and not gives_equal_output(
-            todo.known_options.get(made_with, {}), options, todo.files.target(index)
+            work.known_options.get(made_with, {}), options, work.files.target(index)
         ):
-            todo.other_options[made_with] = todo.other_options.get(made_with, 0) + 1
+            work.other_options[made_with] = work.other_options.get(made_with, 0) + 1
     if again:
-        todo.todo.append(index)
-        todo.replace.append(replace)
+        work.add(index, replace=replace)
         return
-    todo.settled.append(index)
-    todo.settled_as.append(STATUSES.index("exists" if status == "written" else status))
+    work.settled.append(index)
+    work.settled_as.append(STATUSES.index("exists" if status == "written" else status))
     if status == "failed":
-        todo.reasons[index] = records.reasons[index]
+        work.reasons[index] = rows.reasons[index]
 
 
-def _has_changed(index: int, records: _Records, source: str) -> bool:
+def _has_changed(index: int, rows: _LastRows, source: str) -> bool:
     try:
         status = os.stat(source)
     except OSError:
-        return records.input_size[index] != -1  # it was there
-    known = (records.input_size[index], records.input_mtime_ns[index])
-    return known != (status.st_size, min(status.st_mtime_ns, _MOST))
+        return rows.input_size[index] != -1  # it was there
+    recorded = (rows.input_size[index], rows.input_mtime_ns[index])
+    return recorded != (status.st_size, min(status.st_mtime_ns, _MAX_TIME))
 
 
 def _file_id(path: str) -> FileId | None:

@@ -102,9 +102,9 @@ def _column(file: TextIO, path: str, column: str | None, delimiter: str) -> list
                 f"`--column` must name the column of {path!r} that holds the files; it has "
                 f"{', '.join(header) or 'none'}."
             )
-        place = 0
+        index = 0
     elif column in header:
-        place = header.index(column)
+        index = header.index(column)
     else:
         raise ValueError(
             f"`--column` must be one of {', '.join(header) or 'none'}; got {column!r}. "
@@ -118,9 +118,9 @@ def _column(file: TextIO, path: str, column: str | None, delimiter: str) -> list
                 f"{len(header)}; got {len(row)} in line {line} of {path!r}. Quote values that "
                 f"hold {delimiter!r}."
             )
-        if len(row) <= place or not row[place]:
+        if len(row) <= index or not row[index]:
             continue
-        name = row[place]
+        name = row[index]
         if ("\n" in name or "\r" in name) and not os.path.lexists(name):
             raise _stray_quote(path, line, f"begins a name of {len(name.splitlines())} lines")
         names.append(name)

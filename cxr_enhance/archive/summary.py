@@ -47,13 +47,13 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
             if row["status"] == "written":
                 written.add(number)
             name = row["input"]
-            known = last.get(name)
-            if row["status"] == "exists" and known in written:
+            previous = last.get(name)
+            if row["status"] == "exists" and previous in written:
                 continue  # another run came to what a run had written
             last[name] = number
             counts[number] += 1
-            if known is not None:
-                counts[known] -= 1
+            if previous is not None:
+                counts[previous] -= 1
             if row["status"] == "written":
                 sizes["input_bytes"] += row.get("input_size") or 0
                 sizes["output_bytes"] += row.get("output_size") or 0

@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from cxr_enhance._enhance import enhance
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.hints import Hint, hints_of
 from cxr_enhance.archive.job import MIMIC_CXR_JPG
-from cxr_enhance.archive.outcome import Outcome, ends_run, is_passing, reason_of
+from cxr_enhance.archive.outcome import Outcome, ends_run, is_transient, reason_of
 from cxr_enhance.io.atomic import temporary_name, write_atomically
 from cxr_enhance.io.dicom.no_image import NoImageError
 from cxr_enhance.io.dicom.write import derived_dicom
@@ -31,20 +31,12 @@ if TYPE_CHECKING:
     from cxr_enhance._params import EnhanceParams
     from cxr_enhance._types import Image
     from cxr_enhance.archive.job import Job
+    from cxr_enhance.archive.plan import PlannedFile
     from cxr_enhance.io.dicom.decode import Decoded
 
 _IMAGE_EXTENSIONS = frozenset((
     ".bmp", ".dcm", ".dicom", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
 ))  # fmt: skip
-
-
-class Item(NamedTuple):
-    """One file to read and where to write it."""
-
-    source: str
-    target: str
-    named: bool  # given by itself: being no image is then a failure
-    replace: bool  # whether an existing output is written over
 
 
 def never() -> bool:
@@ -53,14 +45,14 @@ def never() -> bool:
 
 
 def process(
-    item: Item, job: Job, workspace: str | None, stopped: Callable[[], bool] = never
+    file: PlannedFile, job: Job, workspace: str | None, stopped: Callable[[], bool] = never
 ) -> Outcome | None:
     """Read one file, enhance it and write the result.
 
     Parameters
     ----------
-    item : Item
-        The file.
+    file : PlannedFile
+        What to read and where to write.
     job : Job
         What is done to it.
     workspace : str or None
@@ -76,20 +68,20 @@ def process(
         that it should be one. A whole DICOM object that holds no image is always skipped.
     """
     started = time.perf_counter()
-    outcome = Outcome(item.source, item.target, "exists")
+    outcome = Outcome(file.source, file.target, "exists")
     encoded: bytes | None = None
     try:
-        status = os.stat(item.source)
+        status = os.stat(file.source)
         outcome = outcome._replace(input_size=status.st_size, input_mtime_ns=status.st_mtime_ns)
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
             raise ValueError("is not a regular file.")
-        if not item.replace and os.path.lexists(item.target):
+        if not file.replace and os.path.lexists(file.target):
             return outcome
-        data = read_if_image(item.source, job.read)
+        data = read_if_image(file.source, job.read)
         if data is None:
-            if not _should_be_image(item):
+            if not _should_be_image(file):
                 return outcome._replace(status="skipped", reason="no image")
-            data = read_start(item.source)  # decode_image has the words for what it is not
+            data = read_start(file.source)  # decode_image has the words for what it is not
         if stopped():
             return None
         decoded = decode_image(data, job.read)
@@ -103,7 +95,7 @@ def process(
         encoded = encoded_output(image, data, job, notes)
         if stopped():
             return None
-        outcome = _written(outcome, item, encoded, workspace)
+        outcome = _written(outcome, file, encoded, workspace)
         return outcome._replace(
             seconds=time.perf_counter() - started,
             notes="; ".join(notes),
@@ -117,30 +109,30 @@ def process(
     except Exception as error:  # one bad file must not end a run over a million others
         writing = encoded is not None
         lost = writing and _is_lost(workspace)
-        if not writing and not os.path.exists(item.source):  # not what it was: it may come back
+        if not writing and not os.path.exists(file.source):  # not what it was: it may come back
             outcome = outcome._replace(input_size=None, input_mtime_ns=None)
         return outcome._replace(
             status="failed",
             reason=reason_of(error),
-            passing=lost or is_passing(error, writing=writing),
+            transient=lost or is_transient(error, writing=writing),
             ends_run=lost or ends_run(error, writing=writing),
             seconds=time.perf_counter() - started,
         )
 
 
-def _written(outcome: Outcome, item: Item, encoded: bytes, workspace: str | None) -> Outcome:
+def _written(outcome: Outcome, file: PlannedFile, encoded: bytes, workspace: str | None) -> Outcome:
     """Write a result; what is there and is not to be replaced stays."""
     if workspace is not None and not os.path.isdir(workspace):
         # Its folder would be made again, for outputs that no manifest tells of.
         gone = os.path.dirname(workspace)
         raise FileNotFoundError(errno.ENOENT, "The run's folder in the output folder is gone", gone)
-    _make_folder(os.path.dirname(item.target))
+    _make_folder(os.path.dirname(file.target))
     link = "" if workspace is None else os.path.join(workspace, temporary_name())
     with contextlib.suppress(FileExistsError):
         write_atomically(
-            item.target,
-            lambda file: file.write(encoded),
-            overwrite=item.replace,
+            file.target,
+            lambda output: output.write(encoded),
+            overwrite=file.replace,
             temporary_folder=workspace,
             link=link or None,
         )
@@ -165,11 +157,13 @@ def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Image:
         image = _mimic_cxr_jpg(image, was_inverted=decoded.was_inverted)
     else:
         hints.extend(hints_of(image, job.params))
-        image = enhance(image, _without_padding(job.params, decoded.padding, decoded.image.size))
+        image = enhance(
+            image, params_without_padding(job.params, decoded.padding, decoded.image.size)
+        )
     return image if job.resize_first else _resized(image, job)
 
 
-def _without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
+def params_without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
     """Move percentiles of an image to those of its pixels that are no padding.
 
     Padding is as dark as the darkest of them: it comes first where pixels are sorted.
@@ -230,8 +224,8 @@ def encoded_output(image: Image, data: bytes, job: Job, notes: list[str]) -> byt
     )
 
 
-def _should_be_image(item: Item) -> bool:
-    return item.named or is_image_name(item.source)
+def _should_be_image(file: PlannedFile) -> bool:
+    return file.named or is_image_name(file.source)
 
 
 def is_image_name(path: str) -> bool:

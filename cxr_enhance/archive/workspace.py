@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOCK = "lock"
-_BEING_MADE_SECONDS = 60.0
+_MAKING_TIMEOUT_S = 60.0
 
 
 class FileId(NamedTuple):
@@ -60,12 +60,12 @@ def unrecorded_outputs(out: str) -> set[FileId]:
     """Find the outputs that killed runs wrote and did not record; changes nothing."""
     if not os.path.isdir(out):
         return set()
-    found: set[FileId] = set()
+    outputs: set[FileId] = set()
     for entry in _folders(out):
         with contextlib.suppress(OSError):
             if _is_abandoned(entry):
-                found.update(_linked_elsewhere(entry.path))
-    return found
+                outputs.update(_linked_elsewhere(entry.path))
+    return outputs
 
 
 def _folders(out: str) -> list[os.DirEntry[str]]:
@@ -113,7 +113,7 @@ def _is_abandoned(entry: os.DirEntry[str]) -> bool:
     try:
         descriptor = os.open(os.path.join(entry.path, _LOCK), os.O_RDWR)
     except FileNotFoundError:  # killed, or at this moment, between its first two steps
-        return time.time() - entry.stat().st_mtime > _BEING_MADE_SECONDS
+        return time.time() - entry.stat().st_mtime > _MAKING_TIMEOUT_S
     try:
         return try_lock(descriptor) is True
     finally:

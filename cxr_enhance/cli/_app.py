@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
+from cxr_enhance.cli._compare_command import compare
+from cxr_enhance.cli._pairs import CommandWithPairs
 from cxr_enhance.cli._run_command import run
 from cxr_enhance.cli.program import new_program
 
@@ -95,18 +98,39 @@ def demo(
     raise typer.Exit(_demo.demo(folder))
 
 
-@app.command(short_help="Draw a radiograph before and after.")
-def compare(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A radiograph.")],
-    out: Annotated[Path, typer.Option(metavar="FILE.png", help="The picture to write.")],
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the picture if it exists.")
+app.command(cls=CommandWithPairs, short_help="Draw radiographs before and after.")(compare)
+
+
+@app.command(short_help="Choose parameters by eye, in a browser.")
+def tune(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[IMAGE|FOLDER]...",
+            help="Images to go through; others are opened or dropped in the page.",
+            show_default=False,
+        ),
+    ] = None,
+    params: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Options to begin with.")
+    ] = None,
+    voi: Annotated[
+        arguments.VoiChoice | None,
+        typer.Option(help="VOI transform of DICOM files to begin with."),
+    ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the page's address, and open no browser.")
     ] = False,
 ) -> None:
-    """Draw a radiograph before and after enhancement, with histograms."""
-    from cxr_enhance.cli import _demo
+    """Open a page that shows images before and after enhancement, with controls that change it.
 
-    raise typer.Exit(_demo.compare(image, out, overwrite=overwrite))
+    The page is served on 127.0.0.1 to whoever has its address; nothing is loaded from or sent to
+    the network. Needs the extra tune.
+    """
+    from cxr_enhance.cli import _tune
+
+    chosen = arguments.word_of(voi)
+    raise typer.Exit(_tune.tune(paths or [], params, chosen, open_browser=not no_browser))
 
 
 @app.command(short_help="Check this installation.")

@@ -1,4 +1,4 @@
-"""`cxr-enhance demo` and `cxr-enhance compare`: one image, and what enhancement does to it."""
+"""`cxr-enhance demo`: a drawn radiograph, and what enhancement does to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from cxr_enhance._enhance import enhance
 from cxr_enhance.cli import console
 from cxr_enhance.cli._figure import draw_before_after
 from cxr_enhance.cli._folders import check_way
-from cxr_enhance.io import read_image
 from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.write import encode_image
 from cxr_enhance.synthetic import synthetic_radiograph
@@ -60,29 +59,6 @@ def demo(folder: Path) -> int:
         f"enhanced {_WIDTH} x {_HEIGHT} pixels in {median * 1e3:.1f} ms on one thread "
         f"(first call {first:.2f} s, with loading or compiling the kernels)"
     )
-    return 0
-
-
-def compare(image: Path, out: Path, *, overwrite: bool) -> int:
-    """Write the before and after picture of `image` to `out`."""
-    with console.errors_exit_with(console.WRONG_USAGE):
-        if out.suffix.lower() != ".png":
-            raise ValueError(f"`--out` must end in .png; got {str(out)!r}.")
-        if out.exists() and image.exists() and os.path.samefile(image, out):
-            raise ValueError(f"`--out` must not be the image itself; got {str(out)!r}.")
-        if os.path.lexists(out) and not overwrite:
-            raise ValueError(
-                f"`--out` must not exist; got {str(out)!r}. Replace it with --overwrite."
-            )
-        if not out.parent.is_dir():
-            raise ValueError(f"`--out` must lie in a folder that exists; got {str(out)!r}.")
-    with console.errors_exit_with(console.FAILED):
-        console.load_quiet_opencv()
-        before = read_image(image)
-        title = console.printable(image.name).replace("$", r"\$")  # no mathematics in names
-        picture = draw_before_after(before, enhance(before), title=title)
-        write_atomically(str(out), _writer(picture), overwrite=overwrite)
-    console.say(f"wrote {console.printable(str(out))}")
     return 0
 
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxr_enhance.archive.settings import Settings
+
+_OUT_RULE = "`--out` must be a folder or a name where one can be made"
 
 
 def check_way(path: str, option: str) -> None:
@@ -13,10 +20,52 @@ def check_way(path: str, option: str) -> None:
     ValueError
         If it does.
     """
-    way = Path(path)
-    for place in [place for place in (way, *way.parents) if place.name == ".."]:
+    steps = Path(path)
+    for place in [place for place in (steps, *steps.parents) if place.name == ".."]:
         if not place.parent.is_dir():
             raise ValueError(
                 f"`{option}` must go through folders that exist where it goes up again; got "
                 f"{path!r}, and there is no folder {str(place.parent)!r}."
             )
+
+
+def check_folders(settings: Settings) -> None:
+    """Refuse names of a run that cannot be its folder, its inputs or its manifest; makes nothing.
+
+    Raises
+    ------
+    ValueError
+        In the words of the option.
+    """
+    inputs, out = settings.inputs, settings.out
+    if not out or not all(inputs):
+        raise ValueError("`INPUT` and `--out` must name files and folders; got ''.")
+    check_way(out, "--out")
+    for path in inputs:
+        if os.path.isdir(path) and os.path.isdir(out) and os.path.samefile(path, out):
+            raise ValueError(f"`--out` must not be an input folder; got {out!r}.")
+    if os.path.lexists(out) and not os.path.isdir(out):
+        raise ValueError(f"{_OUT_RULE}; got {out!r}: it is no folder.")
+    manifest = settings.manifest
+    if manifest is not None and (
+        os.path.isdir(manifest) or not os.path.isdir(os.path.dirname(manifest) or ".")
+    ):
+        raise ValueError(
+            f"`--manifest` must name a file in a folder that exists; got {manifest!r}."
+        )
+
+
+def make_folder(out: str) -> None:
+    """Make the folder of the outputs, if need be.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made or written to.
+    """
+    try:
+        os.makedirs(out, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{_OUT_RULE}; got {out!r}: {error.strerror}.") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise ValueError(f"`--out` must be a folder that you may write to; got {out!r}.")

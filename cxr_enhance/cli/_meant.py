@@ -33,10 +33,10 @@ def stop_at_files(app: typer.Typer, words: Sequence[str]) -> None:
     file = next((word for word in words if _is_file(word)), None)
     if file is None:
         return
-    meant = shlex.join(["cxr-enhance", "run", *_with_out(words)])
+    command = shlex.join(["cxr-enhance", "run", *_with_out(words)])
     console.complain(
         f"Error: `COMMAND` must be one of {', '.join(names)}; got {console.printable(words[0])!r}. "
-        f"Enhance files with: {console.printable(meant)}"
+        f"Enhance files with: {console.printable(command)}"
     )
     raise SystemExit(console.WRONG_USAGE)
 

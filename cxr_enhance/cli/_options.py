@@ -1,4 +1,4 @@
-"""Options of the command line to the records that check them; no default is written here."""
+"""What was typed to the records of a run, which check it; no default is written here."""
 
 from __future__ import annotations
 
@@ -7,142 +7,233 @@ import os
 import re
 import shlex
 import stat
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance.archive.job import MIMIC_CXR_JPG, STUDY_SIZE, Job
 from cxr_enhance.archive.plan import Shard
+from cxr_enhance.archive.settings import Settings
+from cxr_enhance.archive.sources import read_list
 from cxr_enhance.cli import console
+from cxr_enhance.cli._folders import check_folders
+from cxr_enhance.cli.params_file import read_params
 from cxr_enhance.io.dicom.pseudonym import read_pseudonym_key
 from cxr_enhance.io.options import ReadOptions
 
-_LONGEST_KEY = 4096  # bytes; whatever is longer is another file
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cxr_enhance.archive.settings import EngineName
+
+_MAX_KEY_BYTES = 4096  # whatever is longer is another file
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnhanceOptions:
-    """What was typed; None and False where nothing was."""
+def check_run(
+    inputs: Sequence[str],
+    list_file: str | None,
+    column: str | None,
+    engine: EngineName,
+    scheduler: str | None,
+    threads: int | None,
+) -> None:
+    """Refuse options that contradict each other, wherever the outputs go.
 
-    params_file: Path | None
-    clip_limit: float | None
-    tile_grid_size: tuple[int, int] | None
-    percentiles: tuple[float, float] | None
-    bit_shift: int | None
-    num_bins: str | None
-    bits: int | None
-    no_white_balance: bool
-    no_clahe: bool
-
-    def to_params(self) -> EnhanceParams:
-        """Return the params of the file, or the defaults, changed by what was typed.
-
-        Raises
-        ------
-        TypeError, ValueError
-            In the words of `EnhanceParams`, or if two options contradict each other.
-        OSError
-            If the file of params cannot be read.
-        """
-        if self.no_white_balance and self.percentiles is not None:
-            raise ValueError("`--percentiles` must not be given with --no-white-balance.")
-        of_clahe = (self.clip_limit, self.tile_grid_size, self.bit_shift, self.num_bins)
-        if self.no_clahe and any(option is not None for option in of_clahe):
-            raise ValueError(
-                "`--clip-limit`, `--tile-grid-size`, `--bit-shift` and `--num-bins` must not be "
-                "given with --no-clahe."
-            )
-        typed: dict[str, Any] = {
-            name: value
-            for name in ("clip_limit", "tile_grid_size", "percentiles", "bit_shift", "bits")
-            if (value := getattr(self, name)) is not None
-        }
-        if self.num_bins is not None:
-            typed["num_bins"] = _num_bins_of(self.num_bins)
-        elif self.bit_shift:
-            typed["num_bins"] = None
-        if self.no_white_balance:
-            typed["percentiles"] = None
-        if self.no_clahe:
-            typed["clip_limit"] = None
-        return dataclasses.replace(_params_of(self.params_file), **typed)
-
-    def is_empty(self) -> bool:
-        """Tell whether nothing was typed."""
-        return all(getattr(self, field.name) in (None, False) for field in dataclasses.fields(self))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobOptions:
-    """What was typed about reading and writing; None and False where nothing was."""
-
-    preset: str | None
-    voi: str | None
-    frame: int | None
-    max_pixels: int | None
-    output_format: str | None
-    quality: int | None
-    compression: str | None
-    long_side: int | None
-    size: tuple[int, int] | None
-    resize_first: bool
-    strip_identity: bool
-    pseudonym_key: Path | None
-
-    def to_job(self, enhance: EnhanceOptions) -> Job:
-        """Return the preset, or the defaults, changed by what was typed.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an option is out of range, or two contradict each other.
-        OSError
-            If a file of options or a key cannot be read.
-        """
-        typed: dict[str, Any] = {
-            name: value
-            for name in ("output_format", "quality", "compression", "long_side")
-            if (value := getattr(self, name)) is not None
-        }
-        if self.size is not None:
-            typed["size_wh"] = self.size
-        read: dict[str, Any] = {
-            name: value
-            for name in ("voi", "frame", "max_pixels")
-            if (value := getattr(self, name)) is not None
-        }
-        if self.resize_first:
-            typed["resize_first"] = True
-        if self.preset == "study":
-            typed = {"resize_first": True, "interpolation": "linear", **typed}
-            if self.size is None and self.long_side is None:
-                typed["size_wh"] = STUDY_SIZE
-        if self.preset == MIMIC_CXR_JPG:
-            if not enhance.is_empty():
-                raise ValueError(
-                    f"`--preset {MIMIC_CXR_JPG}` is only allowed without options of white balance "
-                    "and CLAHE, which are no part of it."
-                )
-            typed = {"output_format": "jpeg", **typed}
-            read = {"voi": "none", **read}
-        if self.quality is not None and typed.get("output_format") != "jpeg":
-            raise ValueError(
-                "`--quality` is only allowed with --format jpeg; got --format "
-                f"{typed.get('output_format', 'png')}, which has none."
-            )
-        if self.compression is not None and typed.get("output_format", "png") != "png":
-            raise ValueError(
-                "`--compression` is only allowed with --format png; got --format "
-                f"{typed['output_format']}."
-            )
-        return Job(
-            params=None if self.preset == MIMIC_CXR_JPG else enhance.to_params(),
-            read=ReadOptions(**read),
-            strip_identity=self.strip_identity,
-            pseudonym_key=None if self.pseudonym_key is None else _key_of(self.pseudonym_key),
-            **typed,
+    Raises
+    ------
+    ValueError
+        In the words of the option.
+    """
+    if not inputs and list_file is None:
+        raise ValueError("`INPUT` or `--from` must be given.")
+    if column is not None and list_file is None:
+        raise ValueError(f"`--column` is only allowed with --from; got {column!r}, and no list.")
+    if scheduler is not None and engine != "dask":
+        raise ValueError(
+            f"`--scheduler` is only allowed with --engine dask; got --engine {engine}."
         )
+    if scheduler is not None and threads is not None:
+        raise ValueError(
+            "`--threads` must not be given with --scheduler, whose workers have their own."
+        )
+    if threads is not None and threads < 1:
+        raise ValueError(
+            f"`--threads` must be at least 1; got {threads}. Leave it out to use every usable CPU."
+        )
+
+
+def params_of(
+    *,
+    preset: str | None,
+    params_file: Path | None,
+    clip_limit: float | None,
+    tile_grid_size: tuple[int, int] | None,
+    percentiles: tuple[float, float] | None,
+    no_white_balance: bool,
+    no_clahe: bool,
+    bit_shift: int | None,
+    num_bins: str | None,
+    bits: int | None,
+) -> EnhanceParams | None:
+    """Return the params of the file, or the defaults, changed by what was typed.
+
+    Returns
+    -------
+    EnhanceParams or None
+        None for the recipe of MIMIC-CXR-JPG, which has none.
+
+    Raises
+    ------
+    TypeError, ValueError
+        In the words of `EnhanceParams`, or if two options contradict each other.
+    OSError
+        If the file of params cannot be read.
+    """
+    clahe: dict[str, Any] = {
+        "clip_limit": clip_limit, "tile_grid_size": tile_grid_size, "bit_shift": bit_shift,
+        "num_bins": num_bins,
+    }  # fmt: skip
+    clahe = {name: value for name, value in clahe.items() if value is not None}
+    if preset == MIMIC_CXR_JPG:
+        others = (params_file, percentiles, bits)
+        if clahe or no_white_balance or no_clahe or any(value is not None for value in others):
+            raise ValueError(
+                f"`--preset {MIMIC_CXR_JPG}` is only allowed without options of white balance "
+                "and CLAHE, which are no part of it."
+            )
+        return None
+    if no_white_balance and percentiles is not None:
+        raise ValueError("`--percentiles` must not be given with --no-white-balance.")
+    if no_clahe and clahe:
+        raise ValueError(
+            "`--clip-limit`, `--tile-grid-size`, `--bit-shift` and `--num-bins` must not be "
+            "given with --no-clahe."
+        )
+    changes = dict(clahe)
+    if num_bins is not None:
+        changes["num_bins"] = _num_bins_of(num_bins)
+    elif bit_shift:
+        changes["num_bins"] = None
+    if bits is not None:
+        changes["bits"] = bits
+    if no_white_balance or percentiles is not None:
+        changes["percentiles"] = percentiles
+    if no_clahe:
+        changes["clip_limit"] = None
+    params = EnhanceParams() if params_file is None else read_params(params_file)
+    return dataclasses.replace(params, **changes)
+
+
+def read_options_of(
+    preset: str | None, *, voi: str | None, frame: int | None, max_pixels: int | None
+) -> ReadOptions:
+    """Return how the preset reads files, or the defaults, changed by what was typed."""
+    if preset == MIMIC_CXR_JPG and voi is None:
+        voi = "none"
+    return ReadOptions(**_given(voi=voi, frame=frame, max_pixels=max_pixels))
+
+
+def job_of(
+    *,
+    params: EnhanceParams | None,
+    read: ReadOptions,
+    preset: str | None,
+    output_format: str | None,
+    quality: int | None,
+    compression: str | None,
+    long_side: int | None,
+    size_wh: tuple[int, int] | None,
+    resize_first: bool,
+    strip_identity: bool,
+    pseudonym_key_file: Path | None,
+) -> Job:
+    """Return the preset, or the defaults, changed by what was typed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is out of range, or two contradict each other.
+    OSError
+        If the key cannot be read.
+    """
+    if preset == MIMIC_CXR_JPG and output_format is None:
+        output_format = "jpeg"
+    if preset == "study" and size_wh is None and long_side is None:
+        size_wh = STUDY_SIZE
+    written_format = output_format or "png"
+    if quality is not None and written_format != "jpeg":
+        raise ValueError(
+            "`--quality` is only allowed with --format jpeg; got --format "
+            f"{written_format}, which has none."
+        )
+    if compression is not None and written_format != "png":
+        raise ValueError(
+            f"`--compression` is only allowed with --format png; got --format {written_format}."
+        )
+    return Job(
+        params=params,
+        read=read,
+        resize_first=resize_first or preset == "study",
+        interpolation="linear" if preset == "study" else "area",
+        strip_identity=strip_identity,
+        pseudonym_key=None if pseudonym_key_file is None else _key_in(pseudonym_key_file),
+        **_given(
+            output_format=output_format,
+            quality=quality,
+            compression=compression,
+            long_side=long_side,
+            size_wh=size_wh,
+        ),
+    )
+
+
+def settings_of(
+    *,
+    inputs: Sequence[str],
+    list_file: str | None,
+    column: str | None,
+    out: str,
+    job: Job,
+    threads: int | None,
+    engine: EngineName,
+    scheduler: str | None,
+    overwrite: bool,
+    retry_failed: bool,
+    manifest: str | None,
+    shard: str | None,
+    flat_names: bool,
+) -> Settings:
+    """Return the settings of a run into a folder, checked.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or two contradict each other.
+    OSError
+        If the list cannot be read.
+    """
+    settings = Settings(
+        inputs=inputs,
+        listed=() if list_file is None else read_list(list_file, column),
+        out=out,
+        job=job,
+        num_workers=usable_cpus() if threads is None else threads,
+        engine=engine,
+        scheduler=scheduler,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        manifest=manifest,
+        shard=shard_of(shard),
+        flat_names=flat_names,
+    )
+    check_folders(settings)
+    return settings.with_absolute_paths() if engine == "dask" else settings
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Leave out what was not typed: the records hold the defaults."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def shard_of(text: str | None) -> Shard | None:
@@ -155,21 +246,21 @@ def shard_of(text: str | None) -> Shard | None:
     """
     if text is None:
         return _slurm_shard()
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+    parts = re.fullmatch(r"(\d+)/(\d+)", text)
+    if parts is None or not 1 <= int(parts[1]) <= int(parts[2]):
         raise ValueError(f"`--shard` must be I/N with 1 <= I <= N; got {text!r}.")
-    return Shard(int(found[1]), int(found[2]))
+    return Shard(int(parts[1]), int(parts[2]))
 
 
 def _slurm_shard() -> Shard | None:
     names = ("TASK_ID", "TASK_COUNT", "TASK_MIN", "TASK_STEP")
-    said = [os.environ.get(f"SLURM_ARRAY_{name}", "") for name in names]
-    if not said[0].isdecimal() or not said[1].isdecimal():
+    values = [os.environ.get(f"SLURM_ARRAY_{name}", "") for name in names]
+    task, count, first, step = (int(text) if text.isdecimal() else None for text in values)
+    if task is None or count is None:
         return None
-    task, count = int(said[0]), int(said[1])
     # Arrays begin where their user likes; without the first task's number they begin at 1.
-    first = int(said[2]) if said[2].isdecimal() else 1
-    step = max(int(said[3]), 1) if said[3].isdecimal() else 1
+    first = 1 if first is None else first
+    step = max(step or 1, 1)
     number = (task - first) // step + 1
     if not 1 <= number <= count:
         raise ValueError(
@@ -179,11 +270,11 @@ def _slurm_shard() -> Shard | None:
     return Shard(number, count)
 
 
-def _key_of(path: Path) -> bytes:
+def _key_in(path: Path) -> bytes:
     status = path.stat()
-    if status.st_size > _LONGEST_KEY:
+    if status.st_size > _MAX_KEY_BYTES:
         raise ValueError(
-            f"`--pseudonym-key` must name a file of at most {_LONGEST_KEY} bytes; got "
+            f"`--pseudonym-key` must name a file of at most {_MAX_KEY_BYTES} bytes; got "
             f"{str(path)!r} of {status.st_size}. Make a key with: openssl rand -hex 32"
         )
     key = read_pseudonym_key(path)
@@ -201,21 +292,3 @@ def _num_bins_of(text: str) -> int | None:
     if not re.fullmatch("[0-9]+", text):
         raise ValueError(f"`--num-bins` must be a whole number or all; got {text!r}.")
     return int(text)
-
-
-def _params_of(path: Path | None) -> EnhanceParams:
-    if path is None:
-        return EnhanceParams()
-    try:
-        params = EnhanceParams.from_json(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"`--params` must be a UTF-8 file; got {str(path)!r}: {error}.") from error
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{error} File: {str(path)!r}.") from error
-    order = EnhanceParams().channel_order
-    if params.channel_order != order:
-        raise ValueError(
-            f"`channel_order` must be {order!r} on the command line, where "
-            f"files are read in that order; got {params.channel_order!r}. File: {str(path)!r}."
-        )
-    return params

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cxr_enhance.archive.outcome import Outcome
-    from cxr_enhance.archive.run import Prepared
+    from cxr_enhance.archive.run import PreparedRun
 
 
 class Tally:
@@ -22,13 +21,13 @@ class Tally:
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedRun
         Its settled files are counted at once.
     keep : bool
         Whether outcomes are kept.
     """
 
-    def __init__(self, prepared: Prepared, *, keep: bool) -> None:
+    def __init__(self, prepared: PreparedRun, *, keep: bool) -> None:
         self.counts: Counter[str] = Counter()
         self.outcomes: list[Outcome] = []
         self.worked_on = 0
@@ -37,24 +36,22 @@ class Tally:
         self.hints: Counter[str] = Counter()
         self.first_hints: dict[str, str] = {}
         self.ended_early = False
-        self.unrecorded = prepared.todo.unrecorded
+        self.unrecorded = prepared.work.unrecorded
         self._keep = keep
-        self._lock = threading.Lock()
-        for outcome in prepared.todo.settled_outcomes():
+        for outcome in prepared.work.settled_outcomes():
             self._count(outcome)
             self.failed_before += outcome.status == "failed"
 
     def add(self, outcome: Outcome) -> None:
-        """Count one outcome of this run; from any thread."""
-        with self._lock:
-            self._count(outcome)
-            self.worked_on += bool(outcome.target)
-            self.notes += bool(outcome.notes)
-            for hint in outcome.hints:
-                self.hints[hint.kind] += 1
-                self.first_hints.setdefault(hint.kind, f"{outcome.source}: {hint.sentence}")
-            self.ended_early |= outcome.ends_run
-            self.unrecorded += outcome.status == "exists"
+        """Count one outcome of this run; from one thread at a time."""
+        self._count(outcome)
+        self.worked_on += bool(outcome.target)
+        self.notes += bool(outcome.notes)
+        for hint in outcome.hints:
+            self.hints[hint.kind] += 1
+            self.first_hints.setdefault(hint.kind, f"{outcome.source}: {hint.sentence}")
+        self.ended_early |= outcome.ends_run
+        self.unrecorded += outcome.status == "exists"
 
     def _count(self, outcome: Outcome) -> None:
         self.counts[outcome.status] += 1
@@ -62,9 +59,9 @@ class Tally:
             self.outcomes.append(outcome)
 
 
-def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> str:
+def summary(prepared: PreparedRun, tally: Tally, seconds: float, status: int) -> str:
     """Sum a run up in a few lines."""
-    counts, todo, settings = tally.counts, prepared.todo, prepared.settings
+    counts, work, settings = tally.counts, prepared.work, prepared.settings
     parts = [f"{counts['written']} enhanced"]
     if counts["skipped"]:
         parts.append(f"{counts['skipped']} skipped (no images)")
@@ -74,9 +71,9 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
         parts.append(f"{counts['failed']} failed")
     if status or tally.ended_early:
         word = "interrupted" if status else "ended early"
-        parts.append(f"{word} with {len(todo.todo) - tally.worked_on} not done")
+        parts.append(f"{word} with {len(work.pending) - tally.worked_on} not done")
     where = f"output in {console.printable(settings.out)}"
-    if prepared.finds_nothing:
+    if prepared.is_empty:
         where = "no file was found, nothing was written"
     text = f"{', '.join(parts)} in {seconds:.1f} s; {where}"
     lines = [text]
@@ -86,21 +83,21 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
         lines.append(
             f"{tally.failed_before} failed before and were not tried again; --retry-failed does"
         )
-    if todo.changed:
-        lines.append(f"{todo.changed} inputs had changed since and were done again")
-    for said in prepared.other_options():
-        lines.append(f"outputs that exist were made otherwise: {console.printable(said)}")
+    if work.changed:
+        lines.append(f"{work.changed} inputs had changed since and were done again")
+    for options in prepared.other_options():
+        lines.append(f"outputs that exist were made otherwise: {console.printable(options)}")
     if tally.unrecorded:
         lines.append(
             f"{tally.unrecorded} outputs exist that no earlier run recorded; they may be of other "
             "inputs or options; --overwrite makes them again"
         )
-    if todo.edited:
-        lines.append(f"{todo.edited} outputs are not as they were written; they were left alone")
+    if work.edited:
+        lines.append(f"{work.edited} outputs are not as they were written; they were left alone")
     if tally.notes:
         lines.append(f"{tally.notes} DICOM headers were amiss; see `notes` in the manifest")
-    lines += said_once(tally)
-    if settings.flat_names and not prepared.finds_nothing:
+    lines += hint_lines(tally)
+    if settings.flat_names and not prepared.is_empty:
         lines.append(
             f"{console.printable(prepared.manifest)} tells which output is of which input; keep it "
             "from whoever must not know"
@@ -116,7 +113,7 @@ def summary(prepared: Prepared, tally: Tally, seconds: float, status: int) -> st
     return "\n".join(lines)
 
 
-def said_once(tally: Tally) -> list[str]:
+def hint_lines(tally: Tally) -> list[str]:
     """Say each kind of hint of the first image that it is of, and how many more there are."""
     lines = []
     for kind, sentence in sorted(tally.first_hints.items()):
@@ -126,9 +123,9 @@ def said_once(tally: Tally) -> list[str]:
     return lines
 
 
-def as_dict(prepared: Prepared, tally: Tally, seconds: float, status: int) -> dict[str, object]:
+def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) -> dict[str, object]:
     """Sum a run up for machines, with every file."""
-    settings, counts, todo = prepared.settings, tally.counts, prepared.todo
+    settings, counts, work = prepared.settings, tally.counts, prepared.work
     params = settings.job.params
     return {
         "version": __version__,
@@ -142,13 +139,13 @@ def as_dict(prepared: Prepared, tally: Tally, seconds: float, status: int) -> di
         "exists": counts["exists"],
         "failed": counts["failed"],
         "failed_before": tally.failed_before,
-        "changed": todo.changed,
+        "changed": work.changed,
         "hints": dict(tally.hints),
         "other_options": prepared.other_options(),
-        "edited_outputs": todo.edited,
+        "edited_outputs": work.edited,
         "unrecorded_outputs": tally.unrecorded,
         "telling_names": prepared.telling_names().number,
-        "unrecorded_outputs_of_changed_inputs": todo.unrecorded_changed,
+        "unrecorded_outputs_of_changed_inputs": work.unrecorded_changed,
         "interrupted": bool(status),
         "ended_early": tally.ended_early,
         "seconds": round(seconds, 3),
@@ -157,9 +154,9 @@ def as_dict(prepared: Prepared, tally: Tally, seconds: float, status: int) -> di
     }
 
 
-def complaint(prepared: Prepared) -> str | None:
+def complaint(prepared: PreparedRun) -> str | None:
     """Say which outputs do not show their inputs any more and were left all the same."""
-    count = prepared.todo.unrecorded_changed
+    count = prepared.work.unrecorded_changed
     if not count:
         return None
     return (
@@ -168,7 +165,7 @@ def complaint(prepared: Prepared) -> str | None:
     )
 
 
-def warning(prepared: Prepared) -> str | None:
+def warning(prepared: PreparedRun) -> str | None:
     """Say which names of stripped outputs may tell whose they are."""
     count, example = prepared.telling_names()
     if not count:
@@ -188,23 +185,25 @@ def _file_entry(outcome: Outcome) -> dict[str, str]:
     }
 
 
-def dry_run_lines(prepared: Prepared, *, as_json: bool, quiet: bool) -> Iterator[str]:
+def dry_run_lines(prepared: PreparedRun, *, as_json: bool, quiet: bool) -> Iterator[str]:
     """Say what would be done, one file a line, and then how much."""
-    todo = prepared.todo
+    work = prepared.work
     if as_json:
-        files = [{"source": item.source, "target": item.target} for item in todo.items()]
-        problems = [problem._asdict() for problem in prepared.plan.problems]
-        yield json.dumps({"todo": files, "settled": len(todo.settled), "problems": problems})
+        files = [{"source": file.source, "target": file.target} for file in work.files_to_do()]
+        problems = [
+            {"path": problem.source, "reason": problem.reason} for problem in prepared.plan.problems
+        ]
+        yield json.dumps({"todo": files, "settled": len(work.settled), "problems": problems})
         return
     if quiet:
         return
-    for item in todo.items():
-        yield f"{console.printable(item.source)} -> {console.printable(item.target)}"
+    for file in work.files_to_do():
+        yield f"{console.printable(file.source)} -> {console.printable(file.target)}"
     for problem in prepared.plan.problems:
-        yield f"cannot: {console.printable(problem.path)}: {problem.reason}"
-    parts = [f"{len(todo.todo)} to do", f"{len(todo.settled)} settled by earlier runs"]
-    if todo.changed:
-        parts.append(f"{todo.changed} of them changed since")
+        yield f"cannot: {console.printable(problem.source)}: {problem.reason}"
+    parts = [f"{len(work.pending)} to do", f"{len(work.settled)} settled by earlier runs"]
+    if work.changed:
+        parts.append(f"{work.changed} of them changed since")
     yield f"{', '.join(parts)}; nothing was written"
-    for said in prepared.other_options():
-        yield f"outputs that exist were made otherwise: {console.printable(said)}"
+    for options in prepared.other_options():
+        yield f"outputs that exist were made otherwise: {console.printable(options)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import time
@@ -11,120 +10,130 @@ from typing import TYPE_CHECKING
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import format_of_ending, is_image_ending
-from cxr_enhance.archive.task import Item
+from cxr_enhance.archive.plan import PlannedFile
 from cxr_enhance.cli import console
 from cxr_enhance.cli._folders import check_way
 from cxr_enhance.io.dicom.plugins import load_pydicom
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.outcome import Outcome
-    from cxr_enhance.cli._options import EnhanceOptions, JobOptions
-    from cxr_enhance.cli._run import RunOptions
 
 
-def names_one_image(options: RunOptions) -> bool:
+def names_one_image(out: str) -> bool:
     """Tell whether `--out` is the name of an image and not of a folder."""
-    out = options.out
     is_folder = os.path.isdir(out) or out.endswith((os.sep, "/"))
     return is_image_ending(os.path.splitext(out)[1]) and not is_folder
 
 
-def run_one(options: RunOptions, enhance: EnhanceOptions, job: JobOptions) -> int:
+def check(
+    inputs: Sequence[str],
+    list_file: str | None,
+    out: str,
+    *,
+    overwrite: bool,
+    folder_options: dict[str, object],
+) -> None:
+    """Refuse what contradicts one output file.
+
+    Raises
+    ------
+    ValueError
+        In the words of the option.
+    """
+    if list_file is not None or len(inputs) != 1 or os.path.isdir(inputs[0]):
+        raise ValueError(
+            f"`--out` must be a folder unless INPUT is one file; got {out!r}, the name of an "
+            "image. Make a folder of that name first if you mean one."
+        )
+    for name, value in folder_options.items():
+        if value:
+            raise ValueError(
+                f"`{name}` is only allowed with a folder as --out; got {out!r}, one image."
+            )
+    if not inputs[0]:
+        raise ValueError("`INPUT` and `--out` must name files and folders; got ''.")
+    check_way(out, "--out")
+    both_exist = os.path.exists(out) and os.path.exists(inputs[0])
+    if both_exist and os.path.samefile(inputs[0], out):
+        raise ValueError(f"`--out` must not be the image itself; got {out!r}.")
+    if os.path.lexists(out) and not overwrite:
+        raise ValueError(f"`--out` must not exist; got {out!r}. Replace it with --overwrite.")
+
+
+def format_of(out: str, output_format: str | None) -> str:
+    """Name the format of the output, which the ending of its name sets.
+
+    Raises
+    ------
+    ValueError
+        If it is of no format, or `output_format` is another one.
+    """
+    format_of_out = format_of_ending(os.path.splitext(out)[1])
+    if output_format not in (None, format_of_out):
+        raise ValueError(
+            f"`--format` must agree with the ending of --out; got --format {output_format} and "
+            f"{out!r}. Leave --format out."
+        )
+    return format_of_out
+
+
+def run_one(
+    source: str, out: str, job: Job, *, overwrite: bool, dry_run: bool, quiet: bool, as_json: bool
+) -> int:
     """Enhance one file into one file and return the exit status."""
     started = time.perf_counter()
-    with console.errors_exit_with(console.WRONG_USAGE):
-        _check(options)
-        checked_job = _with_format_of(options.out, job).to_job(enhance)
-    source, out = options.inputs[0], options.out
-    if options.dry_run:
-        if options.as_json:
-            todo = [{"source": source, "target": out}]
-            console.say(json.dumps({"todo": todo, "settled": 0, "problems": []}))
-        elif not options.quiet:
+    if dry_run:
+        if as_json:
+            files = [{"source": source, "target": out}]
+            console.say(json.dumps({"todo": files, "settled": 0, "problems": []}))
+        elif not quiet:
             console.say(f"{console.printable(source)} -> {console.printable(out)}")
         return 0
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
-        if checked_job.output_format == "dicom":
+        if job.output_format == "dicom":
             load_pydicom()
-    item = Item(source, out, named=True, replace=options.overwrite)
     engine = LocalEngine(1)
-    outcome, status = None, 0
+    outcomes: list[Outcome] = []
+
+    def record(outcome: Outcome) -> bool:
+        outcomes.append(outcome)
+        return False
+
+    status = 0
     with console.termination_interrupts():
         try:
-            (outcome,) = engine.run([item], checked_job, None, lambda done: done)
+            engine.run([PlannedFile(source, out, True, overwrite)], job, None, record)
         except console.TerminatedError:
             status = console.TERMINATED
         except KeyboardInterrupt:
             status = console.INTERRUPTED
-    if outcome is not None:
-        status = _report(outcome, checked_job, options, time.perf_counter() - started)
+    if outcomes:
+        seconds = time.perf_counter() - started
+        status = _report(outcomes[0], job, seconds, quiet=quiet, as_json=as_json)
     if engine.is_busy:
         console.leave_at_once(status)
     return status
 
 
-def _check(options: RunOptions) -> None:
-    """Refuse what contradicts one output file."""
-    options.check()
-    out = options.out
-    if (
-        options.list_file is not None
-        or len(options.inputs) != 1
-        or os.path.isdir(options.inputs[0])
-    ):
-        raise ValueError(
-            f"`--out` must be a folder unless INPUT is one file; got {out!r}, the name of an "
-            "image. Make a folder of that name first if you mean one."
-        )
-    typed = {
-        "--manifest": options.manifest,
-        "--shard": options.shard,
-        "--retry-failed": options.retry_failed,
-        "--flat-names": options.flat_names,
-        "--engine dask": options.engine != "local",
-    }
-    for name, value in typed.items():
-        if value:
-            raise ValueError(
-                f"`{name}` is only allowed with a folder as --out; got {out!r}, one image."
-            )
-    if not options.inputs[0]:
-        raise ValueError("`INPUT` and `--out` must name files and folders; got ''.")
-    check_way(out, "--out")
-    both_exist = os.path.exists(out) and os.path.exists(options.inputs[0])
-    if both_exist and os.path.samefile(options.inputs[0], out):
-        raise ValueError(f"`--out` must not be the image itself; got {out!r}.")
-    if os.path.lexists(out) and not options.overwrite:
-        raise ValueError(f"`--out` must not exist; got {out!r}. Replace it with --overwrite.")
-
-
-def _with_format_of(out: str, job: JobOptions) -> JobOptions:
-    output_format = format_of_ending(os.path.splitext(out)[1])
-    if job.output_format not in (None, output_format):
-        raise ValueError(
-            f"`--format` must agree with the ending of --out; got --format {job.output_format} and "
-            f"{out!r}. Leave --format out."
-        )
-    return dataclasses.replace(job, output_format=output_format)
-
-
-def _report(outcome: Outcome, job: Job, options: RunOptions, seconds: float) -> int:
+def _report(outcome: Outcome, job: Job, seconds: float, *, quiet: bool, as_json: bool) -> int:
     """Say what became of the file; anything but a new output is a failure."""
     reason = outcome.reason
     if outcome.status == "exists":
-        reason = f"{options.out!r} came to be meanwhile. Replace it with --overwrite."
+        reason = f"{outcome.target!r} came to be meanwhile. Replace it with --overwrite."
     failed = outcome.status != "written"
     if failed:
         name = console.printable(outcome.source)
         console.complain(f"failed: {name}: {console.printable(reason)}")
-    if options.as_json:
+    if as_json:
         console.say(json.dumps({
             "version": __version__,
             "params": None if job.params is None else job.params.to_dict(),
             "options": job.to_dict(),
-            "out": options.out,
+            "out": outcome.target,
             "written": int(not failed),
             "failed": int(failed),
             "seconds": round(seconds, 3),
@@ -138,8 +147,8 @@ def _report(outcome: Outcome, job: Job, options: RunOptions, seconds: float) -> 
                 "reason": reason,
             }],
         }))  # fmt: skip
-    elif not failed and not options.quiet:
-        console.say(f"1 enhanced in {seconds:.1f} s; output in {console.printable(options.out)}")
+    elif not failed and not quiet:
+        console.say(f"1 enhanced in {seconds:.1f} s; output in {console.printable(outcome.target)}")
         if outcome.notes:
             console.say(f"DICOM header amiss: {console.printable(outcome.notes)}")
         for hint in outcome.hints:

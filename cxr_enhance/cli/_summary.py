@@ -15,20 +15,20 @@ def summary(manifest: str, *, as_json: bool) -> int:
         paths = manifest_family(manifest)
         if not paths:
             raise FileNotFoundError(2, "No such file or directory", manifest)
-        found = summarise(paths)
+        totals = summarise(paths)
     if as_json:
-        console.say(json.dumps({"manifests": paths, **found}))
+        console.say(json.dumps({"manifests": paths, **totals}))
         return 0
-    for name, count in found["files"].items():
+    for name, count in totals["files"].items():
         console.say(f"{count:>10} {name}")
-    for reason, count in found["errors"].items():
+    for reason, count in totals["errors"].items():
         console.say(f"{count:>10} failed: {console.printable(reason)}")
-    for digest, count in found["params"].items():
+    for digest, count in totals["params"].items():
         console.say(f"{count:>10} with options {digest}")
-    for version, count in found["versions"].items():
+    for version, count in totals["versions"].items():
         console.say(f"{count:>10} by version {version}")
     console.say(
-        f"{found['seconds']:.0f} s of work; {found['input_bytes'] / 1e9:.3f} GB read, "
-        f"{found['output_bytes'] / 1e9:.3f} GB written"
+        f"{totals['seconds']:.0f} s of work; {totals['input_bytes'] / 1e9:.3f} GB read, "
+        f"{totals['output_bytes'] / 1e9:.3f} GB written"
     )
     return 0

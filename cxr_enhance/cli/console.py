@@ -60,7 +60,7 @@ _INTERRUPTS = {
     signal.SIGINT: (KeyboardInterrupt, INTERRUPTED),
     signal.SIGTERM: (TerminatedError, TERMINATED),
 }
-_LAST_RESORT_SECONDS = 5.0
+_LAST_RESORT_S = 5.0
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def termination_interrupts() -> Iterator[None]:
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         error, status = _INTERRUPTS[signal.Signals(number)]
-        last_resort = threading.Timer(_LAST_RESORT_SECONDS, os._exit, [status])
+        last_resort = threading.Timer(_LAST_RESORT_S, os._exit, [status])
         last_resort.daemon = True
         last_resort.start()
         last_resorts.append(last_resort)

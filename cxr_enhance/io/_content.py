@@ -81,5 +81,5 @@ def documented_errors() -> Iterator[None]:
     except (ValueError, OSError, ImportError, MemoryError):
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {error}".strip(": ")
-        raise ValueError(f"{RULE}; got a file that cannot be decoded ({said}).") from error
+        description = f"{type(error).__name__}: {error}".strip(": ")
+        raise ValueError(f"{RULE}; got a file that cannot be decoded ({description}).") from error

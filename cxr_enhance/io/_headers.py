@@ -87,9 +87,9 @@ def _next_marker(data: Content, position: int) -> int:
     size = 16  # there, as a rule
     while True:
         piece = bytes(data[position : position + size])
-        found = _JPEG_MARKER.search(piece)
-        if found is not None:
-            return position + found.start()
+        marker = _JPEG_MARKER.search(piece)
+        if marker is not None:
+            return position + marker.start()
         if len(piece) < size:
             raise Cut
         position, size = position + size - 1, min(4 * size, _PIECE_BYTES)

@@ -89,27 +89,27 @@ def tiff_first_page(data: Content) -> TiffPage | None:
     if any(len(fields[tag].values) != 1 for tag in _SINGLE & fields.keys()):
         return None
 
-    def one(tag: int, default: int) -> int:
+    def number(tag: int, default: int) -> int:
         return fields[tag].values[0] if tag in fields else default
 
-    width, height = one(_WIDTH, 0), one(_HEIGHT, 0)
+    width, height = number(_WIDTH, 0), number(_HEIGHT, 0)
     depths = set(fields[_BITS].values) if _BITS in fields else {1}
     if not width or not height or len(depths) != 1:
         return None
     formats = set(fields[_SAMPLE_FORMAT].values) if _SAMPLE_FORMAT in fields else {1}
-    tile = (one(_TILE_WIDTH, 0), one(_TILE_HEIGHT, 0))
+    tile = (number(_TILE_WIDTH, 0), number(_TILE_HEIGHT, 0))
     extra = fields.get(_EXTRA_SAMPLES)
     return TiffPage(
         width=width,
         height=height,
         tile=tile if any(tile) else None,
         bits=depths.pop(),
-        samples=one(_SAMPLES, 1),
-        compression=one(_COMPRESSION, 1),
-        photometric=one(_PHOTOMETRIC, BLACK_IS_ZERO),
+        samples=number(_SAMPLES, 1),
+        compression=number(_COMPRESSION, 1),
+        photometric=number(_PHOTOMETRIC, BLACK_IS_ZERO),
         is_unsigned=formats <= {1, 4},  # 4 is "undefined"
-        is_planar=one(_PLANAR, 1) == 2,
-        orientation=one(_ORIENTATION, 1),
+        is_planar=number(_PLANAR, 1) == 2,
+        orientation=number(_ORIENTATION, 1),
         unassociated_alpha=() if extra is None else _alpha_places(extra),
     )
 

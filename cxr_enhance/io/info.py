@@ -182,10 +182,10 @@ def _depth(data: Content, name: str) -> tuple[int | None, int | None]:
         page = tiff_first_page(data)
         return None, None if page is None else page.bits
     if name == "JPEG":
-        found = _headers.jpeg_frame(data)
-        if found is None:
+        frame_start = _headers.jpeg_frame(data)
+        if frame_start is None:
             return None, None
-        bits, channels = unpack("B4xB", data, found + 4)
+        bits, channels = unpack("B4xB", data, frame_start + 4)
         return channels, bits
     if name == "BMP" and unpack("<I", data, 14)[0] != 12:
         (bits,) = unpack("<H", data, 28)

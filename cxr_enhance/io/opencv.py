@@ -46,13 +46,13 @@ def opencv_version() -> str:
 
 def installed_wheels() -> dict[str, str]:
     """Name and version of every OpenCV wheel in this environment; more than one is a conflict."""
-    found = {}
+    versions = {}
     for name in WHEELS:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def one_wheel_cure(wheels: dict[str, str]) -> str:
@@ -99,31 +99,31 @@ def _is_whole(wheel: str) -> bool:
 
 def _cannot_load(error: Exception) -> str:
     reason = " ".join(str(error).split())
-    said = f"OpenCV is installed but cannot be loaded: {reason}."
+    problem = f"OpenCV is installed but cannot be loaded: {reason}."
     wheels = installed_wheels()
     if len(wheels) > 1:
-        return f"{said} {_side_by_side(wheels)} {one_wheel_cure(wheels)}"
+        return f"{problem} {_side_by_side(wheels)} {one_wheel_cure(wheels)}"
     if "cannot open shared object file" in reason:  # libGL.so.1, libgthread-2.0.so.0, libxcb.so.1
         return (
-            f"{said} The desktop build needs that library of the system; the headless build does "
-            f"not. Install it with: pip uninstall --yes {' '.join(wheels) or WHEELS[0]}, then "
+            f"{problem} The desktop build needs that library of the system; the headless build "
+            f"does not. Install it with: pip uninstall --yes {' '.join(wheels) or WHEELS[0]}, then "
             f"{_INSTALL_HEADLESS}"
         )
     if "numpy" in reason.lower() or "_ARRAY_API" in reason:
         return (
-            f"{said} It was built for another NumPy. "
+            f"{problem} It was built for another NumPy. "
             f"Install a newer one with: pip install --upgrade {next(iter(wheels), WHEELS[0])}"
         )
-    return f"{said} Reinstall it with: {_reinstall_command(wheels)}"
+    return f"{problem} Reinstall it with: {_reinstall_command(wheels)}"
 
 
 def _half_there(missing: list[str]) -> str:
-    said = f"OpenCV is installed but broken: cv2 has no {missing[0]}."
+    problem = f"OpenCV is installed but broken: cv2 has no {missing[0]}."
     wheels = installed_wheels()
     if len(wheels) > 1:
-        return f"{said} {_side_by_side(wheels)} {one_wheel_cure(wheels)}"
+        return f"{problem} {_side_by_side(wheels)} {one_wheel_cure(wheels)}"
     return (
-        f"{said} This is what remains when one of two OpenCV wheels is uninstalled. "
+        f"{problem} This is what remains when one of two OpenCV wheels is uninstalled. "
         f"Reinstall it with: {_reinstall_command(wheels)}"
     )
 

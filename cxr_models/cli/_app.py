@@ -251,6 +251,12 @@ def train(
     cache_features: Annotated[
         int | None, typer.Option(metavar="K", help="Keep features of K augmented views an image.")
     ] = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json", help="The enhancement, as EnhanceParams.to_json() writes it."
+        ),
+    ] = None,
     no_enhance: Annotated[
         bool, typer.Option("--no-enhance", help="The study's other arm: no enhancement.")
     ] = False,
@@ -291,7 +297,9 @@ def train(
         "data.deterministic": deterministic,
     }
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        chosen = _train.config_of(config, typed, set_ or [], no_enhance=no_enhance)
+        chosen = _train.config_of(
+            config, typed, set_ or [], no_enhance=no_enhance, params_file=params
+        )
         if print_config:
             _console.say(chosen.to_json().rstrip())
             raise typer.Exit(0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shlex
 from typing import TYPE_CHECKING
 
+from cxr_enhance.cli.params_file import read_params
 from cxr_models.cli import _console
 from cxr_models.cli._framework import load_framework
 from cxr_models.cli._training_display import TrainingDisplay
@@ -21,16 +23,24 @@ if TYPE_CHECKING:
 
 
 def config_of(
-    file: Path | None, typed: Mapping[str, object], settings: Sequence[str], *, no_enhance: bool
+    file: Path | None,
+    typed: Mapping[str, object],
+    settings: Sequence[str],
+    *,
+    no_enhance: bool,
+    params_file: Path | None = None,
 ) -> RunConfig:
     """Return the configuration of `file`, or the defaults, changed by what was typed.
+
+    `params_file` holds the enhancement alone, and wins over that of `file`.
 
     Raises
     ------
     TypeError, ValueError
-        In the words of the records, or if a setting is not ``key=value``.
+        In the words of the records, or if a setting is not ``key=value``, or if `params_file` is
+        given with `no_enhance`.
     OSError
-        If the file cannot be read.
+        If a file cannot be read.
     """
     config = RunConfig()
     fine_tune = typed.get("training.epochs_fine_tune")
@@ -51,6 +61,11 @@ def config_of(
             section, _, key = name.partition(".")
             settings_of_name[section][key] = value
             config = RunConfig.from_dict(settings_of_name)
+    if params_file is not None:
+        if no_enhance:
+            raise ValueError("`--params` is only allowed without --no-enhance.")
+        enhance = read_params(params_file)
+        config = dataclasses.replace(config, data=dataclasses.replace(config.data, enhance=enhance))
     if no_enhance:
         config = config.with_setting("data.enhance", None)
     for setting in settings:

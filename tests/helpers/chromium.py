@@ -22,6 +22,44 @@ _OPTIONS = (
     "--remote-debugging-pipe",
 )
 
+# Of every element that holds text itself: the contrast of its colour against what is behind it.
+_CONTRASTS = """
+(body => {
+  const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const channels = colour => {
+    context.clearRect(0, 0, 1, 1); context.fillStyle = colour; context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data];
+  };
+  const light = colour => {
+    const [r, g, b] = channels(colour).map(v => v / 255).map(
+      v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = element => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = getComputedStyle(one).backgroundColor;
+      if (channels(colour)[3] === 255) return colour;
+    }
+    return "white";
+  };
+  const told = {};
+  for (const element of body.querySelectorAll("*")) {
+    if (["title", "desc"].includes(element.tagName)) continue;
+    if (![...element.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+    const style = getComputedStyle(element), back = behind(element);
+    const front = element instanceof SVGElement ? style.fill : style.color;
+    const [low, high] = [light(front), light(back)].sort((a, b) => a - b);
+    told[`${element.tagName} ${front} on ${back}`] = (high + 0.05) / (low + 0.05);
+  }
+  return told;
+})(BODY)
+"""
+
+
+def contrasts(body="document.body"):
+    """Write the question which contrasts the words below an element have."""
+    return _CONTRASTS.replace("BODY", body)
+
 
 class Tab:
     """A tab, and every event that it told."""

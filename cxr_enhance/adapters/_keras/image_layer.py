@@ -204,8 +204,9 @@ def registered(layer: type[T]) -> type[T]:
 
     Files written before have the first name, and load.
     """
-    keras.saving.get_custom_objects()[f"cxr_enhance>{layer.__name__}"] = layer
-    return keras.saving.register_keras_serializable(package=layer.__module__)(layer)  # type: ignore[no-any-return]
+    keras.saving.get_custom_objects().update({f"cxr_enhance>{layer.__name__}": layer})
+    keras.saving.register_keras_serializable(package=layer.__module__)(layer)
+    return layer
 
 
 @functools.lru_cache(maxsize=256)

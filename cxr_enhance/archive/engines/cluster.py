@@ -15,21 +15,27 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive.engines.isolated import process_isolated
+from cxr_enhance.archive.hints import Hint
 from cxr_enhance.archive.outcome import Outcome, reason_of
 from cxr_enhance.archive.task import process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from typing import TypeAlias
 
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.archive.task import Item
+    from cxr_enhance.archive.outcome import Record
+    from cxr_enhance.archive.plan import PlannedFile
 
-    UnderWay: TypeAlias = dict[Any, tuple[int, Item]]
+    UnderWay: TypeAlias = dict[Any, tuple[int, PlannedFile]]
 
 _TASKS_A_THREAD = 8  # under way at once: enough to keep workers busy, few enough to drop at an end
-_CONNECT_SECONDS = "10s"
-_GRACE_SECONDS = 0.7
+_CONNECT_TIMEOUT = "10s"
+_GRACE_S = 0.7
+
+
+class _RunEndedError(Exception):
+    """No further file can be read or written: workers need not finish what they have begun."""
 
 
 class DaskEngine:
@@ -54,13 +60,11 @@ class DaskEngine:
         self._distributed = _load_distributed()
 
     def run(
-        self,
-        items: Iterable[Item],
-        job: Job,
-        workspace: str | None,
-        record: Callable[[Outcome], Outcome],
-    ) -> Generator[Outcome]:
-        """Process `items` and yield each outcome, once recorded, as they come.
+        self, files: Iterable[PlannedFile], job: Job, workspace: str | None, record: Record
+    ) -> None:
+        """Process `files` and `record` each outcome as it comes, in the calling thread.
+
+        Returns when all are done, or once `record` tells that the run ends; the rest is dropped.
 
         Raises
         ------
@@ -69,11 +73,11 @@ class DaskEngine:
         """
         under_way: UnderWay = {}
         try:
-            with self._client() as client:
-                yield from self._run(client, iter(items), job, workspace, record, under_way)
-        finally:  # what was done and not come back; none but after an interrupt
+            with contextlib.suppress(_RunEndedError), self._client() as client:
+                self._run(client, iter(files), job, workspace, record, under_way)
+        finally:  # done, and not come back: none but after an interrupt or an early end
             for number, _ in under_way.values():
-                outcome = _answer(workspace or "", number)
+                outcome = _outcome_left(workspace or "", number)
                 if outcome is not None:
                     record(outcome)
 
@@ -85,7 +89,7 @@ class DaskEngine:
             return
         try:
             client = self._distributed.Client(
-                self._address, set_as_default=False, timeout=_CONNECT_SECONDS
+                self._address, set_as_default=False, timeout=_CONNECT_TIMEOUT
             )
         except (OSError, ValueError) as error:
             raise ValueError(
@@ -117,9 +121,9 @@ class DaskEngine:
             client = self._distributed.Client(cluster, set_as_default=False)
             yield client
         except BaseException:
-            closing = threading.Thread(target=_end, args=(client, cluster), daemon=True)
+            closing = threading.Thread(target=_kill_workers, args=(client, cluster), daemon=True)
             closing.start()
-            closing.join(_GRACE_SECONDS)
+            closing.join(_GRACE_S)
             self.is_busy = closing.is_alive()
             raise
         client.close()
@@ -128,92 +132,96 @@ class DaskEngine:
     def _run(
         self,
         client: Any,
-        items: Iterator[Item],
+        files: Iterator[PlannedFile],
         job: Job,
         workspace: str | None,
-        record: Callable[[Outcome], Outcome],
+        record: Record,
         under_way: UnderWay,
-    ) -> Generator[Outcome]:
-        done = self._distributed.as_completed(loop=client.loop)
-        numbered = enumerate(items)
+    ) -> None:
+        completed = self._distributed.as_completed(loop=client.loop)
+        numbered = enumerate(files)
 
-        def submit(number: int, item: Item) -> None:
-            future = client.submit(_process_on_worker, number, item, job, workspace, pure=False)
-            under_way[future] = (number, item)
-            done.add(future)
+        def submit(number: int, file: PlannedFile) -> None:
+            future = client.submit(_process_on_worker, number, file, job, workspace, pure=False)
+            under_way[future] = (number, file)
+            completed.add(future)
 
         try:
             while True:
                 room = _TASKS_A_THREAD * max(sum(client.nthreads().values()), 1) - len(under_way)
-                for _, (number, item) in zip(range(room), numbered, strict=False):
-                    submit(number, item)
+                for _, (number, file) in zip(range(room), numbered, strict=False):
+                    submit(number, file)
                 if not under_way:
                     return
-                for future in (next(done), *_ready(done)):
+                for future in (next(completed), *_ready(completed)):
                     # Lost with its worker before it was fetched; Dask does it again.
                     if future.status in ("lost", "pending"):
-                        done.add(future)
+                        completed.add(future)
                         continue
-                    number, item = under_way.pop(future)
-                    outcome = self._outcome_of(future, item)
+                    number, file = under_way.pop(future)
+                    outcome = self._outcome_of(future, file)
                     if outcome is None:
-                        submit(number, item)  # its guilt, if any, is seen to by the worker
+                        submit(number, file)  # the worker finds out whether the file is to blame
                         continue
-                    yield record(outcome)
+                    run_ends = record(outcome)
                     with contextlib.suppress(OSError):
                         os.unlink(_mark(workspace or "", number, "done"))
+                    if run_ends:
+                        raise _RunEndedError
         finally:
-            if self._address is not None:  # else the workers end with us
+            if self._address is not None:  # workers of our own end with the run
                 with contextlib.suppress(Exception):
                     client.cancel(list(under_way), force=True)
 
-    def _outcome_of(self, future: Any, item: Item) -> Outcome | None:
-        """Take what came of a file; None where its workers died."""
+    def _outcome_of(self, future: Any, file: PlannedFile) -> Outcome | None:
+        """Fetch the outcome of a file; None where its workers died."""
         try:
             outcome: Outcome = future.result()  # its worker may die even now
         except self._distributed.scheduler.KilledWorker:
             return None
         except Exception as error:
-            return _failed(item, error)
+            return _failed(file, error)
         return outcome
 
 
-def _process_on_worker(number: int, item: Item, job: Job, workspace: str) -> Outcome:
+def _process_on_worker(number: int, file: PlannedFile, job: Job, workspace: str) -> Outcome:
     """Process a file, or, where a worker died over it, have a process of its own do so.
 
     A mark in the workspace tells the next worker that one died over the file, and whether the
-    output was there before; another, once it is done, holds the outcome, which may be lost on its
-    way.
+    output was there before. A second mark, made once the file is done, holds the outcome, which
+    may be lost on its way.
     """
-    warnings.filterwarnings("ignore", module=r"pydicom\b")  # told by the manifest's notes
-    mark, done = _mark(workspace, number, "begun"), _mark(workspace, number, "done")
-    known = _answer(workspace, number)
-    if known is not None:
-        return known
+    warnings.filterwarnings("ignore", module=r"pydicom\b")  # the manifest's notes say it
+    begun, done = _mark(workspace, number, "begun"), _mark(workspace, number, "done")
+    earlier = _outcome_left(workspace, number)
+    if earlier is not None:
+        return earlier
     try:
-        with open(mark, "x", encoding="ascii") as file:
-            file.write("there" if os.path.lexists(item.target) else "absent")
+        with open(begun, "x", encoding="ascii") as mark:
+            mark.write("there" if os.path.lexists(file.target) else "absent")
     except FileExistsError:
-        with open(mark, encoding="ascii") as file:
-            ours = file.read() == "absent"  # what is there now, the dead worker wrote
-        outcome = process_isolated(item._replace(replace=item.replace or ours), job, workspace)
+        with open(begun, encoding="ascii") as mark:
+            by_dead_worker = mark.read() == "absent"  # what is there now, the dead worker wrote
+        outcome = process_isolated(
+            file._replace(replace=file.replace or by_dead_worker), job, workspace
+        )
     except OSError as error:
         # Above all: this machine does not see the output folder.
-        where = f"Dask workers must see the output folder under the same name: {reason_of(error)}"
-        return Outcome(item.source, item.target, "failed", where, passing=True, ends_run=True)
+        reason = f"Dask workers must see the output folder under the same name: {reason_of(error)}"
+        return Outcome(file.source, file.target, "failed", reason, transient=True, ends_run=True)
     else:
-        result = process(item, job, workspace)
-        outcome = _failed(item, None) if result is None else result
+        result = process(file, job, workspace)
+        outcome = _failed(file, None) if result is None else result
     with contextlib.suppress(OSError):  # the first mark stays whole: a worker may die here too
         half = _mark(workspace, number, f"{os.getpid()}.half")
-        with open(half, "w", encoding="ascii") as file:
-            json.dump(outcome._asdict(), file)
+        with open(half, "w", encoding="ascii") as mark:
+            json.dump(outcome._asdict(), mark)
         os.replace(half, done)
-        os.unlink(mark)
+        os.unlink(begun)
     return outcome
 
 
-def _end(client: Any, cluster: Any) -> None:
+def _kill_workers(client: Any, cluster: Any) -> None:
     """Kill a cluster's workers and close what is left."""
     if cluster is None:
         return
@@ -227,13 +235,14 @@ def _end(client: Any, cluster: Any) -> None:
         cluster.close()
 
 
-def _answer(workspace: str, number: int) -> Outcome | None:
+def _outcome_left(workspace: str, number: int) -> Outcome | None:
     """Read what a worker left of a file that it had done."""
     with (
         contextlib.suppress(OSError),
-        open(_mark(workspace, number, "done"), encoding="ascii") as file,
+        open(_mark(workspace, number, "done"), encoding="ascii") as mark,
     ):
-        return Outcome(**json.load(file))
+        columns = json.load(mark)
+        return Outcome(**{**columns, "hints": tuple(Hint(*hint) for hint in columns["hints"])})
     return None
 
 
@@ -241,14 +250,14 @@ def _mark(workspace: str, number: int, state: str) -> str:
     return os.path.join(workspace, f"{number}.{state}")
 
 
-def _ready(done: Any) -> list[Any]:
+def _ready(completed: Any) -> list[Any]:
     """Futures that are done already, without waiting."""
-    return [] if done.is_empty() else list(done.next_batch(block=False))
+    return [] if completed.is_empty() else list(completed.next_batch(block=False))
 
 
-def _failed(item: Item, error: BaseException | None) -> Outcome:
+def _failed(file: PlannedFile, error: BaseException | None) -> Outcome:
     reason = "not done" if error is None else reason_of(error)
-    return Outcome(item.source, item.target, "failed", reason, passing=True)
+    return Outcome(file.source, file.target, "failed", reason, transient=True)
 
 
 def _load_distributed() -> Any:

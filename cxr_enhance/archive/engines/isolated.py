@@ -12,36 +12,36 @@ from cxr_enhance.archive.task import process
 
 if TYPE_CHECKING:
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.archive.task import Item
+    from cxr_enhance.archive.plan import PlannedFile
 
-_MOST_SECONDS = 600
+_TIMEOUT_S = 600
 
 
-def process_isolated(item: Item, job: Job, workspace: str | None) -> Outcome:
+def process_isolated(file: PlannedFile, job: Job, workspace: str | None) -> Outcome:
     """Process a file in a child process; its death is the file's failure."""
     command = [sys.executable, "-m", "cxr_enhance.archive.engines.isolated"]
-    question = pickle.dumps((item, job, workspace))
+    arguments = pickle.dumps((file, job, workspace))
     try:
-        # The child's words go nowhere: they might name what is in the file.
-        done = subprocess.run(
+        # What the child prints goes nowhere: it might name what is in the file.
+        child = subprocess.run(
             command,
-            input=question,
+            input=arguments,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=_MOST_SECONDS,
+            timeout=_TIMEOUT_S,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        end = f"took more than {_MOST_SECONDS} s"
+        end = f"took more than {_TIMEOUT_S} s"
     else:
-        if done.returncode == 0:
-            outcome: Outcome = pickle.loads(done.stdout)
+        if child.returncode == 0:
+            outcome: Outcome = pickle.loads(child.stdout)
             return outcome
-        end = f"ended with status {done.returncode}"
+        end = f"ended with status {child.returncode}"
     reason = f"quarantined: its worker died, and a process of its own {end}."
-    return Outcome(item.source, item.target, "failed", reason)
+    return Outcome(file.source, file.target, "failed", reason)
 
 
 if __name__ == "__main__":
-    answer = process(*pickle.loads(sys.stdin.buffer.read()))
-    sys.stdout.buffer.write(pickle.dumps(answer))
+    result = process(*pickle.loads(sys.stdin.buffer.read()))
+    sys.stdout.buffer.write(pickle.dumps(result))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from cxr_enhance.archive.task import process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Iterable
 
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.archive.outcome import Outcome
-    from cxr_enhance.archive.task import Item
+    from cxr_enhance.archive.outcome import Record
+    from cxr_enhance.archive.plan import PlannedFile
 
-_GRACE_SECONDS = 0.7
+_GRACE_S = 0.7
 
 
 class LocalEngine:
@@ -23,11 +23,10 @@ class LocalEngine:
 
     Notes
     -----
-    When the generator of `run` is closed or its consumer interrupted, images not yet begun are
-    dropped, and those begun end before their next step: no output is ever left half written. All
-    work is done in the pool, none in the calling thread, where an interrupt during the compilation
-    of a kernel would be lost in LLVM's callbacks. A step that takes most of a second is not
-    waited for; `is_busy` tells so.
+    When `run` is interrupted, images not yet begun are dropped, and those begun end before their
+    next step: no output is ever left half written. All work is done in the pool, none in the
+    calling thread, where an interrupt during the compilation of a kernel would be lost in LLVM's
+    callbacks. A step that takes most of a second is not waited for; `is_busy` tells so.
     """
 
     def __init__(self, num_threads: int) -> None:
@@ -35,48 +34,46 @@ class LocalEngine:
         self.is_busy = False
 
     def run(
-        self,
-        items: Iterable[Item],
-        job: Job,
-        workspace: str | None,
-        record: Callable[[Outcome], Outcome],
-    ) -> Generator[Outcome]:
-        """Process `items`, `record` each outcome in its thread and yield it, as they come."""
+        self, files: Iterable[PlannedFile], job: Job, workspace: str | None, record: Record
+    ) -> None:
+        """Process `files` and `record` each outcome in its thread.
+
+        Returns when all are done, or once `record` tells that the run ends; the rest is dropped.
+        """
         stop = threading.Event()
-        waiting: set[Future[Outcome | None]] = set()
-        remaining = iter(items)
+        waiting: set[Future[bool]] = set()
+        remaining = iter(files)
         pool = ThreadPoolExecutor(self._num_threads, thread_name_prefix="enhance")
         finished = False
         try:
             while True:
-                for item in remaining:
-                    waiting.add(pool.submit(_process, item, job, workspace, stop, record))
+                for file in remaining:
+                    waiting.add(pool.submit(_process, file, job, workspace, stop, record))
                     if len(waiting) >= 2 * self._num_threads:
                         break
                 if not waiting:
                     finished = True
                     return
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    outcome = future.result()
-                    if outcome is not None:
-                        yield outcome
+                if any([future.result() for future in done]):
+                    return
         finally:
             stop.set()
             pool.shutdown(wait=finished, cancel_futures=True)
             if not finished:
                 begun = [future for future in waiting if not future.cancelled()]  # else never done
-                self.is_busy = bool(wait(begun, timeout=_GRACE_SECONDS).not_done)
+                self.is_busy = bool(wait(begun, timeout=_GRACE_S).not_done)
 
 
 def _process(
-    item: Item,
-    job: Job,
-    workspace: str | None,
-    stop: threading.Event,
-    record: Callable[[Outcome], Outcome],
-) -> Outcome | None:
+    file: PlannedFile, job: Job, workspace: str | None, stop: threading.Event, record: Record
+) -> bool:
     if stop.is_set():
-        return None
-    outcome = process(item, job, workspace, stop.is_set)
-    return None if outcome is None else record(outcome)
+        return False
+    outcome = process(file, job, workspace, stop.is_set)
+    if outcome is None:
+        return False
+    run_ends = record(outcome)
+    if run_ends:
+        stop.set()
+    return run_ends

@@ -50,17 +50,19 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
             return {}
         data = _mapped(file)
     try:
-        found = read_elements(data).found
+        elements = read_elements(data).by_tag
     except ValueError as error:
         raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
-    told = {}
-    if _PATIENT in found:
-        raw = bytes(found[_PATIENT].value)
-        told["patient"] = raw.decode("utf-8", "surrogateescape").strip(" \0")
+    attributes = {}
+    if _PATIENT in elements:
+        raw = bytes(elements[_PATIENT].value)
+        attributes["patient"] = raw.decode("utf-8", "surrogateescape").strip(" \0")
     for name, tag in (_CODES | _TEXTS).items():
-        if tag in found:
-            told[name] = _text(bytes(found[tag].value[: 4 * _LONGEST]), is_code=name in _CODES)
-    return {name: text for name, text in told.items() if text}
+        if tag in elements:
+            attributes[name] = _text(
+                bytes(elements[tag].value[: 4 * _LONGEST]), is_code=name in _CODES
+            )
+    return {name: text for name, text in attributes.items() if text}
 
 
 def _mapped(file: BinaryIO) -> bytes | mmap.mmap:

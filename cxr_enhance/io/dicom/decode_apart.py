@@ -112,8 +112,8 @@ class _Process:
         timer.start()
         try:
             # The process ends by itself a little later, should nobody be left to kill it.
-            whole = {**question, "size": len(body), "seconds": seconds + _GRACE_S}
-            self._target.write(json.dumps(whole).encode("ascii") + b"\n")
+            request = {**question, "size": len(body), "seconds": seconds + _GRACE_S}
+            self._target.write(json.dumps(request).encode("ascii") + b"\n")
             self._target.write(body)
             self._target.flush()
             answer = json.loads(self._source.readline())

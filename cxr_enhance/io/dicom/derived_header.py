@@ -96,8 +96,8 @@ def follow_pixels(
 
 def state_loss(data_set: Any, loss: Loss | None) -> None:
     """Say that pixels were compressed with loss, once and for all images derived from them."""
-    said = str(data_set.get("LossyImageCompression") or "")
-    if loss is None or said == "01" or (said == "00" and not loss.is_certain):
+    stated = str(data_set.get("LossyImageCompression") or "")
+    if loss is None or stated == "01" or (stated == "00" and not loss.is_certain):
         return
     data_set.LossyImageCompression = "01"
     data_set.LossyImageCompressionRatio = f"{loss.ratio:.4g}"

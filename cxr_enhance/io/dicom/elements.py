@@ -74,7 +74,7 @@ class Elements:
 
     transfer_syntax: str = ""
     order: str = "<"
-    found: dict[int, Element] = field(default_factory=dict)
+    by_tag: dict[int, Element] = field(default_factory=dict)
     tables: dict[int, dict[int, Element]] = field(default_factory=dict)
     pixels: memoryview | None = None
     pixels_vr: str = ""
@@ -124,7 +124,7 @@ def _read_meta(view: memoryview, position: int, elements: Elements) -> int:
         if tag == TRANSFER_SYNTAX:
             elements.transfer_syntax = bytes(view[value:position]).decode("latin-1").strip(" \0")
         elif tag == MEDIA_STORAGE_CLASS:
-            elements.found[tag] = Element("UI", view[value:position])
+            elements.by_tag[tag] = Element("UI", view[value:position])
     raise ValueError(_TOO_MANY)
 
 
@@ -177,7 +177,7 @@ class Walk:
             elif tag == FRAME_GROUPS and not self.take_group(view[value:position], frame):
                 elements.notes.append(f"no functional group of frame {frame}")
             elif not undefined and vr != "SQ":
-                elements.found[tag] = Element(vr, view[value:position])
+                elements.by_tag[tag] = Element(vr, view[value:position])
 
     def header(self, position: int) -> tuple[int, str, int, int]:
         """Tag, VR, length and place of the value of the element at `position`."""
@@ -214,7 +214,7 @@ class Walk:
                 if inner == VOI_LUT:
                     self.take_table(inner, element.value)
                 elif inner in _LIFTED:
-                    self.elements.found[inner] = element
+                    self.elements.by_tag[inner] = element
         return True
 
     def skip_items(self, position: int, *, within_item: bool = False) -> int:
@@ -243,7 +243,7 @@ class Walk:
         """Open one item of a sequence; None where it has none such."""
         inner = Walk(sequence, self.elements, self.explicit)
         inner.steps = self.steps
-        found, position = None, 0
+        content, position = None, 0
         for _ in range(index + 1):
             if position + 8 > len(sequence):
                 return None
@@ -252,8 +252,8 @@ class Walk:
                 return None
             undefined = length == UNDEFINED
             position = inner.skip_items(value, within_item=True) if undefined else value + length
-            found = sequence[value:position]
-        inner.view = found if found is not None else sequence[:0]
+            content = sequence[value:position]
+        inner.view = content if content is not None else sequence[:0]
         item = inner.all_elements()
         self.steps = inner.steps
         return item
@@ -274,7 +274,7 @@ class Walk:
 
 def fragments_of(pixels: memoryview) -> list[memoryview]:
     """Split encapsulated pixel data into its items; the first is the table of offsets."""
-    found, position = [], 0
+    fragments, position = [], 0
     while position + 8 <= len(pixels):
         group, element, length = struct.unpack_from("<HHI", pixels, position)
         position += 8
@@ -291,11 +291,11 @@ def fragments_of(pixels: memoryview) -> list[memoryview]:
                 f"{RULE}; got a DICOM file cut short: a fragment of {length} bytes is declared "
                 f"where {len(pixels) - position} are left."
             )
-        found.append(pixels[position : position + length])
+        fragments.append(pixels[position : position + length])
         position += length
-        if len(found) > _MOST_ELEMENTS:
+        if len(fragments) > _MOST_ELEMENTS:
             raise ValueError(f"{RULE}; got a DICOM file of more than {_MOST_ELEMENTS} fragments.")
-    return found
+    return fragments
 
 
 def _header(
@@ -328,5 +328,5 @@ def _named(tag: int) -> str:
 
 
 def _beyond(tag: int, length: int, view: memoryview) -> str:
-    said = "an undefined length" if length == UNDEFINED else f"{length} bytes"
-    return f"element {_named(tag)} declares {said}, the file has {len(view)}"
+    declared = "an undefined length" if length == UNDEFINED else f"{length} bytes"
+    return f"element {_named(tag)} declares {declared}, the file has {len(view)}"

@@ -97,7 +97,7 @@ def compressed_frame(
 
 
 def _offsets(elements: Elements, basic: memoryview) -> tuple[int, ...]:
-    extended = elements.found.get(EXTENDED_OFFSETS)
+    extended = elements.by_tag.get(EXTENDED_OFFSETS)
     if extended is not None:
         table, code, size = extended.value, "Q", 8
     else:

@@ -1,4 +1,4 @@
-"""How gray values are meant to be shown: rescale, tables, window, padding and polarity.
+"""How gray values are value_range to be shown: rescale, tables, window, padding and polarity.
 
 Where these contradict each other, the range of values that the header allows decides.
 """
@@ -20,7 +20,7 @@ _CENTER, _WIDTH, _WINDOW_FUNCTION = 0x00281050, 0x00281051, 0x00281056
 _INTERCEPT, _SLOPE = 0x00281052, 0x00281053
 _PADDING, _PADDING_LIMIT = 0x00280120, 0x00280121
 _SHAPE = 0x20500020
-_WORDS = 1 << 16  # a number written with the other sign is this far from the one meant
+_WORDS = 1 << 16  # a number written with the other sign is this far from the one value_range
 _WITHOUT_SIGN = {"US": _WORDS, "UL": 1 << 32}
 
 
@@ -62,19 +62,19 @@ def read_grayscale(
     modality_table = _table(values, MODALITY_LUT, stored, signed=signed, is_last=is_last)
     rescale, window = _rescale(values, stored), _window(values)
     if modality_table is not None:
-        meant: tuple[float, float] = (0.0, float(2**modality_table.bits - 1))
+        value_range: tuple[float, float] = (0.0, float(2**modality_table.bits - 1))
     else:
         if rescale is not None and window is not None:
             rescale = _signed_intercept(values, rescale, window, stored)
             rescale = _shown_by(values, rescale, window, stored)
-        meant = rescaled_range(stored, rescale)
+        value_range = rescaled_range(stored, rescale)
     if window is not None:
-        window = _signed_center(values, window, meant)
+        window = _signed_center(values, window, value_range)
     return Grayscale(
         rescale=rescale,
         modality_table=modality_table,
         window=window,
-        voi_table=_table(values, VOI_LUT, meant, signed=signed, is_last=True),
+        voi_table=_table(values, VOI_LUT, value_range, signed=signed, is_last=True),
         padding=_padding(values, stored, signed=signed),
         inverted=_inverted(values, photometric),
     )
@@ -117,7 +117,7 @@ def _rescale(values: Values, stored: tuple[int, int]) -> tuple[float, float] | N
 def _signed(values: Values, tag: int) -> float | None:
     """Read a number that may have been written as a word without its sign."""
     value = values.real(tag)
-    words = None if value is None else _WITHOUT_SIGN.get(values.found[tag].vr)
+    words = None if value is None else _WITHOUT_SIGN.get(values.by_tag[tag].vr)
     if value is None or words is None or value < words // 2:
         return value
     values.note(f"{named(tag)} taken as {value - words:g}")
@@ -156,11 +156,11 @@ def _shown_by(
     return None
 
 
-def _signed_center(values: Values, window: Window, meant: tuple[float, float]) -> Window:
-    if window.meets(meant):
+def _signed_center(values: Values, window: Window, value_range: tuple[float, float]) -> Window:
+    if window.meets(value_range):
         return window
     other = window._replace(center=window.center - _WORDS)
-    if _WORDS // 2 <= window.center < _WORDS and other.meets(meant):
+    if _WORDS // 2 <= window.center < _WORDS and other.meets(value_range):
         values.note(f"Window Center {window.center:g} is beyond all values; taken as that less "
                     f"{_WORDS}")  # fmt: skip
         return other
@@ -171,7 +171,7 @@ def _signed_center(values: Values, window: Window, meant: tuple[float, float]) -
 def _window(values: Values) -> Window | None:
     center, width = values.real(_CENTER), values.real(_WIDTH)
     if center is None or width is None:
-        if _CENTER in values.found or _WIDTH in values.found:
+        if _CENTER in values.by_tag or _WIDTH in values.by_tag:
             values.note("Window Center or Width missing or no number; window left out")
         return None
     function = values.text(_WINDOW_FUNCTION) or "LINEAR"

@@ -107,27 +107,27 @@ def read_header(elements: Elements) -> DicomHeader:
 
 def _overlay_bits(values: Values) -> int:
     """Bits of a word that hold overlays, as was once usual, rather than the image."""
-    found = 0
+    bits = 0
     for group in range(0x6000, 0x6020, 2):
         position = values.number(group << 16 | 0x0102)
-        if position is not None and position < 16 and group << 16 | 0x3000 not in values.found:
-            found |= 1 << position
-    return found
+        if position is not None and position < 16 and group << 16 | 0x3000 not in values.by_tag:
+            bits |= 1 << position
+    return bits
 
 
 def _photometric(values: Values, samples: int) -> str:
-    said = values.text(_PHOTOMETRIC)
+    stated = values.text(_PHOTOMETRIC)
     allowed = _GRAY if samples == 1 else _COLOUR
-    if said is not None and said in allowed:
-        return said
-    if said is not None and not (samples == 1 and said.startswith("MONO")):
+    if stated is not None and stated in allowed:
+        return stated
+    if stated is not None and not (samples == 1 and stated.startswith("MONO")):
         raise ValueError(
             f"{RULE} that is {', '.join(_GRAY + _COLOUR[:-1])} or {_COLOUR[-1]}; got a DICOM image "
-            f"of {said!r}."
+            f"of {stated!r}."
         )
     assumed = "MONOCHROME2" if samples == 1 else "RGB"
     values.note(
-        f"Photometric Interpretation {'missing' if said is None else said}; taken as {assumed}"
+        f"Photometric Interpretation {'missing' if stated is None else stated}; taken as {assumed}"
     )
     return assumed
 

@@ -39,12 +39,12 @@ def check_holds_image(elements: Elements) -> None:
         If there are neither rows, columns nor pixels, and the object says that it is of a class
         that has none.
     """
-    found = elements.found
-    if elements.pixels is not None or not found.keys().isdisjoint(
+    by_tag = elements.by_tag
+    if elements.pixels is not None or not by_tag.keys().isdisjoint(
         (_ROWS, _COLUMNS, _FLOAT_PIXELS, _DOUBLE_PIXELS)
     ):
         return
-    element = found.get(_SOP_CLASS) or found.get(MEDIA_STORAGE_CLASS)
+    element = by_tag.get(_SOP_CLASS) or by_tag.get(MEDIA_STORAGE_CLASS)
     sop_class = "" if element is None else bytes(element.value).decode("latin-1").strip(" \0")
     if not sop_class or _IMAGES.fullmatch(sop_class):
         return

@@ -126,7 +126,7 @@ def decoders_here() -> dict[str, list[str]]:
         If pydicom is missing.
     """
     get_decoder = load_pydicom("pydicom.pixels").get_decoder
-    found = {}
+    plugins_of = {}
     for name, transfer_syntax in _KINDS.items():
         try:
             plugins = _in_order(get_decoder(transfer_syntax).available_plugins, transfer_syntax)
@@ -134,8 +134,8 @@ def decoders_here() -> dict[str, list[str]]:
             plugins = []
         if transfer_syntax == _JPEG_EXTENDED:  # the others read its 8 bits only
             plugins = [plugin for plugin in plugins if plugin == "pylibjpeg"]
-        found[name] = plugins
-    return found
+        plugins_of[name] = plugins
+    return plugins_of
 
 
 def is_bounded(plugin: str, transfer_syntax: str) -> bool:

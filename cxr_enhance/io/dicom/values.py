@@ -21,12 +21,12 @@ class Values:
     """The elements of a data set by the kind of their values; repairs go to the notes."""
 
     def __init__(self, elements: Elements) -> None:
-        self.found, self.tables = elements.found, elements.tables
+        self.by_tag, self.tables = elements.by_tag, elements.tables
         self.order, self.note = elements.order, elements.notes.append
 
     def number(self, tag: int) -> int | None:
         """First value of an unsigned element; of one with sign the word that holds it."""
-        element = self.found.get(tag)
+        element = self.by_tag.get(tag)
         if element is None:
             return None
         if element.vr in _TEXTS:
@@ -47,7 +47,7 @@ class Values:
 
     def text(self, tag: int) -> str | None:
         """First value of a text, in capitals as code strings are, without what does not print."""
-        element = self.found.get(tag)
+        element = self.by_tag.get(tag)
         if element is None:
             return None
         text = bytes(element.value[:256]).decode("latin-1").split("\\")[0].strip(" \0").upper()
@@ -55,7 +55,7 @@ class Values:
 
     def real(self, tag: int) -> float | None:
         """First value of an element that should be a decimal text."""
-        element = self.found.get(tag)
+        element = self.by_tag.get(tag)
         if element is None:
             return None
         if element.vr in _BINARY:
@@ -84,7 +84,7 @@ class Values:
         return None if value is None else int(value)
 
     def _binary(self, tag: int, code: str) -> float | None:
-        data = self.found[tag].value
+        data = self.by_tag[tag].value
         if len(data) < _SIZES[code]:
             if len(data) < 2:
                 return None

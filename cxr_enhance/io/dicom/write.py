@@ -96,27 +96,27 @@ def derived_dicom(
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         check_extent(source)
     order = _Order(image, source, description, strip_identity, pseudonym_key, bits)
-    said: list[str] = []
+    repairs: list[str] = []
     with quiet_pydicom():
         try:
-            content = _derived(order, said, whole=True)
+            content = _derived(order, repairs, with_all=True)
         except (ImportError, MemoryError):
             raise
         except Exception as first:  # pydicom raises many things for elements it cannot take over
-            said.clear()
+            repairs.clear()
             try:
-                content = _derived(order, said, whole=False)
+                content = _derived(order, repairs, with_all=False)
             except Exception:
                 raise ValueError(
                     f"{RULE} whose header can be written again for --format dicom; got "
                     f"{type(first).__name__}{_place_in(str(first))}."
                 ) from None
     if notes is not None:
-        notes += said
+        notes += repairs
     return content
 
 
-def _derived(order: _Order, notes: list[str], *, whole: bool) -> bytes:
+def _derived(order: _Order, notes: list[str], *, with_all: bool) -> bytes:
     pydicom = load_pydicom()
     image, source = order.image, order.source
     digest = hashlib.sha256(source).hexdigest()
@@ -129,7 +129,7 @@ def _derived(order: _Order, notes: list[str], *, whole: bool) -> bytes:
         loss: Loss | None = loss_of_dicom(elements, header)
         if header.overlay_bits and header.frames == 1 and not holds_fragments(elements):
             words = stored_words(elements, header, 0).words
-        if not whole:
+        if not with_all:
             _leave_out_unwritable(pydicom, data_set, notes)
     else:
         data_set, loss = _secondary_capture(pydicom, digest), loss_of_file(source)
@@ -151,9 +151,9 @@ def _derived(order: _Order, notes: list[str], *, whole: bool) -> bytes:
         digest, order.description, str(order.strip_identity), key=order.key
     )
     data_set.ImageType = ["DERIVED", *(list(data_set.get("ImageType") or ["", "PRIMARY"])[1:])]
-    said = str(data_set.get("DerivationDescription", "") or "")
+    earlier = str(data_set.get("DerivationDescription", "") or "")
     data_set.DerivationDescription = (
-        f"{said}; {order.description}"[-1024:] if said else order.description[:1024]
+        f"{earlier}; {order.description}"[-1024:] if earlier else order.description[:1024]
     )
     _set_pixels(data_set, image, order.bits)
     data_set.file_meta = _file_meta(pydicom, data_set)
@@ -223,9 +223,9 @@ def _refer_to_source(pydicom: Any, data_set: Any, source_class: str) -> None:
 def _mend_group_uids(data_set: Any, digest: str) -> None:
     """Give study and series a UID where theirs is missing or none, the same for all their files."""
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
-        said = data_set.get(keyword)
-        if not _is_uid(said):
-            setattr(data_set, keyword, hashed_uid(str(said or digest), keyword))
+        uid = data_set.get(keyword)
+        if not _is_uid(uid):
+            setattr(data_set, keyword, hashed_uid(str(uid or digest), keyword))
 
 
 def _file_meta(pydicom: Any, data_set: Any) -> Any:
@@ -238,8 +238,8 @@ def _file_meta(pydicom: Any, data_set: Any) -> Any:
 
 def _place_in(words: str) -> str:
     """Find the element that an error of pydicom is about; its words may quote a patient's name."""
-    found = re.search(r"\(([0-9A-Fa-f]{4}), ?([0-9A-Fa-f]{4})\)", words)
-    return f" at element ({found[1]},{found[2]})" if found else ""
+    tag = re.search(r"\(([0-9A-Fa-f]{4}), ?([0-9A-Fa-f]{4})\)", words)
+    return f" at element ({tag[1]},{tag[2]})" if tag else ""
 
 
 def _is_uid(value: object) -> bool:

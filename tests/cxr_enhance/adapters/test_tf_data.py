@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from typing import ClassVar
 
 import numpy as np
@@ -32,17 +31,6 @@ def run(dataset):
     return list(dataset.as_numpy_iterator())
 
 
-def saved_and_loaded(op):
-    """Write a SavedModel of `op` for one size of image and read it."""
-    spec = tf.TensorSpec((33, 40, 1), tf.uint8)
-    module = tf.Module()
-    module.run = tf.function(op, input_signature=[spec])
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder)
-        loaded = tf.saved_model.load(folder)
-    return lambda image: loaded.run(image)  # holds `loaded`, which holds what it runs
-
-
 class TestContract(AdapterContract, StaticShapeContract):
     adapter, framework, extra = "tf_data", "tensorflow", "tf"
     forms = ("eager", "dataset", "batches")
@@ -66,8 +54,9 @@ class TestContract(AdapterContract, StaticShapeContract):
             "`params` must be EnhanceParams or None; got dict. Use EnhanceParams.from_dict.",
         ),
     }
-    copies: ClassVar = {"SavedModel": saved_and_loaded}
-    copied_forms = ("eager",)
+
+    copies: ClassVar = {}  # what is made is a function, which nobody writes and reads again
+    test_a_copy_has_the_same_options_and_gives_the_same_bytes = None
 
     def make(self, params, form):
         return tf_data.enhance_op(params)
@@ -83,9 +72,6 @@ class TestContract(AdapterContract, StaticShapeContract):
             images = tf.data.Dataset.from_tensor_slices(np.stack([image[::-1], image])).batch(2)
         result = next(images.map(made).as_numpy_iterator())
         return result[1] if form == "batches" else result
-
-    def options_of(self, made):
-        return None  # a function does not tell
 
     def static(self, shape, dtype, params):
         spec = tf.TensorSpec(shape, dtype)

@@ -19,7 +19,8 @@ from cxr_enhance.archive import task
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.manifest import ManifestWriter
-from cxr_enhance.archive.outcome import ends_run, is_passing
+from cxr_enhance.archive.outcome import ends_run, is_transient
+from cxr_enhance.archive.plan import PlannedFile
 from cxr_enhance.archive.workspace import FileId, unrecorded_outputs, workspace
 from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
 from tests.helpers.compare import assert_same_image
@@ -281,24 +282,22 @@ def test_plans_resumes_and_sums_up_within_the_limits_of_a_million_rows(tmp_path)
     assert found["grown_mib"] < 500 * 10_000 / 1_000_000
 
 
-def test_an_interrupted_engine_waits_for_what_is_begun_alone(tmp_path):
+def test_an_engine_whose_run_ends_waits_for_what_is_begun_alone(tmp_path):
     folder = make_archive(tmp_path / "in", 30)
-    items = [
-        task.Item(str(path), str(tmp_path / "out" / f"{number}.png"), named=True, replace=False)
+    files = [
+        PlannedFile(str(path), str(tmp_path / "out" / f"{number}.png"), named=True, replace=False)
         for number, path in enumerate(sorted(folder.rglob("*.png")))
     ]
-    engine, recorded = LocalEngine(2), []
+    engine, recorded, times = LocalEngine(2), [], []
 
     def record(outcome):
         recorded.append(outcome)
-        return outcome
+        times.append(time.monotonic())
+        return True
 
-    work = engine.run(items, Job(params=cxe.EnhanceParams()), None, record)
-    next(work)
-    started = time.monotonic()
-    work.close()
+    engine.run(files, Job(params=cxe.EnhanceParams()), None, record)
     assert not engine.is_busy
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - times[0] < 0.5
     assert len(recorded) == outputs_in(tmp_path / "out") < 30
 
 
@@ -439,7 +438,7 @@ def test_an_output_folder_made_read_only_ends_the_run(run, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("error", "writing", "passing", "ends"),
+    ("error", "writing", "transient", "ends"),
     [
         (OSError(errno.ENOSPC, "x"), True, True, True),
         (OSError(errno.EROFS, "x"), True, True, True),
@@ -457,6 +456,6 @@ def test_an_output_folder_made_read_only_ends_the_run(run, tmp_path, monkeypatch
         (RuntimeError("x"), False, False, False),
     ],
 )
-def test_what_no_further_attempt_can_cure_is_not_tried_again(error, writing, passing, ends):
-    assert is_passing(error, writing=writing) is passing
+def test_what_no_further_attempt_can_cure_is_not_tried_again(error, writing, transient, ends):
+    assert is_transient(error, writing=writing) is transient
     assert ends_run(error, writing=writing) is ends

@@ -83,6 +83,14 @@ def test_the_mimic_preset_is_its_recipe(enhanced, photometric):
         assert file.read() == expected
 
 
+@pytest.mark.parametrize("option", [("--clip-limit", "0"), ("--bit-shift", "0"), ("--no-clahe",)])
+def test_the_mimic_preset_refuses_options_of_the_chain_whatever_their_value(run, tmp_path, option):
+    words = [tmp_path, "--out", tmp_path / "out", "--preset", "mimic-cxr-jpg", *option]
+    status, _, err = run(*words)
+    assert status == 2
+    assert "`--preset mimic-cxr-jpg` is only allowed without options of white balance" in err
+
+
 @pytest.mark.parametrize("source", [GRAY, DEEP], ids=["8 bits", "16 bits"])
 def test_small_png_is_opencvs_file_and_fast_png_holds_the_same_pixels(enhanced, source):
     data, expected = encoded(".png", source), cxe.enhance(source)

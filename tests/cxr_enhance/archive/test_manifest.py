@@ -16,7 +16,7 @@ from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.manifest import ManifestWriter, manifest_family, manifest_path, read_rows
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.plan import Shard, plan_files
-from cxr_enhance.archive.resume import sort_out
+from cxr_enhance.archive.resume import find_pending
 from cxr_enhance.archive.summary import summarise
 
 JOB = Job(params=EnhanceParams())
@@ -151,7 +151,7 @@ def test_lines_that_someone_spoilt_are_passed_over(tmp_path, line):
     assert summarise([str(path)])["files"]["written"] in (3, 4)
     (tmp_path / "in").mkdir()
     plan = plan_files([str(tmp_path / "in")], "out", ".png", listed=["0.png", "x.png"])
-    sort_out(plan.files, [str(path)], JOB, overwrite=False, retry_failed=False)
+    find_pending(plan.files, [str(path)], JOB, overwrite=False, retry_failed=False)
 
 
 def test_something_else_than_a_manifest_is_left_alone(tmp_path):

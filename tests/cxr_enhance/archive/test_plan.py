@@ -129,7 +129,7 @@ def test_an_output_folder_inside_an_input_is_not_read(tree):
 def test_an_output_that_would_replace_an_input_is_a_problem(tree):
     tree("in/a.png", "in/in/b.png", "in/b.png")
     plan = plan_files(["in/a.png", "in/in"], "in", ".png")
-    assert [problem.path for problem in plan.problems] == ["in/a.png"]
+    assert [problem.source for problem in plan.problems] == ["in/a.png"]
     assert "would replace an input" in plan.problems[0].reason
     assert [item.source for item in plan.files] == ["in/in/b.png"]
 
@@ -139,7 +139,7 @@ def test_an_output_that_would_replace_an_input_through_a_link_is_a_problem(tree)
     tree("in/a.png")
     os.symlink("in", "link")
     (problem,) = plan_files(["in/a.png"], "link", ".png").problems
-    assert problem.path == "in/a.png"
+    assert problem.source == "in/a.png"
     assert "would replace an input" in problem.reason
 
 
@@ -174,8 +174,8 @@ def test_pipes_are_skipped_in_folders_and_problems_when_named(tree):
     tree("in/a.png")
     os.mkfifo("in/pipe.png")
     plan = plan_files(["in", "in/pipe.png"], "out", ".png")
-    assert plan.skipped == ["in/pipe.png"]
-    assert [tuple(problem) for problem in plan.problems] == [
+    assert [outcome.source for outcome in plan.skipped] == ["in/pipe.png"]
+    assert [(problem.source, problem.reason) for problem in plan.problems] == [
         ("in/pipe.png", "is neither a file nor a folder.")
     ]
     assert [item.source for item in plan.files] == ["in/a.png"]
@@ -184,7 +184,9 @@ def test_pipes_are_skipped_in_folders_and_problems_when_named(tree):
 def test_a_missing_input_is_a_problem(tree):
     tree("a.png")
     plan = plan_files(["a.png", "b.png"], "out", ".png")
-    assert [tuple(problem) for problem in plan.problems] == [("b.png", "does not exist.")]
+    assert [(problem.source, problem.reason) for problem in plan.problems] == [
+        ("b.png", "does not exist.")
+    ]
 
 
 @needs_permissions
@@ -195,7 +197,7 @@ def test_a_folder_that_may_not_be_listed_is_a_problem(tree):
         plan = plan_files(["in"], "out", ".png")
     finally:
         os.chmod("in/closed", 0o700)
-    assert [tuple(problem) for problem in plan.problems] == [
+    assert [(problem.source, problem.reason) for problem in plan.problems] == [
         ("in/closed", "cannot be listed: Permission denied.")
     ]
 

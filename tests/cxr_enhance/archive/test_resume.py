@@ -1,4 +1,4 @@
-"""A further run does what is missing, changed or failed for a passing reason, and no more."""
+"""A further run does what is missing, changed or failed for a transient reason, and no more."""
 
 from __future__ import annotations
 

@@ -600,7 +600,7 @@ def test_a_process_that_loses_its_interrupt_ends_all_the_same():
     program = (
         "import os, signal, time\n"
         "from cxr_enhance.cli import console\n"
-        "console._LAST_RESORT_SECONDS = 0.2\n"
+        "console._LAST_RESORT_S = 0.2\n"
         "with console.termination_interrupts():\n"
         "    try:\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("typer", reason="typer is not installed")
 
+from cxr_enhance import EnhanceParams
 from cxr_models import RunConfig
 from cxr_models.cli import main
 from tests.helpers.fresh_process import run_code, run_module
@@ -57,6 +58,40 @@ def test_printed_settings_are_read_back_whatever_the_name_of_their_file(tmp_path
 def test_printed_settings_are_the_defaults_where_nothing_is_typed(capsys):
     assert main(["train", "--print-config"]) == 0
     assert json.loads(capsys.readouterr().out) == RunConfig().to_dict()
+
+
+def test_a_file_of_params_is_the_enhancement_and_wins_over_the_settings_file(tmp_path, capsys):
+    params = EnhanceParams(clip_limit=3.5, tile_grid_size=(8, 4))
+    (tmp_path / "params.json").write_text(params.to_json())
+    config = RunConfig().with_setting("data.enhance.clip_limit", 9).with_setting("data.flip", False)
+    (tmp_path / "settings.json").write_text(config.to_json())
+    words = ["train", "--print-config", "--config", str(tmp_path / "settings.json")]
+    assert main([*words, "--params", str(tmp_path / "params.json")]) == 0
+    printed = RunConfig.from_json(capsys.readouterr().out)
+    assert printed.data.enhance == params
+    assert printed.data.flip is False
+    words = [*words, "--params", str(tmp_path / "params.json")]
+    assert main([*words, "--set", "data.enhance.clip_limit=1"]) == 0
+    printed = RunConfig.from_json(capsys.readouterr().out)
+    assert printed.data.enhance == EnhanceParams(clip_limit=1, tile_grid_size=(8, 4))
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "sentence"),
+    [
+        ("{}", ["--no-enhance"], "`--params` is only allowed without --no-enhance."),
+        ('{"clip": 1}', [], "`options` must have only the names"),
+        ("nothing", [], "`text` must be one JSON object"),
+        ('{"output": "rgb"}', [], "`enhance` must have output 'gray'"),
+    ],
+)
+def test_params_that_cannot_be_the_enhancement_are_wrong_usage(
+    tmp_path, text, words, sentence, capsys
+):
+    (tmp_path / "params.json").write_text(text)
+    file = str(tmp_path / "params.json")
+    assert main(["train", "--print-config", "--params", file, *words]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("label", ["covid", "12", "true", "two words", "a=b"])

@@ -16,39 +16,6 @@ pytestmark = [
     pytest.mark.skipif(chromium.PROGRAM is None, reason="chromium is not installed"),
 ]
 
-# Of every element that holds text itself: the contrast of its colour against what is behind it.
-CONTRASTS = """
-(() => {
-  const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-  const channels = colour => {
-    context.clearRect(0, 0, 1, 1); context.fillStyle = colour; context.fillRect(0, 0, 1, 1);
-    return [...context.getImageData(0, 0, 1, 1).data];
-  };
-  const light = colour => {
-    const [r, g, b] = channels(colour).map(v => v / 255).map(
-      v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = element => {
-    for (let one = element; one; one = one.parentElement) {
-      const colour = getComputedStyle(one).backgroundColor;
-      if (channels(colour)[3] === 255) return colour;
-    }
-    return "white";
-  };
-  const told = {};
-  for (const element of document.body.querySelectorAll("*")) {
-    if (["title", "desc"].includes(element.tagName)) continue;
-    if (![...element.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
-    const style = getComputedStyle(element), back = behind(element);
-    const front = element instanceof SVGElement ? style.fill : style.color;
-    const [low, high] = [light(front), light(back)].sort((a, b) => a - b);
-    told[`${element.tagName} ${front} on ${back}`] = (high + 0.05) / (low + 0.05);
-  }
-  return told;
-})()
-"""
-
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
@@ -131,7 +98,7 @@ def test_the_page_fits_the_window_and_its_words_stand_out(tab, page, tmp_path, w
     assert wide or width > 1000  # what does not fit scrolls inside its own box
     paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}[scheme]
-    contrasts = tab.evaluate(CONTRASTS)
+    contrasts = tab.evaluate(chromium.contrasts())
     assert len(contrasts) > 10
     assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
     tab.screenshot(tmp_path / "page.png")

@@ -16,7 +16,7 @@ from cxr_enhance import EnhanceParams, enhance, read_image
 from cxr_enhance.archive.engines import cluster
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.outcome import Outcome
-from cxr_enhance.archive.task import Item
+from cxr_enhance.archive.plan import PlannedFile
 from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
 from tests.helpers.compare import assert_same_image
 from tests.helpers.fresh_process import DISCARD, started_module
@@ -169,16 +169,17 @@ class Client:
     def nthreads(self):
         return {"worker": 1}
 
-    def submit(self, _, number, item, *__, **___):
-        return LostOnce(Outcome(item.source, item.target, "written"))
+    def submit(self, _, number, file, *__, **___):
+        return LostOnce(Outcome(file.source, file.target, "written"))
 
 
 def test_a_result_lost_with_its_worker_is_waited_for(monkeypatch):
     engine = cluster.DaskEngine(None, 1)
     monkeypatch.setattr(engine._distributed, "as_completed", Completed)
-    items = [Item(f"{n}.png", f"{n}.out", named=True, replace=False) for n in range(3)]
-    work = engine._run(Client(), iter(items), None, None, lambda outcome: outcome, {})
-    assert [(done.source, done.status) for done in work] == [
+    files = [PlannedFile(f"{n}.png", f"{n}.out", named=True, replace=False) for n in range(3)]
+    outcomes = []
+    engine._run(Client(), iter(files), None, None, outcomes.append, {})
+    assert [(outcome.source, outcome.status) for outcome in outcomes] == [
         ("0.png", "written"), ("1.png", "written"), ("2.png", "written"),
     ]  # fmt: skip
 
@@ -188,21 +189,24 @@ def test_a_worker_that_dies_while_it_leaves_its_outcome_leaves_the_mark_whole(
 ):
     source = make_archive(tmp_path / "in", 1) / "p0" / "0000.png"
     target = tmp_path / "out.png"
-    item = Item(str(source), str(target), named=True, replace=False)
+    planned = PlannedFile(str(source), str(target), named=True, replace=False)
 
     def dies(_, file):
         file.write('{"half')
         file.flush()
         raise KeyboardInterrupt
 
-    job = Job(params=EnhanceParams())
+    params = EnhanceParams(clip_limit=0.01)
+    job = Job(params=params)
     with monkeypatch.context() as patch:
         patch.setattr(cluster.json, "dump", dies)
         with pytest.raises(KeyboardInterrupt):
-            cluster._process_on_worker(0, item, job, str(tmp_path))
-    assert_same_image(read_image(target), enhance(read_image(source)))
-    assert cluster._process_on_worker(0, item, job, str(tmp_path)).status == "written"
-    assert cluster._process_on_worker(0, item, job, str(tmp_path)).status == "written"
+            cluster._process_on_worker(0, planned, job, str(tmp_path))
+    assert_same_image(read_image(target), enhance(read_image(source), params))
+    outcomes = [cluster._process_on_worker(0, planned, job, str(tmp_path)) for _ in range(2)]
+    assert outcomes[0].status == "written"
+    assert [hint.kind for hint in outcomes[0].hints] == ["limit without effect"]
+    assert outcomes[1] == outcomes[0]  # read from the mark
 
 
 def test_a_file_that_kills_its_worker_is_quarantined_and_the_rest_is_done(start, tmp_path):

@@ -1,0 +1,303 @@
+"""The options of `cxr-enhance run`, one type each: what is typed, and what its help says."""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from cxr_enhance._engine.cpu import usable_cpus
+from cxr_enhance._params import EnhanceParams
+
+
+class FormatChoice(StrEnum):
+    """Formats that `run` writes."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    NPY = "npy"
+    DICOM = "dicom"
+
+
+class CompressionChoice(StrEnum):
+    """How PNG is compressed."""
+
+    FAST = "fast"
+    SMALL = "small"
+
+
+class PresetChoice(StrEnum):
+    """Recipes with a name."""
+
+    STUDY = "study"
+    MIMIC_CXR_JPG = "mimic-cxr-jpg"
+
+
+class VoiChoice(StrEnum):
+    """VOI transforms of DICOM files."""
+
+    AUTO = "auto"
+    WINDOW = "window"
+    LUT = "lut"
+    NONE = "none"
+
+
+class EngineChoice(StrEnum):
+    """Who does the work."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+def word_of(choice: StrEnum | None) -> str | None:
+    """Return what was typed, as records hold it."""
+    return None if choice is None else choice.value
+
+
+def _default(name: str) -> str:
+    """Default of a params field as one types it: the record is the only place that states it."""
+    fields = {field.name: field.default for field in dataclasses.fields(EnhanceParams)}
+    value = fields[name]
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+Out: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR",
+        help="Folder for the enhanced images; made if need be. With one INPUT file also the "
+        "name of one image, whose ending sets the format.",
+    ),
+]
+
+Inputs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[INPUT]...",
+        help="Image files, or folders that are read with all they hold.",
+        show_default=False,
+    ),
+]
+
+ListFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="A list of files, one a line, or a CSV with --column; - for standard input. The "
+        "tree below the innermost folder that holds them all is kept.",
+    ),
+]
+
+Column: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of the CSV that holds the files.")
+]
+
+Preset: TypeAlias = Annotated[
+    PresetChoice | None,
+    typer.Option(
+        help="study: 224 x 224, resized first, bilinear, then the chain. mimic-cxr-jpg: least "
+        "to greatest value onto 0..255, equalizeHist, JPEG 95; no white balance, no CLAHE."
+    ),
+]
+
+ClipLimit: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="F",
+        help=f"CLAHE's ceiling for a bin, OpenCV's scale; 0 for none. "
+        f"[default: {_default('clip_limit')}]",
+    ),
+]
+
+TileGridSize: TypeAlias = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        metavar="COLS ROWS",
+        help=f"CLAHE's number of tiles. [default: {_default('tile_grid_size')}]",
+    ),
+]
+
+Percentiles: TypeAlias = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        metavar="LOW HIGH",
+        help=f"Cuts of the white balance, in percent. [default: {_default('percentiles')}]",
+    ),
+]
+
+NoWhiteBalance: TypeAlias = Annotated[
+    bool, typer.Option("--no-white-balance", help="Leave white balance out.")
+]
+
+NoClahe: TypeAlias = Annotated[bool, typer.Option("--no-clahe", help="Leave CLAHE out.")]
+
+BitShift: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help=f"Low bits that CLAHE drops. [default: {_default('bit_shift')}]",
+    ),
+]
+
+NumBins: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|all",
+        help="Gray levels that CLAHE counts, whatever the depth; all: every value, as OpenCV, "
+        f"and as with --bit-shift. [default: {_default('num_bins')}]",
+    ),
+]
+
+Bits: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Values and results fill 0 to 2**N - 1, such as 12-bit values in 16-bit files. "
+        "[default: those of the image's type]",
+    ),
+]
+
+Params: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json",
+        help="Options as EnhanceParams.to_json() writes them; options given here win.",
+    ),
+]
+
+Voi: TypeAlias = Annotated[
+    VoiChoice | None,
+    typer.Option(help="VOI transform of DICOM files: its LUT, else its window. [default: auto]"),
+]
+
+Frame: TypeAlias = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Frame of multi-frame DICOM files. [default: 0, the first]"),
+]
+
+MaxPixels: TypeAlias = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Most pixels an image may have. [default: 268435456]"),
+]
+
+LongSide: TypeAlias = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Resize to N pixels on the longer side, after enhancing."),
+]
+
+Size: TypeAlias = Annotated[
+    tuple[int, int] | None,
+    typer.Option(metavar="W H", help="Resize to W x H pixels, after enhancing."),
+]
+
+ResizeFirst: TypeAlias = Annotated[
+    bool, typer.Option("--resize-first", help="Resize before enhancing, as the study did.")
+]
+
+OutputFormat: TypeAlias = Annotated[
+    FormatChoice | None,
+    typer.Option(
+        "--format",
+        help="jpeg holds 8 bits only; dicom is a derived image with the source's header. "
+        "[default: png]",
+    ),
+]
+
+Quality: TypeAlias = Annotated[
+    int | None, typer.Option(metavar="N", help="Of JPEG, 1 to 100. [default: 95]")
+]
+
+Compression: TypeAlias = Annotated[
+    CompressionChoice | None,
+    typer.Option(help="Of PNG, the same pixels: fast by ISA-L, small by OpenCV. [default: fast]"),
+]
+
+StripIdentity: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--strip-identity",
+        help="With --format dicom: keep technique and geometry only, less than the Basic "
+        "Application Level Confidentiality Profile of DICOM PS3.15 lets stay. Writing burned "
+        "into the pixels stays, and so do the names of files.",
+    ),
+]
+
+PseudonymKey: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --strip-identity: PatientID becomes a hash with the key in FILE, the same "
+        "for all files of a patient, as `cxr-models index` makes it with that key.",
+    ),
+]
+
+FlatNames: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--flat-names",
+        help="Name outputs by a hash of the input's name below its folder, with the key if "
+        "there is one; the manifest maps them.",
+    ),
+]
+
+Threads: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help=f"Images at a time. [default: usable CPUs, here {usable_cpus()}]"
+    ),
+]
+
+Engine: TypeAlias = Annotated[
+    EngineChoice, typer.Option(help="local: threads. dask: processes, here or on a cluster.")
+]
+
+Scheduler: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Dask scheduler, such as tcp://node1:8786; without it one is started here.",
+    ),
+]
+
+Shard: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Do part I of N, from 1. [default: the Slurm array task's place, else all]",
+    ),
+]
+
+Manifest: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Where one row a file is kept. [default: manifest.jsonl in --out]",
+    ),
+]
+
+RetryFailed: TypeAlias = Annotated[
+    bool, typer.Option("--retry-failed", help="Try again what failed in earlier runs.")
+]
+
+Overwrite: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace existing outputs; without it they are left as they are."
+    ),
+]
+
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
+]
+
+Quiet: TypeAlias = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print failures only, no progress, no summary.")
+]
+
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object instead of the summary.")
+]

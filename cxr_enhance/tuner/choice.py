@@ -1,0 +1,81 @@
+"""`Choice`: what the controls of a page say, checked, and the job that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.job import MIMIC_CXR_JPG, STUDY_SIZE, Job
+from cxr_enhance.io.dicom.windowing import Voi
+from cxr_enhance.io.options import ReadOptions
+
+PRESETS = ("study", MIMIC_CXR_JPG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What was chosen.
+
+    Parameters
+    ----------
+    params : EnhanceParams
+        Options of the chain; without effect with the preset "mimic-cxr-jpg".
+    voi : {"auto", "window", "lut", "none"}
+        VOI transform of DICOM files.
+    preset : {"study", "mimic-cxr-jpg"} or None
+        A recipe of ``cxr-enhance run``.
+    """
+
+    params: EnhanceParams
+    voi: Voi = "auto"
+    preset: str | None = None
+
+    def __post_init__(self) -> None:
+        ReadOptions(voi=self.voi)
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ValueError(
+                f"`preset` must be None or one of {', '.join(PRESETS)}; got {self.preset!r}."
+            )
+
+    @property
+    def read(self) -> ReadOptions:
+        """How files are read."""
+        return ReadOptions(voi=self.voi)
+
+    @property
+    def resizes(self) -> bool:
+        """Whether the result has another size than the image."""
+        return self.preset == "study"
+
+    def job(self) -> Job:
+        """Give what ``cxr-enhance run`` does to a file."""
+        if self.preset == MIMIC_CXR_JPG:
+            return Job(params=None, read=self.read)
+        if self.preset == "study":
+            return Job(
+                params=self.params,
+                read=self.read,
+                size_wh=STUDY_SIZE,
+                resize_first=True,
+                interpolation="linear",
+            )
+        return Job(params=self.params, read=self.read)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the choice as JSON types."""
+        return {"params": self.params.to_dict(), "voi": self.voi, "preset": self.preset}
+
+    @classmethod
+    def from_dict(cls, choice: Any) -> Choice:
+        """Make a choice of what `to_dict` gives.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If anything else came, or in the words of `EnhanceParams`.
+        """
+        if not isinstance(choice, dict) or choice.keys() != {"params", "voi", "preset"}:
+            raise ValueError("`choice` must have the names params, voi and preset.")
+        params = EnhanceParams.from_dict(choice["params"])
+        return cls(params=params, voi=choice["voi"], preset=choice["preset"])

@@ -1,0 +1,48 @@
+"""The page as a Panel component: messages of the browser to a session, its answers back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+try:
+    from panel.custom import JSComponent
+except ImportError as error:
+    raise ImportError(
+        'panel is needed to tune parameters. Install it with: pip install "cxr-enhance[tune]"'
+    ) from error
+
+if TYPE_CHECKING:
+    from cxr_enhance.tuner.session import Session
+
+_WEB = Path(__file__).parent / "web"
+_SCRIPTS = ("viewer.js", "results.js", "controls.js", "page.js")
+
+
+def _text_of(*names: str) -> str:
+    return "\n".join((_WEB / name).read_text(encoding="utf-8") for name in names)
+
+
+class TunerPage(JSComponent):  # type: ignore[misc]
+    """A page of its own session, or the output of a notebook's cell.
+
+    Parameters
+    ----------
+    session : Session
+        What the page has open.
+    """
+
+    _esm = _text_of(*_SCRIPTS)
+    _stylesheets: ClassVar[list[str]] = [_text_of("page.css")]
+
+    def __init__(self, session: Session, **options: Any) -> None:
+        super().__init__(sizing_mode="stretch_width", **options)
+        self._session = session
+
+    def _handle_msg(self, data: Any) -> None:
+        self._send_msg(self._session.answer(data))
+
+    @property
+    def params(self) -> Any:
+        """The `EnhanceParams` that were chosen."""
+        return self._session.choice.params

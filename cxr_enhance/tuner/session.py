@@ -1,0 +1,251 @@
+"""`Session`: what one page has open, and the answers to what it asks for.
+
+Messages are dictionaries of JSON types and bytes. A message that cannot be obeyed changes nothing,
+and its answer holds `error`, a sentence.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.task import result_image
+from cxr_enhance.io.opencv import load_cv2
+from cxr_enhance.tuner.choice import PRESETS, Choice
+from cxr_enhance.tuner.shown import full_scale, gray_levels, shown
+from cxr_enhance.tuner.source import Files, Source, source_of_bytes
+from cxr_enhance.tuner.texts import params_of, texts_of
+from cxr_enhance.tuner.tiles import clipped_shares, tile_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_enhance._types import ImageU8
+    from cxr_enhance.archive.hints import Hint
+
+_MAX_SHEET = 48
+_SHEET_SIDE = 320
+_MAX_UPLOAD = 1 << 30
+
+Answer = dict[str, Any]
+
+
+class Session:
+    """One page: its files, the image that is open, what was chosen.
+
+    Parameters
+    ----------
+    files : Files
+        What next and previous go through.
+    choice : Choice
+        Where the controls begin.
+    source : Source or None
+        The image to begin with; None for the first of `files`.
+    """
+
+    def __init__(self, files: Files, choice: Choice, source: Source | None = None) -> None:
+        self._files = files
+        self._source = source
+        self.choice = choice
+        self._upload: list[bytes] = []
+        self._answers: dict[str, Callable[[dict[str, Any]], Answer]] = {
+            "start": self._start,
+            "render": self._render,
+            "step": self._step,
+            "upload": self._take_part,
+            "params": self._take_params,
+            "tiles": self._tiles,
+            "sheet": self._sheet,
+        }
+
+    def answer(self, message: Any) -> Answer:
+        """Do what a message asks for.
+
+        Parameters
+        ----------
+        message : dict
+            `ask` names what is wanted, `id` comes back with the answer.
+
+        Returns
+        -------
+        dict
+            The answer, or `error`.
+        """
+        if not isinstance(message, dict) or message.get("ask") not in self._answers:
+            return {"error": "The page must ask for something known; reload it."}
+        number = {"id": message.get("id"), "ask": message["ask"]}
+        try:
+            return number | self._answers[message["ask"]](message)
+        except OSError as error:
+            name = "" if error.filename is None else f"{error.filename}: "
+            return number | self._place() | {"error": f"{name}{error.strerror or error}."}
+        except (TypeError, ValueError, KeyError, ImportError, MemoryError) as error:
+            return number | self._place() | {"error": str(error) or type(error).__name__}
+
+    def _start(self, _message: dict[str, Any]) -> Answer:
+        begin = {
+            "defaults": EnhanceParams().to_dict(),
+            "presets": list(PRESETS),
+            "choice": self.choice.to_dict(),
+        }
+        if self._source is None:
+            try:
+                self._source = self._files.step(1, self.choice.read)
+            except (ValueError, OSError, ImportError, MemoryError) as error:
+                return begin | {"error": str(error)} | self._place()
+        return begin | self._opened()
+
+    def _step(self, message: dict[str, Any]) -> Answer:
+        by = 1 if message["by"] > 0 else -1
+        source = self._files.step(by, self.choice.read)
+        if source is None:
+            words = "no further image" if by > 0 else "no earlier image"
+            return {"note": f"There is {words}."} | self._place()
+        self._source = source
+        return self._opened()
+
+    def _take_part(self, message: dict[str, Any]) -> Answer:
+        """Collect the parts of a file that is sent; opens it with the last one."""
+        part, name = bytes(message["data"]), str(message["name"])
+        if message["first"]:
+            self._upload.clear()
+        self._upload.append(part)
+        if sum(map(len, self._upload)) > _MAX_UPLOAD:
+            self._upload.clear()
+            raise ValueError(f"A file that is dropped must have at most {_MAX_UPLOAD} bytes.")
+        if not message["last"]:
+            return {"more": True}
+        content = b"".join(self._upload)
+        self._upload.clear()
+        self._source = source_of_bytes(name, content, self.choice.read)
+        return self._opened()
+
+    def _take_params(self, message: dict[str, Any]) -> Answer:
+        params = EnhanceParams.from_json(message["text"])
+        if params.channel_order != "rgb":
+            raise ValueError(
+                "`channel_order` must be 'rgb', the order files are read in; got "
+                f"{params.channel_order!r}."
+            )
+        choice = Choice(params=params, voi=self.choice.voi)
+        picture = self._picture(choice)
+        self.choice = choice
+        return picture | {"choice": choice.to_dict()}
+
+    def _render(self, message: dict[str, Any]) -> Answer:
+        choice = Choice.from_dict(message["choice"])
+        picture = self._picture(choice)
+        self.choice = choice
+        return picture
+
+    def _opened(self) -> Answer:
+        """Describe the image that was opened, and show it before and after."""
+        source = self._source
+        if source is None:
+            return self._place()
+        image = source.decoded.image
+        description = f"{image.shape[1]} x {image.shape[0]}, {image.dtype}"
+        if image.ndim == 3:
+            description += ", colour"
+        if source.window is not None:
+            description += ", window {:g} / {:g}".format(*source.window)
+        answer = {
+            "name": source.name,
+            "description": description,
+            "is_dicom": source.is_dicom,
+            "notes": list(source.decoded.notes),
+            "before": self._before(),
+        }
+        return answer | self._place() | self._picture(self.choice)
+
+    def _place(self) -> Answer:
+        return {"index": self._files.index, "count": len(self._files.paths)}
+
+    def _before(self) -> Answer:
+        image = self._open().decoded.image
+        return _pixels(shown(image, full_scale(image)))
+
+    def _picture(self, choice: Choice) -> Answer:
+        """Show what a choice makes of the image; nothing where none is open."""
+        if self._source is None:
+            return {}
+        source = self._source.read_with(choice.read)
+        hints: list[Hint] = []
+        image = result_image(source.decoded, choice.job(), hints)
+        answer: Answer = {
+            "after": _pixels(shown(image, full_scale(image))),
+            "texts": texts_of(source, choice),
+            "hints": [hint.sentence for hint in hints],
+        }
+        if source is not self._source:  # another VOI transform
+            self._source = source
+            answer["before"] = self._before()
+        return answer
+
+    def _open(self) -> Source:
+        if self._source is None:
+            raise ValueError("An image must be open. Open or drop a file.")
+        return self._source
+
+    def _tiles(self, message: dict[str, Any]) -> Answer:
+        """Give each tile's clipped share, row by row; none where the result has another size."""
+        choice, source = Choice.from_dict(message["choice"]), self._open()
+        job = choice.job()
+        if job.params is None or choice.resizes:
+            return {"shares": None}
+        image, params = source.decoded.image, params_of(source.decoded, job.params)
+        shares = clipped_shares(image, params)
+        if shares is None:
+            return {"shares": None}
+        return {
+            "shares": np.round(shares, 4).tolist(),
+            "tile": list(tile_size(image, params)),
+        }
+
+    def _sheet(self, message: dict[str, Any]) -> Answer:
+        """Show the image with each clip limit and grid, small."""
+        choice, source = Choice.from_dict(message["choice"]), self._open()
+        limits, grids = message["limits"], message["grids"]
+        if not limits or not grids or len(limits) * len(grids) > _MAX_SHEET:
+            raise ValueError(
+                f"A contact sheet must have 1 to {_MAX_SHEET} images; got "
+                f"{len(limits)} clip limits and {len(grids)} grids."
+            )
+        panels = []
+        for grid in grids:
+            for limit in limits:
+                options = choice.params.to_dict() | {"clip_limit": limit, "tile_grid_size": grid}
+                params = EnhanceParams.from_dict(options)
+                panel = Choice(params=params, voi=choice.voi, preset=choice.preset)
+                image = result_image(source.decoded, panel.job(), [])
+                panels.append({
+                    "clip_limit": params.clip_limit,
+                    "tile_grid_size": list(params.tile_grid_size),
+                    **_pixels(_small(shown(image, full_scale(image))), levels=False),
+                })  # fmt: skip
+        return {"panels": panels, "columns": len(limits)}
+
+
+def _pixels(image: ImageU8, *, levels: bool = True) -> Answer:
+    """Describe an image of 8 bits with its bytes, row by row."""
+    height, width = image.shape[:2]
+    answer: Answer = {
+        "width": width,
+        "height": height,
+        "channels": 3 if image.ndim == 3 else 1,
+        "pixels": image.tobytes(),
+    }
+    if levels:
+        answer["levels"] = gray_levels(image)
+    return answer
+
+
+def _small(image: ImageU8) -> ImageU8:
+    scale = _SHEET_SIDE / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    cv2 = load_cv2()
+    size_wh = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]

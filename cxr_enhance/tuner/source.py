@@ -1,0 +1,175 @@
+"""Where an image comes from: a file, the content of one, or an array; and the files of a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_enhance.io.dicom.decode import Decoded
+from cxr_enhance.io.info import image_info
+from cxr_enhance.io.options import ReadOptions
+from cxr_enhance.io.read import decode_image, read_if_image, read_start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cxr_enhance._types import Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One image, and what it was read from.
+
+    Parameters
+    ----------
+    name : str
+        As it is shown.
+    path : str or None
+        The file, or the name that was dropped; None for an array.
+    content : bytes or None
+        Of the file; None for an array.
+    decoded : Decoded
+        The image as `options` read it.
+    options : ReadOptions
+        How it was read.
+    is_dicom : bool
+        Whether a VOI transform can be chosen.
+    window : (float, float) or None
+        Center and width of the first window in its header.
+    """
+
+    name: str
+    path: str | None
+    content: bytes | None
+    decoded: Decoded
+    options: ReadOptions
+    is_dicom: bool
+    window: tuple[float, float] | None = None
+
+    def read_with(self, options: ReadOptions) -> Source:
+        """Decode the file again with other options; other formats than DICOM have none."""
+        if self.content is None or not self.is_dicom or options == self.options:
+            return self
+        return dataclasses.replace(
+            self, decoded=_decoded(self.content, options, self.name), options=options
+        )
+
+
+def source_of_array(image: Image) -> Source:
+    """Take a copy of an array as `enhance` takes it."""
+    flat = image[..., 0] if image.shape[2:] == (1,) else image
+    own = np.array(flat, dtype=flat.dtype.newbyteorder("="), order="C")
+    return Source(
+        name="image", path=None, content=None, decoded=Decoded(own), options=ReadOptions(),
+        is_dicom=False,
+    )  # fmt: skip
+
+
+def source_of_bytes(name: str, content: bytes, options: ReadOptions) -> Source:
+    """Decode the content of a file whose place is not known.
+
+    Raises
+    ------
+    ValueError, ImportError, MemoryError
+        As `read_image`.
+    """
+    return _source(name, name, content, options)
+
+
+def source_of_file(path: str, options: ReadOptions) -> Source:
+    """Read and decode a file.
+
+    Raises
+    ------
+    ValueError, OSError, ImportError, MemoryError
+        As `read_image`.
+    """
+    content = read_if_image(path, options)
+    return _source(
+        os.path.basename(path), path, read_start(path) if content is None else content, options
+    )
+
+
+def _source(name: str, path: str, content: bytes, options: ReadOptions) -> Source:
+    decoded = _decoded(content, options, name)
+    info = image_info(content)
+    return Source(
+        name=name,
+        path=path,
+        content=content,
+        decoded=decoded,
+        options=options,
+        is_dicom=info.format == "DICOM",
+        window=info.window,
+    )
+
+
+def _decoded(content: bytes, options: ReadOptions, name: str) -> Decoded:
+    try:
+        return decode_image(content, options)
+    except ValueError as error:
+        raise ValueError(f"{error} File: {name!r}.") from error
+
+
+class Files:
+    """The files that can be opened one after the other.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files and folders; of a folder, all files below it, hidden ones and links to folders left
+        out.
+
+    Raises
+    ------
+    ValueError
+        If there is no file.
+    FileNotFoundError
+        If a path does not exist.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = [file for path in paths for file in _files_of(path)]
+        self.index = -1  # of the file that was opened last
+        if paths and not self.paths:
+            raise ValueError(f"{paths[0]!r} must hold a file; got an empty folder.")
+
+    def step(self, by: int, options: ReadOptions) -> Source | None:
+        """Open the next (`by` 1) or the previous (`by` -1) file that is an image.
+
+        Returns
+        -------
+        Source or None
+            None where there is no further image; the place then stays as it is.
+
+        Raises
+        ------
+        ValueError, OSError, ImportError, MemoryError
+            As `read_image`, of a file that should be an image; the place is then that file, and
+            the next step goes on from there.
+        """
+        place = self.index + by
+        while 0 <= place < len(self.paths):
+            path = self.paths[place]
+            content = read_if_image(path, options)
+            if content is not None or len(self.paths) == 1:
+                self.index = place
+                return source_of_file(path, options)
+            place += by
+        return None
+
+
+def _files_of(path: str) -> Iterator[str]:
+    if not os.path.isdir(path):
+        os.stat(path)
+        yield path
+        return
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield os.path.join(folder, name)

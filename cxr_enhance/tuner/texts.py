@@ -1,0 +1,108 @@
+"""What a choice is called elsewhere: a call in Python, a command, a file of params."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.job import MIMIC_CXR_JPG, STUDY_SIZE
+from cxr_enhance.archive.task import params_without_padding
+
+if TYPE_CHECKING:
+    from cxr_enhance.io.dicom.decode import Decoded
+    from cxr_enhance.tuner.choice import Choice
+    from cxr_enhance.tuner.source import Source
+
+PARAMS_FILE = "params.json"
+
+
+def texts_of(source: Source, choice: Choice) -> dict[str, str]:
+    """Give the three texts, by the names python, command and params; "" where there is none."""
+    return {
+        "python": python_lines(source, choice),
+        "command": command_line(source, choice),
+        "params": "" if choice.preset == MIMIC_CXR_JPG else choice.params.to_json(),
+    }
+
+
+def python_lines(source: Source, choice: Choice) -> str:
+    """Write the call that gives the image that is shown, after its imports."""
+    if choice.preset == MIMIC_CXR_JPG:
+        return ""
+    lines = ["import cxr_enhance as cxe"]
+    image = "image"
+    if source.path is not None:
+        voi = f", voi={choice.voi!r}" if source.is_dicom and choice.voi != "auto" else ""
+        image = f"cxe.read_image({source.path!r}{voi})"
+    if choice.preset == "study":
+        lines.insert(0, "import cv2")
+        image = f"cv2.resize({image}, {STUDY_SIZE!r}, interpolation=cv2.INTER_LINEAR)"
+    params = python_params(params_of(source.decoded, choice.params))
+    return "\n".join([*lines, f"enhanced = cxe.enhance({image}{', ' if params else ''}{params})"])
+
+
+def params_of(decoded: Decoded, params: EnhanceParams) -> EnhanceParams:
+    """Give the params that the array alone needs: padding of DICOM is no part of percentiles."""
+    return params_without_padding(params, decoded.padding, decoded.image.size)
+
+
+def python_params(params: EnhanceParams) -> str:
+    """Write params as Python, what is not the default alone; "" for the defaults."""
+    typed = [f"{name}={value!r}" for name, value in _changed(params)]
+    return f"cxe.EnhanceParams({', '.join(typed)})" if typed else ""
+
+
+def command_line(source: Source, choice: Choice) -> str:
+    """Write the command that gives the image that is shown; "" for an array."""
+    if source.path is None:
+        return ""
+    path = f".{os.sep}{source.path}" if source.path.startswith("-") else source.path
+    stem = os.path.splitext(os.path.basename(path))[0]
+    words = ["cxr-enhance", "run", path, "--out", f"{stem}-enhanced.png"]
+    if choice.preset is not None:
+        words += ["--preset", choice.preset]
+    if choice.preset == MIMIC_CXR_JPG:
+        words[4] = f"{stem}-enhanced.jpg"
+    else:
+        words += command_options(choice.params)
+    usual = "none" if choice.preset == MIMIC_CXR_JPG else "auto"
+    if source.is_dicom and choice.voi != usual:
+        words += ["--voi", choice.voi]
+    return shlex.join(words)
+
+
+def command_options(params: EnhanceParams) -> list[str]:
+    """Write params as options, what is not the default alone; those that have none as a file."""
+    changed = dict(_changed(params))
+    if "output" in changed or "channel_order" in changed:
+        return ["--params", PARAMS_FILE]
+    words = []
+    if changed.get("percentiles", 0) is None:
+        del changed["percentiles"]
+        words.append("--no-white-balance")
+    if changed.get("clip_limit", 0) is None:
+        words.append("--no-clahe")
+        for name in ("clip_limit", "tile_grid_size", "bit_shift", "num_bins"):
+            changed.pop(name, None)
+    for name, value in changed.items():
+        words.append(f"--{name.replace('_', '-')}")
+        if isinstance(value, tuple):
+            words += map(repr, value)
+        else:
+            words.append("all" if value is None else repr(value))
+    return words
+
+
+def _changed(params: EnhanceParams) -> list[tuple[str, object]]:
+    """List the options that differ from those a record takes by itself."""
+    usual = EnhanceParams(bit_shift=params.bit_shift)
+    changed = []
+    for field in dataclasses.fields(EnhanceParams):
+        value = getattr(params, field.name)
+        expected = 0 if field.name == "bit_shift" else getattr(usual, field.name)
+        if value != expected:
+            changed.append((field.name, value))
+    return changed
