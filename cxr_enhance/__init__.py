@@ -12,8 +12,14 @@ comes from.
 
 Arrays in, arrays out, uint8 or uint16; every result equals that of the same chain written with
 OpenCV and NumPy, byte for byte, but that the chain counts 256 gray levels of uint16 unless
-``num_bins=None`` asks for all. Importing the package loads numpy and numba, nothing else.
+``num_bins=None`` asks for all. Importing the package loads numpy, nothing else; the first operation
+loads machine code, and Numba where there is none yet.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._batch import enhance_batch
 from cxr_enhance._clahe import CLAHE, clahe
@@ -25,9 +31,11 @@ from cxr_enhance._tune import tune
 from cxr_enhance._version import __version__
 from cxr_enhance._warmup import warmup
 from cxr_enhance._white_balance import white_balance
-from cxr_enhance.io.read import read_image
-from cxr_enhance.io.write import write_image
-from cxr_enhance.preparation import Preparation, Transform, map_points, prepare
+
+if TYPE_CHECKING:
+    from cxr_enhance.io.read import read_image
+    from cxr_enhance.io.write import write_image
+    from cxr_enhance.preparation import Preparation, Transform, map_points, prepare
 
 __all__ = [
     "CLAHE",
@@ -48,3 +56,28 @@ __all__ = [
     "white_balance",
     "write_image",
 ]
+
+# What has to do with files is imported when it is first asked for.
+_OF_FILES = {
+    "io": "io",
+    "read_image": "io.read",
+    "write_image": "io.write",
+    "preparation": "preparation",
+    "Preparation": "preparation",
+    "Transform": "preparation",
+    "map_points": "preparation",
+    "prepare": "preparation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_OF_FILES[name]}")
+    value = module if name == _OF_FILES[name] else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_OF_FILES})

@@ -11,7 +11,7 @@ from cxr_enhance._engine.planning import plan_of
 from cxr_enhance._engine.stacks import run_stack
 from cxr_enhance._engine.threads import share
 from cxr_enhance._enhance import enhance, result_shape
-from cxr_enhance._kernels.enhance import repeat_gray
+from cxr_enhance._kernels.entries import repeat_gray
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance._validation import (
     as_kernel_input,

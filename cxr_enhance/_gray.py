@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance._engine.planning import gray_weights
-from cxr_enhance._kernels.enhance import gray_image
+from cxr_enhance._kernels.entries import gray_image
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance._validation import as_kernel_input, check_choice, check_image, check_out
 

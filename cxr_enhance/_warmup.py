@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 
 def warmup(dtypes: Iterable[npt.DTypeLike] = (np.uint8, np.uint16)) -> None:
-    """Compile every kernel for images of `dtypes`, or load it from the cache.
+    """Load every kernel for images of `dtypes`, or compile it.
 
-    Kernels are compiled when first called, which takes seconds, and kept on disk where a private
-    directory can be written, after which the first call takes a fraction of a second. Call this
-    where that wait does less harm: when a server starts, before worker processes fork, before
+    Kernels are compiled when the package is installed as a wheel built on this machine. Where they
+    are not, they are compiled when first called, which takes seconds, and kept on disk where a
+    private directory can be written, after which the first call takes a fraction of a second. Call
+    this where that wait does less harm: when a server starts, before worker processes fork, before
     timing.
 
     Parameters
@@ -41,7 +42,9 @@ def warmup(dtypes: Iterable[npt.DTypeLike] = (np.uint8, np.uint16)) -> None:
     The cache is in ``NUMBA_CACHE_DIR`` where that is set, else in the user's cache directory, else
     in a directory of the user's under the system's temporary one: the first that nobody but the
     user and root can change. Where there is none, kernels are compiled in memory.
-    ``CXR_ENHANCE_CACHE=0`` turns it off. A fork waits until no thread compiles.
+    ``CXR_ENHANCE_CACHE=0`` turns it off. Processes that must compile the same kernel at once do it
+    once: the others wait, for a minute at most. A fork waits until no thread compiles.
+    ``cxr-enhance doctor`` tells what is used here, and why.
 
     Examples
     --------

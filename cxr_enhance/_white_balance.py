@@ -8,7 +8,7 @@ import numpy as np
 
 from cxr_enhance._engine.planning import plan_of
 from cxr_enhance._engine.stacks import run_stack
-from cxr_enhance._kernels.enhance import white_balance_colour
+from cxr_enhance._kernels.entries import white_balance_colour
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance._validation import as_kernel_input, check_image, check_out, check_values_fit
 

@@ -2,11 +2,13 @@
 
 Everything runs in fresh processes with a private cache directory. Imports and `warmup` are timed
 within the process, "import and enhance" from its start to its end. "Nothing compiled" empties the
-cache before each round and has few rounds, for one takes seconds.
+cache before each round and has few rounds, for one takes seconds. "Packed" has the code that a
+wheel carries and no cache.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ import pytest
 
 from benchmarks.conftest import Row
 from benchmarks.harness.measuring import MIN_ROUNDS, Laps, take_turns
+from benchmarks.harness.packed import packed_copy
 from benchmarks.harness.processes import seconds_of_process, seconds_within
 from benchmarks.tables.targets import OPENCV, OURS
 
@@ -31,6 +34,12 @@ FIRST_IMAGE = {
     "opencv_chain(image, opencv_clahe())",
 }
 PIXELS = 1024 * 1024
+_RAMP = "np.tile(np.arange(256, dtype=np.uint8), (1024, 4))"
+PACKED_IMAGES = {
+    "uint8": _RAMP,
+    "uint16": f"{_RAMP}.astype(np.uint16) * 257",
+    "colour": f"np.stack([{_RAMP}, {_RAMP} // 2, {_RAMP}[:, ::-1]], axis=-1)",
+}
 
 
 def row_of(operation: str, what: str, pixels: int = PIXELS) -> Row:
@@ -113,6 +122,40 @@ def bench_first_image_nothing_compiled(
         OURS,
         {OURS: lambda: seconds_of_process(new_cache(), FIRST_IMAGE[OURS])},
         COLD_ROUNDS,
+    )
+
+
+@pytest.fixture(scope="session")
+def make_packed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Give a function that makes a copy of the package that carries its code, once."""
+    return functools.cache(lambda: packed_copy(tmp_path_factory.mktemp("packed")))
+
+
+@pytest.fixture
+def packed(make_packed: Callable[[], str], timing: bool) -> str:
+    """Give the lines that make a process import a packed copy; in a smoke run there is none."""
+    return make_packed() if timing else "pass"
+
+
+@pytest.mark.parametrize("kind", PACKED_IMAGES)
+def bench_first_image_packed(
+    race_processes: Callable[..., None], cache: Path, packed: str, kind: str
+) -> None:
+    code = f"{packed}; import numpy as np; image = {PACKED_IMAGES[kind]}"
+    code += "; import cxr_enhance; cxr_enhance.enhance(image)"
+    code += "; import sys; assert 'numba' not in sys.modules" if packed != "pass" else ""
+    race_processes(
+        row_of("import and enhance", f"one {kind} 1024x1024, packed"),
+        OURS,
+        {OURS: lambda: seconds_of_process(cache, code)},
+    )
+
+
+def bench_import_packed(race_processes: Callable[..., None], cache: Path, packed: str) -> None:
+    race_processes(
+        row_of("import", "packed", 0),
+        OURS,
+        {OURS: lambda: seconds_within(cache, "import cxr_enhance", packed)},
     )
 
 

@@ -24,7 +24,7 @@ from cxr_enhance._engine.planning import plan_of
 from cxr_enhance._kernels import blend_registers
 from cxr_enhance._kernels.blend_loads import blend_row, gather_words, pack_words
 from cxr_enhance._kernels.clahe_u8 import make_lut_row
-from cxr_enhance._kernels.enhance import enhance_u8
+from cxr_enhance._kernels.entries import enhance_u8
 from cxr_enhance._kernels.geometry import place_axis
 from cxr_enhance._kernels.histogram import count_all_tiles
 from cxr_enhance._kernels.lanes import LANES

@@ -141,6 +141,11 @@ TARGETS: tuple[Target, ...] = (
     ),
     Faster("read_image|DICOM 2048x2500, 12 bits, with a window", PYDICOM, 8.0, 8.0),
     AtMost("import|nothing called", "seconds", 0.5),
+    AtMost("import|packed", "seconds", 0.12),
+    *(
+        AtMost(f"import and enhance|one {kind} 1024x1024, packed", "seconds", 0.5)
+        for kind in ("uint8", "uint16", "colour")
+    ),
     AtMost("import and enhance|one uint8 1024x1024, compiled before", "seconds", 1.0),
     AtMost("import and enhance|one uint8 1024x1024, nothing compiled", "seconds", 6.0),
     AtMost("peak memory of clahe|uint8 8192x8192", "bytes_beside_output", 16 * MIB),

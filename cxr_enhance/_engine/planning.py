@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from cxr_enhance._kernels.gray import BLUE, RED
+from cxr_enhance._kernels.constants import BLUE, RED
 from cxr_enhance._kernels.plan import Plan
 from cxr_enhance._validation import (
     check_bit_shift_fits,

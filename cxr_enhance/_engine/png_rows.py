@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_enhance._kernels.png_rows import filter_rows
+from cxr_enhance._kernels.entries import filter_rows
 from cxr_enhance._validation import as_kernel_input
 
 if TYPE_CHECKING:

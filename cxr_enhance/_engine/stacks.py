@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance._engine.planning import gray_weights
-from cxr_enhance._kernels import enhance as kernels
-from cxr_enhance._kernels.lanes import LANES
+from cxr_enhance._kernels import entries as kernels
+from cxr_enhance._kernels.constants import LANES
 
 if TYPE_CHECKING:
     from cxr_enhance._kernels.plan import Plan

@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from cxr_enhance._kernels.code_stamp import sources_stamp
+from cxr_enhance._kernels.code_stamp import code_key
+from cxr_enhance._kernels.start import STARTED_IN
 
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _MOST_LINKS = 40  # Linux follows as many
@@ -35,8 +36,9 @@ def cache_directory() -> Path | None:
 
     The first of these that only the user can change: ``NUMBA_CACHE_DIR`` where set, the user's
     cache directory, a per-user directory under the system's temporary directory.
-    ``CXR_ENHANCE_CACHE=0`` turns keeping off. The last component names the version of the kernels,
-    of Numba and of Python, so that installs of different versions never read each other's code.
+    ``CXR_ENHANCE_CACHE=0`` turns keeping off. The last component is the key of the code
+    (`code_stamp`), so that installs of different versions never read each other's, nor do
+    processors that share a home.
     """
     return choose_cache().directory
 
@@ -46,14 +48,14 @@ def choose_cache() -> CacheChoice:
     """Choose once for the process, whatever its working directory is later."""
     if os.environ.get("CXR_ENHANCE_CACHE") == "0":
         return CacheChoice(None, ("CXR_ENHANCE_CACHE=0 turns it off",))
-    stamp = sources_stamp()
-    if stamp is None:
+    key = code_key()
+    if key is None:
         return CacheChoice(None, ("the version of the kernels cannot be told here",))
     reasons: list[str] = []
     for base in _candidate_directories():
-        reason = _why_not(base / stamp)
+        reason = _why_not(base / str(key))
         if reason is None:
-            return CacheChoice(base / stamp, tuple(reasons))
+            return CacheChoice(base / str(key), tuple(reasons))
         reasons.append(reason)
     return CacheChoice(None, tuple(reasons))
 
@@ -70,8 +72,9 @@ def only_we_can_change(path: str | Path) -> bool:
 def _candidate_directories() -> list[Path]:
     candidates = []
     if os.environ.get("NUMBA_CACHE_DIR"):
-        with contextlib.suppress(OSError):  # relative to a working directory that was removed
-            candidates.append(Path.cwd() / os.environ["NUMBA_CACHE_DIR"] / "cxr-enhance")
+        named = Path(os.environ["NUMBA_CACHE_DIR"])
+        if STARTED_IN is not None or named.is_absolute():
+            candidates.append(Path(STARTED_IN or "", named, "cxr-enhance"))
     if sys.platform == "win32":
         user_cache = os.environ.get("LOCALAPPDATA")
     elif sys.platform == "darwin":

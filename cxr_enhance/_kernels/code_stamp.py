@@ -1,7 +1,7 @@
-"""The name of this version of the kernels, which changes whenever their machine code could.
+"""The key of compiled code: everything on which the machine code of the kernels depends.
 
-Taken from what Python runs, wherever it lies: source files, bytecode without sources, an archive,
-an executable that holds them all.
+The kernels' part is taken from what Python runs, wherever it lies: source files, bytecode without
+sources, an archive, an executable that holds them all. Numba is not imported for it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import os
 import pkgutil
+import re
 import sys
 from importlib.machinery import SourceFileLoader
+from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import llvmlite
-import numba
 import numpy as np
 
 if TYPE_CHECKING:
@@ -25,12 +26,55 @@ if TYPE_CHECKING:
 
 _PACKAGE = __name__.rpartition(".")[0]
 _UNCHECKED_BYTECODE = (1).to_bytes(4, "little")  # PEP 552: run even where the source has changed
+# Settings of Numba that change machine code, by the end of their names in the environment.
+_SETTINGS = (
+    "CPU_NAME",
+    "CPU_FEATURES",
+    "ENABLE_AVX",
+    "OPT",
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "BOUNDSCHECK",
+    "DEBUGINFO",
+)
+
+
+class CodeKey(NamedTuple):
+    """Versions of what compiles, a digest of the kernels' sources, a digest of the processor."""
+
+    python: str
+    numpy: str
+    numba: str
+    llvmlite: str
+    kernels: str
+    processor: str
+
+    def __str__(self) -> str:
+        return "-".join(self)
 
 
 @functools.cache
-def sources_stamp() -> str | None:
-    """Name the versions of Python, Numba and the kernels; None where the kernels cannot be read."""
-    digest = hashlib.sha256(f"{llvmlite.__version__} {np.__version__}\n".encode())
+def code_key() -> CodeKey | None:
+    """Tell the key of code compiled here and now; None where it cannot be told."""
+    kernels = sources_digest()
+    if kernels is None:
+        return None
+    import llvmlite
+
+    return CodeKey(
+        f"py{sys.version_info[0]}{sys.version_info[1]}",
+        f"numpy{np.__version__}",
+        f"numba{_numba_version()}",
+        f"llvmlite{llvmlite.__version__}",
+        kernels,
+        _processor_digest(),
+    )
+
+
+@functools.cache
+def sources_digest() -> str | None:
+    """Hash all modules of this folder; None where they cannot be read."""
+    digest = hashlib.sha256()
     names = set()
     try:
         for spec in _module_specs():
@@ -40,8 +84,37 @@ def sources_stamp() -> str | None:
         return None
     if __name__ not in names:  # a loader that cannot list its modules
         return None
-    version = f"py{sys.version_info[0]}{sys.version_info[1]}-numba{numba.__version__}"
-    return f"{version}-{digest.hexdigest()[:16]}"
+    return digest.hexdigest()[:16]
+
+
+def _processor_digest() -> str:
+    import llvmlite.binding as llvm
+
+    try:
+        features = llvm.get_host_cpu_features().flatten()
+    except RuntimeError:  # LLVM does not know this system's way to ask
+        features = ""
+    name = llvm.get_host_cpu_name()
+    settings = [os.environ.get(f"NUMBA_{setting}", "") for setting in _SETTINGS]
+    what = (llvm.get_process_triple(), name, features, object.__basicsize__, settings)
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:12]
+
+
+def _numba_version() -> str:
+    """Read the version of Numba, which takes a third of a second to import."""
+    if "numba" not in sys.modules:
+        spec = importlib.util.find_spec("numba")
+        if spec is not None and spec.origin is not None:
+            try:
+                text = Path(spec.origin).with_name("_version.py").read_text(encoding="utf-8")
+            except OSError:  # an archive, an executable
+                text = ""
+            found = re.search(r'"version": "([^"]+)"', text)
+            if found is not None:
+                return found[1]
+    import numba
+
+    return str(numba.__version__)
 
 
 def _module_specs() -> Iterator[ModuleSpec]:

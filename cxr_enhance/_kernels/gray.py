@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from cxr_enhance._kernels.constants import BLUE as BLUE
+from cxr_enhance._kernels.constants import GREEN as GREEN
+from cxr_enhance._kernels.constants import RED as RED
 from cxr_enhance._kernels.jit import inline_kernel
 
 _U = np.uintp
 _U32 = np.uint32
 
-# OpenCV's RY15, GY15, BY15: 0.299, 0.587 and 0.114 times 2**15, rounded so that they sum to 2**15.
-RED, GREEN, BLUE = 9798, 19235, 3735
 _SHIFT = _U32(15)
 _HALF = _U32(1 << 14)
 

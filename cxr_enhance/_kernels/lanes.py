@@ -18,10 +18,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, models, overload, register_model
 
+from cxr_enhance._kernels.constants import LANES as LANES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-LANES = 8
 
 # Adding and subtracting 1.5 * 2**23 rounds a float32 between -2**22 and 2**22 to the nearest
 # integer, half to even: OpenCV's cvRound, in two instructions that vectorise.

@@ -15,7 +15,9 @@ import numba
 import numpy as np
 
 from cxr_enhance._engine.cpu import usable_cpus
+from cxr_enhance._kernels import entries
 from cxr_enhance._kernels.code_directory import choose_cache
+from cxr_enhance._kernels.code_files import packed_directory, why_not_packed
 from cxr_enhance._self_check import run_self_check
 from cxr_enhance._version import __version__
 from cxr_enhance.cli import console
@@ -54,11 +56,21 @@ def _findings() -> Iterator[_Finding]:
     yield _Finding("Numba", numba.__version__)
     yield _Finding("system", f"{platform.platform()}")
     yield _Finding("CPU", f"{_cpu_name()}; {usable_cpus()} of {os.cpu_count()} usable")
+    yield _packed_finding()
     yield _cache_finding()
     yield from _opencv_findings()
     yield _png_finding()
     yield from _dicom_findings()
     yield _self_check_finding()
+    yield from _failures_of_code()
+
+
+def _packed_finding() -> _Finding:
+    directory = packed_directory()
+    if directory is not None:
+        return _Finding("packed code", f"{directory}")
+    cure = "Install the package anew to have its kernels compiled for this machine."
+    return _Finding("packed code", f"not used: {why_not_packed()}. {cure}")
 
 
 def _cache_finding() -> _Finding:
@@ -66,7 +78,7 @@ def _cache_finding() -> _Finding:
     passed_over = "".join(f"; {reason}" for reason in reasons)
     if directory is not None:
         return _Finding("cache", f"{directory}{passed_over}")
-    text = f"none: kernels are compiled anew in each process{passed_over}"
+    text = f"none: kernels that are not packed are compiled anew in each process{passed_over}"
     cure = "Point NUMBA_CACHE_DIR at a folder that only you can change to keep them."
     return _Finding("cache", f"{text}. {cure}")
 
@@ -131,6 +143,12 @@ def _self_check_finding() -> _Finding:
         return _Finding("self-check", text)
     first = "; ".join(f"{result.name}: {result.detail}" for result in wrong[:3])
     return _Finding("self-check", f"{text}; {first}", is_problem=True)
+
+
+def _failures_of_code() -> Iterator[_Finding]:
+    """After the self-check, which calls kernels: those whose code Numba alone can call."""
+    for name, reason in entries.failures.items():
+        yield _Finding("kernel", f"{name} is compiled anew in each process: {reason}")
 
 
 def _cpu_name() -> str:

@@ -102,15 +102,15 @@ def test_another_version_in_one_cache_gives_its_own_bytes(tmp_path, install):
     cache = tmp_path / "cache"
     assert run(first, cache) == "[  0 127 255]"
     assert run(second, cache) == "[255 127   0]"
-    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")}
+    kept = {path: path.stat().st_mtime_ns for path in cache.rglob("*.code")}
     assert len({path.parent for path in kept}) == 2
     assert run(first, cache, seed="2") == "[  0 127 255]"
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} == kept
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.code")} == kept
 
 
 def test_nothing_is_kept_where_the_kernels_cannot_be_listed(monkeypatch):
     monkeypatch.setattr(code_stamp.pkgutil, "iter_modules", lambda *_: [])
-    assert code_stamp.sources_stamp.__wrapped__() is None
+    assert code_stamp.sources_digest.__wrapped__() is None
 
 
 def test_nothing_is_kept_where_a_kernel_cannot_be_read(monkeypatch):
@@ -118,7 +118,7 @@ def test_nothing_is_kept_where_a_kernel_cannot_be_read(monkeypatch):
         raise ImportError("no code here")
 
     monkeypatch.setattr(code_stamp, "_content", fail)
-    assert code_stamp.sources_stamp.__wrapped__() is None
+    assert code_stamp.sources_digest.__wrapped__() is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from numba.core.registry import CPUDispatcher
 
 import cxr_enhance as cxe
 from cxr_enhance import _kernels
+from cxr_enhance._kernels import entries
 from tests.helpers import strategies
 from tests.helpers.fresh_process import run_code
 
@@ -22,9 +23,13 @@ MODULES = [
     for module in pkgutil.iter_modules(_kernels.__path__)
 ]
 SOURCES = sorted(Path(cxe.__file__).parent.rglob("*.py"))
-COMPILING = {"jit.py", "code_cache.py", "code_directory.py", "code_stamp.py", "forking.py"}
+COMPILING = {"jit.py", "entries.py", "forking.py", "start.py"}
 KERNEL_SOURCES = [
-    path for path in SOURCES if path.parent.name == "_kernels" and path.name not in COMPILING
+    path
+    for path in SOURCES
+    if path.parent.name == "_kernels"
+    and path.name not in COMPILING
+    and not path.name.startswith("code_")
 ]
 
 
@@ -35,6 +40,13 @@ def dispatchers():
         for module in MODULES
         for name, value in vars(module).items()
         if isinstance(value, CPUDispatcher)
+    }
+
+
+def entries_by_name():
+    """Give every entry, by the name it has in its module."""
+    return {
+        name: value for name, value in vars(entries).items() if isinstance(value, entries.Entry)
     }
 
 
@@ -87,20 +99,29 @@ class TestCompilation:
     def test_warmup_leaves_nothing_to_compile(self):
         """Whatever the layout, access and order of the input: each form has one compiled type."""
         cxe.warmup()
+        ready = {name: list(entry._calls) for name, entry in entries_by_name().items()}
+        assert len(ready) >= 8
+        assert [name for name in ready if not ready[name]] == []
         compiled = {name: list(kernel.signatures) for name, kernel in dispatchers().items()}
-        entries = [
-            name
-            for name, kernel in dispatchers().items()
-            if kernel._cache.__class__.__name__ == "KernelCache"
-        ]
-        assert len(entries) >= 8
-        assert [name for name in entries if not compiled[name]] == []
+        assert entries.failures == {}
         for dtype in (np.uint8, np.uint16):
             for shape in ((9, 11), (9, 11, 1), (9, 11, 3)):
                 image = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
                 for layout in strategies.LAYOUTS:
                     use_every_operation(layout(image))
+        assert {name: list(entry._calls) for name, entry in entries_by_name().items()} == ready
         assert {name: list(kernel.signatures) for name, kernel in dispatchers().items()} == compiled
+
+    def test_each_kernel_has_one_entry_of_its_name(self):
+        whole = {
+            kernel.__name__
+            for kernel in dispatchers().values()
+            if not kernel.targetoptions.get("no_cpython_wrapper")
+            and kernel.targetoptions.get("inline") != "always"
+        }
+        assert sorted(entries_by_name()) == sorted(whole)
+        for name, entry in entries_by_name().items():
+            assert entry._by_numba().__name__ == name
 
     def test_importing_compiles_nothing(self):
         run_code(

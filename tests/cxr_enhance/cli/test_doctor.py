@@ -12,7 +12,9 @@ import pytest
 
 import cxr_enhance as cxe
 from cxr_enhance import _self_check
+from cxr_enhance._kernels import code_files, entries
 from cxr_enhance._kernels.code_directory import CacheChoice
+from cxr_enhance._kernels.code_stamp import CodeKey
 from tests.golden import generate_self_check
 
 pytest.importorskip("typer")
@@ -157,11 +159,67 @@ def test_a_pydicom_before_its_security_release_is_a_problem(cli, monkeypatch):
     assert "pydicom      PROBLEM 3.0.1. Files can harm those before 3.0.2" in result.out
 
 
+HERE = CodeKey("py311", "numpy2.4.6", "numba0.68.1", "llvmlite0.50.0", "5ou2ce5", "cpu")
+
+
+@pytest.fixture
+def pack(monkeypatch, tmp_path):
+    """Give a function that packs code with a key that differs from `HERE` as it is told."""
+    monkeypatch.setattr(code_files, "PACKED", tmp_path)
+    monkeypatch.setattr(code_files, "code_key", lambda: HERE)
+    monkeypatch.setattr(_doctor, "run_self_check", list)
+
+    def pack(**fields):
+        (tmp_path / str(HERE._replace(**fields))).mkdir()
+
+    return pack
+
+
+def test_packed_code_that_fits_is_named_by_its_folder(cli, pack, tmp_path):
+    pack()
+    assert f"packed code  {tmp_path / str(HERE)}\n" in cli("doctor").out
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"numba": "numba0.67.0"}, "it was compiled with Numba 0.67.0, here is 0.68.1"),
+        ({"python": "py312"}, "it was compiled with Python 312, here is 311"),
+        ({"kernels": "other"}, "the sources of the kernels have changed"),
+        ({"processor": "x"}, "it was compiled for another CPU or with other settings of Numba"),
+        (
+            {"numpy": "numpy2.5.0", "llvmlite": "llvmlite0.49.0"},
+            "it was compiled with NumPy 2.5.0, here is 2.4.6; "
+            "it was compiled with llvmlite 0.49.0, here is 0.50.0",
+        ),
+    ],
+)
+def test_packed_code_that_does_not_fit_is_told_with_the_reason(cli, pack, fields, reason):
+    pack(**fields)
+    result = cli("doctor")
+    cure = "Install the package anew to have its kernels compiled for this machine."
+    assert f"packed code  not used: {reason}. {cure}\n" in result.out
+
+
+def test_an_installation_without_packed_code_says_so(cli, pack):
+    text = "packed code  not used: nothing was compiled when the package was installed. "
+    assert text in cli("doctor").out
+
+
+def test_a_kernel_whose_code_cannot_be_kept_is_told(cli, pack, monkeypatch):
+    monkeypatch.setattr(entries, "failures", {"enhance_u8-uint8": "OSError: no symbol"})
+    told = "kernel       enhance_u8-uint8 is compiled anew in each process: OSError: no symbol\n"
+    assert told in cli("doctor").out
+
+
 def test_no_cache_directory_is_told_with_the_cure(cli, monkeypatch):
     choice = CacheChoice(None, ("others can write to /srv/cache, or own it",))
     monkeypatch.setattr(_doctor, "choose_cache", lambda: choice)
     result = cli("doctor")
-    assert "none: kernels are compiled anew in each process; others can write to" in result.out
+    told = (
+        "none: kernels that are not packed are compiled anew in each process; others can write to"
+    )
+    assert told in result.out
     assert "Point NUMBA_CACHE_DIR at a folder that only you can change" in result.out
 
 

@@ -112,7 +112,7 @@ def test_a_second_process_loads_what_the_first_compiled(tmp_path):
     cache = tmp_path / "cache"
     env = {"NUMBA_CACHE_DIR": str(cache)}
     run_copy(package, env)
-    compiled = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")}
+    compiled = {path: path.stat().st_mtime_ns for path in cache.rglob("*.code")}
     assert compiled
     run_copy(package, env)
-    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")} == compiled
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*.code")} == compiled

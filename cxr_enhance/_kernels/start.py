@@ -1,0 +1,15 @@
+"""Where the process was when it imported the package."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+
+def _working_directory() -> str | None:
+    with contextlib.suppress(OSError):  # it was removed
+        return os.getcwd()
+    return None
+
+
+STARTED_IN = _working_directory()  # None: nowhere
