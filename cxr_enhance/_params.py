@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cxr_enhance._types import ChannelOrder, Output, Percentiles, TileGridSize
 from cxr_enhance._validation import (
@@ -13,10 +15,16 @@ from cxr_enhance._validation import (
     check_bits,
     check_choice,
     check_clip_limit,
+    check_dtype,
     check_num_bins,
+    check_params,
     check_percentiles,
+    check_size,
     check_tile_grid_size,
 )
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class _Default(int):
@@ -111,6 +119,52 @@ class EnhanceParams:
             state = [*state[:4], None, None, *state[4:]]
         for field, value in zip(dataclasses.fields(self), state, strict=True):
             object.__setattr__(self, field.name, value)
+
+    @classmethod
+    def or_default(cls, params: EnhanceParams | None) -> EnhanceParams:
+        """Return `params`, or the defaults for None.
+
+        Raises
+        ------
+        TypeError
+            If `params` is anything else.
+        """
+        return check_params(params, cls())
+
+    def check_for(self, height: int, width: int, dtype: npt.DTypeLike = np.uint8) -> None:
+        """Raise where `enhance` could not take images of this size and dtype with these options.
+
+        Looks at no pixel: a pipeline can refuse options before it reads its first image.
+
+        Parameters
+        ----------
+        height, width : int
+            Pixels of the images, at least 1.
+        dtype : dtype-like, default uint8
+            Of the images, uint8 or uint16.
+
+        Raises
+        ------
+        TypeError
+            If `dtype` is neither, or a size is no int.
+        ValueError
+            If a size is below 1, or `bits`, `bit_shift`, `tile_grid_size` or `clip_limit` does not
+            fit such images; the sentence is that of `enhance`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from cxr_enhance import EnhanceParams
+        >>> EnhanceParams(bits=12).check_for(2048, 2500, np.uint16)
+        >>> EnhanceParams(bit_shift=8).check_for(224, 224)
+        Traceback (most recent call last):
+            ...
+        ValueError: `bit_shift` must be from 0 to 7 for uint8 images; got 8.
+        """
+        from cxr_enhance._engine.planning import plan_of
+
+        size = (check_size("height", height), check_size("width", width))
+        plan_of(size, check_dtype(dtype), self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as a dictionary of JSON types (tuples as lists)."""

@@ -365,15 +365,28 @@ def check_dtypes(dtypes: object) -> list[np.dtype[Any]]:
     rule = "`dtypes` must be a list of np.uint8, np.uint16 or both"
     if isinstance(dtypes, str | bytes | type) or not isinstance(dtypes, Iterable):
         raise TypeError(f"{rule}; got {dtypes!r}.")
-    checked = []
-    for dtype in dtypes:
-        try:
-            checked.append(np.dtype(dtype))
-        except TypeError as error:
-            raise TypeError(f"{rule}; got {dtype!r}.") from error
-        if checked[-1] not in (np.uint8, np.uint16):
-            raise TypeError(f"{rule}; got {dtype!r}.")
+    return [check_dtype(dtype, rule) for dtype in dtypes]
+
+
+def check_dtype(dtype: Any, rule: str = "`dtype` must be np.uint8 or np.uint16") -> np.dtype[Any]:
+    """Return `dtype` as uint8 or uint16."""
+    try:
+        checked: np.dtype[Any] = np.dtype(dtype)
+    except TypeError as error:
+        raise TypeError(f"{rule}; got {dtype!r}.") from error
+    if dtype is None or checked not in _DTYPES:  # None is float64 to NumPy
+        raise TypeError(f"{rule}; got {dtype!r}.")
     return checked
+
+
+def check_size(name: str, size: object) -> int:
+    """Return `size`, the height or width of an image, as an int >= 1."""
+    if not _is_int(size):
+        raise TypeError(f"`{name}` must be an int; got {size!r}.")
+    value = operator.index(size)  # type: ignore[arg-type]
+    if value < 1:
+        raise ValueError(f"`{name}` must be at least 1; got {size!r}.")
+    return value
 
 
 def check_num_threads(num_threads: object) -> int:

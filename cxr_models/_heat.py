@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+import cxr_enhance
+
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from cxr_enhance import Transform
 
     Floats = npt.NDArray[np.float32]
     Images = npt.NDArray[np.uint8]
@@ -52,6 +56,47 @@ def overlay(image: Images, heat: Floats) -> Images:
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[..., ::-1].astype(np.float32)
     opacity = (_OPACITY * share)[..., None]
     return np.rint(rgb * (1 - opacity) + colours * opacity).astype(np.uint8)  # type: ignore[no-any-return]
+
+
+def over_source(heat: Floats, transform: Transform, size: tuple[int, int]) -> Floats:
+    """Bring a map over a prepared image to a picture of the whole image that it was made of.
+
+    Parameters
+    ----------
+    heat : ndarray of shape (h, w), dtype float32
+        Stretched over the prepared image.
+    transform : Transform
+        How the image was prepared.
+    size : (int, int)
+        Height and width of the picture, which shows the image at any size.
+
+    Returns
+    -------
+    ndarray of shape (H, W), dtype float32
+        0 where the network did not look, for what was cropped off. Where the whole image was
+        stretched it is `heat` itself, which `overlay` stretches.
+    """
+    if transform.is_stretch:
+        return heat
+    height, width = size
+    high, wide = transform.source_size
+    rows = (np.arange(height) + 0.5) * high / height
+    columns = (np.arange(width) + 0.5) * wide / width
+    # Rows and columns are independent of each other: only the one that is asked for counts.
+    _, down = cxr_enhance.map_points(np.stack([0 * rows, rows], -1), transform).T
+    across, _ = cxr_enhance.map_points(np.stack([columns, 0 * columns], -1), transform).T
+    top, left, kept_height, kept_width = transform.crop
+    shares_down = _shares(down, transform.output_size[0], heat.shape[0])
+    shares_across = _shares(across, transform.output_size[1], heat.shape[1])
+    shares_down[(rows < top) | (rows > top + kept_height)] = 0
+    shares_across[(columns < left) | (columns > left + kept_width)] = 0
+    return np.clip(shares_down @ heat @ shares_across.T, 0, 1).astype(np.float32)
+
+
+def _shares(places: Floats, size: int, count: int) -> Floats:
+    """Return how much of each of `count` cells that share `size` pixels a place takes: bilinear."""
+    cells = np.clip(places * count / size - 0.5, 0, count - 1)
+    return np.maximum(0, 1 - np.abs(cells[:, None] - np.arange(count)))  # type: ignore[no-any-return]
 
 
 def colour_bar(height: int, width: int) -> Images:

@@ -10,7 +10,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models._files import replaces_whole
+from cxr_enhance.io.atomic import replaces_whole
+from cxr_enhance.io.folders import check_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,20 +21,12 @@ _LONGEST_LINE = 1 << 20  # bytes; what holds a longer first line is no output of
 
 
 class Kind(NamedTuple):
-    """A kind of output.
+    """A kind of output."""
 
-    Parameters
-    ----------
-    name : str
-        What it is called, with its article.
-    recognises : callable
-        Tells whether a file or folder that exists is one; OSError and ValueError say no.
-    folder : bool, default False
-        Whether files are written into a folder, so that an empty one counts as new.
-    """
-
-    name: str
+    name: str  # what it is called, with its article
+    # tells whether a file or folder that exists is one; OSError and ValueError say no
     recognises: Callable[[Path], bool]
+    # whether files are written into a folder, so that an empty one counts as new
     folder: bool = False
 
 
@@ -68,7 +61,7 @@ def check_output(
         If it exists and is an input, holds one, or is no output of this kind; if it goes up again
         from a folder that does not exist.
     """
-    _check_way(path, option)
+    check_way(path, option)
     if not os.path.lexists(path) or (kind.folder and _is_empty_folder(path)):
         return
     if read := _input_in(path, inputs):
@@ -127,16 +120,6 @@ def first_line(path: Path) -> bytes:
     with path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
     return line.removesuffix(b"\n") if line.endswith(b"\n") else b""
-
-
-def _check_way(path: Path, option: str) -> None:
-    """Refuse a name that goes up again from a folder that does not exist: it would be made."""
-    for place in [place for place in (path, *path.parents) if place.name == ".."]:
-        if not place.parent.is_dir():
-            raise ValueError(
-                f"`{option}` must go through folders that exist where it goes up again; got "
-                f"{str(path)!r}, and there is no folder {str(place.parent)!r}."
-            )
 
 
 def _is_earlier(path: Path, kind: Kind) -> bool:

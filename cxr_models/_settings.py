@@ -21,7 +21,7 @@ class Section:
 
     _NESTED: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # settings that are sections
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:  # for users, who know the types of settings
         """Return the settings as a dictionary of JSON types, sections nested."""
         plain = {}
         for name in (f.name for f in dataclasses.fields(self)):  # type: ignore[arg-type]
@@ -51,7 +51,7 @@ class Section:
                 f"`settings` must have only the names {', '.join(names)}; got "
                 f"{', '.join(map(str, unknown))}.{meant(str(unknown[0]), setting_names(cls))}"
             )
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {}  # of any type: each section checks its own
         for name, value in settings.items():
             section = cls._NESTED.get(name)
             if section is not None and isinstance(value, dict):

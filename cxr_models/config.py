@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from cxr_enhance import EnhanceParams
-from cxr_models._files import parse_json
+from cxr_enhance import EnhanceParams, Preparation
+from cxr_models._json import parse_json
 from cxr_models._settings import (
     Section,
     check_bool,
@@ -32,6 +32,7 @@ MAX_SIDE = 4096
 _BEFORE_NUM_BINS = frozenset(EnhanceParams().to_dict()) - {"num_bins", "bits"}
 
 Order = Literal["resize-first", "enhance-first"]
+Fit = Literal["squash", "pad", "crop"]
 Task = Literal["multiclass", "binary"]
 Recipe = Literal["corrected", "study"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
@@ -45,6 +46,11 @@ class DataConfig(Section):
     ----------
     image_size : (int, int), default (224, 224)
         Height and width the model sees, in pixels; from 32 to 4096.
+    fit : {"squash", "pad", "crop"}, default "squash"
+        How images of another aspect come to that size: each axis by itself, as in the study; the
+        aspect kept and the rest black; or the aspect kept and the ends cut off.
+    crop_border : bool, default False
+        Whether a uniform frame and what a collimator shades are cut off before anything else.
     order : {"resize-first", "enhance-first"}, default "resize-first"
         Whether images are resized before enhancement, as in the study, or after it.
     enhance : EnhanceParams or None
@@ -63,6 +69,8 @@ class DataConfig(Section):
     _NESTED: ClassVar[Mapping[str, Any]] = {"enhance": EnhanceParams}
 
     image_size: tuple[int, int] = (224, 224)
+    fit: Fit = "squash"
+    crop_border: bool = False
     order: Order = "resize-first"
     enhance: EnhanceParams | None = field(default_factory=EnhanceParams)
     flip: bool = True
@@ -81,6 +89,8 @@ class DataConfig(Section):
                 f"`image_size` must be at most ({MAX_SIDE}, {MAX_SIDE}); got {size!r}. "
                 "Give height and width in pixels."
             )
+        check_choice("fit", self.fit, ("squash", "pad", "crop"))
+        check_bool("crop_border", self.crop_border)
         check_choice("order", self.order, ("resize-first", "enhance-first"))
         if self.enhance is not None and not isinstance(self.enhance, EnhanceParams):
             raise TypeError(f"`enhance` must be EnhanceParams or None; got {self.enhance!r}.")
@@ -101,6 +111,19 @@ class DataConfig(Section):
     def channels(self) -> int:
         """Channels of a batch: one after enhancement, three (RGB) without it."""
         return 3 if self.enhance is None else 1
+
+    @property
+    def preparation(self) -> Preparation:
+        """What is done to each image, but for the three channels of one without enhancement."""
+        return Preparation(
+            params=self.enhance,
+            size=self.image_size,
+            fit=self.fit,
+            crop_border=self.crop_border,
+            order=self.order,
+            interpolation="linear",
+            dtype="uint8",
+        )
 
     @classmethod
     def _section_from(cls, name: str, settings: Mapping[str, Any]) -> EnhanceParams:

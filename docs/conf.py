@@ -54,6 +54,7 @@ NAVIGATION = {
     "How to": [
         "tune",
         "archives",
+        "geometry",
         "adapters",
         "from-opencv",
         "datasets",

@@ -73,7 +73,7 @@ def steps_of(source: bytes, job: Job) -> tuple[list[float], int]:
     clock = [time.thread_time()]
     decoded = decode_image(source, job.read)
     clock.append(time.thread_time())
-    image = result_image(decoded, job, [])
+    image = result_image(decoded, job, []).image
     clock.append(time.thread_time())
     size = len(encoded_output(image, source, job, []))
     clock.append(time.thread_time())

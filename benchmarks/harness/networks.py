@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import cxr_enhance
+from cxr_enhance.io.folders import IMAGE_SUFFIXES
 from cxr_enhance.synthetic import synthetic_radiograph
-from cxr_models.records.scan import IMAGE_SUFFIXES
 
 
 def image_files(folder: Path, *, real: bool, count: int, size: int = 320) -> list[str]:

@@ -74,7 +74,7 @@ def both(folder: Path, *, timing: bool) -> dict[str, Laps]:
     kept = run("kept", epochs, 1)
     run("after", 2, 0)
     histories = [RunFolder(path=folder / name).read_history() for name in ("before", "after")]
-    epoch = float(np.median([row["seconds"] for rows in histories for row in rows[1:]]))
+    epoch = float(np.median([row.seconds for rows in histories for row in rows[1:]]))
     return {KEPT: Laps(durations=[kept]), COMPUTED: Laps(durations=[epochs * epoch])}
 
 

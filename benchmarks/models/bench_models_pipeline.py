@@ -7,6 +7,7 @@ smoke runs draw some. Run it with ``pytest benchmarks/models/bench_models_pipeli
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from functools import partial
@@ -22,7 +23,7 @@ from benchmarks.harness.baselines import notebook_chain
 from benchmarks.harness.measuring import Laps
 from benchmarks.harness.networks import as_written, image_files
 from benchmarks.tables.targets import NO_ENHANCEMENT, NOTEBOOK, OURS
-from cxr_enhance import read_image
+from cxr_enhance import prepare, read_image
 from cxr_enhance.synthetic import synthetic_radiograph
 from cxr_models import DataConfig
 from cxr_models.inputs.loader import ImageLoader
@@ -65,7 +66,8 @@ class DecodeAndResize(ImageLoader):
 
     def load(self, path: str) -> Any:
         """Return the first channel of the image of `path`."""
-        image = self._resize(read_image(path))
+        bare = dataclasses.replace(self._preparation, params=None)
+        image = prepare(read_image(path), bare).image
         return image[..., None] if image.ndim == 2 else image[..., :1]
 
 

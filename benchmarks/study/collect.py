@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.tables.make_tables import RESULTS
-from cxr_models.config import RunConfig
+from cxr_models._typed_json import to_json
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, mcnemar
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from cxr_models.config import RunConfig
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
@@ -41,8 +42,9 @@ def told_of(folder: Path) -> dict[str, Any]:
     """Return what is published of a run."""
     config = _config(folder).to_dict()
     config["data"]["cache_dir"] = None
-    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    evaluation = json.loads((folder / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    run = RunFolder(path=folder)
+    facts = json.loads(run.facts_file.read_text(encoding="utf-8"))
+    evaluation = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
     for one in evaluation["sets"].values():
         for name in ("curves", "reliability", "by_view"):  # told nowhere here; most of the size
             del one[name]
@@ -50,13 +52,14 @@ def told_of(folder: Path) -> dict[str, Any]:
     weights = Path(config["model"]["weights"])
     for where in (config["model"], facts):
         where["weights"] = weights.name
-    audit = folder / "evaluation" / "audit.json"
     return {
         "config": config,
         "run": {name: value for name, value in facts.items() if name not in _NOT_TOLD},
-        "history": RunFolder(path=folder).read_history(),
+        "history": to_json(run.read_history()),
         "evaluation": evaluation,
-        "audit": json.loads(audit.read_text(encoding="utf-8")) if audit.is_file() else None,
+        "audit": json.loads(run.audit_file.read_text(encoding="utf-8"))
+        if run.audit_file.is_file()
+        else None,
     }
 
 
@@ -127,17 +130,17 @@ def arms_compared(work: Path) -> list[dict[str, Any]]:
                 "seeds": {
                     seed: {
                         "accuracy": [_accuracy(one) for one in pair],
-                        "mcnemar": mcnemar(
-                            *(one.said == one.targets for one in pair), pair[0].patients
+                        "mcnemar": to_json(
+                            mcnemar(*(o.predicted == o.targets for o in pair), pair[0].patients)
                         ),
                     }
                     for seed, pair in sets.items()
                 },
                 **{
                     value: {
-                        "arm": first.told(value),
-                        "raw": second.told(value),
-                        "difference": difference(first, second, value),
+                        "arm": to_json(first.measured(value)),
+                        "raw": to_json(second.measured(value)),
+                        "difference": to_json(difference(first, second, value)),
                     }
                     for value in ("accuracy", "balanced_accuracy")
                 },
@@ -147,7 +150,7 @@ def arms_compared(work: Path) -> list[dict[str, Any]]:
 
 
 def _config(folder: Path) -> RunConfig:
-    return RunConfig.from_json((folder / "config.json").read_text(encoding="utf-8"))
+    return RunFolder(path=folder).read_config()
 
 
 def _check_alike(work: Path, arm: str, seeds: Sequence[int]) -> None:
@@ -179,7 +182,7 @@ def _sets(folder: Path) -> dict[str, Predictions]:
 
 
 def _accuracy(outcomes: Outcomes) -> float:
-    return float((outcomes.said == outcomes.targets).mean())
+    return float((outcomes.predicted == outcomes.targets).mean())
 
 
 def sources_told(folder: Path) -> dict[str, Any]:
@@ -199,12 +202,12 @@ def sources_told(folder: Path) -> dict[str, Any]:
         own = scores[sources == source]
         both = np.concatenate([own, others])
         of_train = [record for record in train if record.source == source]
+        is_own = np.arange(len(both)) < len(own)
+        area, _ = delong(is_own, both, both, np.arange(len(both))).areas or (None, None)
         told[source] = {
             "images": len(own),
             "patients": len({r.patient for r in test.manifest.records if r.source == source}),
-            "roc_auc": delong(np.arange(len(both)) < len(own), both, both, np.arange(len(both)))[
-                "areas"
-            ][0],
+            "roc_auc": area,
             "found": float((own > threshold).mean()),
             "false_alarms": float((others > threshold).mean()),
             "trained_images": len(of_train),
@@ -223,7 +226,7 @@ def throughput(work: Path) -> dict[str, Any]:
     for views, name in ((0, "epoch_frozen"), (1, "epoch_features")):
         run = folder / f"features-{views}"
         if (run / "history.csv").is_file():
-            seconds = [float(row["seconds"]) for row in RunFolder(path=run).read_history()]
+            seconds = [row.seconds for row in RunFolder(path=run).read_history()]
             told[name] = statistics.median(seconds[1:])  # the first one builds the graph
     return told
 

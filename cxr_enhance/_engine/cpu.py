@@ -6,7 +6,7 @@ import os
 
 
 def usable_cpus() -> int:
-    """Count the CPUs this process may run on.
+    """Count the CPUs this process may run on: the threads that `enhance_batch` takes by default.
 
     Returns
     -------
@@ -14,6 +14,12 @@ def usable_cpus() -> int:
         At least 1. The CPU affinity of the process where the system reports it (containers and
         batch schedulers set it, ``os.cpu_count`` ignores it), lowered to ``SLURM_CPUS_PER_TASK``
         where Slurm sets that.
+
+    Examples
+    --------
+    >>> import cxr_enhance
+    >>> cxr_enhance.usable_cpus() >= 1
+    True
     """
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))

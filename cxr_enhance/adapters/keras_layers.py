@@ -96,8 +96,7 @@ class Enhance(ImageLayer):
         data_format: str = "channels_last",
         **kwargs: Any,
     ) -> None:
-        cxr_enhance.enhance_batch([], params)  # raises unless `params` are such
-        self.params = params or EnhanceParams()
+        self.params = EnhanceParams.or_default(params)
         super().__init__(
             self.params,
             channels=(1, 3),

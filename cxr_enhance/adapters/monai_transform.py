@@ -75,8 +75,7 @@ class Enhance(Transform):  # type: ignore[misc]
         *,
         value_range: tuple[float, float] | None = None,
     ) -> None:
-        cxr_enhance.enhance_batch([], params)  # raises unless `params` are such
-        self.params = params or EnhanceParams()
+        self.params = EnhanceParams.or_default(params)
         self.value_range = check_value_range(value_range, DEFAULTS["monai"])
 
     def __call__(self, img: Any) -> Any:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxr_enhance import EnhanceParams
+    from cxr_enhance.adapters._tensorflow.loading import Resize
+    from cxr_enhance.preparation.options import DType, Fit, Interpolation
 
 _ALIGNMENT = 64  # bytes, of TensorFlow's own buffers
 _SHAPES = "(H, W), (H, W, C), (N, H, W) or (N, H, W, C), C being 1 or 3"
@@ -148,14 +150,17 @@ def load_and_enhance_op(
     *,
     encoded: bool = False,
     on_error: str = "raise",
-    resize: str = "after",
-    interpolation: str = "linear",
-    dtype: str = "uint8",
+    resize: Resize = "after",
+    interpolation: Interpolation = "linear",
+    dtype: DType = "uint8",
+    fit: Fit = "squash",
+    crop_border: bool = False,
     num_threads: int | None = None,
 ) -> Callable[[Any], Any]:
     """Make a function for `Dataset.map` from a batch of image files to a batch of images.
 
-    Files are read, enhanced and resized on several threads inside one call.
+    Files are read, enhanced and resized on several threads inside one call, each as
+    `cxr_enhance.prepare` does it.
 
     Parameters
     ----------
@@ -171,10 +176,15 @@ def load_and_enhance_op(
     resize : {"after", "before"}, default "after"
         Whether files are resized after they are enhanced or before, as in the COVIDLite study.
     interpolation : {"nearest", "linear", "cubic", "area"}, default "linear"
-        OpenCV's method of resizing, the aspect not kept.
+        OpenCV's method of resizing.
     dtype : {"uint8", "uint16"}, default "uint8"
-        Of the result. Files are enhanced in their own depth; then 16 bits become 8 by division by
-        257, rounded, and 8 bits 16 by multiplication.
+        Of the result. Files are enhanced in their own depth; then their white, or what
+        ``params.bits`` says, becomes that of this type: 16 bits become 8 by division by 257,
+        rounded, and 8 bits 16 by multiplication.
+    fit : {"squash", "pad", "crop"}, default "squash"
+        How files of another aspect come to `size`; see `cxr_enhance.Preparation`.
+    crop_border : bool, default False
+        Whether a uniform frame and what a collimator shades are cut off first.
     num_threads : int, optional
         Threads that share a batch; None takes every CPU this process may use.
 
@@ -215,6 +225,8 @@ def load_and_enhance_op(
         resize=resize,
         interpolation=interpolation,
         dtype=dtype,
+        fit=fit,
+        crop_border=crop_border,
         num_threads=num_threads,
     )
 
@@ -327,10 +339,10 @@ def _check(
         spatial = shape
     if 0 in spatial:
         raise ValueError(f"`images` must have at least one pixel each; got shape {tuple(shape)}.")
-    # An empty batch of that size: the library's own checks and sentences, and no work.
     height, width = (size or 1 for size in spatial)
     is_float = floats and images.dtype.is_floating
     bits = bits_of(floats, depth) if floats and is_float else 8 * images.dtype.size
-    empty = np.empty((0, height, width, 1), np.uint8 if bits <= 8 else np.uint16)
-    cxr_enhance.enhance_batch(empty, params)
+    cxr_enhance.EnhanceParams.or_default(params).check_for(
+        height, width, np.uint8 if bits <= 8 else np.uint16
+    )
     return shape

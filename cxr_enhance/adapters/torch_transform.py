@@ -92,9 +92,8 @@ class EnhanceTransform(torch.nn.Module):  # type: ignore[misc]
         value_range: tuple[float, float] | None = None,
     ) -> None:
         super().__init__()
-        cxr_enhance.enhance_batch([], params)  # raises unless `params` are such
         _check_layout(layout)
-        self.params = params or EnhanceParams()
+        self.params = EnhanceParams.or_default(params)
         self.layout = layout
         self.value_range = check_value_range(value_range, DEFAULTS["torch"])
 

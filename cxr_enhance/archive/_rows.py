@@ -8,16 +8,21 @@ import re
 from typing import Any
 
 from cxr_enhance.archive.outcome import STATUSES
+from cxr_enhance.preparation.transform import COLUMNS
 
 RUN = "run"
 """Status of the row that holds the options behind a digest; its other columns are empty."""
 
 FILE_COLUMNS = (
     "input", "output", "status", "error", "retry", "input_size", "input_mtime_ns", "output_size",
-    "params", "version", "seconds", "notes", "decoder",
+    "params", "version", "seconds", "notes", "decoder", *COLUMNS,
 )  # fmt: skip
 RUN_COLUMNS = ("status", "params", "version", "options")
-_COMPLETE_ROWS = (FILE_COLUMNS, FILE_COLUMNS[:-1], RUN_COLUMNS)  # older rows name no decoder
+_DECODER = FILE_COLUMNS.index("decoder")
+# Older rows end before the transform, and still older ones before the decoder.
+_COMPLETE_ROWS = (
+    FILE_COLUMNS, FILE_COLUMNS[: _DECODER + 1], FILE_COLUMNS[:_DECODER], RUN_COLUMNS,
+)  # fmt: skip
 
 _SIZES = ("input_size", "input_mtime_ns", "output_size")
 _MAX_BYTES = 1 << 20  # bytes of a row; names have 4,096 at most, each written as 6

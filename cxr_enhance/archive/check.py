@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance._self_check import digest
-from cxr_enhance.archive.findings import header_findings, pixel_findings
+from cxr_enhance.archive.findings import HEADER_TAGS, header_findings, pixel_findings
 from cxr_enhance.archive.outcome import reason_of
 from cxr_enhance.archive.task import is_image_name
+from cxr_enhance.io.dicom.attributes import header_texts
 from cxr_enhance.io.dicom.no_image import NoImageError
 from cxr_enhance.io.info import image_info
 from cxr_enhance.io.opencv import load_cv2
@@ -94,19 +95,21 @@ def check_file(file: PlannedFile) -> Checked | None:
                 return None
             data = read_start(file.source)  # decode_image has the words for what it is not
         image = decode_image(data, options).image
-        return _row_of_image(row, image, image_info(data))
+        return _row_of_image(row, image, image_info(data), header_texts(data, HEADER_TAGS))
     except NoImageError:
         return None
     except Exception as error:  # one bad file must not end a look at a million others
         return row._replace(findings=("unreadable",), detail=reason_of(error))
 
 
-def _row_of_image(row: Checked, image: Image, info: ImageInfo) -> Checked:
+def _row_of_image(
+    row: Checked, image: Image, info: ImageInfo, texts: dict[int, tuple[str, ...]] | None
+) -> Checked:
     if image.ndim == 3:
         cv2 = load_cv2()
         image = image[..., 0] if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return row._replace(
-        findings=(*pixel_findings(image), *header_findings(info)),
+        findings=tuple(dict.fromkeys((*pixel_findings(image), *header_findings(info, texts)))),
         format=info.format,
         width=image.shape[1],
         height=image.shape[0],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from cxr_enhance.archive.writing import holds_writing
 from cxr_enhance.io.opencv import load_cv2
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     from cxr_enhance.io.info import ImageInfo
 
 Kind: TypeAlias = Literal[
-    "unreadable", "blank", "saturated", "low-depth", "inverted", "lateral", "other-modality",
-    "equal-pixels",
+    "unreadable", "blank", "saturated", "low-depth", "inverted", "burned-in-text", "lateral",
+    "other-modality", "equal-pixels",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_BURNED_IN_ANNOTATION = 0x00280301
+HEADER_TAGS = (_BURNED_IN_ANNOTATION,)
+"""Elements that `header_findings` looks at beside what `ImageInfo` holds."""
 
 _RADIOGRAPHY = ("CR", "DX", "RG")
 _LATERAL = ("LL", "RL", "LAT", "LATERAL")
@@ -33,13 +38,15 @@ _SIDE = 64  # of the thumbnail in which polarity is looked for
 _INVERTED_BELOW = -0.4  # 2,820 public images have -0.26 and more, and 97 % of their negatives less
 
 
-def header_findings(info: ImageInfo) -> list[Kind]:
-    """Name what the header of a DICOM file says against it."""
+def header_findings(info: ImageInfo, texts: dict[int, tuple[str, ...]] | None = None) -> list[Kind]:
+    """Name what the header of a DICOM file says against it; `texts` holds `HEADER_TAGS`."""
     kinds: list[Kind] = []
     if info.modality and info.modality not in _RADIOGRAPHY:
         kinds.append("other-modality")
     if info.view in _LATERAL:
         kinds.append("lateral")
+    if texts is not None and "YES" in texts.get(_BURNED_IN_ANNOTATION, ()):
+        kinds.append("burned-in-text")
     return kinds
 
 
@@ -58,20 +65,34 @@ def pixel_findings(gray: Image) -> list[Kind]:
         kinds.append("saturated")
     if used.size < _FEW_LEVELS <= np.sqrt(gray.size):
         kinds.append("low-depth")
-    if _brightness_of_the_middle(gray) < _INVERTED_BELOW:
+    if looks_inverted(gray):
         kinds.append("inverted")
+    if holds_writing(gray):
+        kinds.append("burned-in-text")
     return kinds
 
 
-def _brightness_of_the_middle(gray: Image) -> float:
-    """Measure how much brighter the spine is than upper corners and lungs, -2 to 2.
+def looks_inverted(image: Image) -> bool:
+    """Tell whether black and white of a frontal radiograph look the wrong way round.
 
     The air beside the neck and in the lungs is dark, spine and mediastinum are bright; where it is
-    the other way round, black and white are.
+    clearly the other way round, black and white are.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
+        Gray or RGB; some of its pixels are looked at.
     """
+    return _brightness_of_the_middle(image) < _INVERTED_BELOW
+
+
+def _brightness_of_the_middle(image: Image) -> float:
+    """Measure how much brighter the spine is than upper corners and lungs, -2 to 2."""
     cv2 = load_cv2()
-    step = max(min(gray.shape) // (4 * _SIDE), 1)  # every pixel of a large image takes 3 ms
-    some = np.ascontiguousarray(gray[::step, ::step])
+    step = max(min(image.shape[:2]) // (4 * _SIDE), 1)  # every pixel of a large image takes 3 ms
+    some = np.ascontiguousarray(image[::step, ::step])
+    if some.ndim == 3:
+        some = some[..., 0] if some.shape[2] == 1 else cv2.cvtColor(some, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(some, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float64)
     low, high = np.percentile(small, (1, 99))
     if high <= low:

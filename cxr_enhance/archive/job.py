@@ -6,11 +6,15 @@ import dataclasses
 import hashlib
 import hmac
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.polarity import Invert
+from cxr_enhance.archive.selection import Selection
 from cxr_enhance.io.options import ReadOptions
+from cxr_enhance.preparation.options import Fit, Preparation
 
 OutputFormat: TypeAlias = Literal["png", "jpeg", "npy", "dicom"]
 Compression: TypeAlias = Literal["fast", "small"]
@@ -67,7 +71,13 @@ class Job:
     long_side : int or None
         Pixels of the longer side of the outputs, aspect kept; None leaves the size.
     size_wh : (int, int) or None
-        Width and height of the outputs, aspect not kept; None leaves the size.
+        Width and height of the outputs; None leaves the size.
+    fit : {"squash", "pad", "crop"}
+        How images of another aspect come to `size_wh`.
+    spacing : float or None
+        Millimetres that a pixel of the outputs is high and wide; None leaves the size.
+    crop_border : bool
+        Whether frames and what a collimator shades are cut off first.
     resize_first : bool
         Whether images are resized before they are enhanced rather than after.
     interpolation : {"area", "linear"}
@@ -76,6 +86,10 @@ class Job:
         Whether derived DICOM files keep technique and geometry alone.
     pseudonym_key : bytes or None
         Key of the pseudonym that then stands for PatientID; None leaves it empty.
+    invert : {"note", "auto", "yes", "no"}
+        Whether images are turned over; see `with_polarity`.
+    selection : Selection
+        Which files are enhanced; the others are skipped. No part of what an output holds.
     """
 
     params: EnhanceParams | None
@@ -85,10 +99,15 @@ class Job:
     compression: Compression = "fast"
     long_side: int | None = None
     size_wh: tuple[int, int] | None = None
+    fit: Fit = "squash"
+    spacing: float | None = None
+    crop_border: bool = False
     resize_first: bool = False
     interpolation: Literal["area", "linear"] = "area"
     strip_identity: bool = False
     pseudonym_key: bytes | None = dataclasses.field(default=None, repr=False)
+    invert: Invert = "note"
+    selection: Selection = dataclasses.field(default_factory=Selection)
 
     def __post_init__(self) -> None:
         if self.output_format not in get_args(OutputFormat):
@@ -100,6 +119,10 @@ class Job:
                 f"`--compression` must be one of {', '.join(get_args(Compression))}; got "
                 f"{self.compression!r}."
             )
+        if self.invert not in get_args(Invert):
+            raise ValueError(
+                f"`--invert` must be one of {', '.join(get_args(Invert))}; got {self.invert!r}."
+            )
         if self.long_side is not None and self.size_wh is not None:
             raise ValueError("`--long-side` must not be given with --size.")
         sides = (self.long_side,) if self.size_wh is None else self.size_wh
@@ -107,8 +130,7 @@ class Job:
             name = "--long-side" if self.size_wh is None else "--size"
             shown = " ".join(map(str, sides))
             raise ValueError(f"`{name}` must be from 1 to 65535; got {shown}.")
-        if self.resize_first and self.long_side is None and self.size_wh is None:
-            raise ValueError("`--resize-first` is only allowed with --long-side or --size.")
+        self._check_geometry()
         if not 1 <= self.quality <= 100:
             raise ValueError(f"`--quality` must be from 1 to 100; got {self.quality}.")
         if self.strip_identity and self.output_format != "dicom":
@@ -121,6 +143,39 @@ class Job:
                 "`--pseudonym-key` is only allowed with --strip-identity; without it PatientID "
                 "stays as it is."
             )
+
+    def _check_geometry(self) -> None:
+        sizes = (self.long_side, self.size_wh)
+        if self.fit not in get_args(Fit):
+            raise ValueError(
+                f"`--fit` must be one of {', '.join(get_args(Fit))}; got {self.fit!r}."
+            )
+        if self.fit != "squash" and self.size_wh is None:
+            raise ValueError(f"`--fit` {self.fit} is only allowed with --size.")
+        if self.spacing is not None and not (math.isfinite(self.spacing) and self.spacing > 0):
+            raise ValueError(
+                f"`--spacing` must be a positive number of millimetres; got {self.spacing}."
+            )
+        if self.spacing is not None and sizes != (None, None):
+            raise ValueError("`--spacing` is only allowed without --long-side and --size.")
+        if self.resize_first and sizes == (None, None) and self.spacing is None:
+            raise ValueError(
+                "`--resize-first` is only allowed with --long-side, --size or --spacing."
+            )
+
+    @property
+    def preparation(self) -> Preparation:
+        """What is done to each image."""
+        return Preparation(
+            params=self.params,
+            size=None if self.size_wh is None else (self.size_wh[1], self.size_wh[0]),
+            fit=self.fit,
+            long_side=self.long_side,
+            spacing=self.spacing,
+            crop_border=self.crop_border,
+            order="resize-first" if self.resize_first else "enhance-first",
+            interpolation=self.interpolation,
+        )
 
     @property
     def extension(self) -> str:
@@ -141,8 +196,17 @@ class Job:
             del options["quality"]
         if self.size_wh is not None:
             options["size_wh"] = list(self.size_wh)
-        if self.long_side is None and self.size_wh is None:
+        if self.long_side is None and self.size_wh is None and self.spacing is None:
             del options["interpolation"]
+        # Only where they are used: rows of runs before there were such options keep their digest.
+        if self.fit != "squash":
+            options["fit"] = self.fit
+        if self.spacing is not None:
+            options["spacing"] = self.spacing
+        if self.crop_border:
+            options["crop_border"] = True
+        if self.invert in ("auto", "yes"):  # else nothing is turned over
+            options["invert"] = self.invert
         if self.pseudonym_key is not None:
             options["pseudonym_key"] = _fingerprint(self.pseudonym_key)
         recipe = {"recipe": MIMIC_CXR_JPG} if self.params is None else self.params.to_dict()

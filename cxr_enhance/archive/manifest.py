@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cxr_enhance._version import __version__
 from cxr_enhance.archive._locks import locked
 from cxr_enhance.archive._rows import RUN, check_is_manifest, is_cut_row, row_of
+from cxr_enhance.preparation.transform import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,13 +124,14 @@ class ManifestWriter:
         def row() -> dict[str, Any]:
             nonlocal recorded
             if outcome.status == "written" and _was_replaced(outcome):
-                recorded = outcome._replace(status="exists", output_size=None)
+                recorded = outcome._replace(status="exists", output_size=None, transform=None)
             return self._row(recorded)
 
         self._append(row)
         return recorded
 
     def _row(self, outcome: Outcome) -> dict[str, Any]:
+        transform = outcome.transform
         return {
             "input": outcome.source,
             "output": outcome.target,
@@ -142,8 +144,9 @@ class ManifestWriter:
             "params": self._digest,
             "version": __version__,
             "seconds": round(outcome.seconds, 4),
-            "notes": outcome.notes,
+            "notes": "; ".join(filter(None, (outcome.notes, outcome.polarity))),
             "decoder": outcome.decoder,
+            **(dict.fromkeys(COLUMNS) if transform is None else transform.to_dict()),
         }
 
     def _is_in_place(self) -> bool:

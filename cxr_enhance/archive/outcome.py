@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
-if TYPE_CHECKING:
-    from cxr_enhance.archive.hints import Hint
+from cxr_enhance.archive.hints import Hint
+from cxr_enhance.preparation.transform import Transform
 
 Status: TypeAlias = Literal["written", "exists", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -39,10 +40,26 @@ class Outcome(NamedTuple):
     input_mtime_ns: int | None = None
     output_size: int | None = None
     seconds: float = 0.0
-    notes: str = ""
+    notes: str = ""  # what was amiss in a DICOM header
+    polarity: str = ""  # that black and white look the wrong way round, or were turned over
     decoder: str = ""  # which made the pixels, with its version
     hints: tuple[Hint, ...] = ()
+    transform: Transform | None = None  # of an output that was written
     link: str = ""  # may be another name of the output, until its row is in the manifest
+
+    def to_json(self) -> str:
+        """Return everything as one JSON object."""
+        transform = None if self.transform is None else self.transform.to_dict()
+        return json.dumps({**self._asdict(), "transform": transform})
+
+    @classmethod
+    def from_json(cls, text: str) -> Outcome:
+        """Make the outcome that `to_json` wrote."""
+        fields = json.loads(text)
+        fields["hints"] = tuple(Hint(*hint) for hint in fields["hints"])
+        if fields["transform"] is not None:
+            fields["transform"] = Transform.from_dict(fields["transform"])
+        return cls(**fields)
 
 
 Record: TypeAlias = Callable[[Outcome], bool]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 from cxr_enhance.archive._names import Naming, Origin, distinct_levels, key, output_name
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.io.atomic import is_temporary
+from cxr_enhance.io.folders import walk_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,40 +270,31 @@ def _common_folder(paths: Sequence[str]) -> str:
 
 
 def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
-    """Yield the files below `top`, sorted within each folder, and report the rest to `plan`."""
+    """Yield the files below `top` but for `out`, and report the rest to `plan`."""
     out_status = os.stat(out) if os.path.isdir(out) else None
-    folders = [top]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as entries:
-                listed = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            plan.add_problem(folder, f"cannot be listed: {error.strerror}.")
-            continue
-        inner = []
-        for entry in listed:
-            if is_temporary(entry.name):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if not _is(entry, out_status):
-                    inner.append(entry.path)
-            elif entry.is_file(follow_symlinks=False):
-                yield entry.path
-            elif os.path.isdir(entry.path):
-                plan.linked_folders.append(entry.path)
-            elif not entry.is_symlink():
-                plan.skipped.append(
-                    Outcome(entry.path, "", "skipped", "neither a file nor a folder")
-                )
-            else:  # a link to a file; a broken one goes on, to fail as unreadable
-                yield entry.path
-        folders.extend(reversed(inner))
+
+    def skip(entry: os.DirEntry[str]) -> bool:
+        return is_temporary(entry.name) or _is(entry, out_status)
+
+    for entry in walk_folder(top, skip):
+        if entry.kind == "file":
+            yield entry.path
+        elif entry.kind == "linked folder":
+            plan.linked_folders.append(entry.path)
+        elif entry.kind == "special":
+            plan.skipped.append(Outcome(entry.path, "", "skipped", "neither a file nor a folder"))
+        else:
+            plan.add_problem(entry.path, f"cannot be listed: {entry.reason}.")
 
 
 def _is(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
+    """Tell whether an entry is the folder of `status`."""
     try:
-        return status is not None and os.path.samestat(entry.stat(), status)
+        return (
+            status is not None
+            and entry.is_dir(follow_symlinks=False)
+            and os.path.samestat(entry.stat(), status)
+        )
     except OSError:  # may be listed but not entered: reported when its turn comes
         return False
 

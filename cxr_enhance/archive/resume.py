@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from array import array
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from cxr_enhance.archive.equal_options import gives_equal_output
 from cxr_enhance.archive.manifest import read_rows
 from cxr_enhance.archive.outcome import STATUSES, Outcome
 from cxr_enhance.archive.plan import PlannedFiles
+from cxr_enhance.archive.selection import is_not_chosen
 from cxr_enhance.archive.workspace import FileId
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.plan import PlannedFile
+    from cxr_enhance.archive.selection import Selection
 
 _NO_ROW = 255
 _MIN_TIME, _MAX_TIME = -(1 << 63), (1 << 63) - 1  # nanoseconds; the last is in the year 2262
@@ -42,7 +45,7 @@ class PendingWork:
     settled_as : bytearray
         For each of `settled`, the place of its status in the tuple of statuses.
     reasons : dict of int to str
-        Errors of the settled ones that failed.
+        Why settled ones failed, or were not chosen.
     other_options : dict of str to int
         How many outputs were made with other options, by the options' digest.
     changed : int
@@ -120,8 +123,9 @@ class _LastRows:
             self.written_params[index] = self.params[index]
         self.same_version[index] = row.get("version") == __version__
         self.reasons.pop(index, None)
-        if row["status"] == "failed":
-            self.reasons[index] = str(row.get("error", ""))
+        reason = str(row.get("error", ""))
+        if row["status"] == "failed" or (row["status"] == "skipped" and is_not_chosen(reason)):
+            self.reasons[index] = sys.intern(reason)  # the same for many files
 
     def was_written(self, index: int) -> bool:
         """Tell whether a run wrote the output, whatever came after."""
@@ -145,7 +149,8 @@ def find_pending(
     """Compare a plan with what earlier runs did.
 
     Done again is what is missing, what failed for a transient reason, under other options or in
-    another version of this library, and what changed since it was read. An output is written over
+    another version of this library, what an earlier run did not choose and this one may, and what
+    changed since it was read. An output is written over
     only where the manifest shows that a run wrote it as it is now, where a killed run left proof of
     that, or with `overwrite`.
 
@@ -177,7 +182,7 @@ def find_pending(
         if overwrite or left_by_killed_run or rows.status[index] == _NO_ROW:
             work.add(index, replace=overwrite or left_by_killed_run)
             continue
-        _settle(index, rows, work, retry_failed, digest, options, digests)
+        _settle(index, rows, work, retry_failed, digest, options, digests, job.selection)
     return work
 
 
@@ -207,6 +212,7 @@ def _settle(
     digest: str,
     options: dict[str, Any],
     digests: list[str],
+    selection: Selection,
 ) -> None:
     status = STATUSES[rows.status[index]]
     row_digest = digests[rows.params[index]]
@@ -215,6 +221,8 @@ def _settle(
     if status in ("failed", "skipped"):
         lasting = row_digest == digest and rows.same_version[index] and not rows.retry[index]
         again = changed or (status == "failed" and (retry_failed or not lasting))
+        if status == "skipped":
+            again = again or not selection.stands_by(rows.reasons.get(index, ""))
         if again and rows.was_written(index):  # before it failed
             replace = _size(work.files.target(index)) == rows.output_size[index]
     else:
@@ -241,7 +249,7 @@ def _settle(
         return
     work.settled.append(index)
     work.settled_as.append(STATUSES.index("exists" if status == "written" else status))
-    if status == "failed":
+    if index in rows.reasons:
         work.reasons[index] = rows.reasons[index]
 
 

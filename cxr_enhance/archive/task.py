@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import math
 import os
 import stat
 import time
@@ -18,12 +19,16 @@ from cxr_enhance._version import __version__
 from cxr_enhance.archive.hints import Hint, hints_of
 from cxr_enhance.archive.job import MIMIC_CXR_JPG
 from cxr_enhance.archive.outcome import Outcome, ends_run, is_transient, reason_of
+from cxr_enhance.archive.polarity import with_polarity
 from cxr_enhance.io.atomic import temporary_name, write_atomically
 from cxr_enhance.io.dicom.no_image import NoImageError
 from cxr_enhance.io.dicom.write import derived_dicom
+from cxr_enhance.io.folders import IMAGE_SUFFIXES
 from cxr_enhance.io.opencv import load_cv2
 from cxr_enhance.io.read import decode_image, read_if_image, read_start
 from cxr_enhance.io.write import encode_image
+from cxr_enhance.preparation.prepare import Prepared, prepared_image
+from cxr_enhance.preparation.sizing import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +38,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.plan import PlannedFile
     from cxr_enhance.io.dicom.decode import Decoded
-
-_IMAGE_EXTENSIONS = frozenset((
-    ".bmp", ".dcm", ".dicom", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
-))  # fmt: skip
+    from cxr_enhance.preparation.transform import Box, Transform
 
 
 def never() -> bool:
@@ -65,7 +67,8 @@ def process(
     Outcome or None
         None if stopped before the end. Never raises for what a file is. A file that is no image is
         skipped if it was found in a folder, and fails if it was named or if its extension says
-        that it should be one. A whole DICOM object that holds no image is always skipped.
+        that it should be one. A whole DICOM object that holds no image is always skipped, and so
+        is a file that `job` does not select.
     """
     started = time.perf_counter()
     outcome = Outcome(file.source, file.target, "exists")
@@ -77,6 +80,9 @@ def process(
             raise ValueError("is not a regular file.")
         if not file.replace and os.path.lexists(file.target):
             return outcome
+        reason = job.selection.reason_against(file.source)
+        if reason:
+            return outcome._replace(status="skipped", reason=reason)
         data = read_if_image(file.source, job.read)
         if data is None:
             if not _should_be_image(file):
@@ -87,18 +93,23 @@ def process(
         decoded = decode_image(data, job.read)
         if stopped():
             return None
-        hints: list[Hint] = []
-        image = result_image(decoded, job, hints)
+        bits = None if job.params is None else job.params.bits
+        decoded, polarity = with_polarity(decoded, job.invert, bits)
+        hints = list(polarity.hints)
+        image, transform = result_image(decoded, job, hints)
         if stopped():
             return None
         notes = list(decoded.notes)
-        encoded = encoded_output(image, data, job, notes)
+        encoded = encoded_output(image, data, job, notes, transform, is_turned=polarity.is_turned)
         if stopped():
             return None
         outcome = _written(outcome, file, encoded, workspace)
+        if outcome.status == "written":
+            outcome = outcome._replace(transform=transform)
         return outcome._replace(
             seconds=time.perf_counter() - started,
             notes="; ".join(notes),
+            polarity=polarity.note,
             hints=tuple(hints),
             decoder=decoded.decoder,
         )
@@ -148,19 +159,38 @@ def _is_lost(workspace: str | None) -> bool:
     return not all(os.access(folder, usable) for folder in (workspace, os.path.dirname(workspace)))
 
 
-def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Image:
+def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Prepared:
     """Do to an image what `job` says; adds to `hints`."""
-    image = decoded.image
-    if job.resize_first:
-        image = _resized(image, job)
-    if job.params is None:
-        image = _mimic_cxr_jpg(image, was_inverted=decoded.was_inverted)
-    else:
+    preparation = job.preparation
+    plan = plan_of(decoded.image, preparation, decoded.pixel_spacing)
+
+    def chain(image: Image) -> Image:
+        if job.params is None:
+            return _mimic_cxr_jpg(image, was_inverted=decoded.was_inverted)
         hints.extend(hints_of(image, job.params))
-        image = enhance(
-            image, params_without_padding(job.params, decoded.padding, decoded.image.size)
-        )
-    return image if job.resize_first else _resized(image, job)
+        part, size = plan.border, plan.border.area
+        if job.resize_first:  # with black margins, of which the padding is a smaller share
+            part = plan.transform.crop
+            size = part.area * math.prod(plan.transform.output_size)
+            size //= math.prod(plan.transform.scaled_size)
+        params = params_without_padding(job.params, _padding_in(part, decoded), size)
+        return enhance(image, params)
+
+    image = prepared_image(decoded.image, preparation, plan, chain)
+    return Prepared(np.ascontiguousarray(image), plan.transform)
+
+
+def _padding_in(part: Box, decoded: Decoded) -> int:
+    """Count the pixels of a part that are no part of the radiograph.
+
+    They cannot be told from its darkest pixels: of those that are cut off, padding comes first.
+    """
+    image = decoded.image
+    if not decoded.padding or part.area == image.shape[0] * image.shape[1]:
+        return decoded.padding
+    darkest = image.min()
+    cut_off = np.count_nonzero(image == darkest) - np.count_nonzero(part.of(image) == darkest)
+    return max(decoded.padding - int(cut_off), 0)
 
 
 def params_without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
@@ -190,23 +220,15 @@ def _mimic_cxr_jpg(image: Image, *, was_inverted: bool) -> Image:
     return cv2.equalizeHist(255 - small if was_inverted else small)  # type: ignore[no-any-return]
 
 
-def _resized(image: Image, job: Job) -> Image:
-    height, width = image.shape[:2]
-    if job.size_wh is not None:
-        size_wh = job.size_wh
-    elif job.long_side is not None:
-        scale = job.long_side / max(height, width)
-        size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
-    else:
-        return image
-    if size_wh == (width, height):
-        return image
-    cv2 = load_cv2()
-    how = cv2.INTER_AREA if job.interpolation == "area" else cv2.INTER_LINEAR
-    return cv2.resize(image, size_wh, interpolation=how)  # type: ignore[no-any-return]
-
-
-def encoded_output(image: Image, data: bytes, job: Job, notes: list[str]) -> bytes:
+def encoded_output(
+    image: Image,
+    data: bytes,
+    job: Job,
+    notes: list[str],
+    transform: Transform | None = None,
+    *,
+    is_turned: bool = False,
+) -> bytes:
     """Encode a result as `job` says; `data` is its source, whose header DICOM keeps."""
     if job.output_format != "dicom":
         filter_rows = filtered_rows if job.compression == "fast" else None
@@ -220,6 +242,8 @@ def encoded_output(image: Image, data: bytes, job: Job, notes: list[str]) -> byt
         strip_identity=job.strip_identity,
         pseudonym_key=job.pseudonym_key,
         bits=None if job.params is None else job.params.bits,
+        scale=None if transform is None or transform.is_stretch else transform.scale,
+        is_turned=is_turned,
         notes=notes,
     )
 
@@ -232,7 +256,7 @@ def is_image_name(path: str) -> bool:
     """Tell whether a file's name says that it should be an image."""
     name = os.path.basename(path)
     # "._scan.png" is what macOS leaves beside scan.png on foreign file systems.
-    return os.path.splitext(name)[1].lower() in _IMAGE_EXTENSIONS and not name.startswith("._")
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith("._")
 
 
 def _make_folder(folder: str) -> None:

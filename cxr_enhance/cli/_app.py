@@ -32,6 +32,7 @@ class FailOn(StrEnum):
     SATURATED = "saturated"
     LOW_DEPTH = "low-depth"
     INVERTED = "inverted"
+    BURNED_IN_TEXT = "burned-in-text"
     LATERAL = "lateral"
     OTHER_MODALITY = "other-modality"
     EQUAL_PIXELS = "equal-pixels"
@@ -64,8 +65,8 @@ def check(
     """Look for what speaks against using images as frontal chest radiographs.
 
     Finds files that cannot be read or were cut short, blank, saturated and inverted images, few
-    gray levels, lateral views and other modalities by the DICOM header, and equal pixels. Changes
-    no image.
+    gray levels, writing near the border, lateral views and other modalities by the DICOM header,
+    and equal pixels. Changes no image.
     """
     from cxr_enhance.cli import _check
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.polarity import Invert, with_polarity
+from cxr_enhance.archive.selection import Selection
 from cxr_enhance.archive.task import result_image
 from cxr_enhance.cli import console
 from cxr_enhance.cli._figure import Panel, draw_before_after, draw_sheet
@@ -19,14 +21,13 @@ from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.decoded_file import decoded_file
 
 if TYPE_CHECKING:
-    from cxr_enhance.archive.hints import Hint
     from cxr_enhance.io.dicom.decode import Decoded
     from cxr_enhance.io.options import ReadOptions
 
 _MAX_PANELS = 100
 _REPEATED = (
-    "preset", "params_file", "voi", "size", "long_side", "bits", "num_bins", "bit_shift",
-    "percentiles", "tile_grid_size", "clip_limit",
+    "preset", "params_file", "voi", "size", "long_side", "fit", "spacing", "bits", "num_bins",
+    "bit_shift", "percentiles", "tile_grid_size", "clip_limit",
 )  # fmt: skip
 _OF_PARAMS = (
     "preset", "params_file", "bits", "num_bins", "bit_shift", "percentiles", "tile_grid_size",
@@ -49,9 +50,13 @@ class Choices:
     voi: Sequence[str]
     long_side: Sequence[int]
     size: Sequence[str]
+    fit: Sequence[str]
+    spacing: Sequence[float]
     no_white_balance: bool
     no_clahe: bool
     resize_first: bool
+    crop_border: bool
+    invert: Invert
     frame: int | None
     max_pixels: int | None
 
@@ -83,6 +88,11 @@ class Choices:
             preset=preset,
             long_side=chosen["long_side"],
             size_wh=chosen["size"],
+            fit=chosen["fit"],
+            spacing=chosen["spacing"],
+            crop_border=self.crop_border,
+            invert=self.invert,
+            selection=Selection(),
             resize_first=self.resize_first,
             output_format=None,
             quality=None,
@@ -102,7 +112,7 @@ class Variant:
 
 
 def caption_of(job: Job, preset: str | None, params_file: Path | None, voi: str | None) -> str:
-    """Write what a panel was made with, in up to four lines."""
+    """Write what a panel was made with, in up to five lines."""
     lines = []
     if preset is not None:
         lines.append(f"preset {preset}")
@@ -132,6 +142,15 @@ def caption_of(job: Job, preset: str | None, params_file: Path | None, voi: str 
     if resized:
         words = f"long side {resized}" if isinstance(resized, int) else "{} x {}".format(*resized)
         lines.append(f"{words} pixels{', resized first' if job.resize_first else ''}")
+    shape = []
+    if job.crop_border:
+        shape.append("border cropped")
+    if job.fit != "squash":
+        shape.append(f"fit {job.fit}")
+    if job.spacing is not None:
+        shape.append(f"{job.spacing:g} mm a pixel")
+    if shape:
+        lines.append(", ".join(shape))
     if voi is not None:
         lines.append(f"VOI {voi}")
     return "\n".join(lines)
@@ -176,8 +195,10 @@ def _panels(path: Path, variants: Sequence[Variant], notes: dict[str, None]) -> 
         decoded = read[options] = read.get(options) or decoded_file(str(path), options)
         if decoded.notes:
             notes[f"DICOM header amiss: {'; '.join(decoded.notes)}. File: {str(path)!r}"] = None
-        hints: list[Hint] = []
-        after = result_image(decoded, variant.job, hints)
+        bits = None if variant.job.params is None else variant.job.params.bits
+        turned, polarity = with_polarity(decoded, variant.job.invert, bits)
+        hints = list(polarity.hints)
+        after = result_image(turned, variant.job, hints).image
         notes.update(dict.fromkeys(hint.sentence for hint in hints))
         if not panels:
             panels.append(Panel(decoded.image, console.printable(path.name), "before"))
@@ -199,5 +220,6 @@ def _check_out(images: Sequence[Path], out: Path, *, overwrite: bool) -> None:
 
 _NOTHING = Choices(
     **{name: [] for name in _REPEATED},
-    no_white_balance=False, no_clahe=False, resize_first=False, frame=None, max_pixels=None,
+    no_white_balance=False, no_clahe=False, resize_first=False, crop_border=False,
+    invert="note", frame=None, max_pixels=None,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cxr_enhance.cli import _run_arguments as arguments  # noqa: TC001 - typer reads annotations
+from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
 
 _AGAIN = "May be repeated: a panel for each."
 
@@ -62,6 +62,14 @@ def compare(
     size: Annotated[
         list[str] | None, typer.Option(metavar="W H", help=f"As in `run`. {_AGAIN}")
     ] = None,
+    fit: Annotated[
+        list[arguments.FitChoice] | None, typer.Option(help=f"As in `run`. {_AGAIN}")
+    ] = None,
+    spacing: Annotated[
+        list[float] | None, typer.Option(metavar="MM", help=f"As in `run`. {_AGAIN}")
+    ] = None,
+    crop_border: arguments.CropBorder = False,
+    invert: arguments.Invert = arguments.InvertChoice.NOTE,
     resize_first: Annotated[
         bool, typer.Option("--resize-first", help="Resize before enhancing, as the study did.")
     ] = False,
@@ -78,7 +86,7 @@ def compare(
     from cxr_enhance.cli import _compare
 
     choices = _compare.Choices(
-        preset=[one.value for one in preset or []],
+        preset=[choice.value for choice in preset or []],
         clip_limit=clip_limit or [],
         tile_grid_size=tile_grid_size or [],
         percentiles=percentiles or [],
@@ -86,9 +94,13 @@ def compare(
         num_bins=num_bins or [],
         bits=bits or [],
         params_file=params or [],
-        voi=[one.value for one in voi or []],
+        voi=[choice.value for choice in voi or []],
         long_side=long_side or [],
         size=size or [],
+        fit=[choice.value for choice in fit or []],
+        spacing=spacing or [],
+        crop_border=crop_border,
+        invert=invert.value,
         no_white_balance=no_white_balance,
         no_clahe=no_clahe,
         resize_first=resize_first,

@@ -11,8 +11,8 @@ import numpy as np
 from cxr_enhance._enhance import enhance
 from cxr_enhance.cli import console
 from cxr_enhance.cli._figure import draw_before_after
-from cxr_enhance.cli._folders import check_way
 from cxr_enhance.io.atomic import write_atomically
+from cxr_enhance.io.folders import check_way
 from cxr_enhance.io.write import encode_image
 from cxr_enhance.synthetic import synthetic_radiograph
 

@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cxr_enhance.io.folders import check_way
 
 if TYPE_CHECKING:
     from cxr_enhance.archive.settings import Settings
 
 _OUT_RULE = "`--out` must be a folder or a name where one can be made"
-
-
-def check_way(path: str, option: str) -> None:
-    """Refuse a name that goes up again from a folder that does not exist: it would be made.
-
-    Raises
-    ------
-    ValueError
-        If it does.
-    """
-    steps = Path(path)
-    for place in [place for place in (steps, *steps.parents) if place.name == ".."]:
-        if not place.parent.is_dir():
-            raise ValueError(
-                f"`{option}` must go through folders that exist where it goes up again; got "
-                f"{path!r}, and there is no folder {str(place.parent)!r}."
-            )
 
 
 def check_folders(settings: Settings) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cxr_enhance.archive.polarity import Invert
+    from cxr_enhance.archive.selection import Selection
     from cxr_enhance.archive.settings import EngineName
 
 _MAX_KEY_BYTES = 4096  # whatever is longer is another file
@@ -144,9 +146,14 @@ def job_of(
     compression: str | None,
     long_side: int | None,
     size_wh: tuple[int, int] | None,
+    fit: str | None,
+    spacing: float | None,
+    crop_border: bool,
     resize_first: bool,
     strip_identity: bool,
     pseudonym_key_file: Path | None,
+    invert: Invert,
+    selection: Selection,
 ) -> Job:
     """Return the preset, or the defaults, changed by what was typed.
 
@@ -159,7 +166,7 @@ def job_of(
     """
     if preset == MIMIC_CXR_JPG and output_format is None:
         output_format = "jpeg"
-    if preset == "study" and size_wh is None and long_side is None:
+    if preset == "study" and size_wh is None and long_side is None and spacing is None:
         size_wh = STUDY_SIZE
     written_format = output_format or "png"
     if quality is not None and written_format != "jpeg":
@@ -174,16 +181,21 @@ def job_of(
     return Job(
         params=params,
         read=read,
+        crop_border=crop_border,
         resize_first=resize_first or preset == "study",
         interpolation="linear" if preset == "study" else "area",
         strip_identity=strip_identity,
         pseudonym_key=None if pseudonym_key_file is None else _key_in(pseudonym_key_file),
+        invert=invert,
+        selection=selection,
         **_given(
             output_format=output_format,
             quality=quality,
             compression=compression,
             long_side=long_side,
             size_wh=size_wh,
+            fit=fit,
+            spacing=spacing,
         ),
     )
 

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cxr_enhance._version import __version__
+from cxr_enhance.archive.selection import is_not_chosen
 from cxr_enhance.cli import console
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Tally:
         self.worked_on = 0
         self.failed_before = 0
         self.notes = 0
+        self.not_chosen = 0
         self.hints: Counter[str] = Counter()
         self.first_hints: dict[str, str] = {}
         self.ended_early = False
@@ -55,6 +57,7 @@ class Tally:
 
     def _count(self, outcome: Outcome) -> None:
         self.counts[outcome.status] += 1
+        self.not_chosen += outcome.status == "skipped" and is_not_chosen(outcome.reason)
         if self._keep:
             self.outcomes.append(outcome)
 
@@ -63,8 +66,10 @@ def summary(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
     """Sum a run up in a few lines."""
     counts, work, settings = tally.counts, prepared.work, prepared.settings
     parts = [f"{counts['written']} enhanced"]
-    if counts["skipped"]:
-        parts.append(f"{counts['skipped']} skipped (no images)")
+    if tally.not_chosen:
+        parts.append(f"{tally.not_chosen} skipped (not chosen)")
+    if counts["skipped"] > tally.not_chosen:
+        parts.append(f"{counts['skipped'] - tally.not_chosen} skipped (no images)")
     if counts["exists"]:
         parts.append(f"{counts['exists']} skipped (output exists; --overwrite replaces it)")
     if counts["failed"]:
@@ -136,6 +141,7 @@ def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
         "shard": None if settings.shard is None else list(settings.shard),
         "written": counts["written"],
         "skipped": counts["skipped"],
+        "not_chosen": tally.not_chosen,
         "exists": counts["exists"],
         "failed": counts["failed"],
         "failed_before": tally.failed_before,

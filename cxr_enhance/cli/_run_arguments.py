@@ -45,6 +45,23 @@ class VoiChoice(StrEnum):
     NONE = "none"
 
 
+class FitChoice(StrEnum):
+    """How images of another aspect come to a size."""
+
+    SQUASH = "squash"
+    PAD = "pad"
+    CROP = "crop"
+
+
+class InvertChoice(StrEnum):
+    """Whether images are turned over."""
+
+    NOTE = "note"
+    AUTO = "auto"
+    YES = "yes"
+    NO = "no"
+
+
 class EngineChoice(StrEnum):
     """Who does the work."""
 
@@ -94,6 +111,29 @@ ListFile: TypeAlias = Annotated[
 
 Column: TypeAlias = Annotated[
     str | None, typer.Option(metavar="NAME", help="Column of the CSV that holds the files.")
+]
+
+Modality: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CR,DX",
+        help="Enhance DICOM files of these modalities only; others, and files without a DICOM "
+        "header, get a row `skipped` that says why.",
+    ),
+]
+
+Views: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="PA,AP", help="Enhance DICOM files of these View Positions only."),
+]
+
+Where: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TAG=VALUE",
+        help="Enhance DICOM files only where this element, a keyword or gggg,eeee, has this value; "
+        "may be repeated.",
+    ),
 ]
 
 Preset: TypeAlias = Annotated[
@@ -179,6 +219,14 @@ Frame: TypeAlias = Annotated[
     typer.Option(metavar="N", help="Frame of multi-frame DICOM files. [default: 0, the first]"),
 ]
 
+Invert: TypeAlias = Annotated[
+    InvertChoice,
+    typer.Option(
+        help="Images whose black and white look the wrong way round: note says so in the manifest, "
+        "auto turns them over too. yes turns over every image, no looks at none."
+    ),
+]
+
 MaxPixels: TypeAlias = Annotated[
     int | None,
     typer.Option(metavar="N", help="Most pixels an image may have. [default: 268435456]"),
@@ -192,6 +240,30 @@ LongSide: TypeAlias = Annotated[
 Size: TypeAlias = Annotated[
     tuple[int, int] | None,
     typer.Option(metavar="W H", help="Resize to W x H pixels, after enhancing."),
+]
+
+Fit: TypeAlias = Annotated[
+    FitChoice | None,
+    typer.Option(
+        help="With --size: squash scales each axis by itself; pad keeps the aspect and adds black; "
+        "crop keeps it and cuts off both ends. [default: squash]"
+    ),
+]
+
+Spacing: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="MM",
+        help="Resize so that a pixel is MM millimetres high and wide; files must say how large "
+        "their pixels are, as DICOM can.",
+    ),
+]
+
+CropBorder: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--crop-border", help="First cut off uniform frames and what a collimator shades."
+    ),
 ]
 
 ResizeFirst: TypeAlias = Annotated[

@@ -12,6 +12,9 @@ def run(
     inputs: arguments.Inputs = None,
     list_file: arguments.ListFile = None,
     column: arguments.Column = None,
+    modality: arguments.Modality = None,
+    views: arguments.Views = None,
+    where: arguments.Where = None,
     preset: arguments.Preset = None,
     clip_limit: arguments.ClipLimit = None,
     tile_grid_size: arguments.TileGridSize = None,
@@ -24,9 +27,13 @@ def run(
     params: arguments.Params = None,
     voi: arguments.Voi = None,
     frame: arguments.Frame = None,
+    invert: arguments.Invert = arguments.InvertChoice.NOTE,
     max_pixels: arguments.MaxPixels = None,
     long_side: arguments.LongSide = None,
     size: arguments.Size = None,
+    fit: arguments.Fit = None,
+    spacing: arguments.Spacing = None,
+    crop_border: arguments.CropBorder = False,
     resize_first: arguments.ResizeFirst = False,
     output_format: arguments.OutputFormat = None,
     quality: arguments.Quality = None,
@@ -52,6 +59,7 @@ def run(
     Inputs are never written over. A further run does what is missing, changed, or failed for a
     transient reason. Exit status 1 if any image failed.
     """
+    from cxr_enhance.archive.selection import Selection
     from cxr_enhance.cli import _options, _run, _run_one, console
 
     inputs = inputs or []
@@ -66,6 +74,9 @@ def run(
                 "--retry-failed": retry_failed,
                 "--flat-names": flat_names,
                 "--engine dask": engine != "local",
+                "--modality": modality,
+                "--views": views,
+                "--where": where,
             })  # fmt: skip
             format_name = _run_one.format_of(out, format_name)
         job = _options.job_of(
@@ -90,9 +101,14 @@ def run(
             compression=arguments.word_of(compression),
             long_side=long_side,
             size_wh=size,
+            fit=arguments.word_of(fit),
+            spacing=spacing,
+            crop_border=crop_border,
             resize_first=resize_first,
             strip_identity=strip_identity,
             pseudonym_key_file=pseudonym_key,
+            invert=invert.value,
+            selection=Selection.from_options(modality, views, where or []),
         )
         if not one_image:
             settings = _options.settings_of(

@@ -12,8 +12,8 @@ from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import format_of_ending, is_image_ending
 from cxr_enhance.archive.plan import PlannedFile
 from cxr_enhance.cli import console
-from cxr_enhance.cli._folders import check_way
 from cxr_enhance.io.dicom.plugins import load_pydicom
+from cxr_enhance.io.folders import check_way
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,6 +139,7 @@ def _report(outcome: Outcome, job: Job, seconds: float, *, quiet: bool, as_json:
             "seconds": round(seconds, 3),
             "notes": outcome.notes,
             "decoder": outcome.decoder,
+            "transform": None if outcome.transform is None else outcome.transform.to_dict(),
             "hints": {hint.kind: 1 for hint in outcome.hints},
             "files": [{
                 "source": outcome.source,

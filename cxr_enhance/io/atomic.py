@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _PREFIX = ".cxr-enhance-"
 _SUFFIX = ".tmp"
@@ -18,12 +20,12 @@ _SUFFIX = ".tmp"
 
 def is_temporary(name: str) -> bool:
     """Tell whether `name` is that of a file still being written, or left by a killed process."""
-    return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+    return name.startswith(_PREFIX) and _SUFFIX in name
 
 
-def temporary_name() -> str:
-    """Make up a name for which `is_temporary` holds."""
-    return f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
+def temporary_name(suffix: str = "") -> str:
+    """Make up a name for which `is_temporary` holds; `suffix` is for whoever writes by suffix."""
+    return f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}{suffix}"
 
 
 def _same_device(first: str, second: str) -> bool:
@@ -86,13 +88,64 @@ def write_atomically(
                 os.unlink(link)
         if not isinstance(error, OSError):
             raise
-        # The user knows `path`, not our temporary name.
-        if error.filename == temporary and error.errno is not None:
-            raise type(error)(error.errno, error.strerror, path) from error
+        _name_output(error, temporary, path)
         raise
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def replaces_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, with its suffixes; rename it at the end of the block.
+
+    For what other libraries write, a file or a folder. Whatever fails, what was at `path` stays and
+    the temporary is removed. A file that is replaced keeps its permissions.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; it names `path`.
+    """
+    temporary = path.with_name(temporary_name("".join(path.suffixes)))
+    former = path.with_name(temporary_name())
+    try:
+        yield temporary
+        if temporary.is_dir() and os.path.lexists(path):  # cannot be renamed onto something
+            path.rename(former)
+        if temporary.is_file() and path.is_file():
+            shutil.copymode(path, temporary)
+        try:
+            temporary.replace(path)
+        except OSError:
+            if os.path.lexists(former):
+                former.rename(path)
+            raise
+    except OSError as error:
+        _name_output(error, str(temporary), str(path))
+        raise
+    finally:
+        for leftover in (temporary, former):
+            _remove(leftover)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write one file, text as UTF-8; one that is there is replaced. See `write_atomically`."""
+    data = content.encode() if isinstance(content, str) else content
+    write_atomically(os.fspath(path), lambda file: file.write(data), overwrite=True)
+
+
+def _name_output(error: OSError, temporary: str, path: str) -> None:
+    """Name the output in an error: the user knows no temporary name, and a full disk names none."""
+    if error.errno is not None and error.filename in (None, temporary, Path(temporary)):
+        error.filename, error.filename2 = path, None
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _mode_of_existing(path: str, *, overwrite: bool) -> int | None:

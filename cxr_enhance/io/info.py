@@ -50,6 +50,9 @@ class ImageInfo:
         Slope and intercept.
     modality, view, laterality : str or None
         Such as "DX", "PA" and "L".
+    pixel_spacing : (float, float) or None
+        Millimetres from one row to the next and from one column to the next: PixelSpacing, else
+        ImagerPixelSpacing, else NominalScannedPixelSpacing.
     notes : tuple of str
         What was amiss in the header.
     """
@@ -71,6 +74,7 @@ class ImageInfo:
     modality: str | None = None
     view: str | None = None
     laterality: str | None = None
+    pixel_spacing: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -169,6 +173,7 @@ def _dicom_info(header: DicomHeader, notes: list[str]) -> ImageInfo:
         modality=header.modality,
         view=header.view,
         laterality=header.laterality,
+        pixel_spacing=header.pixel_spacing,
         notes=tuple(notes),
     )
 

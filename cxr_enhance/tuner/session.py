@@ -173,7 +173,7 @@ class Session:
             return {}
         source = self._source.read_with(choice.read)
         hints: list[Hint] = []
-        image = result_image(source.decoded, choice.job(), hints)
+        image = result_image(source.decoded, choice.job(), hints).image
         answer: Answer = {
             "after": _pixels(shown(image, full_scale(image))),
             "texts": texts_of(source, choice),
@@ -219,7 +219,7 @@ class Session:
                 options = choice.params.to_dict() | {"clip_limit": limit, "tile_grid_size": grid}
                 params = EnhanceParams.from_dict(options)
                 panel = Choice(params=params, voi=choice.voi, preset=choice.preset)
-                image = result_image(source.decoded, panel.job(), [])
+                image = result_image(source.decoded, panel.job(), []).image
                 panels.append({
                     "clip_limit": params.clip_limit,
                     "tile_grid_size": list(params.tile_grid_size),

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 import cxr_enhance
-from cxr_models._cpu import usable_cpus
+from cxr_enhance import usable_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,25 +25,16 @@ if TYPE_CHECKING:
 SIDE = 32  # of a thumbnail
 BORDER = 4  # pixels of it that are border: an eighth of the image on each side
 NUM_BINS = 16
+_EIGHT_BITS = cxr_enhance.Preparation(params=None, dtype="uint8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """What is kept of N images.
+    """What is kept of N images."""
 
-    Parameters
-    ----------
-    thumbnails : ndarray of shape (N, 32, 32), dtype float32
-        Gray, 0..255, the aspect not kept.
-    histograms : ndarray of shape (N, 16), dtype float32
-        Shares of the gray values, at full size.
-    sizes : ndarray of shape (N, 3), dtype float32
-        Logarithms of height, width, and width over height.
-    """
-
-    thumbnails: Floats
-    histograms: Floats
-    sizes: Floats
+    thumbnails: Floats  # (N, 32, 32); gray, 0..255, the aspect not kept
+    histograms: Floats  # (N, 16); shares of the gray values, at full size
+    sizes: Floats  # (N, 3); logarithms of height, width, and width over height
 
     def views(self) -> dict[str, Floats]:
         """Return what each shortcut sees, of shape (N, features)."""
@@ -105,4 +96,4 @@ def read_features(
 def _gray(image: Any) -> Any:
     """Return 8 bits; 16 are divided by 257, as models take them."""
     gray = cxr_enhance.rgb_to_gray(image) if image.ndim == 3 else image
-    return gray if gray.dtype == np.uint8 else (gray.astype(np.uint32) + 128) // 257
+    return cxr_enhance.prepare(gray, _EIGHT_BITS).image

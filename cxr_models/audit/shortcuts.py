@@ -1,10 +1,11 @@
 """What simple models reach that cannot have seen the lungs, trained and tested on the same split.
 
-Knows no framework but scikit-learn; what a run makes of blanked images comes from outside.
+Knows no framework but scikit-learn; predictions of a run on blanked images are made elsewhere.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,13 +28,14 @@ except ModuleNotFoundError as error:
         'Install it with: pip install "cxr-enhance[models]"'
     ) from error
 
-from cxr_models._cpu import usable_cpus
+from cxr_enhance import usable_cpus
+from cxr_models.audit.results import Reached, Shortcuts
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -43,12 +45,6 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.bool_]
 
-SHORTCUTS = ("border", "thumbnail", "histogram", "size")
-_BLIND = {  # those that see no lungs, in words
-    "border": "the border",
-    "histogram": "the gray histogram",
-    "size": "the size and aspect ratio",
-}
 _LARGELY, _PARTLY = 0.7, 0.3  # of the way from guessing to the run
 
 
@@ -58,10 +54,29 @@ class _Parts(NamedTuple):
     test: Rows
 
 
+class _Task(NamedTuple):
+    """What is to be predicted, and for which images."""
+
+    targets: npt.NDArray[Any]
+    parts: _Parts
+    patients: npt.NDArray[Any]
+    method: Method
+
+    def reached(self, predicted: Iterable[str], classifier: str) -> Reached:
+        """Return the accuracies of predictions for the test part."""
+        test = self.parts.test
+        result = accuracies(self.targets[test], predicted, self.patients[test], self.method)
+        return dataclasses.replace(result, classifier=classifier)
+
+    def commonest(self) -> str:
+        """Return the commonest target of train."""
+        return _commonest(self.targets[self.parts.train])
+
+
 def audit(
     records: Sequence[Record], classes: Sequence[str], features: Features, method: Method
-) -> dict[str, Any]:
-    """Train and judge every shortcut.
+) -> Shortcuts:
+    """Train every shortcut and evaluate it.
 
     Parameters
     ----------
@@ -76,12 +91,9 @@ def audit(
 
     Returns
     -------
-    dict
-        For ``border``, ``thumbnail``, ``histogram`` and ``size`` an object with ``accuracy``,
-        ``interval``, ``balanced_accuracy``, ``balanced_interval`` and ``classifier``; likewise
-        ``majority`` (the commonest class), ``source`` (the source, told from the thumbnail) and
-        ``label_from_source`` (the class, told from nothing but the name of the source). What
-        cannot be judged has None and a ``reason``.
+    Shortcuts
+        ``majority`` predicts the commonest class, ``source`` the source from the thumbnail, and
+        ``label_from_source`` the class from nothing but the name of the source.
 
     Raises
     ------
@@ -100,39 +112,44 @@ def audit(
         )
     patients = np.unique(components(records), return_inverse=True)[1]
     views = features.views()
-    told = {"majority": _majority(labels, parts, patients, method)}
-    for name in SHORTCUTS:
-        told[name] = _shortcut(views[name], labels, parts, patients, method)
+    task = _Task(labels, parts, patients, method)
     sources = np.array([record.source for record in records])
     stated = _Parts(*(rows & (sources != "") for rows in parts))
-    reason = _why_no_sources(sources, stated)
-    if reason:
-        told |= {"source": _unjudged(reason), "label_from_source": _unjudged(reason)}
-        return told
-    told["source"] = _source(views["thumbnail"], sources, stated, patients, method)
-    told["label_from_source"] = _label_from_source(labels, sources, stated, patients, method)
-    return told
+    if reason := _why_no_sources(sources, stated):
+        source = label_from_source = Reached(reason=reason)
+    else:
+        source = _source(views["thumbnail"], task._replace(targets=sources, parts=stated))
+        label_from_source = _label_from_source(sources, task._replace(parts=stated))
+    shares = {name: _shortcut(view, task) for name, view in views.items()}
+    commonest = task.commonest()
+    always = [commonest] * int(parts.test.sum())
+    return Shortcuts(
+        majority=task.reached(always, f"always {commonest}"),
+        **shares,
+        source=source,
+        label_from_source=label_from_source,
+    )
 
 
 def accuracies(
-    classes: Iterable[str], said: Iterable[str], patients: npt.NDArray[Any], method: Method
-) -> dict[str, Any]:
-    """Return accuracy and balanced accuracy with their intervals, as `audit` tells them.
+    classes: Iterable[str], predicted: Iterable[str], patients: npt.NDArray[Any], method: Method
+) -> Reached:
+    """Return accuracy and balanced accuracy with their intervals.
 
     Parameters
     ----------
-    classes, said : iterable of str
-        What was true, and what was said.
+    classes, predicted : iterable of str
+        The true and the predicted class of each image.
     patients : ndarray of shape (N,)
-        Whom each image shows.
+        The patient of each image.
     method : Method
         Draws and seed.
     """
-    classes, said = list(classes), list(said)
-    names = tuple(sorted({*classes, *said}))
+    classes, predicted = list(classes), list(predicted)
+    names = tuple(sorted({*classes, *predicted}))
     places = {name: place for place, name in enumerate(names)}
-    probabilities = np.zeros((len(said), len(names)))
-    probabilities[np.arange(len(said)), [places[name] for name in said]] = 1.0
+    probabilities = np.zeros((len(predicted), len(names)))
+    probabilities[np.arange(len(predicted)), [places[name] for name in predicted]] = 1.0
     outcomes = Outcomes(
         class_names=names,
         targets=np.array([places[name] for name in classes], np.int64),
@@ -140,47 +157,52 @@ def accuracies(
         probabilities=probabilities,
         patients=np.unique(patients, return_inverse=True)[1].astype(np.int64),
     )
-    measured = measure(ImageStatistics(outcomes, ranks=False), draws=method.draws, seed=method.seed)
-    accuracy, balanced = measured.told("accuracy"), measured.told("balanced_accuracy")
-    told: dict[str, Any] = {
-        "accuracy": accuracy["value"],
-        "interval": accuracy["interval"],
-        "balanced_accuracy": balanced["value"],
-        "balanced_interval": balanced["interval"],
-    }
-    for key, one in (("interval_reason", accuracy), ("balanced_interval_reason", balanced)):
-        if "reason" in one:
-            told[key] = one["reason"]
-    return told
+    measurement = measure(
+        ImageStatistics(outcomes, ranks=False), draws=method.draws, seed=method.seed
+    )
+    accuracy, balanced = (measurement.measured(n) for n in ("accuracy", "balanced_accuracy"))
+    return Reached(
+        accuracy=accuracy.value,
+        interval=accuracy.interval,
+        balanced_accuracy=balanced.value,
+        balanced_interval=balanced.interval,
+        interval_reason=accuracy.reason,
+        balanced_interval_reason=balanced.reason,
+    )
 
 
-def verdict(told: Mapping[str, Any]) -> str:
-    """Say in a sentence what the best shortcut without lungs means.
+def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
+    """State in a sentence what the best shortcut without lungs means.
 
     Parameters
     ----------
-    told : mapping
-        As `audit` returns it; ``run``, where there, is what the run itself reaches, and
-        ``centre_blanked`` what is left of it.
+    shortcuts : Shortcuts
+        As `audit` returns them.
+    run : Reached, optional
+        What the run itself reaches.
 
     Notes
     -----
     Counted is the way from guessing the commonest label to the run, or to 1 without one: from 0.7
     of it on the labels are largely readable, from 0.3 on partly.
     """
-    best = max(_BLIND, key=lambda name: told[name]["accuracy"])
-    reached, floor = told[best]["accuracy"], told["majority"]["accuracy"]
-    low = (told[best]["interval"] or [reached])[0]
-    start = f"a model that sees only {_BLIND[best]} reaches {reached:.2f}"
-    run = told.get("run")
-    if run is None:
+    blind = {
+        "the border": shortcuts.border,
+        "the gray histogram": shortcuts.histogram,
+        "the size and aspect ratio": shortcuts.size,
+    }
+    best = max(blind, key=lambda name: blind[name].accuracy or 0.0)
+    reached, floor = blind[best].accuracy or 0.0, shortcuts.majority.accuracy or 0.0
+    low = (blind[best].interval or (reached,))[0]
+    start = f"a model that sees only {best} reaches {reached:.2f}"
+    if run is None or run.accuracy is None:
         start += f", where the commonest label alone gives {floor:.2f}"
         top = 1.0
-    elif run["accuracy"] > reached:
-        start += f" of {run['accuracy']:.2f}"
-        top = run["accuracy"]
+    elif run.accuracy > reached:
+        start += f" of {run.accuracy:.2f}"
+        top = run.accuracy
     else:
-        start += f", the run itself {run['accuracy']:.2f}"
+        start += f", the run itself {run.accuracy:.2f}"
         top = reached
     share = (reached - floor) / (top - floor) if top > floor else 0.0
     if low <= floor:
@@ -196,85 +218,53 @@ def verdict(told: Mapping[str, Any]) -> str:
     return f"{start}: {meaning}"
 
 
-def _candidates(seed: int) -> dict[str, Any]:
-    """Return what is tried on every view; ties on validation go to the first."""
-    found: dict[str, Any] = {
-        f"logistic regression, C={strength:g}": make_pipeline(
-            StandardScaler(), LogisticRegression(C=strength, max_iter=500)
-        )
-        for strength in (0.01, 0.1, 1.0)
-    }
-    found["random forest"] = RandomForestClassifier(100, random_state=seed, n_jobs=usable_cpus())
-    return found
+def _candidates(seed: int) -> Iterator[tuple[str, Any]]:
+    """Yield the classifiers that are tried on every view; ties on validation go to the first."""
+    for strength in (0.01, 0.1, 1.0):
+        regression = LogisticRegression(C=strength, max_iter=500)
+        name = f"logistic regression, C={strength:g}"
+        yield name, make_pipeline(StandardScaler(), regression)
+    yield "random forest", RandomForestClassifier(100, random_state=seed, n_jobs=usable_cpus())
 
 
-def _shortcut(
-    view: npt.NDArray[np.float32],
-    labels: npt.NDArray[Any],
-    parts: _Parts,
-    patients: npt.NDArray[Any],
-    method: Method,
-) -> dict[str, Any]:
-    """Fit every candidate on train, choose one on val by balanced accuracy, judge it on test."""
+def _shortcut(view: npt.NDArray[np.float32], task: _Task) -> Reached:
+    """Fit every candidate on train, choose one on val by balanced accuracy, test that one."""
+    targets, parts = task.targets, task.parts
     best, chosen, classifier = -1.0, "", None
-    for name, candidate in _candidates(method.seed).items():
+    for name, candidate in _candidates(task.method.seed):
         # These are too small for threads of linear algebra, which would only wait for each other.
         with warnings.catch_warnings(), threadpool_limits(1):
-            # Stopped early is good enough for a baseline, and is judged all the same.
+            # A fit that stopped early is good enough for a baseline, and is tested all the same.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            candidate.fit(view[parts.train], labels[parts.train])
-        right = candidate.predict(view[parts.val]) == labels[parts.val]
-        recalls = [
-            right[labels[parts.val] == label].mean() for label in sorted(set(labels[parts.val]))
-        ]
+            candidate.fit(view[parts.train], targets[parts.train])
+        true = targets[parts.val]
+        right = candidate.predict(view[parts.val]) == true
+        recalls = [right[true == label].mean() for label in sorted(set(true))]
         if (score := float(np.mean(recalls))) > best:
             best, chosen, classifier = score, name, candidate
     assert classifier is not None
-    said = classifier.predict(view[parts.test])
-    told = accuracies(labels[parts.test], said, patients[parts.test], method)
-    return {**told, "classifier": chosen}
+    return task.reached(classifier.predict(view[parts.test]), chosen)
 
 
-def _majority(
-    labels: npt.NDArray[Any], parts: _Parts, patients: npt.NDArray[Any], method: Method
-) -> dict[str, Any]:
-    commonest = _commonest(labels[parts.train])
-    true = labels[parts.test]
-    told = accuracies(true, [commonest] * len(true), patients[parts.test], method)
-    return {**told, "classifier": f"always {commonest}"}
+def _source(view: npt.NDArray[np.float32], task: _Task) -> Reached:
+    """Predict the source from a view."""
+    return dataclasses.replace(
+        _shortcut(view, task),
+        sources=len(set(task.targets[task.parts.train])),
+        commonest=float((task.targets[task.parts.test] == task.commonest()).mean()),
+    )
 
 
-def _source(
-    view: npt.NDArray[np.float32],
-    sources: npt.NDArray[Any],
-    stated: _Parts,
-    patients: npt.NDArray[Any],
-    method: Method,
-) -> dict[str, Any]:
-    told = _shortcut(view, sources, stated, patients, method)
-    commonest = _commonest(sources[stated.train])
-    return {
-        **told,
-        "sources": len(set(sources[stated.train])),
-        "commonest": float((sources[stated.test] == commonest).mean()),
-    }
-
-
-def _label_from_source(
-    labels: npt.NDArray[Any],
-    sources: npt.NDArray[Any],
-    stated: _Parts,
-    patients: npt.NDArray[Any],
-    method: Method,
-) -> dict[str, Any]:
+def _label_from_source(sources: npt.NDArray[Any], task: _Task) -> Reached:
+    """Predict for each image the commonest label of its source."""
+    train = task.parts.train
     of_source = {
-        source: _commonest(labels[stated.train & (sources == source)])
-        for source in set(sources[stated.train])
+        source: _commonest(task.targets[train & (sources == source)])
+        for source in set(sources[train])
     }
-    else_ = _commonest(labels[stated.train])
-    said = [of_source.get(source, else_) for source in sources[stated.test]]
-    told = accuracies(labels[stated.test], said, patients[stated.test], method)
-    return {**told, "classifier": "commonest label of the source"}
+    commonest = task.commonest()
+    predicted = [of_source.get(source, commonest) for source in sources[task.parts.test]]
+    return task.reached(predicted, "commonest label of the source")
 
 
 def _why_no_sources(sources: npt.NDArray[Any], stated: _Parts) -> str:
@@ -283,11 +273,6 @@ def _why_no_sources(sources: npt.NDArray[Any], stated: _Parts) -> str:
     if not stated.val.any() or not stated.test.any():
         return "val or test states no source"
     return ""
-
-
-def _unjudged(reason: str) -> dict[str, Any]:
-    names = ("accuracy", "interval", "balanced_accuracy", "balanced_interval")
-    return {**dict.fromkeys(names), "reason": reason}
 
 
 def _commonest(names: npt.NDArray[Any]) -> str:

@@ -434,6 +434,10 @@ def export(
         bool,
         typer.Option("--white-balanced", help="Leave white balance out: images had it before."),
     ] = False,
+    border_cropped: Annotated[
+        bool,
+        typer.Option("--border-cropped", help="Images had their borders cropped before."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Write a run so that raw images go in and calibrated probabilities come out."""
@@ -447,6 +451,7 @@ def export(
         bit_depth=bit_depth,
         input_size=input_size,
         white_balanced=white_balanced,
+        border_cropped=border_cropped,
         overwrite=overwrite,
     )
     raise typer.Exit(status)

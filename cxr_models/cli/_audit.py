@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
+from cxr_models._typed_json import converted, to_json, write_record
+from cxr_models.audit.results import Audit
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import table
 from cxr_models.cli._framework import load_framework
-from cxr_models.evaluation.stored import evaluation_folder, write_json
 from cxr_models.records.splits import read_split
 from cxr_models.records.ties import components
 from cxr_models.runs.finished import read_run
@@ -20,20 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from cxr_models.audit.results import Reached
     from cxr_models.evaluation.evaluate import Method
-
-_TITLES = {
-    "majority": "commonest label",
-    "border": "border: the outer eighth of each side",
-    "thumbnail": "thumbnail of 32 x 32",
-    "histogram": "gray histogram of 16 bins",
-    "size": "size and aspect ratio",
-    "label_from_source": "name of the source",
-    "run": "the run",
-    "centre_blanked": "the run, centre blanked",
-    "border_blanked": "the run, border blanked",
-}
-_OF_RUN = ("run", "centre_blanked", "border_blanked")
+    from cxr_models.evaluation.results import Interval
 
 
 def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> int:
@@ -58,66 +48,69 @@ def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> in
         with tqdm(total=len(paths), unit="image", disable=True if as_json else None) as bar:
             features = read_features(paths, progress=bar.update)
         _console.note_on_terminal("training shortcuts")
-        told = shortcuts.audit(records, classes, features, method)
+        reached = shortcuts.audit(records, classes, features, method)
+        of_run: list[Reached | None] = [None, None, None]
         if finished is not None:
-            from cxr_models.inference.predict_blanked import said_of
+            from cxr_models.inference.predict_blanked import predict_blanked
 
             _console.note_on_terminal("predicting the test set thrice: whole, and blanked")
             tested = [place for place, record in enumerate(records) if record.split == "test"]
             patients = np.array(components(records))[tested]
             true = [classes[place] for place in tested]
             files = [paths[place] for place in tested]
-            said = said_of(finished, files, (None, "centre", "border"))
-            for name, one in zip(_OF_RUN, said, strict=True):
-                told[name] = shortcuts.accuracies(true, one, patients, method)
-        told["verdict"] = shortcuts.verdict(told)
-        told |= {
-            "classes": sorted(set(classes)),
-            "split_sha256": read.hash,
-            "test_images": len(read.select("test").records),
-        }
+            predicted = predict_blanked(finished, files, (None, "centre", "border"))
+            of_run = [shortcuts.accuracies(true, p, patients, method) for p in predicted]
+        result = converted(
+            Audit,
+            reached,
+            run=of_run[0],
+            centre_blanked=of_run[1],
+            border_blanked=of_run[2],
+            verdict=shortcuts.verdict(reached, of_run[0]),
+            classes=tuple(sorted(set(classes))),
+            split_sha256=read.hash,
+            test_images=len(read.select("test").records),
+            weights_sha256="" if finished is None else finished.weights_sha256,
+        )
         if finished is not None:
-            told["weights_sha256"] = finished.weights_sha256
-            evaluation_folder(finished).mkdir(exist_ok=True)
-            write_json(evaluation_folder(finished) / "audit.json", told)
+            finished.folder.evaluation_folder.mkdir(exist_ok=True)
+            write_record(finished.folder.audit_file, result)
     if as_json:
-        _console.say(json.dumps(told, allow_nan=False))
+        _console.say(json.dumps(to_json(result), allow_nan=False))
         return 0
-    for line in audit_lines(told):
+    for line in audit_lines(result):
         _console.say(_console.printable(line))
     return 0
 
 
-def audit_lines(told: dict[str, Any]) -> Iterator[str]:
+def audit_lines(audit: Audit) -> Iterator[str]:
     """Yield the lines of an audit."""
-    rows = [[f"on {told['test_images']} test images", "accuracy", "balanced", "chosen on val"]]
-    for name, title in _TITLES.items():
-        if name in told and told[name]["accuracy"] is not None:
-            one = told[name]
-            rows.append(
-                [
-                    title,
-                    _value(one["accuracy"], one["interval"]),
-                    _value(one["balanced_accuracy"], one["balanced_interval"]),
-                    one.get("classifier", ""),
-                ]
+    rows = [[f"on {audit.test_images} test images", "accuracy", "balanced", "chosen on val"]]
+    for title, reached in audit.titled():
+        if reached.accuracy is not None:
+            values = (
+                _value(reached.accuracy, reached.interval),
+                _value(reached.balanced_accuracy, reached.balanced_interval),
             )
+            rows.append([title, *values, reached.classifier])
     yield from table(rows)
-    source = told["source"]
-    if source["accuracy"] is None:
-        yield f"source of an image: not judged, {source['reason']}"
+    source = audit.source
+    if source.accuracy is None:
+        yield f"source of an image: not judged, {source.reason}"
     else:
         yield (
             f"source of an image, told from the thumbnail: "
-            f"{_value(source['accuracy'], source['interval'])} among {source['sources']} sources "
-            f"(the commonest alone gives {source['commonest']:.3f})"
+            f"{_value(source.accuracy, source.interval)} among {source.sources} sources "
+            f"(the commonest alone gives {source.commonest:.3f})"
         )
-    if "run" in told:
+    if audit.run is not None:
         yield "blanked: replaced by the image's mean before anything else is done to it"
-    yield f"Verdict: {told['verdict']}."
+    yield f"Verdict: {audit.verdict}."
 
 
-def _value(number: float, interval: list[float] | None) -> str:
+def _value(number: float | None, interval: Interval | None) -> str:
+    if number is None:
+        return "-"
     if interval is None:
         return f"{number:.3f} [no interval]"
     return f"{number:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"

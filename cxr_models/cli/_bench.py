@@ -47,15 +47,19 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
         _console.note_on_terminal(f"measuring {batches} batches, after two to warm up")
         with plain_errors():
             seen = measure(source, batches, step)
-            told = {"batches": batches, "batch_size": config.training.batch_size, **seen._asdict()}
+            result = {
+                "batches": batches,
+                "batch_size": config.training.batch_size,
+                **seen._asdict(),
+            }
             if step is not None:
                 held = itertools.repeat(next(iter(source)))
-                told["from_memory"] = measure(held, batches, step).images_per_second
+                result["from_memory"] = measure(held, batches, step).images_per_second
     if as_json:
-        _console.say(json.dumps(told))
+        _console.say(json.dumps(result))
         return 0
     _console.say(f"{seen.images_per_second:.1f} images/s over {batches} batches")
     if step is not None:
-        _console.say(f"{told['from_memory']:.1f} images/s fed from memory")
+        _console.say(f"{result['from_memory']:.1f} images/s fed from memory")
         _console.say(f"{100 * seen.waiting_share:.1f} % of the time spent waiting for input")
     return 0

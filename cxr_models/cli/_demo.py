@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cxr_enhance import __version__
-from cxr_models._files import read_json, replaces_whole, write_whole
+from cxr_enhance.io.atomic import replaces_whole, write_whole
+from cxr_models._json import read_json
 from cxr_models.cli import _console
 from cxr_models.records.demo import write_demo_set
+from cxr_models.runs.folder import RunFolder
 
 _NAME = "cxr-models"
-_MARK = "demo.json"  # what a folder of a demo is told by
+_MARK = "demo.json"  # marks the folder of a demo
 _PATIENTS, _OTHER_PATIENTS = 40, 12  # a label
 # From scratch, in minutes: small images, a learning rate that falls soon, no rotation. Enhanced
 # before they are made smaller, for a tile of 64 pixels would hold 16 of them.
@@ -74,7 +76,7 @@ def _steps(folder: Path, epochs: int) -> list[_Step]:
 
     # Drawn chests are alike: images are near duplicates here only if they are equal.
     index = ("--max-distance", "0", "--patient-pattern")
-    evaluation = run / "evaluation"
+    files = RunFolder(path=run)
     return [
         step(
             *("List the images of the first clinic", "index", first, "--out", manifest),
@@ -92,16 +94,16 @@ def _steps(folder: Path, epochs: int) -> list[_Step]:
         ),
         step(
             *("Train", "train", split, "--out", run, "--epochs-head", str(epochs), *_TRAINING),
-            makes=(run / "best.weights.h5",),
+            makes=(files.best_weights,),
         ),
         step(
             *("Evaluate on the test set and on the second clinic", "evaluate", run),
             *("--external", external),
-            makes=(evaluation / "evaluation.json",),
+            makes=(files.evaluation_file,),
         ),
         step(
             *("Audit: what models reach that see no lungs", "audit", split, "--run", run),
-            makes=(evaluation / "audit.json",),
+            makes=(files.audit_file,),
         ),
         step(
             *("Predict, with pictures of where the network looks", "predict", run),

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cxr_models._files import read_json
+from cxr_models._json import read_json
 from cxr_models._outputs import Kind, check_output, replaces_output
+from cxr_models._typed_json import converted, to_json
 from cxr_models.cli import _console
-from cxr_models.cli._evaluation_text import evaluation_lines, together_lines
+from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._framework import load_framework
-from cxr_models.config import RunConfig
-from cxr_models.evaluation import stored
-from cxr_models.evaluation.compare_runs import differing, together
+from cxr_models.evaluation.compare_runs import compare_or_pool, differing
+from cxr_models.evaluation.comparisons import SeveralRuns
+from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.externals import read_externals
-from cxr_models.evaluation.stored import kept_externals, stored_sets
+from cxr_models.evaluation.stored import kept_externals, stored_sets, write_evaluation
 from cxr_models.inference.predict_sets import predict_sets
 from cxr_models.runs.finished import read_run
+from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,12 +27,17 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.evaluation.results import Evaluation
     from cxr_models.runs.finished import FinishedRun
 
 
 def _is_comparison(path: Path) -> bool:
-    told = read_json(path)
-    return isinstance(told, dict) and "runs" in told and bool({"comparisons", "pooled"} & {*told})
+    content = read_json(path)
+    return (
+        isinstance(content, dict)
+        and content.keys() > {"runs"}
+        and bool(content.keys() & {"comparisons", "pooled"})
+    )
 
 
 COMPARISON = Kind("what cxr-models evaluate wrote of several runs", _is_comparison)
@@ -72,14 +79,14 @@ def evaluate(
         for name, path in zip(names, runs, strict=True) if not from_predictions else ():
             finished = read_run(path, split=split)
             read[name] = finished, read_externals(finished, externals, say=_complain)
-    told: dict[str, Any] = {"runs": {}}
+    evaluations: dict[str, Evaluation] = {}
     sets: dict[str, Sequence[Predictions]] = {}
     for name, path in zip(names, runs, strict=True):
         # A comparison leaves the evaluation of a run as it is, though it may be of other sets, by
         # another method or of former weights: it takes values of the predictions, which are the
         # same where nothing has changed. A run without an evaluation gets one, for predict, export
         # and report, and because nothing is lost by it.
-        kept = stored.evaluation_file(path)
+        kept = RunFolder(path=path).evaluation_file
         write = len(runs) == 1 or not kept.is_file()
         if from_predictions:
             with _console.errors_exit_with(_console.FAILED):
@@ -87,27 +94,33 @@ def evaluate(
         else:
             sets[name] = _predicted(*read[name], replace=write)
         with _console.errors_exit_with(_console.FAILED):
-            told["runs"][name] = stored.evaluate(name, sets[name], method)
+            evaluations[name] = evaluate_sets(name, sets[name], method)
             if write:
-                stored.write_evaluation(path, told["runs"][name])
+                write_evaluation(path, evaluations[name])
         if not as_json:
-            for line in evaluation_lines(told["runs"][name]):
+            for line in evaluation_lines(evaluations[name]):
                 _console.say(_console.printable(line))
             done = f"wrote {kept}" if write else f"{kept} stays as it is: runs are compared"
             _console.say(_console.printable(done) + "\n")
+    result: Evaluation | SeveralRuns = evaluations[names[0]]
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
-            told |= {"differ": _differing(names, runs)} | together(sets, method)
+            result = several = converted(
+                SeveralRuns,
+                compare_or_pool(sets, method),
+                runs=evaluations,
+                differ=_differing(names, runs),
+            )
             if out is not None:
                 with replaces_output(
                     out, COMPARISON, overwrite=overwrite, inputs=externals
                 ) as temporary:
-                    temporary.write_text(json.dumps(told, allow_nan=False) + "\n")
+                    temporary.write_text(json.dumps(to_json(several), allow_nan=False) + "\n")
         if not as_json:
-            for line in together_lines(told):
+            for line in several_lines(several):
                 _console.say(_console.printable(line))
     if as_json:
-        _console.say(json.dumps(told if len(runs) > 1 else told["runs"][names[0]]))
+        _console.say(json.dumps(to_json(result)))
     else:
         _console.say("Beside every accuracy belongs what shortcuts reach: cxr-models audit SPLIT.")
     return 0
@@ -122,8 +135,8 @@ def _predicted(
             run, externals, replace=replace, say=_complain, before_model=_load_framework
         )
         kept = kept_externals(run, externals)
-    for one in kept.sets:
-        _complain(f"{one.name}: predicted before, and evaluated with the other sets")
+    for predictions in kept.sets:
+        _complain(f"{predictions.name}: predicted before, and evaluated with the other sets")
     for table in kept.outdated:
         _complain(
             f"{table} is left out: the run's weights or settings have changed since. Predict its "
@@ -137,12 +150,12 @@ def _load_framework() -> None:
     _console.note_on_terminal("building the network")
 
 
-def _differing(names: Sequence[str], runs: Sequence[Path]) -> dict[str, Any]:
+def _differing(names: Sequence[str], runs: Sequence[Path]) -> dict[str, dict[str, object]]:
     """Return in what settings runs differ; predictions may lie without their settings."""
-    files = [path / "config.json" for path in runs]
-    if not all(file.is_file() for file in files):
+    folders = [RunFolder(path=path) for path in runs]
+    if not all(folder.config_file.is_file() for folder in folders):
         return {}
-    configs = [RunConfig.from_json(file.read_text(encoding="utf-8")) for file in files]
+    configs = [folder.read_config() for folder in folders]
     return differing(dict(zip(names, configs, strict=True)))
 
 

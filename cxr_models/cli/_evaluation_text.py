@@ -2,140 +2,157 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import itertools
+from typing import TYPE_CHECKING
+
+from cxr_models.evaluation.bootstrap import FEW_PATIENTS
+from cxr_models.evaluation.results import NOT_STATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    Told = Mapping[str, Any]
+    from cxr_models.evaluation.comparisons import Comparison, Pooled, SeveralRuns
+    from cxr_models.evaluation.results import (
+        ClassValues,
+        Evaluation,
+        Group,
+        Interval,
+        Measured,
+        OperatingPoint,
+        SetEvaluation,
+    )
 
-_CLASS_ROWS = (
-    ("precision", "precision"),
-    ("recall", "recall"),
-    ("F1", "f1"),
-    ("specificity", "specificity"),
-    ("ROC-AUC", "roc_auc"),
-    ("PR-AUC", "pr_auc"),
-)
-_POINT_ROWS = ("sensitivity", "specificity", "precision")
 _ROLES = {"train": "seen in training", "val": "chose epoch, temperature and thresholds"}
 
 
-def evaluation_lines(evaluation: Told) -> Iterator[str]:
+def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     """Yield the lines of one run's evaluation."""
-    bootstrap = evaluation["bootstrap"]
+    bootstrap, calibration = evaluation.bootstrap, evaluation.calibration
     yield (
-        f"run {evaluation['run']}; {bootstrap['level']:.0%} intervals from {bootstrap['draws']} "
+        f"run {evaluation.run}; {bootstrap.level:.0%} intervals from {bootstrap.draws} "
         "draws of patients"
     )
-    calibration = evaluation["calibration"]
-    temperature = f"temperature {calibration['temperature']:.3f}, fitted on val"
-    if "reason" in calibration:
-        temperature = f"no temperature fitted: {calibration['reason']}"
-    yield f"{temperature}; thresholds chosen on val: {evaluation['operating_points']['rule']}"
-    for name, told in evaluation["sets"].items():
+    temperature = f"temperature {calibration.temperature:.3f}, fitted on val"
+    if calibration.reason:
+        temperature = f"no temperature fitted: {calibration.reason}"
+    yield f"{temperature}; thresholds chosen on val: {evaluation.operating_points.rule}"
+    for name, values in evaluation.sets.items():
         yield ""
-        yield _heading(name, told)
-        if told["kind"] in _ROLES:
-            overall = told["overall"]
-            yield (
-                f"  accuracy {value(overall['accuracy'])}, balanced accuracy "
-                f"{value(overall['balanced_accuracy'])}"
-            )
+        yield _heading(name, values, _ROLES.get(values.kind, ""))
+        if values.kind in _ROLES:
+            yield f"  {_accuracies(values)}"
             continue
-        yield from _indented(summary_lines(told))
-        for title, key in (("source", "by_source"), ("view", "by_view")):
-            yield from _indented(_group_lines(title, told[key], evaluation["class_names"]))
+        yield from _indented(_set_lines(values))
+        for title, groups in (("source", values.by_source), ("view", values.by_view)):
+            yield from _indented(_group_lines(title, groups, evaluation.class_names))
 
 
-def summary_lines(told: Told) -> Iterator[str]:
+def _set_lines(values: SetEvaluation) -> Iterator[str]:
     """Yield overall values, a table of the classes' values, and the confusion."""
-    overall = told["overall"]
-    yield (
-        f"accuracy {value(overall['accuracy'])}, balanced accuracy "
-        f"{value(overall['balanced_accuracy'])}"
+    yield _accuracies(values)
+    overall = values.overall
+    yield f"calibration error {value(overall.ece)}, calibrated {value(overall.ece_calibrated)}"
+    points = [of_class.operating_point for of_class in values.classes.values()]
+    yield from _class_lines(values, points)
+
+
+def _pooled_lines(pooled: Pooled) -> Iterator[str]:
+    """Yield the same of pooled runs, which have no operating points."""
+    yield _accuracies(pooled)
+    yield f"calibration error {value(pooled.overall.ece)}"
+    yield from _class_lines(pooled, ())
+
+
+def _accuracies(values: Group | Pooled) -> str:
+    overall = values.overall
+    return (
+        f"accuracy {value(overall.accuracy)}, balanced accuracy {value(overall.balanced_accuracy)}"
     )
-    line = f"calibration error {value(overall['ece'])}"
-    if "ece_calibrated" in overall:
-        line += f", calibrated {value(overall['ece_calibrated'])}"
-    yield line
-    classes = told["classes"]
+
+
+def _class_lines(values: Group | Pooled, points: Sequence[OperatingPoint]) -> Iterator[str]:
+    classes: Mapping[str, ClassValues] = values.classes
     rows = [["", *classes]]
-    rows += [[title, *(value(one[key]) for one in classes.values())] for title, key in _CLASS_ROWS]
-    points = [one.get("operating_point") for one in classes.values()]
-    if all(points):
+    for row in zip(*(of_class.titled() for of_class in classes.values()), strict=True):
+        rows.append([row[0][0], *(value(measured) for _, measured in row)])
+    if points:
         rows.append(["at threshold", *(_threshold(point) for point in points)])
-        for row in _POINT_ROWS:
-            rows.append([f"  {row}", *(value(p[row]) if row in p else "-" for p in points)])
+        titles = ("sensitivity", "specificity", "precision")
+        for title, *cells in zip(titles, *(point.values() for point in points), strict=True):
+            rows.append([f"  {title}", *(value(cell) if cell else "-" for cell in cells)])
     yield from table(rows)
-    yield from table(
-        [
-            ["true, down; said, across", *classes],
-            *(
-                [name, *map(str, row)]
-                for name, row in zip(classes, told["confusion"]["counts"], strict=True)
-            ),
-        ]
-    )
+    counts = zip(classes, values.confusion.counts, strict=True)
+    confusion = [[name, *map(str, row)] for name, row in counts]
+    yield from table([["true, down; said, across", *classes], *confusion])
     yield from (
-        f"{name}: {metric} undefined: {one[metric]['reason']}"
-        for name, one in classes.items()
-        for metric in ("recall", "precision", "roc_auc")
-        if one[metric]["value"] is None
+        f"{name}: {metric} undefined: {measured.reason}"
+        for name, of_class in classes.items()
+        for metric, measured in (
+            ("recall", of_class.recall),
+            ("precision", of_class.precision),
+            ("roc_auc", of_class.roc_auc),
+        )
+        if measured.value is None
     )
-    yield from _remarks(told)
+    yield from _remarks(classes)
 
 
-def _remarks(told: Told) -> Iterator[str]:
+def _remarks(classes: Mapping[str, ClassValues]) -> Iterator[str]:
     """Say which classes have too few patients for an interval, or few."""
-    none, few = set(), set()
-    for name, one in told["classes"].items():
-        for key in ("recall", "specificity"):  # of the class, and of the others
-            whom = name if key == "recall" else f"others than {name}"
-            if "remark" in one[key]:
-                few.add(whom)
-            elif one[key]["value"] is not None and one[key]["interval"] is None:
-                none.add(f"{whom}: {one[key]['reason']}")
-    yield from (f"no interval for {one}" for one in sorted(none))
+    without, few = set(), set()
+    for name, of_class in classes.items():
+        for images, measured in (
+            (name, of_class.recall),
+            (f"others than {name}", of_class.specificity),
+        ):
+            if measured.remark:
+                few.add(images)
+            elif measured.value is not None and measured.interval is None:
+                without.add(f"{images}: {measured.reason}")
+    yield from (f"no interval for {images}" for images in sorted(without))
     if few:
-        yield f"fewer than 30 patients, read intervals with care: {', '.join(sorted(few))}"
+        whose = ", ".join(sorted(few))
+        yield f"fewer than {FEW_PATIENTS} patients, read intervals with care: {whose}"
 
 
-def together_lines(told: Told) -> Iterator[str]:
-    """Yield the lines of runs compared or pooled, first of all in what they differ."""
-    for name, values in told.get("differ", {}).items():
-        yield f"{name}: {', '.join(f'{run} {one}' for run, one in values.items())}"
-    for comparison in told.get("comparisons", ()):
-        yield ""
-        yield (
-            f"{comparison['first']} minus {comparison['second']} on {comparison['set']}, "
-            f"{comparison['images']} images"
-        )
-        mcnemar = comparison["mcnemar"]
-        yield (
-            f"  accuracy {value(comparison['accuracy'], sign=True)}; McNemar p "
-            f"{_p(mcnemar['p_value'])} ({mcnemar['only_first']} right in the first alone, "
-            f"{mcnemar['only_second']} in the second alone)"
-        )
-        for name, test in comparison["roc_auc"].items():
-            difference = value({"value": test["difference"], **test}, sign=True)
-            p = f"DeLong p {_p(test['p_value'])}" if test["p_value"] is not None else test["reason"]
-            yield f"  ROC-AUC of {name} {difference}; {p}"
-    pooled = told.get("pooled")
-    if pooled:
+def several_lines(several: SeveralRuns) -> Iterator[str]:
+    """Yield the lines of runs compared or pooled, and before them the settings that differ."""
+    for name, values in several.differ.items():
+        yield f"{name}: {', '.join(f'{run} {setting}' for run, setting in values.items())}"
+    yield from itertools.chain(*map(_comparison_lines, several.comparisons or ()))
+    pooled = several.pooled
+    if pooled is not None:
         rows = [["test sets of", "images", "accuracy", "balanced accuracy"]]
-        for name, run in pooled["runs"].items():
-            cells = (value(run["accuracy"]), value(run["balanced_accuracy"]))
-            rows.append([name, str(run["images"]), *cells])
+        for name, run in pooled.runs.items():
+            cells = (value(run.accuracy), value(run.balanced_accuracy))
+            rows.append([name, str(run.images), *cells])
         yield ""
         yield from table(rows)
-        yield _heading(f"pooled {pooled['of']}" if "of" in pooled else "pooled", pooled)
-        yield from _indented(summary_lines(pooled))
+        yield _heading(f"pooled {pooled.of}" if pooled.of else "pooled", pooled)
+        yield from _indented(_pooled_lines(pooled))
 
 
-def value(told: Told, *, sign: bool = False) -> str:
+def _comparison_lines(pair: Comparison) -> Iterator[str]:
+    yield ""
+    yield f"{pair.first} minus {pair.second} on {pair.set}, {pair.images} images"
+    mcnemar = pair.mcnemar
+    yield (
+        f"  accuracy {value(pair.accuracy, sign=True)}; McNemar p "
+        f"{_p(mcnemar.p_value)} ({mcnemar.only_first} right in the first alone, "
+        f"{mcnemar.only_second} in the second alone)"
+    )
+    for name, test in pair.roc_auc.items():
+        difference = _number(test.difference, test.interval, sign=True)
+        p = test.reason if test.p_value is None else f"DeLong p {_p(test.p_value)}"
+        yield f"  ROC-AUC of {name} {difference}; {p}"
+
+
+def value(measured: Measured, *, sign: bool = False) -> str:
     """Return a value and its interval in three places; ``-`` for what is undefined."""
-    number, interval = told["value"], told.get("interval")
+    return _number(measured.value, measured.interval, sign=sign)
+
+
+def _number(number: float | None, interval: Interval | None, *, sign: bool) -> str:
     if number is None:
         return "-"
     places = "+.3f" if sign else ".3f"
@@ -152,28 +169,29 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _heading(name: str, told: Told) -> str:
-    labels = ", ".join(f"{label} {count}" for label, count in told["labels"].items())
-    role = _ROLES.get(told.get("kind", ""), "")
+def _heading(name: str, values: Group | Pooled, role: str = "") -> str:
+    labels = ", ".join(f"{label} {count}" for label, count in values.labels.items())
     return (
-        f"{name}: {told['images']} images of {told['patients']} patients ({labels})"
+        f"{name}: {values.images} images of {values.patients} patients ({labels})"
         f"{': ' + role if role else ''}"
     )
 
 
-def _group_lines(title: str, groups: Told, class_names: Sequence[str]) -> Iterator[str]:
-    if len(groups) < 2 and "not stated" in groups:
+def _group_lines(
+    title: str, groups: Mapping[str, Group], class_names: Sequence[str]
+) -> Iterator[str]:
+    if len(groups) < 2 and NOT_STATED in groups:
         return
     rows = [[title, "images", "accuracy", *(f"said {name}" for name in class_names)]]
-    for name, told in groups.items():
-        said = [sum(column) for column in zip(*told["confusion"]["counts"], strict=True)]
-        cells = (str(told["images"]), value(told["overall"]["accuracy"]), *map(str, said))
-        rows.append([f"{name} ({', '.join(told['labels'])})", *cells])
+    for name, group in groups.items():
+        predicted = map(str, group.confusion.predicted())
+        cells = (str(group.images), value(group.overall.accuracy), *predicted)
+        rows.append([f"{name} ({', '.join(group.labels)})", *cells])
     yield from table(rows)
 
 
-def _threshold(point: Told) -> str:
-    return "-" if point["threshold"] is None else f"{point['threshold']:.3f}"
+def _threshold(point: OperatingPoint) -> str:
+    return "-" if point.threshold is None else f"{point.threshold:.3f}"
 
 
 def _p(p_value: float) -> str:

@@ -25,6 +25,7 @@ def export_run(
     bit_depth: int,
     input_size: tuple[int, int] | None,
     white_balanced: bool,
+    border_cropped: bool,
     overwrite: bool,
 ) -> int:
     """Write a run in one of the formats, and say what goes in and out."""
@@ -37,6 +38,7 @@ def export_run(
             bit_depth=bit_depth,
             size=input_size,
             white_balanced=white_balanced,
+            border_cropped=border_cropped,
         )
         intake = settle_intake(served.run.config.data, intake, kind)  # type: ignore[arg-type]
         check_name(out, kind)  # type: ignore[arg-type]
@@ -62,11 +64,16 @@ def export_run(
     names = ", ".join(served.class_names)
     _console.say(_console.printable(f"wrote {out}"))
     _console.say(f"in: {intake.dtype}, N x {height} x {width} x {intake.channels}, {colour}")
+    if intake.border_cropped:
+        _console.say(
+            "in: every image through cxr_enhance.prepare before, with "
+            "cxr_enhance.Preparation(params=None, crop_border=True)"
+        )
     if intake.white_balanced:
         after = "after it was resized" if served.run.config.data.order == "resize-first" else ""
         _console.say(
             f"in: every image through cxr_enhance.white_balance before, {after}".rstrip(", ")
         )
     _console.say(_console.printable(f"out: N x {len(served.class_names)} probabilities: {names}"))
-    _console.say(served.calibration.told)
+    _console.say(served.calibration.line)
     return 0

@@ -84,26 +84,26 @@ def index(
         if csvs:
             if not drop_split:
                 asked = dataclasses.replace(asked, official_split=True)
-            found = _index_csvs(source, csvs, layout_name, columns, asked)
+            indexed = _index_csvs(source, csvs, layout_name, columns, asked)
         else:
             with _no_search_for_cycles():
-                found = _index_tree(source, layout_name, asked, out=out)
-        if patient_pattern and not any(record.patient for record in found.records):
-            such = f", such as {found.records[0].file!r}" if found.records else ""
+                indexed = _index_tree(source, layout_name, asked, out=out)
+        if patient_pattern and not any(record.patient for record in indexed.records):
+            such = f", such as {indexed.records[0].file!r}" if indexed.records else ""
             raise ValueError(
                 "`--patient-pattern` must be found in the names of files; got "
                 f"{patient_pattern!r}, which is in none{such}."
             )
-        found = keep_labels(found, _pairs("--labels", labels))
+        indexed = keep_labels(indexed, _pairs("--labels", labels))
         if csvs:
-            check_names_differ(named_from(out, source, found.records, walked=False))
+            check_names_differ(named_from(out, source, indexed.records, walked=False))
 
     def looked_at(progress: Callable[[], object]) -> Index:
         if not decode:
-            return read_headers(found, source, name_patient=name_patient, progress=progress)
+            return read_headers(indexed, source, name_patient=name_patient, progress=progress)
         with KeptHashes(lists.hashes) as hashes:
             return examine(
-                found,
+                indexed,
                 source,
                 max_distance=max_distance,
                 name_patient=name_patient,
@@ -113,7 +113,7 @@ def index(
             )
 
     with _console.errors_exit_with(_console.FAILED):
-        with tqdm(total=len(found.records), unit="image", disable=None) as bar:
+        with tqdm(total=len(indexed.records), unit="image", disable=None) as bar:
             seen = looked_at(bar.update)
         if any(may_be_dicom(record.file) for record in seen.records):
             seen = keep_chosen(seen, _of_csv(asked) if csvs else asked)
@@ -225,15 +225,15 @@ def _index_tree(source: Path, name: str | None, asked: Choices, *, out: Path) ->
     known = SETS[name] if name is not None else recognise(tree)
     if known is None:
         layout = Layout(patient_pattern=asked.patient_pattern)
-        found = index_folder(source, layout, asked, found=tree.found)
-        warn_of_a_folder_around(found)
-        return found
-    found = index_set(tree, known, asked, unpack=out.with_suffix(".images"))
-    there = found.listed - found.absent
+        indexed = index_folder(source, layout, asked, found=tree.found)
+        warn_of_a_folder_around(indexed)
+        return indexed
+    indexed = index_set(tree, known, asked, unpack=out.with_suffix(".images"))
+    there = indexed.listed - indexed.absent
     expected = f"{known.images:,} images expected, " if known.images else ""
     _console.say(f"{known.title}: {expected}{there:,} found")
-    say_overlaps({known.name, *(record.source for record in found.records)})
-    return found
+    say_overlaps({known.name, *(record.source for record in indexed.records)})
+    return indexed
 
 
 def _check_pattern(pattern: str) -> None:

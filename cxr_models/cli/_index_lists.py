@@ -39,11 +39,13 @@ class IndexLists:
                 self.hashes, HASHES, overwrite=True, inputs=self._csvs, option=self.hashes.name
             )
 
-    def write(self, found: Index) -> None:
+    def write(self, indexed: Index) -> None:
         """Write those that hold something; an earlier one that would hold nothing is removed."""
-        skipped = [{"file": one.file, "reason": one.reason} for one in found.skipped]
+        skipped = [{"file": skip.file, "reason": skip.reason} for skip in indexed.skipped]
         self._write(self.skipped, SKIPPED, SKIPPED_COLUMNS, skipped)
-        pairs = [{**dataclasses.asdict(one), "bits": str(one.bits)} for one in found.duplicates]
+        pairs = [
+            {**dataclasses.asdict(pair), "bits": str(pair.bits)} for pair in indexed.duplicates
+        ]
         self._write(self.duplicates, DUPLICATES, DUPLICATES_COLUMNS, pairs)
 
     def _check(self, path: Path, kind: Kind) -> None:

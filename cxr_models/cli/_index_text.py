@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def say_why(found: Index) -> None:
+def say_why(indexed: Index) -> None:
     """Count what the user, a default or the set leaves out, by reason."""
     reasons = Counter(
-        next((kind for kind in (DUPLICATE, SECOND_COPY) if one.reason.startswith(kind)), one.reason)
-        for one in found.skipped
-        if one.was_asked_for()
+        next((kind for kind in (DUPLICATE, SECOND_COPY) if s.reason.startswith(kind)), s.reason)
+        for s in indexed.skipped
+        if s.was_asked_for()
     )
     for reason, count in reasons.most_common():
         shown_reason = f"{reason}another" if reason in (DUPLICATE, SECOND_COPY) else reason
         _console.complain(f"  {count:,} left out: {_console.printable(shown_reason)}")
 
 
-def warn_of_a_folder_around(found: Index) -> None:
+def warn_of_a_folder_around(indexed: Index) -> None:
     """Warn where the only label is the name of a folder that holds folders of images."""
-    labels = {record.label for record in found.records}
-    within = {record.file.split("/")[1] for record in found.records if record.file.count("/") > 1}
+    labels = {record.label for record in indexed.records}
+    within = {record.file.split("/")[1] for record in indexed.records if record.file.count("/") > 1}
     if len(labels) == 1 and within:
         inner = ", ".join(sorted(within)[:_SHOWN])
         _console.complain(
@@ -56,27 +56,27 @@ def say_overlaps(sources: Iterable[str]) -> None:
             _console.say(f"{source} {note}: none of them is another source to test on")
 
 
-def say_what_was_found(out: Path, found: Index, *, decoded: bool) -> None:
+def say_what_was_found(out: Path, indexed: Index, *, decoded: bool) -> None:
     """Say what a manifest holds, and warn of what may be wrong with it."""
-    labels = Counter(record.label for record in found.records)
+    labels = Counter(record.label for record in indexed.records)
     counts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
-    _console.say(f"wrote {shown(out)}: {len(found.records)} images ({counts})")
-    if found.absent:
-        _console.say(f"{found.absent:,} images that the set lists are not there")
-    if found.several:
+    _console.say(f"wrote {shown(out)}: {len(indexed.records)} images ({counts})")
+    if indexed.absent:
+        _console.say(f"{indexed.absent:,} images that the set lists are not there")
+    if indexed.several:
         _console.say(
-            f"{found.several:,} images hold several findings, of which the label tells one or "
+            f"{indexed.several:,} images hold several findings, of which the label tells one or "
             f"{SEVERAL!r}; all are in the columns finding:NAME"
         )
     if decoded:
-        groups = len({record.group for record in found.records})
+        groups = len({record.group for record in indexed.records})
         _console.say(
-            f"{len({pair.other for pair in found.duplicates})} duplicates{_kinds_of(found)}; "
+            f"{len({pair.other for pair in indexed.duplicates})} duplicates{_kinds_of(indexed)}; "
             f"{groups} groups that a split keeps together"
         )
     else:
         _console.complain("WARNING: images were not decoded; copies of one image are not found")
-    differ = [pair for pair in found.duplicates if pair.label != pair.other_label]
+    differ = [pair for pair in indexed.duplicates if pair.label != pair.other_label]
     if differ:
         _console.complain(
             f"WARNING: {len(differ)} pairs of equal or near images have two labels; one of them is "
@@ -84,26 +84,26 @@ def say_what_was_found(out: Path, found: Index, *, decoded: bool) -> None:
             f"{shown(IndexLists.of_duplicates(out))}"
         )
     for pair in differ[:_SHOWN]:
-        one, other = (_console.printable(name) for name in (pair.file, pair.other))
-        _console.complain(f"  {one} ({pair.label}), {other} ({pair.other_label}): {pair.kind}")
-    patients = Counter(record.patient for record in found.records)
+        first, second = (_console.printable(name) for name in (pair.file, pair.other))
+        _console.complain(f"  {first} ({pair.label}), {second} ({pair.other_label}): {pair.kind}")
+    patients = Counter(record.patient for record in indexed.records)
     unknown = sum(count for patient, count in patients.items() if not same_id(patient))
     if unknown:
         _console.complain(
-            f"WARNING: no patient is known of {unknown:,} of {len(found.records):,} images; a "
+            f"WARNING: no patient is known of {unknown:,} of {len(indexed.records):,} images; a "
             "split can put one patient into train and test. Name patients with --patient-pattern "
             "or a CSV."
         )
-    if found.others:
-        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in found.others)
+    if indexed.others:
+        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in indexed.others)
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         _console.complain(
-            f"{len(found.others)} files passed over, no images by their names: "
+            f"{len(indexed.others)} files passed over, no images by their names: "
             f"{_console.printable(counts)}"
         )
 
 
-def _kinds_of(found: Index) -> str:
-    counts = Counter(pair.kind for pair in found.duplicates)
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
-    return f" (pairs: {told})" if told else ""
+def _kinds_of(indexed: Index) -> str:
+    counts = Counter(pair.kind for pair in indexed.duplicates)
+    pairs = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    return f" (pairs: {pairs})" if pairs else ""

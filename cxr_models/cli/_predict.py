@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from cxr_models.inference.predict_files import Row, Source
 
-_SHOWN = 20  # failures told one by one
+_SHOWN = 20  # failures, each in its line
 
 
 def predict_files(
@@ -41,7 +41,7 @@ def predict_files(
     batch_size: int | None,
     overwrite: bool,
 ) -> int:
-    """Write what a run says of files; 1 only if it can say nothing of any."""
+    """Write the predictions of a run for files; return 1 only if every file failed."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         served = read_served_run(run)
         missing = [str(given) for given in inputs if not os.path.lexists(given)]
@@ -78,7 +78,7 @@ def predict_files(
             tqdm(total=len(sources), unit="image", disable=None) as bar,
         ):
             warnings.filterwarnings("always", "DICOM: ", UserWarning)
-            warnings.showwarning = _tell  # type: ignore[assignment]
+            warnings.showwarning = _note  # type: ignore[assignment]
             for row in predict(
                 lambda images: predict_logits(logits, images),
                 batches,
@@ -104,7 +104,7 @@ def predict_files(
 def _explaining(
     model: Any, served: Any, sources: Sequence[Source], folder: Path | None, *, overwrite: bool
 ) -> Iterator[Any]:
-    """Give what draws explanations; their folder appears at the end of the block, or not at all."""
+    """Yield the writer of explanations; their folder appears at the end of the block or never."""
     if folder is None:
         yield None
         return
@@ -131,18 +131,19 @@ def _report(
         _console.complain(_console.printable(f"{row.file}: {row.error}"))
     if len(failed) > _SHOWN:
         _console.complain(f"and {len(failed) - _SHOWN} more, in column error")
-    said = Counter(
+    counts = Counter(
         served.class_names[max(range(len(row.probabilities)), key=row.probabilities.__getitem__)]
         for row in rows
         if row.probabilities is not None
     )
-    told = ", ".join(f"{name} {said[name]}" for name in served.class_names if said[name])
+    classes = ", ".join(f"{name} {counts[name]}" for name in served.class_names if counts[name])
     done = len(rows) - len(failed)
-    _console.say(_console.printable(f"wrote {out}: {done} predicted{f' ({told})' if told else ''}"))
+    shown = f" ({classes})" if classes else ""
+    _console.say(_console.printable(f"wrote {out}: {done} predicted{shown}"))
     if failed:
         _console.say(f"{len(failed)} of {len(rows)} failed")
-    _console.say(_console.printable(served.calibration.told))
-    _console.say(_console.printable(served.calibration.told_of_calls))
+    _console.say(_console.printable(served.calibration.line))
+    _console.say(_console.printable(served.calibration.line_on_calls))
     if explained is not None:
         _console.say(_console.printable(f"wrote {done} overlays to {explained / IMAGES}"))
         if means:
@@ -150,7 +151,7 @@ def _report(
     return 0 if done else _console.FAILED
 
 
-def _tell(message: Warning | str, *_where: object) -> None:
-    """Pass on what was amiss in a DICOM header; other warnings are not for who predicts."""
+def _note(message: Warning | str, *_where: object) -> None:
+    """Pass on faults of DICOM headers; other warnings do not concern the user of `predict`."""
     if str(message).startswith("DICOM: "):
         _console.complain(_console.printable(f"note: {message}"))

@@ -98,16 +98,16 @@ def split(
             setting = "left_out" if leave_source_out else "fold"
             former = leftovers(out, made, setting, manifest=manifest, overwrite=overwrite)
     with _console.errors_exit_with(_console.FAILED):
-        for path, (assigned, told) in made.items():
+        for path, (assigned, facts) in made.items():
             with replaces_output(
                 path, splits.SPLIT, overwrite=overwrite, inputs=[manifest]
             ) as temporary:
-                splits.write_split(temporary, assigned, told)
+                splits.write_split(temporary, assigned, facts)
             _console.say(f"wrote {shown(path)}: {_counts(assigned)}")
             wanted = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
             if leave_source_out:
                 wanted = list(SPLITS[:2])  # what a source lacks is no fault of the split
-                _say_what_is_left_out(path, listed, assigned, str(told["left_out"]), shared_ids)
+                _say_what_is_left_out(path, listed, assigned, str(facts["left_out"]), shared_ids)
             for name, labels in splits.lacking_labels(assigned, wanted).items():
                 _console.complain(
                     f"{shown(path)}: nothing in {name} of {', '.join(sorted(labels))}; too few "
@@ -157,10 +157,10 @@ def _say_what_is_left_out(
     parts = [record.split for record in assigned]
     causes = causes_of_leaving_out(listed, parts, source, shared_ids=shared_ids)
     if causes:
-        told = "; ".join(f"{count} {cause}" for cause, count in causes.items())
+        reasons = "; ".join(f"{count} {cause}" for cause, count in causes.items())
         _console.say(
             f"{shown(path)}: {causes.total()} images of other sources are in no part, because "
-            f"they are tied to {_console.printable(source)} ({told})"
+            f"they are tied to {_console.printable(source)} ({reasons})"
         )
 
 
@@ -168,6 +168,6 @@ def _counts(records: Sequence[Record]) -> str:
     parts = []
     for name in SPLITS:
         labels = Counter(record.label for record in records if record.split == name)
-        told = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
-        parts.append(f"{name} {labels.total()} ({told})" if labels else f"{name} 0")
+        counts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
+        parts.append(f"{name} {labels.total()} ({counts})" if labels else f"{name} 0")
     return "; ".join(parts)

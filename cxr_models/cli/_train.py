@@ -98,12 +98,12 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
         train_model(read, config, out, say=display.say, watch=display.watch)
         history = folder.read_history()
         if history:
-            write_curves(out / "curves.png", history)
-            best = (f"{row['val_accuracy']:.4f} in {row['phase']}" for row in best_epochs(history))
+            write_curves(folder.curves_file, history)
+            best = (f"{row.val_accuracy:.4f} in {row.phase}" for row in best_epochs(history))
             display.say(f"best validation accuracy: {', '.join(best)}")
-        kept = folder.read_kept()
+        kept = folder.read_facts().kept
         if kept is not None:
-            display.say(f"kept the weights of epoch {kept['epoch'] + 1} of {kept['phase']}")
+            display.say(f"kept the weights of epoch {kept.epoch + 1} of {kept.phase}")
         display.say(f"wrote {folder.best_weights}")
     return 0
 
@@ -123,11 +123,11 @@ def _says_how_to_go_on(split: Path, folder: RunFolder, display: TrainingDisplay)
 
 
 def _how_to_go_on(split: Path, folder: RunFolder) -> str:
-    if not (folder.path / "config.json").is_file():
+    if not (folder.config_file).is_file():
         return "stopped before anything was written; give the same command to begin again"
     epochs = folder.epochs_kept()
     backend = os.environ.get("KERAS_BACKEND")
     words = ["env", f"KERAS_BACKEND={backend}"] if backend else []
-    words += ["cxr-models", "train", str(split), "--config", str(folder.path / "config.json")]
+    words += ["cxr-models", "train", str(split), "--config", str(folder.config_file)]
     command = shlex.join([*words, "--out", str(folder.path)])
     return f"stopped; whole epochs that are kept: {epochs}. Go on with: {command}"

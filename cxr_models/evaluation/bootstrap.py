@@ -1,9 +1,9 @@
-"""Intervals by drawing patients anew; knows nothing of what is measured.
+"""Intervals by drawing patients with replacement; knows nothing of the metrics.
 
 A draw is a count for each patient. A statistic takes many draws at once, as a matrix of counts, and
-gives a value for each; with ones it gives its value on the images as they are. The spread of the
-draws is the standard error; where the interval ends is Student's, on a scale that keeps it within
-what a value can be.
+returns a value for each draw; counts of 1 give the value on the images as they are. The standard
+deviation of the draws is the standard error. The interval ends at Student's quantiles, on a scale
+that keeps them within the range of the value.
 """
 
 from __future__ import annotations
@@ -11,24 +11,28 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from cxr_models.evaluation.results import Measured
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
+
+    from cxr_models.evaluation.results import Interval
 
     Floats = npt.NDArray[np.float64]
 
 DRAWS = 2000
 LEVEL = 0.95
-FEWEST_PATIENTS = 10  # below it, draws say next to nothing
-FEW_PATIENTS = 30  # below it, an interval is shown with a remark
+FEWEST_PATIENTS = 10  # with fewer, there is no interval
+FEW_PATIENTS = 30  # with fewer, an interval has a remark
 Scale = Literal["share", "loss", "reflected"]
 _DEFINED = 0.95  # share of draws that must define a value for it to have an interval
-_CHUNK = 16  # draws at once: what is made of the counts of 10,000 images stays in the cache
+_CHUNK = 16  # draws at once: arrays of 10,000 images stay in the CPU's cache
 
 
 class Statistics(Protocol):
@@ -36,43 +40,30 @@ class Statistics(Protocol):
 
     @property
     def num_patients(self) -> int:
-        """How many patients there are."""
+        """The number of patients."""
 
     def __call__(self, counts: Floats) -> dict[str, Floats]:
         """Return values of shape (draws,), NaN where undefined, for counts (draws, patients)."""
 
     def patients_behind(self, name: str) -> int:
-        """Return how many patients a value is taken over: those of the rarest class concerned."""
+        """Return the number of patients behind a value: those of the rarest class concerned."""
 
     def parts_of(self, name: str) -> tuple[str, ...]:
-        """Return the values that one is the mean of; empty for other values."""
+        """Return the values that a value is the mean of; empty for other values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """Values on the images as they are, and in every draw.
+class Measurement:
+    """Values on the images as they are, and in every draw."""
 
-    Parameters
-    ----------
-    values : dict of str to float
-        NaN where undefined.
-    draws : dict of str to ndarray of shape (draws,)
-        The same, draw by draw.
-    behind : dict of str to int
-        The patients of the rarest class concerned, for each value.
-    num_patients : int
-        Patients drawn from.
-    parts : dict of str to tuple of str
-        For means of other values, those.
-    """
-
-    values: dict[str, float]
-    draws: dict[str, Any]
-    behind: dict[str, int]
-    num_patients: int
+    values: dict[str, float]  # NaN where undefined
+    draws: dict[str, Floats]  # (draws,); the same, draw by draw
+    behind: dict[str, int]  # the patients of the rarest class concerned, for each value
+    num_patients: int  # patients drawn from
+    # the values that a value is the mean of; empty for other values
     parts: dict[str, tuple[str, ...]]
 
-    def interval(self, name: str, *, scale: Scale = "share") -> tuple[list[float] | None, str]:
+    def interval(self, name: str, *, scale: Scale = "share") -> tuple[Interval | None, str]:
         """Return the interval of a value, or None and the reason.
 
         Parameters
@@ -88,9 +79,8 @@ class Measured:
         -----
         The standard error is that of the draws, the quantile Student's with one degree of freedom
         less than patients of the rarest class concerned. Draws show no uncertainty of a share of 0
-        or 1: it has the exact interval of Clopper and Pearson over those patients instead. A mean
-        of other shares, one of which may be 1, has its interval from theirs and from how their
-        draws go together.
+        or 1: it has the exact interval of Clopper and Pearson over these patients instead. The
+        interval of a mean of shares comes from their intervals and the correlation of their draws.
 
         References
         ----------
@@ -105,41 +95,44 @@ class Measured:
         if scale == "share" and value in (0.0, 1.0):
             # (a/2)^(1/n): the exact bound where none or all of n are right.
             bound = float(((1.0 - LEVEL) / 2.0) ** (1.0 / patients))
-            return ([bound, 1.0] if value == 1.0 else [0.0, 1.0 - bound]), ""
+            return ((bound, 1.0) if value == 1.0 else (0.0, 1.0 - bound)), ""
         drawn, reason = self._defined(name)
         if drawn is None:
             return None, reason
         if self.parts.get(name):
-            return self._of_parts(name)
+            return self._interval_of_mean(name)
         if scale == "reflected":
             tail = (1.0 - LEVEL) / 2.0
             low, high = (float(bound) for bound in np.quantile(drawn, (tail, 1.0 - tail)))
-            return [max(2.0 * value - high, 0.0), max(2.0 * value - low, 0.0)], ""
+            return (max(2.0 * value - high, 0.0), max(2.0 * value - low, 0.0)), ""
         reach = _reach(drawn, patients)
         if scale == "loss":
-            return [value * math.exp(-reach / value), value * math.exp(reach / value)], ""
+            return (value * math.exp(-reach / value), value * math.exp(reach / value)), ""
         odds, reach = math.log(value / (1.0 - value)), reach / (value * (1.0 - value))
-        return [_share(odds - reach), _share(odds + reach)], ""
+        return (_share(odds - reach), _share(odds + reach)), ""
 
-    def _of_parts(self, name: str) -> tuple[list[float] | None, str]:
+    def _interval_of_mean(self, name: str) -> tuple[Interval | None, str]:
         """Return the interval of a mean of shares."""
         parts = self.parts[name]
-        found = [self.interval(part) for part in parts]
-        ends = [interval for interval, _ in found if interval is not None]
+        intervals = [self.interval(part) for part in parts]
+        ends = [interval for interval, _ in intervals if interval is not None]
         if len(ends) < len(parts):
-            return None, next(reason for interval, reason in found if interval is None)
+            return None, next(reason for interval, reason in intervals if interval is None)
         draws = np.stack([self.draws[part] for part in parts])
         draws = draws[:, ~np.isnan(draws).any(axis=0)]
         with np.errstate(divide="ignore", invalid="ignore"):
-            alike = np.nan_to_num(np.atleast_2d(np.corrcoef(draws)))  # constant draws tell nothing
-        np.fill_diagonal(alike, 1.0)
+            correlations = np.nan_to_num(np.atleast_2d(np.corrcoef(draws)))  # NaN: constant draws
+        np.fill_diagonal(correlations, 1.0)
         values = np.array([self.values[part] for part in parts])
         below, above = np.abs(np.array(ends).T - values)
-        low, high = (math.sqrt(max(float(d @ alike @ d), 0.0)) / len(parts) for d in (below, above))
+        low, high = (
+            math.sqrt(max(float(distances @ correlations @ distances), 0.0)) / len(parts)
+            for distances in (below, above)
+        )
         value = self.values[name]
-        return [max(value - low, 0.0), min(value + high, 1.0)], ""
+        return (max(value - low, 0.0), min(value + high, 1.0)), ""
 
-    def symmetric(self, name: str) -> tuple[list[float] | None, str]:
+    def _symmetric(self, name: str) -> tuple[Interval | None, str]:
         """Return the interval of a difference of shares, or None and the reason."""
         value, patients = self.values[name], self.behind[name]
         if patients < FEWEST_PATIENTS:
@@ -148,43 +141,37 @@ class Measured:
         if drawn is None:
             return None, reason
         reach = _reach(drawn, patients)
-        return [max(value - reach, -1.0), min(value + reach, 1.0)], ""
+        return (max(value - reach, -1.0), min(value + reach, 1.0)), ""
 
-    def told(self, name: str, reason: str = "", *, scale: Scale = "share") -> dict[str, Any]:
-        """Return value and interval for JSON; None and the reason where there is none.
+    def measured(self, name: str, reason: str = "undefined", *, scale: Scale = "share") -> Measured:
+        """Return a value and its interval.
 
         Parameters
         ----------
         name : str
             Which value.
-        reason : str, default ""
+        reason : str, default "undefined"
             Why the value is undefined, where it is.
         scale : {"share", "loss", "reflected"}, default "share"
             See `interval`.
-
-        Returns
-        -------
-        dict
-            ``value`` and ``interval``; ``reason`` where one of them is None; ``remark`` where
-            fewer than 30 patients stand behind an interval.
         """
-        if np.isnan(self.values[name]):
-            return {"value": None, "interval": None, "reason": reason or "undefined"}
-        return self._told(name, *self.interval(name, scale=scale))
+        return self._with_interval(name, reason, lambda: self.interval(name, scale=scale))
 
-    def told_difference(self, name: str, reason: str) -> dict[str, Any]:
-        """Return a difference and its interval for JSON, as `told` does a value."""
-        if np.isnan(self.values[name]):
-            return {"value": None, "interval": None, "reason": reason}
-        return self._told(name, *self.symmetric(name))
+    def measured_difference(self, name: str, reason: str) -> Measured:
+        """Return a difference of shares and its interval, as `measured` does a value."""
+        return self._with_interval(name, reason, lambda: self._symmetric(name))
 
-    def _told(self, name: str, interval: list[float] | None, why: str) -> dict[str, Any]:
-        told: dict[str, Any] = {"value": self.values[name], "interval": interval}
-        if interval is None:
-            return {**told, "reason": why}
-        if self.behind[name] < FEW_PATIENTS:
-            return {**told, "remark": f"{self.behind[name]} patients of the class concerned"}
-        return told
+    def _with_interval(
+        self, name: str, undefined: str, interval_of: Callable[[], tuple[Interval | None, str]]
+    ) -> Measured:
+        value, patients = self.values[name], self.behind[name]
+        if np.isnan(value):
+            return Measured(value=None, interval=None, reason=undefined)
+        interval, reason = interval_of()
+        remark = ""
+        if interval is not None and patients < FEW_PATIENTS:
+            remark = f"{patients} patients of the class concerned"
+        return Measured(value=value, interval=interval, reason=reason, remark=remark)
 
     def _defined(self, name: str) -> tuple[Floats | None, str]:
         """Return the draws that define a value, or None and why they give no interval."""
@@ -198,18 +185,18 @@ class Measured:
         return defined, ""
 
 
-def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Measured:
-    """Take statistics on the images as they are, and on patients drawn with replacement.
+def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Measurement:
+    """Compute statistics on the images as they are, and on patients drawn with replacement.
 
     Parameters
     ----------
     statistics : Statistics
-        What to take.
+        What to compute.
     draws : int, default 2000
         How often; at least 1.
     seed : int, default 0
-        Equal seeds and numbers of patients give equal draws, so that draws of two measurements on
-        the same patients can be compared one by one.
+        Equal seeds and numbers of patients give equal draws, so that two measurements on the same
+        patients can be compared draw by draw.
 
     Raises
     ------
@@ -220,15 +207,15 @@ def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Mea
         raise ValueError(f"`draws` must be at least 1; got {draws!r}.")
     patients = statistics.num_patients
     values = {name: float(v[0]) for name, v in statistics(np.ones((1, patients))).items()}
-    taken: dict[str, list[Floats]] = {name: [] for name in values}
+    chunks: dict[str, list[Floats]] = {name: [] for name in values}
     if patients >= FEWEST_PATIENTS:
         for counts in patient_draws(patients, draws, seed):
             for name, drawn in statistics(counts).items():
-                taken[name].append(drawn)
+                chunks[name].append(drawn)
     behind = {name: statistics.patients_behind(name) for name in values}
-    return Measured(
+    return Measurement(
         values=values,
-        draws={name: np.concatenate(v) if v else np.empty(0) for name, v in taken.items()},
+        draws={name: np.concatenate(v) if v else np.empty(0) for name, v in chunks.items()},
         behind=behind,
         num_patients=patients,
         parts={name: statistics.parts_of(name) for name in values},
@@ -246,29 +233,29 @@ def patient_draws(patients: int, draws: int, seed: int) -> Iterator[Floats]:
         yield counts.reshape(rows, patients).astype(np.float64)
 
 
-def difference(one: Measured, other: Measured, name: str) -> dict[str, Any]:
-    """Return the difference of one value between two measurements on the same patients.
+def difference(first: Measurement, second: Measurement, name: str) -> Measured:
+    """Return the first less the second value, measured on the same patients.
 
     Parameters
     ----------
-    one, other : Measured
-        Taken with the same seed and draws; the first less the second is told.
+    first, second : Measurement
+        Taken with the same seed and draws.
     name : str
         Which value.
     """
-    pair = Measured(
-        values={name: one.values[name] - other.values[name]},
-        draws={name: one.draws[name] - other.draws[name]},
-        behind={name: min(one.behind[name], other.behind[name])},
-        num_patients=one.num_patients,
+    pair = Measurement(
+        values={name: first.values[name] - second.values[name]},
+        draws={name: first.draws[name] - second.draws[name]},
+        behind={name: min(first.behind[name], second.behind[name])},
+        num_patients=first.num_patients,
         parts={},
     )
-    return pair.told_difference(name, "one of the two is undefined")
+    return pair.measured_difference(name, "one of the two is undefined")
 
 
 def _too_few(patients: int) -> str:
-    them = "patient" if patients == 1 else "patients"
-    return f"{patients} {them} of the class concerned, fewer than {FEWEST_PATIENTS}"
+    noun = "patient" if patients == 1 else "patients"
+    return f"{patients} {noun} of the class concerned, fewer than {FEWEST_PATIENTS}"
 
 
 def _reach(drawn: Floats, patients: int) -> float:

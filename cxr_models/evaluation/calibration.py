@@ -5,9 +5,11 @@ Temperature divides the logits; it changes no image's most probable class.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from cxr_models.evaluation.results import Bin
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 NUM_BINS = 15  # as in Guo et al. 2017
-_LOG_BOUNDS = (np.log(0.05), np.log(20.0))  # beyond them a temperature is no calibration any more
+TEMPERATURES = (0.05, 20.0)  # the bounds of a search
 _STEPS = 200
 
 
@@ -71,7 +73,7 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks",
            ICML 2017.
     """
-    low, high = (float(bound) for bound in _LOG_BOUNDS)
+    lowest, highest = low, high = [float(np.log(bound)) for bound in TEMPERATURES]
     ratio = (np.sqrt(5.0) - 1.0) / 2.0
 
     def loss(log_temperature: float) -> float:
@@ -90,11 +92,11 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
             low, inner, inner_loss = inner, outer, outer_loss
             outer = low + ratio * (high - low)
             outer_loss = loss(outer)
-    found = (low + high) / 2.0
-    if min(found - _LOG_BOUNDS[0], _LOG_BOUNDS[1] - found) < 1e-3:
-        way = "smaller" if found < 0 else "larger"
+    best = (low + high) / 2.0
+    if min(best - lowest, highest - best) < 1e-3:
+        way = "smaller" if best < 0 else "larger"
         return Temperature(1.0, f"the validation loss falls without end as it gets {way}")
-    return Temperature(float(np.exp(found)))
+    return Temperature(float(np.exp(best)))
 
 
 def bin_of(confidences: Floats) -> Ints:
@@ -103,8 +105,8 @@ def bin_of(confidences: Floats) -> Ints:
     return np.clip(places, 0, NUM_BINS - 1)
 
 
-def reliability_bins(probabilities: Floats, targets: Ints) -> list[dict[str, Any]]:
-    """Return, for each bin that holds images, its bounds, images, confidence and accuracy.
+def reliability_bins(probabilities: Floats, targets: Ints) -> tuple[Bin, ...]:
+    """Return the bins that hold images, each with its bounds, images, confidence and accuracy.
 
     Parameters
     ----------
@@ -120,12 +122,12 @@ def reliability_bins(probabilities: Floats, targets: Ints) -> list[dict[str, Any
     for place in np.unique(places):
         inside = places == place
         bins.append(
-            {
-                "low": int(place) / NUM_BINS,
-                "high": (int(place) + 1) / NUM_BINS,
-                "images": int(inside.sum()),
-                "confidence": float(confidences[inside].mean()),
-                "accuracy": float(right[inside].mean()),
-            }
+            Bin(
+                low=int(place) / NUM_BINS,
+                high=(int(place) + 1) / NUM_BINS,
+                images=int(inside.sum()),
+                confidence=float(confidences[inside].mean()),
+                accuracy=float(right[inside].mean()),
+            )
         )
-    return bins
+    return tuple(bins)

@@ -13,18 +13,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cxr_models._typed_json import converted
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.evaluate import Method, settle, summary
+from cxr_models.evaluation.comparisons import (
+    AreaDifference,
+    ComparedOrPooled,
+    Comparison,
+    Pooled,
+    PooledRun,
+)
+from cxr_models.evaluation.evaluate import Method, evaluate_images, settle
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, mcnemar
+from cxr_models.evaluation.results import ClassValues, Overall
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from cxr_models.config import RunConfig
-    from cxr_models.evaluation.bootstrap import Measured
+    from cxr_models.evaluation.bootstrap import Measurement
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
@@ -32,14 +41,14 @@ if TYPE_CHECKING:
 
 
 class Poolable(NamedTuple):
-    """Sets of each run that can be pooled, and what of its test they are; empty for all of it."""
+    """Sets of each run that can be pooled; `of` says which test images they hold, empty for all."""
 
     sets: Mapping[str, Sets]
     of: str
 
 
-def together(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
-    """Compare runs, or pool them, as their test sets ask for.
+def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPooled:
+    """Compare runs that were tested on the same images; pool runs tested on different images.
 
     Parameters
     ----------
@@ -50,18 +59,17 @@ def together(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        ``comparisons``, where all were tested on the same images; ``pooled``, where no image was
+    ComparedOrPooled
+        Comparisons, where all were tested on the same images; pooled values, where no image was
         tested twice, as with folds and left-out sources. Where left-out sources were tested beside
-        others, which several runs share, only those left out are pooled, and ``pooled`` says so as
-        ``of``.
+        others, which several runs share, only those left out are pooled.
 
     Raises
     ------
     ValueError
         If the runs tell other classes apart, or their test sets are neither equal nor disjoint.
     """
-    classes = {one.class_names for sets in runs.values() for one in sets}
+    classes = {predictions.class_names for sets in runs.values() for predictions in sets}
     if len(classes) > 1:
         raise ValueError(
             "`RUN` must name runs that tell the same classes apart; got "
@@ -69,36 +77,35 @@ def together(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
         )
     tested = [frozenset(_paths(_only(sets, "test"))) for sets in runs.values()]
     if all(files == tested[0] for files in tested):
-        return {"comparisons": _compare(runs, method)}
-    taken = poolable(runs, _paths)
-    if taken is None:
+        return ComparedOrPooled(comparisons=_compare(runs, method))
+    poolable = find_poolable(runs, _paths)
+    if poolable is None:
         raise ValueError(
             "`RUN` must name runs tested on the same images, to be compared, or on different ones, "
             "to be pooled; got test sets that overlap in part."
         )
-    told = pool(taken.sets, method)
-    return {"pooled": {"of": taken.of, **told} if taken.of else told}
+    return ComparedOrPooled(pooled=pool(poolable, method))
 
 
-def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, Any]]:
+def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]:
     """Return the settings in which runs differ, and the value of each run.
 
     Parameters
     ----------
     settings : mapping of str to RunConfig
-        Of each run. Where a cache lies is passed over: it changes no number.
+        Of each run. The place of a cache is passed over: it changes no number.
     """
-    told = {run: dict(_flat(config.to_dict())) for run, config in settings.items()}
-    names = dict.fromkeys(name for one in told.values() for name in one)
-    found = {name: {run: one.get(name) for run, one in told.items()} for name in names}
+    flat = {run: dict(_flat(config.to_dict())) for run, config in settings.items()}
+    names = dict.fromkeys(name for of_run in flat.values() for name in of_run)
+    by_name = {name: {run: of_run.get(name) for run, of_run in flat.items()} for name in names}
     return {
         name: values
-        for name, values in found.items()
+        for name, values in by_name.items()
         if name != "data.cache_dir" and len({json.dumps(value) for value in values.values()}) > 1
     }
 
 
-def _flat(settings: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(settings: Mapping[str, object], start: str = "") -> Iterator[tuple[str, object]]:
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{start}{name}.")
@@ -106,18 +113,18 @@ def _flat(settings: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, A
             yield f"{start}{name}", value
 
 
-def poolable(
+def find_poolable(
     runs: Mapping[str, Sets], images: Callable[[Predictions], Iterable[Hashable]]
 ) -> Poolable | None:
-    """Choose what of several runs to pool: all test images or those of sources left out.
+    """Choose the images of several runs to pool: all test images or those of left-out sources.
 
     Parameters
     ----------
     runs : mapping of str to sequence of Predictions
         The sets of each run, ``val`` and ``test`` among them.
     images : callable
-        Gives what tells the images of a set apart: where they lie or, of runs whose images may lie
-        elsewhere, their names.
+        Returns what identifies the images of a set: their paths or, for runs whose images may have
+        been moved, their names.
 
     Returns
     -------
@@ -145,7 +152,12 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
     list of Predictions
         Empty where there is no such image, or sources are not stated throughout.
     """
-    known = {r.source for one in sets if one.kind in ("train", "val") for r in one.manifest.records}
+    known = {
+        record.source
+        for predictions in sets
+        if predictions.kind in ("train", "val")
+        for record in predictions.manifest.records
+    }
     test = _only(sets, "test")
     sources = [record.source for record in test.manifest.records]
     chosen = [place for place, source in enumerate(sources) if source not in known]
@@ -164,54 +176,54 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
 def _disjoint(
     runs: Mapping[str, Sets], images: Callable[[Predictions], Iterable[Hashable]]
 ) -> bool:
-    tested = [one for sets in runs.values() for one in set(images(_only(sets, "test")))]
+    tested = [image for sets in runs.values() for image in set(images(_only(sets, "test")))]
     return len(set(tested)) == len(tested)
 
 
-def pool(runs: Mapping[str, Sets], method: Method) -> dict[str, Any]:
-    """Judge the test images of all runs as one set, each by the run that was tested on it.
+def pool(poolable: Poolable, method: Method) -> Pooled:
+    """Evaluate the test images of all runs as one set, each by the run that was tested on it.
 
-    Returns
-    -------
-    dict
-        As a set of `cxr_models.evaluation.evaluate.judge_set`, without curves and tables,
-        and ``runs`` with the accuracy of each. Logits are divided by the temperature of their
-        run, so that probabilities of different runs can be ranked together. Operating points
-        differ from run to run and are left out.
+    Notes
+    -----
+    Logits are divided by the temperature of their run, so that probabilities of different runs can
+    be ranked together; values after temperature scaling would be the same. Operating points differ
+    from run to run and are left out.
     """
-    parts, calibrated = [], []
-    told: dict[str, Any] = {}
-    for name, sets in runs.items():
-        settled = settle(_only(sets, "val"), method.rule)
+    parts, scaled_logits = [], []
+    runs: dict[str, PooledRun] = {}
+    for name, sets in poolable.sets.items():
+        temperature = settle(_only(sets, "val"), method.rule).temperature.value
         test = _only(sets, "test")
-        outcomes = test.outcomes(temperature=settled.temperature.value)
-        own = summary(test, outcomes, method)
-        told[name] = {"images": own["images"], "patients": own["patients"], **own["overall"]}
+        own = evaluate_images(test, test.outcomes(temperature=temperature), method)
+        runs[name] = converted(PooledRun, own.overall, images=own.images, patients=own.patients)
         parts.append(test)
-        calibrated.append(test.logits / settled.temperature.value)
+        scaled_logits.append(test.logits / temperature)
     records = tuple(
         dataclasses.replace(record, file=path)
         for test in parts
         for record, path in zip(test.manifest.records, _paths(test), strict=True)
     )
-    joined = np.concatenate(calibrated)
-    whole = dataclasses.replace(
+    logits = np.concatenate(scaled_logits)
+    joined = dataclasses.replace(
         parts[0],
         name="pooled",
         manifest=Manifest(records=records, root=parts[0].manifest.root),
-        logits=joined,
-        probabilities=softmax(joined),
+        logits=logits,
+        probabilities=softmax(logits),
     )
-    judged = summary(whole, whole.outcomes(), method)
-    for name in ("ece_calibrated", "log_loss_calibrated"):  # calibrated already
-        del judged["overall"][name]
-    for one in judged["classes"].values():
-        del one["operating_point"]
-    return {**judged, "runs": told}
+    group = evaluate_images(joined, joined.outcomes(), method)
+    return converted(
+        Pooled,
+        group,
+        of=poolable.of,
+        overall=converted(Overall, group.overall),
+        classes={name: converted(ClassValues, values) for name, values in group.classes.items()},
+        runs=runs,
+    )
 
 
-def _compare(runs: Mapping[str, Sets], method: Method) -> list[dict[str, Any]]:
-    judged = {
+def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[Comparison, ...]:
+    tested = {
         run: {s.name: s for s in sets if s.kind in ("test", "external")}
         for run, sets in runs.items()
     }
@@ -219,13 +231,13 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> list[dict[str, Any]]:
         run: settle(_only(sets, "val"), method.rule).temperature.value for run, sets in runs.items()
     }
     compared = []
-    for name in dict.fromkeys(name for sets in judged.values() for name in sets):
-        found = {run: sets[name] for run, sets in judged.items() if name in sets}
-        pairs = list(itertools.combinations(found, 2))
-        told_pairs = compare_pairs(found, pairs, method, temperatures=temperatures)
-        compared += [{**told, "set": name} for told in told_pairs]
+    for name in dict.fromkeys(name for sets in tested.values() for name in sets):
+        of_run = {run: sets[name] for run, sets in tested.items() if name in sets}
+        pairs = list(itertools.combinations(of_run, 2))
+        comparisons = compare_pairs(of_run, pairs, method, temperatures=temperatures)
+        compared += [dataclasses.replace(comparison, set=name) for comparison in comparisons]
     places = {pair: place for place, pair in enumerate(itertools.combinations(runs, 2))}
-    return sorted(compared, key=lambda told: places[told["first"], told["second"]])
+    return tuple(sorted(compared, key=lambda pair: places[pair.first, pair.second]))
 
 
 def compare_pairs(
@@ -234,8 +246,8 @@ def compare_pairs(
     method: Method,
     *,
     temperatures: Mapping[str, float] | None = None,
-) -> list[dict[str, Any]]:
-    """Compare what several runs said of the same images, pair by pair.
+) -> list[Comparison]:
+    """Compare the predictions of several runs on the same images, pair by pair.
 
     Parameters
     ----------
@@ -246,16 +258,13 @@ def compare_pairs(
     method : Method
         How intervals are made.
     temperatures : mapping of str to float, optional
-        That calibrate the logits of each run; 1 where not told. Images are ranked by calibrated
+        That calibrate the logits of each run; 1 where not given. Images are ranked by calibrated
         probabilities, as in the evaluation of each run.
 
     Returns
     -------
-    list of dict
-        For each pair ``first`` and ``second``; ``mcnemar``; ``accuracy`` and
-        ``balanced_accuracy``, differences with intervals from the bootstrap over patients;
-        ``roc_auc``, for each class DeLong's test and such an interval. Differences are the first
-        less the second.
+    list of Comparison
+        One for each pair, without the name of the set.
 
     Raises
     ------
@@ -263,71 +272,64 @@ def compare_pairs(
         If the images or their labels differ.
     """
     aligned: dict[str, Outcomes] = {}
-    measured: dict[str, Measured] = {}
+    measurements: dict[str, Measurement] = {}
     for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
         temperature = (temperatures or {}).get(name, 1.0)
         aligned[name] = _in_order_of(sets[pairs[0][0]], sets[name], temperature)
         statistics = ImageStatistics(aligned[name])
-        measured[name] = measure(statistics, draws=method.draws, seed=method.seed)
+        measurements[name] = measure(statistics, draws=method.draws, seed=method.seed)
     compared = []
-    for one, other in pairs:
-        first, second = aligned[one], aligned[other]
-        taken = measured[one], measured[other]
+    for pair in pairs:
+        first, second = (aligned[name] for name in pair)
+        both = measurements[pair[0]], measurements[pair[1]]
+        areas = {}
+        for k, name in enumerate(first.class_names):
+            scores = first.calibrated[:, k], second.calibrated[:, k]
+            test = delong(first.targets == k, *scores, first.patients)
+            drawn = difference(*both, f"roc_auc/{name}")
+            areas[name] = converted(
+                AreaDifference, test, interval=drawn.interval, remark=drawn.remark
+            )
         compared.append(
-            {
-                "first": one,
-                "second": other,
-                "images": len(first.targets),
-                "mcnemar": mcnemar(_right(first), _right(second), first.patients),
-                "accuracy": difference(*taken, "accuracy"),
-                "balanced_accuracy": difference(*taken, "balanced_accuracy"),
-                "roc_auc": {
-                    name: {
-                        **delong(
-                            first.targets == k,
-                            first.calibrated[:, k],
-                            second.calibrated[:, k],
-                            first.patients,
-                        ),
-                        **_interval_of(difference(*taken, f"roc_auc/{name}")),
-                    }
-                    for k, name in enumerate(first.class_names)
-                },
-            }
+            Comparison(
+                first=pair[0],
+                second=pair[1],
+                images=len(first.targets),
+                mcnemar=mcnemar(_right(first), _right(second), first.patients),
+                accuracy=difference(*both, "accuracy"),
+                balanced_accuracy=difference(*both, "balanced_accuracy"),
+                roc_auc=areas,
+            )
         )
     return compared
 
 
-def _in_order_of(base: Predictions, other: Predictions, temperature: float) -> Outcomes:
-    """Return the outcomes of `other` for the images, patients and order of `base`."""
-    places = {path: place for place, path in enumerate(_paths(other))}
+def _in_order_of(base: Predictions, predictions: Predictions, temperature: float) -> Outcomes:
+    """Return the outcomes of `predictions` for the images, patients and order of `base`."""
+    places = {path: place for place, path in enumerate(_paths(predictions))}
     order = [places.get(path, -1) for path in _paths(base)]
     same = len(places) == len(order) and -1 not in order
     labels = [record.label for record in base.manifest.records]
-    if not same or labels != [other.manifest.records[place].label for place in order]:
+    if not same or labels != [predictions.manifest.records[place].label for place in order]:
         raise ValueError(
             f"`{base.name}` must hold the same images and labels in both runs; got others."
         )
     return dataclasses.replace(
         base.outcomes(temperature=temperature),
-        logits=other.logits[order],
-        probabilities=other.probabilities[order],
+        logits=predictions.logits[order],
+        probabilities=predictions.probabilities[order],
     )
 
 
-def _interval_of(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: told[name] for name in ("interval", "remark") if name in told}
-
-
 def _right(outcomes: Outcomes) -> Any:
-    return outcomes.said == outcomes.targets
+    return outcomes.predicted == outcomes.targets
 
 
 def _only(sets: Sets, name: str) -> Predictions:
-    found = next((one for one in sets if one.kind == name), None)
-    if found is None:
+    predictions = next((predictions for predictions in sets if predictions.kind == name), None)
+    if predictions is None:
         raise ValueError(f"`RUN` must have predictions of {name}; got none.")
-    return found
+    return predictions
 
 
 def _paths(predictions: Predictions) -> list[str]:

@@ -1,4 +1,4 @@
-"""Predictions to an evaluation: all values of every set, with intervals, as one JSON object.
+"""Predictions to an evaluation: all values of every set, with intervals.
 
 Knows no framework. Temperature and operating points come from the validation part alone and are
 applied to every set as they are.
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import cxr_enhance
+from cxr_models._typed_json import converted
 from cxr_models.evaluation import bootstrap
-from cxr_models.evaluation.bootstrap import Measured, measure
+from cxr_models.evaluation.bootstrap import Measurement, measure
 from cxr_models.evaluation.calibration import (
     Temperature,
     fit_temperature,
@@ -27,39 +29,40 @@ from cxr_models.evaluation.metrics import (
     ImageStatistics,
     Outcomes,
     curves,
-    normalised,
     why_undefined,
 )
 from cxr_models.evaluation.operating_points import Rule, choose_thresholds
+from cxr_models.evaluation.results import (
+    FORMAT,
+    NOT_STATED,
+    Bootstrap,
+    ClassAtThreshold,
+    Evaluation,
+    Group,
+    OperatingPoint,
+    OperatingPoints,
+    OverallCalibrated,
+    Reliability,
+    SetEvaluation,
+    TemperatureScaling,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxr_models.evaluation.bootstrap import Scale
     from cxr_models.evaluation.predictions import Predictions
-
-FORMAT = 2  # of the object; counted up when a name in it changes its meaning
-_CALIBRATED = ("log_loss", "ece")
-_NOT_STATED = "not stated"
+    from cxr_models.evaluation.results import Measured
+    from cxr_models.records.manifest import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """How intervals and operating points are made.
+    """How intervals and operating points are made."""
 
-    Parameters
-    ----------
-    draws : int, default 2000
-        Of the bootstrap over patients.
-    seed : int, default 0
-        Of the draws.
-    rule : Rule
-        How operating points are chosen.
-    """
-
-    draws: int = bootstrap.DRAWS
-    seed: int = 0
-    rule: Rule = dataclasses.field(default_factory=Rule)
+    draws: int = bootstrap.DRAWS  # of the bootstrap over patients
+    seed: int = 0  # of the draws
+    rule: Rule = dataclasses.field(default_factory=Rule)  # how operating points are chosen
 
     def __post_init__(self) -> None:
         for name, low in (("draws", 100), ("seed", 0)):
@@ -69,30 +72,23 @@ class Method:
             if value < low:
                 raise ValueError(f"`{name}` must be at least {low}; got {value!r}.")
 
-    def told(self) -> dict[str, Any]:
-        """Return the method for JSON."""
-        return {
-            "draws": self.draws,
-            "seed": self.seed,
-            "level": bootstrap.LEVEL,
-            "unit": "patient; images tied by patient or duplicates count as one",
-        }
+    @property
+    def bootstrap(self) -> Bootstrap:
+        """The part of the method that an evaluation states."""
+        return Bootstrap(
+            draws=self.draws,
+            seed=self.seed,
+            level=bootstrap.LEVEL,
+            unit="patient; images tied by patient or duplicates count as one",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What was chosen on validation.
-
-    Parameters
-    ----------
-    temperature : Temperature
-        That calibrates.
-    thresholds : tuple of float or None
-        Operating points.
-    """
+    """What was chosen on validation."""
 
     temperature: Temperature
-    thresholds: tuple[float | None, ...]
+    thresholds: tuple[float | None, ...]  # operating point of each class
 
 
 def settle(validation: Predictions, rule: Rule) -> Settled:
@@ -111,61 +107,58 @@ def settle(validation: Predictions, rule: Rule) -> Settled:
     return Settled(temperature=temperature, thresholds=choose_thresholds(calibrated, rule))
 
 
-def judge(sets: Sequence[Predictions], method: Method) -> dict[str, Any]:
-    """Judge the sets of one run.
+def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Evaluation:
+    """Evaluate the sets of one run.
 
     Parameters
     ----------
+    run : str
+        Its name.
     sets : sequence of Predictions
         Of one run; ``val`` among them.
     method : Method
         How.
-
-    Returns
-    -------
-    dict
-        JSON types alone: ``class_names``, ``bootstrap``, ``calibration``, ``operating_points``, and
-        ``sets`` with an object for each set, as `judge_set` makes it. What is undefined is None,
-        with a ``reason`` beside it.
 
     Raises
     ------
     ValueError
         If there is no set ``val``.
     """
-    validation = next((one for one in sets if one.kind == "val"), None)
+    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
     if validation is None:
         raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
     settled = settle(validation, method.rule)
-    names = validation.class_names
-    calibration: dict[str, Any] = {"temperature": settled.temperature.value, "fitted_on": "val"}
-    if settled.temperature.reason is not None:
-        calibration["reason"] = settled.temperature.reason
-    return {
-        "format": FORMAT,
-        "class_names": list(names),
-        "labels": list(validation.labels),
-        "bootstrap": method.told(),
-        "calibration": calibration,
-        "operating_points": {
-            "rule": method.rule.name,
-            "chosen_on": "val",
-            "of": "calibrated probabilities",
-            "thresholds": dict(zip(names, settled.thresholds, strict=True)),
-        },
-        "sets": {
-            one.name: judge_set(
-                one,
-                one.outcomes(temperature=settled.temperature.value, thresholds=settled.thresholds),
+    temperature, thresholds = settled.temperature, settled.thresholds
+    return Evaluation(
+        run=run,
+        version=cxr_enhance.__version__,
+        weights_sha256=sets[0].origin.weights_sha256,
+        format=FORMAT,
+        class_names=validation.class_names,
+        labels=validation.labels,
+        bootstrap=method.bootstrap,
+        calibration=TemperatureScaling(
+            temperature=temperature.value, fitted_on="val", reason=temperature.reason or ""
+        ),
+        operating_points=OperatingPoints(
+            rule=method.rule.name,
+            chosen_on="val",
+            of="calibrated probabilities",
+            thresholds=dict(zip(validation.class_names, thresholds, strict=True)),
+        ),
+        sets={
+            predictions.name: evaluate_set(
+                predictions,
+                predictions.outcomes(temperature=temperature.value, thresholds=thresholds),
                 method,
             )
-            for one in sets
+            for predictions in sets
         },
-    }
+    )
 
 
-def judge_set(predictions: Predictions, outcomes: Outcomes, method: Method) -> dict[str, Any]:
-    """Judge one set.
+def evaluate_set(predictions: Predictions, outcomes: Outcomes, method: Method) -> SetEvaluation:
+    """Evaluate one set.
 
     Parameters
     ----------
@@ -175,44 +168,37 @@ def judge_set(predictions: Predictions, outcomes: Outcomes, method: Method) -> d
         Of all its images.
     method : Method
         How.
-
-    Returns
-    -------
-    dict
-        ``kind``, counts, ``overall``, ``classes``, ``confusion``, ``curves``, ``reliability``,
-        ``by_source`` and ``by_view``; ``overlap`` where it is known what the images share with
-        those that the run has seen.
     """
-    return {
-        "kind": predictions.kind,
-        **({} if predictions.overlap is None else {"overlap": predictions.overlap.told()}),
-        **summary(predictions, outcomes, method),
-        "curves": curves(outcomes),
-        "reliability": {
-            "raw": reliability_bins(outcomes.probabilities, outcomes.targets),
-            "calibrated": reliability_bins(outcomes.calibrated, outcomes.targets),
-        },
-        "by_source": _tables(predictions, outcomes, method, lambda record: record.source),
-        "by_view": _tables(predictions, outcomes, method, lambda record: record.view),
-    }
+    return converted(
+        SetEvaluation,
+        evaluate_images(predictions, outcomes, method),
+        kind=predictions.kind,
+        overlap=predictions.overlap,
+        curves=curves(outcomes),
+        reliability=Reliability(
+            raw=reliability_bins(outcomes.probabilities, outcomes.targets),
+            calibrated=reliability_bins(outcomes.calibrated, outcomes.targets),
+        ),
+        by_source=_by(lambda record: record.source, predictions, outcomes, method),
+        by_view=_by(lambda record: record.view, predictions, outcomes, method),
+    )
 
 
-def summary(
+def evaluate_images(
     predictions: Predictions, outcomes: Outcomes, method: Method, chosen: Any = slice(None)
-) -> dict[str, Any]:
+) -> Group:
     """Return counts, overall values, values of each class and the confusion of some images."""
     part = select(outcomes, chosen)
-    measured = measure(ImageStatistics(part), draws=method.draws, seed=method.seed)
+    measurement = measure(ImageStatistics(part), draws=method.draws, seed=method.seed)
     records = np.array(predictions.manifest.records, object)[chosen]
-    confusion = part.confusion()
-    return {
-        "images": len(part.targets),
-        "patients": measured.num_patients,
-        "labels": dict(sorted(Counter(record.label for record in records).items())),
-        "overall": _overall(measured),
-        "classes": {name: _of_class(measured, part, k) for k, name in enumerate(part.class_names)},
-        "confusion": {"counts": confusion.tolist(), "normalised": normalised(confusion)},
-    }
+    return Group(
+        images=len(part.targets),
+        patients=measurement.num_patients,
+        labels=dict(sorted(Counter(record.label for record in records).items())),
+        overall=_overall(measurement),
+        classes={name: _of_class(measurement, part, k) for k, name in enumerate(part.class_names)},
+        confusion=part.confusion(),
+    )
 
 
 def select(outcomes: Outcomes, chosen: Any) -> Outcomes:
@@ -226,47 +212,45 @@ def select(outcomes: Outcomes, chosen: Any) -> Outcomes:
     )
 
 
-def _overall(measured: Measured) -> dict[str, Any]:
-    told = {}
-    names = [*OVERALL_METRICS, *(f"{name}_calibrated" for name in _CALIBRATED)]
-    for name in names:
-        told[name] = measured.told(name, "images of one class only", scale=_scale(name))
-    return told
+def _overall(measurement: Measurement) -> OverallCalibrated:
+    return OverallCalibrated(
+        **{
+            name: measurement.measured(name, "images of one class only", scale=_scale(name))
+            for name in OVERALL_METRICS
+        }
+    )
 
 
 def _scale(name: str) -> Scale:
-    if name.startswith("ece"):  # in a draw it is larger than on the images: draws add noise
+    if name.startswith("ece"):  # draws overstate it: they add noise
         return "reflected"
     return "loss" if name.startswith("log_loss") else "share"
 
 
-def _of_class(measured: Measured, outcomes: Outcomes, k: int) -> dict[str, Any]:
+def _of_class(measurement: Measurement, outcomes: Outcomes, k: int) -> ClassAtThreshold:
     name = outcomes.class_names[k]
     images = int((outcomes.targets == k).sum())
-    others = len(outcomes.targets) - images
-    told: dict[str, Any] = {"images": images}
-    for metric in CLASS_METRICS:
-        told[metric] = measured.told(f"{metric}/{name}", why_undefined(metric, images, others))
+
+    def measured(metric: str, prefix: str = "") -> Measured:
+        reason = why_undefined(metric, images, len(outcomes.targets) - images)
+        return measurement.measured(f"{prefix}{metric}/{name}", reason)
+
     threshold = outcomes.thresholds[k] if outcomes.thresholds else None
     if threshold is None:
         reason = "the validation part does not hold both this class and others"
-        told["operating_point"] = {"threshold": None, "reason": reason}
-        return told
-    told["operating_point"] = {"threshold": threshold} | {
-        metric: measured.told(f"point_{metric}/{name}", why_undefined(metric, images, others))
-        for metric in POINT_METRICS
-    }
-    return told
+        point = OperatingPoint(threshold=None, reason=reason)
+    else:
+        at_threshold = {metric: measured(metric, "point_") for metric in POINT_METRICS}
+        point = OperatingPoint(threshold=threshold, reason="", **at_threshold)
+    values = {metric: measured(metric) for metric in CLASS_METRICS}
+    return ClassAtThreshold(images=images, **values, operating_point=point)
 
 
-def _tables(
-    predictions: Predictions,
-    outcomes: Outcomes,
-    method: Method,
-    key: Callable[[Any], str],
-) -> dict[str, Any]:
-    values = np.array([key(record) or _NOT_STATED for record in predictions.manifest.records])
+def _by(
+    key: Callable[[Record], str], predictions: Predictions, outcomes: Outcomes, method: Method
+) -> dict[str, Group]:
+    values = np.array([key(record) or NOT_STATED for record in predictions.manifest.records])
     return {
-        str(value): summary(predictions, outcomes, method, np.flatnonzero(values == value))
+        str(value): evaluate_images(predictions, outcomes, method, np.flatnonzero(values == value))
         for value in np.unique(values)
     }

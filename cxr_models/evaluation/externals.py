@@ -1,4 +1,4 @@
-"""Sets from other sources: which may test a run."""
+"""Sets from other sources, checked before they test a run."""
 
 from __future__ import annotations
 
@@ -26,18 +26,10 @@ if TYPE_CHECKING:
 
 
 class External(NamedTuple):
-    """A set from another source.
+    """A set from another source."""
 
-    Parameters
-    ----------
-    manifest : Manifest
-        Its records, in no part of a split.
-    overlap : Overlap
-        What it shares with images that the run, or one before it, has seen.
-    """
-
-    manifest: Manifest
-    overlap: Overlap
+    manifest: Manifest  # its records, in no part of a split
+    overlap: Overlap  # what it shares with images that the run, or a run before it, has seen
 
 
 def read_externals(
@@ -46,7 +38,7 @@ def read_externals(
     *,
     say: Callable[[str], object] | None = None,
 ) -> dict[str, External]:
-    """Read sets from other sources, by name: that of the file, or of the folder of a manifest.csv.
+    """Read sets from other sources; each has the name of its file, or of its manifest's folder.
 
     Parameters
     ----------
@@ -55,14 +47,14 @@ def read_externals(
     manifests : sequence of str or PathLike
         CSV files; a column ``split`` is passed over.
     say : callable, optional
-        Called with lines on near copies and patients that a set shares with what the run, or one
+        Called with lines on near copies and patients that a set shares with what the run, or a run
         whose weights it started from, was trained or chosen on.
 
     Raises
     ------
     ValueError
-        If a label is none the run knows, an image is one the run was trained or chosen on, by its
-        path or by its pixels, or two sets have one name.
+        If the run does not know a label, an image has the path or the pixels of an image that the
+        run was trained or chosen on, or two sets have the same name.
     OSError
         If a file cannot be read.
 
@@ -71,7 +63,7 @@ def read_externals(
     Images are compared by what `cxr_models.records.fingerprints` keeps in manifests; those of
     manifests that hold none are decoded, once for all sets.
     """
-    used = {
+    seen_paths = {
         os.path.realpath(path)
         for part in ("train", "val")
         for path in run.split.select(part).paths()
@@ -89,22 +81,22 @@ def read_externals(
             )
         unknown = unknown_labels(read.records, run.labels)
         if unknown:
-            found = {record.label for record in read.records}
-            kept = ",".join(label for label in run.labels if label in found)
+            present = {record.label for record in read.records}
+            known = ",".join(label for label in run.labels if label in present)
             names = ",".join(f"{name}=LABEL" for name in unknown)
             words = " --csv ".join(map(shlex.quote, (str(path.parent), str(path))))
             command = f"\n  cxr-models index {words} --out NEW.csv --labels "
             cure = (
-                f"They are left out by{command}{shlex.quote(kept)}\nand renamed with {names} added "
-                "to its --labels."
-                if kept
+                f"They are left out by{command}{shlex.quote(known)}\nand renamed with {names} "
+                "added to its --labels."
+                if known
                 else f"They are renamed by{command}{shlex.quote(names)}"
             )
             raise ValueError(
                 f"`--external` must hold labels that the run knows ({','.join(run.labels)}); got "
                 f"{', '.join(unknown)} in {str(path)!r}. {cure}"
             )
-        seen = [file for file in read.paths() if os.path.realpath(file) in used]
+        seen = [file for file in read.paths() if os.path.realpath(file) in seen_paths]
         if seen:
             raise ValueError(
                 "`--external` must hold no image that the run was trained or chosen on; got "

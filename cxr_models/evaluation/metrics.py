@@ -1,4 +1,4 @@
-"""What is measured on images: proportions, ranks, calibration, for any weights of the patients.
+"""Metrics of a set of images: proportions, ranks, calibration, for any weights of the patients.
 
 Every value is a function of how often each patient counts, so that values and their bootstrap come
 from the same lines. NumPy alone; classes are one against the rest where a value is of one class.
@@ -6,128 +6,111 @@ from the same lines. NumPy alone; classes are one against the rest where a value
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cxr_models.evaluation.calibration import NUM_BINS, bin_of, log_softmax, softmax
+from cxr_models.evaluation.results import (
+    ClassValues,
+    Confusion,
+    Curves,
+    OverallCalibrated,
+    PrCurve,
+    RocCurve,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-# Of one class; each is named `metric/class` among the values.
-CLASS_METRICS = ("precision", "recall", "f1", "specificity", "roc_auc", "pr_auc")
-POINT_METRICS = ("sensitivity", "specificity", "precision")  # of one class, at its threshold
-OVERALL_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_roc_auc", "log_loss", "ece")
-MEANS = {"balanced_accuracy": "recall", "macro_f1": "f1", "macro_roc_auc": "roc_auc"}  # of classes
-_POINTS = 200  # of a curve; more show nothing more
+# Of a class; the name of a value is `metric/class`.
+CLASS_METRICS = tuple(f.name for f in fields(ClassValues) if f.name != "images")
+POINT_METRICS = ("sensitivity", "specificity", "precision")  # of a class, at its threshold
+OVERALL_METRICS = tuple(f.name for f in fields(OverallCalibrated))
+MEANS = {
+    "balanced_accuracy": "recall",
+    "macro_f1": "f1",
+    "macro_roc_auc": "roc_auc",
+}  # of classes
+_POINTS = 200  # of a curve; more points change no picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """What was true, what was said, of whom.
+    """True classes, logits, probabilities and patients of images."""
 
-    Parameters
-    ----------
-    class_names : tuple of str
-        The K classes, in the order of the columns.
-    targets : ndarray of shape (N,), dtype int64
-        True classes.
-    logits : ndarray of shape (N, K), dtype float64
-        Finite; a class's logit may be off by what is the same for all classes of an image.
-    probabilities : ndarray of shape (N, K), dtype float64
-        Their softmax.
-    patients : ndarray of shape (N,), dtype int64
-        Number of each image's patient, 0..P-1, without gaps.
-    temperature : float, default 1.0
-        That calibrates the logits.
-    thresholds : tuple of float or None, default ()
-        Operating point of each class, of its calibrated probability; None where there is none.
-    """
-
-    class_names: tuple[str, ...]
-    targets: Ints
+    class_names: tuple[str, ...]  # the K classes, in the order of the columns
+    targets: Ints  # (N,); true classes
+    # (N, K), finite; a number may be added to all logits of an image
     logits: Floats
-    probabilities: Floats
-    patients: Ints
-    temperature: float = 1.0
+    probabilities: Floats  # (N, K); their softmax
+    patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
+    temperature: float = 1.0  # that calibrates the logits
+    # operating point of each class, of its calibrated probability; None where there is none
     thresholds: tuple[float | None, ...] = ()
 
     @property
-    def said(self) -> Ints:
-        """The most probable class of each image; the first of equals."""
-        said: Ints = self.probabilities.argmax(axis=1).astype(np.int64)
-        return said
+    def predicted(self) -> Ints:
+        """The most probable class of each image; of equal ones the first."""
+        classes: Ints = self.probabilities.argmax(axis=1).astype(np.int64)
+        return classes
 
     @property
     def calibrated(self) -> Floats:
-        """The probabilities that a run at work gives, by which images are ranked and called."""
+        """The probabilities that `predict` gives; images are ranked and called by them."""
         return (
             self.probabilities
             if self.temperature == 1.0
             else softmax(self.logits, self.temperature)
         )
 
-    def confusion(self) -> Ints:
-        """Count images, of shape (K, K): rows are true classes, columns what was said."""
+    def confusion(self) -> Confusion:
+        """Count images by true class and predicted class."""
         count = len(self.class_names)
-        pairs = self.targets * count + self.said
-        return np.bincount(pairs, minlength=count * count).reshape(count, count)
+        pairs = self.targets * count + self.predicted
+        counts = np.bincount(pairs, minlength=count * count).reshape(count, count)
+        rows = tuple(map(tuple, counts.tolist()))
+        shares = (tuple(n / sum(row) for n in row) if any(row) else None for row in rows)
+        return Confusion(counts=rows, normalised=tuple(shares))
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The images by falling score of a class; ties end together.
+    """The images in the order of falling scores of a class; ties share a place."""
 
-    Parameters
-    ----------
-    patients : ndarray of shape (N,), dtype int64
-        Of each image, in that order.
-    positive : ndarray of shape (N,), dtype float64
-        1 for images of the class.
-    ends : ndarray of shape (T,), dtype int64
-        Place of the last image of each score that differs.
-    scores : ndarray of shape (T,), dtype float64
-        Those scores.
-    """
-
-    patients: Ints
-    positive: Floats
-    ends: Ints
-    scores: Floats
+    patients: Ints  # (N,); of each image, in that order
+    positive: Floats  # (N,); 1 for images of the class
+    ends: Ints  # (T,); place of the last image of each score that differs
+    scores: Floats  # (T,); these scores
 
     def counted(self, counts: Floats) -> tuple[Floats, Floats]:
         """Return true and false positives at each score, of shape (draws, T)."""
         weights = counts[:, self.patients]
         every = np.cumsum(weights, axis=1)
         weights *= self.positive
-        found = np.cumsum(weights, axis=1, out=weights)
+        true = np.cumsum(weights, axis=1, out=weights)
         if len(self.ends) < len(self.patients):
-            found, every = found[:, self.ends], every[:, self.ends]
-        return found, every - found
+            true, every = true[:, self.ends], every[:, self.ends]
+        return true, every - true
 
     def areas(self, counts: Floats) -> tuple[Floats, Floats]:
         """Return the areas under the ROC curve and under the precision-recall curve.
 
         The first is the trapezoid rule, which gives ties half; the second is average precision.
         """
-        found, false = self.counted(counts)
-        positives, negatives = found[:, -1], false[:, -1]
+        true, false = self.counted(counts)
+        positives, negatives = true[:, -1], false[:, -1]
         with np.errstate(divide="ignore", invalid="ignore"):
-            precision = found / (found + false)  # 0 / 0 before the first patient that was drawn
+            precision = true / (true + false)  # 0 / 0 before the first patient that was drawn
         np.nan_to_num(precision, copy=False)
-        more = np.diff(found, axis=1)
-        pr = np.einsum("dt,dt->d", more, precision[:, 1:]) + found[:, 0] * precision[:, 0]
+        more = np.diff(true, axis=1)
+        pr = np.einsum("dt,dt->d", more, precision[:, 1:]) + true[:, 0] * precision[:, 0]
         # Negatives above each positive are pairs in the wrong order; those beside it count half.
-        wrong = (
-            np.einsum("dt,dt->d", more, false[:, 1:] + false[:, :-1]) + found[:, 0] * false[:, 0]
-        )
+        wrong = np.einsum("dt,dt->d", more, false[:, 1:] + false[:, :-1]) + true[:, 0] * false[:, 0]
         with np.errstate(divide="ignore", invalid="ignore"):
             roc = 1.0 - 0.5 * wrong / (positives * negatives)
             return roc, np.where(negatives > 0, pr / positives, np.nan)
@@ -199,7 +182,7 @@ class ImageStatistics:
         return values
 
     def patients_behind(self, name: str) -> int:
-        """Return how many patients a value is taken over: those of the rarest class concerned."""
+        """Return the number of patients behind a value: those of the rarest class concerned."""
         metric, _, label = name.partition("/")
         if metric in MEANS:
             return min(map(self.patients_behind, self.parts_of(name)), default=0)
@@ -210,13 +193,13 @@ class ImageStatistics:
             return outside
         if metric in ("roc_auc", "pr_auc"):
             return min(inside, outside)
-        if metric in ("precision", "point_precision"):  # of what was said, or called
-            said = self._bottoms[:, self._ratio_names.index(name)] > 0
-            return min(inside, int(said.sum()))
+        if metric in ("precision", "point_precision"):  # over the images predicted, or called
+            predicted = self._bottoms[:, self._ratio_names.index(name)] > 0
+            return min(inside, int(predicted.sum()))
         return inside
 
     def parts_of(self, name: str) -> tuple[str, ...]:
-        """Return the values that one is the mean of; empty for other values."""
+        """Return the values that a value is the mean of; empty for other values."""
         if name not in MEANS:
             return ()
         names = self._ranked if name == "macro_roc_auc" else self._present
@@ -239,18 +222,18 @@ class ImageStatistics:
 
 def _ratios(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
     """Return for each quotient of sums what an image adds to its numerator and denominator."""
-    targets, said = outcomes.targets, outcomes.said
+    targets, predicted = outcomes.targets, outcomes.predicted
     rows, every = np.arange(len(targets)), np.ones(len(targets))
-    ratios: dict[str, tuple[Any, Any]] = {"accuracy": (said == targets, every)}
+    ratios: dict[str, tuple[Any, Any]] = {"accuracy": (predicted == targets, every)}
     for name, temperature in (("log_loss", 1.0), ("log_loss_calibrated", outcomes.temperature)):
         ratios[name] = (-log_softmax(outcomes.logits, temperature)[rows, targets], every)
     for k, name in enumerate(outcomes.class_names):
-        is_k, said_k = targets == k, said == k
-        present = float(is_k.any())  # without images of a class nothing is known of finding it
-        ratios[f"precision/{name}"] = (is_k & said_k, present * said_k)
-        ratios[f"recall/{name}"] = (is_k & said_k, is_k)
-        ratios[f"specificity/{name}"] = (~is_k & ~said_k, ~is_k)
-        ratios[f"f1/{name}"] = (2.0 * (is_k & said_k), present * (0.0 + is_k + said_k))
+        is_k, predicted_k = targets == k, predicted == k
+        present = float(is_k.any())  # without images of a class, precision and F1 are undefined
+        ratios[f"precision/{name}"] = (is_k & predicted_k, present * predicted_k)
+        ratios[f"recall/{name}"] = (is_k & predicted_k, is_k)
+        ratios[f"specificity/{name}"] = (~is_k & ~predicted_k, ~is_k)
+        ratios[f"f1/{name}"] = (2.0 * (is_k & predicted_k), present * (0.0 + is_k + predicted_k))
     calibrated = outcomes.calibrated
     for name, k, threshold in _points(outcomes):
         is_k, flagged = targets == k, calibrated[:, k] >= threshold
@@ -296,7 +279,7 @@ def why_undefined(metric: str, images: int, others: int) -> str:
     return "the class was never said"
 
 
-def curves(outcomes: Outcomes) -> dict[str, dict[str, Any]]:
+def curves(outcomes: Outcomes) -> dict[str, Curves]:
     """Return ROC and precision-recall curves of every class that has them.
 
     Parameters
@@ -306,11 +289,9 @@ def curves(outcomes: Outcomes) -> dict[str, dict[str, Any]]:
 
     Returns
     -------
-    dict of str to dict
-        For each class ``roc``, with lists ``false_positive_rate``, ``sensitivity``, ``threshold``,
-        and ``pr``, with lists ``recall``, ``precision``. At most some 200 points each; their ends
-        are kept. Thresholds are of calibrated probabilities; that of the first point of ROC is
-        None: nothing is called positive.
+    dict of str to Curves
+        At most some 200 points each; their ends are kept. Thresholds are of calibrated
+        probabilities; the first point of ROC has none, because no image is called positive there.
     """
     drawn, calibrated = {}, outcomes.calibrated
     for k, name in enumerate(outcomes.class_names):
@@ -318,39 +299,28 @@ def curves(outcomes: Outcomes) -> dict[str, dict[str, Any]]:
         if not 0 < positive.sum() < len(positive):
             continue
         ranked = rank(calibrated[:, k], positive, np.arange(len(positive)))
-        found, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
-        kept = _thinned(found, false)
-        drawn[name] = {
-            "roc": {
-                "false_positive_rate": [0.0, *_listed(false[kept] / false[-1])],
-                "sensitivity": [0.0, *_listed(found[kept] / found[-1])],
-                "threshold": [None, *_listed(ranked.scores[kept])],
-            },
-            "pr": {
-                "recall": _listed(found[kept] / found[-1]),
-                "precision": _listed(found[kept] / (found[kept] + false[kept])),
-            },
-        }
+        true, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
+        kept = _thinned(true, false)
+        recall = _rounded(true[kept] / true[-1])
+        drawn[name] = Curves(
+            roc=RocCurve(
+                false_positive_rate=(0.0, *_rounded(false[kept] / false[-1])),
+                sensitivity=(0.0, *recall),
+                threshold=(None, *_rounded(ranked.scores[kept])),
+            ),
+            pr=PrCurve(recall=recall, precision=_rounded(true[kept] / (true[kept] + false[kept]))),
+        )
     return drawn
 
 
-def _thinned(found: Floats, false: Floats) -> Ints:
+def _thinned(true: Floats, false: Floats) -> Ints:
     """Return places of at most `_POINTS` points, equally far along the curve, ends included."""
-    if len(found) <= _POINTS:
-        return np.arange(len(found))
-    way = found / found[-1] + false / false[-1]
+    if len(true) <= _POINTS:
+        return np.arange(len(true))
+    way = true / true[-1] + false / false[-1]
     places = np.searchsorted(way, np.linspace(way[0], way[-1], _POINTS))
-    return np.unique(np.clip(places, 0, len(found) - 1))
+    return np.unique(np.clip(places, 0, len(true) - 1))
 
 
-def _listed(values: Floats) -> list[float]:
-    return [round(float(value), 6) for value in values]
-
-
-def normalised(confusion: Sequence[Sequence[int]] | Ints) -> list[list[float] | None]:
-    """Divide each row by its sum; None for rows without images."""
-    rows: list[list[float] | None] = []
-    for row in np.asarray(confusion):
-        total = int(row.sum())
-        rows.append([int(count) / total for count in row] if total else None)
-    return rows
+def _rounded(values: Floats) -> tuple[float, ...]:
+    return tuple(round(float(value), 6) for value in values)

@@ -1,4 +1,4 @@
-"""Thresholds chosen on the validation part, to be applied to every other part as they are.
+"""Thresholds are chosen on the validation part and applied unchanged to every other part.
 
 They are thresholds of calibrated probabilities, which are what a run at work gives.
 """
@@ -74,11 +74,11 @@ def choose_thresholds(validation: Outcomes, rule: Rule) -> tuple[float | None, .
             thresholds.append(None)
             continue
         ranked = rank(calibrated[:, k], positive, np.arange(len(positive)))
-        found, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
+        true, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
         if rule.sensitivity is None:
-            place = int(np.argmax(found / found[-1] - false / false[-1]))
+            place = int(np.argmax(true / true[-1] - false / false[-1]))
         else:
-            place = int(np.argmax(found >= rule.sensitivity * found[-1] - 1e-9))
+            place = int(np.argmax(true >= rule.sensitivity * true[-1] - 1e-9))
         thresholds.append(float(ranked.scores[place]))
     return tuple(thresholds)
 
@@ -102,7 +102,7 @@ def called(
     tuple of str
         Of two classes the second where its probability reaches its threshold, otherwise the first;
         empty where it has no threshold. Of more classes every one that reaches its own: none, one
-        or several, because each threshold parts one class from the rest.
+        or several, because each threshold separates its class from the rest.
     """
     if len(class_names) == 2:
         if thresholds[1] is None:

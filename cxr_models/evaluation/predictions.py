@@ -1,13 +1,12 @@
-"""What a run said of each image, as a table that can be judged anywhere; knows no framework.
+"""What a run predicted for each image, as a table that can be evaluated anywhere.
 
-A CSV with one comment line before its header, which tells what the table was made of and a hash of
-all that follows.
+Knows no framework. The table is a CSV with one comment line before its header, which states what
+the table was made of and a hash of all that follows.
 """
 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import hashlib
 import io
 import json
@@ -15,14 +14,17 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 import numpy as np
 
+from cxr_enhance.io.atomic import write_whole
 from cxr_models._cells import as_it_was, harmless
-from cxr_models._files import parse_json, write_whole
+from cxr_models._json import parse_json
+from cxr_models._typed_json import converted, from_json, to_json
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import Outcomes
+from cxr_models.evaluation.results import Kind
 from cxr_models.records.manifest import Manifest, Record
 from cxr_models.records.overlap import Overlap
 from cxr_models.records.ties import components
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-Kind = Literal["train", "val", "test", "external"]
 PREDICTIONS_COLUMNS = ("file", "label", "patient", "group", "source", "view", "part")
 _TAG = "# cxr-models predictions "
 _AGREE = 1e-6  # between a probability and its logits
@@ -42,7 +43,7 @@ _AGREE = 1e-6  # between a probability and its logits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What predictions were made of; of equal ones they need not be made again.
+    """What predictions were made of; predictions of an equal origin are used again.
 
     Parameters
     ----------
@@ -56,6 +57,21 @@ class Origin:
     config_sha256: str
     records_sha256: str
     inputs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head(Origin):
+    """The first line of a table; earlier versions did not write `overlap`."""
+
+    FIRST: ClassVar[tuple[str, ...]] = ("set", "kind", "class_names", "labels", "root")
+
+    set: str
+    kind: Kind
+    class_names: tuple[str, ...]
+    labels: tuple[str, ...]
+    root: str
+    sha256: str
+    overlap: Overlap | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,13 +89,13 @@ class Predictions:
     class_names : tuple of str
         The K classes of the columns.
     labels : tuple of str
-        The labels the run knows; equal to `class_names` unless the run tells one from the rest.
+        The labels the run knows; equal to `class_names` unless its task is binary.
     logits, probabilities : ndarray of shape (N, K), dtype float64
         Of each image.
     origin : Origin
         What they were made of.
     overlap : Overlap or None, default None
-        What the images share with those that the model has seen; None where nobody compared them.
+        What the images share with images that the model has seen; None where it is not known.
 
     Raises
     ------
@@ -132,7 +148,7 @@ class Predictions:
     def outcomes(
         self, *, temperature: float = 1.0, thresholds: tuple[float | None, ...] = ()
     ) -> Outcomes:
-        """Return what the metrics are taken of; images tied by patient or group are one patient.
+        """Return the input of the metrics; images tied by patient or group are one patient.
 
         Parameters
         ----------
@@ -156,14 +172,14 @@ class Predictions:
 
 
 def unknown_labels(records: Sequence[Record], labels: Sequence[str]) -> list[str]:
-    """Return the labels of `records` that are none of `labels`, sorted."""
+    """Return the labels of `records` that are not in `labels`, sorted."""
     return sorted({record.label for record in records} - set(labels))
 
 
 def targets_of_labels(
     labels: Sequence[str], class_names: Sequence[str], known: Sequence[str]
 ) -> npt.NDArray[np.int64]:
-    """Return each label's class: its place, or where one is told from the rest, 1 for that one."""
+    """Return the class of each label: its place in `class_names`; of binary tasks 0 or 1."""
     if tuple(class_names) == tuple(known):
         places = {name: place for place, name in enumerate(class_names)}
         return np.array([places[label] for label in labels], np.int64)
@@ -192,29 +208,28 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     writer.writerow(
         [*PREDICTIONS_COLUMNS, *(f"probability:{n}" for n in names), *(f"logit:{n}" for n in names)]
     )
-    told = PREDICTIONS_COLUMNS[:-1]
     for record, probabilities, logits in zip(
         predictions.manifest.records,
         predictions.probabilities.tolist(),
         predictions.logits.tolist(),
         strict=True,
     ):
-        cells = [getattr(record, column) for column in told]
+        cells = [getattr(record, column) for column in PREDICTIONS_COLUMNS[:-1]]
         texts = map(harmless, [*cells, predictions.name])
         writer.writerow([*texts, *probabilities, *logits])
     text = body.getvalue().encode()
-    head = {
-        "set": predictions.name,
-        "kind": predictions.kind,
-        "class_names": names,
-        "labels": predictions.labels,
-        "root": os.fspath(predictions.manifest.root),
-        **dataclasses.asdict(predictions.origin),
-        "sha256": hashlib.sha256(text).hexdigest(),
-    }
-    if predictions.overlap is not None:
-        head["overlap"] = predictions.overlap.told()
-    write_whole(Path(path), f"{_TAG}{json.dumps(head)}\n".encode() + text)
+    head = converted(
+        _Head,
+        predictions.origin,
+        set=predictions.name,
+        kind=predictions.kind,
+        class_names=names,
+        labels=predictions.labels,
+        root=os.fspath(predictions.manifest.root),
+        sha256=hashlib.sha256(text).hexdigest(),
+        overlap=predictions.overlap,
+    )
+    write_whole(Path(path), f"{_TAG}{json.dumps(to_json(head))}\n".encode() + text)
 
 
 def read_origin(path: str | os.PathLike[str]) -> Origin | None:
@@ -229,7 +244,7 @@ def read_origin(path: str | os.PathLike[str]) -> Origin | None:
     if not path.exists():
         return None
     with path.open("rb") as file:
-        return _origin(_head(file.readline(), path))
+        return converted(Origin, _read_head(file.readline(), path))
 
 
 def read_predictions(path: str | os.PathLike[str]) -> Predictions:
@@ -254,55 +269,46 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     """
     path = Path(path)
     first, _, text = path.read_bytes().partition(b"\n")
-    head = _head(first, path)
-    if hashlib.sha256(text).hexdigest() != head["sha256"]:
+    head = _read_head(first, path)
+    if hashlib.sha256(text).hexdigest() != head.sha256:
         raise ValueError(
             f"`{path.name}` must be as it was written; got {str(path)!r}, which was changed since. "
             "Delete it, and evaluate the run again."
         )
-    names = tuple(head["class_names"])
+    names = head.class_names
+    split = head.kind if head.kind != "external" else ""
     records, values = [], []
     for row in csv.DictReader(io.StringIO(text.decode(), newline="")):
-        split = head["kind"] if head["kind"] != "external" else ""
-        told: dict[str, Any] = {
-            column: as_it_was(row[column]) for column in PREDICTIONS_COLUMNS[:-1]
-        }
-        records.append(Record(**told, split=split))
+        cells = {column: as_it_was(row[column]) for column in PREDICTIONS_COLUMNS[:-1]}
+        records.append(Record(**cells, split=split, findings=(), kept=()))
         columns = [f"{what}:{name}" for what in ("probability", "logit") for name in names]
         values.append([_number(row, column, path) for column in columns])
     numbers = np.array(values, np.float64).reshape(len(values), 2 * len(names))
     return Predictions(
-        name=head["set"],
-        kind=head["kind"],
-        manifest=Manifest(records=tuple(records), root=Path(head["root"])),
+        name=head.set,
+        kind=head.kind,
+        manifest=Manifest(records=tuple(records), root=Path(head.root)),
         class_names=names,
-        labels=tuple(head["labels"]),
+        labels=head.labels,
         probabilities=numbers[:, : len(names)],
         logits=numbers[:, len(names) :],
-        origin=_origin(head),
-        # Tables of earlier versions do not tell.
-        overlap=Overlap.from_told(head["overlap"]) if "overlap" in head else None,
+        origin=converted(Origin, head),
+        overlap=head.overlap,
     )
 
 
-def _head(line: bytes, path: Path) -> dict[str, Any]:
-    wanted = {"set", "kind", "class_names", "labels", "root", "sha256"}
-    wanted |= {field.name for field in dataclasses.fields(Origin)}
+def _read_head(line: bytes, path: Path) -> _Head:
+    tag, text = line[: len(_TAG)], line[len(_TAG) :]
     try:
-        tag, text = line[: len(_TAG)].decode(), line[len(_TAG) :]
-        head = parse_json(text) if tag == _TAG else None
-    except ValueError:
-        head = None
-    if not isinstance(head, dict) or not wanted <= head.keys():
+        if tag != _TAG.encode():
+            raise ValueError("it does not begin as such lines do")
+        return from_json(_Head, parse_json(text))
+    except ValueError as error:
         raise ValueError(
-            f"`{path.name}` must be a table of predictions, which tells its origin in its first "
-            f"line; got {str(path)!r}, which does not. Delete it, and evaluate the run again."
-        )
-    return head
-
-
-def _origin(head: dict[str, Any]) -> Origin:
-    return Origin(**{field.name: head[field.name] for field in dataclasses.fields(Origin)})
+            f"`{path.name}` must be a table of predictions, whose first line states its origin; "
+            f"got {str(path)!r}, where that line is not valid: {error}. Delete it, and evaluate "
+            "the run again."
+        ) from error
 
 
 def _number(row: dict[str, str], column: str, path: Path) -> float:

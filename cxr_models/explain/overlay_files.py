@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from cxr_models._files import write_whole
+from cxr_enhance.io.atomic import write_whole
 from cxr_models._outputs import Kind
 
 if TYPE_CHECKING:
@@ -45,20 +45,20 @@ def overlay_names(names: Sequence[str]) -> dict[str, str]:
         ``x.dcm`` the suffixes are kept, as in ``x-png.png`` and ``x-dcm.png``.
     """
     stems = Counter(os.path.splitext(name)[0].casefold() for name in names)
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    # Those that keep their names go first, so that none of them depends on the others.
-    for name in sorted(names, key=lambda one: stems[os.path.splitext(one)[0].casefold()] > 1):
+    pictures: dict[str, str] = {}
+    used: set[str] = set()
+    # Images that keep their names go first, so that no such name depends on other images.
+    for name in sorted(names, key=lambda name: stems[os.path.splitext(name)[0].casefold()] > 1):
         stem, suffix = os.path.splitext(name)
         if stems[stem.casefold()] > 1:
             stem += suffix.replace(".", "-")
         free, number = stem, 1
-        while free.casefold() in taken:
+        while free.casefold() in used:
             number += 1
             free = f"{stem}-{number}"
-        taken.add(free.casefold())
-        found[name] = f"{free}.png"
-    return found
+        used.add(free.casefold())
+        pictures[name] = f"{free}.png"
+    return pictures
 
 
 def mean_name(class_name: str) -> str:
@@ -87,7 +87,7 @@ def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
 
 
 def _is_picture(path: Path) -> bool:
-    """Tell a picture by what it says of itself, or as earlier versions wrote it: by its form."""
+    """Return whether a file is a picture of ours: by its mark or, of earlier versions, its form."""
     with path.open("rb") as file:
         head = file.read(_AFTER_HEAD + len(_CHUNK))
     if len(head) < _HEAD.size:
@@ -104,18 +104,18 @@ def _is_picture(path: Path) -> bool:
 
 def _is_folder_of_explanations(path: Path) -> bool:
     """Return whether there are means and overlays or neither, and nothing else, none a link."""
-    means = [one for one in path.iterdir() if one.name != IMAGES]
+    means = [file for file in path.iterdir() if file.name != IMAGES]
     if not path.is_dir() or not (path / IMAGES).is_dir():
         return False
     if not means and any((path / IMAGES).iterdir()):
         return False
-    if any(not one.match(mean_name("*")) for one in means):
+    if any(not file.match(mean_name("*")) for file in means):
         return False
     for folder, folders, names in os.walk(path):
         inside = [Path(folder, name) for name in names]
-        if any(one.is_symlink() for one in (*inside, *(Path(folder, name) for name in folders))):
+        if any(p.is_symlink() for p in (*inside, *(Path(folder, name) for name in folders))):
             return False
-        if not all(one.is_file() and _is_picture(one) for one in inside):
+        if not all(file.is_file() and _is_picture(file) for file in inside):
             return False
     return True
 

@@ -6,11 +6,10 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 import cxr_enhance
-from cxr_models._heat import overlay
+from cxr_models._heat import over_source, overlay
 from cxr_models.explain.gradcam import GradCam, normalised
 from cxr_models.explain.overlay_files import (
     IMAGES,
@@ -35,7 +34,7 @@ _LONGEST_NAME = 50  # letters of a class in a file's name, which may take 4 byte
 
 
 class Explanations:
-    """Watches predictions and writes, for each image, what spoke for the class that was said.
+    """Watches predictions and writes, for each image, what spoke for the predicted class.
 
     Parameters
     ----------
@@ -83,16 +82,26 @@ class Explanations:
         OSError
             If an overlay cannot be written.
         """
-        said = probabilities.argmax(axis=1)
-        maps = normalised(self._cam(batch.images, said))
+        predicted = probabilities.argmax(axis=1)
+        maps = normalised(self._cam(batch.images, predicted))
         read = [s for s, error in zip(batch.sources, batch.errors, strict=True) if not error]
-        for source, original, image, heat, place, shares in zip(
-            read, batch.originals, batch.images, maps, said, probabilities, strict=True
+        for source, original, transform, image, heat, place, shares in zip(
+            read,
+            batch.originals,
+            batch.transforms,
+            batch.images,
+            maps,
+            predicted,
+            probabilities,
+            strict=True,
         ):
             target = self._folder / IMAGES / self._files[source.name]
             target.parent.mkdir(parents=True, exist_ok=True)
             caption = f"{shares[place]:.3f} {self._calibrated}: {self._names[place]}"
-            write_picture(target, panel(shown(original), heat, caption))
+            picture = shown(original)
+            write_picture(
+                target, panel(picture, over_source(heat, transform, picture.shape[:2]), caption)
+            )
             self._counts[place] += 1
             self._maps[place] = self._maps[place] + heat
             self._images[place] = self._images[place] + image.astype(np.float64)
@@ -120,7 +129,7 @@ class Explanations:
 
 
 def mean_overlay(image: Any, heat: Any) -> Images:
-    """Lay a mean map over the mean of the images as the network takes them, both large enough.
+    """Lay a mean map over the mean of the images as the network takes them, both enlarged.
 
     Parameters
     ----------
@@ -143,24 +152,22 @@ def mean_picture(image: Any, heat: Any) -> tuple[Images, Any]:
     return shown(np.rint(image).astype(np.uint8)), np.minimum(heat, 1).astype(np.float32)
 
 
-def _as_file_name(name: str, taken: Sequence[Path]) -> str:
-    """Return a class as part of a file's name, told apart from those that look the same as such."""
+def _as_file_name(name: str, former: Sequence[Path]) -> str:
+    """Return a class as part of a file's name, different from the names of former files."""
     plain = re.sub(r"[^\w.-]+", "_", name)[:_LONGEST_NAME]
-    used = {path.name.casefold() for path in taken}
+    used = {path.name.casefold() for path in former}
     numbers = itertools.count(2)
-    said = plain
-    while mean_name(said).casefold() in used:
-        said = f"{plain}-{next(numbers)}"
-    return said
+    free = plain
+    while mean_name(free).casefold() in used:
+        free = f"{plain}-{next(numbers)}"
+    return free
 
 
 def shown(image: Any) -> Images:
     """Return an image as it is looked at: of 8 bits, stretched, and no larger than a screen."""
-    height, width = image.shape[:2]
-    if max(height, width) > LONG_SIDE:
-        scale = LONG_SIDE / max(height, width)
-        size_wh = (max(round(width * scale), 1), max(round(height * scale), 1))
-        image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    if max(image.shape[:2]) > LONG_SIDE:
+        smaller = cxr_enhance.Preparation(params=None, long_side=LONG_SIDE)
+        image = cxr_enhance.prepare(image, smaller).image
     image = cxr_enhance.white_balance(image)
     eight_bits: Images = (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else image
     return eight_bits

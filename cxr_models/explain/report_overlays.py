@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import cxr_enhance
-from cxr_models._heat import overlay
+from cxr_models._heat import over_source, overlay
 from cxr_models.explain.gradcam import GradCam, mean_maps, normalised
 from cxr_models.explain.prediction_overlays import mean_overlay
 from cxr_models.inputs.loader import ImageLoader
@@ -20,6 +20,7 @@ from cxr_models.runs.finished import read_run
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cxr_enhance import Transform
     from cxr_models.report import Results
     from cxr_models.runs.finished import FinishedRun
 
@@ -34,7 +35,7 @@ class Drawn(NamedTuple):
 
 
 def draw_overlays(results: Results) -> Drawn:
-    """Draw where a run looked: for what it said of the images its report shows, and on average.
+    """Draw where a run looked: for the predicted class of images in its report, and on average.
 
     Parameters
     ----------
@@ -57,54 +58,61 @@ def draw_overlays(results: Results) -> Drawn:
     -----
     The mean of a class is that of the maps of some of its images, each scaled to a highest value
     of 1, over the mean of the images as the network takes them. The maps are those for the true
-    class, whatever was said.
+    class, whatever the predicted class.
     """
     look = _Look(results)
-    images = [
-        one for one in pictured(results) if not overlay_path(results, one[0], one[1]).is_file()
-    ]
+    images = [image for image in pictured(results) if not overlay_path(results, *image).is_file()]
     for name in dict.fromkeys(name for name, _ in images):
-        rows = [row for one, row in images if one == name]
-        said = results.sets[name].outcomes().said[rows]
-        for row, path, _, heat in look(name, rows, said):
-            target = overlay_path(results, name, row)
-            cxr_enhance.write_image(target, overlay(thumbnail(path), heat))
+        rows = [row for of_set, row in images if of_set == name]
+        predicted = results.sets[name].outcomes().predicted[rows]
+        for row, path, seen in look(name, rows, predicted):
+            picture = thumbnail(path)
+            heat = over_source(seen.heat, seen.transform, picture.shape[:2])
+            cxr_enhance.write_image(overlay_path(results, name, row), overlay(picture, heat))
     means = [
         (name, place, rows)
-        for name in results.judged
+        for name in results.tested
         for place, rows in averaged(results, name).items()
         if not mean_path(results, name, place).is_file()
     ]
     for name, place, rows in means:
-        seen = list(look(name, rows, np.full(len(rows), place)))
-        maps = np.stack([heat for _, _, _, heat in seen])
+        views = [seen for _, _, seen in look(name, rows, np.full(len(rows), place))]
+        maps = np.stack([seen.heat for seen in views])
         heat = mean_maps(maps, np.zeros(len(rows), np.int64), 1).means[0]
-        image = np.mean([image for _, _, image, _ in seen], axis=0)
+        image = np.mean([seen.image for seen in views], axis=0)
         cxr_enhance.write_image(mean_path(results, name, place), mean_overlay(image, heat))
     return Drawn(len(images), len(means))
 
 
+class Seen(NamedTuple):
+    """An image as the network takes it, where its pixels come from, and the map over it."""
+
+    image: Any
+    transform: Transform
+    heat: Any
+
+
 class _Look:
-    """Gives maps of images; loads the run when it is first asked."""
+    """Computes maps of images; loads the run on the first call."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
 
     def __call__(
         self, name: str, rows: Sequence[int], classes: Any
-    ) -> Iterator[tuple[int, str, Any, Any]]:
-        """Yield row, path, image as the network takes it, and scaled map for the class asked."""
+    ) -> Iterator[tuple[int, str, Seen]]:
+        """Yield row, path, and what was seen with the scaled map for the class asked."""
         paths = self._results.sets[name].manifest.paths()
         for start in range(0, len(rows), _BATCH):
             part = rows[start : start + _BATCH]
             of_part = [paths[row] for row in part]
-            images = self._load(of_part)
+            images, transforms = self._load.with_transforms(of_part)
             maps = normalised(self._cam(images, classes[start : start + _BATCH]))
-            yield from zip(part, of_part, images, maps, strict=True)
+            yield from zip(part, of_part, map(Seen, images, transforms, maps), strict=True)
 
     @functools.cached_property
     def _run(self) -> FinishedRun:
-        return read_run(self._results.path)
+        return read_run(self._results.folder.path)
 
     @functools.cached_property
     def _load(self) -> ImageLoader:
@@ -113,5 +121,5 @@ class _Look:
     @functools.cached_property
     def _cam(self) -> GradCam:
         run = self._run
-        self._results.overlays.mkdir(exist_ok=True)
-        return GradCam(load_classifier(run.config, len(run.labels), run.folder.best_weights))
+        self._results.folder.overlays_folder.mkdir(exist_ok=True)
+        return GradCam(load_classifier(run))

@@ -90,7 +90,7 @@ def export(
     intake: Intake | None = None,
     overwrite: bool = False,
     say: Callable[[str], object] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Write a run as `kind`, whole or not at all.
 
     Parameters
@@ -139,6 +139,7 @@ def export(
             "shape": [None, *(intake.size or (None, None)), intake.channels],
             "channels": "RGB, gray as three equal ones" if intake.channels == 3 else "gray",
             "white_balanced": intake.white_balanced,
+            "border_cropped": intake.border_cropped,
         }
     }
     with replaces_output(target, EXPORTS[kind], overwrite=overwrite) as temporary:
@@ -155,7 +156,7 @@ def export(
 def _resized(images: Any, data: DataConfig) -> Any:
     if images.shape[1:3] == data.image_size:
         return images
-    return ResizeLinear(data.image_size, name="resize")(images)
+    return ResizeLinear(data.image_size, data.fit, name="resize")(images)
 
 
 def _calibrated_classifier(served: ServedRun) -> keras.Model:

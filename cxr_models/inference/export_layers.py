@@ -1,11 +1,11 @@
 """Layers that an exported model needs before the classifier; importing this makes them loadable.
 
-A graph of `keras.ops`: what the pipeline does with OpenCV and NumPy, in their roundings.
+A graph of `keras.ops`: what `cxr_enhance.prepare` does with OpenCV and NumPy, in their roundings.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -16,12 +16,14 @@ _COEFFICIENTS = 2048  # OpenCV's INTER_RESIZE_COEF_SCALE, for 8 bits
 
 @keras.saving.register_keras_serializable(package="cxr_models")
 class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
-    """Resize as OpenCV's ``resize`` with ``INTER_LINEAR``, the aspect not kept.
+    """Resize as OpenCV's ``resize`` with ``INTER_LINEAR``, and crop or pad as `prepare` does.
 
     Parameters
     ----------
     size : (int, int)
         Height and width of the result, in pixels.
+    fit : {"squash", "pad", "crop"}, default "squash"
+        As of `cxr_enhance.Preparation`.
     **kwargs
         Keras's own: `name`, `dtype`.
 
@@ -41,9 +43,11 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
     not let them.
     """
 
-    def __init__(self, size: tuple[int, int], **kwargs: Any) -> None:
+    def __init__(self, size: tuple[int, int], fit: str = "squash", **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
-        self.size = tuple(size)
+        height, width = size
+        self.size = height, width
+        self.fit = fit
 
     def call(self, inputs: Any) -> Any:
         """Return the images of `inputs`, resized."""
@@ -51,17 +55,21 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
         if dtype not in _ARITHMETIC:
             raise TypeError(f"`inputs` must have dtype uint8 or uint16; got {dtype}.")
         kind, mix_across, mix_down = _ARITHMETIC[dtype]
-        height, width = self.size
-        top, bottom, down = _places(_size(inputs, 1), height, clamp=False)
-        left, right, across = _places(_size(inputs, 2), width, clamp=True)
+        rows, columns = _axes(_size(inputs, 1), _size(inputs, 2), self.size, self.fit)
+        top, bottom, down = _places(rows, self.size[0], clamp=False)
+        left, right, across = _places(columns, self.size[1], clamp=True)
         pixels = ops.cast(inputs, kind)
         across, down = (_as_tensor(x, s) for x, s in ((across, (-1, 1)), (down, (-1, 1, 1))))
         # Rows are taken first: most pixels of a large image lie in none of them.
         upper, lower = (
-            mix_across(ops.take(rows, left, 2), ops.take(rows, right, 2), across)
-            for rows in (ops.take(pixels, top, 1), ops.take(pixels, bottom, 1))
+            mix_across(ops.take(part, left, 2), ops.take(part, right, 2), across)
+            for part in (ops.take(pixels, top, 1), ops.take(pixels, bottom, 1))
         )
-        return ops.cast(mix_down(upper, lower, down), dtype)
+        resized = mix_down(upper, lower, down)
+        if self.fit == "pad":  # in int32, as LiteRT multiplies no bytes
+            resized *= _inside(rows, self.size[0], (-1, 1, 1))
+            resized *= _inside(columns, self.size[1], (-1, 1))
+        return ops.cast(resized, dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the result."""
@@ -73,7 +81,7 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return the options."""
-        return {**super().get_config(), "size": list(self.size)}
+        return {**super().get_config(), "size": list(self.size), "fit": self.fit}
 
 
 @keras.saving.register_keras_serializable(package="cxr_models")
@@ -156,25 +164,82 @@ def _as_tensor(share: Any, shape: tuple[int, ...]) -> Any:
     return ops.reshape(ops.convert_to_tensor(share), (1, *shape))
 
 
-def _places(source: Any, size: int, *, clamp: bool) -> tuple[Any, Any, Any]:
+class _Axis(NamedTuple):
+    """What is done along one axis; ints, or scalar tensors where sizes are known later."""
+
+    start: Any  # first pixel of the part that is kept
+    kept: Any  # its pixels
+    scaled: Any  # pixels that it is resized to
+    margin: Any  # black pixels before them
+
+
+def _axes(height: Any, width: Any, size: tuple[int, int], fit: str) -> tuple[_Axis, _Axis]:
+    """Repeat `cxr_enhance.preparation.sizing.fitted` for sizes that may be tensors."""
+    high, wide = size
+    is_known = isinstance(height, int) and isinstance(width, int)
+    xp: Any = np if is_known else ops
+    if not is_known:
+        height, width = (ops.cast(side, "int32") for side in (height, width))
+    is_tall = width * high <= height * wide
+    if fit == "pad":
+        scaled_height = xp.where(is_tall, high, xp.clip(_rounded(height * wide, width), 1, high))
+        scaled_width = xp.where(is_tall, xp.clip(_rounded(width * high, height), 1, wide), wide)
+        margins = (high - scaled_height) // 2, (wide - scaled_width) // 2
+        axes = (
+            _Axis(0, height, scaled_height, margins[0]),
+            _Axis(0, width, scaled_width, margins[1]),
+        )
+    elif fit == "crop":
+        kept_height = xp.minimum(xp.maximum(_rounded(width * high, wide), 1), height)
+        kept_width = xp.minimum(xp.maximum(_rounded(height * wide, high), 1), width)
+        kept_height = xp.where(is_tall, kept_height, height)
+        kept_width = xp.where(is_tall, width, kept_width)
+        axes = (
+            _Axis((height - kept_height) // 2, kept_height, high, 0),
+            _Axis((width - kept_width) // 2, kept_width, wide, 0),
+        )
+    else:
+        axes = _Axis(0, height, high, 0), _Axis(0, width, wide, 0)
+    return (_Axis(*map(int, axes[0])), _Axis(*map(int, axes[1]))) if is_known else axes
+
+
+def _rounded(number: Any, divisor: Any) -> Any:
+    return (2 * number + divisor) // (2 * divisor)
+
+
+def _inside(axis: _Axis, size: int, shape: tuple[int, ...]) -> Any:
+    """Return 1 for pixels of the result and 0 for those of its black margins, as int32."""
+    places = ops.convert_to_tensor(np.arange(size, dtype=np.int32))
+    after = ops.greater_equal(places, axis.margin)
+    before = ops.less(places, axis.margin + axis.scaled)
+    return ops.reshape(ops.cast(ops.logical_and(after, before), "int32"), (1, *shape))
+
+
+def _places(axis: _Axis, size: int, *, clamp: bool) -> tuple[Any, Any, Any]:
     """Return for each pixel of the result its two of the source and the share of the second.
 
     The two are clamped at the borders; across, OpenCV clears the share there as well.
     """
+    start, source, scaled, margin = axis
     positions = np.arange(size) + 0.5
-    if isinstance(source, int):
-        exact = (positions * (1.0 / (size / source)) - 0.5).astype(np.float32)
+    if all(isinstance(value, int) for value in axis):
+        exact = ((positions - margin) * (1.0 / (scaled / source)) - 0.5).astype(np.float32)
         first = np.floor(exact)
         share: Any = exact - first
         place: Any = first.astype(np.int32)
         if clamp:
             share = np.where((place < 0) | (place >= source - 1), np.float32(0), share)
-        return np.clip(place, 0, source - 1), np.clip(place + 1, 0, source - 1), share
-    scale = 1.0 / (float(size) / ops.cast(source, "float64"))
-    centre = ops.cast(ops.convert_to_tensor(positions) * scale - 0.5, "float32")
+        first_pixel, second_pixel = (
+            np.clip(at, 0, source - 1) + start for at in (place, place + 1)
+        )
+        return first_pixel, second_pixel, share
+    scale = 1.0 / (ops.cast(scaled, "float64") / ops.cast(source, "float64"))
+    centre = ops.convert_to_tensor(positions) - ops.cast(margin, "float64")
+    centre = ops.cast(centre * scale - 0.5, "float32")
     below = ops.floor(centre)
     share, place = centre - below, ops.cast(below, "int32")
     if clamp:
         outside = ops.logical_or(ops.less(place, 0), ops.greater_equal(place, source - 1))
         share = ops.where(outside, ops.zeros_like(share), share)
-    return ops.clip(place, 0, source - 1), ops.clip(place + 1, 0, source - 1), share
+    first_pixel, second_pixel = (ops.clip(at, 0, source - 1) + start for at in (place, place + 1))
+    return first_pixel, second_pixel, share

@@ -8,8 +8,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from cxr_models._files import parse_json
 from cxr_models._outputs import Kind
+from cxr_models._typed_json import parse_object
 
 if TYPE_CHECKING:
     import os
@@ -32,8 +32,8 @@ _OF_A_SAVED_MODEL = (  # nothing else lies in the folder of one
 _KEYS = {"cxr_enhance_version", "class_names", "temperature", "weights_sha256"}
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read what `export` told of a model: classes, temperature, enhancement, hashes, version.
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:
+    """Read what `export` states of a model: classes, temperature, enhancement, hashes, version.
 
     Raises
     ------
@@ -57,13 +57,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"`path` must be a model that cxr-models export wrote; got {str(path)!r}, which holds "
             f"no {METADATA}."
         )
-    try:
-        metadata = parse_json(text)
-    except ValueError as error:
-        raise ValueError(f"`{METADATA}` must be JSON; got {str(path)!r}: {error}.") from error
-    if not isinstance(metadata, dict):
-        raise ValueError(f"`{METADATA}` must hold one JSON object; got {str(path)!r}.")
-    return metadata
+    return parse_object(text, METADATA, path)
 
 
 def load_onnx() -> Any:
@@ -86,10 +80,10 @@ def check_onnx() -> None:
     """Raise ImportError if what writes ONNX is not installed; import none of it."""
     for package in ("onnx", "tf2onnx"):
         try:
-            found = importlib.util.find_spec(package)
-        except ValueError:  # taken away by an entry of sys.modules
-            found = None
-        if found is None:
+            spec = importlib.util.find_spec(package)
+        except ValueError:  # an entry of sys.modules hides it
+            spec = None
+        if spec is None:
             raise ImportError(_NEEDS_ONNX)
 
 
@@ -109,8 +103,8 @@ def _text_in_archive(path: Path) -> bytes | None:
         with zipfile.ZipFile(path) as archive:
             if METADATA not in archive.namelist():
                 return None
-            told = archive.getinfo(METADATA)
-            return archive.read(told) if told.file_size <= _MOST_METADATA else None
+            member = archive.getinfo(METADATA)
+            return archive.read(member) if member.file_size <= _MOST_METADATA else None
     except (zipfile.BadZipFile, zlib.error, RuntimeError):  # the last: encrypted, or packed oddly
         return None
 
@@ -118,8 +112,7 @@ def _text_in_archive(path: Path) -> bytes | None:
 def _is_export(path: Path, kind: Format) -> bool:
     if path.is_dir() != (kind == "saved_model") or (path.is_dir() and not _is_bare(path)):
         return False
-    told = read_metadata(path)
-    return told.keys() >= _KEYS
+    return read_metadata(path).keys() >= _KEYS
 
 
 def _is_bare(folder: Path) -> bool:

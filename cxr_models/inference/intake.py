@@ -32,12 +32,15 @@ class Intake:
     white_balanced : bool, default False
         Whether white balance has been done before: on the image as it was read, or where the run
         resizes first, on the image as it was resized.
+    border_cropped : bool, default False
+        Whether borders have been cropped before anything else was done to the image.
     """
 
     channels: int = 3
     bit_depth: int = 8
     size: tuple[int, int] | None = None
     white_balanced: bool = False
+    border_cropped: bool = False
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
@@ -69,6 +72,7 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
             f"{meant(kind, get_args(Format))}"
         )
     _check_depth(data, intake)
+    _check_border(data, intake)
     balances = data.enhance is not None and data.enhance.percentiles is not None
     if intake.white_balanced and not balances:
         raise ValueError(
@@ -103,6 +107,21 @@ def check_name(path: Path, kind: Format) -> None:
         raise ValueError(f"`--out` must end in {suffix} for {kind}; got {str(path)!r}.")
     if suffix is None and path.suffix in SUFFIXES.values():
         raise ValueError(f"`--out` must be a folder for {kind}; got {str(path)!r}.")
+
+
+def _check_border(data: DataConfig, intake: Intake) -> None:
+    """Refuse to leave out what the run has, and the other way round."""
+    if data.crop_border and not intake.border_cropped:
+        raise ValueError(
+            "`--border-cropped` must be given for a run with data.crop_border; got none. No graph "
+            "looks for borders: whoever runs the model crops each image before, with "
+            "cxr_enhance.prepare(image, cxr_enhance.Preparation(params=None, crop_border=True))."
+        )
+    if intake.border_cropped and not data.crop_border:
+        raise ValueError(
+            "`--border-cropped` is only allowed for runs with data.crop_border; got a run without "
+            "it."
+        )
 
 
 def _check_depth(data: DataConfig, intake: Intake) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 import cxr_enhance
-from cxr_models._cpu import usable_cpus
+from cxr_enhance import usable_cpus
 from cxr_models.audit.shortcut_features import BORDER, SIDE
 from cxr_models.inputs.loader import ImageLoader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxr_models.config import DataConfig
     from cxr_models.runs.finished import FinishedRun
 
 Region = Literal["centre", "border"]
@@ -48,10 +50,21 @@ def blank(image: Any, region: Region | None) -> Any:
     return blanked
 
 
-def said_of(
+def views_of(image: Any, data: DataConfig, regions: Sequence[Region | None]) -> list[Any]:
+    """Return an image as a model takes it, once for each region that is blanked.
+
+    A border that the settings crop is cropped before: what is blank would be taken for one.
+    """
+    border = cxr_enhance.Preparation(params=None, crop_border=data.crop_border)
+    load = ImageLoader(dataclasses.replace(data, crop_border=False))
+    image = cxr_enhance.prepare(image, border).image
+    return [load.prepare(blank(image, region)) for region in regions]
+
+
+def predict_blanked(
     run: FinishedRun, paths: Sequence[str], regions: Sequence[Region | None]
 ) -> list[list[str]]:
-    """Return what a run says of each image, blanked before anything else is done to it.
+    """Return the class that a run predicts for each image, blanked before anything else is done.
 
     Parameters
     ----------
@@ -77,18 +90,16 @@ def said_of(
     from cxr_models.inference.logits import logits_model, predict_logits
     from cxr_models.networks.load import load_classifier
 
-    load = ImageLoader(run.config.data)
-    model = logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
-    said: list[list[str]] = [[] for _ in regions]
+    model = logits_model(load_classifier(run))
+    predicted: list[list[str]] = [[] for _ in regions]
 
     def prepared(path: str) -> list[Any]:
-        image = cxr_enhance.read_image(path)
-        return [load.prepare(blank(image, region)) for region in regions]
+        return views_of(cxr_enhance.read_image(path), run.config.data, regions)
 
     with ThreadPoolExecutor(usable_cpus()) as pool:
         for start in range(0, len(paths), _CHUNK):
             chunk = list(pool.map(prepared, paths[start : start + _CHUNK]))
             for place, images in enumerate(zip(*chunk, strict=True)):
                 classes = predict_logits(model, np.stack(images)).argmax(axis=1)
-                said[place] += [run.class_names[k] for k in classes]
-    return said
+                predicted[place] += [run.class_names[k] for k in classes]
+    return predicted

@@ -1,4 +1,4 @@
-"""Files to probabilities: found, read on all CPUs as for training, failures kept as sentences."""
+"""Files to probabilities: find them, read them on all CPUs as for training, keep failures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cxr_enhance
+from cxr_enhance import Transform, usable_cpus
 from cxr_models._cells import harmless
-from cxr_models._cpu import usable_cpus
 from cxr_models._outputs import Kind, first_line, replaces_output
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.operating_points import called
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Images = npt.NDArray[np.uint8]
 
-_AHEAD = 3  # batches read before they are asked for
+_PREFETCH_BATCHES = 3
 _FIRST_COLUMNS, _LAST_COLUMNS = ("file", "predicted", "called"), ("calibrated", "error")
 _BETWEEN_CALLED = ";"
 
 
 def _is_table(path: Path) -> bool:
     names = first_line(path).decode("utf-8", "surrogateescape").split(",")
-    if names[2:3] == ["called"]:  # earlier versions did not call
+    if names[2:3] == ["called"]:  # earlier versions had no such column
         del names[2]
     ends = tuple(names[:2]), tuple(names[-2:])
     return ends == (_FIRST_COLUMNS[:2], _LAST_COLUMNS) and "probability:" in names[2]
@@ -56,8 +56,8 @@ class Source:
     path : str
         Where it is.
     name : str
-        What outputs made of it are called: relative to the folder it was found in; no two are
-        equal, and none leaves a folder it is joined to.
+        Name of its outputs, relative to the folder of inputs; no two are equal, and none leaves
+        a folder it is joined to.
     """
 
     path: str
@@ -66,29 +66,19 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Sources, read as far as they could be.
-
-    Parameters
-    ----------
-    sources : tuple of Source
-        All of them.
-    errors : tuple of str
-        What is wrong with each; empty where nothing is.
-    images : ndarray of shape (M, H, W, C), dtype uint8
-        Of those without an error, as the model takes them.
-    originals : tuple of ndarray
-        The same as they were read, where they are to be kept; otherwise empty.
-    """
+    """Files, and the images of those that could be read."""
 
     sources: tuple[Source, ...]
-    errors: tuple[str, ...]
-    images: Images
+    errors: tuple[str, ...]  # what is wrong with each; empty where nothing is
+    images: Images  # (M, H, W, C); of those without an error, as the model takes them
+    # the same as they were read, where they are to be kept; otherwise empty
     originals: tuple[Any, ...]
+    transforms: tuple[Transform, ...]  # where the pixels of `images` come from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What is said of one file; `probabilities` is None where `error` says why."""
+    """The prediction of a file; `probabilities` is None where `error` says why."""
 
     file: str
     probabilities: tuple[float, ...] | None
@@ -114,26 +104,26 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
     ValueError
         If there are none.
     """
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     names: set[str] = set()
-    for given in (os.fspath(one) for one in inputs):
+    for given in (os.fspath(path) for path in inputs):
         inside = _files_under(given) if os.path.isdir(given) else [given]
         for path in inside:
             name = os.path.relpath(path, given) if path != given else os.path.basename(path)
-            if os.path.realpath(path) not in found:
-                found[os.path.realpath(path)] = Source(path=path, name=_new(name, names))
-    if not found:
+            if os.path.realpath(path) not in sources:
+                sources[os.path.realpath(path)] = Source(path=path, name=_new(name, names))
+    if not sources:
         raise ValueError(
             f"`INPUT` must name images or folders of images; got {', '.join(map(repr, inputs))}, "
             "where there are none."
         )
-    return list(found.values())
+    return list(sources.values())
 
 
 def read_batches(
     config: DataConfig, sources: Sequence[Source], size: int, *, keep_originals: bool = False
 ) -> Iterator[Batch]:
-    """Read files by the same code as for training, on all CPUs and ahead of who asks.
+    """Read files by the same code as for training, on all CPUs, some batches in advance.
 
     Parameters
     ----------
@@ -153,25 +143,28 @@ def read_batches(
     """
     loader = ImageLoader(config)
 
-    def read(source: Source) -> tuple[Images, Any] | str:
+    def read(source: Source) -> tuple[Images, Transform, Any] | str:
         try:
             image = cxr_enhance.read_image(source.path)
-            return loader.prepare(image), image if keep_originals else None
+            return *loader.prepare_with_transform(image), image if keep_originals else None
         except OSError as error:
             return f"{error.strerror or error}."
-        except Exception as error:  # one bad file must not end what is said of the others
-            said = str(error).removesuffix(f" File: {source.path!r}.")  # its row names it
-            return said or type(error).__name__
+        except Exception as error:  # a bad file must not end the prediction of the others
+            text = str(error).removesuffix(f" File: {source.path!r}.")  # its row names it
+            return text or type(error).__name__
 
-    def made(part: Sequence[Source], results: Sequence[tuple[Images, Any] | str]) -> Batch:
+    def made(
+        part: Sequence[Source], results: Sequence[tuple[Images, Transform, Any] | str]
+    ) -> Batch:
         good = [result for result in results if not isinstance(result, str)]
         return Batch(
             sources=tuple(part),
             errors=tuple(result if isinstance(result, str) else "" for result in results),
-            images=np.stack([image for image, _ in good])
+            images=np.stack([image for image, _, _ in good])
             if good
             else np.empty((0, *loader.shape), np.uint8),
-            originals=tuple(original for _, original in good) if keep_originals else (),
+            originals=tuple(original for _, _, original in good) if keep_originals else (),
+            transforms=tuple(transform for _, transform, _ in good),
         )
 
     pool = ThreadPoolExecutor(usable_cpus())
@@ -180,7 +173,7 @@ def read_batches(
         for start in range(0, len(sources), size):
             part = sources[start : start + size]
             waiting.append((part, [pool.submit(read, source) for source in part]))
-            if len(waiting) > _AHEAD:
+            if len(waiting) > _PREFETCH_BATCHES:
                 part, futures = waiting.popleft()
                 yield made(part, [future.result() for future in futures])
         for part, futures in waiting:
@@ -196,7 +189,7 @@ def predict(
     temperature: float = 1.0,
     watch: Callable[[Batch, Floats], object] | None = None,
 ) -> Iterator[Row]:
-    """Say of every file what the model says.
+    """Predict every file.
 
     Parameters
     ----------
@@ -222,8 +215,8 @@ def predict(
                 watch(batch, probabilities)
         rows = iter(probabilities.tolist())
         for source, error in zip(batch.sources, batch.errors, strict=True):
-            said = None if error else tuple(next(rows))
-            yield Row(file=source.path, probabilities=said, error=error)
+            shares = None if error else tuple(next(rows))
+            yield Row(file=source.path, probabilities=shares, error=error)
 
 
 def write_rows(
@@ -236,7 +229,7 @@ def write_rows(
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
 ) -> None:
-    """Write what was said of each file as CSV, whole or not at all.
+    """Write the predictions of files as CSV, whole or not at all.
 
     Parameters
     ----------
@@ -281,23 +274,23 @@ def write_rows(
                 error = harmless(row.error)
                 writer.writerow([harmless(row.file), "", "", *[""] * len(class_names), "", error])
                 continue
-            said = class_names[int(np.argmax(row.probabilities))]
+            predicted = class_names[int(np.argmax(row.probabilities))]
             calls = called(row.probabilities, class_names, thresholds) if thresholds else ()
             flag = "yes" if calibrated else "no"
-            cells = [harmless(said), harmless(_BETWEEN_CALLED.join(calls)), *row.probabilities]
+            cells = [harmless(predicted), harmless(_BETWEEN_CALLED.join(calls)), *row.probabilities]
             writer.writerow([harmless(row.file), *cells, flag, ""])
 
 
 def _files_under(folder: str) -> list[str]:
-    # What keeps one of them from being read is told in its row.
+    # Why a file cannot be read is stated in its row.
     return [os.path.join(folder, name) for name in find_images(folder).images]
 
 
-def _new(name: str, taken: set[str]) -> str:
-    """Return `name`, with a number if it is taken, and take it."""
+def _new(name: str, used: set[str]) -> str:
+    """Return `name`, with a number if it is used, and add it to the used names."""
     number, free = 1, name
-    while free in taken:
+    while free in used:
         number += 1
         free = f"{name}-{number}"
-    taken.add(free)
+    used.add(free)
     return free

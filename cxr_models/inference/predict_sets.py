@@ -1,7 +1,7 @@
-"""What a run says of its parts and of other sources, kept as tables in its folder.
+"""What a run predicts for its parts and other sources, kept as tables in its folder.
 
 TensorFlow is imported when there is something to predict, and not before: predictions of the same
-weights, settings, records and images are taken as they lie.
+weights, settings, records and images are used again.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.externals import External
-    from cxr_models.evaluation.predictions import Kind
+    from cxr_models.evaluation.results import Kind
     from cxr_models.records.manifest import Manifest
     from cxr_models.records.overlap import Overlap
-from cxr_models.evaluation.stored import evaluation_folder, table_name
 
 
 def predict_sets(
@@ -44,7 +43,7 @@ def predict_sets(
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
 ) -> list[Predictions]:
-    """Predict train, val, test and sets from other sources, or take what lies there already.
+    """Predict train, val, test and sets from other sources, or use what was predicted before.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def predict_sets(
     model: Any = None
     sets = []
     for name, kind, manifest, overlap in wanted:
-        path = evaluation_folder(run) / table_name(name, kind)
+        path = run.folder.predictions_file(name, external=kind == "external")
         origin, former = _origin(run, manifest), read_origin(path)
         if former == origin:
             kept = read_predictions(path)
@@ -128,14 +127,14 @@ def _why_again(path: Path, former: Origin, origin: Origin, *, replace: bool) -> 
         "inputs": "images",
     }
     changed = [name for key, name in names.items() if getattr(former, key) != getattr(origin, key)]
-    told = f"its {' and '.join(changed)} differ" if changed else "its images were moved"
-    return f"{path.name} was predicted before; {told}; it {'is replaced' if replace else 'stays'}"
+    reason = f"its {' and '.join(changed)} differ" if changed else "its images were moved"
+    return f"{path.name} was predicted before; {reason}; it {'is replaced' if replace else 'stays'}"
 
 
 def _origin(run: FinishedRun, manifest: Manifest) -> Origin:
     return Origin(
         weights_sha256=run.weights_sha256,
-        config_sha256=file_sha256(run.folder.path / "config.json"),
+        config_sha256=file_sha256(run.folder.config_file),
         records_sha256=records_hash(manifest.records),
         inputs=cache_key(run.config.data, manifest.paths()),
     )
@@ -145,7 +144,7 @@ def _load(run: FinishedRun) -> Any:
     from cxr_models.inference.logits import logits_model
     from cxr_models.networks.load import load_classifier
 
-    return logits_model(load_classifier(run.config, len(run.labels), run.folder.best_weights))
+    return logits_model(load_classifier(run))
 
 
 def _logits(

@@ -17,20 +17,20 @@ import cv2
 import numpy as np
 
 import cxr_enhance
-from cxr_models._cpu import usable_cpus
-from cxr_models._files import replaces_whole
+from cxr_enhance import usable_cpus
+from cxr_enhance.io.atomic import replaces_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
+    from cxr_enhance import Transform
     from cxr_models.config import DataConfig
 
     Images = npt.NDArray[np.uint8]
 
 _CHUNK = 64  # images read between two steps of progress
-_WHITE = 255
 
 
 class ImageLoader:
@@ -39,18 +39,18 @@ class ImageLoader:
     Parameters
     ----------
     config : DataConfig
-        Size, order and enhancement are taken from it.
+        Size, fit, border, order and enhancement are taken from it.
 
     Notes
     -----
-    Gives uint8 of shape (N, H, W, 1), or RGB of shape (N, H, W, 3) without enhancement. Sixteen
-    bits are enhanced as such and then become eight, white (65,535, or what ``enhance.bits`` says)
-    becoming 255, rounded. Resized with OpenCV's bilinear
-    method, the aspect not kept, as in the study. Errors name the file.
+    Gives uint8 of shape (N, H, W, 1), or RGB of shape (N, H, W, 3) without enhancement. Each image
+    is made ready by `cxr_enhance.prepare`. Sixteen bits are enhanced as such and then become eight,
+    white (65,535, or what ``enhance.bits`` says) becoming 255, rounded. Resized with OpenCV's
+    bilinear method, in the study the aspect not kept. Errors name the file.
     """
 
     def __init__(self, config: DataConfig) -> None:
-        self._config = config
+        self._preparation = config.preparation
         self.shape = (*config.image_size, config.channels)
 
     def __call__(self, paths: Sequence[str]) -> Images:
@@ -64,37 +64,35 @@ class ImageLoader:
             list(pool.map(load, range(len(paths))))  # raises the first failure
         return out
 
+    def with_transforms(self, paths: Sequence[str]) -> tuple[Images, tuple[Transform, ...]]:
+        """Return the images of `paths`, and where the pixels of each come from."""
+        with ThreadPoolExecutor(max(min(usable_cpus(), len(paths)), 1)) as pool:
+            images, transforms = zip(*pool.map(self.load_with_transform, paths), strict=True)
+        return np.stack(images), transforms
+
     def load(self, path: str) -> Images:
         """Return the image of `path`, of shape (H, W, C)."""
+        return self.load_with_transform(path)[0]
+
+    def load_with_transform(self, path: str) -> tuple[Images, Transform]:
+        """Return the image of `path`, and where its pixels come from."""
         image = cxr_enhance.read_image(path)
         try:
-            return self.prepare(image)
+            return self.prepare_with_transform(image)
         except (TypeError, ValueError) as error:  # settings that do not fit this image
             raise type(error)(f"{error} File: {path!r}.") from error
 
     def prepare(self, image: Any) -> Images:
         """Return an image as `cxr_enhance.read_image` gives it, made ready, of shape (H, W, C)."""
-        params = self._config.enhance
-        if self._config.order == "resize-first":
-            image = self._resize(image)
-        if params is not None:
-            image = cxr_enhance.enhance(image, params)
-        if self._config.order == "enhance-first":
-            image = self._resize(image)
-        white = (1 << (params.bits if params and params.bits else 8 * image.itemsize)) - 1
-        if white != _WHITE:
-            image = ((image.astype(np.uint32) * _WHITE + white // 2) // white).astype(np.uint8)
-        image = image.astype(np.uint8, copy=False)
-        if params is None and image.ndim == 2:
-            image = np.repeat(image[..., None], 3, axis=-1)
-        return image.reshape(self.shape)  # type: ignore[no-any-return]
+        return self.prepare_with_transform(image)[0]
 
-    def _resize(self, image: Any) -> Any:
-        height, width = self._config.image_size
-        if image.shape[:2] == (height, width):
-            return image
+    def prepare_with_transform(self, image: Any) -> tuple[Images, Transform]:
+        """Return an image made ready, and where its pixels come from."""
         with _opencvs_own_code():
-            return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+            image, transform = cxr_enhance.prepare(image, self._preparation)
+        if self._preparation.params is None and image.ndim == 2:
+            image = np.repeat(image[..., None], 3, axis=-1)
+        return image.reshape(self.shape), transform
 
 
 @contextlib.contextmanager
@@ -115,12 +113,16 @@ def _opencvs_own_code() -> Iterator[None]:
 
 def cache_key(config: DataConfig, paths: Sequence[str]) -> str:
     """Hash all that the pixels depend on: settings, files, their sizes and times of change."""
-    settings = {
+    settings: dict[str, Any] = {
         "size": config.image_size,
         "order": config.order,
         "enhance": None if config.enhance is None else config.enhance.to_dict(),
         "version": cxr_enhance.__version__,
     }
+    if config.fit != "squash":  # other caches keep their names of before
+        settings["fit"] = config.fit
+    if config.crop_border:
+        settings["crop_border"] = True
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for path in paths:
         status = os.stat(path)

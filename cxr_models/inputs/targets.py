@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_models._files import parse_json
+from cxr_models._json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,27 +15,14 @@ from cxr_models.backbones import BackboneSpec, find_backbone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backbone:
-    """A backbone, ready to be built.
+    """A backbone, ready to be built."""
 
-    Parameters
-    ----------
-    title : str
-        What it is called in messages.
-    build : callable
-        Makes it without top, from `weights` and `input_tensor` or `input_shape`.
-    preprocess : callable
-        From RGB 0..255 to what it expects.
-    min_size : int, default 1
-        Smallest height and width, in pixels.
-    imagenet : str
-        What Keras downloads as its ImageNet weights; empty where it is not known.
-    """
-
-    title: str
+    title: str  # what it is called in messages
+    # makes it without top, from `weights` and `input_tensor` or `input_shape`
     build: Callable[..., Any]
-    preprocess: Callable[[Any], Any]
-    min_size: int = 1
-    imagenet: str = ""
+    preprocess: Callable[[Any], Any]  # from RGB 0..255 to what it expects
+    min_size: int = 1  # smallest height and width, in pixels
+    imagenet: str = ""  # what Keras downloads as its ImageNet weights; empty where it is not known
 
     def build_on(self, images: Any, source: Any) -> keras.Model:
         """Build it, without weights, on symbolic images that were made of the input `source`.

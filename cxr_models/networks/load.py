@@ -9,26 +9,13 @@ from cxr_models.networks.classifier import build_classifier
 from cxr_models.networks.weights_files import check_confined
 
 if TYPE_CHECKING:
-    import os
-
     import keras
 
-    from cxr_models.config import RunConfig
+    from cxr_models.runs.finished import FinishedRun
 
 
-def load_classifier(
-    config: RunConfig, num_labels: int, weights: str | os.PathLike[str]
-) -> keras.Model:
-    """Build the model of a run and fill it with its weights.
-
-    Parameters
-    ----------
-    config : RunConfig
-        The run's settings.
-    num_labels : int
-        Labels it was trained on.
-    weights : str or PathLike
-        Its ``best.weights.h5``.
+def load_classifier(run: FinishedRun) -> keras.Model:
+    """Build the model of a run and fill it with its best weights.
 
     Raises
     ------
@@ -38,7 +25,9 @@ def load_classifier(
         If there is no such file.
     """
     # Built bare, then filled: the run's own weights are all it needs.
-    model = build_classifier(config.with_setting("model.weights", "none"), num_labels)
+    weights = run.folder.best_weights
+    bare = run.config.with_setting("model.weights", "none")
+    model = build_classifier(bare, len(run.labels))
     try:
         with warnings.catch_warnings():  # one for every layer of another model, then the error
             warnings.filterwarnings("ignore", message="Skipping nested container")

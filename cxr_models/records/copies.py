@@ -40,22 +40,12 @@ KINDS = (EQUAL, *(_kind(form, variant) for form in _FORMS for variant in _VARIAN
 
 
 class Copy(NamedTuple):
-    """Two images of which one is a copy of the other.
+    """Two images of which one is a copy of the other."""
 
-    Parameters
-    ----------
-    first, second : int
-        Their places.
-    kind : str
-        One of `KINDS`.
-    bits : int
-        In how many bits of 256 their hashes differ; 0 for equal ones.
-    """
-
-    first: int
+    first: int  # first and second: their places
     second: int
-    kind: str
-    bits: int
+    kind: str  # one of `KINDS`
+    bits: int  # in how many bits of 256 their hashes differ; 0 for equal ones
 
 
 def find_copies(

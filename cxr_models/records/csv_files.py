@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cxr_enhance.io.atomic import replaces_whole
 from cxr_models._cells import as_it_was, harmless
-from cxr_models._files import replaces_whole
 
 if TYPE_CHECKING:
     import os

@@ -19,24 +19,13 @@ if TYPE_CHECKING:
 
 
 class CsvRows(NamedTuple):
-    """Rows of a CSV.
+    """Rows of a CSV."""
 
-    Parameters
-    ----------
-    rows : list of ImageRow
-        Those with a file and a label, or with findings that make one.
-    unused : list of (str, str)
-        Files of the others, or their numbers, and why they are not used.
-    groups : dict of str to str
-        The group of each file.
-    columns : collection of str
-        Columns of the CSV.
-    """
-
-    rows: list[ImageRow]
+    rows: list[ImageRow]  # those with a file and a label, or with findings that make one
+    # files of the others, or their numbers, and why they are not used
     unused: list[tuple[str, str]]
-    groups: dict[str, str]
-    columns: Collection[str]
+    groups: dict[str, str]  # the group of each file
+    columns: Collection[str]  # columns of the CSV
 
 
 def rows_of_csvs(

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cxr_enhance
+from cxr_enhance import usable_cpus
 from cxr_enhance.io import dicom_attributes
-from cxr_models._cpu import usable_cpus
 from cxr_models.records.copies import find_copies
 from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.fingerprints import fingerprint
@@ -191,7 +191,7 @@ def patient_of(path: str | os.PathLike[str]) -> str:
 
 def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:
     """Fill what a record does not tell yet; the patient as the header words it, for the ties."""
-    lacking: dict[str, Any] = {
+    lacking: dict[str, Any] = {  # `dataclasses.replace` takes fields of any type
         name: text for name, text in attributes.items() if not getattr(record, name)
     }
     if "age" in lacking:  # some sets write 51 for 051Y

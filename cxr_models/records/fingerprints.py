@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import cxr_enhance
-from cxr_models._cpu import usable_cpus
+from cxr_enhance import usable_cpus
 from cxr_models.records.duplicates import HASH_WORDS, perceptual_hash, pixel_digest
 
 if TYPE_CHECKING:
@@ -30,17 +30,10 @@ _TOLERANCE = 0.02  # of an image's range: what compression leaves of a border's 
 
 
 class Fingerprint(NamedTuple):
-    """Digest and hashes of one image.
+    """Digest and hashes of one image."""
 
-    Parameters
-    ----------
-    pixels : str
-        `pixel_digest` of it.
-    whole, trimmed : ndarray of shape (4,), dtype uint64
-        `perceptual_hash` of it, and of what is left without uniform borders.
-    """
-
-    pixels: str
+    pixels: str  # `pixel_digest` of it
+    # whole, trimmed: (4,); `perceptual_hash` of it, and of what is left without uniform borders
     whole: Hashes
     trimmed: Hashes
 

@@ -46,25 +46,13 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicate:
-    """Two files of which one shows a copy of the other, and how alike they are.
+    """Two files of which one shows a copy of the other, and how alike they are."""
 
-    Parameters
-    ----------
-    file, other : str
-        The files.
-    kind : str
-        One of `cxr_models.records.copies.KINDS`.
-    bits : int
-        In how many bits of 256 their hashes differ.
-    label, other_label : str
-        What they are said to show.
-    """
-
-    file: str
+    file: str  # file, other: the files
     other: str
-    kind: str
-    bits: int
-    label: str
+    kind: str  # one of `cxr_models.records.copies.KINDS`
+    bits: int  # in how many bits of 256 their hashes differ
+    label: str  # label, other_label: what they are said to show
     other_label: str
 
 
@@ -88,31 +76,18 @@ DUPLICATES = Kind(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """What indexing found.
+    """What indexing found."""
 
-    Parameters
-    ----------
-    records : tuple of Record
-        Usable radiographs.
-    skipped : tuple of Skipped
-        Files that cannot be read, and rows or files without a label.
-    others : tuple of str, default ()
-        Files under the folder that are no images by their names or content.
-    duplicates : tuple of Duplicate, default ()
-        All pairs of images of which one is a copy of the other, dropped ones among them.
-    listed, absent : int, default 0
-        Images that a set or a CSV names, and how many of them are not there.
-    several : int, default 0
-        Records with several findings whose label is made of them.
-    """
-
-    records: tuple[Record, ...]
-    skipped: tuple[Skipped, ...]
+    records: tuple[Record, ...]  # usable radiographs
+    skipped: tuple[Skipped, ...]  # files that cannot be read, and rows or files without a label
+    # files under the folder that are no images by their names or content
     others: tuple[str, ...] = ()
+    # all pairs of images of which one is a copy of the other, dropped ones among them
     duplicates: tuple[Duplicate, ...] = ()
+    # listed, absent: images that a set or a CSV names, and how many of them are not there
     listed: int = 0
     absent: int = 0
-    several: int = 0
+    several: int = 0  # records with several findings whose label is made of them
 
 
 def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:

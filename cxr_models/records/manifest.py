@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cxr_models._cells import harmless
 from cxr_models._outputs import Kind, first_line
@@ -187,11 +187,11 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     places = [header.index(name) for name in findings]
     others = [(name, header.index(name)) for name in kept]
     for number, row in enumerate(rows, start=1):
-        told: dict[str, Any] = {name: row[place].strip() for name, place in texts.items()}
+        cells = {name: row[place].strip() for name, place in texts.items()}
+        others_of_row = tuple((name, row[place]) for name, place in others)
         try:
-            told["findings"] = findings_of(tuple(row[place].strip() for place in places))
-            told["kept"] = tuple((name, row[place]) for name, place in others)
-            records.append(Record(**told))
+            known = findings_of(tuple(row[place].strip() for place in places))
+            records.append(Record(**cells, findings=known, kept=others_of_row))
         except ValueError as error:
             raise ValueError(f"{error} Record {number} of {str(path)!r}.") from error
     if not records:

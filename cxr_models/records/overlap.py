@@ -5,8 +5,8 @@ Paths say nothing of it: a copied file has another path, and a public set lies i
 
 from __future__ import annotations
 
-import reprlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.copies import EQUAL, find_copies
 from cxr_models.records.fingerprints import fingerprints_of, with_fingerprints
@@ -21,85 +21,31 @@ _SHOWN = 10
 
 
 class Part(NamedTuple):
-    """Radiographs that a model has seen.
+    """Radiographs that a model has seen."""
 
-    Parameters
-    ----------
-    name : str
-        What they are called in sentences, such as "train".
-    manifest : Manifest
-        The radiographs.
-    """
-
-    name: str
+    name: str  # what they are called in sentences, such as "train"
     manifest: Manifest
 
 
-class Shared(NamedTuple):
-    """A radiograph of a set that is tied to one the model has seen.
-
-    Parameters
-    ----------
-    file : str
-        The radiograph.
-    seen : str
-        The one that was seen.
-    part : str
-        The part it is in.
-    kind : str
-        How they are tied: one of `cxr_models.records.copies.KINDS`, or "patient".
-    """
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A radiograph of a set that is tied to one the model has seen."""
 
     file: str
-    seen: str
-    part: str
-    kind: str
+    seen: str  # the one that was seen
+    part: str  # the part it is in
+    kind: str  # how they are tied: one of `cxr_models.records.copies.KINDS`, or "patient"
 
 
-class Overlap(NamedTuple):
-    """What a set shares with radiographs that a model has seen; each file once a field.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlap:
+    """What a set shares with radiographs that a model has seen; each file once a field."""
 
-    Parameters
-    ----------
-    equal, near, patients : list of Shared
-        Files of equal pixels, of near copies, and of patients of the same source.
-    unread : int
-        Images of either side that cannot be read and so were not compared.
-    """
-
-    equal: list[Shared]
-    near: list[Shared]
-    patients: list[Shared]
-    unread: int
-
-    def told(self) -> dict[str, Any]:
-        """Return for JSON what is kept beside results, for which no pixels may be equal."""
-        return {
-            "near": [one._asdict() for one in self.near],
-            "patients": [one._asdict() for one in self.patients],
-            "unread": self.unread,
-        }
-
-    @classmethod
-    def from_told(cls, told: Any) -> Overlap:
-        """Return what `told` gave for JSON.
-
-        Raises
-        ------
-        ValueError
-            If it is none of that.
-        """
-        try:
-            near, patients = (
-                [Shared(**{name: str(one[name]) for name in Shared._fields}) for one in told[kind]]
-                for kind in ("near", "patients")
-            )
-            return cls(equal=[], near=near, patients=patients, unread=int(told["unread"]))
-        except (TypeError, KeyError, ValueError) as error:
-            raise ValueError(
-                "`overlap` must tell near copies, patients and what was unread; got "
-                f"{reprlib.repr(told)}."
-            ) from error
+    # near, patients: files of near copies, and of patients of the same source
+    near: tuple[Shared, ...]
+    patients: tuple[Shared, ...]
+    unread: int  # images of either side that cannot be read and so were not compared
+    equal: tuple[Shared, ...] = ()  # files of equal pixels; a set that has some is refused
 
 
 class SeenImages:
@@ -137,8 +83,8 @@ class SeenImages:
             found = self._shared(tested.records[place], seen[copy.first], copy.kind)
             (equal if copy.kind == EQUAL else near).setdefault(place, found)
         return Overlap(
-            equal=[equal[place] for place in sorted(equal)],
-            near=[near[place] for place in sorted(near) if place not in equal],
+            equal=tuple(equal[place] for place in sorted(equal)),
+            near=tuple(near[place] for place in sorted(near) if place not in equal),
             patients=self._patients(tested),
             unread=len(theirs) - len(seen) + len(ours) - len(read),
         )
@@ -181,17 +127,17 @@ class SeenImages:
                 say(line)
         return overlap
 
-    def _patients(self, tested: Manifest) -> list[Shared]:
+    def _patients(self, tested: Manifest) -> tuple[Shared, ...]:
         first: dict[tuple[str, str], int] = {}
         for index, record in enumerate(self._records):
             key = patient_key(record)
             if key is not None:
                 first.setdefault(key, index)
-        return [
+        return tuple(
             self._shared(record, first[key], "patient")
             for record in tested.records
             if (key := patient_key(record)) in first and key is not None
-        ]
+        )
 
     def _shared(self, record: Record, seen: int, kind: str) -> Shared:
         return Shared(record.file, self._records[seen].file, self._names[seen], kind)

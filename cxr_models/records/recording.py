@@ -22,25 +22,13 @@ UNCERTAIN_REASON = "its finding is uncertain"
 
 
 class Recorded(NamedTuple):
-    """Records made of rows, and what became of the others.
+    """Records made of rows, and what became of the others."""
 
-    Parameters
-    ----------
-    records : list of Record
-        Those that are kept.
-    left_out : list of (str, str)
-        Files that are there and not kept, and why.
-    listed, absent : int
-        Rows, and how many of them name no file that is there.
-    several : int
-        Records with several findings whose label is made of them.
-    """
-
-    records: list[Record]
-    left_out: list[tuple[str, str]]
-    listed: int
+    records: list[Record]  # those that are kept
+    left_out: list[tuple[str, str]]  # files that are there and not kept, and why
+    listed: int  # listed, absent: rows, and how many of them name no file that is there
     absent: int
-    several: int
+    several: int  # records with several findings whose label is made of them
 
 
 def record_rows(

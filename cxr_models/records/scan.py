@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from operator import attrgetter
 
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".dcm", ".dicom"}
-)
+from cxr_enhance.io.folders import IMAGE_SUFFIXES, Entry, walk_folder
+
 _SUFFIXES = tuple(IMAGE_SUFFIXES)  # of which `str.endswith` takes several at once
 _NO_DICOM = tuple(IMAGE_SUFFIXES - {".dcm", ".dicom"})
 _DICOM_MARK = (128, b"DICM")
 _TEXTS = (".txt", ".csv", ".tsv", ".json", ".xml", ".gz", ".xlsx", ".npz")
 NO_TEXT = "a name that is no UTF-8"
-_NAME = attrgetter("name")
 _DIRECTORY = "DICOMDIR"  # of an export: a DICOM file that holds no image
 _RESOURCE_FORKS = "__MACOSX"  # what the archiver of macOS adds; never an image
 
@@ -44,34 +41,25 @@ class Found:
 
 def find_images(folder: str | os.PathLike[str]) -> Found:
     """Look through `folder` and the folders in it."""
-    found: dict[str, list[str]] = {"images": [], "others": []}
+    top = os.fspath(folder)
+    cut = len(os.path.join(top, ""))
+    images: list[str] = []
+    others: list[str] = []
     unentered: list[tuple[str, str]] = []
-    waiting = [("", os.fspath(folder))]
-    while waiting:
-        within, place = waiting.pop()
-        try:
-            with os.scandir(place) as scanned:
-                entries = list(scanned)
-        except OSError as error:
-            unentered.append((within or ".", error.strerror or str(error)))
-            continue
-        if len(entries) > 1:
-            entries.sort(key=_NAME)
-        folders = []
-        top = f"{within}/" if within else ""
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            name = top + entry.name
-            if not entry.is_dir():
-                found["images" if _is_image(entry) else "others"].append(name)
-            elif entry.is_symlink():
-                unentered.append((name, "a link to a folder, not followed"))
-            elif entry.name != _RESOURCE_FORKS:
-                folders.append((name, entry.path))
-        waiting += reversed(folders)
-    return Found(
-        images=tuple(found["images"]), unentered=tuple(unentered), others=tuple(found["others"])
+    for entry in walk_folder(top, _is_passed_over):
+        name = entry.path[cut:].replace(os.sep, "/")
+        if entry.kind == "unlistable":
+            unentered.append((name or ".", entry.reason))
+        elif entry.kind == "linked folder":
+            unentered.append((name, "a link to a folder, not followed"))
+        else:
+            (images if _is_image(entry) else others).append(name)
+    return Found(images=tuple(images), unentered=tuple(unentered), others=tuple(others))
+
+
+def _is_passed_over(entry: os.DirEntry[str]) -> bool:
+    return entry.name.startswith(".") or (
+        entry.name == _RESOURCE_FORKS and entry.is_dir(follow_symlinks=False)
     )
 
 
@@ -87,13 +75,15 @@ def may_be_dicom(file: str) -> bool:
     return not file.lower().endswith(_NO_DICOM)
 
 
-def _is_image(entry: os.DirEntry[str]) -> bool:
+def _is_image(entry: Entry) -> bool:
     name = entry.name.lower()
-    suffixed = name.endswith(_SUFFIXES)
-    if not entry.is_file():  # a pipe would be waited for; a link to nothing is no image yet
-        return suffixed and not os.path.exists(entry.path)
-    if suffixed or name.endswith(_TEXTS) or entry.name == _DIRECTORY:
-        return suffixed
+    is_named_as_image = name.endswith(_SUFFIXES)
+    if entry.is_link and not os.path.isfile(entry.path):  # a link to nothing is no image yet
+        return is_named_as_image and not os.path.exists(entry.path)
+    if entry.kind != "file":  # a pipe would be waited for
+        return False
+    if is_named_as_image or name.endswith(_TEXTS) or entry.name == _DIRECTORY:
+        return is_named_as_image
     place, mark = _DICOM_MARK
     try:
         with open(entry.path, "rb") as file:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_models._files import parse_json
+from cxr_models._json import parse_json
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.manifest import (
     COLUMNS,

@@ -1,4 +1,4 @@
-"""What a page is made of, before it is HTML or Markdown; all text is plain text, never markup."""
+"""The blocks of a page, before it is HTML or Markdown; all text is plain text, never markup."""
 
 from __future__ import annotations
 
@@ -11,46 +11,23 @@ Tone = Literal["plain", "verdict", "note"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A paragraph.
+    """A paragraph."""
 
-    Parameters
-    ----------
-    text : str
-        Sentences.
-    tone : {"plain", "verdict", "note"}, default "plain"
-        A verdict stands out; a note stands back.
-    """
-
-    text: str
-    tone: Tone = "plain"
+    text: str  # sentences
+    tone: Tone = "plain"  # a verdict stands out; a note stands back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table whose first column names its rows.
+    """A table whose first column names its rows."""
 
-    Parameters
-    ----------
-    caption : str
-        What it shows.
-    head : tuple of str
-        Names of the columns, that of the first among them.
-    rows : tuple of tuple of str
-        As long as `head`.
-    shades : tuple of tuple of (float or None), default ()
-        For each row and each column but the first, 0..1: how much a cell stands out.
-    notes : tuple of str, default ()
-        Said below.
-    words : bool, default False
-        Whether the cells hold words, not numbers.
-    """
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    caption: str  # what it shows
+    head: tuple[str, ...]  # names of the columns, the first column included
+    rows: tuple[tuple[str, ...], ...]  # as long as `head`
+    # for each row and each column but the first, 0..1: how much a cell stands out
     shades: tuple[tuple[float | None, ...], ...] = ()
-    notes: tuple[str, ...] = ()
-    words: bool = False
+    notes: tuple[str, ...] = ()  # below the table
+    words: bool = False  # whether the cells hold words, not numbers
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.head) for row in self.rows):
@@ -59,45 +36,23 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of a chart.
+    """A line of a chart."""
 
-    Parameters
-    ----------
-    name : str
-        Empty for a line that is there to compare with.
-    points : tuple of (float, float)
-        In the order they are joined.
-    dots : bool, default False
-        Whether each point is marked.
-    """
-
-    name: str
-    points: tuple[tuple[float, float], ...]
-    dots: bool = False
+    name: str  # empty for a line that is there to compare with
+    points: tuple[tuple[float, float], ...]  # in the order they are joined
+    dots: bool = False  # whether each point is marked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Lines over two axes.
+    """Lines over two axes."""
 
-    Parameters
-    ----------
-    title, description : str
-        What it shows, and what it says to those who do not see it.
-    x_label, y_label : str
-        Of the axes.
-    lines : tuple of Line
-        At least one, with at least one point.
-    x_range, y_range : (float, float), default (0, 1)
-        Ends of the axes.
-    """
-
-    title: str
+    title: str  # what it shows
     description: str
-    x_label: str
+    x_label: str  # of the axes
     y_label: str
-    lines: tuple[Line, ...]
-    x_range: tuple[float, float] = (0.0, 1.0)
+    lines: tuple[Line, ...]  # at least one, with at least one point
+    x_range: tuple[float, float] = (0.0, 1.0)  # ends of the axes
     y_range: tuple[float, float] = (0.0, 1.0)
 
 
@@ -110,57 +65,29 @@ class Charts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """An image and what was said of it.
+    """An image and the lines below it."""
 
-    Parameters
-    ----------
-    file : str
-        Its name.
-    lines : tuple of str
-        What is told below it.
-    alt : str
-        What it is, to those who do not see it.
-    image, overlay : str or None
-        Data URIs; None where there is none.
-    """
-
-    file: str
-    lines: tuple[str, ...]
-    alt: str
-    image: str | None = None
+    file: str  # its name
+    lines: tuple[str, ...]  # text below it
+    alt: str  # description for readers who do not see it
+    image: str | None = None  # data URIs; None where there is none
     overlay: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """Pictures side by side, and the same as a table for pages without images.
+    """Pictures side by side, and the same as a table for pages without images."""
 
-    Parameters
-    ----------
-    pictures : tuple of Picture
-        In order.
-    table : Table
-        A row a picture.
-    """
-
-    pictures: tuple[Picture, ...]
-    table: Table
+    pictures: tuple[Picture, ...]  # in order
+    table: Table  # a row a picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourBar:
-    """What the colours of pictures mean; nothing on pages without images.
+    """What the colours of pictures mean; nothing on pages without images."""
 
-    Parameters
-    ----------
-    image : str
-        Data URI of the colours, from `low` to `high`.
-    low, high : str
-        What its ends mean.
-    """
-
-    image: str
-    low: str
+    image: str  # data URI of the colours, from `low` to `high`
+    low: str  # what its ends mean
     high: str
 
 
@@ -169,24 +96,12 @@ Block = Text | Table | Charts | Gallery | ColourBar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A heading and what stands below it.
+    """A heading and what stands below it."""
 
-    Parameters
-    ----------
-    title : str
-        The heading.
-    blocks : tuple of Block, default ()
-        In order.
-    sections : tuple of Section, default ()
-        Below those.
-    folded : str, default ""
-        What to call all of it where it is shown when asked for; empty shows it.
-    """
-
-    title: str
-    blocks: tuple[Block, ...] = ()
-    sections: tuple[Section, ...] = ()
-    folded: str = ""
+    title: str  # the heading
+    blocks: tuple[Block, ...] = ()  # in order
+    sections: tuple[Section, ...] = ()  # below the blocks
+    folded: str = ""  # title of the closed section; empty for an open one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

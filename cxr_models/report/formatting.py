@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from cxr_models.evaluation.results import Interval, Measured
 
 NONE = "\N{EN DASH}"
 
 
-def value(told: Mapping[str, Any]) -> str:
+def value(measured: Measured) -> str:
     """Return a value and its interval in three places, or a dash."""
-    return number(told["value"], told.get("interval"))
+    return number(measured.value, measured.interval)
 
 
-def number(one: float | None, interval: list[float] | None = None) -> str:
+def number(value: float | None, interval: Interval | None = None) -> str:
     """Return a number in three places, and its interval where there is one; a dash for None."""
-    if one is None:
+    if value is None:
         return NONE
-    return f"{one:.3f}" if interval is None else f"{one:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+    return f"{value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
 
 
-def signed(one: float | None, interval: list[float] | None = None) -> str:
+def signed(difference: float | None, interval: Interval | None = None) -> str:
     """Return a difference and its interval in three places, with their signs."""
-    if one is None:
+    if difference is None:
         return NONE
     if interval is None:
-        return f"{round(one, 3) + 0.0:+.3f}"  # the sum makes +0.000 of -0.000
-    return f"{signed(one)} [{signed(interval[0])}, {signed(interval[1])}]"
+        return f"{round(difference, 3) + 0.0:+.3f}"  # the sum makes +0.000 of -0.000
+    return f"{signed(difference)} [{signed(interval[0])}, {signed(interval[1])}]"
 
 
-def p_value(one: float | None) -> str:
+def p_value(p: float | None) -> str:
     """Return a p-value in three places, a dash for None."""
-    if one is None:
+    if p is None:
         return NONE
-    return "<0.001" if one < 0.001 else f"{one:.3f}"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def counted(count: int, thing: str) -> str:
@@ -44,20 +46,20 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
-def listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Join names: ``a``, ``a and b``, ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def clean(text: str) -> str:
     """Replace what cannot be shown, such as control characters and marks of direction."""
-    if text.isprintable():  # as nearly all is; images as text are long
+    if text.isprintable():  # nearly all text is; encoded images are long
         return text
-    return "".join(one if one.isprintable() else "\ufffd" for one in text)
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def short_name(file: str) -> str:
-    """Return the name of a file; of one outside of the set's folder its own and itself alone."""
+    """Return the name of a file; outside of the set's folder its last two parts alone."""
     path = PurePath(file)
     outside = path.is_absolute() or ".." in path.parts
     return "/".join(path.parts[-2:]) if outside else file

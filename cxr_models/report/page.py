@@ -8,7 +8,8 @@ from cxr_models._outputs import Kind
 from cxr_models.backbones import backbone_title
 from cxr_models.report.blocks import Block, Charts, Page, Section, Text
 from cxr_models.report.formatting import counted
-from cxr_models.report.sections import cards, overview, values
+from cxr_models.report.sections import cards, overview
+from cxr_models.report.sections import values as tables
 from cxr_models.report.sections.charts import set_charts, training_charts
 from cxr_models.report.sections.study import study_table
 
@@ -23,7 +24,7 @@ _TITLE = "Report on"
 
 
 def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | None = None) -> Page:
-    """Put the report of one run or several together.
+    """Build the report of one run or several.
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
     pictures : Pictures
         Makes the galleries.
     compared : Section, optional
-        What `cxr_models.report.sections.together` found; made once, where a page is put together
-        anew.
+        What `cxr_models.report.sections.together` returns; made once for pages that are built
+        several times.
     """
     study = study_table(runs)
     title = f"{_TITLE} {runs[0].name}" if len(runs) == 1 else f"{_TITLE} {len(runs)} runs"
@@ -65,11 +66,11 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
         blocks=(Text(text=text),),
         sections=(
             Section(title="Audit", blocks=tuple(cards.audit_blocks(run))),
-            Section(title="Values", blocks=tuple(values.overall(run))),
+            Section(title="Values", blocks=tuple(tables.overall(run))),
             *(
                 _set(run, name, pictures)
-                for name, told in run.evaluation["sets"].items()
-                if told["kind"] != "train"
+                for name, values in run.evaluation.sets.items()
+                if values.kind != "train"
             ),
             Section(
                 title=f"Training, {counted(len(run.history), 'epoch')}",
@@ -82,22 +83,23 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
 
 
 def _set(run: Results, name: str, pictures: Pictures) -> Section:
-    told = run.evaluation["sets"][name]
-    blocks = [*values.shared(told), *values.of_classes(run, told)]
-    if told["kind"] == "val":
-        return Section(title=values.heading(name, told), blocks=tuple(blocks))
+    evaluation = run.evaluation.sets[name]
+    blocks = [*tables.shared(evaluation), *tables.of_classes(run, evaluation)]
+    title = tables.heading(name, evaluation)
+    if evaluation.kind == "val":
+        return Section(title=title, blocks=tuple(blocks))
     below = [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]
-    if told["kind"] == "test":
+    if evaluation.kind == "test":
         below.append(Section(title="Sample predictions", blocks=tuple(pictures.samples(run, name))))
     means = pictures.means(run, name)
     if means:
         below.append(Section(title="Where the network looks", blocks=tuple(means)))
     return Section(
-        title=values.heading(name, told),
+        title=title,
         blocks=(
             *blocks,
-            Charts(charts=set_charts(name, told)),
-            *values.groups(told, run.class_names),
+            Charts(charts=set_charts(name, evaluation)),
+            *tables.groups(evaluation, run.class_names),
         ),
         sections=tuple(below),
     )

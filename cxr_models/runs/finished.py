@@ -1,4 +1,4 @@
-"""A run that has ended, as everything after training finds it: settings, classes, split, weights.
+"""A run that has ended, as every step after training reads it: settings, split, weights.
 
 Imports no framework; building the model is for `cxr_models.networks.load`.
 """
@@ -10,9 +10,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cxr_models._files import read_json
 from cxr_models.config import RunConfig
 from cxr_models.records.overlap import Overlap
 from cxr_models.records.splits import Split, read_split, write_split
@@ -21,36 +20,19 @@ from cxr_models.runs.folder import RunFolder
 if TYPE_CHECKING:
     import os
 
-_SPLIT = "split.csv"
-_FACTS = ("class_names", "split_sha256")
+    from cxr_models.runs.facts import RunFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """What a run left behind.
-
-    Parameters
-    ----------
-    folder : RunFolder
-        Where it lies.
-    config : RunConfig
-        Its settings.
-    labels : tuple of str
-        The labels it was trained on, sorted.
-    split : Split
-        The records it was trained on, and the others of its split.
-    weights_sha256 : str
-        SHA-256 of its best weights.
-    overlaps : mapping of str to Overlap, default {}
-        What val and test share with images that runs before it have seen, where its weights come
-        from runs.
-    """
+    """What a run left behind."""
 
     folder: RunFolder
     config: RunConfig
-    labels: tuple[str, ...]
+    labels: tuple[str, ...]  # those it was trained on, sorted
     split: Split
-    weights_sha256: str
+    weights_sha256: str  # of the best weights
+    # what val and test share with images seen by the runs that its weights come from
     overlaps: Mapping[str, Overlap] = field(default_factory=dict)
 
     @property
@@ -73,7 +55,7 @@ def class_names_of(config: RunConfig, labels: tuple[str, ...]) -> tuple[str, ...
 def keep_split(folder: Path, split: Split) -> None:
     """Write the records of `split` into a run's folder, their names as they are."""
     settings: dict[str, object] = {} if split.seed is None else {"seed": split.seed}
-    write_split(folder / _SPLIT, split.manifest.records, settings)
+    write_split(RunFolder(path=folder).split_file, split.manifest.records, settings)
 
 
 def read_run(
@@ -103,8 +85,7 @@ def read_run(
         If a file cannot be read.
     """
     folder = RunFolder(path=Path(path))
-    config_file, facts_file = folder.path / "config.json", folder.path / "run.json"
-    if not config_file.is_file() or not facts_file.is_file():
+    if not folder.config_file.is_file() or not folder.facts_file.is_file():
         raise ValueError(
             f"`RUN` must be the folder of a run; got {str(path)!r}, which lacks config.json or "
             "run.json. Make one with: cxr-models train."
@@ -115,47 +96,23 @@ def read_run(
             f"`RUN` must be a run that has ended; got {str(path)!r}, which lacks "
             f"{folder.best_weights.name}. Go on with it by giving its cxr-models train again."
         )
-    try:
-        facts = read_json(facts_file)
-    except ValueError as error:
-        raise ValueError(f"`run.json` must be JSON; got {str(facts_file)!r}: {error}.") from error
-    missing = [name for name in _FACTS if not isinstance(facts, dict) or name not in facts]
-    if missing:
-        raise ValueError(
-            f"`run.json` must tell {', '.join(_FACTS)}; got {str(facts_file)!r} without "
-            f"{', '.join(missing)}."
-        )
-    try:
-        config = RunConfig.from_json(config_file.read_text(encoding="utf-8"))
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"`config.json` must hold a run's settings; got {str(config_file)!r}: {error}"
-        ) from error
+    facts, config = folder.read_facts(), folder.read_config()
     records = _split_of(folder, facts, split)
-    if facts["class_names"] != list(records.class_names()):
+    if facts.class_names != records.class_names():
         raise ValueError(
             f"`class_names` must be the labels of the run's split, "
-            f"{', '.join(records.class_names())}; got {facts['class_names']!r} in "
-            f"{str(facts_file)!r}."
+            f"{', '.join(records.class_names())}; got {list(facts.class_names)!r} in "
+            f"{str(folder.facts_file)!r}."
         )
     return FinishedRun(
         folder=folder,
-        # Its cache lies outside the folder: whoever made the run does not say where we write.
+        # The cache lies outside of the folder; who made the run must not choose where we write.
         config=dataclasses.replace(config, data=dataclasses.replace(config.data, cache_dir=None)),
         labels=records.class_names(),
         split=records,
         weights_sha256=file_sha256(folder.best_weights),
-        overlaps=_overlaps_of(facts, facts_file),
+        overlaps=facts.overlaps or {},
     )
-
-
-def _overlaps_of(facts: dict[str, Any], file: Path) -> dict[str, Overlap]:
-    try:
-        return {name: Overlap.from_told(one) for name, one in facts.get("overlaps", {}).items()}
-    except (AttributeError, ValueError) as error:
-        raise ValueError(
-            f"`overlaps` must be as cxr-models train wrote it; got {str(file)!r}: {error}"
-        ) from error
 
 
 def file_sha256(path: Path) -> str:
@@ -164,22 +121,20 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _split_of(
-    folder: RunFolder, facts: dict[str, object], given: str | os.PathLike[str] | None
-) -> Split:
-    kept, root = folder.path / _SPLIT, facts.get("split_root")
+def _split_of(folder: RunFolder, facts: RunFacts, given: str | os.PathLike[str] | None) -> Split:
+    kept = folder.split_file
     if given is not None:
         split = read_split(given)
-    elif kept.is_file() and isinstance(root, str):
+    elif kept.is_file() and facts.split_root is not None:
         split = read_split(kept)
-        manifest = dataclasses.replace(split.manifest, root=Path(root))
+        manifest = dataclasses.replace(split.manifest, root=Path(facts.split_root))
         split = dataclasses.replace(split, manifest=manifest)
     else:
         raise ValueError(
-            f"`RUN` must hold the {_SPLIT} it was trained on; got {str(folder.path)!r}, which does "
-            "not. Name it with --split."
+            f"`RUN` must hold the {kept.name} it was trained on; got {str(folder.path)!r}, which "
+            "does not. Name it with --split."
         )
-    if split.hash != facts["split_sha256"]:
+    if split.hash != facts.split_sha256:
         raise ValueError(
             f"`split` must be the one that the run was trained on; got {str(given or kept)!r}, "
             "whose hash differs from run.json's."

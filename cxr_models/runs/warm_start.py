@@ -1,4 +1,4 @@
-"""The runs whose weights a run started from, and what they have seen; imports no framework."""
+"""The runs whose weights a run started from, and the images they have seen; no framework."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import dataclasses
 import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cxr_models._files import read_json
 from cxr_models.records.manifest import read_manifest
 from cxr_models.records.overlap import Part, SeenImages, decoded_once
 from cxr_models.runs.folder import RunFolder
@@ -26,7 +25,7 @@ _NO_FILE = ("imagenet", "none")
 def starting_splits(
     weights: str, *, say: Callable[[str], object] | None = None
 ) -> dict[str, Manifest]:
-    """Return the splits of the runs that weights come from: the run's, and those before it.
+    """Return the splits of the run that weights come from, and of the runs before it.
 
     Parameters
     ----------
@@ -47,24 +46,22 @@ def starting_splits(
     OSError
         If they cannot be read.
     """
-    found: dict[str, Manifest] = {}
+    splits: dict[str, Manifest] = {}
     while weights not in _NO_FILE:
         if not Path(weights).is_file():
             if say is not None:
                 say(f"what {weights}, the start of a run, has seen is not known: it is gone")
             break
         folder = _run_of(Path(weights))
-        if folder is None or os.path.realpath(folder) in found:
+        if folder is None or os.path.realpath(folder.path) in splits:
             break
-        RunFolder(path=folder).check_confined()
-        manifest = read_manifest(folder / "split.csv")
-        root = _read_json(folder / "run.json").get("split_root")
-        if isinstance(root, str):
+        folder.check_confined()
+        manifest, root = read_manifest(folder.split_file), folder.read_facts().split_root
+        if root is not None:
             manifest = dataclasses.replace(manifest, root=Path(root))
-        found[os.path.realpath(folder)] = manifest
-        model = _read_json(folder / "config.json").get("model")
-        weights = str(model.get("weights", "none")) if isinstance(model, dict) else "none"
-    return found
+        splits[os.path.realpath(folder.path)] = manifest
+        weights = folder.read_config().model.weights
+    return splits
 
 
 def seen_before(weights: str, *, say: Callable[[str], object] | None = None) -> list[Part]:
@@ -79,7 +76,7 @@ def seen_before(weights: str, *, say: Callable[[str], object] | None = None) -> 
 def check_warm_start(
     split: Split, weights: str, *, say: Callable[[str], object] | None = None
 ) -> dict[str, Overlap]:
-    """Check that the runs which weights come from have not seen what is to judge the new run.
+    """Check that the runs which weights come from have not seen val or test of the new run.
 
     No image that they trained on may be in val or test, and none they were chosen on in test.
 
@@ -105,24 +102,24 @@ def check_warm_start(
         If they cannot be read.
     """
     starts = {
-        folder: {part: decoded_once(theirs.select(part), say=say) for part in ("train", "val")}
-        for folder, theirs in starting_splits(weights, say=say).items()
+        folder: {part: decoded_once(manifest.select(part), say=say) for part in ("train", "val")}
+        for folder, manifest in starting_splits(weights, say=say).items()
     }
-    found: dict[str, Overlap] = {}
+    overlaps: dict[str, Overlap] = {}
     for name, seen_in in (("val", ("train",)), ("test", ("train", "val"))):
         tested = split.select(name)
         if starts and tested.records:
             seen = SeenImages(
-                [_part(at, theirs[one], one) for at, theirs in starts.items() for one in seen_in]
+                [_part(run, parts[part], part) for run, parts in starts.items() for part in seen_in]
             )
-            found[name] = seen.check(
+            overlaps[name] = seen.check(
                 name,
                 tested,
                 refusal=functools.partial(_refusal, name, weights, len(tested.records)),
                 cure="Split so that they are in train, or start from other weights.",
                 say=say,
             )
-    return found
+    return overlaps
 
 
 def _refusal(part: str, weights: str, images: int, count: int) -> str:
@@ -136,17 +133,10 @@ def _part(folder: str, manifest: Manifest, name: str) -> Part:
     return Part(f"{name} of {folder}, where weights come from", manifest.select(name))
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        told = read_json(path)
-    except ValueError as error:
-        raise ValueError(f"`{path.name}` must be JSON; got {str(path)!r}: {error}.") from error
-    return told if isinstance(told, dict) else {}
-
-
-def _run_of(weights: Path) -> Path | None:
+def _run_of(weights: Path) -> RunFolder | None:
     """Return the folder of the run that a file of weights lies in, or in a folder of."""
-    for folder in (weights.parent, weights.parent.parent):
-        if all((folder / name).is_file() for name in ("config.json", "run.json", "split.csv")):
+    for folder in (RunFolder(path=path) for path in (weights.parent, weights.parent.parent)):
+        files = (folder.config_file, folder.facts_file, folder.split_file)
+        if all(file.is_file() for file in files):
             return folder
     return None

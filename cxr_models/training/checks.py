@@ -1,4 +1,4 @@
-"""What must fit together before a run begins, checked without a framework and without images."""
+"""Checks before a run begins, without a framework and without decoding images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check_run(split: Split, config: RunConfig, out: str | os.PathLike[str]) -> None:
-    """Check all of a run that can be known before its network is built.
+    """Check everything of a run that is known before its network is built.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def check_run(split: Split, config: RunConfig, out: str | os.PathLike[str]) -> N
     check_labels(split, config.model)
     for name in ("train", "val"):
         files_of(split, name)
-    RunFolder(path=Path(out)).check(config, {"split_sha256": split.hash})
+    RunFolder(path=Path(out)).check(config, split.hash)
 
 
 def check_epochs(config: RunConfig) -> None:
@@ -78,7 +78,7 @@ def check_image_size(config: RunConfig) -> None:
 
 
 def check_labels(split: Split, model: ModelConfig) -> None:
-    """Raise ValueError unless the labels of a split make a question for the task."""
+    """Raise ValueError unless the task fits the labels of a split."""
     names = split.class_names()
     if len(names) < 2:
         raise ValueError(

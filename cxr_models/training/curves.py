@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cxr_models._files import replaces_whole
+from cxr_enhance.io.atomic import replaces_whole
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from cxr_models.runs.facts import EpochRow
 
-def write_curves(path: str | os.PathLike[str], history: Sequence[dict[str, Any]]) -> None:
+
+def write_curves(path: str | os.PathLike[str], history: Sequence[EpochRow]) -> None:
     """Draw the rows of a history.
 
     Parameters
     ----------
     path : str or PathLike
         PNG to write, replaced if it exists.
-    history : sequence of dict
-        As `RunFolder.read_history` gives them.
+    history : sequence of EpochRow
+        At least one.
 
     Raises
     ------
@@ -38,10 +40,13 @@ def write_curves(path: str | os.PathLike[str], history: Sequence[dict[str, Any]]
         ) from error
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     epochs = range(1, len(history) + 1)
-    starts = [i for i in range(1, len(history)) if history[i]["phase"] != history[i - 1]["phase"]]
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        axes.plot(epochs, [row[name] for row in history], label="train", marker=".")
-        axes.plot(epochs, [row[f"val_{name}"] for row in history], label="val", marker=".")
+    starts = [i for i in range(1, len(history)) if history[i].phase != history[i - 1].phase]
+    losses = [row.loss for row in history], [row.val_loss for row in history]
+    accuracies = [row.accuracy for row in history], [row.val_accuracy for row in history]
+    curves = (("loss", *losses), ("accuracy", *accuracies))
+    for axes, (name, train, val) in zip(figure.subplots(1, 2), curves, strict=True):
+        axes.plot(epochs, train, label="train", marker=".")
+        axes.plot(epochs, val, label="val", marker=".")
         for start in starts:
             axes.axvline(start + 0.5, color="0.6", linestyle="--", linewidth=1)
         axes.set_xlabel("epoch")

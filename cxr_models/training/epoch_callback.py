@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
-from cxr_models.training.schedule import judge
+from cxr_models.runs.facts import EpochRow
+from cxr_models.training.schedule import judge_epochs
 
 if TYPE_CHECKING:
     from cxr_models.config import TrainingConfig
@@ -31,7 +32,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         Its number, from 0.
     learning_rate : float
         The one it begins with.
-    history : list of dict
+    history : list of EpochRow
         Rows so far, of all phases; grows by a row an epoch.
     """
 
@@ -43,7 +44,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         phase: str,
         number: int,
         learning_rate: float,
-        history: list[dict[str, Any]],
+        history: list[EpochRow],
     ) -> None:
         super().__init__()
         self._folder = folder
@@ -54,12 +55,12 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._rows = history
         self._started = 0.0
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set the random state of every layer from the seed and the epoch."""
         self._started = time.perf_counter()
         set_random_states(self.model, f"{self._training.seed}/{self._phase}/{epoch}")
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write history, the backup, and best weights if these are, in this order.
 
         An epoch without a backup is trained again, and leaves no weights behind; best weights that
@@ -68,19 +69,17 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         logs = logs or {}
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
         self._rows.append(
-            {
-                "phase": self._phase,
-                "epoch": epoch,
-                "learning_rate": float(
-                    keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
-                ),
+            EpochRow(
+                phase=self._phase,
+                epoch=epoch,
+                learning_rate=float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
                 **{name: float(logs[name]) for name in names},
-                "seconds": round(time.perf_counter() - self._started, 3),
-            }
+                seconds=round(time.perf_counter() - self._started, 3),
+            )
         )
         self._folder.write_history(self._rows)
-        accuracies = [row["val_accuracy"] for row in self._rows if row["phase"] == self._phase]
-        verdict = judge(accuracies, self._learning_rate, self._training)
+        accuracies = [row.val_accuracy for row in self._rows if row.phase == self._phase]
+        verdict = judge_epochs(accuracies, self._learning_rate, self._training)
         self.model.optimizer.learning_rate = verdict.learning_rate
         if verdict.stop:
             self.model.stop_training = True

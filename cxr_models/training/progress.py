@@ -1,9 +1,9 @@
-"""Where a training stands after every step, for whoever shows it; draws nothing itself."""
+"""The state of a training after every step, for a display; draws nothing itself."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 
@@ -12,29 +12,18 @@ if TYPE_CHECKING:
 
 
 class Standing(NamedTuple):
-    """Where a stretch of work stands.
+    """Where a stretch of work stands."""
 
-    Parameters
-    ----------
-    work : str
-        What is done: ``head 2/50``, or ``features``.
-    done, steps : int
-        Steps done, of how many.
-    seconds_left : float or None
-        How long the phase still takes if it does not stop early; None where not known yet.
-    values : dict of str to float
-        Loss and accuracy so far in the epoch.
-    """
-
-    work: str
-    done: int
+    work: str  # what is done: ``head 2/50``, or ``features``
+    done: int  # done, steps: steps done, of how many
     steps: int
+    # how long the phase still takes if it does not stop early; None where not known yet
     seconds_left: float | None
-    values: dict[str, float]
+    values: dict[str, float]  # loss and accuracy so far in the epoch
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells of every step to `watch`, and of every epoch to `say`.
+    """Reports every step to `watch`, and every epoch to `say`.
 
     Parameters
     ----------
@@ -70,21 +59,21 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._epoch_seconds: float | None = None  # of the latest epoch
         self._epochs_seen = 0
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Tell that an epoch begins."""
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Report that an epoch begins."""
         self._epoch, self._began = epoch, self._clock()
-        self._tell(0, self._seconds_left(self._began, 0), {})
+        self._report(0, self._seconds_left(self._began, 0), {})
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Tell of a step."""
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Report a step."""
         now, done = self._clock(), batch + 1
         if done == 1:
             self._first_step_ended = now
         self._step_ended = now
-        self._tell(done, self._seconds_left(now, done), logs or {})
+        self._report(done, self._seconds_left(now, done), logs or {})
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Tell of an epoch."""
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Report an epoch."""
         now = self._clock()
         self._epochs_seen += 1
         if self._epochs_seen > 1:
@@ -107,7 +96,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
             an_epoch = (now - self._first_step_ended) / (done - 1) * self._steps
         return an_epoch * (self._epochs - self._epoch - done / self._steps)
 
-    def _tell(self, done: int, left: float | None, logs: dict[str, Any]) -> None:
+    def _report(self, done: int, left: float | None, logs: dict[str, float]) -> None:
         if self._watch is not None:
             values = {name: float(value) for name, value in logs.items()}
             self._watch(Standing(self._named(), done, self._steps, left, values))

@@ -6,18 +6,19 @@ is resumed from its history decides what it would have decided.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from cxr_models.config import TrainingConfig
+    from cxr_models.runs.facts import EpochRow
 
 _MIN_DELTA = 1e-4  # ReduceLROnPlateau's
 
 
 class Verdict(NamedTuple):
-    """What the epochs so far say.
+    """What follows from the epochs so far.
 
     `best_epoch` counts from 0 and is -1 before the first epoch; `learning_rate` is for the next.
     """
@@ -27,8 +28,10 @@ class Verdict(NamedTuple):
     stop: bool
 
 
-def judge(accuracies: Sequence[float], learning_rate: float, training: TrainingConfig) -> Verdict:
-    """Judge a phase by the validation accuracy of each of its epochs.
+def judge_epochs(
+    accuracies: Sequence[float], learning_rate: float, training: TrainingConfig
+) -> Verdict:
+    """Decide from the validation accuracies of a phase how it goes on.
 
     Parameters
     ----------
@@ -63,16 +66,16 @@ def judge(accuracies: Sequence[float], learning_rate: float, training: TrainingC
     return Verdict(best_epoch, learning_rate, len(accuracies) > 1 and waited >= training.patience)
 
 
-def best_epochs(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the row of the best epoch of each phase: the first of those equal, as `judge` does."""
+def best_epochs(history: Sequence[EpochRow]) -> list[EpochRow]:
+    """Return the best epoch of each phase: the first of those equal, as `judge_epochs` does."""
     return [
-        max((row for row in history if row["phase"] == phase), key=_accuracy)
-        for phase in dict.fromkeys(row["phase"] for row in history)
+        max((row for row in history if row.phase == phase), key=_accuracy)
+        for phase in dict.fromkeys(row.phase for row in history)
     ]
 
 
-def kept_epoch(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the row of the epoch whose weights a run keeps; None where there was no epoch.
+def kept_epoch(history: Sequence[EpochRow]) -> EpochRow | None:
+    """Return the epoch whose weights a run keeps; None where there was no epoch.
 
     It is the best epoch of all phases by validation accuracy; of phases that are equal, the last,
     which has seen most.
@@ -80,5 +83,5 @@ def kept_epoch(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None
     return max(reversed(best_epochs(history)), key=_accuracy, default=None)
 
 
-def _accuracy(row: Mapping[str, Any]) -> float:
-    return float(row["val_accuracy"])
+def _accuracy(row: EpochRow) -> float:
+    return row.val_accuracy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import itertools
 import math
@@ -15,6 +16,7 @@ import keras
 import tensorflow as tf
 
 import cxr_enhance
+from cxr_models._typed_json import converted
 from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
@@ -24,6 +26,7 @@ from cxr_models.inputs.pipeline import (
 from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
 from cxr_models.records.splits import lacking_labels
+from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
 from cxr_models.runs.finished import file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
@@ -31,7 +34,7 @@ from cxr_models.training.cached_features import FeatureExtractor, feature_batche
 from cxr_models.training.checks import check_run
 from cxr_models.training.epoch_callback import Keeper
 from cxr_models.training.progress import Progress, Standing
-from cxr_models.training.schedule import best_epochs, judge, kept_epoch
+from cxr_models.training.schedule import best_epochs, judge_epochs, kept_epoch
 
 if TYPE_CHECKING:
     import os
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class Phase(NamedTuple):
-    """A stretch of epochs with one learning rate to begin with."""
+    """Epochs that begin with one learning rate."""
 
     name: str
     epochs: int
@@ -123,10 +126,10 @@ def train(
     check_run(split, config, out)
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
     facts = _facts(split, config, names)
-    if not (folder.path / "run.json").exists():  # a run that goes on was checked when it began
+    if not folder.facts_file.exists():  # a resumed run was checked when it began
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
-            facts["overlaps"] = {name: overlap.told() for name, overlap in overlaps.items()}
+            facts = dataclasses.replace(facts, overlaps=overlaps)
     if config.data.cache_dir is not None:
         Path(config.data.cache_dir).mkdir(parents=True, exist_ok=True)
     if config.data.deterministic:
@@ -140,23 +143,21 @@ def train(
         if say is not None:
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
         model = build_classifier(config, len(names), steps_per_epoch=steps)
-        # Now that nothing the user typed can be wrong any more.
+        # All settings are checked by now, so that a refused run leaves no folder.
         folder.begin(config, facts)
         keep_split(folder.path, split)
         history = folder.read_history()
         backup = folder.newest_backup()
-        best: dict[str, Any] = {}  # weights at the end of each phase
+        best: dict[str, list[Any]] = {}  # weights at the end of each phase
         for number, phase in enumerate(phases_of(config)):
             if not phase.epochs:
                 continue
-            if backup is not None and number < backup[1]:  # ended before an earlier start stopped
+            if backup is not None and number < backup[1]:  # this phase has ended
                 _trained_part(model, phase, config).load_weights(folder.best_of(phase.name))
             else:
                 resumed = backup if backup is not None and number == backup[1] else None
                 done = resumed[2] if resumed else 0
-                history = [
-                    row for row in history if row["phase"] != phase.name or row["epoch"] < done
-                ]
+                history = [row for row in history if row.phase != phase.name or row.epoch < done]
                 shown = _Shown(say, watch)
                 _run_phase(model, phase, number, parts, config, folder, history, resumed, shown)
             best[phase.name] = model.get_weights()
@@ -165,17 +166,17 @@ def train(
 
 
 def _keep_best(
-    model: keras.Model, folder: RunFolder, history: Sequence[dict[str, Any]], best: dict[str, Any]
+    model: keras.Model, folder: RunFolder, history: Sequence[EpochRow], best: dict[str, list[Any]]
 ) -> None:
     """Fill `model` with the best weights of all phases, and save them and what they are of."""
     kept = kept_epoch(history)
     if kept is not None and folder.best_weights.exists():
-        # Ended before, and perhaps evaluated since: what was kept stays, by whatever version.
-        told = folder.read_kept() or best_epochs(history)[-1]
-        same = (row for row in history if all(row[name] == told[name] for name in told))
+        # The run has ended before and may have been evaluated: its weights stay the same.
+        stated = folder.read_facts().kept or converted(KeptEpoch, best_epochs(history)[-1])
+        same = (row for row in history if converted(KeptEpoch, row) == stated)
         kept = next(same, kept)
     if kept is not None:
-        model.set_weights(best[kept["phase"]])
+        model.set_weights(best[kept.phase])
         folder.write_kept(kept)
     folder.save_weights(model, folder.best_weights)
 
@@ -192,7 +193,7 @@ def _run_phase(
     parts: dict[str, _Part],
     config: RunConfig,
     folder: RunFolder,
-    history: list[dict[str, Any]],
+    history: list[EpochRow],
     resumed: tuple[Path, int, int] | None,
     shown: _Shown,
 ) -> None:
@@ -205,18 +206,18 @@ def _run_phase(
         loss=loss_of(config.model),
         weighted_metrics=[],
         metrics=["accuracy"],
-        # XLA takes minutes to compile these networks on a CPU; JAX knows no other way.
+        # On a CPU, XLA takes minutes to compile these networks; JAX always uses XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
-    # Built here, or its variables are made within the graph, which takes longer.
+    # The optimizer is built here, because building it within the graph takes longer.
     trained.optimizer.build(trained.trainable_variables)
     done = 0
-    accuracies = [row["val_accuracy"] for row in history if row["phase"] == phase.name]
-    verdict = judge(accuracies, phase.learning_rate, training)
+    accuracies = [row.val_accuracy for row in history if row.phase == phase.name]
+    verdict = judge_epochs(accuracies, phase.learning_rate, training)
     if resumed is not None:
         trained.load_weights(resumed[0])
         done = resumed[2]
-        if verdict.best_epoch == done - 1:  # stopped, perhaps, before these were saved
+        if verdict.best_epoch == done - 1:  # the run may have stopped before saving them
             folder.save_weights(trained, folder.best_of(phase.name))
     if done < phase.epochs and not verdict.stop:
         if shown.say is not None:
@@ -238,7 +239,7 @@ def _run_phase(
             learning_rate=phase.learning_rate,
             history=history,
         )
-        board = keras.callbacks.TensorBoard(folder.path / "tensorboard" / phase.name)
+        board = keras.callbacks.TensorBoard(folder.tensorboard_folder(phase.name))
         trained.fit(
             batches,
             steps_per_epoch=steps,
@@ -269,18 +270,15 @@ def _batches(
     (paths, targets), (val_paths, val_targets) = parts["train"], parts["val"]
     weights = class_weights(targets) if training.class_weights else None
     validation = evaluation_batches(config.data, val_paths, val_targets, training.batch_size)
-    options: dict[str, Any] = {
-        "seed": training.seed,
-        "first_epoch": first_epoch,
-        "weights": weights,
-    }
+    seed, size = training.seed, training.batch_size
     if not cached:
-        batches = training_batches(config.data, paths, targets, training.batch_size, **options)
+        batches = training_batches(
+            config.data, paths, targets, size, seed=seed, first_epoch=first_epoch, weights=weights
+        )
         return batches, validation
     augment = config.data.flip or config.data.rotation > 0
     in_order = evaluation_batches(config.data, paths, targets, training.batch_size)
     views = training.cache_features if augment else 1
-    seed = training.seed
     if shown.say is not None:
         shown.say(f"computing features of {len(paths)} images, {views} views of each, and of val")
     steps = [math.ceil(len(part.paths) / training.batch_size) for part in parts.values()]
@@ -288,12 +286,14 @@ def _batches(
     features = extractor.compute(in_order, views=views, seed=seed, augment=augment)
     seen = extractor.compute(validation, views=1, seed=seed, augment=False)
     pairs = tf.data.Dataset.from_tensor_slices((seen[0], val_targets.astype("float32")))
-    batches = feature_batches(features, targets, training.batch_size, **options)
-    return batches, pairs.batch(training.batch_size)
+    batches = feature_batches(
+        features, targets, size, seed=seed, first_epoch=first_epoch, weights=weights
+    )
+    return batches, pairs.batch(size)
 
 
 def _step_watcher(shown: _Shown, steps: int) -> Callable[[], object] | None:
-    """Return what counts batches of features, and tells where their computation stands."""
+    """Return a function that counts batches of features and reports the progress."""
     if shown.watch is None:
         return None
     watch, began, counted = shown.watch, time.perf_counter(), itertools.count(1)
@@ -306,24 +306,24 @@ def _step_watcher(shown: _Shown, steps: int) -> Callable[[], object] | None:
     return step
 
 
-def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> dict[str, Any]:
+def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> RunFacts:
     packages = ("tensorflow", "keras", "numpy", "numba")
     weights = Path(config.model.weights)
-    return {
-        "split_sha256": split.hash,
-        "split_seed": split.seed,
-        "split_root": str(split.manifest.root.resolve()),
-        "class_names": list(names),
-        "seed": config.training.seed,
-        "weights": config.model.weights,
-        "weights_sha256": file_sha256(weights) if weights.is_file() else None,
-        "backend": keras.backend.backend(),
-        "versions": {
+    return RunFacts(
+        split_sha256=split.hash,
+        split_seed=split.seed,
+        split_root=str(split.manifest.root.resolve()),
+        class_names=tuple(names),
+        seed=config.training.seed,
+        weights=config.model.weights,
+        weights_sha256=file_sha256(weights) if weights.is_file() else None,
+        backend=keras.backend.backend(),
+        versions={
             "cxr-enhance": cxr_enhance.__version__,
             "python": platform.python_version(),
             **{package: importlib.metadata.version(package) for package in packages},
         },
-    }
+    )
 
 
 @contextlib.contextmanager

@@ -9,29 +9,29 @@ import pytest
 from benchmarks.study import collect, prepare, tables
 from cxr_models import RunConfig
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, write_predictions
-from cxr_models.evaluation.stored import evaluate, stored_sets, write_evaluation
+from cxr_models.evaluation.stored import stored_sets, write_evaluation
 from cxr_models.records.manifest import SPLITS, Manifest, Record
 from cxr_models.records.overlap import Overlap, Shared
+from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.folder import RunFolder
-from tests.helpers.predicted import ORIGIN, make_predictions
+from tests.helpers.predicted import CLASSES, ORIGIN, make_predictions
 
 SETTINGS = {
     "raw": RunConfig().with_setting("data.enhance", None),
     "enhanced": RunConfig(),
     "bold": RunConfig().with_setting("data.enhance.clip_limit", 6.0),
 }
-OVERLAP = Overlap(
-    equal=[], near=[Shared("1.png", "/home/2.png", "train", "near")], patients=[], unread=0
+OVERLAP = Overlap(near=(Shared("1.png", "/home/2.png", "train", "near"),), patients=(), unread=0)
+FACTS = RunFacts(
+    split_root="/home/somebody/images",
+    weights="none",
+    split_sha256="s",
+    class_names=CLASSES,
+    overlaps={"test": OVERLAP},
 )
-FACTS = {
-    "split_root": "/home/somebody/images",
-    "weights": "none",
-    "split_sha256": "s",
-    "overlaps": {"test": OVERLAP.told()},
-}
 
 
 def write_run(folder, config, rng):
@@ -39,8 +39,10 @@ def write_run(folder, config, rng):
     config = config.with_setting("model.weights", "none").with_setting("data.cache_dir", "/home/me")
     run = RunFolder(path=folder)
     run.begin(config, FACTS)
-    row = {"phase": "scratch", "epoch": 0, "learning_rate": 1e-3, "seconds": 5.0}
-    run.write_history([{**row, "loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}])
+    values = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
+    run.write_history(
+        [EpochRow(phase="scratch", epoch=0, learning_rate=1e-3, seconds=5.0, **values)]
+    )
     sets = [
         make_predictions(rng, name=name, overlap=OVERLAP)
         for name in ("train", "val", "test", "external")
@@ -49,7 +51,7 @@ def write_run(folder, config, rng):
     for one in sets:
         name = "external-external" if one.kind == "external" else one.name
         write_predictions(folder / "evaluation" / f"{name}.csv", one)
-    write_evaluation(folder, evaluate(folder.name, sets, Method(draws=100)))
+    write_evaluation(folder, evaluate_sets(folder.name, sets, Method(draws=100)))
 
 
 @pytest.fixture(scope="module")

@@ -679,10 +679,50 @@ def test_the_command_line_has_the_defaults_of_the_params_record():
         assert f"[default: {' '.join(map(str, words))}]" in options[name].help
 
 
+@pytest.mark.parametrize(
+    ("params", "size", "dtype", "pattern"),
+    [
+        ({"bits": 12, "num_bins": None}, (8, 8), np.uint8, "`bits` must be from 1 to 8 for uint8"),
+        ({"bit_shift": 8}, (8, 8), "uint8", "`bit_shift` must be from 0 to 7 for uint8 images"),
+        ({"tile_grid_size": (2000, 1)}, (8, 8), np.uint16, "at most 1024 columns for uint16"),
+        ({"clip_limit": 1e30}, (8, 8), np.uint8, "`clip_limit` must be below"),
+        ({"tile_grid_size": (1, 1)}, (2**16, 2**16), np.uint8, r"less than 2\*\*31 pixels"),
+        ({}, (0, 8), np.uint8, "`height` must be at least 1; got 0"),
+        ({}, (8, -1), np.uint8, "`width` must be at least 1; got -1"),
+    ],
+)
+def test_params_are_checked_for_a_size_without_an_image(params, size, dtype, pattern):
+    with pytest.raises(ValueError, match=pattern):
+        EnhanceParams(**params).check_for(*size, dtype)
+
+
+@pytest.mark.parametrize(("size", "dtype"), [((8.0, 8), np.uint8), ((8, 8), float), ((8, 8), None)])
+def test_params_are_checked_for_images_of_a_size_and_a_dtype(size, dtype):
+    with pytest.raises(
+        TypeError, match=r"must be an int; got 8\.0|must be np\.uint8 or np\.uint16"
+    ):
+        EnhanceParams().check_for(*size, dtype)
+
+
+def test_params_that_fit_pass_as_they_do_in_enhance():
+    params = EnhanceParams(bits=12)
+    assert params.check_for(40, 30, np.uint16) is None
+    assert cxe.enhance(np.full((40, 30), 4095, np.uint16), params).shape == (40, 30)
+
+
+def test_params_or_the_defaults_are_a_record():
+    params = EnhanceParams(clip_limit=3.0)
+    assert EnhanceParams.or_default(params) is params
+    assert EnhanceParams.or_default(None) == EnhanceParams()
+    with pytest.raises(TypeError, match=r"`params` must be EnhanceParams or None; got dict\."):
+        EnhanceParams.or_default({})
+
+
 def test_public_names_are_these():
     expected = [
-        *["CLAHE", "EnhanceParams", "clahe", "enhance", "enhance_batch", "read_image"],
-        *["rgb_to_gray", "warmup", "white_balance", "write_image"],
+        *["CLAHE", "EnhanceParams", "Preparation", "Transform", "clahe", "enhance"],
+        *["enhance_batch", "map_points", "prepare", "read_image", "rgb_to_gray", "tune"],
+        *["usable_cpus", "warmup", "white_balance", "write_image"],
     ]
     assert [name for name in cxe.__all__ if not name.startswith("__")] == expected
     assert all(hasattr(cxe, name) for name in cxe.__all__)
@@ -696,7 +736,7 @@ def test_every_public_function_is_documented_in_numpydoc_sections():
             text = inspect.getdoc(getattr(cxe, name))
             assert text, name
             assert text.splitlines()[0].endswith("."), name
-            if name != "warmup":
+            if name not in ("warmup", "usable_cpus"):
                 assert "Parameters\n----------" in text, name
                 assert "Raises\n------" in text, name
 

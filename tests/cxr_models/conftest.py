@@ -5,6 +5,7 @@ import pytest
 from cxr_models.config import RunConfig
 from cxr_models.records.manifest import Manifest, Record
 from cxr_models.records.splits import Split, records_hash, split_records
+from cxr_models.runs.facts import RunFacts
 from cxr_models.runs.finished import keep_split
 from cxr_models.runs.folder import RunFolder
 from tests.helpers.radiographs import write_class_folders
@@ -27,11 +28,11 @@ def small_split(tmp_path):
 def finished(small_split, tmp_path):
     """Give the folder of a run that has ended, with weights that no model needs here."""
     path = tmp_path / "run"
-    facts = {
-        "split_sha256": records_hash(small_split.manifest.records),
-        "split_root": str(small_split.manifest.root),
-        "class_names": ["covid", "normal", "virus"],
-    }
+    facts = RunFacts(
+        split_sha256=records_hash(small_split.manifest.records),
+        split_root=str(small_split.manifest.root),
+        class_names=("covid", "normal", "virus"),
+    )
     RunFolder(path=path).begin(RunConfig(), facts)
     keep_split(path, small_split)
     RunFolder(path=path).best_weights.write_bytes(b"weights")

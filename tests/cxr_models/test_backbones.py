@@ -132,6 +132,8 @@ def test_a_network_of_keras_applications_is_registered_with_its_own_preprocessin
     small_split, tmp_path
 ):
     from cxr_models.networks.load import load_classifier
+    from cxr_models.runs.finished import FinishedRun
+    from cxr_models.runs.folder import RunFolder
     from cxr_models.training.train import train
 
     applications = keras.applications
@@ -148,7 +150,14 @@ def test_a_network_of_keras_applications_is_registered_with_its_own_preprocessin
     config = config_of("mobilenet_v2", **{"model.weights": str(file)})
     config = config.with_setting("training.epochs_fine_tune", 0)
     train(small_split, config, tmp_path / "run")  # the head alone: the backbone stays as it was
-    model = load_classifier(config, 3, tmp_path / "run/best.weights.h5")
+    run = FinishedRun(
+        folder=RunFolder(path=tmp_path / "run"),
+        config=config,
+        labels=small_split.class_names(),
+        split=small_split,
+        weights_sha256="",
+    )
+    model = load_classifier(run)
     images = np.random.default_rng(3).integers(0, 256, (2, 32, 40, 1), dtype=np.uint8)
     rgb = images.repeat(3, axis=-1).astype(np.float32)
     features = keras.Model(model.input, model.get_layer("features").output)

@@ -1,6 +1,6 @@
 import pytest
 
-from cxr_enhance import EnhanceParams
+from cxr_enhance import EnhanceParams, Preparation
 from cxr_models import DataConfig, ModelConfig, RunConfig, TrainingConfig
 
 CONFIGS = [
@@ -106,3 +106,27 @@ def test_a_run_of_before_there_were_fewer_levels_keeps_all_of_them():
 def test_settings_check_themselves(make, error, sentence):
     with pytest.raises(error, match=sentence):
         make()
+
+
+def test_settings_of_before_there_was_a_fit_squash_and_crop_nothing():
+    stored = RunConfig().to_dict()
+    del stored["data"]["fit"], stored["data"]["crop_border"]
+    data = RunConfig.from_dict(stored).data
+    assert (data.fit, data.crop_border) == ("squash", False)
+    assert RunConfig.from_dict(stored) == RunConfig()
+
+
+def test_a_fit_is_typed_as_any_setting_and_reaches_the_preparation():
+    config = RunConfig().with_setting("data.fit", "pad").with_setting("data.crop_border", "true")
+    assert config.data.preparation == Preparation(
+        size=(224, 224),
+        fit="pad",
+        crop_border=True,
+        order="resize-first",
+        interpolation="linear",
+        dtype="uint8",
+    )
+    with pytest.raises(ValueError, match=r"`fit` must be one of 'squash', 'pad', 'crop'; got"):
+        RunConfig().with_setting("data.fit", "stretch")
+    with pytest.raises(TypeError, match=r"`crop_border` must be a bool; got 1"):
+        RunConfig().with_setting("data.crop_border", 1)

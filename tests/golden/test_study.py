@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 
 from cxr_models import read_manifest, read_split
-from cxr_models.evaluation.evaluate import Method
-from cxr_models.evaluation.stored import evaluate, stored_sets
+from cxr_models._typed_json import from_json, read_object, to_json
+from cxr_models.evaluation.evaluate import Method, evaluate_sets
+from cxr_models.evaluation.results import Evaluation
+from cxr_models.evaluation.stored import stored_sets
 from cxr_models.inference.calibrated_run import read_served_run
 from tests.helpers.fresh_process import run_code
 
 STUDY = Path(__file__).parent / "study"
+EVALUATION = STUDY / "run/evaluation/evaluation.json"
 
 
 @pytest.fixture
@@ -50,25 +53,30 @@ def test_the_studys_manifest_and_split_load():
 
 def test_its_stored_predictions_give_the_stored_evaluation():
     pytest.importorskip("scipy", reason="scipy is not installed")
-    stored = json.loads((STUDY / "run/evaluation/evaluation.json").read_text())
-    again = evaluate("run", stored_sets(STUDY / "run"), Method())
-    assert [stored["format"], again["format"]] == [1, 2]
+    stored = from_json(Evaluation, read_object(EVALUATION))
+    again = evaluate_sets("run", stored_sets(STUDY / "run"), Method())
+    assert [stored.format, again.format] == [1, 2]
     for name in ("class_names", "labels", "bootstrap", "calibration", "weights_sha256"):
-        assert again[name] == stored[name]
-    for name, told in stored["sets"].items():
-        made = again["sets"][name]
-        assert made["confusion"] == told["confusion"]
+        assert getattr(again, name) == getattr(stored, name)
+    for name, values in stored.sets.items():
+        assert again.sets[name].confusion == values.confusion
         # Intervals are made in another way, and images ranked by calibrated probabilities.
-        assert {n: one["value"] for n, one in made["overall"].items() if "roc" not in n} == {
-            n: one["value"] for n, one in told["overall"].items() if "roc" not in n
-        }
+        for (title, now), (_, then) in zip(
+            again.sets[name].overall.titled(), values.overall.titled(), strict=True
+        ):
+            assert now.value == then.value or "ROC" in title
+
+
+def test_its_evaluation_is_read_as_a_record_and_written_as_it_was():
+    stored = read_object(EVALUATION)
+    assert json.dumps(to_json(from_json(Evaluation, stored))) + "\n" == EVALUATION.read_text()
 
 
 def test_thresholds_of_its_evaluation_are_not_used_and_the_cure_is_named():
     pytest.importorskip("scipy", reason="scipy is not installed")
     calibration = read_served_run(STUDY / "run").calibration
     assert calibration.thresholds == ()
-    assert calibration.told_of_calls == (
+    assert calibration.line_on_calls == (
         "no class is called: the evaluation is of an earlier version; make it again with: "
         "cxr-models evaluate RUN --from-predictions"
     )

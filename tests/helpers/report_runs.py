@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 
 from cxr_models.config import RunConfig
-from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.predictions import Origin, write_predictions
-from cxr_models.evaluation.stored import evaluate, write_evaluation
+from cxr_models.evaluation.stored import write_evaluation
+from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 from tests.helpers.predicted import make_predictions
@@ -23,21 +24,21 @@ def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=
     config = RunConfig()
     for name, value in settings.items():
         config = config.with_setting(name.replace("__", "."), value)
-    facts = {
-        "split_sha256": SPLIT,
-        "split_seed": 7,
-        "class_names": ["covid", "normal", "virus"],
-        "weights": config.model.weights,
-        "backend": "tensorflow",
-        "versions": {"python": "3.11.0", "keras": "3.15.1"},
-    }
+    facts = RunFacts(
+        split_sha256=SPLIT,
+        split_seed=7,
+        class_names=("covid", "normal", "virus"),
+        weights=config.model.weights,
+        backend="tensorflow",
+        versions={"python": "3.11.0", "keras": "3.15.1"},
+    )
     folder = RunFolder(path=path)
     folder.begin(config, facts)
     folder.write_history(
         [
-            {"phase": phase, "epoch": epoch, "learning_rate": 1e-3, "loss": 1 / (i + 1),
-             "accuracy": 0.5 + i / 10, "val_loss": 1.1 / (i + 1), "val_accuracy": 0.45 + i / 10,
-             "seconds": 1.0}
+            EpochRow(phase=phase, epoch=epoch, learning_rate=1e-3, loss=1 / (i + 1),
+                     accuracy=0.5 + i / 10, val_loss=1.1 / (i + 1), val_accuracy=0.45 + i / 10,
+                     seconds=1.0)
             for i, (phase, epoch) in enumerate([("head", 0), ("head", 1), ("fine_tune", 0)])
         ]
     )  # fmt: skip
@@ -58,7 +59,7 @@ def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=
         file = name if name not in externals else f"external-{name}"
         write_predictions(path / f"evaluation/{file}.csv", predictions)
         sets.append(predictions)
-    write_evaluation(path, evaluate(path.name, sets, Method(draws=100)))
+    write_evaluation(path, evaluate_sets(path.name, sets, Method(draws=100)))
     return path
 
 

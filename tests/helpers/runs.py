@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cxr_enhance import write_image
-from cxr_models.evaluation.evaluate import FORMAT
+from cxr_models.evaluation.results import FORMAT
 from cxr_models.networks.classifier import build_classifier
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import Split, read_split, split_records, write_split
@@ -64,6 +64,7 @@ def calibrate(run, temperature=1.7, threshold=0.35, **changes):
         "format": FORMAT,
         "operating_points": {
             "rule": "made up",
+            "chosen_on": "val",
             "thresholds": dict.fromkeys(read_run(run).class_names, threshold),
         },
     }

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 from keras import ops
 
-import cxr_enhance
 from cxr_enhance.adapters._value_range import (
     DEFAULTS,
     KERAS,
@@ -150,7 +149,7 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
             raise ValueError(
                 f"`inputs` must have at least one pixel an image; got shape {tuple(shape)}."
             )
-        _check_size(shape[-3] or 1, shape[-2] or 1, bits, self._params)
+        self._params.check_for(shape[-3] or 1, shape[-2] or 1, np.uint8 if bits == 8 else np.uint16)
         return bits
 
     def _bits(self, dtype: str) -> int:
@@ -207,13 +206,6 @@ def registered(layer: type[T]) -> type[T]:
     keras.saving.get_custom_objects().update({f"cxr_enhance>{layer.__name__}": layer})
     keras.saving.register_keras_serializable(package=layer.__module__)(layer)
     return layer
-
-
-@functools.lru_cache(maxsize=256)
-def _check_size(height: int, width: int, bits: int, params: EnhanceParams) -> None:
-    """Raise with the library's own checks and sentences, which an empty batch goes through."""
-    empty = np.empty((0, height, width, 1), np.uint8 if bits == 8 else np.uint16)
-    cxr_enhance.enhance_batch(empty, params)
 
 
 def _unconverted(function: Any) -> Any:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 import cxr_enhance
-from cxr_enhance import EnhanceParams
+from cxr_enhance import EnhanceParams, Preparation
 from cxr_enhance._engine.cpu import usable_cpus
+from cxr_enhance.io.opencv import load_cv2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxr_enhance._types import Image
+    from cxr_enhance.preparation.options import DType, Fit, Interpolation
+
+Resize: TypeAlias = Literal["after", "before"]
 
 _LOG = logging.getLogger("cxr_enhance")
 _CHOICES = {
@@ -38,9 +41,11 @@ class Loader:
         *,
         encoded: bool,
         on_error: str,
-        resize: str,
-        interpolation: str,
-        dtype: str,
+        resize: Resize,
+        interpolation: Interpolation,
+        dtype: DType,
+        fit: Fit,
+        crop_border: bool,
         num_threads: int | None,
     ) -> None:
         cxr_enhance.enhance_batch([], params, num_threads=num_threads)
@@ -59,20 +64,25 @@ class Loader:
                 raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.")
         if not isinstance(encoded, bool):
             raise TypeError(f"`encoded` must be a bool; got {encoded!r}.")
-        self._height, self._width = _check_size(size)
-        self._params = params
+        self._preparation = Preparation(
+            params=params,
+            size=size,
+            fit=fit,
+            crop_border=crop_border,
+            order="resize-first" if resize == "before" else "enhance-first",
+            interpolation=interpolation,
+            dtype=dtype,
+        )
+        height, width = size
+        self.shape = (height, width, 3 if params.output == "rgb" else 1)
         self._encoded = encoded
         self._on_error = on_error
-        self._resize_first = resize == "before"
-        self._dtype = np.dtype(dtype)
         self._threads = num_threads or usable_cpus()
-        self._cv2 = _load_cv2()
-        self._interpolation = getattr(self._cv2, f"INTER_{interpolation.upper()}")
-        self.shape = (self._height, self._width, 3 if params.output == "rgb" else 1)
+        load_cv2()  # raises at once where it is missing
 
     def __call__(self, sources: Sequence[bytes]) -> tuple[Image, np.ndarray[Any, Any]]:
         """Return the images and which of `sources` could be used."""
-        images = np.zeros((len(sources), *self.shape), self._dtype)
+        images = np.zeros((len(sources), *self.shape), self._preparation.dtype)
         usable = np.zeros(len(sources), bool)
 
         def load(i: int) -> None:
@@ -95,41 +105,4 @@ class Loader:
 
     def _load(self, source: bytes) -> Image:
         image = cxr_enhance.read_image(source if self._encoded else os.fsdecode(source))
-        if self._resize_first:
-            image = self._resize(image)
-        image = cxr_enhance.enhance(image, self._params)
-        if not self._resize_first:
-            image = self._resize(image)
-        return self._convert(image).reshape(self.shape)
-
-    def _resize(self, image: Image) -> Image:
-        if image.shape[:2] == (self._height, self._width):
-            return image
-        size_wh = (self._width, self._height)
-        return self._cv2.resize(image, size_wh, interpolation=self._interpolation)  # type: ignore[no-any-return]
-
-    def _convert(self, image: Image) -> Image:
-        if image.dtype == self._dtype:
-            return image
-        if self._dtype == np.uint16:
-            return image.astype(np.uint16) * np.uint16(257)
-        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _check_size(size: object) -> tuple[int, int]:
-    rule = "`size` must be two positive ints (height, width)"
-    if not isinstance(size, tuple | list) or not all(type(side) is int for side in size):
-        raise TypeError(f"{rule}; got {size!r}.")
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"{rule}; got {size!r}.")
-    return size[0], size[1]
-
-
-def _load_cv2() -> Any:
-    try:
-        return importlib.import_module("cv2")
-    except ImportError as error:
-        raise ImportError(
-            "OpenCV is needed to load and resize image files. "
-            'Install it with: pip install "cxr-enhance[cli]"'
-        ) from error
+        return cxr_enhance.prepare(image, self._preparation).image.reshape(self.shape)

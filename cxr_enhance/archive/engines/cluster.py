@@ -7,7 +7,6 @@ when a worker died is then processed in a process of its own, and is quarantined
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import threading
@@ -15,7 +14,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive.engines.isolated import process_isolated
-from cxr_enhance.archive.hints import Hint
 from cxr_enhance.archive.outcome import Outcome, reason_of
 from cxr_enhance.archive.task import process
 
@@ -215,7 +213,7 @@ def _process_on_worker(number: int, file: PlannedFile, job: Job, workspace: str)
     with contextlib.suppress(OSError):  # the first mark stays whole: a worker may die here too
         half = _mark(workspace, number, f"{os.getpid()}.half")
         with open(half, "w", encoding="ascii") as mark:
-            json.dump(outcome._asdict(), mark)
+            mark.write(outcome.to_json())
         os.replace(half, done)
         os.unlink(begun)
     return outcome
@@ -241,8 +239,7 @@ def _outcome_left(workspace: str, number: int) -> Outcome | None:
         contextlib.suppress(OSError),
         open(_mark(workspace, number, "done"), encoding="ascii") as mark,
     ):
-        columns = json.load(mark)
-        return Outcome(**{**columns, "hints": tuple(Hint(*hint) for hint in columns["hints"])})
+        return Outcome.from_json(mark.read())
     return None
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import BinaryIO
+import struct
+from typing import TYPE_CHECKING, BinaryIO
 
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io.dicom.elements import read_elements
+from cxr_enhance.io.dicom.values import BINARY_VRS
 from cxr_enhance.io.options import check_name
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cxr_enhance.io.dicom.elements import Element
+
 _LONGEST = 64  # characters, as the standard allows
+_MAX_VALUE_BYTES = 1024
 _PATIENT = 0x00100020
 _CODES = {"view": 0x00185101, "modality": 0x00080060, "sex": 0x00100040}
 _TEXTS = {"study": 0x0020000D, "age": 0x00101010, "manufacturer": 0x00080070}
@@ -63,6 +71,65 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
                 bytes(elements[tag].value[: 4 * _LONGEST]), is_code=name in _CODES
             )
     return {name: text for name, text in attributes.items() if text}
+
+
+def header_texts(
+    source: str | os.PathLike[str] | bytes, tags: Iterable[int]
+) -> dict[int, tuple[str, ...]] | None:
+    """Read elements at the top level of a DICOM header as text; None of a file that is no DICOM.
+
+    Parameters
+    ----------
+    source : str, PathLike or bytes
+        Name of a file, of which no more than the header is read, or its content.
+    tags : iterable of int
+        Elements; those that the header lacks, or holds without a value, are left out.
+
+    Returns
+    -------
+    dict of int to tuple of str, or None
+        The values of each element, without blanks around them; numbers in their shortest form.
+
+    Raises
+    ------
+    ValueError
+        If the DICOM file is damaged, or cut short before its pixels.
+    OSError
+        If the file cannot be opened or read.
+    """
+    data: bytes | mmap.mmap
+    if isinstance(source, bytes):
+        if image_format(source[:HEAD_BYTES]) != "DICOM":
+            return None
+        data = source
+    else:
+        with open(source, "rb") as file:
+            if image_format(file.read(HEAD_BYTES)) != "DICOM":
+                return None
+            data = _mapped(file)
+    elements = read_elements(data)
+    texts = {}
+    for tag in tags:
+        element = elements.by_tag.get(tag)
+        if element is not None:
+            values = _values_of(element, elements.order)
+            if any(values):
+                texts[tag] = values
+    return texts
+
+
+def _values_of(element: Element, order: str) -> tuple[str, ...]:
+    raw = bytes(element.value[:_MAX_VALUE_BYTES])
+    code = BINARY_VRS.get(element.vr)
+    if code is not None:
+        size = struct.calcsize(order + code)
+        whole = raw[: len(raw) // size * size]
+        return tuple(f"{value:.10g}" for (value,) in struct.iter_unpack(order + code, whole))
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return tuple(value.strip(" \0") for value in text.split("\\"))
 
 
 def _mapped(file: BinaryIO) -> bytes | mmap.mmap:

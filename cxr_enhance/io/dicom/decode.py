@@ -14,7 +14,7 @@ from cxr_enhance.io.dicom.header import read_header
 from cxr_enhance.io.dicom.no_image import check_holds_image
 from cxr_enhance.io.dicom.padding import darken_padding
 from cxr_enhance.io.dicom.pixels import stored_words
-from cxr_enhance.io.dicom.windowing import apply_table, changes_nothing, display_table
+from cxr_enhance.io.dicom.windowing import apply_table, changes_nothing, display_table, shown_bits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,9 @@ class Decoded(NamedTuple):
     notes: Sequence[str] = ()
     was_inverted: bool = False  # stored with 0 white, shown with 0 black
     padding: int = 0  # pixels that are no part of the image; none of the others is darker
+    bits: int = 0  # of gray DICOM pixels, which fill 0 to 2**bits - 1; 0 where the dtype tells
     decoder: str = ""  # with its version; empty for native DICOM pixels
+    pixel_spacing: tuple[float, float] | None = None  # millimetres, down and across
 
 
 def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
@@ -83,14 +85,15 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     if header.frames > 1:
         notes.append(f"frame {options.frame} of {header.frames}, counted from 0")
     words, header, decoder = stored_words(elements, header, options.frame)
-    padding = 0
+    padding = bits = 0
     if words.ndim == 2:
+        bits = shown_bits(header, options.voi)
         table = display_table(header, options.voi, notes)
         table, padding = darken_padding(table, words, header)
         if not changes_nothing(table, words):
             words = apply_table(table, words)
     image = words if words.flags.writeable else words.copy()
-    return Decoded(image, notes, header.inverted, padding, decoder)
+    return Decoded(image, notes, header.inverted, padding, bits, decoder, header.pixel_spacing)
 
 
 def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:

@@ -54,6 +54,7 @@ def follow_pixels(
     notes: list[str],
     *,
     is_resized: bool,
+    is_turned: bool = False,
 ) -> None:
     """Change or remove what no longer holds.
 
@@ -68,7 +69,9 @@ def follow_pixels(
     notes : list of str
         Takes a note for everything that is left out.
     is_resized : bool
-        Whether the new image has another size.
+        Whether the new image has another size, or shows another part.
+    is_turned : bool
+        Whether black and white were exchanged beyond what the header asks for.
     """
     for keyword in _OUTDATED:
         if keyword in data_set:
@@ -83,7 +86,7 @@ def follow_pixels(
     if "PixelIntensityRelationship" in data_set:  # neither linear nor logarithmic any more
         data_set.PixelIntensityRelationship = "DISP"
     sign = data_set.get("PixelIntensityRelationshipSign")
-    if sign in (1, -1) and header is not None and _is_reversed(header):
+    if sign in (1, -1) and (header is not None and _is_reversed(header)) != is_turned:
         data_set.PixelIntensityRelationshipSign = -sign
     _keep_overlays(data_set, None if is_resized else words, notes, is_resized=is_resized)
     if is_resized:
@@ -105,13 +108,34 @@ def state_loss(data_set: Any, loss: Loss | None) -> None:
         data_set.LossyImageCompressionMethod = loss.method
 
 
-def scale_spacing(data_set: Any, old: tuple[int, int], new: tuple[int, ...]) -> None:
-    """Keep millimetres right where the image was resized."""
+def scale_spacing(
+    data_set: Any,
+    old: tuple[int, int],
+    new: tuple[int, ...],
+    scale: tuple[float, float] | None = None,
+) -> None:
+    """Keep millimetres right where the image was resized.
+
+    Parameters
+    ----------
+    data_set : pydicom.Dataset
+        The header to be changed.
+    old, new : (int, int)
+        Height and width of the image before and after.
+    scale : (float, float) or None
+        Pixels of the new image for one of the old, down and across, where it does not show the
+        whole of it or has margins; None where the sizes tell.
+    """
     for keyword in SPACINGS:
         spacing = data_set.get(keyword)
-        if old == new or not isinstance(spacing, Sequence) or len(spacing) != 2:
+        if not isinstance(spacing, Sequence) or len(spacing) != 2:
             continue
-        scaled = [float(spacing[axis]) * old[axis] / new[axis] for axis in (0, 1)]
+        if scale is not None:
+            scaled = [float(spacing[axis]) / scale[axis] for axis in (0, 1)]
+        elif old != new:
+            scaled = [float(spacing[axis]) * old[axis] / new[axis] for axis in (0, 1)]
+        else:
+            continue
         setattr(data_set, keyword, [f"{value:.10g}" for value in scaled])
 
 

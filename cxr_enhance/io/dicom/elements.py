@@ -61,7 +61,7 @@ class Elements:
         UID; that of what was found where the file does not say.
     order : {"<", ">"}
         Byte order.
-    found : dict of int to Element
+    by_tag : dict of int to Element
         By tag; sequences, but for the lookup tables, are left out. What functional groups say of
         the rescale and window of the frame stands here as if it stood at the top level.
     tables : dict of int to dict of int to Element

@@ -22,6 +22,8 @@ _ROWS, _COLUMNS = 0x00280010, 0x00280011
 _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED = 0x00280100, 0x00280101, 0x00280102, 0x00280103
 _MODALITY, _VIEW = 0x00080060, 0x00185101
 _LATERALITY, _IMAGE_LATERALITY = 0x00200060, 0x00200062
+# Of the patient, of the detector, of a scanned film.
+_SPACINGS = (0x00280030, 0x00181164, 0x00182010)
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
 
@@ -51,6 +53,7 @@ class DicomHeader:
     modality: str | None
     view: str | None
     laterality: str | None
+    pixel_spacing: tuple[float, float] | None
 
 
 def read_header(elements: Elements) -> DicomHeader:
@@ -101,8 +104,15 @@ def read_header(elements: Elements) -> DicomHeader:
         modality=values.text(_MODALITY),
         view=values.text(_VIEW),
         laterality=values.text(_IMAGE_LATERALITY) or values.text(_LATERALITY),
+        pixel_spacing=_pixel_spacing(values),
         **gray._asdict(),
     )
+
+
+def _pixel_spacing(values: Values) -> tuple[float, float] | None:
+    """Millimetres down and across from one pixel to the next: the first that the header has."""
+    found = map(values.positive_pair, _SPACINGS)
+    return next((pair for pair in found if pair is not None), None)
 
 
 def _overlay_bits(values: Values) -> int:

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.elements import Elements
 
-_BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
-_SIZES = {code: struct.calcsize("<" + code) for code in _BINARY.values()}
+BINARY_VRS = {
+    "US": "H",
+    "SS": "h",
+    "UL": "I",
+    "SL": "i",
+    "UV": "Q",
+    "SV": "q",
+    "FL": "f",
+    "FD": "d",
+}
+_SIZES = {code: struct.calcsize("<" + code) for code in BINARY_VRS.values()}
 _TEXTS = frozenset(("DS", "IS", "LO", "SH", "ST", "LT", "CS"))
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WORD = 0xFFFF
@@ -32,7 +41,7 @@ class Values:
         if element.vr in _TEXTS:
             value = self.real(tag)
             return None if value is None else int(value) & _WORD
-        value = self._binary(tag, _BINARY.get(element.vr, "H"))
+        value = self._binary(tag, BINARY_VRS.get(element.vr, "H"))
         if value is None:
             return None
         return int(value) if value >= 0 else int(value) & _WORD
@@ -58,8 +67,8 @@ class Values:
         element = self.by_tag.get(tag)
         if element is None:
             return None
-        if element.vr in _BINARY:
-            value = self._binary(tag, _BINARY[element.vr])
+        if element.vr in BINARY_VRS:
+            value = self._binary(tag, BINARY_VRS[element.vr])
             if value is not None:
                 self.note(f"{named(tag)} written with VR {element.vr}; read as {value:g}")
             return value
@@ -77,6 +86,20 @@ class Values:
         if junk or cleaned != head:
             self.note(f"{named(tag)} is no clean number; read as {value:g}")
         return value
+
+    def positive_pair(self, tag: int) -> tuple[float, float] | None:
+        """Both values of an element of two positive decimal texts; None for anything else."""
+        element = self.by_tag.get(tag)
+        if element is None or element.vr in BINARY_VRS:
+            return None
+        texts = bytes(element.value[:256]).decode("latin-1").split("\\")
+        stated = [text.strip(" \0") for text in texts]
+        if len(stated) != 2 or not all(map(_NUMBER.fullmatch, stated)):
+            return None
+        first, second = map(float, stated)
+        if not (0 < first < math.inf and 0 < second < math.inf):
+            return None
+        return first, second
 
     def integer_text(self, tag: int) -> int | None:
         """First value of an element that should be an integer in text."""

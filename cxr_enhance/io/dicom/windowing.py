@@ -34,12 +34,9 @@ def display_table(header: DicomHeader, voi: Voi, notes: list[str]) -> Image:
         with an intercept, goes to 0..2**bits - 1; bits beyond the stored ones are ignored.
     """
     stored = stored_values(header)
-    bits = header.bits_stored
-    if header.modality_table is not None:
-        bits = header.modality_table.bits
+    bits = shown_bits(header, voi)
     table, window = _chosen(header, voi, notes)
     if table is not None:
-        bits = table.bits
         shown = _look_up(_modality(header, stored), table)
     elif window is not None:
         shown = (2**bits - 1) * _windowed(_modality(header, stored), window)
@@ -54,6 +51,15 @@ def display_table(header: DicomHeader, voi: Voi, notes: list[str]) -> Image:
     if header.inverted:
         result = levels - result
     return result.astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def shown_bits(header: DicomHeader, voi: Voi) -> int:
+    """Bits of the values that `display_table` maps to."""
+    if header.voi_table is not None and voi in ("auto", "lut"):
+        return header.voi_table.bits
+    if header.modality_table is not None:
+        return header.modality_table.bits
+    return header.bits_stored
 
 
 def changes_nothing(table: Image, words: Image) -> bool:

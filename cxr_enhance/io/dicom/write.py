@@ -42,6 +42,8 @@ class _Order(NamedTuple):
     strip_identity: bool
     key: bytes | None
     bits: int | None
+    scale: tuple[float, float] | None
+    is_turned: bool
 
 
 def derived_dicom(
@@ -52,6 +54,8 @@ def derived_dicom(
     strip_identity: bool,
     pseudonym_key: bytes | None = None,
     bits: int | None = None,
+    scale: tuple[float, float] | None = None,
+    is_turned: bool = False,
     notes: list[str] | None = None,
 ) -> bytes:
     """Make the content of a DICOM file of `image`, derived from `source`.
@@ -72,6 +76,11 @@ def derived_dicom(
         `pseudonym`. None leaves PatientID empty.
     bits : int or None
         Bits Stored, which the values of `image` fit; None takes those of its dtype.
+    scale : (float, float) or None
+        Pixels of `image` for one of the source, down and across, where `image` is cropped or
+        padded; None where it shows the whole source.
+    is_turned : bool
+        Whether black and white were exchanged beyond what the header of `source` asks for.
     notes : list of str or None
         Takes a note for everything of the header that could not be kept.
 
@@ -95,7 +104,9 @@ def derived_dicom(
     """
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         check_extent(source)
-    order = _Order(image, source, description, strip_identity, pseudonym_key, bits)
+    order = _Order(
+        image, source, description, strip_identity, pseudonym_key, bits, scale, is_turned
+    )
     repairs: list[str] = []
     with quiet_pydicom():
         try:
@@ -137,8 +148,9 @@ def _derived(order: _Order, notes: list[str], *, with_all: bool) -> bytes:
     new_size = image.shape[:2]
     old_size = new_size if header is None else (header.height, header.width)
     is_enhanced = any(keyword in data_set for keyword in GROUPS)
-    scale_spacing(data_set, old_size, new_size)
-    follow_pixels(data_set, header, words, notes, is_resized=old_size != new_size)
+    scale_spacing(data_set, old_size, new_size, order.scale)
+    is_resized = old_size != new_size or order.scale is not None
+    follow_pixels(data_set, header, words, notes, is_resized=is_resized, is_turned=order.is_turned)
     state_loss(data_set, loss)
     if order.strip_identity:
         data_set = stripped(pydicom, data_set, digest, order.key, notes)

@@ -51,18 +51,11 @@ class ImageRow(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How a set is read.
+    """How a set is read."""
 
-    Parameters
-    ----------
-    rows : str, default ""
-        Name of the rule that makes one value of several rows of an image; empty: the set's own.
-    unpack : Unpacker, default into no folder
-        Takes the images that are no image files.
-    """
-
+    # name of the rule that makes one value of several rows of an image; empty: the set's own
     rows: str = ""
-    unpack: Unpacker = Unpacker(None)
+    unpack: Unpacker = Unpacker(None)  # takes the images that are no image files
 
     def rule(self, usual: Rule) -> Rule:
         """Return the rule that was asked for, else the one that is usual for the set."""

@@ -31,7 +31,7 @@ def samples(run: Results, name: str, count: int = MOST) -> list[int]:
         for k, rows in _shuffled_by_class(run, name).items()
         for turn, row in enumerate(rows)
     ]
-    return [row for _, k, row in sorted(sorted(turns)[:count], key=lambda one: one[1])]
+    return [row for _, k, row in sorted(sorted(turns)[:count], key=lambda turn: turn[1])]
 
 
 def averaged(run: Results, name: str) -> dict[int, list[int]]:
@@ -42,14 +42,14 @@ def averaged(run: Results, name: str) -> dict[int, list[int]]:
 def worst_mistakes(run: Results, name: str, count: int = MOST) -> list[int]:
     """Return the rows of a set that the run is wrong about, the surest first."""
     outcomes = run.sets[name].outcomes()
-    sure = run.calibrated(name)[np.arange(len(outcomes.targets)), outcomes.said]
-    wrong = np.flatnonzero(outcomes.said != outcomes.targets)
+    sure = run.calibrated(name)[np.arange(len(outcomes.targets)), outcomes.predicted]
+    wrong = np.flatnonzero(outcomes.predicted != outcomes.targets)
     return [int(row) for row in wrong[np.argsort(-sure[wrong], kind="stable")][:count]]
 
 
 def pictured(run: Results) -> list[tuple[str, int]]:
     """Return set and row of every image that a report of the run may show, each once."""
-    chosen = [(name, row) for name in run.judged for row in worst_mistakes(run, name)]
+    chosen = [(name, row) for name in run.tested for row in worst_mistakes(run, name)]
     if run.test is not None:
         chosen += [("test", row) for row in samples(run, "test")]
     return sorted(set(chosen))

@@ -1,4 +1,4 @@
-"""The images of a report: those chosen, as small pictures with what was said of them."""
+"""The images of a report: chosen images as small pictures, with their true and predicted class."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Pictures:
         self._uris: dict[str, str | None] = {}
 
     def fewer(self, count: int) -> Pictures:
-        """Return the same with another count, which knows what was read already."""
-        other = Pictures(count)
-        other._uris = self._uris
-        return other
+        """Return galleries of another count that share the images read so far."""
+        pictures = Pictures(count)
+        pictures._uris = self._uris
+        return pictures
 
     def mistakes(self, run: Results, name: str) -> list[Block]:
         """Show the worst mistakes on a set."""
-        counts = run.evaluation["sets"][name]["confusion"]["counts"]
+        counts = run.evaluation.sets[name].confusion.counts
         wrong = sum(map(sum, counts)) - sum(row[k] for k, row in enumerate(counts))
         if not wrong:
             return [Text(text="No image is said wrong.")]
@@ -71,14 +71,15 @@ class Pictures:
         predictions = run.sets[name]
         of_class = predictions.outcomes().targets.tolist().count
         pictures, rows = [], []
-        for place, taken in averaged(run, name).items():
+        for place, averaged_rows in averaged(run, name).items():
             uri = self._uri(str(mean_path(run, name, place)))
             if uri is not None:
                 label = run.class_names[place]
-                told = f"mean of {len(taken)} of {counted(of_class(place), 'image')}"
-                alt = f"Mean Grad-CAM map of {counted(len(taken), 'image')} of {label} on {name}"
-                pictures.append(Picture(file=label, lines=(told,), alt=alt, image=uri))
-                rows.append((label, f"{len(taken):,}", f"{of_class(place):,}"))
+                count = len(averaged_rows)
+                line = f"mean of {count} of {counted(of_class(place), 'image')}"
+                alt = f"Mean Grad-CAM map of {counted(count, 'image')} of {label} on {name}"
+                pictures.append(Picture(file=label, lines=(line,), alt=alt, image=uri))
+                rows.append((label, f"{count:,}", f"{of_class(place):,}"))
         if not pictures:
             return []
         table = Table(
@@ -98,7 +99,9 @@ class Pictures:
         for row in rows:
             record = predictions.manifest.records[row]
             file = short_name(record.file)
-            said, true = (run.class_names[k[row]] for k in (outcomes.said, outcomes.targets))
+            predicted, true = (
+                run.class_names[k[row]] for k in (outcomes.predicted, outcomes.targets)
+            )
             sure = number(float(calibrated[row].max()))
             image = overlay = None
             if len(pictures) < self.count:
@@ -110,15 +113,15 @@ class Pictures:
                     file=file,
                     lines=(
                         f"true: {true}",
-                        f"said: {said}, {sure}",
+                        f"said: {predicted}, {sure}",
                         record.source or "source not stated",
                     ),
-                    alt=f"Radiograph {file}, true {true}, said {said}",
+                    alt=f"Radiograph {file}, true {true}, said {predicted}",
                     image=image,
                     overlay=overlay,
                 )
             )
-            cells.append((file, true, said, sure, record.source or NONE))
+            cells.append((file, true, predicted, sure, record.source or NONE))
         self.shown += sum(picture.image is not None for picture in pictures)
         table = Table(
             caption=caption,
@@ -151,6 +154,6 @@ class Pictures:
         if path not in self._uris:
             try:
                 self._uris[path] = data_uri(thumbnail(path))
-            except (OSError, ValueError):  # said in the page, which is worth having without them
+            except (OSError, ValueError):  # the page says so, and is useful without images
                 self._uris[path] = None
         return self._uris[path]

@@ -47,17 +47,16 @@ def thumbnail(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
         If it cannot be read.
     """
     image: Any = cxr_enhance.read_image(path)
-    scale = SIDE / max(image.shape[:2])
-    if scale < 1:
-        size = tuple(max(round(side * scale), 1) for side in image.shape[1::-1])
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    if max(image.shape[:2]) > SIDE:
+        smaller = cxr_enhance.Preparation(params=None, long_side=SIDE)
+        image = cxr_enhance.prepare(image, smaller).image
     if image.dtype == np.uint16:
         image = cxr_enhance.white_balance(image) >> 8
     return image.astype(np.uint8)  # type: ignore[no-any-return]
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:
-    """Return an image as a JPEG that stands in the page itself."""
+    """Return an image as a JPEG within the page itself."""
     bgr = image if image.ndim == 2 else image[..., ::-1]
     done, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
@@ -69,7 +68,7 @@ def overlay_path(run: Results, name: str, row: int) -> Path:
     """Return where the overlay of an image lies, if there is one.
 
     The name is a hash of what the table was predicted from and of the image's row, so that an
-    overlay of other weights, settings or files is not found.
+    overlay of other weights, settings or files has another name.
     """
     return _hashed_path(run, name, run.sets[name].manifest.records[row].file)
 
@@ -81,6 +80,6 @@ def mean_path(run: Results, name: str, place: int) -> Path:
 
 
 def _hashed_path(run: Results, name: str, what: object) -> Path:
-    told = [dataclasses.asdict(run.sets[name].origin), name, what]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-    return run.overlays / f"{digest[:32]}.png"
+    hashed = [dataclasses.asdict(run.sets[name].origin), name, what]
+    digest = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
+    return run.folder.overlays_folder / f"{digest[:32]}.png"

@@ -1,6 +1,6 @@
 """What a run left behind for a report: settings, history, evaluation, predictions, audit.
 
-Weights and images are not needed. What does not belong together is refused.
+Weights and images are not needed. Files that do not belong together are refused.
 """
 
 from __future__ import annotations
@@ -9,111 +9,86 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_models._files import read_json
+from cxr_models._typed_json import from_json, read_object
+from cxr_models.audit.results import Audit
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.evaluate import FORMAT
-from cxr_models.evaluation.metrics import CLASS_METRICS, POINT_METRICS, ImageStatistics
-from cxr_models.evaluation.predictions import Predictions, read_predictions
-from cxr_models.report.read.shapes import (
-    audit_shape,
-    classes_shape,
-    evaluation_shape,
-    facts_shape,
-    misfit,
+from cxr_models.evaluation.metrics import (
+    CLASS_METRICS,
+    OVERALL_METRICS,
+    POINT_METRICS,
+    ImageStatistics,
 )
+from cxr_models.evaluation.predictions import Predictions, read_predictions
+from cxr_models.evaluation.results import FORMAT, Evaluation, SetEvaluation
+from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
-_EVALUATION = "evaluation"
-_AGREE = 1e-6  # between a value as it was kept and as it is taken of the tables again
+_AGREE = 1e-6  # between a stored value and the same value taken of the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All that a report tells of a run.
-
-    Parameters
-    ----------
-    name : str
-        What it is called.
-    path : Path
-        Its folder.
-    config : RunConfig
-        Its settings.
-    facts : dict
-        What ``run.json`` holds: split, seed, weights, versions.
-    history : tuple of dict
-        A row an epoch.
-    evaluation : dict
-        As `cxr_models.evaluation.evaluate` makes it.
-    sets : dict of str to Predictions
-        The tables that the evaluation was made of, by name.
-    audit : dict or None, default None
-        As ``cxr-models audit --json`` prints it.
-    """
+    """All that a report shows of a run."""
 
     name: str
-    path: Path
+    folder: RunFolder
     config: RunConfig
-    facts: dict[str, Any]
-    history: tuple[dict[str, Any], ...]
-    evaluation: dict[str, Any]
-    sets: dict[str, Predictions]
-    audit: dict[str, Any] | None = None
+    facts: RunFacts  # split, seed, weights, versions
+    history: tuple[EpochRow, ...]  # a row an epoch
+    evaluation: Evaluation
+    sets: dict[str, Predictions]  # the tables that the evaluation was made of, by name
+    audit: Audit | None = None  # what shortcuts reach on its split
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes it tells apart."""
-        return tuple(self.evaluation["class_names"])
+        """The classes of its probabilities."""
+        return self.evaluation.class_names
 
     @property
-    def test(self) -> dict[str, Any] | None:
+    def test(self) -> SetEvaluation | None:
         """The evaluation of its test set; None where its split has none."""
-        test: dict[str, Any] | None = self.evaluation["sets"].get("test")
-        return test
+        return self.evaluation.sets.get("test")
 
     @property
-    def externals(self) -> dict[str, dict[str, Any]]:
+    def externals(self) -> dict[str, SetEvaluation]:
         """The evaluations on other sources."""
-        return {n: one for n, one in self.evaluation["sets"].items() if one["kind"] == "external"}
+        sets = self.evaluation.sets
+        return {name: values for name, values in sets.items() if values.kind == "external"}
 
     @property
-    def judged(self) -> dict[str, dict[str, Any]]:
-        """The evaluations on what was neither trained nor chosen on: test, and other sources."""
+    def tested(self) -> dict[str, SetEvaluation]:
+        """The evaluations on test and other sources, which training and choices have not seen."""
         return ({} if self.test is None else {"test": self.test}) | self.externals
-
-    @property
-    def overlays(self) -> Path:
-        """Folder of overlays that show where the run looked."""
-        return self.path / _EVALUATION / "gradcam"
 
     def calibrated(self, name: str) -> npt.NDArray[np.float64]:
         """Return the probabilities of a set after temperature scaling, of shape (N, K)."""
-        return softmax(self.sets[name].logits, self.evaluation["calibration"]["temperature"])
+        return softmax(self.sets[name].logits, self.evaluation.calibration.temperature)
 
 
 def check_evaluated(path: str | os.PathLike[str]) -> None:
     """Raise ValueError if a folder holds no evaluation."""
-    path = Path(path)
-    if not (path / _EVALUATION / "evaluation.json").is_file():
+    evaluation = RunFolder(path=Path(path)).evaluation_file
+    if not evaluation.is_file():
         raise ValueError(
             f"`RUN` must be a run that was evaluated; got {str(path)!r}, which lacks "
-            f"{_EVALUATION}/evaluation.json. Make it with: cxr-models evaluate {path}."
+            f"{evaluation.relative_to(path)}. Make it with: cxr-models evaluate {path}."
         )
 
 
 def read_results(
-    path: str | os.PathLike[str], *, name: str, audits: tuple[dict[str, Any], ...] = ()
+    path: str | os.PathLike[str], *, name: str, audits: Sequence[Audit] = ()
 ) -> Results:
     """Read what a run left behind.
 
@@ -123,8 +98,8 @@ def read_results(
         Its folder, with ``evaluation/evaluation.json`` and the tables beside it.
     name : str
         What to call it.
-    audits : tuple of dict, default ()
-        As `read_audit` gives them; the first of the run's split and classes is taken, unless
+    audits : sequence of Audit, default ()
+        As `read_audit` returns them; the first of the run's split and classes is taken, unless
         ``evaluation/audit.json`` is there.
 
     Raises
@@ -135,48 +110,47 @@ def read_results(
     OSError
         If a file cannot be read.
     """
-    path = Path(path)
-    folder = path / _EVALUATION
+    folder = RunFolder(path=Path(path))
     check_evaluated(path)
-    RunFolder(path=path).check_confined()
-    evaluation = _object(folder / "evaluation.json")
-    if evaluation.get("format") != FORMAT:
+    folder.check_confined()
+    stored = read_object(folder.evaluation_file)
+    if stored.get("format") != FORMAT:
         raise ValueError(
             f"`evaluation.json` must be an evaluation of format {FORMAT}; got format "
-            f"{evaluation.get('format')!r} in {str(path)!r}. Evaluate the run again, with its "
+            f"{stored.get('format')!r} in {str(path)!r}. Evaluate the run again, with its "
             f"predictions: cxr-models evaluate {path} --from-predictions."
         )
-    facts = _object(path / "run.json")
-    _check_shape("run.json", facts, facts_shape(), path)
-    _check_shape("evaluation.json", evaluation, classes_shape(), path)
-    names = evaluation["class_names"]
-    _check_shape("evaluation.json", evaluation, evaluation_shape(names), path)
+    facts = folder.read_facts()
+    try:
+        evaluation = from_json(Evaluation, stored)
+    except ValueError as error:
+        raise ValueError(
+            f"`evaluation.json` must be as cxr-models wrote it; got one in {str(path)!r} where "
+            f"{error}. Make it again with: cxr-models evaluate {path} --from-predictions."
+        ) from error
     run = Results(
         name=name,
-        path=path,
-        config=RunConfig.from_json((path / "config.json").read_text(encoding="utf-8")),
+        folder=folder,
+        config=folder.read_config(),
         facts=facts,
-        history=tuple(RunFolder(path=path).read_history()),
+        history=tuple(folder.read_history()),
         evaluation=evaluation,
-        sets={
-            one: _predictions(folder, one, told, evaluation)
-            for one, told in evaluation["sets"].items()
-        },
+        sets={name: _predictions(folder, evaluation, name) for name in evaluation.sets},
     )
     _check_unchanged(run)
-    own = folder / "audit.json"
-    if own.is_file():
-        audit = read_audit(own)
+    if folder.audit_file.is_file():
+        audit = read_audit(folder.audit_file)
         if not _fits(audit, run):
             raise ValueError(
-                f"`audit.json` must be of the run's split, classes and weights; got {str(own)!r}, "
-                f"which is not. Audit the run again: cxr-models audit SPLIT --run {path}."
+                f"`audit.json` must be of the run's split, classes and weights; got "
+                f"{str(folder.audit_file)!r}, which is not. Audit the run again: cxr-models audit "
+                f"SPLIT --run {path}."
             )
         return dataclasses.replace(run, audit=audit)
-    return dataclasses.replace(run, audit=next((one for one in audits if _fits(one, run)), None))
+    return dataclasses.replace(run, audit=next((a for a in audits if _fits(a, run)), None))
 
 
-def read_audit(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_audit(path: str | os.PathLike[str]) -> Audit:
     """Read an audit.
 
     Parameters
@@ -191,92 +165,77 @@ def read_audit(path: str | os.PathLike[str]) -> dict[str, Any]:
     OSError
         If it cannot be read.
     """
-    audit = _object(Path(path))
-    if wrong := misfit(audit, audit_shape()):
+    stored = read_object(Path(path))
+    try:
+        return from_json(Audit, stored)
+    except ValueError as error:
         raise ValueError(
             f"`--audit` must be what cxr-models audit --json prints; got {str(path)!r}, where "
-            f"{wrong}."
-        )
-    return audit
-
-
-def _check_shape(file: str, told: Any, shape: Any, run: Path) -> None:
-    if wrong := misfit(told, shape):
-        raise ValueError(
-            f"`{file}` must be as cxr-models wrote it; got one in {str(run)!r} where {wrong}. "
-            f"Make evaluation.json again with: cxr-models evaluate {run} --from-predictions."
-        )
+            f"{error}."
+        ) from error
 
 
 def _check_unchanged(run: Results) -> None:
     """Raise if the run has other settings or weights than those it was evaluated with."""
-    weights = RunFolder(path=run.path).best_weights
     origins = [predictions.origin for predictions in run.sets.values()]
     for what, path, hashes in (
-        ("settings", run.path / "config.json", {one.config_sha256 for one in origins}),
-        ("weights", weights, {one.weights_sha256 for one in origins}),
+        ("settings", run.folder.config_file, {origin.config_sha256 for origin in origins}),
+        ("weights", run.folder.best_weights, {origin.weights_sha256 for origin in origins}),
     ):
         if path.is_file() and {file_sha256(path)} != hashes:
+            folder = run.folder.path
             raise ValueError(
-                f"`evaluation.json` must be of the run's {what}; got {str(run.path)!r}, whose "
-                f"{what} have changed since. Evaluate the run again: cxr-models evaluate "
-                f"{run.path}."
+                f"`evaluation.json` must be of the run's {what}; got {str(folder)!r}, whose "
+                f"{what} have changed since. Evaluate the run again: cxr-models evaluate {folder}."
             )
 
 
-def _fits(audit: dict[str, Any], run: Results) -> bool:
+def _fits(audit: Audit, run: Results) -> bool:
     return (
-        audit["split_sha256"] == run.facts.get("split_sha256")
-        and sorted(audit["classes"]) == sorted(run.class_names)
-        and audit.get("weights_sha256") in (None, run.evaluation["weights_sha256"])
+        audit.split_sha256 == run.facts.split_sha256
+        and sorted(audit.classes) == sorted(run.class_names)
+        and audit.weights_sha256 in ("", run.evaluation.weights_sha256)
     )
 
 
-def _predictions(
-    folder: Path, name: str, told: dict[str, Any], evaluation: dict[str, Any]
-) -> Predictions:
-    table = folder / (f"external-{name}.csv" if told["kind"] == "external" else f"{name}.csv")
-    if table.resolve().parent != folder.resolve():  # a name with ../ in it
+def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predictions:
+    """Return the predictions of a set, which its evaluation must have been made of."""
+    values = evaluation.sets[name]
+    table = folder.predictions_file(name, external=values.kind == "external")
+    if table.resolve().parent != folder.evaluation_folder.resolve():  # a name with ../ in it
         raise ValueError(f"`evaluation.json` must name sets without folders; got {name!r}.")
-    read = read_predictions(table)
+    predictions = read_predictions(table)
     same = (
-        read.origin.weights_sha256 == evaluation["weights_sha256"]
-        and list(read.class_names) == evaluation["class_names"]
-        and read.kind == told["kind"]
-        and read.outcomes().confusion().tolist() == told["confusion"]["counts"]
-        and _values_agree(read, told, evaluation["calibration"]["temperature"])
+        predictions.origin.weights_sha256 == evaluation.weights_sha256
+        and predictions.class_names == evaluation.class_names
+        and predictions.kind == values.kind
+        and predictions.outcomes().confusion().counts == values.confusion.counts
+        and _values_agree(predictions, values, evaluation.calibration.temperature)
     )
     if not same:
         raise ValueError(
             f"`evaluation.json` must be made of the tables beside it; got another {table.name} in "
-            f"{str(folder)!r}. Make it again: cxr-models evaluate {folder.parent} "
+            f"{str(table.parent)!r}. Make it again: cxr-models evaluate {folder.path} "
             "--from-predictions."
         )
-    return read
+    return predictions
 
 
-def _values_agree(read: Predictions, told: dict[str, Any], temperature: float) -> bool:
-    """Return whether the values are those of the table; intervals are believed."""
-    points = [told["classes"][name]["operating_point"] for name in read.class_names]
-    thresholds = tuple(point["threshold"] for point in points)
-    statistics = ImageStatistics(read.outcomes(temperature=temperature, thresholds=thresholds))
-    taken = statistics(np.ones((1, statistics.num_patients)))
-    kept = dict(told["overall"])
-    for name, point in zip(read.class_names, points, strict=True):
-        kept |= {f"{metric}/{name}": told["classes"][name][metric] for metric in CLASS_METRICS}
-        kept |= {f"point_{m}/{name}": point[m] for m in POINT_METRICS if m in point}
-    values = {name: one["value"] for name, one in kept.items() if name in taken}
+def _values_agree(predictions: Predictions, stored: SetEvaluation, temperature: float) -> bool:
+    """Return whether the stored values are those of the table; intervals are not checked."""
+    points = {name: stored.classes[name].operating_point for name in predictions.class_names}
+    thresholds = tuple(point.threshold for point in points.values())
+    outcomes = predictions.outcomes(temperature=temperature, thresholds=thresholds)
+    statistics = ImageStatistics(outcomes)
+    computed = statistics(np.ones((1, statistics.num_patients)))
+    values = {name: getattr(stored.overall, name) for name in OVERALL_METRICS}
+    for name, point in points.items():
+        values |= {f"{m}/{name}": getattr(stored.classes[name], m) for m in CLASS_METRICS}
+        if point.threshold is not None:
+            values |= {f"point_{m}/{name}": getattr(point, m) for m in POINT_METRICS}
     return all(
-        math.isnan(taken[name][0]) if value is None else abs(taken[name][0] - value) < _AGREE
-        for name, value in values.items()
+        math.isnan(computed[name][0])
+        if measured.value is None
+        else abs(computed[name][0] - measured.value) < _AGREE
+        for name, measured in values.items()
     )
-
-
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        told = read_json(path)
-    except ValueError as error:
-        raise ValueError(f"`{path.name}` must be JSON; got {str(path)!r}: {error}.") from error
-    if not isinstance(told, dict):
-        raise ValueError(f"`{path.name}` must hold one JSON object; got {str(path)!r}.")
-    return told

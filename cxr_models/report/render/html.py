@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 MOST_BYTES = 5_000_000
-_SERIES = 6  # colours; after them they come again, dashed
+_SERIES = 6  # colours; further lines repeat them, dashed
 _WIDTH, _HEIGHT = 400, 300  # of a chart, in its own units
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 44
 
@@ -81,7 +81,7 @@ def _render(
     )
 
 
-def _drawn(chart: Chart) -> dict[str, Any]:
+def _drawn(chart: Chart) -> dict[str, object]:
     """Return a chart in the units of its drawing."""
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -100,12 +100,13 @@ def _drawn(chart: Chart) -> dict[str, Any]:
         "top": _TOP,
         "bottom": _HEIGHT - _BOTTOM,
         "x_ticks": [
-            (place(one, chart.y_range[0])[0], f"{one:g}")
-            for one in ticks(*chart.x_range)
-            if not whole or one == round(one)
+            (place(tick, chart.y_range[0])[0], f"{tick:g}")
+            for tick in ticks(*chart.x_range)
+            if not whole or tick == round(tick)
         ],
         "y_ticks": [
-            (place(chart.x_range[0], one)[1], f"{round(one, 9):g}") for one in ticks(*chart.y_range)
+            (place(chart.x_range[0], tick)[1], f"{round(tick, 9):g}")
+            for tick in ticks(*chart.y_range)
         ],
         "others": [_path(line.points, place) for line in chart.lines if not line.name],
         "lines": [

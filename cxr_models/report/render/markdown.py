@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 _MARKUP = re.compile(r"([\\`*_\[\]|#~$])")
-_AT_START = re.compile(r"^(\d*)([-+=.)])")  # of a list, or a line that makes a heading of others
-_LINK = re.compile(r"://|www\.|@")  # what is made one though nobody said so
+_AT_START = re.compile(r"^(\d*)([-+=.)])")  # starts a list, or makes a heading of the line above
+_LINK = re.compile(r"://|www\.|@")  # what Markdown makes a link of by itself
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -39,14 +39,14 @@ def markdown_page(runs: Sequence[Results]) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text so that Markdown shows it as it is, markup and HTML included."""
+    """Escape text so that Markdown shows markup and HTML as they are."""
     text = _MARKUP.sub(r"\\\1", clean(text).strip())
-    text = _LINK.sub(lambda found: re.sub(r"([:.@])", r"\\\1", found[0]), text)
-    return "".join(_HTML.get(one, one) for one in text)
+    text = _LINK.sub(lambda match: re.sub(r"([:.@])", r"\\\1", match[0]), text)
+    return "".join(_HTML.get(letter, letter) for letter in text)
 
 
 def _line(text: str) -> str:
-    """Return text so that it is a paragraph, however it starts."""
+    """Escape text that would not start a paragraph."""
     return _AT_START.sub(r"\1\\\2", plain(text))
 
 
@@ -56,8 +56,8 @@ def _section(section: Section, level: int) -> Iterator[str]:
     for block in section.blocks:
         yield from _block(block)
         yield ""
-    for one in section.sections:
-        yield from _section(one, level + 1)
+    for below in section.sections:
+        yield from _section(below, level + 1)
 
 
 def _block(block: Block) -> Iterator[str]:

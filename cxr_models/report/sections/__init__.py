@@ -1,1 +1,1 @@
-"""From results to the sections of a page, one module a group of sections."""
+"""From results to the sections of a page; each module makes a group of sections."""

@@ -1,15 +1,15 @@
-"""The data card and the model card of a run: what it was made of, and what it is not for."""
+"""The data card and the model card of a run: what it was made of, and its limits."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cxr_models.evaluation.results import NOT_STATED
 from cxr_models.records.ties import components
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, listed, number
-from cxr_models.runs.folder import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,18 +17,6 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 MODEL_CARD = "Model card"  # the title of its section
-_NOT_STATED = "not stated"
-_AUDIT = (
-    ("majority", "commonest label"),
-    ("border", "border: the outer eighth of each side"),
-    ("thumbnail", "thumbnail of 32 x 32"),
-    ("histogram", "gray histogram of 16 bins"),
-    ("size", "size and aspect ratio"),
-    ("label_from_source", "name of the source"),
-    ("run", "the run"),
-    ("centre_blanked", "the run, centre blanked"),
-    ("border_blanked", "the run, border blanked"),
-)
 _INTENDED = (
     "For research on how well such networks do and on what they look at: comparing enhancement, "
     "backbones and splits, and finding shortcuts in sets of radiographs.",
@@ -62,26 +50,23 @@ def audit_blocks(run: Results) -> list[Block]:
             )
         ]
     rows, notes = [], []
-    for key, title in (*_AUDIT, ("source", "the source itself, from the thumbnail")):
-        one = audit.get(key)
-        if one is None:
-            continue
-        if one["accuracy"] is None:
-            notes.append(f"{title}: not judged, {one['reason']}.")
+    source = ("the source itself, from the thumbnail", audit.source)
+    for title, reached in (*audit.titled(), source):
+        if reached.accuracy is None:
+            notes.append(f"{title}: not judged, {reached.reason}.")
             continue
         rows.append(
             (
                 title,
-                number(one["accuracy"], one["interval"]),
-                number(one["balanced_accuracy"], one["balanced_interval"]),
-                one.get("classifier", NONE),
+                number(reached.accuracy, reached.interval),
+                number(reached.balanced_accuracy, reached.balanced_interval),
+                reached.classifier or NONE,
             )
         )
-    if "run" in audit:
+    if audit.run is not None:
         notes.append("Blanked: replaced by the image's mean before anything else is done to it.")
-    verdict = str(audit["verdict"])
     return [
-        Text(text=f"{verdict[:1].upper()}{verdict[1:]}.", tone="verdict"),
+        Text(text=f"{audit.verdict[:1].upper()}{audit.verdict[1:]}.", tone="verdict"),
         Table(
             caption="What models that see no lungs, or hardly, reach on the same test images",
             head=("model", "accuracy", "balanced accuracy", "chosen on validation"),
@@ -100,19 +85,18 @@ def data_card(run: Results) -> Section:
         patients = components(records)
         of_cell: dict[tuple[str, str], list[int]] = defaultdict(list)
         for record, patient in zip(records, patients, strict=True):
-            of_cell[record.label, record.source or _NOT_STATED].append(patient)
-        for cell, those in of_cell.items():
-            counts[cell][name] = len(those), len(set(those))
+            of_cell[record.label, record.source or NOT_STATED].append(patient)
+        for cell, patients_of_cell in of_cell.items():
+            counts[cell][name] = len(patients_of_cell), len(set(patients_of_cell))
         totals[name] = len(records), len(set(patients))
     rows = [
         (f"{label}, {source}", *(_counts(counts[label, source].get(name)) for name in run.sets))
         for label, source in sorted(counts)
     ]
     rows.append(("all", *(_counts(totals[name]) for name in run.sets)))
-    facts = run.facts
-    told = [
-        ("hash of the split (SHA-256)", str(facts.get("split_sha256", NONE))),
-        ("seed of the split", _or_dash(facts.get("split_seed"))),
+    split = [
+        ("hash of the split (SHA-256)", run.facts.split_sha256),
+        ("seed of the split", _or_dash(run.facts.split_seed)),
     ]
     blocks: list[Block] = [
         Table(
@@ -122,7 +106,7 @@ def data_card(run: Results) -> Section:
             notes=("Images tied by patient or by duplicates count as one patient.",),
         ),
         *(Text(text=sentence, tone="note") for sentence in confounded(run)),
-        Table(caption="Split", head=("what", "value"), rows=tuple(told), words=True),
+        Table(caption="Split", head=("what", "value"), rows=tuple(split), words=True),
     ]
     return Section(title="Data card", blocks=tuple(blocks))
 
@@ -147,21 +131,23 @@ def confounded(run: Results) -> list[str]:
 
 
 def settings(run: Results) -> Section:
-    """Tell where the weights come from, the versions, and every setting."""
-    facts = run.facts
-    told = [
+    """Show where the weights come from, the versions, and every setting."""
+    versions = [
         ("weights at the start", _origin(run)),
-        ("weights of the run (SHA-256)", str(run.evaluation["weights_sha256"])),
+        ("weights of the run (SHA-256)", run.evaluation.weights_sha256),
         ("weights of the run are of", _kept(run)),
-        ("backend of Keras", str(facts.get("backend", NONE))),
-        ("evaluated with", f"cxr-enhance {run.evaluation['version']}"),
-        *((name, str(version)) for name, version in facts.get("versions", {}).items()),
+        ("backend of Keras", _or_dash(run.facts.backend)),
+        ("evaluated with", f"cxr-enhance {run.evaluation.version}"),
+        *(run.facts.versions or {}).items(),
     ]
     return Section(
         title="Settings, weights and versions",
         blocks=(
             Table(
-                caption="Weights and versions", head=("what", "value"), rows=tuple(told), words=True
+                caption="Weights and versions",
+                head=("what", "value"),
+                rows=tuple(versions),
+                words=True,
             ),
             Table(
                 caption="Settings",
@@ -175,12 +161,12 @@ def settings(run: Results) -> Section:
 
 
 def model_card() -> Section:
-    """Say what such a classifier is for, what it is not for, and where its numbers end."""
+    """Say what such a classifier is for, what it is not for, and the limits of its numbers."""
     return Section(
         title=MODEL_CARD,
         sections=(
-            Section(title="Intended use", blocks=tuple(Text(text=one) for one in _INTENDED)),
-            Section(title="Limits", blocks=tuple(Text(text=one) for one in _LIMITS)),
+            Section(title="Intended use", blocks=tuple(Text(text=text) for text in _INTENDED)),
+            Section(title="Limits", blocks=tuple(Text(text=text) for text in _LIMITS)),
         ),
     )
 
@@ -191,24 +177,24 @@ def _origin(run: Results) -> str:
         return "none: trained from random numbers"
     if weights == "imagenet":
         return "ImageNet, as Keras ships them"
-    sha256 = run.facts.get("weights_sha256")
+    sha256 = run.facts.weights_sha256
     return f"{PurePath(weights).name}" + (f", SHA-256 {sha256}" if sha256 else "")
 
 
 def _kept(run: Results) -> str:
-    kept = run.facts.get(KEPT)
+    kept = run.facts.kept
     if kept is None:
-        return "the last phase's best epoch"  # of versions that did not tell
-    accuracy = number(kept["val_accuracy"])
-    return f"epoch {kept['epoch'] + 1} of phase {kept['phase']}, validation accuracy {accuracy}"
+        return "the last phase's best epoch"  # of versions that did not state it
+    accuracy = number(kept.val_accuracy)
+    return f"epoch {kept.epoch + 1} of phase {kept.phase}, validation accuracy {accuracy}"
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
         elif name == "weights":
-            yield f"{prefix}{name}", PurePath(value).name
+            yield f"{prefix}{name}", PurePath(str(value)).name
         elif name != "cache_dir":
             yield f"{prefix}{name}", _shown(value)
 

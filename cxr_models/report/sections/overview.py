@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cxr_models.report.blocks import Section, Table, Text
+from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, value
 from cxr_models.report.sections.values import shared_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cxr_models.evaluation.results import SetEvaluation
     from cxr_models.report.read.results import Results
 
-MANY = 4  # runs from which on what is true of several is said once
+MANY = 4  # from so many runs on, a sentence that is true of several is written once
 
 
 def summary(runs: Sequence[Results]) -> Section:
-    """Say what the runs reach, what that is worth, and nothing else."""
+    """Say what the runs reach and what that is worth."""
     sentences = [sentence for run in runs for sentence in verdict(run)]
     if len(runs) >= MANY:
         sentences = list(verdict_of_many(runs))
@@ -41,15 +42,15 @@ def verdict(run: Results) -> list[str]:
         sentences = [f"Run {run.name} has no test set: nothing is known of what it is worth."]
     else:
         sentences = [
-            f"Run {run.name} gets {value(test['overall']['accuracy'])} of its test set right "
-            f"({counted(test['images'], 'image')} of {counted(test['patients'], 'patient')}). "
+            f"Run {run.name} gets {value(test.overall.accuracy)} of its test set right "
+            f"({counted(test.images, 'image')} of {counted(test.patients, 'patient')}). "
             + _audited(run)
         ]
     sentences += [
         f"On the set {name}, another source, run {run.name} gets "
-        f"{value(told['overall']['accuracy'])} of {counted(told['images'], 'image')} right: "
-        f"{_elsewhere(run, told)}." + "".join(f" {one}." for one in shared_sentences(told))
-        for name, told in run.externals.items()
+        f"{value(values.overall.accuracy)} of {counted(values.images, 'image')} right: "
+        f"{_elsewhere(run, values)}." + "".join(f" {text}." for text in shared_sentences(values))
+        for name, values in run.externals.items()
     ]
     if not run.externals:
         sentences.append(
@@ -60,32 +61,32 @@ def verdict(run: Results) -> list[str]:
 
 
 def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
-    """Yield the same sentences for so many runs that each must be said once, of all it is true."""
+    """Yield the same sentences for many runs, each once for all runs of which it is true."""
     of_classes: dict[tuple[str, ...], list[Results]] = defaultdict(list)
     audits: dict[str, list[Results]] = defaultdict(list)
     elsewhere: dict[tuple[str, str], list[str]] = defaultdict(list)
     for run in runs:
         if run.test is not None:
             of_classes[run.class_names].append(run)
-        said = "" if run.audit is None else str(run.audit["verdict"])
-        audits[said.rpartition(": ")[2]].append(run)
-        for name, told in run.externals.items():
-            accuracy = number(told["overall"]["accuracy"]["value"])
-            elsewhere[name, _elsewhere(run, told)].append(f"{run.name} ({accuracy})")
-    for classes, those in of_classes.items():
-        low, high = (end(those, key=_accuracy) for end in (min, max))
-        reached = f"{_of(low.test, 'accuracy')} ({low.name})"
-        if len(those) > 1:
-            reached += f" to {_of(high.test, 'accuracy')} ({high.name})"
+        sentence = "" if run.audit is None else run.audit.verdict
+        audits[sentence.rpartition(": ")[2]].append(run)
+        for name, values in run.externals.items():
+            accuracy = number(values.overall.accuracy.value)
+            elsewhere[name, _elsewhere(run, values)].append(f"{run.name} ({accuracy})")
+    for classes, alike in of_classes.items():
+        low, high = (end(alike, key=_accuracy_or_0) for end in (min, max))
+        reached = f"{_accuracy(low.test)} ({low.name})"
+        if len(alike) > 1:
+            reached += f" to {_accuracy(high.test)} ({high.name})"
         yield (
-            f"{counted(len(those), 'run')} telling {listed(list(classes))} apart: right in "
-            f"{reached} of {'its test set' if len(those) == 1 else 'their test sets'}."
+            f"{counted(len(alike), 'run')} telling {listed(classes)} apart: right in "
+            f"{reached} of {'its test set' if len(alike) == 1 else 'their test sets'}."
         )
-    for meaning, those in audits.items():
-        names = listed([run.name for run in those])
-        likewise = listed([run.name for run in those[1:]])
+    for meaning, alike in audits.items():
+        names = listed([run.name for run in alike])
+        likewise = listed([run.name for run in alike[1:]])
         yield (
-            f"{_audited(those[0])[:-1]} ({those[0].name}{'; so of ' * bool(likewise)}{likewise})."
+            f"{_audited(alike[0])[:-1]} ({alike[0].name}{'; so of ' * bool(likewise)}{likewise})."
             if meaning
             else f"Not audited, so that it is unknown how much of their accuracy can be read from "
             f"the source instead of the lungs: {names}."
@@ -93,10 +94,10 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
     for (name, judgement), reached_there in elsewhere.items():
         yield f"On the set {name}, another source, {judgement}: {listed(reached_there)}."
     shared = {
-        f"On the set {name}, run {run.name}: {one}."
+        f"On the set {name}, run {run.name}: {sentence}."
         for run in runs
-        for name, told in run.externals.items()
-        for one in shared_sentences(told)
+        for name, values in run.externals.items()
+        for sentence in shared_sentences(values)
     }
     yield from sorted(shared)
     alone = [run.name for run in runs if not run.externals]
@@ -115,13 +116,15 @@ def side_by_side(runs: Sequence[Results]) -> Section:
     externals = sorted({name for run in runs for name in run.externals})
     rows = []
     for run in runs:
-        audit = run.audit or {}
+        audit = run.audit
+        shortcuts = (audit.border, audit.thumbnail, audit.majority) if audit else (None,) * 3
         rows.append(
             (
                 run.name,
-                *(_of(run.test, name) for name in ("accuracy", "balanced_accuracy")),
-                *(_of(run.externals.get(name), "accuracy") for name in externals),
-                *(_shortcut(audit, name) for name in ("border", "thumbnail", "majority")),
+                _accuracy(run.test),
+                NONE if run.test is None else value(run.test.overall.balanced_accuracy),
+                *(_accuracy(run.externals.get(name)) for name in externals),
+                *(number(r.accuracy, r.interval) if r else NONE for r in shortcuts),
             )
         )
     table = Table(
@@ -138,8 +141,8 @@ def side_by_side(runs: Sequence[Results]) -> Section:
         rows=tuple(rows),
         notes=("95 % intervals. A dash: not judged.",),
     )
-    blocks: list[Any] = [table]
-    if len({run.facts.get("split_sha256") for run in runs}) > 1:
+    blocks: list[Block] = [table]
+    if len({run.facts.split_sha256 for run in runs}) > 1:
         blocks.append(
             Text(
                 text="The runs were trained and tested on different splits: their accuracies must "
@@ -155,13 +158,8 @@ def arm(run: Results) -> str:
     return "raw" if run.config.data.enhance is None else "enhanced"
 
 
-def _of(told: dict[str, Any] | None, name: str) -> str:
-    return NONE if told is None else value(told["overall"][name])
-
-
-def _shortcut(audit: dict[str, Any], name: str) -> str:
-    one = audit.get(name)
-    return NONE if one is None else number(one["accuracy"], one["interval"])
+def _accuracy(values: SetEvaluation | None) -> str:
+    return NONE if values is None else value(values.overall.accuracy)
 
 
 def _audited(run: Results) -> str:
@@ -170,25 +168,24 @@ def _audited(run: Results) -> str:
             "It was not audited: how much of that can be read from the source instead of the lungs "
             "is unknown (cxr-models audit SPLIT --run RUN)."
         )
-    said = str(run.audit["verdict"])
-    return f"{said[:1].upper()}{said[1:]}."
+    return f"{run.audit.verdict[:1].upper()}{run.audit.verdict[1:]}."
 
 
-def _accuracy(run: Results) -> float:
-    return 0.0 if run.test is None else float(run.test["overall"]["accuracy"]["value"])
+def _accuracy_or_0(run: Results) -> float:
+    return (run.test and run.test.overall.accuracy.value) or 0.0
 
 
-def _elsewhere(run: Results, told: dict[str, Any]) -> str:
-    """Return what an accuracy on another source is worth, as the end of a sentence."""
-    interval = told["overall"]["accuracy"]["interval"]
-    here = run.test and run.test["overall"]["accuracy"]["interval"]
-    largest = max(told["classes"].values(), key=lambda one: one["images"])["images"]
-    if largest == told["images"]:
+def _elsewhere(run: Results, values: SetEvaluation) -> str:
+    """Judge an accuracy on another source, as the end of a sentence."""
+    interval = values.overall.accuracy.interval
+    here = run.test and run.test.overall.accuracy.interval
+    largest = max(of_class.images for of_class in values.classes.values())
+    if largest == values.images:
         return "of one class alone, so that nothing shows whether it is told from others there"
     if interval is None:
         return "too few patients to say more"
-    if interval[0] <= largest / told["images"]:
-        floor = number(largest / told["images"])
+    if interval[0] <= largest / values.images:
+        floor = number(largest / values.images)
         return f"no better than always saying the commonest class there ({floor})"
     if here and interval[1] < here[0]:
         return "clearly less than on the own test set"

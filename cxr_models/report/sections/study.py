@@ -1,4 +1,4 @@
-"""The study's table: for runs of the study's own images, and for no others."""
+"""The study's table, for runs of the study's own images alone."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def study_table(runs: Sequence[Results]) -> Section | None:
 
 
 def is_of_the_study(run: Results) -> bool:
-    """Tell whether a run has a backbone of the study and was made of the study's images alone.
+    """Return whether a run has a backbone of the study and only images of the study.
 
-    Images are told by their records: each is of a source of the study, under a label that the study
+    Records identify the images: each is of a source of the study, under a label that the study
     has of that source, and some are of COVID-19.
     """
     records = [
@@ -75,24 +75,27 @@ def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
     for backbone in _BACKBONES:
         cells = []
         for _, task, enhanced in _COLUMNS:
-            found = [run for run in runs if _cell(run) == (backbone, task, enhanced)]
-            cells.append(_shown([run for run in found if run.test is not None]))
+            of_cell = [run for run in runs if _cell(run) == (backbone, task, enhanced)]
+            cells.append(_shown(of_cell))
         rows.append((backbone_title(backbone), *cells))
     notes = [
         "Test set, 95 % intervals; of three runs and more the lowest and the highest. A dash: no "
         "such run was given. Read it beside what models without lungs reach, below."
     ]
-    odd = [run.name for run in runs if run.config.model.task == "multiclass"]
-    odd = [run.name for run in runs if run.name in odd and len(run.class_names) != 3]
-    if odd:
-        notes.append(f"Not three classes: {listed(odd)}.")
-    other = [
+    not_three = [
+        run.name
+        for run in runs
+        if run.config.model.task == "multiclass" and len(run.class_names) != 3
+    ]
+    if not_three:
+        notes.append(f"Not three classes: {listed(not_three)}.")
+    other_labels = [
         f"{run.name}: {run.config.model.positive_class}"
         for run in runs
         if run.config.model.task == "binary" and run.config.model.positive_class != "covid"
     ]
-    if other:
-        notes.append(f"Another label than covid against the rest: {listed(other)}.")
+    if other_labels:
+        notes.append(f"Another label than covid against the rest: {listed(other_labels)}.")
     whose = "" if alone else f": {listed([run.name for run in runs])}"
     if not alone:
         notes.append("Runs of other settings stand in a table of their own.")
@@ -105,7 +108,7 @@ def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
 
 
 def _apart_from_arms(run: Results) -> Hashable:
-    """Return what runs of one table of arms have in common: all settings but those of its cells."""
+    """Return the settings that all runs of a table share: all but those of its cells."""
     config = run.config
     data = dataclasses.replace(config.data, cache_dir=None, enhance=None)
     model = dataclasses.replace(
@@ -121,10 +124,11 @@ def _cell(run: Results) -> tuple[str, str, bool]:
 
 
 def _shown(runs: Sequence[Results]) -> str:
-    """Return what a cell of the study's table says of its runs."""
-    found = [run.test["overall"]["accuracy"] for run in runs if run.test is not None]
-    if len(found) > 2:
-        ends = [number(end([one["value"] for one in found])) for end in (min, max)]
-        return f"{ends[0]} to {ends[1]} ({len(found)} runs)"
-    names = [f" ({run.name})" if len(found) > 1 else "" for run in runs]
-    return "; ".join(value(one) + name for one, name in zip(found, names, strict=True)) or NONE
+    """Return the accuracies of the runs of a cell."""
+    accuracies = [(run.name, run.test.overall.accuracy) for run in runs if run.test is not None]
+    if len(accuracies) > 2:
+        values = [accuracy.value or 0.0 for _, accuracy in accuracies]
+        return f"{number(min(values))} to {number(max(values))} ({len(values)} runs)"
+    if len(accuracies) == 2:
+        return "; ".join(f"{value(accuracy)} ({name})" for name, accuracy in accuracies)
+    return value(accuracies[0][1]) if accuracies else NONE

@@ -1,6 +1,6 @@
 """Runs beside each other: compared where tested on the same images, pooled where on others.
 
-What neither fits is said in a sentence.
+A sentence names the runs that are neither.
 """
 
 from __future__ import annotations
@@ -8,46 +8,41 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.evaluation.compare_runs import compare_pairs, differing, pool
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, p_value, signed, value
 from cxr_models.report.sections.belonging import (
+    find_pools,
     grouped,
     images_of,
     kind_of,
-    pools,
     tested,
     why_alone,
 )
-from cxr_models.report.sections.values import CLASS_COLUMNS, confusion
+from cxr_models.report.sections.values import class_table, confusion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cxr_models.evaluation.compare_runs import Poolable
+    from cxr_models.evaluation.comparisons import AreaDifference, Comparison
     from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.evaluation.results import Interval, Measured
     from cxr_models.report.read.results import Results
 
     Runs = Sequence[Results]
 
-MOST_IN_PAIRS = 6  # of more runs each is compared with the first alone: 12 make 11 pairs, not 66
-_POOLED = (
-    ("accuracy", "accuracy"),
-    ("balanced accuracy", "balanced_accuracy"),
-    ("macro F1", "macro_f1"),
-    ("macro ROC-AUC", "macro_roc_auc"),
-    ("log loss", "log_loss"),
-    ("calibration error", "ece"),
-)
+MOST_IN_PAIRS = 6  # more runs are compared with the first alone: 12 runs in 11 pairs, not 66
 
 
 def together(runs: Runs) -> Section | None:
-    """Compare and pool what can be compared and pooled, and say what cannot; None for one run.
+    """Compare and pool runs where that is possible, and name the others; None for one run.
 
     Parameters
     ----------
@@ -58,14 +53,14 @@ def together(runs: Runs) -> Section | None:
         return None
     groups = grouped(runs, tested)
     compared = [group for group in groups if len(group) > 1 and tested(group[0]) is not None]
-    found = list(pools(runs))
+    pools = list(find_pools(runs))
     used = {run.name for group in compared for run in group}
-    used |= {run.name for one in found if one.taken for run in one.runs}
+    used |= {run.name for pool in pools if pool.poolable for run in pool.runs}
+    alone = [run for run in runs if run.name not in used]
     blocks = [
-        *(Text(text=f"Not compared: {why_alone(run, runs)}.") for run in runs
-          if run.name not in used),
-        *(Text(text=_not_pooled(one.runs)) for one in found if not one.taken),
-    ]  # fmt: skip
+        *(Text(text=f"Not compared: {why_alone(run, runs)}.") for run in alone),
+        *(Text(text=_not_pooled(pool.runs)) for pool in pools if not pool.poolable),
+    ]
     if len(compared) > 1:
         text = (
             f"Compared are {len(compared)} groups of runs, each within itself: runs of two groups "
@@ -77,7 +72,7 @@ def together(runs: Runs) -> Section | None:
         blocks=tuple(blocks),
         sections=(
             *map(_comparison, compared),
-            *(_pooled(one.runs, one.taken) for one in found if one.taken),
+            *(_pooled(pool.runs, pool.poolable) for pool in pools if pool.poolable),
         ),
     )
 
@@ -98,9 +93,9 @@ def _comparison(runs: Runs) -> Section:
             "many, pairs would fill the page."
         )
     blocks: list[Block] = [_differences(runs), Text(text=text), *_spread(runs)]
-    for name in dict.fromkeys(name for run in runs for name in run.judged):
+    for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
-    if len({run.facts.get("split_sha256") for run in runs}) > 1:
+    if len({run.facts.split_sha256 for run in runs}) > 1:
         text = "They were tested on the same images, but are of different splits."
         blocks.append(Text(text=text, tone="note"))
     blocks.append(
@@ -112,18 +107,18 @@ def _comparison(runs: Runs) -> Section:
             tone="note",
         )
     )
-    title = f"{len(runs)} runs, {listed(list(first.class_names))}, {images} of test"
+    title = f"{len(runs)} runs, {listed(first.class_names)}, {images} of test"
     return Section(title=title, blocks=tuple(blocks))
 
 
 def _differences(runs: Runs) -> Block:
-    """Show in what runs differ: what a difference of their values can come of."""
-    found = differing({run.name: run.config for run in runs})
+    """Show the settings in which runs differ, which can explain a difference of their values."""
+    settings = differing({run.name: run.config for run in runs})
     rows = [
         (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
-        for name, values in found.items()
+        for name, values in settings.items()
     ]
-    splits = [str(run.facts.get("split_sha256", NONE))[:8] for run in runs]
+    splits = [run.facts.split_sha256[:8] for run in runs]
     if len(set(splits)) > 1:
         rows.append(("split", *splits))
     if not rows:
@@ -139,25 +134,27 @@ def _differences(runs: Runs) -> Block:
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
     """Compare runs on a set that at least two of them have with the same images."""
-    having = [run for run in runs if name in run.judged]
+    having = [run for run in runs if name in run.tested]
     groups = grouped(having, lambda run: images_of(run.sets[name]))
     for group in groups:
         sets = {run.name: _at_one_root(run.sets[name], group[0].sets[name]) for run in group}
         here = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
         if here and images_of(group[0].sets[name]) is not None:
-            warmth = {run.name: run.evaluation["calibration"]["temperature"] for run in group}
-            told = compare_pairs(sets, here, _method(group), temperatures=warmth)
-            yield from _tables(name, told, group[0])
+            temperatures = {run.name: run.evaluation.calibration.temperature for run in group}
+            pairs_here = compare_pairs(sets, here, _method(group), temperatures=temperatures)
+            yield from _tables(name, pairs_here, group[0])
     if len(groups) > 1:
         text = f"Sets named {name} hold other images in some runs; those are not compared on it."
         yield Text(text=text, tone="note")
 
 
-def _tables(name: str, told: Sequence[dict[str, Any]], run: Results) -> Iterator[Block]:
-    rows = [f"{one['first']} less {one['second']}" for one in told]
-    images = counted(told[0]["images"], "image")
-    yield Text(text=f"On {name}, {images}: {_clear(told)}.")
-    columns = ("accuracy", "balanced_accuracy")
+def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Iterator[Block]:
+    images = counted(comparisons[0].images, "image")
+    yield Text(text=f"On {name}, {images}: {_clear(comparisons)}.")
+    differences: list[tuple[str, Measured]] = []
+    for pair in comparisons:
+        differences.append(("accuracy", pair.accuracy))
+        differences.append(("balanced accuracy", pair.balanced_accuracy))
     yield Table(
         caption=f"Accuracy on {name}: differences",
         head=(
@@ -170,50 +167,51 @@ def _tables(name: str, told: Sequence[dict[str, Any]], run: Results) -> Iterator
         ),
         rows=tuple(
             (
-                row,
-                *(signed(one[column]["value"], one[column]["interval"]) for column in columns),
-                f"{one['mcnemar']['only_first']:,}",
-                f"{one['mcnemar']['only_second']:,}",
-                p_value(one["mcnemar"]["p_value"]),
+                f"{pair.first} less {pair.second}",
+                signed(pair.accuracy.value, pair.accuracy.interval),
+                signed(pair.balanced_accuracy.value, pair.balanced_accuracy.interval),
+                f"{pair.mcnemar.only_first:,}",
+                f"{pair.mcnemar.only_second:,}",
+                p_value(pair.mcnemar.p_value),
             )
-            for row, one in zip(rows, told, strict=True)
+            for pair in comparisons
         ),
-        notes=_reasons((c.replace("_", " "), one[c]) for one in told for c in columns),
+        notes=_reasons(differences),
     )
-    # Of two classes the areas are the same.
+    # Two classes have the same area.
     classes = run.class_names[1:] if len(run.class_names) == 2 else run.class_names
     yield Table(
         caption=f"ROC-AUC on {name}: differences",
-        head=("first less second", *(f"{one}; DeLong's p" for one in classes)),
+        head=("first less second", *(f"{label}; DeLong's p" for label in classes)),
         rows=tuple(
             (
-                row,
+                f"{pair.first} less {pair.second}",
                 *(
-                    f"{signed(area['difference'], area['interval'])}; {p_value(area['p_value'])}"
-                    if area["difference"] is not None
+                    f"{signed(area.difference, area.interval)}; {p_value(area.p_value)}"
+                    if area.difference is not None
                     else NONE
-                    for area in (one["roc_auc"][k] for k in classes)
+                    for area in map(pair.roc_auc.__getitem__, classes)
                 ),
             )
-            for row, one in zip(rows, told, strict=True)
+            for pair in comparisons
         ),
-        notes=_reasons((k, one["roc_auc"][k]) for one in told for k in classes),
+        notes=_reasons((label, pair.roc_auc[label]) for pair in comparisons for label in classes),
     )
 
 
 def _spread(runs: Runs) -> Iterator[Block]:
-    """Show how far runs lie apart that differ by their seed alone."""
+    """Show the range of runs that differ by their seed alone."""
     kinds = [kind for kind in grouped(runs, kind_of) if len(kind) > 1]
     if not kinds:
         return
-    names = list(dict.fromkeys(name for run in runs for name in run.judged))
+    names = list(dict.fromkeys(name for run in runs for name in run.tested))
     rows = []
     for kind in kinds:
         cells = []
         for name in names:
-            having = [run.judged[name] for run in kind if name in run.judged]
-            found = [one["overall"]["accuracy"]["value"] for one in having]
-            cells.append(_mean_and_ends(found) if len(found) > 1 else NONE)
+            sets = [run.tested[name] for run in kind if name in run.tested]
+            accuracies = [values.overall.accuracy.value or 0.0 for values in sets]
+            cells.append(_mean_and_ends(accuracies) if len(accuracies) > 1 else NONE)
         rows.append((", ".join(run.name for run in kind), *cells))
     yield Table(
         caption="Runs of equal settings but for the seed: mean accuracy (lowest to highest)",
@@ -226,48 +224,46 @@ def _spread(runs: Runs) -> Iterator[Block]:
     )
 
 
-def _mean_and_ends(found: Sequence[float]) -> str:
-    return f"{number(float(np.mean(found)))} ({number(min(found))} to {number(max(found))})"
+def _mean_and_ends(values: Sequence[float]) -> str:
+    return f"{number(float(np.mean(values)))} ({number(min(values))} to {number(max(values))})"
 
 
-def _clear(told: Sequence[dict[str, Any]]) -> str:
+def _clear(comparisons: Sequence[Comparison]) -> str:
     """Say how many differences of accuracy are more than the chance of the images."""
-    clear = sum(_leaves_out_0(one["accuracy"]["interval"]) for one in told)
-    if len(told) == 1:
+    clear = sum(_leaves_out_0(pair.accuracy.interval) for pair in comparisons)
+    if len(comparisons) == 1:
         return f"the interval of the difference of accuracy {'leaves out' if clear else 'holds'} 0"
     return (
-        f"{clear} of {len(told)} differences of accuracy have an interval that leaves out 0; were "
-        f"all runs equal, chance would make about {0.05 * len(told):.1g}"
+        f"{clear} of {len(comparisons)} differences of accuracy have an interval that leaves out "
+        f"0; were all runs equal, chance would make about {(1 - LEVEL) * len(comparisons):.1g}"
     )
 
 
-def _leaves_out_0(interval: list[float] | None) -> bool:
+def _leaves_out_0(interval: Interval | None) -> bool:
     return interval is not None and not interval[0] <= 0.0 <= interval[1]
 
 
-def _reasons(told: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[str, ...]:
+def _reasons(cells: Iterable[tuple[str, Measured | AreaDifference]]) -> tuple[str, ...]:
     """Say why cells lack a value, an interval or a test, each reason once."""
-    found: dict[tuple[str, str], int] = defaultdict(int)
-    for what, one in told:
-        if "reason" in one:
-            found[what, one["reason"]] += 1
-        elif "remark" in one:
-            found[what, f"read with care, {one['remark']}"] += 1
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for what, cell in cells:
+        if cell.reason or cell.remark:
+            counts[what, cell.reason or f"read with care, {cell.remark}"] += 1
     return tuple(
-        f"{what}, {counted(count, 'row')}: {reason}." for (what, reason), count in found.items()
+        f"{what}, {counted(count, 'row')}: {reason}." for (what, reason), count in counts.items()
     )
 
 
 def _at_one_root(predictions: Predictions, first: Predictions) -> Predictions:
-    """Return predictions as if the images lay where those of `first` do, the same by record."""
+    """Return predictions with the root of `first`, which has the same records."""
     manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
     return dataclasses.replace(predictions, manifest=manifest)
 
 
 def _method(runs: Runs) -> Method:
-    """Return as many draws as the first run was evaluated with, of the same seed."""
-    told = runs[0].evaluation["bootstrap"]
-    return Method(draws=told["draws"], seed=told["seed"])
+    """Return the draws and the seed that the first run was evaluated with."""
+    bootstrap = runs[0].evaluation.bootstrap
+    return Method(draws=bootstrap.draws, seed=bootstrap.seed)
 
 
 # --- Pooled --------------------------------------------------------------------------------------
@@ -278,10 +274,10 @@ def _not_pooled(runs: Runs) -> str:
     return f"Not pooled: {names}, whose test sets share images, but not all."
 
 
-def _pooled(runs: Runs, taken: Poolable) -> Section:
-    told = pool(taken.sets, _method(runs))
-    overall = told["overall"]
-    own = "on the sources it left out" if taken.of else "on its own test images"
+def _pooled(runs: Runs, poolable: Poolable) -> Section:
+    pooled = pool(poolable, _method(runs))
+    own = "on the sources it left out" if poolable.of else "on its own test images"
+    sizes = [(name, run.images, run.patients, run) for name, run in pooled.runs.items()]
     tables = (
         Table(
             caption=f"Each run {own}, and all together",
@@ -289,34 +285,32 @@ def _pooled(runs: Runs, taken: Poolable) -> Section:
             rows=tuple(
                 (
                     name,
-                    f"{one['images']:,}",
-                    f"{one['patients']:,}",
-                    value(one["accuracy"]),
-                    value(one["balanced_accuracy"]),
+                    f"{images:,}",
+                    f"{patients:,}",
+                    value(overall.accuracy),
+                    value(overall.balanced_accuracy),
                 )
-                for name, one in (*told["runs"].items(), ("all", {**told, **overall}))
+                for name, images, patients, overall in (
+                    *sizes,
+                    ("all", pooled.images, pooled.patients, pooled.overall),
+                )
             ),
         ),
         Table(
             caption="Pooled: overall values",
             head=("value", "pooled"),
-            rows=tuple((title, value(overall[key])) for title, key in _POOLED),
+            rows=tuple((title, value(measured)) for title, measured in pooled.overall.titled()),
         ),
-        Table(
-            caption="Pooled: each class against the rest",
-            head=("class", "images", *(title for title, _ in CLASS_COLUMNS)),
-            rows=tuple(
-                (name, f"{one['images']:,}", *(value(one[key]) for _, key in CLASS_COLUMNS))
-                for name, one in told["classes"].items()
-            ),
+        dataclasses.replace(
+            class_table("Pooled: each class against the rest", pooled.classes),
             notes=_reasons(
-                (f"{title} of {name}", one[key])
-                for name, one in told["classes"].items()
-                for title, key in CLASS_COLUMNS
+                (f"{title} of {name}", measured)
+                for name, of_class in pooled.classes.items()
+                for title, measured in of_class.titled()
             ),
         ),
         dataclasses.replace(
-            confusion(told, runs[0].class_names),
+            confusion(pooled.confusion, runs[0].class_names),
             caption="Pooled confusion: images (share of the true class)",
         ),
     )
@@ -324,7 +318,7 @@ def _pooled(runs: Runs, taken: Poolable) -> Section:
         "were tested on different images. Below they are one set, each image judged by the run "
         "that was tested on it"
     )
-    if taken.of:
+    if poolable.of:
         text = (
             "left different sources out of training. They were tested on images of known sources "
             "too; below, those of left-out sources alone are one set, each image judged by the run "
@@ -334,5 +328,5 @@ def _pooled(runs: Runs, taken: Poolable) -> Section:
         f"{listed([run.name for run in runs])} have equal settings and {text}, with logits divided "
         "by that run's own temperature."
     )
-    title = f"{len(runs)} runs pooled, {counted(told['images'], 'image')}"
+    title = f"{len(runs)} runs pooled, {counted(pooled.images, 'image')}"
     return Section(title=title, blocks=(Text(text=text), *tables))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Block, Table, Text
 from cxr_models.report.formatting import NONE, counted, number, short_name, value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from cxr_models.evaluation.results import ClassValues, Confusion, Measured, SetEvaluation
     from cxr_models.report.read.results import Results
 
 _ROLES = {
@@ -18,53 +20,35 @@ _ROLES = {
     "test": "the test set",
     "external": "another source",
 }
-_OVERALL = (
-    ("accuracy", "accuracy"),
-    ("balanced accuracy", "balanced_accuracy"),
-    ("macro F1", "macro_f1"),
-    ("macro ROC-AUC", "macro_roc_auc"),
-    ("log loss", "log_loss"),
-    ("log loss, calibrated", "log_loss_calibrated"),
-    ("calibration error", "ece"),
-    ("calibration error, calibrated", "ece_calibrated"),
-)
-CLASS_COLUMNS = (
-    ("precision", "precision"),
-    ("recall", "recall"),
-    ("F1", "f1"),
-    ("specificity", "specificity"),
-    ("ROC-AUC", "roc_auc"),
-    ("PR-AUC", "pr_auc"),
-)
 _MOST_SHARED = 10  # rows
-_AT_POINT = ("sensitivity", "specificity", "precision")
 
 
 def overall(run: Results) -> list[Block]:
     """Show every set's overall values side by side, and how intervals were made."""
-    sets = run.evaluation["sets"]
+    sets = run.evaluation.sets
+    columns = {name: values.overall.titled() for name, values in sets.items()}
     rows = [
-        ("role", *(_ROLES[told["kind"]] for told in sets.values())),
-        ("images", *(f"{told['images']:,}" for told in sets.values())),
-        ("patients", *(f"{told['patients']:,}" for told in sets.values())),
+        ("role", *(_ROLES[values.kind] for values in sets.values())),
+        ("images", *(f"{values.images:,}" for values in sets.values())),
+        ("patients", *(f"{values.patients:,}" for values in sets.values())),
         *(
-            (title, *(value(told["overall"][key]) for told in sets.values()))
-            for title, key in _OVERALL
+            (row[0][0], *(value(measured) for _, measured in row))
+            for row in zip(*columns.values(), strict=True)
         ),
     ]
     notes = [
-        _no_interval(f"{name}, {title}", told["overall"][key])
-        for name, told in sets.items()
-        for title, key in _OVERALL
+        _no_interval(f"{name}, {title}", measured)
+        for name, column in columns.items()
+        for title, measured in column
     ]
-    method, calibration = run.evaluation["bootstrap"], run.evaluation["calibration"]
-    fitted = f"temperature {calibration['temperature']:.3f}, fitted on validation"
-    if "reason" in calibration:
-        fitted = f"no temperature could be fitted: {calibration['reason']}"
+    method, calibration = run.evaluation.bootstrap, run.evaluation.calibration
+    fitted = f"temperature {calibration.temperature:.3f}, fitted on validation"
+    if calibration.reason:
+        fitted = f"no temperature could be fitted: {calibration.reason}"
     return [
         Text(
-            text=f"{100 * method['level']:g} % intervals from {method['draws']:,} draws of "
-            f"patients (seed {method['seed']}); {fitted}."
+            text=f"{100 * method.level:g} % intervals from {method.draws:,} draws of "
+            f"patients (seed {method.seed}); {fitted}."
         ),
         Table(
             caption="Overall values of every set",
@@ -75,75 +59,80 @@ def overall(run: Results) -> list[Block]:
     ]
 
 
-def of_classes(run: Results, told: dict[str, Any]) -> list[Block]:
+def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
     """Show the values of each class of a set, its operating points, and both confusions."""
-    classes = told["classes"]
-    points = {name: one["operating_point"] for name, one in classes.items()}
-    rule = run.evaluation["operating_points"]["rule"]
+    points = {name: of_class.operating_point for name, of_class in values.classes.items()}
+    rule = run.evaluation.operating_points.rule
+    table = class_table("Each class against the rest", values.classes)
+    notes = _joined(
+        _no_interval(f"{title} of {name}", measured)
+        for name, of_class in values.classes.items()
+        for title, measured in of_class.titled()
+    )
     return [
-        Table(
-            caption="Each class against the rest",
-            head=("class", "images", *(title for title, _ in CLASS_COLUMNS)),
-            rows=tuple(
-                (name, f"{one['images']:,}", *(value(one[key]) for _, key in CLASS_COLUMNS))
-                for name, one in classes.items()
-            ),
-            notes=_joined(
-                _no_interval(f"{title} of {name}", one[key])
-                for name, one in classes.items()
-                for title, key in CLASS_COLUMNS
-            ),
-        ),
+        dataclasses.replace(table, notes=notes),
         Table(
             caption="At the operating point of each class",
-            head=("class", "threshold", *_AT_POINT),
+            head=("class", "threshold", "sensitivity", "specificity", "precision"),
             rows=tuple(
                 (
                     name,
-                    number(point["threshold"]),
-                    *(value(point[key]) if key in point else NONE for key in _AT_POINT),
+                    number(point.threshold),
+                    *(value(measured) if measured else NONE for measured in point.values()),
                 )
                 for name, point in points.items()
             ),
             notes=_joined(
                 [
                     f"Chosen on validation: {rule}.",
-                    *(f"{n}: {p['reason']}." for n, p in points.items() if "reason" in p),
+                    *(f"{name}: {p.reason}." for name, p in points.items() if p.reason),
                 ]
             ),
         ),
-        confusion(told, run.class_names),
+        confusion(values.confusion, run.class_names),
     ]
 
 
-def confusion(told: dict[str, Any], classes: Sequence[str]) -> Table:
+def class_table(caption: str, classes: Mapping[str, ClassValues]) -> Table:
+    """Show the values of each class."""
+    titles = (title for of_class in list(classes.values())[:1] for title, _ in of_class.titled())
+    return Table(
+        caption=caption,
+        head=("class", "images", *titles),
+        rows=tuple(
+            (name, f"{of_class.images:,}", *(value(measured) for _, measured in of_class.titled()))
+            for name, of_class in classes.items()
+        ),
+    )
+
+
+def confusion(confusion: Confusion, classes: Sequence[str]) -> Table:
     """Show the confusion of a set, in counts and divided by rows."""
-    shares = told["confusion"]["normalised"]
-    rows = zip(classes, told["confusion"]["counts"], shares, strict=True)
+    shares = [row or (None,) * len(classes) for row in confusion.normalised]
     return Table(
         caption="Confusion: images (share of the true class)",
         head=("true, down; said, across", *classes),
         rows=tuple(
-            (name, *(f"{n:,} ({number(share)})" for n, share in zip(counts, divided, strict=True)))
-            for name, counts, divided in (
-                (name, counts, divided or [None] * len(classes)) for name, counts, divided in rows
-            )
+            (name, *(f"{n:,} ({number(share)})" for n, share in zip(counts, row, strict=True)))
+            for name, counts, row in zip(classes, confusion.counts, shares, strict=True)
         ),
-        shades=tuple(tuple(row or [None] * len(classes)) for row in shares),
+        shades=tuple(shares),
     )
 
 
-def groups(told: dict[str, Any], classes: Sequence[str]) -> list[Block]:
+def groups(values: SetEvaluation, classes: Sequence[str]) -> list[Block]:
     """Show a set by source and by view."""
     blocks: list[Block] = []
-    for title, key in (("source", "by_source"), ("view", "by_view")):
-        rows = []
-        for name, one in told[key].items():
-            said = [sum(column) for column in zip(*one["confusion"]["counts"], strict=True)]
-            labels = ", ".join(f"{label} {count}" for label, count in one["labels"].items())
-            measured = (value(one["overall"][n]) for n in ("accuracy", "balanced_accuracy"))
-            cells = (labels, f"{one['patients']:,}", *measured, *(f"{count:,}" for count in said))
-            rows.append((name, *cells))
+    for title, by in (("source", values.by_source), ("view", values.by_view)):
+        rows, notes = [], []
+        for name, group in by.items():
+            labels = ", ".join(f"{label} {count}" for label, count in group.labels.items())
+            accuracy, balanced = group.overall.accuracy, group.overall.balanced_accuracy
+            predicted = (f"{count:,}" for count in group.confusion.predicted())
+            patients = f"{group.patients:,}"
+            rows.append((name, labels, patients, value(accuracy), value(balanced), *predicted))
+            notes.append(_no_interval(f"{name}, accuracy", accuracy))
+            notes.append(_no_interval(f"{name}, balanced accuracy", balanced))
         blocks.append(
             Table(
                 caption=f"By {title}",
@@ -156,37 +145,33 @@ def groups(told: dict[str, Any], classes: Sequence[str]) -> list[Block]:
                     *(f"said {name}" for name in classes),
                 ),
                 rows=tuple(rows),
-                notes=_joined(
-                    _no_interval(f"{name}, {n.replace('_', ' ')}", one["overall"][n])
-                    for name, one in told[key].items()
-                    for n in ("accuracy", "balanced_accuracy")
-                ),
+                notes=_joined(notes),
             )
         )
     return blocks
 
 
-def shared(told: dict[str, Any]) -> list[Block]:
+def shared(values: SetEvaluation) -> list[Block]:
     """List what a set shares with images that the run has seen; nothing where it shares none."""
-    overlap = told.get("overlap")
-    if overlap is None or not any(overlap.values()):
+    overlap = values.overlap
+    if overlap is None:
         return []
-    kinds = [*overlap["near"], *overlap["patients"]]
+    ties = [*overlap.near, *overlap.patients]
     blocks: list[Block] = [
-        Text(text=f"{sentence}.", tone="note") for sentence in shared_sentences(told)
+        Text(text=f"{sentence}.", tone="note") for sentence in shared_sentences(values)
     ]
-    if overlap["unread"]:
-        text = f"{counted(overlap['unread'], 'image')} could not be read and were not compared."
+    if overlap.unread:
+        text = f"{counted(overlap.unread, 'image')} could not be read and were not compared."
         blocks.append(Text(text=text, tone="note"))
-    if kinds:
-        more = len(kinds) - _MOST_SHARED
+    if ties:
+        more = len(ties) - _MOST_SHARED
         blocks.append(
             Table(
                 caption="Shared with what the run has seen",
                 head=("image", "what is shared", "seen"),
                 rows=tuple(
-                    (short_name(one["file"]), one["kind"], short_name(one["seen"]))
-                    for one in kinds[:_MOST_SHARED]
+                    (short_name(tie.file), tie.kind, short_name(tie.seen))
+                    for tie in ties[:_MOST_SHARED]
                 ),
                 notes=(f"And {more:,} more, in evaluation.json.",) if more > 0 else (),
                 words=True,
@@ -195,41 +180,41 @@ def shared(told: dict[str, Any]) -> list[Block]:
     return blocks
 
 
-def shared_sentences(told: dict[str, Any]) -> list[str]:
+def shared_sentences(values: SetEvaluation) -> list[str]:
     """Say how many images of a set are near copies of seen ones, and how many of seen patients."""
-    overlap = told.get("overlap", {})
+    if values.overlap is None:
+        return []
     sentences = []
-    for key, of_one, of_several in (
+    for ties, of_one, of_several in (
         (
-            "near",
+            values.overlap.near,
             "is a near copy of an image that the run has seen",
             "are near copies of images that the run has seen",
         ),
         (
-            "patients",
+            values.overlap.patients,
             "is of a patient whom the run has seen, by source and id",
             "are of patients whom the run has seen, by source and id",
         ),
     ):
-        count = len(overlap.get(key, ()))
-        if count:
-            what = of_one if count == 1 else of_several
-            sentences.append(f"{counted(count, 'image')} of {told['images']:,} {what}")
+        if ties:
+            what = of_one if len(ties) == 1 else of_several
+            sentences.append(f"{counted(len(ties), 'image')} of {values.images:,} {what}")
     return sentences
 
 
-def heading(name: str, told: dict[str, Any]) -> str:
+def heading(name: str, values: SetEvaluation) -> str:
     """Return the heading of a set."""
-    return f"{name}: {_ROLES[told['kind']]}, {counted(told['images'], 'image')}"
+    return f"{name}: {_ROLES[values.kind]}, {counted(values.images, 'image')}"
 
 
-def _no_interval(what: str, told: dict[str, Any]) -> str:
-    if told["value"] is None:
-        return f"{what}: undefined, {told['reason']}."
-    if told["interval"] is None:
-        return f"{what}: no interval, {told['reason']}."
-    return f"{what}: read with care, {told['remark']}." if "remark" in told else ""
+def _no_interval(what: str, measured: Measured) -> str:
+    if measured.value is None:
+        return f"{what}: undefined, {measured.reason}."
+    if measured.interval is None:
+        return f"{what}: no interval, {measured.reason}."
+    return f"{what}: read with care, {measured.remark}." if measured.remark else ""
 
 
-def _joined(notes: Any) -> tuple[str, ...]:
+def _joined(notes: Iterable[str]) -> tuple[str, ...]:
     return tuple(note for note in notes if note)

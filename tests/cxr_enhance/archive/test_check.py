@@ -77,12 +77,12 @@ def test_a_dicom_header_is_told(look, tmp_path):
     pytest.importorskip("pydicom")
     from tests.helpers.dicom_files import data_set, saved
 
-    lateral = data_set(255 - GRAY, ViewPosition="LL", Modality="DX")
+    lateral = data_set(255 - GRAY, ViewPosition="LL", Modality="DX", BurnedInAnnotation="YES")
     (tmp_path / "scan.dcm").write_bytes(saved(lateral))
     (row,) = look(tmp_path).values()
     assert (row.format, row.width, row.height, row.bits) == ("DICOM", 200, 240, 8)
     assert (row.modality, row.view) == ("DX", "LL")
-    assert row.findings == ("inverted", "lateral")
+    assert row.findings == ("inverted", "lateral", "burned-in-text")
 
 
 @pytest.mark.parametrize("name", ["=cmd()", "+1", "-x", "@a", "'quoted", "\tx"])

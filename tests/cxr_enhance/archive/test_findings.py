@@ -67,3 +67,9 @@ def test_images_of_any_shape_are_looked_at(shape):
 def test_the_header_tells_views_and_modalities(modality, view, expected):
     info = ImageInfo(format="DICOM", height=9, width=9, modality=modality, view=view)
     assert header_findings(info) == expected
+
+
+def test_burned_in_annotation_of_the_header_is_a_finding():
+    info = ImageInfo(format="DICOM", height=9, width=9)
+    assert header_findings(info, {0x00280301: ("YES",)}) == ["burned-in-text"]
+    assert header_findings(info, {0x00280301: ("NO",)}) == header_findings(info, {}) == []

@@ -61,6 +61,74 @@ def test_resizing_is_opencvs_inter_area_in_the_order_asked_for(enhanced, options
     assert_same_image(cxe.read_image(path), expected)
 
 
+def last_row(out):
+    return rows_of(out)[-1]
+
+
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+@pytest.mark.parametrize("first", [False, True])
+def test_an_archive_crops_fits_and_tells_where_each_pixel_comes_from(
+    enhanced, tmp_path, fit, first
+):
+    framed = np.pad(GRAY, [(12, 0), (0, 9)])
+    words = ["--size", "64", "48", "--fit", fit, "--crop-border"]
+    path = enhanced(encoded(".png", framed), *words, *(["--resize-first"] if first else []))
+    preparation = cxe.Preparation(
+        size=(48, 64),
+        fit=fit,
+        crop_border=True,
+        order="resize-first" if first else "enhance-first",
+    )
+    expected = cxe.prepare(framed, preparation)
+    assert_same_image(cxe.read_image(path), expected.image)
+    assert cxe.Transform.from_dict(last_row(tmp_path / "out")) == expected.transform
+    assert expected.transform.crop.top >= 12
+
+
+def test_one_pixel_is_as_many_millimetres_as_asked_for(enhanced, tmp_path):
+    ds = data_set(GRAY, PixelSpacing=["0.2", "0.1"])
+    path = enhanced(saved(ds), "--spacing", "0.4", "--format", "dicom")
+    derived = pydicom.dcmread(path)
+    assert (derived.Rows, derived.Columns) == (45, 18)
+    assert [float(mm) for mm in derived.PixelSpacing] == pytest.approx([0.4, 0.4], rel=0.03)
+    assert last_row(tmp_path / "out")["scaled_size"] == [45, 18]
+    del ds.PixelSpacing
+    enhanced(saved(ds), "--spacing", "0.4", "--overwrite", status=1)
+    row = last_row(tmp_path / "out")
+    assert row["status"] == "failed"
+    assert row["error"].startswith("`spacing` is only allowed for images whose pixels have a size")
+    assert not row["retry"]
+
+
+def test_a_derived_dicom_with_margins_keeps_millimetres(enhanced):
+    ds = data_set(GRAY, PixelSpacing=["0.2", "0.1"])
+    path = enhanced(saved(ds), "--size", "90", "90", "--fit", "pad", "--format", "dicom")
+    derived = pydicom.dcmread(path)
+    assert [float(mm) for mm in derived.PixelSpacing] == [0.2, 0.1]
+    assert not derived.pixel_array[:, :10].any()
+
+
+def test_outputs_of_another_fit_are_other_outputs_and_those_without_keep_their_digest():
+    params = cxe.EnhanceParams()
+    plain = Job(params=params, size_wh=(64, 64))
+    assert not {"fit", "spacing", "crop_border"} & plain.to_dict().keys()
+    others = [
+        Job(params=params, size_wh=(64, 64), fit="pad"),
+        Job(params=params, size_wh=(64, 64), crop_border=True),
+        Job(params=params, spacing=0.2),
+        Job(params=params, spacing=0.3),
+    ]
+    assert len({job.digest() for job in (plain, *others)}) == 5
+
+
+def test_one_image_tells_its_transform(run, tmp_path):
+    (tmp_path / "scan").write_bytes(encoded(".png", GRAY))
+    words = ["--size", "64", "64", "--fit", "pad"]
+    _, report, _ = run(tmp_path / "scan", "--out", tmp_path / "a.png", *words)
+    expected = cxe.prepare(GRAY, cxe.Preparation(size=(64, 64), fit="pad")).transform
+    assert report["transform"] == expected.to_dict()
+
+
 def test_the_study_preset_is_the_notebook(enhanced):
     colour = np.dstack([GRAY, GRAY // 2, 255 - GRAY])
     path = enhanced(encoded(".png", colour), "--preset", "study")

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+import cxr_enhance as cxe
 from cxr_enhance import EnhanceParams
 from cxr_enhance.archive import manifest as module
 from cxr_enhance.archive.job import Job
@@ -42,7 +43,20 @@ def test_a_row_holds_what_is_needed_and_no_more(tmp_path):
         "input": "a.png", "output": "out/a.png", "status": "written", "error": "", "retry": False,
         "input_size": 5, "input_mtime_ns": 7, "output_size": 9, "params": JOB.digest(),
         "seconds": 0.25, "notes": "", "decoder": "",
+        "source_size": None, "crop": None, "scaled_size": None, "pad": None,
     }  # fmt: skip
+
+
+def test_a_row_tells_where_the_pixels_of_its_output_come_from(tmp_path):
+    path = str(tmp_path / "m.jsonl")
+    transform = cxe.Transform(
+        source_size=(90, 60), crop=(5, 0, 80, 60), scaled_size=(40, 30), pad=(0, 0, 5, 5)
+    )
+    with ManifestWriter(path, JOB) as writer:
+        writer.add(outcome("a.png", transform=transform))
+    (row,) = read_rows(path)
+    assert (row["crop"], row["pad"]) == ([5, 0, 80, 60], [0, 0, 5, 5])
+    assert cxe.Transform.from_dict(row) == transform
 
 
 def test_pandas_reads_it(tmp_path):
@@ -58,10 +72,16 @@ def test_pandas_reads_it(tmp_path):
     assert list(files.status) == ["written", "failed"]
 
 
-def test_a_manifest_of_rows_without_a_decoder_is_continued(tmp_path):
+@pytest.mark.parametrize(
+    "later", [b',"source_size":null,"crop":null,"scaled_size":null,"pad":null', b',"decoder":""']
+)
+def test_a_manifest_of_rows_without_later_columns_is_continued(tmp_path, later):
     path = tmp_path / "m.jsonl"
     write_many(str(path), 0, 2)
-    old = path.read_bytes().replace(b',"decoder":""', b"")
+    content = path.read_bytes()
+    old = content.replace(content[content.index(later) : content.index(b"}")], b"")
+    assert b"seconds" in old
+    assert later not in old
     for left in (old, old[:-1], old[:-9]):  # whole, without its line end, cut within its row
         path.write_bytes(left)
         write_many(str(path), 2, 1)

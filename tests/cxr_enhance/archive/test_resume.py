@@ -226,7 +226,14 @@ def test_lists_of_files_are_read_and_their_tree_kept(run, archive, tmp_path, kin
         (["x", "--shard", "0/3"], "`--shard` must be I/N with 1 <= I <= N; got '0/3'"),
         (["x", "--long-side", "5", "--size", "5", "5"], "`--long-side` must not be given with --s"),
         (["x", "--long-side", "0"], "`--long-side` must be from 1 to 65535; got 0"),
-        (["x", "--resize-first"], "`--resize-first` is only allowed with --long-side or --size"),
+        (["x", "--resize-first"], "`--resize-first` is only allowed with --long-side, --size or"),
+        (["x", "--fit", "pad"], "`--fit` pad is only allowed with --size."),
+        (["x", "--fit", "crop", "--long-side", "5"], "`--fit` crop is only allowed with --size."),
+        (["x", "--spacing", "0"], "`--spacing` must be a positive number of millimetres; got 0"),
+        (
+            ["x", "--spacing", "0.2", "--size", "5", "5"],
+            "`--spacing` is only allowed without --long-side and --size.",
+        ),
         (
             ["x", "--strip-identity"],
             "`--strip-identity` is only allowed with --format dicom; got --format png",

@@ -11,6 +11,7 @@ pytest.importorskip("cv2", reason="cv2 is not installed")
 import cv2
 
 from cxr_enhance import write_image
+from cxr_models.audit.results import Reached, Shortcuts
 from cxr_models.audit.shortcut_features import Features, read_features
 from cxr_models.audit.shortcuts import accuracies, audit, verdict
 from cxr_models.cli import main
@@ -54,16 +55,17 @@ def test_noise_is_no_shortcut_and_a_written_border_is(rng):
     features = noise(rng, len(records))
     told = audit_of(records, features)
     for name in ("border", "thumbnail", "histogram", "size"):
-        low, high = told[name]["interval"]
-        assert low <= told[name]["accuracy"] <= high
-        assert 0.2 < told[name]["accuracy"] < 0.8, name
+        reached = getattr(told, name)
+        low, high = reached.interval
+        assert low <= reached.accuracy <= high
+        assert 0.2 < reached.accuracy < 0.8, name
     thumbnails = features.thumbnails.copy()
     thumbnails[[record.label == "covid" for record in records], :4] = 255.0
     told = audit_of(records, dataclasses.replace(features, thumbnails=thumbnails))
-    assert told["border"]["accuracy"] >= 0.95
-    assert told["source"]["accuracy"] >= 0.95
-    assert told["label_from_source"]["accuracy"] == 1.0
-    assert told["majority"]["accuracy"] == pytest.approx(0.5, abs=0.1)
+    assert told.border.accuracy >= 0.95
+    assert told.source.accuracy >= 0.95
+    assert told.label_from_source.accuracy == 1.0
+    assert told.majority.accuracy == pytest.approx(0.5, abs=0.1)
     assert "only the border reaches" in verdict(told)
     assert "largely readable from the source" in verdict(told)
 
@@ -91,9 +93,9 @@ def test_the_same_seed_gives_the_same_audit(rng):
 def test_unstated_sources_are_not_judged_with_the_reason(rng):
     records = split_of(rng, sources=False)
     told = audit_of(records, noise(rng, len(records)))
-    for name in ("source", "label_from_source"):
-        assert told[name]["accuracy"] is None
-        assert told[name]["reason"] == "train does not state two sources"
+    for reached in (told.source, told.label_from_source):
+        assert reached.accuracy is None
+        assert reached.reason == "train does not state two sources"
 
 
 def test_a_label_that_train_lacks_counts_as_wrong(rng):
@@ -104,7 +106,7 @@ def test_a_label_that_train_lacks_counts_as_wrong(rng):
     ]
     told = audit_of(records, noise(rng, len(records)))
     share = np.mean([r.label == "virus" for r in records if r.split == "test"])
-    assert told["thumbnail"]["accuracy"] <= 1 - share
+    assert told.thumbnail.accuracy <= 1 - share
 
 
 @pytest.mark.parametrize(
@@ -168,14 +170,23 @@ def test_centre_and_border_blanked_share_no_pixel_and_leave_none_out(rng, shape)
     assert blank(image, None) is image
 
 
+def reached(accuracy, interval=None):
+    return Reached(
+        accuracy=accuracy, interval=interval, balanced_accuracy=None, balanced_interval=None
+    )
+
+
 def told_of(border, low, run=None, *, histogram=0.3):
-    told = {
-        "border": {"accuracy": border, "interval": [low, 1.0]},
-        "histogram": {"accuracy": histogram, "interval": [0.0, 1.0]},
-        "size": {"accuracy": 0.3, "interval": None},
-        "majority": {"accuracy": 0.4, "interval": None},
-    }
-    return told if run is None else {**told, "run": {"accuracy": run}}
+    shortcuts = Shortcuts(
+        border=reached(border, (low, 1.0)),
+        histogram=reached(histogram, (0.0, 1.0)),
+        size=reached(0.3),
+        majority=reached(0.4),
+        thumbnail=reached(0.9),
+        source=reached(0.9),
+        label_from_source=reached(0.9),
+    )
+    return shortcuts, None if run is None else reached(run)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +203,7 @@ def told_of(border, low, run=None, *, histogram=0.3):
     ],
 )  # fmt: skip
 def test_the_verdict_says_what_the_numbers_mean(told, sentence):
-    assert sentence in verdict(told)
+    assert sentence in verdict(*told)
 
 
 def test_accuracies_are_those_of_scikit_learn(rng):
@@ -201,8 +212,8 @@ def test_accuracies_are_those_of_scikit_learn(rng):
     true = rng.choice(["a", "b", "c"], 60, p=[0.6, 0.3, 0.1])
     said = np.where(rng.uniform(size=60) < 0.7, true, "a")
     told = accuracies(true, said, np.arange(60), METHOD)
-    assert told["accuracy"] == pytest.approx(accuracy_score(true, said))
-    assert told["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(true, said))
+    assert told.accuracy == pytest.approx(accuracy_score(true, said))
+    assert told.balanced_accuracy == pytest.approx(balanced_accuracy_score(true, said))
 
 
 @pytest.fixture

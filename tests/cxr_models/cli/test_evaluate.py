@@ -100,7 +100,7 @@ def test_the_numbers_are_those_of_the_saved_predictions(run, elsewhere, capsys):
 def test_saved_probabilities_are_those_of_the_model(run):
     finished = read_run(run)
     test = next(one for one in predict_sets(finished, {}) if one.kind == "test")
-    model = load_classifier(finished.config, 3, finished.folder.best_weights)
+    model = load_classifier(finished)
     images = ImageLoader(finished.config.data)(test.manifest.paths())
     np.testing.assert_allclose(
         model.predict(images, verbose=0), test.probabilities, rtol=1e-5, atol=1e-7
@@ -114,7 +114,7 @@ def test_one_class_against_the_rest_is_told_from_both(split_file, tmp_path, caps
     assert set(told["sets"]["test"]["labels"]) == {"covid", "normal", "virus"}
     finished = read_run(run)
     test = next(one for one in predict_sets(finished, {}) if one.kind == "test")
-    model = load_classifier(finished.config, 3, finished.folder.best_weights)
+    model = load_classifier(finished)
     images = ImageLoader(finished.config.data)(test.manifest.paths())
     covid = model.predict(images, verbose=0)[:, 0]
     np.testing.assert_allclose(covid, test.probabilities[:, 1], rtol=1e-5)
@@ -370,7 +370,7 @@ def test_what_a_warm_start_has_seen_stands_in_the_evaluation_of_val_and_test(
     told = json.loads((warm / "run.json").read_text())
     (warm / "run.json").write_text(json.dumps({**told, "overlaps": {"test": [1]}}))
     assert main(["evaluate", str(warm), *FEW]) == 2
-    assert "`overlaps` must be as cxr-models train wrote it" in capsys.readouterr().err
+    assert "`run.json` must be as cxr-models train wrote it; got" in capsys.readouterr().err
 
 
 def test_a_table_that_is_not_what_its_name_says_is_refused(run, capsys):
@@ -434,7 +434,7 @@ def test_failed_work_exits_with_1_and_a_sentence(run, elsewhere, capsys):
 
 def test_logits_end_where_the_probabilities_begin(run):
     finished = read_run(run)
-    model = load_classifier(finished.config, 3, finished.folder.best_weights)
+    model = load_classifier(finished)
     images = ImageLoader(finished.config.data)(finished.split.select("test").paths())
     logits = logits_model(model).predict(images, verbose=0)
     weights, bias = model.get_layer("probabilities").get_weights()

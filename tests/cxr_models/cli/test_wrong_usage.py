@@ -8,6 +8,7 @@ pytest.importorskip("typer", reason="typer is not installed")
 
 from cxr_models import Record, RunConfig
 from cxr_models.records.splits import read_split, split_records, write_split
+from cxr_models.runs.facts import RunFacts
 from cxr_models.runs.finished import keep_split
 from cxr_models.runs.folder import RunFolder
 from tests.helpers.fresh_process import run_code
@@ -95,11 +96,11 @@ def folder(tmp_path_factory):
     write_split(folder / "gone.csv", [parts.get(record.file, record) for record in gone], {})
     (folder / "wrong.toml").write_text("[training]\nepoch_head = 3\n")
     split = read_split(folder / "split.csv")
-    facts = {
-        "split_sha256": split.hash,
-        "split_root": str(folder),
-        "class_names": list(split.class_names()),
-    }
+    facts = RunFacts(
+        split_sha256=split.hash,
+        split_root=str(folder),
+        class_names=split.class_names(),
+    )
     run = RunFolder(path=folder / "run")
     run.begin(RunConfig(), facts)
     keep_split(run.path, split)

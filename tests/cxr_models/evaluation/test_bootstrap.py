@@ -47,7 +47,7 @@ def test_the_draws_of_a_value_are_those_of_a_plain_loop(rng):
     counts = np.concatenate(list(patient_draws(statistics.num_patients, 40, seed=7)))
     for row, accuracy in zip(counts, measured.draws["accuracy"], strict=True):
         weights = row[outcomes.patients]
-        right = outcomes.said == outcomes.targets
+        right = outcomes.predicted == outcomes.targets
         assert accuracy == pytest.approx((weights * right).sum() / weights.sum())
 
 
@@ -82,13 +82,13 @@ def test_the_rarest_class_concerned_decides_whether_there_is_an_interval(rng):
             ImageStatistics(replace(outcomes, targets=targets, patients=np.arange(300))), draws=100
         )
         for name in ("roc_auc/normal", "balanced_accuracy", "recall/normal", "f1/normal"):
-            told = measured.told(name)
+            told = measured.measured(name)
             reason = f"{rare} patients of the class concerned, fewer than 10"
-            assert (told["interval"] is None) == (shown == "none"), (name, rare)
-            assert told.get("reason") == (reason if shown == "none" else None)
-            assert ("remark" in told) == (shown == "remark")
-        assert "remark" not in measured.told("specificity/normal")  # of the 294 and more
-        assert measured.told("accuracy")["interval"] is not None
+            assert (told.interval is None) == (shown == "none"), (name, rare)
+            assert (told.reason or None) == (reason if shown == "none" else None)
+            assert (bool(told.remark)) == (shown == "remark")
+        assert not measured.measured("specificity/normal").remark  # of the 294 and more
+        assert measured.measured("accuracy").interval is not None
 
 
 @pytest.mark.slow
@@ -164,9 +164,9 @@ def test_a_proportion_of_one_has_the_exact_interval_over_patients():
 
 def test_too_few_patients_have_no_interval(rng):
     outcomes = make_outcomes(rng, images=60, patients=1)
-    told = measure(ImageStatistics(outcomes), draws=100).told("accuracy")
-    assert told["interval"] is None
-    assert told["reason"] == "1 patient of the class concerned, fewer than 10"
+    told = measure(ImageStatistics(outcomes), draws=100).measured("accuracy")
+    assert told.interval is None
+    assert told.reason == "1 patient of the class concerned, fewer than 10"
     assert FEWEST_PATIENTS == 10
 
 
@@ -182,10 +182,10 @@ def test_a_value_that_draws_leave_undefined_has_no_interval(rng):
     )
     measured = measure(ImageStatistics(outcomes), draws=500)
     measured.draws["roc_auc/virus"][:30] = np.nan
-    told = measured.told("roc_auc/virus")
-    assert told["value"] is not None
-    assert told["interval"] is None
-    assert "of the draws leave it undefined" in told["reason"]
+    told = measured.measured("roc_auc/virus")
+    assert told.value is not None
+    assert told.interval is None
+    assert "of the draws leave it undefined" in told.reason
 
 
 def test_a_difference_is_taken_draw_by_draw(rng):
@@ -198,8 +198,8 @@ def test_a_difference_is_taken_draw_by_draw(rng):
     told = difference(*measured, "accuracy")
     drawn = measured[0].draws["accuracy"] - measured[1].draws["accuracy"]
     reach = student_quantile(measured[0].num_patients - 1) * drawn.std(ddof=1)
-    assert told["interval"] == pytest.approx([told["value"] - reach, told["value"] + reach])
-    assert difference(measured[0], measured[0], "accuracy")["interval"] is None
+    assert told.interval == pytest.approx([told.value - reach, told.value + reach])
+    assert difference(measured[0], measured[0], "accuracy").interval is None
 
 
 @pytest.mark.slow

@@ -66,7 +66,7 @@ def test_bins_have_equal_widths_and_are_closed_above():
 def test_reliability_bins_are_those_counted_by_hand():
     probabilities = np.array([[0.99, 0.01], [0.05, 0.95], [0.52, 0.48]])
     bins = reliability_bins(probabilities, np.array([0, 0, 0]))
-    assert [(b["images"], round(b["confidence"], 6), b["accuracy"]) for b in bins] == [
+    assert [(b.images, round(b.confidence, 6), b.accuracy) for b in bins] == [
         (1, 0.52, 1.0),
         (2, 0.97, 0.5),
     ]

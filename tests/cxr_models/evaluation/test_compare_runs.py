@@ -5,9 +5,11 @@ import pytest
 
 pytest.importorskip("scipy", reason="scipy is not installed")
 
+from cxr_models._typed_json import converted
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import fit_temperature, softmax
-from cxr_models.evaluation.compare_runs import compare_pairs, differing, together
+from cxr_models.evaluation.compare_runs import compare_or_pool, compare_pairs, differing
+from cxr_models.evaluation.comparisons import AreaTest
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.paired_tests import delong, mcnemar
 from cxr_models.records.manifest import Manifest
@@ -30,21 +32,21 @@ def test_runs_tested_on_the_same_images_are_compared_whatever_the_order(rng):
     val, one = make_predictions(rng, name="val"), make_predictions(rng)
     other = with_logits(one, one.logits + rng.normal(size=one.logits.shape))
     shuffled = reordered(other, rng.permutation(60))
-    told = together({"a": [val, one], "b": [val, shuffled]}, METHOD)
-    (comparison,) = told["comparisons"]
-    assert (comparison["first"], comparison["second"], comparison["set"]) == ("a", "b", "test")
-    right = [p.outcomes().said == p.outcomes().targets for p in (one, other)]
-    assert comparison["mcnemar"] == mcnemar(*right, one.outcomes().patients)
-    assert comparison["accuracy"]["value"] == pytest.approx(right[0].mean() - right[1].mean())
+    told = compare_or_pool({"a": [val, one], "b": [val, shuffled]}, METHOD)
+    (comparison,) = told.comparisons
+    assert (comparison.first, comparison.second, comparison.set) == ("a", "b", "test")
+    right = [p.outcomes().predicted == p.outcomes().targets for p in (one, other)]
+    assert comparison.mcnemar == mcnemar(*right, one.outcomes().patients)
+    assert comparison.accuracy.value == pytest.approx(right[0].mean() - right[1].mean())
     for k, name in enumerate(CLASSES):
         positive = one.outcomes().targets == k
         outcomes = val.outcomes()
         temperature = fit_temperature(outcomes.logits, outcomes.targets).value
         scores = [softmax(p.logits, temperature)[:, k] for p in (one, other)]
         expected = delong(positive, *scores, one.outcomes().patients)
-        got = comparison["roc_auc"][name]
-        assert {key: got[key] for key in expected} == expected
-        assert got["interval"][0] < got["difference"] < got["interval"][1]
+        got = comparison.roc_auc[name]
+        assert converted(AreaTest, got) == expected
+        assert got.interval[0] < got.difference < got.interval[1]
 
 
 def test_runs_tested_on_different_images_are_pooled_each_at_its_temperature(rng):
@@ -52,8 +54,8 @@ def test_runs_tested_on_different_images_are_pooled_each_at_its_temperature(rng)
     for fold in "ab":
         root = f"/{fold}"
         runs[fold] = [make_predictions(rng, name=name, root=root) for name in ("val", "test")]
-    told = together(runs, METHOD)["pooled"]
-    assert (told["images"], told["patients"]) == (120, 30)  # patients of one name are one
+    told = compare_or_pool(runs, METHOD).pooled
+    assert (told.images, told.patients) == (120, 30)  # patients of one name are one
     targets, probabilities = [], []
     for val, test in runs.values():
         outcomes = val.outcomes()
@@ -62,17 +64,17 @@ def test_runs_tested_on_different_images_are_pooled_each_at_its_temperature(rng)
         targets.append(test.outcomes().targets)
     targets, probabilities = np.concatenate(targets), np.concatenate(probabilities)
     right = probabilities.argmax(axis=1) == targets
-    assert told["overall"]["accuracy"]["value"] == right.mean()
+    assert told.overall.accuracy.value == right.mean()
     loss = -np.log(probabilities[np.arange(120), targets]).mean()
-    assert told["overall"]["log_loss"]["value"] == pytest.approx(loss)
-    assert told["runs"]["b"]["accuracy"]["value"] == right[60:].mean()
+    assert told.overall.log_loss.value == pytest.approx(loss)
+    assert told.runs["b"].accuracy.value == right[60:].mean()
 
 
 def test_runs_that_neither_share_nor_part_their_tests_are_refused(rng):
     val, test = make_predictions(rng, name="val"), make_predictions(rng)
     half = reordered(test, np.arange(30))
     with pytest.raises(ValueError, match="got test sets that overlap in part"):
-        together({"a": [val, test], "b": [val, half]}, METHOD)
+        compare_or_pool({"a": [val, test], "b": [val, half]}, METHOD)
     with pytest.raises(ValueError, match="must hold the same images and labels in both runs"):
         compare_pairs({"one": test, "two": half}, [("one", "two")], METHOD)
 
@@ -82,9 +84,9 @@ def test_runs_of_other_classes_and_runs_without_a_test_are_refused(rng):
     names = {"class_names": ("a", "b", "c"), "labels": CLASSES}
     other = make_predictions(rng, **names)
     with pytest.raises(ValueError, match="tell the same classes apart; got a, b, c and covid"):
-        together({"a": [val, test], "b": [val, other]}, METHOD)
+        compare_or_pool({"a": [val, test], "b": [val, other]}, METHOD)
     with pytest.raises(ValueError, match="must have predictions of test; got none"):
-        together({"a": [val], "b": [val]}, METHOD)
+        compare_or_pool({"a": [val], "b": [val]}, METHOD)
 
 
 def from_sources(predictions, sources):
@@ -108,12 +110,12 @@ def test_of_left_out_sources_tested_beside_known_ones_only_the_unknown_are_poole
         "without a": left_out(rng, ("b",), "a", reordered(test, np.arange(40))),
         "without b": left_out(rng, ("a",), "b", reordered(test, np.arange(20, 60))),
     }
-    told = together(runs, METHOD)["pooled"]
-    assert told["of"] == "images of sources left out of training"
-    assert told["images"] == told["runs"]["without a"]["images"] * 2 == 40
-    right = [p.outcomes().said == p.outcomes().targets for p in (s[2] for s in runs.values())]
+    told = compare_or_pool(runs, METHOD).pooled
+    assert told.of == "images of sources left out of training"
+    assert told.images == told.runs["without a"].images * 2 == 40
+    right = [p.outcomes().predicted == p.outcomes().targets for p in (s[2] for s in runs.values())]
     expected = np.concatenate([right[0][0::2], right[1][1::2]]).mean()
-    assert told["overall"]["accuracy"]["value"] == pytest.approx(expected)
+    assert told.overall.accuracy.value == pytest.approx(expected)
 
 
 def test_where_sources_are_not_stated_throughout_none_is_taken_for_unknown(rng):
@@ -123,7 +125,7 @@ def test_where_sources_are_not_stated_throughout_none_is_taken_for_unknown(rng):
         "without b": left_out(rng, ("a",), "b", reordered(test, np.arange(20, 60))),
     }
     with pytest.raises(ValueError, match="got test sets that overlap in part"):
-        together(runs, METHOD)
+        compare_or_pool(runs, METHOD)
 
 
 def test_runs_differ_in_settings_that_are_not_equal_and_not_in_where_a_cache_lies():

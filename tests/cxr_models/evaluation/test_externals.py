@@ -9,6 +9,7 @@ from cxr_models.config import RunConfig
 from cxr_models.evaluation.externals import read_externals
 from cxr_models.records.fingerprints import with_fingerprints
 from cxr_models.records.manifest import Record, read_manifest, write_manifest
+from cxr_models.records.overlap import Shared
 from cxr_models.runs.finished import read_run
 from tests.helpers.radiographs import draw
 
@@ -64,8 +65,7 @@ def test_near_copies_and_patients_are_listed_and_taken(run, clinic):
     externals = read_externals(run, [clinic], say=said.append)
     manifest, overlap = externals["clinic"]
     assert [record.file for record in manifest.records] == ["a.png", "b.png", "c.png"]
-    assert [one.file for one in overlap.near] == ["c.png"]
-    assert overlap.near[0][1:] == (seen.records[0].file, "train", "inverted")
+    assert overlap.near == (Shared("c.png", seen.records[0].file, "train", "inverted"),)
     assert [one.file for one in overlap.patients] == ["c.png"]
     assert any(line.startswith("  c.png: ") and "inverted" in line for line in said)
     assert any("of clinic are of patients" in line for line in said)

@@ -8,7 +8,8 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn import metrics as sklearn_metrics
 
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.metrics import ImageStatistics, Outcomes, curves, normalised, rank
+from cxr_models.evaluation.metrics import ImageStatistics, Outcomes, curves, rank
+from cxr_models.evaluation.results import Confusion
 from tests.helpers.predicted import CLASSES, make_outcomes
 
 
@@ -57,7 +58,7 @@ def test_every_value_is_that_of_scikit_learn(rng, drawn):
         weights = counts[0, outcomes.patients]
     expected = from_scikit_learn(
         outcomes.targets,
-        outcomes.said,
+        outcomes.predicted,
         outcomes.probabilities,
         softmax(outcomes.logits, 1.7),
         thresholds,
@@ -92,8 +93,9 @@ def test_values_of_four_images_are_those_computed_by_hand():
     assert values["roc_auc/a"] == 1.0
     # Confidence 0.9, 0.6, 0.7, 0.9 against right, wrong, right, right; 0.9 twice in one bin.
     assert values["ece"] == pytest.approx((2 * 0.1 + 0.6 + 0.3) / 4)
-    assert outcomes.confusion().tolist() == [[1, 1], [0, 2]]
-    assert normalised(outcomes.confusion()) == [[0.5, 0.5], [0.0, 1.0]]
+    assert outcomes.confusion() == Confusion(
+        counts=((1, 1), (0, 2)), normalised=((0.5, 0.5), (0.0, 1.0))
+    )
 
 
 def test_all_scores_equal_give_an_area_of_one_half(rng):
@@ -120,7 +122,7 @@ def test_a_class_without_images_is_undefined_and_never_zero(rng):
     for metric in ("precision", "recall", "f1", "roc_auc", "pr_auc", "point_sensitivity",
                    "point_precision"):  # fmt: skip
         assert np.isnan(values[f"{metric}/virus"]), metric
-    assert values["specificity/virus"] == np.mean(outcomes.said != 2)  # no image is of it
+    assert values["specificity/virus"] == np.mean(outcomes.predicted != 2)  # no image is of it
     recalls = [values["recall/covid"], values["recall/normal"]]
     assert values["balanced_accuracy"] == np.mean(recalls)
 
@@ -151,15 +153,15 @@ def test_curves_pass_through_those_of_scikit_learn(rng, decimals):
         drawn = curves(outcomes)[name]
         false, found, _ = sklearn_metrics.roc_curve(positive, scores, drop_intermediate=False)
         expected = rounded(false, found)
-        roc = drawn["roc"]
-        got = list(zip(roc["false_positive_rate"], roc["sensitivity"], strict=True))
+        roc = drawn.roc
+        got = list(zip(roc.false_positive_rate, roc.sensitivity, strict=True))
         assert set(got) <= expected
         assert (got[0], got[-1]) == ((0.0, 0.0), (1.0, 1.0))
         assert len(got) <= 201
-        area = np.trapezoid(roc["sensitivity"], roc["false_positive_rate"])
+        area = np.trapezoid(roc.sensitivity, roc.false_positive_rate)
         assert area == pytest.approx(sklearn_metrics.roc_auc_score(positive, scores), abs=2e-3)
         precision, recall, _ = sklearn_metrics.precision_recall_curve(positive, scores)
-        got = set(zip(drawn["pr"]["recall"], drawn["pr"]["precision"], strict=True))
+        got = set(zip(drawn.pr.recall, drawn.pr.precision, strict=True))
         assert got <= rounded(recall, precision)
 
 

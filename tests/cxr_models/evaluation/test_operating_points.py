@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cxr_models.evaluation.evaluate import Method, judge
+from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.operating_points import Rule, called, choose_thresholds
 from tests.helpers.predicted import make_outcomes, make_predictions, with_logits
 
@@ -47,19 +47,19 @@ def test_thresholds_are_of_the_probabilities_that_a_run_at_work_gives(rng):
     # A network twice too sure of itself: its thresholds are of no use on calibrated probabilities.
     val, test = (make_predictions(rng, images=240, name=name) for name in ("val", "test"))
     val, test = (with_logits(one, 2.5 * one.logits) for one in (val, test))
-    judged = judge([val, test], Method(draws=100))
-    temperature = judged["calibration"]["temperature"]
+    judged = evaluate_sets("run", [val, test], Method(draws=100))
+    temperature = judged.calibration.temperature
     assert temperature > 1.5
     outcomes = test.outcomes(temperature=temperature)
     at_work = np.exp(test.logits / temperature)
     at_work /= at_work.sum(axis=1, keepdims=True)  # softmax(logits / T), as predict and exports do
     for k, name in enumerate(test.class_names):
-        threshold = judged["operating_points"]["thresholds"][name]
+        threshold = judged.operating_points.thresholds[name]
         flagged, positive = at_work[:, k] >= threshold, outcomes.targets == k
-        point = judged["sets"]["test"]["classes"][name]["operating_point"]
-        assert point["sensitivity"]["value"] == pytest.approx(flagged[positive].mean())
-        assert point["specificity"]["value"] == pytest.approx((~flagged[~positive]).mean())
-        curve = judged["sets"]["test"]["curves"][name]["roc"]["threshold"]
+        point = judged.sets["test"].classes[name].operating_point
+        assert point.sensitivity.value == pytest.approx(flagged[positive].mean())
+        assert point.specificity.value == pytest.approx((~flagged[~positive]).mean())
+        curve = judged.sets["test"].curves[name].roc.threshold
         assert max(curve[1:]) == pytest.approx(at_work[:, k].max(), abs=1e-6)
 
 

@@ -29,10 +29,10 @@ def test_delong_is_the_test_of_its_paper(rng, decimals):
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     z = (areas[0] - areas[1]) / np.sqrt(variance)
     told = delong(positive, *scores, np.arange(90))
-    assert told["areas"] == pytest.approx(areas)
-    assert told["standard_error"] == pytest.approx(np.sqrt(variance))
-    assert told["z"] == pytest.approx(z)
-    assert told["p_value"] == pytest.approx(2 * stats.norm.sf(abs(z)))
+    assert told.areas == pytest.approx(areas)
+    assert told.standard_error == pytest.approx(np.sqrt(variance))
+    assert told.z == pytest.approx(z)
+    assert told.p_value == pytest.approx(2 * stats.norm.sf(abs(z)))
 
 
 def test_delong_gives_the_areas_and_error_computed_by_hand():
@@ -40,9 +40,9 @@ def test_delong_gives_the_areas_and_error_computed_by_hand():
     positive = np.arange(20) < 10
     second = np.where(positive, np.where(np.arange(20) < 5, 3.0, 1.0), 2.0)
     told = delong(positive, 1.0 * positive, second, np.arange(20))
-    assert told["areas"] == [1.0, 0.5]
+    assert told.areas == (1.0, 0.5)
     # Components of the second: positives 1 and 0, negatives all 1/2; variances 5/18 and 0.
-    assert told["standard_error"] == pytest.approx(np.sqrt(5 / 18 / 10))
+    assert told.standard_error == pytest.approx(np.sqrt(5 / 18 / 10))
 
 
 def test_delong_finds_a_difference_by_chance_as_often_as_it_says():
@@ -52,8 +52,7 @@ def test_delong_finds_a_difference_by_chance_as_often_as_it_says():
         positive = np.arange(120) < 50
         shared = rng.normal(size=120) + positive
         found += (
-            delong(positive, *(shared + rng.normal(size=(2, 120))), np.arange(120))["p_value"]
-            < 0.05
+            delong(positive, *(shared + rng.normal(size=(2, 120))), np.arange(120)).p_value < 0.05
         )
     assert 0.02 <= found / 400 <= 0.085
 
@@ -75,25 +74,25 @@ def test_delong_finds_a_difference_by_chance_as_often_as_it_says():
 def test_delong_says_why_there_is_no_test(positive, one, other, reason):
     patients = np.arange(len(positive))
     told = delong(np.array(positive), np.array(one, float), np.array(other, float), patients)
-    assert told["p_value"] is None
-    assert told["reason"] == reason
+    assert told.p_value is None
+    assert told.reason == reason
 
 
 def test_mcnemar_counts_and_is_the_exact_test(rng):
     one, other = rng.uniform(size=200) < 0.9, rng.uniform(size=200) < 0.8
     told = mcnemar(one, other, np.arange(200))
-    table = [told[n] for n in ("both_right", "only_first", "only_second", "both_wrong")]
+    table = [told.both_right, told.only_first, told.only_second, told.both_wrong]
     assert sum(table) == 200
     assert table[0] + table[1] == one.sum()
     assert table[0] + table[2] == other.sum()
     smaller, discordant = min(table[1:3]), table[1] + table[2]
-    assert told["p_value"] == pytest.approx(2 * stats.binom.cdf(smaller, discordant, 0.5))
+    assert told.p_value == pytest.approx(2 * stats.binom.cdf(smaller, discordant, 0.5))
 
 
 def test_mcnemar_of_five_against_none_by_hand():
     one, other = np.ones(8, bool), np.arange(8) >= 5
-    assert mcnemar(one, other, np.arange(8))["p_value"] == 2 / 2**5
-    assert mcnemar(one, one, np.arange(8))["p_value"] == 1.0
+    assert mcnemar(one, other, np.arange(8)).p_value == 2 / 2**5
+    assert mcnemar(one, one, np.arange(8)).p_value == 1.0
 
 
 def clustered(rng, patients, images, *, likeness=0.7):
@@ -140,7 +139,7 @@ def test_images_of_one_patient_have_obuchowskis_variance(rng):
     scores = (rng.normal(size=(2, 150)) + positive).round(1)
     told = delong(positive, *scores, whom)
     variance = variance_by_obuchowski(positive, scores, whom)
-    assert told["standard_error"] == pytest.approx(np.sqrt(variance))
+    assert told.standard_error == pytest.approx(np.sqrt(variance))
 
 
 def test_the_exact_test_of_patients_is_that_of_all_signs(rng):
@@ -154,7 +153,7 @@ def test_the_exact_test_of_patients_is_that_of_all_signs(rng):
     every = stats.permutation_test(
         (differences,), total, permutation_type="samples", n_resamples=np.inf
     )
-    assert mcnemar(one, other, whom)["p_value"] == pytest.approx(every.pvalue)
+    assert mcnemar(one, other, whom).p_value == pytest.approx(every.pvalue)
 
 
 def test_images_that_resemble_each_other_make_no_difference_out_of_nothing():
@@ -170,6 +169,6 @@ def test_images_that_resemble_each_other_make_no_difference_out_of_nothing():
             delong(positive, *scores, alone),
             mcnemar(*right, alone),
         )
-        found += [told["p_value"] < 0.05 for told in tests]
+        found += [told.p_value < 0.05 for told in tests]
     assert (found[:2] / 300 <= 0.085).all(), found
     assert (found[2:] / 300 >= 0.15).all(), found  # what taking images as independent would do

@@ -4,6 +4,8 @@ import pytest
 
 pytest.importorskip("keras", reason="keras is not installed")
 
+import cxr_enhance
+from cxr_models._heat import over_source
 from cxr_models.explain.gradcam import GradCam, normalised
 from cxr_models.explain.panels import panel
 from cxr_models.explain.prediction_overlays import (
@@ -16,7 +18,7 @@ from cxr_models.inference.predict_files import Batch, Source
 from tests.cxr_models.explain.test_gradcam import tiny_cam_model
 
 
-def watched(folder, class_names, images, said):
+def watched(folder, class_names, images, said, originals=None, transforms=None):
     """Give what was written of images that were said to be of classes."""
     sources = tuple(Source(path=f"{i}.png", name=f"{i}.png") for i in range(len(images)))
     explanations = Explanations(
@@ -26,7 +28,8 @@ def watched(folder, class_names, images, said):
         sources=sources,
         errors=("",) * len(images),
         images=images,
-        originals=tuple(images),
+        originals=tuple(images if originals is None else originals),
+        transforms=transforms or tuple(cxr_enhance.prepare(image).transform for image in images),
     )
     explanations.watch(batch, np.eye(len(class_names))[said])
     return explanations.finish()
@@ -56,6 +59,20 @@ def test_a_picture_tells_label_and_probability_beside_the_plain_image(tmp_path, 
         expected = panel(shown(images[i]), heat[i], f"1.000 calibrated: {label}")
         drawn = cv2.imread(str(tmp_path / f"shown/images/{i}.png"))[..., ::-1]
         np.testing.assert_array_equal(drawn, expected)
+
+
+def test_a_map_is_brought_back_from_a_padded_image_to_the_whole_one(tmp_path, rng):
+    original = rng.integers(0, 256, (300, 600), np.uint8)
+    preparation = cxr_enhance.Preparation(params=None, size=(4, 6), fit="pad")
+    seen, transform = cxr_enhance.prepare(original, preparation)
+    images = seen[None, ..., None]
+    watched(tmp_path / "shown", ("a", "b"), images, np.array([1]), [original], (transform,))
+    heat = normalised(GradCam(tiny_cam_model())(images, np.array([1])))[0]
+    back = over_source(heat, transform, (300, 600))
+    assert back.shape == (300, 600)
+    expected = panel(shown(original), back, "1.000 calibrated: b")
+    drawn = cv2.imread(str(tmp_path / "shown/images/0.png"))[..., ::-1]
+    np.testing.assert_array_equal(drawn, expected)
 
 
 def test_classes_that_look_the_same_as_names_of_files_have_files_of_their_own(tmp_path, rng):

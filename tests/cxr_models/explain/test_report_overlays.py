@@ -45,10 +45,10 @@ def test_the_report_shows_where_the_run_looked(run, tmp_path, capsys):
     with_map = [alt for alt in shown if alt.endswith(", with Grad-CAM for what was said")]
     assert len(with_map) == len(shown) / 2 > 0
     finished = read_run(run)
-    model = load_classifier(finished.config, 3, finished.folder.best_weights)
+    model = load_classifier(finished)
     name, row = pictured(results)[0]
     file = results.sets[name].manifest.paths()[row]
-    said = results.sets[name].outcomes().said[[row]]
+    said = results.sets[name].outcomes().predicted[[row]]
     heat = normalised(GradCam(model)(ImageLoader(finished.config.data)([file]), said))[0]
     drawn = cv2.imread(str(overlay_path(results, name, row)))[..., ::-1]
     np.testing.assert_array_equal(drawn, overlay(thumbnail(file), heat))
@@ -62,7 +62,7 @@ def test_the_mean_map_of_a_class_is_the_mean_of_the_maps_for_it(run, tmp_path, m
     assert main(["report", str(run), "--out", str(out), "--explain"]) == 0
     results, finished = read_results(run, name="run"), read_run(run)
     records = results.sets["test"].manifest.records
-    cam = GradCam(load_classifier(finished.config, 3, finished.folder.best_weights))
+    cam = GradCam(load_classifier(finished))
     for place, label in enumerate(results.class_names):
         files = [str(finished.split.manifest.root / r.file) for r in records if r.label == label]
         images = ImageLoader(finished.config.data)(files)

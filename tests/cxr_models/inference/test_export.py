@@ -106,6 +106,9 @@ def place(tmp_path_factory):
             "enhance-first": {"data__order": "enhance-first", "data__enhance__percentiles": None},
             "binary": {"model__task": "binary"},
             "raw": {"data__enhance": None},
+            "pad": {"data__fit": "pad"},
+            "crop": {"data__fit": "crop", "data__order": "enhance-first"},
+            "pad-without-stretch": {"data__fit": "pad", "data__enhance__percentiles": None},
         }
         for name, settings in kinds.items():
             run = calibrate(make_run(folder / name, split, **settings), 0.8)
@@ -158,12 +161,46 @@ def exported(place, run, kind, folder, *options):
     return out
 
 
-@pytest.mark.parametrize("kind", ["keras", "saved_model", "onnx"])
-def test_raw_images_of_any_size_give_the_probabilities_of_predict(place, kind, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "run"),
+    [("keras", "study"), ("saved_model", "study"), ("onnx", "study"), ("onnx", "pad")],
+)
+def test_raw_images_of_any_size_give_the_probabilities_of_predict(place, kind, run, tmp_path):
     needs(kind)
-    exported(place, "study", kind, tmp_path)
+    exported(place, run, kind, tmp_path)
     said = told_by_export(tmp_path, kind, raw_images(place))
-    np.testing.assert_allclose(said, told_by_predict(place, "study"), atol=1e-5)
+    np.testing.assert_allclose(said, told_by_predict(place, run), atol=1e-5)
+
+
+def test_a_run_that_crops_borders_is_exported_for_images_without_them(
+    place, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(keras.applications, "NASNetMobile", tiny_application)
+    split = read_split(place / "images/split.csv")
+    run = calibrate(make_run(tmp_path / "run", split, data__crop_border=True), 0.8)
+    out = tmp_path / "shares.csv"
+    assert main(["predict", str(run), str(place / "images"), "--out", str(out)]) == 0
+    words = ["export", str(run), "--format", "keras", "--out", str(tmp_path / "m.keras")]
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "`--border-cropped` must be given for a run with data.crop_border" in (
+        capsys.readouterr().err
+    )
+    assert main([*words, "--border-cropped"]) == 0
+    assert "Preparation(params=None, crop_border=True)" in capsys.readouterr().out
+    told = read_metadata(tmp_path / "m.keras")
+    assert (told["fit"], told["crop_border"]) == ("squash", True)
+    assert told["input"]["border_cropped"] is True
+    border = cxr_enhance.Preparation(params=None, crop_border=True)
+    images = [cxr_enhance.prepare(image, border).image for image in raw_images(place)]
+    intake = Intake(border_cropped=True)
+    said = told_in_this_process(tmp_path, "run", images, intake)
+    np.testing.assert_allclose(said, shares_of(out), atol=1e-5)
+    words = ["export", str(place / "study"), "--format", "keras", "--border-cropped"]
+    assert main([*words, "--out", str(tmp_path / "n.keras")]) == 2
+    assert "`--border-cropped` is only allowed for runs with data.crop_border" in (
+        capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("kind", list(NAMES))
@@ -203,7 +240,7 @@ def test_litert_gives_the_probabilities_of_predict_for_images_balanced_before(pl
     np.testing.assert_allclose(said, told_by_predict(place, "study"), atol=1e-5)
 
 
-@pytest.mark.parametrize("run", ["enhance-first", "raw"])
+@pytest.mark.parametrize("run", ["enhance-first", "raw", "pad-without-stretch"])
 def test_litert_resizes_inside_where_there_is_no_white_balance(place, run, tmp_path):
     needs("litert")
     exported(place, run, "litert", tmp_path, "--input-size", "54", "62")  # that of one image
@@ -258,7 +295,7 @@ def test_the_signature_of_a_saved_model_names_what_goes_in_and_out(place, tmp_pa
     }
 
 
-@pytest.mark.parametrize("run", ["binary", "enhance-first", "raw"])
+@pytest.mark.parametrize("run", ["binary", "enhance-first", "raw", "pad", "crop"])
 def test_other_runs_give_the_probabilities_of_predict(place, run):
     said = told_in_this_process(place, run, raw_images(place), Intake())
     np.testing.assert_allclose(said, told_by_predict(place, run), atol=1e-5)

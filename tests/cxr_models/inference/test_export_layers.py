@@ -5,8 +5,9 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 import keras
 
+from cxr_enhance import Preparation, prepare
 from cxr_models.inference.export_layers import ResizeLinear, ToEightBits
-from cxr_models.inputs.loader import ImageLoader
+from cxr_models.inputs.loader import ImageLoader, _opencvs_own_code
 from tests.helpers.tiny_backbone import tiny_config
 
 cv2 = pytest.importorskip("cv2")
@@ -32,10 +33,16 @@ def noise(height, width, dtype, channels=3):
     return rng.integers(0, high, (2, height, width, channels), dtype, endpoint=True)
 
 
-def resized(images, size=(64, 48), known=True):
+def resized(images, size=(64, 48), known=True, fit="squash"):
     shape = images.shape[1:] if known else (None, None, images.shape[-1])
     inputs = keras.Input(shape, dtype=images.dtype.name)
-    return np.asarray(keras.Model(inputs, ResizeLinear(size)(inputs))(images))
+    return np.asarray(keras.Model(inputs, ResizeLinear(size, fit)(inputs))(images))
+
+
+def prepared(images, fit="squash"):
+    preparation = Preparation(params=None, size=(64, 48), fit=fit, interpolation="linear")
+    with _opencvs_own_code():
+        return [prepare(image, preparation).image for image in images]
 
 
 @pytest.mark.opencv
@@ -51,13 +58,41 @@ def test_eight_bits_are_resized_to_opencvs_bytes(size, known):
 @pytest.mark.parametrize("known", [True, False], ids=["size-known", "any-size"])
 @pytest.mark.parametrize("size", SIZES, ids=IDS)
 def test_sixteen_bits_are_resized_as_in_the_pipeline(size, known):
-    plain = (
-        tiny_config().with_setting("data.enhance", None).with_setting("data.image_size", [64, 48])
-    )
     images = noise(*size, np.uint16)
-    wanted = [ImageLoader(plain.data)._resize(image) for image in images]
-    off = np.abs(resized(images, known=known).astype(int) - wanted).max()
+    off = np.abs(resized(images, known=known).astype(int) - prepared(images)).max()
     assert off <= (1 if size == (128, 96) else 0)  # halves
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("known", [True, False], ids=["size-known", "any-size"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+@pytest.mark.parametrize("size", [*SIZES, (1, 1), (1, 900), (65, 64), (64, 47)], ids=str)
+def test_images_of_another_aspect_are_padded_and_cropped_as_in_the_pipeline(
+    size, fit, dtype, known
+):
+    images = noise(*size, dtype)
+    off = np.abs(resized(images, known=known, fit=fit).astype(int) - prepared(images, fit)).max()
+    is_halved = dtype == np.uint16 and size == (128, 96)
+    assert off <= (1 if is_halved else 0)
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+def test_one_graph_for_any_size_gives_the_bytes_of_the_public_step(fit):
+    inputs = keras.Input((None, None, 1), dtype="uint8")
+    model = keras.Model(inputs, ResizeLinear((64, 48), fit)(inputs))
+    rng = np.random.default_rng(7)
+    for height, width in rng.integers(1, 200, (40, 2)):
+        images = noise(height, width, np.uint8, channels=1)
+        np.testing.assert_array_equal(np.asarray(model(images)), prepared(images, fit))
+
+
+def test_a_layer_of_before_there_was_a_fit_squashes():
+    config = ResizeLinear((64, 48), "pad").get_config()
+    assert ResizeLinear.from_config(config).fit == "pad"
+    del config["fit"]
+    assert ResizeLinear.from_config(config).fit == "squash"
 
 
 def test_sixteen_bits_become_eight_as_in_the_pipeline():

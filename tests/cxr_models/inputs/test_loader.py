@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 
 import cxr_enhance
+from cxr_enhance.archive.job import Job
+from cxr_enhance.archive.task import result_image
+from cxr_enhance.io.dicom.decode import Decoded
 from cxr_models import DataConfig
 from cxr_models.inputs.loader import ImageLoader, _opencvs_own_code, cache_key, cached_images
-from tests.cxr_models.test_files import full_disk
+from tests.cxr_enhance.io.test_atomic import full_disk
 from tests.helpers.radiographs import draw
 
 CONFIG = DataConfig(image_size=(48, 40))
@@ -40,6 +43,40 @@ def test_the_other_order_enhances_at_full_size(paths):
     image = ImageLoader(config).load(paths[0])
     enhanced = cxr_enhance.enhance(cxr_enhance.read_image(paths[0]))
     np.testing.assert_array_equal(image[..., 0], cv2.resize(enhanced, (40, 48)))
+
+
+@pytest.mark.parametrize("order", ["resize-first", "enhance-first"])
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+@pytest.mark.parametrize("crop_border", [False, True])
+def test_an_image_is_what_the_public_step_makes_of_it(paths, order, fit, crop_border):
+    config = dataclasses.replace(CONFIG, order=order, fit=fit, crop_border=crop_border)
+    load = ImageLoader(config)
+    images, transforms = load.with_transforms(paths)
+    np.testing.assert_array_equal(images, load(paths))
+    for image, transform, path in zip(images, transforms, paths, strict=True):
+        preparation = cxr_enhance.Preparation(
+            size=(48, 40), fit=fit, crop_border=crop_border, order=order, interpolation="linear"
+        )
+        expected = cxr_enhance.prepare(cxr_enhance.read_image(path), preparation)
+        np.testing.assert_array_equal(image[..., 0], expected.image)
+        assert transform == expected.transform
+
+
+@pytest.mark.parametrize("order", ["resize-first", "enhance-first"])
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+def test_an_archive_of_8_bits_holds_the_same_bytes(paths, order, fit):
+    config = dataclasses.replace(CONFIG, order=order, fit=fit, crop_border=True)
+    job = Job(
+        params=config.enhance,
+        size_wh=(40, 48),
+        fit=fit,
+        crop_border=True,
+        resize_first=order == "resize-first",
+        interpolation="linear",
+    )
+    for image, path in zip(ImageLoader(config)(paths), paths, strict=True):
+        decoded = Decoded(cxr_enhance.read_image(path))
+        np.testing.assert_array_equal(image[..., 0], result_image(decoded, job, []).image)
 
 
 def test_without_enhancement_gray_gives_three_equal_channels_and_colour_stays(paths, tmp_path):
@@ -118,9 +155,12 @@ def test_cache_is_another_for_other_settings_or_files(paths):
         cache_key(CONFIG, paths[1:]),
         cache_key(dataclasses.replace(CONFIG, enhance=None), paths),
         cache_key(dataclasses.replace(CONFIG, order="enhance-first"), paths),
+        cache_key(dataclasses.replace(CONFIG, fit="pad"), paths),
+        cache_key(dataclasses.replace(CONFIG, fit="crop"), paths),
+        cache_key(dataclasses.replace(CONFIG, crop_border=True), paths),
     }
     cxr_enhance.write_image(paths[0], draw(77, 70))
-    assert len(keys | {cache_key(CONFIG, paths)}) == 5
+    assert len(keys | {cache_key(CONFIG, paths)}) == 8
 
 
 def test_an_unreadable_file_is_named_and_leaves_no_cache(paths, tmp_path):

@@ -40,9 +40,9 @@ def test_sets_share_equal_pixels_near_copies_and_patients_whatever_their_paths(t
         z={"patient": "P7", "source": "two"},
     )
     overlap = SeenImages([Part("train", seen)]).overlap(tested)
-    assert overlap.equal == [Shared("w.tif", "b.png", "train", "equal")]
-    assert overlap.near == [Shared("x.png", "a.png", "train", "inverted")]
-    assert overlap.patients == [Shared("y.png", "c.png", "train", "patient")]
+    assert overlap.equal == (Shared("w.tif", "b.png", "train", "equal"),)
+    assert overlap.near == (Shared("x.png", "a.png", "train", "inverted"),)
+    assert overlap.patients == (Shared("y.png", "c.png", "train", "patient"),)
     assert overlap.unread == 0
     assert overlap_lines("clinic", overlap) == [
         "WARNING: 1 images of clinic are near copies of images that the model has seen:",

@@ -57,5 +57,5 @@ def test_says_what_is_wrong_with_the_facts(finished):
     with pytest.raises(ValueError, match=r"`run\.json` must be JSON"):
         read_run(finished)
     (finished / "run.json").write_text(json.dumps({"class_names": []}))
-    with pytest.raises(ValueError, match="without split_sha256"):
+    with pytest.raises(ValueError, match=r"must be as .*, where split_sha256 is missing"):
         read_run(finished)

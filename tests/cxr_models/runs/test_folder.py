@@ -3,9 +3,10 @@
 import pytest
 
 from cxr_models.config import RunConfig
+from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.folder import HISTORY_COLUMNS, RunFolder
 
-FACTS = {"split_sha256": "s"}
+FACTS = RunFacts(split_sha256="s", class_names=("a", "b"))
 
 
 class Model:
@@ -75,8 +76,8 @@ def test_a_history_without_its_columns_is_one_sentence(tmp_path, text):
 def test_epochs_are_kept_that_a_backup_holds(tmp_path, epochs, backup, kept):
     (tmp_path / "backup").mkdir()
     folder = RunFolder(path=tmp_path)
-    numbers = dict.fromkeys(HISTORY_COLUMNS, 0.5)
-    folder.write_history([{**numbers, "phase": name} for name in epochs])
+    numbers = dict.fromkeys(HISTORY_COLUMNS[2:], 0.5)
+    folder.write_history([EpochRow(phase=name, epoch=0, **numbers) for name in epochs])
     if backup is not None:
         (tmp_path / f"backup/{backup}.weights.h5").write_bytes(b"")
     assert folder.epochs_kept() == kept

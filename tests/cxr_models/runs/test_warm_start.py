@@ -111,5 +111,6 @@ def test_a_run_whose_files_are_damaged_is_named(finished):
     (finished / "run.json").write_text("{")
     with pytest.raises(ValueError, match=r"`run\.json` must be JSON; got '.*run\.json'"):
         starting_splits(str(finished / "best.weights.h5"))
-    (finished / "run.json").write_text(json.dumps([]))
-    assert len(starting_splits(str(finished / "best.weights.h5"))) == 1
+    (finished / "run.json").write_text(json.dumps({"split_root": 3}))
+    with pytest.raises(ValueError, match=r"`run\.json` must be as .*, where split_sha256 is missi"):
+        starting_splits(str(finished / "best.weights.h5"))

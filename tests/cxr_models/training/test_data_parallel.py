@@ -17,6 +17,7 @@ import json, pickle, sys
 import keras, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from cxr_models._typed_json import to_json
 from cxr_models.networks import classifier
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
@@ -28,7 +29,7 @@ split, config, out = pickle.load(open(sys.argv[1], "rb"))
 rows = {}
 for name, devices in {"one": None, "two": ["CPU:0", "CPU:1"]}.items():
     train(split, config, out / name, devices=devices)
-    rows[name] = RunFolder(path=Path(out / name)).read_history()
+    rows[name] = to_json(RunFolder(path=Path(out / name)).read_history())
 print(json.dumps(rows))
 """
 

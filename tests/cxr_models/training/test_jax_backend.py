@@ -40,5 +40,5 @@ def test_both_phases_train_on_jax_and_resume(small_split, tmp_path, views):
         run_code(_SCRIPT, job, env={"KERAS_BACKEND": "jax"})
     assert json.loads((out / "run.json").read_text())["backend"] == "jax"
     rows = RunFolder(path=out).read_history()
-    assert [row["phase"] for row in rows] == ["head"] * 3 + ["fine_tune"] * 2
+    assert [row.phase for row in rows] == ["head"] * 3 + ["fine_tune"] * 2
     assert_best_weights_are_kept(out, small_split, config)

@@ -2,18 +2,19 @@ import numpy as np
 import pytest
 
 from cxr_models import TrainingConfig
-from cxr_models.training.schedule import best_epochs, judge, kept_epoch
+from cxr_models.runs.facts import EpochRow
+from cxr_models.training.schedule import best_epochs, judge_epochs, kept_epoch
 
 TRAINING = TrainingConfig(patience=7, plateau_patience=3, min_learning_rate=2e-6)
 
 
 def test_an_epoch_no_better_than_the_best_does_not_become_it():
-    assert judge([], 1e-3, TRAINING) == (-1, 1e-3, False)
-    assert judge([0.5, 0.7, 0.7, 0.6], 1e-3, TRAINING).best_epoch == 1
+    assert judge_epochs([], 1e-3, TRAINING) == (-1, 1e-3, False)
+    assert judge_epochs([0.5, 0.7, 0.7, 0.6], 1e-3, TRAINING).best_epoch == 1
 
 
 def test_learning_rate_falls_at_a_plateau_down_to_its_floor():
-    rates = [judge([0.5] * n, 1e-3, TRAINING).learning_rate for n in range(1, 14)]
+    rates = [judge_epochs([0.5] * n, 1e-3, TRAINING).learning_rate for n in range(1, 14)]
     assert rates[:3] == [1e-3] * 3
     assert rates[3] == pytest.approx(1e-4)
     assert rates[6] == pytest.approx(1e-5)
@@ -21,13 +22,16 @@ def test_learning_rate_falls_at_a_plateau_down_to_its_floor():
 
 
 def test_stops_when_patience_is_over():
-    assert not judge([0.5, 0.9, *[0.8] * 6], 1e-3, TRAINING).stop
-    assert judge([0.5, 0.9, *[0.8] * 7], 1e-3, TRAINING).stop
+    assert not judge_epochs([0.5, 0.9, *[0.8] * 6], 1e-3, TRAINING).stop
+    assert judge_epochs([0.5, 0.9, *[0.8] * 7], 1e-3, TRAINING).stop
+
+
+OTHERS = dict.fromkeys(("learning_rate", "loss", "accuracy", "val_loss", "seconds"), 0.5)
 
 
 def history(**phases):
     return [
-        {"phase": phase, "epoch": epoch, "val_accuracy": accuracy}
+        EpochRow(phase=phase, epoch=epoch, val_accuracy=accuracy, **OTHERS)
         for phase, accuracies in phases.items()
         for epoch, accuracy in enumerate(accuracies)
     ]
@@ -47,7 +51,7 @@ def test_a_run_keeps_the_best_epoch_of_all_phases_and_of_equal_phases_the_last(
     head, fine_tune, kept
 ):
     row = kept_epoch(history(head=head, fine_tune=fine_tune))
-    assert (row["phase"], row["epoch"]) == kept
+    assert (row.phase, row.epoch) == kept
 
 
 def test_a_run_without_epochs_keeps_none():
@@ -74,7 +78,7 @@ def test_decides_what_the_callbacks_of_keras_decide():
             logs = {"val_accuracy": accuracies[epoch]}
             stopping.on_epoch_end(epoch, logs)
             plateau.on_epoch_end(epoch, logs)
-            verdict = judge(accuracies[: epoch + 1], 1e-3, TRAINING)
+            verdict = judge_epochs(accuracies[: epoch + 1], 1e-3, TRAINING)
             assert verdict.best_epoch == stopping.best_epoch
             assert verdict.stop == model.stop_training
             rate = float(model.optimizer.learning_rate)

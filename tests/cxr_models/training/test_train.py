@@ -19,6 +19,7 @@ from cxr_enhance import read_image
 from cxr_models import Manifest
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.inputs.targets import targets_of
+from cxr_models.runs.facts import KeptEpoch
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training import epoch_callback
 from cxr_models.training.schedule import Verdict
@@ -33,6 +34,7 @@ pytestmark = pytest.mark.usefixtures("tiny_backbone")
 _SCRIPT = """
 import os, pickle, signal, sys
 import keras
+from cxr_models.runs.facts import KeptEpoch
 from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from tests.helpers.tiny_backbone import tiny_application
@@ -149,7 +151,7 @@ def test_the_best_weights_of_all_phases_are_kept_and_their_phase_is_told(
     assert_same_weights(tmp_path / "head alone/best.weights.h5", tmp_path / "run/best.weights.h5")
     kept = {"phase": "head", "epoch": 1, "val_accuracy": 0.75}
     assert json.loads((tmp_path / "run/run.json").read_text())["kept"] == kept
-    assert RunFolder(path=tmp_path / "run").read_kept() == kept
+    assert RunFolder(path=tmp_path / "run").read_facts().kept == KeptEpoch(**kept)
 
 
 @pytest.mark.usefixtures("fine_tuning_that_loses")
@@ -176,7 +178,7 @@ def test_a_run_that_an_earlier_version_ended_keeps_its_weights(small_split, tmp_
     shutil.copy(run / "phases/fine_tune.weights.h5", run / "best.weights.h5")
     train(small_split, tiny_config(learning_rate_fine_tune=0.01), run)
     assert_same_weights(run / "phases/fine_tune.weights.h5", run / "best.weights.h5")
-    assert RunFolder(path=run).read_kept()["phase"] == "fine_tune"
+    assert RunFolder(path=run).read_facts().kept.phase == "fine_tune"
 
 
 def test_a_run_that_has_ended_is_not_trained_again(small_split, tmp_path):
@@ -337,7 +339,7 @@ def test_mixed_precision_trains_and_its_probabilities_are_float32(small_split, t
     assert all(weight.dtype == "float32" for weight in model.trainable_weights)
     assert keras.config.dtype_policy().name == "float32"
     for row in RunFolder(path=tmp_path / "run").read_history():
-        assert np.isfinite(row["loss"])
+        assert np.isfinite(row.loss)
 
 
 def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
@@ -417,7 +419,7 @@ def test_best_weights_are_never_those_of_an_epoch_that_is_trained_again(
 
     monkeypatch.setattr(RunFolder, "save_backup", stopped_in_the_second_epoch)
     monkeypatch.setattr(
-        epoch_callback, "judge", lambda rates, *_: Verdict(len(rates) - 1, 1e-3, False)
+        epoch_callback, "judge_epochs", lambda rates, *_: Verdict(len(rates) - 1, 1e-3, False)
     )
     with pytest.raises(KeyboardInterrupt):
         train(small_split, tiny_config(), tmp_path / "run")
@@ -460,7 +462,7 @@ def test_weights_of_classes_reach_the_loss(small_split, tmp_path, monkeypatch):
     assert len(set(counts)) > 1
     expected = np.mean(losses * len(targets) / (len(counts) * counts[targets]))
     (row,) = RunFolder(path=tmp_path / "run").read_history()
-    np.testing.assert_allclose(row["loss"], expected, rtol=1e-5)
+    np.testing.assert_allclose(row.loss, expected, rtol=1e-5)
 
 
 def test_a_label_that_train_lacks_is_said(small_split, tmp_path):

@@ -71,6 +71,38 @@ def test_eight_bits_become_sixteen_by_multiplication(files):
     assert_same_image(op(tf.constant(paths[:1])).numpy()[0, ..., 0], expected)
 
 
+@pytest.mark.parametrize("resize", ["after", "before"])
+@pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_a_file_is_what_the_public_step_makes_of_it(files, fit, resize, dtype):
+    paths, images = files
+    op = tf_data.load_and_enhance_op(
+        (24, 32), PARAMS, fit=fit, resize=resize, crop_border=True, dtype=dtype
+    )
+    preparation = cxe.Preparation(
+        params=PARAMS,
+        size=(24, 32),
+        fit=fit,
+        crop_border=True,
+        order={"after": "enhance-first", "before": "resize-first"}[resize],
+        interpolation="linear",
+        dtype=dtype,
+    )
+    expected = [cxe.prepare(image, preparation).image[..., None] for image in images]
+    assert_same_image(op(tf.constant(paths)).numpy(), np.stack(expected))
+
+
+def test_12_bits_in_16_fill_the_type_asked_for(tmp_path):
+    pytest.importorskip("cv2", reason='needs pip install "cxr-enhance[cli]"')
+    path = str(tmp_path / "deep.png")
+    cxe.write_image(path, np.arange(4096, dtype=np.uint16).reshape(64, 64))
+    params = cxe.EnhanceParams(percentiles=None, clip_limit=None, bits=12)
+    for dtype, white in (("uint8", 255), ("uint16", 65535)):
+        op = tf_data.load_and_enhance_op((64, 64), params, dtype=dtype)
+        expected = (np.arange(4096) * white + 2047) // 4095
+        np.testing.assert_array_equal(op(tf.constant([path])).numpy().reshape(-1), expected)
+
+
 def test_a_bad_file_is_named_in_the_error(files, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -115,6 +147,8 @@ def test_a_file_whose_name_is_no_text_is_left_out_like_any_other(files):
         ({"interpolation": "lanczos"}, ValueError, "`interpolation` must be one of"),
         ({"dtype": "float32"}, ValueError, "`dtype` must be one of"),
         ({"dtype": tf.uint8}, ValueError, "`dtype` must be one of"),
+        ({"fit": "stretch"}, ValueError, "`fit` must be 'squash' or 'pad' or 'crop'"),
+        ({"crop_border": 1}, TypeError, "`crop_border` must be a bool"),
         ({"encoded": 1}, TypeError, "`encoded` must be a bool"),
         ({"params": RGB}, ValueError, "`params.channel_order` must be 'rgb'"),
     ],

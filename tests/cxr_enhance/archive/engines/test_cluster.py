@@ -191,15 +191,13 @@ def test_a_worker_that_dies_while_it_leaves_its_outcome_leaves_the_mark_whole(
     target = tmp_path / "out.png"
     planned = PlannedFile(str(source), str(target), named=True, replace=False)
 
-    def dies(_, file):
-        file.write('{"half')
-        file.flush()
+    def dies(_):  # between the file's beginning and its end
         raise KeyboardInterrupt
 
     params = EnhanceParams(clip_limit=0.01)
     job = Job(params=params)
     with monkeypatch.context() as patch:
-        patch.setattr(cluster.json, "dump", dies)
+        patch.setattr(cluster.Outcome, "to_json", dies)
         with pytest.raises(KeyboardInterrupt):
             cluster._process_on_worker(0, planned, job, str(tmp_path))
     assert_same_image(read_image(target), enhance(read_image(source), params))

@@ -23,6 +23,8 @@ from cxr_enhance import read_image
 from cxr_enhance.io import image_info
 from cxr_enhance.io.dicom import decode_apart
 from cxr_enhance.io.dicom.write import derived_dicom
+from cxr_enhance.io.options import ReadOptions
+from cxr_enhance.io.read import decode_image
 from tests.helpers.compare import assert_native_and_contiguous, assert_same_image
 from tests.helpers.fresh_process import run_code
 
@@ -389,6 +391,30 @@ def test_info_tells_what_was_found_without_pixels():
     assert info.transfer_syntax == uid.ExplicitVRLittleEndian
     assert "SECRET" not in repr(info)
     assert "Doe" not in repr(info)
+
+
+@pytest.mark.parametrize(
+    ("elements", "spacing"),
+    [
+        ({}, None),
+        ({"PixelSpacing": ["0.2", "0.1"]}, (0.2, 0.1)),
+        ({"ImagerPixelSpacing": ["0.143", "0.143"]}, (0.143, 0.143)),
+        ({"NominalScannedPixelSpacing": ["0.175", "0.175"]}, (0.175, 0.175)),
+        ({"PixelSpacing": ["0.2", "0.1"], "ImagerPixelSpacing": ["0.3", "0.3"]}, (0.2, 0.1)),
+        ({"PixelSpacing": ["0", "0"], "ImagerPixelSpacing": ["0.3", "0.3"]}, (0.3, 0.3)),
+        ({"PixelSpacing": ["-1", "1"]}, None),
+        ({"PixelSpacing": "0.2"}, None),
+        ({"PixelSpacing": ["1E+400", "0.2"]}, None),
+    ],
+)
+def test_the_size_of_a_pixel_is_the_first_that_the_header_has(elements, spacing):
+    ds = data_set(GRAY12, bits=12)
+    del ds.PixelSpacing
+    for keyword, value in elements.items():
+        setattr(ds, keyword, value)
+    data = saved(ds)
+    assert image_info(data).pixel_spacing == spacing
+    assert decode_image(data, ReadOptions()).pixel_spacing == spacing
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def test_padding_is_left_out_of_percentiles():
         data = saved(data_set(PADDED, bits=12, photometric=photometric, PixelPaddingValue=0))
         decoded = decode_dicom(data, ReadOptions())
         assert decoded.padding == 520
-        result = result_image(decoded, Job(params=params), [])
+        result = result_image(decoded, Job(params=params), []).image
         alone = read_image(saved(data_set(IMAGE, bits=12, photometric=photometric)))
         expected = cxe.enhance(alone, params)
         assert np.abs(result[10:].astype(int) - expected.astype(int)).max() <= 1

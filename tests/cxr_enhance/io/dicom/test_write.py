@@ -221,3 +221,22 @@ def test_a_key_gives_patients_pseudonyms_and_uids_that_only_it_can_make():
 def test_a_patient_without_an_identifier_has_no_pseudonym():
     derived, _ = derive(saved(data_set(GRAY12, bits=12, PatientID="")), strip=True, key=KEY)
     assert derived.PatientID == ""
+
+
+def test_millimetres_and_places_follow_a_crop_with_margins_of_the_same_size():
+    ds = data_set(
+        GRAY12,
+        bits=12,
+        PixelSpacing=["0.2", "0.1"],
+        ImagerPixelSpacing=["0.3", "0.15"],
+        ShutterShape="RECTANGULAR",
+    )
+    notes = []
+    content = derived_dicom(
+        RESULT, saved(ds), description="x", strip_identity=False, scale=(0.5, 0.25), notes=notes
+    )
+    derived = pydicom.dcmread(io.BytesIO(content))
+    assert [float(mm) for mm in derived.PixelSpacing] == [0.4, 0.4]
+    assert [float(mm) for mm in derived.ImagerPixelSpacing] == [0.6, 0.6]
+    assert "ShutterShape" not in derived
+    assert notes == ["shutter or collimator left out, as the image was resized"]

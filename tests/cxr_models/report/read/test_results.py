@@ -80,21 +80,25 @@ DELETED = object()
 @pytest.mark.parametrize(
     ("file", "place", "value", "words"),
     [
-        ("evaluation", ["sets"], DELETED, "sets is missing"),
-        ("evaluation", ["sets"], "text", "sets is 'text'"),
-        ("evaluation", ["class_names"], None, "class_names is None"),
-        ("evaluation", ["calibration", "temperature"], None, "calibration.temperature is None"),
-        ("evaluation", ["bootstrap", "draws"], "many", "bootstrap.draws is 'many'"),
-        ("evaluation", ["sets", "test", "kind"], "final", "sets.test.kind is 'final'"),
-        ("evaluation", ["sets", "test", "classes", "covid"], DELETED, "test.classes.covid is mi"),
-        ("evaluation", ["sets", "test", "overall", "ece"], {}, "sets.test.overall.ece is {}"),
-        ("evaluation", ["sets", "test", "reliability", "raw", 0], 5, "reliability.raw.0 is 5"),
-        ("evaluation", ["sets", "test", "by_view", "PA", "labels"], [], "by_view.PA.labels is []"),
-        ("audit", ["border"], "text", "border is 'text'"),
-        ("audit", ["run"], {"accuracy": None}, "run is {'accuracy': None}"),
-        ("audit", ["verdict"], 3, "verdict is 3"),
-        ("run", ["versions"], ["3.11"], "versions is ['3.11']"),
-        ("run", ["class_names"], DELETED, "class_names is missing"),
+        ("evaluation", "sets", DELETED, "sets is missing"),
+        ("evaluation", "sets", "text", "sets is 'text', not an object"),
+        ("evaluation", "class_names", None, "class_names is None, not a list"),
+        ("evaluation", "calibration temperature", None, "temperature is None, not a finite number"),
+        ("evaluation", "bootstrap draws", "many", "bootstrap.draws is 'many', not a count"),
+        ("evaluation", "bootstrap draws", -1, "bootstrap.draws is -1, not a count"),
+        ("evaluation", "sets test kind", "final", "test.kind is 'final', not one of train, val,"),
+        ("evaluation", "sets test classes covid", DELETED, "sets.test.classes.covid is missing"),
+        ("evaluation", "sets test overall ece", {}, "sets.test.overall.ece.value is missing"),
+        ("evaluation", "sets test overall ece value", None, "test.overall.ece: `reason` is missi"),
+        ("evaluation", "sets test overall ece interval", [0.1], "ece.interval is [0.1], not a li"),
+        ("evaluation", "sets test reliability raw 0", 5, "reliability.raw.0 is 5, not an object"),
+        ("evaluation", "sets test by_view PA labels", [], "by_view.PA.labels is [], not an object"),
+        ("audit", "border", "text", "border is 'text', not an object"),
+        ("audit", "run", {"accuracy": None}, "run: `reason` is missing where there is no"),
+        ("audit", "source reason", DELETED, "source: `reason` is missing where there is no"),
+        ("audit", "verdict", 3, "verdict is 3, not text"),
+        ("run", "versions", ["3.11"], "versions is ['3.11'], not an object"),
+        ("run", "class_names", DELETED, "class_names is missing"),
     ],
 )
 def test_json_of_another_shape_is_refused_and_the_place_named(run, file, place, value, words):
@@ -102,12 +106,13 @@ def test_json_of_another_shape_is_refused_and_the_place_named(run, file, place, 
     path = run / ("run.json" if file == "run" else f"evaluation/{file}.json")
     told = json.loads(path.read_text())
     inner = told
-    for name in place[:-1]:
-        inner = inner[name]
+    *outer, last = (int(key) if key.isdecimal() else key for key in place.split())
+    for key in outer:
+        inner = inner[key]
     if value is DELETED:
-        del inner[place[-1]]
+        del inner[last]
     else:
-        inner[place[-1]] = value
+        inner[last] = value
     path.write_text(json.dumps(told))
     refused(run, f"where .*{re.escape(words)}")
     path.write_text("{")
@@ -154,7 +159,7 @@ def test_an_audit_of_something_else_is_not_taken(run, other, tmp_path):
 def test_an_audit_without_its_parts_is_refused(tmp_path):
     path = tmp_path / "audit.json"
     path.write_text('{"border": {}}')
-    with pytest.raises(ValueError, match=r"`--audit` must be what .*, where border is {}\."):
+    with pytest.raises(ValueError, match=r"`--audit` must be what .*, where majority is missing\."):
         read_audit(path)
 
 

@@ -34,20 +34,18 @@ def study_run(path, **options):
 def test_the_table_holds_the_accuracies_and_intervals_of_the_evaluation(tmp_path):
     run = study_run(tmp_path / "one")
     page = page_of(run)
-    told = read_results(run, name="one").test["overall"]["accuracy"]
-    low, high = told["interval"]
+    accuracy = read_results(run, name="one").test.overall.accuracy
+    low, high = accuracy.interval
     study = page.table("Accuracy by backbone, task and enhancement")
     shown = study["NASNetMobile"]["three classes, enhanced"]
-    assert shown == f"{told['value']:.3f} [{low:.3f}, {high:.3f}]"
+    assert shown == f"{accuracy.value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def test_of_three_runs_of_one_cell_the_lowest_and_the_highest_are_shown(tmp_path):
     paths = [
         study_run(tmp_path / f"run-{seed}", seed=seed, training__seed=seed) for seed in range(3)
     ]
-    found = [
-        read_results(path, name=path.name).test["overall"]["accuracy"]["value"] for path in paths
-    ]
+    found = [read_results(path, name=path.name).test.overall.accuracy.value for path in paths]
     study = page_of(*paths).table("Accuracy by backbone, task and enhancement")
     cell = study["NASNetMobile"]["three classes, enhanced"]
     assert cell == f"{min(found):.3f} to {max(found):.3f} (3 runs)"

@@ -5,8 +5,7 @@ import pytest
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 pytest.importorskip("scipy", reason="scipy is not installed")
 
-from cxr_models.evaluation.compare_runs import compare_pairs, pool
-from cxr_models.evaluation.compare_runs import together as evaluated_together
+from cxr_models.evaluation.compare_runs import Poolable, compare_or_pool, compare_pairs, pool
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.report import html_page, markdown_page, read_results
 from cxr_models.report.sections.together import together
@@ -44,22 +43,22 @@ def test_runs_tested_on_the_same_images_are_compared_with_the_values_of_evaluate
     for name in ("test", "clinic"):
         other = dataclasses.replace(two.sets[name], manifest=one.sets[name].manifest)
         warmth = {
-            run: results.evaluation["calibration"]["temperature"]
+            run: results.evaluation.calibration.temperature
             for run, results in (("one", one), ("two", two))
         }
         sets = {"one": one.sets[name], "two": other}
         (told,) = compare_pairs(sets, [("one", "two")], METHOD, temperatures=warmth)
-        accuracy, mcnemar = told["accuracy"], told["mcnemar"]
-        low, high = accuracy["interval"]
+        accuracy, mcnemar = told.accuracy, told.mcnemar
+        low, high = accuracy.interval
         shown = page.table(f"Accuracy on {name}: differences")["one less two"]
-        assert shown["accuracy"] == f"{accuracy['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
-        assert shown["right: first alone"] == str(mcnemar["only_first"])
-        assert shown["right: second alone"] == str(mcnemar["only_second"])
-        assert shown["McNemar's p"] == f"{mcnemar['p_value']:.3f}"
+        assert shown["accuracy"] == f"{accuracy.value:+.3f} [{low:+.3f}, {high:+.3f}]"
+        assert shown["right: first alone"] == str(mcnemar.only_first)
+        assert shown["right: second alone"] == str(mcnemar.only_second)
+        assert shown["McNemar's p"] == f"{mcnemar.p_value:.3f}"
         areas = page.table(f"ROC-AUC on {name}: differences")["one less two"]
-        for label, area in told["roc_auc"].items():
-            low, high = area["interval"]
-            expected = f"{area['difference']:+.3f} [{low:+.3f}, {high:+.3f}]; {area['p_value']:.3f}"
+        for label, area in told.roc_auc.items():
+            low, high = area.interval
+            expected = f"{area.difference:+.3f} [{low:+.3f}, {high:+.3f}]; {area.p_value:.3f}"
             assert areas[f"{label}; DeLong's p"] == expected
     assert "Not compared" not in page.text
 
@@ -102,7 +101,7 @@ def test_of_many_runs_each_is_compared_with_the_first_alone(tmp_path):
     spread = page.table(
         "Runs of equal settings but for the seed: mean accuracy (lowest to highest)"
     )
-    found = [one.test["overall"]["accuracy"]["value"] for one in read(*paths)]
+    found = [one.test.overall.accuracy.value for one in read(*paths)]
     mean = f"{sum(found) / 7:.3f} ({min(found):.3f} to {max(found):.3f})"
     assert spread[", ".join(path.name for path in paths)]["test"] == mean
     # What would be said of each is said once, and the rest is folded.
@@ -126,13 +125,13 @@ def test_runs_on_folds_are_pooled_one_kind_at_a_time(tmp_path):
     page = page_of(*paths)
     results = read(*paths)
     for which, kind in enumerate((results[:2], results[2:])):
-        told = pool({run.name: list(run.sets.values()) for run in kind}, METHOD)
+        told = pool(Poolable({run.name: list(run.sets.values()) for run in kind}, ""), METHOD)
         rows = page.table("Each run on its own test images, and all together", which)
         assert list(rows) == [*(run.name for run in kind), "all"]
         assert rows["all"]["images"] == "180"
-        assert rows["all"]["accuracy"].split()[0] == f"{told['overall']['accuracy']['value']:.3f}"
+        assert rows["all"]["accuracy"].split()[0] == f"{told.overall.accuracy.value:.3f}"
         cells = page.tables["Pooled confusion: images (share of the true class)"][which]
-        assert cells[1][1].split()[0] == str(told["confusion"]["counts"][0][0])
+        assert cells[1][1].split()[0] == str(told.confusion.counts[0][0])
     # Of one fold the two kinds are compared.
     assert [list(page.table("Accuracy on test: differences", i)) for i in (0, 1)] == [
         ["raw-a less enhanced-a"],
@@ -178,12 +177,12 @@ def left_out(source):
 def test_of_left_out_sources_tested_beside_others_the_page_pools_what_evaluate_does(tmp_path):
     paths = [write_run(tmp_path / f"without-{one}", change=left_out(one)) for one in "ab"]
     results = read(*paths)
-    told = evaluated_together({run.name: list(run.sets.values()) for run in results}, METHOD)
+    told = compare_or_pool({run.name: list(run.sets.values()) for run in results}, METHOD)
     page = page_of(*paths)
     rows = page.table("Each run on the sources it left out, and all together")
     assert list(rows) == ["without-a", "without-b", "all"]
-    assert rows["all"]["images"] == str(told["pooled"]["images"]) == "90"
-    value = told["pooled"]["overall"]["accuracy"]["value"]
+    assert rows["all"]["images"] == str(told.pooled.images) == "90"
+    value = told.pooled.overall.accuracy.value
     assert rows["all"]["accuracy"].split()[0] == f"{value:.3f}"
     assert "those of left-out sources alone are one set" in page.text
     assert "Not pooled" not in page.text

@@ -6,11 +6,7 @@ import os
 
 import pytest
 
-from cxr_models._files import parse_json, replaces_whole, write_whole
-from cxr_models.config import RunConfig
-from cxr_models.evaluation.predictions import read_predictions
-from cxr_models.records.splits import read_split
-from cxr_models.report.read.results import read_audit
+from cxr_enhance.io.atomic import is_temporary, replaces_whole, write_whole
 
 
 @contextlib.contextmanager
@@ -102,28 +98,17 @@ def test_a_folder_takes_the_place_of_another_and_what_fails_puts_it_back(tmp_pat
     assert only(tmp_path) == ["model"]
 
 
-DEEP = "[" * 100_000
-
-
-def test_json_that_is_nested_too_deep_is_no_json(tmp_path):
-    with pytest.raises(ValueError, match="it is nested too deep"):
-        parse_json(DEEP)
-    with pytest.raises(ValueError, match="`text` must be JSON; got: it is nested too deep"):
-        RunConfig.from_json(DEEP)
-    (tmp_path / "audit.json").write_text(DEEP)
-    with pytest.raises(ValueError, match=r"`audit\.json` must be JSON; .*nested too deep"):
-        read_audit(tmp_path / "audit.json")
-    (tmp_path / "split.csv").write_text(f"# cxr-models split {DEEP}\nfile,label,split\na,b,train\n")
-    with pytest.raises(ValueError, match=r"`split\.csv` must begin with the line it was made with"):
-        read_split(tmp_path / "split.csv")
-    (tmp_path / "test.csv").write_text(f"# cxr-models predictions {DEEP}\n")
-    with pytest.raises(ValueError, match=r"`test\.csv` must be a table of predictions"):
-        read_predictions(tmp_path / "test.csv")
-
-
 def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path):
     path = tmp_path / "patients.csv"
     path.write_text("one")
     path.chmod(0o600)
     write_whole(path, "two")
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("two", 0o600)
+
+
+def test_a_temporary_keeps_the_suffixes_and_is_known_for_one(tmp_path):
+    with replaces_whole(tmp_path / "epoch-3.weights.h5") as temporary:
+        assert temporary.name.endswith(".weights.h5")
+        assert is_temporary(temporary.name)
+        temporary.write_bytes(b"w")
+    assert only(tmp_path) == ["epoch-3.weights.h5"]

@@ -1,0 +1,134 @@
+"""Which files of an archive are enhanced, by what their DICOM headers say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_enhance.io.dicom.attributes import header_texts
+from cxr_enhance.io.dicom.plugins import load_pydicom
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+MODALITY, VIEW_POSITION = 0x00080060, 0x00185101
+_NOT_CHOSEN = "not chosen by "
+_TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
+
+
+class Criterion(NamedTuple):
+    """One option: an element of the header and the values that it may have."""
+
+    option: str  # as it is typed, such as "--modality CR,DX"
+    name: str
+    tag: int
+    values: frozenset[str]  # in capitals
+
+    def reason_against(self, texts: dict[int, tuple[str, ...]] | None) -> str:
+        """Say why a file with these header texts is not chosen; nothing if it is."""
+        if texts is None:
+            return f"{_NOT_CHOSEN}{self.option}: it has no DICOM header"
+        present = texts.get(self.tag, ())
+        if self.values.intersection(text.upper() for text in present):
+            return ""
+        if not present:
+            difference = "is missing"
+        elif self.tag in (MODALITY, VIEW_POSITION):
+            difference = f"is {', '.join(present)}"
+        else:  # the value may be a patient's
+            difference = "has another value"
+        return f"{_NOT_CHOSEN}{self.option}: {self.name} {difference}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The files that meet every criterion; all files where there is none.
+
+    Parameters
+    ----------
+    criteria : tuple of Criterion
+        What the header must say.
+    """
+
+    criteria: tuple[Criterion, ...] = ()
+
+    @classmethod
+    def from_options(cls, modality: str | None, views: str | None, where: Sequence[str]) -> Self:
+        """Read what was typed: values separated by commas, and ``TAG=VALUE``.
+
+        Raises
+        ------
+        ValueError
+            If a value is empty or a tag is unknown.
+        ImportError
+            If a tag is a keyword and pydicom, which knows them, is not installed.
+        """
+        criteria = []
+        for option, name, tag, text in (
+            ("--modality", "Modality", MODALITY, modality),
+            ("--views", "View Position", VIEW_POSITION, views),
+        ):
+            if text is not None:
+                criteria.append(Criterion(f"{option} {text}", name, tag, _values(option, text)))
+        for text in where:
+            name, equals, value = text.partition("=")
+            if not equals or not value.strip():
+                raise ValueError(
+                    f"`--where` must be TAG=VALUE, such as BodyPartExamined=CHEST; got {text!r}."
+                )
+            values = frozenset((value.strip().upper(),))
+            criteria.append(Criterion(f"--where {text}", name, _tag_of(name), values))
+        return cls(tuple(criteria))
+
+    def reason_against(self, path: str) -> str:
+        """Say why a file is not chosen; nothing if it is. Reads no more than its header.
+
+        Raises
+        ------
+        ValueError
+            If a DICOM file is damaged, or cut short before its pixels.
+        OSError
+            If it cannot be read.
+        """
+        if not self.criteria:
+            return ""
+        texts = header_texts(path, [criterion.tag for criterion in self.criteria])
+        reasons = (criterion.reason_against(texts) for criterion in self.criteria)
+        return next(filter(None, reasons), "")
+
+    def stands_by(self, reason: str) -> bool:
+        """Tell whether a file that was skipped for `reason` need not be looked at again.
+
+        One that an earlier run did not choose stays so under the same criterion, whatever the
+        others are.
+        """
+        if not reason.startswith(_NOT_CHOSEN):
+            return True
+        rest = reason.removeprefix(_NOT_CHOSEN)
+        return any(rest.startswith(f"{criterion.option}: ") for criterion in self.criteria)
+
+
+def is_not_chosen(reason: str) -> bool:
+    """Tell whether `reason` is that of a file which a selection left out."""
+    return reason.startswith(_NOT_CHOSEN)
+
+
+def _values(option: str, text: str) -> frozenset[str]:
+    values = [value.strip().upper() for value in text.split(",")]
+    if not all(values):
+        raise ValueError(f"`{option}` must be values separated by commas; got {text!r}.")
+    return frozenset(values)
+
+
+def _tag_of(name: str) -> int:
+    parts = _TAG.fullmatch(name)
+    if parts is not None:
+        return int(parts[1] + parts[2], 16)
+    tag = load_pydicom("pydicom.datadict").tag_for_keyword(name)
+    if tag is None:
+        raise ValueError(
+            f"`--where` must name an element by its DICOM keyword or as gggg,eeee; got {name!r}."
+        )
+    return int(tag)

@@ -1,0 +1,165 @@
+"""`prepare`: one image made ready, and where its pixels come from."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cxr_enhance._enhance import enhance
+from cxr_enhance._validation import as_kernel_input, check_image
+from cxr_enhance.io.opencv import load_cv2
+from cxr_enhance.preparation.options import Preparation
+from cxr_enhance.preparation.sizing import plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxr_enhance._types import Image
+    from cxr_enhance.preparation.sizing import Plan
+    from cxr_enhance.preparation.transform import Transform
+
+
+class Prepared(NamedTuple):
+    """An image made ready, and how its pixels got there."""
+
+    image: Image
+    transform: Transform
+
+
+def prepare(
+    image: Image,
+    preparation: Preparation | None = None,
+    *,
+    pixel_spacing: tuple[float, float] | None = None,
+) -> Prepared:
+    """Crop, enhance and resize an image as archives, loaders and exported models do.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
+        As `read_image` returns it: 0 is black. Not modified.
+    preparation : Preparation, optional
+        What is done; None enhances with the study's options and leaves size and type.
+    pixel_spacing : (float, float), optional
+        Millimetres from one row to the next and from one column to the next, for
+        ``preparation.spacing``; `image_info` tells that of DICOM files.
+
+    Returns
+    -------
+    Prepared
+        The image, of the shape and type that `preparation` says, C-contiguous, sharing no memory
+        with `image`; and its `Transform`, which `map_points` takes.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type or dtype.
+    ValueError
+        If a shape or a value is out of range, or `spacing` is asked for without `pixel_spacing`.
+    ImportError
+        If the image is resized and OpenCV is missing.
+
+    See Also
+    --------
+    Preparation : The options and their defaults.
+    map_points : Boxes and landmarks there and back.
+
+    Notes
+    -----
+    The border is cropped first. Then comes the enhancement and after it crop, scale and pad of
+    ``preparation.fit``, or the other way round: see ``preparation.order``. The type is changed
+    last. Resizing is OpenCV's. Safe to call from many threads at once.
+
+    Examples
+    --------
+    >>> import numpy as np, cxr_enhance as cxe
+    >>> image = np.tile(np.arange(100, 164, dtype=np.uint8), (48, 1))
+    >>> preparation = cxe.Preparation(size=(32, 32), fit="pad")
+    >>> prepared = cxe.prepare(image, preparation)
+    >>> prepared.image.shape, prepared.transform.pad
+    ((32, 32), Pad(top=4, bottom=4, left=0, right=0))
+    """
+    source = as_kernel_input(check_image(image))  # OpenCV takes no other order of bytes or pixels
+    if preparation is None:
+        preparation = Preparation()
+    elif not isinstance(preparation, Preparation):
+        raise TypeError(
+            f"`preparation` must be a Preparation or None; got {type(preparation).__name__}."
+        )
+    plan = plan_of(source, preparation, _checked_spacing(pixel_spacing))
+    params = preparation.params
+    chain = None if params is None else lambda part: enhance(part, params)
+    result = prepared_image(source, preparation, plan, chain)
+    if preparation.dtype is not None:
+        bits = None if params is None else params.bits
+        result = of_dtype(result, np.dtype(preparation.dtype), bits)
+    if np.may_share_memory(result, image):
+        result = result.copy()
+    return Prepared(np.ascontiguousarray(result), plan.transform)
+
+
+def prepared_image(
+    image: Image,
+    preparation: Preparation,
+    plan: Plan,
+    chain: Callable[[Image], Image] | None,
+) -> Image:
+    """Do what `plan` says, with `chain` as the enhancement; may return a view of `image`."""
+    transform, border = plan.transform, plan.border
+    if preparation.order == "resize-first":
+        image = _moved(image, transform, preparation.interpolation)
+        return image if chain is None else chain(image)
+    image = border.of(image)
+    if chain is not None:
+        image = chain(image)
+    crop = transform.crop
+    inside = crop._replace(top=crop.top - border.top, left=crop.left - border.left)
+    return _placed(inside.of(image), transform, preparation.interpolation)
+
+
+def of_dtype(image: Image, dtype: np.dtype[Any], bits: int | None) -> Image:
+    """Make white, ``2**bits - 1`` or that of the image's type, the greatest value of `dtype`."""
+    white = (1 << (bits or 8 * image.itemsize)) - 1
+    new_white = (1 << 8 * dtype.itemsize) - 1
+    if white == new_white:
+        return image.astype(dtype, copy=False)
+    if new_white % white == 0:
+        return image.astype(dtype) * dtype.type(new_white // white)  # type: ignore[no-any-return]
+    levels = image.astype(np.uint32)  # 65,535 * 65,535 and half of it fit
+    return ((levels * new_white + white // 2) // white).astype(dtype)
+
+
+def _moved(image: Image, transform: Transform, interpolation: str) -> Image:
+    return _placed(transform.crop.of(image), transform, interpolation)
+
+
+def _placed(part: Image, transform: Transform, interpolation: str) -> Image:
+    """Scale the part that is kept and add black around it."""
+    height, width = transform.scaled_size
+    if part.shape[:2] != (height, width):
+        cv2 = load_cv2()
+        how = getattr(cv2, f"INTER_{interpolation.upper()}")
+        channels = part.shape[2:]
+        part = cv2.resize(part, (width, height), interpolation=how)
+        part = part.reshape(height, width, *channels)  # OpenCV drops a channel that is alone
+    if not any(transform.pad):
+        return part
+    result = np.zeros((*transform.output_size, *part.shape[2:]), part.dtype)
+    top, left = transform.pad.top, transform.pad.left
+    result[top : top + height, left : left + width] = part
+    return result
+
+
+def _checked_spacing(pixel_spacing: object) -> tuple[float, float] | None:
+    rule = "`pixel_spacing` must be two positive numbers of millimetres (down, across)"
+    if pixel_spacing is None:
+        return None
+    if not isinstance(pixel_spacing, tuple | list) or not all(
+        isinstance(mm, int | float) and not isinstance(mm, bool) for mm in pixel_spacing
+    ):
+        raise TypeError(f"{rule}; got {pixel_spacing!r}.")
+    if len(pixel_spacing) != 2 or not all(math.isfinite(mm) and mm > 0 for mm in pixel_spacing):
+        raise ValueError(f"{rule}; got {pixel_spacing!r}.")
+    return float(pixel_spacing[0]), float(pixel_spacing[1])

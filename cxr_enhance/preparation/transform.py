@@ -1,0 +1,227 @@
+"""Where the pixels of a prepared image come from, and points on their way there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+_SEQUENCES = (tuple, list)
+
+
+class Box(NamedTuple):
+    """A rectangle of an image, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return self.height * self.width
+
+    def of(self, image: Any) -> Any:
+        """Return the view of `image` that the rectangle holds."""
+        return image[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+class Pad(NamedTuple):
+    """Black pixels added at the four sides."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transform:
+    """How an image became one of another size: crop, then scale, then pad.
+
+    Parameters
+    ----------
+    source_size : (int, int)
+        Height and width of the image, in pixels.
+    crop : (int, int, int, int)
+        Top, left, height and width of the part that was kept, in pixels of the image.
+    scaled_size : (int, int)
+        Height and width that the part was resized to.
+    pad : (int, int, int, int)
+        Rows of black pixels added at the top and bottom, columns at the left and right.
+
+    Raises
+    ------
+    TypeError
+        If a value is not a tuple of ints.
+    ValueError
+        If a size is not positive, the crop leaves the image, or a pad is negative.
+
+    See Also
+    --------
+    map_points
+
+    Examples
+    --------
+    >>> from cxr_enhance import Transform
+    >>> letterbox = Transform(
+    ...     source_size=(100, 50), crop=(0, 0, 100, 50), scaled_size=(20, 10), pad=(0, 0, 5, 5)
+    ... )
+    >>> letterbox.output_size
+    (20, 20)
+    >>> Transform.from_dict(letterbox.to_dict()) == letterbox
+    True
+    """
+
+    source_size: tuple[int, int]
+    crop: Box
+    scaled_size: tuple[int, int]
+    pad: Pad
+
+    def __post_init__(self) -> None:
+        store = object.__setattr__
+        store(self, "source_size", _ints("source_size", self.source_size, 2, 1))
+        crop = Box(*_ints("crop", self.crop, 4, 0))
+        store(self, "crop", crop)
+        store(self, "scaled_size", _ints("scaled_size", self.scaled_size, 2, 1))
+        store(self, "pad", Pad(*_ints("pad", self.pad, 4, 0)))
+        height, width = self.source_size
+        ends = crop.top + crop.height, crop.left + crop.width
+        if min(crop.height, crop.width) < 1 or ends[0] > height or ends[1] > width:
+            raise ValueError(
+                "`crop` must be top, left, height and width of a part of the image of "
+                f"{height} x {width} pixels; got {tuple(crop)!r}."
+            )
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Height and width of the result."""
+        height, width = self.scaled_size
+        return (
+            self.pad.top + height + self.pad.bottom,
+            self.pad.left + width + self.pad.right,
+        )
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Pixels of the result for one of the image, down and across."""
+        return self.scaled_size[0] / self.crop.height, self.scaled_size[1] / self.crop.width
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every pixel is where it was."""
+        return self == whole(*self.source_size)
+
+    @property
+    def is_stretch(self) -> bool:
+        """Whether the whole image fills the whole result."""
+        return self.crop == Box(0, 0, *self.source_size) and not any(self.pad)
+
+    def to_dict(self) -> dict[str, list[int]]:
+        """Return the four values as lists, as the manifest of an archive holds them."""
+        return {name: list(getattr(self, name)) for name in COLUMNS}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Transform:
+        """Make a record of `to_dict` or of the row of a manifest; other names are passed over.
+
+        Raises
+        ------
+        TypeError
+            If `values` is not a mapping, or a value not a list or tuple of ints.
+        ValueError
+            If a name is missing, or a value is out of range.
+        """
+        if not isinstance(values, Mapping):
+            raise TypeError(f"`values` must be a dict; got {type(values).__name__}.")
+        missing = [name for name in COLUMNS if values.get(name) is None]
+        if missing:
+            raise ValueError(
+                f"`values` must have the names {', '.join(COLUMNS)}; {', '.join(missing)} missing."
+            )
+        return cls(**{name: values[name] for name in COLUMNS})
+
+
+COLUMNS = ("source_size", "crop", "scaled_size", "pad")
+"""The fields of a `Transform`, as the manifest of an archive names them."""
+
+
+def whole(height: int, width: int) -> Transform:
+    """Return the transform that changes nothing."""
+    return Transform(
+        source_size=(height, width),
+        crop=Box(0, 0, height, width),
+        scaled_size=(height, width),
+        pad=Pad(0, 0, 0, 0),
+    )
+
+
+def map_points(points: npt.ArrayLike, transform: Transform, *, inverse: bool = False) -> Floats:
+    """Take points of an image to where they are in the prepared image, or back.
+
+    Parameters
+    ----------
+    points : array_like of shape (..., 2)
+        Points (x, y) in pixels from the top left corner of the image: the pixel in row r and column
+        c reaches from (c, r) to (c + 1, r + 1), its centre is (c + 0.5, r + 0.5). A box is its two
+        corners.
+    transform : Transform
+        How the image was prepared.
+    inverse : bool, default False
+        Whether `points` lie in the prepared image and are taken to the image.
+
+    Returns
+    -------
+    ndarray of the shape of `points`, dtype float64
+        Points outside of what was kept get places outside of the result; none is moved to its edge.
+
+    Raises
+    ------
+    TypeError
+        If `points` are no numbers or `transform` no `Transform`.
+    ValueError
+        If `points` have another shape.
+
+    Examples
+    --------
+    >>> import numpy as np, cxr_enhance as cxe
+    >>> image = np.zeros((200, 100), np.uint8)
+    >>> preparation = cxe.Preparation(size=(50, 50), fit="pad", params=None)
+    >>> _, transform = cxe.prepare(image, preparation)
+    >>> box = [(0, 0), (100, 200)]
+    >>> cxe.map_points(box, transform).tolist()
+    [[12.0, 0.0], [37.0, 50.0]]
+    >>> cxe.map_points(cxe.map_points(box, transform), transform, inverse=True).tolist()
+    [[0.0, 0.0], [100.0, 200.0]]
+    """
+    if not isinstance(transform, Transform):
+        raise TypeError(f"`transform` must be a Transform; got {type(transform).__name__}.")
+    given = np.asarray(points)
+    if given.dtype.kind not in "iuf":
+        raise TypeError(f"`points` must be numbers; got dtype {given.dtype}.")
+    if not given.ndim or given.shape[-1] != 2:
+        raise ValueError(f"`points` must have shape (..., 2), each (x, y); got {given.shape}.")
+    down, across = transform.scale
+    scale = np.array([across, down])
+    start = np.array([transform.crop.left, transform.crop.top], np.float64)
+    margin = np.array([transform.pad.left, transform.pad.top], np.float64)
+    if inverse:
+        return (given.astype(np.float64) - margin) / scale + start  # type: ignore[no-any-return]
+    return (given.astype(np.float64) - start) * scale + margin  # type: ignore[no-any-return]
+
+
+def _ints(name: str, value: object, count: int, least: int) -> tuple[int, ...]:
+    rule = f"{count} ints of at least {least}"
+    if not isinstance(value, _SEQUENCES) or set(map(type, value)) - {int}:
+        raise TypeError(f"`{name}` must be {rule}; got {value!r}.")
+    if len(value) != count or min(value) < least:
+        raise ValueError(f"`{name}` must be {rule}; got {value!r}.")
+    return tuple(value)

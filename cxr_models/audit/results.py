@@ -1,0 +1,70 @@
+"""What an audit holds, as records; ``audit.json`` is one `Audit`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cxr_models._typed_json import WRITTEN
+from cxr_models.evaluation.results import Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """The accuracies of a model on the test images."""
+
+    accuracy: float | None = field(default=None, metadata=WRITTEN)
+    interval: Interval | None = field(default=None, metadata=WRITTEN)
+    balanced_accuracy: float | None = field(default=None, metadata=WRITTEN)
+    balanced_interval: Interval | None = field(default=None, metadata=WRITTEN)
+    interval_reason: str = ""
+    balanced_interval_reason: str = ""
+    classifier: str = ""  # the one that was best on validation
+    sources: int | None = None  # how many it tells apart
+    commonest: float | None = None  # share of the commonest source
+    reason: str = ""  # why there are no accuracies
+
+    def __post_init__(self) -> None:
+        if self.accuracy is None and not self.reason:
+            raise ValueError("`reason` is missing where there is no accuracy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortcuts:
+    """What models that see no lungs, or hardly, reach on a split."""
+
+    majority: Reached
+    border: Reached
+    thumbnail: Reached
+    histogram: Reached
+    size: Reached
+    source: Reached
+    label_from_source: Reached
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit(Shortcuts):
+    """The same, what a run reaches there, whole and blanked, and what that means."""
+
+    run: Reached | None = None
+    centre_blanked: Reached | None = None
+    border_blanked: Reached | None = None
+    verdict: str
+    classes: tuple[str, ...]
+    split_sha256: str
+    test_images: int
+    weights_sha256: str = ""  # of the run
+
+    def titled(self) -> tuple[tuple[str, Reached], ...]:
+        """Return the models that predict labels and their titles, in the order of tables."""
+        rows = (
+            ("commonest label", self.majority),
+            ("border: the outer eighth of each side", self.border),
+            ("thumbnail of 32 x 32", self.thumbnail),
+            ("gray histogram of 16 bins", self.histogram),
+            ("size and aspect ratio", self.size),
+            ("name of the source", self.label_from_source),
+            ("the run", self.run),
+            ("the run, centre blanked", self.centre_blanked),
+            ("the run, border blanked", self.border_blanked),
+        )
+        return tuple((title, reached) for title, reached in rows if reached is not None)

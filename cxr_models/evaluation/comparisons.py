@@ -1,0 +1,104 @@
+"""What a comparison of runs holds, as records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from cxr_models._typed_json import WRITTEN
+from cxr_models.evaluation.results import (
+    ClassValues,
+    Confusion,
+    Evaluation,
+    Interval,
+    Measured,
+    Overall,
+    OverallCalibrated,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McNemar:
+    """Images by which of two runs is right, and the two-sided p-value."""
+
+    both_right: int
+    only_first: int
+    only_second: int
+    both_wrong: int
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaTest:
+    """DeLong's test, two-sided, of two areas under the ROC curve and of their difference."""
+
+    areas: tuple[float, float] | None = field(default=None, metadata=WRITTEN)
+    difference: float | None = field(default=None, metadata=WRITTEN)
+    standard_error: float | None = field(default=None, metadata=WRITTEN)
+    z: float | None = field(default=None, metadata=WRITTEN)
+    p_value: float | None = field(default=None, metadata=WRITTEN)
+    reason: str = ""  # why values are None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AreaDifference(AreaTest):
+    """The same, and the interval of the difference from the bootstrap."""
+
+    interval: Interval | None
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two runs on the same images; differences are the first less the second."""
+
+    first: str
+    second: str
+    images: int
+    mcnemar: McNemar
+    accuracy: Measured
+    balanced_accuracy: Measured
+    roc_auc: dict[str, AreaDifference]
+    set: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PooledRun(OverallCalibrated):
+    """The values of one run on its own part of the pooled images."""
+
+    FIRST: ClassVar[tuple[str, ...]] = ("images", "patients")
+
+    images: int
+    patients: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pooled:
+    """The test images of several runs as one set; `of` says which images, empty for all."""
+
+    of: str = ""
+    images: int
+    patients: int
+    labels: dict[str, int]
+    overall: Overall
+    classes: dict[str, ClassValues]
+    confusion: Confusion
+    runs: dict[str, PooledRun]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedOrPooled:
+    """Either the comparisons of runs or their pooled values."""
+
+    comparisons: tuple[Comparison, ...] | None = None
+    pooled: Pooled | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeveralRuns(ComparedOrPooled):
+    """The evaluations of several runs, the settings in which they differ, and what is compared."""
+
+    FIRST: ClassVar[tuple[str, ...]] = ("runs", "differ")
+
+    runs: dict[str, Evaluation]
+    differ: dict[str, dict[str, object]]

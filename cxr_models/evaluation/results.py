@@ -1,0 +1,260 @@
+"""What an evaluation holds, as records; ``evaluation.json`` is one `Evaluation`.
+
+Knows neither how values are computed nor how they are shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from cxr_models.records.overlap import Overlap
+
+NOT_STATED = "not stated"  # the group of images without a source or a view
+FORMAT = 2  # of an evaluation; counted up when a key changes its meaning
+Kind = Literal["train", "val", "test", "external"]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A value and its interval."""
+
+    value: float | None
+    interval: Interval | None
+    reason: str = ""  # why there is no value or no interval
+    remark: str = ""  # why the interval is to be read with care
+
+    def __post_init__(self) -> None:
+        if None in (self.value, self.interval) and not self.reason:
+            raise ValueError("`reason` is missing where there is no value or no interval")
+
+
+Titled = tuple[tuple[str, Measured], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overall:
+    """The values of all classes together."""
+
+    accuracy: Measured
+    balanced_accuracy: Measured
+    macro_f1: Measured
+    macro_roc_auc: Measured
+    log_loss: Measured
+    ece: Measured
+
+    def titled(self) -> Titled:
+        """Return the values and their titles, in the order in which they are shown."""
+        return (
+            ("accuracy", self.accuracy),
+            ("balanced accuracy", self.balanced_accuracy),
+            ("macro F1", self.macro_f1),
+            ("macro ROC-AUC", self.macro_roc_auc),
+            ("log loss", self.log_loss),
+            ("calibration error", self.ece),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverallCalibrated(Overall):
+    """The same, and what temperature scaling makes of the probabilities."""
+
+    log_loss_calibrated: Measured
+    ece_calibrated: Measured
+
+    def titled(self) -> Titled:
+        """Return the values and their titles, in the order in which they are shown."""
+        *others, log_loss, ece = Overall.titled(self)
+        return (
+            *others,
+            log_loss,
+            ("log loss, calibrated", self.log_loss_calibrated),
+            ece,
+            ("calibration error, calibrated", self.ece_calibrated),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """The values of a class at its threshold; a reason where it has no threshold."""
+
+    threshold: float | None
+    reason: str = ""
+    sensitivity: Measured | None = None
+    specificity: Measured | None = None
+    precision: Measured | None = None
+
+    def __post_init__(self) -> None:
+        if self.threshold is None and not self.reason:
+            raise ValueError("`reason` is missing where there is no threshold")
+        if self.threshold is not None and None in self.values():
+            raise ValueError("sensitivity, specificity or precision is missing")
+
+    def values(self) -> tuple[Measured | None, ...]:
+        """Return sensitivity, specificity and precision."""
+        return self.sensitivity, self.specificity, self.precision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassValues:
+    """The values of one class against all others."""
+
+    images: int
+    precision: Measured
+    recall: Measured
+    f1: Measured
+    specificity: Measured
+    roc_auc: Measured
+    pr_auc: Measured
+
+    def titled(self) -> Titled:
+        """Return the values and their titles, in the order in which they are shown."""
+        return (
+            ("precision", self.precision),
+            ("recall", self.recall),
+            ("F1", self.f1),
+            ("specificity", self.specificity),
+            ("ROC-AUC", self.roc_auc),
+            ("PR-AUC", self.pr_auc),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassAtThreshold(ClassValues):
+    """The same, and the values at the class's threshold."""
+
+    operating_point: OperatingPoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confusion:
+    """Images by true class (rows) and predicted class (columns)."""
+
+    counts: tuple[tuple[int, ...], ...]
+    normalised: tuple[tuple[float, ...] | None, ...]  # rows divided by their sums, which may be 0
+
+    def predicted(self) -> tuple[int, ...]:
+        """Return how many images were predicted to be of each class."""
+        return tuple(map(sum, zip(*self.counts, strict=True)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The values of some images: of a set, or of a source or view in it."""
+
+    images: int
+    patients: int
+    labels: dict[str, int]
+    overall: OverallCalibrated
+    classes: dict[str, ClassAtThreshold]
+    confusion: Confusion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RocCurve:
+    """Points of a ROC curve; the first has no threshold."""
+
+    false_positive_rate: tuple[float, ...]
+    sensitivity: tuple[float, ...]
+    threshold: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrCurve:
+    """Points of a precision-recall curve."""
+
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """The curves of a class."""
+
+    roc: RocCurve
+    pr: PrCurve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """Images of a range of confidence."""
+
+    low: float
+    high: float
+    images: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reliability:
+    """The bins of probabilities as they are and after temperature scaling."""
+
+    raw: tuple[Bin, ...]
+    calibrated: tuple[Bin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetEvaluation(Group):
+    """The values of a set."""
+
+    FIRST: ClassVar[tuple[str, ...]] = ("kind", "overlap")
+
+    kind: Kind
+    overlap: Overlap | None = None  # None where nobody compared the images with those seen
+    curves: dict[str, Curves]  # of classes that some images, but not all, are of
+    reliability: Reliability
+    by_source: dict[str, Group]
+    by_view: dict[str, Group]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """How intervals were made."""
+
+    draws: int
+    seed: int
+    level: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemperatureScaling:
+    """The temperature, or the reason why it could not be fitted and is 1."""
+
+    temperature: float
+    fitted_on: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoints:
+    """How thresholds were chosen; `of` is empty in files of format 1."""
+
+    rule: str
+    chosen_on: str
+    of: str = ""
+    thresholds: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The values of all sets of a run; every set has values of every class."""
+
+    run: str
+    version: str
+    weights_sha256: str
+    format: int
+    class_names: tuple[str, ...]
+    labels: tuple[str, ...]
+    bootstrap: Bootstrap
+    calibration: TemperatureScaling
+    operating_points: OperatingPoints
+    sets: dict[str, SetEvaluation]
+
+    def __post_init__(self) -> None:
+        for name, values in self.sets.items():
+            for label in self.class_names:
+                if label not in values.classes:
+                    raise ValueError(f"sets.{name}.classes.{label} is missing")
