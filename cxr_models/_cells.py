@@ -20,6 +20,6 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
 
 
-def as_it_was(cell: str) -> str:
+def original_cell(cell: str) -> str:
     """Return what `harmless` was given."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -134,7 +134,7 @@ def index(
     if seen.skipped:
         _console.complain(f"{len(seen.skipped)} files not used; why, in {shown(lists.skipped)}")
         say_why(seen)
-    return 0 if all(skipped.was_asked_for() for skipped in seen.skipped) else _console.FAILED
+    return 0 if all(skipped.is_intended() for skipped in seen.skipped) else _console.FAILED
 
 
 @contextlib.contextmanager
@@ -225,7 +225,7 @@ def _index_tree(source: Path, name: str | None, asked: Choices, *, out: Path) ->
     known = SETS[name] if name is not None else recognise(tree)
     if known is None:
         layout = Layout(patient_pattern=asked.patient_pattern)
-        indexed = index_folder(source, layout, asked, found=tree.found)
+        indexed = index_folder(source, layout, asked, listing=tree.listing)
         warn_of_a_folder_around(indexed)
         return indexed
     indexed = index_set(tree, known, asked, unpack=out.with_suffix(".images"))

@@ -29,7 +29,7 @@ def say_why(indexed: Index) -> None:
     reasons = Counter(
         next((kind for kind in (DUPLICATE, SECOND_COPY) if s.reason.startswith(kind)), s.reason)
         for s in indexed.skipped
-        if s.was_asked_for()
+        if s.is_intended()
     )
     for reason, count in reasons.most_common():
         shown_reason = f"{reason}another" if reason in (DUPLICATE, SECOND_COPY) else reason
@@ -94,11 +94,11 @@ def say_what_was_found(out: Path, indexed: Index, *, decoded: bool) -> None:
             "split can put one patient into train and test. Name patients with --patient-pattern "
             "or a CSV."
         )
-    if indexed.others:
-        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in indexed.others)
+    if indexed.other_files:
+        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in indexed.other_files)
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         _console.complain(
-            f"{len(indexed.others)} files passed over, no images by their names: "
+            f"{len(indexed.other_files)} files passed over, no images by their names: "
             f"{_console.printable(counts)}"
         )
 
