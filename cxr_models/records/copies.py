@@ -72,7 +72,7 @@ def find_copies(
         of padded ones. ``second`` is a place in `references` where that is given, and later than
         ``first`` otherwise.
     """
-    pairs_found = {pair: Copy(*pair, EQUAL, 0) for pair in _equal_pairs(images, references)}
+    copies = {pair: Copy(*pair, EQUAL, 0) for pair in _equal_pairs(images, references)}
     hashes = stacked(images)
     reference_hashes = None if references is None else stacked(references)
     for number, form in enumerate(_FORMS):
@@ -88,8 +88,8 @@ def find_copies(
                 former = alike.setdefault((copy.first, copy.second), copy)
                 if copy.bits < former.bits:
                     alike[copy.first, copy.second] = copy
-        pairs_found = {**alike, **pairs_found}  # equal goes before near, and that before padded
-    return [pairs_found[pair] for pair in sorted(pairs_found)]
+        copies = {**alike, **copies}  # equal goes before near, and that before padded
+    return [copies[pair] for pair in sorted(copies)]
 
 
 def _equal_pairs(

@@ -59,7 +59,7 @@ class Table:
         extra: Sequence[str] = (),
     ) -> None:
         self.path, self.name = path, name
-        self._given_header, self._delimiter, self._skip = header, delimiter, skip
+        self._fixed_header, self._delimiter, self._skip = header, delimiter, skip
         self._extra = tuple(extra)
         self._header: list[str] | None = None
 
@@ -68,7 +68,7 @@ class Table:
         """Names of the columns without blanks around them; empty and double ones stay."""
         if self._header is None:
             lines = self._lines()
-            names = self._given_header if self._given_header is not None else next(lines, [])
+            names = self._fixed_header if self._fixed_header is not None else next(lines, [])
             self._header = [name.strip() for name in names]
         return self._header
 
@@ -90,7 +90,7 @@ class Table:
         """
         get = self._getter(columns)
         lines = self._lines()
-        if self._given_header is None:
+        if self._fixed_header is None:
             next(lines, None)
         row: list[str] = []
         try:
