@@ -1,4 +1,4 @@
-"""What `cxr-models index` says of what it found."""
+"""The lines of `cxr-models index` about its result."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def say_overlaps(sources: Iterable[str]) -> None:
             _console.say(f"{source} {note}: none of them is another source to test on")
 
 
-def say_what_was_found(out: Path, indexed: Index, *, decoded: bool) -> None:
-    """Say what a manifest holds, and warn of what may be wrong with it."""
+def say_result(out: Path, indexed: Index, *, decoded: bool) -> None:
+    """Say what a manifest holds, and warn of possible faults."""
     labels = Counter(record.label for record in indexed.records)
     counts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
     _console.say(f"wrote {shown(out)}: {len(indexed.records)} images ({counts})")
