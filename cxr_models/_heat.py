@@ -46,8 +46,10 @@ def overlay(image: Images, heat: Floats) -> Images:
     if image.dtype != np.uint8:
         raise TypeError(f"`image` must have dtype uint8; got {image.dtype}.")
     if heat.ndim != 2 or not heat.size or not (heat.min() >= 0 and heat.max() <= 1):
-        found = f"shape {heat.shape}" + (f", {heat.min()} to {heat.max()}" if heat.size else "")
-        raise ValueError(f"`heat` must have shape (H, W) and values 0..1; got {found}.")
+        value_range = f"shape {heat.shape}" + (
+            f", {heat.min()} to {heat.max()}" if heat.size else ""
+        )
+        raise ValueError(f"`heat` must have shape (H, W) and values 0..1; got {value_range}.")
     height, width = image.shape[:2]
     rgb = np.broadcast_to(image.reshape(height, width, -1), (height, width, 3)).astype(np.float32)
     share = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -85,11 +87,11 @@ def over_source(heat: Floats, transform: Transform, size: tuple[int, int]) -> Fl
     # Rows and columns are independent of each other: only the one that is asked for counts.
     _, down = cxr_enhance.map_points(np.stack([0 * rows, rows], -1), transform).T
     across, _ = cxr_enhance.map_points(np.stack([columns, 0 * columns], -1), transform).T
-    top, left, kept_height, kept_width = transform.crop
+    top, left, crop_height, crop_width = transform.crop
     shares_down = _shares(down, transform.output_size[0], heat.shape[0])
     shares_across = _shares(across, transform.output_size[1], heat.shape[1])
-    shares_down[(rows < top) | (rows > top + kept_height)] = 0
-    shares_across[(columns < left) | (columns > left + kept_width)] = 0
+    shares_down[(rows < top) | (rows > top + crop_height)] = 0
+    shares_across[(columns < left) | (columns > left + crop_width)] = 0
     return np.clip(shares_down @ heat @ shares_across.T, 0, 1).astype(np.float32)
 
 

@@ -59,8 +59,8 @@ def from_json(cls: type[R], value: object) -> R:
     Raises
     ------
     ValueError
-        If a key is missing or its value does not follow the rule; it says where, what, and the
-        rule, in words that fit after "where".
+        If a key is missing or its value does not follow the rule. The message names the key, the
+        value and the rule; it fits after the word "where".
     """
     record: R = _read(cls, value, ())
     return record
@@ -95,10 +95,10 @@ def parse_object(text: str | bytes, name: str, path: Path) -> dict[str, object]:
     return value
 
 
-def converted(cls: type[R], base: Any, **others: Any) -> R:
-    """Return a record of `cls` with the values of another class's record, and `others`."""
-    names = {field.name for field in _fields(cls)} - others.keys()
-    return cls(**{name: getattr(base, name) for name in names if hasattr(base, name)}, **others)
+def converted(cls: type[R], base: Any, **overrides: Any) -> R:
+    """Return a record of `cls` with the values of another class's record, and `overrides`."""
+    names = {field.name for field in _fields(cls)} - overrides.keys()
+    return cls(**{name: getattr(base, name) for name in names if hasattr(base, name)}, **overrides)
 
 
 def _fields(cls: Any) -> list[dataclasses.Field[Any]]:
@@ -144,16 +144,16 @@ def _read(rule: Any, value: Any, keys: tuple[str, ...]) -> Any:
 
 
 def _read_record(cls: Any, value: dict[str, object], keys: tuple[str, ...]) -> Any:
-    given = {}
+    values = {}
     for field in _fields(cls):
         if field.name in value:
             rule = _hints(cls)[field.name]
-            given[field.name] = _read(rule, value[field.name], (*keys, field.name))
+            values[field.name] = _read(rule, value[field.name], (*keys, field.name))
         elif field.default is dataclasses.MISSING:
             raise ValueError(f"{'.'.join((*keys, field.name))} is missing")
     try:
-        return cls(**given)
-    except ValueError as error:  # what the record itself asks of its fields
+        return cls(**values)
+    except ValueError as error:  # a rule of the record itself
         raise ValueError(f"{'.'.join(keys)}: {error}" if keys else str(error)) from error
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from cxr_models._settings import meant
+from cxr_models._settings import suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,9 +144,9 @@ def register_backbone(
         )
     if name in BACKBONES:
         raise ValueError(f"`name` must be none of {', '.join(BACKBONES)}; got {name!r}.")
-    for what, function in (("build", build), ("preprocess", preprocess)):
+    for option, function in (("build", build), ("preprocess", preprocess)):
         if not callable(function):
-            raise TypeError(f"`{what}` must be callable; got {function!r}.")
+            raise TypeError(f"`{option}` must be callable; got {function!r}.")
     _registered[name] = RegisteredBackbone(name=name, build=build, preprocess=preprocess)
 
 
@@ -171,7 +171,7 @@ def check_backbone(name: object) -> None:
     """Raise ValueError unless `name` is that of a backbone."""
     names = backbone_names()
     if name not in names:
-        near = meant(name, names) if isinstance(name, str) else ""
+        near = suggestion(name, names) if isinstance(name, str) else ""
         raise ValueError(
             f"`backbone` must be one of {', '.join(map(repr, names))}; got {name!r}.{near} "
             "Register a network of your own first, in the same process, with "

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, get_args
 import numpy as np
 
 from cxr_enhance.io.atomic import write_whole
-from cxr_models._cells import as_it_was, harmless
+from cxr_models._cells import harmless, original_cell
 from cxr_models._json import parse_json
 from cxr_models._typed_json import converted, from_json, to_json
 from cxr_models.evaluation.calibration import softmax
@@ -279,7 +279,7 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     split = head.kind if head.kind != "external" else ""
     records, values = [], []
     for row in csv.DictReader(io.StringIO(text.decode(), newline="")):
-        cells = {column: as_it_was(row[column]) for column in PREDICTIONS_COLUMNS[:-1]}
+        cells = {column: original_cell(row[column]) for column in PREDICTIONS_COLUMNS[:-1]}
         records.append(Record(**cells, split=split, findings=(), kept=()))
         columns = [f"{what}:{name}" for what in ("probability", "logit") for name in names]
         values.append([_number(row, column, path) for column in columns])

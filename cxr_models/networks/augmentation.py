@@ -37,8 +37,8 @@ class RandomRotation(layers.RandomRotation):  # type: ignore[misc]
         if keras.backend.backend() != "jax" or not training:
             return super().transform_images(images, transformation, training=training)
 
-        def rotate(given: tuple[Any, Any]) -> Any:
-            image, matrix = given
+        def rotate(pair: tuple[Any, Any]) -> Any:
+            image, matrix = pair
             return ops.image.affine_transform(
                 image,
                 matrix,

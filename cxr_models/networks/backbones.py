@@ -71,18 +71,18 @@ class Backbone:
             If what was registered takes or gives no symbolic tensor.
         """
         try:
-            made = self.preprocess(images)
+            outputs = self.preprocess(images)
         except (TypeError, ValueError) as error:
             raise TypeError(
                 f"`preprocess` of the backbone {self.title!r} must take a symbolic tensor; got: "
                 f"{str(error).rstrip('.')}. Write it in keras.ops."
             ) from error
-        if not keras.utils.is_keras_tensor(made):
+        if not keras.utils.is_keras_tensor(outputs):
             raise TypeError(
                 f"`preprocess` of the backbone {self.title!r} must return a symbolic tensor; got "
-                f"{made!r}. Write it in keras.ops."
+                f"{outputs!r}. Write it in keras.ops."
             )
-        return made
+        return outputs
 
 
 def find_builder(name: str) -> Backbone:

@@ -84,15 +84,15 @@ def _imagenet(builder: Backbone, image_size: tuple[int, int]) -> Any:
     try:
         return builder.build(weights="imagenet", input_shape=(*image_size, 3))
     except Exception as error:  # urllib's, http's and Keras's own, by the way it failed
-        wanted = (
+        instructions = (
             f"Keras wanted {builder.imagenet}. Fetch that file elsewhere, put it under "
             "~/.keras/models or pass --weights PATH"
             if builder.imagenet
             else f"`build` of the backbone {builder.title!r} gave none. Pass --weights PATH"
         )
         raise OSError(
-            f"`weights` imagenet must be downloaded once, and that failed; {wanted}, or train from "
-            f"scratch with --weights none. Reason: "
+            f"`weights` imagenet must be downloaded once, and that failed; {instructions}, or "
+            f"train from scratch with --weights none. Reason: "
             f"{textwrap.shorten(str(error), 200, placeholder=' ...')}"
         ) from error
 
@@ -103,8 +103,8 @@ def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
         check_confined(path)
         stored = stored_shapes(path)
     top = [shapes for shapes in stored if _is_dense(shapes)]
-    wanted = len(_with_weights(bare))
-    _check_count(len(stored) - len(top), wanted, str(path), builder)
+    layer_count = len(_with_weights(bare))
+    _check_count(len(stored) - len(top), layer_count, str(path), builder)
     source, width = bare, bare.output.shape[-1]
     if top:
         kernel = top[0][0]
@@ -144,27 +144,31 @@ def _copy_in_order(
     source: keras.Model, model: keras.Model, weights: str, builder: Backbone
 ) -> None:
     """Copy the backbone of `source` to that of `model`, and its top where the shapes are equal."""
-    given, top = _split(source)
-    wanted, head = _split(model)
-    _check_count(len(given), len(wanted), weights, builder)
-    for number, (saved, layer) in enumerate(zip(given, wanted, strict=True), 1):
-        if _kind(saved) != _kind(layer):
+    source_layers, top = _split(source)
+    target_layers, head = _split(model)
+    _check_count(len(source_layers), len(target_layers), weights, builder)
+    for number, (source_layer, target_layer) in enumerate(
+        zip(source_layers, target_layers, strict=True), 1
+    ):
+        if _kind(source_layer) != _kind(target_layer):
             raise ValueError(
-                f"`weights` must hold {_described(layer)} as layer {number} of the {len(wanted)} "
-                f"with weights of {builder.title}; got {_described(saved)} in {weights!r}. "
-                f"{_CURE}"
+                f"`weights` must hold {_described(target_layer)} as layer {number} of the "
+                f"{len(target_layers)} with weights of {builder.title}; got "
+                f"{_described(source_layer)} in {weights!r}. {_CURE}"
             )
-    if [_kind(saved) for saved in top] == [_kind(layer) for layer in head]:
-        given, wanted = given + top, wanted + head
-    for saved, layer in zip(given, wanted, strict=True):
-        layer.set_weights(saved.get_weights())
+    if [_kind(source_layer) for source_layer in top] == [
+        _kind(target_layer) for target_layer in head
+    ]:
+        source_layers, target_layers = source_layers + top, target_layers + head
+    for source_layer, target_layer in zip(source_layers, target_layers, strict=True):
+        target_layer.set_weights(source_layer.get_weights())
 
 
-def _check_count(given: int, wanted: int, weights: str, builder: Backbone) -> None:
-    if given != wanted:
+def _check_count(count: int, expected: int, weights: str, builder: Backbone) -> None:
+    if count != expected:
         raise ValueError(
-            f"`weights` must hold the {wanted} layers with weights of {builder.title}; got "
-            f"{given} in {weights!r}. {_CURE}"
+            f"`weights` must hold the {expected} layers with weights of {builder.title}; got "
+            f"{count} in {weights!r}. {_CURE}"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cxr_models._settings import meant
+from cxr_models._settings import suggestion
 
 _SUFFIXES = (".weights.h5", ".h5", ".keras")
 
@@ -24,7 +24,7 @@ def check_weights(weights: str) -> None:
     if not Path(weights).name.endswith(_SUFFIXES):
         raise ValueError(
             f"`weights` must be imagenet, none, or a file that ends in {', '.join(_SUFFIXES)}; "
-            f"got {weights!r}.{meant(weights, ('imagenet', 'none'))}"
+            f"got {weights!r}.{suggestion(weights, ('imagenet', 'none'))}"
         )
     if not Path(weights).is_file():
         raise FileNotFoundError(f"`weights` must name a file that exists; got {weights!r}")

@@ -45,20 +45,20 @@ def leftovers(
     ValueError
         If a file has the name of one and is none, or was changed.
     """
-    others = [path for path in sorted(folder.glob(_NAMES[setting])) if path not in new]
-    if others and not overwrite:
+    earlier = [path for path in sorted(folder.glob(_NAMES[setting])) if path not in new]
+    if earlier and not overwrite:
         raise FileExistsError(
-            f"`--out` must hold no {_NAMES[setting]} of another set; got {str(others[0])!r}. "
+            f"`--out` must hold no {_NAMES[setting]} of another set; got {str(earlier[0])!r}. "
             "Replace that set with --overwrite, or name a new folder"
         )
-    for path in others:
+    for path in earlier:
         if path.samefile(manifest) or not _is_of_a_set(path, setting):
             raise ValueError(
                 f"`--out` must hold no {_NAMES[setting]} but those of an earlier set, unchanged "
                 f"and not read by this command; got {str(path)!r}. Move it away, or name "
                 "a new folder."
             )
-    return others
+    return earlier
 
 
 def _is_of_a_set(path: Path, setting: str) -> bool:

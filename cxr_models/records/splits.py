@@ -238,8 +238,8 @@ def leave_sources_out(
 def lacking_labels(records: Sequence[Record], parts: Sequence[str] = SPLITS) -> dict[str, set[str]]:
     """Return for each of `parts` the labels of which it has no record, where there are any."""
     labels = {record.label for record in records if record.split}
-    found = {part: {r.label for r in records if r.split == part} for part in parts}
-    return {part: labels - has for part, has in found.items() if labels - has}
+    labels_of_part = {part: {r.label for r in records if r.split == part} for part in parts}
+    return {part: labels - has for part, has in labels_of_part.items() if labels - has}
 
 
 def records_hash(records: Sequence[Record]) -> str:
@@ -300,11 +300,11 @@ def read_split(path: str | os.PathLike[str]) -> Split:
     path = Path(path)
     manifest = read_manifest(path)
     records = manifest.records
-    named = {record.split for record in records}
-    if not named <= {*SPLITS, ""} or "train" not in named:
+    parts = {record.split for record in records}
+    if not parts <= {*SPLITS, ""} or "train" not in parts:
         raise ValueError(
             f"`split` must be train, val, test or empty, and train somewhere; got "
-            f"{', '.join(map(repr, sorted(named)))}. Make a split with: cxr-models split."
+            f"{', '.join(map(repr, sorted(parts)))}. Make a split with: cxr-models split."
         )
     check_no_leak(records)
     digest, settings = records_hash(records), split_settings(path)
@@ -351,7 +351,7 @@ def check_no_leak(records: Sequence[Record]) -> None:
         ("group", ("group",), [record.group or None for record in records]),
         ("chain of patients and groups", ("patient", "group"), components(records)),
     )
-    for what, columns, names in ties:
+    for tie, columns, names in ties:
         members: dict[Hashable, list[Record]] = defaultdict(list)
         for name, record in zip(names, records, strict=True):
             if name is not None:
@@ -369,7 +369,7 @@ def check_no_leak(records: Sequence[Record]) -> None:
         if len(rows) > _SHOWN:
             shown.append(f"  and {len(rows) - _SHOWN} more")
         raise ValueError(
-            f"`split` must not part a {what}; got {len(parted)} parted:\n"
+            f"`split` must not part a {tie}; got {len(parted)} parted:\n"
             + "\n".join(shown)
             + "\nMake the split anew with: cxr-models split."
         )
@@ -389,24 +389,24 @@ def _share_out(records: Sequence[Record], fractions: Sequence[float], seed: int)
     order.sort(key=len, reverse=True)
     totals = Counter(record.label for record in records)
     lacking = [{label: share * n for label, n in totals.items()} for share in fractions]
-    wanted = [number for number, share in enumerate(fractions) if share > 0]
-    given: dict[int, list[list[int]]] = {part: [] for part in wanted}
+    used_parts = [number for number, share in enumerate(fractions) if share > 0]
+    assigned: dict[int, list[list[int]]] = {part: [] for part in used_parts}
     for component in order:
         labels = Counter(records[index].label for index in component)
         part = max(
-            wanted,
+            used_parts,
             key=lambda p: sum(n * lacking[p][label] / totals[label] for label, n in labels.items()),
         )
         for label, count in labels.items():
             lacking[part][label] -= count
-        given[part].append(component)
-    for part in wanted if len(order) >= len(wanted) else ():
-        richest = max(wanted, key=lambda p: len(given[p]))
-        if not given[part]:
-            given[part].append(given[richest].pop())  # its smallest
+        assigned[part].append(component)
+    for part in used_parts if len(order) >= len(used_parts) else ():
+        richest = max(used_parts, key=lambda p: len(assigned[p]))
+        if not assigned[part]:
+            assigned[part].append(assigned[richest].pop())  # its smallest
     parts = [0] * len(records)
-    for part, its_components in given.items():
-        for component in its_components:
+    for part, part_components in assigned.items():
+        for component in part_components:
             for index in component:
                 parts[index] = part
     return parts

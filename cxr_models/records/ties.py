@@ -75,12 +75,12 @@ def with_shared_ids(records: Sequence[Record]) -> list[Record]:
         sources[same].add(record.source)
     shared = [same if same and len(sources[same]) > 1 else None for same in ids]
     roots = connect(len(records), [*ties_of_records(records), *_ties_of_equals(shared)])
-    taken = {record.group for record in records}
+    groups = {record.group for record in records}
     names: dict[int, str] = {}
     number = 0
     for root, name in zip(roots, shared, strict=True):
         if name is not None and root not in names:
-            while f"s{number:06d}" in taken:
+            while f"s{number:06d}" in groups:
                 number += 1
             names[root] = f"s{number:06d}"
             number += 1

@@ -117,9 +117,9 @@ class KnownSet:
         if self.unless and tree.has(self.unless):
             return False
         pattern, columns = self.header
-        named, line = self.first_line
+        table_pattern, line_pattern = self.first_line
         headers = (set(tree.header(name)) for name in tree.tables(pattern))
-        lines = (tree.first_line(name) for name in tree.tables(named))
+        lines = (tree.first_line(name) for name in tree.tables(table_pattern))
         return (not pattern or any(header >= set(columns) for header in headers)) and (
-            not named or any(re.search(line, text) for text in lines)
+            not table_pattern or any(re.search(line_pattern, text) for text in lines)
         )

@@ -50,11 +50,11 @@ class Unpacker:
         if self._folder is None:
             raise ValueError("`unpack` must name a folder for the images of this set; got none.")
         path = self._folder / name
-        made = functools.cache(make)
+        pixels = functools.cache(make)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            cxr_enhance.write_image(path, made())
-        elif not np.array_equal(cxr_enhance.read_image(path), made()):
+            cxr_enhance.write_image(path, pixels())
+        elif not np.array_equal(cxr_enhance.read_image(path), pixels()):
             raise ValueError(
                 f"`{path}` must not exist, or be what this command wrote; got another image. Move "
                 "it, or choose another name for the manifest."

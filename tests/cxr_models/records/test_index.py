@@ -35,7 +35,7 @@ def test_what_is_no_image_or_not_followed_is_told(tmp_path):
     (tmp_path / "set/normal").rename(tmp_path / "elsewhere")
     (tmp_path / "set/normal").symlink_to(tmp_path / "elsewhere")
     index = index_folder(tmp_path / "set")
-    assert index.others == ("scan.gif", "covid/notes.txt")
+    assert index.other_files == ("scan.gif", "covid/notes.txt")
     assert [(s.file, s.reason) for s in index.skipped] == [
         ("normal", "a link to a folder, not followed")
     ]
@@ -61,7 +61,7 @@ def test_dicom_files_need_no_suffix(tmp_path):
     (tmp_path / "covid/IM0001").write_bytes(bytes(128) + b"DICM")
     index = index_folder(tmp_path)
     assert [record.file for record in index.records] == ["covid/IM0001"]
-    assert index.others == ("covid/IM0002",)
+    assert index.other_files == ("covid/IM0002",)
 
 
 def test_a_name_that_no_csv_can_hold_is_listed(tmp_path):

@@ -29,7 +29,7 @@ def test_kermany_is_read_once_though_its_zip_holds_it_twice(tmp_path):
     ]  # fmt: skip
     assert [record.finding("Pneumonia") for record in index.records] == list("01001101")
     assert len(index.skipped) == 8
-    assert all(one.was_asked_for() for one in index.skipped)
+    assert all(one.is_intended() for one in index.skipped)
     assert index.skipped[0].reason.startswith("a second copy of chest_xray/test/NORMAL/IM-0001")
 
 
@@ -92,7 +92,7 @@ def test_an_export_of_dicom_files_is_class_folders_whose_headers_tell_the_rest(e
         ("pneumonia", "p5", "AP", "CR"),
     ]
     assert reasons(index) == {"view L not asked for": 1, "modality CT not asked for": 1}
-    assert sorted(index.others) == ["normal/DICOMDIR", "pneumonia/DICOMDIR"]
+    assert sorted(index.other_files) == ["normal/DICOMDIR", "pneumonia/DICOMDIR"]
 
 
 def test_an_export_with_its_directory_at_the_top_has_no_labels(export):

@@ -69,7 +69,7 @@ def test_rsna_has_one_record_for_each_image_however_many_boxes(dicom_set):
         for target, normal in ("00", "01", "10", "10")
     ]
     assert reasons(index) == {"the set gives it no label": 1}
-    assert all(one.was_asked_for() for one in index.skipped)
+    assert all(one.is_intended() for one in index.skipped)
 
 
 def test_rsna_names_the_patients_of_nih_where_the_mapping_lies_beside(dicom_set):
