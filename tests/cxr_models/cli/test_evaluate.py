@@ -242,7 +242,7 @@ def test_labels_that_the_run_does_not_know_come_with_commands_that_work(run, els
     told = capsys.readouterr().err
     assert "(covid,normal,virus); got pneumonia in" in told
     command = told.splitlines()[1].partition("  cxr-models ")[2]
-    assert told.endswith("renamed with pneumonia=LABEL added to its --labels.\n")
+    assert told.endswith("same command with pneumonia=LABEL added to its --labels.\n")
     for name, labels, kept in (
         ("less", [], {"covid": 6}),
         ("renamed", ["pneumonia=virus"], {"covid": 6, "virus": 6}),
@@ -262,7 +262,7 @@ def test_where_no_label_is_known_only_renaming_is_told(run, elsewhere, capsys):
     elsewhere.write_text(rows)
     assert main(["evaluate", str(run), "--external", str(elsewhere), *FEW]) == 2
     told = capsys.readouterr().err
-    assert "left out" not in told
+    assert "Leave these labels out" not in told
     assert told.endswith("--labels sick=LABEL,sound=LABEL\n")
 
 
@@ -378,7 +378,7 @@ def test_a_table_that_is_not_what_its_name_says_is_refused(run, capsys):
     folder = run / "evaluation"
     shutil.copy(folder / "train.csv", folder / "test.csv")
     assert main(["evaluate", str(run), "--from-predictions", *FEW]) == 1
-    assert "`test.csv` must hold the set its name says" in capsys.readouterr().err
+    assert "`test.csv` must hold the set that its name states" in capsys.readouterr().err
     assert told_by(capsys, run)["sets"]["test"]["images"] == 6
 
 

@@ -32,7 +32,7 @@ def test_a_run_that_was_not_evaluated_is_refused(run):
 def test_tables_that_were_edited_are_refused(run):
     table = run / "evaluation/test.csv"
     table.write_text(table.read_text().replace("covid,test-0", "virus,test-0"))
-    refused(run, r"`test.csv` must be as it was written")
+    refused(run, r"`test.csv` must be as cxr-models wrote it")
 
 
 def test_an_evaluation_of_other_tables_is_refused(run):
