@@ -12,6 +12,7 @@ from cxr_enhance.io._signatures import RULE
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator
+
 _PAGE_BYTES = 1 << 16
 
 
@@ -40,11 +41,16 @@ class FileBytes:
 
     def mapped(self) -> bytes | mmap.mmap:
         """Map the file into memory, or read it where it cannot be."""
-        try:
-            return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError):
-            self._file.seek(0)
-            return self._file.readall()
+        return mapped_file(self._file)
+
+
+def mapped_file(file: io.FileIO) -> bytes | mmap.mmap:
+    """Map an open file into memory, or read all of it where mapping fails, as of an empty file."""
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        file.seek(0)
+        return file.readall()
 
 
 Content = bytes | mmap.mmap | FileBytes

@@ -141,16 +141,29 @@ def read_image(
             f"{' Pass its .read().' if hasattr(source, 'read') else ''}"
         )
     check_name(source, "source")
-    member = member_of(source)
-    try:
-        data = read_if_image(source, options) if member is None else read_member(member)
-        if data is None:
-            data = read_start(source)
-        decoded = decode_image(data, options)
-    except ValueError as error:
-        raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
+    decoded = decode_file(source, options)
     _warn(decoded, f" File: {os.fspath(source)!r}.")
     return decoded.image
+
+
+def decode_file(path: str | os.PathLike[str], options: ReadOptions) -> Decoded:
+    """Read and decode the image file at `path`, or the image that FILE::KEY names.
+
+    `read_image` returns the pixels alone; the result holds notes, polarity and padding too.
+
+    Raises
+    ------
+    ValueError
+        As `read_image`; the sentence ends in the file's name.
+    OSError, ImportError, MemoryError
+        As `read_image`.
+    """
+    member = member_of(path)
+    try:
+        data = read_if_image(path, options) if member is None else read_member(member)
+        return decode_image(read_start(path) if data is None else data, options)
+    except ValueError as error:
+        raise ValueError(f"{error} File: {os.fspath(path)!r}.") from error
 
 
 def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes | None:
@@ -206,9 +219,11 @@ def read_start(path: str | os.PathLike[str]) -> bytes:
         return file.read(_START_BYTES)
 
 
-def _warn(decoded: Decoded, name: str) -> None:
+def _warn(decoded: Decoded, file_sentence: str) -> None:
+    """Warn the caller of `read_image` of the header problems that were tolerated."""
     if decoded.notes:
-        warnings.warn(f"DICOM: {'; '.join(decoded.notes)}.{name}", UserWarning, stacklevel=3)
+        notes = "; ".join(decoded.notes)
+        warnings.warn(f"DICOM: {notes}.{file_sentence}", UserWarning, stacklevel=3)
 
 
 def decode_image(data: bytes, options: ReadOptions) -> Decoded:
