@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import Image
     from cxr_enhance.archive.findings import Kind
-    from cxr_enhance.archive.plan import Plan, PlannedFile
+    from cxr_enhance.archive.plan import Plan
+    from cxr_enhance.archive.planned_files import PlannedFile
     from cxr_enhance.io.info import ImageInfo
 
 _PREFETCHED_FILES = 4  # files a thread that are read before the first of them is asked for

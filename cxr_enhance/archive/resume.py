@@ -13,7 +13,7 @@ from cxr_enhance.archive._rows import RUN
 from cxr_enhance.archive.equal_options import gives_equal_output
 from cxr_enhance.archive.manifest import read_rows
 from cxr_enhance.archive.outcome import STATUSES, Outcome
-from cxr_enhance.archive.plan import PlannedFiles
+from cxr_enhance.archive.planned_files import PlannedFiles
 from cxr_enhance.archive.selection import is_not_chosen
 from cxr_enhance.archive.workspace import FileId, file_id
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.archive.plan import PlannedFile
+    from cxr_enhance.archive.planned_files import PlannedFile
     from cxr_enhance.archive.selection import Selection
 
 _NO_ROW = 255

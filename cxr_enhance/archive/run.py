@@ -15,7 +15,7 @@ from cxr_enhance.archive.manifest import (
     manifest_path,
 )
 from cxr_enhance.archive.outcome import Outcome
-from cxr_enhance.archive.plan import Plan, PlannedFiles, plan_files
+from cxr_enhance.archive.plan import Plan, plan_files
 from cxr_enhance.archive.recorder import Recorder
 from cxr_enhance.archive.resume import PendingWork, find_pending
 from cxr_enhance.archive.samples.index import write_index
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.engines.tasks import Task
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.outcome import Record
+    from cxr_enhance.archive.planned_files import PlannedFiles
 
 
 class Engine(Protocol):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cxr_enhance._params import EnhanceParams
     from cxr_enhance._types import Image
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.archive.plan import PlannedFile
+    from cxr_enhance.archive.planned_files import PlannedFile
     from cxr_enhance.io.dicom.decode import Decoded
     from cxr_enhance.preparation.transform import Box, Transform
 

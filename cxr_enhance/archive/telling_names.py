@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from cxr_enhance.archive.plan import PlannedFiles
+    from cxr_enhance.archive.planned_files import PlannedFiles
 
 # What export programs and people call files and folders of nobody in particular.
 _WORD = r"(image|img|im|i|scan|dicom|dcm|dx|cr|file|frame|view|frontal|lateral|pa|ap|input|data)s?"

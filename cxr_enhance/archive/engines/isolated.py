@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.archive.plan import PlannedFile
+    from cxr_enhance.archive.planned_files import PlannedFile
 
 _TIMEOUT_S = 600
 _IMAGES_IN_TIME = 100  # each further one of a file of samples gets its share of time

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cxr_enhance.archive.outcome import Outcome
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.samples.task import PlannedSamples, outcomes_of_all, process_samples
 from cxr_enhance.archive.task import never, process
 

@@ -25,7 +25,8 @@ from cxr_enhance.io.read import is_image_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_enhance.archive.plan import Plan, PlannedFiles, Shard
+    from cxr_enhance.archive.plan import Plan, Shard
+    from cxr_enhance.archive.planned_files import PlannedFiles
 
 SAMPLES_PER_FILE = 1000
 _DIGITS = 6

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.outcome import STATUSES, Outcome
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.samples.containers import ENDINGS
 from cxr_enhance.archive.samples.index import check_index_names
 from cxr_enhance.archive.samples.plan import SamplePlan

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.outcome import Outcome
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.samples.containers import Sample, open_container
 from cxr_enhance.archive.task import failure_of_writing, make_output, make_target_folder, never
 from cxr_enhance.io.atomic import fill_atomically, temporary_name, write_atomically
