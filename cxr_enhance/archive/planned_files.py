@@ -11,21 +11,21 @@ from cxr_enhance.archive._names import Naming, Origin, distinct_levels, output_n
 
 
 class PlannedFile(NamedTuple):
-    """One file to read, and where its result goes."""
+    """One file to read, and the path of its output."""
 
     source: str
     target: str
-    named: bool  # given by itself, not found in a folder: being no image is then a failure
+    named: bool  # given by its own name, not found in a folder; fails if it is no image
     replace: bool = False  # whether an existing output is written over
 
 
 class PlannedFiles(Sequence[PlannedFile]):
-    """The files of a plan; targets are made when asked for, so that millions fit in memory."""
+    """The files of a plan; targets are made on demand, so that millions of files fit in memory."""
 
     def __init__(self, out: str, naming: Naming) -> None:
         self._out, self._naming = out, naming
         self._sources: list[str] = []
-        self._cuts = array("I")  # where in its source the relative part begins
+        self._cuts = array("I")  # for each source, the index at which its relative part begins
         self._named = bytearray()
         self._root_of = array("I")
         self._roots: list[str] = []
@@ -45,7 +45,7 @@ class PlannedFiles(Sequence[PlannedFile]):
 
     @property
     def extension(self) -> str:
-        """Of the outputs, with its dot."""
+        """Extension of the outputs, with its dot."""
         return self._naming.extension
 
     def source(self, index: int) -> str:
@@ -61,7 +61,7 @@ class PlannedFiles(Sequence[PlannedFile]):
         return output_name(self.origin(index), self._levels[index], self._naming)
 
     def origin(self, index: int) -> Origin:
-        """Give what the name is made of."""
+        """Return the parts of the input's path that the output's name is made of."""
         source = self._sources[index]
         return Origin(source, source[self._cuts[index] :], self._roots[self._root_of[index]])
 
@@ -75,7 +75,7 @@ class PlannedFiles(Sequence[PlannedFile]):
         self._named.append(named)
 
     def improve(self, index: int, source: str, cut: int, root: str, *, named: bool) -> None:
-        """Note another way to a file that is there: the one that shows most of its tree counts."""
+        """Note another path to a planned file; the path with the longer relative part is kept."""
         if len(source) - cut > len(self._sources[index]) - self._cuts[index]:
             self._roots.append(root)
             self._sources[index], self._cuts[index] = source, cut
@@ -83,11 +83,11 @@ class PlannedFiles(Sequence[PlannedFile]):
         self._named[index] |= named
 
     def settle_names(self) -> None:
-        """Decide all names, once every file is there."""
+        """Decide all output names; called once, after the last file was added."""
         self._levels = distinct_levels(len(self), self.origin, self._naming)
 
     def keep(self, indices: Sequence[int]) -> None:
-        """Forget all files but those at `indices`; names stay as settled."""
+        """Remove all files except those at `indices`; output names do not change."""
         self._sources = [self._sources[i] for i in indices]
         self._cuts = array("I", (self._cuts[i] for i in indices))
         self._root_of = array("I", (self._root_of[i] for i in indices))
