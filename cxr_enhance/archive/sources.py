@@ -1,4 +1,4 @@
-"""Lists of files: one a line, or a column of a CSV file."""
+"""Lists of files: a text with one name a line, or a column of a CSV file."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def read_list(path: str, column: str | None = None) -> list[str]:
     ----------
     path : str
         A text file of one name a line, empty lines left out; or a ``.csv`` or ``.tsv`` file with a
-        line of column names, which may be separated by semicolons too; or ``-`` for the text on
-        standard input. Names are relative to the working folder. UTF-8; bytes that are not are
-        kept. UTF-16 with a byte order mark, as PowerShell writes it, is read too.
+        line of column names, also one separated by semicolons; or ``-`` for the text on standard
+        input. Names are relative to the working folder. The encoding is UTF-8; bytes that are not
+        UTF-8 are kept. UTF-16 with a byte order mark, as PowerShell writes it, is read too.
     column : str, optional
-        The CSV column that holds the names; needless where there is but one.
+        The CSV column that holds the names; not needed for a file of one column.
 
     Returns
     -------
@@ -67,9 +67,9 @@ def table_rows(
     path : str
         A CSV file as `read_list` reads it.
     option : str
-        Name of the option that names the table, for errors.
+        The option that names the table; error sentences begin with it.
     column : str, optional
-        A column that there should be.
+        A column that the header should have.
     comments : bool
         Whether lines before the header that begin with ``#`` are left out.
 
@@ -98,7 +98,7 @@ def table_rows(
             except StopIteration:
                 return
             except csv.Error as error:
-                # One never closed, or closed before a character that no separator precedes.
+                # A quotation mark never closed, or closed before something other than a separator.
                 raise _stray_quote(path, option, line, f"cannot be read: {error}") from error
             width = width or len(row)
             if any(row[width:]):
@@ -118,7 +118,7 @@ def _opened(path: str, option: str) -> Iterator[TextIO]:
         if path != "-":
             source: Any = stack.enter_context(open(path, "rb"))
         else:
-            source = io.BytesIO() if sys.stdin is None else sys.stdin.buffer  # None: it is closed
+            source = io.BytesIO() if sys.stdin is None else sys.stdin.buffer  # None if closed
         buffered = io.BufferedReader(source)
         stack.callback(buffered.detach)  # standard input stays open
         is_utf16 = buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -131,7 +131,7 @@ def _opened(path: str, option: str) -> Iterator[TextIO]:
 
 
 def _plain(lines: Iterable[str]) -> list[str]:
-    # A mark stands within the text where lists were put one after another.
+    # Byte order marks stand inside a text that was joined from several lists.
     names = (line.rstrip("\r\n").removeprefix(_BYTE_ORDER_MARK) for line in lines)
     return [name for name in names if name]
 
@@ -176,7 +176,7 @@ def _damage_in_words(path: str, option: str) -> Iterator[None]:
 
 
 def _delimiter(header: str, column: str | None, usual: str) -> str:
-    """Choose what separates columns by the header: many spreadsheets write semicolons into CSV."""
+    """Choose the column separator by the header: many spreadsheets separate by semicolons."""
     if usual in header or header.strip() == column:
         return usual
     return next((other for other in ";\t," if other in header), usual)

@@ -18,7 +18,7 @@ from cxr_enhance.cli._figure import Panel, draw_before_after, draw_sheet
 from cxr_enhance.cli._options import job_of, params_of, read_options_of
 from cxr_enhance.cli._pairs import pair_of
 from cxr_enhance.io.atomic import write_atomically
-from cxr_enhance.io.decoded_file import decoded_file
+from cxr_enhance.io.read import decode_file
 
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.decode import Decoded
@@ -192,7 +192,7 @@ def _panels(path: Path, variants: Sequence[Variant], notes: dict[str, None]) -> 
     read: dict[ReadOptions, Decoded] = {}
     for variant in variants:
         options = variant.job.read
-        decoded = read[options] = read.get(options) or decoded_file(str(path), options)
+        decoded = read[options] = read.get(options) or decode_file(str(path), options)
         if decoded.notes:
             notes[f"DICOM header amiss: {'; '.join(decoded.notes)}. File: {str(path)!r}"] = None
         bits = None if variant.job.params is None else variant.job.params.bits

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import format_of_ending, is_image_ending
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.cli import console
 from cxr_enhance.io.dicom.plugins import load_pydicom
 from cxr_enhance.io.folders import check_way

@@ -230,7 +230,7 @@ class Walk:
             if tag == (SEQUENCE_END if in_sequence[-1] else ITEM_END):
                 in_sequence.pop()
             elif in_sequence[-1] and tag != ITEM:
-                raise Cut(f"a sequence holds {_named(tag)} where an item must be")
+                raise Cut(f"a sequence holds {tag_text(tag)} where an item must be")
             elif length == UNDEFINED:
                 in_sequence.append(not in_sequence[-1])
             else:
@@ -283,7 +283,7 @@ def fragments_of(pixels: memoryview) -> list[memoryview]:
             break
         if tag != ITEM:
             raise ValueError(
-                f"{RULE}; got a DICOM file whose pixel data hold {_named(tag)} where a fragment "
+                f"{RULE}; got a DICOM file whose pixel data hold {tag_text(tag)} where a fragment "
                 "must be."
             )
         if position + length > len(pixels):
@@ -323,10 +323,11 @@ def _is_vr(letters: bytes | memoryview) -> bool:
     return len(letters) == 2 and all(65 <= letter <= 90 for letter in letters)
 
 
-def _named(tag: int) -> str:
+def tag_text(tag: int) -> str:
+    """Write a tag as the standard does: ``(gggg,eeee)``."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def _beyond(tag: int, length: int, view: memoryview) -> str:
     declared = "an undefined length" if length == UNDEFINED else f"{length} bytes"
-    return f"element {_named(tag)} declares {declared}, the file has {len(view)}"
+    return f"element {tag_text(tag)} declares {declared}, the file has {len(view)}"

@@ -1,4 +1,4 @@
-"""How gray values are value_range to be shown: rescale, tables, window, padding and polarity.
+"""How a header says that gray values are shown: rescale, tables, window, padding and polarity.
 
 Where these contradict each other, the range of values that the header allows decides.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_enhance.io.dicom.elements import MODALITY_LUT, VOI_LUT
+from cxr_enhance.io.dicom.elements import MODALITY_LUT, VOI_LUT, tag_text
 from cxr_enhance.io.dicom.lookup import read_table
-from cxr_enhance.io.dicom.values import named
 
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.lookup import Table
@@ -20,7 +19,7 @@ _CENTER, _WIDTH, _WINDOW_FUNCTION = 0x00281050, 0x00281051, 0x00281056
 _INTERCEPT, _SLOPE = 0x00281052, 0x00281053
 _PADDING, _PADDING_LIMIT = 0x00280120, 0x00280121
 _SHAPE = 0x20500020
-_WORDS = 1 << 16  # a number written with the other sign is this far from the one value_range
+_WORDS = 1 << 16  # a number written with the wrong sign differs from the right number by this
 _WITHOUT_SIGN = {"US": _WORDS, "UL": 1 << 32}
 
 
@@ -120,7 +119,7 @@ def _signed(values: Values, tag: int) -> float | None:
     words = None if value is None else _WITHOUT_SIGN.get(values.by_tag[tag].vr)
     if value is None or words is None or value < words // 2:
         return value
-    values.note(f"{named(tag)} taken as {value - words:g}")
+    values.note(f"{tag_text(tag)} taken as {value - words:g}")
     return value - words
 
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from cxr_enhance._version import __version__
+from cxr_enhance.io.dicom.elements import tag_text
 from cxr_enhance.io.dicom.pseudonym import hashed_uid, pseudonym
-from cxr_enhance.io.dicom.values import named
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 # What a file keeps when its identity is stripped: technique and geometry, no names, dates, places,
@@ -61,7 +61,7 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes:
             kept[keyword] = element
         else:
             notes.append(
-                f"{named(element.tag)} holds something else than a code or number; left out"
+                f"{tag_text(element.tag)} holds something else than a code or number; left out"
             )
     for keyword in EMPTIED:
         setattr(kept, keyword, None)

@@ -7,6 +7,8 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
+from cxr_enhance.io.dicom.elements import tag_text
+
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.elements import Elements
 
@@ -70,7 +72,7 @@ class Values:
         if element.vr in BINARY_VRS:
             value = self._binary(tag, BINARY_VRS[element.vr])
             if value is not None:
-                self.note(f"{named(tag)} written with VR {element.vr}; read as {value:g}")
+                self.note(f"{tag_text(tag)} written with VR {element.vr}; read as {value:g}")
             return value
         text = bytes(element.value[:256]).decode("latin-1").split("\\")[0]
         stated = text.strip(" \0")
@@ -81,10 +83,10 @@ class Values:
         cleaned = head.replace(",", ".") if head.count(",") == 1 and "." not in head else head
         value = float(cleaned) if _NUMBER.fullmatch(cleaned) else math.nan
         if not math.isfinite(value):
-            self.note(f"{named(tag)} is no number; left out")
+            self.note(f"{tag_text(tag)} is no number; left out")
             return None
         if junk or cleaned != head:
-            self.note(f"{named(tag)} is no clean number; read as {value:g}")
+            self.note(f"{tag_text(tag)} is no clean number; read as {value:g}")
         return value
 
     def positive_pair(self, tag: int) -> tuple[float, float] | None:
@@ -114,8 +116,3 @@ class Values:
             code = "H"
         value = float(struct.unpack_from(self.order + code, data)[0])
         return value if math.isfinite(value) else None
-
-
-def named(tag: int) -> str:
-    """Write a tag as the standard does."""
-    return f"({tag >> 16:04X},{tag & _WORD:04X})"
