@@ -74,7 +74,7 @@ class Selection:
                 criteria.append(Criterion(f"{option} {text}", name, tag, _values(option, text)))
         for text in where:
             name, equals, value = text.partition("=")
-            if not equals or not value.strip():
+            if not name.strip() or not equals or not value.strip():
                 raise ValueError(
                     f"`--where` must be TAG=VALUE, such as BodyPartExamined=CHEST; got {text!r}."
                 )

@@ -110,6 +110,21 @@ def table_rows(
             yield line, row
 
 
+def check_names_columns(option: str, path: str, first: str, root: str) -> None:
+    """Refuse the first row of a table of one column where it is a file, which would be lost.
+
+    Raises
+    ------
+    ValueError
+        If `first`, the row's only cell, is the name of a file that starts from the folder `root`.
+    """
+    if os.path.isfile(os.path.join(root, first)):
+        raise ValueError(
+            f"`{option}` must name a table whose first row names its columns; got {path!r}, where "
+            f"it is the file {first!r}. Write a row `file` above it."
+        )
+
+
 @contextlib.contextmanager
 def _opened(path: str, option: str) -> Iterator[TextIO]:
     """Open a list, or standard input, as text without its byte order mark."""
@@ -144,6 +159,7 @@ def _column(rows: Iterator[tuple[int, list[str]]], path: str, column: str | None
                 f"`--column` must name the column of {path!r} that holds the files; it has "
                 f"{', '.join(header) or 'none'}."
             )
+        check_names_columns("--from", path, header[0], "")
         index = 0
     elif column in header:
         index = header.index(column)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cxr_enhance.archive.sources import table_rows
+from cxr_enhance.archive.sources import check_names_columns, table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,10 +87,17 @@ def read_records(path: str, column: str | None = None, root: str | None = None) 
     """
     rows = table_rows(path, "--records", column=column, comments=True)
     _, columns = next(rows, (1, []))
+    if not columns:
+        raise ValueError(
+            f"`--records` must name a table whose first row names its columns; got {path!r}, where "
+            "it is empty."
+        )
     file_index = _index_of_files(columns, column, path)
     _check_columns(columns, path)
     if root is None:
         root = os.path.dirname(path)
+    if column is None and len(columns) == 1:
+        check_names_columns("--records", path, columns[0], root)
     records = Records(columns, file_index)
     for line, row in rows:
         if not any(row):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 PIXEL_DATA, EXTENDED_OFFSETS = 0x7FE00010, 0x7FE00001
 TRANSFER_SYNTAX = 0x00020010
-MEDIA_STORAGE_CLASS = 0x00020002
 MODALITY_LUT, VOI_LUT = 0x00283000, 0x00283010
 SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230
 PIXEL_VALUE_TRANSFORMATION, FRAME_VOI_LUT = 0x00289145, 0x00289132
@@ -62,8 +61,9 @@ class Elements:
     order : {"<", ">"}
         Byte order.
     by_tag : dict of int to Element
-        By tag; sequences, but for the lookup tables, are left out. What functional groups say of
-        the rescale and window of the frame stands here as if it stood at the top level.
+        By tag, those of group 0002 too; sequences, but for the lookup tables, are left out. What
+        functional groups say of the rescale and window of the frame stands here as if it stood at
+        the top level.
     tables : dict of int to dict of int to Element
         The first item of each lookup table.
     pixels : memoryview or None
@@ -117,14 +117,13 @@ def _read_meta(view: memoryview, position: int, elements: Elements) -> int:
     for _ in range(_MOST_ELEMENTS):
         if bytes(view[position : position + 2]) != b"\2\0":
             return position
-        tag, _, length, value = _header(view, position, "<", explicit=True)
+        tag, vr, length, value = _header(view, position, "<", explicit=True)
         position = value + length
         if length == UNDEFINED or position > len(view):
             raise Cut(_beyond(tag, length, view))
         if tag == TRANSFER_SYNTAX:
             elements.transfer_syntax = bytes(view[value:position]).decode("latin-1").strip(" \0")
-        elif tag == MEDIA_STORAGE_CLASS:
-            elements.by_tag[tag] = Element("UI", view[value:position])
+        elements.by_tag[tag] = Element(vr, view[value:position])
     raise ValueError(_TOO_MANY)
 
 

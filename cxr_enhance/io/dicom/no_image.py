@@ -9,12 +9,12 @@ import re
 from typing import TYPE_CHECKING
 
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.elements import MEDIA_STORAGE_CLASS
 
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.elements import Elements
 
-_SOP_CLASS, _ROWS, _COLUMNS = 0x00080016, 0x00280010, 0x00280011
+_SOP_CLASS, _MEDIA_STORAGE_CLASS = 0x00080016, 0x00020002
+_ROWS, _COLUMNS = 0x00280010, 0x00280011
 # Pixel data as real numbers: images, of a kind that is not read.
 _FLOAT_PIXELS, _DOUBLE_PIXELS = 0x7FE00008, 0x7FE00009
 # Storage classes of images (PS3.4 B.5 and those retired), below 1.2.840.10008.5.1.4.1.1. A file of
@@ -44,7 +44,7 @@ def check_holds_image(elements: Elements) -> None:
         (_ROWS, _COLUMNS, _FLOAT_PIXELS, _DOUBLE_PIXELS)
     ):
         return
-    element = by_tag.get(_SOP_CLASS) or by_tag.get(MEDIA_STORAGE_CLASS)
+    element = by_tag.get(_SOP_CLASS) or by_tag.get(_MEDIA_STORAGE_CLASS)
     sop_class = "" if element is None else bytes(element.value).decode("latin-1").strip(" \0")
     if not sop_class or _IMAGES.fullmatch(sop_class):
         return

@@ -71,6 +71,14 @@ def test_any_element_chooses_by_keyword_or_number(run, mixed, tmp_path, tag):
     assert written == [str(mixed / "none.dcm")]
 
 
+def test_elements_of_the_file_itself_choose_too(run, mixed, tmp_path):
+    explicit = "TransferSyntaxUID=1.2.840.10008.1.2.1"
+    report = run(mixed, "--out", tmp_path / "out", "--where", explicit)[1]
+    assert (report["written"], report["not_chosen"]) == (5, 2)
+    report = run(mixed, "--out", tmp_path / "other", "--where", f"{explicit}.99")[1]
+    assert (report["written"], report["not_chosen"]) == (0, 7)
+
+
 def test_numbers_are_compared_as_they_are_written(run, mixed, tmp_path):
     report = run(mixed, "--out", tmp_path / "out", "--where", "Rows=60", "--views", "PA")[1]
     assert report["written"] == 2
@@ -113,6 +121,10 @@ def test_an_output_stays_where_its_file_is_not_chosen_any_more(run, mixed, tmp_p
     [
         (["--modality", "CR,,DX"], "`--modality` must be values separated by commas; got 'CR,,DX'"),
         (["--views", ""], "`--views` must be values separated by commas; got ''."),
+        (
+            ["--where", "=CR"],
+            "`--where` must be TAG=VALUE, such as BodyPartExamined=CHEST; got '=CR'",
+        ),
         (["--where", "Modality"], "`--where` must be TAG=VALUE, such as BodyPartExamined=CHEST"),
         (["--where", "Modlity=CR"], "`--where` must name an element by its DICOM keyword or as"),
     ],
