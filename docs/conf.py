@@ -41,6 +41,7 @@ autodoc_mock_imports = [
 html_theme = "furo"
 html_title = "cxr-enhance"
 html_show_sourcelink = False
+html_show_copyright = False
 
 NAVIGATION = {
     "Start": [

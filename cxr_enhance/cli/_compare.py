@@ -112,7 +112,7 @@ class Variant:
 
 
 def caption_of(job: Job, preset: str | None, params_file: Path | None, voi: str | None) -> str:
-    """Write what a panel was made with, in up to five lines."""
+    """Write what a panel was made with, line by line."""
     lines = []
     if preset is not None:
         lines.append(f"preset {preset}")
@@ -143,12 +143,14 @@ def caption_of(job: Job, preset: str | None, params_file: Path | None, voi: str 
         words = f"long side {resized}" if isinstance(resized, int) else "{} x {}".format(*resized)
         lines.append(f"{words} pixels{', resized first' if job.resize_first else ''}")
     shape = []
+    if job.invert == "yes":
+        shape.append("inverted")
     if job.crop_border:
         shape.append("border cropped")
     if job.fit != "squash":
         shape.append(f"fit {job.fit}")
     if job.spacing is not None:
-        shape.append(f"{job.spacing:g} mm a pixel")
+        shape.append(f"{job.spacing:g} mm a pixel{', resized first' if job.resize_first else ''}")
     if shape:
         lines.append(", ".join(shape))
     if voi is not None:
@@ -198,7 +200,10 @@ def _panels(path: Path, variants: Sequence[Variant], notes: dict[str, None]) -> 
         bits = None if variant.job.params is None else variant.job.params.bits
         turned, polarity = with_polarity(decoded, variant.job.invert, bits)
         hints = list(polarity.hints)
-        after = result_image(turned, variant.job, hints).image
+        try:
+            after = result_image(turned, variant.job, hints).image
+        except ValueError as error:
+            raise ValueError(f"{error} File: {str(path)!r}.") from error
         notes.update(dict.fromkeys(hint.sentence for hint in hints))
         if not panels:
             panels.append(Panel(decoded.image, console.printable(path.name), "before"))

@@ -9,7 +9,7 @@ try:
     from panel.custom import JSComponent
 except ImportError as error:
     raise ImportError(
-        'panel is needed to tune parameters. Install it with: pip install "cxr-enhance[tune]"'
+        'panel is needed to tune parameters. Install it with: pip install "panel>=1.9"'
     ) from error
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ _PAGE = """
 <meta name="referrer" content="no-referrer">
 <link rel="icon" href="data:,">
 <style>
-  html, body { background: #ffffff; }
+  html, body { background: #ffffff; --least-height: 100vh; }
   @media (prefers-color-scheme: dark) { html, body { background: #14171a; } }
 </style>
 {% endblock %}

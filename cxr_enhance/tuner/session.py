@@ -95,6 +95,8 @@ class Session:
                 self._source = self._files.step(1, self.choice.read)
             except (ValueError, OSError, ImportError, MemoryError) as error:
                 return begin | {"error": str(error)} | self._place()
+        if self._source is None and self._files.paths:
+            return begin | {"error": "None of the files is an image."} | self._place()
         return begin | self._opened()
 
     def _step(self, message: dict[str, Any]) -> Answer:
@@ -123,7 +125,10 @@ class Session:
         return self._opened()
 
     def _take_params(self, message: dict[str, Any]) -> Answer:
-        params = EnhanceParams.from_json(message["text"])
+        try:
+            params = EnhanceParams.from_json(message["text"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{error} File: {str(message['name'])!r}.") from error
         if params.channel_order != "rgb":
             raise ValueError(
                 "`channel_order` must be 'rgb', the order files are read in; got "

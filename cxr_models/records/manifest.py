@@ -229,7 +229,7 @@ def write_manifest(
         What to write; their file names should start from the folder of `path`. Of
         `FURTHER_COLUMNS` those are written of which a record says something.
     comment : str, default ""
-        One line to set before the header, after ``# ``.
+        One line to set before the header, after a number sign.
     always : sequence of str, default ()
         Of `FURTHER_COLUMNS` those that are written in any case.
     files : sequence of str, optional

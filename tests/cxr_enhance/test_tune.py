@@ -1,8 +1,10 @@
+import tomllib
+
 import numpy as np
 import pytest
 
 import cxr_enhance as cxe
-from tests.helpers.fresh_process import run_code
+from tests.helpers.fresh_process import ROOT, run_code
 
 
 def test_importing_the_package_loads_neither_panel_nor_the_page():
@@ -13,7 +15,7 @@ def test_importing_the_package_loads_neither_panel_nor_the_page():
     assert run_code(code).stdout == "[]\n"
 
 
-def test_without_panel_the_extra_is_named():
+def test_without_panel_a_cure_is_said_that_brings_no_second_opencv():
     code = """
         import numpy as np, cxr_enhance
         try:
@@ -21,9 +23,12 @@ def test_without_panel_the_extra_is_named():
         except ImportError as error:
             print(error)
     """
-    assert run_code(code, without=("panel",)).stdout == (
-        'panel is needed to tune parameters. Install it with: pip install "cxr-enhance[tune]"\n'
+    said = run_code(code, without=("panel",)).stdout
+    assert said == (
+        'panel is needed to tune parameters. Install it with: pip install "panel>=1.9"\n'
     )
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "panel>=1.9" in extras["optional-dependencies"]["tune"]
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ const CONTROLS = `
 function makeControls(root, changed) {
   const find = id => root.querySelector(`#${id}`);
   let params = null; // options that have no control stay as they are
+  let usualVoi = null; // what was chosen before a preset that has a VOI transform of its own
 
   for (const [name] of RANGES) {
     const range = find(`${name}-range`), number = find(name);
@@ -54,13 +55,25 @@ function makeControls(root, changed) {
         changed();
       }
     });
+    number.addEventListener("change", () => { // what is no number goes back to the slider's
+      if (!Number.isFinite(number.valueAsNumber)) number.value = range.value;
+    });
   }
   for (const id of ["white_balance", "clahe", "all_bins", "voi", "preset"]) {
     find(id).addEventListener("change", () => {
-      if (id === "preset" && find("preset").value === "mimic-cxr-jpg") find("voi").value = "none";
+      if (id === "preset") followPreset();
       able();
       changed();
     });
+  }
+
+  function followPreset() {
+    const voi = find("voi"), recipe = find("preset").value === "mimic-cxr-jpg";
+    if (recipe) [usualVoi, voi.value] = [voi.value, "none"];
+    else if (usualVoi !== null) {
+      if (voi.value === "none") voi.value = usualVoi;
+      usualVoi = null;
+    }
   }
 
   function able() { // what has no effect cannot be changed
@@ -108,6 +121,7 @@ function makeControls(root, changed) {
       find("all_bins").checked = params.num_bins === null;
       find("voi").value = choice.voi;
       find("preset").value = choice.preset ?? "";
+      if (choice.preset !== "mimic-cxr-jpg") usualVoi = null;
       able();
     },
   };

@@ -62,17 +62,21 @@ export function render({model}) {
   const find = selector => root.querySelector(selector);
   const waiting = new Map();
   let number = 0, defaults = null, isOpen = false, images = {}, tiles = null, sent = 0;
-  let wanted = false, rendering = false, tilesTimer = 0;
+  let wanted = false, rendering = false, tilesTimer = 0, uploads = 0;
 
   const viewer = makeViewer(root, {pointed});
   const controls = makeControls(root, changed);
 
   function ask(message) {
     const id = ++number;
+    setTimeout(() => { if (waiting.has(id)) lookForProgram(); }, 2000);
     return new Promise(resolve => {
       waiting.set(id, resolve);
       model.send_msg({...message, id});
     });
+  }
+  function lookForProgram() { // what still works answers, however late
+    fetch(location.href, {method: "HEAD"}).catch(() => say("The program behind this page has ended. Start it again.", true));
   }
   model.on("msg:custom", answer => {
     waiting.get(answer.id)?.(answer);
@@ -155,21 +159,27 @@ export function render({model}) {
     take(await ask({ask: "step", by}));
   }
 
-  async function openFile(file) {
+  async function openFile(file) { // a file that is opened later takes the place of one being sent
     if (!file) return;
-    if (/\.json$/i.test(file.name)) {
-      take(await ask({ask: "params", text: await file.text()}));
-      return;
-    }
-    say(`Reading ${file.name}`);
-    for (let start = 0; start === 0 || start < file.size; start += PART) {
-      const data = await file.slice(start, start + PART).arrayBuffer();
-      const last = start + PART >= file.size;
-      const answer = await ask({ask: "upload", name: file.name, data, first: start === 0, last});
-      if (last || answer.error) {
-        take(answer);
+    const mine = ++uploads;
+    try {
+      if (/\.json$/i.test(file.name)) {
+        take(await ask({ask: "params", name: file.name, text: await file.text()}));
         return;
       }
+      say(`Reading ${file.name}`);
+      for (let start = 0; start === 0 || start < file.size; start += PART) {
+        const data = await file.slice(start, start + PART).arrayBuffer();
+        if (mine !== uploads) return;
+        const last = start + PART >= file.size;
+        const answer = await ask({ask: "upload", name: file.name, data, first: start === 0, last});
+        if (last || answer.error) {
+          take(answer);
+          return;
+        }
+      }
+    } catch (error) { // a folder, or a file that is gone
+      say(`The browser cannot read ${file.name} (${error.message}). Open a file; name folders on the command line.`, true);
     }
   }
 

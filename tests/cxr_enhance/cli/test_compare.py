@@ -115,6 +115,44 @@ def test_a_dicom_file_is_shown_as_run_enhances_it(cli, tmp_path, drawn):
         assert panel.caption.endswith(f"\nVOI {voi}")
 
 
+def test_fit_border_and_polarity_are_those_of_run(cli, tmp_path, drawn):
+    framed = np.zeros((200, 180), np.uint8)
+    framed[20:180, 30:150] = synthetic_radiograph(160, 120)
+    cxe.write_image(tmp_path / "framed.png", framed)
+    shape = ["--size", 64, 48, "--crop-border", "--invert", "yes"]
+    words = ["--fit", "squash", "--fit", "pad", "--fit", "crop"]
+    out = tmp_path / "sheet.png"
+    result = cli("compare", tmp_path / "framed.png", "--out", out, *shape, *words)
+    assert (result.status, result.err) == (0, "")
+    ((before, *after),) = drawn
+    assert_same_image(before.image, framed)
+    for panel, fit in zip(after, ("squash", "pad", "crop"), strict=True):
+        alone = tmp_path / f"{fit}.png"
+        assert cli("run", tmp_path / "framed.png", "--out", alone, *shape, "--fit", fit).status == 0
+        assert_same_image(panel.image, cxe.read_image(alone))
+        words = "" if fit == "squash" else f", fit {fit}"
+        assert panel.caption == f"{DEFAULT}\n64 x 48 pixels\ninverted, border cropped{words}"
+
+
+def test_spacing_is_that_of_run_and_needs_a_header(cli, scan, tmp_path, drawn):
+    pixels = synthetic_radiograph(90, 80, bits=12)
+    (tmp_path / "scan.dcm").write_bytes(saved(data_set(pixels, bits=12, PixelSpacing=[0.5, 0.25])))
+    words = ["--spacing", 1, "--spacing", 2, "--resize-first"]
+    out = tmp_path / "sheet.png"
+    result = cli("compare", tmp_path / "scan.dcm", "--out", out, *words)
+    assert (result.status, result.err) == (0, "")
+    for panel, spacing, size in zip(drawn[0][1:], (1, 2), ((45, 20), (22, 10)), strict=True):
+        alone = ["--out", tmp_path / f"{spacing}.png", "--spacing", spacing, "--resize-first"]
+        assert cli("run", tmp_path / "scan.dcm", *alone).status == 0
+        assert_same_image(panel.image, cxe.read_image(tmp_path / f"{spacing}.png"))
+        assert panel.image.shape == size
+        assert panel.caption == f"{DEFAULT}\n{spacing} mm a pixel, resized first"
+    result = cli("compare", scan, "--out", tmp_path / "none.png", "--spacing", 1)
+    assert result.status == 1
+    assert f"File: '{scan}'." in result.err
+    assert not (tmp_path / "none.png").exists()
+
+
 def test_one_choice_is_drawn_with_histograms_and_its_words(cli, scan, tmp_path, monkeypatch):
     drawn = {}
 
@@ -146,6 +184,8 @@ def test_an_option_without_effect_is_said_once(cli, scan, tmp_path):
             ["--tile-grid-size", "8", "x"],
             "`--tile-grid-size` must be two whole numbers; got '8 x'.",
         ),
+        (["--fit", "pad"], "`--fit` pad is only allowed with --size."),
+        (["--spacing", "0"], "`--spacing` must be a positive number of millimetres; got 0.0."),
         (["--clip-limit", "2", "--clip-limit", "-1"], "`clip_limit` must be finite and at least 0"),
         (
             ["--preset", "mimic-cxr-jpg", "--clip-limit", "2"],

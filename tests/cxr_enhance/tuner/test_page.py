@@ -170,6 +170,7 @@ def test_no_request_leaves_the_machine_and_nothing_is_complained_of(tab, address
 @pytest.mark.parametrize("mode", ["cdn", "inline"])
 def test_an_environment_of_bokehs_changes_nothing_of_that(tab, folder, monkeypatch, mode):
     monkeypatch.setenv("BOKEH_RESOURCES", mode)
+    tab.open("about:blank")  # a page that was left looks for its program
     with served_tuner(folder / "a.png") as (address, _):
         tab.events.clear()
         Page(tab, address).assert_shows("before", GRAY)
@@ -357,6 +358,70 @@ def bytes_of(image):
     from cxr_enhance.io.write import encode_image
 
     return bytes(encode_image(image, ".png", 95))
+
+
+FALL = f"""((...files) => {{
+  for (const file of files) {{
+    const event = new Event("drop");
+    event.dataTransfer = {{files: [file]}};
+    {PAGE}.dispatchEvent(event);
+  }}
+}})"""
+
+
+def test_a_folder_that_is_dropped_says_so(page, tab):
+    unreadable = "{name: 'scans', size: 9, slice: () => ({arrayBuffer: () => Promise.reject("
+    unreadable += "new Error('gone'))})}"
+    page.change(lambda: tab.evaluate(f"{FALL}({unreadable})"), ".querySelector('.message.error')")
+    assert page.text(".message") == (
+        "The browser cannot read scans (gone). Open a file; name folders on the command line."
+    )
+    page.assert_shows("after", cxe.enhance(GRAY))
+
+
+def test_of_two_files_that_are_dropped_the_later_one_is_opened_whole(page, tab):
+    noise = np.random.default_rng(0).integers(0, 256, (1300, 1300), dtype=np.uint8)
+    images = {"first.png": noise, "second.png": noise[:1200]}  # more than one part each
+    files = []
+    for name, image in images.items():
+        data = base64.b64encode(bytes_of(image)).decode()
+        bytes_ = f"Uint8Array.from(atob('{data}'), letter => letter.charCodeAt(0))"
+        files.append(f"new File([{bytes_}], '{name}')")
+    page.change(lambda: tab.evaluate(f"{FALL}({', '.join(files)})"), named("second.png"))
+    assert page.text(".message") == ""
+    page.assert_shows("before", images["second.png"])
+
+
+def test_a_file_may_fall_anywhere_in_the_window(page, tab):
+    tab.look(width=1440, height=3000)
+    try:
+        assert tab.evaluate(f"{PAGE}.getBoundingClientRect().bottom") >= 3000
+        assert tab.evaluate("document.documentElement.scrollHeight") == 3000
+    finally:
+        tab.look(width=1440)
+
+
+def test_a_number_that_is_emptied_is_that_of_its_slider_again(page):
+    page.set("#clip_limit", "")
+    assert page.of("#clip_limit", "value") == "2"
+    page.change(lambda: page.set("#tiles_x", 5), None)
+    page.assert_shows("after", cxe.enhance(GRAY, EnhanceParams(tile_grid_size=(5, 16))))
+
+
+def test_a_preset_that_was_looked_at_leaves_the_voi_transform_as_it_was(page):
+    for preset, voi in (("mimic-cxr-jpg", "none"), ("study", "auto")):
+        page.change(lambda preset=preset: page.set("#preset", preset), None)
+        assert page.of("#voi", "value") == voi
+
+
+def test_a_page_whose_program_has_ended_says_so(tab, folder):
+    with served_tuner(folder / "a.png") as (address, running):
+        page = Page(tab, address)
+        running.terminate()
+        running.wait()
+        page.change(lambda: page.set("#clip_limit", 3), ".querySelector('.message.error')")
+        assert page.text(".message") == "The program behind this page has ended. Start it again."
+        page.assert_shows("after", cxe.enhance(GRAY))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -140,14 +140,16 @@ def test_a_dropped_file_comes_in_parts_and_a_broken_one_loses_nothing(session):
 def test_a_file_of_params_sets_the_controls(session):
     session.answer({"ask": "start"})
     params = EnhanceParams(clip_limit=7.0, percentiles=None)
-    answer = session.answer({"ask": "params", "text": params.to_json()})
+    answer = session.answer({"ask": "params", "name": "a.json", "text": params.to_json()})
     assert answer["choice"]["params"] == params.to_dict()
     assert_same_image(image_of(answer["after"]), cxe.enhance(GRAY, params))
     for text, sentence in [
         ("x", "`text` must be one JSON object"),
         ('{"channel_order": "bgr"}', "`channel_order` must be 'rgb'"),
     ]:
-        assert sentence in session.answer({"ask": "params", "text": text})["error"]
+        answer = session.answer({"ask": "params", "name": "a.json", "text": text})
+        assert sentence in answer["error"]
+        assert "File: 'a.json'." in answer["error"] or "channel_order" in text
     assert session.choice.params == params
 
 
@@ -213,3 +215,13 @@ def test_an_array_is_shown_and_sessions_do_not_share_anything():
 )
 def test_messages_of_no_meaning_are_answered_with_an_error(session, message):
     assert session.answer(message)["error"]
+
+
+def test_a_folder_without_an_image_says_so(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("words")
+    session = Session(Files([str(tmp_path)]), Choice(params=EnhanceParams()))
+    answer = session.answer({"ask": "start"})
+    assert answer["error"] == "None of the files is an image."
+    assert answer["defaults"] == EnhanceParams().to_dict()
+    assert "before" not in answer
