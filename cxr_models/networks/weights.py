@@ -69,7 +69,7 @@ def load_pretrained(
 
 
 def _without_code(path: Path) -> Any:
-    """Load a ``.keras`` model; one that holds code of its own is refused, and nothing of it run."""
+    """Load a ``.keras`` model; a model with code of its own is refused, and the code is not run."""
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
@@ -98,7 +98,7 @@ def _imagenet(builder: Backbone, image_size: tuple[int, int]) -> Any:
 
 
 def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
-    """Fill `bare` from an HDF5 file; return it with the top that the file has, if it has one."""
+    """Fill `bare` from an HDF5 file; return `bare`, with the top of the file if it has one."""
     with _naming_the_file(path, builder):
         check_confined(path)
         stored = stored_shapes(path)
@@ -117,7 +117,7 @@ def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
         pooled = keras.layers.GlobalAveragePooling2D()(bare.output)
         source = keras.Model(bare.inputs, keras.layers.Dense(kernel[1])(pooled))
     with _naming_the_file(path, builder), warnings.catch_warnings():
-        # One for every layer that does not fit, then the error.
+        # Keras warns of every layer that does not fit, then raises.
         warnings.filterwarnings("ignore", message="Skipping nested container")
         source.load_weights(path)
     return source

@@ -1,4 +1,4 @@
-"""What the setting `weights` may be, checked without loading them; imports no framework."""
+"""The check of the setting `weights`, without loading weights; imports no framework."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_weights(weights: str) -> None:
     Raises
     ------
     ValueError
-        If it is none of them.
+        If `weights` is something else.
     FileNotFoundError
         If there is no such file.
     """

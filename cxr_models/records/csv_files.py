@@ -71,7 +71,7 @@ def write_rows(
 ) -> None:
     """Write dictionaries as a CSV that appears whole or not at all.
 
-    What a spreadsheet would take for a formula is written behind an apostrophe.
+    An apostrophe precedes text that a spreadsheet would take for a formula.
     """
     cells = ([harmless(row[name]) for name in columns] for row in rows)
     write_cells(path, columns, cells, comment=comment)

@@ -40,7 +40,7 @@ class Skipped:
     reason: str
 
     def is_intended(self) -> bool:
-        """Tell whether the user, a default or the set itself leaves the file out."""
+        """Return whether the user, a default or the set itself leaves the file out."""
         return self.reason.endswith(NOT_ASKED_FOR) or self.reason.startswith(_INTENDED_REASONS)
 
 
@@ -52,12 +52,12 @@ class Duplicate:
     other: str
     kind: str  # one of `cxr_models.records.copies.KINDS`
     bits: int  # in how many bits of 256 their hashes differ
-    label: str  # label, other_label: what they are said to show
+    label: str  # label, other_label: the labels of the two files
     other_label: str
 
 
 DUPLICATE = "a duplicate of "  # how the reason of a dropped copy begins
-SECOND_COPY = "a second copy of "  # how that of a file begins that a set holds twice
+SECOND_COPY = "a second copy of "  # how the reason of a file begins that a set holds twice
 UNLABELLED = "the set gives it no label"
 UNLISTED = "the tables of the set do not list it"
 _INTENDED_REASONS = (DUPLICATE, SECOND_COPY, UNLABELLED, UNLISTED, UNCERTAIN_REASON)
@@ -76,7 +76,7 @@ DUPLICATES = Kind(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """What indexing found."""
+    """The result of indexing."""
 
     records: tuple[Record, ...]  # usable radiographs
     skipped: tuple[Skipped, ...]  # files that cannot be read, and rows or files without a label
@@ -84,7 +84,7 @@ class Index:
     other_files: tuple[str, ...] = ()
     # all pairs of images of which one is a copy of the other, dropped ones among them
     duplicates: tuple[Duplicate, ...] = ()
-    # listed, absent: images that a set or a CSV names, and how many of them are not there
+    # listed, absent: number of images that a set or a CSV names, and of those that do not exist
     listed: int = 0
     absent: int = 0
     several: int = 0  # records with several findings whose label is made of them
@@ -123,11 +123,11 @@ def index_folder(
     source : str or PathLike
         Folder; without a ``label_pattern`` its subfolders are the labels.
     layout : Layout, optional
-        How paths tell labels and patients; None takes the folders alone.
+        Patterns of labels and patients in paths; None takes labels from folders.
     choices : Choices, optional
         Which images to keep; views and modalities of DICOM headers are not known yet.
     listing : FolderListing, optional
-        What was found under `source`; None looks.
+        Files under `source`; None lists them.
 
     Returns
     -------

@@ -28,7 +28,7 @@ class Labeller:
     Parameters
     ----------
     choices : Choices
-        Which finding, or which goes before which, and what is uncertain.
+        The finding or the priority of findings, and the rule for uncertain values.
     """
 
     def __init__(self, choices: Choices) -> None:

@@ -1,4 +1,4 @@
-"""What splits that leave a source out put into no part, and why."""
+"""The images that splits by source put into no part, and the reasons."""
 
 from __future__ import annotations
 

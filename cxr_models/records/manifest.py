@@ -26,7 +26,7 @@ _LONGEST_LABEL = 100  # a file's name holds 255, and more than the label
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One radiograph: where it lies, what it shows, whom it shows.
+    """One radiograph: its file, its label, its patient.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ class Record:
         What the header of a DICOM file or a set's table says: an id, such as "DX", "F", "034Y", a
         name, "2019-03-01".
     pixels, hash : str, default ""
-        What tells the image from others; see `cxr_models.records.fingerprints`.
+        Digest and hashes of the image; see `cxr_models.records.fingerprints`.
     findings : tuple of (str, str), default ()
-        Names of findings and what is known of each: "1" present, "0" absent, "u" uncertain, ""
+        Names and values of findings: "1" present, "0" absent, "u" uncertain, ""
         unknown. Columns ``finding:NAME`` of a manifest.
     kept : tuple of (str, str), default ()
-        Names and cells of further columns, which mean nothing here.
+        Names and cells of further columns, which have no meaning here.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class Record:
     def __post_init__(self) -> None:
         texts = _texts_of(self)
         try:
-            "".join(texts)  # the fastest way to look at all, of which there are millions
+            "".join(texts)  # the fastest check of millions of texts
         except TypeError:
             for name, value in zip(_TEXT_COLUMNS, texts, strict=True):
                 if not isinstance(value, str):
@@ -94,7 +94,7 @@ class Record:
             raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
 
     def finding(self, name: str) -> str:
-        """Return "1", "0", "u", or "" where nothing is known of the finding."""
+        """Return "1", "0", "u", or "" where the finding is unknown."""
         return next((value for finding_name, value in self.findings if finding_name == name), "")
 
 
@@ -108,7 +108,7 @@ _texts_of = attrgetter(*_TEXT_COLUMNS)
 
 
 def _is_manifest(path: Path) -> bool:
-    """Tell by the header; the digests of pixels in it are what no hand writes."""
+    """Tell by the header: nobody writes its column of pixel digests by hand."""
     header = next(csv.reader([first_line(path).decode()]), [])
     further = [name for name in FURTHER_COLUMNS if name in header]
     return "pixels" in further and header[: len(COLUMNS) + len(further)] == [*COLUMNS, *further]
@@ -201,7 +201,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
 
 
 def further_columns(header: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the columns of findings in a header, and those that a manifest gives no meaning."""
+    """Return the columns of findings in a header, and the columns without a meaning here."""
     findings, extra = [], []
     for name in header:
         if name.startswith(FINDING) and name != FINDING:
@@ -283,14 +283,14 @@ def _names_in(tuples: Iterable[tuple[tuple[str, str], ...]]) -> list[str]:
 
 
 def check_label(label: object, where: str) -> None:
-    """Raise if a label cannot name what is made of it: files, columns, classes of an export.
+    """Raise if a label cannot name files, columns and classes of an export.
 
     Parameters
     ----------
     label : object
-        Which.
+        The label.
     where : str
-        What holds it, as the sentence shall name it.
+        Where the label stands, in the words of the sentence.
     """
     rule = ""
     if not isinstance(label, str) or not label.strip():

@@ -1,4 +1,4 @@
-"""Splits that a set comes with: what is wrong with them, and what is left without that."""
+"""Splits that a set comes with: their faults, and the records without leaks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def has_split(records: Sequence[Record]) -> bool:
 
 
 def faults_of(records: Sequence[Record]) -> list[str]:
-    """Describe what a split does wrong, in lines; none where it is right.
+    """Describe the faults of a split in lines; an empty list where it has none.
 
     Parameters
     ----------

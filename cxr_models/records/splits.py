@@ -42,7 +42,7 @@ _TAG = "cxr-models split "
 
 
 def _is_split(path: Path) -> bool:
-    """Tell by the first line; one that was changed since it was written is the user's own."""
+    """Tell by the first line; a split that was changed since it was written belongs to the user."""
     return first_line(path).startswith(f"# {_TAG}".encode()) and bool(read_split(path))
 
 
@@ -61,7 +61,7 @@ class Split:
     hash : str
         `records_hash` of the records.
     seed : int or None
-        What it was made with; None where the file does not tell.
+        Seed of the split; None where the file has none.
     """
 
     manifest: Manifest
@@ -175,8 +175,9 @@ def leave_sources_out(
     val_fraction : float, default 0.15
         Share of the other sources' records that validates.
     test_fraction : float, default 0.0
-        Share of them that is tested too: known sources beside the unknown one. Where a source
-        holds some of the labels only, nothing else tells how often the rest is mistaken for them.
+        Share of the other sources' records that tests too: known sources beside the unknown one.
+        Where a source holds only some labels, only these show how often other labels are mistaken
+        for them.
     seed : int, default 0
         Equal seeds and records give equal splits.
 
@@ -243,14 +244,14 @@ def lacking_labels(records: Sequence[Record], parts: Sequence[str] = SPLITS) -> 
 
 
 def records_hash(records: Sequence[Record]) -> str:
-    """Return the SHA-256 of what a split says: which file, with which label, is in which part.
+    """Return the SHA-256 of a split: which file, with which label, is in which part.
 
-    What `Record.kept` holds is no part of it.
+    `Record.kept` is not hashed.
     """
     digest = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.file):
         values = [getattr(record, name) for name in COLUMNS]
-        # Only what is said counts: splits without the further columns keep their hash.
+        # Empty fields do not count: splits without the further columns keep their hash.
         further = {name: getattr(record, name) for name in FURTHER_COLUMNS if getattr(record, name)}
         further |= {FINDING + name: value for name, value in record.findings if value}
         digest.update(json.dumps([*values, further] if further else values).encode())
@@ -318,7 +319,7 @@ def read_split(path: str | os.PathLike[str]) -> Split:
 
 
 def split_settings(path: Path) -> dict[str, object]:
-    """Return what the first line of a split tells of how it was made; empty where it tells nothing.
+    """Return the settings in the first line of a split; empty where it holds none.
 
     Raises
     ------
@@ -344,7 +345,7 @@ def split_settings(path: Path) -> dict[str, object]:
 def check_no_leak(records: Sequence[Record]) -> None:
     """Raise, with the offending rows, if a patient or a group lies in two parts of a split.
 
-    Nor may two images that are tied through a third, though that one is in no part.
+    Two images may not lie in two parts either if a third ties them, even if it is in no part.
     """
     ties: tuple[tuple[str, tuple[str, ...], Sequence[Hashable | None]], ...] = (
         ("patient", ("patient",), [patient_key(record) for record in records]),

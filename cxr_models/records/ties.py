@@ -1,4 +1,4 @@
-"""What belongs together: records joined by patient, group or any other tie, however indirectly."""
+"""Records that belong together: joined by patient, group or any other tie, however indirectly."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def components(records: Sequence[Record]) -> list[int]:
 
 
 def with_shared_ids(records: Sequence[Record]) -> list[Record]:
-    """Give one group to records of equal patient ids in different sources, and to what is tied.
+    """Give one group to records of equal patient ids in different sources, and to tied records.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def with_shared_ids(records: Sequence[Record]) -> list[Record]:
     -------
     list of Record
         In the order given; only groups are changed, and only of records that are tied to an id
-        of two sources. What reads the groups needs no word that ids are shared.
+        of two sources. Code that reads the groups need not know that ids are shared.
     """
     ids = [same_id(record.patient) for record in records]
     sources: dict[str, set[str]] = defaultdict(set)

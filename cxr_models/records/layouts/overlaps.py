@@ -1,4 +1,4 @@
-"""Which public sets hold images of others, so that one is no test of a model trained on another."""
+"""Public sets that hold images of other public sets, and so cannot test models trained on them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def lines_on_sources(
     Parameters
     ----------
     name : str
-        What the set is called.
+        Name of the set.
     model_sources, set_sources : iterable of str
         Sources of the images that the model has seen, and of the images of the set.
     """

@@ -17,13 +17,13 @@ def any_of(values: Sequence[str]) -> str:
 
 
 def vote(values: Sequence[str]) -> str:
-    """Return what all rows that know say; uncertain where they differ."""
+    """Return the value of all known rows; uncertain where they differ."""
     distinct = set(values) - {UNKNOWN}
     return distinct.pop() if len(distinct) == 1 else UNCERTAIN if distinct else UNKNOWN
 
 
 def majority(values: Sequence[str]) -> str:
-    """Return what more than half of the rows that know say; uncertain where none has it."""
+    """Return the value of more than half of the known rows; uncertain where there is none."""
     votes = [value for value in values if value != UNKNOWN]
     for value in (PRESENT, ABSENT):
         if 2 * votes.count(value) > len(votes):
@@ -32,7 +32,7 @@ def majority(values: Sequence[str]) -> str:
 
 
 def first(values: Sequence[str]) -> str:
-    """Return what the first row says."""
+    """Return the value of the first row."""
     return values[0] if values else UNKNOWN
 
 

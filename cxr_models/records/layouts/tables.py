@@ -37,7 +37,7 @@ class Table:
         A text file, which may be packed with gzip, or a workbook (.xlsx). Bytes that are no UTF-8
         are read as Latin-1; lines end as they like.
     name : str
-        What sentences call it.
+        Name in sentences.
     header : sequence of str, optional
         Names of the columns where the file has no header.
     delimiter : str, default ","
@@ -45,7 +45,7 @@ class Table:
     skip : int, default 0
         Lines before the header.
     extra : sequence of str, optional
-        Columns to read beside those that are asked for, where the table has them.
+        Further columns to read, where the table has them.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Table:
         ----------
         *columns : str
             Names; ``A|B`` takes the first that the table has, and ``A?`` is empty where the table
-            has none. Of columns of one name the first is taken.
+            has none. Of columns of one name the first is read.
 
         Raises
         ------

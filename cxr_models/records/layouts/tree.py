@@ -28,12 +28,12 @@ class Tree:
     root : str or PathLike
         The folder; it is walked through once.
     extra : sequence of str, optional
-        Columns that tables are to give beside those that a set needs.
+        Columns of tables to read beside those that a set needs.
 
     Attributes
     ----------
     listing : FolderListing
-        What the walk found.
+        Files that the walk found.
     columns : set of str
         Columns of all tables that were opened.
     """
@@ -74,7 +74,7 @@ class Tree:
     def by_name(self, name: str) -> str:
         """Return the path of the image of this name, wherever it lies; empty if there is none.
 
-        Of several the one nearest to the top is taken.
+        Of several paths the one nearest to the top is returned.
         """
         return self._names.get(name.strip().lower(), "")
 
@@ -184,7 +184,7 @@ class Tree:
         return _first_of(self.listing.images, _stem)
 
     def twins(self, used: Iterable[str], unused: Sequence[str]) -> dict[str, str]:
-        """Return for unused images the used one of the same name, where there is one.
+        """Return for each unused image the used image of the same name, where there is one.
 
         Suffixes do not count: some sets hold each image as PNG and as DICOM.
         """
@@ -196,7 +196,7 @@ class Tree:
 
 
 def _nameable(listing: FolderListing) -> FolderListing:
-    """Return what was found, images that no table can name among what was not looked at."""
+    """Return the listing with images that no table can name moved to `unentered`."""
     wrong = {name for name in listing.images if as_text(name) != name}
     if not wrong:
         return listing

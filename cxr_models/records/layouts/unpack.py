@@ -1,4 +1,4 @@
-"""Images that no reader of image files takes, written as PNG beside the manifest."""
+"""Images that are not stored as image files, written as PNG beside the manifest."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 class Unpacker:
-    """Writes images into a folder, and none over another.
+    """Writes images into a folder and replaces no file.
 
     Parameters
     ----------
     folder : Path or None
-        Where they go; made by the first. None refuses to unpack.
+        Folder of the images; the first image creates it. None refuses to unpack.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def file(self, name: str, make: Callable[[], Pixels]) -> str:
-        """Return the path of an image, which is written unless it is there.
+        """Return the path of an image, which is written unless it exists.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What the words of tables mean: findings, views, ages, sexes, dates, lists; one rule each."""
+"""The meaning of words in tables: findings, views, ages, sexes, dates, lists; one rule each."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class FindingsOf:
 
 @functools.lru_cache(1 << 12)
 def view_of(text: str) -> str:
-    """Return one of `VIEWS`, or empty where the word does not tell; "frontal" does not.
+    """Return one of `VIEWS`, or empty where the word names no view, as "frontal" does not.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def age_in(year: int, born: str) -> str:
 
 
 def sex_of(text: str) -> str:
-    """Return "M", "F", "O", or empty where the word tells none of them."""
+    """Return "M", "F", "O", or empty for every other word."""
     return _SEX_OF.get(text.strip().lower(), "")
 
 
