@@ -1,4 +1,4 @@
-"""`cxr-enhance doctor`: what is installed here, and whether it gives the right bytes."""
+"""`cxr-enhance doctor`: list the installed parts, and check that results have the right bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cxr_enhance.io.png import load_isal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SAFE_PYDICOM = "3.0.2"  # its security release
+_SAFE_PYDICOM = "3.0.2"  # pydicom's security release
 _GPL_KIND = "JPEG 12 bits"
 
 
@@ -146,7 +146,7 @@ def _self_check_finding() -> _Finding:
 
 
 def _failures_of_code() -> Iterator[_Finding]:
-    """After the self-check, which calls kernels: those whose code Numba alone can call."""
+    """Yield the kernels that only Numba can call, which the self-check before has called."""
     for name, reason in entries.failures.items():
         yield _Finding("kernel", f"{name} is compiled anew in each process: {reason}")
 

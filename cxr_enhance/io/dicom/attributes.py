@@ -1,4 +1,4 @@
-"""What a DICOM header says of the patient and the examination; no pixel is looked at."""
+"""Attributes of patient and examination in a DICOM header; no pixel is read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TEXTS = {"study": 0x0020000D, "age": 0x00101010, "manufacturer": 0x00080070}
 
 
 def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
-    """Tell whom and what a DICOM file shows, as its header says it.
+    """Read the attributes of patient and examination from a DICOM header.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Of ``patient`` (PatientID), ``study`` (StudyInstanceUID), ``view`` (ViewPosition),
-        ``modality``, ``sex``, ``age`` (such as "034Y") and ``manufacturer`` those that the header
-        holds; empty for files that are no DICOM. The patient identifies a person: write
-        `pseudonym` of it. Bytes of it that are no UTF-8 are decoded with
-        ``errors="surrogateescape"``, as `pseudonym` takes them.
+        ``patient`` (PatientID), ``study`` (StudyInstanceUID), ``view`` (ViewPosition),
+        ``modality``, ``sex``, ``age`` (such as "034Y") and ``manufacturer``, without those that the
+        header lacks; empty for files other than DICOM. PatientID identifies a person: write its
+        `pseudonym` instead. Bytes of PatientID that are not UTF-8 are decoded with
+        ``errors="surrogateescape"``, as `pseudonym` expects.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
 def header_texts(
     source: str | os.PathLike[str] | bytes, tags: Iterable[int]
 ) -> dict[int, tuple[str, ...]] | None:
-    """Read elements at the top level of a DICOM header as text; None of a file that is no DICOM.
+    """Read elements at the top level of a DICOM header as text; None for other files.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def _dicom_content(source: str | os.PathLike[str] | bytes) -> bytes | mmap.mmap 
 
 
 def _text(raw: bytes, *, is_code: bool) -> str:
-    """First value of a text without what does not print; codes are in capitals."""
+    """Return the first value of a text, without unprintable characters; codes in capitals."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:

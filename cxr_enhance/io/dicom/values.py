@@ -1,4 +1,4 @@
-"""Raw elements to Python values, whatever VR they were written with; None where there is none."""
+"""Raw elements to Python values, also where an element has the wrong VR."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ _WORD = 0xFFFF
 
 
 class Values:
-    """The elements of a data set by the kind of their values; repairs go to the notes."""
+    """Reads the elements of a data set as numbers and texts, and notes each repair.
+
+    Methods return None for an element that is missing or holds no such value.
+    """
 
     def __init__(self, elements: Elements) -> None:
         self.by_tag, self.tables = elements.by_tag, elements.tables
         self.order, self.note = elements.order, elements.notes.append
 
     def number(self, tag: int) -> int | None:
-        """First value of an unsigned element; of one with sign the word that holds it."""
+        """First value of an unsigned element; a negative value as the unsigned word it is in."""
         element = self.by_tag.get(tag)
         if element is None:
             return None
@@ -57,7 +60,7 @@ class Values:
         return value
 
     def text(self, tag: int) -> str | None:
-        """First value of a text, in capitals as code strings are, without what does not print."""
+        """First value of a text, in capitals like code strings, without unprintable characters."""
         element = self.by_tag.get(tag)
         if element is None:
             return None
@@ -78,7 +81,7 @@ class Values:
         stated = text.strip(" \0")
         if not stated:
             return None
-        # What stands behind a zero byte is what the writer's buffer held; some write a comma.
+        # After a zero byte follows garbage of the writer's buffer. Some write a decimal comma.
         head, *junk = re.split(r"[\s\0]", stated, maxsplit=1)
         cleaned = head.replace(",", ".") if head.count(",") == 1 and "." not in head else head
         value = float(cleaned) if _NUMBER.fullmatch(cleaned) else math.nan
