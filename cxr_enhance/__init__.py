@@ -57,28 +57,28 @@ __all__ = [
     "write_image",
 ]
 
-# What has to do with files is imported when it is first asked for.
-_OF_FILES = {
-    "io": "io",
-    "read_image": "io.read",
-    "write_image": "io.write",
-    "preparation": "preparation",
+# What has to do with files is imported when it is first asked for; modules by their own names.
+_LATER = {
     "Preparation": "preparation",
     "Transform": "preparation",
+    "io": "io",
     "map_points": "preparation",
+    "preparation": "preparation",
     "prepare": "preparation",
+    "read_image": "io.read",
+    "write_image": "io.write",
 }
 
 if not TYPE_CHECKING:  # or every name would be one to a type checker, whatever its spelling
 
     def __getattr__(name: str) -> Any:
-        if name not in _OF_FILES:
+        if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = importlib.import_module(f"{__name__}.{_OF_FILES[name]}")
-        value = module if name == _OF_FILES[name] else getattr(module, name)
+        module = importlib.import_module(f"{__name__}.{_LATER[name]}")
+        value = module if name == _LATER[name] else getattr(module, name)
         globals()[name] = value
         return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_OF_FILES})
+    return sorted({*globals(), *_LATER})
