@@ -17,7 +17,7 @@ import numpy as np
 from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance._kernels import entries
 from cxr_enhance._kernels.code_directory import choose_cache
-from cxr_enhance._kernels.code_files import packed_directory, why_not_packed
+from cxr_enhance._kernels.code_files import damaged_files, packed_directory, why_not_packed
 from cxr_enhance._self_check import run_self_check
 from cxr_enhance._version import __version__
 from cxr_enhance.cli import console
@@ -67,9 +67,11 @@ def _findings() -> Iterator[_Finding]:
 
 def _packed_finding() -> _Finding:
     directory = packed_directory()
-    if directory is not None:
-        return _Finding("packed code", f"{directory}")
     cure = "Install the package anew to have its kernels compiled for this machine."
+    if directory is not None:
+        damaged = ", ".join(damaged_files())
+        passed_over = f"; not used, because damaged: {damaged}. {cure}" if damaged else ""
+        return _Finding("packed code", f"{directory}{passed_over}")
     return _Finding("packed code", f"not used: {why_not_packed()}. {cure}")
 
 
