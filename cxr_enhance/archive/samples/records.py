@@ -80,8 +80,8 @@ def read_records(path: str, column: str | None = None, root: str | None = None) 
     ------
     ValueError
         If there is no such column, a row has no file or more or fewer cells than there are columns,
-        a file has two rows, a column has no name, one of a sample's own or that of another, or
-        there are no rows.
+        a file has two rows, a column has no name, one of a sample's own or that of another, the
+        first row is empty or a file, or there are no rows.
     OSError
         If the table cannot be read.
     """
