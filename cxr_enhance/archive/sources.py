@@ -40,7 +40,7 @@ def read_list(path: str, column: str | None = None) -> list[str]:
     ------
     ValueError
         If the column is missing or not chosen, a quotation mark is never closed, a row has more
-        columns than the header, or the list is empty or holds a NUL.
+        columns than the header, the header is a file, or the list is empty or holds a NUL.
     OSError
         If the list cannot be read.
     """
@@ -76,7 +76,7 @@ def table_rows(
     Raises
     ------
     ValueError
-        If a quotation mark is never closed, or the text is damaged.
+        If `path` is empty, a quotation mark is never closed, or the text is damaged.
     OSError
         If the table cannot be read.
     """
@@ -128,6 +128,8 @@ def check_names_columns(option: str, path: str, first: str, root: str) -> None:
 @contextlib.contextmanager
 def _opened(path: str, option: str) -> Iterator[TextIO]:
     """Open a list, or standard input, as text without its byte order mark."""
+    if not path:
+        raise ValueError(f"`{option}` must name a file; got ''.")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_damage_in_words(path, option))
         if path != "-":

@@ -227,5 +227,10 @@ def dry_run_lines(prepared: PreparedRun, *, as_json: bool, quiet: bool) -> Itera
     if work.changed:
         parts.append(f"{work.changed} of them changed since")
     yield f"{', '.join(parts)}; nothing was written"
+    if prepared.settings.job.selection.criteria:
+        yield (
+            "headers were not read: files that --modality, --views and --where leave out are among "
+            "those to do"
+        )
     for options in prepared.other_options():
         yield f"outputs that exist were made otherwise: {console.printable(options)}"

@@ -69,7 +69,8 @@ def read_member(member: Member) -> bytes:
     Raises
     ------
     ValueError
-        If the index beside the file is missing, damaged, or holds no such key.
+        If the index beside the file is missing, damaged, or holds no such key, or the file ends
+        before the image does.
     OSError
         If a file cannot be read.
     """
@@ -86,8 +87,13 @@ def read_member(member: Member) -> bytes:
         raise ValueError(f"{_RULE}; got {member.key!r}, which is not in the index {path!r}.")
     with open(member.file, "rb") as file:
         end = os.fstat(file.fileno()).st_size  # a hostile index may declare any size
+        if place.offset + place.size > end:
+            raise ValueError(
+                f"{_RULE}, a whole one; got {end} bytes, where the image ends at "
+                f"{place.offset + place.size} by its index. Copy both again."
+            )
         file.seek(place.offset)
-        return file.read(max(min(place.size, end - place.offset), 0))
+        return file.read(place.size)
 
 
 def read_index(path: str) -> dict[str, Any] | None:

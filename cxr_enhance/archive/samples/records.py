@@ -79,9 +79,9 @@ def read_records(path: str, column: str | None = None, root: str | None = None) 
     Raises
     ------
     ValueError
-        If the table lacks the column or has no rows; if a row names no file, or has more or fewer
-        cells than the header; if a file has two rows; or if a column has no name, the name of
-        another column, or a name that every sample has.
+        If the first row is empty or a file, or the table lacks the column or has no other rows; if
+        a row names no file, or has more or fewer cells than the header; if a file has two rows; or
+        if a column has no name, the name of another column, or a name that every sample has.
     OSError
         If the table cannot be read.
     """

@@ -150,3 +150,14 @@ def test_the_summary_counts_what_was_not_chosen(mixed, tmp_path, capfd):
     assert main(["run", str(mixed), "--out", str(tmp_path / "out"), "--views", "PA"]) == 0
     assert capfd.readouterr().out.startswith("2 enhanced, 5 skipped (not chosen) in")
     assert json.loads((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()[0])
+
+
+def test_a_dry_run_says_that_it_read_no_headers(mixed, tmp_path, capfd):
+    from cxr_enhance.cli import main
+
+    words = ["run", str(mixed), "--out", str(tmp_path / "out"), "--dry-run"]
+    sentence = "headers were not read: files that --modality, --views and --where leave out"
+    assert main(words) == 0
+    assert sentence not in capfd.readouterr().out
+    assert main([*words, "--views", "PA"]) == 0
+    assert sentence in capfd.readouterr().out

@@ -136,3 +136,8 @@ def test_a_file_where_the_header_should_be_is_not_lost(listed, tmp_path, monkeyp
     with pytest.raises(ValueError, match=r"`--from` must .* it is the file 'a.png'. Write a row "):
         listed(b"a.png\nb.png\n", "list.csv")
     assert listed(b"file\na.png\nb.png\n", "list.csv") == ["a.png", "b.png"]
+
+
+def test_no_name_is_no_list():
+    with pytest.raises(ValueError, match=r"^`--from` must name a file; got ''\.$"):
+        read_list("")
