@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxr_enhance._params import EnhanceParams
+from cxr_enhance.archive.polarity import with_polarity
 from cxr_enhance.archive.task import result_image
 from cxr_enhance.io.opencv import load_cv2
 from cxr_enhance.tuner.choice import PRESETS, Choice
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import ImageU8
     from cxr_enhance.archive.hints import Hint
+    from cxr_enhance.io.dicom.decode import Decoded
 
 _MAX_SHEET = 48
 _SHEET_SIDE = 320
@@ -160,7 +162,7 @@ class Session:
             "name": source.name,
             "description": description,
             "is_dicom": source.is_dicom,
-            "notes": list(source.decoded.notes),
+            "notes": _notes_on(source.decoded),
             "before": self._before(),
         }
         return answer | self._place() | self._picture(self.choice)
@@ -231,6 +233,19 @@ class Session:
                     **_pixels(_small(shown(image, full_scale(image))), levels=False),
                 })  # fmt: skip
         return {"panels": panels, "columns": len(limits)}
+
+
+def _notes_on(decoded: Decoded) -> list[str]:
+    """Say in sentences what is doubtful about an image, as ``cxr-enhance run`` notes it."""
+    notes = []
+    if decoded.notes:
+        notes.append(f"DICOM header amiss: {'; '.join(decoded.notes)}.")
+    _, polarity = with_polarity(decoded, "note", None)
+    if polarity.note:
+        notes.append(
+            f"The image {polarity.note}. cxr-enhance run --invert auto turns such images over."
+        )
+    return notes
 
 
 def _pixels(image: ImageU8, *, levels: bool = True) -> Answer:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import cxr_enhance as cxe
+import cxr_enhance.io
 from cxr_enhance import EnhanceParams
 from cxr_enhance.synthetic import synthetic_radiograph
 from cxr_enhance.tuner.choice import Choice
@@ -225,3 +226,27 @@ def test_a_folder_without_an_image_says_so(tmp_path):
     assert answer["error"] == "None of the files is an image."
     assert answer["defaults"] == EnhanceParams().to_dict()
     assert "before" not in answer
+
+
+def test_an_image_that_looks_inverted_is_said_to_and_shown_as_it_is():
+    negative = 255 - synthetic_radiograph(320, 300)
+    session = Session(Files([]), Choice(params=EnhanceParams()), source_of_array(negative))
+    answer = session.answer({"ask": "start"})
+    assert answer["notes"] == [
+        "The image looks inverted: upper corners and lungs are brighter than the spine. "
+        "cxr-enhance run --invert auto turns such images over."
+    ]
+    assert_same_image(image_of(answer["before"]), negative)
+    upright = Session(Files([]), Choice(params=EnhanceParams()), source_of_array(255 - negative))
+    assert upright.answer({"ask": "start"})["notes"] == []
+
+
+def test_what_a_dicom_header_was_forgiven_is_one_sentence(session):
+    pixels = synthetic_radiograph(40, 30, bits=12)
+    content = saved(data_set(pixels, bits=12, WindowCenter=2000, WindowWidth=0, RescaleSlope=0))
+    answer = session.answer(
+        {"ask": "upload", "name": "a.dcm", "data": content, "first": True, "last": True}
+    )
+    notes = cxe.io.image_info(content).notes
+    assert len(notes) == 2
+    assert answer["notes"] == [f"DICOM header amiss: {notes[0]}; {notes[1]}."]
