@@ -108,7 +108,7 @@ def data_card(run: Results) -> Section:
             notes=("Images tied by patient or by duplicates count as one patient.",),
         ),
         *(Text(text=sentence, tone="note") for sentence in confounded(run)),
-        Table(caption="Split", head=("what", "value"), rows=tuple(split), words=True),
+        Table(caption="Split", head=("property", "value"), rows=tuple(split), words=True),
     ]
     return Section(title="Data card", blocks=tuple(blocks))
 
@@ -147,7 +147,7 @@ def settings(run: Results) -> Section:
         blocks=(
             Table(
                 caption="Weights and versions",
-                head=("what", "value"),
+                head=("property", "value"),
                 rows=tuple(versions),
                 words=True,
             ),

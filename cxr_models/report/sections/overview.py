@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, value
 from cxr_models.report.sections.values import shared_sentences
@@ -139,7 +140,7 @@ def side_by_side(runs: Sequence[Results]) -> Section:
             "commonest label",
         ),
         rows=tuple(rows),
-        notes=("95 % intervals. A dash: not evaluated.",),
+        notes=(f"{100 * LEVEL:g} % intervals. A dash: not evaluated.",),
     )
     blocks: list[Block] = [table]
     if len({run.facts.split_sha256 for run in runs}) > 1:

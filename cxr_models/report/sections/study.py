@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cxr_models.backbones import backbone_title
+from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Section, Table
 from cxr_models.report.formatting import NONE, listed, number, value
 from cxr_models.report.sections.belonging import grouped
@@ -79,8 +80,9 @@ def _table(runs: Sequence[Results], *, alone: bool) -> Table:
             cells.append(_shown(of_cell))
         rows.append((backbone_title(backbone), *cells))
     notes = [
-        "Test set, 95 % intervals; the lowest and the highest accuracy of three or more runs. A "
-        "dash: no such run. Read the table beside the accuracy of models that see no lungs, below."
+        f"Test set, {100 * LEVEL:g} % intervals; the lowest and the highest accuracy of three or "
+        "more runs. A dash: no such run. Read the table beside the accuracy of models that see no "
+        "lungs, below."
     ]
     not_three = [
         run.name

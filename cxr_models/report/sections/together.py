@@ -1,4 +1,4 @@
-"""Compare the runs of a page that were tested on the same images; pool those on different images.
+"""Compare the runs of a page with the same test images; pool runs with different test images.
 
 A sentence names each run that is neither compared nor pooled.
 """
