@@ -96,15 +96,15 @@ def audit_lines(audit: Audit) -> Iterator[str]:
     yield from table(rows)
     source = audit.source
     if source.accuracy is None:
-        yield f"source of an image: not judged, {source.reason}"
+        yield f"source of an image: not evaluated, {source.reason}"
     else:
         yield (
-            f"source of an image, told from the thumbnail: "
+            f"source of an image, predicted from the thumbnail: "
             f"{_value(source.accuracy, source.interval)} among {source.sources} sources "
             f"(the commonest alone gives {source.commonest:.3f})"
         )
     if audit.run is not None:
-        yield "blanked: replaced by the image's mean before anything else is done to it"
+        yield "a blanked region is replaced by the image's mean before any other step"
     yield f"Verdict: {audit.verdict}."
 
 

@@ -31,7 +31,7 @@ LEVEL = 0.95
 FEWEST_PATIENTS = 10  # a value of fewer patients has no interval
 FEW_PATIENTS = 30  # an interval of fewer patients has a remark
 Scale = Literal["share", "loss", "reflected"]
-_DEFINED_SHARE = 0.95  # a value that is undefined in more draws has no interval
+_DEFINED_SHARE = 0.95  # a value that is defined in a smaller share of draws has no interval
 _CHUNK = 16  # draws at once: arrays of 10,000 images stay in the CPU's cache
 
 

@@ -268,19 +268,19 @@ def _calibration_error(sums: Floats) -> Floats:
         return np.where(total > 0, np.abs(gaps).sum(axis=1) / total, np.nan)
 
 
-def why_undefined(metric: str, images: int, others: int) -> str:
+def why_undefined(metric: str, images: int, other_images: int) -> str:
     """Return why a value of a class is undefined.
 
     Parameters
     ----------
     metric : str
         One of `CLASS_METRICS` or `POINT_METRICS`.
-    images, others : int
+    images, other_images : int
         Numbers of images of the class, and of all other classes.
     """
     if not images and metric != "specificity":
         return "no image of this class"
-    if not others and metric in ("specificity", "roc_auc", "pr_auc"):
+    if not other_images and metric in ("specificity", "roc_auc", "pr_auc"):
         return "no image of another class"
     return "no image was predicted as this class"
 

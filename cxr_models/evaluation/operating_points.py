@@ -1,6 +1,6 @@
 """Thresholds are chosen on the validation part and applied unchanged to every other part.
 
-A threshold applies to calibrated probabilities, because a run in use gives those.
+A threshold applies to calibrated probabilities, because `predict` gives calibrated probabilities.
 """
 
 from __future__ import annotations

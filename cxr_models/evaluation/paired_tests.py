@@ -148,7 +148,7 @@ def _variance(above: Floats, below: Floats, num_inside: int, num_outside: int) -
 
 
 def _share_of_signs(differences: Ints) -> float:
-    """Return the share of all choices of signs whose sum is at least as far from 0."""
+    """Return the share of all choices of signs whose sum is at least as far from 0 as observed."""
     observed, farthest = abs(int(differences.sum())), int(np.abs(differences).sum())
     chances = np.zeros(2 * farthest + 1)
     chances[farthest] = 1.0

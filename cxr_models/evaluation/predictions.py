@@ -274,8 +274,8 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     head = _read_head(first, path)
     if hashlib.sha256(text).hexdigest() != head.sha256:
         raise ValueError(
-            f"`{path.name}` must be as cxr-models wrote it; got {str(path)!r}, which was changed. "
-            "Delete the file, and evaluate the run again."
+            f"`{path.name}` must be as cxr-models wrote it; got {str(path)!r}, which was changed "
+            "since. Delete the file, and evaluate the run again."
         )
     names = head.class_names
     split = head.kind if head.kind != "external" else ""

@@ -177,7 +177,7 @@ def test_the_terminal_shows_every_set_and_where_the_result_lies(run, elsewhere, 
         "test: 6 images of 3 patients (covid 2, normal 2, virus 2)",
         "clinic: 12 images of 12 patients (covid 6, normal 6)",
         "virus: recall undefined: no image of this class",
-        "true, down; said, across",
+        "true, down; predicted, across",
         "evaluation.json",
     ):
         assert words in out
