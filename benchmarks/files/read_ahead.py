@@ -40,7 +40,7 @@ SOURCES: dict[str, Callable[[int], bytes]] = {
 def enhanced(data: bytes | None) -> int:
     """Do what a worker does with the content of a file, but for writing."""
     assert data is not None
-    image = result_image(decode_image(data, JOB.read), JOB, [])
+    image = result_image(decode_image(data, JOB.read), JOB, []).image
     return len(encoded_output(image, data, JOB, []))
 
 
