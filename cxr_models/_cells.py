@@ -1,7 +1,7 @@
-"""Cells of CSV files that no spreadsheet takes for a formula, and what they were.
+"""Cells of CSV files that no spreadsheet takes for a formula, and the original cells.
 
-A spreadsheet runs what begins with one of four characters, and names of files and patients may
-come from strangers. An apostrophe before it, which spreadsheets take for "text", keeps it one.
+A spreadsheet runs a cell that begins with one of four characters, and names of files and patients
+may come from strangers. An apostrophe before the cell makes spreadsheets read it as text.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 
 _SUSPECT = frozenset("'=+-@\t\r")
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")  # those that have an apostrophe get another: none is lost
+_FORMULA = re.compile(
+    r"'*[=+\-@\t\r]"
+)  # a cell with an apostrophe gets another, so that none is lost
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def harmless(cell: str) -> str:
-    """Return `cell` as it is written: text that could be a formula behind an apostrophe."""
+    """Return `cell` as it is written: an apostrophe precedes text that could be a formula."""
     if cell[:1] not in _SUSPECT:  # nearly all cells, millions of them
         return cell
     return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
 
 
-def as_it_was(cell: str) -> str:
-    """Return what `harmless` was given."""
+def original_cell(cell: str) -> str:
+    """Return the cell of which `harmless` made `cell`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -1,4 +1,4 @@
-"""A map of heat over an image, and the bar that says what its colours mean; arrays alone."""
+"""A map of heat over an image, and the bar that explains its colours; arrays alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GRAY = 128  # of what the bar's colours lie over
 
 
 def overlay(image: Images, heat: Floats) -> Images:
-    """Lay a map over an image: the hotter, the less of the image is seen.
+    """Lay a map over an image; the hotter a place, the less of the image shows.
 
     Parameters
     ----------
@@ -46,8 +46,10 @@ def overlay(image: Images, heat: Floats) -> Images:
     if image.dtype != np.uint8:
         raise TypeError(f"`image` must have dtype uint8; got {image.dtype}.")
     if heat.ndim != 2 or not heat.size or not (heat.min() >= 0 and heat.max() <= 1):
-        found = f"shape {heat.shape}" + (f", {heat.min()} to {heat.max()}" if heat.size else "")
-        raise ValueError(f"`heat` must have shape (H, W) and values 0..1; got {found}.")
+        extremes = f", {heat.min()} to {heat.max()}" if heat.size else ""
+        raise ValueError(
+            f"`heat` must have shape (H, W) and values 0..1; got shape {heat.shape}{extremes}."
+        )
     height, width = image.shape[:2]
     rgb = np.broadcast_to(image.reshape(height, width, -1), (height, width, 3)).astype(np.float32)
     share = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -59,7 +61,7 @@ def overlay(image: Images, heat: Floats) -> Images:
 
 
 def over_source(heat: Floats, transform: Transform, size: tuple[int, int]) -> Floats:
-    """Bring a map over a prepared image to a picture of the whole image that it was made of.
+    """Move a map from a prepared image to a picture of the whole original image.
 
     Parameters
     ----------
@@ -73,8 +75,8 @@ def over_source(heat: Floats, transform: Transform, size: tuple[int, int]) -> Fl
     Returns
     -------
     ndarray of shape (H, W), dtype float32
-        0 where the network did not look, for what was cropped off. Where the whole image was
-        stretched it is `heat` itself, which `overlay` stretches.
+        0 in cropped parts, which the network does not see. Where the whole image was stretched,
+        `heat` itself, which `overlay` stretches.
     """
     if transform.is_stretch:
         return heat
@@ -82,14 +84,14 @@ def over_source(heat: Floats, transform: Transform, size: tuple[int, int]) -> Fl
     high, wide = transform.source_size
     rows = (np.arange(height) + 0.5) * high / height
     columns = (np.arange(width) + 0.5) * wide / width
-    # Rows and columns are independent of each other: only the one that is asked for counts.
+    # Rows and columns are independent of each other: only the coordinate asked for counts.
     _, down = cxr_enhance.map_points(np.stack([0 * rows, rows], -1), transform).T
     across, _ = cxr_enhance.map_points(np.stack([columns, 0 * columns], -1), transform).T
-    top, left, kept_height, kept_width = transform.crop
+    top, left, crop_height, crop_width = transform.crop
     shares_down = _shares(down, transform.output_size[0], heat.shape[0])
     shares_across = _shares(across, transform.output_size[1], heat.shape[1])
-    shares_down[(rows < top) | (rows > top + kept_height)] = 0
-    shares_across[(columns < left) | (columns > left + kept_width)] = 0
+    shares_down[(rows < top) | (rows > top + crop_height)] = 0
+    shares_across[(columns < left) | (columns > left + crop_width)] = 0
     return np.clip(shares_down @ heat @ shares_across.T, 0, 1).astype(np.float32)
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse JSON; of what is nested too deep raise a ValueError too, not a RecursionError."""
+    """Parse JSON; raise ValueError, not RecursionError, where it is nested too deep."""
     try:
         return json.loads(text)
     except RecursionError:

@@ -1,7 +1,7 @@
 """The rule of every output that a user names: nothing is replaced unasked, and no input ever.
 
-With `overwrite`, only an earlier output of the same kind is replaced, which is told by what it
-holds and not by its name. Each kind stands beside the code that writes it.
+With `overwrite`, only an earlier output of the same kind is replaced. Content tells the kind, not
+the name. Each kind is defined beside the code that writes it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-_LONGEST_LINE = 1 << 20  # bytes; what holds a longer first line is no output of ours
+_LONGEST_LINE = 1 << 20  # bytes; what holds a longer first line is no output of this package
 
 
 class Kind(NamedTuple):
     """A kind of output."""
 
-    name: str  # what it is called, with its article
-    # tells whether a file or folder that exists is one; OSError and ValueError say no
+    name: str  # the name in sentences, with its article
+    # whether an existing file or folder is of this kind; OSError and ValueError mean no
     recognises: Callable[[Path], bool]
     # whether files are written into a folder, so that an empty one counts as new
     folder: bool = False
@@ -43,15 +43,15 @@ def check_output(
     Parameters
     ----------
     path : Path
-        What is to be written.
+        File or folder to write.
     kind : Kind
-        What it will be.
+        Kind of the output.
     overwrite : bool
         Whether an earlier output of this kind may be replaced.
     inputs : iterable of str or PathLike, optional
         Files that the command reads, under whatever names; they are not replaced in any case.
     option : str, default "--out"
-        What the user calls it.
+        The option that names `path`.
 
     Raises
     ------
@@ -64,21 +64,21 @@ def check_output(
     check_way(path, option)
     if not os.path.lexists(path) or (kind.folder and _is_empty_folder(path)):
         return
-    if read := _input_in(path, inputs):
+    if input_path := _input_in(path, inputs):
         raise ValueError(
             f"`{option}` must not replace what this command reads; got {str(path)!r}, which is or "
-            f"holds the input {read!r}. Choose another name."
+            f"holds the input {input_path!r}. Choose another name."
         )
-    ours = _is_earlier(path, kind)
-    if path.is_dir() and not ours:
+    is_earlier_output = _is_earlier(path, kind)
+    if path.is_dir() and not is_earlier_output:
         raise ValueError(
             f"`{option}` must not name a folder of other files; got {str(path)!r}. Name "
             f"{'' if kind.folder else 'a file or '}a new folder."
         )
     if not overwrite:
-        cure = "Replace it with --overwrite" if ours else "Choose another name"
+        cure = "Replace it with --overwrite" if is_earlier_output else "Choose another name"
         raise FileExistsError(f"`{option}` must not exist; got {str(path)!r}. {cure}")
-    if not ours:
+    if not is_earlier_output:
         raise ValueError(
             f"`{option}` must be new, or {kind.name}, to be replaced; got {str(path)!r}, which is "
             "neither. Choose another name."
@@ -123,7 +123,7 @@ def first_line(path: Path) -> bytes:
 
 
 def _is_earlier(path: Path, kind: Kind) -> bool:
-    if not (path.is_file() or path.is_dir()):  # a pipe would be waited for
+    if not (path.is_file() or path.is_dir()):  # reading a pipe would block
         return False
     try:
         return kind.recognises(path)
@@ -141,16 +141,23 @@ def _input_in(path: Path, inputs: Iterable[str | os.PathLike[str]]) -> str:
     Files are compared as the system tells them apart, so that neither links nor the case of
     letters hide one.
     """
-    named: dict[tuple[int, int], str] = {}
+    input_of_identity: dict[tuple[int, int], str] = {}
     for name in inputs:
         if identity := _identity(name):
-            named[identity] = os.fspath(name)
-    written: Iterable[str | Path] = (path,)
+            input_of_identity[identity] = os.fspath(name)
+    candidates: Iterable[str | Path] = (path,)
     if path.is_dir():
-        written = (
+        candidates = (
             os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names
         )
-    return next((named[one] for one in map(_identity, written) if one in named), "")
+    return next(
+        (
+            input_of_identity[identity]
+            for identity in map(_identity, candidates)
+            if identity in input_of_identity
+        ),
+        "",
+    )
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

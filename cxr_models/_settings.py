@@ -1,4 +1,4 @@
-"""What sections of settings have in common: dictionaries in and out, and checks of values.
+"""What sections of settings share: dictionaries in and out, and checks of values.
 
 Knows no section and no default; see `cxr_models.config`.
 """
@@ -49,7 +49,7 @@ class Section:
         if unknown:
             raise ValueError(
                 f"`settings` must have only the names {', '.join(names)}; got "
-                f"{', '.join(map(str, unknown))}.{meant(str(unknown[0]), setting_names(cls))}"
+                f"{', '.join(map(str, unknown))}.{suggestion(str(unknown[0]), setting_names(cls))}"
             )
         values: dict[str, Any] = {}  # of any type: each section checks its own
         for name, value in settings.items():
@@ -69,23 +69,25 @@ def setting_names(section: Any) -> list[str]:
     nested = getattr(section, "_NESTED", {})
     names = []
     for name in (f.name for f in dataclasses.fields(section)):
-        inside = setting_names(nested[name]) if name in nested else []
-        names += [f"{name}.{one}" for one in inside] or [name]
+        nested_names = setting_names(nested[name]) if name in nested else []
+        names += [f"{name}.{nested_name}" for nested_name in nested_names] or [name]
     return names
 
 
-def meant(name: str, names: Sequence[str]) -> str:
-    """Return the sentence that asks whether one of `names` was meant; empty if none is near.
+def suggestion(name: str, names: Sequence[str]) -> str:
+    """Return the sentence that suggests the name nearest to `name`; empty if none is near.
 
     Examples
     --------
-    >>> meant("epoch_head", ["training.epochs_head", "training.seed"])
+    >>> suggestion("epoch_head", ["training.epochs_head", "training.seed"])
     ' Did you mean training.epochs_head?'
     """
     last = name.rpartition(".")[2]
-    by_last = {one.rpartition(".")[2]: one for one in names}
+    by_last = {choice.rpartition(".")[2]: choice for choice in names}
     near = difflib.get_close_matches(name, names, 1, 0.8)
-    near = near or [by_last[one] for one in difflib.get_close_matches(last, list(by_last), 1, 0.7)]
+    near = near or [
+        by_last[choice] for choice in difflib.get_close_matches(last, list(by_last), 1, 0.7)
+    ]
     return f" Did you mean {near[0]}?" if near else ""
 
 
@@ -97,7 +99,7 @@ def is_int(value: object) -> bool:
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise if `value` is none of `choices`."""
     if value not in choices:
-        near = meant(value, choices) if isinstance(value, str) else ""
+        near = suggestion(value, choices) if isinstance(value, str) else ""
         raise ValueError(
             f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.{near}"
         )

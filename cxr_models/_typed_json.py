@@ -1,8 +1,8 @@
-"""Frozen dataclasses to JSON and back; the type of a field is the rule of its key.
+"""Frozen dataclasses to JSON and back; the type of a field says what its key may hold.
 
-A field without a default is always written and must be there. A field with a default may be
-missing, and is left out where it has that value unless its metadata is `WRITTEN`. Keys that no
-field names are passed over.
+A field without a default is always written, and reading requires its key. The key of a field with
+a default may be missing from a file; such a field is not written while it has its default value,
+unless its metadata is `WRITTEN`. Reading ignores keys without a field.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ if typing.TYPE_CHECKING:
     from pathlib import Path
 
 R = TypeVar("R")
-Integer = Annotated[int, "an integer"]  # of any sign; a plain int is a count
-WRITTEN = types.MappingProxyType({"written": True})
-_LARGEST = sys.float_info.max
-_PLAIN: dict[Any, tuple[Any, str]] = {
+Integer = Annotated[int, "an integer"]  # may be negative; a field of type int holds a count
+WRITTEN = types.MappingProxyType({"written": True})  # of fields that are always written
+_LARGEST_FLOAT = sys.float_info.max  # JSON can hold larger integers
+# for each type of a field: the Python types that JSON gives, and the rule in words
+_SCALARS: dict[Any, tuple[Any, str]] = {
     str: (str, "text"),
     int: (int, "a count"),
     float: ((int, float), "a finite number"),
@@ -34,10 +35,10 @@ _PLAIN: dict[Any, tuple[Any, str]] = {
 
 
 def to_json(value: Any) -> Any:
-    """Return a record, and what is in it, as JSON types.
+    """Return a record and the values of its fields as JSON types.
 
-    The keys of a record are its fields, in their order; those that its class names in ``FIRST``
-    come first, before the fields that it inherits.
+    The keys are the names of the fields, in their order. Fields that the class lists in ``FIRST``
+    come before all other fields, inherited fields included.
     """
     if dataclasses.is_dataclass(value):
         items = ((field, getattr(value, field.name)) for field in _fields(type(value)))
@@ -54,38 +55,38 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(cls: type[R], value: object) -> R:
-    """Return the record of a class that `value` holds as JSON types.
+    """Return the record of class `cls` that `value` holds as JSON types.
 
     Raises
     ------
     ValueError
-        If a key is missing or its value does not follow the rule; it says where, what, and the
-        rule, in words that fit after "where".
+        If a key is missing or its value does not fit the type of the field. The message states
+        the key, the value and the rule, as a clause that a caller can put after "where".
     """
     record: R = _read(cls, value, ())
     return record
 
 
 def write_record(path: Path, record: Any) -> None:
-    """Write a record as a file of JSON, whole or not at all."""
+    """Write a record as a JSON file, atomically."""
     write_whole(path, json.dumps(to_json(record), allow_nan=False) + "\n")
 
 
 def read_object(path: Path) -> dict[str, object]:
-    """Read a file of JSON that holds an object.
+    """Read a JSON file that holds an object.
 
     Raises
     ------
     ValueError
-        If it is no JSON or holds something else.
+        If the file is not JSON or does not hold an object.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     return parse_object(path.read_bytes(), path.name, path)
 
 
 def parse_object(text: str | bytes, name: str, path: Path) -> dict[str, object]:
-    """Parse JSON in UTF-8 that holds an object; `name` says what of `path` it is."""
+    """Parse UTF-8 JSON that holds an object; errors call it `name` and state its file `path`."""
     try:
         value = parse_json(text)
     except ValueError as error:
@@ -95,14 +96,14 @@ def parse_object(text: str | bytes, name: str, path: Path) -> dict[str, object]:
     return value
 
 
-def converted(cls: type[R], base: Any, **others: Any) -> R:
-    """Return a record of `cls` with the values of another class's record, and `others`."""
-    names = {field.name for field in _fields(cls)} - others.keys()
-    return cls(**{name: getattr(base, name) for name in names if hasattr(base, name)}, **others)
+def converted(cls: type[R], base: Any, **values: Any) -> R:
+    """Return a record of `cls` with `values`; `base` gives the other fields that it has."""
+    names = {field.name for field in _fields(cls)} - values.keys()
+    return cls(**{name: getattr(base, name) for name in names if hasattr(base, name)}, **values)
 
 
 def _fields(cls: Any) -> list[dataclasses.Field[Any]]:
-    """Return the fields in the order of the keys."""
+    """Return the fields of a record's class in the order of the JSON keys."""
     first = getattr(cls, "FIRST", ())
     return sorted(dataclasses.fields(cls), key=lambda field: field.name not in first)
 
@@ -113,9 +114,9 @@ def _hints(cls: type) -> dict[str, object]:
 
 
 def _read(rule: Any, value: Any, keys: tuple[str, ...]) -> Any:
-    """Return `value` as the type `rule` asks for it; `keys` lead to it."""
+    """Return `value` converted to the type `rule`; `keys` is the path to the value."""
     kind, inner = typing.get_origin(rule), typing.get_args(rule)
-    if kind in (types.UnionType, typing.Union):  # with None, always
+    if kind in (types.UnionType, typing.Union):  # every union is with None
         return None if value is None else _read(inner[0], value, keys)
     if kind is Annotated:
         return _checked(value, inner[0], inner[1], keys)
@@ -129,40 +130,40 @@ def _read(rule: Any, value: Any, keys: tuple[str, ...]) -> Any:
         if kind is list or inner[-1] is Ellipsis:
             inner = (inner[0],) * len(items)
         if len(items) != len(inner):
-            raise _unfit(value, f"a list of {len(inner)}", keys)
+            raise _mismatch(value, f"a list of {len(inner)}", keys)
         return kind(
-            _read(rule, item, (*keys, str(place)))
-            for place, (rule, item) in enumerate(zip(inner, items, strict=True))
+            _read(item_rule, item, (*keys, str(index)))
+            for index, (item_rule, item) in enumerate(zip(inner, items, strict=True))
         )
     if kind is Literal and value not in inner:
-        raise _unfit(value, f"one of {', '.join(inner)}", keys)
-    if rule in _PLAIN:
-        _checked(value, *_PLAIN[rule], keys)
-        if (rule is int and value < 0) or (rule is float and not abs(value) <= _LARGEST):
-            raise _unfit(value, _PLAIN[rule][1], keys)
+        raise _mismatch(value, f"one of {', '.join(inner)}", keys)
+    if rule in _SCALARS:
+        _checked(value, *_SCALARS[rule], keys)
+        if (rule is int and value < 0) or (rule is float and not abs(value) <= _LARGEST_FLOAT):
+            raise _mismatch(value, _SCALARS[rule][1], keys)
     return value
 
 
 def _read_record(cls: Any, value: dict[str, object], keys: tuple[str, ...]) -> Any:
-    given = {}
+    values = {}
     for field in _fields(cls):
         if field.name in value:
             rule = _hints(cls)[field.name]
-            given[field.name] = _read(rule, value[field.name], (*keys, field.name))
+            values[field.name] = _read(rule, value[field.name], (*keys, field.name))
         elif field.default is dataclasses.MISSING:
             raise ValueError(f"{'.'.join((*keys, field.name))} is missing")
     try:
-        return cls(**given)
-    except ValueError as error:  # what the record itself asks of its fields
+        return cls(**values)
+    except ValueError as error:  # raised by the record's own checks
         raise ValueError(f"{'.'.join(keys)}: {error}" if keys else str(error)) from error
 
 
 def _checked(value: Any, kind: Any, rule: str, keys: tuple[str, ...]) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise _unfit(value, rule, keys)
+        raise _mismatch(value, rule, keys)
     return value
 
 
-def _unfit(value: object, rule: str, keys: tuple[str, ...]) -> ValueError:
-    place = ".".join(keys) or "the whole"
-    return ValueError(f"{place} is {reprlib.repr(value)}, not {rule}")
+def _mismatch(value: object, rule: str, keys: tuple[str, ...]) -> ValueError:
+    key = ".".join(keys) or "the JSON value"
+    return ValueError(f"{key} is {reprlib.repr(value)}, not {rule}")

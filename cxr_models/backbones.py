@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from cxr_models._settings import meant
+from cxr_models._settings import suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSpec:
-    """What is particular to one backbone of `keras.applications`: a further one is a further row.
+    """Facts of one backbone of `keras.applications`; a further backbone is a further row.
 
     Parameters
     ----------
     application : str
-        Its function in `keras.applications`.
+        Function of the backbone in `keras.applications`.
     module : str
         The module of `keras.applications` whose `preprocess_input` makes of RGB 0..255 what its
         ImageNet weights expect.
@@ -31,8 +31,8 @@ class BackboneSpec:
     parameters : int
         Parameters without the top.
     weights_file, weights_md5 : str
-        What Keras calls its ImageNet weights without the top, under ``~/.keras/models``, and the
-        MD5 by which Keras knows that file.
+        Name of the ImageNet weights without the top, under ``~/.keras/models``, and the MD5 that
+        Keras checks.
     """
 
     application: str
@@ -45,7 +45,7 @@ class BackboneSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredBackbone:
-    """What `register_backbone` was given."""
+    """A backbone that `register_backbone` added."""
 
     name: str
     build: Callable[..., Any]
@@ -144,9 +144,9 @@ def register_backbone(
         )
     if name in BACKBONES:
         raise ValueError(f"`name` must be none of {', '.join(BACKBONES)}; got {name!r}.")
-    for what, function in (("build", build), ("preprocess", preprocess)):
+    for option, function in (("build", build), ("preprocess", preprocess)):
         if not callable(function):
-            raise TypeError(f"`{what}` must be callable; got {function!r}.")
+            raise TypeError(f"`{option}` must be callable; got {function!r}.")
     _registered[name] = RegisteredBackbone(name=name, build=build, preprocess=preprocess)
 
 
@@ -171,7 +171,7 @@ def check_backbone(name: object) -> None:
     """Raise ValueError unless `name` is that of a backbone."""
     names = backbone_names()
     if name not in names:
-        near = meant(name, names) if isinstance(name, str) else ""
+        near = suggestion(name, names) if isinstance(name, str) else ""
         raise ValueError(
             f"`backbone` must be one of {', '.join(map(repr, names))}; got {name!r}.{near} "
             "Register a network of your own first, in the same process, with "

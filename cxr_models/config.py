@@ -19,8 +19,8 @@ from cxr_models._settings import (
     check_choice,
     check_number,
     is_int,
-    meant,
     setting_names,
+    suggestion,
 )
 from cxr_models.backbones import check_backbone
 
@@ -336,16 +336,16 @@ class RunConfig(Section):
         for section in sections:
             target = target.get(section) if isinstance(target, dict) else None
         if not isinstance(target, dict) or last not in target:
-            known = setting_names(RunConfig)
-            if name in known:  # of a section that is None
+            names = setting_names(RunConfig)
+            if name in names:  # of a section that is None
                 raise ValueError(
                     f"`{name}` is only allowed with enhancement; got {value!r} and an "
                     "`enhance` of None."
                 )
-            listed = f" The settings are {', '.join(known)}."
+            listed = f" The settings are {', '.join(names)}."
             raise ValueError(
                 f"`name` must be section.setting, such as training.epochs_head; got {name!r}."
-                f"{meant(name, known) or listed}"
+                f"{suggestion(name, names) or listed}"
             )
         target[last] = value
         return self.from_dict(settings)

@@ -30,7 +30,7 @@ from benchmarks.tables.targets import ARCHIVES_AT_LEAST, ARCHIVES_AT_MOST
 from cxr_enhance._engine.png_rows import filtered_rows
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.read import decode_image
 from cxr_enhance.io.write import encode_image

@@ -31,12 +31,12 @@ _ARMS = {"raw": "raw", "enhanced": "enhanced", "bold": "enhanced, bolder"}
 
 
 class Study:
-    """What was stored of the study.
+    """The stored results of the study.
 
     Parameters
     ----------
     folder : Path
-        With a JSON file a run, ``comparisons.json`` and ``throughput.json``.
+        Holds a JSON file for each run, ``comparisons.json`` and ``throughput.json``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,22 +68,22 @@ def grid_table(study: Study) -> str:
     ]  # fmt: skip
     rows = []
     for backbone, task, arm in itertools.product(_TITLES, _TASKS, ("raw", "enhanced")):
-        told = study.get(f"grid-{backbone}-{task}-{arm}")
-        if told is None and (backbone, task) == ("nasnet_mobile", "multiclass"):
-            told = study.get(f"arms-{arm}-1")
+        document = study.get(f"grid-{backbone}-{task}-{arm}")
+        if document is None and (backbone, task) == ("nasnet_mobile", "multiclass"):
+            document = study.get(f"arms-{arm}-1")
         reported = _REPORTED[backbone, task] if arm == "enhanced" else ""
         start = (_TITLES[backbone], _TASKS[task], arm)
-        if told is None:
+        if document is None:
             rows.append((*start, _NOT_RUN, *[""] * 6, reported))
             continue
-        sets = told["evaluation"]["sets"]
+        sets = document["evaluation"]["sets"]
         values = [
             _value(sets[name]["overall"][value])
             for name in ("test", "external")
             for value in ("accuracy", "balanced_accuracy")
         ]
-        shortcuts = [_shortcut(told["audit"], name) for name in ("border", "thumbnail")]
-        rows.append((*start, _how(told), *values, *shortcuts, reported))
+        shortcuts = [_shortcut(document["audit"], name) for name in ("border", "thumbnail")]
+        rows.append((*start, _how(document), *values, *shortcuts, reported))
     return markdown(head, rows, 4)
 
 
@@ -91,8 +91,8 @@ def grid_commands(study: Study) -> str:
     """Write the command of every cell that is empty."""
     lines = []
     for backbone, task, arm in itertools.product(_TITLES, _TASKS, ("raw", "enhanced")):
-        done = study.get(f"grid-{backbone}-{task}-{arm}")
-        if done is None and not (
+        document = study.get(f"grid-{backbone}-{task}-{arm}")
+        if document is None and not (
             (backbone, task) == ("nasnet_mobile", "multiclass") and study.get(f"arms-{arm}-1")
         ):
             lines.append(f"{backbone} {task} {arm}")
@@ -106,21 +106,25 @@ def arms_table(study: Study) -> str:
     head = ["set", "arm", "accuracy of each seed", "mean", "mean less raw's", "balanced less raw's"]
     rows = []
     for name in ("test", "external"):
-        found = [one for one in study["comparisons"] if one["set"] == name]
+        comparisons = [
+            comparison for comparison in study["comparisons"] if comparison["set"] == name
+        ]
         title = {"test": "test", "external": "other sources"}[name]
-        for place, one in enumerate(found):
-            seeds = one["seeds"].values()
+        for place, comparison in enumerate(comparisons):
+            seeds = comparison["seeds"].values()
             if place == 0:
-                each = ", ".join(f"{seed['accuracy'][1]:.3f}" for seed in seeds)
-                rows.append((title, "raw", each, _value(one["accuracy"]["raw"]), "", ""))
+                accuracies = ", ".join(f"{seed['accuracy'][1]:.3f}" for seed in seeds)
+                rows.append(
+                    (title, "raw", accuracies, _value(comparison["accuracy"]["raw"]), "", "")
+                )
             rows.append(
                 (
                     title,
-                    _ARMS[one["arm"]],
+                    _ARMS[comparison["arm"]],
                     ", ".join(f"{seed['accuracy'][0]:.3f}" for seed in seeds),
-                    _value(one["accuracy"]["arm"]),
-                    _value(one["accuracy"]["difference"], signed=True),
-                    _value(one["balanced_accuracy"]["difference"], signed=True),
+                    _value(comparison["accuracy"]["arm"]),
+                    _value(comparison["accuracy"]["difference"], signed=True),
+                    _value(comparison["balanced_accuracy"]["difference"], signed=True),
                 )
             )
     return markdown(head, rows, 2)
@@ -136,15 +140,15 @@ def adults_table(study: Study) -> str:
             classes = evaluation["class_names"]
             counts = evaluation["sets"]["external"]["by_source"]["nih_cxr14"]["confusion"]["counts"]
             normals = counts[classes.index("normal")]
-            said = [str(normals[classes.index(one)]) for one in ("covid", "normal", "virus")]
-            said[0] += f" of {sum(normals)}"
-            rows.append((_ARMS[arm], name.rpartition("-")[2], *said))
+            cells = [str(normals[classes.index(label)]) for label in ("covid", "normal", "virus")]
+            cells[0] += f" of {sum(normals)}"
+            rows.append((_ARMS[arm], name.rpartition("-")[2], *cells))
     return markdown(head, rows, 2)
 
 
 def audit_table(study: Study) -> str:
     """Write what models without lungs reach on the same split, and a run that is blanked."""
-    told = study["arms-enhanced-1"]["audit"]
+    audit = study["arms-enhanced-1"]["audit"]
     titles = {
         "run": "the enhanced run of seed 1",
         "border_blanked": "the same, the border blanked",
@@ -157,7 +161,7 @@ def audit_table(study: Study) -> str:
         "majority": "commonest label",
     }
     rows = [
-        (title, _shortcut(told, name), _shortcut(told, name, "balanced_accuracy"))
+        (title, _shortcut(audit, name), _shortcut(audit, name, "balanced_accuracy"))
         for name, title in titles.items()
     ]
     return markdown(["what sees", "accuracy", "balanced accuracy"], rows, 1)
@@ -170,18 +174,18 @@ def sources_table(study: Study) -> str:
         "found at 10 % false alarms", "found as trained", "false alarms as trained",
     ]  # fmt: skip
     rows = []
-    for run, told in study["sources"].items():
+    for run, results in study["sources"].items():
         by_source = study[f"sources-{run}"]["evaluation"]["sets"]["test"]["by_source"]
         alarms = _value(_complement(by_source["nih_cxr14"]["classes"]["covid"]["specificity"]))
-        for source, one in told.items():
-            trained = f"{one['trained_images']} ({one['trained_patients']})"
+        for source, result in results.items():
+            trained = f"{result['trained_images']} ({result['trained_patients']})"
             rows.append(
                 (
                     run.removeprefix("without-") if run != "known" else "nothing",
-                    f"{source}: {one['images']} ({one['patients']})",
-                    trained if one["trained_images"] else "none",
-                    f"{one['roc_auc']:.3f}",
-                    f"{one['found']:.3f}",
+                    f"{source}: {result['images']} ({result['patients']})",
+                    trained if result["trained_images"] else "none",
+                    f"{result['roc_auc']:.3f}",
+                    f"{result['found']:.3f}",
                     _value(by_source[source]["classes"]["covid"]["recall"]),
                     alarms,
                 )
@@ -209,15 +213,15 @@ def paths_table(study: Study) -> str:
     head = ["backbone", "weights, pixels, epochs", "images", "seconds", "loss", "validation loss"]
     rows = []
     for backbone in ("resnet101", "inception_resnet_v2"):
-        told = study.get(f"paths-{backbone}")
-        if told is None:
+        document = study.get(f"paths-{backbone}")
+        if document is None:
             rows.append((_TITLES[backbone], f"{_NOT_RUN}: `run.sh paths`", *[""] * 4))
             continue
-        last = told["history"][-1]
-        images = told["evaluation"]["sets"]["train"]["images"]
+        last = document["history"][-1]
+        images = document["evaluation"]["sets"]["train"]["images"]
         rows.append(
             (
-                _TITLES[backbone], _how(told), str(images), f"{float(last['seconds']):.0f}",
+                _TITLES[backbone], _how(document), str(images), f"{float(last['seconds']):.0f}",
                 f"{float(last['loss']):.3f}", f"{float(last['val_loss']):.3f}",
             )
         )  # fmt: skip
@@ -226,32 +230,32 @@ def paths_table(study: Study) -> str:
 
 def throughput_table(study: Study) -> str:
     """Write images a second, fed by the pipeline and from memory."""
-    told = study["throughput"]
+    document = study["throughput"]
     head = ["model", "fed by the pipeline", "fed from memory", "ratio", "waiting for input"]
     rows = [
         (
             title,
-            f"{significant(one['images_per_second'])} images/s",
-            f"{significant(one['from_memory'])} images/s",
-            f"{one['images_per_second'] / one['from_memory']:.2f}",
-            f"{100 * one['waiting_share']:.1f} %",
+            f"{significant(values['images_per_second'])} images/s",
+            f"{significant(values['from_memory'])} images/s",
+            f"{values['images_per_second'] / values['from_memory']:.2f}",
+            f"{100 * values['waiting_share']:.1f} %",
         )
         for backbone, title in _TITLES.items()
-        if (one := told.get(backbone))
+        if (values := document.get(backbone))
     ] or [(f"{_NOT_RUN}: `run.sh throughput`", *[""] * 4)]
     return markdown(head, rows, 1)
 
 
 def epochs_table(study: Study) -> str:
     """Write the seconds of an epoch with a frozen backbone, without and with kept features."""
-    told = study["throughput"]
+    document = study["throughput"]
     head = ["NASNetMobile, backbone frozen, 128 x 128", "an epoch"]
-    if not {"epoch_frozen", "epoch_features"} <= told.keys():
+    if not {"epoch_frozen", "epoch_features"} <= document.keys():
         return markdown(head, [(f"{_NOT_RUN}: `run.sh throughput`", "")], 1)
     rows = [
-        ("features computed in every epoch", f"{significant(told['epoch_frozen'])} s"),
-        ("features kept", f"{significant(told['epoch_features'])} s"),
-        ("ratio", f"{significant(told['epoch_frozen'] / told['epoch_features'])}"),
+        ("features computed in every epoch", f"{significant(document['epoch_frozen'])} s"),
+        ("features kept", f"{significant(document['epoch_features'])} s"),
+        ("ratio", f"{significant(document['epoch_frozen'] / document['epoch_features'])}"),
     ]
     return markdown(head, rows, 1)
 
@@ -260,9 +264,9 @@ def summary_table(study: Study) -> str:
     """Write the README's rows: both arms, beside other sources and shortcuts."""
     head = ["", "test set", "other sources"]
     rows = []
-    one = {c["set"]: c for c in study["comparisons"] if c["arm"] == "enhanced"}
+    comparisons = {c["set"]: c for c in study["comparisons"] if c["arm"] == "enhanced"}
     for arm, key in (("raw", "raw"), ("enhanced", "arm")):
-        values = [_value(one[name]["accuracy"][key]) for name in ("test", "external")]
+        values = [_value(comparisons[name]["accuracy"][key]) for name in ("test", "external")]
         rows.append((f"NASNetMobile, {arm}", *values))
     audit = study["arms-enhanced-1"]["audit"]
     rows += [
@@ -272,35 +276,38 @@ def summary_table(study: Study) -> str:
     return markdown(head, rows, 1)
 
 
-def _value(told: dict[str, Any], *, signed: bool = False) -> str:
+def _value(measured: dict[str, Any], *, signed: bool = False) -> str:
     form = "+.3f" if signed else ".3f"
-    if told["value"] is None:
+    if measured["value"] is None:
         return "none"
-    if told["interval"] is None:
-        return f"{told['value']:{form}}"
-    low, high = told["interval"]
-    return f"{told['value']:{form}} [{low:{form}}, {high:{form}}]"
+    if measured["interval"] is None:
+        return f"{measured['value']:{form}}"
+    low, high = measured["interval"]
+    return f"{measured['value']:{form}} [{low:{form}}, {high:{form}}]"
 
 
-def _complement(told: dict[str, Any]) -> dict[str, Any]:
-    interval = told["interval"] and [1 - bound for bound in reversed(told["interval"])]
-    return {"value": None if told["value"] is None else 1 - told["value"], "interval": interval}
+def _complement(measured: dict[str, Any]) -> dict[str, Any]:
+    interval = measured["interval"] and [1 - bound for bound in reversed(measured["interval"])]
+    return {
+        "value": None if measured["value"] is None else 1 - measured["value"],
+        "interval": interval,
+    }
 
 
 def _shortcut(audit: dict[str, Any] | None, name: str, value: str = "accuracy") -> str:
     if audit is None or name not in audit:
         return ""
-    one = audit[name]
-    interval = one["interval"] if value == "accuracy" else one["balanced_interval"]
-    return _value({"value": one[value], "interval": interval})
+    values = audit[name]
+    interval = values["interval"] if value == "accuracy" else values["balanced_interval"]
+    return _value({"value": values[value], "interval": interval})
 
 
-def _how(told: dict[str, Any]) -> str:
-    config = told["config"]
+def _how(document: dict[str, Any]) -> str:
+    config = document["config"]
     weights = {"none": "from scratch", "imagenet": "ImageNet"}.get(
         config["model"]["weights"], "a file"
     )
-    return f"{weights}, {config['data']['image_size'][0]}, {len(told['history'])}"
+    return f"{weights}, {config['data']['image_size'][0]}, {len(document['history'])}"
 
 
 TABLES: dict[str, Callable[[Study], str]] = {

@@ -55,6 +55,13 @@ def why_not_packed() -> str:
     return "nothing was compiled when the package was installed"
 
 
+def damaged_files() -> list[str]:
+    """Names of packed files that have this key and are passed over, because they are damaged."""
+    directory = packed_directory()
+    paths = sorted(directory.glob(f"*{SUFFIX}")) if directory is not None else []
+    return [path.name for path in paths if _read(path) is None]
+
+
 def _differences(packed: CodeKey, here: CodeKey) -> Iterator[str]:
     names = {"python": "Python", "numpy": "NumPy", "numba": "Numba", "llvmlite": "llvmlite"}
     for field, name in names.items():

@@ -1,9 +1,10 @@
-"""Folders and lists of files to enhanced copies.
+"""Enhanced copies of folders and of lists of files.
 
-What was asked for: `settings`, `job`, `selection`, `sources`. What to do: `plan`, `resume`. What is
-done to each file: `task`, `polarity`. Who does it: `engines`. What became of it: `outcome`,
-`recorder`, `manifest`, `summary`. All together: `run`. A look before: `check`, `findings`,
-`writing`.
+- Options of a run: `settings`, `job`, `selection`, `sources`.
+- Files still to be enhanced: `plan`, `planned_files`, `resume`.
+- Work on one file: `task`, `polarity`. Threads or processes that do the work: `engines`.
+- Results and their rows: `outcome`, `recorder`, `manifest`, `summary`.
+- The whole run: `run`. Inspection of files before a run: `check`, `findings`, `writing`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def try_lock(descriptor: int) -> bool | None:
-    """Take the lock of an open file unless another process has it; None where there are none."""
+    """Take the lock of an open file; False if another process holds it, None without locks."""
     if sys.platform == "win32":
         return None
     try:
@@ -28,7 +28,7 @@ def try_lock(descriptor: int) -> bool | None:
 
 @contextlib.contextmanager
 def locked(descriptor: int) -> Iterator[None]:
-    """Hold the lock of an open file for the block, where there are locks."""
+    """Hold the lock of an open file during the block, where the file system has locks."""
     held = False
     if sys.platform != "win32":
         with contextlib.suppress(OSError):

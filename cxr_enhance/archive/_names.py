@@ -17,33 +17,33 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _FLAT_DIGITS = 32
-_MAX_FOLDERS = 30  # that are added one by one; then all of them
+_MAX_FOLDERS = 30  # folders that are added to a hash one by one; after them, all folders at once
 
 
 class Origin(NamedTuple):
-    """What an output's name is made of."""
+    """The parts of an input's path that the name of its output is made of."""
 
     source: str
-    relative: str  # below the output folder, still with the source's own extension
-    root: str  # name of the folder that was given
+    relative: str  # path below the input folder, with the source's own extension
+    root: str  # name of the input folder
 
 
 class Naming(NamedTuple):
-    """How outputs are named."""
+    """Options of output names."""
 
     extension: str
     flat: bool = False  # hashes instead of the inputs' names
-    key: bytes | None = None  # of the hashes: without it nobody can try names
+    key: bytes | None = None  # key of the hashes: without the key nobody can guess a hashed name
 
 
 def distinct_levels(count: int, origin: Callable[[int], Origin], naming: Naming) -> bytearray:
-    """Tell how far each of `count` names must be lengthened until none meets another.
+    """Find how far each of `count` output names must be lengthened until all names differ.
 
-    Names that meet are found by their hashes and compared as text, so that a million names take
-    little memory and chance no part in the result.
+    Names with equal hashes are compared as text: hashes of a million names take little memory, and
+    equal hashes of different names do not change the result.
     """
     levels = bytearray(count)
-    folders = set()  # of hashes none meets the name of a file
+    folders = set()  # flat names need none: no folder of theirs has the name of a file
     if not naming.flat:
         relative = {os.path.dirname(origin(i).relative) for i in range(count)}
         folders = {key(folder) for folder in relative}
@@ -57,20 +57,20 @@ def distinct_levels(count: int, origin: Callable[[int], Origin], naming: Naming)
     )
     while True:
         suspects = _doubled(hashes) | np.isin(hashes, [hash(folder) for folder in folders])
-        users = defaultdict(list)
+        indices_of = defaultdict(list)
         for index in np.flatnonzero(suspects).tolist():
-            users[name(index)].append(index)
-        meeting = [
+            indices_of[name(index)].append(index)
+        clashing = [
             index
-            for text, indices in users.items()
+            for text, indices in indices_of.items()
             if len(indices) > 1 or text in folders
             for index in indices
         ]
-        if not meeting:
+        if not clashing:
             return levels
-        for index in meeting:
+        for index in clashing:
             levels[index] += 1
-        for index in meeting:
+        for index in clashing:
             hashes[index] = hash(name(index))
 
 
@@ -90,7 +90,7 @@ def output_name(origin: Origin, level: int, naming: Naming) -> str:
 
 
 def _flat_name(origin: Origin, level: int, naming: Naming) -> str:
-    """Hash an input's name below its folder; where two meet, the folder's name with it."""
+    """Hash an input's name below its folder; from level 1 on, the folder's name too."""
     parts = [origin.relative.replace(os.sep, "/")]
     if level >= 1:
         parts.append(origin.root)
@@ -105,21 +105,22 @@ def _flat_name(origin: Origin, level: int, naming: Naming) -> str:
 
 
 def _digits(origin: Origin, folders: int) -> str:
-    """Hash the path below the folder that was given, and so many names of folders above it.
+    """Hash the path below the input folder, with the names of `folders` folders above it.
 
-    No more than are needed: where it all lies on a disk is no part of its outputs' names.
+    No more folders are hashed than names need, so that output names do not depend on where the
+    archive lies on a disk.
     """
     names = os.path.abspath(origin.source).split(os.sep)
     count = len(origin.relative.split(os.sep)) + folders
     if folders > _MAX_FOLDERS:
         count += len(names)
     text = os.sep.join(names[-count:])
-    more = max(count - len(names), 0)  # for the case that short hashes meet
+    more = max(count - len(names), 0)  # longer hashes, in case short ones are equal
     return hashlib.sha256(os.fsencode(text)).hexdigest()[: 8 * (1 + more)]
 
 
 def key(path: str) -> str:
-    """Make equal what some file system takes for the same name."""
+    """Return one text for all paths that some file system takes for the same name."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", path).casefold()

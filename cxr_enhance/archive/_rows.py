@@ -1,4 +1,4 @@
-"""What a row of a manifest looks like, whole and cut short by a killed writer."""
+"""The form of a manifest's rows: whole rows, and rows cut short by a killed writer."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ FILE_COLUMNS = (
 )  # fmt: skip
 RUN_COLUMNS = ("status", "params", "version", "options")
 _DECODER = FILE_COLUMNS.index("decoder")
-# Older rows end before the transform, and still older ones before the decoder.
+# Rows of older versions end before the transform; rows of the oldest end before the decoder.
 _COMPLETE_ROWS = (
     FILE_COLUMNS, FILE_COLUMNS[: _DECODER + 1], FILE_COLUMNS[:_DECODER], RUN_COLUMNS,
 )  # fmt: skip
 
 _SIZES = ("input_size", "input_mtime_ns", "output_size")
-_MAX_BYTES = 1 << 20  # bytes of a row; names have 4,096 at most, each written as 6
+_MAX_BYTES = 1 << 20  # bytes of a row; a name has 4,096 at most, each escaped as 6 bytes
 _STARTS = {'{"input":"': FILE_COLUMNS, f'{{"status":"{RUN}","params":"': RUN_COLUMNS}
-_COLUMN = re.compile(r'[{,]"(\w+)":')  # within a text the first quote would be escaped
+_COLUMN = re.compile(
+    r'[{,]"(\w+)":'
+)  # inside a JSON text the first quotation mark would be escaped
 
 
 def row_of(line: bytes) -> dict[str, Any] | None:
-    """Read a line; None where it is no row."""
+    """Parse a line; None for a line that is no row."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -40,7 +42,7 @@ def row_of(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_whole(row: dict[str, Any]) -> bool:
-    """Tell whether a row has what its readers rely on; anybody may have edited the file."""
+    """Tell whether a row has the fields that its readers use; people may edit manifests."""
     if row.get("status") == RUN:
         return isinstance(row.get("options"), dict)
     return (
@@ -53,20 +55,22 @@ def _is_whole(row: dict[str, Any]) -> bool:
 
 
 def is_cut_row(end: bytes, *, alone: bool) -> bool:
-    """Tell whether what follows a file's last line end is what a killed writer left of a row.
+    """Tell whether the bytes after a file's last line end are the start of a row.
+
+    A killed writer leaves such a start.
 
     Parameters
     ----------
     end : bytes
-        Not empty.
+        The bytes after the last line end; not empty.
     alone : bool
-        Whether nothing of a manifest stands before it: then the name of a second column must be
-        there, so that nobody's own beginning of a JSON file is taken for a row.
+        Whether no whole line precedes `end`. Then `end` must hold the name of a second column, so
+        that the start of another JSON file is not taken for a row.
     """
     if len(end) >= _MAX_BYTES or not end.isascii():
         return False
     text = end.decode("ascii")
-    if not text.isprintable():  # rows are escaped
+    if not text.isprintable():  # rows escape characters that do not print
         return False
     for start, columns in _STARTS.items():
         if start.startswith(text):
@@ -90,14 +94,14 @@ def _is_json(text: str) -> bool:
 
 
 def check_is_manifest(path: str) -> None:
-    """Refuse a name whose file is no manifest; a new or empty file is allowed.
+    """Refuse a path whose file is no manifest; a new or empty file is allowed.
 
     Raises
     ------
     ValueError
-        If the file holds anything else than rows.
+        If the file holds anything but rows.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     if not os.path.lexists(path):
         return

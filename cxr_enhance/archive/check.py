@@ -1,4 +1,4 @@
-"""Files looked at one by one for what speaks against using them; one row a file."""
+"""Inspection of files for reasons against using them; one row of a CSV file for each file."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import Image
     from cxr_enhance.archive.findings import Kind
-    from cxr_enhance.archive.plan import Plan, PlannedFile
+    from cxr_enhance.archive.plan import Plan
+    from cxr_enhance.archive.planned_files import PlannedFile
     from cxr_enhance.io.info import ImageInfo
 
-_PREFETCHED_FILES = 4  # files a thread that are read before the first of them is asked for
+_PREFETCHED_FILES = 4  # files a thread that are read ahead of the row that is yielded
 
 
 class Checked(NamedTuple):
-    """One file and what was found; `pixels` is a digest of its gray pixels."""
+    """The row of one file: its findings and its header; `pixels` is a digest of its gray pixels."""
 
     file: str
     findings: tuple[Kind, ...]
@@ -48,9 +49,10 @@ class Checked(NamedTuple):
 
 
 def check_files(plan: Plan, threads: int) -> Generator[Checked]:
-    """Look at the files of a plan in their order; files in folders that are no images are left out.
+    """Inspect the files of a plan in their order; files in folders that are no images get no row.
 
-    A file whose pixels are those of an earlier one has the finding "equal-pixels", and names it.
+    A file whose pixels equal those of an earlier file has the finding "equal-pixels", and its
+    detail names the earlier file.
     """
     for problem in plan.problems:
         yield Checked(problem.source, ("unreadable",), problem.reason)
@@ -83,22 +85,22 @@ def _in_order(files: Sequence[PlannedFile], threads: int) -> Iterator[Checked | 
 
 
 def check_file(file: PlannedFile) -> Checked | None:
-    """Look at one file; None if it is no image and was not named as one."""
+    """Inspect one file; None if it is no image and its name does not say that it should be."""
     row = Checked(file.source, ())
     try:
-        if not stat.S_ISREG(os.stat(file.source).st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(os.stat(file.source).st_mode):  # reading a pipe could wait for ever
             raise ValueError("is not a regular file.")
         options = ReadOptions()
         data = read_if_image(file.source, options)
         if data is None:
             if not file.named and not is_image_name(file.source):
                 return None
-            data = read_start(file.source)  # decode_image has the words for what it is not
+            data = read_start(file.source)  # decode_image raises the error that names its format
         image = decode_image(data, options).image
         return _row_of_image(row, image, image_info(data), header_texts(data, HEADER_TAGS))
     except NoImageError:
         return None
-    except Exception as error:  # one bad file must not end a look at a million others
+    except Exception as error:  # one bad file must not end the inspection of a million files
         return row._replace(findings=("unreadable",), detail=reason_of(error))
 
 
@@ -121,14 +123,14 @@ def _row_of_image(
 
 
 def csv_line(cells: Sequence[object]) -> bytes:
-    """Write one row of CSV; text that a spreadsheet would run gets an apostrophe before it."""
+    """Encode one row of CSV; cells that a spreadsheet would run as formulas get an apostrophe."""
     file = io.StringIO(newline="")
     csv.writer(file).writerow([_cell(cell) for cell in cells])
     return file.getvalue().encode("utf-8", "surrogateescape")
 
 
 def row_of(row: Checked) -> bytes:
-    """Write the row of a file."""
+    """Encode the row of a file."""
     return csv_line([
         ";".join(cell) if isinstance(cell, tuple) else cell for cell in row
     ])  # fmt: skip

@@ -7,23 +7,25 @@ from typing import Any
 
 from cxr_enhance.io.dicom.plugins import load_pydicom
 
-_PNG_DEPTH = 24  # the place of IHDR's bit depth
+_PNG_DEPTH = 24  # offset of IHDR's bit depth
 _UINT8_NPY = b"'descr': '|u1'"
 _BINS_OF_UINT8 = 256
 
 
 def gives_equal_output(earlier: dict[str, Any], current: dict[str, Any], output: str) -> bool:
-    """Tell whether `output`, made with the options `earlier`, is what `current` would give.
+    """Tell whether the options `current` would give the same `output` as the options `earlier`.
 
-    Runs before there were `num_bins` and `bits` counted every value; 8-bit images have no more
-    than 256 of them.
+    Versions before the options `num_bins` and `bits` counted every value. An 8-bit image has at
+    most 256 values, so 256 bins give the same output.
 
     Parameters
     ----------
-    earlier, current : dict
-        From ``Job.to_dict``; `earlier` as any earlier version wrote it, or empty if unknown.
+    earlier : dict
+        Options that `output` was made with, as any version wrote them; empty if unknown.
+    current : dict
+        Options of this run, from ``Job.to_dict``.
     output : str
-        Path of the file; its header is read where that decides.
+        Path of the output; its header is read only where the depth decides.
     """
     if not earlier:
         return False
@@ -32,9 +34,9 @@ def gives_equal_output(earlier: dict[str, Any], current: dict[str, Any], output:
         return False
     if _bins(earlier) == _bins(current) and earlier.get("bits") == current.get("bits"):
         return True
-    full = all(options.get("bits") in (None, 8) for options in (earlier, current))
-    enough = all(_bins(options) >= _BINS_OF_UINT8 for options in (earlier, current))
-    return full and enough and _is_8_bit(output)
+    is_full_range = all(options.get("bits") in (None, 8) for options in (earlier, current))
+    has_all_bins = all(_bins(options) >= _BINS_OF_UINT8 for options in (earlier, current))
+    return is_full_range and has_all_bins and _is_8_bit(output)
 
 
 def _bins(options: dict[str, Any]) -> float:
@@ -43,7 +45,7 @@ def _bins(options: dict[str, Any]) -> float:
 
 
 def _is_8_bit(path: str) -> bool:
-    """Tell by its header whether an output holds uint8; False where that cannot be told."""
+    """Tell by its header whether an output holds uint8; False for an unreadable header."""
     ending = os.path.splitext(path)[1]
     if ending == ".jpg":
         return True
@@ -65,5 +67,5 @@ def _is_8_bit_dicom(path: str) -> bool:
             path, stop_before_pixels=True, specific_tags=["BitsAllocated"]
         )
         return bool(header.BitsAllocated == 8)
-    except Exception:  # whatever the file has become
+    except Exception:  # users may have changed the file
         return False

@@ -1,7 +1,7 @@
-"""What speaks against using an image as a frontal chest radiograph; nothing is changed.
+"""Reasons against using an image as a frontal chest radiograph.
 
-Each rule is conservative: what it finds is worth a look, and what it does not find may still be
-wrong. docs/archives.md says how often each of them errs.
+Each rule is conservative: a finding is worth a look, and an image without findings may still be
+unfit. docs/archives.md gives the error rate of each rule.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _BURNED_IN_ANNOTATION = 0x00280301
 HEADER_TAGS = (_BURNED_IN_ANNOTATION,)
-"""Elements that `header_findings` looks at beside what `ImageInfo` holds."""
+"""Elements that `header_findings` reads beside the fields of `ImageInfo`."""
 
 _RADIOGRAPHY = ("CR", "DX", "RG")
 _LATERAL = ("LL", "RL", "LAT", "LATERAL")
-_BLANK_SHARE = 1 / 64  # of the greatest value, between the percentiles 0.5 and 99.5
+_BLANK_SHARE = 1 / 64  # of the greatest value: a blank image spans less, percentile 0.5 to 99.5
 _FEW_LEVELS = 64
-_SATURATED_SHARE = 0.1  # of the pixels, at the greatest value
-_SIDE = 64  # of the thumbnail in which polarity is looked for
-_INVERTED_BELOW = -0.4  # 2,820 public images have -0.26 and more, and 97 % of their negatives less
+_SATURATED_SHARE = 0.1  # share of the pixels that have the greatest value
+_SIDE = 64  # pixels of the thumbnail that polarity is judged by
+_INVERTED_BELOW = -0.4  # 2,820 public images give -0.26 or more; 97 % of their negatives less
 
 
 def header_findings(info: ImageInfo, texts: dict[int, tuple[str, ...]] | None = None) -> list[Kind]:
-    """Name what the header of a DICOM file says against it; `texts` holds `HEADER_TAGS`."""
+    """List the findings of a DICOM header; `texts` holds the elements of `HEADER_TAGS`."""
     kinds: list[Kind] = []
     if info.modality and info.modality not in _RADIOGRAPHY:
         kinds.append("other-modality")
@@ -51,7 +51,7 @@ def header_findings(info: ImageInfo, texts: dict[int, tuple[str, ...]] | None = 
 
 
 def pixel_findings(gray: Image) -> list[Kind]:
-    """Name what the pixels of a gray image, of shape (H, W), say against it."""
+    """List the findings of the pixels of a gray image of shape (H, W)."""
     cv2 = load_cv2()
     levels = int(np.iinfo(gray.dtype).max) + 1
     counts = cv2.calcHist([gray], [0], None, [levels], [0, levels]).ravel()
@@ -73,23 +73,23 @@ def pixel_findings(gray: Image) -> list[Kind]:
 
 
 def looks_inverted(image: Image) -> bool:
-    """Tell whether black and white of a frontal radiograph look the wrong way round.
+    """Tell whether black and white of a frontal radiograph look exchanged.
 
-    The air beside the neck and in the lungs is dark, spine and mediastinum are bright; where it is
-    clearly the other way round, black and white are.
+    The air beside the neck and in the lungs is dark; spine and mediastinum are bright. An image
+    looks inverted if air is clearly brighter than spine and mediastinum.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
-        Gray or RGB; some of its pixels are looked at.
+        Gray or RGB; large images are sampled.
     """
     return _brightness_of_the_middle(image) < _INVERTED_BELOW
 
 
 def _brightness_of_the_middle(image: Image) -> float:
-    """Measure how much brighter the spine is than upper corners and lungs, -2 to 2."""
+    """Measure how much brighter the spine is than upper corners and lungs, from -2 to 2."""
     cv2 = load_cv2()
-    step = max(min(image.shape[:2]) // (4 * _SIDE), 1)  # every pixel of a large image takes 3 ms
+    step = max(min(image.shape[:2]) // (4 * _SIDE), 1)  # all pixels of a large image take 3 ms
     some = np.ascontiguousarray(image[::step, ::step])
     if some.ndim == 3:
         some = some[..., 0] if some.shape[2] == 1 else cv2.cvtColor(some, cv2.COLOR_RGB2GRAY)

@@ -1,4 +1,4 @@
-"""Options that do not go with an image, though nothing is wrong with either."""
+"""Hints about options that do not suit an image, though image and options are valid."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _FEW_BINS = 256
 
 
 class Hint(NamedTuple):
-    """What a run says once: hints of one `kind` are counted together."""
+    """A sentence that a run prints for the first image of each `kind`, and then counts."""
 
     kind: str
     sentence: str
 
 
 def hints_of(image: Image, params: EnhanceParams) -> tuple[Hint, ...]:
-    """Look at one image, which `enhance` takes with `params`; reads its pixels at most once."""
+    """List the hints about an image that `enhance` accepts with `params`."""
     hints = [_without_effect(image, params), _dark(image, params)]
     return tuple(hint for hint in hints if hint is not None)
 
 
 def _without_effect(image: Image, params: EnhanceParams) -> Hint | None:
-    """Tell where the clip limit asks for less than OpenCV's floor of one pixel a bin.
+    """Hint at a clip limit below OpenCV's floor of one pixel a bin.
 
-    Where there are more bins than the default it is told of a limit on the floor, too: there it
-    takes very high ones to leave it.
+    With more bins than the default, a limit on the floor gets a hint too: with so many bins only
+    very high limits rise above the floor.
     """
     if not params.clip_limit:
         return None
@@ -55,7 +55,7 @@ def _without_effect(image: Image, params: EnhanceParams) -> Hint | None:
 
 
 def _dark(image: Image, params: EnhanceParams) -> Hint | None:
-    """Tell where values fill less than a quarter of their range and nothing stretches them."""
+    """Hint at values that fill less than a quarter of their range, without a white balance."""
     if params.percentiles is not None:
         return None
     bits = params.bits or 8 * image.itemsize

@@ -1,4 +1,4 @@
-"""What is done to every file of a run: one record, checked, that names itself in the manifest."""
+"""The options that decide what an output holds; their digest stands in the manifest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cxr_enhance.preparation.options import Fit, Preparation
 OutputFormat: TypeAlias = Literal["png", "jpeg", "npy", "dicom"]
 Compression: TypeAlias = Literal["fast", "small"]
 EXTENSIONS: dict[str, str] = {"png": ".png", "jpeg": ".jpg", "npy": ".npy", "dicom": ".dcm"}
-# What the name of one output may end in, and the format that it thereby asks for.
+# Endings that the name of one output may have, and the format that each ending sets.
 _ENDINGS: dict[str, OutputFormat] = {
     ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".npy": "npy", ".dcm": "dicom",
     ".dicom": "dicom",
@@ -30,17 +30,17 @@ STUDY_SIZE = (224, 224)
 
 
 def is_image_ending(ending: str) -> bool:
-    """Tell whether a name that ends so, with its dot, is that of an image and not of a folder."""
+    """Tell whether `ending`, with its dot, makes a name that of an image and not of a folder."""
     return ending.lower() in (*_ENDINGS, *_OTHER_ENDINGS)
 
 
 def format_of_ending(ending: str) -> OutputFormat:
-    """Name the format of an output whose name ends so.
+    """Name the format of an output whose name ends in `ending`.
 
     Raises
     ------
     ValueError
-        If it is of none that is written.
+        If no format that is written has this ending.
     """
     output_format = _ENDINGS.get(ending.lower())
     if output_format is None:
@@ -63,33 +63,36 @@ class Job:
     read : ReadOptions
         How files are read.
     output_format : {"png", "jpeg", "npy", "dicom"}
-        Of the outputs.
+        Format of the outputs.
     quality : int
-        1..100, of JPEG.
+        Quality of JPEG, 1..100.
     compression : {"fast", "small"}
-        Of PNG: by ISA-L where it is installed, or by OpenCV; the pixels are the same.
+        Compression of PNG: by ISA-L where ISA-L is installed, or by OpenCV; the pixels are the
+        same.
     long_side : int or None
         Pixels of the longer side of the outputs, aspect kept; None leaves the size.
     size_wh : (int, int) or None
         Width and height of the outputs; None leaves the size.
     fit : {"squash", "pad", "crop"}
-        How images of another aspect come to `size_wh`.
+        How an image whose aspect ratio differs is brought to `size_wh`.
     spacing : float or None
-        Millimetres that a pixel of the outputs is high and wide; None leaves the size.
+        Height and width of an output pixel in millimetres; None leaves the size.
     crop_border : bool
-        Whether frames and what a collimator shades are cut off first.
+        Whether frames and the area that a collimator shades are cut off first.
     resize_first : bool
         Whether images are resized before they are enhanced rather than after.
     interpolation : {"area", "linear"}
         ``cv2.INTER_AREA``, or the study's ``cv2.INTER_LINEAR``.
     strip_identity : bool
-        Whether derived DICOM files keep technique and geometry alone.
+        Whether the headers of derived DICOM files keep only technique and geometry.
     pseudonym_key : bytes or None
-        Key of the pseudonym that then stands for PatientID; None leaves it empty.
+        With `strip_identity`, key of the pseudonym that replaces PatientID; None leaves PatientID
+        empty.
     invert : {"note", "auto", "yes", "no"}
-        Whether images are turned over; see `with_polarity`.
+        Whether black and white are exchanged; see `with_polarity`.
     selection : Selection
-        Which files are enhanced; the others are skipped. No part of what an output holds.
+        Which files are enhanced; all other files are skipped. The selection does not change what
+        an output holds.
     """
 
     params: EnhanceParams | None
@@ -165,7 +168,7 @@ class Job:
 
     @property
     def preparation(self) -> Preparation:
-        """What is done to each image."""
+        """Size, fit, crop and chain that each image goes through."""
         return Preparation(
             params=self.params,
             size=None if self.size_wh is None else (self.size_wh[1], self.size_wh[0]),
@@ -179,13 +182,13 @@ class Job:
 
     @property
     def extension(self) -> str:
-        """Of the outputs, with its dot."""
+        """Extension of the outputs, with its dot."""
         return EXTENSIONS[self.output_format]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything that decides what an output holds, as JSON types.
+        """Return every option that decides what an output holds, as JSON types.
 
-        How pixels are compressed is left out: outputs with the same pixels need not be made again.
+        The compression of pixels is left out: outputs with the same pixels need not be made again.
         """
         options = {
             name: getattr(self, name)
@@ -198,14 +201,14 @@ class Job:
             options["size_wh"] = list(self.size_wh)
         if self.long_side is None and self.size_wh is None and self.spacing is None:
             del options["interpolation"]
-        # Only where they are used: rows of runs before there were such options keep their digest.
+        # Newer options are added only where they are used, so that older rows keep their digest.
         if self.fit != "squash":
             options["fit"] = self.fit
         if self.spacing is not None:
             options["spacing"] = self.spacing
         if self.crop_border:
             options["crop_border"] = True
-        if self.invert in ("auto", "yes"):  # else nothing is turned over
+        if self.invert in ("auto", "yes"):  # "note" and "no" leave the pixels as they are
             options["invert"] = self.invert
         if self.pseudonym_key is not None:
             options["pseudonym_key"] = _fingerprint(self.pseudonym_key)
@@ -213,11 +216,11 @@ class Job:
         return {**recipe, **dataclasses.asdict(self.read), **options}
 
     def digest(self) -> str:
-        """Twelve digits that tell these options from others."""
+        """Hash the options to twelve hexadecimal digits; other options give other digits."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _fingerprint(key: bytes) -> str:
-    """Tell keys apart without telling them."""
+    """Hash a key, so that a manifest shows which key was used without showing the key."""
     return hmac.new(key, b"cxr-enhance: which key", hashlib.sha256).hexdigest()[:8]

@@ -1,8 +1,8 @@
-"""One row a file, appended as work goes on: what was read, what was written, what failed and why.
+"""The manifest: one row for each file with its input, output, status and reason.
 
-JSON lines: a row is one line, written in one step under a lock. A row cut short by a killed run is
-removed by the next writer and passed over by readers; anything else at the end of the file stays,
-and gets a line end.
+Rows are JSON lines. A writer appends each row in one step, under a lock. The next writer removes a
+row that a killed run cut short, and readers ignore such a row. Any other text at the end of the
+file stays, and gets a line end.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def manifest_path(base: str, shard: Shard | None) -> str:
 
 
 def manifest_family(base: str) -> list[str]:
-    """Name the manifests there are: `base` and those of its shards, oldest first."""
+    """List the existing manifests: `base` and the manifests of its shards, oldest first."""
     stem, extension = os.path.splitext(base)
     candidates = [base, *glob.glob(f"{glob.escape(stem)}-*-of-*{glob.escape(extension)}")]
     manifests = [path for path in candidates if os.path.isfile(path)]
@@ -49,7 +49,7 @@ def manifest_family(base: str) -> list[str]:
 
 
 def read_rows(path: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a manifest, those of options included; lines that are none are left out.
+    """Yield the rows of a manifest, rows of options too; lines that are no rows are left out.
 
     Raises
     ------
@@ -66,21 +66,21 @@ def read_rows(path: str) -> Iterator[dict[str, Any]]:
 
 
 class ManifestWriter:
-    """Appends rows; safe in several threads and in several processes at once.
+    """Appends rows to a manifest; safe in several threads and processes at once.
 
     Parameters
     ----------
     path : str
-        The file; made if need be.
+        The manifest; made if it does not exist.
     job : Job
-        The options whose digest the rows bear.
+        The options whose digest stands in the rows.
 
     Raises
     ------
     OSError
         If the file cannot be opened.
     ValueError
-        If it holds something else than a manifest.
+        If the file is no manifest.
     """
 
     def __init__(self, path: str, job: Job) -> None:
@@ -101,23 +101,23 @@ class ManifestWriter:
     ) -> None:
         with self._thread_lock:
             os.close(self._file)
-            self._file = -1  # a thread that comes late must not write into another file
+            self._file = -1  # the system may give the number to another file
 
     def add_options(self, job: Job) -> None:
-        """Append the row that tells what the digest stands for."""
+        """Append the row that maps the digest to the options."""
         options = {"status": RUN, "params": self._digest, "version": __version__}
         self._append(lambda: {**options, "options": job.to_dict()})
 
     def add(self, outcome: Outcome) -> Outcome:
         """Append the row of one file, and return the outcome as it was recorded.
 
-        An output that another run has written over meanwhile is recorded as `exists`: its row is
-        the other run's, which may come before this one.
+        If another run has written over the output meanwhile, the recorded status is `exists`. The
+        row `written` is the other run's, and may precede this row.
 
         Raises
         ------
         OSError
-            If it cannot be written whole, as on a full disk; then nothing of it is there.
+            If the row cannot be written whole, as on a full disk; then no part of it remains.
         """
         recorded = outcome
 
@@ -150,20 +150,20 @@ class ManifestWriter:
         }
 
     def _is_in_place(self) -> bool:
-        """Tell whether rows go where the next run looks for them."""
+        """Tell whether the open file is still the file at the manifest's path."""
         try:
             return os.path.samestat(os.stat(self._path), os.fstat(self._file))
         except OSError:
             return False
 
     def _append(self, row: Callable[[], dict[str, Any]]) -> None:
-        """Append the row that `row` makes while nobody else writes."""
+        """Append the row that `row` makes; `row` is called under the lock."""
         if self._file < 0:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF), self._path)
         if not self._is_in_place():
             raise FileNotFoundError(errno.ENOENT, "It was moved or removed", self._path)
         with self._thread_lock, locked(self._file):
-            # Escapes keep every name on one line, and exact, whatever bytes it holds.
+            # JSON's escapes keep a name on one line, and keep every byte of it.
             line = json.dumps(row(), separators=(",", ":")).encode("ascii") + b"\n"
             size, end = os.fstat(self._file).st_size, _end_of_whole_lines(self._file)
             if end < size:
@@ -174,7 +174,7 @@ class ManifestWriter:
                     line, end = b"\n" + line, size
             try:
                 written = os.write(self._file, line)
-                while written < len(line):  # a full disk takes a part, and then raises
+                while written < len(line):  # a full disk writes a part, and the next write raises
                     written += os.write(self._file, line[written:])
             except OSError as error:
                 os.ftruncate(self._file, end)
@@ -182,15 +182,15 @@ class ManifestWriter:
 
 
 def _was_replaced(outcome: Outcome) -> bool:
-    """Tell whether the output is another file by now than the one that was written."""
+    """Tell whether another file has replaced the output since it was written."""
     try:
         return bool(outcome.link) and not os.path.samefile(outcome.link, outcome.target)
-    except OSError:  # one of them is gone: whoever comes next sees to it
+    except OSError:  # link or output is gone: the next run sees that the output is missing
         return False
 
 
 def _end_of_whole_lines(descriptor: int) -> int:
-    """Tell where the last whole line ends."""
+    """Find the offset at which the last whole line ends."""
     size = os.fstat(descriptor).st_size
     end = size
     while end:
@@ -204,5 +204,5 @@ def _end_of_whole_lines(descriptor: int) -> int:
 
 
 def _read_at(descriptor: int, start: int, length: int) -> bytes:
-    os.lseek(descriptor, start, os.SEEK_SET)  # appending goes to the end, wherever this points
+    os.lseek(descriptor, start, os.SEEK_SET)  # O_APPEND writes at the end regardless
     return os.read(descriptor, length)

@@ -1,4 +1,4 @@
-"""What became of one file: the row of the manifest."""
+"""The outcome of one file, from which its row in the manifest is made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEVICE_ERRORS = (
     errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ECONNRESET,
     errno.ECONNABORTED, errno.ECONNREFUSED,
 )  # fmt: skip
-# They may be gone at the next attempt, whatever the file holds: they are the machine's.
+# Faults of the machine, not of the file: the next attempt may succeed.
 _TRANSIENT_ERRORS = frozenset((
     *_DISK_ERRORS, *_DEVICE_ERRORS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN,
     errno.EINTR, errno.EBUSY, errno.ETXTBSY, errno.ENOLCK, errno.EACCES, errno.EPERM,
@@ -28,33 +28,33 @@ _TRANSIENT_ERRORS = frozenset((
 
 
 class Outcome(NamedTuple):
-    """What became of one file."""
+    """The outcome of one file."""
 
     source: str
     target: str
     status: Status
     reason: str = ""
-    transient: bool = False  # a failure that another attempt may not meet
-    ends_run: bool = False  # a failure that all further files would meet
+    transient: bool = False  # whether another attempt may succeed
+    ends_run: bool = False  # whether all further files would fail for the same reason
     input_size: int | None = None
     input_mtime_ns: int | None = None
     output_size: int | None = None
     seconds: float = 0.0
-    notes: str = ""  # what was amiss in a DICOM header
-    polarity: str = ""  # that black and white look the wrong way round, or were turned over
-    decoder: str = ""  # which made the pixels, with its version
+    notes: str = ""  # problems of a DICOM header that were tolerated
+    polarity: str = ""  # note that black and white look exchanged, or were exchanged
+    decoder: str = ""  # decoder of the pixels, with its version
     hints: tuple[Hint, ...] = ()
-    transform: Transform | None = None  # of an output that was written
-    link: str = ""  # may be another name of the output, until its row is in the manifest
+    transform: Transform | None = None  # geometry of an output that was written
+    link: str = ""  # second name of the output, which may exist until the row is written
 
     def to_json(self) -> str:
-        """Return everything as one JSON object."""
+        """Return all fields as one JSON object."""
         transform = None if self.transform is None else self.transform.to_dict()
         return json.dumps({**self._asdict(), "transform": transform})
 
     @classmethod
     def from_json(cls, text: str) -> Outcome:
-        """Make the outcome that `to_json` wrote."""
+        """Read an outcome that `to_json` wrote."""
         fields = json.loads(text)
         fields["hints"] = tuple(Hint(*hint) for hint in fields["hints"])
         if fields["transform"] is not None:
@@ -63,11 +63,11 @@ class Outcome(NamedTuple):
 
 
 Record: TypeAlias = Callable[[Outcome], bool]
-"""Takes each outcome of a run, from any thread; True where the run ends with it."""
+"""Takes each outcome of a run, from any thread; returns True if the run ends with this outcome."""
 
 
 def reason_of(error: BaseException) -> str:
-    """Word an error of one file."""
+    """Return the sentence for an error of one file."""
     if isinstance(error, OSError) and error.strerror:
         where = "" if error.filename is None else f": {os.fsdecode(error.filename)!r}"
         return f"{error.strerror}{where}."
@@ -77,19 +77,19 @@ def reason_of(error: BaseException) -> str:
 
 
 def is_transient(error: BaseException, *, writing: bool = False) -> bool:
-    """Tell whether this error may be gone at another attempt.
+    """Tell whether another attempt may succeed after this error.
 
-    A missing input is no transient failure: it is tried again once it is there.
+    A missing input is no transient failure: the next run tries again once the file exists.
     """
     if isinstance(error, OSError):
         return error.errno in _TRANSIENT_ERRORS or (writing and error.errno == errno.ENOENT)
     if isinstance(error, RuntimeError):
-        return "start new thread" in str(error)  # the machine has no more
+        return "start new thread" in str(error)  # the machine has no more threads
     return isinstance(error, MemoryError | ImportError)
 
 
 def ends_run(error: BaseException, *, writing: bool = False) -> bool:
-    """Tell whether every further file would meet this error, met by reading or by writing."""
+    """Tell whether every further file would fail with this error of reading, or of writing."""
     if not isinstance(error, OSError):
         return False
     return error.errno in _DISK_ERRORS or (writing and error.errno in _DEVICE_ERRORS)

@@ -1,7 +1,7 @@
-"""Which files are read and where each result goes; nothing is decoded or written here.
+"""Find the input files and the output path of each; nothing is decoded or written here.
 
-Names are decided before any work starts, from the whole set of inputs, so that they do not depend
-on the order of the inputs, on which image is done first, or on how the work is shared out.
+Output names are decided before any work starts, from the whole set of inputs. So they depend
+neither on the order of the inputs, nor on which image is finished first, nor on the shards.
 """
 
 from __future__ import annotations
@@ -10,107 +10,21 @@ import dataclasses
 import functools
 import os
 import zlib
-from array import array
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_enhance.archive._names import Naming, Origin, distinct_levels, key, output_name
+from cxr_enhance.archive._names import Naming, key
 from cxr_enhance.archive.outcome import Outcome
+from cxr_enhance.archive.planned_files import PlannedFiles
 from cxr_enhance.io.atomic import is_temporary
 from cxr_enhance.io.folders import walk_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-class PlannedFile(NamedTuple):
-    """One file to read, and where its result goes."""
-
-    source: str
-    target: str
-    named: bool  # given by itself, not found in a folder: being no image is then a failure
-    replace: bool = False  # whether an existing output is written over
-
-
-class PlannedFiles(Sequence[PlannedFile]):
-    """The files of a plan; targets are made when asked for, so that millions fit in memory."""
-
-    def __init__(self, out: str, naming: Naming) -> None:
-        self._out, self._naming = out, naming
-        self._sources: list[str] = []
-        self._cuts = array("I")  # where in its source the relative part begins
-        self._named = bytearray()
-        self._root_of = array("I")
-        self._roots: list[str] = []
-        self._levels = bytearray()
-
-    def __len__(self) -> int:
-        return len(self._sources)
-
-    @overload
-    def __getitem__(self, index: int) -> PlannedFile: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[PlannedFile]: ...
-    def __getitem__(self, index: int | slice) -> PlannedFile | list[PlannedFile]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return PlannedFile(self._sources[index], self.target(index), bool(self._named[index]))
-
-    @property
-    def extension(self) -> str:
-        """Of the outputs, with its dot."""
-        return self._naming.extension
-
-    def source(self, index: int) -> str:
-        """Name the file to read."""
-        return self._sources[index]
-
-    def target(self, index: int) -> str:
-        """Name the file to write."""
-        return os.path.join(self._out, self.name(index))
-
-    def name(self, index: int) -> str:
-        """Name the file to write, below the output folder."""
-        return output_name(self.origin(index), self._levels[index], self._naming)
-
-    def origin(self, index: int) -> Origin:
-        """Give what the name is made of."""
-        source = self._sources[index]
-        return Origin(source, source[self._cuts[index] :], self._roots[self._root_of[index]])
-
-    def add(self, source: str, cut: int, root: str, *, named: bool) -> None:
-        """Append a file whose relative part begins at `cut`."""
-        if not self._roots or self._roots[-1] != root:
-            self._roots.append(root)
-        self._sources.append(source)
-        self._cuts.append(cut)
-        self._root_of.append(len(self._roots) - 1)
-        self._named.append(named)
-
-    def improve(self, index: int, source: str, cut: int, root: str, *, named: bool) -> None:
-        """Note another way to a file that is there: the one that shows most of its tree counts."""
-        if len(source) - cut > len(self._sources[index]) - self._cuts[index]:
-            self._roots.append(root)
-            self._sources[index], self._cuts[index] = source, cut
-            self._root_of[index] = len(self._roots) - 1
-        self._named[index] |= named
-
-    def settle_names(self) -> None:
-        """Decide all names, once every file is there."""
-        self._levels = distinct_levels(len(self), self.origin, self._naming)
-
-    def keep(self, indices: Sequence[int]) -> None:
-        """Forget all files but those at `indices`; names stay as settled."""
-        self._sources = [self._sources[i] for i in indices]
-        self._cuts = array("I", (self._cuts[i] for i in indices))
-        self._root_of = array("I", (self._root_of[i] for i in indices))
-        self._named = bytearray(self._named[i] for i in indices)
-        self._levels = bytearray(self._levels[i] for i in indices)
+    from collections.abc import Iterator, Sequence
 
 
 @dataclasses.dataclass(slots=True)
 class Plan:
-    """Everything a run is to do.
+    """The files of a run, and the inputs that are no files.
 
     Parameters
     ----------
@@ -124,8 +38,8 @@ class Plan:
         Symbolic links to folders found in folders; they are not entered, so that no loop is
         possible and nothing outside the inputs is read.
     roots : list of str
-        Folders that hold the inputs: those that were given, that of each file that was given, and
-        the innermost one that holds all listed files.
+        Folders that hold the inputs: each input folder, the folder of each input file, and the
+        innermost folder that holds all listed files.
     """
 
     files: PlannedFiles
@@ -135,8 +49,13 @@ class Plan:
     roots: list[str] = dataclasses.field(default_factory=list)
 
     def add_problem(self, path: str, reason: str) -> None:
-        """Note something that was asked for and cannot be read; another run may be able to."""
+        """Note an input that cannot be read; another run may be able to read it."""
         self.problems.append(Outcome(path, "", "failed", reason, transient=True))
+
+    def report_in_first_shard(self, shard: Shard | None) -> None:
+        """Forget problems and skipped files in all shards but the first: they are the same ones."""
+        if shard is not None and shard.number > 1:
+            self.problems, self.skipped = [], []
 
 
 class Shard(NamedTuple):
@@ -158,32 +77,33 @@ def plan_files(
 ) -> Plan:
     """Plan the enhancement of `inputs`, files or folders, into the folder `out`.
 
-    A file ``name.ext`` goes to ``out/name`` with the new `extension`, a folder's tree is kept below
-    `out`. Where several inputs would meet in one name (compared without case, as some file systems
-    do), each of them gets its old extension into the name: ``a.jpg`` and ``a.png`` become
-    ``a_jpg.png`` and ``a_png.png``. Those that still meet get the name of the folder that was
-    given as well, and at last a few digits of a hash of as much of their path as tells them apart.
+    The output of a file ``name.ext`` is ``out/name`` with the new `extension`; a folder's tree is
+    kept below `out`. Where several inputs would have the same output name (compared without case,
+    as some file systems do), the name of each output also has the input's extension: ``a.jpg`` and
+    ``a.png`` become ``a_jpg.png`` and ``a_png.png``. Names that are still equal get the name of
+    the input folder too, and last a few digits of a hash of the input's path, of no more of the
+    path than makes the names differ.
 
     Parameters
     ----------
     inputs : sequence of str
-        Files and folders; folders are read with all they hold, except `out` itself. A file that
+        Files and folders; folders are read with all subfolders, except `out` itself. A file that
         is reached twice is planned once.
     out : str
         Output folder; need not exist.
     extension : str
-        Of the outputs, with its dot.
+        Extension of the outputs, with its dot.
     listed : sequence of str
-        Further files, not looked at here: one that is missing fails when its turn comes. The tree
-        below the innermost folder that holds them all is kept.
+        Further files. The plan does not check that they exist: a missing file fails when it is
+        read. The tree below the innermost folder that holds all listed files is kept.
     shard : Shard, optional
-        Plan one part of the files only. Parts are disjoint and names those of the whole; a file's
-        part hangs on its relative name alone.
+        Plan one part of the files only. Parts are disjoint, and output names do not depend on the
+        parts; the part of a file depends only on its relative name.
     flat_names : bool
         Whether outputs are named by 32 digits of a hash of the input's name below its folder, in
         folders of the first two digits, instead of by that name.
     name_key : bytes or None
-        Key of those hashes, of HMAC-SHA256; None takes SHA-256 of the name alone.
+        HMAC-SHA256 key of the hashes of `flat_names`; None takes SHA-256 of the name alone.
 
     Returns
     -------
@@ -209,8 +129,7 @@ def plan_files(
     _drop_outputs_that_are_inputs(plan)
     if shard is not None:
         files.keep([i for i in range(len(files)) if _is_in_shard(files.origin(i).relative, shard)])
-        if shard.number > 1:  # the same for all parts, said once
-            plan.problems, plan.skipped = [], []
+        plan.report_in_first_shard(shard)
     return plan
 
 
@@ -251,14 +170,14 @@ def _below_folder(folder: str, listed: Sequence[str]) -> Iterator[tuple[str, int
     cut = len(os.path.join(folder, ""))
     for path in listed:
         absolute = os.path.abspath(path)
-        if path.endswith(absolute[cut:]):  # but for paths such as a/../b, which are made plain
+        if path.endswith(absolute[cut:]):  # false of paths such as a/../b, which are made absolute
             yield path, len(path) - len(absolute) + cut, root
         else:
             yield absolute, cut, root
 
 
 def _common_folder(paths: Sequence[str]) -> str:
-    """Innermost folder that holds all `paths`, without splitting millions of them at once."""
+    """Find the innermost folder that holds all `paths`; splits few of a million paths."""
     common = os.path.dirname(os.path.abspath(paths[0]))
     prefix = os.path.join(common, "")
     for path in paths:
@@ -270,11 +189,11 @@ def _common_folder(paths: Sequence[str]) -> str:
 
 
 def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
-    """Yield the files below `top` but for `out`, and report the rest to `plan`."""
+    """Yield the files below `top`, except those in `out`; add all other entries to `plan`."""
     out_status = os.stat(out) if os.path.isdir(out) else None
 
     def skip(entry: os.DirEntry[str]) -> bool:
-        return is_temporary(entry.name) or _is(entry, out_status)
+        return is_temporary(entry.name) or _is_folder(entry, out_status)
 
     for entry in walk_folder(top, skip):
         if entry.kind == "file":
@@ -287,15 +206,15 @@ def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
             plan.add_problem(entry.path, f"cannot be listed: {entry.reason}.")
 
 
-def _is(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
-    """Tell whether an entry is the folder of `status`."""
+def _is_folder(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
+    """Tell whether an entry is the folder that `status` describes."""
     try:
         return (
             status is not None
             and entry.is_dir(follow_symlinks=False)
             and os.path.samestat(entry.stat(), status)
         )
-    except OSError:  # may be listed but not entered: reported when its turn comes
+    except OSError:  # a folder that may not be entered: `walk_folder` reports it later
         return False
 
 
@@ -307,7 +226,7 @@ def _drop_outputs_that_are_inputs(plan: Plan) -> None:
         folder, name = os.path.split(path)
         return os.path.join(resolved_folder(folder), key(name))
 
-    # An input may be a link: what it points to is an input too.
+    # An input may be a link; the file that the link points to is an input too.
     sources = [files.source(i) for i in range(len(files))]
     linked = [os.path.realpath(source) for source in sources if os.path.islink(source)]
     input_folders = {resolved_folder(os.path.dirname(path)) for path in (*sources, *linked)}
@@ -328,7 +247,7 @@ def _drop_outputs_that_are_inputs(plan: Plan) -> None:
 
 
 def _resolved_folder(folder: str) -> str:
-    """Where a folder lies once links are resolved."""
+    """Return a folder's path with all links resolved."""
     return key(os.path.realpath(folder))
 
 

@@ -1,6 +1,6 @@
-"""Images whose black and white look the wrong way round: noted, or turned over where that is asked.
+"""Polarity: note images whose black and white look exchanged, or exchange them on request.
 
-A header can be wrong: MONOCHROME1 on pixels of MONOCHROME2, or nothing at all in a PNG.
+A header can be wrong, such as MONOCHROME1 over pixels of MONOCHROME2; a PNG states no polarity.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Invert: TypeAlias = Literal["note", "auto", "yes", "no"]
 
 
 class Polarity(NamedTuple):
-    """What was done about an image's polarity, and what a run says of it."""
+    """Whether black and white of an image were exchanged, and the note and hints about it."""
 
     is_turned: bool = False
     note: str = ""
@@ -47,21 +47,22 @@ _TURNED_AS_ASKED = Polarity(is_turned=True, note="inverted, as --invert yes aske
 
 
 def with_polarity(decoded: Decoded, invert: Invert, bits: int | None) -> tuple[Decoded, Polarity]:
-    """Turn an image over, or look whether it should be.
+    """Exchange black and white of an image, or note that they look exchanged.
 
     Parameters
     ----------
     decoded : Decoded
-        The image as its header says it is to be shown.
+        The image with the polarity that its header states.
     invert : {"note", "auto", "yes", "no"}
-        Look and say so; look and turn; turn; neither.
+        "note": note an image that looks inverted. "auto": exchange black and white of an image
+        that looks inverted. "yes": exchange them in every image. "no": in none.
     bits : int or None
-        Bits of a value, where the caller knows better than the dtype.
+        Bits of a value, if fewer than those of the dtype are in use; `decoded.bits` comes first.
 
     Returns
     -------
     (Decoded, Polarity)
-        The image given, or a new one.
+        The image as it was given, or a new image with black and white exchanged.
     """
     if invert == "no":
         return decoded, _AS_IT_IS
@@ -78,8 +79,8 @@ def with_polarity(decoded: Decoded, invert: Invert, bits: int | None) -> tuple[D
 
 
 def _turned(image: Image, white: int, *, has_padding: bool) -> Image:
-    """Subtract from white; padding, which is as dark as the darkest pixel, stays dark."""
-    if int(image.max()) > white:  # `enhance` refuses it, in its own words
+    """Subtract each value from white; padding, as dark as the darkest pixel, stays dark."""
+    if int(image.max()) > white:  # `enhance` refuses the image, with its own sentence
         return image
     turned: Image = np.subtract(white, image, dtype=image.dtype)
     if has_padding:

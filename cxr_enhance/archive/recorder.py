@@ -1,4 +1,4 @@
-"""The one way of an outcome: from whoever did the work into the manifest, and on to the report."""
+"""The recorder: takes each outcome from an engine, writes its row, and passes it to the report."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Writes the row of each outcome and hands the outcome to the report; from any thread.
+    """Writes the row of each outcome and passes the outcome to the report; from any thread.
 
     Parameters
     ----------
     manifest : ManifestWriter
-        Where rows go.
+        The manifest that gets the rows.
     folders : sequence of str
-        Input folders. A run ends where one of them turns out to be gone.
+        Input folders. The run ends if one of them vanishes.
     report : callable
-        Gets each outcome as it was recorded, as soon as its row is written.
+        Called with each outcome as it was recorded, once its row is written.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Recorder:
         self._folders = [folder for folder in folders if _holds_anything(folder)]
 
     def __call__(self, outcome: Outcome) -> bool:
-        """Record an outcome; True where no further file could be read or written."""
+        """Record an outcome; return True if no further file could be read or written."""
         outcome = self._with_missing_folder(outcome)
         try:
             recorded = self._manifest.add(outcome)
@@ -56,9 +56,9 @@ class Recorder:
         return recorded.ends_run
 
     def _with_missing_folder(self, outcome: Outcome) -> Outcome:
-        """Let the run end where a file is gone because its whole input folder is.
+        """Let the run end if a file is missing because its whole input folder is gone.
 
-        What is left of a disk that was unmounted is an empty folder.
+        An unmounted disk leaves an empty folder: an input folder that became empty counts as gone.
         """
         if outcome.status != "failed" or outcome.input_size is not None:  # the file was there
             return outcome
@@ -80,7 +80,7 @@ def _holds_anything(folder: str) -> bool:
 
 
 def _take_back(outcome: Outcome) -> None:
-    """Remove an output that no row will tell of, if it is surely this run's."""
+    """Remove an output whose row could not be written, if its link proves that this run made it."""
     with contextlib.suppress(OSError):
         if outcome.link and os.path.samefile(outcome.link, outcome.target):
             os.unlink(outcome.target)

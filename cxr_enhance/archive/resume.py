@@ -1,4 +1,4 @@
-"""What of a plan is still to be done, given the manifests of earlier runs."""
+"""Find the files of a plan that are still to be enhanced, by the manifests of earlier runs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import dataclasses
 import os
 import sys
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive._rows import RUN
 from cxr_enhance.archive.equal_options import gives_equal_output
 from cxr_enhance.archive.manifest import read_rows
 from cxr_enhance.archive.outcome import STATUSES, Outcome
-from cxr_enhance.archive.plan import PlannedFiles
+from cxr_enhance.archive.planned_files import PlannedFiles
 from cxr_enhance.archive.selection import is_not_chosen
 from cxr_enhance.archive.workspace import FileId, file_id
 
@@ -21,41 +21,41 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.archive.plan import PlannedFile
+    from cxr_enhance.archive.planned_files import PlannedFile
     from cxr_enhance.archive.selection import Selection
 
 _NO_ROW = 255
-_MIN_TIME, _MAX_TIME = -(1 << 63), (1 << 63) - 1  # nanoseconds; the last is in the year 2262
+_MIN_TIME, _MAX_TIME = -(1 << 63), (1 << 63) - 1  # nanoseconds; the maximum is in the year 2262
 
 
 @dataclasses.dataclass(slots=True)
 class PendingWork:
-    """The files of a plan that are to be done, and what earlier runs did with the others.
+    """The files of a plan that are still to be enhanced, and the files that earlier runs settled.
 
     Parameters
     ----------
     files : PlannedFiles
-        All of the plan.
+        All files of the plan.
     pending : array of int
-        Those to be done, in order.
+        Indices of the files to be enhanced, in order.
     replace : bytearray
         For each of `pending`, whether its output is written over.
     settled : array of int
-        Those that need nothing.
+        Indices of the files that need no work.
     settled_as : bytearray
-        For each of `settled`, the place of its status in the tuple of statuses.
+        For each of `settled`, the index of its status in `STATUSES`.
     reasons : dict of int to str
-        Why settled ones failed, or were not chosen.
+        Why settled files failed, or were not chosen, by their index.
     other_options : dict of str to int
-        How many outputs were made with other options, by the options' digest.
+        Number of outputs that were made with other options, by the digest of those options.
     changed : int
-        How many inputs have changed since; they are done again.
+        Number of inputs that have changed since they were read; they are enhanced again.
     edited : int
-        How many outputs are not as they were written; they are left.
+        Number of outputs that have changed since they were written; they are left as they are.
     unrecorded : int
-        How many outputs are there that no run wrote, as far as the manifests tell; they are left.
+        Number of outputs that no manifest records as written; they are left as they are.
     unrecorded_changed : int
-        Those of them whose inputs have changed since the outputs were first seen.
+        Number of `unrecorded` outputs whose inputs have changed since a run first met the output.
     known_options : dict of str to dict
         Options by their digest.
     """
@@ -74,31 +74,31 @@ class PendingWork:
     known_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def add(self, index: int, *, replace: bool) -> None:
-        """Append a file to be done."""
+        """Append a file to be enhanced."""
         self.pending.append(index)
         self.replace.append(replace)
 
     def files_to_do(self) -> Iterator[PlannedFile]:
-        """Yield the work, one file at a time."""
+        """Yield the pending files."""
         for index, replace in zip(self.pending, self.replace, strict=True):
             yield self.files[index]._replace(replace=bool(replace))
 
     def tasks(self) -> Iterator[PlannedFile]:
-        """Yield the work for an engine: a file is a task."""
+        """Yield the tasks for an engine: each file is a task."""
         return self.files_to_do()
 
     def settled_outcomes(self) -> Iterator[Outcome]:
-        """Yield what is known already."""
+        """Yield the outcomes of the settled files."""
         for index, status in zip(self.settled, self.settled_as, strict=True):
             file = self.files[index]
             yield Outcome(file.source, file.target, STATUSES[status], self.reasons.get(index, ""))
 
 
 class _LastRows:
-    """The last row of each planned file, in a few bytes each.
+    """The last row of each planned file, in a few bytes a file.
 
-    Size and options of the output are those of the last row that tells of one written, also where
-    a later attempt failed. A row `exists` counts only where no run wrote the output.
+    Size and options of an output are those of its last row `written`, also where a later attempt
+    failed. A row `exists` counts only where no run wrote the output.
     """
 
     def __init__(self, files: PlannedFiles) -> None:
@@ -129,10 +129,10 @@ class _LastRows:
         self.reasons.pop(index, None)
         reason = str(row.get("error", ""))
         if row["status"] == "failed" or (row["status"] == "skipped" and is_not_chosen(reason)):
-            self.reasons[index] = sys.intern(reason)  # the same for many files
+            self.reasons[index] = sys.intern(reason)  # one text in memory for many files
 
     def was_written(self, index: int) -> bool:
-        """Tell whether a run wrote the output, whatever came after."""
+        """Tell whether any run wrote the output, also where a later attempt failed."""
         return self.status[index] == STATUSES.index("written") or self.output_size[index] >= 0
 
 
@@ -150,28 +150,32 @@ def find_pending(
     retry_failed: bool,
     unrecorded: Collection[FileId] = (),
 ) -> PendingWork:
-    """Compare a plan with what earlier runs did.
+    """Compare a plan with the rows of earlier runs.
 
-    Done again is what is missing, what failed for a transient reason, under other options or in
-    another version of this library, what an earlier run did not choose and this one may, and what
-    changed since it was read. An output is written over
-    only where the manifest shows that a run wrote it as it is now, where a killed run left proof of
-    that, or with `overwrite`.
+    A file is enhanced again if
+
+    - its output is missing,
+    - it failed for a transient reason, under other options, or in another version of this library,
+    - an earlier run did not choose it, and this run may,
+    - it has changed since it was read.
+
+    An output is written over only if the manifest shows that a run wrote the output as it is now,
+    if a killed run left proof that it wrote the output, or with `overwrite`.
 
     Parameters
     ----------
     files : PlannedFiles
-        The plan.
+        The files of the plan.
     manifests : sequence of str
-        In the order of their rows' authority, the last being the greatest.
+        Oldest first: rows of later manifests replace rows of earlier ones.
     job : Job
         Options of this run.
     overwrite : bool
-        Whether everything is done again.
+        Whether every file is enhanced again.
     retry_failed : bool
         Whether lasting failures are tried again.
     unrecorded : collection of FileId
-        Outputs that killed runs wrote and did not record; they are done again.
+        Outputs that killed runs wrote and did not record; they are written again.
 
     Returns
     -------
@@ -179,15 +183,24 @@ def find_pending(
     """
     work = PendingWork(files)
     rows = _last_rows(files, manifests, work)
-    digest, options = job.digest(), job.to_dict()
+    current = _CurrentRun(job.digest(), job.to_dict(), job.selection, retry_failed)
     digests = list(rows.digests)
     for index in range(len(files)):
         left_by_killed_run = bool(unrecorded) and file_id(files.target(index)) in unrecorded
         if overwrite or left_by_killed_run or rows.status[index] == _NO_ROW:
             work.add(index, replace=overwrite or left_by_killed_run)
             continue
-        _settle(index, rows, work, retry_failed, digest, options, digests, job.selection)
+        _settle(index, rows, digests, work, current)
     return work
+
+
+class _CurrentRun(NamedTuple):
+    """Options of this run, which rows of earlier runs are compared with."""
+
+    digest: str
+    options: dict[str, Any]
+    selection: Selection
+    retry_failed: bool
 
 
 def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork) -> _LastRows:
@@ -209,25 +222,20 @@ def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork)
 
 
 def _settle(
-    index: int,
-    rows: _LastRows,
-    work: PendingWork,
-    retry_failed: bool,
-    digest: str,
-    options: dict[str, Any],
-    digests: list[str],
-    selection: Selection,
+    index: int, rows: _LastRows, digests: list[str], work: PendingWork, current: _CurrentRun
 ) -> None:
+    """Decide by its last row whether a file is enhanced again; add the file to `work`."""
     status = STATUSES[rows.status[index]]
     row_digest = digests[rows.params[index]]
     changed = _has_changed(index, rows, work.files.source(index))
     again, replace = False, False
     if status in ("failed", "skipped"):
-        lasting = row_digest == digest and rows.same_version[index] and not rows.retry[index]
-        again = changed or (status == "failed" and (retry_failed or not lasting))
+        is_same_run = row_digest == current.digest and rows.same_version[index]
+        is_lasting = is_same_run and not rows.retry[index]
+        again = changed or (status == "failed" and (current.retry_failed or not is_lasting))
         if status == "skipped":
-            again = again or not selection.stands_by(rows.reasons.get(index, ""))
-        if again and rows.was_written(index):  # before it failed
+            again = again or not current.selection.stands_by(rows.reasons.get(index, ""))
+        if again and rows.was_written(index):  # an earlier run wrote the output, a later one failed
             replace = _size(work.files.target(index)) == rows.output_size[index]
     else:
         size = _size(work.files.target(index))
@@ -235,7 +243,7 @@ def _settle(
             again = True
         elif status == "written":
             as_written = size == rows.output_size[index]
-            lost = size == 0 and not as_written  # what a power cut leaves
+            lost = size == 0 and not as_written  # a power cut leaves empty files
             again = replace = lost or (changed and as_written)
             work.edited += not as_written and not lost
         else:
@@ -244,8 +252,8 @@ def _settle(
     work.changed += changed and again
     if not again and rows.was_written(index) and _size(work.files.target(index)) is not None:
         made_with = digests[rows.written_params[index]]
-        if made_with != digest and not gives_equal_output(
-            work.known_options.get(made_with, {}), options, work.files.target(index)
+        if made_with != current.digest and not gives_equal_output(
+            work.known_options.get(made_with, {}), current.options, work.files.target(index)
         ):
             work.other_options[made_with] = work.other_options.get(made_with, 0) + 1
     if again:
@@ -261,7 +269,7 @@ def _has_changed(index: int, rows: _LastRows, source: str) -> bool:
     try:
         status = os.stat(source)
     except OSError:
-        return rows.input_size[index] != -1  # it was there
+        return rows.input_size[index] != -1  # -1: the input was missing then too
     recorded = (rows.input_size[index], rows.input_mtime_ns[index])
     return recorded != (status.st_size, min(status.st_mtime_ns, _MAX_TIME))
 

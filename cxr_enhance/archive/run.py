@@ -1,4 +1,4 @@
-"""A whole run over an archive: plan, compare with earlier runs, carry out, keep the manifest."""
+"""A whole run over an archive: plan the files, compare with earlier runs, enhance, write rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cxr_enhance.archive.manifest import (
     manifest_path,
 )
 from cxr_enhance.archive.outcome import Outcome
-from cxr_enhance.archive.plan import Plan, PlannedFiles, plan_files
+from cxr_enhance.archive.plan import Plan, plan_files
 from cxr_enhance.archive.recorder import Recorder
 from cxr_enhance.archive.resume import PendingWork, find_pending
 from cxr_enhance.archive.samples.index import write_index
@@ -32,15 +32,16 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.engines.tasks import Task
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.outcome import Record
+    from cxr_enhance.archive.planned_files import PlannedFiles
 
 
 class Engine(Protocol):
-    """Who does the work; `LocalEngine` documents it."""
+    """Threads or processes that carry out tasks; `LocalEngine` documents the members."""
 
     is_busy: bool
 
     def run(self, tasks: Iterable[Task], job: Job, workspace: str | None, record: Record) -> None:
-        """Do `tasks` and `record` each outcome; return after all, or when `record` says so."""
+        """Carry out `tasks` and `record` each outcome; return early where `record` gives True."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,13 @@ class PreparedRun:
     Parameters
     ----------
     settings : Settings
-        What was asked for.
+        Options of the run.
     plan : Plan
-        Every file, and what cannot be read.
+        Every file, and the inputs that cannot be read.
     work : PendingWork or PendingSamples
-        The files of the plan that are to be done, and what earlier runs did.
+        The files of the plan that are still to be enhanced, and the results of earlier runs.
     manifest : str
-        Where rows go.
+        Path of the manifest that gets the rows.
     """
 
     settings: Settings
@@ -66,19 +67,21 @@ class PreparedRun:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no file was found and no output folder is there, as after a typing error."""
+        """Whether no file was found and no output folder exists, as after a typing error."""
         has_files = self.plan.files or self.plan.skipped or self.plan.linked_folders
         return not has_files and not os.path.isdir(self.settings.out)
 
     def check(self) -> None:
-        """Refuse a manifest or a folder of samples that is something else; writes nothing.
+        """Refuse a manifest that is another file, and a folder of samples of another run.
+
+        Writes nothing.
 
         Raises
         ------
         OSError
-            If it cannot be read.
+            If the manifest or the folder cannot be read.
         ValueError
-            If the manifest is an input or an output, or a file that holds anything else than rows.
+            If the manifest is an input or an output, or a file that holds anything but rows.
             For the folder, see `PendingSamples.check`.
         """
         if isinstance(self.work, PendingSamples):
@@ -88,13 +91,13 @@ class PreparedRun:
         check_is_manifest(self.manifest)
 
     def telling_names(self) -> TellingNames:
-        """Count the outputs whose names may tell what --strip-identity takes out of them."""
+        """Count the outputs whose names may identify a patient though --strip-identity is set."""
         if not self.settings.job.strip_identity or self.settings.flat_names:
             return TellingNames(0, "")
         return find_telling_names(self.plan.files)
 
     def other_options(self) -> list[str]:
-        """Name how existing outputs were made, where that is otherwise than this run would."""
+        """Say which options of existing outputs differ from those of this run, and how often."""
         new = self.settings.job.to_dict()
         sentences = []
         for digest, count in self.work.other_options.items():
@@ -110,7 +113,7 @@ class PreparedRun:
 
 
 def prepare(settings: Settings) -> PreparedRun:
-    """Plan a run and compare it with earlier ones; writes nothing.
+    """Plan a run and compare the plan with earlier runs; writes nothing.
 
     Raises
     ------
@@ -145,12 +148,14 @@ def prepare(settings: Settings) -> PreparedRun:
 
 def _prepare_samples(settings: Settings, samples: SampleOptions, plan: Plan) -> PendingSamples:
     drop_other_files(plan)
-    shard = settings.shard
-    if shard is not None and shard.number > 1:  # the same for all parts, said once
-        plan.problems, plan.skipped = [], []
+    plan.report_in_first_shard(settings.shard)
     return find_pending_samples(
         SamplePlan(
-            plan.files, settings.out, samples, shard, without_file_column=settings.flat_names
+            plan.files,
+            settings.out,
+            samples,
+            settings.shard,
+            without_file_column=settings.flat_names,
         ),
         settings.job,
         overwrite=settings.overwrite,
@@ -160,9 +165,9 @@ def _prepare_samples(settings: Settings, samples: SampleOptions, plan: Plan) -> 
 
 
 def _check_apart(manifest: str, files: PlannedFiles) -> None:
-    """Refuse a manifest that is itself to be read as an image, or written as one.
+    """Refuse a manifest whose path is also an input image or an output.
 
-    One of an earlier run, in a folder that is read, is neither.
+    A manifest of an earlier run may lie in an input folder: it is skipped there as no image.
     """
     names = {os.path.basename(manifest), os.path.basename(os.path.realpath(manifest))}
     resolved = os.path.realpath(manifest)
@@ -177,7 +182,7 @@ def _check_apart(manifest: str, files: PlannedFiles) -> None:
 
 
 def make_engine(settings: Settings) -> Engine:
-    """Choose who works.
+    """Make the engine that the settings name.
 
     Raises
     ------
@@ -192,20 +197,20 @@ def make_engine(settings: Settings) -> Engine:
 
 
 def carry_out(run: PreparedRun, engine: Engine, report: Callable[[Outcome], None]) -> None:
-    """Do what is to be done, and report each outcome once its row is in the manifest.
+    """Enhance the pending files, and report each outcome once its row is in the manifest.
 
-    Outcomes that need no work come first; what earlier runs settled is left out. Ends early, after
-    the outcome that tells why, when no further file could be read or written. Where nothing is
-    found no manifest is begun.
+    Inputs that cannot be read and files that are skipped are reported first; files that earlier
+    runs settled are not reported. The run ends early when no further file could be read or
+    written; the last outcome gives the reason. A run without any file begins no manifest.
 
-    `report` is called from any thread, also after an interrupt with what was under way.
+    `report` is called from any thread, also after an interrupt, for tasks that were under way.
 
     Raises
     ------
     OSError
         If the manifest or the run's folder cannot be made.
     ValueError
-        If the manifest's name is that of another file, or no scheduler answers.
+        If the manifest's path is that of another file, or no scheduler answers.
     """
     settings, plan, work = run.settings, run.plan, run.work
     if run.is_empty:

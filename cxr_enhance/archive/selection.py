@@ -1,4 +1,4 @@
-"""Which files of an archive are enhanced, by what their DICOM headers say."""
+"""Selection of the files that are enhanced, by elements of their DICOM headers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 
 
 class Criterion(NamedTuple):
-    """One option: an element of the header and the values that it may have."""
+    """One option of the command line: a header element and the values that select a file."""
 
-    option: str  # as it is typed, such as "--modality CR,DX"
+    option: str  # as typed, such as "--modality CR,DX"
     name: str
     tag: int
     values: frozenset[str]  # in capitals
 
     def reason_against(self, texts: dict[int, tuple[str, ...]] | None) -> str:
-        """Say why a file with these header texts is not chosen; nothing if it is."""
+        """Say why a file with these header texts is not chosen; empty for a chosen file."""
         if texts is None:
             return f"{_NOT_CHOSEN}{self.option}: it has no DICOM header"
         present = texts.get(self.tag, ())
@@ -37,7 +37,7 @@ class Criterion(NamedTuple):
             difference = "is missing"
         elif self.tag in (MODALITY, VIEW_POSITION):
             difference = f"is {', '.join(present)}"
-        else:  # the value may be a patient's
+        else:  # the value may identify a patient
             difference = "has another value"
         return f"{_NOT_CHOSEN}{self.option}: {self.name} {difference}"
 
@@ -74,7 +74,7 @@ class Selection:
                 criteria.append(Criterion(f"{option} {text}", name, tag, _values(option, text)))
         for text in where:
             name, equals, value = text.partition("=")
-            if not equals or not value.strip():
+            if not name.strip() or not equals or not value.strip():
                 raise ValueError(
                     f"`--where` must be TAG=VALUE, such as BodyPartExamined=CHEST; got {text!r}."
                 )
@@ -83,14 +83,14 @@ class Selection:
         return cls(tuple(criteria))
 
     def reason_against(self, path: str) -> str:
-        """Say why a file is not chosen; nothing if it is. Reads no more than its header.
+        """Say why a file is not chosen; empty for a chosen file. Reads only the header.
 
         Raises
         ------
         ValueError
             If a DICOM file is damaged, or cut short before its pixels.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         """
         if not self.criteria:
             return ""
@@ -99,10 +99,10 @@ class Selection:
         return next(filter(None, reasons), "")
 
     def stands_by(self, reason: str) -> bool:
-        """Tell whether a file that was skipped for `reason` need not be looked at again.
+        """Tell whether a file that an earlier run skipped for `reason` would be skipped again.
 
-        One that an earlier run did not choose stays so under the same criterion, whatever the
-        others are.
+        A file that an earlier run did not choose is not chosen under the same criterion either,
+        whatever the other criteria are.
         """
         if not reason.startswith(_NOT_CHOSEN):
             return True
@@ -111,7 +111,7 @@ class Selection:
 
 
 def is_not_chosen(reason: str) -> bool:
-    """Tell whether `reason` is that of a file which a selection left out."""
+    """Tell whether `reason` says that a selection left the file out."""
     return reason.startswith(_NOT_CHOSEN)
 
 

@@ -1,4 +1,4 @@
-"""What a run reads, where it writes and who works: decided before anything is looked at."""
+"""The options of a run: its inputs, outputs and engine, decided before any file is read."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ EngineName: TypeAlias = Literal["local", "dask"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A run as it was asked for; `job` says what is done to each file.
+    """The options of a run.
 
     Parameters
     ----------
-    inputs, listed : sequence of str
-        Files and folders; files of a list.
+    inputs : sequence of str
+        Files and folders.
+    listed : sequence of str
+        Further files, from a list.
     out : str
         Folder of the outputs.
     job : Job
-        What is done to each file.
+        Options that decide what an output holds.
     num_workers : int
-        Threads of the local engine, processes of a Dask cluster of its own.
+        Threads of the local engine, or processes of a Dask cluster that the run starts.
     engine : {"local", "dask"}
-        Who works.
+        Engine that carries out the tasks.
     scheduler : str or None
         Address of a Dask scheduler.
     overwrite, retry_failed : bool
         See `find_pending`.
     manifest : str or None
-        The file; None for one in `out`.
+        Path of the manifest; None for ``manifest.jsonl`` in `out`.
     shard : Shard or None
-        The part to do.
+        The part of the files to enhance; None for all files.
     flat_names : bool
         Whether outputs are named by hashes; see `plan_files`.
     samples : SampleOptions or None
-        How images are put into files of samples; None for a file an image.
+        How images are put into files of samples; None for one output file an image.
     """
 
     inputs: Sequence[str]
@@ -60,7 +62,7 @@ class Settings:
     samples: SampleOptions | None = None
 
     def with_absolute_paths(self) -> Settings:
-        """Name all files in full, as workers with another working folder need it."""
+        """Make all paths absolute: workers may have another working folder."""
         return dataclasses.replace(
             self,
             inputs=[os.path.abspath(path) for path in self.inputs],

@@ -1,4 +1,4 @@
-"""Lists of files: one a line, or a column of a CSV file."""
+"""Lists of files: a text with one name a line, or a column of a CSV file."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def read_list(path: str, column: str | None = None) -> list[str]:
     ----------
     path : str
         A text file of one name a line, empty lines left out; or a ``.csv`` or ``.tsv`` file with a
-        line of column names, which may be separated by semicolons too; or ``-`` for the text on
-        standard input. Names are relative to the working folder. UTF-8; bytes that are not are
-        kept. UTF-16 with a byte order mark, as PowerShell writes it, is read too.
+        line of column names, also one separated by semicolons; or ``-`` for the text on standard
+        input. Names are relative to the working folder. The encoding is UTF-8; bytes that are not
+        UTF-8 are kept. UTF-16 with a byte order mark, as PowerShell writes it, is read too.
     column : str, optional
-        The CSV column that holds the names; needless where there is but one.
+        The CSV column that holds the names; not needed for a file of one column.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def read_list(path: str, column: str | None = None) -> list[str]:
     ------
     ValueError
         If the column is missing or not chosen, a quotation mark is never closed, a row has more
-        columns than the header, or the list is empty or holds a NUL.
+        columns than the header, the header is a file, or the list is empty or holds a NUL.
     OSError
         If the list cannot be read.
     """
@@ -67,16 +67,16 @@ def table_rows(
     path : str
         A CSV file as `read_list` reads it.
     option : str
-        Name of the option that names the table, for errors.
+        The option that names the table; error sentences begin with it.
     column : str, optional
-        A column that there should be.
+        A column that the header should have.
     comments : bool
         Whether lines before the header that begin with ``#`` are left out.
 
     Raises
     ------
     ValueError
-        If a quotation mark is never closed, or the text is damaged.
+        If `path` is empty, a quotation mark is never closed, or the text is damaged.
     OSError
         If the table cannot be read.
     """
@@ -98,7 +98,7 @@ def table_rows(
             except StopIteration:
                 return
             except csv.Error as error:
-                # One never closed, or closed before a character that no separator precedes.
+                # A quotation mark never closed, or closed before something other than a separator.
                 raise _stray_quote(path, option, line, f"cannot be read: {error}") from error
             width = width or len(row)
             if any(row[width:]):
@@ -110,15 +110,32 @@ def table_rows(
             yield line, row
 
 
+def check_names_columns(option: str, path: str, first: str, root: str) -> None:
+    """Refuse the first row of a table of one column where it is a file, which would be lost.
+
+    Raises
+    ------
+    ValueError
+        If `first`, the row's only cell, is the name of a file that starts from the folder `root`.
+    """
+    if os.path.isfile(os.path.join(root, first)):
+        raise ValueError(
+            f"`{option}` must name a table whose first row names its columns; got {path!r}, where "
+            f"it is the file {first!r}. Write a row `file` above it."
+        )
+
+
 @contextlib.contextmanager
 def _opened(path: str, option: str) -> Iterator[TextIO]:
     """Open a list, or standard input, as text without its byte order mark."""
+    if not path:
+        raise ValueError(f"`{option}` must name a file; got ''.")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_damage_in_words(path, option))
         if path != "-":
             source: Any = stack.enter_context(open(path, "rb"))
         else:
-            source = io.BytesIO() if sys.stdin is None else sys.stdin.buffer  # None: it is closed
+            source = io.BytesIO() if sys.stdin is None else sys.stdin.buffer  # None if closed
         buffered = io.BufferedReader(source)
         stack.callback(buffered.detach)  # standard input stays open
         is_utf16 = buffered.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -131,7 +148,7 @@ def _opened(path: str, option: str) -> Iterator[TextIO]:
 
 
 def _plain(lines: Iterable[str]) -> list[str]:
-    # A mark stands within the text where lists were put one after another.
+    # Byte order marks stand inside a text that was joined from several lists.
     names = (line.rstrip("\r\n").removeprefix(_BYTE_ORDER_MARK) for line in lines)
     return [name for name in names if name]
 
@@ -144,6 +161,7 @@ def _column(rows: Iterator[tuple[int, list[str]]], path: str, column: str | None
                 f"`--column` must name the column of {path!r} that holds the files; it has "
                 f"{', '.join(header) or 'none'}."
             )
+        check_names_columns("--from", path, header[0], "")
         index = 0
     elif column in header:
         index = header.index(column)
@@ -176,7 +194,7 @@ def _damage_in_words(path: str, option: str) -> Iterator[None]:
 
 
 def _delimiter(header: str, column: str | None, usual: str) -> str:
-    """Choose what separates columns by the header: many spreadsheets write semicolons into CSV."""
+    """Choose the column separator by the header: many spreadsheets separate by semicolons."""
     if usual in header or header.strip() == column:
         return usual
     return next((other for other in ";\t," if other in header), usual)

@@ -1,4 +1,4 @@
-"""A manifest in numbers: how many files came to what, and why those failed that did."""
+"""A manifest in numbers: files by status, failures by reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _QUOTED = re.compile(r"'[^']*'|\b\d+\b")
 
 
 def summarise(manifests: Sequence[str]) -> dict[str, Any]:
-    """Count the files of manifests by the last row of each, `written` before `exists`.
+    """Count the files of manifests by the last row of each file.
+
+    A row `exists` does not replace an earlier row `written` of the same file.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
             name = row["input"]
             previous = last.get(name)
             if row["status"] == "exists" and previous in written:
-                continue  # another run came to what a run had written
+                continue  # a later run has left the output as it was written
             last[name] = number
             counts[number] += 1
             if previous is not None:

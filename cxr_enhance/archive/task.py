@@ -36,92 +36,94 @@ if TYPE_CHECKING:
     from cxr_enhance._params import EnhanceParams
     from cxr_enhance._types import Image
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.archive.plan import PlannedFile
+    from cxr_enhance.archive.planned_files import PlannedFile
     from cxr_enhance.io.dicom.decode import Decoded
     from cxr_enhance.preparation.transform import Box, Transform
 
 
-def never() -> bool:
-    """Tell a task that nobody wants it to stop."""
+def never_stopped() -> bool:
+    """Tell a task to go on: the default of `stopped`."""
     return False
 
 
-class Made(NamedTuple):
-    """An output that is not yet written, or what came of its file instead."""
+class EncodedOutput(NamedTuple):
+    """The content of an output that is still to be written, and the outcome of its file."""
 
     outcome: Outcome
-    content: bytes | None  # None where nothing is to be written
+    content: bytes | None  # None where the outcome is "exists", "skipped" or "failed"
 
 
 def process(
-    file: PlannedFile, job: Job, workspace: str | None, stopped: Callable[[], bool] = never
+    file: PlannedFile, job: Job, workspace: str | None, stopped: Callable[[], bool] = never_stopped
 ) -> Outcome | None:
     """Read one file, enhance it and write the result.
 
     Parameters
     ----------
     file : PlannedFile
-        What to read and where to write.
+        The file to read, and the path of its output.
     job : Job
-        What is done to it.
+        Options that decide what the output holds.
     workspace : str or None
-        Folder for the output while it is written; None for that of the output.
+        Folder for the output while it is written; None for the folder of the output.
     stopped : callable
-        Asked between the steps.
+        Called between the steps; the task stops where it returns True.
 
     Returns
     -------
     Outcome or None
-        None if stopped before the end; else see `make_output`.
+        None if the task was stopped before its end; else see `make_output`.
     """
     started = time.perf_counter()
     made = make_output(file, job, stopped)
     if made is None or made.content is None:
         return None if made is None else made.outcome
     try:
-        outcome = _written(made.outcome, file, made.content, workspace)
+        outcome = _write_output(made.outcome, file, made.content, workspace)
     except Exception as error:
         outcome = made.outcome._replace(**failure_of_writing(error, workspace))
     return outcome._replace(seconds=time.perf_counter() - started)
 
 
-def make_output(file: PlannedFile, job: Job, stopped: Callable[[], bool] = never) -> Made | None:
+def make_output(
+    file: PlannedFile, job: Job, stopped: Callable[[], bool] = never_stopped
+) -> EncodedOutput | None:
     """Read one file, enhance it and encode the result.
 
     Parameters
     ----------
     file : PlannedFile
-        What to read. Where its target exists and is not to be replaced, nothing is read.
+        The file to read. Where its output exists and must not be replaced, nothing is read.
     job : Job
-        What is done to it.
+        Options that decide what the output holds.
     stopped : callable
-        Asked between the steps.
+        Called between the steps; the task stops where it returns True.
 
     Returns
     -------
-    Made or None
-        None if stopped before the end. Never raises for what a file is. A file that is no image is
-        skipped if it was found in a folder, and fails if it was named or if its extension says
-        that it should be one. A whole DICOM object that holds no image is always skipped, and so
-        is a file that `job` does not select.
+    EncodedOutput or None
+        None if the task was stopped before its end. No file makes this function raise. A file that
+        is no image is skipped if it was found in a folder, and fails if it was named or if its
+        extension is that of an image. A whole DICOM object that holds no image is always skipped,
+        and so is a file that `job` does not select.
     """
     started = time.perf_counter()
     outcome = Outcome(file.source, file.target, "exists")
     try:
         status = os.stat(file.source)
         outcome = outcome._replace(input_size=status.st_size, input_mtime_ns=status.st_mtime_ns)
-        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe could wait for ever
             raise ValueError("is not a regular file.")
         if not file.replace and os.path.lexists(file.target):
-            return Made(outcome, None)
+            return EncodedOutput(outcome, None)
         reason = job.selection.reason_against(file.source)
         if reason:
-            return Made(outcome._replace(status="skipped", reason=reason), None)
+            return EncodedOutput(outcome._replace(status="skipped", reason=reason), None)
         data = read_if_image(file.source, job.read)
         if data is None:
             if not _should_be_image(file):
-                return Made(outcome._replace(status="skipped", reason="no image"), None)
-            data = read_start(file.source)  # decode_image has the words for what it is not
+                return EncodedOutput(outcome._replace(status="skipped", reason="no image"), None)
+            data = read_start(file.source)  # decode_image raises the error that names its format
         if stopped():
             return None
         decoded = decode_image(data, job.read)
@@ -147,24 +149,24 @@ def make_output(file: PlannedFile, job: Job, stopped: Callable[[], bool] = never
             hints=tuple(hints),
             decoder=decoded.decoder,
         )
-        return Made(outcome, content)
+        return EncodedOutput(outcome, content)
     except NoImageError as error:
-        how: dict[str, Any] = {"status": "skipped", "reason": reason_of(error)}
-    except Exception as error:  # one bad file must not end a run over a million others
-        if not os.path.exists(file.source):  # not what it was: it may come back
+        failure: dict[str, Any] = {"status": "skipped", "reason": reason_of(error)}
+    except Exception as error:  # one bad file must not end a run over a million files
+        if not os.path.exists(file.source):  # the file has vanished, and may come back
             outcome = outcome._replace(input_size=None, input_mtime_ns=None)
-        how = {
+        failure = {
             "status": "failed",
             "reason": reason_of(error),
             "transient": is_transient(error),
             "ends_run": ends_run(error),
         }
-    return Made(outcome._replace(**how, seconds=time.perf_counter() - started), None)
+    return EncodedOutput(outcome._replace(**failure, seconds=time.perf_counter() - started), None)
 
 
 def failure_of_writing(error: Exception, workspace: str | None) -> dict[str, Any]:
-    """Word the failure of an output, and tell what follows from it."""
-    lost = _is_lost(workspace)
+    """Return the fields of the outcome of a file whose output could not be written."""
+    lost = _is_output_folder_lost(workspace)
     return {
         "status": "failed",
         "reason": reason_of(error),
@@ -175,8 +177,10 @@ def failure_of_writing(error: Exception, workspace: str | None) -> dict[str, Any
     }
 
 
-def _written(outcome: Outcome, file: PlannedFile, encoded: bytes, workspace: str | None) -> Outcome:
-    """Write a result; what is there and is not to be replaced stays."""
+def _write_output(
+    outcome: Outcome, file: PlannedFile, encoded: bytes, workspace: str | None
+) -> Outcome:
+    """Write an output; an existing file stays unless the plan says to replace it."""
     make_target_folder(file.target, workspace)
     link = "" if workspace is None else os.path.join(workspace, temporary_name())
     with contextlib.suppress(FileExistsError):
@@ -197,21 +201,21 @@ def make_target_folder(target: str, workspace: str | None) -> None:
     Raises
     ------
     OSError
-        If it cannot be made, or the run's folder is gone.
+        If the folder cannot be made, or the run's own folder is gone.
     """
     if workspace is not None and not os.path.isdir(workspace):
-        # Its folder would be made again, for outputs that no manifest tells of.
+        # Without this check the output folder would be made anew, for outputs without a manifest.
         gone = os.path.dirname(workspace)
         raise FileNotFoundError(errno.ENOENT, "The run's folder in the output folder is gone", gone)
     folder = os.path.dirname(target)
     try:
         os.makedirs(folder or ".", exist_ok=True)
-    except FileExistsError as error:  # a file has the folder's name; not the output's "exists"
+    except FileExistsError as error:  # a file has the folder's name: no outcome "exists"
         raise NotADirectoryError(error.errno, "Not a directory", folder) from error
 
 
-def _is_lost(workspace: str | None) -> bool:
-    """Tell whether no further output can be written, because of the folder and not of a file."""
+def _is_output_folder_lost(workspace: str | None) -> bool:
+    """Tell whether the output folder is gone or read-only, so that no output can be written."""
     if workspace is None:
         return False
     usable = os.W_OK | os.X_OK
@@ -219,7 +223,7 @@ def _is_lost(workspace: str | None) -> bool:
 
 
 def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Prepared:
-    """Do to an image what `job` says; adds to `hints`."""
+    """Prepare and enhance an image by the options of `job`; adds to `hints`."""
     preparation = job.preparation
     plan = plan_of(decoded.image, preparation, decoded.pixel_spacing)
 
@@ -240,9 +244,10 @@ def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Prepared:
 
 
 def _padding_in(part: Box, decoded: Decoded) -> int:
-    """Count the pixels of a part that are no part of the radiograph.
+    """Count the padding pixels inside `part`, a crop of the image.
 
-    They cannot be told from its darkest pixels: of those that are cut off, padding comes first.
+    Padding is as dark as the darkest pixels of the image, so pixels cannot be told apart. The
+    darkest pixels outside `part` are counted as padding first.
     """
     image = decoded.image
     if not decoded.padding or part.area == image.shape[0] * image.shape[1]:
@@ -253,9 +258,9 @@ def _padding_in(part: Box, decoded: Decoded) -> int:
 
 
 def params_without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
-    """Move percentiles of an image to those of its pixels that are no padding.
+    """Shift the percentiles, so that they count only the pixels that are no padding.
 
-    Padding is as dark as the darkest of them: it comes first where pixels are sorted.
+    Padding is as dark as the darkest pixel: sorted by value, padding pixels come first.
     """
     if params.percentiles is None or not padding or size - padding < 2:
         return params
@@ -267,7 +272,7 @@ def params_without_padding(params: EnhanceParams, padding: int, size: int) -> En
 
 
 def _mimic_cxr_jpg(image: Image, *, was_inverted: bool) -> Image:
-    """Reduce to 8 bits, least to greatest, and equalize the histogram, as MIMIC-CXR-JPG was made.
+    """Map the range of values to 8 bits and equalize the histogram, as MIMIC-CXR-JPG does.
 
     The recipe truncates to 8 bits before it inverts MONOCHROME1.
     """
@@ -288,7 +293,7 @@ def encoded_output(
     *,
     is_turned: bool = False,
 ) -> bytes:
-    """Encode a result as `job` says; `data` is its source, whose header DICOM keeps."""
+    """Encode an output by the options of `job`; DICOM outputs keep the header in `data`."""
     if job.output_format != "dicom":
         filter_rows = filtered_rows if job.compression == "fast" else None
         return encode_image(image, job.extension, job.quality, filter_rows)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Output names that may tell whose an image is; they are made of the names of inputs."""
+"""Output names that may identify a patient, because they are made of the names of inputs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from cxr_enhance.archive.plan import PlannedFiles
+    from cxr_enhance.archive.planned_files import PlannedFiles
 
-# What export programs and people call files and folders of nobody in particular.
+# Words that programs and people use for files and folders, and that identify nobody.
 _WORD = r"(image|img|im|i|scan|dicom|dcm|dx|cr|file|frame|view|frontal|lateral|pa|ap|input|data)s?"
 _COUNTER = r"[-_ ]?0*\d{0,4}"
 _PLAIN_FILE = re.compile(rf"(({_WORD})?{_COUNTER})([-_ ]{_WORD}{_COUNTER})*", re.IGNORECASE)
@@ -17,7 +17,7 @@ _PLAIN_FOLDER = re.compile(rf"{_WORD}{_COUNTER}", re.IGNORECASE)
 
 
 class TellingNames(NamedTuple):
-    """How many names may tell of a person, and the first of them."""
+    """The number of names that may identify a patient, and the first such name."""
 
     number: int
     example: str
@@ -26,8 +26,8 @@ class TellingNames(NamedTuple):
 def find_telling_names(files: PlannedFiles) -> TellingNames:
     """Count the output names that are more than a general word and a short number.
 
-    No rule can tell that a name is nobody's: names that look like nothing in particular pass, all
-    others count.
+    No rule can prove that a name identifies nobody. Names of general words and short numbers are
+    not counted; all other names are.
     """
     count, example = 0, ""
     for index in range(len(files)):

@@ -1,8 +1,8 @@
-"""A run's own folder for files being written, and what killed runs left in theirs.
+"""A run's own folder for files being written, and the folders that killed runs left behind.
 
-Until the row of an output is in the manifest, the run's folder holds another link to it. A run that
-is killed in between thereby leaves proof of what it wrote, by which the next one knows the output
-for a run's own and does it again.
+Until the row of an output is in the manifest, the run's folder holds a second link to the output.
+If the run is killed before it writes the row, the link stays. The next run sees by the link that
+a run wrote the output, and writes the output again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAKING_TIMEOUT_S = 60.0
 
 
 class FileId(NamedTuple):
-    """A file, under whatever name."""
+    """The identity of a file, which is the same under all its names."""
 
     device: int
     inode: int
@@ -33,12 +33,11 @@ class FileId(NamedTuple):
 
 @contextlib.contextmanager
 def workspace(out: str) -> Iterator[str]:
-    """Make a folder in `out` for the block, and remove those of runs that are no more.
+    """Make a folder in `out` for the block, and remove the folders that killed runs left.
 
-    A run holds the lock of its folder as long as it lives, however it ends; a folder whose lock
-    is free was left by a killed one. Where the file system has no locks nothing is removed. Links
-    to outputs that are still there under their own names are kept, in folders whose run ended
-    before it recorded them.
+    A run holds the lock of its folder until its process ends. A folder whose lock is free was left
+    by a killed run. Where the file system has no locks nothing is removed. Links to outputs that
+    a killed run wrote and did not record are kept while the outputs exist.
     """
     _remove_abandoned(out)
     folder = os.path.join(out, temporary_name())
@@ -47,7 +46,7 @@ def workspace(out: str) -> Iterator[str]:
     descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try_lock(descriptor)
-        os.rename(unlocked, os.path.join(folder, _LOCK))  # nobody sees it free
+        os.rename(unlocked, os.path.join(folder, _LOCK))  # no process ever sees this lock free
         yield folder
     finally:
         _remove(folder)
@@ -57,7 +56,7 @@ def workspace(out: str) -> Iterator[str]:
 
 
 def unrecorded_outputs(out: str) -> set[FileId]:
-    """Find the outputs that killed runs wrote and did not record; changes nothing."""
+    """Find the outputs that killed runs wrote and did not record; removes no folder."""
     if not os.path.isdir(out):
         return set()
     outputs: set[FileId] = set()
@@ -69,7 +68,7 @@ def unrecorded_outputs(out: str) -> set[FileId]:
 
 
 def file_id(path: str) -> FileId | None:
-    """Identify a file; None where there is none."""
+    """Identify a file; None if there is no file at `path`."""
     try:
         status = os.lstat(path)
     except OSError:
@@ -79,7 +78,7 @@ def file_id(path: str) -> FileId | None:
 
 @contextlib.contextmanager
 def locked_folder(folder: str) -> Iterator[None]:
-    """Hold the lock of a folder for the block, where there are locks of folders."""
+    """Hold the lock of a folder during the block, where the system locks folders."""
     if os.name == "nt":
         yield
         return
@@ -108,7 +107,7 @@ def _remove_abandoned(out: str) -> None:
 
 
 def _remove(folder: str) -> None:
-    """Remove a folder, or all in it but the lock and the only proof of outputs."""
+    """Remove a run's folder; if outputs depend on its links as proof, keep these and the lock."""
     with contextlib.suppress(OSError):
         kept = {paths[0] for paths in _linked_elsewhere(folder).values()}
         if kept:
@@ -121,7 +120,7 @@ def _remove(folder: str) -> None:
 
 
 def _linked_elsewhere(folder: str) -> dict[FileId, list[str]]:
-    """Map the files of a folder that have a name outside it as well to their names within."""
+    """Find the files of a folder that also have a name elsewhere; map them to their names here."""
     links, names = {}, defaultdict(list)
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -135,7 +134,7 @@ def _linked_elsewhere(folder: str) -> dict[FileId, list[str]]:
 def _is_abandoned(entry: os.DirEntry[str]) -> bool:
     try:
         descriptor = os.open(os.path.join(entry.path, _LOCK), os.O_RDWR)
-    except FileNotFoundError:  # killed, or at this moment, between its first two steps
+    except FileNotFoundError:  # the run is making its folder at this moment, or was killed then
         return time.time() - entry.stat().st_mtime > _MAKING_TIMEOUT_S
     try:
         return try_lock(descriptor) is True

@@ -1,8 +1,8 @@
-"""Writing burned into an image near its border, such as a name and a date; nothing is changed.
+"""Find writing burned into an image near its border, such as a name and a date.
 
-Conservative: a row of at least five bright shapes of one height, as letters of a line are. Single
-markers such as L and R are no writing here, and neither is writing that is gray, handwritten, or in
-the middle of the image.
+The rule is conservative: writing is a row of at least five bright shapes of equal height. Single
+markers such as L and R do not count. Writing that is gray, handwritten, or in the middle of the
+image is not found.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import Image
 
-_LONG_SIDE = 1000  # of the reduced image in which letters are looked for: labels have 16 bits
-_BORDER = 0.2  # of the height, above and below
-_BRIGHT = 0.75  # of the greatest value
-_DARK = 0.6  # of the greatest value: letters stand on something darker
-_LETTERS = 5
-_HEIGHTS = (5, 40)  # pixels of the reduced image
-_MAX_SHAPES = 2000  # in a border; more are noise
+_LONG_SIDE = 1000  # pixels of the reduced image; its number of shapes fits labels of 16 bits
+_BORDER = 0.2  # height of the upper and of the lower band, as a share of the image's height
+_BRIGHT = 0.75  # least value of a letter, as a share of the greatest value
+_DARK = 0.6  # greatest median around letters, as a share of the greatest value
+_LETTERS = 5  # least number of letters in a line
+_HEIGHTS = (5, 40)  # least and greatest height of a letter, in pixels of the reduced image
+_MAX_SHAPES = 2000  # shapes in a band; more of them are noise
 
 _LEFT, _TOP, _WIDTH, _HEIGHT, _AREA = range(5)  # columns of OpenCV's statistics
 
@@ -46,8 +46,10 @@ def _holds_line(band: Image, white: int) -> bool:
     cv2 = load_cv2()
     step = -(-max(band.shape[1], int(band.shape[0] / _BORDER)) // _LONG_SIDE)
     _, bright = cv2.threshold(band, int(_BRIGHT * white), 255, cv2.THRESH_BINARY)
-    bright = bright.astype(np.uint8, copy=False)  # of uint16 the same 0 and 255
-    if step > 1:  # bright where any pixel of a square is: thin strokes stay whole
+    bright = bright.astype(
+        np.uint8, copy=False
+    )  # 0 and 255 fit uint8 also where the band is uint16
+    if step > 1:  # a square is bright where any pixel is: thin strokes stay whole
         bright = cv2.dilate(bright, np.ones((step, step), np.uint8))[::step, ::step].copy()
     count, _, statistics, _ = cv2.connectedComponentsWithStats(
         bright, connectivity=8, ltype=cv2.CV_16U
@@ -59,7 +61,7 @@ def _holds_line(band: Image, white: int) -> bool:
 
 
 def _letters(shapes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Keep the shapes that have the size and the filling of a letter."""
+    """Keep the shapes whose size and filled share are those of a letter."""
     width, height, area = shapes[:, _WIDTH], shapes[:, _HEIGHT], shapes[:, _AREA]
     filling = area / (width * height)
     is_stroke = (width <= 0.35 * height) & (filling > 0.5)  # I, l, 1
@@ -71,7 +73,7 @@ def _letters(shapes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 
 
 def _lines(letters: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int32]]:
-    """Find rows of letters of one height on one base, close to each other."""
+    """Find lines: letters of equal height on one baseline, close to each other."""
     lines = []
     left = letters[np.argsort(letters[:, _LEFT])]
     while len(left) >= _LETTERS:
@@ -97,7 +99,7 @@ def _continues(last: npt.NDArray[np.int32], shape: npt.NDArray[np.int32]) -> boo
 
 
 def _is_comb(line: list[npt.NDArray[np.int32]]) -> bool:
-    """Tell a ruler or a grid, whose shapes are alike, from letters."""
+    """Tell whether a line is a ruler or a grid: all its shapes are alike, as letters are not."""
     widths = np.array([shape[_WIDTH] for shape in line])
     areas = np.array([shape[_AREA] for shape in line])
     return bool(np.ptp(widths) <= 1 and np.ptp(areas) <= 0.15 * areas.max())

@@ -1,4 +1,4 @@
-"""The command line: words to calls and calls to words, no work of its own."""
+"""The command line: turns typed words into calls, and results into printed lines."""
 
 from __future__ import annotations
 

@@ -1,14 +1,13 @@
-"""The commands and their options; each hands over to the module that does the work."""
+"""The commands and their options; each command calls the module of its own name."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
+from cxr_enhance.cli import _choices  # typer reads annotations
 from cxr_enhance.cli._compare_command import compare
 from cxr_enhance.cli._pairs import CommandWithPairs
 from cxr_enhance.cli._run_command import run
@@ -24,23 +23,7 @@ app = new_program(
 app.command()(run)
 
 
-class FailOn(StrEnum):
-    """What may make `check` fail."""
-
-    UNREADABLE = "unreadable"
-    BLANK = "blank"
-    SATURATED = "saturated"
-    LOW_DEPTH = "low-depth"
-    INVERTED = "inverted"
-    BURNED_IN_TEXT = "burned-in-text"
-    LATERAL = "lateral"
-    OTHER_MODALITY = "other-modality"
-    EQUAL_PIXELS = "equal-pixels"
-    ANY = "any"
-    NONE = "none"
-
-
-@app.command(short_help="Look at images before they are used.")
+@app.command(short_help="Inspect images before they are used.")
 def check(
     inputs: Annotated[
         list[str],
@@ -52,8 +35,8 @@ def check(
     ],
     out: Annotated[str, typer.Option(metavar="FILE.csv", help="One row a file.")],
     fail_on: Annotated[
-        list[FailOn] | None,
-        typer.Option(help="What ends with status 1; may be repeated. [default: unreadable]"),
+        list[_choices.FailOnChoice] | None,
+        typer.Option(help="Finding that gives status 1; may be repeated. [default: unreadable]"),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(metavar="N", help="Images at a time. [default: usable CPUs]")
@@ -62,7 +45,7 @@ def check(
         bool, typer.Option("--overwrite", help="Replace the CSV if it exists.")
     ] = False,
 ) -> None:
-    """Look for what speaks against using images as frontal chest radiographs.
+    """Look for reasons against using images as frontal chest radiographs.
 
     Finds files that cannot be read or were cut short, blank, saturated and inverted images, few
     gray levels, writing near the border, lateral views and other modalities by the DICOM header,
@@ -70,7 +53,7 @@ def check(
     """
     from cxr_enhance.cli import _check
 
-    kinds = [kind.value for kind in fail_on or [FailOn.UNREADABLE]]
+    kinds = [kind.value for kind in fail_on or [_choices.FailOnChoice.UNREADABLE]]
     raise typer.Exit(_check.check(inputs, out, fail_on=kinds, threads=threads, overwrite=overwrite))
 
 
@@ -116,7 +99,7 @@ def tune(
         Path | None, typer.Option(metavar="FILE.json", help="Options to begin with.")
     ] = None,
     voi: Annotated[
-        arguments.VoiChoice | None,
+        _choices.VoiChoice | None,
         typer.Option(help="VOI transform of DICOM files to begin with."),
     ] = None,
     no_browser: Annotated[
@@ -130,7 +113,7 @@ def tune(
     """
     from cxr_enhance.cli import _tune
 
-    chosen = arguments.word_of(voi)
+    chosen = _choices.word_of(voi)
     raise typer.Exit(_tune.tune(paths or [], params, chosen, open_browser=not no_browser))
 
 

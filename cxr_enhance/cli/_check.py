@@ -1,4 +1,4 @@
-"""`cxr-enhance check`: look at images before they are used."""
+"""`cxr-enhance check`: inspect images before they are used."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cxr_enhance.archive.check import Checked, check_files, csv_line, row_of
 from cxr_enhance.archive.findings import KINDS
 from cxr_enhance.archive.plan import plan_files
 from cxr_enhance.cli import console
+from cxr_enhance.cli._run_options import check_threads
 from cxr_enhance.io.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def check(
     threads: int | None,
     overwrite: bool,
 ) -> int:
-    """Write the CSV, say what was found how often, and return the exit status."""
+    """Write the CSV, print the number of each finding, and return the exit status."""
     with console.errors_exit_with(console.WRONG_USAGE):
         _check_options(inputs, out, fail_on, threads, overwrite=overwrite)
     with console.errors_exit_with(console.FAILED):
@@ -74,10 +75,7 @@ def check(
 def _check_options(
     inputs: Sequence[str], out: str, fail_on: Sequence[str], threads: int | None, *, overwrite: bool
 ) -> None:
-    if threads is not None and threads < 1:
-        raise ValueError(
-            f"`--threads` must be at least 1; got {threads}. Leave it out to use every usable CPU."
-        )
+    check_threads(threads)
     if NONE in fail_on and len(fail_on) > 1:
         raise ValueError(f"`--fail-on {NONE}` is only allowed alone; got {', '.join(fail_on)}.")
     if not out or not all(inputs):

@@ -1,4 +1,4 @@
-"""`cxr-enhance compare`: one picture of what one or several choices do to images."""
+"""`cxr-enhance compare`: one picture of images before and after one or several enhancements."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cxr_enhance.archive.selection import Selection
 from cxr_enhance.archive.task import result_image
 from cxr_enhance.cli import console
 from cxr_enhance.cli._figure import Panel, draw_before_after, draw_sheet
-from cxr_enhance.cli._options import job_of, params_of, read_options_of
+from cxr_enhance.cli._job_options import job_of, params_of, read_options_of
 from cxr_enhance.cli._pairs import pair_of
 from cxr_enhance.io.atomic import write_atomically
-from cxr_enhance.io.decoded_file import decoded_file
+from cxr_enhance.io.read import decode_file
 
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.decode import Decoded
@@ -37,7 +37,7 @@ _OF_PARAMS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What was typed, an option as often as it was typed; pairs as `pair_of` reads them."""
+    """The typed options, a repeated option as a sequence; pairs are texts for `pair_of`."""
 
     preset: Sequence[str]
     clip_limit: Sequence[float]
@@ -66,7 +66,7 @@ class Choices:
         Raises
         ------
         TypeError, ValueError, OSError
-            As `params_of` and `job_of`, or if a pair is not two numbers.
+            If `params_of` or `job_of` refuses a value, or a pair is not two numbers.
         """
         values: dict[str, Sequence[Any]] = {name: getattr(self, name) for name in _REPEATED}
         values["tile_grid_size"] = [
@@ -105,14 +105,14 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to enhance, and the words under its panel."""
+    """One job, and the caption of its panel."""
 
     job: Job
     caption: str
 
 
 def caption_of(job: Job, preset: str | None, params_file: Path | None, voi: str | None) -> str:
-    """Write what a panel was made with, line by line."""
+    """Write the caption of a panel: the options of its job, without unused ones."""
     lines = []
     if preset is not None:
         lines.append(f"preset {preset}")
@@ -189,12 +189,12 @@ def compare(images: Sequence[Path], out: Path, choices: Choices, *, overwrite: b
 
 
 def _panels(path: Path, variants: Sequence[Variant], notes: dict[str, None]) -> list[Panel]:
-    """Give the image as it is, then with each variant; adds to `notes`."""
+    """Return a panel of the image before, then one after each variant; adds to `notes`."""
     panels: list[Panel] = []
     read: dict[ReadOptions, Decoded] = {}
     for variant in variants:
         options = variant.job.read
-        decoded = read[options] = read.get(options) or decoded_file(str(path), options)
+        decoded = read[options] = read.get(options) or decode_file(str(path), options)
         if decoded.notes:
             notes[f"DICOM header amiss: {'; '.join(decoded.notes)}. File: {str(path)!r}"] = None
         bits = None if variant.job.params is None else variant.job.params.bits

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cxr_enhance.cli import _choices  # typer reads annotations
 from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
 
 _AGAIN = "May be repeated: a panel for each."
@@ -18,7 +19,7 @@ def compare(
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.png", help="The picture to write.")],
     preset: Annotated[
-        list[arguments.PresetChoice] | None, typer.Option(help=f"As in `run`. {_AGAIN}")
+        list[_choices.PresetChoice] | None, typer.Option(help=f"As in `run`. {_AGAIN}")
     ] = None,
     clip_limit: Annotated[
         list[float] | None, typer.Option(metavar="F", help=f"As in `run`. {_AGAIN}")
@@ -29,10 +30,8 @@ def compare(
     percentiles: Annotated[
         list[str] | None, typer.Option(metavar="LOW HIGH", help=f"As in `run`. {_AGAIN}")
     ] = None,
-    no_white_balance: Annotated[
-        bool, typer.Option("--no-white-balance", help="Leave white balance out.")
-    ] = False,
-    no_clahe: Annotated[bool, typer.Option("--no-clahe", help="Leave CLAHE out.")] = False,
+    no_white_balance: arguments.NoWhiteBalance = False,
+    no_clahe: arguments.NoClahe = False,
     bit_shift: Annotated[
         list[int] | None, typer.Option(metavar="N", help=f"As in `run`. {_AGAIN}")
     ] = None,
@@ -47,7 +46,7 @@ def compare(
         typer.Option(metavar="FILE.json", help=f"Options given here win. {_AGAIN}"),
     ] = None,
     voi: Annotated[
-        list[arguments.VoiChoice] | None,
+        list[_choices.VoiChoice] | None,
         typer.Option(help=f"Of DICOM files, as in `run`. {_AGAIN}"),
     ] = None,
     frame: Annotated[
@@ -63,16 +62,14 @@ def compare(
         list[str] | None, typer.Option(metavar="W H", help=f"As in `run`. {_AGAIN}")
     ] = None,
     fit: Annotated[
-        list[arguments.FitChoice] | None, typer.Option(help=f"As in `run`. {_AGAIN}")
+        list[_choices.FitChoice] | None, typer.Option(help=f"As in `run`. {_AGAIN}")
     ] = None,
     spacing: Annotated[
         list[float] | None, typer.Option(metavar="MM", help=f"As in `run`. {_AGAIN}")
     ] = None,
     crop_border: arguments.CropBorder = False,
-    invert: arguments.Invert = arguments.InvertChoice.NOTE,
-    resize_first: Annotated[
-        bool, typer.Option("--resize-first", help="Resize before enhancing, as the study did.")
-    ] = False,
+    invert: arguments.Invert = _choices.InvertChoice.NOTE,
+    resize_first: arguments.ResizeFirst = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the picture if it exists.")
     ] = False,

@@ -1,4 +1,4 @@
-"""`cxr-enhance demo`: a drawn radiograph, and what enhancement does to it."""
+"""`cxr-enhance demo`: enhance a synthetic radiograph."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MEANINGS = {
 
 
 def demo(folder: Path) -> int:
-    """Write a synthetic radiograph, its enhancement and the picture of both to `folder`."""
+    """Write a synthetic radiograph, the enhanced image and a picture of both to `folder`."""
     radiograph = synthetic_radiograph(_HEIGHT, _WIDTH, seed=_SEED)
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
@@ -63,7 +63,7 @@ def demo(folder: Path) -> int:
 
 
 def _check_free(folder: Path, contents: dict[str, bytes]) -> None:
-    """Refuse a folder whose files of our names are not those that are about to be written."""
+    """Refuse a folder that holds other files under the names that the demo writes."""
     for name, content in contents.items():
         path = folder / name
         if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == content):

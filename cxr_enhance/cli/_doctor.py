@@ -1,4 +1,4 @@
-"""`cxr-enhance doctor`: what is installed here, and whether it gives the right bytes."""
+"""`cxr-enhance doctor`: list the installed parts, and check that results have the right bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance._kernels import entries
 from cxr_enhance._kernels.code_directory import choose_cache
-from cxr_enhance._kernels.code_files import packed_directory, why_not_packed
+from cxr_enhance._kernels.code_files import damaged_files, packed_directory, why_not_packed
 from cxr_enhance._self_check import run_self_check
 from cxr_enhance._version import __version__
 from cxr_enhance.cli import console
@@ -28,7 +28,7 @@ from cxr_enhance.io.png import load_isal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SAFE_PYDICOM = "3.0.2"  # its security release
+_SAFE_PYDICOM = "3.0.2"  # pydicom's security release
 _GPL_KIND = "JPEG 12 bits"
 
 
@@ -67,9 +67,11 @@ def _findings() -> Iterator[_Finding]:
 
 def _packed_finding() -> _Finding:
     directory = packed_directory()
-    if directory is not None:
-        return _Finding("packed code", f"{directory}")
     cure = "Install the package anew to have its kernels compiled for this machine."
+    if directory is not None:
+        damaged = ", ".join(damaged_files())
+        passed_over = f"; not used, because damaged: {damaged}. {cure}" if damaged else ""
+        return _Finding("packed code", f"{directory}{passed_over}")
     return _Finding("packed code", f"not used: {why_not_packed()}. {cure}")
 
 
@@ -146,7 +148,7 @@ def _self_check_finding() -> _Finding:
 
 
 def _failures_of_code() -> Iterator[_Finding]:
-    """After the self-check, which calls kernels: those whose code Numba alone can call."""
+    """Yield the kernels that only Numba can call, which the self-check before has called."""
     for name, reason in entries.failures.items():
         yield _Finding("kernel", f"{name} is compiled anew in each process: {reason}")
 

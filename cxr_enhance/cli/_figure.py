@@ -1,4 +1,4 @@
-"""Pictures of images before and after: two above their histograms, or a sheet of many."""
+"""Pictures of images before and after enhancement: with histograms, or as a contact sheet."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import Image
 
-_MAX_SHOWN_PIXELS = 1200  # a side; more than the picture can resolve
+_MAX_SHOWN_PIXELS = 1200  # pixels a side, more than the picture can resolve
 _MAX_COLUMNS, _PANEL_INCHES, _MAX_TITLE = 6, 2.6, 36
 _GRAY, _ACCENT = "#555555", "#1f6f8b"
 
 
 class Panel(NamedTuple):
-    """An image of a sheet, what stands above it, and what it was made with."""
+    """An image of a contact sheet, its title above, and its caption below."""
 
     image: Image
     title: str
@@ -49,7 +49,7 @@ def draw_before_after(before: Image, after: Image, *, title: str, caption: str =
 
 
 def draw_sheet(rows: Sequence[Sequence[Panel]]) -> bytes:
-    """Draw panels, those of one image side by side from a new row on; return the picture as PNG."""
+    """Draw the panels of each image side by side, from a new line on; return the picture as PNG."""
     columns = min(max(map(len, rows)), _MAX_COLUMNS)
     lines = [row[i : i + columns] for row in rows for i in range(0, len(row), columns)]
     tallest = max(panel.image.shape[0] / panel.image.shape[1] for row in rows for panel in row)
@@ -81,12 +81,12 @@ def _png(figure: Figure) -> bytes:
 
 
 def _plain(text: str) -> str:
-    """Keep a name from being read as mathematics."""
+    """Escape dollar signs, between which matplotlib would read mathematics."""
     return text.replace("$", r"\$")
 
 
 def _short(title: str) -> str:
-    """Leave out the middle of what is wider than a panel."""
+    """Leave out the middle of a title that is wider than a panel."""
     half = _MAX_TITLE // 2
     return title if len(title) <= _MAX_TITLE else f"{title[:half]}...{title[-half:]}"
 
@@ -117,7 +117,7 @@ def _show_histogram(axes: Axes, image: Image) -> None:
     shares = counts / counts.sum() * 100
     edges = np.linspace(0, full + 1, 257)
     axes.stairs(shares, edges, fill=True, color=_ACCENT)
-    # One full bin, such as a black border, would flatten all others.
+    # The limit ignores the three largest bins: a black border alone would flatten all others.
     axes.set_ylim(0, max(np.partition(shares, -4)[-4] * 1.25, 0.5))
     axes.set_xlim(0, full + 1)
     axes.set_xlabel("gray level", fontsize=9, color=_GRAY)

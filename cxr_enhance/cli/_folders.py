@@ -1,4 +1,4 @@
-"""Which folders a command makes: those of the name that was typed, and no others."""
+"""Checks of the paths of a run, and the making of its output folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _OUT_RULE = "`--out` must be a folder or a name where one can be made"
 
 
 def check_folders(settings: Settings) -> None:
-    """Refuse names of a run that cannot be its folder, its inputs or its manifest; makes nothing.
+    """Refuse paths that cannot be the output folder, the inputs or the manifest; makes no folder.
 
     Raises
     ------
     ValueError
-        In the words of the option.
+        If a path is refused; the sentence names the option.
     """
     inputs, out = settings.inputs, settings.out
     if not out or not all(inputs):
@@ -40,12 +40,12 @@ def check_folders(settings: Settings) -> None:
 
 
 def make_folder(out: str) -> None:
-    """Make the folder of the outputs, if need be.
+    """Make the output folder if it does not exist.
 
     Raises
     ------
     ValueError
-        If it cannot be made or written to.
+        If the folder cannot be made or written to.
     """
     try:
         os.makedirs(out, exist_ok=True)

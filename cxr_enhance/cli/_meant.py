@@ -1,4 +1,4 @@
-"""`cxr-enhance one.jpg out.png`: the command that was meant by words without one."""
+"""`cxr-enhance one.jpg out.png`: name the command that a user meant who typed only files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def stop_at_files(app: typer.Typer, words: Sequence[str]) -> None:
-    """Name the command that was meant where files stand in the place of one.
+    """Print the command to use, and exit, if files stand in the place of a command.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def _is_file(word: str) -> bool:
 def _with_out(words: Sequence[str]) -> list[str]:
     if any(word == "--out" or word.startswith("--out=") for word in words):
         return list(words)
-    if any(word.startswith("-") for word in words):  # its values look like files
+    if any(word.startswith("-") for word in words):  # an option's values look like files
         return [*words, "--out", "DIR"]
     if len(words) > 1:
         return [*words[:-1], "--out", words[-1]]

@@ -14,9 +14,10 @@ PAIR_OPTIONS = ("--percentiles", "--size", "--tile-grid-size")
 
 
 class CommandWithPairs(TyperCommand):
-    """A command that reads both words of each of `PAIR_OPTIONS` as one.
+    """A command that joins the two words after each of `PAIR_OPTIONS` into one text.
 
-    typer has no lists of pairs: such an option is declared as a list of texts, for `pair_of`.
+    typer has no lists of pairs: such an option is declared as a list of texts, which `pair_of`
+    reads.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -25,7 +26,7 @@ class CommandWithPairs(TyperCommand):
 
 
 def joined_pairs(words: Sequence[str]) -> list[str]:
-    """Put the two words after each of `PAIR_OPTIONS` into one, with a space between them."""
+    """Join the two words after each of `PAIR_OPTIONS`, with a space between them."""
     joined: list[str] = []
     rest = list(words)
     while rest:
@@ -42,12 +43,12 @@ def joined_pairs(words: Sequence[str]) -> list[str]:
 
 
 def pair_of(text: str, option: str, number: Callable[[str], _Number]) -> tuple[_Number, _Number]:
-    """Read what `joined_pairs` put together.
+    """Split a text that `joined_pairs` made into two numbers.
 
     Raises
     ------
     ValueError
-        If it is not two numbers of that type.
+        If the text is not two numbers of the type `number`.
     """
     try:
         first, second = map(number, text.split())

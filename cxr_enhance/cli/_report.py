@@ -1,4 +1,4 @@
-"""What a run did, or would do, in words and as JSON."""
+"""Reports of a run, or of a dry run, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """Outcomes counted, and kept only where every one will be listed.
+    """Counts outcomes, and keeps all of them if the report will list each file.
 
     Parameters
     ----------
     prepared : PreparedRun
-        Its settled files are counted at once.
+        The run, whose settled files are counted at once.
     keep : bool
         Whether outcomes are kept.
     """
@@ -46,7 +46,7 @@ class Tally:
             self.failed_before += outcome.status == "failed"
 
     def add(self, outcome: Outcome) -> None:
-        """Count one outcome of this run; from one thread at a time."""
+        """Count one outcome of this run; callers must not add from two threads at once."""
         self._count(outcome)
         self.worked_on += bool(outcome.target)
         self.notes += bool(outcome.notes)
@@ -64,7 +64,7 @@ class Tally:
 
 
 def summary(prepared: PreparedRun, tally: Tally, seconds: float, status: int) -> str:
-    """Sum a run up in a few lines."""
+    """Summarise a run in a few lines."""
     counts, work, settings = tally.counts, prepared.work, prepared.settings
     parts = [f"{counts['written']} enhanced"]
     if tally.not_chosen:
@@ -120,7 +120,7 @@ def summary(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
 
 
 def hint_lines(tally: Tally) -> list[str]:
-    """Say each kind of hint of the first image that it is of, and how many more there are."""
+    """For each kind of hint, give the first image's hint and the number of further images."""
     lines = []
     for kind, sentence in sorted(tally.first_hints.items()):
         others = tally.hints[kind] - 1
@@ -130,7 +130,7 @@ def hint_lines(tally: Tally) -> list[str]:
 
 
 def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) -> dict[str, object]:
-    """Sum a run up for machines, with every file."""
+    """Return the JSON object of a run, with an entry for every file."""
     settings, counts, work = prepared.settings, tally.counts, prepared.work
     params = settings.job.params
     return {
@@ -163,8 +163,8 @@ def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
     }
 
 
-def complaint(prepared: PreparedRun) -> str | None:
-    """Say which outputs do not show their inputs any more and were left all the same."""
+def complaint_of_outdated(prepared: PreparedRun) -> str | None:
+    """Say how many outputs are older than their inputs and were left; None if there are none."""
     work = prepared.work
     if isinstance(work, PendingSamples):
         return _complaint_of_samples(work)
@@ -187,8 +187,8 @@ def _complaint_of_samples(work: PendingSamples) -> str | None:
     )
 
 
-def warning(prepared: PreparedRun) -> str | None:
-    """Say which names of stripped outputs may tell whose they are."""
+def warning_of_names(prepared: PreparedRun) -> str | None:
+    """Warn of stripped outputs whose names may identify a patient; None if there are none."""
     count, example = prepared.telling_names()
     if not count:
         return None
@@ -208,7 +208,7 @@ def _file_entry(outcome: Outcome) -> dict[str, str]:
 
 
 def dry_run_lines(prepared: PreparedRun, *, as_json: bool, quiet: bool) -> Iterator[str]:
-    """Say what would be done, one file a line, and then how much."""
+    """List the files that a run would enhance, one a line, then their number."""
     work = prepared.work
     if as_json:
         files = [{"source": file.source, "target": file.target} for file in work.files_to_do()]
@@ -227,5 +227,10 @@ def dry_run_lines(prepared: PreparedRun, *, as_json: bool, quiet: bool) -> Itera
     if work.changed:
         parts.append(f"{work.changed} of them changed since")
     yield f"{', '.join(parts)}; nothing was written"
+    if prepared.settings.job.selection.criteria:
+        yield (
+            "headers were not read: files that --modality, --views and --where leave out are among "
+            "those to do"
+        )
     for options in prepared.other_options():
         yield f"outputs that exist were made otherwise: {console.printable(options)}"

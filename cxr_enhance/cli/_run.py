@@ -15,7 +15,14 @@ from cxr_enhance.archive.run import carry_out, make_engine, prepare
 from cxr_enhance.archive.samples.containers import load_library
 from cxr_enhance.cli import console
 from cxr_enhance.cli._folders import make_folder
-from cxr_enhance.cli._report import Tally, as_dict, complaint, dry_run_lines, summary, warning
+from cxr_enhance.cli._report import (
+    Tally,
+    as_dict,
+    complaint_of_outdated,
+    dry_run_lines,
+    summary,
+    warning_of_names,
+)
 from cxr_enhance.io.dicom.plugins import load_pydicom
 
 if TYPE_CHECKING:
@@ -31,7 +38,7 @@ def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int
         prepared = prepare(settings)
     with console.errors_exit_with(console.WRONG_USAGE):
         prepared.check()
-    telling_names = warning(prepared)
+    telling_names = warning_of_names(prepared)
     if telling_names is not None:
         console.complain(telling_names)
     if dry_run:
@@ -44,7 +51,7 @@ def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
         if settings.job.output_format == "dicom":
-            load_pydicom()  # without it every file would fail
+            load_pydicom()  # without pydicom every file would fail
         if settings.samples is not None and prepared.work.pending:
             with console.standard_error_kept_back():
                 load_library(settings.samples.container)
@@ -65,32 +72,32 @@ def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int
         console.say(json.dumps(as_dict(prepared, tally, seconds, status)))
     elif not quiet:
         console.say(summary(prepared, tally, seconds, status))
-    stale = complaint(prepared)
+    stale = complaint_of_outdated(prepared)
     if stale is not None:
         console.complain(stale)
-    # Unloading what is loaded can take a second, and a step under way longer; outputs appear whole
-    # or not at all, and the manifest is closed.
+    # Unloading libraries can take a second, and a step under way longer. Outputs appear whole or
+    # not at all, and the manifest is closed, so the process may end at once.
     if status or engine.is_busy:
         console.leave_at_once(status or console.FAILED)
     return console.FAILED if tally.counts["failed"] or stale is not None else 0
 
 
 def _carry_out(prepared: PreparedRun, engine: Engine, tally: Tally, *, quiet: bool) -> None:
-    """Do the work, count, name each failure at once and move the progress bar."""
+    """Carry out the run: count outcomes, print each failure at once, move the progress bar."""
     hidden = quiet or not console.is_terminal()
     total = len(prepared.work.pending)
     with (
         warnings.catch_warnings(),
         tqdm(total=total, unit="image", disable=hidden, dynamic_ncols=True) as progress,
     ):
-        # Odd headers are reported in the manifest's notes; pydicom's own words add nothing.
+        # Notes in the manifest report odd headers; pydicom's warnings would only repeat them.
         warnings.filterwarnings("ignore", module=r"pydicom\b")
 
         lock = threading.Lock()
 
         def report(outcome: Outcome) -> None:
             with lock:
-                had_ended = tally.ended_early  # then its reason was given
+                had_ended = tally.ended_early  # then the reason of the end is printed already
                 tally.add(outcome)
                 if outcome.status == "failed" and not had_ended:
                     with tqdm.external_write_mode(sys.stderr):

@@ -1,9 +1,8 @@
-"""The options of `cxr-enhance run`, one type each: what is typed, and what its help says."""
+"""The options of `cxr-enhance run`: for each option a type with its words and its help."""
 
 from __future__ import annotations
 
 import dataclasses
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -12,73 +11,19 @@ import typer
 from cxr_enhance._engine.cpu import usable_cpus
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance.archive.samples.plan import SAMPLES_PER_FILE
-
-
-class FormatChoice(StrEnum):
-    """Formats that `run` writes."""
-
-    PNG = "png"
-    JPEG = "jpeg"
-    NPY = "npy"
-    DICOM = "dicom"
-    WEBDATASET = "webdataset"
-    TFRECORD = "tfrecord"
-
-
-class CompressionChoice(StrEnum):
-    """How PNG is compressed."""
-
-    FAST = "fast"
-    SMALL = "small"
-
-
-class PresetChoice(StrEnum):
-    """Recipes with a name."""
-
-    STUDY = "study"
-    MIMIC_CXR_JPG = "mimic-cxr-jpg"
-
-
-class VoiChoice(StrEnum):
-    """VOI transforms of DICOM files."""
-
-    AUTO = "auto"
-    WINDOW = "window"
-    LUT = "lut"
-    NONE = "none"
-
-
-class FitChoice(StrEnum):
-    """How images of another aspect come to a size."""
-
-    SQUASH = "squash"
-    PAD = "pad"
-    CROP = "crop"
-
-
-class InvertChoice(StrEnum):
-    """Whether images are turned over."""
-
-    NOTE = "note"
-    AUTO = "auto"
-    YES = "yes"
-    NO = "no"
-
-
-class EngineChoice(StrEnum):
-    """Who does the work."""
-
-    LOCAL = "local"
-    DASK = "dask"
-
-
-def word_of(choice: StrEnum | None) -> str | None:
-    """Return what was typed, as records hold it."""
-    return None if choice is None else choice.value
+from cxr_enhance.cli._choices import (  # typer reads annotations
+    CompressionChoice,
+    EngineChoice,
+    FitChoice,
+    FormatChoice,
+    InvertChoice,
+    PresetChoice,
+    VoiChoice,
+)
 
 
 def _default(name: str) -> str:
-    """Default of a params field as one types it: the record is the only place that states it."""
+    """Return a default of `EnhanceParams` as a user would type it: it is stated only there."""
     fields = {field.name: field.default for field in dataclasses.fields(EnhanceParams)}
     value = fields[name]
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -266,7 +211,7 @@ Spacing: TypeAlias = Annotated[
 CropBorder: TypeAlias = Annotated[
     bool,
     typer.Option(
-        "--crop-border", help="First cut off uniform frames and what a collimator shades."
+        "--crop-border", help="First cut off uniform frames and the shade of a collimator."
     ),
 ]
 
@@ -287,9 +232,9 @@ Records: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="FILE.csv",
-        help="With --format webdataset or tfrecord: a table of the files to read, all of whose "
-        "columns go into the samples, such as a manifest of cxr-models. Names in the column file, "
-        "or that of --column, start from INPUT, a folder, or from the table's own folder.",
+        help="With --format webdataset or tfrecord: a table of the files to read, such as a "
+        "manifest of cxr-models; all its columns go into the samples. Names in the column `file`, "
+        "or in that of --column, start from INPUT, a folder, or from the table's own folder.",
     ),
 ]
 
@@ -299,12 +244,12 @@ SamplesPerFile: TypeAlias = Annotated[
 ]
 
 Quality: TypeAlias = Annotated[
-    int | None, typer.Option(metavar="N", help="Of JPEG, 1 to 100. [default: 95]")
+    int | None, typer.Option(metavar="N", help="Quality of JPEG, 1 to 100. [default: 95]")
 ]
 
 Compression: TypeAlias = Annotated[
     CompressionChoice | None,
-    typer.Option(help="Of PNG, the same pixels: fast by ISA-L, small by OpenCV. [default: fast]"),
+    typer.Option(help="PNG with the same pixels: fast by ISA-L, small by OpenCV. [default: fast]"),
 ]
 
 StripIdentity: TypeAlias = Annotated[
@@ -330,8 +275,8 @@ FlatNames: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--flat-names",
-        help="Name outputs by a hash of the input's name below its folder, with the key if "
-        "there is one; the manifest maps them.",
+        help="Name outputs by a hash of the input's name below its folder, keyed by "
+        "--pseudonym-key if that is given; the manifest maps inputs to outputs.",
     ),
 ]
 
@@ -350,7 +295,7 @@ Scheduler: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="ADDRESS",
-        help="Dask scheduler, such as tcp://node1:8786; without it one is started here.",
+        help="Dask scheduler, such as tcp://node1:8786. [default: a scheduler started here]",
     ),
 ]
 
@@ -366,12 +311,12 @@ Manifest: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Where one row a file is kept. [default: manifest.jsonl in --out]",
+        help="Manifest, with one row a file. [default: manifest.jsonl in --out]",
     ),
 ]
 
 RetryFailed: TypeAlias = Annotated[
-    bool, typer.Option("--retry-failed", help="Try again what failed in earlier runs.")
+    bool, typer.Option("--retry-failed", help="Try files again that failed in earlier runs.")
 ]
 
 Overwrite: TypeAlias = Annotated[
@@ -382,7 +327,7 @@ Overwrite: TypeAlias = Annotated[
 ]
 
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
+    bool, typer.Option("--dry-run", help="List the files that a run would enhance; write nothing.")
 ]
 
 Quiet: TypeAlias = Annotated[

@@ -1,9 +1,10 @@
-"""`cxr-enhance run`: the words of its command line to the settings of a run, in one step."""
+"""`cxr-enhance run`: turn the typed options into a job and the settings of a run."""
 
 from __future__ import annotations
 
 import typer
 
+from cxr_enhance.cli import _choices  # typer reads annotations
 from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
 
 
@@ -27,7 +28,7 @@ def run(
     params: arguments.Params = None,
     voi: arguments.Voi = None,
     frame: arguments.Frame = None,
-    invert: arguments.Invert = arguments.InvertChoice.NOTE,
+    invert: arguments.Invert = _choices.InvertChoice.NOTE,
     max_pixels: arguments.MaxPixels = None,
     long_side: arguments.LongSide = None,
     size: arguments.Size = None,
@@ -44,7 +45,7 @@ def run(
     pseudonym_key: arguments.PseudonymKey = None,
     flat_names: arguments.FlatNames = False,
     threads: arguments.Threads = None,
-    engine: arguments.Engine = arguments.EngineChoice.LOCAL,
+    engine: arguments.Engine = _choices.EngineChoice.LOCAL,
     scheduler: arguments.Scheduler = None,
     shard: arguments.Shard = None,
     manifest: arguments.Manifest = None,
@@ -56,19 +57,19 @@ def run(
 ) -> None:
     """Enhance files and folders.
 
-    A folder's tree is kept; files in it that are no images are skipped. Inputs that would meet in
-    one output name get their old extension into it: a.jpg and a.png become a_jpg.png and a_png.png.
-    Inputs are never written over. A further run does what is missing, changed, or failed for a
-    transient reason. Exit status 1 if any image failed.
+    A folder's tree is kept; files in it that are no images are skipped. Inputs that would have the
+    same output name keep their old extension in it: a.jpg and a.png become a_jpg.png and a_png.png.
+    Inputs are never written over. A further run enhances files that are missing, have changed, or
+    failed for a transient reason. Exit status 1 if any image failed.
     """
     from cxr_enhance.archive.selection import Selection
-    from cxr_enhance.cli import _options, _run, _run_one, console
+    from cxr_enhance.cli import _job_options, _run, _run_one, _run_options, console
 
     inputs = inputs or []
-    preset_name, format_name = arguments.word_of(preset), arguments.word_of(output_format)
+    preset_name, format_name = _choices.word_of(preset), _choices.word_of(output_format)
     one_image = _run_one.names_one_image(out)
     with console.errors_exit_with(console.WRONG_USAGE):
-        _options.check_run(inputs, list_file, records, column, engine.value, scheduler, threads)
+        _run_options.check_run(inputs, list_file, records, column, engine.value, scheduler, threads)
         if one_image:
             _run_one.check(inputs, list_file, out, overwrite=overwrite, folder_options={
                 "--manifest": manifest,
@@ -83,8 +84,8 @@ def run(
                 "--samples-per-file": samples_per_file,
             })  # fmt: skip
             format_name = _run_one.format_of(out, format_name)
-        job = _options.job_of(
-            params=_options.params_of(
+        job = _job_options.job_of(
+            params=_job_options.params_of(
                 preset=preset_name,
                 params_file=params,
                 clip_limit=clip_limit,
@@ -96,16 +97,16 @@ def run(
                 num_bins=num_bins,
                 bits=bits,
             ),
-            read=_options.read_options_of(
-                preset_name, voi=arguments.word_of(voi), frame=frame, max_pixels=max_pixels
+            read=_job_options.read_options_of(
+                preset_name, voi=_choices.word_of(voi), frame=frame, max_pixels=max_pixels
             ),
             preset=preset_name,
             output_format=format_name,
             quality=quality,
-            compression=arguments.word_of(compression),
+            compression=_choices.word_of(compression),
             long_side=long_side,
             size_wh=size,
-            fit=arguments.word_of(fit),
+            fit=_choices.word_of(fit),
             spacing=spacing,
             crop_border=crop_border,
             resize_first=resize_first,
@@ -115,7 +116,7 @@ def run(
             selection=Selection.from_options(modality, views, where or []),
         )
         if not one_image:
-            settings = _options.settings_of(
+            settings = _run_options.settings_of(
                 inputs=inputs,
                 list_file=list_file,
                 column=column,
@@ -129,7 +130,7 @@ def run(
                 manifest=manifest,
                 shard=shard,
                 flat_names=flat_names,
-                samples=_options.samples_of(
+                samples=_run_options.samples_of(
                     inputs,
                     output_format=format_name,
                     records_file=records,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import format_of_ending, is_image_ending
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.cli import console
 from cxr_enhance.io.dicom.plugins import load_pydicom
 from cxr_enhance.io.folders import check_way
@@ -36,12 +36,12 @@ def check(
     overwrite: bool,
     folder_options: dict[str, object],
 ) -> None:
-    """Refuse what contradicts one output file.
+    """Refuse options and inputs that do not go with one output file.
 
     Raises
     ------
     ValueError
-        In the words of the option.
+        If an option or input is refused; the sentence names the option.
     """
     if list_file is not None or len(inputs) != 1 or os.path.isdir(inputs[0]):
         raise ValueError(
@@ -64,12 +64,12 @@ def check(
 
 
 def format_of(out: str, output_format: str | None) -> str:
-    """Name the format of the output, which the ending of its name sets.
+    """Return the format of the output, which the ending of its name sets.
 
     Raises
     ------
     ValueError
-        If it is of no format, or `output_format` is another one.
+        If no format has this ending, or `output_format` is another format.
     """
     format_of_out = format_of_ending(os.path.splitext(out)[1])
     if output_format not in (None, format_of_out):
@@ -120,7 +120,7 @@ def run_one(
 
 
 def _report(outcome: Outcome, job: Job, seconds: float, *, quiet: bool, as_json: bool) -> int:
-    """Say what became of the file; anything but a new output is a failure."""
+    """Print the outcome of the file; any outcome but a new output is a failure."""
     reason = outcome.reason
     if outcome.status == "exists":
         reason = f"{outcome.target!r} came to be meanwhile. Replace it with --overwrite."

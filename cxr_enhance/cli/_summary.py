@@ -10,7 +10,7 @@ from cxr_enhance.cli import console
 
 
 def summary(manifest: str, *, as_json: bool) -> int:
-    """Print the summary of a manifest and its shards'; return the exit status."""
+    """Print the summary of a manifest and of its shards' manifests; return the exit status."""
     with console.errors_exit_with(console.FAILED):
         paths = manifest_family(manifest)
         if not paths:

@@ -27,12 +27,12 @@ def tune(
     """Serve the page until it is closed, and return the exit status."""
     with console.errors_exit_with(console.WRONG_USAGE):
         params = EnhanceParams() if params_file is None else read_params(params_file)
-        Files(paths)  # says what is wrong with them
+        Files(paths)  # raises for paths that cannot be read
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
         from cxr_enhance.tuner.server import TunerServer
 
-        for name in ("bokeh", "tornado"):  # they log what closed pages leave, with the address
+        for name in ("bokeh", "tornado"):  # both log the page's address when a page closes
             logging.getLogger(name).setLevel(logging.CRITICAL)
         choice = Choice(params=params, voi=cast("Voi", voi or "auto"))
         server = TunerServer(lambda: Session(Files(paths), choice))

@@ -1,4 +1,4 @@
-"""Words to the terminal: printable names, errors with their exit status, quiet codecs."""
+"""Output to the terminal: printable names, errors with their exit status, quiet libraries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 def printable(path: str) -> str:
-    """Show a file's name on one line, whatever bytes it holds."""
+    """Escape a file's name, so that it prints on one line with any bytes in it."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
@@ -42,7 +42,7 @@ def complain(text: str) -> None:
 
 @contextlib.contextmanager
 def errors_exit_with(status: int) -> Iterator[None]:
-    """Turn a foreseen error into its sentence and an exit status."""
+    """Print a foreseen error of the block as a sentence, and exit with `status`."""
     try:
         yield
     except (TypeError, ValueError, ImportError) as error:
@@ -55,7 +55,7 @@ def errors_exit_with(status: int) -> Iterator[None]:
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM, as batch schedulers send it; takes the way of Ctrl-C, which leaves no half file."""
+    """SIGTERM, which batch schedulers send; handled like Ctrl-C, which leaves no half file."""
 
 
 _INTERRUPTS = {
@@ -69,8 +69,8 @@ _LAST_RESORT_S = 5.0
 def termination_interrupts() -> Iterator[None]:
     """Raise `TerminatedError` at SIGTERM within the block, and end the process for certain.
 
-    An interrupt can get lost, in a finalizer or in a library that catches it. A process that is
-    still in the block some seconds after one ends where it stands.
+    A finalizer or a library can swallow an interrupt. If the block still runs some seconds after a
+    signal, the process ends without further steps.
     """
     last_resorts: list[threading.Timer] = []
 
@@ -87,7 +87,7 @@ def termination_interrupts() -> Iterator[None]:
         for number in _INTERRUPTS:
             if signal.getsignal(number) not in (signal.SIG_IGN, None):  # as under nohup
                 replaced[number] = signal.signal(number, interrupt)
-    except ValueError:  # not in the main thread, where signals are none of our business
+    except ValueError:  # only the main thread may handle signals
         yield
         return
     try:
@@ -100,7 +100,7 @@ def termination_interrupts() -> Iterator[None]:
 
 
 def load_quiet_opencv() -> None:
-    """Load OpenCV and keep its own log off the terminal; its errors come back as ours.
+    """Load OpenCV and silence its log; OpenCV's errors are reported as outcomes instead.
 
     Only for the command line, which owns the process: the setting is global.
     """
@@ -114,11 +114,11 @@ def load_quiet_opencv() -> None:
 
 @contextlib.contextmanager
 def standard_error_kept_back() -> Iterator[None]:
-    """Keep what is written to the process's standard error from the terminal, unless it fails.
+    """Hold back all output to standard error during the block; print it if the block fails.
 
-    Only for the command line, which owns the process: libraries in C++ write there before they know
-    of any level. A process that ends in the block, as on a CPU for which TensorFlow is not made,
-    says where.
+    Only for the command line, which owns the process: libraries in C++ write to standard error
+    before any log level is set. If the process crashes in the block, as TensorFlow does on a CPU
+    that it was not built for, the traceback of the crash is printed.
     """
     try:
         kept = os.dup(2)
@@ -148,22 +148,22 @@ def standard_error_kept_back() -> Iterator[None]:
 
 
 def keep_dask_quiet() -> None:
-    """Keep what Dask says of workers that end off the terminal; outcomes come back as ours.
+    """Silence Dask's messages about ending workers; failures are reported as outcomes instead.
 
-    Only for the command line, which owns the process. Dask mutes a local cluster by itself, but
-    not its last moments: tasks that outlive a closed cluster speak again, and the helper process
-    of `multiprocessing` counts what killed workers left.
+    Only for the command line, which owns the process. Dask silences a local cluster until the
+    cluster closes: tasks that outlive it log again, and the resource tracker of `multiprocessing`
+    warns of resources that killed workers left.
     """
     import logging
 
     filters = [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]
-    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, filters))  # for that helper process
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, filters))  # for the resource tracker
     for handler in logging.getLogger("distributed").handlers:
         handler.setLevel(logging.CRITICAL + 1)
 
 
 def leave_at_once(status: int) -> NoReturn:
-    """End the process without waiting for its threads, or leaving decoders at work."""
+    """End the process without waiting for its threads; kill the decoders at work."""
     kill_decoders()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -171,5 +171,5 @@ def leave_at_once(status: int) -> NoReturn:
 
 
 def is_terminal() -> bool:
-    """Tell whether a person is likely to watch standard error."""
+    """Tell whether standard error is a terminal."""
     return sys.stderr.isatty()

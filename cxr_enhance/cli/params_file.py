@@ -16,8 +16,8 @@ def read_params(path: Path) -> EnhanceParams:
     Raises
     ------
     TypeError, ValueError
-        If the file is no UTF-8, or in the words of `EnhanceParams`; or if the channel order is not
-        the one that files are read in.
+        If the file is not UTF-8, `EnhanceParams` refuses a value, or the channel order is not the
+        order in which files are read.
     OSError
         If the file cannot be read.
     """

@@ -1,4 +1,4 @@
-"""How the command lines of this distribution look, run and end; knows no command."""
+"""The frame of both command lines: help, version, exit status; no command is defined here."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def run_program(
     Parameters
     ----------
     name : str
-        Its name, for the help.
+        Name of the program in the help.
     load : callable
         Imports and returns the program.
     arguments : sequence of str or None
         The words after the program's name; None takes those of the process.
     extra : str
-        What to install where a package is missing.
+        The extra to install if a package is missing.
 
     Returns
     -------
@@ -94,10 +94,10 @@ def run_program(
 
 
 def _flushed(status: int) -> int:
-    """Flush standard output here, where a reader that has gone can still be handled quietly."""
+    """Flush standard output now: at the exit of Python a closed pipe would print an error."""
     try:
         sys.stdout.flush()
-    except OSError:  # the reader has gone, or the disk below it is full
+    except OSError:  # the pipe is closed, or the disk is full
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return status or 1
     return status

@@ -1,4 +1,4 @@
-"""The content of a file, looked at where it is asked for: no more is read than a header takes."""
+"""The content of a file, read piece by piece on demand: a header needs no more than its bytes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from cxr_enhance.io._signatures import RULE
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator
+
 _PAGE_BYTES = 1 << 16
 
 
 class FileBytes:
-    """An open file as if it were bytes: slices are read when they are taken.
+    """An open file that is sliced like bytes: a slice is read when it is taken.
 
-    Not a mapping, because an unreadable sector, or a file that is cut meanwhile, would end the
-    process and not the call.
+    Not a memory mapping: an unreadable sector of a mapping, or a file cut meanwhile, would end the
+    process instead of the call.
     """
 
     def __init__(self, file: io.FileIO) -> None:
@@ -40,27 +41,32 @@ class FileBytes:
 
     def mapped(self) -> bytes | mmap.mmap:
         """Map the file into memory, or read it where it cannot be."""
-        try:
-            return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError):
-            self._file.seek(0)
-            return self._file.readall()
+        return mapped_file(self._file)
+
+
+def mapped_file(file: io.FileIO) -> bytes | mmap.mmap:
+    """Map an open file into memory, or read all of it where mapping fails, as of an empty file."""
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        file.seek(0)
+        return file.readall()
 
 
 Content = bytes | mmap.mmap | FileBytes
 
 
 class Cut(Exception):  # noqa: N818 - never seen by callers of this package
-    """The content ends before what is asked for."""
+    """The content ends before the bytes that are asked for."""
 
 
 def unpack(code: str, content: Content, position: int) -> tuple[Any, ...]:
-    """Unpack what stands at `position`, however far out a file says that to be.
+    """Unpack the values at `position`, which may lie beyond the end in a damaged file.
 
     Raises
     ------
     Cut
-        If the content ends before it.
+        If the content ends before the values do.
     """
     part = content[position : position + struct.calcsize(code)]
     try:
@@ -71,10 +77,10 @@ def unpack(code: str, content: Content, position: int) -> tuple[Any, ...]:
 
 @contextlib.contextmanager
 def documented_errors() -> Iterator[None]:
-    """Let no exception out but those that `read_image` and `image_info` document.
+    """Let out only exceptions that `read_image` and `image_info` document.
 
-    What a hostile file makes a decoder or a parser raise is that file's fault to its reader: a
-    sentence, with the exception behind it as its cause.
+    Any other exception of a decoder or parser, as hostile files cause, becomes a ValueError about
+    the file, with the exception as its cause.
     """
     try:
         yield

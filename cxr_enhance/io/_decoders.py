@@ -1,4 +1,4 @@
-"""One decoder a format: bytes to pixels as OpenCV makes them, its few faults kept away from them.
+"""One decoder for each format: OpenCV's pixels, without the few faults of OpenCV.
 
 A further format is a row in `DECODERS`.
 """
@@ -27,14 +27,14 @@ _KEPT_IN_TILES = (1, 4, 5, 8)  # orientations
 
 
 def decode_with_opencv(data: bytes, name: str, *, in_colour: bool = False) -> Image:
-    """Decode to gray, or BGR as the file or `in_colour` says; the size is that of the header.
+    """Decode a file to gray, or to BGR where the file holds colour or `in_colour` is set.
 
     Raises
     ------
     ValueError
-        If OpenCV cannot.
+        If OpenCV cannot decode the file.
     MemoryError
-        If there is no memory for it.
+        If there is no memory for the image.
     """
     image = _opencv_image(data, name, in_colour=in_colour)
     if image is None:
@@ -43,7 +43,7 @@ def decode_with_opencv(data: bytes, name: str, *, in_colour: bool = False) -> Im
 
 
 def undecodable(data: bytes, name: str) -> ValueError:
-    """Make the error about a file that lacks something, one cannot tell what."""
+    """Make the error about a file that OpenCV cannot decode for a reason that is not known."""
     return ValueError(
         f"{_RULE}; got a {name} of {len(data)} bytes that is cut short, damaged, or of a kind "
         "that OpenCV does not decode."
@@ -52,7 +52,7 @@ def undecodable(data: bytes, name: str) -> ValueError:
 
 def _opencv_image(data: bytes, name: str, *, in_colour: bool) -> Image | None:
     cv2 = load_cv2()
-    # Alone, ANYCOLOR keeps gray gray; each drops alpha and applies EXIF orientation.
+    # ANYCOLOR keeps gray as gray; both flags drop alpha and apply EXIF orientation.
     flags = cv2.IMREAD_COLOR if in_colour else cv2.IMREAD_ANYCOLOR
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_ANYDEPTH)
@@ -126,8 +126,8 @@ def _decode_tiff(data: bytes, name: str) -> Image:
             f"{_RULE}; got a {page.bits}-bit TIFF of a kind that OpenCV cuts to {image.dtype}."
         )
     if page.bits > 8 and page.photometric == _tiff.WHITE_IS_ZERO:
-        # OpenCV inverts the 8-bit ones and not these: a negative must not pass for a positive.
-        white = ((1 << page.bits) - 1) << (16 - page.bits)  # fewer bits come shifted to the top
+        # OpenCV inverts WhiteIsZero at 8 bits only: a negative must not be read as a positive.
+        white = ((1 << page.bits) - 1) << (16 - page.bits)  # OpenCV shifts fewer bits to the top
         return np.uint16(white) - image
     return image
 
@@ -144,16 +144,16 @@ def _check_tiff_depth(page: TiffPage) -> None:
 
 
 def _check_tiff_layout(page: TiffPage) -> None:
-    """Refuse what OpenCV decodes to other pixels than the file holds."""
-    is_deep, what = page.bits > 8, f"got a {page.bits}-bit TIFF"
+    """Refuse layouts that OpenCV decodes to other pixels than the file holds."""
+    is_deep, got_tiff = page.bits > 8, f"got a {page.bits}-bit TIFF"
     is_gray = page.photometric in (_tiff.WHITE_IS_ZERO, _tiff.BLACK_IS_ZERO)
     if page.is_planar and page.samples > 1 and (is_deep or page.photometric != _tiff.RGB):
         raise ValueError(
-            f"{_RULE}; {what} with each channel by itself (PlanarConfiguration 2). Save it with "
-            "the channels of each pixel together (PlanarConfiguration 1)."
+            f"{_RULE}; {got_tiff} with each channel by itself (PlanarConfiguration 2). Save it "
+            "with the channels of each pixel together (PlanarConfiguration 1)."
         )
     if is_deep and is_gray and page.samples > 1:
-        raise ValueError(f"{_RULE}; {what} of gray with alpha or more. Save it without alpha.")
+        raise ValueError(f"{_RULE}; {got_tiff} of gray with alpha or more. Save it without alpha.")
     if (
         is_deep
         and not is_gray
@@ -164,7 +164,7 @@ def _check_tiff_layout(page: TiffPage) -> None:
         )
     ):
         raise ValueError(
-            f"{_RULE}; {what} that is neither gray nor RGB (PhotometricInterpretation "
+            f"{_RULE}; {got_tiff} that is neither gray nor RGB (PhotometricInterpretation "
             f"{page.photometric}, {page.samples} samples a pixel). Save it as RGB."
         )
     if page.tile is not None and not is_deep and page.orientation not in _KEPT_IN_TILES:
@@ -175,7 +175,10 @@ def _check_tiff_layout(page: TiffPage) -> None:
 
 
 def _decode_from_a_file(data: bytes) -> Image | None:
-    """Decode tiles whose bytes are no multiple of 1,024: OpenCV reads them from files alone."""
+    """Decode a TIFF by a temporary file: from memory OpenCV reads no tiles of odd sizes.
+
+    Odd are tiles whose number of bytes is no multiple of 1,024.
+    """
     cv2 = load_cv2()
     with tempfile.TemporaryDirectory(prefix="cxr-enhance-") as folder:
         path = os.path.join(folder, "tiles.tif")

@@ -1,7 +1,7 @@
-"""The few header fields of image files that are needed before decoding, or lost by it.
+"""The few header fields of image files that are needed before decoding, or are lost by decoding.
 
-Where a parser here and OpenCV's could see different sizes, nothing is told, and so nothing decoded.
-TIFF has a module of its own.
+Where a parser here and OpenCV's could read different sizes, no size is returned, and the file is
+not decoded. TIFF has a module of its own.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _JPEG_SIZE_MARKERS = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD8)))
-_JPEG_ENDS = frozenset((0xD8, 0xD9, 0xDA))  # a second start, the end, pixels: too early
+_JPEG_ENDS = frozenset((0xD8, 0xD9, 0xDA))  # second start, end, pixels: no frame header before
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MOST_MARKERS = 100_000  # before the frame header; a profile in pieces has hundreds
 _PIECE_BYTES = 1 << 16
 _START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10, the thriftiest 60
 _PNG_GRAY_TYPES = (0, 4)  # gray, gray with alpha
 _MOST_CHUNKS = 1_000_000
-# Frames of an animation, and what would be inflated for nothing: texts and profiles.
+# Chunks of animations; texts and profiles, which OpenCV would inflate in vain.
 _PASSED_OVER = (b"acTL", b"fcTL", b"fdAT", b"zTXt", b"iTXt", b"iCCP")
 _LARGEST_PIXEL, _PIXELS_SLACK = 8, 1 << 16  # bytes
 
@@ -37,7 +37,7 @@ class Size(NamedTuple):
 
 
 def declared_size(data: Content, name: str) -> Size | None:
-    """Size that an image file of the format `name` declares; None where it tells none."""
+    """Return the size that an image file of the format `name` declares; None if not known."""
     try:
         if name == "PNG":
             length, kind, width, height = unpack(">I4sII", data, 8)
@@ -56,7 +56,7 @@ def declared_size(data: Content, name: str) -> Size | None:
 
 
 def jpeg_size(data: Content) -> Size | None:
-    """Size of a JPEG or JPEG-LS stream."""
+    """Return the size of a JPEG or JPEG-LS stream."""
     start = jpeg_frame(data)
     if start is None:
         return None
@@ -65,7 +65,7 @@ def jpeg_size(data: Content) -> Size | None:
 
 
 def jpeg_frame(data: Content) -> int | None:
-    """Where the frame header of a JPEG begins; all of it lies within `data`."""
+    """Find where a JPEG's frame header begins; None if `data` does not hold all of the header."""
     position = 2
     try:
         for _ in range(_MOST_MARKERS):
@@ -83,8 +83,8 @@ def jpeg_frame(data: Content) -> int | None:
 
 
 def _next_marker(data: Content, position: int) -> int:
-    """Where the next marker begins; what stands between segments, decoders step over."""
-    size = 16  # there, as a rule
+    """Find where the next marker begins; decoders ignore bytes between segments."""
+    size = 16  # bytes; nearly always the marker is the first of them
     while True:
         piece = bytes(data[position : position + size])
         marker = _JPEG_MARKER.search(piece)
@@ -96,12 +96,12 @@ def _next_marker(data: Content, position: int) -> int:
 
 
 def jpeg_has_too_many_scans(data: bytes) -> bool:
-    """Tell whether a JPEG has more scans than any encoder writes: each goes over all pixels."""
+    """Tell whether a JPEG has more scans than any encoder writes; each scan decodes all pixels."""
     return data.count(_START_OF_SCAN) > _MOST_SCANS
 
 
 def jpeg_has_an_end(data: bytes, frame: int) -> bool:
-    """Tell whether an end marker follows the pixels, which hold none."""
+    """Tell whether an end marker follows the start of the pixels."""
     return data.rfind(b"\xff\xd9", max(data.find(_START_OF_SCAN, frame), frame)) >= 0
 
 
@@ -125,7 +125,7 @@ def _is_core(data: Content) -> bool:
 
 
 def bmp_has_a_palette_unseen(data: bytes) -> bool:
-    """Tell whether a BMP is one of OS/2 with a palette that holds colours: OpenCV makes it gray."""
+    """Tell whether a BMP of OS/2 has a palette of colours, which OpenCV would decode as gray."""
     (offset,) = unpack("<I", data, 10)
     (bits,) = unpack("<H", data, 24)
     if not _is_core(data) or bits > 8:
@@ -135,7 +135,7 @@ def bmp_has_a_palette_unseen(data: bytes) -> bool:
 
 
 def bmp_has_other_masks(data: bytes) -> bool:
-    """Tell whether 32 bits of a BMP are shared out in a way that OpenCV does not follow."""
+    """Tell whether a 32-bit BMP has colour masks that OpenCV ignores."""
     if _is_core(data):
         return False
     header_size, bits, compression = unpack("<I10xHI", data, 14)
@@ -154,18 +154,18 @@ def png_is_gray(data: Content) -> bool:
 
 
 def still_png(data: bytes) -> bytes | None:
-    """Leave a PNG its default image, without the chunks of an animation and compressed texts.
+    """Return a PNG without the chunks of an animation and without compressed texts.
 
     Returns
     -------
     bytes or None
-        None where a chunk is none, where the size stands elsewhere than in the first or twice, or
-        where there are more compressed pixels than any encoder writes: all of them are inflated.
+        None if a chunk's name is damaged, if IHDR is not the first chunk or occurs twice, or if
+        there are more compressed pixels than any encoder writes, all of which would be inflated.
 
     Raises
     ------
     Cut
-        If the chunks do not reach the closing IEND; what follows it does not matter.
+        If the data end before the IEND chunk; bytes after IEND are ignored.
     """
     position, kept, pieces = 8, 0, []
     width, height = unpack(">II", data, 16)
@@ -173,7 +173,7 @@ def still_png(data: bytes) -> bytes | None:
     for number in range(_MOST_CHUNKS):
         length, kind = unpack(">I4s", data, position)
         end = position + 12 + length
-        if end > len(data):  # OpenCV makes room for the length of any chunk, even of the last
+        if end > len(data):  # OpenCV allocates the length that a chunk declares
             raise Cut
         if not kind.isalpha() or (kind == b"IHDR") != (number == 0):
             return None

@@ -1,16 +1,16 @@
-"""What a file is, told from its first bytes; names and extensions say nothing reliable."""
+"""The format of a file by its first bytes; names and extensions are not reliable."""
 
 from __future__ import annotations
 
 import struct
 
-HEAD_BYTES = 132  # DICOM's mark is the furthest in, at 128
+HEAD_BYTES = 132  # the mark of DICOM ends here, after all other marks
 
 READ = ("JPEG", "PNG", "TIFF", "WebP", "BMP", "DICOM")
 """The formats this package reads."""
 
 RULE = f"`source` must hold a whole {', '.join(READ[:-1])} or {READ[-1]} image"
-"""How every error about a file's content begins."""
+"""The beginning of every error about a file's content."""
 
 _STARTS = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -35,11 +35,11 @@ def image_format(head: bytes) -> str | None:
     Returns
     -------
     str or None
-        One of `READ`, or the name of an image format that is known but not read, or None where
-        the bytes are of no image.
+        One of `READ`, or the name of an image format that is known but not read, or None if the
+        bytes begin no known image.
     """
-    # First, because what stands before DICOM's mark is anybody's: a TIFF header in files that are
-    # both, or a program in hostile ones, and is never looked at.
+    # DICOM comes first, because the 128 bytes before its mark may hold anything: a TIFF header in
+    # files that are TIFF and DICOM, or a program in hostile files. These bytes are never read.
     if head[128:132] == b"DICM":
         return "DICOM"
     for start, name in _STARTS:
@@ -48,7 +48,7 @@ def image_format(head: bytes) -> str | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if head[:2] == b"BM" and len(head) >= 18:
-        # Two letters are little evidence; the reserved zeros and the header's size are the rest.
+        # Two letters prove little; the reserved zeros and the size of the header must fit too.
         reserved, _, header_size = struct.unpack_from("<III", head, 6)
         if reserved == 0 and header_size in _BMP_HEADERS:
             return "BMP"
@@ -60,8 +60,8 @@ def image_format(head: bytes) -> str | None:
 def _is_bare_dicom(head: bytes) -> bool:
     """Tell whether `head` begins with DICOM elements, without the preamble and its mark.
 
-    Evidence is one of the few elements with which such files begin, and behind its value, where
-    that lies within `head`, another one of the same or of the next group.
+    The first element must be one of the few that such files begin with. Its value must end within
+    `head`, and a later element of the same group must follow.
     """
     if len(head) < 16:
         return False
@@ -73,10 +73,10 @@ def _is_bare_dicom(head: bytes) -> bool:
         (length,) = struct.unpack_from(order + "H", head, 6)
     else:
         (length,) = struct.unpack_from(order + "I", head, 4)
-        if order == ">" or group == 2:  # both are always written with a VR
+        if order == ">" or group == 2:  # big endian and group 2 are always written with a VR
             return False
-    after = 8 + length
-    if length > 64 or length % 2 or after + 4 > len(head):
+    next_start = 8 + length
+    if length > 64 or length % 2 or next_start + 4 > len(head):
         return False
-    next_group, next_element = struct.unpack_from(order + "HH", head, after)
+    next_group, next_element = struct.unpack_from(order + "HH", head, next_start)
     return bool(next_group == group and next_element > element)

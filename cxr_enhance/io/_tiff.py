@@ -1,4 +1,4 @@
-"""The first directory of a TIFF, read as OpenCV's decoder reads it, or not at all."""
+"""The first directory of a TIFF, read as OpenCV's decoder reads it, or refused."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class TiffPage(NamedTuple):
     samples : int
         Samples a pixel.
     compression : int
-        As the tag says; 1 is none.
+        Value of the tag; 1 is no compression.
     photometric : int
-        What samples mean; see `WHITE_IS_ZERO` and the following.
+        Meaning of samples: `WHITE_IS_ZERO`, `BLACK_IS_ZERO`, `RGB`, `PALETTE` or another value.
     is_unsigned : bool
         Whether samples are unsigned integers.
     is_planar : bool
-        Whether each channel lies by itself.
+        Whether each channel is stored apart.
     orientation : int
-        As in EXIF.
+        Orientation as in EXIF.
     unassociated_alpha : tuple of (int, str)
-        Where values stand that say so, and how they are packed.
+        Positions in the file, and struct codes, of the values that declare unassociated alpha.
     """
 
     width: int
@@ -67,7 +67,7 @@ class TiffPage(NamedTuple):
 class _Field(NamedTuple):
     values: list[int]
     position: int
-    code: str  # of one value, with the byte order
+    code: str  # struct code of one value, with the byte order
 
 
 def tiff_first_page(data: Content) -> TiffPage | None:
@@ -76,8 +76,8 @@ def tiff_first_page(data: Content) -> TiffPage | None:
     Returns
     -------
     TiffPage or None
-        None where it lies outside `data`, or says something twice, or in a way that readers take
-        differently: sizes of no or several values, of odd types.
+        None if the directory lies outside `data`, has a tag twice, or has a tag that readers
+        understand differently, such as a size of several values or of an odd type.
     """
     try:
         fields = _fields(data)
@@ -85,7 +85,7 @@ def tiff_first_page(data: Content) -> TiffPage | None:
         return None
     if fields is None:
         return None
-    # All readers insist on one value for each of these.
+    # Readers agree only where each of these tags has one value.
     if any(len(fields[tag].values) != 1 for tag in _SINGLE & fields.keys()):
         return None
 
@@ -115,7 +115,7 @@ def tiff_first_page(data: Content) -> TiffPage | None:
 
 
 def without_blending(data: bytes, page: TiffPage) -> bytes:
-    """Say of alpha that it is in the colours already, so that a decoder only drops it."""
+    """Declare alpha as associated, so that OpenCV drops it without blending."""
     changed = bytearray(data)
     for position, code in page.unassociated_alpha:
         struct.pack_into(code, changed, position, _ASSOCIATED_ALPHA)

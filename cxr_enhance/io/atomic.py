@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Atomic writes: files and folders appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,17 +19,13 @@ _SUFFIX = ".tmp"
 
 
 def is_temporary(name: str) -> bool:
-    """Tell whether `name` is that of a file still being written, or left by a killed process."""
+    """Tell whether `name` is that of a file being written, or of one left by a killed process."""
     return name.startswith(_PREFIX) and _SUFFIX in name
 
 
 def temporary_name(suffix: str = "") -> str:
-    """Make up a name for which `is_temporary` holds; `suffix` is for whoever writes by suffix."""
+    """Make a new name for which `is_temporary` holds; some libraries need a format's `suffix`."""
     return f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}{suffix}"
-
-
-def _same_device(first: str, second: str) -> bool:
-    return os.stat(first).st_dev == os.stat(second or ".").st_dev
 
 
 def write_atomically(
@@ -40,9 +36,9 @@ def write_atomically(
     temporary_folder: str | None = None,
     link: str | None = None,
 ) -> None:
-    """Let `write` fill a temporary file, then give it the name `path` in one step.
+    """Let `write` fill an open temporary file, then name the file `path` in one step.
 
-    See `fill_atomically`, of which this is the short form.
+    See `fill_atomically`, which this function calls.
     """
 
     def fill(temporary: str) -> None:
@@ -60,23 +56,24 @@ def fill_atomically(
     temporary_folder: str | None = None,
     link: str | None = None,
 ) -> None:
-    """Let `fill` write an empty temporary file by its name, then name it `path` in one step.
+    """Let `fill` write a temporary file by its name, then name the file `path` in one step.
 
-    The temporary file is made beside `path`, or in `temporary_folder` where that is given and lies
-    on the same file system: a killed process then leaves nothing among the outputs.
+    The temporary file is made in `temporary_folder`, if this is given and lies on the file system
+    of `path`: a killed process then leaves nothing among the outputs. Otherwise the temporary file
+    is made beside `path`.
 
-    Whatever fails, and wherever the process is interrupted, `path` holds either what it held
-    before or all of the new content, and the temporary file is removed. A symbolic link at `path`
-    is replaced, not followed. Nothing is forced to the disk: after a power cut the newest files
-    may be lost.
+    After a failure or an interrupt at any moment, `path` has either its former content or all of
+    the new content, and the temporary file is removed. A symbolic link at `path` is replaced, not
+    followed. Nothing is forced to the disk: after a power cut the newest files may be lost.
 
-    `link`, a name in `temporary_folder`, becomes another name of the written file, for the caller
-    to remove; not on other file systems than that of `path` and those without hard links.
+    `link`, a path in `temporary_folder`, becomes a second name of the written file; the caller
+    removes it. No link is made where `temporary_folder` lies on another file system than `path`, or
+    where the file system has no hard links.
 
     Raises
     ------
     FileExistsError
-        If `path` exists and `overwrite` is false, even if it came to be during the write.
+        If `path` exists and `overwrite` is false, even if `path` was made during the write.
     ValueError
         If `path` exists and is neither a file nor a directory, such as a device or a pipe.
     OSError
@@ -117,21 +114,24 @@ def fill_atomically(
 
 @contextlib.contextmanager
 def replaces_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, with its suffixes; rename it at the end of the block.
+    """Give a temporary path beside `path`, with its suffixes; rename it at the end of the block.
 
-    For what other libraries write, a file or a folder. Whatever fails, what was at `path` stays and
-    the temporary is removed. A file that is replaced keeps its permissions.
+    Other libraries write a file or a folder to the temporary path. After a failure, the former
+    content of `path` stays and the temporary file or folder is removed. A replaced file keeps its
+    permissions.
 
     Raises
     ------
     OSError
-        If it cannot be written; it names `path`.
+        If the content cannot be written; the error names `path`.
     """
     temporary = path.with_name(temporary_name("".join(path.suffixes)))
     former = path.with_name(temporary_name())
     try:
         yield temporary
-        if temporary.is_dir() and os.path.lexists(path):  # cannot be renamed onto something
+        if temporary.is_dir() and os.path.lexists(
+            path
+        ):  # no folder can be renamed onto a path that exists
             path.rename(former)
         if temporary.is_file() and path.is_file():
             shutil.copymode(path, temporary)
@@ -150,13 +150,13 @@ def replaces_whole(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write one file, text as UTF-8; one that is there is replaced. See `write_atomically`."""
+    """Write one file, text as UTF-8, and replace an existing file. See `write_atomically`."""
     data = content.encode() if isinstance(content, str) else content
     write_atomically(os.fspath(path), lambda file: file.write(data), overwrite=True)
 
 
 def _name_output(error: OSError, temporary: str, path: str) -> None:
-    """Name the output in an error: the user knows no temporary name, and a full disk names none."""
+    """Let an error name the output: users know no temporary name, and a full disk names no file."""
     if error.errno is not None and error.filename in (None, temporary, Path(temporary)):
         error.filename, error.filename2 = path, None
 
@@ -166,6 +166,10 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _same_device(first: str, second: str) -> bool:
+    return os.stat(first).st_dev == os.stat(second or ".").st_dev
 
 
 def _mode_of_existing(path: str, *, overwrite: bool) -> int | None:

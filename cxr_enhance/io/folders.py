@@ -1,4 +1,4 @@
-"""The files below a folder, in one order: those of a folder by name, then those of its folders.
+"""The files below a folder, in a fixed order: a folder's files by name, then its subfolders.
 
 Links to folders are not followed, so that no loop is entered and nothing outside is read.
 """
@@ -17,25 +17,26 @@ EntryKind: TypeAlias = Literal["file", "special", "linked folder", "unlistable"]
 IMAGE_SUFFIXES = frozenset((
     ".bmp", ".dcm", ".dicom", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
 ))  # fmt: skip
-"""What names of image files end in, in lower case; DICOM files often have no suffix."""
+"""The suffixes of image files, in lower case; DICOM files often have no suffix."""
 
 
 class Entry(NamedTuple):
-    """Something below a folder.
+    """A file, or another entry that is no listable folder, below a folder.
 
     Parameters
     ----------
     kind : {"file", "special", "linked folder", "unlistable"}
-        A file or a link to one, also a broken link, which fails when it is read; a pipe, socket or
-        device; a link to a folder, not followed; a folder that cannot be listed.
+        "file": a file, or a link to a file, also a broken link, which fails when it is read.
+        "special": a pipe, socket or device. "linked folder": a link to a folder, not followed.
+        "unlistable": a folder that cannot be listed.
     path : str
-        The folder's name and what is below it.
+        Path, which begins with the path of the top folder.
     name : str
         Last part of `path`.
     reason : str
-        Why a folder cannot be listed, in the system's words.
+        Reason why a folder cannot be listed, as the system words it.
     is_link : bool
-        Whether it is a link to what `kind` says.
+        Whether the entry is a symbolic link.
     """
 
     kind: EntryKind
@@ -46,14 +47,14 @@ class Entry(NamedTuple):
 
 
 def walk_folder(top: str, skip: Callable[[os.DirEntry[str]], bool]) -> Iterator[Entry]:
-    """Yield what is below `top`.
+    """Yield the entries below `top`, subfolders of any depth included.
 
     Parameters
     ----------
     top : str
-        Folder; one that cannot be listed is the only entry.
+        Folder; if it cannot be listed, it is itself the only entry.
     skip : callable
-        Tells of each file and folder whether it is passed over with all it holds.
+        Called with each file and folder; True leaves the entry out, a folder with all it holds.
 
     Yields
     ------
@@ -81,12 +82,12 @@ def walk_folder(top: str, skip: Callable[[os.DirEntry[str]], bool]) -> Iterator[
 
 
 def check_way(path: str | os.PathLike[str], option: str) -> None:
-    """Refuse a name that goes up again from a folder that does not exist: it would be made.
+    """Refuse a path with ``..`` after a folder that does not exist: the folder would be made.
 
     Raises
     ------
     ValueError
-        In the words of `option`, if it does.
+        If `path` is such a path; the sentence names `option`.
     """
     way = Path(path)
     for step in [step for step in (way, *way.parents) if step.name == ".."]:
@@ -98,7 +99,7 @@ def check_way(path: str | os.PathLike[str], option: str) -> None:
 
 
 def _kind(entry: os.DirEntry[str]) -> EntryKind:
-    if entry.is_file(follow_symlinks=False):  # nearly always
+    if entry.is_file(follow_symlinks=False):  # the usual case first
         return "file"
     if os.path.isdir(entry.path):
         return "linked folder"

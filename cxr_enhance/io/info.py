@@ -1,4 +1,4 @@
-"""What an image file is, told from its header alone: no pixel is decoded."""
+"""Format, size and other header fields of an image file; no pixel is decoded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
-    """What a file's header says; None where it says nothing.
+    """The fields of a file's header; None for a field that the header lacks.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ class ImageInfo:
     height, width : int or None
         Pixels, as stored (before an EXIF orientation).
     channels : int or None
-        Samples a pixel, where the header tells.
+        Samples a pixel.
     bits : int or None
-        Bits a sample in use; of DICOM, those stored.
+        Bits in use of a sample; for DICOM, Bits Stored.
     bits_allocated : int or None
-        Bits a sample takes; DICOM only, as is what follows.
+        Bits that a sample takes; this and all further fields are set for DICOM only.
     signed : bool or None
         Whether stored values have a sign.
     photometric : str or None
@@ -55,7 +55,7 @@ class ImageInfo:
         Millimetres from one row to the next and from one column to the next: PixelSpacing, else
         ImagerPixelSpacing, else NominalScannedPixelSpacing.
     notes : tuple of str
-        What was amiss in the header.
+        Problems of the header that were tolerated.
     """
 
     format: str
@@ -80,7 +80,7 @@ class ImageInfo:
 
 
 def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> ImageInfo:
-    """Tell what an image file is without decoding its pixels.
+    """Read format, size and other header fields of an image file; no pixel is decoded.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     Returns
     -------
     ImageInfo
-        Nothing in it identifies a patient.
+        The header's fields; none of them identifies a patient.
 
     Raises
     ------
@@ -108,10 +108,10 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
 
     Notes
     -----
-    No more of a file is read than its header: time and memory do not grow with the frames that
-    follow (a deflated DICOM file is inflated, to 512 MiB at most). A DICOM file is mapped, and must
-    not be cut while this looks at it. Of several DICOM frames the window and rescale are the first
-    one's.
+    Only the header of a file is read: time and memory do not grow with the frames that follow (a
+    deflated DICOM file is inflated, to 512 MiB at most). A DICOM file is mapped into memory, and
+    must not be cut during the call. For several DICOM frames, window and rescale are those of the
+    first frame.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def _dicom_info(header: DicomHeader, notes: list[str]) -> ImageInfo:
 
 
 def _depth(data: Content, name: str) -> tuple[int | None, int | None]:
-    """Channels and bits a channel, where they stand at a fixed place."""
+    """Read channels and bits a channel, for formats that store them at a fixed place."""
     if name == "PNG":
         bits, kind = unpack("BB", data, 24)
         return {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(kind), 8 if kind == 3 else bits

@@ -1,4 +1,4 @@
-"""The one place that imports cv2, and the words for every way in which that fails."""
+"""The one module that imports cv2, with a sentence and a cure for each way the import fails."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def load_cv2() -> Any:
     Raises
     ------
     ImportError
-        If OpenCV is missing, cannot be loaded or is only half there, with the command that cures
-        it. The first failure is remembered: OpenCV's loader words a second one misleadingly.
+        If OpenCV is missing, cannot be loaded or lacks functions; the sentence has the command that
+        helps. The first failure is kept: a second import of OpenCV fails with a misleading error.
     """
     module, failure = _import_cv2()
     if module is None:
@@ -40,12 +40,12 @@ def load_cv2() -> Any:
 
 
 def opencv_version() -> str:
-    """Name OpenCV and its version, as the decoder of an image."""
+    """Return "opencv" and its version: the name of the decoder in notes and manifests."""
     return f"opencv {load_cv2().__version__}"
 
 
 def installed_wheels() -> dict[str, str]:
-    """Name and version of every OpenCV wheel in this environment; more than one is a conflict."""
+    """Return the versions of the OpenCV wheels in this environment; two wheels are a conflict."""
     versions = {}
     for name in WHEELS:
         try:
@@ -56,7 +56,7 @@ def installed_wheels() -> dict[str, str]:
 
 
 def one_wheel_cure(wheels: dict[str, str]) -> str:
-    """Commands that leave one working OpenCV where several wheels share its folder."""
+    """Return the commands that leave one working OpenCV where several wheels share a folder."""
     return f"Keep one: pip uninstall --yes {' '.join(wheels)}, then {_install_command(wheels)}"
 
 
@@ -74,7 +74,7 @@ def _import_cv2() -> tuple[Any, str]:
         return None, _cannot_load(error)
     missing = [name for name in _NEEDED if not hasattr(module, name)]
     if missing:
-        return None, _half_there(missing)
+        return None, _lacks_functions(missing)
     wheels = installed_wheels()
     if len(wheels) > 1 and not any(map(_is_whole, wheels)):
         return None, (
@@ -85,7 +85,7 @@ def _import_cv2() -> tuple[Any, str]:
 
 
 def _is_whole(wheel: str) -> bool:
-    """Tell whether every file of cv2 that a wheel brought is there, of the size it came with."""
+    """Tell whether every file of cv2 in a wheel is installed with its original size."""
     try:
         files = importlib.metadata.files(wheel) or []
         return all(
@@ -117,7 +117,7 @@ def _cannot_load(error: Exception) -> str:
     return f"{problem} Reinstall it with: {_reinstall_command(wheels)}"
 
 
-def _half_there(missing: list[str]) -> str:
+def _lacks_functions(missing: list[str]) -> str:
     problem = f"OpenCV is installed but broken: cv2 has no {missing[0]}."
     wheels = installed_wheels()
     if len(wheels) > 1:

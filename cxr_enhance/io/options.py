@@ -1,4 +1,4 @@
-"""How a file is read: what the caller may choose, checked."""
+"""The options of reading a file, checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_PIXELS = 1 << 28
 
 
 def check_name(path: str | os.PathLike[str], argument: str) -> None:
-    """Refuse names that no file can have; the system's own words name no argument."""
+    """Refuse a name with NUL, which no file can have; the system's error names no argument."""
     name = os.fspath(path)
     if "\0" in name:
         raise ValueError(f"`{argument}` must be a file's name without NUL; got {name!r}.")
@@ -25,7 +25,7 @@ def check_name(path: str | os.PathLike[str], argument: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """Options of `read_image`, which documents them."""
+    """The options of `read_image`; see there."""
 
     voi: Voi = "auto"
     frame: int = 0
@@ -45,7 +45,7 @@ class ReadOptions:
             object.__setattr__(self, name, operator.index(value))
 
     def check_size(self, kind: str, size: Size) -> None:
-        """Refuse an image of more pixels than allowed, before anything is decoded."""
+        """Refuse an image that declares more pixels than `max_pixels`, before it is decoded."""
         if size.width * size.height > self.max_pixels:
             raise ValueError(
                 f"`source` must hold at most {self.max_pixels} pixels; got a {kind} of "

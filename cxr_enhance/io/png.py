@@ -1,6 +1,6 @@
-"""PNG files with deflate by ISA-L, which takes a third of the time of the zlib that OpenCV has.
+"""PNG files compressed by ISA-L, in a third of the time of OpenCV's zlib.
 
-The caller filters the rows: the filter is a kernel, and this package knows nothing of kernels.
+The caller filters the rows: the filter is a kernel, and this package imports no kernels.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _RGB = 0, 2
 _LEVEL = 1  # 0 packs half as well in the same time; 2 and 3 pack no better
-# How far back, in bits, repetitions are looked for. Differences of gray rows repeat by chance: the
-# least window is a tenth faster and makes files 2 % smaller. Those of colour do repeat.
+# Window of the search for repetitions, in bits. Filtered gray rows repeat only by chance: the least
+# window is a tenth faster and makes files 2 % smaller. Filtered colour rows do repeat.
 _WINDOW_BITS = {_GRAY: 9, _RGB: 15}
 _CHUNK = 1 << 20  # bytes of compressed data in one IDAT
 
 
 @cache
 def load_isal() -> Any:
-    """Import ISA-L's counterpart of zlib on first use; None where there is none.
+    """Import ISA-L's counterpart of zlib on first use; None if it is not installed.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def encode_png(image: Image, filter_rows: FilterRows) -> bytes:
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
         Gray or RGB.
     filter_rows : callable
-        Gives the image's rows with their filters.
+        Returns the filtered rows of the image, each after its filter type.
 
     Returns
     -------

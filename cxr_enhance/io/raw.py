@@ -1,4 +1,4 @@
-"""Raw pixels without any header, whose form is known by the set they come from alone."""
+"""Raw pixels without a header, whose form is known only from the data set they belong to."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def read_raw(source: str | os.PathLike[str] | bytes | bytearray | memoryview, ra
     Parameters
     ----------
     source : str, PathLike, bytes, bytearray or memoryview
-        Name of a file, or its content.
+        Name of a file, or the content of one.
     raw : {"jsrt"}
-        The form: that of the Japanese Society of Radiological Technology's set, 2048 rows of 2048
-        values of 16 bits, big endian, of which 12 are used and 4095 is black.
+        The form of the pixels. "jsrt": the set of the Japanese Society of Radiological Technology,
+        2048 rows of 2048 big-endian values of 16 bits; 12 bits are used, and 4095 is black.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def read_raw(source: str | os.PathLike[str] | bytes | bytearray | memoryview, ra
     TypeError
         If `raw` is no str.
     ValueError
-        If `raw` names no form, or the content is of another length or has other values.
+        If `raw` names no form, or the content has another length or values above 4095.
     OSError
         If the file cannot be read.
     """

@@ -1,7 +1,7 @@
-"""Bytes to pixels, by content: one decoder a format, chosen by the file's first bytes.
+"""Read image files: the first bytes of a file choose its decoder.
 
-Knows nothing of enhancement. The size that a header declares is checked before a file is read
-whole, and once more before it is decoded.
+Nothing is enhanced here. The size that a header declares is checked before a file is read whole,
+and once more before it is decoded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _START_BYTES = 1 << 26
 _DICOM_HEADER_BYTES = 1 << 20
-_HEAD_IN_MEMORY = 1 << 16  # what `FileBytes` has read to tell the format
+_HEAD_IN_MEMORY = 1 << 16  # bytes that `FileBytes` has read already, for the format
 
 
 def read_image(
@@ -141,16 +141,29 @@ def read_image(
             f"{' Pass its .read().' if hasattr(source, 'read') else ''}"
         )
     check_name(source, "source")
-    member = member_of(source)
-    try:
-        data = read_if_image(source, options) if member is None else read_member(member)
-        if data is None:
-            data = read_start(source)
-        decoded = decode_image(data, options)
-    except ValueError as error:
-        raise ValueError(f"{error} File: {os.fspath(source)!r}.") from error
+    decoded = decode_file(source, options)
     _warn(decoded, f" File: {os.fspath(source)!r}.")
     return decoded.image
+
+
+def decode_file(path: str | os.PathLike[str], options: ReadOptions) -> Decoded:
+    """Read and decode the image file at `path`, or the image that FILE::KEY names.
+
+    `read_image` returns the pixels alone; the result holds notes, polarity and padding too.
+
+    Raises
+    ------
+    ValueError
+        As `read_image`; the sentence ends in the file's name.
+    OSError, ImportError, MemoryError
+        As `read_image`.
+    """
+    member = member_of(path)
+    try:
+        data = read_if_image(path, options) if member is None else read_member(member)
+        return decode_image(read_start(path) if data is None else data, options)
+    except ValueError as error:
+        raise ValueError(f"{error} File: {os.fspath(path)!r}.") from error
 
 
 def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes | None:
@@ -159,13 +172,13 @@ def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes |
     Raises
     ------
     ValueError
-        If its header declares more pixels than `options` allow; no more than that is read then.
+        If its header declares more pixels than `options` allow; only the header is read then.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     with open(path, "rb", buffering=0) as file:
         content = FileBytes(file) if file.seekable() else b""
-        if not len(content):  # a pipe, or a file of the system, which says that it is empty
+        if not len(content):  # a pipe, or a file such as /proc's, whose size is 0
             data = file.readall()
             return data if image_format(data[:HEAD_BYTES]) else None
         name = image_format(content[:HEAD_BYTES])
@@ -183,7 +196,7 @@ def is_image_file(path: str) -> bool:
         with open(path, "rb", buffering=0) as file:
             return not file.seekable() or image_format(file.read(HEAD_BYTES)) is not None
     except OSError:
-        return True  # whoever reads it has the words for that
+        return True  # the error is reported when the file is read
 
 
 def _check_declared(content: Content, name: str, options: ReadOptions) -> None:
@@ -191,24 +204,26 @@ def _check_declared(content: Content, name: str, options: ReadOptions) -> None:
     if name != "DICOM":
         _check_size(content, name, options)
         return
-    # A longer header of a smaller file costs less to read with the rest than to read twice.
+    # A small file with a longer header is cheaper to read whole than to read its header twice.
     is_large = len(content) > _START_BYTES
     try:
         header, _ = dicom_header(content[: _DICOM_HEADER_BYTES if is_large else _HEAD_IN_MEMORY])
-    except Exception:  # damaged, which `decode_image` has the words for, or longer than that
+    except Exception:  # the header is damaged or longer: `decode_image` checks it again
         return
     options.check_size("DICOM image", _headers.Size(header.width, header.height))
 
 
 def read_start(path: str | os.PathLike[str]) -> bytes:
-    """Read enough of a file that is no image for `decode_image` to say what it is."""
+    """Read enough of a file that is no image for the error of `decode_image` to describe it."""
     with open(path, "rb") as file:
         return file.read(_START_BYTES)
 
 
-def _warn(decoded: Decoded, name: str) -> None:
+def _warn(decoded: Decoded, file_sentence: str) -> None:
+    """Warn the caller of `read_image` of the header problems that were tolerated."""
     if decoded.notes:
-        warnings.warn(f"DICOM: {'; '.join(decoded.notes)}.{name}", UserWarning, stacklevel=3)
+        notes = "; ".join(decoded.notes)
+        warnings.warn(f"DICOM: {notes}.{file_sentence}", UserWarning, stacklevel=3)
 
 
 def decode_image(data: bytes, options: ReadOptions) -> Decoded:
@@ -228,7 +243,7 @@ def _decode(data: bytes, name: str, options: ReadOptions) -> Decoded:
     size = _check_size(data, name, options)
     if options.frame:
         raise ValueError(f"`frame` must be 0 for a {name} image; got {options.frame}.")
-    if size is None or 0 in size:  # what cannot be checked is not decoded
+    if size is None or 0 in size:  # an image of unknown size is not decoded
         raise undecodable(data, name)
     try:
         image = DECODERS[name](data, name)
@@ -244,7 +259,7 @@ def _decode(data: bytes, name: str, options: ReadOptions) -> Decoded:
 
 
 def _check_size(content: Content, name: str, options: ReadOptions) -> _headers.Size | None:
-    """Return the size declared, if it is allowed; so must be a tile, which may be larger."""
+    """Return the declared size; refuse a size, or the size of a TIFF tile, that is too large."""
     size = _headers.declared_size(content, name)
     if size is not None:
         options.check_size(f"{name} image", size)

@@ -46,19 +46,19 @@ def member_name(file: str, key: str) -> str:
 
 
 def member_of(path: str | os.PathLike[str]) -> Member | None:
-    """Take the name of an image in a file of samples apart; None where it names a file."""
+    """Split FILE::KEY into file and key; None if `path` is the name of an ordinary file."""
     name = os.fspath(path)
     if not isinstance(name, str) or SEPARATOR not in name or os.path.lexists(name):
         return None
     file, _, key = name.partition(SEPARATOR)
-    while SEPARATOR in key and not os.path.isfile(file):  # folders may be named so too
+    while SEPARATOR in key and not os.path.isfile(file):  # a folder's name may hold "::" too
         further, _, key = key.partition(SEPARATOR)
         file = member_name(file, further)
     return Member(file, key) if os.path.isfile(file) else None
 
 
 def file_behind(path: str) -> str:
-    """Name the file that holds an image: the image's own, or the file of samples in FILE::KEY."""
+    """Return the file that holds an image: `path` itself, or the file of samples of FILE::KEY."""
     member = member_of(path)
     return path if member is None else member.file
 
@@ -69,7 +69,8 @@ def read_member(member: Member) -> bytes:
     Raises
     ------
     ValueError
-        If the index beside the file is missing, damaged, or holds no such key.
+        If the index beside the file is missing, damaged, or holds no such key, or the file ends
+        before the image does.
     OSError
         If a file cannot be read.
     """
@@ -85,18 +86,23 @@ def read_member(member: Member) -> bytes:
     if place is None:
         raise ValueError(f"{_RULE}; got {member.key!r}, which is not in the index {path!r}.")
     with open(member.file, "rb") as file:
-        end = os.fstat(file.fileno()).st_size  # the index may be a stranger's, and ask for any size
+        end = os.fstat(file.fileno()).st_size  # a hostile index may declare any size
+        if place.offset + place.size > end:
+            raise ValueError(
+                f"{_RULE}, a whole one; got {end} bytes, where the image ends at "
+                f"{place.offset + place.size} by its index. Copy both again."
+            )
         file.seek(place.offset)
-        return file.read(max(min(place.size, end - place.offset), 0))
+        return file.read(place.size)
 
 
 def read_index(path: str) -> dict[str, Any] | None:
-    """Read the index of a file of samples; None where there is none, or what is there is no index.
+    """Read the index of a file of samples; None if it is missing, damaged or another file.
 
     Raises
     ------
     OSError
-        If it is there and cannot be read.
+        If the file exists and cannot be read.
     """
     try:
         with open(path, "rb") as file:
@@ -109,7 +115,7 @@ def read_index(path: str) -> dict[str, Any] | None:
 
 
 def places_in(index: Mapping[str, Any]) -> dict[str, Place] | None:
-    """Map the keys of an index to places; None where it is damaged: it may come from a stranger."""
+    """Map the keys of an index to places; None if it is damaged: an index may be hostile."""
     samples = index.get("samples")
     if not isinstance(samples, list):
         return None
@@ -126,7 +132,7 @@ def places_in(index: Mapping[str, Any]) -> dict[str, Place] | None:
 
 @functools.lru_cache(maxsize=_INDEXES_IN_MEMORY)
 def _places(path: str, mtime_ns: int, size: int) -> Mapping[str, Place]:
-    """Read an index; a changed one is another to the cache."""
+    """Read an index; `mtime_ns` and `size` make a changed index a new entry of the cache."""
     index = read_index(path)
     if index is None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Pixels to files: the format by the name's extension, the file whole or not there at all."""
+"""Write pixels to files: the extension sets the format, and a file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -119,24 +119,24 @@ def write_image(
 def encode_image(
     image: Image, extension: str, quality: int, filter_rows: FilterRows | None = None
 ) -> Any:
-    """Encode `image` as `extension` asks; the pixels that `write_image` would put into the file.
+    """Encode `image` in the format of `extension`, with the pixels that `write_image` writes.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
         Gray or RGB.
     extension : str
-        As in a file's name, with its dot.
+        Extension of a file's name, with its dot.
     quality : int
         1..100, for JPEG and WebP.
     filter_rows : callable or None
-        What filters the rows of PNG for ISA-L to compress, in a third of the time that OpenCV
-        takes. None, or no ISA-L here, leaves PNG to OpenCV.
+        Filters the rows of PNG, which ISA-L then compresses in a third of OpenCV's time. OpenCV
+        writes PNG if this is None or ISA-L is not installed.
 
     Returns
     -------
     bytes-like
-        Owned by the caller.
+        The content of the file; no other code holds a reference to it.
     """
     file_format = _FORMATS[extension]
     _check_fits(image, file_format)

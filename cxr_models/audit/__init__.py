@@ -1,1 +1,1 @@
-"""What models reach that see no lungs. Imports no framework."""
+"""Test whether models that see no lungs can predict the labels. Imports no framework."""

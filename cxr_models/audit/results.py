@@ -1,4 +1,4 @@
-"""What an audit holds, as records; ``audit.json`` is one `Audit`."""
+"""Records of an audit; ``audit.json`` is one `Audit`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Reached:
     balanced_interval: Interval | None = field(default=None, metadata=WRITTEN)
     interval_reason: str = ""
     balanced_interval_reason: str = ""
-    classifier: str = ""  # the one that was best on validation
-    sources: int | None = None  # how many it tells apart
+    classifier: str = ""  # the classifier that was best on validation
+    sources: int | None = None  # number of sources, for a model that predicts the source
     commonest: float | None = None  # share of the commonest source
     reason: str = ""  # why there are no accuracies
 
@@ -30,7 +30,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortcuts:
-    """What models that see no lungs, or hardly, reach on a split."""
+    """The accuracies of models that see no lungs, or hardly, on a split."""
 
     majority: Reached
     border: Reached
@@ -43,7 +43,7 @@ class Shortcuts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit(Shortcuts):
-    """The same, what a run reaches there, whole and blanked, and what that means."""
+    """Shortcuts, the accuracies of a run on whole and on blanked images, and a verdict on both."""
 
     run: Reached | None = None
     centre_blanked: Reached | None = None

@@ -1,6 +1,6 @@
-"""Images to what shortcuts see of them: a thumbnail, its border, the gray histogram, the size.
+"""Read images into the features of shortcuts: thumbnail, border, gray histogram and size.
 
-Every file is read once, on all CPUs; what is kept of an image is a few kilobytes.
+Every file is read once, on all CPUs; the features of an image take a few kilobytes.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-SIDE = 32  # of a thumbnail
-BORDER = 4  # pixels of it that are border: an eighth of the image on each side
-NUM_BINS = 16
+SIDE = 32  # pixels of a thumbnail
+BORDER = 4  # pixels of a thumbnail that are border: an eighth of the image on each side
+NUM_BINS = 16  # of a histogram
 _EIGHT_BITS = cxr_enhance.Preparation(params=None, dtype="uint8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """What is kept of N images."""
+    """The features of N images."""
 
     thumbnails: Floats  # (N, 32, 32); gray, 0..255, the aspect not kept
     histograms: Floats  # (N, 16); shares of the gray values, at full size
     sizes: Floats  # (N, 3); logarithms of height, width, and width over height
 
     def views(self) -> dict[str, Floats]:
-        """Return what each shortcut sees, of shape (N, features)."""
+        """Return the features that each shortcut sees, of shape (N, features)."""
         count = len(self.thumbnails)
         border = np.ones((SIDE, SIDE), bool)
         border[BORDER:-BORDER, BORDER:-BORDER] = False
@@ -52,7 +52,7 @@ class Features:
 def read_features(
     paths: Sequence[str], *, progress: Callable[[int], object] | None = None
 ) -> Features:
-    """Read files and keep what shortcuts see.
+    """Read files and return the features of shortcuts.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def read_features(
     Raises
     ------
     ValueError
-        If a file holds no image; the sentence names it.
+        If a file holds no image; the message names the file.
     OSError
         If a file cannot be read.
     """
@@ -94,6 +94,6 @@ def read_features(
 
 
 def _gray(image: Any) -> Any:
-    """Return 8 bits; 16 are divided by 257, as models take them."""
+    """Return a gray image of 8 bits; values of 16 bits are divided by 257, as for models."""
     gray = cxr_enhance.rgb_to_gray(image) if image.ndim == 3 else image
     return cxr_enhance.prepare(gray, _EIGHT_BITS).image

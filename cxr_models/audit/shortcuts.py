@@ -1,6 +1,6 @@
-"""What simple models reach that cannot have seen the lungs, trained and tested on the same split.
+"""Train models that cannot see the lungs on a run's split, and test them on the same split.
 
-Knows no framework but scikit-learn; predictions of a run on blanked images are made elsewhere.
+Knows no framework but scikit-learn; does not predict with the run itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ try:
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 except ModuleNotFoundError as error:
-    if error.name not in ("sklearn", "threadpoolctl"):  # something that they need in their turn
+    if error.name not in ("sklearn", "threadpoolctl"):  # a dependency of these
         raise
     missing = "scikit-learn" if error.name == "sklearn" else error.name
     raise ImportError(
@@ -45,21 +45,23 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.bool_]
 
-_LARGELY, _PARTLY = 0.7, 0.3  # of the way from guessing to the run
+_LARGELY, _PARTLY = 0.7, 0.3  # shares of the gain from guessing to the run
 
 
 class _Parts(NamedTuple):
+    """The images of each part, as masks over all images."""
+
     train: Rows
     val: Rows
     test: Rows
 
 
 class _Task(NamedTuple):
-    """What is to be predicted, and for which images."""
+    """The targets of N images, and how predictions of the test part are evaluated."""
 
-    targets: npt.NDArray[Any]
+    targets: npt.NDArray[Any]  # (N,); labels or sources
     parts: _Parts
-    patients: npt.NDArray[Any]
+    patients: npt.NDArray[Any]  # (N,)
     method: Method
 
     def reached(self, predicted: Iterable[str], classifier: str) -> Reached:
@@ -81,19 +83,19 @@ def audit(
     Parameters
     ----------
     records : sequence of Record
-        In train, val and test; images tied by patient or group count as one patient.
+        Records of train, val and test; images tied by patient or group count as one patient.
     classes : sequence of str
-        The class of each, mostly its label.
+        The class of each record, which is its label unless the run's task is binary.
     features : Features
-        Of each.
+        The features of the records' images.
     method : Method
-        Draws and seed; the seed is that of the random forests too.
+        Draws and seed of the bootstrap; random forests use the seed too.
 
     Returns
     -------
     Shortcuts
-        ``majority`` predicts the commonest class, ``source`` the source from the thumbnail, and
-        ``label_from_source`` the class from nothing but the name of the source.
+        ``majority`` always predicts the commonest class, ``source`` predicts the source from the
+        thumbnail, and ``label_from_source`` predicts the class from the name of the source alone.
 
     Raises
     ------
@@ -108,13 +110,13 @@ def audit(
     labels = np.array(classes)
     if len(set(labels[parts.train])) < 2:
         raise ValueError(
-            f"`split` must have two labels in train; got {labels[parts.train][0]} alone."
+            f"`split` must have at least two labels in train; got {labels[parts.train][0]} alone."
         )
     patients = np.unique(components(records), return_inverse=True)[1]
     views = features.views()
     task = _Task(labels, parts, patients, method)
     sources = np.array([record.source for record in records])
-    stated = _Parts(*(rows & (sources != "") for rows in parts))
+    stated = _Parts(*(rows & (sources != "") for rows in parts))  # images with a source
     if reason := _why_no_sources(sources, stated):
         source = label_from_source = Reached(reason=reason)
     else:
@@ -143,17 +145,17 @@ def accuracies(
     patients : ndarray of shape (N,)
         The patient of each image.
     method : Method
-        Draws and seed.
+        Draws and seed of the bootstrap.
     """
     classes, predicted = list(classes), list(predicted)
     names = tuple(sorted({*classes, *predicted}))
-    places = {name: place for place, name in enumerate(names)}
+    indices = {name: index for index, name in enumerate(names)}
     probabilities = np.zeros((len(predicted), len(names)))
-    probabilities[np.arange(len(predicted)), [places[name] for name in predicted]] = 1.0
+    probabilities[np.arange(len(predicted)), [indices[name] for name in predicted]] = 1.0
     outcomes = Outcomes(
         class_names=names,
-        targets=np.array([places[name] for name in classes], np.int64),
-        logits=probabilities,
+        targets=np.array([indices[name] for name in classes], np.int64),
+        logits=probabilities,  # neither accuracy depends on logits
         probabilities=probabilities,
         patients=np.unique(patients, return_inverse=True)[1].astype(np.int64),
     )
@@ -172,19 +174,20 @@ def accuracies(
 
 
 def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
-    """State in a sentence what the best shortcut without lungs means.
+    """Return a sentence on the best shortcut without lungs and what its accuracy means.
 
     Parameters
     ----------
     shortcuts : Shortcuts
-        As `audit` returns them.
+        The result of `audit`.
     run : Reached, optional
-        What the run itself reaches.
+        The accuracies of the run itself.
 
     Notes
     -----
-    Counted is the way from guessing the commonest label to the run, or to 1 without one: from 0.7
-    of it on the labels are largely readable, from 0.3 on partly.
+    The gain of a model is its accuracy minus the accuracy of always predicting the commonest label.
+    The labels are largely readable if the shortcut's gain is at least 0.7 of the run's gain, and
+    partly readable if it is at least 0.3 of it. Without a run, the gain of an accuracy of 1 counts.
     """
     blind = {
         "the border": shortcuts.border,
@@ -207,7 +210,7 @@ def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
     share = (reached - floor) / (top - floor) if top > floor else 0.0
     if low <= floor:
         meaning = (
-            "no more than guessing, so nothing here says that they can be read from the source"
+            "no more than guessing, which is no sign that the labels can be read from the source"
         )
     elif share >= _LARGELY:
         meaning = "these labels are largely readable from the source"
@@ -219,7 +222,7 @@ def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
 
 
 def _candidates(seed: int) -> Iterator[tuple[str, Any]]:
-    """Yield the classifiers that are tried on every view; ties on validation go to the first."""
+    """Yield the classifiers to try on every view; of equally good ones the first is chosen."""
     for strength in (0.01, 0.1, 1.0):
         regression = LogisticRegression(C=strength, max_iter=500)
         name = f"logistic regression, C={strength:g}"
@@ -228,18 +231,18 @@ def _candidates(seed: int) -> Iterator[tuple[str, Any]]:
 
 
 def _shortcut(view: npt.NDArray[np.float32], task: _Task) -> Reached:
-    """Fit every candidate on train, choose one on val by balanced accuracy, test that one."""
+    """Fit every candidate on train, choose the best on val by balanced accuracy, and test it."""
     targets, parts = task.targets, task.parts
     best, chosen, classifier = -1.0, "", None
     for name, candidate in _candidates(task.method.seed):
-        # These are too small for threads of linear algebra, which would only wait for each other.
+        # The fits are too small for threads of linear algebra, which would wait for each other.
         with warnings.catch_warnings(), threadpool_limits(1):
-            # A fit that stopped early is good enough for a baseline, and is tested all the same.
+            # A fit that did not converge is good enough for a baseline.
             warnings.simplefilter("ignore", ConvergenceWarning)
             candidate.fit(view[parts.train], targets[parts.train])
         true = targets[parts.val]
-        right = candidate.predict(view[parts.val]) == true
-        recalls = [right[true == label].mean() for label in sorted(set(true))]
+        correct = candidate.predict(view[parts.val]) == true
+        recalls = [correct[true == label].mean() for label in sorted(set(true))]
         if (score := float(np.mean(recalls))) > best:
             best, chosen, classifier = score, name, candidate
     assert classifier is not None
@@ -276,6 +279,6 @@ def _why_no_sources(sources: npt.NDArray[Any], stated: _Parts) -> str:
 
 
 def _commonest(names: npt.NDArray[Any]) -> str:
-    """Return the commonest name, of equally common ones the first in the alphabet."""
+    """Return the commonest name; of equally common names the first in the alphabet."""
     counts = Counter(str(name) for name in names)
     return min(counts, key=lambda name: (-counts[name], name))

@@ -22,8 +22,8 @@ app = new_program(
 _OVERWRITE = "Replace an earlier output of this command."
 
 
-def _list_layouts(wanted: bool) -> None:
-    if wanted:
+def _list_layouts(is_set: bool) -> None:
+    if is_set:
         from cxr_models.cli import _index
 
         raise typer.Exit(_index.list_layouts())

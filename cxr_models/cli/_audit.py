@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> int:
     """Print what every shortcut reaches on the test set of `split`, and a verdict."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        read = read_split(split)
+        checked_split = read_split(split)
         finished = None if run is None else read_run(run, split=split)
     with _console.errors_exit_with(_console.FAILED):
         from cxr_models.audit import shortcuts
@@ -37,7 +37,7 @@ def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> in
 
         if finished is not None:  # before what takes minutes, should it not be installed
             load_framework()
-        manifest = read.manifest
+        manifest = checked_split.manifest
         used = [place for place, record in enumerate(manifest.records) if record.split]
         records = [manifest.records[place] for place in used]
         paths = [manifest.paths()[place] for place in used]
@@ -68,8 +68,8 @@ def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> in
             border_blanked=of_run[2],
             verdict=shortcuts.verdict(reached, of_run[0]),
             classes=tuple(sorted(set(classes))),
-            split_sha256=read.hash,
-            test_images=len(read.select("test").records),
+            split_sha256=checked_split.hash,
+            test_images=len(checked_split.select("test").records),
             weights_sha256="" if finished is None else finished.weights_sha256,
         )
         if finished is not None:
@@ -96,15 +96,15 @@ def audit_lines(audit: Audit) -> Iterator[str]:
     yield from table(rows)
     source = audit.source
     if source.accuracy is None:
-        yield f"source of an image: not judged, {source.reason}"
+        yield f"source of an image: not evaluated, {source.reason}"
     else:
         yield (
-            f"source of an image, told from the thumbnail: "
+            f"source of an image, predicted from the thumbnail: "
             f"{_value(source.accuracy, source.interval)} among {source.sources} sources "
             f"(the commonest alone gives {source.commonest:.3f})"
         )
     if audit.run is not None:
-        yield "blanked: replaced by the image's mean before anything else is done to it"
+        yield "a blanked region is replaced by the image's mean before any other step"
     yield f"Verdict: {audit.verdict}."
 
 

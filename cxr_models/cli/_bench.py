@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_json: bool) -> int:
-    """Measure the training pipeline of `config`, feeding a model if there is to be one.
+    """Measure the training pipeline of `config`, feeding a model where `with_model` is true.
 
-    The model is fed one batch from memory too, over and over: what no pipeline could better.
+    The model is also fed one batch from memory, over and over: the limit of any pipeline.
     """
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        read = read_split(split)
-        part, names = files_of(read, "train"), read.class_names()
+        checked_split = read_split(split)
+        part, names = files_of(checked_split, "train"), checked_split.class_names()
         if with_model:
             check_image_size(config)
     with _console.errors_exit_with(_console.FAILED):
@@ -46,20 +46,20 @@ def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_
         step = steps.training_step(config, len(names)) if with_model else None
         _console.note_on_terminal(f"measuring {batches} batches, after two to warm up")
         with plain_errors():
-            seen = measure(source, batches, step)
+            throughput = measure(source, batches, step)
             result = {
                 "batches": batches,
                 "batch_size": config.training.batch_size,
-                **seen._asdict(),
+                **throughput._asdict(),
             }
             if step is not None:
-                held = itertools.repeat(next(iter(source)))
-                result["from_memory"] = measure(held, batches, step).images_per_second
+                repeated_batch = itertools.repeat(next(iter(source)))
+                result["from_memory"] = measure(repeated_batch, batches, step).images_per_second
     if as_json:
         _console.say(json.dumps(result))
         return 0
-    _console.say(f"{seen.images_per_second:.1f} images/s over {batches} batches")
+    _console.say(f"{throughput.images_per_second:.1f} images/s over {batches} batches")
     if step is not None:
         _console.say(f"{result['from_memory']:.1f} images/s fed from memory")
-        _console.say(f"{100 * seen.waiting_share:.1f} % of the time spent waiting for input")
+        _console.say(f"{100 * throughput.waiting_share:.1f} % of the time spent waiting for input")
     return 0

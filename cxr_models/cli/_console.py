@@ -52,7 +52,7 @@ def errors_exit_with(status: int) -> Iterator[None]:
 
 
 def shows_as_notes(show: Callable[..., object]) -> Callable[..., None]:
-    """Make what shows warnings meant for users, such as of a DICOM header, as one line each."""
+    """Return a function that shows each warning for users, such as of DICOM, as one line."""
 
     def show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if category is UserWarning:
@@ -64,6 +64,6 @@ def shows_as_notes(show: Callable[..., object]) -> Callable[..., None]:
 
 
 def note_on_terminal(text: str) -> None:
-    """Tell who watches what takes a while; nothing where nobody does."""
+    """Print a line about slow work on a terminal; print nothing elsewhere."""
     if is_terminal():
         complain(printable(text))

@@ -31,7 +31,7 @@ _TRAINING = (
 
 
 class _Step(NamedTuple):
-    """One command, and what is there once it has been done."""
+    """One command, and the files that it makes."""
 
     title: str
     words: tuple[str, ...]
@@ -50,12 +50,12 @@ def demo(folder: Path, epochs: int) -> int:
         _draw(folder / "second-clinic", _OTHER_PATIENTS, other_source=True)
     steps = _steps(folder, epochs)
     for number, step in enumerate(steps, 1):
-        done = all(path.exists() for path in step.outputs)
+        is_done = all(path.exists() for path in step.outputs)
         _console.say(
-            f"\n[{number} of {len(steps)}] {step.title}{': done before' if done else ''}\n"
+            f"\n[{number} of {len(steps)}] {step.title}{': done before' if is_done else ''}\n"
             f"$ {_shown_command(step.words)}"
         )
-        status = 0 if done else _run(step.words)
+        status = 0 if is_done else _run(step.words)
         if status:
             _console.complain(
                 f"The demo has stopped. To go on: {_shown_command(_own_words(folder, epochs))}"
@@ -162,13 +162,13 @@ def _own_words(folder: Path, epochs: int) -> tuple[str, ...]:
 def _shown_command(words: tuple[str, ...]) -> str:
     """Return a command as it is typed here: the program by its path where no name leads to it."""
     program = Path(sys.argv[0])
-    found = shutil.which(_NAME)
-    named = (
+    installed = shutil.which(_NAME)
+    is_on_path = (
         program.stem != _NAME
         or not program.is_file()
-        or (found is not None and program.samefile(found))
+        or (installed is not None and program.samefile(installed))
     )
-    return shlex.join([_NAME if named else str(program), *words])
+    return shlex.join([_NAME if is_on_path else str(program), *words])
 
 
 def _say_where_things_are(folder: Path, seconds: float) -> None:

@@ -75,10 +75,10 @@ def evaluate(
         for path in runs:
             if not path.is_dir():
                 raise ValueError(f"`RUN` must be the folder of a run; got {str(path)!r}.")
-        read = {}
+        finished_runs = {}
         for name, path in zip(names, runs, strict=True) if not from_predictions else ():
             finished = read_run(path, split=split)
-            read[name] = finished, read_externals(finished, externals, say=_complain)
+            finished_runs[name] = finished, read_externals(finished, externals, say=_complain)
     evaluations: dict[str, Evaluation] = {}
     sets: dict[str, Sequence[Predictions]] = {}
     for name, path in zip(names, runs, strict=True):
@@ -86,13 +86,13 @@ def evaluate(
         # another method or of former weights: it takes values of the predictions, which are the
         # same where nothing has changed. A run without an evaluation gets one, for predict, export
         # and report, and because nothing is lost by it.
-        kept = RunFolder(path=path).evaluation_file
-        write = len(runs) == 1 or not kept.is_file()
+        evaluation_file = RunFolder(path=path).evaluation_file
+        write = len(runs) == 1 or not evaluation_file.is_file()
         if from_predictions:
             with _console.errors_exit_with(_console.FAILED):
                 sets[name] = stored_sets(path)
         else:
-            sets[name] = _predicted(*read[name], replace=write)
+            sets[name] = _predicted(*finished_runs[name], replace=write)
         with _console.errors_exit_with(_console.FAILED):
             evaluations[name] = evaluate_sets(name, sets[name], method)
             if write:
@@ -100,8 +100,12 @@ def evaluate(
         if not as_json:
             for line in evaluation_lines(evaluations[name]):
                 _console.say(_console.printable(line))
-            done = f"wrote {kept}" if write else f"{kept} stays as it is: runs are compared"
-            _console.say(_console.printable(done) + "\n")
+            outcome = (
+                f"wrote {evaluation_file}"
+                if write
+                else f"{evaluation_file} stays as it is: runs are compared"
+            )
+            _console.say(_console.printable(outcome) + "\n")
     result: Evaluation | SeveralRuns = evaluations[names[0]]
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
@@ -134,15 +138,15 @@ def _predicted(
         sets = predict_sets(
             run, externals, replace=replace, say=_complain, before_model=_load_framework
         )
-        kept = kept_externals(run, externals)
-    for predictions in kept.sets:
+        stored = kept_externals(run, externals)
+    for predictions in stored.sets:
         _complain(f"{predictions.name}: predicted before, and evaluated with the other sets")
-    for table in kept.outdated:
+    for table in stored.outdated:
         _complain(
             f"{table} is left out: the run's weights or settings have changed since. Predict its "
             "set again with --external"
         )
-    return [*sets, *kept.sets]
+    return [*sets, *stored.sets]
 
 
 def _load_framework() -> None:

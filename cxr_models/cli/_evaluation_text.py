@@ -83,7 +83,7 @@ def _class_lines(values: Group | Pooled, points: Sequence[OperatingPoint]) -> It
     yield from table(rows)
     counts = zip(classes, values.confusion.counts, strict=True)
     confusion = [[name, *map(str, row)] for name, row in counts]
-    yield from table([["true, down; said, across", *classes], *confusion])
+    yield from table([["true, down; predicted, across", *classes], *confusion])
     yield from (
         f"{name}: {metric} undefined: {measured.reason}"
         for name, of_class in classes.items()
@@ -182,7 +182,7 @@ def _group_lines(
 ) -> Iterator[str]:
     if len(groups) < 2 and NOT_STATED in groups:
         return
-    rows = [[title, "images", "accuracy", *(f"said {name}" for name in class_names)]]
+    rows = [[title, "images", "accuracy", *(f"predicted {name}" for name in class_names)]]
     for name, group in groups.items():
         predicted = map(str, group.confusion.predicted())
         cells = (str(group.images), value(group.overall.accuracy), *predicted)

@@ -1,6 +1,6 @@
-"""TensorFlow and Keras as the command line loads them: with a word, and without lines of their own.
+"""TensorFlow and Keras as the command line loads them: announced, and without their own messages.
 
-TensorFlow speaks of itself where its environment variable says so, and not otherwise.
+TensorFlow prints messages of its own only where its environment variable asks for them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cxr_models.cli._extras import install_line
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 QUIET = "3"
 _BACKENDS = ("tensorflow", "jax", "torch")
-# Whose warnings are for who programs with them, not for who types a command.
+# Packages whose warnings are for programmers, not for users of a command.
 _PROGRAMMERS = r"(absl|google|h5py|jax|keras|ml_dtypes|tensorboard|tensorflow|tf2onnx|onnx)(\.|$)"
 
 
@@ -29,23 +29,23 @@ def load_framework(*packages: str) -> list[str]:
     Parameters
     ----------
     *packages : str
-        What else the command needs, at once or at its end.
+        Further packages that the command needs, at once or at its end.
 
     Raises
     ------
     ValueError
-        If the environment names a backend of Keras that there is not.
+        If the environment names a backend that Keras does not have.
     ImportError
-        If one of them is not installed.
+        If a package is not installed.
     """
     check_backend(*packages)
     if "cxr_models.networks.devices" not in sys.modules:
         _console.note_on_terminal("loading TensorFlow")
-    with contextlib.nullcontext() if _asked_for() else _console.standard_error_kept_back():
+    with contextlib.nullcontext() if _shows_messages() else _console.standard_error_kept_back():
         importlib.import_module("cxr_models.inputs.pipeline")
         importlib.import_module("cxr_models.networks.classifier")
         names: list[str] = importlib.import_module("cxr_models.networks.devices").device_names()
-    if not _asked_for():
+    if not _shows_messages():
         for logger in ("tensorflow", "absl", "jax", "tf2onnx"):
             logging.getLogger(logger).setLevel(logging.ERROR)
         warnings.filterwarnings("ignore", module=_PROGRAMMERS)
@@ -58,7 +58,7 @@ def check_backend(*packages: str) -> None:
     Raises
     ------
     ValueError
-        If there is none of that name.
+        If Keras has no backend of that name.
     ImportError
         If a package is not installed.
     """
@@ -81,6 +81,6 @@ def _is_installed(package: str) -> bool:
         return sys.modules.get(package) is not None
 
 
-def _asked_for() -> bool:
-    """Return whether the user wants to see what TensorFlow says of itself."""
+def _shows_messages() -> bool:
+    """Return whether the user wants to see TensorFlow's own messages."""
     return os.environ.get(LEVEL, QUIET) != QUIET

@@ -15,11 +15,11 @@ from cxr_models.cli import _console
 from cxr_models.cli._index_lists import IndexLists
 from cxr_models.cli._index_text import (
     say_overlaps,
-    say_what_was_found,
+    say_result,
     say_why,
     warn_of_a_folder_around,
 )
-from cxr_models.cli._paths import named_from, shown
+from cxr_models.cli._paths import names_from, shown
 from cxr_models.cli._patients import patient_namer
 from cxr_models.records.choices import ALL, Choices
 from cxr_models.records.csv_files import read_rows
@@ -70,7 +70,7 @@ def index(
     keep_patient_ids: bool = False,
     drop_duplicates: bool = False,
 ) -> int:
-    """Write the manifest of `source` to `out`; beside it, duplicates and what cannot be used."""
+    """Write the manifest of `source` to `out`; beside it, duplicates and unused files."""
     lists = IndexLists(out, csvs, overwrite=overwrite)
     with _console.errors_exit_with(_console.WRONG_USAGE):
         check_output(out, MANIFEST, overwrite=overwrite, inputs=csvs)
@@ -80,14 +80,16 @@ def index(
         name_patient = patient_namer(pseudonym_key, keep_patient_ids=keep_patient_ids)
         if patient_pattern is not None:
             _check_pattern(patient_pattern)
-        asked = dataclasses.replace(choices or Choices(), patient_pattern=patient_pattern or "")
+        all_choices = dataclasses.replace(
+            choices or Choices(), patient_pattern=patient_pattern or ""
+        )
         if csvs:
             if not drop_split:
-                asked = dataclasses.replace(asked, official_split=True)
-            indexed = _index_csvs(source, csvs, layout_name, columns, asked)
+                all_choices = dataclasses.replace(all_choices, official_split=True)
+            indexed = _index_csvs(source, csvs, layout_name, columns, all_choices)
         else:
             with _no_search_for_cycles():
-                indexed = _index_tree(source, layout_name, asked, out=out)
+                indexed = _index_tree(source, layout_name, all_choices, out=out)
         if patient_pattern and not any(record.patient for record in indexed.records):
             such = f", such as {indexed.records[0].file!r}" if indexed.records else ""
             raise ValueError(
@@ -96,9 +98,9 @@ def index(
             )
         indexed = keep_labels(indexed, _pairs("--labels", labels))
         if csvs:
-            check_names_differ(named_from(out, source, indexed.records, walked=False))
+            check_names_differ(names_from(out, source, indexed.records, walked=False))
 
-    def looked_at(progress: Callable[[], object]) -> Index:
+    def open_files(progress: Callable[[], object]) -> Index:
         if not decode:
             return read_headers(indexed, source, name_patient=name_patient, progress=progress)
         with KeptHashes(lists.hashes) as hashes:
@@ -114,53 +116,57 @@ def index(
 
     with _console.errors_exit_with(_console.FAILED):
         with tqdm(total=len(indexed.records), unit="image", disable=None) as bar:
-            seen = looked_at(bar.update)
-        if any(may_be_dicom(record.file) for record in seen.records):
-            seen = keep_chosen(seen, _of_csv(asked) if csvs else asked)
-        if not seen.records:
-            lists.write(seen)
-            raise ValueError(f"`SOURCE` must hold readable images; got {seen.skipped[-1].reason}")
+            result = open_files(bar.update)
+        if any(may_be_dicom(record.file) for record in result.records):
+            result = keep_chosen(result, _of_csv(all_choices) if csvs else all_choices)
+        if not result.records:
+            lists.write(result)
+            raise ValueError(f"`SOURCE` must hold readable images; got {result.skipped[-1].reason}")
         with (
             _no_search_for_cycles(),
             replaces_output(out, MANIFEST, overwrite=overwrite, inputs=csvs) as temporary,
         ):
-            names = named_from(out, source, seen.records, walked=not csvs)
-            write_manifest(temporary, seen.records, always=DIGEST_COLUMNS, files=names)
-    say_what_was_found(out, seen, decoded=decode)
-    if asked.official_split and not csvs and not any(record.split for record in seen.records):
+            names = names_from(out, source, result.records, walked=not csvs)
+            write_manifest(temporary, result.records, always=DIGEST_COLUMNS, files=names)
+    say_result(out, result, decoded=decode)
+    if (
+        all_choices.official_split
+        and not csvs
+        and not any(record.split for record in result.records)
+    ):
         _console.complain("WARNING: the set has no split of its own that is there")
     with _console.errors_exit_with(_console.FAILED):
-        lists.write(seen)
-    if seen.skipped:
-        _console.complain(f"{len(seen.skipped)} files not used; why, in {shown(lists.skipped)}")
-        say_why(seen)
-    return 0 if all(skipped.was_asked_for() for skipped in seen.skipped) else _console.FAILED
+        lists.write(result)
+    if result.skipped:
+        _console.complain(f"{len(result.skipped)} files not used; why, in {shown(lists.skipped)}")
+        say_why(result)
+    return 0 if all(skipped.is_intended() for skipped in result.skipped) else _console.FAILED
 
 
 @contextlib.contextmanager
 def _no_search_for_cycles() -> Iterator[None]:
-    """Keep Python from looking for cycles among millions of rows, which takes a tenth of the time.
+    """Stop Python's search for cycles among millions of rows, which takes a tenth of the time.
 
-    Rows and records refer to nothing but texts.
+    Rows and records refer to texts alone.
     """
-    was = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was:
+        if was_enabled:
             gc.enable()
 
 
 def list_layouts() -> int:
-    """Print every set that is known, its size, licence and citation."""
-    for known in SETS.values():
-        size = f", {known.images:,} images" if known.images else ""
-        doubt = "" if known.verified else "; columns not checked against the set itself"
-        _console.say(f"{known.name}: {known.title}{size}{doubt}")
-        _console.say(f"    licence: {known.licence}")
-        if known.citation:
-            _console.say(f"    cite: {known.citation}")
+    """Print the size, licence and citation of every public set."""
+    for known_set in SETS.values():
+        size = f", {known_set.images:,} images" if known_set.images else ""
+        doubt = "" if known_set.verified else "; columns not checked against the set itself"
+        _console.say(f"{known_set.name}: {known_set.title}{size}{doubt}")
+        _console.say(f"    licence: {known_set.licence}")
+        if known_set.citation:
+            _console.say(f"    cite: {known_set.citation}")
     return 0
 
 
@@ -195,44 +201,44 @@ def _check_words(
 
 
 def _index_csvs(
-    source: Path, csvs: Sequence[Path], name: str | None, columns: str | None, asked: Choices
+    source: Path, csvs: Sequence[Path], name: str | None, columns: str | None, choices: Choices
 ) -> Index:
     layout = Layout() if name is None else LAYOUTS[name]
-    if asked.patient_pattern:
-        layout = dataclasses.replace(layout, patient_pattern=asked.patient_pattern)
+    if choices.patient_pattern:
+        layout = dataclasses.replace(layout, patient_pattern=choices.patient_pattern)
     if columns is not None:
         layout = dataclasses.replace(
             layout, columns={**layout.columns, **_pairs("--columns", columns)}
         )
     if not layout.columns:
         layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs[0]))
-    return index_csv(source, csvs, layout, _of_csv(asked))
+    return index_csv(source, csvs, layout, _of_csv(choices))
 
 
-def _of_csv(asked: Choices) -> Choices:
-    """Return the choices for a table of the user's, of which no view is left out unasked."""
+def _of_csv(choices: Choices) -> Choices:
+    """Return the choices for a table of the user's: by default all views and modalities."""
     everything = frozenset((ALL,))
     return dataclasses.replace(
-        asked,
-        views=asked.views or everything,
-        modalities=asked.modalities or everything,
+        choices,
+        views=choices.views or everything,
+        modalities=choices.modalities or everything,
         patient_pattern="",  # the layout of the table has it
     )
 
 
-def _index_tree(source: Path, name: str | None, asked: Choices, *, out: Path) -> Index:
-    tree = Tree(source, extra=asked.columns())
-    known = SETS[name] if name is not None else recognise(tree)
-    if known is None:
-        layout = Layout(patient_pattern=asked.patient_pattern)
-        indexed = index_folder(source, layout, asked, found=tree.found)
+def _index_tree(source: Path, name: str | None, choices: Choices, *, out: Path) -> Index:
+    tree = Tree(source, extra=choices.columns())
+    known_set = SETS[name] if name is not None else recognise(tree)
+    if known_set is None:
+        layout = Layout(patient_pattern=choices.patient_pattern)
+        indexed = index_folder(source, layout, choices, listing=tree.listing)
         warn_of_a_folder_around(indexed)
         return indexed
-    indexed = index_set(tree, known, asked, unpack=out.with_suffix(".images"))
-    there = indexed.listed - indexed.absent
-    expected = f"{known.images:,} images expected, " if known.images else ""
-    _console.say(f"{known.title}: {expected}{there:,} found")
-    say_overlaps({known.name, *(record.source for record in indexed.records)})
+    indexed = index_set(tree, known_set, choices, unpack=out.with_suffix(".images"))
+    available = indexed.listed - indexed.absent
+    expected = f"{known_set.images:,} images expected, " if known_set.images else ""
+    _console.say(f"{known_set.title}: {expected}{available:,} found")
+    say_overlaps({known_set.name, *(record.source for record in indexed.records)})
     return indexed
 
 

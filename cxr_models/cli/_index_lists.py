@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class IndexLists:
-    """The CSVs beside a manifest: what was not used, and which images are copies."""
+    """The CSVs beside a manifest: unused files, and pairs of copies."""
 
     def __init__(self, out: Path, csvs: Sequence[Path], *, overwrite: bool) -> None:
         self.skipped, self.duplicates = out.with_suffix(".skipped.csv"), self.of_duplicates(out)
@@ -31,7 +31,7 @@ class IndexLists:
         return out.with_suffix(".duplicates.csv")
 
     def check(self) -> None:
-        """Raise unless both may be written or removed."""
+        """Raise unless both lists may be written or removed."""
         self._check(self.skipped, SKIPPED)
         self._check(self.duplicates, DUPLICATES)
         if self.hashes.exists():  # added to, and never replaced
@@ -40,7 +40,7 @@ class IndexLists:
             )
 
     def write(self, indexed: Index) -> None:
-        """Write those that hold something; an earlier one that would hold nothing is removed."""
+        """Write the lists that have rows; remove the earlier file of an empty list."""
         skipped = [{"file": skip.file, "reason": skip.reason} for skip in indexed.skipped]
         self._write(self.skipped, SKIPPED, SKIPPED_COLUMNS, skipped)
         pairs = [

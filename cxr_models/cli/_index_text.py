@@ -1,4 +1,4 @@
-"""What `cxr-models index` says of what it found."""
+"""The lines of `cxr-models index` about its result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def say_why(indexed: Index) -> None:
     reasons = Counter(
         next((kind for kind in (DUPLICATE, SECOND_COPY) if s.reason.startswith(kind)), s.reason)
         for s in indexed.skipped
-        if s.was_asked_for()
+        if s.is_intended()
     )
     for reason, count in reasons.most_common():
         shown_reason = f"{reason}another" if reason in (DUPLICATE, SECOND_COPY) else reason
@@ -56,8 +56,8 @@ def say_overlaps(sources: Iterable[str]) -> None:
             _console.say(f"{source} {note}: none of them is another source to test on")
 
 
-def say_what_was_found(out: Path, indexed: Index, *, decoded: bool) -> None:
-    """Say what a manifest holds, and warn of what may be wrong with it."""
+def say_result(out: Path, indexed: Index, *, decoded: bool) -> None:
+    """Say what a manifest holds, and warn of possible faults."""
     labels = Counter(record.label for record in indexed.records)
     counts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
     _console.say(f"wrote {shown(out)}: {len(indexed.records)} images ({counts})")
@@ -94,11 +94,11 @@ def say_what_was_found(out: Path, indexed: Index, *, decoded: bool) -> None:
             "split can put one patient into train and test. Name patients with --patient-pattern "
             "or a CSV."
         )
-    if indexed.others:
-        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in indexed.others)
+    if indexed.other_files:
+        kinds = Counter(os.path.splitext(name)[1] or "no suffix" for name in indexed.other_files)
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items()))
         _console.complain(
-            f"{len(indexed.others)} files passed over, no images by their names: "
+            f"{len(indexed.other_files)} files passed over, no images by their names: "
             f"{_console.printable(counts)}"
         )
 

@@ -36,7 +36,7 @@ def relative(folder: Path, path: str | os.PathLike[str]) -> str:
     return Path(os.path.relpath(absolute, start)).as_posix()
 
 
-def named_from(out: Path, source: Path, records: Sequence[Record], *, walked: bool) -> list[str]:
+def names_from(out: Path, source: Path, records: Sequence[Record], *, walked: bool) -> list[str]:
     """Name the files of records from the folder of the CSV that will list them.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What is written in place of the patient ids of DICOM headers."""
+"""The names that are written in place of the patient ids of DICOM headers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def patient_namer(key_file: Path | None, *, keep_patient_ids: bool) -> Callable[[str], str]:
-    """Return what makes of a header's patient id the id to write."""
+    """Return a function from a patient id in a header to the id to write."""
     if keep_patient_ids:
         if key_file is not None:
             raise ValueError(
@@ -24,13 +24,13 @@ def patient_namer(key_file: Path | None, *, keep_patient_ids: bool) -> Callable[
         return _as_text
     if key_file is not None:
         return functools.partial(pseudonym, key=read_pseudonym_key(key_file))
-    key_of_user = functools.cache(_key_of_user)  # asked for by the first patient, if there is one
+    key_of_user = functools.cache(_key_of_user)  # made when the first patient needs it
     return lambda patient: pseudonym(patient, key_of_user())
 
 
 def _key_of_user() -> bytes:
-    key, path, made = user_pseudonym_key()
-    if made:
+    key, path, is_new = user_pseudonym_key()
+    if is_new:
         _console.say(
             f"made {shown(path)}, the key of patients' pseudonyms: keep it, it is yours alone"
         )

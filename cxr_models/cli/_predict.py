@@ -44,18 +44,18 @@ def predict_files(
     """Write the predictions of a run for files; return 1 only if every file failed."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         served = read_served_run(run)
-        missing = [str(given) for given in inputs if not os.path.lexists(given)]
+        missing = [str(path) for path in inputs if not os.path.lexists(path)]
         if missing:
             raise ValueError(
                 f"`INPUT` must name files and folders that exist; got {missing[0]!r}"
                 f"{f' and {len(missing) - 1} more' if missing[1:] else ''}."
             )
         sources = find_sources(inputs)
-        read = [source.path for source in sources]
-        check_output(out, TABLE, overwrite=overwrite, inputs=read)
+        paths = [source.path for source in sources]
+        check_output(out, TABLE, overwrite=overwrite, inputs=paths)
         if explain is not None:
             check_output(
-                explain, EXPLANATIONS, overwrite=overwrite, inputs=read, option="--explain"
+                explain, EXPLANATIONS, overwrite=overwrite, inputs=paths, option="--explain"
             )
     with _console.errors_exit_with(_console.FAILED):
         load_framework()
@@ -95,7 +95,7 @@ def predict_files(
                 calibrated=not served.calibration.missing,
                 thresholds=served.calibration.thresholds,
                 overwrite=overwrite,
-                inputs=read,
+                inputs=paths,
             )
     return _report(rows, served, out, explain, [path.name for path in means])
 
@@ -110,9 +110,9 @@ def _explaining(
         return
     from cxr_models.explain.prediction_overlays import Explanations
 
-    read = [source.path for source in sources]
+    paths = [source.path for source in sources]
     with replaces_output(
-        folder, EXPLANATIONS, overwrite=overwrite, inputs=read, option="--explain"
+        folder, EXPLANATIONS, overwrite=overwrite, inputs=paths, option="--explain"
     ) as temporary:
         yield Explanations(
             model,
@@ -137,18 +137,18 @@ def _report(
         if row.probabilities is not None
     )
     classes = ", ".join(f"{name} {counts[name]}" for name in served.class_names if counts[name])
-    done = len(rows) - len(failed)
+    num_predicted = len(rows) - len(failed)
     shown = f" ({classes})" if classes else ""
-    _console.say(_console.printable(f"wrote {out}: {done} predicted{shown}"))
+    _console.say(_console.printable(f"wrote {out}: {num_predicted} predicted{shown}"))
     if failed:
         _console.say(f"{len(failed)} of {len(rows)} failed")
     _console.say(_console.printable(served.calibration.line))
     _console.say(_console.printable(served.calibration.line_on_calls))
     if explained is not None:
-        _console.say(_console.printable(f"wrote {done} overlays to {explained / IMAGES}"))
+        _console.say(_console.printable(f"wrote {num_predicted} overlays to {explained / IMAGES}"))
         if means:
             _console.say(_console.printable(f"wrote {', '.join(means)} to {explained}"))
-    return 0 if done else _console.FAILED
+    return 0 if num_predicted else _console.FAILED
 
 
 def _note(message: Warning | str, *_where: object) -> None:

@@ -58,16 +58,16 @@ def split(
             for record, path in zip(read.records, read.paths(), strict=True)
         ]
         records = with_shared_ids(listed) if shared_ids else listed
-        given = official.has_split(records) and not (several or drop_split)
-        if drop_leaks and not given:
+        keeps_split = official.has_split(records) and not (several or drop_split)
+        if drop_leaks and not keeps_split:
             raise ValueError(
                 "`--without-leaks` is only allowed with a manifest that has a split, which is kept."
             )
-        made: dict[Path, tuple[list[Record], dict[str, object]]] = {}
+        outputs: dict[Path, tuple[list[Record], dict[str, object]]] = {}
         settings: dict[str, object] = {"seed": seed}
         if folds is not None:
             for number, fold in enumerate(splits.fold_records(records, folds=folds, seed=seed)):
-                made[out / f"fold-{number}.csv"] = fold, {**settings, "fold": [number, folds]}
+                outputs[out / f"fold-{number}.csv"] = fold, {**settings, "fold": [number, folds]}
         elif leave_source_out:
             shares = fractions if test_others else (*fractions[:2], 0.0)
             _, val, test = (share / (sum(shares) or 1.0) for share in shares)
@@ -77,38 +77,38 @@ def split(
                 )
             for source, part in parts.items():
                 name = re.sub(r"[^\w.-]+", "_", source)
-                if out / f"without-{name}.csv" in made:
+                if out / f"without-{name}.csv" in outputs:
                     raise ValueError(
                         "`source` must have names that differ as names of files do; got "
                         f"{source!r}, and another that gives without-{name}.csv too."
                     )
-                made[out / f"without-{name}.csv"] = part, {**settings, "left_out": source}
-        elif given:
-            kept = _given_split(manifest, records, fractions, seed, drop_leaks=drop_leaks)
-            if kept is None:
+                outputs[out / f"without-{name}.csv"] = part, {**settings, "left_out": source}
+        elif keeps_split:
+            assigned = _split_of_manifest(manifest, records, fractions, seed, drop_leaks=drop_leaks)
+            if assigned is None:
                 return _console.FAILED
-            made[out] = kept, {**settings, "given": True}
+            outputs[out] = assigned, {**settings, "given": True}
         else:
             settings["fractions"] = list(fractions)
-            made[out] = splits.split_records(records, fractions=fractions, seed=seed), settings
-        for path in made:
+            outputs[out] = splits.split_records(records, fractions=fractions, seed=seed), settings
+        for path in outputs:
             check_output(path, splits.SPLIT, overwrite=overwrite, inputs=[manifest])
         former: list[Path] = []
         if several:
             setting = "left_out" if leave_source_out else "fold"
-            former = leftovers(out, made, setting, manifest=manifest, overwrite=overwrite)
+            former = leftovers(out, outputs, setting, manifest=manifest, overwrite=overwrite)
     with _console.errors_exit_with(_console.FAILED):
-        for path, (assigned, facts) in made.items():
+        for path, (assigned, facts) in outputs.items():
             with replaces_output(
                 path, splits.SPLIT, overwrite=overwrite, inputs=[manifest]
             ) as temporary:
                 splits.write_split(temporary, assigned, facts)
             _console.say(f"wrote {shown(path)}: {_counts(assigned)}")
-            wanted = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
+            needed_parts = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
             if leave_source_out:
-                wanted = list(SPLITS[:2])  # what a source lacks is no fault of the split
-                _say_what_is_left_out(path, listed, assigned, str(facts["left_out"]), shared_ids)
-            for name, labels in splits.lacking_labels(assigned, wanted).items():
+                needed_parts = list(SPLITS[:2])  # what a source lacks is no fault of the split
+                _say_left_out(path, listed, assigned, str(facts["left_out"]), shared_ids)
+            for name, labels in splits.lacking_labels(assigned, needed_parts).items():
                 _console.complain(
                     f"{shown(path)}: nothing in {name} of {', '.join(sorted(labels))}; too few "
                     "patients, groups or sources have it"
@@ -119,7 +119,7 @@ def split(
     return 0
 
 
-def _given_split(
+def _split_of_manifest(
     manifest: Path,
     records: Sequence[Record],
     fractions: tuple[float, float, float],
@@ -127,12 +127,12 @@ def _given_split(
     *,
     drop_leaks: bool,
 ) -> list[Record] | None:
-    """Return the split that a manifest has, checked; None, and why, where it leaks."""
+    """Return the checked split of a manifest; where it leaks, say why and return None."""
     _console.say(f"{shown(manifest)} has a split, which is kept; --drop-split makes a new one")
     faults = official.faults_of(records)
     for line in faults:
         _console.complain(_console.printable(line))
-    kept = list(records)
+    result = list(records)
     if faults and not drop_leaks:
         _console.complain(
             "nothing written: a model would be tested on what it was trained on. --without-leaks "
@@ -140,18 +140,18 @@ def _given_split(
         )
         return None
     if drop_leaks:
-        kept = official.without_leaks(records)
-        lost = sum(a.split != b.split for a, b in zip(records, kept, strict=True))
+        result = official.without_leaks(records)
+        lost = sum(a.split != b.split for a, b in zip(records, result, strict=True))
         _console.say(f"{lost:,} images are in no part, because they are tied to another part")
     train, val, _ = fractions
-    if val and not any(record.split == "val" for record in kept):
-        kept = official.with_val(kept, val / (train + val), seed=seed)
-        count = sum(record.split == "val" for record in kept)
+    if val and not any(record.split == "val" for record in result):
+        result = official.with_val(result, val / (train + val), seed=seed)
+        count = sum(record.split == "val" for record in result)
         _console.say(f"the split has no val: {count:,} images of train become val")
-    return kept
+    return result
 
 
-def _say_what_is_left_out(
+def _say_left_out(
     path: Path, listed: Sequence[Record], assigned: Sequence[Record], source: str, shared_ids: bool
 ) -> None:
     parts = [record.split for record in assigned]

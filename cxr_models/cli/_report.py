@@ -47,12 +47,12 @@ def report(
             check_evaluated(run)
         check_output(out, page_kind, overwrite=overwrite, inputs=audits)
     with _console.errors_exit_with(_console.FAILED):
-        given_audits = tuple(map(read_audit, audits))
+        audit_records = tuple(map(read_audit, audits))
         read = [
-            read_results(path, name=name, audits=given_audits)
+            read_results(path, name=name, audits=audit_records)
             for name, path in zip(names, runs, strict=True)
         ]
-        for path, audit in zip(audits, given_audits, strict=True):
+        for path, audit in zip(audits, audit_records, strict=True):
             if not any(results.audit == audit for results in read):
                 raise ValueError(
                     f"`--audit` must be of the split, classes and weights of a run that has none "

@@ -84,8 +84,8 @@ def config_of(
 def train(split: Path, out: Path, config: RunConfig) -> int:
     """Train, draw the curves, and say where things lie."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        read = read_split(split)
-        check_run(read, config, out)
+        checked_split = read_split(split)
+        check_run(checked_split, config, out)
     folder = RunFolder(path=out)
     display = TrainingDisplay()
     with _console.errors_exit_with(_console.FAILED), _says_how_to_go_on(split, folder, display):
@@ -95,15 +95,15 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
         from cxr_models.training.train import train as train_model
 
         display.say(f"running on {', '.join(devices) or 'the CPU'}")
-        train_model(read, config, out, say=display.say, watch=display.watch)
+        train_model(checked_split, config, out, say=display.say, watch=display.watch)
         history = folder.read_history()
         if history:
             write_curves(folder.curves_file, history)
             best = (f"{row.val_accuracy:.4f} in {row.phase}" for row in best_epochs(history))
             display.say(f"best validation accuracy: {', '.join(best)}")
-        kept = folder.read_facts().kept
-        if kept is not None:
-            display.say(f"kept the weights of epoch {kept.epoch + 1} of {kept.phase}")
+        kept_epoch = folder.read_facts().kept
+        if kept_epoch is not None:
+            display.say(f"kept the weights of epoch {kept_epoch.epoch + 1} of {kept_epoch.phase}")
         display.say(f"wrote {folder.best_weights}")
     return 0
 

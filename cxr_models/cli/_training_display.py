@@ -1,4 +1,4 @@
-"""A training as a person sees it: lines, and a bar with the time left between them."""
+"""The display of a training: lines, and a progress bar with the time left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TrainingDisplay:
 
     @property
     def watch(self) -> Callable[[Standing], None] | None:
-        """What is to be told of every step; None where nobody watches."""
+        """Function that is called at every step; None where there is no terminal."""
         return self._show if _console.is_terminal() else None
 
     def say(self, text: str) -> None:

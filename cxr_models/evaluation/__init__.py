@@ -1,1 +1,1 @@
-"""From predictions to numbers with intervals. Imports no framework."""
+"""Metrics of predictions, with confidence intervals. Imports no framework."""

@@ -1,9 +1,9 @@
-"""Intervals by drawing patients with replacement; knows nothing of the metrics.
+"""Confidence intervals from the bootstrap over patients; knows nothing of the metrics.
 
-A draw is a count for each patient. A statistic takes many draws at once, as a matrix of counts, and
-returns a value for each draw; counts of 1 give the value on the images as they are. The standard
-deviation of the draws is the standard error. The interval ends at Student's quantiles, on a scale
-that keeps them within the range of the value.
+A draw states how often each patient counts. A statistic takes many draws at once, as a matrix of
+counts, and returns a value for each draw; counts of 1 give the value on the original images. The
+standard deviation of the draws is the standard error. An interval reaches Student's quantile times
+the standard error to both sides of the value, on a scale that keeps it within the metric's range.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 DRAWS = 2000
 LEVEL = 0.95
-FEWEST_PATIENTS = 10  # with fewer, there is no interval
-FEW_PATIENTS = 30  # with fewer, an interval has a remark
+FEWEST_PATIENTS = 10  # a value of fewer patients has no interval
+FEW_PATIENTS = 30  # an interval of fewer patients has a remark
 Scale = Literal["share", "loss", "reflected"]
-_DEFINED = 0.95  # share of draws that must define a value for it to have an interval
+_DEFINED_SHARE = 0.95  # a value that is defined in a smaller share of draws has no interval
 _CHUNK = 16  # draws at once: arrays of 10,000 images stay in the CPU's cache
 
 
 class Statistics(Protocol):
-    """Measures images by patient."""
+    """Computes the values of a set of images, given how often each patient counts."""
 
     @property
     def num_patients(self) -> int:
@@ -46,21 +46,21 @@ class Statistics(Protocol):
         """Return values of shape (draws,), NaN where undefined, for counts (draws, patients)."""
 
     def patients_behind(self, name: str) -> int:
-        """Return the number of patients behind a value: those of the rarest class concerned."""
+        """Return the number of patients behind a value: patients of the rarest class it uses."""
 
     def parts_of(self, name: str) -> tuple[str, ...]:
-        """Return the values that a value is the mean of; empty for other values."""
+        """Return the names of the values whose mean a value is; empty for other values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Values on the images as they are, and in every draw."""
+    """Values on the original images, and in every draw."""
 
     values: dict[str, float]  # NaN where undefined
-    draws: dict[str, Floats]  # (draws,); the same, draw by draw
-    behind: dict[str, int]  # the patients of the rarest class concerned, for each value
-    num_patients: int  # patients drawn from
-    # the values that a value is the mean of; empty for other values
+    draws: dict[str, Floats]  # (draws,); each value in every draw
+    behind: dict[str, int]  # for each value the number of patients of the rarest class it uses
+    num_patients: int  # number of patients in the set
+    # for each value the names of the values whose mean it is; empty for other values
     parts: dict[str, tuple[str, ...]]
 
     def interval(self, name: str, *, scale: Scale = "share") -> tuple[Interval | None, str]:
@@ -69,18 +69,20 @@ class Measurement:
         Parameters
         ----------
         name : str
-            Which value.
+            Name of the value.
         scale : {"share", "loss", "reflected"}, default "share"
-            A share lies from 0 to 1: its interval is symmetric in the log odds. A loss is above 0:
-            symmetric in the logarithm. Reflected: the draws' quantiles mirrored at the value, as is
-            right for what draws overstate, such as calibration errors.
+            The interval of a share, which lies from 0 to 1, is symmetric in the log odds. The
+            interval of a loss, which is above 0, is symmetric in the logarithm. A reflected
+            interval mirrors the quantiles of the draws at the value; it suits values that draws
+            overstate, such as calibration errors.
 
         Notes
         -----
-        The standard error is that of the draws, the quantile Student's with one degree of freedom
-        less than patients of the rarest class concerned. Draws show no uncertainty of a share of 0
-        or 1: it has the exact interval of Clopper and Pearson over these patients instead. The
-        interval of a mean of shares comes from their intervals and the correlation of their draws.
+        The standard error is the standard deviation of the draws. The quantile is Student's, with
+        P - 1 degrees of freedom for P patients of the rarest class that the value uses. A share of
+        0 or 1 is the same in every draw; its interval is the exact interval of Clopper and Pearson
+        for P patients. The interval of a mean of shares is computed from the intervals of the
+        shares and the correlation of their draws.
 
         References
         ----------
@@ -93,10 +95,10 @@ class Measurement:
         if patients < FEWEST_PATIENTS:
             return None, _too_few(patients)
         if scale == "share" and value in (0.0, 1.0):
-            # (a/2)^(1/n): the exact bound where none or all of n are right.
+            # The exact bound for 0 or n of n is (a/2)^(1/n), where a = 1 - LEVEL.
             bound = float(((1.0 - LEVEL) / 2.0) ** (1.0 / patients))
             return ((bound, 1.0) if value == 1.0 else (0.0, 1.0 - bound)), ""
-        drawn, reason = self._defined(name)
+        drawn, reason = self._defined_draws(name)
         if drawn is None:
             return None, reason
         if self.parts.get(name):
@@ -105,11 +107,11 @@ class Measurement:
             tail = (1.0 - LEVEL) / 2.0
             low, high = (float(bound) for bound in np.quantile(drawn, (tail, 1.0 - tail)))
             return (max(2.0 * value - high, 0.0), max(2.0 * value - low, 0.0)), ""
-        reach = _reach(drawn, patients)
+        half_width = _half_width(drawn, patients)
         if scale == "loss":
-            return (value * math.exp(-reach / value), value * math.exp(reach / value)), ""
-        odds, reach = math.log(value / (1.0 - value)), reach / (value * (1.0 - value))
-        return (_share(odds - reach), _share(odds + reach)), ""
+            return (value * math.exp(-half_width / value), value * math.exp(half_width / value)), ""
+        log_odds, half_width = math.log(value / (1.0 - value)), half_width / (value * (1.0 - value))
+        return (_sigmoid(log_odds - half_width), _sigmoid(log_odds + half_width)), ""
 
     def _interval_of_mean(self, name: str) -> tuple[Interval | None, str]:
         """Return the interval of a mean of shares."""
@@ -132,16 +134,16 @@ class Measurement:
         value = self.values[name]
         return (max(value - low, 0.0), min(value + high, 1.0)), ""
 
-    def _symmetric(self, name: str) -> tuple[Interval | None, str]:
+    def _interval_of_difference(self, name: str) -> tuple[Interval | None, str]:
         """Return the interval of a difference of shares, or None and the reason."""
         value, patients = self.values[name], self.behind[name]
         if patients < FEWEST_PATIENTS:
             return None, _too_few(patients)
-        drawn, reason = self._defined(name)
+        drawn, reason = self._defined_draws(name)
         if drawn is None:
             return None, reason
-        reach = _reach(drawn, patients)
-        return (max(value - reach, -1.0), min(value + reach, 1.0)), ""
+        half_width = _half_width(drawn, patients)
+        return (max(value - half_width, -1.0), min(value + half_width, 1.0)), ""
 
     def measured(self, name: str, reason: str = "undefined", *, scale: Scale = "share") -> Measured:
         """Return a value and its interval.
@@ -149,17 +151,17 @@ class Measurement:
         Parameters
         ----------
         name : str
-            Which value.
+            Name of the value.
         reason : str, default "undefined"
-            Why the value is undefined, where it is.
+            Why the value is undefined; ignored if the value is defined.
         scale : {"share", "loss", "reflected"}, default "share"
             See `interval`.
         """
         return self._with_interval(name, reason, lambda: self.interval(name, scale=scale))
 
     def measured_difference(self, name: str, reason: str) -> Measured:
-        """Return a difference of shares and its interval, as `measured` does a value."""
-        return self._with_interval(name, reason, lambda: self._symmetric(name))
+        """Return a difference of two shares and its interval."""
+        return self._with_interval(name, reason, lambda: self._interval_of_difference(name))
 
     def _with_interval(
         self, name: str, undefined: str, interval_of: Callable[[], tuple[Interval | None, str]]
@@ -173,27 +175,27 @@ class Measurement:
             remark = f"{patients} patients of the class concerned"
         return Measured(value=value, interval=interval, reason=reason, remark=remark)
 
-    def _defined(self, name: str) -> tuple[Floats | None, str]:
-        """Return the draws that define a value, or None and why they give no interval."""
+    def _defined_draws(self, name: str) -> tuple[Floats | None, str]:
+        """Return the draws in which a value is defined, or None and why it has no interval."""
         draws = self.draws[name]
         defined = draws[~np.isnan(draws)]
-        if len(defined) < _DEFINED * len(draws):
+        if len(defined) < _DEFINED_SHARE * len(draws):
             missing = 1.0 - len(defined) / len(draws)
-            return None, f"{missing:.0%} of the draws leave it undefined: too few patients"
+            return None, f"the value is undefined in {missing:.0%} of the draws: too few patients"
         if np.ptp(defined) == 0.0:
-            return None, "all draws agree, which shows no uncertainty"
+            return None, "all draws give the same value, which shows no uncertainty"
         return defined, ""
 
 
 def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Measurement:
-    """Compute statistics on the images as they are, and on patients drawn with replacement.
+    """Compute statistics on the original images, and on patients drawn with replacement.
 
     Parameters
     ----------
     statistics : Statistics
-        What to compute.
+        The statistics to compute.
     draws : int, default 2000
-        How often; at least 1.
+        Number of draws; at least 1.
     seed : int, default 0
         Equal seeds and numbers of patients give equal draws, so that two measurements on the same
         patients can be compared draw by draw.
@@ -223,7 +225,7 @@ def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Mea
 
 
 def patient_draws(patients: int, draws: int, seed: int) -> Iterator[Floats]:
-    """Yield counts, of shape (some draws, patients): how often each patient was drawn."""
+    """Yield how often each patient was drawn, as counts of shape (up to 16 draws, patients)."""
     rng = np.random.default_rng(seed)
     for start in range(0, draws, _CHUNK):
         rows = min(_CHUNK, draws - start)
@@ -234,14 +236,14 @@ def patient_draws(patients: int, draws: int, seed: int) -> Iterator[Floats]:
 
 
 def difference(first: Measurement, second: Measurement, name: str) -> Measured:
-    """Return the first less the second value, measured on the same patients.
+    """Return the value in `first` minus the value in `second`, and the interval of the difference.
 
     Parameters
     ----------
     first, second : Measurement
-        Taken with the same seed and draws.
+        Measurements on the same patients, with the same seed and number of draws.
     name : str
-        Which value.
+        Name of the value.
     """
     pair = Measurement(
         values={name: first.values[name] - second.values[name]},
@@ -250,7 +252,7 @@ def difference(first: Measurement, second: Measurement, name: str) -> Measured:
         num_patients=first.num_patients,
         parts={},
     )
-    return pair.measured_difference(name, "one of the two is undefined")
+    return pair.measured_difference(name, "one of the two values is undefined")
 
 
 def _too_few(patients: int) -> str:
@@ -258,18 +260,18 @@ def _too_few(patients: int) -> str:
     return f"{patients} {noun} of the class concerned, fewer than {FEWEST_PATIENTS}"
 
 
-def _reach(drawn: Floats, patients: int) -> float:
+def _half_width(drawn: Floats, patients: int) -> float:
     """Return half the width of an interval."""
     return student_quantile(patients - 1) * float(drawn.std(ddof=1))
 
 
 def student_quantile(freedom: int) -> float:
-    """Return what Student's t stays below with a probability of half of 1 + `LEVEL`.
+    """Return the quantile of Student's t for the probability (1 + `LEVEL`) / 2.
 
     Parameters
     ----------
     freedom : int
-        Degrees of freedom, at least 9, where the expansion below is right to four places.
+        Degrees of freedom, at least 9: from there on the expansion is correct to four places.
 
     References
     ----------
@@ -286,6 +288,6 @@ def student_quantile(freedom: int) -> float:
     return math.fsum(term / freedom**power for power, term in enumerate(terms))
 
 
-def _share(odds: float) -> float:
-    """Return the share of which `odds` are the log odds."""
-    return 1.0 / (1.0 + math.exp(-odds)) if odds > -700.0 else 0.0
+def _sigmoid(log_odds: float) -> float:
+    """Return the share that has these log odds."""
+    return 1.0 / (1.0 + math.exp(-log_odds)) if log_odds > -700.0 else 0.0

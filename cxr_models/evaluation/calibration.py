@@ -1,6 +1,6 @@
 """Confidence against correctness: temperature scaling and reliability bins, in NumPy alone.
 
-Temperature divides the logits; it changes no image's most probable class.
+The temperature divides the logits, which changes no image's most probable class.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 NUM_BINS = 15  # as in Guo et al. 2017
-TEMPERATURES = (0.05, 20.0)  # the bounds of a search
-_STEPS = 200
+TEMPERATURES = (0.05, 20.0)  # bounds of the search
+_MAX_STEPS = 200  # of the search
 
 
 class Temperature(NamedTuple):
-    """What the logits are divided by, and why it is 1 where it could not be fitted."""
+    """The divisor of the logits; 1, with a reason, where no temperature could be fitted."""
 
     value: float
     reason: str | None = None
@@ -48,25 +48,25 @@ def mean_log_loss(logits: Floats, targets: Ints, temperature: float = 1.0) -> fl
 
 
 def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
-    """Find the temperature of the least log loss.
+    """Find the temperature that gives the smallest log loss.
 
     Parameters
     ----------
     logits : ndarray of shape (N, K), dtype float64
-        Of the validation part, and never of the part that is judged.
+        Logits of the validation part, never of a part that the temperature is tested on.
     targets : ndarray of shape (N,), dtype int64
         True classes.
 
     Returns
     -------
     Temperature
-        1 with a reason where there is no least: where all images are right, or the logits tell
-        nothing.
+        1 with a reason where the log loss has no minimum: all images are predicted correctly, or
+        the logits carry no information.
 
     Notes
     -----
-    The log loss is convex in the inverse temperature, so a section of the interval 0.05..20 by the
-    golden ratio finds its least.
+    The log loss is convex in the inverse temperature, so a golden-section search over 0.05..20
+    finds its minimum.
 
     References
     ----------
@@ -81,7 +81,7 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
 
     inner, outer = high - ratio * (high - low), low + ratio * (high - low)
     inner_loss, outer_loss = loss(inner), loss(outer)
-    for _ in range(_STEPS):
+    for _ in range(_MAX_STEPS):
         if high - low < 1e-9:
             break
         if inner_loss <= outer_loss:
@@ -94,40 +94,40 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
             outer_loss = loss(outer)
     best = (low + high) / 2.0
     if min(best - lowest, highest - best) < 1e-3:
-        way = "smaller" if best < 0 else "larger"
-        return Temperature(1.0, f"the validation loss falls without end as it gets {way}")
+        size = "smaller" if best < 0 else "larger"
+        return Temperature(1.0, f"the validation loss keeps falling as the temperature gets {size}")
     return Temperature(float(np.exp(best)))
 
 
 def bin_of(confidences: Floats) -> Ints:
-    """Return the bin of each confidence: equal widths, each bin closed above."""
-    places = np.ceil(confidences * NUM_BINS).astype(np.int64) - 1
-    return np.clip(places, 0, NUM_BINS - 1)
+    """Return the index of each confidence's bin; bins of equal width include their upper end."""
+    indices = np.ceil(confidences * NUM_BINS).astype(np.int64) - 1
+    return np.clip(indices, 0, NUM_BINS - 1)
 
 
 def reliability_bins(probabilities: Floats, targets: Ints) -> tuple[Bin, ...]:
-    """Return the bins that hold images, each with its bounds, images, confidence and accuracy.
+    """Return the bins that hold images.
 
     Parameters
     ----------
     probabilities : ndarray of shape (N, K), dtype float64
-        Of each class.
+        Probabilities of the K classes.
     targets : ndarray of shape (N,), dtype int64
         True classes.
     """
     confidences = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == targets
-    places = bin_of(confidences)
+    correct = probabilities.argmax(axis=1) == targets
+    indices = bin_of(confidences)
     bins = []
-    for place in np.unique(places):
-        inside = places == place
+    for index in np.unique(indices):
+        inside = indices == index
         bins.append(
             Bin(
-                low=int(place) / NUM_BINS,
-                high=(int(place) + 1) / NUM_BINS,
+                low=int(index) / NUM_BINS,
+                high=(int(index) + 1) / NUM_BINS,
                 images=int(inside.sum()),
                 confidence=float(confidences[inside].mean()),
-                accuracy=float(right[inside].mean()),
+                accuracy=float(correct[inside].mean()),
             )
         )
     return tuple(bins)

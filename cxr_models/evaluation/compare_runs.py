@@ -1,4 +1,4 @@
-"""Several runs at once: compared where they were tested on the same images, pooled where on others.
+"""Compare runs that were tested on the same images; pool runs that were tested on different images.
 
 Knows no framework.
 """
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class Poolable(NamedTuple):
-    """Sets of each run that can be pooled; `of` says which test images they hold, empty for all."""
+    """Sets of each run that can be pooled; `of` names their test images, empty for all images."""
 
     sets: Mapping[str, Sets]
     of: str
@@ -53,36 +53,36 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     Parameters
     ----------
     runs : mapping of str to sequence of Predictions
-        Two runs at least; the sets of each, ``val`` and ``test`` among them.
+        The sets of at least two runs; the sets of each run include ``val`` and ``test``.
     method : Method
-        How intervals are made.
+        How intervals are computed.
 
     Returns
     -------
     ComparedOrPooled
-        Comparisons, where all were tested on the same images; pooled values, where no image was
-        tested twice, as with folds and left-out sources. Where left-out sources were tested beside
-        others, which several runs share, only those left out are pooled.
+        Comparisons if all runs were tested on the same images; pooled values if no image is in two
+        test sets, as with folds and left-out sources. If the runs share test images of known
+        sources, only the images of left-out sources are pooled.
 
     Raises
     ------
     ValueError
-        If the runs tell other classes apart, or their test sets are neither equal nor disjoint.
+        If the runs have different classes, or their test sets are neither equal nor disjoint.
     """
     classes = {predictions.class_names for sets in runs.values() for predictions in sets}
     if len(classes) > 1:
         raise ValueError(
-            "`RUN` must name runs that tell the same classes apart; got "
+            "`RUN` must name runs with the same classes; got "
             f"{' and '.join(', '.join(names) for names in sorted(classes))}."
         )
-    tested = [frozenset(_paths(_only(sets, "test"))) for sets in runs.values()]
+    tested = [frozenset(_paths(_set_of_kind(sets, "test"))) for sets in runs.values()]
     if all(files == tested[0] for files in tested):
         return ComparedOrPooled(comparisons=_compare(runs, method))
     poolable = find_poolable(runs, _paths)
     if poolable is None:
         raise ValueError(
-            "`RUN` must name runs tested on the same images, to be compared, or on different ones, "
-            "to be pooled; got test sets that overlap in part."
+            "`RUN` must name runs tested on the same images, to be compared, or on different "
+            "images, to be pooled; got test sets that overlap in part."
         )
     return ComparedOrPooled(pooled=pool(poolable, method))
 
@@ -93,11 +93,11 @@ def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]
     Parameters
     ----------
     settings : mapping of str to RunConfig
-        Of each run. The place of a cache is passed over: it changes no number.
+        The settings of each run. ``data.cache_dir`` is ignored: it changes no value.
     """
     flat = {run: dict(_flat(config.to_dict())) for run, config in settings.items()}
-    names = dict.fromkeys(name for of_run in flat.values() for name in of_run)
-    by_name = {name: {run: of_run.get(name) for run, of_run in flat.items()} for name in names}
+    names = dict.fromkeys(name for run_settings in flat.values() for name in run_settings)
+    by_name = {name: {run: flat[run].get(name) for run in flat} for name in names}
     return {
         name: values
         for name, values in by_name.items()
@@ -105,31 +105,31 @@ def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]
     }
 
 
-def _flat(settings: Mapping[str, object], start: str = "") -> Iterator[tuple[str, object]]:
+def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, value in settings.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{start}{name}.")
+            yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield f"{start}{name}", value
+            yield f"{prefix}{name}", value
 
 
 def find_poolable(
     runs: Mapping[str, Sets], images: Callable[[Predictions], Iterable[Hashable]]
 ) -> Poolable | None:
-    """Choose the images of several runs to pool: all test images or those of left-out sources.
+    """Choose the images of several runs to pool: all test images or images of left-out sources.
 
     Parameters
     ----------
     runs : mapping of str to sequence of Predictions
         The sets of each run, ``val`` and ``test`` among them.
     images : callable
-        Returns what identifies the images of a set: their paths or, for runs whose images may have
-        been moved, their names.
+        Returns an identifier of each image of a set: its path or, for runs whose images may have
+        been moved, its name.
 
     Returns
     -------
     Poolable or None
-        None where two runs tested an image either way.
+        None if two runs were tested on the same image, also among left-out sources alone.
     """
     if _disjoint(runs, images):
         return Poolable(runs, "")
@@ -140,17 +140,17 @@ def find_poolable(
 
 
 def of_unknown_sources(sets: Sets) -> list[Predictions]:
-    """Return ``val`` and, of ``test``, the images of sources that train and val do not hold.
+    """Return ``val``, and ``test`` reduced to images of sources that train and val do not hold.
 
     Parameters
     ----------
     sets : sequence of Predictions
-        Of a run; ``train``, ``val`` and ``test`` among them.
+        The sets of a run; ``train``, ``val`` and ``test`` among them.
 
     Returns
     -------
     list of Predictions
-        Empty where there is no such image, or sources are not stated throughout.
+        Empty if ``test`` holds no such image, or a record of the three sets states no source.
     """
     known = {
         record.source
@@ -158,56 +158,58 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
         if predictions.kind in ("train", "val")
         for record in predictions.manifest.records
     }
-    test = _only(sets, "test")
+    test = _set_of_kind(sets, "test")
     sources = [record.source for record in test.manifest.records]
-    chosen = [place for place, source in enumerate(sources) if source not in known]
+    chosen = [row for row, source in enumerate(sources) if source not in known]
     if not chosen or "" in known or "" in sources or not any(s.kind == "train" for s in sets):
         return []
-    records = tuple(test.manifest.records[place] for place in chosen)
-    part = dataclasses.replace(
+    records = tuple(test.manifest.records[row] for row in chosen)
+    reduced = dataclasses.replace(
         test,
         manifest=dataclasses.replace(test.manifest, records=records),
         logits=test.logits[chosen],
         probabilities=test.probabilities[chosen],
     )
-    return [_only(sets, "val"), part]
+    return [_set_of_kind(sets, "val"), reduced]
 
 
 def _disjoint(
     runs: Mapping[str, Sets], images: Callable[[Predictions], Iterable[Hashable]]
 ) -> bool:
-    tested = [image for sets in runs.values() for image in set(images(_only(sets, "test")))]
+    tested = [image for sets in runs.values() for image in set(images(_set_of_kind(sets, "test")))]
     return len(set(tested)) == len(tested)
 
 
 def pool(poolable: Poolable, method: Method) -> Pooled:
-    """Evaluate the test images of all runs as one set, each by the run that was tested on it.
+    """Evaluate the test images of all runs as one set; each run predicts its own test images.
 
     Notes
     -----
     Logits are divided by the temperature of their run, so that probabilities of different runs can
-    be ranked together; values after temperature scaling would be the same. Operating points differ
-    from run to run and are left out.
+    be ranked together. The values before and after temperature scaling would therefore be equal,
+    and are stated once. Operating points differ from run to run and are left out.
     """
-    parts, scaled_logits = [], []
+    tests, scaled_logits = [], []
     runs: dict[str, PooledRun] = {}
     for name, sets in poolable.sets.items():
-        temperature = settle(_only(sets, "val"), method.rule).temperature.value
-        test = _only(sets, "test")
-        own = evaluate_images(test, test.outcomes(temperature=temperature), method)
-        runs[name] = converted(PooledRun, own.overall, images=own.images, patients=own.patients)
-        parts.append(test)
+        temperature = settle(_set_of_kind(sets, "val"), method.rule).temperature.value
+        test = _set_of_kind(sets, "test")
+        values = evaluate_images(test, test.outcomes(temperature=temperature), method)
+        runs[name] = converted(
+            PooledRun, values.overall, images=values.images, patients=values.patients
+        )
+        tests.append(test)
         scaled_logits.append(test.logits / temperature)
     records = tuple(
         dataclasses.replace(record, file=path)
-        for test in parts
+        for test in tests
         for record, path in zip(test.manifest.records, _paths(test), strict=True)
     )
     logits = np.concatenate(scaled_logits)
     joined = dataclasses.replace(
-        parts[0],
+        tests[0],
         name="pooled",
-        manifest=Manifest(records=records, root=parts[0].manifest.root),
+        manifest=Manifest(records=records, root=tests[0].manifest.root),
         logits=logits,
         probabilities=softmax(logits),
     )
@@ -228,16 +230,17 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[Comparison, ...]
         for run, sets in runs.items()
     }
     temperatures = {
-        run: settle(_only(sets, "val"), method.rule).temperature.value for run, sets in runs.items()
+        run: settle(_set_of_kind(sets, "val"), method.rule).temperature.value
+        for run, sets in runs.items()
     }
     compared = []
     for name in dict.fromkeys(name for sets in tested.values() for name in sets):
-        of_run = {run: sets[name] for run, sets in tested.items() if name in sets}
-        pairs = list(itertools.combinations(of_run, 2))
-        comparisons = compare_pairs(of_run, pairs, method, temperatures=temperatures)
+        named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
+        pairs = list(itertools.combinations(named_sets, 2))
+        comparisons = compare_pairs(named_sets, pairs, method, temperatures=temperatures)
         compared += [dataclasses.replace(comparison, set=name) for comparison in comparisons]
-    places = {pair: place for place, pair in enumerate(itertools.combinations(runs, 2))}
-    return tuple(sorted(compared, key=lambda pair: places[pair.first, pair.second]))
+    order = list(itertools.combinations(runs, 2))
+    return tuple(sorted(compared, key=lambda pair: order.index((pair.first, pair.second))))
 
 
 def compare_pairs(
@@ -252,19 +255,19 @@ def compare_pairs(
     Parameters
     ----------
     sets : mapping of str to Predictions
-        Of each run, of the same images in whatever order, with the same classes and labels.
+        A set of each run: the same images in any order, with the same classes and labels.
     pairs : sequence of (str, str)
         Runs to compare; patients are drawn once for each run that is named, not for each pair.
     method : Method
-        How intervals are made.
+        How intervals are computed.
     temperatures : mapping of str to float, optional
-        That calibrate the logits of each run; 1 where not given. Images are ranked by calibrated
-        probabilities, as in the evaluation of each run.
+        The temperature that calibrates the logits of each run; a missing temperature is 1. Images
+        are ranked by calibrated probabilities, as in the evaluation of each run.
 
     Returns
     -------
     list of Comparison
-        One for each pair, without the name of the set.
+        A comparison for each pair, without the name of the set.
 
     Raises
     ------
@@ -281,23 +284,23 @@ def compare_pairs(
     compared = []
     for pair in pairs:
         first, second = (aligned[name] for name in pair)
-        both = measurements[pair[0]], measurements[pair[1]]
+        pair_measurements = measurements[pair[0]], measurements[pair[1]]
         areas = {}
         for k, name in enumerate(first.class_names):
             scores = first.calibrated[:, k], second.calibrated[:, k]
             test = delong(first.targets == k, *scores, first.patients)
-            drawn = difference(*both, f"roc_auc/{name}")
+            measured = difference(*pair_measurements, f"roc_auc/{name}")
             areas[name] = converted(
-                AreaDifference, test, interval=drawn.interval, remark=drawn.remark
+                AreaDifference, test, interval=measured.interval, remark=measured.remark
             )
         compared.append(
             Comparison(
                 first=pair[0],
                 second=pair[1],
                 images=len(first.targets),
-                mcnemar=mcnemar(_right(first), _right(second), first.patients),
-                accuracy=difference(*both, "accuracy"),
-                balanced_accuracy=difference(*both, "balanced_accuracy"),
+                mcnemar=mcnemar(_correct(first), _correct(second), first.patients),
+                accuracy=difference(*pair_measurements, "accuracy"),
+                balanced_accuracy=difference(*pair_measurements, "balanced_accuracy"),
                 roc_auc=areas,
             )
         )
@@ -305,14 +308,15 @@ def compare_pairs(
 
 
 def _in_order_of(base: Predictions, predictions: Predictions, temperature: float) -> Outcomes:
-    """Return the outcomes of `predictions` for the images, patients and order of `base`."""
-    places = {path: place for place, path in enumerate(_paths(predictions))}
-    order = [places.get(path, -1) for path in _paths(base)]
-    same = len(places) == len(order) and -1 not in order
+    """Return the outcomes of `predictions`, with the patients of `base` and in its order."""
+    rows = {path: row for row, path in enumerate(_paths(predictions))}
+    order = [rows.get(path, -1) for path in _paths(base)]
+    same_images = len(rows) == len(order) and -1 not in order
     labels = [record.label for record in base.manifest.records]
-    if not same or labels != [predictions.manifest.records[place].label for place in order]:
+    if not same_images or labels != [predictions.manifest.records[row].label for row in order]:
         raise ValueError(
-            f"`{base.name}` must hold the same images and labels in both runs; got others."
+            f"`{base.name}` must hold the same images and labels in both runs; got "
+            f"different {'labels' if same_images else 'images'}."
         )
     return dataclasses.replace(
         base.outcomes(temperature=temperature),
@@ -321,14 +325,14 @@ def _in_order_of(base: Predictions, predictions: Predictions, temperature: float
     )
 
 
-def _right(outcomes: Outcomes) -> Any:
+def _correct(outcomes: Outcomes) -> Any:
     return outcomes.predicted == outcomes.targets
 
 
-def _only(sets: Sets, name: str) -> Predictions:
-    predictions = next((predictions for predictions in sets if predictions.kind == name), None)
+def _set_of_kind(sets: Sets, kind: str) -> Predictions:
+    predictions = next((predictions for predictions in sets if predictions.kind == kind), None)
     if predictions is None:
-        raise ValueError(f"`RUN` must have predictions of {name}; got none.")
+        raise ValueError(f"`RUN` must have predictions of {kind}; got none.")
     return predictions
 
 

@@ -1,4 +1,4 @@
-"""What a comparison of runs holds, as records."""
+"""Records of comparisons of runs and of pooled runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cxr_models.evaluation.results import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McNemar:
-    """Images by which of two runs is right, and the two-sided p-value."""
+    """Numbers of images that two runs predict correctly, and the two-sided p-value."""
 
     both_right: int
     only_first: int
@@ -30,7 +30,7 @@ class McNemar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AreaTest:
-    """DeLong's test, two-sided, of two areas under the ROC curve and of their difference."""
+    """DeLong's two-sided test of the difference of two areas under the ROC curve."""
 
     areas: tuple[float, float] | None = field(default=None, metadata=WRITTEN)
     difference: float | None = field(default=None, metadata=WRITTEN)
@@ -42,7 +42,7 @@ class AreaTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AreaDifference(AreaTest):
-    """The same, and the interval of the difference from the bootstrap."""
+    """DeLong's test of a difference, and the interval of the difference from the bootstrap."""
 
     interval: Interval | None
     remark: str = ""
@@ -50,7 +50,7 @@ class AreaDifference(AreaTest):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two runs on the same images; differences are the first less the second."""
+    """Two runs on the same images; a difference is the first run's value minus the second's."""
 
     first: str
     second: str
@@ -74,7 +74,7 @@ class PooledRun(OverallCalibrated):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pooled:
-    """The test images of several runs as one set; `of` says which images, empty for all."""
+    """The test images of several runs as one set; `of` names the images, empty for all images."""
 
     of: str = ""
     images: int
@@ -96,7 +96,7 @@ class ComparedOrPooled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeveralRuns(ComparedOrPooled):
-    """The evaluations of several runs, the settings in which they differ, and what is compared."""
+    """The evaluations, the differing settings, and the comparisons or pooled values of runs."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("runs", "differ")
 

@@ -1,7 +1,7 @@
-"""Predictions to an evaluation: all values of every set, with intervals.
+"""Evaluate the predictions of a run: all values of every set, with intervals.
 
-Knows no framework. Temperature and operating points come from the validation part alone and are
-applied to every set as they are.
+Knows no framework. Temperature and operating points are chosen on the validation part alone and
+applied unchanged to every set.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """How intervals and operating points are made."""
+    """How intervals are computed and operating points are chosen."""
 
     draws: int = bootstrap.DRAWS  # of the bootstrap over patients
     seed: int = 0  # of the draws
@@ -74,7 +74,7 @@ class Method:
 
     @property
     def bootstrap(self) -> Bootstrap:
-        """The part of the method that an evaluation states."""
+        """The bootstrap of this method, as an evaluation states it."""
         return Bootstrap(
             draws=self.draws,
             seed=self.seed,
@@ -85,7 +85,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What was chosen on validation."""
+    """The temperature and the operating points that were chosen on the validation part."""
 
     temperature: Temperature
     thresholds: tuple[float | None, ...]  # operating point of each class
@@ -113,11 +113,11 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
     Parameters
     ----------
     run : str
-        Its name.
+        Name of the run.
     sets : sequence of Predictions
-        Of one run; ``val`` among them.
+        The sets of the run; ``val`` among them.
     method : Method
-        How.
+        How intervals are computed and operating points are chosen.
 
     Raises
     ------
@@ -163,11 +163,11 @@ def evaluate_set(predictions: Predictions, outcomes: Outcomes, method: Method) -
     Parameters
     ----------
     predictions : Predictions
-        For names, sources and views.
+        The set; its name, sources and views are used.
     outcomes : Outcomes
-        Of all its images.
+        The outcomes of all images of the set.
     method : Method
-        How.
+        How intervals are computed.
     """
     return converted(
         SetEvaluation,
@@ -179,15 +179,15 @@ def evaluate_set(predictions: Predictions, outcomes: Outcomes, method: Method) -
             raw=reliability_bins(outcomes.probabilities, outcomes.targets),
             calibrated=reliability_bins(outcomes.calibrated, outcomes.targets),
         ),
-        by_source=_by(lambda record: record.source, predictions, outcomes, method),
-        by_view=_by(lambda record: record.view, predictions, outcomes, method),
+        by_source=_by_group(lambda record: record.source, predictions, outcomes, method),
+        by_view=_by_group(lambda record: record.view, predictions, outcomes, method),
     )
 
 
 def evaluate_images(
     predictions: Predictions, outcomes: Outcomes, method: Method, chosen: Any = slice(None)
 ) -> Group:
-    """Return counts, overall values, values of each class and the confusion of some images."""
+    """Return counts, overall values, values of each class and confusion for the chosen images."""
     part = select(outcomes, chosen)
     measurement = measure(ImageStatistics(part), draws=method.draws, seed=method.seed)
     records = np.array(predictions.manifest.records, object)[chosen]
@@ -196,13 +196,15 @@ def evaluate_images(
         patients=measurement.num_patients,
         labels=dict(sorted(Counter(record.label for record in records).items())),
         overall=_overall(measurement),
-        classes={name: _of_class(measurement, part, k) for k, name in enumerate(part.class_names)},
+        classes={
+            name: _class_values(measurement, part, k) for k, name in enumerate(part.class_names)
+        },
         confusion=part.confusion(),
     )
 
 
 def select(outcomes: Outcomes, chosen: Any) -> Outcomes:
-    """Return the outcomes of some images, their patients numbered anew."""
+    """Return the outcomes of the chosen images; their patients are numbered anew, without gaps."""
     return dataclasses.replace(
         outcomes,
         targets=outcomes.targets[chosen],
@@ -222,12 +224,12 @@ def _overall(measurement: Measurement) -> OverallCalibrated:
 
 
 def _scale(name: str) -> Scale:
-    if name.startswith("ece"):  # draws overstate it: they add noise
+    if name.startswith("ece"):  # drawing adds noise, so draws overstate a calibration error
         return "reflected"
     return "loss" if name.startswith("log_loss") else "share"
 
 
-def _of_class(measurement: Measurement, outcomes: Outcomes, k: int) -> ClassAtThreshold:
+def _class_values(measurement: Measurement, outcomes: Outcomes, k: int) -> ClassAtThreshold:
     name = outcomes.class_names[k]
     images = int((outcomes.targets == k).sum())
 
@@ -237,7 +239,7 @@ def _of_class(measurement: Measurement, outcomes: Outcomes, k: int) -> ClassAtTh
 
     threshold = outcomes.thresholds[k] if outcomes.thresholds else None
     if threshold is None:
-        reason = "the validation part does not hold both this class and others"
+        reason = "the validation part does not hold both this class and another class"
         point = OperatingPoint(threshold=None, reason=reason)
     else:
         at_threshold = {metric: measured(metric, "point_") for metric in POINT_METRICS}
@@ -246,7 +248,7 @@ def _of_class(measurement: Measurement, outcomes: Outcomes, k: int) -> ClassAtTh
     return ClassAtThreshold(images=images, **values, operating_point=point)
 
 
-def _by(
+def _by_group(
     key: Callable[[Record], str], predictions: Predictions, outcomes: Outcomes, method: Method
 ) -> dict[str, Group]:
     values = np.array([key(record) or NOT_STATED for record in predictions.manifest.records])

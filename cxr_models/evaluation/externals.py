@@ -1,4 +1,4 @@
-"""Sets from other sources, checked before they test a run."""
+"""Read sets from other sources, and check that a run may be tested on them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models.evaluation.predictions import (
-    unknown_labels,
-)
+from cxr_models.evaluation.predictions import unknown_labels
 from cxr_models.records.layouts.overlaps import lines_on_sources
 from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.records.overlap import Overlap, Part, SeenImages, decoded_once
@@ -28,8 +26,8 @@ if TYPE_CHECKING:
 class External(NamedTuple):
     """A set from another source."""
 
-    manifest: Manifest  # its records, in no part of a split
-    overlap: Overlap  # what it shares with images that the run, or a run before it, has seen
+    manifest: Manifest  # the records, without parts of a split
+    overlap: Overlap  # images shared with train and val of the run and of the runs it started from
 
 
 def read_externals(
@@ -38,17 +36,19 @@ def read_externals(
     *,
     say: Callable[[str], object] | None = None,
 ) -> dict[str, External]:
-    """Read sets from other sources; each has the name of its file, or of its manifest's folder.
+    """Read sets from other sources, by name.
+
+    A set is named after its file or, if the file is ``manifest.csv``, after the folder of the file.
 
     Parameters
     ----------
     run : FinishedRun
-        The run they are to judge.
+        The run to test on the sets.
     manifests : sequence of str or PathLike
-        CSV files; a column ``split`` is passed over.
+        CSV files; a column ``split`` is ignored.
     say : callable, optional
-        Called with lines on near copies and patients that a set shares with what the run, or a run
-        whose weights it started from, was trained or chosen on.
+        Called with sentences on near copies and patients that a set shares with images that the
+        run, or a run whose weights the run started from, was trained or chosen on.
 
     Raises
     ------
@@ -60,18 +60,18 @@ def read_externals(
 
     Notes
     -----
-    Images are compared by what `cxr_models.records.fingerprints` keeps in manifests; those of
-    manifests that hold none are decoded, once for all sets.
+    Images are compared by the fingerprints in their manifests. Images of manifests without
+    fingerprints are decoded, once for all sets.
     """
     seen_paths = {
         os.path.realpath(path)
         for part in ("train", "val")
         for path in run.split.select(part).paths()
     }
-    images: SeenImages | None = None
+    seen_images: SeenImages | None = None
     externals: dict[str, External] = {}
     for path in map(Path, manifests):
-        read = read_manifest(path)
+        stored = read_manifest(path)
         name = path.resolve().parent.name if path.stem == "manifest" else path.stem
         name = re.sub(r"[^\w.-]+", "_", name)
         if name in externals or name in SPLITS:
@@ -79,33 +79,33 @@ def read_externals(
                 f"`--external` must name sets of different names, none of them "
                 f"{', '.join(SPLITS)}; got {name} for {str(path)!r}. Rename the file."
             )
-        unknown = unknown_labels(read.records, run.labels)
+        unknown = unknown_labels(stored.records, run.labels)
         if unknown:
-            present = {record.label for record in read.records}
+            present = {record.label for record in stored.records}
             known = ",".join(label for label in run.labels if label in present)
-            names = ",".join(f"{name}=LABEL" for name in unknown)
-            words = " --csv ".join(map(shlex.quote, (str(path.parent), str(path))))
-            command = f"\n  cxr-models index {words} --out NEW.csv --labels "
+            new_names = ",".join(f"{label}=LABEL" for label in unknown)
+            arguments = " --csv ".join(map(shlex.quote, (str(path.parent), str(path))))
+            command = f"\n  cxr-models index {arguments} --out NEW.csv --labels "
             cure = (
-                f"They are left out by{command}{shlex.quote(known)}\nand renamed with {names} "
-                "added to its --labels."
+                f"Leave these labels out with{command}{shlex.quote(known)}\nor rename them: the "
+                f"same command with {new_names} added to its --labels."
                 if known
-                else f"They are renamed by{command}{shlex.quote(names)}"
+                else f"Rename these labels with{command}{shlex.quote(new_names)}"
             )
             raise ValueError(
                 f"`--external` must hold labels that the run knows ({','.join(run.labels)}); got "
                 f"{', '.join(unknown)} in {str(path)!r}. {cure}"
             )
-        seen = [file for file in read.paths() if os.path.realpath(file) in seen_paths]
-        if seen:
+        shared = [file for file in stored.paths() if os.path.realpath(file) in seen_paths]
+        if shared:
             raise ValueError(
                 "`--external` must hold no image that the run was trained or chosen on; got "
-                f"{len(seen)} in {str(path)!r}, such as {seen[0]!r}."
+                f"{len(shared)} in {str(path)!r}, such as {shared[0]!r}."
             )
-        images = images or _seen_by(run, say)
-        overlap = images.check(
+        seen_images = seen_images or _seen_by(run, say)
+        overlap = seen_images.check(
             name,
-            read,
+            stored,
             refusal=functools.partial(_refusal, path),
             cure="Take their rows out of a copy of it.",
             say=say,
@@ -114,12 +114,12 @@ def read_externals(
             parts = [run.split.select(part) for part in ("train", "val")]
             sources = (
                 {record.source for part in parts for record in part.records},
-                {record.source for record in read.records},
+                {record.source for record in stored.records},
             )
             for line in lines_on_sources(name, *sources):
                 say(line)
-        records = tuple(dataclasses.replace(record, split="") for record in read.records)
-        manifest = dataclasses.replace(read, records=records, root=read.root.resolve())
+        records = tuple(dataclasses.replace(record, split="") for record in stored.records)
+        manifest = dataclasses.replace(stored, records=records, root=stored.root.resolve())
         externals[name] = External(manifest, overlap)
     return externals
 
@@ -132,10 +132,10 @@ def _refusal(path: Path, count: int) -> str:
 
 
 def _seen_by(run: FinishedRun, say: Callable[[str], object] | None) -> SeenImages:
-    own = run.split.manifest
-    records = tuple(record for record in own.records if record.split in ("train", "val"))
-    own = decoded_once(dataclasses.replace(own, records=records), say=say)
-    parts = [Part(name, own.select(name)) for name in ("train", "val")]
-    before = seen_before(run.config.model.weights, say=say)
-    parts += [Part(part.name, decoded_once(part.manifest, say=say)) for part in before]
+    manifest = run.split.manifest
+    records = tuple(record for record in manifest.records if record.split in ("train", "val"))
+    manifest = decoded_once(dataclasses.replace(manifest, records=records), say=say)
+    parts = [Part(name, manifest.select(name)) for name in ("train", "val")]
+    earlier_parts = seen_before(run.config.model.weights, say=say)
+    parts += [Part(part.name, decoded_once(part.manifest, say=say)) for part in earlier_parts]
     return SeenImages(parts)

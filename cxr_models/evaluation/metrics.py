@@ -1,7 +1,8 @@
 """Metrics of a set of images: proportions, ranks, calibration, for any weights of the patients.
 
-Every value is a function of how often each patient counts, so that values and their bootstrap come
-from the same lines. NumPy alone; classes are one against the rest where a value is of one class.
+Every value is a function of how often each patient counts, so that values and their bootstrap are
+computed by the same code. Needs NumPy alone. A value of a class takes the images of all other
+classes as negatives.
 """
 
 from __future__ import annotations
@@ -27,16 +28,17 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-# Of a class; the name of a value is `metric/class`.
+# Metrics of a class; the name of a value is `metric/class`.
 CLASS_METRICS = tuple(f.name for f in fields(ClassValues) if f.name != "images")
 POINT_METRICS = ("sensitivity", "specificity", "precision")  # of a class, at its threshold
 OVERALL_METRICS = tuple(f.name for f in fields(OverallCalibrated))
+# Means over classes, each of a metric of a class.
 MEANS = {
     "balanced_accuracy": "recall",
     "macro_f1": "f1",
     "macro_roc_auc": "roc_auc",
-}  # of classes
-_POINTS = 200  # of a curve; more points change no picture
+}
+_CURVE_POINTS = 200  # at most; more points do not change the picture of a curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,23 +47,22 @@ class Outcomes:
 
     class_names: tuple[str, ...]  # the K classes, in the order of the columns
     targets: Ints  # (N,); true classes
-    # (N, K), finite; a number may be added to all logits of an image
-    logits: Floats
-    probabilities: Floats  # (N, K); their softmax
+    logits: Floats  # (N, K), finite; adding a number to all logits of an image changes no value
+    probabilities: Floats  # (N, K); softmax of the logits
     patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
-    temperature: float = 1.0  # that calibrates the logits
-    # operating point of each class, of its calibrated probability; None where there is none
+    temperature: float = 1.0  # calibrates the logits
+    # for each class the operating point, a calibrated probability; None without a point
     thresholds: tuple[float | None, ...] = ()
 
     @property
     def predicted(self) -> Ints:
-        """The most probable class of each image; of equal ones the first."""
+        """The most probable class of each image; the first of equally probable classes."""
         classes: Ints = self.probabilities.argmax(axis=1).astype(np.int64)
         return classes
 
     @property
     def calibrated(self) -> Floats:
-        """The probabilities that `predict` gives; images are ranked and called by them."""
+        """The probabilities after temperature scaling, which `predict` gives and curves rank by."""
         return (
             self.probabilities
             if self.temperature == 1.0
@@ -80,44 +81,46 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The images in the order of falling scores of a class; ties share a place."""
+    """The N images in the order of falling scores of a class, and the T different scores."""
 
-    patients: Ints  # (N,); of each image, in that order
+    patients: Ints  # (N,); the patient of each image, in that order
     positive: Floats  # (N,); 1 for images of the class
-    ends: Ints  # (T,); place of the last image of each score that differs
-    scores: Floats  # (T,); these scores
+    ends: Ints  # (T,); index of the last image of each score
+    scores: Floats  # (T,); falling
 
     def counted(self, counts: Floats) -> tuple[Floats, Floats]:
         """Return true and false positives at each score, of shape (draws, T)."""
         weights = counts[:, self.patients]
-        every = np.cumsum(weights, axis=1)
+        flagged = np.cumsum(weights, axis=1)
         weights *= self.positive
         true = np.cumsum(weights, axis=1, out=weights)
         if len(self.ends) < len(self.patients):
-            true, every = true[:, self.ends], every[:, self.ends]
-        return true, every - true
+            true, flagged = true[:, self.ends], flagged[:, self.ends]
+        return true, flagged - true
 
     def areas(self, counts: Floats) -> tuple[Floats, Floats]:
         """Return the areas under the ROC curve and under the precision-recall curve.
 
-        The first is the trapezoid rule, which gives ties half; the second is average precision.
+        The area under the ROC curve counts a tied pair half, as the trapezoid rule does. The area
+        under the precision-recall curve is average precision.
         """
         true, false = self.counted(counts)
         positives, negatives = true[:, -1], false[:, -1]
         with np.errstate(divide="ignore", invalid="ignore"):
             precision = true / (true + false)  # 0 / 0 before the first patient that was drawn
         np.nan_to_num(precision, copy=False)
-        more = np.diff(true, axis=1)
-        pr = np.einsum("dt,dt->d", more, precision[:, 1:]) + true[:, 0] * precision[:, 0]
-        # Negatives above each positive are pairs in the wrong order; those beside it count half.
-        wrong = np.einsum("dt,dt->d", more, false[:, 1:] + false[:, :-1]) + true[:, 0] * false[:, 0]
+        gains = np.diff(true, axis=1)  # true positives that each score adds
+        pr = np.einsum("dt,dt->d", gains, precision[:, 1:]) + true[:, 0] * precision[:, 0]
+        # Twice the pairs in the wrong order: a negative above a positive. A tied pair counts half.
+        wrong = np.einsum("dt,dt->d", gains, false[:, 1:] + false[:, :-1])
+        wrong += true[:, 0] * false[:, 0]
         with np.errstate(divide="ignore", invalid="ignore"):
             roc = 1.0 - 0.5 * wrong / (positives * negatives)
             return roc, np.where(negatives > 0, pr / positives, np.nan)
 
 
 def rank(scores: Floats, positive: npt.NDArray[np.bool_], patients: Ints) -> Ranked:
-    """Put images in the order of falling scores."""
+    """Sort images by falling scores."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
@@ -132,7 +135,7 @@ class ImageStatistics:
     outcomes : Outcomes
         At least one image.
     ranks : bool, default True
-        Whether areas under curves are taken too, which cost most of the time.
+        Whether to compute areas under curves, which take most of the time.
     """
 
     def __init__(self, outcomes: Outcomes, *, ranks: bool = True) -> None:
@@ -141,15 +144,18 @@ class ImageStatistics:
         self.num_patients = int(outcomes.patients.max()) + 1
         ratios = _ratios(outcomes)
         self._ratio_names = list(ratios)
-        self._tops = self._by_patient(np.stack([top for top, _ in ratios.values()], axis=1))
-        self._bottoms = self._by_patient(np.stack([low for _, low in ratios.values()], axis=1))
+        numerators, denominators = (
+            np.stack(terms, axis=1) for terms in zip(*ratios.values(), strict=True)
+        )
+        self._numerators = self._by_patient(numerators)
+        self._denominators = self._by_patient(denominators)
         rows = np.arange(len(outcomes.targets))
         calibrated = outcomes.calibrated
         self._bins = {
             "ece": self._binned(outcomes.probabilities, outcomes.targets, rows),
             "ece_calibrated": self._binned(calibrated, outcomes.targets, rows),
         }
-        self._of_class, self._of_others = (
+        self._patients_inside, self._patients_outside = (  # of each class
             {
                 name: len(np.unique(outcomes.patients[(outcomes.targets == k) == inside]))
                 for k, name in enumerate(self._names)
@@ -165,10 +171,10 @@ class ImageStatistics:
 
     def __call__(self, counts: Floats) -> dict[str, Floats]:
         """Return every value for each row of `counts`."""
-        tops, bottoms = counts @ self._tops, counts @ self._bottoms
+        numerators, denominators = counts @ self._numerators, counts @ self._denominators
         with np.errstate(divide="ignore", invalid="ignore"):
-            quotients = np.where(bottoms > 0, tops / bottoms, np.nan)
-        values = dict(zip(self._ratio_names, quotients.T, strict=True))
+            ratios = np.where(denominators > 0, numerators / denominators, np.nan)
+        values = dict(zip(self._ratio_names, ratios.T, strict=True))
         for name, sums in self._bins.items():
             values[name] = _calibration_error(counts @ sums)
         undefined = np.full(len(counts), np.nan)
@@ -176,30 +182,30 @@ class ImageStatistics:
             ranked = self._ranked.get(name)
             roc, pr = (undefined, undefined) if ranked is None else ranked.areas(counts)
             values[f"roc_auc/{name}"], values[f"pr_auc/{name}"] = roc, pr
-        for whole in MEANS:
-            columns = [values[part] for part in self.parts_of(whole)]
-            values[whole] = np.mean(columns, axis=0) if columns else undefined
+        for mean in MEANS:
+            columns = [values[part] for part in self.parts_of(mean)]
+            values[mean] = np.mean(columns, axis=0) if columns else undefined
         return values
 
     def patients_behind(self, name: str) -> int:
-        """Return the number of patients behind a value: those of the rarest class concerned."""
+        """Return the number of patients behind a value: patients of the rarest class it uses."""
         metric, _, label = name.partition("/")
         if metric in MEANS:
             return min(map(self.patients_behind, self.parts_of(name)), default=0)
         if not label:
             return self.num_patients
-        inside, outside = self._of_class[label], self._of_others[label]
+        inside, outside = self._patients_inside[label], self._patients_outside[label]
         if metric in ("specificity", "point_specificity"):
             return outside
         if metric in ("roc_auc", "pr_auc"):
             return min(inside, outside)
-        if metric in ("precision", "point_precision"):  # over the images predicted, or called
-            predicted = self._bottoms[:, self._ratio_names.index(name)] > 0
+        if metric in ("precision", "point_precision"):  # a share of images predicted as the class
+            predicted = self._denominators[:, self._ratio_names.index(name)] > 0
             return min(inside, int(predicted.sum()))
         return inside
 
     def parts_of(self, name: str) -> tuple[str, ...]:
-        """Return the values that a value is the mean of; empty for other values."""
+        """Return the names of the values whose mean a value is; empty for other values."""
         if name not in MEANS:
             return ()
         names = self._ranked if name == "macro_roc_auc" else self._present
@@ -211,7 +217,7 @@ class ImageStatistics:
         return sums
 
     def _binned(self, probabilities: Floats, targets: Ints, rows: Ints) -> Floats:
-        """Sum by patient, in each bin: confidence less correctness, and images."""
+        """Sum by patient, in each bin, confidence minus correctness, and count images."""
         confidences = probabilities.max(axis=1)
         places = bin_of(confidences)
         values = np.zeros((len(rows), 2 * NUM_BINS))
@@ -221,12 +227,12 @@ class ImageStatistics:
 
 
 def _ratios(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
-    """Return for each quotient of sums what an image adds to its numerator and denominator."""
+    """Return, for each ratio, what every image adds to the numerator and to the denominator."""
     targets, predicted = outcomes.targets, outcomes.predicted
-    rows, every = np.arange(len(targets)), np.ones(len(targets))
-    ratios: dict[str, tuple[Any, Any]] = {"accuracy": (predicted == targets, every)}
+    rows, ones = np.arange(len(targets)), np.ones(len(targets))
+    ratios: dict[str, tuple[Any, Any]] = {"accuracy": (predicted == targets, ones)}
     for name, temperature in (("log_loss", 1.0), ("log_loss_calibrated", outcomes.temperature)):
-        ratios[name] = (-log_softmax(outcomes.logits, temperature)[rows, targets], every)
+        ratios[name] = (-log_softmax(outcomes.logits, temperature)[rows, targets], ones)
     for k, name in enumerate(outcomes.class_names):
         is_k, predicted_k = targets == k, predicted == k
         present = float(is_k.any())  # without images of a class, precision and F1 are undefined
@@ -235,19 +241,19 @@ def _ratios(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
         ratios[f"specificity/{name}"] = (~is_k & ~predicted_k, ~is_k)
         ratios[f"f1/{name}"] = (2.0 * (is_k & predicted_k), present * (0.0 + is_k + predicted_k))
     calibrated = outcomes.calibrated
-    for name, k, threshold in _points(outcomes):
+    for name, k, threshold in _operating_points(outcomes):
         is_k, flagged = targets == k, calibrated[:, k] >= threshold
         present = float(is_k.any())
         ratios[f"point_sensitivity/{name}"] = (is_k & flagged, is_k)
         ratios[f"point_specificity/{name}"] = (~is_k & ~flagged, ~is_k)
         ratios[f"point_precision/{name}"] = (is_k & flagged, present * flagged)
     return {
-        name: (np.asarray(top, np.float64), np.asarray(bottom, np.float64))
-        for name, (top, bottom) in ratios.items()
+        name: (np.asarray(numerator, np.float64), np.asarray(denominator, np.float64))
+        for name, (numerator, denominator) in ratios.items()
     }
 
 
-def _points(outcomes: Outcomes) -> list[tuple[str, int, float]]:
+def _operating_points(outcomes: Outcomes) -> list[tuple[str, int, float]]:
     return [
         (outcomes.class_names[k], k, threshold)
         for k, threshold in enumerate(outcomes.thresholds)
@@ -262,25 +268,25 @@ def _calibration_error(sums: Floats) -> Floats:
         return np.where(total > 0, np.abs(gaps).sum(axis=1) / total, np.nan)
 
 
-def why_undefined(metric: str, images: int, others: int) -> str:
-    """Say why a value of a class is undefined.
+def why_undefined(metric: str, images: int, other_images: int) -> str:
+    """Return why a value of a class is undefined.
 
     Parameters
     ----------
     metric : str
         One of `CLASS_METRICS` or `POINT_METRICS`.
-    images, others : int
-        Images of the class, and of all others.
+    images, other_images : int
+        Numbers of images of the class, and of all other classes.
     """
     if not images and metric != "specificity":
         return "no image of this class"
-    if not others and metric in ("specificity", "roc_auc", "pr_auc"):
+    if not other_images and metric in ("specificity", "roc_auc", "pr_auc"):
         return "no image of another class"
-    return "the class was never said"
+    return "no image was predicted as this class"
 
 
 def curves(outcomes: Outcomes) -> dict[str, Curves]:
-    """Return ROC and precision-recall curves of every class that has them.
+    """Return ROC and precision-recall curves of every class that some, but not all, images are of.
 
     Parameters
     ----------
@@ -290,10 +296,10 @@ def curves(outcomes: Outcomes) -> dict[str, Curves]:
     Returns
     -------
     dict of str to Curves
-        At most some 200 points each; their ends are kept. Thresholds are of calibrated
-        probabilities; the first point of ROC has none, because no image is called positive there.
+        Curves of about 200 points at most, their ends included. Thresholds are calibrated
+        probabilities. The first point of a ROC curve, where no image is positive, has no threshold.
     """
-    drawn, calibrated = {}, outcomes.calibrated
+    curves_of_class, calibrated = {}, outcomes.calibrated
     for k, name in enumerate(outcomes.class_names):
         positive = outcomes.targets == k
         if not 0 < positive.sum() < len(positive):
@@ -302,7 +308,7 @@ def curves(outcomes: Outcomes) -> dict[str, Curves]:
         true, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
         kept = _thinned(true, false)
         recall = _rounded(true[kept] / true[-1])
-        drawn[name] = Curves(
+        curves_of_class[name] = Curves(
             roc=RocCurve(
                 false_positive_rate=(0.0, *_rounded(false[kept] / false[-1])),
                 sensitivity=(0.0, *recall),
@@ -310,16 +316,16 @@ def curves(outcomes: Outcomes) -> dict[str, Curves]:
             ),
             pr=PrCurve(recall=recall, precision=_rounded(true[kept] / (true[kept] + false[kept]))),
         )
-    return drawn
+    return curves_of_class
 
 
 def _thinned(true: Floats, false: Floats) -> Ints:
-    """Return places of at most `_POINTS` points, equally far along the curve, ends included."""
-    if len(true) <= _POINTS:
+    """Return the indices of at most `_CURVE_POINTS` points, evenly spaced and with both ends."""
+    if len(true) <= _CURVE_POINTS:
         return np.arange(len(true))
-    way = true / true[-1] + false / false[-1]
-    places = np.searchsorted(way, np.linspace(way[0], way[-1], _POINTS))
-    return np.unique(np.clip(places, 0, len(true) - 1))
+    length = true / true[-1] + false / false[-1]  # of the curve, up to each point
+    indices = np.searchsorted(length, np.linspace(length[0], length[-1], _CURVE_POINTS))
+    return np.unique(np.clip(indices, 0, len(true) - 1))
 
 
 def _rounded(values: Floats) -> tuple[float, ...]:

@@ -1,6 +1,6 @@
 """Thresholds are chosen on the validation part and applied unchanged to every other part.
 
-They are thresholds of calibrated probabilities, which are what a run at work gives.
+A threshold applies to calibrated probabilities, because `predict` gives calibrated probabilities.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Rule:
     Parameters
     ----------
     sensitivity : float or None, default None
-        The highest threshold that finds at least this share of the class's images; None takes the
-        one with the largest sum of sensitivity and specificity (Youden's index), the highest of
-        equals.
+        Share of the class's images that a threshold must find at least; the highest such threshold
+        is chosen. None chooses the threshold with the largest sum of sensitivity and specificity
+        (Youden's index), the highest of equally good thresholds.
 
     Raises
     ------
@@ -52,19 +52,19 @@ class Rule:
 
 
 def choose_thresholds(validation: Outcomes, rule: Rule) -> tuple[float | None, ...]:
-    """Return the threshold of each class; an image is called when its probability reaches it.
+    """Return the threshold of each class; images whose probability reaches it are called positive.
 
     Parameters
     ----------
     validation : Outcomes
         Images of the validation part, with the temperature that was fitted on them.
     rule : Rule
-        How to choose.
+        How a threshold is chosen.
 
     Returns
     -------
     tuple of float or None
-        None for a class of which the part holds no image, or nothing else.
+        None for a class if the part holds no image of it, or no image of another class.
     """
     thresholds: list[float | None] = []
     calibrated = validation.calibrated
@@ -91,18 +91,19 @@ def called(
     Parameters
     ----------
     probabilities : sequence of float
-        Of each class, calibrated as those that the thresholds were chosen on.
+        The calibrated probability of each class.
     class_names : sequence of str
         The classes.
     thresholds : sequence of float or None
-        Of each class; None calls no image that.
+        The threshold of each class; no image is called a class whose threshold is None.
 
     Returns
     -------
     tuple of str
-        Of two classes the second where its probability reaches its threshold, otherwise the first;
-        empty where it has no threshold. Of more classes every one that reaches its own: none, one
-        or several, because each threshold separates its class from the rest.
+        Of two classes, the second if its probability reaches its threshold, otherwise the first;
+        empty if the second class has no threshold. Of more classes, every class whose probability
+        reaches its threshold: none, one or several, because each threshold separates one class
+        from the rest.
     """
     if len(class_names) == 2:
         if thresholds[1] is None:
@@ -110,6 +111,6 @@ def called(
         return (class_names[int(probabilities[1] >= thresholds[1])],)
     return tuple(
         name
-        for name, share, threshold in zip(class_names, probabilities, thresholds, strict=True)
-        if threshold is not None and share >= threshold
+        for name, probability, threshold in zip(class_names, probabilities, thresholds, strict=True)
+        if threshold is not None and probability >= threshold
     )

@@ -1,7 +1,7 @@
-"""Two models on the same images: a test of areas, and a test of who is right.
+"""Compare two models on the same images: DeLong's test of areas, McNemar's of correct images.
 
-Patients are independent, their images are not: both tests take patients as the unit. Where each
-patient has one image they are DeLong's test and McNemar's exact test.
+Images of one patient depend on each other, so both tests take the patient as the unit. If each
+patient has one image, the tests are DeLong's test and McNemar's exact test themselves.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def delong(positive: Bools, first: Floats, second: Floats, patients: Ints) -> Ar
     Returns
     -------
     AreaTest
-        With a reason where it is undefined, or fewer than 10 patients have images of the class or
-        of others.
+        With a reason if the areas are undefined, if fewer than 10 patients have images of the
+        class or of other classes, or if both scores rank the images alike.
 
     Notes
     -----
-    Obuchowski's extension of DeLong's variance to images of the same patients.
+    The variance is DeLong's, as Obuchowski extended it to several images of a patient.
 
     References
     ----------
@@ -61,53 +61,57 @@ def delong(positive: Bools, first: Floats, second: Floats, patients: Ints) -> Ar
         return AreaTest(reason=f"no image {missing}")
     scores = np.stack([first, second])
     inside, outside = scores[:, positive], scores[:, ~positive]
-    # Each image's share of the other kind that it is rightly above or below, ties half.
+    # For each image: the share of the images outside (inside) the class that it is correctly
+    # ranked above (below); a tie counts half.
     mixed = rankdata(np.concatenate([inside, outside], axis=1), axis=1)
     above = (mixed[:, :positives] - rankdata(inside, axis=1)) / negatives
     below = 1.0 - (mixed[:, positives:] - rankdata(outside, axis=1)) / positives
-    one_area, other_area = above.mean(axis=1)
-    difference = float(one_area - other_area)
-    untested = AreaTest(areas=(float(one_area), float(other_area)), difference=difference)
-    ill, well = patients[positive], patients[~positive]
-    fewest = min(len(np.unique(ill)), len(np.unique(well)))
+    first_area, second_area = above.mean(axis=1)
+    difference = float(first_area - second_area)
+    untested = AreaTest(areas=(float(first_area), float(second_area)), difference=difference)
+    patients_inside, patients_outside = patients[positive], patients[~positive]
+    num_inside, num_outside = len(np.unique(patients_inside)), len(np.unique(patients_outside))
+    fewest = min(num_inside, num_outside)
     if fewest < FEWEST_PATIENTS:
-        reason = f"no test of {fewest} patients of one kind, fewer than {FEWEST_PATIENTS}"
+        group = "with" if fewest == num_inside else "without"
+        reason = f"{fewest} patients {group} the class, fewer than {FEWEST_PATIENTS}"
         return dataclasses.replace(untested, reason=reason)
     variance = _variance(
-        _by_patient(above[0] - above[1] - difference, ill, patients) / positives,
-        _by_patient(below[0] - below[1] - difference, well, patients) / negatives,
-        len(np.unique(ill)),
-        len(np.unique(well)),
+        _by_patient(above[0] - above[1] - difference, patients_inside, patients) / positives,
+        _by_patient(below[0] - below[1] - difference, patients_outside, patients) / negatives,
+        num_inside,
+        num_outside,
     )
     if variance <= 1e-20:
-        return dataclasses.replace(untested, reason="the two order the images alike")
-    error = math.sqrt(variance)
-    z = difference / error
+        return dataclasses.replace(untested, reason="both models rank the images alike")
+    standard_error = math.sqrt(variance)
+    z = difference / standard_error
     p_value = math.erfc(abs(z) / math.sqrt(2.0))
-    return dataclasses.replace(untested, standard_error=error, z=z, p_value=p_value)
+    return dataclasses.replace(untested, standard_error=standard_error, z=z, p_value=p_value)
 
 
 def mcnemar(first_right: Bools, second_right: Bools, patients: Ints) -> McNemar:
-    """Test whether two models are right equally often on the same images, exactly.
+    """Test exactly whether two models are correct equally often on the same images.
 
     Parameters
     ----------
     first_right, second_right : ndarray of shape (N,), dtype bool
-        Which images each gets right.
+        Whether the first, and the second, model predicts each image correctly.
     patients : ndarray of shape (N,), dtype int64
         Number of each image's patient, 0..P-1.
 
     Returns
     -------
     McNemar
-        Counts of images, and the p-value: 1 where no patient speaks for one of the models.
+        Counts of images, and the p-value: 1 if every patient's difference is 0.
 
     Notes
     -----
-    If the models are equally good, a patient's images speak for either as likely as for the other:
-    the difference of each patient has either sign with a probability of one half. The
-    p-value is the share of all choices of signs whose sum is as far from 0 as what was found. With
-    one image a patient it is McNemar's exact test.
+    The difference of a patient is the number of images that only the first model predicts
+    correctly minus the number that only the second does. If the models are equally good, each
+    difference has either sign with a probability of one half. The p-value is the share of all
+    choices of signs whose sum is at least as far from 0 as the observed sum. With one image a
+    patient it is McNemar's exact test.
 
     References
     ----------
@@ -126,29 +130,30 @@ def mcnemar(first_right: Bools, second_right: Bools, patients: Ints) -> McNemar:
     )
 
 
-def _by_patient(values: npt.NDArray[Any], whose: Ints, patients: Ints) -> Floats:
-    """Sum what the images of each patient say."""
-    sums: Floats = np.bincount(whose, values, minlength=int(patients.max()) + 1).astype(np.float64)
+def _by_patient(values: npt.NDArray[Any], patient_of_value: Ints, patients: Ints) -> Floats:
+    """Sum the values of each patient's images."""
+    num_patients = int(patients.max()) + 1
+    sums: Floats = np.bincount(patient_of_value, values, minlength=num_patients).astype(np.float64)
     return sums
 
 
-def _variance(above: Floats, below: Floats, ill: int, well: int) -> float:
-    """Return Obuchowski's variance of an area from what each patient adds to it."""
-    both = len(above)
+def _variance(above: Floats, below: Floats, num_inside: int, num_outside: int) -> float:
+    """Return Obuchowski's variance of an area from the sums of each patient."""
+    num_patients = len(above)
     return float(
-        (above**2).sum() * ill / (ill - 1)
-        + (below**2).sum() * well / (well - 1)
-        + 2.0 * (above * below).sum() * both / (both - 1)
+        (above**2).sum() * num_inside / (num_inside - 1)
+        + (below**2).sum() * num_outside / (num_outside - 1)
+        + 2.0 * (above * below).sum() * num_patients / (num_patients - 1)
     )
 
 
 def _share_of_signs(differences: Ints) -> float:
-    """Return how likely random signs sum to something as far from 0 as `differences` do."""
+    """Return the share of all choices of signs whose sum is at least as far from 0 as observed."""
     observed, farthest = abs(int(differences.sum())), int(np.abs(differences).sum())
     chances = np.zeros(2 * farthest + 1)
     chances[farthest] = 1.0
     for size in np.abs(differences).tolist():
         half = 0.5 * chances
-        chances = np.roll(half, size) + np.roll(half, -size)  # what is rolled over an end is 0
+        chances = np.roll(half, size) + np.roll(half, -size)  # values rolled over an end are 0
     sums = np.abs(np.arange(-farthest, farthest + 1))
     return min(float(chances[sums >= observed].sum()), 1.0)

@@ -1,7 +1,7 @@
-"""What a run predicted for each image, as a table that can be evaluated anywhere.
+"""Predictions of a run as a table, which can be evaluated without the images and the weights.
 
-Knows no framework. The table is a CSV with one comment line before its header, which states what
-the table was made of and a hash of all that follows.
+Knows no framework. The table is a CSV with one comment line before its header. The comment line
+states the origin of the predictions and a hash of the lines below it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, get_args
 import numpy as np
 
 from cxr_enhance.io.atomic import write_whole
-from cxr_models._cells import as_it_was, harmless
+from cxr_models._cells import harmless, original_cell
 from cxr_models._json import parse_json
 from cxr_models._typed_json import converted, from_json, to_json
 from cxr_models.evaluation.calibration import softmax
@@ -38,19 +38,19 @@ if TYPE_CHECKING:
 
 PREDICTIONS_COLUMNS = ("file", "label", "patient", "group", "source", "view", "part")
 _TAG = "# cxr-models predictions "
-_AGREE = 1e-6  # between a probability and its logits
+_TOLERANCE = 1e-6  # between a probability and the softmax of the logits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What predictions were made of; predictions of an equal origin are used again.
+    """Hashes of the inputs of predictions; predictions of an equal origin are used again.
 
     Parameters
     ----------
     weights_sha256, config_sha256, records_sha256 : str
         Hashes of the weights, of the run's settings, and of the records.
     inputs : str
-        `cxr_models.inputs.loader.cache_key` of the images: it changes with the files.
+        `cxr_models.inputs.loader.cache_key` of the images: the key changes with the files.
     """
 
     weights_sha256: str
@@ -81,21 +81,21 @@ class Predictions:
     Parameters
     ----------
     name : str
-        The set: ``train``, ``val``, ``test``, or the name of an external one.
+        Name of the set: ``train``, ``val``, ``test``, or the name of an external set.
     kind : {"train", "val", "test", "external"}
-        Which of them it is.
+        Kind of the set.
     manifest : Manifest
-        The records.
+        The records of the images.
     class_names : tuple of str
-        The K classes of the columns.
+        The K classes, in the order of the columns.
     labels : tuple of str
-        The labels the run knows; equal to `class_names` unless its task is binary.
+        The labels the run knows; equal to `class_names` unless the run's task is binary.
     logits, probabilities : ndarray of shape (N, K), dtype float64
-        Of each image.
+        Logits and probabilities of each image.
     origin : Origin
-        What they were made of.
+        Hashes of the weights, settings, records and images.
     overlap : Overlap or None, default None
-        What the images share with images that the model has seen; None where it is not known.
+        Ties of the images to images that the model has seen; None if they were not compared.
 
     Raises
     ------
@@ -137,12 +137,13 @@ class Predictions:
             if len(broken):
                 raise ValueError(
                     f"`{name}` must be finite; got {values[broken[0]].tolist()} for "
-                    f"{records[broken[0]].file!r} and {len(broken) - 1} others. Weights that are "
-                    "no numbers come from a training that diverged: lower its learning rate."
+                    f"{records[broken[0]].file!r} and {len(broken) - 1} other images. The "
+                    "weights come from a training that diverged: lower its learning rate."
                 )
-        if np.abs(softmax(self.logits) - self.probabilities).max() > _AGREE:
+        if np.abs(softmax(self.logits) - self.probabilities).max() > _TOLERANCE:
             raise ValueError(
-                f"`probabilities` of {self.name} must be the softmax of the logits; got others."
+                f"`probabilities` of {self.name} must be the softmax of the logits; got other "
+                "probabilities."
             )
 
     def outcomes(
@@ -153,7 +154,7 @@ class Predictions:
         Parameters
         ----------
         temperature : float, default 1.0
-            That calibrates the logits.
+            Temperature that calibrates the logits.
         thresholds : tuple of float or None, default ()
             Operating point of each class.
         """
@@ -179,7 +180,7 @@ def unknown_labels(records: Sequence[Record], labels: Sequence[str]) -> list[str
 def targets_of_labels(
     labels: Sequence[str], class_names: Sequence[str], known: Sequence[str]
 ) -> npt.NDArray[np.int64]:
-    """Return the class of each label: its place in `class_names`; of binary tasks 0 or 1."""
+    """Return the index of each label's class; in a binary task, 1 for the positive class."""
     if tuple(class_names) == tuple(known):
         places = {name: place for place, name in enumerate(class_names)}
         return np.array([places[label] for label in labels], np.int64)
@@ -187,7 +188,7 @@ def targets_of_labels(
 
 
 def write_predictions(path: str | os.PathLike[str], predictions: Predictions) -> None:
-    """Write a table of predictions, whole or not at all.
+    """Write a table of predictions, atomically.
 
     Parameters
     ----------
@@ -195,7 +196,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
         CSV to write, replaced if it exists: the columns file, label, patient, group, source, view
         and part, then ``probability:CLASS`` and ``logit:CLASS`` for each class.
     predictions : Predictions
-        What to write.
+        The predictions.
 
     Raises
     ------
@@ -233,12 +234,12 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
 
 
 def read_origin(path: str | os.PathLike[str]) -> Origin | None:
-    """Return what the predictions in a file were made of; None if there is no such file.
+    """Return the origin of the predictions in a file; None if the file does not exist.
 
     Raises
     ------
     ValueError
-        If the file is no table of predictions.
+        If the file is not a table of predictions.
     """
     path = Path(path)
     if not path.exists():
@@ -248,40 +249,41 @@ def read_origin(path: str | os.PathLike[str]) -> Origin | None:
 
 
 def read_predictions(path: str | os.PathLike[str]) -> Predictions:
-    """Read a table of predictions and check that it is as it was written.
+    """Read a table of predictions and check that it is unchanged since it was written.
 
     Parameters
     ----------
     path : str or PathLike
-        What `write_predictions` wrote.
+        A file that `write_predictions` wrote.
 
     Returns
     -------
     Predictions
-        The same.
+        The predictions that were written.
 
     Raises
     ------
     ValueError
-        If the file is no table of predictions, was changed, or holds what `Predictions` refuses.
+        If the file is not a table of predictions, was changed, or holds values that `Predictions`
+        refuses.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     path = Path(path)
     first, _, text = path.read_bytes().partition(b"\n")
     head = _read_head(first, path)
     if hashlib.sha256(text).hexdigest() != head.sha256:
         raise ValueError(
-            f"`{path.name}` must be as it was written; got {str(path)!r}, which was changed since. "
-            "Delete it, and evaluate the run again."
+            f"`{path.name}` must be as cxr-models wrote it; got {str(path)!r}, which was changed "
+            "since. Delete the file, and evaluate the run again."
         )
     names = head.class_names
     split = head.kind if head.kind != "external" else ""
     records, values = [], []
     for row in csv.DictReader(io.StringIO(text.decode(), newline="")):
-        cells = {column: as_it_was(row[column]) for column in PREDICTIONS_COLUMNS[:-1]}
+        cells = {column: original_cell(row[column]) for column in PREDICTIONS_COLUMNS[:-1]}
         records.append(Record(**cells, split=split, findings=(), kept=()))
-        columns = [f"{what}:{name}" for what in ("probability", "logit") for name in names]
+        columns = [f"{value}:{name}" for value in ("probability", "logit") for name in names]
         values.append([_number(row, column, path) for column in columns])
     numbers = np.array(values, np.float64).reshape(len(values), 2 * len(names))
     return Predictions(
@@ -301,13 +303,13 @@ def _read_head(line: bytes, path: Path) -> _Head:
     tag, text = line[: len(_TAG)], line[len(_TAG) :]
     try:
         if tag != _TAG.encode():
-            raise ValueError("it does not begin as such lines do")
+            raise ValueError(f"it does not begin with {_TAG.strip()!r}")
         return from_json(_Head, parse_json(text))
     except ValueError as error:
         raise ValueError(
             f"`{path.name}` must be a table of predictions, whose first line states its origin; "
-            f"got {str(path)!r}, where that line is not valid: {error}. Delete it, and evaluate "
-            "the run again."
+            f"got {str(path)!r}, where that line is not valid: {error}. Delete the file, and "
+            "evaluate the run again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation holds, as records; ``evaluation.json`` is one `Evaluation`.
+"""Records of an evaluation; ``evaluation.json`` is one `Evaluation`.
 
 Knows neither how values are computed nor how they are shown.
 """
@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from cxr_models.records.overlap import Overlap
 
 NOT_STATED = "not stated"  # the group of images without a source or a view
-FORMAT = 2  # of an evaluation; counted up when a key changes its meaning
+FORMAT = 2  # of evaluation.json; it grows by 1 when a key changes its meaning
 Kind = Literal["train", "val", "test", "external"]
 Interval = tuple[float, float]
 
@@ -23,7 +23,7 @@ class Measured:
     value: float | None
     interval: Interval | None
     reason: str = ""  # why there is no value or no interval
-    remark: str = ""  # why the interval is to be read with care
+    remark: str = ""  # why readers should take the interval with care
 
     def __post_init__(self) -> None:
         if None in (self.value, self.interval) and not self.reason:
@@ -58,16 +58,16 @@ class Overall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverallCalibrated(Overall):
-    """The same, and what temperature scaling makes of the probabilities."""
+    """Overall values, and log loss and calibration error after temperature scaling."""
 
     log_loss_calibrated: Measured
     ece_calibrated: Measured
 
     def titled(self) -> Titled:
         """Return the values and their titles, in the order in which they are shown."""
-        *others, log_loss, ece = Overall.titled(self)
+        *scores, log_loss, ece = Overall.titled(self)
         return (
-            *others,
+            *scores,
             log_loss,
             ("log loss, calibrated", self.log_loss_calibrated),
             ece,
@@ -122,7 +122,7 @@ class ClassValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassAtThreshold(ClassValues):
-    """The same, and the values at the class's threshold."""
+    """The values of one class against all others, and its values at the class's threshold."""
 
     operating_point: OperatingPoint
 
@@ -132,7 +132,9 @@ class Confusion:
     """Images by true class (rows) and predicted class (columns)."""
 
     counts: tuple[tuple[int, ...], ...]
-    normalised: tuple[tuple[float, ...] | None, ...]  # rows divided by their sums, which may be 0
+    normalised: tuple[
+        tuple[float, ...] | None, ...
+    ]  # rows divided by their sums; None for a sum of 0
 
     def predicted(self) -> tuple[int, ...]:
         """Return how many images were predicted to be of each class."""
@@ -141,7 +143,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The values of some images: of a set, or of a source or view in it."""
+    """The values of a group of images: a set, or a source or view in a set."""
 
     images: int
     patients: int
@@ -202,8 +204,8 @@ class SetEvaluation(Group):
     FIRST: ClassVar[tuple[str, ...]] = ("kind", "overlap")
 
     kind: Kind
-    overlap: Overlap | None = None  # None where nobody compared the images with those seen
-    curves: dict[str, Curves]  # of classes that some images, but not all, are of
+    overlap: Overlap | None = None  # None if the images were not compared with seen images
+    curves: dict[str, Curves]  # of the classes that some, but not all, images are of
     reliability: Reliability
     by_source: dict[str, Group]
     by_view: dict[str, Group]
@@ -211,7 +213,7 @@ class SetEvaluation(Group):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """How intervals were made."""
+    """How intervals were computed."""
 
     draws: int
     seed: int

@@ -1,4 +1,4 @@
-"""Predictions and evaluations in the folder of a run; neither images nor TensorFlow are needed."""
+"""Read and write predictions and evaluations in a run's folder, without images or TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class KeptExternals(NamedTuple):
-    """Sets from other sources that were predicted before."""
+    """Sets from other sources that earlier evaluations predicted."""
 
     sets: list[Predictions]  # predicted with the run's present weights and settings
     outdated: list[Path]  # tables that were predicted with other weights or settings
@@ -32,8 +32,8 @@ def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
     Raises
     ------
     ValueError
-        If there are none, some were changed, one is not the set its name says, or they are not all
-        of the run's weights and settings.
+        If the folder holds no predictions, a table was changed, a table does not hold the set that
+        the file name states, or the tables are not all of the run's weights and settings.
     OSError
         If a file cannot be read.
     """
@@ -72,12 +72,12 @@ def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
     run : FinishedRun
         The run.
     named : container of str
-        Sets that are predicted anew, and not read.
+        Names of sets that are not read, because they are predicted again.
 
     Raises
     ------
     ValueError
-        If a table was changed or is not the set its name says.
+        If a table was changed, or does not hold the set that the file name states.
     OSError
         If a file cannot be read.
     """
@@ -95,7 +95,7 @@ def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
 
 
 def write_evaluation(path: str | os.PathLike[str], evaluation: Evaluation) -> Path:
-    """Write an evaluation beside the predictions of the run in `path`, and return its name."""
+    """Write an evaluation beside the predictions of the run in `path`; return the file's path."""
     target = RunFolder(path=Path(path)).evaluation_file
     write_record(target, evaluation)
     return target
@@ -106,7 +106,7 @@ def _read_set(folder: RunFolder, table: Path) -> Predictions:
     external = predictions.kind == "external"
     if table != folder.predictions_file(predictions.name, external=external):
         raise ValueError(
-            f"`{table.name}` must hold the set its name says; got {str(table)!r}, which holds "
-            f"{predictions.name}. Delete it, and evaluate the run again."
+            f"`{table.name}` must hold the set that its name states; got {str(table)!r}, which "
+            f"holds {predictions.name}. Delete the file, and evaluate the run again."
         )
     return predictions

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from cxr_models._settings import meant
+from cxr_models._settings import suggestion
 from cxr_models.inference.export_metadata import SUFFIXES, Format
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
     if kind not in get_args(Format):
         raise ValueError(
             f"`--format` must be one of {', '.join(get_args(Format))}; got {kind!r}."
-            f"{meant(kind, get_args(Format))}"
+            f"{suggestion(kind, get_args(Format))}"
         )
     _check_depth(data, intake)
     _check_border(data, intake)

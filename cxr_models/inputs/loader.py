@@ -1,6 +1,6 @@
 """Files to arrays of one size, enhanced or not, on all CPUs; and a cache of the result on disk.
 
-Imports no framework: the pipeline, and whoever needs the same pixels elsewhere, call it.
+Imports no framework: the pipeline calls it, and every other module that needs the same pixels.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CHUNK = 64  # images read between two steps of progress
 
 
 class ImageLoader:
-    """Call it with paths for a batch as a model takes it.
+    """A function from paths to a batch for a model.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class ImageLoader:
     Notes
     -----
     Gives uint8 of shape (N, H, W, 1), or RGB of shape (N, H, W, 3) without enhancement. Each image
-    is made ready by `cxr_enhance.prepare`. Sixteen bits are enhanced as such and then become eight,
-    white (65,535, or what ``enhance.bits`` says) becoming 255, rounded. Resized with OpenCV's
-    bilinear method, in the study the aspect not kept. Errors name the file.
+    is prepared by `cxr_enhance.prepare`. Sixteen bits are enhanced as such and then become eight:
+    white (65,535, or the white of ``enhance.bits``) becomes 255, rounded. Images are resized with
+    OpenCV's bilinear method; the study does not keep the aspect. Errors name the file.
     """
 
     def __init__(self, config: DataConfig) -> None:
@@ -84,11 +84,11 @@ class ImageLoader:
             raise type(error)(f"{error} File: {path!r}.") from error
 
     def prepare(self, image: Any) -> Images:
-        """Return an image as `cxr_enhance.read_image` gives it, made ready, of shape (H, W, C)."""
+        """Prepare an image that `cxr_enhance.read_image` returned; the shape is (H, W, C)."""
         return self.prepare_with_transform(image)[0]
 
     def prepare_with_transform(self, image: Any) -> tuple[Images, Transform]:
-        """Return an image made ready, and where its pixels come from."""
+        """Return a prepared image, and where its pixels come from."""
         with _opencvs_own_code():
             image, transform = cxr_enhance.prepare(image, self._preparation)
         if self._preparation.params is None and image.ndim == 2:
@@ -100,7 +100,7 @@ class ImageLoader:
 def _opencvs_own_code() -> Iterator[None]:
     """Keep OpenCV from handing work to IPP, which rounds 16 bits otherwise and is in x86 alone.
 
-    The switch is one of the thread, and is put back.
+    The switch belongs to the thread and is restored.
     """
     if not hasattr(cv2, "ipp") or not cv2.ipp.useIPP():
         yield
@@ -120,7 +120,7 @@ def cache_key(config: DataConfig, paths: Sequence[str]) -> str:
         "enhance": None if config.enhance is None else config.enhance.to_dict(),
         "version": cxr_enhance.__version__,
     }
-    if config.fit != "squash":  # other caches keep their names of before
+    if config.fit != "squash":  # older caches keep their names
         settings["fit"] = config.fit
     if config.crop_border:
         settings["crop_border"] = True
@@ -171,7 +171,7 @@ def cached_images(
         load = ImageLoader(config)
         shape = (len(paths), *load.shape)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        # Written and not mapped: a full disk is an error then, and not the end of the process.
+        # Written and not mapped: a full disk then raises an error, and does not end the process.
         with replaces_whole(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(paths), _CHUNK):
@@ -184,7 +184,7 @@ def cached_images(
 
 
 def _mapped(path: Path) -> Images | None:
-    """Map the images in a file; None where there is none, or one that lost its end."""
+    """Map the images in a file; None where there is no file, or its end is missing."""
     try:
         return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
     except (FileNotFoundError, ValueError, EOFError):

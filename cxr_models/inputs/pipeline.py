@@ -1,7 +1,7 @@
 """Records to tf.data: paths to batches of images and labels, read ahead on all CPUs.
 
 Augmentation and the backbone's preprocessing are layers of the model, where an accelerator does
-them; what leaves here is uint8, a quarter of the bytes.
+them; batches of this module are uint8, a quarter of the bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 try:
     import tensorflow as tf
 except ModuleNotFoundError as error:
-    if error.name != "tensorflow":  # something that it needs in its turn
+    if error.name != "tensorflow":  # a dependency of TensorFlow is missing
         raise
     raise ImportError(
         "tensorflow is needed for cxr_models.inputs.pipeline. "
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cxr_models.inputs.targets import Targets
 
 _PASSED_ON = (OSError, ValueError, TypeError, ImportError, MemoryError)  # of reading an image
-_AHEAD = 4  # batches read at once, and kept ready
+_PREFETCH_BATCHES = 4
 
 
 def class_weights(targets: Targets) -> dict[int, float]:
@@ -57,24 +57,24 @@ def image_source(config: DataConfig, paths: Sequence[str]) -> Callable[[Any], An
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raise what reading an image raised, as it was, in place of TensorFlow's account of it."""
+    """Raise the error of reading an image in place of TensorFlow's message about it."""
     try:
         yield
     except tf.errors.OpError as error:
-        raised = _told_by(error.message or "")
-        if raised is None:
+        original = _original_error(error.message or "")
+        if original is None:
             raise
-        raise raised from error
+        raise original from error
 
 
-def _told_by(account: str) -> Exception | None:
-    """Return the exception that TensorFlow tells of: its kind, its words, its number and file."""
+def _original_error(account: str) -> Exception | None:
+    """Return the exception that a TensorFlow message holds: kind, words, number and file."""
     for name, words in re.findall(r"\b(\w+Error): (.+)", account):
-        named = getattr(builtins, name, type(None))
-        kind = next((kind for kind in _PASSED_ON if issubclass(named, kind)), None)
-        numbered = re.fullmatch(r"""\[Errno (\d+)\] (.+?): ('.+'|".+")""", words)
-        if kind is OSError and numbered:
-            return OSError(int(numbered[1]), numbered[2], ast.literal_eval(numbered[3]))
+        exception_type = getattr(builtins, name, type(None))
+        kind = next((kind for kind in _PASSED_ON if issubclass(exception_type, kind)), None)
+        with_number = re.fullmatch(r"""\[Errno (\d+)\] (.+?): ('.+'|".+")""", words)
+        if kind is OSError and with_number:
+            return OSError(int(with_number[1]), with_number[2], ast.literal_eval(with_number[3]))
         if kind is not None:
             return kind(words)
     return None
@@ -142,13 +142,13 @@ def training_batches(
 def epoch_orders(count: int, batch_size: int, *, seed: int, first_epoch: int) -> Any:
     """Make a dataset without end of (epoch, places of a batch): a shuffled 0..count-1 an epoch."""
 
-    def one_epoch(epoch: Any) -> Any:
+    def order_of_epoch(epoch: Any) -> Any:
         state = tf.stack([tf.cast(seed, tf.int64), epoch])
         order = tf.argsort(tf.random.stateless_uniform([count], seed=state), stable=True)
         batches = tf.data.Dataset.from_tensor_slices(tf.cast(order, tf.int64)).batch(batch_size)
         return batches.map(lambda batch: (epoch, batch))
 
-    return tf.data.Dataset.counter(first_epoch).flat_map(one_epoch)
+    return tf.data.Dataset.counter(first_epoch).flat_map(order_of_epoch)
 
 
 def _load(
@@ -175,4 +175,4 @@ def _load(
     # Each call reads on all CPUs already; two at a time hide its ends. Batches keep their order, as
     # is tf.data's default: layers draw their random numbers by the number of a batch.
     loaded = places.map(load, num_parallel_calls=2)
-    return loaded.prefetch(_AHEAD)
+    return loaded.prefetch(_PREFETCH_BATCHES)

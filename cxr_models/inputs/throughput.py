@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_WARM_UP = 2  # batches that fill the queue, and compile what is to be compiled
+_WARM_UP = 2  # batches that fill the queue and compile the step
 
 
 class Throughput(NamedTuple):
@@ -30,12 +30,12 @@ def measure(
     count : int
         Batches to take, after two that are not counted.
     step : callable, optional
-        What is done with a batch; None does nothing, and the share is then 1.
+        Called with each batch; None calls nothing, and the share is then 1.
 
     Returns
     -------
     Throughput
-        Over the batches counted.
+        Means over the batches counted.
 
     Raises
     ------
@@ -45,22 +45,22 @@ def measure(
     if count < 1:
         raise ValueError(f"`count` must be at least 1; got {count!r}.")
     source = iter(batches)
-    images, waited, began = 0, 0.0, 0.0
+    images, waiting_seconds, began = 0, 0.0, 0.0
     for number in range(_WARM_UP + count):
         if number == _WARM_UP:
             began = time.perf_counter()
-        asked = time.perf_counter()
+        request_time = time.perf_counter()
         try:
             batch = next(source)
         except StopIteration as error:
             raise ValueError(
                 f"`batches` must be at least {_WARM_UP + count}; got {number}."
             ) from error
-        got = time.perf_counter()
+        arrival_time = time.perf_counter()
         if step is not None:
             step(batch)
         if number >= _WARM_UP:
-            waited += got - asked
+            waiting_seconds += arrival_time - request_time
             images += len(batch[0])
     seconds = time.perf_counter() - began
-    return Throughput(images / seconds, waited / seconds if step is not None else 1.0)
+    return Throughput(images / seconds, waiting_seconds / seconds if step is not None else 1.0)

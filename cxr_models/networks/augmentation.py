@@ -15,8 +15,8 @@ class RandomRotation(layers.RandomRotation):  # type: ignore[misc]
     Keras's own layer forbids compilation everywhere, and one such layer keeps a whole training step
     from being compiled. It draws angles with `keras.random` and rotates images with
     `keras.ops.image.affine_transform`, which all backends compile but for TensorFlow's XLA.
-    On JAX images are rotated one after the other: what is made of the whole batch at once, JAX
-    computes anew for each of the three channels that the backbone is given.
+    On JAX images are rotated one after the other: JAX would compute the rotation of a whole batch
+    again for each of the three channels of the backbone's input.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ class RandomRotation(layers.RandomRotation):  # type: ignore[misc]
         if keras.backend.backend() != "jax" or not training:
             return super().transform_images(images, transformation, training=training)
 
-        def rotate(given: tuple[Any, Any]) -> Any:
-            image, matrix = given
+        def rotate(pair: tuple[Any, Any]) -> Any:
+            image, matrix = pair
             return ops.image.affine_transform(
                 image,
                 matrix,

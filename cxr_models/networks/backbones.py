@@ -17,20 +17,20 @@ from cxr_models.backbones import BackboneSpec, find_backbone
 class Backbone:
     """A backbone, ready to be built."""
 
-    title: str  # what it is called in messages
-    # makes it without top, from `weights` and `input_tensor` or `input_shape`
+    title: str  # the name in messages
+    # makes the network without top, from `weights` and `input_tensor` or `input_shape`
     build: Callable[..., Any]
-    preprocess: Callable[[Any], Any]  # from RGB 0..255 to what it expects
+    preprocess: Callable[[Any], Any]  # from RGB 0..255 to the input of the network
     min_size: int = 1  # smallest height and width, in pixels
-    imagenet: str = ""  # what Keras downloads as its ImageNet weights; empty where it is not known
+    imagenet: str = ""  # file of ImageNet weights that Keras downloads; empty where unknown
 
     def build_on(self, images: Any, source: Any) -> keras.Model:
-        """Build it, without weights, on symbolic images that were made of the input `source`.
+        """Build the network without weights on symbolic images made of the input `source`.
 
         Raises
         ------
         TypeError, ValueError
-            If what was registered does not build a flat model on them.
+            If the registered function does not build a flat model on the images.
         """
         try:
             built = self.build(weights=None, input_tensor=images)
@@ -68,21 +68,21 @@ class Backbone:
         Raises
         ------
         TypeError
-            If what was registered takes or gives no symbolic tensor.
+            If the registered function does not take and return a symbolic tensor.
         """
         try:
-            made = self.preprocess(images)
+            outputs = self.preprocess(images)
         except (TypeError, ValueError) as error:
             raise TypeError(
                 f"`preprocess` of the backbone {self.title!r} must take a symbolic tensor; got: "
                 f"{str(error).rstrip('.')}. Write it in keras.ops."
             ) from error
-        if not keras.utils.is_keras_tensor(made):
+        if not keras.utils.is_keras_tensor(outputs):
             raise TypeError(
                 f"`preprocess` of the backbone {self.title!r} must return a symbolic tensor; got "
-                f"{made!r}. Write it in keras.ops."
+                f"{outputs!r}. Write it in keras.ops."
             )
-        return made
+        return outputs
 
 
 def find_builder(name: str) -> Backbone:
@@ -117,7 +117,7 @@ def find_builder(name: str) -> Backbone:
 def _as_layer(preprocess: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return `preprocess` as a layer: Keras's own makes constants that ONNX files lack.
 
-    It is an order of channels, a factor and an offset for each, which three colours tell.
+    The layer is an order of channels, a factor and an offset for each; three colours give them.
     """
     black = preprocess(np.zeros((1, 3)))
     slopes = (preprocess(np.eye(3) * 255.0) - black) / 255.0  # (channel given, channel made)

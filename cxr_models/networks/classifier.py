@@ -1,7 +1,7 @@
 """One flat Keras model: augmentation, the backbone's preprocessing, the backbone, the study's head.
 
-The model takes uint8 images as the pipeline yields them and gives probabilities, so nothing that
-turns the one into the other can be forgotten when it is used elsewhere. Flat, not nested, so that
+The model takes uint8 images as the pipeline yields them and gives probabilities, so every step
+between the two is part of the model wherever it is used. Flat, not nested, so that
 Grad-CAM and exporters see every layer.
 """
 
@@ -13,7 +13,7 @@ try:
     import keras
     from keras import layers
 except ModuleNotFoundError as error:
-    if error.name != "keras":  # something that it needs in its turn
+    if error.name != "keras":  # a dependency of Keras is missing
         raise
     raise ImportError(
         "keras is needed for cxr_models.networks.classifier. "
@@ -38,8 +38,8 @@ class BatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
     """Batch normalization that always uses its stored statistics and never changes them.
 
     Its scale and offset train as usual. In a flat model this is what calling a nested backbone
-    with ``training=False`` is in the study. It has the name of Keras's own layer because files of
-    weights name layers by their class: so those of a run from scratch fit here too.
+    with ``training=False`` is in the study. The class has the name of Keras's own layer because
+    files of weights name layers by their class: so weights of a run from scratch fit here too.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -59,7 +59,7 @@ def build_classifier(
     num_classes : int
         Number of labels; at least 2.
     steps_per_epoch : int, default 1
-        From scratch, the momentum of batch normalization is fit to it.
+        From scratch, the momentum of batch normalization follows from this number.
 
     Returns
     -------
@@ -72,10 +72,10 @@ def build_classifier(
     Raises
     ------
     ValueError
-        If there are fewer than two classes, the image is too small for the backbone, what was
-        registered as one is none, or the weights do not fit.
+        If there are fewer than two classes, the image is too small for the backbone, the
+        registered backbone builds no usable network, or the weights do not fit.
     TypeError
-        If what was registered as a backbone gives something else than Keras's.
+        If a registered backbone does not return a Keras model and Keras tensors.
     OSError
         If the weights cannot be downloaded or read.
     """
@@ -129,7 +129,7 @@ def head_layers(model: keras.Model) -> list[Any]:
 
 
 def augmented_images(model: keras.Model) -> Any:
-    """Return what `model` goes on with after augmentation, as a symbolic tensor."""
+    """Return the images of `model` after augmentation, as a symbolic tensor."""
     return [layer for layer in model.layers if layer.name in _AUGMENTED][-1].output
 
 

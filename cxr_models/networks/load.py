@@ -24,18 +24,18 @@ def load_classifier(run: FinishedRun) -> keras.Model:
     FileNotFoundError
         If there is no such file.
     """
-    # Built bare, then filled: the run's own weights are all it needs.
+    # Built without pretrained weights: those of the run replace them all.
     weights = run.folder.best_weights
     bare = run.config.with_setting("model.weights", "none")
     model = build_classifier(bare, len(run.labels))
     try:
-        with warnings.catch_warnings():  # one for every layer of another model, then the error
+        with warnings.catch_warnings():  # Keras warns of every layer that does not fit, then raises
             warnings.filterwarnings("ignore", message="Skipping nested container")
             check_confined(weights)
             model.load_weights(weights)
     except FileNotFoundError:
         raise
-    except (ValueError, KeyError, OSError) as error:  # h5py's does not name the file
+    except (ValueError, KeyError, OSError) as error:  # errors of h5py do not name the file
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
             f"`weights` must be those of a run with these settings; got {str(weights)!r}: {reason}"

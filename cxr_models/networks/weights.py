@@ -69,7 +69,7 @@ def load_pretrained(
 
 
 def _without_code(path: Path) -> Any:
-    """Load a ``.keras`` model; one that holds code of its own is refused, and nothing of it run."""
+    """Load a ``.keras`` model; a model with code of its own is refused, and the code is not run."""
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
@@ -84,27 +84,27 @@ def _imagenet(builder: Backbone, image_size: tuple[int, int]) -> Any:
     try:
         return builder.build(weights="imagenet", input_shape=(*image_size, 3))
     except Exception as error:  # urllib's, http's and Keras's own, by the way it failed
-        wanted = (
+        instructions = (
             f"Keras wanted {builder.imagenet}. Fetch that file elsewhere, put it under "
             "~/.keras/models or pass --weights PATH"
             if builder.imagenet
             else f"`build` of the backbone {builder.title!r} gave none. Pass --weights PATH"
         )
         raise OSError(
-            f"`weights` imagenet must be downloaded once, and that failed; {wanted}, or train from "
-            f"scratch with --weights none. Reason: "
+            f"`weights` imagenet must be downloaded once, and that failed; {instructions}, or "
+            f"train from scratch with --weights none. Reason: "
             f"{textwrap.shorten(str(error), 200, placeholder=' ...')}"
         ) from error
 
 
 def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
-    """Fill `bare` from an HDF5 file; return it with the top that the file has, if it has one."""
+    """Fill `bare` from an HDF5 file; return `bare`, with the top of the file if it has one."""
     with _naming_the_file(path, builder):
         check_confined(path)
         stored = stored_shapes(path)
     top = [shapes for shapes in stored if _is_dense(shapes)]
-    wanted = len(_with_weights(bare))
-    _check_count(len(stored) - len(top), wanted, str(path), builder)
+    layer_count = len(_with_weights(bare))
+    _check_count(len(stored) - len(top), layer_count, str(path), builder)
     source, width = bare, bare.output.shape[-1]
     if top:
         kernel = top[0][0]
@@ -117,7 +117,7 @@ def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
         pooled = keras.layers.GlobalAveragePooling2D()(bare.output)
         source = keras.Model(bare.inputs, keras.layers.Dense(kernel[1])(pooled))
     with _naming_the_file(path, builder), warnings.catch_warnings():
-        # One for every layer that does not fit, then the error.
+        # Keras warns of every layer that does not fit, then raises.
         warnings.filterwarnings("ignore", message="Skipping nested container")
         source.load_weights(path)
     return source
@@ -144,27 +144,31 @@ def _copy_in_order(
     source: keras.Model, model: keras.Model, weights: str, builder: Backbone
 ) -> None:
     """Copy the backbone of `source` to that of `model`, and its top where the shapes are equal."""
-    given, top = _split(source)
-    wanted, head = _split(model)
-    _check_count(len(given), len(wanted), weights, builder)
-    for number, (saved, layer) in enumerate(zip(given, wanted, strict=True), 1):
-        if _kind(saved) != _kind(layer):
+    source_layers, top = _split(source)
+    target_layers, head = _split(model)
+    _check_count(len(source_layers), len(target_layers), weights, builder)
+    for number, (source_layer, target_layer) in enumerate(
+        zip(source_layers, target_layers, strict=True), 1
+    ):
+        if _kind(source_layer) != _kind(target_layer):
             raise ValueError(
-                f"`weights` must hold {_described(layer)} as layer {number} of the {len(wanted)} "
-                f"with weights of {builder.title}; got {_described(saved)} in {weights!r}. "
-                f"{_CURE}"
+                f"`weights` must hold {_described(target_layer)} as layer {number} of the "
+                f"{len(target_layers)} with weights of {builder.title}; got "
+                f"{_described(source_layer)} in {weights!r}. {_CURE}"
             )
-    if [_kind(saved) for saved in top] == [_kind(layer) for layer in head]:
-        given, wanted = given + top, wanted + head
-    for saved, layer in zip(given, wanted, strict=True):
-        layer.set_weights(saved.get_weights())
+    if [_kind(source_layer) for source_layer in top] == [
+        _kind(target_layer) for target_layer in head
+    ]:
+        source_layers, target_layers = source_layers + top, target_layers + head
+    for source_layer, target_layer in zip(source_layers, target_layers, strict=True):
+        target_layer.set_weights(source_layer.get_weights())
 
 
-def _check_count(given: int, wanted: int, weights: str, builder: Backbone) -> None:
-    if given != wanted:
+def _check_count(count: int, expected: int, weights: str, builder: Backbone) -> None:
+    if count != expected:
         raise ValueError(
-            f"`weights` must hold the {wanted} layers with weights of {builder.title}; got "
-            f"{given} in {weights!r}. {_CURE}"
+            f"`weights` must hold the {expected} layers with weights of {builder.title}; got "
+            f"{count} in {weights!r}. {_CURE}"
         )
 
 

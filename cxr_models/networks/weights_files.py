@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-_MOST_PACKED = 100  # times that compression makes weights smaller, at the very most
-_SMALL = 1 << 20  # bytes that may be claimed anyhow
+_MAX_COMPRESSION = 100  # ratio of the bytes of an array to its stored bytes
+_ALWAYS_ALLOWED = 1 << 20  # bytes; arrays up to this size are not compared
 
 if TYPE_CHECKING:
     import os
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def check_confined(weights: str | os.PathLike[str]) -> None:
     """Raise if a file of weights has contents elsewhere, or claims sizes that it does not hold.
 
-    Not every Keras sees to it.
+    Not every version of Keras checks this.
     """
     with h5py.File(weights) as file:
-        groups, seen = [file], set()
+        groups, addresses = [file], set()
         while groups:
             group = groups.pop()
             for name in group:
@@ -29,13 +29,13 @@ def check_confined(weights: str | os.PathLike[str]) -> None:
                     raise ValueError(f"{name} in it is a link.")
                 item = group[name]
                 address = h5py.h5o.get_info(item.id).addr
-                if isinstance(item, h5py.Group) and address not in seen:
+                if isinstance(item, h5py.Group) and address not in addresses:
                     groups.append(item)
                 elif isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
                     raise ValueError(f"{name} in it lies in another file.")
                 elif isinstance(item, h5py.Dataset):
-                    _check_held(item)
-                seen.add(address)
+                    _check_stored_size(item)
+                addresses.add(address)
 
 
 def stored_shapes(weights: str | os.PathLike[str]) -> list[Shapes]:
@@ -67,10 +67,10 @@ def stored_shapes(weights: str | os.PathLike[str]) -> list[Shapes]:
         return [shapes for shapes in stored if shapes]
 
 
-def _check_held(item: h5py.Dataset) -> None:
+def _check_stored_size(item: h5py.Dataset) -> None:
     """Raise if reading an array takes memory out of proportion to what is stored of it."""
     stored = item.id.get_storage_size()
-    if item.nbytes > max(_MOST_PACKED * stored, _SMALL):
+    if item.nbytes > max(_MAX_COMPRESSION * stored, _ALWAYS_ALLOWED):
         raise ValueError(
             f"{item.name} in it claims {item.nbytes:,} bytes, of which it holds {stored:,}."
         )

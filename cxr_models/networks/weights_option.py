@@ -1,10 +1,10 @@
-"""What the setting `weights` may be, checked without loading them; imports no framework."""
+"""The check of the setting `weights`, without loading weights; imports no framework."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cxr_models._settings import meant
+from cxr_models._settings import suggestion
 
 _SUFFIXES = (".weights.h5", ".h5", ".keras")
 
@@ -15,7 +15,7 @@ def check_weights(weights: str) -> None:
     Raises
     ------
     ValueError
-        If it is none of them.
+        If `weights` is something else.
     FileNotFoundError
         If there is no such file.
     """
@@ -24,7 +24,7 @@ def check_weights(weights: str) -> None:
     if not Path(weights).name.endswith(_SUFFIXES):
         raise ValueError(
             f"`weights` must be imagenet, none, or a file that ends in {', '.join(_SUFFIXES)}; "
-            f"got {weights!r}.{meant(weights, ('imagenet', 'none'))}"
+            f"got {weights!r}.{suggestion(weights, ('imagenet', 'none'))}"
         )
     if not Path(weights).is_file():
         raise FileNotFoundError(f"`weights` must name a file that exists; got {weights!r}")

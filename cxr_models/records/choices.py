@@ -16,12 +16,12 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What is made of the images of a set.
+    """Which images of a set become records, and with which labels.
 
     Parameters
     ----------
     label_from : str, default ""
-        A finding that is told from the rest; empty: labels are the set's classes, or its findings.
+        One finding against the rest; empty: labels are the set's classes, or its findings.
     priority : tuple of str, default ()
         Findings of which the first that is present is the label.
     uncertain : {"ignore", "zero", "one"}, default "ignore"
@@ -31,22 +31,22 @@ class Choices:
     official_split : bool, default False
         Whether the set's own parts become the split.
     views : frozenset of str, optional
-        Views to keep; None keeps frontal ones, and those of which nothing is known.
+        Views to keep; None keeps frontal and unknown views.
     modalities : frozenset of str, optional
-        Modalities to keep; None keeps radiographs, and images of which nothing is known.
+        Modalities to keep; None keeps radiographs and images of unknown modality.
     where : mapping of str to frozenset of str, default {}
-        Columns, of the manifest or the set, and the values of which one must stand there.
+        Columns of the manifest or the set, each with its allowed values.
     keep : tuple of str, default ()
         Columns of the set that the manifest keeps.
     rows : str, default ""
-        How several rows of an image become one; empty: as is right for the set.
+        How several rows of an image become one; empty: the set's own rule.
     patient_pattern : str, default ""
         Regular expression that finds the patient in a file's path, in place of the set's own.
 
     Raises
     ------
     ValueError
-        If one of them is not allowed.
+        If a choice is not allowed.
     """
 
     label_from: str = ""
@@ -81,7 +81,7 @@ class Choices:
             )
 
     def columns(self) -> tuple[str, ...]:
-        """Return the columns of a set that are to be read: those to keep and those of `where`."""
+        """Return the columns of a set to read: the columns of `keep` and of `where`."""
         return tuple(dict.fromkeys((*self.keep, *self.where)))
 
     def takes_view(self, view: str) -> bool:
@@ -98,23 +98,23 @@ class Choices:
 
 
 def names_of(text: str | None) -> tuple[str, ...]:
-    """Return the names in a text, which commas part."""
+    """Return the names in a text, which commas separate."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def conditions(texts: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return columns and the values of which one must stand there, of COLUMN=VALUE.
+    """Return columns with their allowed values, from texts COLUMN=VALUE.
 
     Raises
     ------
     ValueError
         If a text has no ``=``.
     """
-    made: dict[str, frozenset[str]] = {}
+    allowed: dict[str, frozenset[str]] = {}
     for text in texts:
         column, equal, value = text.partition("=")
         if not equal or not column.strip():
             raise ValueError(f"`--where` must be COLUMN=VALUE; got {text!r}.")
         column = column.strip()
-        made[column] = made.get(column, frozenset()) | {value.strip()}
-    return made
+        allowed[column] = allowed.get(column, frozenset()) | {value.strip()}
+    return allowed

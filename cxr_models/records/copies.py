@@ -50,7 +50,7 @@ class Copy(NamedTuple):
 
 def find_copies(
     images: Sequence[Fingerprint],
-    others: Sequence[Fingerprint] | None = None,
+    references: Sequence[Fingerprint] | None = None,
     *,
     max_distance: int = MAX_DISTANCE,
 ) -> list[Copy]:
@@ -60,8 +60,8 @@ def find_copies(
     ----------
     images : sequence of Fingerprint
         Of each image. Hashes without a bit set, those of constant images, are near to nothing.
-    others : sequence of Fingerprint, optional
-        Images to compare them with; None compares `images` with each other.
+    references : sequence of Fingerprint, optional
+        Images to compare `images` with; None compares `images` with each other.
     max_distance : int, default 32
         See `cxr_models.records.duplicates.near_pairs`.
 
@@ -69,18 +69,18 @@ def find_copies(
     -------
     list of Copy
         Each pair once, sorted: as equal, else as the kind of the fewest bits of whole images, else
-        of padded ones. ``second`` is a place in `others` where that is given, and later than
+        of padded ones. ``second`` is a place in `references` where that is given, and later than
         ``first`` otherwise.
     """
-    found = {pair: Copy(*pair, EQUAL, 0) for pair in _equal_pairs(images, others)}
+    copies = {pair: Copy(*pair, EQUAL, 0) for pair in _equal_pairs(images, references)}
     hashes = stacked(images)
-    compared = None if others is None else stacked(others)
+    reference_hashes = None if references is None else stacked(references)
     for number, form in enumerate(_FORMS):
         alike: dict[tuple[int, int], Copy] = {}
         for variant, mask in _VARIANTS.items():
             for copy in _near_copies(
                 hashes[number],
-                None if compared is None else compared[number],
+                None if reference_hashes is None else reference_hashes[number],
                 _kind(form, variant),
                 np.uint64(mask),
                 max_distance,
@@ -88,17 +88,17 @@ def find_copies(
                 former = alike.setdefault((copy.first, copy.second), copy)
                 if copy.bits < former.bits:
                     alike[copy.first, copy.second] = copy
-        found = {**alike, **found}  # equal goes before near, and that before padded
-    return [found[pair] for pair in sorted(found)]
+        copies = {**alike, **copies}  # equal goes before near, and that before padded
+    return [copies[pair] for pair in sorted(copies)]
 
 
 def _equal_pairs(
-    images: Sequence[Fingerprint], others: Sequence[Fingerprint] | None
+    images: Sequence[Fingerprint], references: Sequence[Fingerprint] | None
 ) -> list[tuple[int, int]]:
     places: dict[str, list[int]] = defaultdict(list)
-    for index, one in enumerate(images):
-        places[one.pixels].append(index)
-    if others is None:
+    for index, image in enumerate(images):
+        places[image.pixels].append(index)
+    if references is None:
         return [
             (first, second)
             for equal in places.values()
@@ -107,25 +107,25 @@ def _equal_pairs(
         ]
     return [
         (first, second)
-        for second, other in enumerate(others)
-        for first in places.get(other.pixels, ())
+        for second, reference in enumerate(references)
+        for first in places.get(reference.pixels, ())
     ]
 
 
 def _near_copies(
-    hashes: Hashes, others: Hashes | None, kind: str, mask: np.uint64, max_distance: int
+    hashes: Hashes, references: Hashes | None, kind: str, mask: np.uint64, max_distance: int
 ) -> list[Copy]:
-    telling = np.flatnonzero(hashes.any(axis=1))
-    compared = telling if others is None else np.flatnonzero(others.any(axis=1))
-    targets = (hashes if others is None else others)[compared] ^ mask
+    rows = np.flatnonzero(hashes.any(axis=1))
+    reference_rows = rows if references is None else np.flatnonzero(references.any(axis=1))
+    targets = (hashes if references is None else references)[reference_rows] ^ mask
     pairs = near_pairs(
-        hashes[telling],
+        hashes[rows],
         targets,
-        later=others is None,
+        later=references is None,
         max_distance=max_distance,
     )
-    bits = np.bitwise_count(hashes[telling][pairs[:, 0]] ^ targets[pairs[:, 1]]).sum(axis=1)
+    bits = np.bitwise_count(hashes[rows][pairs[:, 0]] ^ targets[pairs[:, 1]]).sum(axis=1)
     return [
-        Copy(int(telling[first]), int(compared[second]), kind, int(count))
+        Copy(int(rows[first]), int(reference_rows[second]), kind, int(count))
         for (first, second), count in zip(pairs, bits, strict=True)
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_enhance.io.atomic import replaces_whole
-from cxr_models._cells import as_it_was, harmless
+from cxr_models._cells import harmless, original_cell
 
 if TYPE_CHECKING:
     import os
@@ -44,7 +44,7 @@ def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
                 return
             file.seek(position)
             reader = csv.reader(file, strict=True)
-            header = [as_it_was(name) for name in next(reader)]
+            header = [original_cell(name) for name in next(reader)]
             if len(set(header)) < len(header):
                 raise ValueError(f"`{name}` must name each column once; got {', '.join(header)}.")
             yield header
@@ -55,7 +55,7 @@ def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
                         f"got {len(row)}: {','.join(row)[:80]!r}."
                     )
                 if row:
-                    yield [as_it_was(cell) for cell in row]
+                    yield [original_cell(cell) for cell in row]
     except UnicodeDecodeError as error:
         raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
     except csv.Error as error:
@@ -71,7 +71,7 @@ def write_rows(
 ) -> None:
     """Write dictionaries as a CSV that appears whole or not at all.
 
-    What a spreadsheet would take for a formula is written behind an apostrophe.
+    An apostrophe precedes text that a spreadsheet would take for a formula.
     """
     cells = ([harmless(row[name]) for name in columns] for row in rows)
     write_cells(path, columns, cells, comment=comment)

@@ -45,7 +45,7 @@ def rows_of_csvs(
     needs_label = not (choices.label_from or choices.priority)
     _check_columns(layout, findings, {"file", "label"} if needs_label else {"file"})
     table = _joined([read_rows(name) for name in csvs])
-    made = CsvRows([], [], {}, table[0].keys() if table else ())
+    result = CsvRows([], [], {}, table[0].keys() if table else ())
     findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
     extra = choices.columns()
     for number, row in enumerate(table, start=1):
@@ -55,17 +55,19 @@ def rows_of_csvs(
         if layout.patient_pattern:
             values["patient"] = searched(layout.patient_pattern, values["file"])
         values["source"] = values.get("source") or layout.source
-        made.groups[values["file"]] = values.pop("group", "")
-        found = findings_of(tuple(values.pop(name) for name in findings))
+        result.groups[values["file"]] = values.pop("group", "")
+        finding_values = findings_of(tuple(values.pop(name) for name in findings))
         if values["file"] and (label or not needs_label):
-            kept = tuple((name, row[name]) for name in extra if name in row)
-            made.rows.append(ImageRow(**values, label=label, findings=found, kept=kept))
+            extra_cells = tuple((name, row[name]) for name in extra if name in row)
+            result.rows.append(
+                ImageRow(**values, label=label, findings=finding_values, kept=extra_cells)
+            )
         else:
             lacking = "label" if values["file"] else "file"
-            made.unused.append((values["file"] or f"row {number}", f"no {lacking} in its row"))
-    if not made.rows:
+            result.unused.append((values["file"] or f"row {number}", f"no {lacking} in its row"))
+    if not result.rows:
         raise ValueError(f"`csv` must hold at least one row with a label; got {len(table)} rows.")
-    return made
+    return result
 
 
 def _check_columns(layout: Layout, findings: Sequence[str], needed: set[str]) -> None:

@@ -61,7 +61,7 @@ def write_demo_set(
         (folder / label).mkdir(parents=True, exist_ok=True)
         for patient in range(patients):
             name = f"{label}-{letter}{patient:03d}"
-            drawn = synthetic_radiograph(
+            radiograph = synthetic_radiograph(
                 size,
                 size * 7 // 8,
                 seed=first_seed + 1000 * number + patient,
@@ -69,9 +69,9 @@ def write_demo_set(
                 opacity_pattern=pattern,
             )
             if other_source:
-                drawn = _closer_and_darker(drawn)
-            darker = (drawn.astype(np.float32) * 0.85).astype(np.uint8)  # the second exposure
-            for exposure, image in enumerate((drawn, darker)):
+                radiograph = _closer_and_darker(radiograph)
+            darker = (radiograph.astype(np.float32) * 0.85).astype(np.uint8)  # the second exposure
+            for exposure, image in enumerate((radiograph, darker)):
                 file = f"{label}/{name}-{exposure}.png"
                 cxr_enhance.write_image(folder / file, image)
                 records.append(Record(file=file, label=label, patient=name))

@@ -7,7 +7,7 @@ The hash of an image:
    first, the mean.
 3. One bit for each: whether it lies above the median. Brightness and contrast leave no trace.
 
-Chests resemble each other, so 256 bits are kept where pictures in general make do with 64.
+Chests resemble each other, so the hash has 256 bits; 64 are usual for pictures in general.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     Hashes = npt.NDArray[np.uint64]
 
 HASH_WORDS = 4  # uint64 words a hash
-MAX_DISTANCE = 32  # bits of 256; docs/models.md tells how it was chosen
+MAX_DISTANCE = 32  # bits of 256; docs/models.md says how it was chosen
 _GRID = 32
-_KEPT = 16
+_FREQUENCIES = 16  # of the cosine transform, each way
 _TILE = (128, 1024)  # hashes compared at a time: what a core's cache holds
 
 
@@ -56,7 +56,7 @@ def pixel_digest(image: Image) -> str:
 
 
 def perceptual_hash(image: Image) -> Hashes:
-    """Hash an image so that alike images have hashes that differ in few bits.
+    """Hash an image so that hashes of similar images differ in few bits.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def perceptual_hash(image: Image) -> Hashes:
 
 def near_pairs(
     hashes: Hashes,
-    others: Hashes | None = None,
+    references: Hashes | None = None,
     *,
     later: bool | None = None,
     max_distance: int = MAX_DISTANCE,
@@ -93,17 +93,17 @@ def near_pairs(
     ----------
     hashes : ndarray of shape (N, 4), dtype uint64
         One hash a row.
-    others : ndarray of shape (M, 4), dtype uint64, optional
-        Hashes to compare them with; None compares `hashes` with each other.
+    references : ndarray of shape (M, 4), dtype uint64, optional
+        Hashes to compare `hashes` with; None compares `hashes` with each other.
     later : bool, optional
-        Whether only pairs with ``first < second`` are looked for; None: where `others` is None.
+        Whether only pairs with ``first < second`` are looked for; None: where `references` is None.
     max_distance : int, default 32
         Most bits, of 256, that two hashes of a pair may differ in.
 
     Returns
     -------
     ndarray of shape (P, 2), dtype int64
-        The pairs, a row of `hashes` and one of `others`, sorted.
+        The pairs, a row of `hashes` and one of `references`, sorted.
 
     Raises
     ------
@@ -118,50 +118,50 @@ def near_pairs(
     few MiB a thread, and the pairs.
     """
     if later is None:
-        later = others is None
-    compared = hashes if others is None else others
-    for name, given in (("hashes", hashes), ("others", compared)):
-        if given.dtype != np.uint64:
-            raise TypeError(f"`{name}` must have dtype uint64; got {given.dtype}.")
-        if given.ndim != 2 or given.shape[1] != HASH_WORDS:
-            raise ValueError(f"`{name}` must have shape (N, {HASH_WORDS}); got {given.shape}.")
+        later = references is None
+    compared = hashes if references is None else references
+    for name, array in (("hashes", hashes), ("references", compared)):
+        if array.dtype != np.uint64:
+            raise TypeError(f"`{name}` must have dtype uint64; got {array.dtype}.")
+        if array.ndim != 2 or array.shape[1] != HASH_WORDS:
+            raise ValueError(f"`{name}` must have shape (N, {HASH_WORDS}); got {array.shape}.")
     if max_distance < 0:
         raise ValueError(f"`max_distance` must be at least 0; got {max_distance!r}.")
     words = [np.ascontiguousarray(word) for word in hashes.T]
-    other_words = [np.ascontiguousarray(word) for word in compared.T]
+    reference_words = [np.ascontiguousarray(word) for word in compared.T]
     rows = range(0, len(hashes), _TILE[0])
 
     def pairs_of(row: int) -> npt.NDArray[np.int64]:
-        return _near_pairs_of(words, other_words, row, later, max_distance)
+        return _near_pairs_of(words, reference_words, row, later, max_distance)
 
     with ThreadPoolExecutor(min(usable_cpus(), max(len(rows), 1))) as pool:
-        found = list(pool.map(pairs_of, rows))
-    pairs = np.concatenate([np.empty((0, 2), np.int64), *found])
+        tiles = list(pool.map(pairs_of, rows))
+    pairs = np.concatenate([np.empty((0, 2), np.int64), *tiles])
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
 def _near_pairs_of(
-    words: list[Hashes], others: list[Hashes], row: int, later: bool, max_distance: int
+    words: list[Hashes], references: list[Hashes], row: int, later: bool, max_distance: int
 ) -> npt.NDArray[np.int64]:
-    """Compare one tile's rows of hashes with the others, all or the later ones, tile by tile."""
-    found = [np.empty((0, 2), np.int64)]
+    """Compare one tile's rows of hashes with `references`, all or the later ones, tile by tile."""
+    tile_pairs = [np.empty((0, 2), np.int64)]
     rows = slice(row, row + _TILE[0])
-    for column in range(row if later else 0, len(others[0]), _TILE[1]):
+    for column in range(row if later else 0, len(references[0]), _TILE[1]):
         columns = slice(column, column + _TILE[1])
-        # Half of the words first: what differs in more bits there does so altogether.
-        distance = np.bitwise_count(words[2][rows, None] ^ others[2][None, columns])
-        distance += np.bitwise_count(words[3][rows, None] ^ others[3][None, columns])
+        # Half of the words first: pairs that differ in more bits there differ in more bits overall.
+        distance = np.bitwise_count(words[2][rows, None] ^ references[2][None, columns])
+        distance += np.bitwise_count(words[3][rows, None] ^ references[3][None, columns])
         first, second = np.nonzero(distance <= max_distance)
         first, second = first + row, second + column
         if later:
             in_order = first < second
             first, second = first[in_order], second[in_order]
         total = np.zeros(len(first), np.int64)
-        for word, other in zip(words, others, strict=True):
-            total += np.bitwise_count(word[first] ^ other[second])
+        for word, reference in zip(words, references, strict=True):
+            total += np.bitwise_count(word[first] ^ reference[second])
         near = total <= max_distance
-        found.append(np.stack((first[near], second[near]), axis=1))
-    return np.concatenate(found)
+        tile_pairs.append(np.stack((first[near], second[near]), axis=1))
+    return np.concatenate(tile_pairs)
 
 
 def _is_gray(image: Image) -> bool:
@@ -185,4 +185,4 @@ def _cell_means(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 @functools.cache
 def _cosine_basis() -> npt.NDArray[np.float64]:
     place = (np.arange(_GRID) + 0.5) / _GRID
-    return np.cos(np.pi * np.arange(_KEPT)[:, None] * place[None, :])
+    return np.cos(np.pi * np.arange(_FREQUENCIES)[:, None] * place[None, :])

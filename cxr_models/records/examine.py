@@ -1,6 +1,6 @@
-"""Every file of an index opened once: readable, of whom, a copy of what; then records are grouped.
+"""Open every file of an index once: check that it is readable, find its patient and its copies.
 
-Without decoding, headers of DICOM files alone are read.
+Records are grouped by both. Without decoding, only the headers of DICOM files are read.
 
 Knows nothing of splits or models.
 """
@@ -59,34 +59,34 @@ def examine(
     max_distance : int, default 32
         See `cxr_models.records.duplicates.near_pairs`.
     name_patient : callable, optional
-        What to write in place of a patient id that the header of a DICOM file tells; None writes
-        none. Ids of paths and CSVs go before it and are written as they are.
+        Makes the name that is written for a patient id in a DICOM header; None writes no name.
+        Ids of paths and CSVs take precedence and are written unchanged.
     drop_duplicates : bool, default False
-        Whether of images that are copies of each other the first one alone is kept.
+        Whether only the first of several copies of an image is kept.
     hashes : KeptHashes, optional
-        What is known of files that were decoded before; those of other files are added to it.
+        Fingerprints of files that were decoded before; those of other files are added.
     progress : callable, optional
         Called once a file.
 
     Returns
     -------
     Index
-        Records with ``group``, ``pixels`` and ``hash`` set, and what DICOM headers tell where
-        nothing else did. Images tied by patient, copy or an earlier group, directly or through
-        others, share a group, though what tied them was dropped. Unreadable and dropped files are
-        in `skipped` with the reason.
+        Records with ``group``, ``pixels`` and ``hash`` set; empty fields are filled from DICOM
+        headers. Images tied by patient, copy or an earlier group, directly or through other
+        images, share a group, even where the image that tied them was dropped. Unreadable and
+        dropped files are in `skipped` with the reason.
     """
 
     def look(record: Record) -> _Look | str:
         path = os.path.join(source, record.file)
         try:
-            made = hashes.get(path) if hashes is not None else None
-            if made is None:
-                made = fingerprint(cxr_enhance.read_image(path))
+            image_fingerprint = hashes.get(path) if hashes is not None else None
+            if image_fingerprint is None:
+                image_fingerprint = fingerprint(cxr_enhance.read_image(path))
                 if hashes is not None:
-                    hashes.add(path, made)
-            return _Look(made, dicom_attributes(path))
-        except Exception as error:  # one bad file must not keep the others out
+                    hashes.add(path, image_fingerprint)
+            return _Look(image_fingerprint, dicom_attributes(path))
+        except Exception as error:  # one bad file must not stop the rest
             return str(error) or type(error).__name__
         finally:
             if progress is not None:
@@ -95,14 +95,14 @@ def examine(
     with ThreadPoolExecutor(usable_cpus()) as pool:
         looks = list(pool.map(look, index.records))
     records: list[Record] = []
-    fingerprints, named, skipped = [], [], list(index.skipped)
-    for record, seen in zip(index.records, looks, strict=True):
-        if isinstance(seen, str):
-            skipped.append(Skipped(file=record.file, reason=seen))
+    fingerprints, patients, skipped = [], [], list(index.skipped)
+    for record, outcome in zip(index.records, looks, strict=True):
+        if isinstance(outcome, str):
+            skipped.append(Skipped(file=record.file, reason=outcome))
             continue
-        named.append(_named(record, seen.attributes.get("patient", ""), name_patient))
-        records.append(_with_attributes(record, seen.attributes))
-        fingerprints.append(seen.fingerprint)
+        patients.append(_patient_name(record, outcome.attributes.get("patient", ""), name_patient))
+        records.append(_with_attributes(record, outcome.attributes))
+        fingerprints.append(outcome.fingerprint)
     copies = find_copies(fingerprints, max_distance=max_distance)
     pairs = [(copy.first, copy.second) for copy in copies]
     roots = connect(len(records), [*ties_of_records(records), *pairs])
@@ -112,12 +112,14 @@ def examine(
             record,
             patient=patient,
             group=names.setdefault(root, f"g{len(names):06d}"),
-            **one.columns(),
+            **image_hashes.columns(),
         )
-        for record, patient, root, one in zip(records, named, roots, fingerprints, strict=True)
+        for record, patient, root, image_hashes in zip(
+            records, patients, roots, fingerprints, strict=True
+        )
     ]
     if drop_duplicates:
-        grouped, dropped = _first_ones(grouped, copies)
+        grouped, dropped = _without_copies(grouped, copies)
         skipped += dropped
     return dataclasses.replace(
         index,
@@ -134,7 +136,7 @@ def read_headers(
     name_patient: Callable[[str], str] | None = None,
     progress: Callable[[], object] | None = None,
 ) -> Index:
-    """Fill what DICOM headers tell and decode nothing: no copies are found, no groups are made.
+    """Fill empty fields from DICOM headers, without decoding: copies are not found or grouped.
 
     Parameters
     ----------
@@ -144,8 +146,8 @@ def read_headers(
     Returns
     -------
     Index
-        Files that cannot be read are in `skipped` with the reason. Images of one patient whom the
-        header tells and nobody names share a group.
+        Files that cannot be read are in `skipped` with the reason. Images share a group
+        where the header names one patient and no name is written for it.
     """
 
     def look(record: Record) -> dict[str, str] | str:
@@ -155,42 +157,42 @@ def read_headers(
         except (OSError, ValueError) as error:
             return str(error)
 
-    telling = [record for record in index.records if may_be_dicom(record.file)]
-    seen: dict[str, dict[str, str] | str] = {}
+    dicom_records = [record for record in index.records if may_be_dicom(record.file)]
+    headers: dict[str, dict[str, str] | str] = {}
     with ThreadPoolExecutor(usable_cpus()) as pool:
-        for record, header in zip(telling, pool.map(look, telling), strict=True):
-            seen[record.file] = header
+        for record, header in zip(dicom_records, pool.map(look, dicom_records), strict=True):
+            headers[record.file] = header
             if progress is not None:
                 progress()
-    if not seen:
+    if not headers:
         return index
     records, skipped = [], list(index.skipped)
     unnamed: dict[str, str] = {}
     for record in index.records:
-        header = seen.get(record.file, {})
+        header = headers.get(record.file, {})
         if isinstance(header, str):
             skipped.append(Skipped(file=record.file, reason=header))
             continue
-        told = header.get("patient", "")
-        patient = _named(record, told, name_patient)
+        header_patient = header.get("patient", "")
+        patient = _patient_name(record, header_patient, name_patient)
         group = record.group
-        if not group and not same_id(patient) and same_id(told):
-            group = unnamed.setdefault(same_id(told), f"g{len(unnamed):06d}")
+        if not group and not same_id(patient) and same_id(header_patient):
+            group = unnamed.setdefault(same_id(header_patient), f"g{len(unnamed):06d}")
         filled = _with_attributes(record, header)
         records.append(dataclasses.replace(filled, patient=patient, group=group))
     return dataclasses.replace(index, records=tuple(records), skipped=tuple(skipped))
 
 
 def patient_of(path: str | os.PathLike[str]) -> str:
-    """Return the patient as a DICOM header words it; empty where the file does not tell."""
+    """Return the patient id in a DICOM header; empty where there is none."""
     try:
         return dicom_attributes(path).get("patient", "")
     except (OSError, ValueError):
-        return ""  # whoever reads the image says why
+        return ""  # reading the image later says why
 
 
 def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:
-    """Fill what a record does not tell yet; the patient as the header words it, for the ties."""
+    """Fill empty fields of a record; the patient id is the header's, for the ties."""
     lacking: dict[str, Any] = {  # `dataclasses.replace` takes fields of any type
         name: text for name, text in attributes.items() if not getattr(record, name)
     }
@@ -201,33 +203,33 @@ def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:
     return dataclasses.replace(record, **lacking)
 
 
-def _named(record: Record, of_header: str, name_patient: Callable[[str], str] | None) -> str:
-    """Name the patient; a header's word such as ANONYMOUS would tie all images that bear it."""
+def _patient_name(record: Record, of_header: str, name_patient: Callable[[str], str] | None) -> str:
+    """Name the patient; a word such as ANONYMOUS in headers would tie all images that have it."""
     if same_id(record.patient) or name_patient is None or not same_id(of_header):
         return record.patient
     return name_patient(of_header)
 
 
-def _first_ones(
+def _without_copies(
     records: Sequence[Record], copies: Sequence[Copy]
 ) -> tuple[list[Record], list[Skipped]]:
-    kept, dropped = [], []
+    firsts, skipped = [], []
     roots = connect(len(records), [(copy.first, copy.second) for copy in copies])
     for place, (record, root) in enumerate(zip(records, roots, strict=True)):
         if place == root:
-            kept.append(record)
+            firsts.append(record)
         else:
-            dropped.append(Skipped(file=record.file, reason=DUPLICATE + records[root].file))
-    return kept, dropped
+            skipped.append(Skipped(file=record.file, reason=DUPLICATE + records[root].file))
+    return firsts, skipped
 
 
 def _duplicate(records: Sequence[Record], copy: Copy) -> Duplicate:
-    one, other = records[copy.first], records[copy.second]
+    first, second = records[copy.first], records[copy.second]
     return Duplicate(
-        file=one.file,
-        other=other.file,
+        file=first.file,
+        other=second.file,
         kind=copy.kind,
         bits=copy.bits,
-        label=one.label,
-        other_label=other.label,
+        label=first.label,
+        other_label=second.label,
     )

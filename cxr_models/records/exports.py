@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _AROUND = re.compile(
     r"(dicoms?|dcm|exports?|pacs|images?|data|files|studies|patients?|[\d._-]{6,})", re.IGNORECASE
 )  # folders around those of patients: their names are no labels
-_LOOKED_AT = 64  # folders whose headers are read
+_MAX_FOLDERS = 64  # folders whose headers are read
 
 
 def is_export(tree: Tree) -> bool:
@@ -23,7 +23,7 @@ def is_export(tree: Tree) -> bool:
     Folders of patients have a number in their names, and the first and last file of each name no
     two patients; so folders such as ``covid19`` stay labels.
     """
-    images = tree.found.images
+    images = tree.listing.images
     if not images or not all(map(may_be_dicom, images)):
         return False
     places = [image.split("/") for image in images]
@@ -37,10 +37,10 @@ def is_export(tree: Tree) -> bool:
             folders[place[0]] = (folders.get(place[0], (image, image))[0], image)
     if not all(re.search(r"\d", name) for name in folders):
         return False
-    looked_at = list(folders.values())[:: len(folders) // _LOOKED_AT + 1]
-    return all(first == last or _one_patient(tree, first, last) for first, last in looked_at)
+    sample = list(folders.values())[:: len(folders) // _MAX_FOLDERS + 1]
+    return all(first == last or _is_same_patient(tree, first, last) for first, last in sample)
 
 
-def _one_patient(tree: Tree, *files: str) -> bool:
-    named = {patient_of(tree.root / file) for file in files} - {""}
-    return len(named) < 2
+def _is_same_patient(tree: Tree, *files: str) -> bool:
+    patients = {patient_of(tree.root / file) for file in files} - {""}
+    return len(patients) < 2

@@ -1,6 +1,6 @@
-"""What tells an image from all others, and finds its copies: a digest and two perceptual hashes.
+"""The fingerprint of an image, by which copies are found: a digest and two perceptual hashes.
 
-`index` keeps it in the manifest, so that sets are compared later without decoding their images.
+`index` writes it into the manifest, so that sets are compared later without decoding their images.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cxr_models.records.duplicates import Hashes, Image
     from cxr_models.records.manifest import Manifest, Record
 
-_FORM = "d1:"  # names how the hashes are made; others are made anew
+_FORM = "d1:"  # version of the hashes; hashes of another version are computed again
 _DIGITS = 2 * HASH_WORDS * 16
 _TOLERANCE = 0.02  # of an image's range: what compression leaves of a border's uniformity
 
@@ -32,13 +32,13 @@ _TOLERANCE = 0.02  # of an image's range: what compression leaves of a border's 
 class Fingerprint(NamedTuple):
     """Digest and hashes of one image."""
 
-    pixels: str  # `pixel_digest` of it
-    # whole, trimmed: (4,); `perceptual_hash` of it, and of what is left without uniform borders
+    pixels: str  # `pixel_digest` of the image
+    # whole, trimmed: (4,); `perceptual_hash` of the image, with and without uniform borders
     whole: Hashes
     trimmed: Hashes
 
     def columns(self) -> dict[str, Any]:  # `dataclasses.replace` takes fields of any type
-        """Return it as the columns ``pixels`` and ``hash`` of a manifest."""
+        """Return the fingerprint as the columns ``pixels`` and ``hash`` of a manifest."""
         return {
             "pixels": self.pixels,
             "hash": _FORM + self.whole.tobytes().hex() + self.trimmed.tobytes().hex(),
@@ -93,12 +93,12 @@ def _without_uniform_rows(image: Image, limit: float) -> Image:
 
 
 def stored_fingerprint(record: Record) -> Fingerprint | None:
-    """Return the fingerprint that a record holds; None where it has none of the present form."""
+    """Return the fingerprint that a record holds; None where it has none of this version."""
     return fingerprint_of_columns(record.pixels, record.hash)
 
 
 def fingerprint_of_columns(pixels: str, text_of_hash: str) -> Fingerprint | None:
-    """Return what `Fingerprint.columns` wrote; None where that is not of the present form."""
+    """Return the fingerprint that `Fingerprint.columns` wrote; None for another version."""
     text = text_of_hash.removeprefix(_FORM)
     if not pixels or text == text_of_hash or len(text) != _DIGITS:
         return None
@@ -112,30 +112,30 @@ def fingerprint_of_columns(pixels: str, text_of_hash: str) -> Fingerprint | None
 def fingerprints_of(
     manifest: Manifest, *, progress: Callable[[int], object] | None = None
 ) -> list[Fingerprint | None]:
-    """Return the fingerprint of each record, decoding the images of those that hold none.
+    """Return the fingerprint of each record, decoding the images of records without one.
 
     Parameters
     ----------
     manifest : Manifest
         Records, and where their files lie.
     progress : callable, optional
-        Called once with the number of images to decode, where there are any.
+        Called once with the number of images to decode, unless that is 0.
 
     Returns
     -------
     list of Fingerprint or None
         In the order of the records; None for images that cannot be read.
     """
-    found = [stored_fingerprint(record) for record in manifest.records]
+    fingerprints = [stored_fingerprint(record) for record in manifest.records]
     paths = manifest.paths()
-    lacking = [index for index, one in enumerate(found) if one is None]
+    lacking = [index for index, fingerprint in enumerate(fingerprints) if fingerprint is None]
     if lacking and progress is not None:
         progress(len(lacking))
     with ThreadPoolExecutor(usable_cpus()) as pool:
-        made = pool.map(_fingerprint_of_file, [paths[index] for index in lacking])
-        for index, one in zip(lacking, made, strict=True):
-            found[index] = one
-    return found
+        decoded = pool.map(_fingerprint_of_file, [paths[index] for index in lacking])
+        for index, fingerprint in zip(lacking, decoded, strict=True):
+            fingerprints[index] = fingerprint
+    return fingerprints
 
 
 def with_fingerprints(
@@ -150,10 +150,10 @@ def with_fingerprints(
     progress : callable, optional
         As in `fingerprints_of`.
     """
-    found = fingerprints_of(manifest, progress=progress)
+    fingerprints = fingerprints_of(manifest, progress=progress)
     records = tuple(
-        record if one is None else dataclasses.replace(record, **one.columns())
-        for record, one in zip(manifest.records, found, strict=True)
+        record if fingerprint is None else dataclasses.replace(record, **fingerprint.columns())
+        for record, fingerprint in zip(manifest.records, fingerprints, strict=True)
     )
     return dataclasses.replace(manifest, records=records)
 
@@ -161,7 +161,7 @@ def with_fingerprints(
 def _fingerprint_of_file(path: str | os.PathLike[str]) -> Fingerprint | None:
     try:
         return fingerprint(cxr_enhance.read_image(path))
-    except Exception:  # whatever one file raises, it is left out
+    except Exception:  # a file is left out, whatever error it raises
         return None
 
 
@@ -169,6 +169,6 @@ def stacked(fingerprints: Sequence[Fingerprint]) -> tuple[Hashes, Hashes]:
     """Return the hashes of whole and of trimmed images, (N, 4) each."""
     empty = np.empty((0, HASH_WORDS), np.uint64)
     return (
-        np.stack([one.whole for one in fingerprints]) if fingerprints else empty,
-        np.stack([one.trimmed for one in fingerprints]) if fingerprints else empty,
+        np.stack([fingerprint.whole for fingerprint in fingerprints]) if fingerprints else empty,
+        np.stack([fingerprint.trimmed for fingerprint in fingerprints]) if fingerprints else empty,
     )

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_enhance.io.samples import file_behind
-from cxr_models._cells import as_it_was, harmless
+from cxr_models._cells import harmless, original_cell
 from cxr_models._outputs import Kind, first_line
 from cxr_models.records.fingerprints import Fingerprint, fingerprint_of_columns
 
@@ -44,13 +44,13 @@ class KeptHashes:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[_Version, Fingerprint] = {}
+        self._fingerprints: dict[_Version, Fingerprint] = {}
         self._lock = threading.Lock()
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
         if self._path.exists():
-            self._known = self._read()
+            self._fingerprints = self._read()
         return self
 
     def __exit__(
@@ -63,12 +63,12 @@ class KeptHashes:
             self._file.close()
 
     def get(self, path: str) -> Fingerprint | None:
-        """Return the fingerprint of a file; None where it is not known or the file has changed."""
-        return self._known.get(_version(path))
+        """Return the fingerprint of a file; None where it is unknown or the file has changed."""
+        return self._fingerprints.get(_version(path))
 
-    def add(self, path: str, made: Fingerprint) -> None:
+    def add(self, path: str, fingerprint: Fingerprint) -> None:
         """Keep the fingerprint of a file."""
-        cells = (*_version(path), *made.columns().values())
+        cells = (*_version(path), *fingerprint.columns().values())
         with self._lock:
             if self._file is None:
                 self._file = self._opened()
@@ -83,14 +83,14 @@ class KeptHashes:
         return file
 
     def _read(self) -> dict[_Version, Fingerprint]:
-        known = {}
+        fingerprints = {}
         with self._path.open(encoding="utf-8", errors="replace", newline="") as file:
             for row in csv.reader(file):
                 if len(row) == len(COLUMNS):
-                    made = fingerprint_of_columns(*row[3:])
-                    if made is not None:
-                        known[_Version(*map(as_it_was, row[:3]))] = made
-        return known
+                    fingerprint = fingerprint_of_columns(*row[3:])
+                    if fingerprint is not None:
+                        fingerprints[_Version(*map(original_cell, row[:3]))] = fingerprint
+        return fingerprints
 
 
 def _version(path: str) -> _Version:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cxr_models.records.recording import Recorded
-    from cxr_models.records.scan import Found
+    from cxr_models.records.scan import FolderListing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +39,9 @@ class Skipped:
     file: str
     reason: str
 
-    def was_asked_for(self) -> bool:
-        """Tell whether the user, a default or the set itself leaves the file out."""
-        return self.reason.endswith(NOT_ASKED_FOR) or self.reason.startswith(_LEFT_OUT)
+    def is_intended(self) -> bool:
+        """Return whether the user, a default or the set itself leaves the file out."""
+        return self.reason.endswith(NOT_ASKED_FOR) or self.reason.startswith(_INTENDED_REASONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +52,15 @@ class Duplicate:
     other: str
     kind: str  # one of `cxr_models.records.copies.KINDS`
     bits: int  # in how many bits of 256 their hashes differ
-    label: str  # label, other_label: what they are said to show
+    label: str  # label, other_label: the labels of the two files
     other_label: str
 
 
 DUPLICATE = "a duplicate of "  # how the reason of a dropped copy begins
-SECOND_COPY = "a second copy of "  # how that of a file begins that a set holds twice
+SECOND_COPY = "a second copy of "  # how the reason of a file begins that a set holds twice
 UNLABELLED = "the set gives it no label"
 UNLISTED = "the tables of the set do not list it"
-_LEFT_OUT = (DUPLICATE, SECOND_COPY, UNLABELLED, UNLISTED, UNCERTAIN_REASON)
+_INTENDED_REASONS = (DUPLICATE, SECOND_COPY, UNLABELLED, UNLISTED, UNCERTAIN_REASON)
 _NO_LABELS = frozenset(("train", "val", "test", "valid", "validation", "masks", "mask"))
 SKIPPED_COLUMNS = tuple(field.name for field in dataclasses.fields(Skipped))
 SKIPPED = Kind(
@@ -76,15 +76,15 @@ DUPLICATES = Kind(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """What indexing found."""
+    """The result of indexing."""
 
     records: tuple[Record, ...]  # usable radiographs
     skipped: tuple[Skipped, ...]  # files that cannot be read, and rows or files without a label
     # files under the folder that are no images by their names or content
-    others: tuple[str, ...] = ()
+    other_files: tuple[str, ...] = ()
     # all pairs of images of which one is a copy of the other, dropped ones among them
     duplicates: tuple[Duplicate, ...] = ()
-    # listed, absent: images that a set or a CSV names, and how many of them are not there
+    # listed, absent: number of images that a set or a CSV names, and of those that do not exist
     listed: int = 0
     absent: int = 0
     several: int = 0  # records with several findings whose label is made of them
@@ -114,7 +114,7 @@ def index_folder(
     layout: Layout | None = None,
     choices: Choices | None = None,
     *,
-    found: Found | None = None,
+    listing: FolderListing | None = None,
 ) -> Index:
     """List the radiographs under a folder; labels and patients come from their paths.
 
@@ -123,11 +123,11 @@ def index_folder(
     source : str or PathLike
         Folder; without a ``label_pattern`` its subfolders are the labels.
     layout : Layout, optional
-        How paths tell labels and patients; None takes the folders alone.
+        Patterns of labels and patients in paths; None takes labels from folders.
     choices : Choices, optional
         Which images to keep; views and modalities of DICOM headers are not known yet.
-    found : Found, optional
-        What was found under `source`; None looks.
+    listing : FolderListing, optional
+        Files under `source`; None lists them.
 
     Returns
     -------
@@ -145,12 +145,12 @@ def index_folder(
     source = Path(source)
     if not source.is_dir():
         raise NotADirectoryError(f"`SOURCE` must be a folder; got {str(source)!r}.")
-    found = found or find_images(source)
+    listing = listing or find_images(source)
     if not layout.label_pattern:
-        _check_folders_are_labels(found.images)
+        _check_folders_are_labels(listing.images)
     rows = []
-    skipped = [Skipped(file=name, reason=reason) for name, reason in found.unentered]
-    for file in sorted(found.images):
+    skipped = [Skipped(file=name, reason=reason) for name, reason in listing.unentered]
+    for file in sorted(listing.images):
         if layout.passed_over and re.search(layout.passed_over, file):
             continue
         label = _label_of(file, layout)
@@ -167,17 +167,17 @@ def index_folder(
             )
         )
     if not rows:
-        _raise_no_labels(source, found)
+        _raise_no_labels(source, listing)
     index = index_of(record_rows(rows, choices or Choices()), skipped)
-    return dataclasses.replace(index, others=found.others)
+    return dataclasses.replace(index, other_files=listing.other_files)
 
 
-def _raise_no_labels(source: Path, found: Found) -> NoReturn:
+def _raise_no_labels(source: Path, listing: FolderListing) -> NoReturn:
     """Say whether images or their labels are lacking."""
-    if found.images:
+    if listing.images:
         lacking = "where no image has a label. Name the layout, or say where labels stand."
-    elif found.unentered:
-        name, reason = found.unentered[0]
+    elif listing.unentered:
+        name, reason = listing.unentered[0]
         lacking = f"where no image was found and {name!r} is not looked into: {reason}. Index it."
     else:
         lacking = "where no image was found. Unpack the images into it, or name another folder."
@@ -245,7 +245,9 @@ def index_csv(
     index = index_of(record_rows(table.rows, choices, columns=table.columns), unused)
     if not any(table.groups.values()):
         return index
-    records = (dataclasses.replace(one, group=table.groups[one.file]) for one in index.records)
+    records = (
+        dataclasses.replace(record, group=table.groups[record.file]) for record in index.records
+    )
     return dataclasses.replace(index, records=tuple(records))
 
 
@@ -259,12 +261,12 @@ def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
     """
     if not labels:
         return index
-    found = {record.label for record in index.records}
-    unknown = [label for label in labels if label not in found]
+    names = {record.label for record in index.records}
+    unknown = [label for label in labels if label not in names]
     if unknown:
         raise ValueError(
             f"`labels` must name labels that occur; got {', '.join(unknown)}. Found: "
-            f"{', '.join(sorted(found))}."
+            f"{', '.join(sorted(names))}."
         )
     records, skipped = [], list(index.skipped)
     for record in index.records:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def recognise(tree: Tree) -> KnownSet | None:
-    """Return the set that a folder holds; None where it is none that is known.
+    """Return the public set that a folder holds; None where it holds none.
 
     Parameters
     ----------
@@ -34,12 +34,13 @@ def recognise(tree: Tree) -> KnownSet | None:
     ValueError
         If it holds several.
     """
-    fitting = [known for known in SETS.values() if known.fits(tree)]
+    fitting = [known_set for known_set in SETS.values() if known_set.fits(tree)]
     if len(fitting) > 1:
         raise ValueError(
             f"`SOURCE` must hold one set; got {str(tree.root)!r}, which looks like "
-            f"{', '.join(known.title for known in fitting)}. Index the folder of one of them, or "
-            f"name it with --layout: {', '.join(known.name for known in fitting)}."
+            f"{', '.join(known_set.title for known_set in fitting)}. Index the folder of one of "
+            "them, or name it with --layout: "
+            f"{', '.join(known_set.name for known_set in fitting)}."
         )
     if fitting:
         return fitting[0]
@@ -47,7 +48,7 @@ def recognise(tree: Tree) -> KnownSet | None:
 
 
 def index_set(
-    tree: Tree, known: KnownSet, choices: Choices | None = None, *, unpack: Path | None = None
+    tree: Tree, known_set: KnownSet, choices: Choices | None = None, *, unpack: Path | None = None
 ) -> Index:
     """List the radiographs of a public set as it is downloaded.
 
@@ -55,7 +56,7 @@ def index_set(
     ----------
     tree : Tree
         Its folder, which gives the columns that `choices` name.
-    known : KnownSet
+    known_set : KnownSet
         Which set it is.
     choices : Choices, optional
         Labels, views and rows to make of it.
@@ -76,28 +77,29 @@ def index_set(
         If a table is missing or cannot be read.
     """
     choices = choices or Choices()
-    rows = known.read(tree, Reading(rows=choices.rows, unpack=Unpacker(unpack)))
+    rows = known_set.read(tree, Reading(rows=choices.rows, unpack=Unpacker(unpack)))
     recorded = record_rows(rows, choices, columns=tree.columns)
     if not recorded.records and not recorded.left_out:
         raise ValueError(
-            f"`SOURCE` must hold images of {known.title}; got {str(tree.root)!r}, where none of "
-            f"{recorded.listed:,} that its tables list is. Unpack the images into it."
+            f"`SOURCE` must hold images of {known_set.title}; got {str(tree.root)!r}, where none "
+            f"of {recorded.listed:,} that its tables list is. Unpack the images into it."
         )
-    index = index_of(recorded, [Skipped(file=n, reason=why) for n, why in tree.found.unentered])
-    skipped = (*index.skipped, *_unused(tree, known, index))
-    return dataclasses.replace(index, skipped=skipped, others=tree.found.others)
+    unentered = [Skipped(file=file, reason=reason) for file, reason in tree.listing.unentered]
+    index = index_of(recorded, unentered)
+    skipped = (*index.skipped, *_unused(tree, known_set, index))
+    return dataclasses.replace(index, skipped=skipped, other_files=tree.listing.other_files)
 
 
-def _unused(tree: Tree, known: KnownSet, index: Index) -> list[Skipped]:
-    """Tell of images that are in no row of the set's tables."""
-    used = {record.file for record in index.records} | {one.file for one in index.skipped}
-    unused = [file for file in tree.found.images if file not in used]
+def _unused(tree: Tree, known_set: KnownSet, index: Index) -> list[Skipped]:
+    """Return the images that are in no row of the set's tables, each with the reason."""
+    used = {record.file for record in index.records} | {entry.file for entry in index.skipped}
+    unused = [file for file in tree.listing.images if file not in used]
     twins = tree.twins(used, unused)
     skipped = []
     for file in unused:
-        if known.passed_over and re.search(known.passed_over, file):
+        if known_set.passed_over and re.search(known_set.passed_over, file):
             continue
-        if known.unlabelled and re.search(known.unlabelled, file):
+        if known_set.unlabelled and re.search(known_set.unlabelled, file):
             reason = UNLABELLED
         else:
             reason = SECOND_COPY + twins[file] if file in twins else UNLISTED

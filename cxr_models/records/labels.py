@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cxr_models.records.choices import Choices
     from cxr_models.records.layouts.values import Findings
 
-NORMAL, SEVERAL, NOT_SURE, NOT_KNOWN = "normal", "several findings", "uncertain", "unknown"
+NORMAL, SEVERAL, NOT_SURE, UNKNOWN_LABEL = "normal", "several findings", "uncertain", "unknown"
 _NO_FINDINGS = frozenset(("unchanged", "exclude", "suboptimal study"))  # words of PadChest
 _NORMAL_NAMES = frozenset(("no finding", "normal", "healthy", "no_finding"))
 _REST = "no "
@@ -28,13 +28,13 @@ class Labeller:
     Parameters
     ----------
     choices : Choices
-        Which finding, or which goes before which, and what is uncertain.
+        The finding or the priority of findings, and the rule for uncertain values.
     """
 
     def __init__(self, choices: Choices) -> None:
         self._choices = choices
 
-    def named(self) -> tuple[str, ...]:
+    def chosen_findings(self) -> tuple[str, ...]:
         """Return the findings that the choices name."""
         return (self._choices.label_from,) if self._choices.label_from else self._choices.priority
 
@@ -46,21 +46,19 @@ class Labeller:
         ValueError
             If one is not.
         """
-        known = list(names)
-        for name in self.named():
-            if name not in known:
+        findings = list(names)
+        for name in self.chosen_findings():
+            if name not in findings:
                 option = "--label-from" if self._choices.label_from else "--priority"
                 raise ValueError(
                     f"`{option}` must name findings of the set; got {name!r}. Its findings: "
-                    f"{', '.join(known) or 'none'}."
+                    f"{', '.join(findings) or 'none'}."
                 )
 
     def present(self, findings: Findings) -> list[str]:
         """Return the findings that are present, those that say "nothing found" left out."""
-        taken = (PRESENT, UNCERTAIN) if self._choices.uncertain == "one" else (PRESENT,)
-        return [
-            name for name, value in findings if value in taken and not _says_nothing_found(name)
-        ]
+        positive = (PRESENT, UNCERTAIN) if self._choices.uncertain == "one" else (PRESENT,)
+        return [name for name, value in findings if value in positive and not _is_no_finding(name)]
 
     def label(self, findings: Findings) -> str:
         """Return the label; empty where `uncertain` says that an image has none."""
@@ -82,7 +80,7 @@ class Labeller:
             return NOT_SURE
         if len(findings) == 1 and values & {ABSENT, UNCERTAIN}:
             return _REST + label_name(findings[0][0])
-        return NOT_KNOWN
+        return UNKNOWN_LABEL
 
     def _against_the_rest(self, value: str) -> str:
         name = label_name(self._choices.label_from)
@@ -93,7 +91,7 @@ class Labeller:
 
 
 @functools.lru_cache(1 << 12)
-def _says_nothing_found(name: str) -> bool:
+def _is_no_finding(name: str) -> bool:
     return name.lower() in (*_NORMAL_NAMES, *_NO_FINDINGS)
 
 

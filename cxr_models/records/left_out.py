@@ -1,4 +1,4 @@
-"""What splits that leave a source out put into no part, and why."""
+"""The images that splits by source put into no part, and the reasons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SAME_PATIENT = "the same patient id"
 SAME_GROUP = "the same group: copies or what else was tied"
-THROUGH_OTHERS = "tied through other images"
+THROUGH_OTHER_IMAGES = "tied through other images"
 
 
 def causes_of_leaving_out(
@@ -36,7 +36,7 @@ def causes_of_leaving_out(
     Returns
     -------
     Counter of str
-        How many for each of `SAME_PATIENT`, `SAME_GROUP` and `THROUGH_OTHERS`.
+        How many for each of `SAME_PATIENT`, `SAME_GROUP` and `THROUGH_OTHER_IMAGES`.
     """
     tested = [record for record in records if record.source == source]
     patients = {same_id(record.patient) for record in tested} - {""} if shared_ids else set()
@@ -48,5 +48,5 @@ def causes_of_leaving_out(
         if same_id(record.patient) in patients:
             causes[SAME_PATIENT] += 1
         else:
-            causes[SAME_GROUP if record.group in groups else THROUGH_OTHERS] += 1
+            causes[SAME_GROUP if record.group in groups else THROUGH_OTHER_IMAGES] += 1
     return causes

@@ -26,7 +26,7 @@ _LONGEST_LABEL = 100  # a file's name holds 255, and more than the label
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One radiograph: where it lies, what it shows, whom it shows.
+    """One radiograph: its file, its label, its patient.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ class Record:
         What the header of a DICOM file or a set's table says: an id, such as "DX", "F", "034Y", a
         name, "2019-03-01".
     pixels, hash : str, default ""
-        What tells the image from others; see `cxr_models.records.fingerprints`.
+        Digest and hashes of the image; see `cxr_models.records.fingerprints`.
     findings : tuple of (str, str), default ()
-        Names of findings and what is known of each: "1" present, "0" absent, "u" uncertain, ""
+        Names and values of findings: "1" present, "0" absent, "u" uncertain, ""
         unknown. Columns ``finding:NAME`` of a manifest.
     kept : tuple of (str, str), default ()
-        Names and cells of further columns, which mean nothing here.
+        Names and cells of further columns, which have no meaning here.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class Record:
     def __post_init__(self) -> None:
         texts = _texts_of(self)
         try:
-            "".join(texts)  # the fastest way to look at all, of which there are millions
+            "".join(texts)  # the fastest check of millions of texts
         except TypeError:
             for name, value in zip(_TEXT_COLUMNS, texts, strict=True):
                 if not isinstance(value, str):
@@ -94,8 +94,8 @@ class Record:
             raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
 
     def finding(self, name: str) -> str:
-        """Return "1", "0", "u", or "" where nothing is known of the finding."""
-        return next((value for known, value in self.findings if known == name), "")
+        """Return "1", "0", "u", or "" where the finding is unknown."""
+        return next((value for finding_name, value in self.findings if finding_name == name), "")
 
 
 COLUMNS = ("file", "label", "patient", "group", "source", "view", "split")
@@ -108,10 +108,10 @@ _texts_of = attrgetter(*_TEXT_COLUMNS)
 
 
 def _is_manifest(path: Path) -> bool:
-    """Tell by the header; the digests of pixels in it are what no hand writes."""
-    named = next(csv.reader([first_line(path).decode()]), [])
-    further = [name for name in FURTHER_COLUMNS if name in named]
-    return "pixels" in further and named[: len(COLUMNS) + len(further)] == [*COLUMNS, *further]
+    """Tell by the header: nobody writes its column of pixel digests by hand."""
+    header = next(csv.reader([first_line(path).decode()]), [])
+    further = [name for name in FURTHER_COLUMNS if name in header]
+    return "pixels" in further and header[: len(COLUMNS) + len(further)] == [*COLUMNS, *further]
 
 
 MANIFEST = Kind("a manifest that cxr-models index wrote", _is_manifest)
@@ -181,17 +181,17 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
             "Make a manifest of it with: cxr-models index --csv."
         )
     records = []
-    findings, kept = further_columns(header)
+    findings, extra_columns = further_columns(header)
     findings_of = FindingsOf([name.removeprefix(FINDING) for name in findings])
     texts = {name: header.index(name) for name in _TEXT_COLUMNS if name in header}
     places = [header.index(name) for name in findings]
-    others = [(name, header.index(name)) for name in kept]
+    extra_places = [(name, header.index(name)) for name in extra_columns]
     for number, row in enumerate(rows, start=1):
         cells = {name: row[place].strip() for name, place in texts.items()}
-        others_of_row = tuple((name, row[place]) for name, place in others)
+        extra_cells = tuple((name, row[place]) for name, place in extra_places)
         try:
-            known = findings_of(tuple(row[place].strip() for place in places))
-            records.append(Record(**cells, findings=known, kept=others_of_row))
+            record_findings = findings_of(tuple(row[place].strip() for place in places))
+            records.append(Record(**cells, findings=record_findings, kept=extra_cells))
         except ValueError as error:
             raise ValueError(f"{error} Record {number} of {str(path)!r}.") from error
     if not records:
@@ -201,14 +201,14 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
 
 
 def further_columns(header: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the columns of findings in a header, and those that a manifest gives no meaning."""
-    findings, kept = [], []
+    """Return the columns of findings in a header, and the columns without a meaning here."""
+    findings, extra = [], []
     for name in header:
         if name.startswith(FINDING) and name != FINDING:
             findings.append(name)
         elif name and name not in _TEXT_COLUMNS:
-            kept.append(name)
-    return findings, kept
+            extra.append(name)
+    return findings, extra
 
 
 def write_manifest(
@@ -247,7 +247,7 @@ def write_manifest(
         if name in always or any(getattr(record, name) for record in records)
     ]
     findings = _names_in({id(r.findings): r.findings for r in records}.values())
-    kept = _names_in({tuple((name, "") for name, _ in record.kept) for record in records})
+    extra_columns = _names_in({tuple((name, "") for name, _ in record.kept) for record in records})
     texts = attrgetter(*COLUMNS[1:], *further)
     names = [record.file for record in records] if files is None else files
 
@@ -255,40 +255,42 @@ def write_manifest(
         values: dict[int, tuple[str, ...]] = {}  # records share findings, which live as they do
         for file, record in zip(names, records, strict=True):
             if id(record.findings) not in values:
-                known = dict(record.findings)
+                value_of = dict(record.findings)
                 values[id(record.findings)] = (
-                    tuple(known.values())
-                    if list(known) == findings
-                    else tuple(known.get(name, "") for name in findings)
+                    tuple(value_of.values())
+                    if list(value_of) == findings
+                    else tuple(value_of.get(name, "") for name in findings)
                 )
-            told = map(harmless, (file, *texts(record)))
-            if not kept:
-                yield (*told, *values[id(record.findings)])
+            text_cells = map(harmless, (file, *texts(record)))
+            if not extra_columns:
+                yield (*text_cells, *values[id(record.findings)])
                 continue
-            held = dict(record.kept)
-            others = (harmless(held.get(column, "")) for column in kept)
-            yield (*told, *values[id(record.findings)], *others)
+            extra_values = dict(record.kept)
+            extra_cells = (harmless(extra_values.get(column, "")) for column in extra_columns)
+            yield (*text_cells, *values[id(record.findings)], *extra_cells)
 
-    header = [*COLUMNS, *further, *(FINDING + name for name in findings), *kept]
+    header = [*COLUMNS, *further, *(FINDING + name for name in findings), *extra_columns]
     write_cells(path, header, cells(), comment=comment)
 
 
 def _names_in(tuples: Iterable[tuple[tuple[str, str], ...]]) -> list[str]:
     """Return the names in pairs of name and value, in the order of those that name most."""
-    named = {tuple(name for name, _ in pairs): pairs for pairs in tuples}
-    ordered = sorted(named.values(), key=lambda pairs: (-len(pairs), [name for name, _ in pairs]))
+    pairs_of_names = {tuple(name for name, _ in pairs): pairs for pairs in tuples}
+    ordered = sorted(
+        pairs_of_names.values(), key=lambda pairs: (-len(pairs), [name for name, _ in pairs])
+    )
     return list(dict.fromkeys(name for pairs in ordered for name, _ in pairs))
 
 
 def check_label(label: object, where: str) -> None:
-    """Raise if a label cannot name what is made of it: files, columns, classes of an export.
+    """Raise if a label cannot name files, columns and classes of an export.
 
     Parameters
     ----------
     label : object
-        Which.
+        The label.
     where : str
-        What holds it, as the sentence shall name it.
+        Where the label stands, in the words of the sentence.
     """
     rule = ""
     if not isinstance(label, str) or not label.strip():

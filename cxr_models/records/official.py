@@ -1,4 +1,4 @@
-"""Splits that a set comes with: what is wrong with them, and what is left without that."""
+"""Splits that a set comes with: their faults, and the records without leaks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def has_split(records: Sequence[Record]) -> bool:
 
 
 def faults_of(records: Sequence[Record]) -> list[str]:
-    """Describe what a split does wrong, in lines; none where it is right.
+    """Describe the faults of a split in lines; an empty list where it has none.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ def faults_of(records: Sequence[Record]) -> list[str]:
     groups = [record.group or None for record in records]
     tied: Sequence[Hashable | None] = components(records)
     lines = []
-    for what, names in (("patients", patients), ("groups of copies", groups)):
-        lines += _shared(what, names, records)
+    for kind, names in (("patients", patients), ("groups of copies", groups)):
+        lines += _shared(kind, names, records)
     return lines or _shared("chains of patients and copies", tied, records)
 
 
-def _shared(what: str, names: Sequence[Hashable | None], records: Sequence[Record]) -> list[str]:
+def _shared(kind: str, names: Sequence[Hashable | None], records: Sequence[Record]) -> list[str]:
     members: dict[Hashable, list[Record]] = defaultdict(list)
     for name, record in zip(names, records, strict=True):
         if name is not None and record.split:
@@ -62,14 +62,14 @@ def _shared(what: str, names: Sequence[Hashable | None], records: Sequence[Recor
         if len(parts) > 1:
             wrong[tuple(part for part in SPLITS if part in parts)].append(rows)
     lines = []
-    for shared, found in wrong.items():
-        images = sum(map(len, found))
-        lines.append(f"{len(found):,} {what} are in {' and '.join(shared)}, {images:,} images:")
-        for rows in found[:_SHOWN]:
-            one, other = rows[0], next(row for row in rows if row.split != rows[0].split)
-            lines.append(f"  {one.file} in {one.split}, {other.file} in {other.split}")
-        if len(found) > _SHOWN:
-            lines.append(f"  and {len(found) - _SHOWN:,} more")
+    for shared, groups in wrong.items():
+        images = sum(map(len, groups))
+        lines.append(f"{len(groups):,} {kind} are in {' and '.join(shared)}, {images:,} images:")
+        for rows in groups[:_SHOWN]:
+            first, second = rows[0], next(row for row in rows if row.split != rows[0].split)
+            lines.append(f"  {first.file} in {first.split}, {second.file} in {second.split}")
+        if len(groups) > _SHOWN:
+            lines.append(f"  and {len(groups) - _SHOWN:,} more")
     return lines
 
 

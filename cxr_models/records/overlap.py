@@ -1,6 +1,6 @@
 """What two sets of radiographs share by content: equal pixels, near copies, patients.
 
-Paths say nothing of it: a copied file has another path, and a public set lies in many archives.
+Paths do not show it: a copied file has another path, and a public set lies in many archives.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Shared:
     """A radiograph of a set that is tied to one the model has seen."""
 
     file: str
-    seen: str  # the one that was seen
-    part: str  # the part it is in
-    kind: str  # how they are tied: one of `cxr_models.records.copies.KINDS`, or "patient"
+    seen: str  # the radiograph that the model has seen
+    part: str  # the part that `seen` is in
+    kind: str  # how the two are tied: one of `cxr_models.records.copies.KINDS`, or "patient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +44,8 @@ class Overlap:
     # near, patients: files of near copies, and of patients of the same source
     near: tuple[Shared, ...]
     patients: tuple[Shared, ...]
-    unread: int  # images of either side that cannot be read and so were not compared
-    equal: tuple[Shared, ...] = ()  # files of equal pixels; a set that has some is refused
+    unread: int  # images of either side that cannot be read, and are not compared
+    equal: tuple[Shared, ...] = ()  # files of equal pixels; a set that has such a file is refused
 
 
 class SeenImages:
@@ -60,33 +60,43 @@ class SeenImages:
     def __init__(self, parts: Sequence[Part]) -> None:
         self._records = [record for part in parts for record in part.manifest.records]
         self._names = [part.name for part in parts for _ in part.manifest.records]
-        self._fingerprints = [one for part in parts for one in fingerprints_of(part.manifest)]
+        self._fingerprints = [
+            fingerprint for part in parts for fingerprint in fingerprints_of(part.manifest)
+        ]
 
     def overlap(self, tested: Manifest) -> Overlap:
-        """Compare a set with all that was seen.
+        """Compare a set with all radiographs that the model has seen.
 
         Parameters
         ----------
         tested : Manifest
-            The set. Fingerprints that `index` wrote are believed; images without are decoded.
+            The set. Fingerprints that `index` wrote are believed; images without one are decoded.
         """
-        theirs, ours = self._fingerprints, fingerprints_of(tested)
-        seen = [index for index, one in enumerate(theirs) if one is not None]
-        read = [index for index, one in enumerate(ours) if one is not None]
+        model_fingerprints, set_fingerprints = self._fingerprints, fingerprints_of(tested)
+        model_places = [
+            index for index, fingerprint in enumerate(model_fingerprints) if fingerprint is not None
+        ]
+        set_places = [
+            index for index, fingerprint in enumerate(set_fingerprints) if fingerprint is not None
+        ]
         copies = find_copies(
-            [one for one in theirs if one is not None], [one for one in ours if one is not None]
+            [fingerprint for fingerprint in model_fingerprints if fingerprint is not None],
+            [fingerprint for fingerprint in set_fingerprints if fingerprint is not None],
         )
         equal: dict[int, Shared] = {}
         near: dict[int, Shared] = {}
         for copy in copies:
-            place = read[copy.second]
-            found = self._shared(tested.records[place], seen[copy.first], copy.kind)
-            (equal if copy.kind == EQUAL else near).setdefault(place, found)
+            place = set_places[copy.second]
+            shared = self._shared(tested.records[place], model_places[copy.first], copy.kind)
+            (equal if copy.kind == EQUAL else near).setdefault(place, shared)
         return Overlap(
             equal=tuple(equal[place] for place in sorted(equal)),
             near=tuple(near[place] for place in sorted(near) if place not in equal),
             patients=self._patients(tested),
-            unread=len(theirs) - len(seen) + len(ours) - len(read),
+            unread=len(model_fingerprints)
+            - len(model_places)
+            + len(set_fingerprints)
+            - len(set_places),
         )
 
     def check(
@@ -98,7 +108,7 @@ class SeenImages:
         cure: str,
         say: Callable[[str], object] | None = None,
     ) -> Overlap:
-        """Refuse a set that holds images of equal pixels, and say what else it shares.
+        """Refuse a set that holds images of equal pixels, and say what else the two share.
 
         Parameters
         ----------
@@ -109,14 +119,14 @@ class SeenImages:
         refusal : callable
             Gives the rule and what was got instead, for a number of images of equal pixels.
         cure : str
-            What to do about them.
+            What to do about these images.
         say : callable, optional
-            Called with lines on near copies and on patients that both have.
+            Called with lines on near copies and on patients that both sets hold.
 
         Raises
         ------
         ValueError
-            If an image has the pixels of one that was seen.
+            If an image has the pixels of an image that the model has seen.
         """
         overlap = self.overlap(decoded_once(tested, say=say))
         if overlap.equal:
@@ -139,19 +149,19 @@ class SeenImages:
             if (key := patient_key(record)) in first and key is not None
         )
 
-    def _shared(self, record: Record, seen: int, kind: str) -> Shared:
-        return Shared(record.file, self._records[seen].file, self._names[seen], kind)
+    def _shared(self, record: Record, index: int, kind: str) -> Shared:
+        return Shared(record.file, self._records[index].file, self._names[index], kind)
 
 
 def decoded_once(manifest: Manifest, *, say: Callable[[str], object] | None = None) -> Manifest:
-    """Return a manifest whose records hold their fingerprints, and say what that takes.
+    """Return a manifest whose records hold their fingerprints, and say how many are decoded.
 
     Parameters
     ----------
     manifest : Manifest
         Its images are decoded where their records hold no fingerprint.
     say : callable, optional
-        Called with a line where images have to be decoded, which takes its time.
+        Called with a line where images have to be decoded, which is slow.
     """
 
     def decoding(count: int) -> None:
@@ -193,6 +203,6 @@ def overlap_lines(name: str, overlap: Overlap) -> list[str]:
 
 
 def shared_lines(shared: Sequence[Shared]) -> list[str]:
-    """Name the first ten of the files, and count the others."""
-    lines = [f"  {one.file}: {one.kind}, {one.seen} in {one.part}" for one in shared[:_SHOWN]]
+    """Name the first ten files, and count the rest."""
+    lines = [f"  {tie.file}: {tie.kind}, {tie.seen} in {tie.part}" for tie in shared[:_SHOWN]]
     return [*lines, *([f"  and {len(shared) - _SHOWN} more"] if len(shared) > _SHOWN else [])]

@@ -1,4 +1,4 @@
-"""Rows of a set to records: those of the views and values asked for, with a label each."""
+"""Rows of a set to records: rows of the chosen views and values, each with one label."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ UNCERTAIN_REASON = "its finding is uncertain"
 
 
 class Recorded(NamedTuple):
-    """Records made of rows, and what became of the others."""
+    """Records made of rows, and the rows that make no record."""
 
-    records: list[Record]  # those that are kept
-    left_out: list[tuple[str, str]]  # files that are there and not kept, and why
-    listed: int  # listed, absent: rows, and how many of them name no file that is there
+    records: list[Record]
+    left_out: list[tuple[str, str]]  # files that exist and are left out, with the reason
+    listed: int  # listed, absent: number of rows, and of rows whose file does not exist
     absent: int
     several: int  # records with several findings whose label is made of them
 
@@ -75,42 +75,47 @@ def record_rows(
 
 def searched(pattern: str, text: str) -> str:
     """Return the first group of a regular expression that took part in a match, or the match."""
-    found = re.search(pattern, text) if pattern else None
-    if found is None:
+    match = re.search(pattern, text) if pattern else None
+    if match is None:
         return ""
-    return next((group for group in found.groups() if group), "" if found.groups() else found[0])
+    return next((group for group in match.groups() if group), "" if match.groups() else match[0])
 
 
-class _Made(NamedTuple):
-    """What is made of findings; they are kept, so that no other tuple takes their identity."""
+class _LabelledFindings(NamedTuple):
+    """Findings of a row, renamed and labelled.
 
-    given: Findings
+    The original tuple is stored, so that no other tuple takes its identity.
+    """
+
+    original: Findings
     findings: Findings
     label: str
     several: bool
 
 
 class _Maker:
-    """What the choices make of a row."""
+    """Makes records of rows, as the choices say."""
 
     def __init__(self, choices: Choices) -> None:
         self._choices = choices
         self._labeller = Labeller(choices)
-        self._made: dict[int, _Made] = {}
+        self._labelled: dict[int, _LabelledFindings] = {}
         self._names: dict[str, None] = {}
         self._keep = frozenset(choices.keep)
-        self._given: set[str] = set()
+        self._extra_names: set[str] = set()
 
     def prepared(self, row: ImageRow) -> ImageRow:
-        """Return the row with the names of findings that were asked for."""
+        """Return the row with its findings under the chosen names."""
         if row.kept:
-            self._given.update(name for name, _ in row.kept)
-        made = self._of(row)
-        return row if made.findings is row.findings else row._replace(findings=made.findings)
+            self._extra_names.update(name for name, _ in row.kept)
+        labelled = self._of(row)
+        return (
+            row if labelled.findings is row.findings else row._replace(findings=labelled.findings)
+        )
 
     def label(self, row: ImageRow) -> str:
         """Return the label; empty where an uncertain finding gives none."""
-        if row.label and not self._labeller.named():
+        if row.label and not self._labeller.chosen_findings():
             return row.label
         return self._of(row).label
 
@@ -120,28 +125,30 @@ class _Maker:
             return False
         return self._of(row).several
 
-    def _of(self, row: ImageRow) -> _Made:
-        """Return what is made of a row's findings.
+    def _of(self, row: ImageRow) -> _LabelledFindings:
+        """Return the renamed and labelled findings of a row.
 
-        Rows share tuples of findings, so that they are told apart by identity: to compare or hash
-        fourteen pairs for each of a hundred thousand rows takes longer than all the rest.
+        Rows share tuples of findings, so tuples are compared by identity: comparing or hashing
+        fourteen pairs for each of a hundred thousand rows takes longer than everything else.
         """
-        made = self._made.get(id(row.findings))
-        if made is None:
+        labelled = self._labelled.get(id(row.findings))
+        if labelled is None:
             findings = harmonised(row.findings) if self._choices.harmonise else row.findings
             names = [name for name, _ in findings]
             self._names.update(dict.fromkeys(names))
             self._labeller.check(names)
             several = len(self._labeller.present(findings)) > 1
-            made = _Made(row.findings, findings, self._labeller.label(findings), several)
-            self._made[id(row.findings)] = self._made[id(findings)] = made
-        return made
+            labelled = _LabelledFindings(
+                row.findings, findings, self._labeller.label(findings), several
+            )
+            self._labelled[id(row.findings)] = self._labelled[id(findings)] = labelled
+        return labelled
 
     def record(self, row: ImageRow, label: str) -> Record:
-        """Return the record of a row that is kept."""
-        kept = row.kept
-        if kept and len(kept) != len(self._keep):
-            kept = tuple(pair for pair in kept if pair[0] in self._keep)
+        """Return the record of a row."""
+        extra = row.kept
+        if extra and len(extra) != len(self._keep):
+            extra = tuple(pair for pair in extra if pair[0] in self._keep)
         pattern = self._choices.patient_pattern
         return Record(
             file=row.file,
@@ -157,28 +164,28 @@ class _Maker:
             manufacturer=row.manufacturer,
             date=row.date,
             findings=row.findings,
-            kept=kept,
+            kept=extra,
         )
 
     def check(self, columns: Collection[str]) -> None:
         """Raise where the choices name columns that nothing has."""
         findings = {FINDING + name for name in self._names}
-        for option, wanted, known in (
+        for option, chosen, available in (
             ("--keep", self._choices.keep, set(columns)),
             ("--where", tuple(self._choices.where), {*columns, *MANIFEST_COLUMNS, *findings}),
         ):
-            for name in wanted:
-                if name not in known:
+            for name in chosen:
+                if name not in available:
                     raise ValueError(
                         f"`{option}` must name columns of the set; got {name!r}. It has: "
-                        f"{', '.join(sorted(known)) or 'none'}."
+                        f"{', '.join(sorted(available)) or 'none'}."
                     )
-                if name in columns and name not in self._given:
+                if name in columns and name not in self._extra_names:
                     raise ValueError(
                         f"`{option}` must name columns with one value for each image; got {name!r}."
                     )
-            if option == "--keep" and (taken := MANIFEST_COLUMNS & set(wanted)):
+            if option == "--keep" and (reserved := MANIFEST_COLUMNS & set(chosen)):
                 raise ValueError(
                     f"`--keep` must name columns that a manifest does not have itself; got "
-                    f"{', '.join(sorted(taken))}."
+                    f"{', '.join(sorted(reserved))}."
                 )

@@ -1,7 +1,8 @@
-"""The radiographs under a folder: by suffix, or as DICOM by what the file begins with.
+"""The radiographs under a folder: by suffix, or as DICOM by the first bytes.
 
 Hidden files and folders are passed over. Links to files are followed, those to folders are not, so
-that no loop is entered; they are told of, as are folders that cannot be read and all other files.
+that no loop is entered; `FolderListing` names them, folders that cannot be read, and all other
+files.
 """
 
 from __future__ import annotations
@@ -21,30 +22,30 @@ _RESOURCE_FORKS = "__MACOSX"  # what the archiver of macOS adds; never an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FolderListing:
     """Names relative to a folder, ``/`` between their parts: files of a folder, then its folders'.
 
     Parameters
     ----------
     images : tuple of str
-        Files that are images to all appearance, and those that cannot be opened to tell.
+        Files that look like images, and files that cannot be opened.
     unentered : tuple of (str, str)
-        Folders that were not looked into, and why.
-    others : tuple of str
+        Folders that were not entered, each with the reason.
+    other_files : tuple of str
         All other files.
     """
 
     images: tuple[str, ...]
     unentered: tuple[tuple[str, str], ...]
-    others: tuple[str, ...]
+    other_files: tuple[str, ...]
 
 
-def find_images(folder: str | os.PathLike[str]) -> Found:
+def find_images(folder: str | os.PathLike[str]) -> FolderListing:
     """Look through `folder` and the folders in it."""
     top = os.fspath(folder)
     cut = len(os.path.join(top, ""))
     images: list[str] = []
-    others: list[str] = []
+    other_files: list[str] = []
     unentered: list[tuple[str, str]] = []
     for entry in walk_folder(top, _is_passed_over):
         name = entry.path[cut:].replace(os.sep, "/")
@@ -53,8 +54,10 @@ def find_images(folder: str | os.PathLike[str]) -> Found:
         elif entry.kind == "linked folder":
             unentered.append((name, "a link to a folder, not followed"))
         else:
-            (images if _is_image(entry) else others).append(name)
-    return Found(images=tuple(images), unentered=tuple(unentered), others=tuple(others))
+            (images if _is_image(entry) else other_files).append(name)
+    return FolderListing(
+        images=tuple(images), unentered=tuple(unentered), other_files=tuple(other_files)
+    )
 
 
 def _is_passed_over(entry: os.DirEntry[str]) -> bool:
@@ -77,16 +80,16 @@ def may_be_dicom(file: str) -> bool:
 
 def _is_image(entry: Entry) -> bool:
     name = entry.name.lower()
-    is_named_as_image = name.endswith(_SUFFIXES)
+    has_image_suffix = name.endswith(_SUFFIXES)
     if entry.is_link and not os.path.isfile(entry.path):  # a link to nothing is no image yet
-        return is_named_as_image and not os.path.exists(entry.path)
-    if entry.kind != "file":  # a pipe would be waited for
+        return has_image_suffix and not os.path.exists(entry.path)
+    if entry.kind != "file":  # opening a pipe would block
         return False
-    if is_named_as_image or name.endswith(_TEXTS) or entry.name == _DIRECTORY:
-        return is_named_as_image
+    if has_image_suffix or name.endswith(_TEXTS) or entry.name == _DIRECTORY:
+        return has_image_suffix
     place, mark = _DICOM_MARK
     try:
         with open(entry.path, "rb") as file:
             return file.read(place + len(mark))[place:] == mark
     except OSError:
-        return True  # whoever reads it is told what keeps it from being read
+        return True  # reading it later says why it cannot be read

@@ -1,4 +1,4 @@
-"""Sets of splits in one folder, such as folds: what is left of an earlier set beside a new one."""
+"""Sets of splits in one folder, such as folds: files of an earlier set beside a new set."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _NAMES = MappingProxyType({"fold": "fold-*.csv", "left_out": "without-*.csv"})
 def leftovers(
     folder: Path, new: Container[Path], setting: str, *, manifest: Path, overwrite: bool
 ) -> list[Path]:
-    """List the splits that an earlier set left, which would be taken for part of the new one.
+    """List the splits of an earlier set, which would look like part of the new set.
 
     Parameters
     ----------
     folder : Path
-        Where the set is written.
+        Folder of the new set.
     new : container of Path
         The files of the new set.
     setting : {"fold", "left_out"}
-        What each split of the set tells in its first line.
+        Setting in the first line of each split of the set.
     manifest : Path
-        What is split, which is not removed.
+        The manifest that is split; it is never removed.
     overwrite : bool
         Whether an earlier set may be replaced, so that its splits may be removed.
 
@@ -41,24 +41,24 @@ def leftovers(
     Raises
     ------
     FileExistsError
-        If there are some and `overwrite` is false.
+        If such splits exist and `overwrite` is false.
     ValueError
-        If a file has the name of one and is none, or was changed.
+        If a file has the name of such a split and is no split, or was changed.
     """
-    others = [path for path in sorted(folder.glob(_NAMES[setting])) if path not in new]
-    if others and not overwrite:
+    earlier = [path for path in sorted(folder.glob(_NAMES[setting])) if path not in new]
+    if earlier and not overwrite:
         raise FileExistsError(
-            f"`--out` must hold no {_NAMES[setting]} of another set; got {str(others[0])!r}. "
+            f"`--out` must hold no {_NAMES[setting]} of another set; got {str(earlier[0])!r}. "
             "Replace that set with --overwrite, or name a new folder"
         )
-    for path in others:
+    for path in earlier:
         if path.samefile(manifest) or not _is_of_a_set(path, setting):
             raise ValueError(
                 f"`--out` must hold no {_NAMES[setting]} but those of an earlier set, unchanged "
                 f"and not read by this command; got {str(path)!r}. Move it away, or name "
                 "a new folder."
             )
-    return others
+    return earlier
 
 
 def _is_of_a_set(path: Path, setting: str) -> bool:

@@ -42,7 +42,7 @@ _TAG = "cxr-models split "
 
 
 def _is_split(path: Path) -> bool:
-    """Tell by the first line; one that was changed since it was written is the user's own."""
+    """Tell by the first line; a split that was changed since it was written belongs to the user."""
     return first_line(path).startswith(f"# {_TAG}".encode()) and bool(read_split(path))
 
 
@@ -61,7 +61,7 @@ class Split:
     hash : str
         `records_hash` of the records.
     seed : int or None
-        What it was made with; None where the file does not tell.
+        Seed of the split; None where the file has none.
     """
 
     manifest: Manifest
@@ -175,8 +175,9 @@ def leave_sources_out(
     val_fraction : float, default 0.15
         Share of the other sources' records that validates.
     test_fraction : float, default 0.0
-        Share of them that is tested too: known sources beside the unknown one. Where a source
-        holds some of the labels only, nothing else tells how often the rest is mistaken for them.
+        Share of the other sources' records that tests too: known sources beside the unknown one.
+        Where a source holds only some labels, only these show how often other labels are mistaken
+        for them.
     seed : int, default 0
         Equal seeds and records give equal splits.
 
@@ -238,19 +239,19 @@ def leave_sources_out(
 def lacking_labels(records: Sequence[Record], parts: Sequence[str] = SPLITS) -> dict[str, set[str]]:
     """Return for each of `parts` the labels of which it has no record, where there are any."""
     labels = {record.label for record in records if record.split}
-    found = {part: {r.label for r in records if r.split == part} for part in parts}
-    return {part: labels - has for part, has in found.items() if labels - has}
+    labels_of_part = {part: {r.label for r in records if r.split == part} for part in parts}
+    return {part: labels - has for part, has in labels_of_part.items() if labels - has}
 
 
 def records_hash(records: Sequence[Record]) -> str:
-    """Return the SHA-256 of what a split says: which file, with which label, is in which part.
+    """Return the SHA-256 of a split: which file, with which label, is in which part.
 
-    What `Record.kept` holds is no part of it.
+    `Record.kept` is not hashed.
     """
     digest = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.file):
         values = [getattr(record, name) for name in COLUMNS]
-        # Only what is said counts: splits without the further columns keep their hash.
+        # Empty fields do not count: splits without the further columns keep their hash.
         further = {name: getattr(record, name) for name in FURTHER_COLUMNS if getattr(record, name)}
         further |= {FINDING + name: value for name, value in record.findings if value}
         digest.update(json.dumps([*values, further] if further else values).encode())
@@ -300,11 +301,11 @@ def read_split(path: str | os.PathLike[str]) -> Split:
     path = Path(path)
     manifest = read_manifest(path)
     records = manifest.records
-    named = {record.split for record in records}
-    if not named <= {*SPLITS, ""} or "train" not in named:
+    parts = {record.split for record in records}
+    if not parts <= {*SPLITS, ""} or "train" not in parts:
         raise ValueError(
             f"`split` must be train, val, test or empty, and train somewhere; got "
-            f"{', '.join(map(repr, sorted(named)))}. Make a split with: cxr-models split."
+            f"{', '.join(map(repr, sorted(parts)))}. Make a split with: cxr-models split."
         )
     check_no_leak(records)
     digest, settings = records_hash(records), split_settings(path)
@@ -318,7 +319,7 @@ def read_split(path: str | os.PathLike[str]) -> Split:
 
 
 def split_settings(path: Path) -> dict[str, object]:
-    """Return what the first line of a split tells of how it was made; empty where it tells nothing.
+    """Return the settings in the first line of a split; empty where it holds none.
 
     Raises
     ------
@@ -344,14 +345,14 @@ def split_settings(path: Path) -> dict[str, object]:
 def check_no_leak(records: Sequence[Record]) -> None:
     """Raise, with the offending rows, if a patient or a group lies in two parts of a split.
 
-    Nor may two images that are tied through a third, though that one is in no part.
+    Two images may not lie in two parts either if a third ties them, even if it is in no part.
     """
     ties: tuple[tuple[str, tuple[str, ...], Sequence[Hashable | None]], ...] = (
         ("patient", ("patient",), [patient_key(record) for record in records]),
         ("group", ("group",), [record.group or None for record in records]),
         ("chain of patients and groups", ("patient", "group"), components(records)),
     )
-    for what, columns, names in ties:
+    for tie, columns, names in ties:
         members: dict[Hashable, list[Record]] = defaultdict(list)
         for name, record in zip(names, records, strict=True):
             if name is not None:
@@ -369,7 +370,7 @@ def check_no_leak(records: Sequence[Record]) -> None:
         if len(rows) > _SHOWN:
             shown.append(f"  and {len(rows) - _SHOWN} more")
         raise ValueError(
-            f"`split` must not part a {what}; got {len(parted)} parted:\n"
+            f"`split` must not part a {tie}; got {len(parted)} parted:\n"
             + "\n".join(shown)
             + "\nMake the split anew with: cxr-models split."
         )
@@ -389,24 +390,24 @@ def _share_out(records: Sequence[Record], fractions: Sequence[float], seed: int)
     order.sort(key=len, reverse=True)
     totals = Counter(record.label for record in records)
     lacking = [{label: share * n for label, n in totals.items()} for share in fractions]
-    wanted = [number for number, share in enumerate(fractions) if share > 0]
-    given: dict[int, list[list[int]]] = {part: [] for part in wanted}
+    used_parts = [number for number, share in enumerate(fractions) if share > 0]
+    assigned: dict[int, list[list[int]]] = {part: [] for part in used_parts}
     for component in order:
         labels = Counter(records[index].label for index in component)
         part = max(
-            wanted,
+            used_parts,
             key=lambda p: sum(n * lacking[p][label] / totals[label] for label, n in labels.items()),
         )
         for label, count in labels.items():
             lacking[part][label] -= count
-        given[part].append(component)
-    for part in wanted if len(order) >= len(wanted) else ():
-        richest = max(wanted, key=lambda p: len(given[p]))
-        if not given[part]:
-            given[part].append(given[richest].pop())  # its smallest
+        assigned[part].append(component)
+    for part in used_parts if len(order) >= len(used_parts) else ():
+        richest = max(used_parts, key=lambda p: len(assigned[p]))
+        if not assigned[part]:
+            assigned[part].append(assigned[richest].pop())  # its smallest
     parts = [0] * len(records)
-    for part, its_components in given.items():
-        for component in its_components:
+    for part, part_components in assigned.items():
+        for component in part_components:
             for index in component:
                 parts[index] = part
     return parts

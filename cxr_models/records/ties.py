@@ -1,4 +1,4 @@
-"""What belongs together: records joined by patient, group or any other tie, however indirectly."""
+"""Records that belong together: joined by patient, group or any other tie, however indirectly."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def components(records: Sequence[Record]) -> list[int]:
 
 
 def with_shared_ids(records: Sequence[Record]) -> list[Record]:
-    """Give one group to records of equal patient ids in different sources, and to what is tied.
+    """Give one group to records of equal patient ids in different sources, and to tied records.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def with_shared_ids(records: Sequence[Record]) -> list[Record]:
     -------
     list of Record
         In the order given; only groups are changed, and only of records that are tied to an id
-        of two sources. What reads the groups needs no word that ids are shared.
+        of two sources. Code that reads the groups need not know that ids are shared.
     """
     ids = [same_id(record.patient) for record in records]
     sources: dict[str, set[str]] = defaultdict(set)
@@ -75,12 +75,12 @@ def with_shared_ids(records: Sequence[Record]) -> list[Record]:
         sources[same].add(record.source)
     shared = [same if same and len(sources[same]) > 1 else None for same in ids]
     roots = connect(len(records), [*ties_of_records(records), *_ties_of_equals(shared)])
-    taken = {record.group for record in records}
+    groups = {record.group for record in records}
     names: dict[int, str] = {}
     number = 0
     for root, name in zip(roots, shared, strict=True):
         if name is not None and root not in names:
-            while f"s{number:06d}" in taken:
+            while f"s{number:06d}" in groups:
                 number += 1
             names[root] = f"s{number:06d}"
             number += 1

@@ -1,8 +1,8 @@
-"""Saved results of runs as one page that needs nothing else: HTML, or Markdown.
+"""Saved results of runs as one self-contained page, in HTML or Markdown.
 
-From the evaluation folders of runs alone; knows no framework. A page is put together as blocks
-(`blocks`) by `page` and its helpers, and written down by `html` or `markdown`, which therefore show
-the same figures.
+Reads the folders of runs alone; knows no framework. `read` checks the results, `page` builds a page
+of `blocks` from them with `sections` and `images`, and `render` writes the page as HTML or
+Markdown. Both forms therefore show the same figures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The blocks of a page, before it is HTML or Markdown; all text is plain text, never markup."""
+"""The blocks of a page, independent of HTML and Markdown; all text is plain text, never markup."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Text:
 class Table:
     """A table whose first column names its rows."""
 
-    caption: str  # what it shows
+    caption: str  # what the table shows
     head: tuple[str, ...]  # names of the columns, the first column included
     rows: tuple[tuple[str, ...], ...]  # as long as `head`
     # for each row and each column but the first, 0..1: how much a cell stands out
@@ -38,8 +38,8 @@ class Table:
 class Line:
     """A line of a chart."""
 
-    name: str  # empty for a line that is there to compare with
-    points: tuple[tuple[float, float], ...]  # in the order they are joined
+    name: str  # empty for a reference line
+    points: tuple[tuple[float, float], ...]  # in the order in which the line joins them
     dots: bool = False  # whether each point is marked
 
 
@@ -47,9 +47,9 @@ class Line:
 class Chart:
     """Lines over two axes."""
 
-    title: str  # what it shows
-    description: str
-    x_label: str  # of the axes
+    title: str  # what the chart shows
+    description: str  # the figures in a sentence
+    x_label: str  # of the axis
     y_label: str
     lines: tuple[Line, ...]  # at least one, with at least one point
     x_range: tuple[float, float] = (0.0, 1.0)  # ends of the axes
@@ -67,28 +67,28 @@ class Charts:
 class Picture:
     """An image and the lines below it."""
 
-    file: str  # its name
-    lines: tuple[str, ...]  # text below it
-    alt: str  # description for readers who do not see it
-    image: str | None = None  # data URIs; None where there is none
-    overlay: str | None = None
+    file: str  # name of the file
+    lines: tuple[str, ...]  # text below the image
+    alt: str  # description for readers who do not see the image
+    image: str | None = None  # data URI; None for a page without the image
+    overlay: str | None = None  # data URI of the image with its Grad-CAM map
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """Pictures side by side, and the same as a table for pages without images."""
+    """Pictures side by side, and a table that replaces them on pages without images."""
 
     pictures: tuple[Picture, ...]  # in order
-    table: Table  # a row a picture
+    table: Table  # a row for each picture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourBar:
-    """What the colours of pictures mean; nothing on pages without images."""
+    """The key to the colours of pictures; pages without images leave it out."""
 
     image: str  # data URI of the colours, from `low` to `high`
-    low: str  # what its ends mean
-    high: str
+    low: str  # meaning of the colour at the left end
+    high: str  # meaning of the colour at the right end
 
 
 Block = Text | Table | Charts | Gallery | ColourBar
@@ -96,12 +96,12 @@ Block = Text | Table | Charts | Gallery | ColourBar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading, and the blocks and sections below the heading."""
 
     title: str  # the heading
     blocks: tuple[Block, ...] = ()  # in order
     sections: tuple[Section, ...] = ()  # below the blocks
-    folded: str = ""  # title of the closed section; empty for an open one
+    folded: str = ""  # text that stands for the closed section; empty for an open section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class Page:
 
 
 def ticks(low: float, high: float, *, most: int = 6) -> list[float]:
-    """Return round numbers from `low` to `high`, at most `most` of them, evenly spaced."""
+    """Return at most `most` evenly spaced round numbers from `low` to `high`."""
     if not high > low:
         return [low]
     rough = (high - low) / (most - 1)

@@ -1,4 +1,4 @@
-"""Numbers and names in words: one form for every page."""
+"""Format numbers and names; every page uses the same form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.results import Interval, Measured
 
-NONE = "\N{EN DASH}"
+NONE = "\N{EN DASH}"  # the cell of a missing value
 
 
 def value(measured: Measured) -> str:
@@ -42,7 +42,7 @@ def p_value(p: float | None) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """Return ``1 image``, ``2 images``."""
+    """Return a count and its noun: ``1 image``, ``2 images``."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
@@ -52,14 +52,14 @@ def listed(names: Sequence[str]) -> str:
 
 
 def clean(text: str) -> str:
-    """Replace what cannot be shown, such as control characters and marks of direction."""
-    if text.isprintable():  # nearly all text is; encoded images are long
+    """Replace characters that cannot be shown, such as control and direction characters."""
+    if text.isprintable():  # the usual case, quick also for encoded images, which are long
         return text
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def short_name(file: str) -> str:
-    """Return the name of a file; outside of the set's folder its last two parts alone."""
+    """Return a file's path in its set's folder; the last two parts of a path outside the folder."""
     path = PurePath(file)
     outside = path.is_absolute() or ".." in path.parts
     return "/".join(path.parts[-2:]) if outside else file

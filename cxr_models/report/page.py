@@ -1,4 +1,4 @@
-"""Results to a page: which sections there are, and in which order."""
+"""Build a page from results: its sections and their order."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
     pictures : Pictures
         Makes the galleries.
     compared : Section, optional
-        What `cxr_models.report.sections.together` returns; made once for pages that are built
-        several times.
+        The section that `cxr_models.report.sections.together.together` returns. A caller that
+        builds a page several times computes this section once.
     """
     study = study_table(runs)
     title = f"{_TITLE} {runs[0].name}" if len(runs) == 1 else f"{_TITLE} {len(runs)} runs"
@@ -58,8 +58,8 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
         f"{overview.arm(run)}, {data.image_size[0]} x {data.image_size[1]} pixels, recipe "
         f"{run.config.training.recipe}."
     )
-    training = training_charts(run.history)
-    trained: Block = Charts(charts=training) if training else Text(text="No epoch was trained.")
+    charts = training_charts(run.history)
+    training: Block = Charts(charts=charts) if charts else Text(text="No epoch was trained.")
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
@@ -74,7 +74,7 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
             ),
             Section(
                 title=f"Training, {counted(len(run.history), 'epoch')}",
-                blocks=(trained,),
+                blocks=(training,),
             ),
             cards.data_card(run),
             cards.settings(run),
@@ -88,12 +88,13 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
     title = tables.heading(name, evaluation)
     if evaluation.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
-    below = [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]
+    sections = [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]
     if evaluation.kind == "test":
-        below.append(Section(title="Sample predictions", blocks=tuple(pictures.samples(run, name))))
+        samples = tuple(pictures.samples(run, name))
+        sections.append(Section(title="Sample predictions", blocks=samples))
     means = pictures.means(run, name)
     if means:
-        below.append(Section(title="Where the network looks", blocks=tuple(means)))
+        sections.append(Section(title="Where the network looks", blocks=tuple(means)))
     return Section(
         title=title,
         blocks=(
@@ -101,14 +102,14 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
             Charts(charts=set_charts(name, evaluation)),
             *tables.groups(evaluation, run.class_names),
         ),
-        sections=tuple(below),
+        sections=tuple(sections),
     )
 
 
 def _is_html(path: Path) -> bool:
     text = path.read_text(encoding="utf-8")
-    last = cards.MODEL_CARD
-    return f"<title>{_TITLE} " in text and "Content-Security-Policy" in text and f">{last}<" in text
+    parts = (f"<title>{_TITLE} ", "Content-Security-Policy", f">{cards.MODEL_CARD}<")
+    return all(part in text for part in parts)
 
 
 def _is_markdown(path: Path) -> bool:

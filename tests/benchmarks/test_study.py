@@ -91,7 +91,7 @@ def test_what_is_published_names_no_file_folder_or_patient(results, work):
 
 
 def test_arms_are_compared_on_the_mean_of_their_seeds(study, work):
-    told = next(c for c in study["comparisons"] if (c["arm"], c["set"]) == ("enhanced", "test"))
+    results = next(c for c in study["comparisons"] if (c["arm"], c["set"]) == ("enhanced", "test"))
     accuracies = {
         arm: [
             np.mean(test.logits.argmax(axis=1) == test.outcomes().targets)
@@ -102,13 +102,13 @@ def test_arms_are_compared_on_the_mean_of_their_seeds(study, work):
         for arm in ("raw", "enhanced")
     }
     means = {arm: np.mean(values) for arm, values in accuracies.items()}
-    accuracy = told["accuracy"]
+    accuracy = results["accuracy"]
     assert accuracy["raw"]["value"] == pytest.approx(means["raw"], abs=1e-12)
     assert accuracy["arm"]["value"] == pytest.approx(means["enhanced"], abs=1e-12)
     difference = accuracy["difference"]
     assert difference["value"] == pytest.approx(means["enhanced"] - means["raw"], abs=1e-12)
     assert difference["interval"][0] < difference["value"] < difference["interval"][1]
-    assert told["seeds"]["2"]["accuracy"] == [accuracies[arm][1] for arm in ("enhanced", "raw")]
+    assert results["seeds"]["2"]["accuracy"] == [accuracies[arm][1] for arm in ("enhanced", "raw")]
 
 
 def test_what_a_run_predicted_is_read_once(work, monkeypatch):
@@ -163,8 +163,8 @@ def test_a_source_is_told_from_the_others_by_rank_and_at_a_tenth_of_false_alarms
     (tmp_path / "evaluation").mkdir()
     for one in made:
         write_predictions(tmp_path / "evaluation" / f"{one.name}.csv", one)
-    told = collect.sources_told(tmp_path)
-    assert told == {
+    results = collect.source_results(tmp_path)
+    assert results == {
         "hannover": {
             "images": 3,
             "patients": 2,
@@ -180,8 +180,8 @@ def test_a_source_is_told_from_the_others_by_rank_and_at_a_tenth_of_false_alarms
 def test_a_seed_that_one_arm_lacks_is_left_out_of_the_comparison(work, tmp_path):
     shutil.copytree(work, tmp_path / "work")
     (tmp_path / "work" / "arms" / "bold-2" / "evaluation" / "evaluation.json").unlink()
-    told = {c["arm"]: c["seeds"] for c in collect.arms_compared(tmp_path / "work")}
-    assert {arm: list(seeds) for arm, seeds in told.items()} == {"enhanced": [1, 2], "bold": [1]}
+    results = {c["arm"]: c["seeds"] for c in collect.arms_compared(tmp_path / "work")}
+    assert {arm: list(seeds) for arm, seeds in results.items()} == {"enhanced": [1, 2], "bold": [1]}
 
 
 def test_the_mean_of_equal_runs_is_each_of_them(rng):
@@ -230,7 +230,7 @@ def test_the_small_split_takes_labels_in_turn():
 
 
 def test_a_stored_study_is_json_of_numbers_and_words(results):
-    told = json.loads((results / "arms-raw-1.json").read_text())
-    assert told["config"]["data"]["cache_dir"] is None
-    assert "split_root" not in told["run"]
-    assert "curves" not in told["evaluation"]["sets"]["test"]
+    document = json.loads((results / "arms-raw-1.json").read_text())
+    assert document["config"]["data"]["cache_dir"] is None
+    assert "split_root" not in document["run"]
+    assert "curves" not in document["evaluation"]["sets"]["test"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr_models import Record, read_manifest, write_manifest
-from cxr_models._cells import as_it_was, harmless
+from cxr_models._cells import harmless, original_cell
 from cxr_models.evaluation.predictions import read_predictions, write_predictions
 from cxr_models.inference.predict_files import Row, write_rows
 from cxr_models.records.manifest import Manifest
@@ -30,7 +30,7 @@ def test_other_text_and_numbers_are_written_as_they_are(cell):
 
 @given(st.text(st.sampled_from("'=+-@\t\r1.ea"), max_size=6) | st.text(max_size=6))
 def test_what_is_read_is_what_was_written(cell):
-    assert as_it_was(harmless(cell)) == cell
+    assert original_cell(harmless(cell)) == cell
 
 
 def lines_of(path):
@@ -81,5 +81,5 @@ def test_a_table_of_what_was_predicted_is_harmless(tmp_path):
     write_rows(tmp_path / "p.csv", rows, ["=a", "@b"], calibrated=True)
     assert no_formula(tmp_path / "p.csv")
     read = list(csv.DictReader(lines_of(tmp_path / "p.csv")))
-    assert [as_it_was(row["file"]) for row in read[: len(FORMULAS)]] == FORMULAS
+    assert [original_cell(row["file"]) for row in read[: len(FORMULAS)]] == FORMULAS
     assert {row["predicted"] for row in read[: len(FORMULAS)]} == {"'@b"}

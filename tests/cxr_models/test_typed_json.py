@@ -103,7 +103,7 @@ def test_an_integer_may_be_negative_where_a_count_may_not():
 
 
 def test_what_is_no_object_at_all_is_named():
-    with pytest.raises(ValueError, match="the whole is 3, not an object"):
+    with pytest.raises(ValueError, match="the JSON value is 3, not an object"):
         from_json(Drawing, 3)
 
 

@@ -1,1 +1,1 @@
-"""Who does the work of a run: threads of this process, or Dask workers."""
+"""Engines, which carry out the tasks of a run: threads of this process, or Dask workers."""

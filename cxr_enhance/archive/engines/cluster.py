@@ -1,7 +1,8 @@
-"""The same work on Dask workers: processes of this machine, or of a cluster's.
+"""Tasks carried out by Dask workers: processes of this machine, or of a cluster.
 
-Workers may die. Dask runs a dead worker's tasks again elsewhere; a file that was being processed
-when a worker died is then processed in a process of its own, and is quarantined if that dies too.
+Workers may die. Dask runs a dead worker's tasks again on another worker. A file that was being
+processed when a worker died is then processed in a child process, and fails as quarantined if the
+child dies too.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ if TYPE_CHECKING:
 
     UnderWay: TypeAlias = dict[Any, tuple[int, Task]]
 
-_TASKS_A_THREAD = 8  # under way at once: enough to keep workers busy, few enough to drop at an end
+_TASKS_A_THREAD = 8  # submitted at once: enough to keep workers busy, few to drop at the end
 _CONNECT_TIMEOUT = "10s"
 _GRACE_S = 0.7
 
 
 class _RunEndedError(Exception):
-    """No further file can be read or written: workers need not finish what they have begun."""
+    """No further file can be read or written: workers need not finish their tasks."""
 
 
 class DaskEngine:
-    """Workers of the scheduler at `address`, or so many processes of this machine.
+    """The workers of the scheduler at `address`, or `num_workers` processes of this machine.
 
     Parameters
     ----------
@@ -59,9 +60,9 @@ class DaskEngine:
         self._distributed = _load_distributed()
 
     def run(self, tasks: Iterable[Task], job: Job, workspace: str | None, record: Record) -> None:
-        """Carry out `tasks` and `record` each outcome as it comes, in the calling thread.
+        """Carry out `tasks`, and `record` each outcome in the calling thread.
 
-        Returns when all are done, or once `record` tells that the run ends; the rest is dropped.
+        Returns when all tasks are done, or once `record` returns True; other tasks are dropped.
 
         Raises
         ------
@@ -72,7 +73,7 @@ class DaskEngine:
         try:
             with contextlib.suppress(_RunEndedError), self._client() as client:
                 self._run(client, iter(tasks), job, workspace, record, under_way)
-        finally:  # done, and not come back: none but after an interrupt or an early end
+        finally:  # outcomes that Dask did not deliver, after an interrupt or an early end
             for number, _ in under_way.values():
                 for outcome in _outcomes_left(workspace or "", number) or ():
                     record(outcome)
@@ -97,18 +98,18 @@ class DaskEngine:
 
     @contextlib.contextmanager
     def _own_cluster(self) -> Iterator[Any]:
-        """Start workers on this machine, and kill them should the block end before its time.
+        """Start workers on this machine; kill the workers if the block ends by an exception.
 
-        Outputs appear whole or not at all, whoever is killed. What is left is closed in good order
-        if that takes less than a second; else `is_busy` lets the process end without.
+        Outputs appear whole or not at all, also when a worker is killed. The cluster is closed if
+        that takes less than a second; otherwise `is_busy` lets the process end without closing it.
         """
         client = cluster = None
         try:
             cluster = self._distributed.LocalCluster(
                 n_workers=self._num_workers,
                 threads_per_worker=1,
-                # Any free port: without an address Dask takes a fixed one, and warns of a second
-                # cluster on the machine.
+                # Any free port: without an address Dask takes a fixed port, and warns if another
+                # cluster of the machine has it.
                 dashboard_address="127.0.0.1:0",
                 scheduler_kwargs={"dashboard": False},
                 host="127.0.0.1",
@@ -150,14 +151,14 @@ class DaskEngine:
                 if not under_way:
                     return
                 for future in (next(completed), *_ready(completed)):
-                    # Lost with its worker before it was fetched; Dask does it again.
+                    # The worker died before the result was fetched; Dask runs the task again.
                     if future.status in ("lost", "pending"):
                         completed.add(future)
                         continue
                     number, task = under_way.pop(future)
                     outcomes = self._outcomes_of(future, task)
                     if outcomes is None:
-                        submit(number, task)  # the worker finds out whether a file is to blame
+                        submit(number, task)  # the next worker isolates the task
                         continue
                     run_ends = any([record(outcome) for outcome in outcomes])
                     with contextlib.suppress(OSError):
@@ -165,14 +166,16 @@ class DaskEngine:
                     if run_ends:
                         raise _RunEndedError
         finally:
-            if self._address is not None:  # workers of our own end with the run
+            if self._address is not None:  # workers of a local cluster end with the run
                 with contextlib.suppress(Exception):
                     client.cancel(list(under_way), force=True)
 
     def _outcomes_of(self, future: Any, task: Task) -> tuple[Outcome, ...] | None:
-        """Fetch the outcomes of a task; None where its workers died."""
+        """Fetch the outcomes of a task; None if its workers died."""
         try:
-            outcomes: tuple[Outcome, ...] = future.result()  # its worker may die even now
+            outcomes: tuple[Outcome, ...] = (
+                future.result()
+            )  # the worker may die before it sends them
         except self._distributed.scheduler.KilledWorker:
             return None
         except Exception as error:
@@ -181,13 +184,13 @@ class DaskEngine:
 
 
 def _carry_out_on_worker(number: int, task: Task, job: Job, workspace: str) -> tuple[Outcome, ...]:
-    """Carry out a task, or, where a worker died over it, have a process of its own do so.
+    """Carry out a task; in a child process if a worker has died over the task before.
 
-    A mark in the workspace tells the next worker that one died over the task, and whether the
-    output was there before. A second mark, made once the task is done, holds the outcomes, which
-    may be lost on their way.
+    The mark "begun", a file in the workspace, tells the next worker that a worker died over the
+    task, and whether the output existed before. The mark "done" holds the outcomes, in case the
+    worker dies before it delivers them.
     """
-    warnings.filterwarnings("ignore", module=r"pydicom\b")  # the manifest's notes say it
+    warnings.filterwarnings("ignore", module=r"pydicom\b")  # the manifest has these as notes
     begun, done = _mark(workspace, number, "begun"), _mark(workspace, number, "done")
     earlier = _outcomes_left(workspace, number)
     if earlier is not None:
@@ -197,18 +200,18 @@ def _carry_out_on_worker(number: int, task: Task, job: Job, workspace: str) -> t
             mark.write("there" if os.path.lexists(task.target) else "absent")
     except FileExistsError:
         with open(begun, encoding="ascii") as mark:
-            by_dead_worker = mark.read() == "absent"  # what is there now, the dead worker wrote
+            by_dead_worker = mark.read() == "absent"  # then the dead worker wrote the output
         outcomes = carry_out_isolated(
             task._replace(replace=task.replace or by_dead_worker), job, workspace
         )
     except OSError as error:
-        # Above all: this machine does not see the output folder.
+        # The likeliest cause: this worker's machine does not see the output folder.
         reason = f"Dask workers must see the output folder under the same name: {reason_of(error)}"
         return failed_task(task, reason, transient=True, ends_run=True)
     else:
         result = carry_out_task(task, job, workspace)
         outcomes = failed_task(task, "not done", transient=True) if result is None else result
-    with contextlib.suppress(OSError):  # the first mark stays whole: a worker may die here too
+    with contextlib.suppress(OSError):  # a worker may die here too, so "begun" goes last
         half = _mark(workspace, number, f"{os.getpid()}.half")
         with open(half, "w", encoding="ascii") as mark:
             json.dump([outcome.to_json() for outcome in outcomes], mark)
@@ -218,12 +221,12 @@ def _carry_out_on_worker(number: int, task: Task, job: Job, workspace: str) -> t
 
 
 def _kill_workers(client: Any, cluster: Any) -> None:
-    """Kill a cluster's workers and close what is left."""
+    """Kill a cluster's workers, then close the client and the cluster."""
     if cluster is None:
         return
     for nanny in cluster.workers.values():
         nanny.auto_restart = False
-        with contextlib.suppress(OSError, TypeError):  # it is gone, or not yet there
+        with contextlib.suppress(OSError, TypeError):  # the process is gone, or not started yet
             os.kill(nanny.pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
     with contextlib.suppress(Exception):
         if client is not None:
@@ -232,7 +235,7 @@ def _kill_workers(client: Any, cluster: Any) -> None:
 
 
 def _outcomes_left(workspace: str, number: int) -> tuple[Outcome, ...] | None:
-    """Read what a worker left of a task that it had done."""
+    """Read the outcomes in the mark "done" of a task; None if there is no such mark."""
     with (
         contextlib.suppress(OSError),
         open(_mark(workspace, number, "done"), encoding="ascii") as mark,
@@ -246,7 +249,7 @@ def _mark(workspace: str, number: int, state: str) -> str:
 
 
 def _ready(completed: Any) -> list[Any]:
-    """Futures that are done already, without waiting."""
+    """Return the futures that are done already, without waiting."""
     return [] if completed.is_empty() else list(completed.next_batch(block=False))
 
 

@@ -1,4 +1,4 @@
-"""One task carried out in a process of its own, which it may take down alone."""
+"""One task carried out in a child process: a task that crashes ends the child alone."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any
 from cxr_enhance.archive.engines.tasks import Task, carry_out_task, failed_task
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.samples.task import PlannedSamples, process_samples
-from cxr_enhance.archive.task import Made, make_output
+from cxr_enhance.archive.task import EncodedOutput, make_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxr_enhance.archive.job import Job
-    from cxr_enhance.archive.plan import PlannedFile
+    from cxr_enhance.archive.planned_files import PlannedFile
 
 _TIMEOUT_S = 600
-_IMAGES_IN_TIME = 100  # each further one of a file of samples gets its share of time
+_IMAGES_IN_TIME = 100  # images in one timeout; larger files of samples get longer timeouts
 
 
 class _ChildDiedError(Exception):
-    """The process ended, or had to be ended, without an answer."""
+    """The child ended without an answer, or was ended after the timeout."""
 
 
 def carry_out_isolated(task: Task, job: Job, workspace: str | None) -> tuple[Outcome, ...]:
-    """Carry out a task in a child process; its death is the failure of the file that it read.
+    """Carry out a task in a child process; if the child dies, the file that it read fails.
 
-    Where the child dies over a file of samples, each image gets a child of its own: one image alone
-    is to blame, and the others are not to be lost with it.
+    If the child dies over a file of samples, each image is read again in a child of its own, so
+    that only the image that kills its child fails.
     """
     images = len(task.samples) if isinstance(task, PlannedSamples) else 1
     timeout = _TIMEOUT_S * max(images / _IMAGES_IN_TIME, 1)
@@ -43,11 +43,13 @@ def carry_out_isolated(task: Task, job: Job, workspace: str | None) -> tuple[Out
     return outcomes
 
 
-def _make_isolated(file: PlannedFile, job: Job, _stopped: Callable[[], bool]) -> Made | None:
+def _make_isolated(
+    file: PlannedFile, job: Job, _stopped: Callable[[], bool]
+) -> EncodedOutput | None:
     try:
-        made: Made | None = _in_child(make_output, (file, job), _TIMEOUT_S)
+        made: EncodedOutput | None = _in_child(make_output, (file, job), _TIMEOUT_S)
     except _ChildDiedError as error:
-        return Made(Outcome(file.source, file.target, "failed", str(error)), None)
+        return EncodedOutput(Outcome(file.source, file.target, "failed", str(error)), None)
     return made
 
 
@@ -60,7 +62,7 @@ def _in_child(function: Callable[..., Any], arguments: tuple[Any, ...], timeout:
         If the child does not answer.
     """
     try:
-        # What the child prints goes nowhere: it might name what is in the file.
+        # The child's own prints are dropped: they might quote a patient's data.
         child = subprocess.run(
             [sys.executable, "-m", "cxr_enhance.archive.engines.isolated"],
             input=pickle.dumps((function, arguments)),
@@ -79,5 +81,5 @@ def _in_child(function: Callable[..., Any], arguments: tuple[Any, ...], timeout:
 
 
 if __name__ == "__main__":
-    called, given = pickle.loads(sys.stdin.buffer.read())
-    sys.stdout.buffer.write(pickle.dumps(called(*given)))
+    function, arguments = pickle.loads(sys.stdin.buffer.read())
+    sys.stdout.buffer.write(pickle.dumps(function(*arguments)))

@@ -19,14 +19,14 @@ _GRACE_S = 0.7
 
 
 class LocalEngine:
-    """A pool of `num_threads` threads, at least 1; so many images are in memory at once.
+    """A pool of `num_threads` threads, at least 1; each thread holds one image in memory.
 
     Notes
     -----
-    When `run` is interrupted, images not yet begun are dropped, and those begun end before their
-    next step: no output is ever left half written. All work is done in the pool, none in the
+    When `run` is interrupted, images not yet begun are dropped, and images under way stop before
+    their next step: no output is ever left half written. All work is done in the pool, none in the
     calling thread, where an interrupt during the compilation of a kernel would be lost in LLVM's
-    callbacks. A step that takes most of a second is not waited for; `is_busy` tells so.
+    callbacks. `run` waits less than a second for steps under way; `is_busy` is true if one goes on.
     """
 
     def __init__(self, num_threads: int) -> None:
@@ -34,9 +34,9 @@ class LocalEngine:
         self.is_busy = False
 
     def run(self, tasks: Iterable[Task], job: Job, workspace: str | None, record: Record) -> None:
-        """Carry out `tasks` and `record` each outcome in its thread.
+        """Carry out `tasks`, and `record` each outcome in the thread that made it.
 
-        Returns when all are done, or once `record` tells that the run ends; the rest is dropped.
+        Returns when all tasks are done, or once `record` returns True; other tasks are dropped.
         """
         stop = threading.Event()
         waiting: set[Future[bool]] = set()
@@ -59,7 +59,9 @@ class LocalEngine:
             stop.set()
             pool.shutdown(wait=finished, cancel_futures=True)
             if not finished:
-                begun = [future for future in waiting if not future.cancelled()]  # else never done
+                begun = [
+                    future for future in waiting if not future.cancelled()
+                ]  # `wait` would not end
                 self.is_busy = bool(wait(begun, timeout=_GRACE_S).not_done)
 
 

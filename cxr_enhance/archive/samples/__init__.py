@@ -1,7 +1,9 @@
-"""Many images in few files, with what a table says of each: what training reads fastest.
+"""Files of samples: many images in few files, with the columns of a table for each image.
 
-What goes where: `records`, `plan`. How a file is written: `containers`, `task`. What is left to do:
-`resume`. What lies beside the files in the end: `index`.
+- The sample of each image and its file: `records`, `plan`.
+- The writing of a file: `containers`, `task`.
+- The files that are still to be written: `resume`.
+- The table of samples and the list of files beside them: `index`.
 """
 
 from __future__ import annotations

@@ -25,17 +25,17 @@ COLUMNS_MEMBER = "json"
 KEY_FEATURE, IMAGE_FEATURE, FORMAT_FEATURE = "key", "image", "format"
 """Features of a TFRecord example beside one for each column."""
 
-# Of a TFRecord file: the length of a record, its checksum, the record, its checksum.
+# A TFRecord file repeats: length of a record, checksum of the length, record, its checksum.
 _LENGTH_BYTES = _CHECK_BYTES = 4
 _BEFORE_RECORD, _AFTER_RECORD = 8 + _CHECK_BYTES, _CHECK_BYTES
 
 
 class Sample(NamedTuple):
-    """One image and what a table says of it."""
+    """One encoded image, and its columns of the table."""
 
     key: str
     image: bytes
-    extension: str  # of the image's format, without a dot
+    extension: str  # extension of the image's format, without a dot
     columns: Mapping[str, str]
 
 
@@ -51,7 +51,7 @@ class Container(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the file; it is whole then."""
+        """Close the file; only then is the file whole."""
 
     def add(self, sample: Sample) -> None:
         """Append a sample."""
@@ -74,14 +74,14 @@ def open_container(name: ContainerName, path: str) -> Container:
 
 
 def load_library(name: ContainerName) -> Any:
-    """Import what writes a container.
+    """Import the library that writes a container.
 
     Raises
     ------
     ImportError
-        If it is not installed, with the command that installs it.
+        If the library is not installed; the sentence has the command that installs it.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a run's words are its own
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no log lines among those of the run
     module, extra = {
         "webdataset": ("webdataset", "shards"),
         "tfrecord": ("tensorflow", "tf"),
@@ -121,7 +121,7 @@ class TarContainer:
         traceback: TracebackType | None,
     ) -> None:
         with self._file, contextlib.suppress(*(() if kind is None else (OSError,))):
-            self._writer.close()  # after an error too: tarfile would, at an hour of its own
+            self._writer.close()  # also after an error: else tarfile closes when it is collected
 
     def add(self, sample: Sample) -> None:
         """Append a sample."""
@@ -132,7 +132,7 @@ class TarContainer:
         })  # fmt: skip
 
     def places(self) -> dict[str, Place]:
-        """Look the images up in the closed file."""
+        """Find the images in the closed file."""
         with tarfile.open(self._path, "r:") as file:
             members = [(*os.path.splitext(member.name), member) for member in file]
         return {
@@ -187,7 +187,7 @@ class RecordContainer:
         self._end = start + len(record) + _AFTER_RECORD
 
     def places(self) -> dict[str, Place]:
-        """Tell where the images were written."""
+        """Return where the images were written, once the file's size shows that it is whole."""
         size = os.path.getsize(self._path)
         if size != self._end:
             raise OSError(errno.EIO, f"{size} of {self._end} bytes were written", self._path)
@@ -198,7 +198,7 @@ class RecordContainer:
 
 
 class _OsErrors:
-    """A block in which TensorFlow's errors of files become those of the system."""
+    """A block in which TensorFlow's errors about files become OSErrors."""
 
     def __init__(self, tensorflow: Any, path: str) -> None:
         errors = tensorflow.errors

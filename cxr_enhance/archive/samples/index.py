@@ -1,9 +1,9 @@
-"""What lies beside files of samples: a table of all samples, and a list of the files.
+"""The table of all samples and the list of the files of samples, which lie beside these files.
 
 ``samples.csv`` has one row a sample: its name, such as ``000000.tar::p1/0001``, and the columns of
-the table that the run was given. ``shards.json`` lists the files with their sizes and hashes. Both
-are made of the indexes beside the files, so that a run that was resumed, or done in parts, ends
-with the same ones.
+the table of ``--records``. ``shards.json`` lists the files with their sizes and hashes. Both are
+made from the indexes beside the files, so that a run in one go, a resumed run and a run in parts
+end with the same two files.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cxr_enhance.archive.samples.records import FILE_COLUMN
+from cxr_enhance.archive.samples.task import file_sha256
 from cxr_enhance.archive.workspace import locked_folder
 from cxr_enhance.io.atomic import write_atomically
 from cxr_enhance.io.samples import index_path, member_name, places_in, read_index
@@ -28,41 +29,41 @@ _KIND = "files of samples by cxr-enhance"
 
 
 def check_index_names(out: str, *, overwrite: bool) -> None:
-    """Refuse to write over files of these names that no run wrote, or that changed since.
+    """Refuse to write over a table or list that no run wrote, or that has changed since.
 
     Raises
     ------
     ValueError
-        If there is one.
+        If there is such a file.
     OSError
-        If one cannot be read.
+        If a file cannot be read.
     """
     if overwrite:
         return
     shards, samples = os.path.join(out, SHARDS), os.path.join(out, SAMPLES)
     known = _read_shards(shards)
     if os.path.lexists(shards) and known is None and os.path.getsize(shards):
-        raise ValueError(_taken(shards))
-    if os.path.lexists(samples) and not _is_ours(samples, known):
-        raise ValueError(_taken(samples))
+        raise _other_file_error(shards)
+    if os.path.lexists(samples) and not _is_of_a_run(samples, known):
+        raise _other_file_error(samples)
 
 
-def _taken(path: str) -> str:
-    return (
+def _other_file_error(path: str) -> ValueError:
+    return ValueError(
         f"`--out` must not hold another {os.path.basename(path)!r}; got {path!r}, which no run "
         "wrote as it is. Move it away, or say --overwrite to replace it."
     )
 
 
 def write_index(plan: SamplePlan, *, overwrite: bool) -> None:
-    """Write the table of samples and the list of files, of all that is in the folder.
+    """Write the table of samples and the list of files, for all files of samples in the folder.
 
-    Whoever ends last of several runs at once has seen the files of all.
+    Of several runs at once, the run that ends last sees the files of all runs.
 
     Raises
     ------
     OSError
-        If they cannot be written.
+        If the table or the list cannot be written.
     ValueError
         See `check_index_names`.
     """
@@ -74,12 +75,12 @@ def write_index(plan: SamplePlan, *, overwrite: bool) -> None:
 def _write_index(plan: SamplePlan) -> None:
     shards, table = _tables(plan)
     path = os.path.join(plan.out, SAMPLES)
-    hashes = [_sha256(path), hashlib.sha256(table).hexdigest()]
+    hashes = [_sha256_or_empty(path), hashlib.sha256(table).hexdigest()]
     content = {
         "kind": _KIND,
         "format": plan.options.container,
         "samples": sum(shard["samples"] for shard in shards),
-        # Of the table that a killed run may have left, and of the new one.
+        # The hashes of the table that a killed run may leave in place, and of the new table.
         "table_sha256": sorted({digest for digest in hashes if digest}),
         "shards": shards,
     }
@@ -129,18 +130,21 @@ def _read_shards(path: str) -> dict[str, Any] | None:
         content = json.loads(_content_of(path) or b"")
     except (ValueError, RecursionError):
         return None
-    is_ours = isinstance(content, dict) and content.get("kind") == _KIND
-    return content if is_ours else None
+    is_of_a_run = isinstance(content, dict) and content.get("kind") == _KIND
+    return content if is_of_a_run else None
 
 
-def _is_ours(samples: str, shards: dict[str, Any] | None) -> bool:
+def _is_of_a_run(samples: str, shards: dict[str, Any] | None) -> bool:
+    """Tell whether the table is one of those whose hashes the list of files holds."""
     known = None if shards is None else shards.get("table_sha256")
-    return isinstance(known, list) and _sha256(samples) in known
+    return isinstance(known, list) and _sha256_or_empty(samples) in known
 
 
-def _sha256(path: str) -> str:
-    content = _content_of(path)
-    return "" if content is None else hashlib.sha256(content).hexdigest()
+def _sha256_or_empty(path: str) -> str:
+    try:
+        return file_sha256(path)
+    except FileNotFoundError:
+        return ""
 
 
 def _content_of(path: str) -> bytes | None:

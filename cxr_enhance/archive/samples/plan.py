@@ -1,7 +1,7 @@
-"""Which sample goes into which file, and under which key: decided before any work starts.
+"""The file and the key of each sample, decided before any work starts.
 
-The order of the plan is cut into groups of a stated number, so that neither threads nor chance
-take part in it. A group is one file.
+The files of a plan, in their order, are cut into groups of equal number; each group becomes one
+file of samples. So the result does not depend on threads.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from cxr_enhance.io.read import is_image_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_enhance.archive.plan import Plan, PlannedFiles, Shard
+    from cxr_enhance.archive.plan import Plan, Shard
+    from cxr_enhance.archive.planned_files import PlannedFiles
 
 SAMPLES_PER_FILE = 1000
 _DIGITS = 6
-_PASSED_OVER = re.compile(r"__[^/]*__(/|$)")  # by webdataset, as being about the others
+_IGNORED_KEY = re.compile(r"__[^/]*__(/|$)")  # webdataset reads such members as metadata
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +42,9 @@ class SampleOptions:
     container : {"webdataset", "tfrecord"}
         Tar files, or TFRecord files.
     samples_per_file : int
-        Planned files a file of samples; those that cannot be read are missing from it.
+        Planned images in each file of samples; images that cannot be read are missing from it.
     records : Records or None
-        What a table says of each file; None for samples without columns.
+        The table whose columns go into the samples; None for samples without columns.
 
     Raises
     ------
@@ -72,7 +73,7 @@ class SamplePlan:
     Parameters
     ----------
     files : PlannedFiles
-        Named without an extension.
+        The images, whose output names have no extension.
     out : str
         Folder of the files of samples.
     options : SampleOptions
@@ -94,10 +95,10 @@ class SamplePlan:
     ) -> None:
         self.files, self.out, self.options = files, out, options
         self._part, self._without_file_column = part, without_file_column
-        self._lengthened = _meeting_keys(files)
+        self._clashing = _clashing_keys(files)
 
     def __len__(self) -> int:
-        """Count the files of samples, those of other parts too."""
+        """Count the files of samples of all parts."""
         return -(-len(self.files) // self.options.samples_per_file)
 
     def numbers(self) -> Iterator[int]:
@@ -108,31 +109,31 @@ class SamplePlan:
             yield from range(self._part.number - 1, len(self), self._part.total)
 
     def name(self, number: int) -> str:
-        """Name a file of samples, in the output folder."""
+        """Return the name of a file of samples, without its folder."""
         return f"{number:0{_DIGITS}}{ENDINGS[self.options.container]}"
 
     def target(self, number: int) -> str:
-        """Name a file of samples."""
+        """Return the path of a file of samples."""
         return os.path.join(self.out, self.name(number))
 
     def indices(self, number: int) -> range:
-        """Give the places in `files` of what goes into a file of samples."""
+        """Return the indices in `files` of the images of a file of samples."""
         start = number * self.options.samples_per_file
         return range(start, min(start + self.options.samples_per_file, len(self.files)))
 
     def keys(self, number: int) -> list[str]:
-        """Give the keys of a file of samples, in order."""
+        """Return the keys of a file of samples, in order."""
         return [self.key(index) for index in self.indices(number)]
 
     def key(self, index: int) -> str:
-        """Name a sample: the path of its file, without extension, and without dots in its name."""
+        """Return the key of a sample: the path of its image, without extension or dots."""
         name = self.files.name(index)
-        if index in self._lengthened:
+        if index in self._clashing:
             return f"{_key_of(name)}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
         return _key_of(name)
 
     def columns(self, index: int) -> dict[str, str]:
-        """Give the columns of a sample."""
+        """Return the columns of a sample."""
         records = self.options.records
         if records is None:
             return {}
@@ -143,10 +144,10 @@ class SamplePlan:
 
 
 def drop_other_files(plan: Plan) -> None:
-    """Move files of a plan that are no images to those that are skipped.
+    """Move the files of a plan that are no images to the skipped files.
 
-    Those given by name and those whose name is that of an image stay. The others are looked into:
-    whatever else lies in a folder would take an image's place in a file of samples.
+    Files given by name, and files whose name is that of an image, stay. The first bytes of all
+    other files are read: a file that is no image would take the place of an image in a group.
     """
     files = plan.files
     kept = []
@@ -163,14 +164,14 @@ def drop_other_files(plan: Plan) -> None:
 def _key_of(name: str) -> str:
     folder, base = os.path.split(name)
     key = os.path.join(folder, base.replace(".", "_")).replace(os.sep, "/")
-    return f"x{key}" if _PASSED_OVER.match(key) else key
+    return f"x{key}" if _IGNORED_KEY.match(key) else key
 
 
-def _meeting_keys(files: PlannedFiles) -> frozenset[int]:
-    """Find the samples whose keys would be those of others.
+def _clashing_keys(files: PlannedFiles) -> frozenset[int]:
+    """Find the samples whose keys would equal the keys of other samples.
 
-    Keys that meet are found by their hashes and compared as text, so that a million take little
-    memory and chance no part in the result.
+    Keys with equal hashes are compared as text: hashes of a million keys take little memory, and
+    equal hashes of different keys do not change the result.
     """
     count = len(files)
 

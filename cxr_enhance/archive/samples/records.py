@@ -1,33 +1,33 @@
-"""What a table says of each file: the columns of samples."""
+"""The table of `--records`, whose columns go into the samples."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from cxr_enhance.archive.sources import table_rows
+from cxr_enhance.archive.sources import check_names_columns, table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FILE_COLUMN = "file"
-_BETWEEN = "\0"  # no cell holds it: `read_records` refuses it
-_TAKEN = frozenset(("key", "image", "format"))  # names of a sample's own
+_SEPARATOR = "\0"  # `read_records` refuses cells that hold NUL
+_RESERVED = frozenset(("key", "image", "format"))  # fields that every sample has
 
 
 class Records:
-    """The rows of a table, by the files that they are of, in little memory.
+    """The rows of a table by their files, in little memory.
 
     Parameters
     ----------
     columns : sequence of str
         Names of the columns.
-    place : int
-        Which of them names files.
+    file_index : int
+        Index of the column that names files.
     """
 
-    def __init__(self, columns: Sequence[str], place: int) -> None:
-        self.columns, self._place = tuple(columns), place
+    def __init__(self, columns: Sequence[str], file_index: int) -> None:
+        self.columns, self._file_index = tuple(columns), file_index
         self.files: list[str] = []
         self._rows: list[str] = []
         self._index_of: dict[str, int] = {}
@@ -35,26 +35,26 @@ class Records:
     @property
     def file_column(self) -> str:
         """Name of the column that names files."""
-        return self.columns[self._place]
+        return self.columns[self._file_index]
 
     def add(self, file: str, cells: Sequence[str]) -> bool:
-        """Append the row of a file; False where the file has one."""
+        """Append the row of a file; False if the file has a row already."""
         key = os.path.abspath(file)
         if self._index_of.setdefault(key, len(self.files)) < len(self.files):
             return False
         self.files.append(file)
-        self._rows.append(_BETWEEN.join(cells))
+        self._rows.append(_SEPARATOR.join(cells))
         return True
 
     def of(self, file: str) -> dict[str, str]:
-        """Return what the table says of a file, as it stands there.
+        """Return the cells of a file's row, unchanged, by their column.
 
         Raises
         ------
         KeyError
-            If it has no row.
+            If the file has no row.
         """
-        cells = self._rows[self._index_of[os.path.abspath(file)]].split(_BETWEEN)
+        cells = self._rows[self._index_of[os.path.abspath(file)]].split(_SEPARATOR)
         return dict(zip(self.columns, cells, strict=True))
 
 
@@ -69,7 +69,7 @@ def read_records(path: str, column: str | None = None, root: str | None = None) 
     column : str, optional
         The column that names files; None for ``file``, or the only one.
     root : str, optional
-        Folder that names in the table start from; None for that of the table.
+        Folder that names in the table start from; None for the folder of the table.
 
     Returns
     -------
@@ -79,19 +79,26 @@ def read_records(path: str, column: str | None = None, root: str | None = None) 
     Raises
     ------
     ValueError
-        If there is no such column, a row has no file or more or fewer cells than there are columns,
-        a file has two rows, a column has no name, one of a sample's own or that of another, or
-        there are no rows.
+        If the first row is empty or a file, or the table lacks the column or has no other rows; if
+        a row names no file, or has more or fewer cells than the header; if a file has two rows; or
+        if a column has no name, the name of another column, or a name that every sample has.
     OSError
         If the table cannot be read.
     """
     rows = table_rows(path, "--records", column=column, comments=True)
     _, columns = next(rows, (1, []))
-    place = _place_of_files(columns, column, path)
+    if not columns:
+        raise ValueError(
+            f"`--records` must name a table whose first row names its columns; got {path!r}, where "
+            "it is empty."
+        )
+    file_index = _index_of_files(columns, column, path)
     _check_columns(columns, path)
     if root is None:
         root = os.path.dirname(path)
-    records = Records(columns, place)
+    if column is None and len(columns) == 1:
+        check_names_columns("--records", path, columns[0], root)
+    records = Records(columns, file_index)
     for line, row in rows:
         if not any(row):
             continue
@@ -101,19 +108,19 @@ def read_records(path: str, column: str | None = None, root: str | None = None) 
                 f"`--records` must name a table whose rows have a cell for each column, "
                 f"{len(columns)}, without NUL; got {len(row)} in {where}."
             )
-        row = row[: len(columns)]  # what is beyond is empty
-        if not row[place]:
+        row = row[: len(columns)]  # `table_rows` has checked that further cells are empty
+        if not row[file_index]:
             raise ValueError(f"`--records` must name a file in each row; got none in {where}.")
-        if not records.add(os.path.join(root, _as_it_was(row[place])), row):
+        if not records.add(os.path.join(root, _without_apostrophe(row[file_index])), row):
             raise ValueError(
-                f"`--records` must name each file once; got {row[place]!r} again in {where}."
+                f"`--records` must name each file once; got {row[file_index]!r} again in {where}."
             )
     if not records.files:
         raise ValueError(f"`--records` must name a table of at least one file; got {path!r}.")
     return records
 
 
-def _place_of_files(columns: Sequence[str], column: str | None, path: str) -> int:
+def _index_of_files(columns: Sequence[str], column: str | None, path: str) -> int:
     if column is None:
         column = FILE_COLUMN if len(columns) != 1 else columns[0]
         if column not in columns:
@@ -130,20 +137,20 @@ def _place_of_files(columns: Sequence[str], column: str | None, path: str) -> in
 
 
 def _check_columns(columns: Sequence[str], path: str) -> None:
-    """Refuse columns that a sample could not hold beside each other."""
+    """Refuse columns that a sample cannot hold: without a name, or with a name that is taken."""
     if len(set(columns)) < len(columns) or not all(columns):
         raise ValueError(
             f"`--records` must name a table whose columns have a name each; got "
             f"{', '.join(map(repr, columns))} in {path!r}."
         )
-    taken = sorted(_TAKEN & set(columns))
-    if taken:
+    reserved = sorted(_RESERVED & set(columns))
+    if reserved:
         raise ValueError(
-            f"`--records` must name a table without columns called {', '.join(sorted(_TAKEN))}, "
-            f"which every sample has; got {', '.join(taken)} in {path!r}. Rename them."
+            f"`--records` must name a table without columns called {', '.join(sorted(_RESERVED))}, "
+            f"which every sample has; got {', '.join(reserved)} in {path!r}. Rename them."
         )
 
 
-def _as_it_was(name: str) -> str:
-    """Take away the apostrophe that cxr-models writes before what could be a formula."""
+def _without_apostrophe(name: str) -> str:
+    """Remove the apostrophe that cxr-models writes before a cell that looks like a formula."""
     return name[1:] if name[:1] == "'" and name[1:2] in ("=", "+", "-", "@", "'") else name

@@ -1,4 +1,4 @@
-"""Which files of samples are still to be written, given the indexes beside those that are there."""
+"""Find the files of samples that are still to be written, by the indexes beside existing files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.outcome import STATUSES, Outcome
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.samples.containers import ENDINGS
 from cxr_enhance.archive.samples.index import check_index_names
 from cxr_enhance.archive.samples.plan import SamplePlan
@@ -35,31 +35,37 @@ _FAILED_BEFORE = "failed in an earlier run, whose row in the manifest tells why"
 
 @dataclasses.dataclass(slots=True)
 class PendingSamples:
-    """The files of samples that are to be written, and what earlier runs did with the others.
+    """The files of samples that are still to be written, and the files that earlier runs wrote.
 
     Parameters
     ----------
     plan : SamplePlan
-        All of them.
+        All files of samples.
     numbers : array of int
-        Those to be written, in order.
+        Numbers of the files of samples to be written, in order.
     replace : bytearray
-        For each of `numbers`, whether it is written over.
-    pending, settled : array of int
-        Images to be read, and those in files of samples that need nothing, by their places in the
-        plan.
+        For each of `numbers`, whether the file is written over.
+    pending : array of int
+        Indices in the plan of the images to be read.
+    settled : array of int
+        Indices in the plan of the images in files of samples that need no work.
     settled_as : bytearray
-        For each of `settled`, the place of its status in the tuple of statuses.
+        For each of `settled`, the index of its status in `STATUSES`.
     stale : dict of str to int or None
-        Files of samples that hold images they are not to hold, and their numbers in this plan.
-    taken : list of str
-        Names of indexes under which other files lie.
+        Files of samples with images that the plan does not put there, and their numbers in the
+        plan; None for a file that the plan lacks.
+    other_files : list of str
+        Paths where an index would be written and another file lies.
     left : array of int
-        Files of samples that are not as a run wrote them; they are left.
+        Numbers of the files of samples that are not as a run wrote them; they are left as they are.
     other_options : dict of str to int
-        How many images were written with other options, by the options' digest.
-    changed, edited, unrecorded : int
-        Images that changed since; those in files that changed since, and in files no run wrote.
+        Number of images that were written with other options, by the digest of those options.
+    changed : int
+        Number of images that have changed since they were read.
+    edited : int
+        Number of images in files of samples that have changed since a run wrote them.
+    unrecorded : int
+        Number of images in files of samples that no run wrote.
     known_options : dict of str to dict
         Options by their digest.
     """
@@ -71,7 +77,7 @@ class PendingSamples:
     settled: array[int] = dataclasses.field(default_factory=lambda: array("I"))
     settled_as: bytearray = dataclasses.field(default_factory=bytearray)
     stale: dict[str, int | None] = dataclasses.field(default_factory=dict)
-    taken: list[str] = dataclasses.field(default_factory=list)
+    other_files: list[str] = dataclasses.field(default_factory=list)
     left: array[int] = dataclasses.field(default_factory=lambda: array("I"))
     other_options: dict[str, int] = dataclasses.field(default_factory=dict)
     changed: int = 0
@@ -86,18 +92,18 @@ class PendingSamples:
         self.pending.extend(self.plan.indices(number))
 
     def settle(self, number: int, statuses: Iterable[str]) -> None:
-        """Append the images of a file of samples that needs nothing."""
+        """Append the images of a file of samples that needs no work."""
         self.settled.extend(self.plan.indices(number))
         self.settled_as.extend(STATUSES.index(status) for status in statuses)
 
     def files_to_do(self) -> Iterator[PlannedFile]:
-        """Yield the images that are to be read."""
+        """Yield the images to be read."""
         for task in self.tasks():
             for sample in task.samples:
                 yield PlannedFile(sample.source, task.target, sample.named, replace=task.replace)
 
     def tasks(self) -> Iterator[PlannedSamples]:
-        """Yield the work for an engine: a file of samples is a task."""
+        """Yield the tasks for an engine: each file of samples is a task."""
         plan = self.plan
         for number, replace in zip(self.numbers, self.replace, strict=True):
             samples = []
@@ -110,28 +116,28 @@ class PendingSamples:
             )
 
     def settled_outcomes(self) -> Iterator[Outcome]:
-        """Yield what is known already."""
-        for index, place in zip(self.settled, self.settled_as, strict=True):
+        """Yield the outcomes of the settled images."""
+        for index, status_index in zip(self.settled, self.settled_as, strict=True):
             target = self.plan.target(index // self.plan.options.samples_per_file)
-            status = STATUSES[place]
+            status = STATUSES[status_index]
             reason = _FAILED_BEFORE if status == "failed" else ""
             yield Outcome(self.plan.files.source(index), target, status, reason)
 
     def check(self, *, overwrite: bool) -> None:
-        """Refuse a folder whose files this run must not touch, or would leave beside its own.
+        """Refuse a folder that holds samples of another plan, or other files in place of indexes.
 
         Raises
         ------
         ValueError
-            If it holds files of samples of another plan, or other files under the names of indexes;
-            with `overwrite`, if what is to be removed is not as a run wrote it.
+            If the folder holds such files; with `overwrite`, if a file of samples that would be
+            removed has changed since a run wrote it.
         OSError
             If a file cannot be read.
         """
         check_index_names(self.plan.out, overwrite=overwrite)
-        if self.taken and not overwrite:
+        if self.other_files and not overwrite:
             raise ValueError(
-                f"`--out` must not hold other files where samples go; got {self.taken[0]!r}. "
+                f"`--out` must not hold other files where samples go; got {self.other_files[0]!r}. "
                 "Choose another folder."
             )
         if self.stale and not overwrite:
@@ -149,23 +155,23 @@ class PendingSamples:
                 )
 
     def remove_stale(self) -> None:
-        """Remove files of samples that hold images they are not to hold, and their indexes.
+        """Remove the stale files of samples and their indexes.
 
         Raises
         ------
         OSError
-            If one cannot be removed.
+            If a file cannot be removed.
         """
         for path, number in self.stale.items():
             index = read_index(index_path(path))
             if index is None or not _is_stale(path, index, self.plan, number):
-                continue  # another part of the run has replaced it meanwhile
+                continue  # another part of the run has replaced the file meanwhile
             for name in (path, index_path(path)):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name)
 
     def images_left(self) -> int:
-        """Count the images whose files of samples are still not as a run wrote them."""
+        """Count the images in files of samples that are still not as a run wrote them."""
         count = 0
         for number in self.left:
             target = self.plan.target(number)
@@ -185,19 +191,24 @@ def find_pending_samples(
 ) -> PendingSamples:
     """Compare a plan with the files of samples in its folder; changes nothing.
 
-    Written again is what is missing, what a killed run left without its index, and what holds an
-    image or columns that changed since, an image that failed for a transient reason, or fewer files
-    than are planned for it now. A file is written over only where its index shows that a run wrote
-    it as it is now, where a killed run left proof of that, or with `overwrite`.
+    A file of samples is written again if
+
+    - it is missing, or a killed run left it without its index,
+    - one of its images, or the columns of one, have changed since,
+    - one of its images failed for a transient reason,
+    - the plan has put further images into it.
+
+    A file is written over only if its index shows that a run wrote the file as it is now, if a
+    killed run left proof that it wrote the file, or with `overwrite`.
 
     Parameters
     ----------
     plan : SamplePlan
-        What there is to be.
+        The files of samples that the folder is to hold.
     job : Job
         Options of this run.
     overwrite : bool
-        Whether everything is written again.
+        Whether every file of samples is written again.
     retry_failed : bool
         Whether lasting failures are tried again.
     unrecorded : collection of FileId
@@ -221,7 +232,7 @@ def find_pending_samples(
             if index is not None and _is_stale(file, index, plan, number):
                 work.stale[file] = number
             elif index is None and number is not None and os.path.getsize(path):
-                work.taken.append(path)
+                work.other_files.append(path)
     for number in plan.numbers():
         target = plan.target(number)
         left_by_killed_run = bool(unrecorded) and file_id(target) in unrecorded
@@ -233,19 +244,21 @@ def find_pending_samples(
 
 
 def _is_stale(file: str, index: dict[str, Any], plan: SamplePlan, number: int | None) -> bool:
-    """Tell whether a file of samples is there and holds any that it is not to hold."""
+    """Tell whether a file of samples exists and holds an image that the plan does not put there."""
     if not os.path.lexists(file):
         return False
-    return number is None or not {one["key"] for one in _inputs(index)} <= set(plan.keys(number))
+    if number is None:
+        return True
+    return not {record["key"] for record in _input_records(index)} <= set(plan.keys(number))
 
 
 def _settle(number: int, work: PendingSamples, job: Job, *, retry_failed: bool) -> None:
-    """Decide about a file of samples that is there."""
+    """Decide whether an existing file of samples is written again; add it to `work`."""
     plan, target = work.plan, work.plan.target(number)
     indices = plan.indices(number)
     index = read_index(index_path(target))
     if index is None or not _is_as_written(target, index):
-        if index is not None and os.lstat(target).st_size == 0:  # what a power cut leaves
+        if index is not None and os.lstat(target).st_size == 0:  # a power cut leaves empty files
             work.add(number, replace=True)
             return
         work.unrecorded += len(indices) * (index is None)
@@ -256,47 +269,46 @@ def _settle(number: int, work: PendingSamples, job: Job, *, retry_failed: bool) 
     digest = str(index.get("params"))
     if isinstance(index.get("options"), dict):
         work.known_options[digest] = index["options"]
-    inputs = {one["key"]: one for one in _inputs(index)}
-    known = [inputs.get(key) for key in plan.keys(number)]
+    record_of = {record["key"]: record for record in _input_records(index)}
+    records = [record_of.get(key) for key in plan.keys(number)]
     changed = sum(
-        one is not None and _has_changed(one, plan.files.source(place))
-        for one, place in zip(known, indices, strict=True)
+        record is not None and _has_changed(record, plan.files.source(place))
+        for record, place in zip(records, indices, strict=True)
     )
-    same = digest == job.digest() and index.get("version") == __version__
-    again = retry_failed or not same
-    failed = any(
-        one["status"] == "failed" and (again or bool(one.get("retry")))
-        for one in known
-        if one is not None
+    is_same_run = digest == job.digest() and index.get("version") == __version__
+    retries_all = retry_failed or not is_same_run
+    retries_any = any(
+        record["status"] == "failed" and (retries_all or bool(record.get("retry")))
+        for record in records
+        if record is not None
     )
     columns = columns_digest([plan.columns(place) for place in indices])
-    if changed or failed or None in known or columns != index.get("columns"):
+    if changed or retries_any or None in records or columns != index.get("columns"):
         work.changed += changed
         work.add(number, replace=True)
         return
-    work.settle(number, (
-        "exists" if one is None or one["status"] == "written" else one["status"] for one in known
-    ))  # fmt: skip
+    statuses = (record["status"] for record in records if record is not None)
+    work.settle(number, ("exists" if status == "written" else status for status in statuses))
     if digest != job.digest():
         work.other_options[digest] = work.other_options.get(digest, 0) + len(indices)
 
 
-def _inputs(index: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give what an index tells of images; it may have been edited by anybody."""
+def _input_records(index: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return an index's records of images, without damaged records: people may edit an index."""
     inputs = index.get("inputs")
     if not isinstance(inputs, list):
         return []
     return [
-        one
-        for one in inputs
-        if isinstance(one, dict)
-        and isinstance(one.get("key"), str)
-        and one.get("status") in ("written", "skipped", "failed")
+        record
+        for record in inputs
+        if isinstance(record, dict)
+        and isinstance(record.get("key"), str)
+        and record.get("status") in ("written", "skipped", "failed")
     ]
 
 
 def _is_as_written(path: str, index: dict[str, Any]) -> bool:
-    """Compare a file of samples with its index; read it only where it was copied since."""
+    """Compare a file of samples with its index; hash the file only if its time has changed."""
     try:
         status = os.stat(path)
     except OSError:
@@ -306,12 +318,12 @@ def _is_as_written(path: str, index: dict[str, Any]) -> bool:
     return status.st_mtime_ns == index.get("mtime_ns") or file_sha256(path) == index.get("sha256")
 
 
-def _has_changed(known: dict[str, Any], source: str) -> bool:
+def _has_changed(record: dict[str, Any], source: str) -> bool:
     try:
         status = os.stat(source)
     except OSError:
-        return known.get("input_size") is not None  # it was there
-    return (known.get("input_size"), known.get("input_mtime_ns")) != (
+        return record.get("input_size") is not None  # None: the input was missing then too
+    return (record.get("input_size"), record.get("input_mtime_ns")) != (
         status.st_size,
         status.st_mtime_ns,
     )

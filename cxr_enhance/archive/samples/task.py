@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxr_enhance._version import __version__
 from cxr_enhance.archive.outcome import Outcome
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.samples.containers import Sample, open_container
-from cxr_enhance.archive.task import failure_of_writing, make_output, make_target_folder, never
+from cxr_enhance.archive.task import (
+    failure_of_writing,
+    make_output,
+    make_target_folder,
+    never_stopped,
+)
 from cxr_enhance.io.atomic import fill_atomically, temporary_name, write_atomically
 from cxr_enhance.io.samples import index_path
 
@@ -20,23 +25,23 @@ if TYPE_CHECKING:
 
     from cxr_enhance.archive.job import Job
     from cxr_enhance.archive.samples.containers import ContainerName
-    from cxr_enhance.archive.task import Made
+    from cxr_enhance.archive.task import EncodedOutput
     from cxr_enhance.io.samples import Place
 
 _CHUNK = 1 << 20
 
 
 class PlannedSample(NamedTuple):
-    """One file to read, and what becomes of it."""
+    """One image to read, with the key and the columns of its sample."""
 
     source: str
     key: str
-    named: bool  # given by itself, not found in a folder: being no image is then a failure
+    named: bool  # given by its own name, not found in a folder; fails if it is no image
     columns: dict[str, str]
 
 
 class PlannedSamples(NamedTuple):
-    """One file of samples to write."""
+    """One file of samples to write: the unit of work of engines."""
 
     target: str
     container: ContainerName
@@ -45,41 +50,41 @@ class PlannedSamples(NamedTuple):
 
 
 class _StoppedError(Exception):
-    """Nobody wants the file of samples any more."""
+    """The run was stopped before the file of samples was whole."""
 
 
 class _RunEndedError(Exception):
-    """No further file can be read."""
+    """No further file of the run can be read."""
 
 
 def process_samples(
     file: PlannedSamples,
     job: Job,
     workspace: str | None,
-    stopped: Callable[[], bool] = never,
-    make: Callable[[PlannedFile, Job, Callable[[], bool]], Made | None] = make_output,
+    stopped: Callable[[], bool] = never_stopped,
+    make: Callable[[PlannedFile, Job, Callable[[], bool]], EncodedOutput | None] = make_output,
 ) -> tuple[Outcome, ...] | None:
     """Read and enhance many images and write them into one file, with its index beside it.
 
     Parameters
     ----------
     file : PlannedSamples
-        What to read and where to write.
+        The images to read, and the path of the file of samples.
     job : Job
-        What is done to each image.
+        Options that decide what the samples hold.
     workspace : str or None
-        Folder for the output while it is written; None for that of the output.
+        Folder for the file while it is written; None for the folder of the file.
     stopped : callable
-        Asked between the steps.
+        Called between the steps; the task stops where it returns True.
     make : callable
-        Reads and enhances one image.
+        Reads, enhances and encodes one image.
 
     Returns
     -------
     tuple of Outcome or None
-        One for each image, in order; None if stopped before the end. An image that cannot be read
-        fails, and the file holds the others. The last outcome of a file that was written bears the
-        link to it. What ends the run comes alone.
+        The outcome of each image, in order; None if the task was stopped before its end. An image
+        that cannot be read fails, and the file holds the other images. The last outcome of a
+        written file has the link to the file. An outcome that ends the run is returned alone.
     """
     writing = _Writing(file, job, stopped, make)
     if not file.replace and os.path.lexists(file.target):
@@ -115,14 +120,14 @@ def process_samples(
 
 
 class _Writing:
-    """A file of samples on its way: its outcomes so far, and at the end its index."""
+    """A file of samples while it is written: outcomes so far, and at the end the index."""
 
     def __init__(
         self,
         file: PlannedSamples,
         job: Job,
         stopped: Callable[[], bool],
-        make: Callable[[PlannedFile, Job, Callable[[], bool]], Made | None],
+        make: Callable[[PlannedFile, Job, Callable[[], bool]], EncodedOutput | None],
     ) -> None:
         self._file, self._job, self._stopped, self._make = file, job, stopped, make
         self.outcomes: list[Outcome] = []
@@ -148,9 +153,9 @@ class _Writing:
                     container.add(Sample(sample.key, image, extension, sample.columns))
         self.index = self._index(path, container.places())
 
-    def all_with(self, **how: Any) -> tuple[Outcome, ...]:
-        """Give each sample the same outcome."""
-        return outcomes_of_all(self._file, **how)
+    def all_with(self, **fields: Any) -> tuple[Outcome, ...]:
+        """Return an outcome with the same fields for each sample."""
+        return outcomes_of_all(self._file, **fields)
 
     def _index(self, path: str, places: dict[str, Place]) -> dict[str, Any]:
         status = os.stat(path)
@@ -180,13 +185,13 @@ class _Writing:
         }
 
 
-def outcomes_of_all(file: PlannedSamples, **how: Any) -> tuple[Outcome, ...]:
-    """Give each sample of a file the same outcome."""
-    return tuple(Outcome(sample.source, file.target, **how) for sample in file.samples)
+def outcomes_of_all(file: PlannedSamples, **fields: Any) -> tuple[Outcome, ...]:
+    """Return an outcome with the same fields for each sample of a file."""
+    return tuple(Outcome(sample.source, file.target, **fields) for sample in file.samples)
 
 
 def file_sha256(path: str) -> str:
-    """Hash a file."""
+    """Hash the content of a file, a piece at a time."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):

@@ -1,18 +1,19 @@
-"""What a DICOM header says of the patient and the examination; no pixel is looked at."""
+"""Attributes of patient and examination in a DICOM header; no pixel is read."""
 
 from __future__ import annotations
 
-import mmap
 import os
 import struct
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
+from cxr_enhance.io._content import mapped_file
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io.dicom.elements import read_elements
 from cxr_enhance.io.dicom.values import BINARY_VRS
 from cxr_enhance.io.options import check_name
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Iterable
 
     from cxr_enhance.io.dicom.elements import Element
@@ -25,7 +26,7 @@ _TEXTS = {"study": 0x0020000D, "age": 0x00101010, "manufacturer": 0x00080070}
 
 
 def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
-    """Tell whom and what a DICOM file shows, as its header says it.
+    """Read the attributes of patient and examination from a DICOM header.
 
     Parameters
     ----------
@@ -35,11 +36,11 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Of ``patient`` (PatientID), ``study`` (StudyInstanceUID), ``view`` (ViewPosition),
-        ``modality``, ``sex``, ``age`` (such as "034Y") and ``manufacturer`` those that the header
-        holds; empty for files that are no DICOM. The patient identifies a person: write
-        `pseudonym` of it. Bytes of it that are no UTF-8 are decoded with
-        ``errors="surrogateescape"``, as `pseudonym` takes them.
+        ``patient`` (PatientID), ``study`` (StudyInstanceUID), ``view`` (ViewPosition),
+        ``modality``, ``sex``, ``age`` (such as "034Y") and ``manufacturer``, without those that the
+        header lacks; empty for files other than DICOM. PatientID identifies a person: write its
+        `pseudonym` instead. Bytes of PatientID that are not UTF-8 are decoded with
+        ``errors="surrogateescape"``, as `pseudonym` expects.
 
     Raises
     ------
@@ -53,10 +54,9 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
     image_info : What the pixels are; nothing in it identifies a patient.
     """
     check_name(source, "source")
-    with open(source, "rb") as file:
-        if image_format(file.read(HEAD_BYTES)) != "DICOM":
-            return {}
-        data = _mapped(file)
+    data = _dicom_content(source)
+    if data is None:
+        return {}
     try:
         elements = read_elements(data).by_tag
     except ValueError as error:
@@ -76,7 +76,7 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
 def header_texts(
     source: str | os.PathLike[str] | bytes, tags: Iterable[int]
 ) -> dict[int, tuple[str, ...]] | None:
-    """Read elements at the top level of a DICOM header as text; None of a file that is no DICOM.
+    """Read elements at the top level of a DICOM header as text; None for other files.
 
     Parameters
     ----------
@@ -97,16 +97,9 @@ def header_texts(
     OSError
         If the file cannot be opened or read.
     """
-    data: bytes | mmap.mmap
-    if isinstance(source, bytes):
-        if image_format(source[:HEAD_BYTES]) != "DICOM":
-            return None
-        data = source
-    else:
-        with open(source, "rb") as file:
-            if image_format(file.read(HEAD_BYTES)) != "DICOM":
-                return None
-            data = _mapped(file)
+    data = _dicom_content(source)
+    if data is None:
+        return None
     elements = read_elements(data)
     texts = {}
     for tag in tags:
@@ -132,16 +125,18 @@ def _values_of(element: Element, order: str) -> tuple[str, ...]:
     return tuple(value.strip(" \0") for value in text.split("\\"))
 
 
-def _mapped(file: BinaryIO) -> bytes | mmap.mmap:
-    try:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError):
-        file.seek(0)
-        return file.read()
+def _dicom_content(source: str | os.PathLike[str] | bytes) -> bytes | mmap.mmap | None:
+    """Map a DICOM file into memory, or return its content as given; None for other files."""
+    if isinstance(source, bytes):
+        return source if image_format(source[:HEAD_BYTES]) == "DICOM" else None
+    with open(source, "rb", buffering=0) as file:
+        if image_format(file.read(HEAD_BYTES)) != "DICOM":
+            return None
+        return mapped_file(file)
 
 
 def _text(raw: bytes, *, is_code: bool) -> str:
-    """First value of a text without what does not print; codes are in capitals."""
+    """Return the first value of a text, without unprintable characters; codes in capitals."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:

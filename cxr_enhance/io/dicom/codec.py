@@ -1,4 +1,4 @@
-"""What a compressed frame says of itself, and what of the header that contradicts."""
+"""The header of a compressed frame, and its contradictions to the DICOM header."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _FAMILIES = {
     "RLE": (RLE,),
 }
 _FAMILY_OF = {syntax: name for name, family in _FAMILIES.items() for syntax in family}
-# By the marker of the frame header. Progressive JPEG has no syntax that decoders know.
+# Syntax by the marker of the frame header. Decoders know no syntax of progressive JPEG.
 _JPEG_SYNTAXES = {0xC0: "50", 0xC1: "51", 0xC2: "50", 0xC3: "57", 0xF7: "80"}
 _HEADER_OF_RLE = 64
 _MOST_RLE_SEGMENTS = 15
 
 
 class CodeStream(NamedTuple):
-    """What a compressed frame declares."""
+    """The fields that a compressed frame declares."""
 
-    transfer_syntax: str  # under which it can be decoded
+    transfer_syntax: str  # the syntax under which decoders read the frame
     width: int
     height: int
     channels: int
@@ -43,17 +43,17 @@ class CodeStream(NamedTuple):
 
     @property
     def is_jpeg(self) -> bool:
-        """Whether it is a JPEG of the first kind, lossy or not."""
+        """Whether the frame is a JPEG (not JPEG-LS or JPEG 2000), lossy or not."""
         return self.transfer_syntax in _FAMILIES["JPEG"]
 
     @property
     def is_dct(self) -> bool:
-        """Whether it is a lossy JPEG of the first kind."""
+        """Whether the frame is a lossy JPEG (not JPEG-LS or JPEG 2000)."""
         return self.transfer_syntax in _FAMILIES["JPEG"][:2]
 
 
 def code_stream(data: bytes) -> CodeStream | None:
-    """Read what a compressed frame declares; None where it tells nothing, as RLE does.
+    """Read the header of a compressed frame; None for a frame without a header, such as RLE.
 
     Raises
     ------
@@ -80,12 +80,12 @@ def code_stream(data: bytes) -> CodeStream | None:
 
 
 def believed_syntax(data: bytes, stream: CodeStream | None, header: DicomHeader) -> str:
-    """Name the transfer syntax by which a frame is decoded: the one declared, if it can be.
+    """Return the transfer syntax to decode a frame by: the declared one, unless the frame differs.
 
     Raises
     ------
     ValueError
-        If the frame is of no kind known, under a transfer syntax without compression.
+        If the transfer syntax is one without compression, and the frame is of no known kind.
     """
     stated = header.transfer_syntax
     if stream is not None:
@@ -104,7 +104,7 @@ def believed_syntax(data: bytes, stream: CodeStream | None, header: DicomHeader)
 def believed_header(
     data: bytes, stream: CodeStream | None, header: DicomHeader, notes: list[str]
 ) -> tuple[DicomHeader, str]:
-    """Give a header that agrees with a compressed frame, and the syntax it is decoded by."""
+    """Return a header that agrees with a compressed frame, and the syntax to decode it by."""
     syntax = believed_syntax(data, stream, header)
     if syntax != header.transfer_syntax:
         notes.append(
@@ -118,7 +118,7 @@ def believed_header(
             f"{RULE} of at most 16 bits; got a DICOM image of {stream.bits} bits in its compressed "
             "pixels."
         )
-    # Neither can hold what the header says; another difference is an encoder's choice.
+    # In both cases the header must be wrong; any other difference is an encoder's choice.
     if stream.bits > header.bits_allocated or (stream.is_dct and stream.bits == 8 < stored):
         notes.append(
             f"Bits Stored {stored} over compressed pixels of {stream.bits}; taken as {stream.bits}"
@@ -137,14 +137,14 @@ def believed_header(
 
 
 def check_stream(stream: CodeStream | None, data: bytes, header: DicomHeader, syntax: str) -> None:
-    """Refuse a compressed frame that unpacks to another size than the header says: a bomb.
+    """Refuse a compressed frame whose size differs from the header's: it may be a bomb.
 
     Raises
     ------
     ValueError
-        If it does.
+        If the size or the number of channels differs.
     """
-    if syntax == RLE:  # the least thrifty encoder writes two bytes for each and some padding
+    if syntax == RLE:  # the worst encoder writes two bytes for each byte, and some padding
         size = header.height * header.width * header.samples * header.bits_allocated // 8
         if len(data) > 2 * size + 4096:
             raise ValueError(
@@ -165,7 +165,7 @@ def check_stream(stream: CodeStream | None, data: bytes, header: DicomHeader, sy
 
 
 def is_compressed(transfer_syntax: str) -> bool:
-    """Tell whether a transfer syntax is one of those that compress pixels."""
+    """Tell whether a transfer syntax compresses pixels."""
     return transfer_syntax in _FAMILY_OF
 
 

@@ -31,10 +31,10 @@ class Decoded(NamedTuple):
 
     image: Image
     notes: Sequence[str] = ()
-    was_inverted: bool = False  # stored with 0 white, shown with 0 black
-    padding: int = 0  # pixels that are no part of the image; none of the others is darker
-    bits: int = 0  # of gray DICOM pixels, which fill 0 to 2**bits - 1; 0 where the dtype tells
-    decoder: str = ""  # with its version; empty for native DICOM pixels
+    was_inverted: bool = False  # whether 0 was stored as white; `image` has 0 as black
+    padding: int = 0  # number of padding pixels; no other pixel is darker than padding
+    bits: int = 0  # of gray DICOM pixels, with values 0 to 2**bits - 1; 0 means those of the dtype
+    decoder: str = ""  # name and version; empty for native DICOM pixels
     pixel_spacing: tuple[float, float] | None = None  # millimetres, down and across
 
 
@@ -44,7 +44,7 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     Parameters
     ----------
     data : bytes
-        The file, with or without its preamble of 128 bytes, whose content is never looked at.
+        The file, with or without its preamble of 128 bytes; the preamble is ignored.
     options : ReadOptions
         VOI transform, frame, greatest size.
 
@@ -52,26 +52,26 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     -------
     Decoded
         The image, of shape (H, W) or (H, W, 3), dtype uint8 or uint16: gray after the modality and
-        VOI transforms, 0 black, or RGB; uint8 where 8 bits hold it. The notes say what was amiss
-        in the header, and what was done about it.
+        VOI transforms, 0 black, or RGB; uint8 if the values have at most 8 bits. The notes name
+        each problem of the header and its repair.
 
     Raises
     ------
     ValueError
         If the file is damaged, of a kind not read, or too large; see `read_image`. `NoImageError`
-        if it is whole and holds no image, such as a report.
+        if the file is whole and holds no image, such as a report.
     ImportError
-        If pydicom or the decoder needed is not installed.
+        If pydicom or the decoder of the file is not installed.
 
     Notes
     -----
-    The transforms are evaluated once for every word a pixel may hold and then looked up. The
-    values are those of the standard's arithmetic (PS3.3 C.7.6.3, C.11.1, C.11.2) in binary64, with
-    the range that the header allows moved to 0..2**bits - 1, rounded half to even: nothing changes
-    for unsigned data without rescale, signed data lose their negative offset. Spare bits above the
-    stored ones are ignored in native pixels; compressed ones are clipped. Where header and pixels
-    contradict each other the pixels decide if they can, with a note. In enhanced multi-frame files
-    what the frame's functional groups say counts.
+    The transforms are evaluated once for every word that a pixel may hold, and then looked up. The
+    arithmetic is that of the standard (PS3.3 C.7.6.3, C.11.1, C.11.2) in binary64. The range that
+    the header allows is moved to 0..2**bits - 1 and rounded half to even: unsigned data without
+    rescale do not change, signed data lose their negative offset. In native pixels, spare bits
+    above the stored bits are ignored; compressed values beyond the stored range are clipped. Where
+    header and pixels contradict each other and the pixels show what is right, the pixels count, and
+    a note is made. In enhanced multi-frame files the functional groups of the frame count.
     """
     elements = read_elements(data, options.frame)
     check_holds_image(elements)
@@ -103,13 +103,15 @@ def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
     header = read_header(elements)
     if elements.pixels is None:
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
-    with contextlib.suppress(ValueError):  # what is wrong with pixels is for those who read them
+    with contextlib.suppress(
+        ValueError
+    ):  # damaged pixels are an error of decoding, not of the header
         _compare(elements, elements.pixels, header)
     return header, elements.notes
 
 
 def _compare(elements: Elements, pixels: memoryview, header: DicomHeader) -> None:
-    """Note what pixels say against the header, as far as they tell without being decoded."""
+    """Note contradictions between header and pixels that are visible without decoding."""
     is_unusual = header.high_bit != header.bits_stored - 1
     if holds_fragments(elements):
         data = first_bytes(pixels)

@@ -1,8 +1,8 @@
-"""Frames decoded by processes of their own, with limits of time and memory.
+"""Decode frames in child processes, with limits of time and memory.
 
-gdcm ends the process it runs in, or writes beyond its memory, for many a damaged JPEG; pydicom
-never returns from some JPEG 2000. Such a file must not end or stop a run over a million others.
-Processes are kept for the next frame, one a thread that decodes at the same moment.
+gdcm ends the process it runs in, or writes beyond its memory, for many damaged JPEG files; pydicom
+never returns from some JPEG 2000 files. Such a file must not end or stop a run over a million
+files. Child processes are kept for further frames: one for each thread that decodes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if sys.platform == "linux":
     import fcntl
 
 _SCRIPT = str(Path(__file__).with_name("decoder_process.py"))
-_TIMEOUT_S = 60.0  # and a microsecond a pixel, for the largest images on the slowest machines
-_MEMORY_BYTES = 1 << 30  # and so many bytes a sample, where the system can limit them
+_TIMEOUT_S = 60.0  # plus a microsecond a pixel, for the largest images on the slowest machines
+_MEMORY_BYTES = 1 << 30  # plus `_BYTES_A_SAMPLE`, where the system can limit memory
 _BYTES_A_SAMPLE = 64
 _PIPE_BYTES = 1 << 20
 _GRACE_S = 5.0
@@ -38,25 +38,27 @@ def decode_apart(transfer_syntax: str, plugin: str, capsule: bytes, options: dic
 
     Parameters
     ----------
-    transfer_syntax, plugin : str
-        UID; pydicom's name of the plugin.
+    transfer_syntax : str
+        UID of the transfer syntax.
+    plugin : str
+        pydicom's name of the plugin.
     capsule : bytes
         The frame as encapsulated pixel data.
     options : dict
-        Those of pydicom's decoder, as JSON types.
+        Options of pydicom's decoder, as JSON types.
 
     Returns
     -------
     ndarray
-        As the plugin gives it.
+        The array that the plugin returned.
 
     Raises
     ------
     ValueError
-        If the plugin cannot decode the frame, died over it or took more than a minute, with
-        large images a little longer.
+        If the plugin cannot decode the frame, if its process died, or if it took more than a
+        minute (a little more for large images).
     MemoryError
-        If it wanted more memory than there is.
+        If the plugin needs more memory than there is.
     """
     try:
         process = _idle.pop()
@@ -72,7 +74,7 @@ def decode_apart(transfer_syntax: str, plugin: str, capsule: bytes, options: dic
     }
     try:
         answer, body = process.ask(question, capsule, _TIMEOUT_S + pixels / 1e6)
-    except BaseException:  # what is left in the pipes belongs to nobody
+    except BaseException:  # the pipes may still hold bytes of this frame
         process.end()
         raise
     _idle.append(process)
@@ -82,14 +84,14 @@ def decode_apart(transfer_syntax: str, plugin: str, capsule: bytes, options: dic
 
 
 def kill_decoders() -> None:
-    """Kill all processes, also those at work: for a process that is about to end at once."""
+    """Kill all child processes, also those at work, before this process ends at once."""
     for process in list(_alive):
         process.kill()
 
 
 class _Process:
     def __init__(self) -> None:
-        # A session of its own: Ctrl-C is for us, who then have no further question.
+        # In a session of its own the child gets no Ctrl-C; it ends with this process.
         self._process = subprocess.Popen(
             [sys.executable, "-P", _SCRIPT, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
@@ -111,7 +113,7 @@ class _Process:
         timer.daemon = True
         timer.start()
         try:
-            # The process ends by itself a little later, should nobody be left to kill it.
+            # The child also ends itself a little later, in case this process is gone by then.
             request = {**question, "size": len(body), "seconds": seconds + _GRACE_S}
             self._target.write(json.dumps(request).encode("ascii") + b"\n")
             self._target.write(body)
@@ -120,21 +122,22 @@ class _Process:
             data = bytearray(answer["size"])
             if self._source.readinto(data) < len(data):  # type: ignore[attr-defined]
                 raise EOFError
-        except (OSError, EOFError, ValueError):  # its end of a pipe is closed
-            raise self._why(seconds) from None
+        except (OSError, EOFError, ValueError):  # the child is dead, and its pipes are closed
+            raise self._death_error(seconds) from None
         finally:
             timer.cancel()
         return answer, data
 
     def kill(self) -> None:
-        """End the process without waiting for its end."""
+        """Kill the process without waiting for its end."""
         self._process.kill()
 
     def _give_up(self) -> None:
         self._out_of_time = True
         self._process.kill()
 
-    def _why(self, seconds: float) -> ValueError | MemoryError:
+    def _death_error(self, seconds: float) -> ValueError | MemoryError:
+        """Make the error that says why the process died."""
         status = self._process.wait()
         if self._out_of_time:
             return ValueError(f"took more than {seconds:.0f} s")
@@ -148,17 +151,17 @@ class _Process:
         for pipe in (self._target, self._source):
             try:
                 pipe.close()
-            except OSError:  # something was still to be flushed
+            except OSError:  # bytes to be flushed, to a dead process
                 continue
         self._process.wait()
         _alive.discard(self)
 
 
 def _widen(*pipes: IO[bytes]) -> None:
-    """Let pipes hold more at once, where the system can: frames pass in fewer turns."""
+    """Enlarge the buffers of pipes, where the system can, so that frames pass in fewer pieces."""
     if sys.platform == "linux":
         for pipe in pipes:
-            with contextlib.suppress(OSError):  # a system that allows each user less
+            with contextlib.suppress(OSError):  # the system allows each user less
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
@@ -169,11 +172,12 @@ def _end_all() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # Those of the parent answer to it alone. Kept, as their end would be the parent's loss.
-    _strangers: list[_Process] = []
+    # The parent's decoders serve the parent alone. The list keeps the objects alive in the child,
+    # because collecting them would close the parent's pipes.
+    _of_parent: list[_Process] = []
 
     def _leave_to_parent() -> None:
-        _strangers.extend(_alive)
+        _of_parent.extend(_alive)
         _idle.clear()
         _alive.clear()
 

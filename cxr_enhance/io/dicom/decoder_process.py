@@ -1,8 +1,8 @@
-"""Decodes frames in a process of its own; run as a script by `decode_apart`, never imported.
+"""The script of the child processes of `decode_apart`; never imported.
 
-Knows nothing of this package, so that it starts soon: a question is a line of JSON and a
-compressed frame, an answer a line of JSON and the pixels. Ends when nobody asks any more, and when
-a frame takes longer than its question allows.
+The script imports nothing of this package, so that it starts fast. A question is a line of JSON
+and a compressed frame; an answer is a line of JSON and the pixels. The process ends when the pipe
+of questions is closed, and when a frame takes longer than its question allows.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
     while line := source.readline():
         question = json.loads(line)
         capsule = source.read(question["size"])
-        # Also ends what holds the interpreter's lock.
+        # This timer also ends decoders that hold the interpreter's lock.
         faulthandler.dump_traceback_later(question["seconds"], exit=True)
         limit_memory(question["memory"])
         try:
@@ -31,7 +31,7 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
             image, _ = decoder.as_array(
                 capsule, index=0, decoding_plugin=question["plugin"], **question["options"]
             )
-        except Exception as error:  # whatever it is, it is the frame's fault or want of memory
+        except Exception as error:  # any error is the frame's fault, or lack of memory
             answer: dict[str, Any] = {"size": 0, "error": str(error) or type(error).__name__}
             answer["memory"] = isinstance(error, MemoryError)
             body = b""
@@ -45,10 +45,10 @@ def serve(source: BinaryIO, target: BinaryIO) -> None:
 
 
 def limit_memory(more: int) -> None:
-    """Let this process take `more` bytes than it has, where the system can tell and limit them."""
+    """Let this process take `more` bytes than now, on systems that can limit memory."""
     if sys.platform != "linux":
         return
-    with contextlib.suppress(OSError, ValueError):  # such as a lower limit set by somebody else
+    with contextlib.suppress(OSError, ValueError):  # such as a lower limit set from outside
         with open("/proc/self/statm", encoding="ascii") as file:
             pages = int(file.read().split()[0])
         _, most = resource.getrlimit(resource.RLIMIT_AS)
@@ -58,5 +58,5 @@ def limit_memory(more: int) -> None:
 if __name__ == "__main__":
     sys.path[:] = json.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what codecs print must not get among the answers
+    os.dup2(2, 1)  # prints of codecs must not get among the answers
     serve(sys.stdin.buffer, answers)

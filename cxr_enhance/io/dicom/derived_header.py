@@ -1,4 +1,4 @@
-"""What a header must say otherwise once its pixels are enhanced."""
+"""The changes of a header whose pixels are replaced by enhanced ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FOR_PRESENTATION = {
     _STORAGE + "1.2.1": _STORAGE + "1.2",
     _STORAGE + "1.3.1": _STORAGE + "1.3",
 }
-# What described the pixels that are replaced.
+# Elements that describe the replaced pixels.
 _OUTDATED = (
     "PlanarConfiguration", "NumberOfFrames", "FrameIncrementPointer", "WindowCenter", "WindowWidth",
     "WindowCenterWidthExplanation", "VOILUTFunction", "VOILUTSequence", "ModalityLUTSequence",
@@ -34,7 +34,7 @@ _OUTDATED = (
     "ICCProfile", "IconImageSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
     "EncapsulatedPixelDataValueTotalLength", "OriginalAttributesSequence", *GROUPS,
 )  # fmt: skip
-# Places in the image, in pixels.
+# Elements that hold positions in the image, in pixels.
 _PLACES = (
     "ShutterShape", "ShutterLeftVerticalEdge", "ShutterRightVerticalEdge",
     "ShutterUpperHorizontalEdge", "ShutterLowerHorizontalEdge", "CenterOfCircularShutter",
@@ -56,20 +56,20 @@ def follow_pixels(
     is_resized: bool,
     is_turned: bool = False,
 ) -> None:
-    """Change or remove what no longer holds.
+    """Change or remove the elements that do not describe the new pixels.
 
     Parameters
     ----------
     data_set : pydicom.Dataset
         The header to be changed.
     header : DicomHeader or None
-        What a DICOM source is.
+        Description of a DICOM source; None for other sources.
     words : ndarray or None
-        Its pixels, where their spare bits hold overlays that can be told.
+        The stored words of the source, if their spare bits hold overlays that can be read.
     notes : list of str
-        Takes a note for everything that is left out.
+        Gets a note for each element that is left out.
     is_resized : bool
-        Whether the new image has another size, or shows another part.
+        Whether the new image has another size, or shows another part of the source.
     is_turned : bool
         Whether black and white were exchanged beyond what the header asks for.
     """
@@ -98,7 +98,7 @@ def follow_pixels(
 
 
 def state_loss(data_set: Any, loss: Loss | None) -> None:
-    """Say that pixels were compressed with loss, once and for all images derived from them."""
+    """State that the source was compressed with loss, as DICOM asks of all derived images."""
     stated = str(data_set.get("LossyImageCompression") or "")
     if loss is None or stated == "01" or (stated == "00" and not loss.is_certain):
         return
@@ -114,7 +114,7 @@ def scale_spacing(
     new: tuple[int, ...],
     scale: tuple[float, float] | None = None,
 ) -> None:
-    """Keep millimetres right where the image was resized.
+    """Scale pixel spacings, so that millimetres stay right in a resized image.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def scale_spacing(
     old, new : (int, int)
         Height and width of the image before and after.
     scale : (float, float) or None
-        Pixels of the new image for one of the old, down and across, where it does not show the
-        whole of it or has margins; None where the sizes tell.
+        Pixels of the new image for one pixel of the old, down and across, if the new image is
+        cropped or padded; None if the quotient of the sizes is the scale.
     """
     for keyword in SPACINGS:
         spacing = data_set.get(keyword)
@@ -151,9 +151,9 @@ def _is_reversed(header: DicomHeader) -> bool:
 def _keep_overlays(
     data_set: Any, words: Image | None, notes: list[str], *, is_resized: bool
 ) -> None:
-    """Give overlays whose bits were those of the pixels data of their own; remove what cannot be.
+    """Move overlays out of the pixels' spare bits into elements; remove unreadable overlays.
 
-    Overlays have the size of the image and are not resized.
+    Overlays have the size of the image and are not resized: a resized image loses all of them.
     """
     for group in _OVERLAY_GROUPS:
         overlay = data_set.group_dataset(group)

@@ -1,12 +1,12 @@
-"""DICOM's file structure to raw elements, in time and memory bounded by the file's own size.
+"""Read DICOM's file structure into raw elements, in time and memory bounded by the file's size.
 
-Knows tags and lengths, not what an image is. Sequences are stepped over without recursion; opened
-are only the first item of the two lookup tables, and of the functional groups of enhanced files the
-items that say how a frame is shown.
+This module knows tags and lengths, nothing of images. It steps over sequences without recursion.
+It opens only the first item of the two lookup tables and, in enhanced files, the items of the
+functional groups that say how a frame is shown.
 
-Why not pydicom: files that contradict themselves or were made to do harm must end with a sentence,
-in bounded time and memory, and with the note that a header was not believed; a header must be read
-without its pixels; and an archive of native pixels must need no further package.
+Why not pydicom: a contradictory or hostile file must fail with a sentence, in bounded time and
+memory; each repair of a header must be noted; a header must be read without its pixels; and an
+archive of native pixels must need no further package.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 PIXEL_DATA, EXTENDED_OFFSETS = 0x7FE00010, 0x7FE00001
 TRANSFER_SYNTAX = 0x00020010
-MEDIA_STORAGE_CLASS = 0x00020002
 MODALITY_LUT, VOI_LUT = 0x00283000, 0x00283010
 SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230
 PIXEL_VALUE_TRANSFORMATION, FRAME_VOI_LUT = 0x00289145, 0x00289132
@@ -58,18 +57,23 @@ class Elements:
     Parameters
     ----------
     transfer_syntax : str
-        UID; that of what was found where the file does not say.
+        UID; if the file states none, the UID that fits its first element.
     order : {"<", ">"}
         Byte order.
     by_tag : dict of int to Element
-        By tag; sequences, but for the lookup tables, are left out. What functional groups say of
-        the rescale and window of the frame stands here as if it stood at the top level.
+        By tag, those of group 0002 too; sequences, but for the lookup tables, are left out. What
+        functional groups say of the rescale and window of the frame stands here as if it stood at
+        the top level.
     tables : dict of int to dict of int to Element
         The first item of each lookup table.
     pixels : memoryview or None
         The pixel data element; with its fragments if `is_encapsulated`.
+    pixels_vr : str
+        VR of the pixel data element.
+    is_encapsulated : bool
+        Whether the pixel data element has an undefined length, as fragments have.
     notes : list of str
-        What was amiss and could be read all the same.
+        Problems that were tolerated.
     """
 
     transfer_syntax: str = ""
@@ -87,12 +91,12 @@ class Cut(Exception):  # noqa: N818 - never seen by callers of this package
 
 
 def read_elements(data: bytes | mmap, frame: int = 0) -> Elements:
-    """Step through a DICOM file's elements, for one of its frames.
+    """Read a DICOM file's elements, with the functional groups of one of its frames.
 
     Raises
     ------
     ValueError
-        If the structure is damaged, cut short before the pixel data, or absurdly deep or long.
+        If the structure is damaged, cut short before the pixel data, or far too deep or long.
     """
     try:
         walk, start = begin_walk(data)
@@ -103,7 +107,7 @@ def read_elements(data: bytes | mmap, frame: int = 0) -> Elements:
 
 
 def begin_walk(data: bytes | mmap) -> tuple[Walk, int]:
-    """Read what precedes the data set; return a walk over it and where it begins."""
+    """Read the part before the data set; return a walk over the data set and its start."""
     view = memoryview(data)
     start = 132 if data[128:132] == b"DICM" else 0
     elements = Elements()
@@ -113,23 +117,22 @@ def begin_walk(data: bytes | mmap) -> tuple[Walk, int]:
 
 
 def _read_meta(view: memoryview, position: int, elements: Elements) -> int:
-    """Read group 0002, always explicit little-endian, and return where it ends."""
+    """Read group 0002, always explicit little-endian, and return its end."""
     for _ in range(_MOST_ELEMENTS):
         if bytes(view[position : position + 2]) != b"\2\0":
             return position
-        tag, _, length, value = _header(view, position, "<", explicit=True)
+        tag, vr, length, value = _header(view, position, "<", explicit=True)
         position = value + length
         if length == UNDEFINED or position > len(view):
             raise Cut(_beyond(tag, length, view))
         if tag == TRANSFER_SYNTAX:
             elements.transfer_syntax = bytes(view[value:position]).decode("latin-1").strip(" \0")
-        elif tag == MEDIA_STORAGE_CLASS:
-            elements.by_tag[tag] = Element("UI", view[value:position])
+        elements.by_tag[tag] = Element(vr, view[value:position])
     raise ValueError(_TOO_MANY)
 
 
 def _data_set(view: memoryview, start: int, elements: Elements) -> tuple[memoryview, int, bool]:
-    """Tell the byte order and whether VRs are written; inflate what is deflated."""
+    """Inflate a deflated data set; return the data, their start, and whether VRs are explicit."""
     syntax = elements.transfer_syntax
     if syntax == DEFLATED:
         inflater = zlib.decompressobj(-15)
@@ -152,14 +155,14 @@ def _data_set(view: memoryview, start: int, elements: Elements) -> tuple[memoryv
 
 
 class Walk:
-    """One pass over a data set; counts its steps, so that no file can hold it for long."""
+    """One pass over a data set; steps are counted and limited, so that no file takes for ever."""
 
     def __init__(self, view: memoryview, elements: Elements, explicit: bool) -> None:
         self.view, self.elements, self.explicit = view, elements, explicit
         self.steps = 0
 
     def run(self, position: int, frame: int) -> None:
-        """Fill `elements` from the element at `position` to the pixel data or the end."""
+        """Fill `elements`, from the element at `position` on, to the pixel data or the end."""
         view, elements = self.view, self.elements
         while position < len(view):
             tag, vr, length, value = self.header(position)
@@ -180,14 +183,14 @@ class Walk:
                 elements.by_tag[tag] = Element(vr, view[value:position])
 
     def header(self, position: int) -> tuple[int, str, int, int]:
-        """Tag, VR, length and place of the value of the element at `position`."""
+        """Read the element at `position`: its tag, VR, length, and the start of its value."""
         self.steps += 1
         if self.steps > _MOST_ELEMENTS:
             raise ValueError(_TOO_MANY)
         return _header(self.view, position, self.elements.order, self.explicit)
 
     def take_pixels(self, vr: str, length: int, value: int) -> None:
-        """Keep where the pixel data lie; note those that the file cuts short."""
+        """Keep the pixel data as a view; note pixel data that the file cuts short."""
         elements, view = self.elements, self.view
         elements.is_encapsulated = length == UNDEFINED
         if not elements.is_encapsulated and value + length > len(view):
@@ -204,7 +207,7 @@ class Walk:
             self.elements.tables[tag] = item
 
     def take_group(self, sequence: memoryview, index: int) -> bool:
-        """Lift what one item of functional groups says of rescale and VOI to the top level."""
+        """Copy rescale and VOI of one item of functional groups to the top level."""
         group = self.item(sequence, index)
         if group is None:
             return False
@@ -218,8 +221,8 @@ class Walk:
         return True
 
     def skip_items(self, position: int, *, within_item: bool = False) -> int:
-        """Step over a sequence or item of undefined length, and all within, without recursion."""
-        in_sequence = [not within_item]  # a level is a sequence or an item of one
+        """Step over a sequence or item of undefined length, nested ones too, without recursion."""
+        in_sequence = [not within_item]  # per level: True in a sequence, False in an item
         while in_sequence:
             if len(in_sequence) > 2 * _DEEPEST:
                 raise ValueError(
@@ -230,7 +233,7 @@ class Walk:
             if tag == (SEQUENCE_END if in_sequence[-1] else ITEM_END):
                 in_sequence.pop()
             elif in_sequence[-1] and tag != ITEM:
-                raise Cut(f"a sequence holds {_named(tag)} where an item must be")
+                raise Cut(f"a sequence holds {tag_text(tag)} where an item must be")
             elif length == UNDEFINED:
                 in_sequence.append(not in_sequence[-1])
             else:
@@ -240,7 +243,7 @@ class Walk:
         return position
 
     def item(self, sequence: memoryview, index: int = 0) -> dict[int, Element] | None:
-        """Open one item of a sequence; None where it has none such."""
+        """Read the elements of one item of a sequence; None if there is no such item."""
         inner = Walk(sequence, self.elements, self.explicit)
         inner.steps = self.steps
         content, position = None, 0
@@ -259,7 +262,7 @@ class Walk:
         return item
 
     def all_elements(self) -> dict[int, Element]:
-        """Give every element of an item, sequences as their bytes."""
+        """Return every element of an item; a sequence as its bytes."""
         item, position = {}, 0
         while position < len(self.view):
             tag, vr, length, value = self.header(position)
@@ -283,7 +286,7 @@ def fragments_of(pixels: memoryview) -> list[memoryview]:
             break
         if tag != ITEM:
             raise ValueError(
-                f"{RULE}; got a DICOM file whose pixel data hold {_named(tag)} where a fragment "
+                f"{RULE}; got a DICOM file whose pixel data hold {tag_text(tag)} where a fragment "
                 "must be."
             )
         if position + length > len(pixels):
@@ -301,7 +304,7 @@ def fragments_of(pixels: memoryview) -> list[memoryview]:
 def _header(
     view: memoryview, position: int, order: str, explicit: bool
 ) -> tuple[int, str, int, int]:
-    """Tag, VR, length and place of the value of the element at `position`."""
+    """Read the element at `position`: its tag, VR, length, and the start of its value."""
     if position + 8 > len(view):
         raise Cut(f"it ends after {len(view)} bytes, within an element")
     group, element = struct.unpack_from(order + "HH", view, position)
@@ -323,10 +326,11 @@ def _is_vr(letters: bytes | memoryview) -> bool:
     return len(letters) == 2 and all(65 <= letter <= 90 for letter in letters)
 
 
-def _named(tag: int) -> str:
+def tag_text(tag: int) -> str:
+    """Write a tag as the standard does: ``(gggg,eeee)``."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 def _beyond(tag: int, length: int, view: memoryview) -> str:
     declared = "an undefined length" if length == UNDEFINED else f"{length} bytes"
-    return f"element {_named(tag)} declares {declared}, the file has {len(view)}"
+    return f"element {tag_text(tag)} declares {declared}, the file has {len(view)}"

@@ -1,6 +1,6 @@
-"""A bound on what pydicom is given: it takes up every element, however deep, and recursively.
+"""A limit on the headers that pydicom gets: pydicom reads every nested element, by recursion.
 
-The reader's own walk steps over sequences of known length; this one goes through them.
+`elements.Walk` steps over sequences of known length; this check goes through them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import NamedTuple
 from cxr_enhance.io._signatures import RULE
 from cxr_enhance.io.dicom import elements
 
-_MOST_LEVELS = 200  # of sequences and items in one another
+_MOST_LEVELS = 200  # nested sequences and items
 _ITEM_BYTES = {order: struct.pack(order + "HH", 0xFFFE, 0xE000) for order in "<>"}
 
 
 class _Level(NamedTuple):
-    end: int | None  # None where a delimiter ends it
+    end: int | None  # None for a sequence or item that a delimiter ends
     holds_fragments: bool = False
 
 
 def check_extent(data: bytes) -> None:
-    """Refuse a header of very many elements, or nested very deep, pixel data left out.
+    """Refuse a header with too many elements or levels; pixel data are not counted.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The bytes of one frame in a file's pixel data: which fragments, which bytes are its own."""
+"""Find the bytes of one frame in a file's pixel data, native or in fragments."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from cxr_enhance.io.dicom.header import DicomHeader
 
 _ITEM = b"\xfe\xff\x00\xe0"
-_END_MARKER = b"\xff\xd9"  # of JPEG and of JPEG 2000 alike
-_MOST_PADDING = 10  # bytes behind an end marker
+_END_MARKER = b"\xff\xd9"  # the same in JPEG and JPEG 2000
+_MOST_PADDING = 10  # bytes after an end marker
 _SNIFFED_BYTES = 1 << 16
 
 
@@ -32,7 +32,7 @@ def holds_fragments(elements: Elements) -> bool:
 
 
 def first_bytes(pixels: memoryview) -> bytes:
-    """Give the beginning of the first frame of encapsulated pixel data."""
+    """Return the beginning of the first frame of encapsulated pixel data."""
     position = 0
     for _ in range(2):  # the table of offsets, then the first fragment
         if bytes(pixels[position : position + 4]) != _ITEM or position + 8 > len(pixels):
@@ -52,10 +52,10 @@ def native_bytes(
     pixels : memoryview
         The value of the element.
     start, size : int
-        Place of the frame, once bytes are in order.
+        Offset and length of the frame in bytes, counted after a swap.
     swapped : bool
-        Whether bytes lie in words of 16 bits with the high byte first: the neighbours of each
-        pair have changed places, wherever a frame begins.
+        Whether bytes lie in words of 16 bits with the high byte first: then the two bytes of each
+        pair are swapped; pairs are counted from the start of the pixel data.
     """
     if not swapped:
         return pixels[start : start + size]
@@ -74,7 +74,7 @@ def compressed_frame(
     Raises
     ------
     ValueError
-        If there are none, or nothing tells which are the frame's.
+        If there are no fragments, or neither offsets nor end markers assign them to frames.
     """
     offsets, *fragments = fragments_of(pixels) or [memoryview(b"")]
     if not fragments:
@@ -106,7 +106,7 @@ def _offsets(elements: Elements, basic: memoryview) -> tuple[int, ...]:
 
 
 def _by_offsets(offsets: Sequence[int], fragments: Sequence[memoryview]) -> list[int]:
-    """Index of each frame's first fragment; none where an offset is not where one begins."""
+    """List the first fragment of each frame; empty if an offset is not the start of a fragment."""
     index_at, position = {}, 0
     for index, fragment in enumerate(fragments):
         index_at[position] = index

@@ -1,4 +1,4 @@
-"""How gray values are value_range to be shown: rescale, tables, window, padding and polarity.
+"""How a header says that gray values are shown: rescale, tables, window, padding and polarity.
 
 Where these contradict each other, the range of values that the header allows decides.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_enhance.io.dicom.elements import MODALITY_LUT, VOI_LUT
+from cxr_enhance.io.dicom.elements import MODALITY_LUT, VOI_LUT, tag_text
 from cxr_enhance.io.dicom.lookup import read_table
-from cxr_enhance.io.dicom.values import named
 
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.lookup import Table
@@ -20,7 +19,7 @@ _CENTER, _WIDTH, _WINDOW_FUNCTION = 0x00281050, 0x00281051, 0x00281056
 _INTERCEPT, _SLOPE = 0x00281052, 0x00281053
 _PADDING, _PADDING_LIMIT = 0x00280120, 0x00280121
 _SHAPE = 0x20500020
-_WORDS = 1 << 16  # a number written with the other sign is this far from the one value_range
+_WORDS = 1 << 16  # a number written with the wrong sign differs from the right number by this
 _WITHOUT_SIGN = {"US": _WORDS, "UL": 1 << 32}
 
 
@@ -38,18 +37,18 @@ class Window(NamedTuple):
 
 
 class Grayscale(NamedTuple):
-    """What the header says of the way from stored values to what is shown."""
+    """The transforms from stored values to shown values, as the header states them."""
 
     rescale: tuple[float, float] | None
     modality_table: Table | None
     window: Window | None
     voi_table: Table | None
     padding: tuple[int, int] | None  # least and greatest stored value
-    inverted: bool  # the least value is shown white
+    inverted: bool  # whether the least value is shown as white
 
 
 def stored_range(bits: int, *, signed: bool) -> tuple[int, int]:
-    """Least and greatest value of so many bits."""
+    """Return the least and the greatest value that `bits` bits hold."""
     half = 1 << (bits - 1)
     return (-half, half - 1) if signed else (0, 2 * half - 1)
 
@@ -57,7 +56,7 @@ def stored_range(bits: int, *, signed: bool) -> tuple[int, int]:
 def read_grayscale(
     values: Values, photometric: str, stored: tuple[int, int], *, signed: bool
 ) -> Grayscale:
-    """Read everything that maps stored values of the range `stored`; repairs go to the notes."""
+    """Read the transforms of stored values in the range `stored`; repairs go to the notes."""
     is_last = VOI_LUT not in values.tables
     modality_table = _table(values, MODALITY_LUT, stored, signed=signed, is_last=is_last)
     rescale, window = _rescale(values, stored), _window(values)
@@ -83,7 +82,7 @@ def read_grayscale(
 def rescaled_range(
     stored: tuple[int, int], rescale: tuple[float, float] | None
 ) -> tuple[float, float]:
-    """Least and greatest value after a rescale."""
+    """Return the least and the greatest value after a rescale."""
     slope, intercept = rescale or (1.0, 0.0)
     ends = [value * slope + intercept for value in stored]
     return min(ends), max(ends)
@@ -115,12 +114,12 @@ def _rescale(values: Values, stored: tuple[int, int]) -> tuple[float, float] | N
 
 
 def _signed(values: Values, tag: int) -> float | None:
-    """Read a number that may have been written as a word without its sign."""
+    """Read a number; undo an unsigned VR over a negative number."""
     value = values.real(tag)
     words = None if value is None else _WITHOUT_SIGN.get(values.by_tag[tag].vr)
     if value is None or words is None or value < words // 2:
         return value
-    values.note(f"{named(tag)} taken as {value - words:g}")
+    values.note(f"{tag_text(tag)} taken as {value - words:g}")
     return value - words
 
 
@@ -142,7 +141,7 @@ def _signed_intercept(
 def _shown_by(
     values: Values, rescale: tuple[float, float], window: Window, stored: tuple[int, int]
 ) -> tuple[float, float] | None:
-    """Leave a rescale out with which the window shows one level, or black and white alone."""
+    """Drop a rescale after which the window shows one gray level, or only black and white."""
     slope, levels = abs(rescale[0]), stored[1] - stored[0]
     is_flat = slope * levels * levels < window.width
     is_steep = slope > max(window.width, 1.0)
@@ -200,7 +199,7 @@ def _padding(values: Values, stored: tuple[int, int], *, signed: bool) -> tuple[
 
 
 def _inverted(values: Values, photometric: str) -> bool:
-    """Tell polarity by photometric interpretation and presentation shape, which say it twice."""
+    """Tell whether 0 is white, by Photometric Interpretation and Presentation LUT Shape."""
     shape = values.text(_SHAPE)
     if photometric == "MONOCHROME1":
         if shape == "IDENTITY":

@@ -1,6 +1,7 @@
-"""DICOM's raw elements to what describes the image, tolerant of what is missing or wrong.
+"""The description of a DICOM image, read from its raw elements.
 
-Every repair is a note in words; nothing that identifies a patient is looked at.
+Missing and wrong elements are repaired where that is possible; every repair gives a note. No
+element that identifies a patient is read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _ROWS, _COLUMNS = 0x00280010, 0x00280011
 _ALLOCATED, _STORED, _HIGH_BIT, _SIGNED = 0x00280100, 0x00280101, 0x00280102, 0x00280103
 _MODALITY, _VIEW = 0x00080060, 0x00185101
 _LATERALITY, _IMAGE_LATERALITY = 0x00200060, 0x00200062
-# Of the patient, of the detector, of a scanned film.
+# Spacing in the patient, on the detector, of a scanned film.
 _SPACINGS = (0x00280030, 0x00181164, 0x00182010)
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _GRAY = ("MONOCHROME1", "MONOCHROME2")
@@ -30,7 +31,7 @@ _GRAY = ("MONOCHROME1", "MONOCHROME2")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DicomHeader:
-    """What the pixels are and how they are shown."""
+    """The form of the pixels, and the transforms by which they are shown."""
 
     transfer_syntax: str
     height: int
@@ -57,7 +58,7 @@ class DicomHeader:
 
 
 def read_header(elements: Elements) -> DicomHeader:
-    """Describe the image; what was repaired goes to ``elements.notes``.
+    """Describe the image; each repair adds to ``elements.notes``.
 
     Raises
     ------
@@ -110,13 +111,13 @@ def read_header(elements: Elements) -> DicomHeader:
 
 
 def _pixel_spacing(values: Values) -> tuple[float, float] | None:
-    """Millimetres down and across from one pixel to the next: the first that the header has."""
-    found = map(values.positive_pair, _SPACINGS)
-    return next((pair for pair in found if pair is not None), None)
+    """Return the first spacing that the header has, in millimetres down and across."""
+    spacings = map(values.positive_pair, _SPACINGS)
+    return next((spacing for spacing in spacings if spacing is not None), None)
 
 
 def _overlay_bits(values: Values) -> int:
-    """Bits of a word that hold overlays, as was once usual, rather than the image."""
+    """Return a mask of the bits of a word that hold overlays instead of the image."""
     bits = 0
     for group in range(0x6000, 0x6020, 2):
         position = values.number(group << 16 | 0x0102)

@@ -1,18 +1,18 @@
-"""Where in JPEG 2000 data the code stream begins, and what its header declares."""
+"""The start and the header of the code stream in JPEG 2000 data."""
 
 from __future__ import annotations
 
 import struct
 from typing import NamedTuple
 
-_SIGNATURE = b"\0\0\0\x0cjP  "  # of a JP2 file: its first box
-_CODE_STREAM = b"\xff\x4f\xff\x51"  # start of code stream, then its size
-_COMPONENTS_AT = 40  # behind the start; the components' own fields follow
-_HIGH_THROUGHPUT = 0x4000  # of the capabilities
+_SIGNATURE = b"\0\0\0\x0cjP  "  # first box of a JP2 file
+_CODE_STREAM = b"\xff\x4f\xff\x51"  # markers: start of code stream, image size
+_COMPONENTS_AT = 40  # offset of the number of components, before their own fields
+_HIGH_THROUGHPUT = 0x4000  # flag of the capabilities
 
 
 class StreamSize(NamedTuple):
-    """What a code stream declares; depth and sign are those of its first component."""
+    """Size and depth that a code stream declares; depth and sign are the first component's."""
 
     width: int
     height: int
@@ -23,7 +23,7 @@ class StreamSize(NamedTuple):
 
 
 def stream_size(data: bytes) -> StreamSize | None:
-    """Read the size of a code stream, bare or in a JP2 file; None where there is none.
+    """Read the size of a code stream, bare or in a JP2 file; None if `data` holds none.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def stream_size(data: bytes) -> StreamSize | None:
 
 
 def _code_stream(data: bytes) -> int:
-    """Step from box to box; each must have its own header at least and end within `data`."""
+    """Step from box to box to the code stream; a box must hold its header and end in `data`."""
     position = 0
     while position + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)

@@ -1,4 +1,4 @@
-"""Where in its word a value stands, by High Bit, unless the words themselves show otherwise."""
+"""The position of stored values in their words: by High Bit, unless the words contradict it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SAMPLE_STEP = 1021  # a prime, so that samples lie in many columns
 
 
 def shift_of(words: Image, header: DicomHeader, notes: list[str]) -> int:
-    """Tell by how many bits stored values are shifted to the left in their words.
+    """Find by how many bits stored values are shifted to the left in their words.
 
-    High Bit is believed if the words have no bit outside the place it names, or if they fit no
-    other place either: bits beyond the stored ones may hold anything. It is not believed if the
-    words fit the lowest or the highest place of a word, and not the one named.
+    High Bit is right if all bits of the words lie in the place that it declares. It is wrong if
+    the words do not fit that place, but fit the lowest or the highest place of a word. If the words
+    fit none of these places, High Bit counts: spare bits may hold anything.
     """
     stored, allocated = header.bits_stored, header.bits_allocated
     claimed = header.high_bit + 1 - stored
@@ -34,7 +34,7 @@ def shift_of(words: Image, header: DicomHeader, notes: list[str]) -> int:
     if not others:
         return claimed
     others = [shift for shift in others if _fits(words, shift, header)]
-    # Words that are 0 but for overlays fit everywhere.
+    # Words without any bit but overlays fit every place; then High Bit counts.
     if not others or _fits(words, claimed, header):
         return claimed
     place = "right" if others[0] == 0 else "left"
@@ -46,7 +46,7 @@ def shift_of(words: Image, header: DicomHeader, notes: list[str]) -> int:
 
 
 def count_stray(words: Image, shift: int, header: DicomHeader) -> int:
-    """Count words with bits outside their place, but for overlays and copies of the sign."""
+    """Count words with bits outside the place, overlays and copies of the sign not counted."""
     if header.bits_stored == header.bits_allocated or _fits(words, shift, header):
         return 0
     word, top = (1 << header.bits_allocated) - 1, shift + header.bits_stored
@@ -59,7 +59,7 @@ def count_stray(words: Image, shift: int, header: DicomHeader) -> int:
 
 
 def _fits(words: Image, shift: int, header: DicomHeader) -> bool:
-    """Tell whether words have no bits outside a place but for overlays and copies of the sign."""
+    """Tell whether words have no bits outside the place, except overlays and copies of the sign."""
     overlays = header.overlay_bits
     word = (1 << header.bits_allocated) - 1
     place = ((1 << header.bits_stored) - 1) << shift
@@ -67,7 +67,7 @@ def _fits(words: Image, shift: int, header: DicomHeader) -> bool:
         return True
     if not header.signed:
         return False
-    # Where every bit above the sign equals it, a value lies in the range of the stored bits.
+    # A value whose bits above the sign all equal the sign lies in the range of the stored bits.
     with_sign: npt.NDArray[np.int16] = words.view(np.int8 if words.itemsize == 1 else np.int16)
     least, most = int(with_sign.min()) >> shift, int(with_sign.max()) >> shift
     low, high = stored_range(header.bits_stored, signed=True)

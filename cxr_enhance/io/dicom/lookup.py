@@ -1,4 +1,4 @@
-"""Lookup tables as they stand in files, whose descriptors are often wrong: the entries decide."""
+"""Read lookup tables; where a descriptor contradicts the entries, the entries decide."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OTHER_SIGN = 1 << 16
 
 
 class Table(NamedTuple):
-    """A lookup table: `values` for inputs from `first` on, of so many `bits`."""
+    """A lookup table: `values` of `bits` bits, for inputs from `first` on."""
 
     first: int
     bits: int
@@ -47,14 +47,15 @@ def read_table(
     order : {"<", ">"}
         Byte order.
     name : str
-        What notes call the table.
+        Name of the table in notes.
     inputs : (float, float)
-        Least and greatest value that may be looked up; they settle the sign of the first value
+        Least and greatest value that may be looked up; they decide the sign of the first value
         mapped.
     note : callable
-        Takes a note for each part of the descriptor that was not believed.
+        Called with a note for each part of the descriptor that contradicts the entries.
     signed : bool
-        Whether pixels have a sign, as then the first value mapped, where no VR tells.
+        Whether pixels have a sign; then the first value mapped has a sign too, unless its VR says
+        otherwise.
     is_last : bool
         Whether no other table follows, so that the range of the entries is that of the image.
 
@@ -85,7 +86,7 @@ def read_table(
 
 
 def _entries(data: Element, order: str, count: int, bits: int) -> tuple[Image, bool]:
-    """Entries of 16 bits, or of 8 where they are packed two a word, and whether they are."""
+    """Return the entries, and whether they are packed: two entries of 8 bits in each word."""
     size = len(data.value)
     is_packed = size in (count, count + count % 2) and count > 1
     if is_packed or (bits == _LEAST_BITS and count <= size < 2 * count):
@@ -93,7 +94,7 @@ def _entries(data: Element, order: str, count: int, bits: int) -> tuple[Image, b
         if order == ">" and data.vr != "OB":
             packed = packed[: size // 2 * 2].reshape(-1, 2)[:, ::-1].reshape(-1)
         return packed[:count], True
-    # A table cut to less than half says too little.
+    # A table of which less than half is left is not used.
     there = min(size // 2, count)
     if 2 * there < count:
         there = 0
@@ -101,10 +102,11 @@ def _entries(data: Element, order: str, count: int, bits: int) -> tuple[Image, b
 
 
 def _used_bits(entries: Image, bits: int, *, are_bytes: bool, is_last: bool) -> int:
-    """Bits of the entries: those declared, unless the entries themselves show others.
+    """Return the bits of the entries: the declared bits, unless the entries show other bits.
 
-    Some writers declare the 16 bits of the words that hold entries of 8 to 14 bits, some those of
-    the pixels, 12 or 14, over entries of 8, and others fewer bits than their entries have.
+    Some writers declare the 16 bits of words that hold entries of 8 to 14 bits. Some declare the
+    12 or 14 bits of the pixels over entries of 8 bits. Others declare fewer bits than their
+    entries have.
     """
     needed = max(int(entries.max()).bit_length(), _LEAST_BITS)
     if are_bytes or needed > bits or bits > _MOST_BITS:
@@ -124,7 +126,7 @@ def _first_mapped(
     *,
     has_sign: bool,
 ) -> int:
-    """Choose the sign with which the table covers more of what may be looked up."""
+    """Choose the sign with which the table covers more of the values that may be looked up."""
     low, high = inputs
 
     def covered(start: int) -> float:

@@ -1,4 +1,4 @@
-"""Whether the pixels of a source were ever compressed with loss, as a derived header must say."""
+"""Find out whether a source was compressed with loss, which a derived header must state."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _METHODS = {
     "50": "ISO_10918_1", "51": "ISO_10918_1", "81": "ISO_14495_1", "91": "ISO_15444_1",
     "203": "ISO_15444_15",
 }  # fmt: skip
-_MOST_FRAMES = 1 << 31  # as many as the number may tell
+_MOST_FRAMES = 1 << 31  # the greatest number that Number of Frames can hold
 _JPEG_IN_TIFF = (6, 7)
-# These may as well be without loss, if the header says so.
+# These syntaxes may be lossless too, if the header says so.
 _MAYBE = ("81", "91", "203")
 
 
 class Loss(NamedTuple):
-    """How a source was compressed with loss."""
+    """The lossy compression of a source."""
 
     ratio: float
-    method: str  # one of the standard's terms, or empty
+    method: str  # the standard's term for the method, or empty
     is_certain: bool = True
 
 
 def loss_of_dicom(elements: Elements, header: DicomHeader) -> Loss | None:
-    """Tell the loss of a DICOM file by what its first frame is, else by its transfer syntax."""
+    """Find the loss of a DICOM file by its first frame, else by its transfer syntax."""
     if not elements.pixels or not holds_fragments(elements):
         return None
     kind = _syntax(elements.pixels, header).removeprefix("1.2.840.10008.1.2.4.")
@@ -46,18 +46,18 @@ def loss_of_dicom(elements: Elements, header: DicomHeader) -> Loss | None:
 
 
 def _syntax(pixels: memoryview, header: DicomHeader) -> str:
-    """Name the transfer syntax that fits the first frame, where the one declared does not."""
+    """Return the transfer syntax of the first frame, which may differ from the declared syntax."""
     data = first_bytes(pixels)
     with contextlib.suppress(ValueError):
         stream = code_stream(data)
-        if stream is not None and stream.is_jpeg:  # which alone tells whether it has loss
+        if stream is not None and stream.is_jpeg:  # only JPEG streams show whether they are lossy
             return stream.transfer_syntax
         return believed_syntax(data, stream, header)
     return header.transfer_syntax
 
 
 def loss_of_file(source: bytes) -> Loss | None:
-    """Tell the loss of an image file that is no DICOM file."""
+    """Find the loss of an image file that is no DICOM file."""
     name = image_format(source[:HEAD_BYTES])
     if name == "TIFF":
         return _loss_of_tiff(source)

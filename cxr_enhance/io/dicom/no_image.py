@@ -1,6 +1,6 @@
 """DICOM objects that hold no image: directories, reports, presentation states, plans, documents.
 
-They lie among the images in whatever an archive exports, and nothing is wrong with them.
+Archives export these objects among the images. They are valid, and no failures.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import re
 from typing import TYPE_CHECKING
 
 from cxr_enhance.io._signatures import RULE
-from cxr_enhance.io.dicom.elements import MEDIA_STORAGE_CLASS
 
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.elements import Elements
 
-_SOP_CLASS, _ROWS, _COLUMNS = 0x00080016, 0x00280010, 0x00280011
-# Pixel data as real numbers: images, of a kind that is not read.
+_SOP_CLASS, _MEDIA_STORAGE_CLASS = 0x00080016, 0x00020002
+_ROWS, _COLUMNS = 0x00280010, 0x00280011
+# Pixel data as real numbers: the object is an image, of a kind that is not read.
 _FLOAT_PIXELS, _DOUBLE_PIXELS = 0x7FE00008, 0x7FE00009
-# Storage classes of images (PS3.4 B.5 and those retired), below 1.2.840.10008.5.1.4.1.1. A file of
-# one of them that has no pixels has lost them.
+# Storage classes of images (PS3.4 B.5 and retired classes), below 1.2.840.10008.5.1.4.1.1. A file
+# of such a class without pixels is damaged.
 _IMAGES = re.compile(
     r"1\.2\.840\.10008\.5\.1\.4\.1\.1\."
     r"((1|2|3|6|7|12|13|14|20|30|128|130|501|601)(\..*)?|4(\.[134])?|5|66\.[47]|77\.1\..*"
@@ -27,24 +27,23 @@ _IMAGES = re.compile(
 
 
 class NoImageError(ValueError):
-    """A whole DICOM object that is none of an image."""
+    """A whole DICOM object is no image."""
 
 
 def check_holds_image(elements: Elements) -> None:
-    """Tell objects that are meant to hold no image from damaged images.
+    """Refuse an object of a class without images; damaged images pass, and fail later.
 
     Raises
     ------
     NoImageError
-        If there are neither rows, columns nor pixels, and the object says that it is of a class
-        that has none.
+        If there are neither rows, columns nor pixels, and the class of the object has none.
     """
     by_tag = elements.by_tag
     if elements.pixels is not None or not by_tag.keys().isdisjoint(
         (_ROWS, _COLUMNS, _FLOAT_PIXELS, _DOUBLE_PIXELS)
     ):
         return
-    element = by_tag.get(_SOP_CLASS) or by_tag.get(MEDIA_STORAGE_CLASS)
+    element = by_tag.get(_SOP_CLASS) or by_tag.get(_MEDIA_STORAGE_CLASS)
     sop_class = "" if element is None else bytes(element.value).decode("latin-1").strip(" \0")
     if not sop_class or _IMAGES.fullmatch(sop_class):
         return

@@ -1,7 +1,7 @@
-"""Padding: pixels that a header calls no part of the image, such as those behind a collimator.
+"""Padding: pixels that a header declares as no part of the image, such as those of a collimator.
 
-They are shown as dark as the darkest pixel of the image, whatever their value would be shown as:
-so they set neither end of the range that is seen, and no software after this one needs a mask.
+Padding gets the value of the darkest other pixel. So padding does not widen the range of shown
+values, and software that reads the output needs no mask.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def darken_padding(table: Image, words: Image, header: DicomHeader) -> tuple[Ima
     Returns
     -------
     (ndarray, int)
-        The table, a new one where anything is changed, and the number of padding pixels. An
-        image of padding alone is left as it is, with 0.
+        The table (a new table if the image has padding) and the number of padding pixels. For an
+        image of nothing but padding: the unchanged table and 0.
     """
     if header.padding is None:
         return table, 0
@@ -35,6 +35,6 @@ def darken_padding(table: Image, words: Image, header: DicomHeader) -> tuple[Ima
     if not 0 < padded < words.size:
         return table, 0
     mapped = table.copy()
-    mapped[is_padding] = table.max()  # where it cannot be the least
+    mapped[is_padding] = table.max()  # so that padding is not the minimum below
     mapped[is_padding] = apply_table(mapped, words).min()
     return mapped, padded

@@ -1,4 +1,4 @@
-"""The stored words of one frame of a DICOM image, native or compressed; nothing is mapped."""
+"""The stored words of one frame of a DICOM image, native or compressed, before any transform."""
 
 from __future__ import annotations
 
@@ -38,26 +38,25 @@ if TYPE_CHECKING:
 class Stored(NamedTuple):
     """One frame as stored.
 
-    `words` is an ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16: gray as words whose
-    signs and spare bits are still to be seen to, or RGB. It may be a read-only view of the file's
-    bytes.
+    `words` is an ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16: RGB, or gray words
+    that still have signs and spare bits. The array may be a read-only view of the file's bytes.
     """
 
     words: Image
-    header: DicomHeader  # as the pixels bear it out
-    decoder: str = ""  # and its version; empty for native pixels
+    header: DicomHeader  # corrected where the pixels contradict the file's header
+    decoder: str = ""  # name and version; empty for native pixels
 
 
 def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
-    """Give one frame as stored; what of the header was not believed goes to ``elements.notes``.
+    """Return one frame as stored; corrections of the header are added to ``elements.notes``.
 
     Raises
     ------
     ValueError
-        If the pixel data are missing, short, damaged, of another size than the header says or of a
-        kind that nothing here decodes.
+        If the pixel data are missing, short, damaged, of another size than the header states, or of
+        a kind that is not decoded.
     ImportError
-        If the decoder needed is not installed.
+        If the decoder of the pixels is not installed.
     """
     if elements.pixels is None:
         raise ValueError(f"{RULE}; got a DICOM file without pixel data.")
@@ -83,7 +82,7 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
 
 
 def _in_place(words: Image, header: DicomHeader, notes: list[str], decoder: str = "") -> Stored:
-    """See to where values stand in their words; colours have no table that would shift them."""
+    """Find the position of values in their words; shift colours, as no table does that later."""
     shift = shift_of(words, header, notes)
     stray = count_stray(words, shift, header)
     if stray:
@@ -121,7 +120,7 @@ def _native_frame(pixels: memoryview, vr: str, header: DicomHeader, frame: int) 
 
 
 def _native_colour(words: Image, header: DicomHeader) -> Image:
-    """Leave channels last, in RGB."""
+    """Rearrange native colour words into RGB with the channels last."""
     shape = (header.height, header.width)
     if header.photometric == "YBR_FULL_422":  # Y0 Y1 Cb Cr for two neighbours
         if header.width % 2:
@@ -144,7 +143,7 @@ def _native_colour(words: Image, header: DicomHeader) -> Image:
 def _decoded(
     data: bytes, stream: CodeStream | None, header: DicomHeader, syntax: str
 ) -> tuple[Any, str]:
-    """Decode to the values that the code stream holds, of its own depth and sign."""
+    """Decode a frame to the values of its code stream, with the stream's own depth and sign."""
     try:
         decoder, plugins = decoder_for(syntax)
     except NotImplementedError:
@@ -154,7 +153,7 @@ def _decoded(
             "Convert it to Explicit VR Little Endian first."
         ) from None
     allocated, signed = header.bits_allocated, False
-    bits = allocated  # whole words of RLE: pydicom would mask them
+    bits = allocated  # keeps whole words of RLE, of which pydicom would mask bits
     if stream is not None:
         bits, allocated, signed = stream.bits, 8 if stream.bits <= 8 else 16, stream.signed
     options = {
@@ -179,9 +178,9 @@ def _decoded(
                 image = decode_apart(syntax, plugin, capsule, options)
         except (MemoryError, KeyboardInterrupt, SystemExit):
             raise
-        # Decoders raise whatever they like on damaged data; those in Rust no mere Exception.
+        # Decoders raise any error on damaged data; decoders in Rust raise a BaseException.
         except BaseException as error:
-            reasons.append(f"{plugin}: {_first_line(error).removeprefix(f'{plugin}: ')}")
+            reasons.append(f"{plugin}: {_last_line(error).removeprefix(f'{plugin}: ')}")
         else:
             return image, plugin_name(plugin, syntax)
     raise ValueError(
@@ -193,9 +192,10 @@ def _decoded(
 def _within_range(
     values: Any, stream: CodeStream | None, header: DicomHeader, notes: list[str]
 ) -> Image:
-    """Bring decoded values into the stored range, and into words of it.
+    """Convert decoded values to words of the stored range.
 
-    A lossy code stream deeper than Bits Stored overshoots at edges: what is above white is white.
+    A lossy code stream deeper than Bits Stored overshoots at edges: values above white are clipped
+    to white.
     """
     bits, signed = header.bits_stored, header.signed and header.samples == 1
     depth = bits if stream is None else stream.bits
@@ -203,9 +203,9 @@ def _within_range(
     if depth > bits and not has_sign:
         deep = dataclasses.replace(header, bits_allocated=depth, signed=signed)
         shift = shift_of(values, deep, notes)
-        # No overshoot makes twice the white of most pixels.
+        # Overshoot does not reach twice the white in most pixels.
         if not (shift or signed) and np.count_nonzero(values >> (bits + 1)) > values.size // 2:
-            shift = depth - bits  # lossy: the bits below are no longer 0
+            shift = depth - bits  # lossy compression has filled the low bits
             notes.append(f"compressed values are left-justified; taken from bit {shift} on")
         values = values >> shift
     elif depth > bits and has_sign and signed and _is_left_justified(values, bits, depth):
@@ -213,7 +213,7 @@ def _within_range(
         notes.append(f"compressed values are left-justified; taken from bit {depth - bits} on")
     if signed and not has_sign:
         values = _with_sign(values, bits, depth)
-    elif has_sign and not signed and depth <= bits:  # the words, read as if they had a sign
+    elif has_sign and not signed and depth <= bits:  # unsigned words that were encoded as signed
         notes.append("compressed pixels have a sign, the header has none; read without")
         values = values & ((1 << depth) - 1)
     low, high = stored_range(bits, signed=signed)
@@ -229,20 +229,20 @@ def _within_range(
 
 
 def _is_left_justified(values: Any, bits: int, depth: int) -> bool:
-    """Tell whether signed values lie above the lowest bits of a code stream, lossy or not."""
+    """Tell whether signed values are left-justified in the depth of a code stream, lossy or not."""
     beyond = np.where(values < 0, ~values, values) >> (bits - 1)
     if not beyond.any():
         return False
     no_low_bits = not int(np.bitwise_or.reduce(values, axis=None)) & ((1 << (depth - bits)) - 1)
-    # No overshoot makes twice the range of most pixels.
+    # Overshoot does not reach twice the range in most pixels.
     return no_low_bits or np.count_nonzero(beyond > 1) > values.size // 2
 
 
 def _with_sign(values: Any, bits: int, depth: int) -> Any:
-    """Read code streams that know no sign: its bit is the stream's highest, or that of the header.
+    """Restore the sign of values from a code stream without signs.
 
-    Where no value reaches the stream's highest bit although some pass the stored range, the writer
-    has cut its words to the stored bits.
+    The sign is the highest bit of the stream. If all values fit the stored bits, which are fewer,
+    the writer has cut its words to these bits: then the sign is the highest stored bit.
     """
     wide = values.astype(np.int32)
     sign = 1 << (depth - 1)
@@ -252,7 +252,7 @@ def _with_sign(values: Any, bits: int, depth: int) -> Any:
     return (wide ^ sign) - sign
 
 
-def _first_line(error: BaseException) -> str:
-    """First sentence that tells something; pydicom's own is "unable to decode as exceptions"."""
+def _last_line(error: BaseException) -> str:
+    """Return the last line of an error, where pydicom puts the plugin's own error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__)[:200]

@@ -1,4 +1,4 @@
-"""The one place that imports pydicom: its decoders in our order, words for those missing."""
+"""The one module that imports pydicom: its decoders in order of preference, and missing ones."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ INSTALL_GPL = 'pip install "cxr-enhance[dicom-gpl]"'
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 _JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 _RLE = "1.2.840.10008.1.2.5"
-_FULL_JPEG = (  # the kinds of JPEG of which gdcm reads most and pylibjpeg-libjpeg all
+_FULL_JPEG = (  # gdcm reads most files of these syntaxes, pylibjpeg-libjpeg reads all
     "1.2.840.10008.1.2.4.50",
     _JPEG_EXTENDED,
     "1.2.840.10008.1.2.4.57",
     "1.2.840.10008.1.2.4.70",
 )
-_KINDS = {  # one of each family; its others are decoded by the same plugins
+_KINDS = {  # one syntax of each family; the same plugins decode the other syntaxes of the family
     "JPEG": "1.2.840.10008.1.2.4.50",
     "JPEG 12 bits": _JPEG_EXTENDED,
     "JPEG lossless": "1.2.840.10008.1.2.4.70",
@@ -36,23 +36,23 @@ _KINDS = {  # one of each family; its others are decoded by the same plugins
 }
 # Fastest first: JPEG-LS 4 times faster than with gdcm, RLE 10 times faster than with pydicom.
 _ORDER = ("pyjpegls", "pylibjpeg", "gdcm", "pillow", "pydicom")
-# Decoders of lossy JPEG differ by a level here and there: an extra must not change the first one.
+# Decoders of lossy JPEG differ by a gray level in places: an optional plugin must not come first.
 _ORDER_OF_JPEG = ("gdcm", "pillow", "pylibjpeg")
 _DISTRIBUTIONS = {"gdcm": "python-gdcm"}
 _quiet = threading.RLock()
-if hasattr(os, "register_at_fork"):  # a child forked meanwhile would wait for it for ever
+if hasattr(os, "register_at_fork"):  # a child forked while the lock is held would wait for ever
     os.register_at_fork(
         before=_quiet.acquire, after_in_parent=_quiet.release, after_in_child=_quiet.release
     )
 
 
 def load_pydicom(module: str = "pydicom") -> Any:
-    """Import pydicom, or a part of it, on first use.
+    """Import pydicom, or a module of it, on first use.
 
     Raises
     ------
     ImportError
-        If it is missing, with the command that installs it.
+        If pydicom is missing; the sentence has the command that installs it.
     """
     try:
         return importlib.import_module(module)
@@ -65,14 +65,14 @@ def load_pydicom(module: str = "pydicom") -> Any:
 
 
 def decoder_for(transfer_syntax: str) -> tuple[Any, list[str]]:
-    """Find the decoder of a compressed transfer syntax and its usable plugins, in our order.
+    """Find the decoder of a compressed transfer syntax and its usable plugins, best first.
 
     Raises
     ------
     NotImplementedError
-        If pydicom knows no decoder, as for video.
+        If pydicom has no decoder, as for video.
     ImportError
-        If it knows one and none of its plugins is installed.
+        If pydicom has a decoder, and none of its plugins is installed.
     """
     get_decoder = load_pydicom("pydicom.pixels").get_decoder
     decoder = get_decoder(transfer_syntax)
@@ -86,7 +86,7 @@ def decoder_for(transfer_syntax: str) -> tuple[Any, list[str]]:
 
 
 def plugin_name(plugin: str, transfer_syntax: str) -> str:
-    """Name the distribution and version that decodes a transfer syntax for a plugin of pydicom."""
+    """Return name and version of the distribution behind a plugin for a transfer syntax."""
     name = _DISTRIBUTIONS.get(plugin, plugin)
     if plugin == "pylibjpeg":
         part = "rle" if transfer_syntax == _RLE else "openjpeg"
@@ -109,7 +109,7 @@ def _in_order(plugins: Iterable[str], transfer_syntax: str) -> list[str]:
 
 
 def cure_for(transfer_syntax: str, tried: list[str]) -> str:
-    """Say what else could decode a frame that the plugins `tried` could not."""
+    """Name the package to install for a frame that the plugins `tried` could not decode, if any."""
     if transfer_syntax in _FULL_JPEG and "pylibjpeg" not in tried:
         return f" A decoder of more kinds of JPEG, under the GPL: {INSTALL_GPL}"
     if transfer_syntax in _JPEG_LS and "pyjpegls" not in tried:
@@ -118,7 +118,7 @@ def cure_for(transfer_syntax: str, tried: list[str]) -> str:
 
 
 def decoders_here() -> dict[str, list[str]]:
-    """Name the plugins that decode each kind of compressed pixels here, in our order.
+    """List the installed plugins for each kind of compressed pixels, best first.
 
     Raises
     ------
@@ -130,19 +130,19 @@ def decoders_here() -> dict[str, list[str]]:
     for name, transfer_syntax in _KINDS.items():
         try:
             plugins = _in_order(get_decoder(transfer_syntax).available_plugins, transfer_syntax)
-        except NotImplementedError:  # a pydicom before the syntax was known
+        except NotImplementedError:  # an older pydicom does not know the syntax
             plugins = []
-        if transfer_syntax == _JPEG_EXTENDED:  # the others read its 8 bits only
+        if transfer_syntax == _JPEG_EXTENDED:  # other plugins read its 8-bit files only
             plugins = [plugin for plugin in plugins if plugin == "pylibjpeg"]
         plugins_of[name] = plugins
     return plugins_of
 
 
 def is_bounded(plugin: str, transfer_syntax: str) -> bool:
-    """Tell whether a plugin takes time and memory for the pixels alone, whatever a frame holds.
+    """Tell whether a plugin's time and memory are bounded by the pixels, for any hostile frame.
 
-    All others work in a process of their own; see `decode_apart`. These must have had their
-    frame's size checked before.
+    Other plugins run in a child process; see `decode_apart`. The size of a frame must be checked
+    before a bounded plugin decodes it.
     """
     if transfer_syntax in _JPEG_LS:
         return plugin == "pyjpegls"
@@ -151,10 +151,11 @@ def is_bounded(plugin: str, transfer_syntax: str) -> bool:
 
 @contextlib.contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Keep pydicom's warnings of odd headers to itself, one thread at a time.
+    """Silence pydicom's warnings about odd headers, in one thread at a time.
 
-    Python's filters are the process's: two threads that saved and restored them in turn could
-    leave them changed for good. Only for work on headers, which holds the GIL anyway.
+    Python has one list of warning filters for all threads: two threads that save and restore the
+    list at the same time could leave it changed. Use this only for work on headers, which holds
+    the GIL anyway.
     """
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")

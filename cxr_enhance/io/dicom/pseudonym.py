@@ -1,6 +1,6 @@
-"""Patient ids and UIDs to keyed pseudonyms, one form for all that writes them; and the user's key.
+"""Keyed pseudonyms of patient ids and UIDs, the same in all commands; and the user's key.
 
-Knows neither files of images nor headers.
+This module reads neither image files nor headers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 _DIGITS = 32  # hexadecimal, so 128 bits
-_LEAST_KEY = 16  # bytes
+_MIN_KEY_BYTES = 16
 _KEY_FILE = "pseudonym.key"
 
 
@@ -24,8 +24,8 @@ def pseudonym(patient_id: str, key: bytes) -> str:
     Parameters
     ----------
     patient_id : str
-        The id; blanks and NULs around it do not count. Bytes that are no UTF-8, decoded with
-        ``errors="surrogateescape"``, are hashed as they were.
+        The id; blanks and NULs around it are removed. Bytes that are not UTF-8, decoded with
+        ``errors="surrogateescape"``, are hashed as the original bytes.
     key : bytes
         The secret, as `read_pseudonym_key` reads it.
 
@@ -54,7 +54,7 @@ def pseudonym(patient_id: str, key: bytes) -> str:
 
 
 def hashed_uid(*parts: str, key: bytes | None = None) -> str:
-    """Make a UID of 128 bits of a hash of `parts`, with a key where there is one."""
+    """Make a UID from 128 bits of a hash of `parts`; with a key, the hash is keyed."""
     content = "\0".join(parts).encode()
     if key is None:
         digest = hashlib.sha256(content).digest()
@@ -74,9 +74,9 @@ def read_pseudonym_key(path: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     ValueError
-        If it holds fewer than 16 bytes.
+        If the key has fewer than 16 bytes.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     key = Path(path).read_bytes().strip()
     _check_key(key, os.fspath(path))
@@ -84,19 +84,19 @@ def read_pseudonym_key(path: str | os.PathLike[str]) -> bytes:
 
 
 def user_pseudonym_key() -> tuple[bytes, Path, bool]:
-    """Return the user's own key, which is made when it is first asked for.
+    """Return the user's own key; the first call makes the key.
 
     Returns
     -------
     tuple of (bytes, Path, bool)
-        The key, the file it lies in, readable by the user alone, and whether it was made now. The
+        The key; its file, which only the user can read; and whether this call made the key. The
         file is ``cxr-enhance/pseudonym.key`` in the folder of the user's settings
         (``XDG_CONFIG_HOME``, ``~/.config``; ``LOCALAPPDATA`` on Windows).
 
     Raises
     ------
     OSError
-        If it cannot be read or written.
+        If the file cannot be read or written.
     """
     path = _settings_folder() / "cxr-enhance" / _KEY_FILE
     made = False
@@ -107,7 +107,7 @@ def user_pseudonym_key() -> tuple[bytes, Path, bool]:
 
 
 def _make_key(path: Path) -> bool:
-    """Write a new key unless another process was faster; never over one that is there."""
+    """Write a new key; False if another process has written one first, which is kept."""
     temporary = path.with_name(f".{secrets.token_hex(8)}-{path.name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
@@ -136,8 +136,8 @@ def _settings_folder() -> Path:
 
 
 def _check_key(key: bytes, name: str) -> None:
-    if len(key) < _LEAST_KEY:
+    if len(key) < _MIN_KEY_BYTES:
         raise ValueError(
-            f"`{name}` must hold at least {_LEAST_KEY} bytes; got {len(key)}. Make a key with: "
+            f"`{name}` must hold at least {_MIN_KEY_BYTES} bytes; got {len(key)}. Make a key with: "
             "openssl rand -hex 32."
         )

@@ -1,4 +1,4 @@
-"""A header without identity: PS3.15's Basic Application Confidentiality Profile, and less kept."""
+"""A header without identity: less than PS3.15's Basic Confidentiality Profile allows is kept."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from cxr_enhance._version import __version__
+from cxr_enhance.io.dicom.elements import tag_text
 from cxr_enhance.io.dicom.pseudonym import hashed_uid, pseudonym
-from cxr_enhance.io.dicom.values import named
 
 SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
-# What a file keeps when its identity is stripped: technique and geometry, no names, dates, places,
-# free text or UIDs. Everything else goes, private elements too.
+# The elements that a stripped header keeps: technique and geometry, no names, dates, places, free
+# text or UIDs. All other elements are removed, private ones too.
 _IMPERSONAL = (
     "SOPClassUID", "Modality", "ImageType", "ConversionType", "PresentationIntentType",
     "BodyPartExamined", "ViewPosition", "Laterality", "ImageLaterality", "PatientOrientation",
@@ -22,12 +22,12 @@ _IMPERSONAL = (
     "BurnedInAnnotation", "LossyImageCompression", "LossyImageCompressionRatio",
     "LossyImageCompressionMethod", *SPACINGS,
 )  # fmt: skip
-# Must be there, and may be empty.
+# Elements that the standard demands, which may be empty.
 EMPTIED = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
     "StudyID", "AccessionNumber", "ReferringPhysicianName",
 )  # fmt: skip
-# Codes and numbers, of which a VR is for one or the other; whatever the case, as many write it.
+# VRs of codes and of numbers. Codes may be lower case, against the standard: many writers do that.
 _TEXT_VRS, _NUMBER_VRS = ("CS", "SH"), ("DS", "IS", "SS", "US")
 _CODE = re.compile(r"[A-Za-z0-9 _.+/-]{0,16}")
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -35,7 +35,7 @@ _PROFILE = ("113100", "DCM", "Basic Application Confidentiality Profile")
 
 
 def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes: list[str]) -> Any:
-    """Keep technique and geometry alone.
+    """Make a header that has only technique and geometry of `data_set`.
 
     Parameters
     ----------
@@ -44,13 +44,13 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes:
     data_set : pydicom.Dataset
         The whole header.
     digest : str
-        Of the source; stands for UIDs that are missing.
+        Digest of the source, which new UIDs are made from if the source has none.
     key : bytes or None
-        Of pseudonyms: with one, PatientID holds a pseudonym, and nobody without the key can tell
-        which original the UIDs are of.
+        Key of pseudonyms: with a key, PatientID holds a pseudonym, and nobody without the key can
+        find the original UIDs.
     notes : list of str
-        Takes a note for everything of technique and geometry that is left out: what holds anything
-        else than a code or a number may tell whose it is.
+        Gets a note for each element of technique and geometry that is left out: an element that
+        holds anything but a code or a number may identify a patient.
     """
     kept = pydicom.Dataset()
     for keyword in _IMPERSONAL:
@@ -61,7 +61,7 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes:
             kept[keyword] = element
         else:
             notes.append(
-                f"{named(element.tag)} holds something else than a code or number; left out"
+                f"{tag_text(element.tag)} holds something else than a code or number; left out"
             )
     for keyword in EMPTIED:
         setattr(kept, keyword, None)
@@ -81,7 +81,7 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes:
 
 
 def _is_impersonal(pydicom: Any, element: Any) -> bool:
-    """Tell whether an element has the VR of its tag and holds what that VR is for."""
+    """Tell whether an element has the VR of its tag, and holds a code, UID or number."""
     if pydicom.datadict.dictionary_VR(element.tag) != element.VR:
         return False
     values = element.value if element.VM > 1 else [element.value]

@@ -1,4 +1,4 @@
-"""Raw elements to Python values, whatever VR they were written with; None where there is none."""
+"""Raw elements to Python values, also where an element has the wrong VR."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 import re
 import struct
 from typing import TYPE_CHECKING
+
+from cxr_enhance.io.dicom.elements import tag_text
 
 if TYPE_CHECKING:
     from cxr_enhance.io.dicom.elements import Elements
@@ -27,14 +29,17 @@ _WORD = 0xFFFF
 
 
 class Values:
-    """The elements of a data set by the kind of their values; repairs go to the notes."""
+    """Reads the elements of a data set as numbers and texts, and notes each repair.
+
+    Methods return None for an element that is missing or holds no such value.
+    """
 
     def __init__(self, elements: Elements) -> None:
         self.by_tag, self.tables = elements.by_tag, elements.tables
         self.order, self.note = elements.order, elements.notes.append
 
     def number(self, tag: int) -> int | None:
-        """First value of an unsigned element; of one with sign the word that holds it."""
+        """First value of an unsigned element; a negative value as the unsigned word it is in."""
         element = self.by_tag.get(tag)
         if element is None:
             return None
@@ -55,7 +60,7 @@ class Values:
         return value
 
     def text(self, tag: int) -> str | None:
-        """First value of a text, in capitals as code strings are, without what does not print."""
+        """First value of a text, in capitals like code strings, without unprintable characters."""
         element = self.by_tag.get(tag)
         if element is None:
             return None
@@ -70,21 +75,21 @@ class Values:
         if element.vr in BINARY_VRS:
             value = self._binary(tag, BINARY_VRS[element.vr])
             if value is not None:
-                self.note(f"{named(tag)} written with VR {element.vr}; read as {value:g}")
+                self.note(f"{tag_text(tag)} written with VR {element.vr}; read as {value:g}")
             return value
         text = bytes(element.value[:256]).decode("latin-1").split("\\")[0]
         stated = text.strip(" \0")
         if not stated:
             return None
-        # What stands behind a zero byte is what the writer's buffer held; some write a comma.
+        # After a zero byte follows garbage of the writer's buffer. Some write a decimal comma.
         head, *junk = re.split(r"[\s\0]", stated, maxsplit=1)
         cleaned = head.replace(",", ".") if head.count(",") == 1 and "." not in head else head
         value = float(cleaned) if _NUMBER.fullmatch(cleaned) else math.nan
         if not math.isfinite(value):
-            self.note(f"{named(tag)} is no number; left out")
+            self.note(f"{tag_text(tag)} is no number; left out")
             return None
         if junk or cleaned != head:
-            self.note(f"{named(tag)} is no clean number; read as {value:g}")
+            self.note(f"{tag_text(tag)} is no clean number; read as {value:g}")
         return value
 
     def positive_pair(self, tag: int) -> tuple[float, float] | None:
@@ -114,8 +119,3 @@ class Values:
             code = "H"
         value = float(struct.unpack_from(self.order + code, data)[0])
         return value if math.isfinite(value) else None
-
-
-def named(tag: int) -> str:
-    """Write a tag as the standard does."""
-    return f"({tag >> 16:04X},{tag & _WORD:04X})"

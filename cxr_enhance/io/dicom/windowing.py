@@ -1,4 +1,4 @@
-"""Modality LUT, VOI LUT or window, and polarity as one table over the stored words, made once.
+"""One table over the stored words for modality LUT, VOI LUT or window, and polarity.
 
 The arithmetic is that of the standard (PS3.3 C.11.1 and C.11.2) in binary64.
 """
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from cxr_enhance.io.dicom.lookup import Table
 
 Voi: TypeAlias = Literal["auto", "window", "lut", "none"]
-_AT_A_TIME = 1 << 14  # words whose indices stay in the cache
+_CHUNK = 1 << 14  # words whose indices fit the cache
 
 
 def display_table(header: DicomHeader, voi: Voi, notes: list[str]) -> Image:
-    """Map every word that a pixel may hold to what is shown.
+    """Map every word that a pixel may hold to the value that is shown.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def changes_nothing(table: Image, words: Image) -> bool:
 
 
 def apply_table(table: Image, words: Image) -> Image:
-    """Look each word up; ``table[words]``, several times faster."""
+    """Return ``table[words]``, computed several times faster."""
     if words.dtype == np.uint8 == table.dtype:
         return load_cv2().LUT(words, table)  # type: ignore[no-any-return]
     if words.dtype == table.dtype == np.uint16:
@@ -79,16 +79,16 @@ def apply_table(table: Image, words: Image) -> Image:
             pass
     result = np.empty(words.shape, table.dtype)
     source, target = words.reshape(-1), result.reshape(-1)
-    indices = np.empty(_AT_A_TIME, np.intp)
-    for start in range(0, source.size, _AT_A_TIME):
-        part = source[start : start + _AT_A_TIME]
+    indices = np.empty(_CHUNK, np.intp)
+    for start in range(0, source.size, _CHUNK):
+        part = source[start : start + _CHUNK]
         indices[: part.size] = part
         np.take(table, indices[: part.size], out=target[start : start + part.size], mode="clip")
     return result
 
 
 def stored_values(header: DicomHeader) -> npt.NDArray[np.int64]:
-    """Value of every word: the stored bits alone, with their sign."""
+    """Return the stored value of every word: its stored bits, with their sign."""
     words = np.arange(1 << header.bits_allocated, dtype=np.int64)
     values = (words >> (header.high_bit + 1 - header.bits_stored)) & ((1 << header.bits_stored) - 1)
     if header.signed:
@@ -98,7 +98,7 @@ def stored_values(header: DicomHeader) -> npt.NDArray[np.int64]:
 
 
 def _modality(header: DicomHeader, stored: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Values after the modality LUT or rescale."""
+    """Apply the modality LUT or rescale."""
     if header.modality_table is not None:
         return _look_up(stored, header.modality_table)
     slope, intercept = header.rescale or (1.0, 0.0)
@@ -115,14 +115,14 @@ def _chosen(header: DicomHeader, voi: Voi, notes: list[str]) -> tuple[Table | No
 
 def _look_up(values: npt.NDArray[np.number], table: Table) -> npt.NDArray[np.float64]:
     entries: npt.NDArray[np.float64] = np.array(table.values, np.float64)
-    # A value between two entries takes the lower one, as in pydicom; the standard has no word.
+    # A value between two entries takes the lower entry, as in pydicom; the standard is silent.
     places = np.clip(values - table.first, 0, len(entries) - 1).astype(np.int64)
     result: npt.NDArray[np.float64] = entries[places]
     return result
 
 
 def _windowed(values: npt.NDArray[np.float64], window: Window) -> npt.NDArray[np.float64]:
-    """Share of the output range, 0..1: greater values are never darker, whatever made them."""
+    """Apply a window: the share of the output range, 0..1, which never falls as values rise."""
     center, width = window.center, window.width
     if window.function == "SIGMOID":
         with np.errstate(over="ignore"):  # exp overflows to infinity, whose reciprocal is right

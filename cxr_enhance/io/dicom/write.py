@@ -1,4 +1,4 @@
-"""An enhanced image as a DICOM file derived from the one it was made of."""
+"""Write an enhanced image as a DICOM file that is derived from its source."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from cxr_enhance.io.dicom.lossy import Loss
 
 
-class _Order(NamedTuple):
-    """What is asked for."""
+class _Request(NamedTuple):
+    """The arguments of `derived_dicom`."""
 
     image: Image
     source: bytes
@@ -65,36 +65,37 @@ def derived_dicom(
     image : ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16
         The new pixels, 0 black.
     source : bytes
-        Content of the file `image` was made of. A DICOM file's header is kept but for what
-        described its pixels; for any other a Secondary Capture is begun, without a patient.
+        Content of the file that `image` was made from. The header of a DICOM file is kept, except
+        elements that describe its pixels; for other files a new Secondary Capture without a patient
+        is made.
     description : str
-        What was done, for DerivationDescription.
+        Text for DerivationDescription.
     strip_identity : bool
-        Whether only technique and geometry are kept. Writing burned into the pixels stays.
+        Whether the header keeps only technique and geometry. Writing burned into the pixels stays.
     pseudonym_key : bytes or None
-        Of the pseudonym that stands for PatientID in a stripped header, and of its UIDs; see
+        Key of the pseudonym that replaces PatientID in a stripped header, and of its UIDs; see
         `pseudonym`. None leaves PatientID empty.
     bits : int or None
-        Bits Stored, which the values of `image` fit; None takes those of its dtype.
+        Bits Stored, which the values of `image` fit; None takes the bits of its dtype.
     scale : (float, float) or None
         Pixels of `image` for one of the source, down and across, where `image` is cropped or
         padded; None where it shows the whole source.
     is_turned : bool
         Whether black and white were exchanged beyond what the header of `source` asks for.
     notes : list of str or None
-        Takes a note for everything of the header that could not be kept.
+        Gets a note for each part of the header that could not be kept.
 
     Returns
     -------
     bytes
-        Explicit VR little-endian, uncompressed. The SOPInstanceUID is new, and the same whenever
-        the same is done to the same source.
+        Explicit VR little-endian, uncompressed. The SOPInstanceUID is new; equal sources and
+        descriptions give equal UIDs.
 
     Raises
     ------
     ValueError
-        If the header of `source` is one that pydicom cannot write again, or holds more elements
-        or levels than any real one.
+        If pydicom cannot write the header of `source` again, or if the header has more elements or
+        levels than any real header.
     ImportError
         If pydicom is not installed.
 
@@ -104,19 +105,19 @@ def derived_dicom(
     """
     if image_format(source[:HEAD_BYTES]) == "DICOM":
         check_extent(source)
-    order = _Order(
+    request = _Request(
         image, source, description, strip_identity, pseudonym_key, bits, scale, is_turned
     )
     repairs: list[str] = []
     with quiet_pydicom():
         try:
-            content = _derived(order, repairs, with_all=True)
+            content = _derived(request, repairs, with_all=True)
         except (ImportError, MemoryError):
             raise
-        except Exception as first:  # pydicom raises many things for elements it cannot take over
+        except Exception as first:  # pydicom raises many errors for elements that it cannot write
             repairs.clear()
             try:
-                content = _derived(order, repairs, with_all=False)
+                content = _derived(request, repairs, with_all=False)
             except Exception:
                 raise ValueError(
                     f"{RULE} whose header can be written again for --format dicom; got "
@@ -127,9 +128,9 @@ def derived_dicom(
     return content
 
 
-def _derived(order: _Order, notes: list[str], *, with_all: bool) -> bytes:
+def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
     pydicom = load_pydicom()
-    image, source = order.image, order.source
+    image, source = request.image, request.source
     digest = hashlib.sha256(source).hexdigest()
     header: DicomHeader | None = None
     words: Image | None = None
@@ -148,26 +149,28 @@ def _derived(order: _Order, notes: list[str], *, with_all: bool) -> bytes:
     new_size = image.shape[:2]
     old_size = new_size if header is None else (header.height, header.width)
     is_enhanced = any(keyword in data_set for keyword in GROUPS)
-    scale_spacing(data_set, old_size, new_size, order.scale)
-    is_resized = old_size != new_size or order.scale is not None
-    follow_pixels(data_set, header, words, notes, is_resized=is_resized, is_turned=order.is_turned)
+    scale_spacing(data_set, old_size, new_size, request.scale)
+    is_resized = old_size != new_size or request.scale is not None
+    follow_pixels(
+        data_set, header, words, notes, is_resized=is_resized, is_turned=request.is_turned
+    )
     state_loss(data_set, loss)
-    if order.strip_identity:
-        data_set = stripped(pydicom, data_set, digest, order.key, notes)
+    if request.strip_identity:
+        data_set = stripped(pydicom, data_set, digest, request.key, notes)
     else:
         _refer_to_source(pydicom, data_set, source_class)
         _mend_group_uids(data_set, digest)
     if is_enhanced or not _is_uid(data_set.get("SOPClassUID")):
         data_set.SOPClassUID = SECONDARY_CAPTURE  # one frame alone is no enhanced object
     data_set.SOPInstanceUID = hashed_uid(
-        digest, order.description, str(order.strip_identity), key=order.key
+        digest, request.description, str(request.strip_identity), key=request.key
     )
     data_set.ImageType = ["DERIVED", *(list(data_set.get("ImageType") or ["", "PRIMARY"])[1:])]
     earlier = str(data_set.get("DerivationDescription", "") or "")
     data_set.DerivationDescription = (
-        f"{earlier}; {order.description}"[-1024:] if earlier else order.description[:1024]
+        f"{earlier}; {request.description}"[-1024:] if earlier else request.description[:1024]
     )
-    _set_pixels(data_set, image, order.bits)
+    _set_pixels(data_set, image, request.bits)
     data_set.file_meta = _file_meta(pydicom, data_set)
     file = io.BytesIO()
     data_set.preamble = bytes(128)
@@ -178,18 +181,18 @@ def _derived(order: _Order, notes: list[str], *, with_all: bool) -> bytes:
 
 
 def _leave_out_unwritable(pydicom: Any, data_set: Any, notes: list[str]) -> None:
-    """Remove the elements that cannot be written one by one, the innermost ones first."""
+    """Remove each element that cannot be written, the innermost elements first."""
     for tag in list(data_set.keys()):
         try:
             if data_set[tag].VR == "SQ":
                 for item in data_set[tag].value:
                     _leave_out_unwritable(pydicom, item, notes)
             alone = pydicom.Dataset()
-            if "SpecificCharacterSet" in data_set:  # the first element of all
+            if "SpecificCharacterSet" in data_set:  # texts are encoded by it
                 alone.SpecificCharacterSet = data_set.SpecificCharacterSet
             alone.add(data_set[tag])
             pydicom.dcmwrite(io.BytesIO(), alone, implicit_vr=False, little_endian=True)
-        except Exception:  # whatever it is, it is the element's fault
+        except Exception:  # any error is the element's fault
             del data_set[tag]
             notes.append(f"({tag.group:04X},{tag.element:04X}) cannot be written again; left out")
 
@@ -233,7 +236,7 @@ def _refer_to_source(pydicom: Any, data_set: Any, source_class: str) -> None:
 
 
 def _mend_group_uids(data_set: Any, digest: str) -> None:
-    """Give study and series a UID where theirs is missing or none, the same for all their files."""
+    """Replace a missing or invalid UID of study or series, the same way in all its files."""
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID"):
         uid = data_set.get(keyword)
         if not _is_uid(uid):
@@ -249,7 +252,7 @@ def _file_meta(pydicom: Any, data_set: Any) -> Any:
 
 
 def _place_in(words: str) -> str:
-    """Find the element that an error of pydicom is about; its words may quote a patient's name."""
+    """Name only the element that an error of pydicom is about; its text may quote a patient."""
     tag = re.search(r"\(([0-9A-Fa-f]{4}), ?([0-9A-Fa-f]{4})\)", words)
     return f" at element ({tag[1]},{tag[2]})" if tag else ""
 

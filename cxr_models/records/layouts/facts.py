@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class ImageRow(NamedTuple):
-    """What a set says of one image, in the words of a manifest.
+    """Facts of one image in a set, under the column names of a manifest.
 
     Parameters
     ----------
     file : str
-        Path from the set's folder; empty where the image is not there.
+        Path from the set's folder; empty where the image does not exist.
     label : str, default ""
-        Class of a set that has one for each image; empty where findings make it.
+        Class of the image; empty where findings make the label.
     patient, source, view, split, study, modality, sex, age, manufacturer, date : str, default ""
         As in `cxr_models.records.manifest.Record`; the split is the set's own.
     findings : tuple of (str, str), default ()
@@ -53,47 +53,47 @@ class ImageRow(NamedTuple):
 class Reading(NamedTuple):
     """How a set is read."""
 
-    # name of the rule that makes one value of several rows of an image; empty: the set's own
+    # name of the rule that reduces several rows of an image to one value; empty: the set's own
     rows: str = ""
-    unpack: Unpacker = Unpacker(None)  # takes the images that are no image files
+    unpack: Unpacker = Unpacker(None)  # writes images that are not stored as image files
 
     def rule(self, usual: Rule) -> Rule:
-        """Return the rule that was asked for, else the one that is usual for the set."""
+        """Return the chosen rule, else the usual rule of the set."""
         return RULES[self.rows] if self.rows else usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSet:
-    """Facts of a public set; a further set is one of these.
+    """Facts of a public set; a further set is a further instance.
 
     Parameters
     ----------
     name : str
-        What ``--layout`` and the column ``source`` call it.
+        Name in ``--layout`` and in the column ``source``.
     title : str
-        What sentences call it.
+        Name in sentences.
     images : int
-        How many images it has; 0 where that differs from release to release.
+        Number of images; 0 where releases differ.
     licence, citation : str
-        Under what terms it is given, and who made it.
+        Terms of use, and authors.
     marks : tuple of str
-        Regular expressions; a folder in whose paths each of them is found holds the set.
+        Regular expressions; a folder holds the set if each of them matches one of its paths.
     read : callable
-        Makes the rows of its images of a `Tree` and a `Reading`.
+        Returns the rows of the images, from a `Tree` and a `Reading`.
     header : (str, tuple of str), default ("", ())
-        Regular expression of a table's name, and columns that it must have, where the names of
-        files alone are not enough.
+        Regular expression of a table's name, and columns that the table must have, where names of
+        files are not enough.
     first_line : (str, str), default ("", "")
         The same for a table without a header, and a regular expression of its first line.
     passed_over : str, default ""
-        Regular expression of images that are none of its radiographs, such as masks.
+        Regular expression of images that are no radiographs, such as masks.
     unlabelled : str, default ""
-        Regular expression of images that its owners give no label.
+        Regular expression of images that the set gives no label.
     unless : str, default ""
-        Regular expression of a path of another set that holds this one's images: where it is found
-        the folder holds that set.
+        Regular expression of a path of another set that holds the images of this set: where it
+        matches, the folder holds that other set.
     verified : bool, default True
-        Whether its columns were checked against files, code or pages of others.
+        Whether the columns were checked against files, code or pages of other people.
     """
 
     name: str
@@ -117,9 +117,9 @@ class KnownSet:
         if self.unless and tree.has(self.unless):
             return False
         pattern, columns = self.header
-        named, line = self.first_line
+        table_pattern, line_pattern = self.first_line
         headers = (set(tree.header(name)) for name in tree.tables(pattern))
-        lines = (tree.first_line(name) for name in tree.tables(named))
+        lines = (tree.first_line(name) for name in tree.tables(table_pattern))
         return (not pattern or any(header >= set(columns) for header in headers)) and (
-            not named or any(re.search(line, text) for text in lines)
+            not table_pattern or any(re.search(line_pattern, text) for text in lines)
         )

@@ -54,4 +54,4 @@ def harmonised(findings: Findings) -> Findings:
     values: dict[str, list[str]] = {}
     for name, value in findings:
         values.setdefault(harmonised_name(name), []).append(value)
-    return tuple((name, any_of(said)) for name, said in values.items())
+    return tuple((name, any_of(synonym_values)) for name, synonym_values in values.items())

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 SETS: Mapping[str, KnownSet] = MappingProxyType(
     {
-        known.name: known
-        for known in (
+        known_set.name: known_set
+        for known_set in (
             class_folders.KERMANY,
             class_folders.COVID19_RADIOGRAPHY,
             covid.COVIDX,

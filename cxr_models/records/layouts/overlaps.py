@@ -1,4 +1,4 @@
-"""Which public sets hold images of others, so that one is no test of a model trained on another."""
+"""Public sets that hold images of other public sets, and so cannot test models trained on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-TAKEN_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
+ORIGINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "rsna": ("nih",),
         "siim-acr": ("nih",),
@@ -25,22 +25,22 @@ TAKEN_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 
-_PUBLIC = frozenset((*TAKEN_FROM, *(name for taken in TAKEN_FROM.values() for name in taken)))
+_PUBLIC = frozenset((*ORIGINS, *(name for sources in ORIGINS.values() for name in sources)))
 
 
 def origins(source: str) -> frozenset[str]:
     """Return the sets that images of a source come from, the source itself among them."""
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = [source]
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += TAKEN_FROM.get(name, ())
-    return frozenset(found)
+        if name not in names:
+            names.add(name)
+            waiting += ORIGINS.get(name, ())
+    return frozenset(names)
 
 
-def shared_origins(one: str, other: str) -> frozenset[str]:
+def shared_origins(first: str, second: str) -> frozenset[str]:
     """Return the public sets from which two sources both have images.
 
     Examples
@@ -48,35 +48,37 @@ def shared_origins(one: str, other: str) -> frozenset[str]:
     >>> sorted(shared_origins("rsna", "nih")), sorted(shared_origins("nih", "chexpert"))
     (['nih'], [])
     """
-    return origins(one) & origins(other) & _PUBLIC
+    return origins(first) & origins(second) & _PUBLIC
 
 
 def overlap_notes(source: str) -> list[str]:
-    """Say in a sentence each which sets share images with a source; none where none is known."""
+    """Return one sentence for each kind of overlap of a source with public sets."""
     notes = []
-    if TAKEN_FROM.get(source):
-        notes.append(f"holds images of {', '.join(TAKEN_FROM[source])}")
-    holders = [name for name, taken in TAKEN_FROM.items() if source in taken]
+    if ORIGINS.get(source):
+        notes.append(f"holds images of {', '.join(ORIGINS[source])}")
+    holders = [name for name, sources in ORIGINS.items() if source in sources]
     if holders:
         notes.append(f"its images are in {', '.join(holders)} too")
     return notes
 
 
-def lines_on_sources(name: str, seen: Iterable[str], tested: Iterable[str]) -> list[str]:
-    """Warn of sources of a set that, as sets, share images with those a model has seen.
+def lines_on_sources(
+    name: str, model_sources: Iterable[str], set_sources: Iterable[str]
+) -> list[str]:
+    """Return warnings of sources of a set that share images with sources the model has seen.
 
     Parameters
     ----------
     name : str
-        What the set is called.
-    seen, tested : iterable of str
-        Sources of images that the model has seen, and of those of the set.
+        Name of the set.
+    model_sources, set_sources : iterable of str
+        Sources of the images that the model has seen, and of the images of the set.
     """
-    known = sorted(set(seen) - {""})
+    model_names = sorted(set(model_sources) - {""})
     return [
-        f"WARNING: {test} of {name} and {one}, which the model has seen, both hold images of "
-        f"{', '.join(sorted(shared))}: {name} is no other source"
-        for test in sorted(set(tested) - {""})
-        for one in known
-        if (shared := shared_origins(test, one))
+        f"WARNING: {set_source} of {name} and {model_source}, which the model has seen, both hold "
+        f"images of {', '.join(sorted(shared))}: {name} is no other source"
+        for set_source in sorted(set(set_sources) - {""})
+        for model_source in model_names
+        if (shared := shared_origins(set_source, model_source))
     ]

@@ -12,27 +12,27 @@ Rule = Callable[[Sequence[str]], str]
 
 def any_of(values: Sequence[str]) -> str:
     """Return present if one row says so, else uncertain, else absent, else unknown."""
-    said = set(values)
-    return next((value for value in (PRESENT, UNCERTAIN, ABSENT) if value in said), UNKNOWN)
+    distinct = set(values)
+    return next((value for value in (PRESENT, UNCERTAIN, ABSENT) if value in distinct), UNKNOWN)
 
 
 def vote(values: Sequence[str]) -> str:
-    """Return what all rows that know say; uncertain where they differ."""
-    said = set(values) - {UNKNOWN}
-    return said.pop() if len(said) == 1 else UNCERTAIN if said else UNKNOWN
+    """Return the value of all known rows; uncertain where they differ."""
+    distinct = set(values) - {UNKNOWN}
+    return distinct.pop() if len(distinct) == 1 else UNCERTAIN if distinct else UNKNOWN
 
 
 def majority(values: Sequence[str]) -> str:
-    """Return what more than half of the rows that know say; uncertain where none has it."""
-    said = [value for value in values if value != UNKNOWN]
+    """Return the value of more than half of the known rows; uncertain where there is none."""
+    votes = [value for value in values if value != UNKNOWN]
     for value in (PRESENT, ABSENT):
-        if 2 * said.count(value) > len(said):
+        if 2 * votes.count(value) > len(votes):
             return value
-    return UNCERTAIN if said else UNKNOWN
+    return UNCERTAIN if votes else UNKNOWN
 
 
 def first(values: Sequence[str]) -> str:
-    """Return what the first row says."""
+    """Return the value of the first row."""
     return values[0] if values else UNKNOWN
 
 

@@ -37,7 +37,7 @@ class Table:
         A text file, which may be packed with gzip, or a workbook (.xlsx). Bytes that are no UTF-8
         are read as Latin-1; lines end as they like.
     name : str
-        What sentences call it.
+        Name in sentences.
     header : sequence of str, optional
         Names of the columns where the file has no header.
     delimiter : str, default ","
@@ -45,7 +45,7 @@ class Table:
     skip : int, default 0
         Lines before the header.
     extra : sequence of str, optional
-        Columns to read beside those that are asked for, where the table has them.
+        Further columns to read, where the table has them.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Table:
         extra: Sequence[str] = (),
     ) -> None:
         self.path, self.name = path, name
-        self._given, self._delimiter, self._skip = header, delimiter, skip
+        self._fixed_header, self._delimiter, self._skip = header, delimiter, skip
         self._extra = tuple(extra)
         self._header: list[str] | None = None
 
@@ -68,8 +68,8 @@ class Table:
         """Names of the columns without blanks around them; empty and double ones stay."""
         if self._header is None:
             lines = self._lines()
-            named = self._given if self._given is not None else next(lines, [])
-            self._header = [name.strip() for name in named]
+            names = self._fixed_header if self._fixed_header is not None else next(lines, [])
+            self._header = [name.strip() for name in names]
         return self._header
 
     def rows(self, *columns: str) -> Iterator[tuple[str, ...]]:
@@ -79,7 +79,7 @@ class Table:
         ----------
         *columns : str
             Names; ``A|B`` takes the first that the table has, and ``A?`` is empty where the table
-            has none. Of columns of one name the first is taken.
+            has none. Of columns of one name the first is read.
 
         Raises
         ------
@@ -90,7 +90,7 @@ class Table:
         """
         get = self._getter(columns)
         lines = self._lines()
-        if self._given is None:
+        if self._fixed_header is None:
             next(lines, None)
         row: list[str] = []
         try:
@@ -105,20 +105,20 @@ class Table:
 
     def rows_and_extra(self, *columns: str) -> Iterator[tuple[tuple[str, ...], Extra]]:
         """Yield as `rows`, each with the names and cells of the extra columns that are there."""
-        named = [name for name in self._extra if name in self.header]
-        if not named:
+        extra_names = [name for name in self._extra if name in self.header]
+        if not extra_names:
             for row in self.rows(*columns):
                 yield row, ()
             return
         count = len(columns)
-        for cells in self.rows(*columns, *named):
-            yield cells[:count], tuple(zip(named, map(str.strip, cells[count:]), strict=True))
+        for cells in self.rows(*columns, *extra_names):
+            yield cells[:count], tuple(zip(extra_names, map(str.strip, cells[count:]), strict=True))
 
     def _getter(self, columns: Sequence[str]) -> Callable[[list[str]], tuple[str, ...]]:
         places = [self._place(column) for column in columns]
-        found = [place for place in places if place is not None]
-        if len(found) == len(places) > 1:
-            return itemgetter(*found)
+        present = [place for place in places if place is not None]
+        if len(present) == len(places) > 1:
+            return itemgetter(*present)
         return lambda row: tuple("" if place is None else row[place] for place in places)
 
     def _place(self, column: str) -> int | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models.records.layouts.tables import WHOLE_LINE, Table
-from cxr_models.records.scan import NO_TEXT, Found, as_text, find_images
+from cxr_models.records.scan import NO_TEXT, FolderListing, as_text, find_images
 
 if TYPE_CHECKING:
     import os
@@ -28,12 +28,12 @@ class Tree:
     root : str or PathLike
         The folder; it is walked through once.
     extra : sequence of str, optional
-        Columns that tables are to give beside those that a set needs.
+        Columns of tables to read beside those that a set needs.
 
     Attributes
     ----------
-    found : Found
-        What the walk found.
+    listing : FolderListing
+        Files that the walk found.
     columns : set of str
         Columns of all tables that were opened.
     """
@@ -42,7 +42,7 @@ class Tree:
         self.root = Path(root)
         if not self.root.is_dir():
             raise NotADirectoryError(f"`SOURCE` must be a folder; got {str(root)!r}.")
-        self.found = _nameable(find_images(self.root))
+        self.listing = _nameable(find_images(self.root))
         self.columns: set[str] = set()
         self._extra = tuple(extra)
         self._tails: dict[int, dict[str, str]] = {}
@@ -50,19 +50,21 @@ class Tree:
     @functools.cached_property
     def images(self) -> frozenset[str]:
         """Paths of all images."""
-        return frozenset(self.found.images)
+        return frozenset(self.listing.images)
 
     @functools.cached_property
     def sample(self) -> tuple[str, ...]:
         """Some paths of images, evenly spread, and of other files, the topmost ones."""
-        images = self.found.images
-        others = heapq.nsmallest(_SAMPLE, self.found.others, key=lambda name: name.count("/"))
-        return (*images[:: len(images) // _SAMPLE + 1], *others)
+        images = self.listing.images
+        other_files = heapq.nsmallest(
+            _SAMPLE, self.listing.other_files, key=lambda name: name.count("/")
+        )
+        return (*images[:: len(images) // _SAMPLE + 1], *other_files)
 
     @functools.cached_property
     def folders(self) -> frozenset[str]:
         """First-level folders that hold images."""
-        return frozenset(name.split("/", 1)[0] for name in self.found.images if "/" in name)
+        return frozenset(name.split("/", 1)[0] for name in self.listing.images if "/" in name)
 
     def has(self, pattern: str) -> bool:
         """Tell whether a regular expression is found in one of the sampled paths."""
@@ -72,7 +74,7 @@ class Tree:
     def by_name(self, name: str) -> str:
         """Return the path of the image of this name, wherever it lies; empty if there is none.
 
-        Of several the one nearest to the top is taken.
+        Of several paths the one nearest to the top is returned.
         """
         return self._names.get(name.strip().lower(), "")
 
@@ -87,7 +89,7 @@ class Tree:
             return "/".join(path.rsplit("/", parts)[-parts:])
 
         if parts not in self._tails:
-            self._tails[parts] = _first_of(self.found.images, tail)
+            self._tails[parts] = _first_of(self.listing.images, tail)
         return self._tails[parts].get(tail(name.strip()).lower(), "")
 
     def beside(self, table: Table, name: str) -> str:
@@ -113,7 +115,9 @@ class Tree:
         """Return the paths of other files whose name matches a pattern, topmost first."""
         compiled = re.compile(pattern, re.IGNORECASE)
         matching = [
-            name for name in self.found.others if compiled.fullmatch(posixpath.basename(name))
+            name
+            for name in self.listing.other_files
+            if compiled.fullmatch(posixpath.basename(name))
         ]
         return sorted(matching, key=lambda name: (name.count("/"), name))
 
@@ -173,33 +177,33 @@ class Tree:
 
     @functools.cached_property
     def _names(self) -> dict[str, str]:
-        return _first_of(self.found.images, posixpath.basename)
+        return _first_of(self.listing.images, posixpath.basename)
 
     @functools.cached_property
     def _stems(self) -> dict[str, str]:
-        return _first_of(self.found.images, _stem)
+        return _first_of(self.listing.images, _stem)
 
     def twins(self, used: Iterable[str], unused: Sequence[str]) -> dict[str, str]:
-        """Return for unused images the used one of the same name, where there is one.
+        """Return for each unused image the used image of the same name, where there is one.
 
         Suffixes do not count: some sets hold each image as PNG and as DICOM.
         """
         if not unused:
             return {}
         by_stem = _first_of(list(used), _stem)
-        found = ((path, by_stem.get(_stem(path).lower(), "")) for path in unused)
-        return {path: twin for path, twin in found if twin}
+        pairs = ((path, by_stem.get(_stem(path).lower(), "")) for path in unused)
+        return {path: twin for path, twin in pairs if twin}
 
 
-def _nameable(found: Found) -> Found:
-    """Return what was found, images that no table can name among what was not looked at."""
-    wrong = {name for name in found.images if as_text(name) != name}
+def _nameable(listing: FolderListing) -> FolderListing:
+    """Return the listing with images that no table can name moved to `unentered`."""
+    wrong = {name for name in listing.images if as_text(name) != name}
     if not wrong:
-        return found
+        return listing
     return dataclasses.replace(
-        found,
-        images=tuple(name for name in found.images if name not in wrong),
-        unentered=(*found.unentered, *((as_text(name), NO_TEXT) for name in sorted(wrong))),
+        listing,
+        images=tuple(name for name in listing.images if name not in wrong),
+        unentered=(*listing.unentered, *((as_text(name), NO_TEXT) for name in sorted(wrong))),
     )
 
 
@@ -209,7 +213,7 @@ def _stem(path: str) -> str:
 
 
 def _first_of(paths: Sequence[str], name: Callable[[str], str]) -> dict[str, str]:
-    named: dict[str, str] = {}
+    first_paths: dict[str, str] = {}
     for path in sorted(paths, key=lambda path: (path.count("/"), path)):
-        named.setdefault(name(path).lower(), path)
-    return named
+        first_paths.setdefault(name(path).lower(), path)
+    return first_paths

@@ -1,4 +1,4 @@
-"""Images that no reader of image files takes, written as PNG beside the manifest."""
+"""Images that are not stored as image files, written as PNG beside the manifest."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 class Unpacker:
-    """Writes images into a folder, and none over another.
+    """Writes images into a folder and replaces no file.
 
     Parameters
     ----------
     folder : Path or None
-        Where they go; made by the first. None refuses to unpack.
+        Folder of the images; the first image creates it. None refuses to unpack.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def file(self, name: str, make: Callable[[], Pixels]) -> str:
-        """Return the path of an image, which is written unless it is there.
+        """Return the path of an image, which is written unless it exists.
 
         Parameters
         ----------
@@ -50,11 +50,11 @@ class Unpacker:
         if self._folder is None:
             raise ValueError("`unpack` must name a folder for the images of this set; got none.")
         path = self._folder / name
-        made = functools.cache(make)
+        pixels = functools.cache(make)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            cxr_enhance.write_image(path, made())
-        elif not np.array_equal(cxr_enhance.read_image(path), made()):
+            cxr_enhance.write_image(path, pixels())
+        elif not np.array_equal(cxr_enhance.read_image(path), pixels()):
             raise ValueError(
                 f"`{path}` must not exist, or be what this command wrote; got another image. Move "
                 "it, or choose another name for the manifest."

@@ -1,4 +1,4 @@
-"""What the words of tables mean: findings, views, ages, sexes, dates, lists; one rule each."""
+"""The meaning of words in tables: findings, views, ages, sexes, dates, lists; one rule each."""
 
 from __future__ import annotations
 
@@ -71,33 +71,33 @@ class FindingsOf:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
-        self._made: dict[tuple[str, ...], Findings] = {}
+        self._findings: dict[tuple[str, ...], Findings] = {}
         self._pairs: list[dict[str, tuple[str, str]]] = [{} for _ in self._names]
 
     def __call__(self, cells: tuple[str, ...]) -> Findings:
         """Return the findings of a row of cells."""
-        made = self._made.get(cells)
-        if made is None:
-            made = tuple(
-                known.get(cell) or self._pair(known, name, cell)
-                for known, name, cell in zip(self._pairs, self._names, cells, strict=True)
+        findings = self._findings.get(cells)
+        if findings is None:
+            findings = tuple(
+                pairs.get(cell) or self._pair(pairs, name, cell)
+                for pairs, name, cell in zip(self._pairs, self._names, cells, strict=True)
             )
-            self._made[cells] = made
-        return made
+            self._findings[cells] = findings
+        return findings
 
     @staticmethod
-    def _pair(known: dict[str, tuple[str, str]], name: str, cell: str) -> tuple[str, str]:
-        return known.setdefault(cell, (name, finding_of(cell)))
+    def _pair(pairs: dict[str, tuple[str, str]], name: str, cell: str) -> tuple[str, str]:
+        return pairs.setdefault(cell, (name, finding_of(cell)))
 
-    def listed(self, names: Iterable[str], *, others: str = ABSENT) -> Findings:
-        """Return findings of which those in `names` are present and all others are `others`."""
+    def listed(self, names: Iterable[str], *, default: str = ABSENT) -> Findings:
+        """Return findings of which those in `names` are present and all others are `default`."""
         present = set(names)
-        return self(tuple(PRESENT if name in present else others for name in self._names))
+        return self(tuple(PRESENT if name in present else default for name in self._names))
 
 
 @functools.lru_cache(1 << 12)
 def view_of(text: str) -> str:
-    """Return one of `VIEWS`, or empty where the word does not tell; "frontal" does not.
+    """Return one of `VIEWS`, or empty where the word names no view, as "frontal" does not.
 
     Examples
     --------
@@ -121,21 +121,21 @@ def age_of(text: str) -> str:
     >>> [age_of(word) for word in ("58", "058Y", "45yrs", "85 or more", "006M", "412", "")]
     ['058Y', '058Y', '045Y', '085Y', '006M', '', '']
     """
-    found = re.match(r"\s*(\d+)(?:\.\d*)?\s*([DWMYdwmy]?)", text)
-    if found is None:
+    match = re.match(r"\s*(\d+)(?:\.\d*)?\s*([DWMYdwmy]?)", text)
+    if match is None:
         return ""
-    number, unit = int(found[1]), (found[2] or "Y").upper()
+    number, unit = int(match[1]), (match[2] or "Y").upper()
     return "" if number > (_OLDEST if unit == "Y" else 999) else f"{number:03d}{unit}"
 
 
 def age_in(year: int, born: str) -> str:
     """Return the age in a year of somebody born in another, such as "1950" or "1950.0"."""
-    found = re.match(r"\s*(\d{4})\b", born)
-    return age_of(str(year - int(found[1]))) if found and int(found[1]) <= year else ""
+    match = re.match(r"\s*(\d{4})\b", born)
+    return age_of(str(year - int(match[1]))) if match and int(match[1]) <= year else ""
 
 
 def sex_of(text: str) -> str:
-    """Return "M", "F", "O", or empty where the word tells none of them."""
+    """Return "M", "F", "O", or empty for every other word."""
     return _SEX_OF.get(text.strip().lower(), "")
 
 

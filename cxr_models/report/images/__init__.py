@@ -1,1 +1,1 @@
-"""The images of a page: which are shown, and their small copies."""
+"""The images of a page: the choice of images, and their small copies."""

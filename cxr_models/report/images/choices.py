@@ -1,4 +1,4 @@
-"""Which images a report shows: a few of each class, means of more, and the worst mistakes."""
+"""Choose the images of a report: samples of each class, images to average, and worst mistakes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SEED = 0
 
 
 def samples(run: Results, name: str, count: int = MOST) -> list[int]:
-    """Return rows of a set, about as many of each class, at random but always the same.
+    """Return rows of a set, about as many of each class, drawn with a fixed seed.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def samples(run: Results, name: str, count: int = MOST) -> list[int]:
     name : str
         The set.
     count : int, default 8
-        At most as many; fewer are the first of more, class by class.
+        At most so many rows. A smaller count gives a part of the rows of a larger count.
     """
     turns = [
         (turn, k, row)
@@ -35,20 +35,20 @@ def samples(run: Results, name: str, count: int = MOST) -> list[int]:
 
 
 def averaged(run: Results, name: str) -> dict[int, list[int]]:
-    """Return for each true class of a set the rows whose maps are averaged: at random, the same."""
+    """Return for each true class of a set the rows to average, drawn with a fixed seed."""
     return {k: rows[:MOST_OF_MEAN] for k, rows in _shuffled_by_class(run, name).items()}
 
 
 def worst_mistakes(run: Results, name: str, count: int = MOST) -> list[int]:
-    """Return the rows of a set that the run is wrong about, the surest first."""
+    """Return the rows of a set that the run predicts wrongly, highest probability first."""
     outcomes = run.sets[name].outcomes()
-    sure = run.calibrated(name)[np.arange(len(outcomes.targets)), outcomes.predicted]
+    confidences = run.calibrated(name)[np.arange(len(outcomes.targets)), outcomes.predicted]
     wrong = np.flatnonzero(outcomes.predicted != outcomes.targets)
-    return [int(row) for row in wrong[np.argsort(-sure[wrong], kind="stable")][:count]]
+    return [int(row) for row in wrong[np.argsort(-confidences[wrong], kind="stable")][:count]]
 
 
 def pictured(run: Results) -> list[tuple[str, int]]:
-    """Return set and row of every image that a report of the run may show, each once."""
+    """Return set and row of every image that a report of the run may show, each image once."""
     chosen = [(name, row) for name in run.tested for row in worst_mistakes(run, name)]
     if run.test is not None:
         chosen += [("test", row) for row in samples(run, "test")]

@@ -18,26 +18,27 @@ if TYPE_CHECKING:
 
 _BAR_HEIGHT = 12  # pixels
 _MEANS = (
-    "Each is the mean of the maps that speak for the true class, whatever was said, over the mean "
-    "of the images as the network takes them, drawn at random but always the same. Where it is "
-    "yellow, much in most of them speaks for the class; where the image shows through in gray, "
-    "nothing does. Yellow corners and edges show that something other than lungs is read; yellow "
-    "lungs do not show that the lungs are."
+    "Each picture is the mean of the Grad-CAM maps for the true class, whatever class was "
+    "predicted, over the mean of the images as the network takes them. The images are drawn at "
+    "random with a fixed seed. Yellow places support the class strongly in most of the images; "
+    "where the mean image shows through in gray, nothing supports the class. Yellow corners and "
+    "edges show that the network reads something other than lungs; yellow lungs do not show that "
+    "the network reads the lungs."
 )
 
 
 def _colours() -> ColourBar:
     bar = data_uri(colour_bar(_BAR_HEIGHT, SIDE))
-    return ColourBar(image=bar, low="nothing speaks for it", high="most, in that image")
+    return ColourBar(image=bar, low="no support for the class", high="strongest in that image")
 
 
 class Pictures:
-    """Makes galleries; every file is read once.
+    """Builds galleries; every file is read once.
 
     Parameters
     ----------
     count : int
-        Images of a list, 0 for names and numbers alone.
+        Images in a gallery; 0 for names and numbers alone.
     """
 
     def __init__(self, count: int) -> None:
@@ -56,8 +57,8 @@ class Pictures:
         counts = run.evaluation.sets[name].confusion.counts
         wrong = sum(map(sum, counts)) - sum(row[k] for k, row in enumerate(counts))
         if not wrong:
-            return [Text(text="No image is said wrong.")]
-        caption = f"The surest of {wrong} mistakes on {name}"
+            return [Text(text="Every image is predicted correctly.")]
+        caption = f"The most confident of {wrong} mistakes on {name}"
         return self._gallery(run, name, worst_mistakes(run, name), caption)
 
     def samples(self, run: Results, name: str) -> list[Block]:
@@ -65,21 +66,21 @@ class Pictures:
         return self._gallery(run, name, samples(run, name), f"Images of {name}, drawn at random")
 
     def means(self, run: Results, name: str) -> list[Block]:
-        """Show the mean map of each true class of a set; nothing where none was drawn."""
+        """Show the mean map of each true class of a set; empty without mean maps."""
         if not self.count:
             return []
         predictions = run.sets[name]
-        of_class = predictions.outcomes().targets.tolist().count
+        images_of_class = predictions.outcomes().targets.tolist().count
         pictures, rows = [], []
-        for place, averaged_rows in averaged(run, name).items():
-            uri = self._uri(str(mean_path(run, name, place)))
+        for k, averaged_rows in averaged(run, name).items():
+            uri = self._uri(str(mean_path(run, name, k)))
             if uri is not None:
-                label = run.class_names[place]
-                count = len(averaged_rows)
-                line = f"mean of {count} of {counted(of_class(place), 'image')}"
+                label = run.class_names[k]
+                count, images = len(averaged_rows), images_of_class(k)
+                line = f"mean of {count} of {counted(images, 'image')}"
                 alt = f"Mean Grad-CAM map of {counted(count, 'image')} of {label} on {name}"
                 pictures.append(Picture(file=label, lines=(line,), alt=alt, image=uri))
-                rows.append((label, f"{count:,}", f"{of_class(place):,}"))
+                rows.append((label, f"{count:,}", f"{images:,}"))
         if not pictures:
             return []
         table = Table(
@@ -102,7 +103,7 @@ class Pictures:
             predicted, true = (
                 run.class_names[k[row]] for k in (outcomes.predicted, outcomes.targets)
             )
-            sure = number(float(calibrated[row].max()))
+            probability = number(float(calibrated[row].max()))
             image = overlay = None
             if len(pictures) < self.count:
                 image = self._uri(paths[row])
@@ -113,19 +114,19 @@ class Pictures:
                     file=file,
                     lines=(
                         f"true: {true}",
-                        f"said: {predicted}, {sure}",
+                        f"predicted: {predicted}, {probability}",
                         record.source or "source not stated",
                     ),
-                    alt=f"Radiograph {file}, true {true}, said {predicted}",
+                    alt=f"Radiograph {file}, true {true}, predicted {predicted}",
                     image=image,
                     overlay=overlay,
                 )
             )
-            cells.append((file, true, predicted, sure, record.source or NONE))
+            cells.append((file, true, predicted, probability, record.source or NONE))
         self.shown += sum(picture.image is not None for picture in pictures)
         table = Table(
             caption=caption,
-            head=("file", "true", "said", "calibrated probability", "source"),
+            head=("file", "true", "predicted", "calibrated probability", "source"),
             rows=tuple(cells),
             words=True,
         )
@@ -134,15 +135,16 @@ class Pictures:
             blocks.append(_colours())
             blocks.append(
                 Text(
-                    text="Beside each: where the network's last map speaks for what was said "
-                    "(Grad-CAM): the image itself where nothing does, then violet, red and yellow.",
+                    text="The copy beside an image shows which places of the network's last "
+                    "feature map support the predicted class (Grad-CAM): the image itself where "
+                    "no place does, then violet, red and yellow.",
                     tone="note",
                 )
             )
         elif self.count:
             blocks.append(
                 Text(
-                    text="No Grad-CAM overlays were made of these (cxr-models report --explain).",
+                    text="These images have no Grad-CAM overlays (cxr-models report --explain).",
                     tone="note",
                 )
             )
@@ -154,6 +156,6 @@ class Pictures:
         if path not in self._uris:
             try:
                 self._uris[path] = data_uri(thumbnail(path))
-            except (OSError, ValueError):  # the page says so, and is useful without images
+            except (OSError, ValueError):  # the page states this, and is useful without images
                 self._uris[path] = None
         return self._uris[path]

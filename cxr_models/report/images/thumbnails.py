@@ -1,4 +1,4 @@
-"""Images small enough for a page: thumbnails, their data URIs, and where overlays lie."""
+"""Images small enough for a page: thumbnails, their data URIs, and the paths of overlays."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 SIDE = 176  # pixels of the longer side
-_QUALITY = 78
+_JPEG_QUALITY = 78
 
 
 def thumbnail(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
-    """Read an image and make it small.
+    """Read an image and shrink it.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ def thumbnail(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     Returns
     -------
     ndarray of shape (H, W) or (H, W, 3), dtype uint8
-        Gray or RGB, its longer side at most 176 pixels; those of 16 bits stretched.
+        Gray or RGB, its longer side at most 176 pixels; images of 16 bits are stretched.
 
     Raises
     ------
     ValueError
         If the file holds no image.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     image: Any = cxr_enhance.read_image(path)
     if max(image.shape[:2]) > SIDE:
@@ -56,30 +56,30 @@ def thumbnail(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:
-    """Return an image as a JPEG within the page itself."""
+    """Return an image as a data URI of a JPEG."""
     bgr = image if image.ndim == 2 else image[..., ::-1]
-    done, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    done, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not done:
         raise ValueError(f"`image` must be one that JPEG can hold; got shape {image.shape}.")
     return "data:image/jpeg;base64," + base64.b64encode(coded.tobytes()).decode()
 
 
 def overlay_path(run: Results, name: str, row: int) -> Path:
-    """Return where the overlay of an image lies, if there is one.
+    """Return the path of an image's overlay, whether or not the file exists.
 
-    The name is a hash of what the table was predicted from and of the image's row, so that an
+    The name is a hash of the origin of the predictions, the set and the image's file, so that an
     overlay of other weights, settings or files has another name.
     """
     return _hashed_path(run, name, run.sets[name].manifest.records[row].file)
 
 
 def mean_path(run: Results, name: str, place: int) -> Path:
-    """Return where the mean map of a true class lies, if there is one; named as `overlay_path`."""
+    """Return the path of the mean map of a true class; the name is a hash as in `overlay_path`."""
     files = [run.sets[name].manifest.records[row].file for row in averaged(run, name)[place]]
     return _hashed_path(run, name, ["mean", run.class_names[place], files])
 
 
-def _hashed_path(run: Results, name: str, what: object) -> Path:
-    hashed = [dataclasses.asdict(run.sets[name].origin), name, what]
+def _hashed_path(run: Results, name: str, content: object) -> Path:
+    hashed = [dataclasses.asdict(run.sets[name].origin), name, content]
     digest = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
     return run.folder.overlays_folder / f"{digest[:32]}.png"

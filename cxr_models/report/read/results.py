@@ -1,6 +1,6 @@
-"""What a run left behind for a report: settings, history, evaluation, predictions, audit.
+"""Read the results of a run for a report: settings, history, evaluation, predictions, audit.
 
-Weights and images are not needed. Files that do not belong together are refused.
+Needs neither weights nor images. Refuses files that do not belong together.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-_AGREE = 1e-6  # between a stored value and the same value taken of the table
+_TOLERANCE = 1e-6  # between a stored value and the same value computed from the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,30 +46,30 @@ class Results:
     folder: RunFolder
     config: RunConfig
     facts: RunFacts  # split, seed, weights, versions
-    history: tuple[EpochRow, ...]  # a row an epoch
+    history: tuple[EpochRow, ...]  # a row for each epoch
     evaluation: Evaluation
-    sets: dict[str, Predictions]  # the tables that the evaluation was made of, by name
-    audit: Audit | None = None  # what shortcuts reach on its split
+    sets: dict[str, Predictions]  # the tables that the evaluation was computed from, by name
+    audit: Audit | None = None  # the accuracies of shortcuts on the run's split
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The classes of its probabilities."""
+        """The classes that the run predicts."""
         return self.evaluation.class_names
 
     @property
     def test(self) -> SetEvaluation | None:
-        """The evaluation of its test set; None where its split has none."""
+        """The evaluation of the test set; None if the split has no test part."""
         return self.evaluation.sets.get("test")
 
     @property
     def externals(self) -> dict[str, SetEvaluation]:
-        """The evaluations on other sources."""
+        """The evaluations of sets from other sources, by name."""
         sets = self.evaluation.sets
         return {name: values for name, values in sets.items() if values.kind == "external"}
 
     @property
     def tested(self) -> dict[str, SetEvaluation]:
-        """The evaluations on test and other sources, which training and choices have not seen."""
+        """The evaluations of the sets that the run was not trained or chosen on, by name."""
         return ({} if self.test is None else {"test": self.test}) | self.externals
 
     def calibrated(self, name: str) -> npt.NDArray[np.float64]:
@@ -90,22 +90,22 @@ def check_evaluated(path: str | os.PathLike[str]) -> None:
 def read_results(
     path: str | os.PathLike[str], *, name: str, audits: Sequence[Audit] = ()
 ) -> Results:
-    """Read what a run left behind.
+    """Read the results of a run.
 
     Parameters
     ----------
     path : str or PathLike
-        Its folder, with ``evaluation/evaluation.json`` and the tables beside it.
+        Folder of the run, with ``evaluation/evaluation.json`` and the tables beside that file.
     name : str
-        What to call it.
+        Name of the run on the page.
     audits : sequence of Audit, default ()
-        As `read_audit` returns them; the first of the run's split and classes is taken, unless
-        ``evaluation/audit.json`` is there.
+        Audits that `read_audit` returned. The first audit of the run's split and classes is used,
+        unless the folder holds ``evaluation/audit.json``.
 
     Raises
     ------
     ValueError
-        If something is missing, was changed, belongs to other weights or another split, or lies
+        If a file is missing, was changed, belongs to other weights or another split, or lies
         outside of the folder.
     OSError
         If a file cannot be read.
@@ -125,7 +125,7 @@ def read_results(
         evaluation = from_json(Evaluation, stored)
     except ValueError as error:
         raise ValueError(
-            f"`evaluation.json` must be as cxr-models wrote it; got one in {str(path)!r} where "
+            f"`evaluation.json` must be as cxr-models wrote it; got a file in {str(path)!r} where "
             f"{error}. Make it again with: cxr-models evaluate {path} --from-predictions."
         ) from error
     run = Results(
@@ -140,14 +140,14 @@ def read_results(
     _check_unchanged(run)
     if folder.audit_file.is_file():
         audit = read_audit(folder.audit_file)
-        if not _fits(audit, run):
+        if not _is_of_run(audit, run):
             raise ValueError(
                 f"`audit.json` must be of the run's split, classes and weights; got "
-                f"{str(folder.audit_file)!r}, which is not. Audit the run again: cxr-models audit "
-                f"SPLIT --run {path}."
+                f"{str(folder.audit_file)!r}, an audit of another split, other classes or other "
+                f"weights. Audit the run again: cxr-models audit SPLIT --run {path}."
             )
         return dataclasses.replace(run, audit=audit)
-    return dataclasses.replace(run, audit=next((a for a in audits if _fits(a, run)), None))
+    return dataclasses.replace(run, audit=next((a for a in audits if _is_of_run(a, run)), None))
 
 
 def read_audit(path: str | os.PathLike[str]) -> Audit:
@@ -156,14 +156,14 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
     Parameters
     ----------
     path : str or PathLike
-        What ``cxr-models audit --json`` printed.
+        A file that holds the output of ``cxr-models audit --json``.
 
     Raises
     ------
     ValueError
-        If it is none.
+        If the file holds no audit.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     stored = read_object(Path(path))
     try:
@@ -176,21 +176,22 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
 
 
 def _check_unchanged(run: Results) -> None:
-    """Raise if the run has other settings or weights than those it was evaluated with."""
+    """Raise ValueError if the settings or the weights changed after the run was evaluated."""
     origins = [predictions.origin for predictions in run.sets.values()]
-    for what, path, hashes in (
+    for content, path, hashes in (
         ("settings", run.folder.config_file, {origin.config_sha256 for origin in origins}),
         ("weights", run.folder.best_weights, {origin.weights_sha256 for origin in origins}),
     ):
         if path.is_file() and {file_sha256(path)} != hashes:
             folder = run.folder.path
             raise ValueError(
-                f"`evaluation.json` must be of the run's {what}; got {str(folder)!r}, whose "
-                f"{what} have changed since. Evaluate the run again: cxr-models evaluate {folder}."
+                f"`evaluation.json` must be of the run's {content}; got {str(folder)!r}, whose "
+                f"{content} have changed since. Evaluate the run again: cxr-models evaluate "
+                f"{folder}."
             )
 
 
-def _fits(audit: Audit, run: Results) -> bool:
+def _is_of_run(audit: Audit, run: Results) -> bool:
     return (
         audit.split_sha256 == run.facts.split_sha256
         and sorted(audit.classes) == sorted(run.class_names)
@@ -199,7 +200,7 @@ def _fits(audit: Audit, run: Results) -> bool:
 
 
 def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predictions:
-    """Return the predictions of a set, which its evaluation must have been made of."""
+    """Return the predictions of a set; refuse a table that the evaluation was not computed from."""
     values = evaluation.sets[name]
     table = folder.predictions_file(name, external=values.kind == "external")
     if table.resolve().parent != folder.evaluation_folder.resolve():  # a name with ../ in it
@@ -214,15 +215,15 @@ def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predic
     )
     if not same:
         raise ValueError(
-            f"`evaluation.json` must be made of the tables beside it; got another {table.name} in "
-            f"{str(table.parent)!r}. Make it again: cxr-models evaluate {folder.path} "
-            "--from-predictions."
+            "`evaluation.json` must be computed from the tables beside it; got another "
+            f"{table.name} in {str(table.parent)!r}. Make the evaluation again: cxr-models "
+            f"evaluate {folder.path} --from-predictions."
         )
     return predictions
 
 
 def _values_agree(predictions: Predictions, stored: SetEvaluation, temperature: float) -> bool:
-    """Return whether the stored values are those of the table; intervals are not checked."""
+    """Return whether the stored values equal those of the table; intervals are not checked."""
     points = {name: stored.classes[name].operating_point for name in predictions.class_names}
     thresholds = tuple(point.threshold for point in points.values())
     outcomes = predictions.outcomes(temperature=temperature, thresholds=thresholds)
@@ -230,12 +231,14 @@ def _values_agree(predictions: Predictions, stored: SetEvaluation, temperature: 
     computed = statistics(np.ones((1, statistics.num_patients)))
     values = {name: getattr(stored.overall, name) for name in OVERALL_METRICS}
     for name, point in points.items():
-        values |= {f"{m}/{name}": getattr(stored.classes[name], m) for m in CLASS_METRICS}
+        of_class = stored.classes[name]
+        values |= {f"{metric}/{name}": getattr(of_class, metric) for metric in CLASS_METRICS}
         if point.threshold is not None:
-            values |= {f"point_{m}/{name}": getattr(point, m) for m in POINT_METRICS}
+            at_point = {metric: getattr(point, metric) for metric in POINT_METRICS}
+            values |= {f"point_{metric}/{name}": value for metric, value in at_point.items()}
     return all(
         math.isnan(computed[name][0])
         if measured.value is None
-        else abs(computed[name][0] - measured.value) < _AGREE
+        else abs(computed[name][0] - measured.value) < _TOLERANCE
         for name, measured in values.items()
     )

@@ -1,4 +1,4 @@
-"""A page as HTML that needs nothing else: no script, no file, no network."""
+"""Write a page as self-contained HTML: no script, no other file, no network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cxr_models.report.blocks import Section
     from cxr_models.report.read.results import Results
 
-MOST_BYTES = 5_000_000
+MOST_BYTES = 5_000_000  # of a page
 _SERIES = 6  # colours; further lines repeat them, dashed
 _WIDTH, _HEIGHT = 400, 300  # of a chart, in its own units
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 44
@@ -39,12 +39,12 @@ def html_page(runs: Sequence[Results], *, images: bool = True) -> str:
     runs : sequence of Results
         At least one.
     images : bool, default True
-        Whether small copies of some radiographs are put into the page.
+        Whether the page shows small copies of some radiographs.
 
     Raises
     ------
     ValueError
-        If the page would have 5 MB or more without any image; with images, there are as many as
+        If the page would have 5 MB or more without any image. A page with images shows as many as
         fit.
     """
     pictures, compared = Pictures(MOST if images else 0), together(runs)
@@ -55,7 +55,7 @@ def html_page(runs: Sequence[Results], *, images: bool = True) -> str:
     if len(html.encode()) >= MOST_BYTES:
         raise ValueError(
             f"`RUN` must be so few runs that the page has less than {MOST_BYTES:,} bytes; got "
-            f"{len(runs)}, which make {len(html.encode()):,}. Make several pages."
+            f"{len(runs)}, whose page has {len(html.encode()):,}. Make several pages."
         )
     return html
 
@@ -77,12 +77,12 @@ def _render(
     environment.tests["kind"] = lambda block, name: type(block).__name__ == name
     page = page_of(runs, pictures, compared)
     return environment.get_template("page.html.j2").render(
-        page=page, reduced=reduced, shown=pictures.shown
+        page=page, reduced=reduced, shown=pictures.shown, most_megabytes=MOST_BYTES / 1_000_000
     )
 
 
 def _drawn(chart: Chart) -> dict[str, object]:
-    """Return a chart in the units of its drawing."""
+    """Return a chart in the units of its SVG drawing."""
 
     def place(x: float, y: float) -> tuple[float, float]:
         (left, right), (low, high) = chart.x_range, chart.y_range
@@ -91,7 +91,7 @@ def _drawn(chart: Chart) -> dict[str, object]:
         return round(_LEFT + across, 1), round(_HEIGHT - _BOTTOM - up, 1)
 
     named = [line for line in chart.lines if line.name]
-    whole = chart.x_label == "epoch"
+    integers_only = chart.x_label == "epoch"
     return {
         "width": _WIDTH,
         "height": _HEIGHT,
@@ -102,13 +102,13 @@ def _drawn(chart: Chart) -> dict[str, object]:
         "x_ticks": [
             (place(tick, chart.y_range[0])[0], f"{tick:g}")
             for tick in ticks(*chart.x_range)
-            if not whole or tick == round(tick)
+            if not integers_only or tick == round(tick)
         ],
         "y_ticks": [
             (place(chart.x_range[0], tick)[1], f"{round(tick, 9):g}")
             for tick in ticks(*chart.y_range)
         ],
-        "others": [_path(line.points, place) for line in chart.lines if not line.name],
+        "references": [_path(line.points, place) for line in chart.lines if not line.name],
         "lines": [
             {
                 "name": line.name,

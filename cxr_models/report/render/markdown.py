@@ -1,4 +1,4 @@
-"""A page as Markdown: the same tables and figures, without images."""
+"""Write a page as Markdown: the tables and figures of the HTML page, without images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MARKUP = re.compile(r"([\\`*_\[\]|#~$])")
 _AT_START = re.compile(r"^(\d*)([-+=.)])")  # starts a list, or makes a heading of the line above
-_LINK = re.compile(r"://|www\.|@")  # what Markdown makes a link of by itself
+_LINK = re.compile(r"://|www\.|@")  # text that Markdown turns into a link
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -46,7 +46,7 @@ def plain(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    """Escape text that would not start a paragraph."""
+    """Escape a paragraph whose first characters would start a list or a heading."""
     return _AT_START.sub(r"\1\\\2", plain(text))
 
 
@@ -56,8 +56,8 @@ def _section(section: Section, level: int) -> Iterator[str]:
     for block in section.blocks:
         yield from _block(block)
         yield ""
-    for below in section.sections:
-        yield from _section(below, level + 1)
+    for subsection in section.sections:
+        yield from _section(subsection, level + 1)
 
 
 def _block(block: Block) -> Iterator[str]:
@@ -77,8 +77,8 @@ def _table(table: Table) -> Iterator[str]:
     yield f"{_line(table.caption)}:"
     yield ""
     yield _row(table.head)
-    rest = "---" if table.words else "---:"
-    yield "|".join(("", "---", *[rest] * (len(table.head) - 1), ""))
+    alignment = "---" if table.words else "---:"  # of all columns but the first
+    yield "|".join(("", "---", *[alignment] * (len(table.head) - 1), ""))
     for row in table.rows:
         yield _row(row)
     for note in table.notes:

@@ -1,1 +1,1 @@
-"""From results to the sections of a page; each module makes a group of sections."""
+"""Build the sections of a page from results; each module builds a group of sections."""

@@ -1,4 +1,4 @@
-"""Which runs belong together: by test images, by settings, by folds."""
+"""Group the runs of a page: by test images, by settings, by folds."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Pool(NamedTuple):
-    """Runs of one kind on folds or left-out sources, and what can be pooled of them."""
+    """Runs of equal settings on folds or left-out sources, and the sets that can be pooled."""
 
     runs: tuple[Results, ...]
     poolable: Poolable | None
 
 
 def grouped(runs: Runs, key: Callable[[Results], Hashable]) -> list[list[Results]]:
-    """Return runs of equal keys together, in the order of the first of each."""
+    """Return the groups of runs with equal keys, in the order of their first runs."""
     groups: dict[Hashable, list[Results]] = defaultdict(list)
     for run in runs:
         groups[key(run)].append(run)
@@ -35,34 +35,34 @@ def grouped(runs: Runs, key: Callable[[Results], Hashable]) -> list[list[Results
 
 
 def tested(run: Results) -> tuple[Hashable, ...] | None:
-    """Return classes and test images of a run, equal for runs to compare; None without a test."""
+    """Return a key that runs to compare share: classes and test images; None without such a key."""
     images = None if run.test is None else images_of(run.sets["test"])
     return None if images is None else (run.class_names, images)
 
 
 def images_of(predictions: Predictions) -> Hashable:
-    """Return what identifies images, wherever they lie; None where a file is there twice."""
+    """Return a key of images that does not depend on their folder; None if a file occurs twice."""
     images = [(r.file, r.label, r.patient, r.group) for r in predictions.manifest.records]
     return frozenset(images) if len({file for file, *_ in images}) == len(images) else None
 
 
 def kind_of(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
-    """Return classes and settings without the place of the cache and, unless asked, the seed."""
+    """Return a key of classes and settings, without the cache's folder; with the seed if asked."""
     data = dataclasses.replace(run.config.data, cache_dir=None)
     training = run.config.training if seed else dataclasses.replace(run.config.training, seed=0)
     return run.class_names, dataclasses.replace(run.config, data=data, training=training)
 
 
 def find_pools(runs: Runs) -> Iterator[Pool]:
-    """Yield runs of one kind that were tested on different images."""
+    """Yield groups of runs with equal settings that were tested on different images."""
     for kind in grouped([run for run in runs if run.test is not None], kind_of):
         if len(grouped(kind, tested)) < 2:
             continue
-        of_seeds = grouped(kind, lambda run: kind_of(run, seed=True))
-        parts = [kind] if _poolable(kind) else [runs for runs in of_seeds if len(runs) > 1]
-        for part in parts:
-            if len(grouped(part, tested)) > 1:
-                yield Pool(tuple(part), _poolable(part))
+        by_seed = grouped(kind, lambda run: kind_of(run, seed=True))
+        groups = [kind] if _poolable(kind) else [group for group in by_seed if len(group) > 1]
+        for group in groups:
+            if len(grouped(group, tested)) > 1:
+                yield Pool(tuple(group), _poolable(group))
 
 
 def _poolable(runs: Runs) -> Poolable | None:
@@ -70,13 +70,13 @@ def _poolable(runs: Runs) -> Poolable | None:
 
 
 def _names(predictions: Predictions) -> Iterator[tuple[str, ...]]:
-    """Yield the names of images without the way to them, which differs between splits."""
+    """Yield the paths of images without ``..`` and ``.``, which differ between splits."""
     for record in predictions.manifest.records:
         yield tuple(part for part in PurePath(record.file).parts if part not in ("..", "."))
 
 
 def why_alone(run: Results, runs: Runs) -> str:
-    """Name a run and say why it is not compared with any of `runs`."""
+    """Return the name of a run and why the run is not compared with any of `runs`."""
     if run.test is None:
         return f"{run.name}, which has no test set"
     images = images_of(run.sets["test"])
@@ -84,5 +84,5 @@ def why_alone(run: Results, runs: Runs) -> str:
         return f"{run.name}, whose test set holds a file twice"
     others = [other for other in runs if other is not run and other.test is not None]
     if any(images_of(other.sets["test"]) == images for other in others):
-        return f"{run.name}, the only one here that tells {listed(run.class_names)} apart"
-    return f"{run.name}, the only one here of its test images"
+        return f"{run.name}, the only run here with the classes {listed(run.class_names)}"
+    return f"{run.name}, the only run here with its test images"

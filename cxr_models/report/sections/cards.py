@@ -1,4 +1,4 @@
-"""The data card and the model card of a run: what it was made of, and its limits."""
+"""The sections on a run's audit, data, settings and weights, and the model card with its limits."""
 
 from __future__ import annotations
 
@@ -30,22 +30,24 @@ _LIMITS = (
     "Where labels come from different sources, hospitals or ages, a network can tell the sources "
     "apart and never see a lung. An accuracy counts only beside the audit and beside other "
     "sources.",
-    "Intervals say how much the values would change with other patients of the same sources. They "
-    "say nothing of other hospitals, machines or years.",
-    "Probabilities were calibrated on validation and hold for its shares of the labels alone.",
-    "Grad-CAM shows where the last map of the network speaks for a class, at its own coarse "
-    "resolution; it does not show why, and a plausible map is no proof.",
+    "Intervals show how much the values would change with other patients of the same sources. "
+    "Intervals show nothing of other hospitals, machines or years.",
+    "Probabilities were calibrated on the validation part and hold only where labels have the same "
+    "shares as in that part.",
+    "Grad-CAM shows which places of the network's last feature map support a class, at the map's "
+    "coarse resolution. It does not show why, and a plausible map is no proof.",
 )
 
 
 def audit_blocks(run: Results) -> list[Block]:
-    """Show what shortcuts reach on the run's split, or say that it was not audited."""
+    """Show the accuracies of shortcuts on the run's split, or state that it was not audited."""
     audit = run.audit
     if audit is None:
         return [
             Text(
-                text="Not audited, or not on this split: what models without lungs reach is "
-                "unknown. cxr-models audit SPLIT --run RUN keeps its result for this page.",
+                text="The run was not audited, or not on this split: the accuracy of models that "
+                "see no lungs is unknown. cxr-models audit SPLIT --run RUN keeps its result for "
+                "this page.",
                 tone="note",
             )
         ]
@@ -53,7 +55,7 @@ def audit_blocks(run: Results) -> list[Block]:
     source = ("the source itself, from the thumbnail", audit.source)
     for title, reached in (*audit.titled(), source):
         if reached.accuracy is None:
-            notes.append(f"{title}: not judged, {reached.reason}.")
+            notes.append(f"{title}: not evaluated, {reached.reason}.")
             continue
         rows.append(
             (
@@ -64,11 +66,11 @@ def audit_blocks(run: Results) -> list[Block]:
             )
         )
     if audit.run is not None:
-        notes.append("Blanked: replaced by the image's mean before anything else is done to it.")
+        notes.append("A blanked region is replaced by the image's mean before any other step.")
     return [
         Text(text=f"{audit.verdict[:1].upper()}{audit.verdict[1:]}.", tone="verdict"),
         Table(
-            caption="What models that see no lungs, or hardly, reach on the same test images",
+            caption="Accuracy of models that see no lungs, or hardly, on the same test images",
             head=("model", "accuracy", "balanced accuracy", "chosen on validation"),
             rows=tuple(rows),
             notes=tuple(notes),
@@ -83,11 +85,11 @@ def data_card(run: Results) -> Section:
     for name, predictions in run.sets.items():
         records = predictions.manifest.records
         patients = components(records)
-        of_cell: dict[tuple[str, str], list[int]] = defaultdict(list)
+        patients_of_cell: dict[tuple[str, str], list[int]] = defaultdict(list)
         for record, patient in zip(records, patients, strict=True):
-            of_cell[record.label, record.source or NOT_STATED].append(patient)
-        for cell, patients_of_cell in of_cell.items():
-            counts[cell][name] = len(patients_of_cell), len(set(patients_of_cell))
+            patients_of_cell[record.label, record.source or NOT_STATED].append(patient)
+        for cell, cell_patients in patients_of_cell.items():
+            counts[cell][name] = len(cell_patients), len(set(cell_patients))
         totals[name] = len(records), len(set(patients))
     rows = [
         (f"{label}, {source}", *(_counts(counts[label, source].get(name)) for name in run.sets))
@@ -106,13 +108,13 @@ def data_card(run: Results) -> Section:
             notes=("Images tied by patient or by duplicates count as one patient.",),
         ),
         *(Text(text=sentence, tone="note") for sentence in confounded(run)),
-        Table(caption="Split", head=("what", "value"), rows=tuple(split), words=True),
+        Table(caption="Split", head=("property", "value"), rows=tuple(split), words=True),
     ]
     return Section(title="Data card", blocks=tuple(blocks))
 
 
 def confounded(run: Results) -> list[str]:
-    """Say which labels come, in train, from sources that hold no other label."""
+    """Return sentences on the labels that come, in train, from sources without other labels."""
     records = run.sets["train"].manifest.records if "train" in run.sets else ()
     sources: dict[str, set[str]] = defaultdict(set)
     labels: dict[str, set[str]] = defaultdict(set)
@@ -121,21 +123,21 @@ def confounded(run: Results) -> list[str]:
             sources[record.label].add(record.source)
             labels[record.source].add(record.label)
     if not sources:
-        return ["The records state no source: whether labels can be told by it is not known."]
+        return ["The records state no source: whether a source predicts its labels is unknown."]
     return [
         f"In train every image of {label} whose source is stated comes from "
-        f"{listed(sorted(of_label))}, where no other label comes from."
+        f"{listed(sorted(of_label))}, and no image of another label does."
         for label, of_label in sorted(sources.items())
         if len(sources) > 1 and all(labels[source] == {label} for source in of_label)
     ]
 
 
 def settings(run: Results) -> Section:
-    """Show where the weights come from, the versions, and every setting."""
+    """Show the origin of the weights, the versions, and every setting."""
     versions = [
-        ("weights at the start", _origin(run)),
+        ("weights at the start", _initial_weights(run)),
         ("weights of the run (SHA-256)", run.evaluation.weights_sha256),
-        ("weights of the run are of", _kept(run)),
+        ("weights of the run are of", _kept_epoch(run)),
         ("backend of Keras", _or_dash(run.facts.backend)),
         ("evaluated with", f"cxr-enhance {run.evaluation.version}"),
         *(run.facts.versions or {}).items(),
@@ -145,7 +147,7 @@ def settings(run: Results) -> Section:
         blocks=(
             Table(
                 caption="Weights and versions",
-                head=("what", "value"),
+                head=("property", "value"),
                 rows=tuple(versions),
                 words=True,
             ),
@@ -161,7 +163,7 @@ def settings(run: Results) -> Section:
 
 
 def model_card() -> Section:
-    """Say what such a classifier is for, what it is not for, and the limits of its numbers."""
+    """State what a classifier is for, what it is not for, and the limits of its values."""
     return Section(
         title=MODEL_CARD,
         sections=(
@@ -171,7 +173,7 @@ def model_card() -> Section:
     )
 
 
-def _origin(run: Results) -> str:
+def _initial_weights(run: Results) -> str:
     weights = run.config.model.weights
     if weights == "none":
         return "none: trained from random numbers"
@@ -181,10 +183,10 @@ def _origin(run: Results) -> str:
     return f"{PurePath(weights).name}" + (f", SHA-256 {sha256}" if sha256 else "")
 
 
-def _kept(run: Results) -> str:
+def _kept_epoch(run: Results) -> str:
     kept = run.facts.kept
     if kept is None:
-        return "the last phase's best epoch"  # of versions that did not state it
+        return "the last phase's best epoch"  # in earlier versions, which did not state the epoch
     accuracy = number(kept.val_accuracy)
     return f"epoch {kept.epoch + 1} of phase {kept.phase}, validation accuracy {accuracy}"
 

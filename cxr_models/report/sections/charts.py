@@ -18,7 +18,7 @@ _DIAGONAL = Line(name="", points=((0.0, 0.0), (1.0, 1.0)))
 
 
 def training_charts(history: Sequence[EpochRow]) -> tuple[Chart, ...]:
-    """Draw loss and accuracy over the epochs of all phases; nothing without epochs."""
+    """Return charts of loss and accuracy over the epochs of all phases; empty without epochs."""
     if not history:
         return ()
     starts = [i for i in range(1, len(history)) if history[i].phase != history[i - 1].phase]
@@ -59,7 +59,7 @@ def training_charts(history: Sequence[EpochRow]) -> tuple[Chart, ...]:
 
 
 def set_charts(name: str, values: SetEvaluation) -> tuple[Chart, ...]:
-    """Draw ROC and precision-recall curves and the reliability of a set."""
+    """Return charts of a set's ROC and precision-recall curves and of its reliability."""
     charts = []
     if values.curves:
         classes = [(label, values.classes[label], values.curves[label]) for label in values.curves]
@@ -96,9 +96,9 @@ def set_charts(name: str, values: SetEvaluation) -> tuple[Chart, ...]:
         Chart(
             title=f"{name}: reliability",
             description=f"Calibration error {number(before)} before temperature scaling, "
-            f"{number(after)} after it. The diagonal is as often right as sure.",
-            x_label="how sure",
-            y_label="how often right",
+            f"{number(after)} after it. On the diagonal, accuracy equals confidence.",
+            x_label="confidence",
+            y_label="accuracy",
             lines=(
                 *(
                     Line(

@@ -1,10 +1,11 @@
-"""The top of a page: what the runs are worth in plain words, and side by side."""
+"""The top of a page: sentences on the accuracies of the runs, and a table of all runs."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, value
 from cxr_models.report.sections.values import shared_sentences
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.results import SetEvaluation
     from cxr_models.report.read.results import Results
 
-MANY = 4  # from so many runs on, a sentence that is true of several is written once
+MANY = 4  # a page of at least so many runs states a sentence once for all runs it is true of
 
 
 def summary(runs: Sequence[Results]) -> Section:
-    """Say what the runs reach and what that is worth."""
+    """Return the section that states the accuracies of the runs and what limits them."""
     sentences = [sentence for run in runs for sentence in verdict(run)]
     if len(runs) >= MANY:
         sentences = list(verdict_of_many(runs))
@@ -36,10 +37,10 @@ def summary(runs: Sequence[Results]) -> Section:
 
 
 def verdict(run: Results) -> list[str]:
-    """Return the plain sentences on a run: its accuracy, what shortcuts reach, other sources."""
+    """Return sentences on a run's accuracy, on shortcuts, and on other sources."""
     test = run.test
     if test is None:
-        sentences = [f"Run {run.name} has no test set: nothing is known of what it is worth."]
+        sentences = [f"Run {run.name} has no test set: its accuracy is unknown."]
     else:
         sentences = [
             f"Run {run.name} gets {value(test.overall.accuracy)} of its test set right "
@@ -54,14 +55,14 @@ def verdict(run: Results) -> list[str]:
     ]
     if not run.externals:
         sentences.append(
-            f"Run {run.name} was not judged on images of another source, so nothing shows that it "
-            "holds there (cxr-models evaluate --external)."
+            f"Run {run.name} was not tested on images of another source, so its accuracy there is "
+            "unknown (cxr-models evaluate --external)."
         )
     return sentences
 
 
 def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
-    """Yield the same sentences for many runs, each once for all runs of which it is true."""
+    """Yield the sentences of `verdict` for many runs, each once for all runs it is true of."""
     of_classes: dict[tuple[str, ...], list[Results]] = defaultdict(list)
     audits: dict[str, list[Results]] = defaultdict(list)
     elsewhere: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -79,8 +80,8 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
         if len(alike) > 1:
             reached += f" to {_accuracy(high.test)} ({high.name})"
         yield (
-            f"{counted(len(alike), 'run')} telling {listed(classes)} apart: right in "
-            f"{reached} of {'its test set' if len(alike) == 1 else 'their test sets'}."
+            f"{counted(len(alike), 'run')} with the classes {listed(classes)}: accuracy {reached} "
+            f"on {'its test set' if len(alike) == 1 else 'their test sets'}."
         )
     for meaning, alike in audits.items():
         names = listed([run.name for run in alike])
@@ -91,8 +92,8 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
             else f"Not audited, so that it is unknown how much of their accuracy can be read from "
             f"the source instead of the lungs: {names}."
         )
-    for (name, judgement), reached_there in elsewhere.items():
-        yield f"On the set {name}, another source, {judgement}: {listed(reached_there)}."
+    for (name, finding), accuracies in elsewhere.items():
+        yield f"On the set {name}, another source, {finding}: {listed(accuracies)}."
     shared = {
         f"On the set {name}, run {run.name}: {sentence}."
         for run in runs
@@ -103,12 +104,12 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
     alone = [run.name for run in runs if not run.externals]
     if alone:
         yield (
-            "Not judged on images of another source, so that nothing shows that they hold there: "
+            "Not tested on images of another source, so that the accuracy there is unknown: "
             f"{listed(alone)}."
         )
     untested = [run.name for run in runs if run.test is None]
     if untested:
-        yield f"Without a test set, so that nothing is known of their worth: {listed(untested)}."
+        yield f"Without a test set, so that the accuracy is unknown: {listed(untested)}."
 
 
 def side_by_side(runs: Sequence[Results]) -> Section:
@@ -139,7 +140,7 @@ def side_by_side(runs: Sequence[Results]) -> Section:
             "commonest label",
         ),
         rows=tuple(rows),
-        notes=("95 % intervals. A dash: not judged.",),
+        notes=(f"{100 * LEVEL:g} % intervals. A dash: not evaluated.",),
     )
     blocks: list[Block] = [table]
     if len({run.facts.split_sha256 for run in runs}) > 1:
@@ -165,8 +166,8 @@ def _accuracy(values: SetEvaluation | None) -> str:
 def _audited(run: Results) -> str:
     if run.audit is None:
         return (
-            "It was not audited: how much of that can be read from the source instead of the lungs "
-            "is unknown (cxr-models audit SPLIT --run RUN)."
+            "It was not audited: how much of this accuracy can be read from the source instead of "
+            "the lungs is unknown (cxr-models audit SPLIT --run RUN)."
         )
     return f"{run.audit.verdict[:1].upper()}{run.audit.verdict[1:]}."
 
@@ -176,17 +177,17 @@ def _accuracy_or_0(run: Results) -> float:
 
 
 def _elsewhere(run: Results, values: SetEvaluation) -> str:
-    """Judge an accuracy on another source, as the end of a sentence."""
+    """Compare an accuracy on another source with the test set, as the end of a sentence."""
     interval = values.overall.accuracy.interval
     here = run.test and run.test.overall.accuracy.interval
     largest = max(of_class.images for of_class in values.classes.values())
     if largest == values.images:
-        return "of one class alone, so that nothing shows whether it is told from others there"
+        return "of one class alone, which cannot show whether the run separates classes there"
     if interval is None:
         return "too few patients to say more"
     if interval[0] <= largest / values.images:
         floor = number(largest / values.images)
-        return f"no better than always saying the commonest class there ({floor})"
+        return f"no better than always predicting the commonest class there ({floor})"
     if here and interval[1] < here[0]:
-        return "clearly less than on the own test set"
-    return "no clear loss against the own test set" if here else "with no test set to compare"
+        return "clearly less than on the run's test set"
+    return "no clear loss against the run's test set" if here else "with no test set to compare"

@@ -1,4 +1,4 @@
-"""The study's table, for runs of the study's own images alone."""
+"""The table of the study, for runs on images of the study alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cxr_models.backbones import backbone_title
+from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Section, Table
 from cxr_models.report.formatting import NONE, listed, number, value
 from cxr_models.report.sections.belonging import grouped
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 _BACKBONES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
-# The sources of docs/study.md, and the labels that the study has of each.
+_COVID = "covid"  # a label in every split of the study
+# The sources of docs/study.md, and the labels that the study takes from each source.
 _SOURCES = MappingProxyType(
     {
-        "cxnet": {"covid"},
-        "hannover": {"covid"},
-        "ieee8023": {"covid"},
+        "cxnet": {_COVID},
+        "hannover": {_COVID},
+        "ieee8023": {_COVID},
         "kermany": {"normal", "virus"},
         "nih_cxr14": {"normal", "virus"},
     }
 )
-_COVID = "covid"  # in every split of the study
 _COLUMNS = (
     ("three classes, raw", "multiclass", False),
     ("three classes, enhanced", "multiclass", True),
@@ -37,25 +38,25 @@ _COLUMNS = (
 
 
 def study_table(runs: Sequence[Results]) -> Section | None:
-    """Show the accuracies of 3 backbones, 2 tasks and 2 arms; empty where no run is given.
+    """Show accuracies by backbone, task and enhancement; None if no run is of the study.
 
-    A table holds runs that differ in these and the seed alone, so that nothing else stands between
-    two of its cells. Runs that are not of the study are in none; None where no run is.
+    The runs of a table differ in backbone, task, enhancement and seed alone, so that no other
+    setting can explain a difference between two cells. Runs that are not of the study are left out.
     """
-    groups = grouped([run for run in runs if is_of_the_study(run)], _apart_from_arms)
+    groups = grouped([run for run in runs if is_of_the_study(run)], _settings_of_table)
     if not groups:
         return None
     return Section(
         title="The study's table",
-        blocks=tuple(_arms(group, alone=len(groups) == 1) for group in groups),
+        blocks=tuple(_table(group, alone=len(groups) == 1) for group in groups),
     )
 
 
 def is_of_the_study(run: Results) -> bool:
     """Return whether a run has a backbone of the study and only images of the study.
 
-    Records identify the images: each is of a source of the study, under a label that the study
-    has of that source, and some are of COVID-19.
+    Every record must have a source of the study, and a label that the study takes from that
+    source. Some records must be of COVID-19.
     """
     records = [
         record
@@ -70,7 +71,7 @@ def is_of_the_study(run: Results) -> bool:
     )
 
 
-def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
+def _table(runs: Sequence[Results], *, alone: bool) -> Table:
     rows = []
     for backbone in _BACKBONES:
         cells = []
@@ -79,8 +80,9 @@ def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
             cells.append(_shown(of_cell))
         rows.append((backbone_title(backbone), *cells))
     notes = [
-        "Test set, 95 % intervals; of three runs and more the lowest and the highest. A dash: no "
-        "such run was given. Read it beside what models without lungs reach, below."
+        f"Test set, {100 * LEVEL:g} % intervals; the lowest and the highest accuracy of three or "
+        "more runs. A dash: no such run. Read the table beside the accuracy of models that see no "
+        "lungs, below."
     ]
     not_three = [
         run.name
@@ -92,27 +94,27 @@ def _arms(runs: Sequence[Results], *, alone: bool) -> Table:
     other_labels = [
         f"{run.name}: {run.config.model.positive_class}"
         for run in runs
-        if run.config.model.task == "binary" and run.config.model.positive_class != "covid"
+        if run.config.model.task == "binary" and run.config.model.positive_class != _COVID
     ]
     if other_labels:
-        notes.append(f"Another label than covid against the rest: {listed(other_labels)}.")
-    whose = "" if alone else f": {listed([run.name for run in runs])}"
+        notes.append(f"Another label than {_COVID} against the rest: {listed(other_labels)}.")
+    names = "" if alone else f": {listed([run.name for run in runs])}"
     if not alone:
-        notes.append("Runs of other settings stand in a table of their own.")
+        notes.append("Runs of other settings are in another table.")
     return Table(
-        caption=f"Accuracy by backbone, task and enhancement{whose}",
+        caption=f"Accuracy by backbone, task and enhancement{names}",
         head=("backbone", *(title for title, _, _ in _COLUMNS)),
         rows=tuple(rows),
         notes=tuple(notes),
     )
 
 
-def _apart_from_arms(run: Results) -> Hashable:
-    """Return the settings that all runs of a table share: all but those of its cells."""
+def _settings_of_table(run: Results) -> Hashable:
+    """Return a key of the settings that all runs of a table share."""
     config = run.config
     data = dataclasses.replace(config.data, cache_dir=None, enhance=None)
     model = dataclasses.replace(
-        config.model, backbone=_BACKBONES[0], task="multiclass", positive_class="covid"
+        config.model, backbone=_BACKBONES[0], task="multiclass", positive_class=_COVID
     )
     training = dataclasses.replace(config.training, seed=0)
     return dataclasses.replace(config, data=data, model=model, training=training)

@@ -1,6 +1,6 @@
-"""Runs beside each other: compared where tested on the same images, pooled where on others.
+"""Compare the runs of a page with the same test images; pool runs with different test images.
 
-A sentence names the runs that are neither.
+A sentence names each run that is neither compared nor pooled.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ MOST_IN_PAIRS = 6  # more runs are compared with the first alone: 12 runs in 11 
 
 
 def together(runs: Runs) -> Section | None:
-    """Compare and pool runs where that is possible, and name the others; None for one run.
+    """Compare and pool the runs that allow it, and name the remaining runs; None for a single run.
 
     Parameters
     ----------
     runs : sequence of Results
-        Those of a page.
+        The runs of a page.
     """
     if len(runs) < 2:
         return None
@@ -63,8 +63,8 @@ def together(runs: Runs) -> Section | None:
     ]
     if len(compared) > 1:
         text = (
-            f"Compared are {len(compared)} groups of runs, each within itself: runs of two groups "
-            "tell other classes apart, or were tested on other images."
+            f"Runs are compared within {len(compared)} groups: runs of two groups have different "
+            "classes, or were tested on different images."
         )
         blocks.insert(0, Text(text=text))
     return Section(
@@ -84,26 +84,26 @@ def _comparison(runs: Runs) -> Section:
     first, names = runs[0], [run.name for run in runs]
     images = counted(len(first.sets["test"].manifest.records), "image")
     pairs = list(itertools.combinations(names, 2))
-    every_two = "" if len(names) == 2 else ", every two of them"
-    text = f"{listed(names)} are compared{every_two}."
+    in_pairs = "" if len(names) == 2 else " in pairs, each run with each"
+    text = f"{listed(names)} are compared{in_pairs}."
     if len(names) > MOST_IN_PAIRS:
         pairs = [(name, names[0]) for name in names[1:]]
         text = (
-            f"{listed(names[1:])} are compared with {names[0]}, the first that was named: of so "
-            "many, pairs would fill the page."
+            f"{listed(names[1:])} are compared with {names[0]}, the first run that was named: all "
+            "pairs of so many runs would fill the page."
         )
     blocks: list[Block] = [_differences(runs), Text(text=text), *_spread(runs)]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
     if len({run.facts.split_sha256 for run in runs}) > 1:
-        text = "They were tested on the same images, but are of different splits."
+        text = "The runs were tested on the same images, but are of different splits."
         blocks.append(Text(text=text, tone="note"))
     blocks.append(
         Text(
-            text="Intervals come from the bootstrap over patients, the same draws for both; "
-            "McNemar's exact test and DeLong's, as Obuchowski extended it, take patients as the "
-            "unit too. All of them know the chance of the images, none that of training: another "
-            "seed gives another run.",
+            text="Intervals come from the bootstrap over patients, with the same draws for both "
+            "runs. McNemar's exact test and DeLong's test, as Obuchowski extended it, take "
+            "patients as the unit too. Intervals and tests show the chance of the images, not that "
+            "of training: another seed gives another run.",
             tone="note",
         )
     )
@@ -112,7 +112,7 @@ def _comparison(runs: Runs) -> Section:
 
 
 def _differences(runs: Runs) -> Block:
-    """Show the settings in which runs differ, which can explain a difference of their values."""
+    """Show the settings in which runs differ; these can explain a difference of values."""
     settings = differing({run.name: run.config for run in runs})
     rows = [
         (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
@@ -124,7 +124,7 @@ def _differences(runs: Runs) -> Block:
     if not rows:
         return Text(text="The runs have equal settings and one split: they differ by chance alone.")
     return Table(
-        caption="In what the runs differ",
+        caption="Settings in which the runs differ",
         head=("setting", *(run.name for run in runs)),
         rows=tuple(rows),
         notes=("All other settings are equal.",),
@@ -133,24 +133,26 @@ def _differences(runs: Runs) -> Block:
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
-    """Compare runs on a set that at least two of them have with the same images."""
-    having = [run for run in runs if name in run.tested]
-    groups = grouped(having, lambda run: images_of(run.sets[name]))
+    """Compare runs on a set, if at least two runs have it with the same images."""
+    runs_with_set = [run for run in runs if name in run.tested]
+    groups = grouped(runs_with_set, lambda run: images_of(run.sets[name]))
     for group in groups:
         sets = {run.name: _at_one_root(run.sets[name], group[0].sets[name]) for run in group}
-        here = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
-        if here and images_of(group[0].sets[name]) is not None:
+        pairs_of_group = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
+        if pairs_of_group and images_of(group[0].sets[name]) is not None:
             temperatures = {run.name: run.evaluation.calibration.temperature for run in group}
-            pairs_here = compare_pairs(sets, here, _method(group), temperatures=temperatures)
-            yield from _tables(name, pairs_here, group[0])
+            compared = compare_pairs(
+                sets, pairs_of_group, _method(group), temperatures=temperatures
+            )
+            yield from _tables(name, compared, group[0])
     if len(groups) > 1:
-        text = f"Sets named {name} hold other images in some runs; those are not compared on it."
+        text = f"Runs whose sets named {name} hold different images are not compared on that set."
         yield Text(text=text, tone="note")
 
 
 def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Iterator[Block]:
     images = counted(comparisons[0].images, "image")
-    yield Text(text=f"On {name}, {images}: {_clear(comparisons)}.")
+    yield Text(text=f"On {name}, {images}: {_clear_differences(comparisons)}.")
     differences: list[tuple[str, Measured]] = []
     for pair in comparisons:
         differences.append(("accuracy", pair.accuracy))
@@ -178,7 +180,7 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
         ),
         notes=_reasons(differences),
     )
-    # Two classes have the same area.
+    # Both classes of a binary task have the same area.
     classes = run.class_names[1:] if len(run.class_names) == 2 else run.class_names
     yield Table(
         caption=f"ROC-AUC on {name}: differences",
@@ -218,8 +220,8 @@ def _spread(runs: Runs) -> Iterator[Block]:
         head=("runs", *names),
         rows=tuple(rows),
         notes=(
-            "Runs lie so far apart by the chance of training alone: a difference between others "
-            "that is no larger may be nothing else.",
+            "Runs differ so much by the chance of training alone: a difference between other runs "
+            "that is no larger may be chance too.",
         ),
     )
 
@@ -228,8 +230,8 @@ def _mean_and_ends(values: Sequence[float]) -> str:
     return f"{number(float(np.mean(values)))} ({number(min(values))} to {number(max(values))})"
 
 
-def _clear(comparisons: Sequence[Comparison]) -> str:
-    """Say how many differences of accuracy are more than the chance of the images."""
+def _clear_differences(comparisons: Sequence[Comparison]) -> str:
+    """State how many differences of accuracy exceed the chance of the images."""
     clear = sum(_leaves_out_0(pair.accuracy.interval) for pair in comparisons)
     if len(comparisons) == 1:
         return f"the interval of the difference of accuracy {'leaves out' if clear else 'holds'} 0"
@@ -244,13 +246,13 @@ def _leaves_out_0(interval: Interval | None) -> bool:
 
 
 def _reasons(cells: Iterable[tuple[str, Measured | AreaDifference]]) -> tuple[str, ...]:
-    """Say why cells lack a value, an interval or a test, each reason once."""
+    """Return why cells lack a value, an interval or a test, each reason once."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
-    for what, cell in cells:
+    for name, cell in cells:
         if cell.reason or cell.remark:
-            counts[what, cell.reason or f"read with care, {cell.remark}"] += 1
+            counts[name, cell.reason or f"read with care, {cell.remark}"] += 1
     return tuple(
-        f"{what}, {counted(count, 'row')}: {reason}." for (what, reason), count in counts.items()
+        f"{name}, {counted(count, 'row')}: {reason}." for (name, reason), count in counts.items()
     )
 
 
@@ -276,21 +278,21 @@ def _not_pooled(runs: Runs) -> str:
 
 def _pooled(runs: Runs, poolable: Poolable) -> Section:
     pooled = pool(poolable, _method(runs))
-    own = "on the sources it left out" if poolable.of else "on its own test images"
+    images = "on the sources it left out" if poolable.of else "on its own test images"
     sizes = [(name, run.images, run.patients, run) for name, run in pooled.runs.items()]
     tables = (
         Table(
-            caption=f"Each run {own}, and all together",
+            caption=f"Each run {images}, and all runs together",
             head=("run", "images", "patients", "accuracy", "balanced accuracy"),
             rows=tuple(
                 (
                     name,
-                    f"{images:,}",
-                    f"{patients:,}",
+                    f"{num_images:,}",
+                    f"{num_patients:,}",
                     value(overall.accuracy),
                     value(overall.balanced_accuracy),
                 )
-                for name, images, patients, overall in (
+                for name, num_images, num_patients, overall in (
                     *sizes,
                     ("all", pooled.images, pooled.patients, pooled.overall),
                 )
@@ -315,14 +317,14 @@ def _pooled(runs: Runs, poolable: Poolable) -> Section:
         ),
     )
     text = (
-        "were tested on different images. Below they are one set, each image judged by the run "
-        "that was tested on it"
+        "were tested on different images. Below, these images are one set, each image predicted "
+        "by the run that was tested on it"
     )
     if poolable.of:
         text = (
-            "left different sources out of training. They were tested on images of known sources "
-            "too; below, those of left-out sources alone are one set, each image judged by the run "
-            "that left its source out"
+            "left different sources out of training. The runs were tested on images of known "
+            "sources too; below, the images of left-out sources alone are one set, each image "
+            "predicted by the run that left its source out"
         )
     text = (
         f"{listed([run.name for run in runs])} have equal settings and {text}, with logits divided "

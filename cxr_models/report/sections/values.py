@@ -20,11 +20,11 @@ _ROLES = {
     "test": "the test set",
     "external": "another source",
 }
-_MOST_SHARED = 10  # rows
+_MAX_SHARED_ROWS = 10
 
 
 def overall(run: Results) -> list[Block]:
-    """Show every set's overall values side by side, and how intervals were made."""
+    """Show every set's overall values side by side, and how intervals were computed."""
     sets = run.evaluation.sets
     columns = {name: values.overall.titled() for name, values in sets.items()}
     rows = [
@@ -37,7 +37,7 @@ def overall(run: Results) -> list[Block]:
         ),
     ]
     notes = [
-        _no_interval(f"{name}, {title}", measured)
+        _note(f"{name}, {title}", measured)
         for name, column in columns.items()
         for title, measured in column
     ]
@@ -60,12 +60,12 @@ def overall(run: Results) -> list[Block]:
 
 
 def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
-    """Show the values of each class of a set, its operating points, and both confusions."""
+    """Show the values of each class of a set, the operating points, and the confusion."""
     points = {name: of_class.operating_point for name, of_class in values.classes.items()}
     rule = run.evaluation.operating_points.rule
     table = class_table("Each class against the rest", values.classes)
     notes = _joined(
-        _no_interval(f"{title} of {name}", measured)
+        _note(f"{title} of {name}", measured)
         for name, of_class in values.classes.items()
         for title, measured in of_class.titled()
     )
@@ -107,11 +107,11 @@ def class_table(caption: str, classes: Mapping[str, ClassValues]) -> Table:
 
 
 def confusion(confusion: Confusion, classes: Sequence[str]) -> Table:
-    """Show the confusion of a set, in counts and divided by rows."""
+    """Show the confusion of a set, in counts and in shares of each row."""
     shares = [row or (None,) * len(classes) for row in confusion.normalised]
     return Table(
         caption="Confusion: images (share of the true class)",
-        head=("true, down; said, across", *classes),
+        head=("true, down; predicted, across", *classes),
         rows=tuple(
             (name, *(f"{n:,} ({number(share)})" for n, share in zip(counts, row, strict=True)))
             for name, counts, row in zip(classes, confusion.counts, shares, strict=True)
@@ -131,8 +131,8 @@ def groups(values: SetEvaluation, classes: Sequence[str]) -> list[Block]:
             predicted = (f"{count:,}" for count in group.confusion.predicted())
             patients = f"{group.patients:,}"
             rows.append((name, labels, patients, value(accuracy), value(balanced), *predicted))
-            notes.append(_no_interval(f"{name}, accuracy", accuracy))
-            notes.append(_no_interval(f"{name}, balanced accuracy", balanced))
+            notes.append(_note(f"{name}, accuracy", accuracy))
+            notes.append(_note(f"{name}, balanced accuracy", balanced))
         blocks.append(
             Table(
                 caption=f"By {title}",
@@ -142,7 +142,7 @@ def groups(values: SetEvaluation, classes: Sequence[str]) -> list[Block]:
                     "patients",
                     "accuracy",
                     "balanced accuracy",
-                    *(f"said {name}" for name in classes),
+                    *(f"predicted {name}" for name in classes),
                 ),
                 rows=tuple(rows),
                 notes=_joined(notes),
@@ -152,7 +152,7 @@ def groups(values: SetEvaluation, classes: Sequence[str]) -> list[Block]:
 
 
 def shared(values: SetEvaluation) -> list[Block]:
-    """List what a set shares with images that the run has seen; nothing where it shares none."""
+    """List the ties of a set's images to images that the run has seen; empty without ties."""
     overlap = values.overlap
     if overlap is None:
         return []
@@ -164,14 +164,14 @@ def shared(values: SetEvaluation) -> list[Block]:
         text = f"{counted(overlap.unread, 'image')} could not be read and were not compared."
         blocks.append(Text(text=text, tone="note"))
     if ties:
-        more = len(ties) - _MOST_SHARED
+        more = len(ties) - _MAX_SHARED_ROWS
         blocks.append(
             Table(
-                caption="Shared with what the run has seen",
-                head=("image", "what is shared", "seen"),
+                caption="Images tied to images that the run has seen",
+                head=("image", "tie", "seen image"),
                 rows=tuple(
                     (short_name(tie.file), tie.kind, short_name(tie.seen))
-                    for tie in ties[:_MOST_SHARED]
+                    for tie in ties[:_MAX_SHARED_ROWS]
                 ),
                 notes=(f"And {more:,} more, in evaluation.json.",) if more > 0 else (),
                 words=True,
@@ -181,11 +181,11 @@ def shared(values: SetEvaluation) -> list[Block]:
 
 
 def shared_sentences(values: SetEvaluation) -> list[str]:
-    """Say how many images of a set are near copies of seen ones, and how many of seen patients."""
+    """Return sentences on the near copies of seen images, and on images of seen patients."""
     if values.overlap is None:
         return []
     sentences = []
-    for ties, of_one, of_several in (
+    for ties, singular, plural in (
         (
             values.overlap.near,
             "is a near copy of an image that the run has seen",
@@ -198,8 +198,8 @@ def shared_sentences(values: SetEvaluation) -> list[str]:
         ),
     ):
         if ties:
-            what = of_one if len(ties) == 1 else of_several
-            sentences.append(f"{counted(len(ties), 'image')} of {values.images:,} {what}")
+            verb = singular if len(ties) == 1 else plural
+            sentences.append(f"{counted(len(ties), 'image')} of {values.images:,} {verb}")
     return sentences
 
 
@@ -208,12 +208,12 @@ def heading(name: str, values: SetEvaluation) -> str:
     return f"{name}: {_ROLES[values.kind]}, {counted(values.images, 'image')}"
 
 
-def _no_interval(what: str, measured: Measured) -> str:
+def _note(name: str, measured: Measured) -> str:
     if measured.value is None:
-        return f"{what}: undefined, {measured.reason}."
+        return f"{name}: undefined, {measured.reason}."
     if measured.interval is None:
-        return f"{what}: no interval, {measured.reason}."
-    return f"{what}: read with care, {measured.remark}." if measured.remark else ""
+        return f"{name}: no interval, {measured.reason}."
+    return f"{name}: read with care, {measured.remark}." if measured.remark else ""
 
 
 def _joined(notes: Iterable[str]) -> tuple[str, ...]:

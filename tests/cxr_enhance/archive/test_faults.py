@@ -20,7 +20,7 @@ from cxr_enhance.archive.engines.local import LocalEngine
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.manifest import ManifestWriter
 from cxr_enhance.archive.outcome import ends_run, is_transient
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.workspace import FileId, unrecorded_outputs, workspace
 from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
 from tests.helpers.compare import assert_same_image

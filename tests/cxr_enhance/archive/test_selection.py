@@ -71,6 +71,14 @@ def test_any_element_chooses_by_keyword_or_number(run, mixed, tmp_path, tag):
     assert written == [str(mixed / "none.dcm")]
 
 
+def test_elements_of_the_file_itself_choose_too(run, mixed, tmp_path):
+    explicit = "TransferSyntaxUID=1.2.840.10008.1.2.1"
+    report = run(mixed, "--out", tmp_path / "out", "--where", explicit)[1]
+    assert (report["written"], report["not_chosen"]) == (5, 2)
+    report = run(mixed, "--out", tmp_path / "other", "--where", f"{explicit}.99")[1]
+    assert (report["written"], report["not_chosen"]) == (0, 7)
+
+
 def test_numbers_are_compared_as_they_are_written(run, mixed, tmp_path):
     report = run(mixed, "--out", tmp_path / "out", "--where", "Rows=60", "--views", "PA")[1]
     assert report["written"] == 2
@@ -113,6 +121,10 @@ def test_an_output_stays_where_its_file_is_not_chosen_any_more(run, mixed, tmp_p
     [
         (["--modality", "CR,,DX"], "`--modality` must be values separated by commas; got 'CR,,DX'"),
         (["--views", ""], "`--views` must be values separated by commas; got ''."),
+        (
+            ["--where", "=CR"],
+            "`--where` must be TAG=VALUE, such as BodyPartExamined=CHEST; got '=CR'",
+        ),
         (["--where", "Modality"], "`--where` must be TAG=VALUE, such as BodyPartExamined=CHEST"),
         (["--where", "Modlity=CR"], "`--where` must name an element by its DICOM keyword or as"),
     ],
@@ -138,3 +150,14 @@ def test_the_summary_counts_what_was_not_chosen(mixed, tmp_path, capfd):
     assert main(["run", str(mixed), "--out", str(tmp_path / "out"), "--views", "PA"]) == 0
     assert capfd.readouterr().out.startswith("2 enhanced, 5 skipped (not chosen) in")
     assert json.loads((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()[0])
+
+
+def test_a_dry_run_says_that_it_read_no_headers(mixed, tmp_path, capfd):
+    from cxr_enhance.cli import main
+
+    words = ["run", str(mixed), "--out", str(tmp_path / "out"), "--dry-run"]
+    sentence = "headers were not read: files that --modality, --views and --where leave out"
+    assert main(words) == 0
+    assert sentence not in capfd.readouterr().out
+    assert main([*words, "--views", "PA"]) == 0
+    assert sentence in capfd.readouterr().out

@@ -128,3 +128,16 @@ def test_a_separator_in_names_alone_separates_no_columns(listed):
     assert listed(b"path;1\na;1.png\n", "list.csv", "path;1") == ["a;1.png"]
     with pytest.raises(ValueError, match=r"its header, 2; got 3 in line 2 .*hold ';'\."):
         listed(b"id;path\n1;a;1.png\n", "list.csv", "path")
+
+
+def test_a_file_where_the_header_should_be_is_not_lost(listed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").touch()
+    with pytest.raises(ValueError, match=r"`--from` must .* it is the file 'a.png'. Write a row "):
+        listed(b"a.png\nb.png\n", "list.csv")
+    assert listed(b"file\na.png\nb.png\n", "list.csv") == ["a.png", "b.png"]
+
+
+def test_no_name_is_no_list():
+    with pytest.raises(ValueError, match=r"^`--from` must name a file; got ''\.$"):
+        read_list("")

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from cxr_enhance.archive._names import Naming
-from cxr_enhance.archive.plan import PlannedFiles
+from cxr_enhance.archive.planned_files import PlannedFiles
 from cxr_enhance.archive.telling_names import find_telling_names
 from tests.cxr_enhance.archive.conftest import STRIP
 

@@ -15,7 +15,7 @@ pytest.importorskip("typer")
 pytest.importorskip("cv2")
 pytestmark = pytest.mark.opencv
 
-from cxr_enhance.cli._app import FailOn  # noqa: E402
+from cxr_enhance.cli._choices import FailOnChoice  # noqa: E402
 
 GRAY = synthetic_radiograph(240, 200)
 
@@ -115,4 +115,4 @@ def test_links_to_folders_are_named_and_not_followed(cli, folder, tmp_path):
 
 
 def test_each_finding_can_decide_the_status():
-    assert [kind.value for kind in FailOn] == [*KINDS, "any", "none"]
+    assert [kind.value for kind in FailOnChoice] == [*KINDS, "any", "none"]

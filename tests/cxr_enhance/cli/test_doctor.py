@@ -180,6 +180,14 @@ def test_packed_code_that_fits_is_named_by_its_folder(cli, pack, tmp_path):
     assert f"packed code  {tmp_path / str(HERE)}\n" in cli("doctor").out
 
 
+def test_damaged_packed_code_is_told_by_its_name(cli, pack, tmp_path):
+    pack()
+    (tmp_path / str(HERE) / "enhance_u8-uint8.code").write_bytes(b"damaged")
+    cure = "Install the package anew to have its kernels compiled for this machine."
+    told = f"{tmp_path / str(HERE)}; not used, because damaged: enhance_u8-uint8.code. {cure}\n"
+    assert f"packed code  {told}" in cli("doctor").out
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

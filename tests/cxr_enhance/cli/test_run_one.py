@@ -199,7 +199,7 @@ def test_files_without_a_command_get_the_command_that_was_meant(cli, image, tmp_
     result = cli(*words)
     assert (result.status, result.out) == (2, "")
     assert result.err == (
-        "Error: `COMMAND` must be one of run, check, summary, demo, compare, doctor; got "
+        "Error: `COMMAND` must be one of run, check, summary, demo, compare, tune, doctor; got "
         f"{words[0]!r}. Enhance files with: cxr-enhance {meant}\n"
     )
     assert sorted(os.listdir(tmp_path)) == ["folder", "one.jpg"]

@@ -92,11 +92,12 @@ def test_a_damaged_index_is_refused(shard, samples):
         cxe.read_image(f"{shard}::k")
 
 
-def test_places_beyond_the_end_are_a_cut_image(shard):
-    size = shard.stat().st_size
-    write_index(shard, [{"key": "k", "offset": 3, "bytes": size * 1000}])
+@pytest.mark.parametrize(("offset", "size"), [(3, 10**9), (200, 50), (90, 11)])
+def test_an_image_beyond_the_end_of_its_file_says_what_to_copy(shard, offset, size):
+    write_index(shard, [{"key": "k", "offset": offset, "bytes": size}])
     shard.write_bytes(shard.read_bytes()[:100])
-    with pytest.raises(ValueError, match=r"000000\.tar::k"):
+    sentence = rf"got 100 bytes, where the image ends at {offset + size} by .*000000\.tar::k"
+    with pytest.raises(ValueError, match=sentence):
         cxe.read_image(f"{shard}::k")
 
 

@@ -50,8 +50,7 @@ def files(tmp_path, monkeypatch):
 
 def shown_for(path, choice):
     source = source_of_file(path, choice.read)
-    image = result_image(source.decoded, choice.job(), []).image
-    return image, texts_of(source, choice)
+    return result_image(source.decoded, choice.job(), []).image, texts_of(source, choice)
 
 
 def assert_both_give(image, texts):

@@ -124,7 +124,7 @@ def test_a_part_without_records_is_refused(rng, change, sentence):
 
 def test_one_label_in_train_is_refused(rng):
     records = [dataclasses.replace(r, label="covid") for r in split_of(rng)]
-    with pytest.raises(ValueError, match="must have two labels in train; got covid alone"):
+    with pytest.raises(ValueError, match="must have at least two labels in train; got covid alone"):
         audit_of(records, noise(rng, len(records)))
 
 
@@ -176,7 +176,7 @@ def reached(accuracy, interval=None):
     )
 
 
-def told_of(border, low, run=None, *, histogram=0.3):
+def audit_with(border, low, run=None, *, histogram=0.3):
     shortcuts = Shortcuts(
         border=reached(border, (low, 1.0)),
         histogram=reached(histogram, (0.0, 1.0)),
@@ -192,14 +192,14 @@ def told_of(border, low, run=None, *, histogram=0.3):
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        (told_of(0.87, 0.8, 0.95), "a model that sees only the border reaches 0.87 of 0.95: "
+        (audit_with(0.87, 0.8, 0.95), "a model that sees only the border reaches 0.87 of 0.95: "
                                    "these labels are largely readable from the source"),
-        (told_of(0.62, 0.5, 0.95), "reaches 0.62 of 0.95: these labels are partly readable"),
-        (told_of(0.45, 0.42, 0.95), "reaches 0.45 of 0.95: little of these labels is readable"),
-        (told_of(0.45, 0.35, 0.95), "reaches 0.45 of 0.95: no more than guessing"),
-        (told_of(0.87, 0.8, 0.8), "reaches 0.87, the run itself 0.80: these labels are largely"),
-        (told_of(0.87, 0.8), "reaches 0.87, where the commonest label alone gives 0.40: these"),
-        (told_of(0.5, 0.4, histogram=0.9), "a model that sees only the gray histogram reaches"),
+        (audit_with(0.62, 0.5, 0.95), "reaches 0.62 of 0.95: these labels are partly readable"),
+        (audit_with(0.45, 0.42, 0.95), "reaches 0.45 of 0.95: little of these labels is readable"),
+        (audit_with(0.45, 0.35, 0.95), "reaches 0.45 of 0.95: no more than guessing"),
+        (audit_with(0.87, 0.8, 0.8), "reaches 0.87, the run itself 0.80: these labels are largely"),
+        (audit_with(0.87, 0.8), "reaches 0.87, where the commonest label alone gives 0.40: these"),
+        (audit_with(0.5, 0.4, histogram=0.9), "a model that sees only the gray histogram reaches"),
     ],
 )  # fmt: skip
 def test_the_verdict_says_what_the_numbers_mean(told, sentence):

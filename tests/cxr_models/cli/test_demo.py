@@ -51,10 +51,10 @@ def test_the_demo_goes_through_every_step_by_commands_that_can_be_typed(
     assert "report, to open in a browser: a demo/report.html" in said
     assert following == ["cxr-models", "index", "SCANS", "--out", "manifest.csv"]
     assert read_split(folder / "split.csv").seed == 0
-    told = json.loads((folder / "run/evaluation/evaluation.json").read_text())
-    assert list(told["sets"]) == ["train", "val", "test", "second"]
-    assert told["sets"]["second"]["images"] == 18
-    assert told["sets"]["second"]["overlap"] == {"near": [], "patients": [], "unread": 0}
+    evaluation = json.loads((folder / "run/evaluation/evaluation.json").read_text())
+    assert list(evaluation["sets"]) == ["train", "val", "test", "second"]
+    assert evaluation["sets"]["second"]["images"] == 18
+    assert evaluation["sets"]["second"]["overlap"] == {"near": [], "patients": [], "unread": 0}
     assert (folder / "explained/images/covid-q000-0.png").is_file()
 
     # The same is made by whoever types these commands.

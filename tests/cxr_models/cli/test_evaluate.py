@@ -68,7 +68,7 @@ def elsewhere(tmp_path):
     return tmp_path / "clinic/clinic.csv"
 
 
-def told_by(capsys, *arguments):
+def result_of(capsys, *arguments):
     assert main(["evaluate", *map(str, arguments), "--json", *FEW]) == 0
     return json.loads(capsys.readouterr().out)
 
@@ -79,22 +79,24 @@ def table_of(run, name):
 
 
 def test_the_numbers_are_those_of_the_saved_predictions(run, elsewhere, capsys):
-    told = told_by(capsys, run, "--external", elsewhere)
-    assert list(told["sets"]) == ["train", "val", "test", "clinic"]
+    result = result_of(capsys, run, "--external", elsewhere)
+    assert list(result["sets"]) == ["train", "val", "test", "clinic"]
     for name, file in (("train", "train"), ("test", "test"), ("clinic", "external-clinic")):
         rows = table_of(run, file)
         true = [row["label"] for row in rows]
-        shares = {c: [float(row[f"probability:{c}"]) for row in rows] for c in told["class_names"]}
+        shares = {
+            c: [float(row[f"probability:{c}"]) for row in rows] for c in result["class_names"]
+        }
         said = [max(shares, key=lambda c, i=i: shares[c][i]) for i in range(len(rows))]
-        one = told["sets"][name]
+        one = result["sets"][name]
         assert one["overall"]["accuracy"]["value"] == metrics.accuracy_score(true, said)
-        labels = told["class_names"]
+        labels = result["class_names"]
         expected = metrics.confusion_matrix(true, said, labels=labels).tolist()
         assert one["confusion"]["counts"] == expected
         area = metrics.roc_auc_score([t == "covid" for t in true], shares["covid"])
         assert one["classes"]["covid"]["roc_auc"]["value"] == pytest.approx(area)
-    assert told["sets"]["clinic"]["classes"]["virus"]["recall"]["value"] is None
-    assert json.loads((run / "evaluation/evaluation.json").read_text()) == told
+    assert result["sets"]["clinic"]["classes"]["virus"]["recall"]["value"] is None
+    assert json.loads((run / "evaluation/evaluation.json").read_text()) == result
 
 
 def test_saved_probabilities_are_those_of_the_model(run):
@@ -109,9 +111,9 @@ def test_saved_probabilities_are_those_of_the_model(run):
 
 def test_one_class_against_the_rest_is_told_from_both(split_file, tmp_path, capsys):
     run = trained(read_split(split_file), tmp_path / "binary", model__task="binary")
-    told = told_by(capsys, run)
-    assert told["class_names"] == ["not covid", "covid"]
-    assert set(told["sets"]["test"]["labels"]) == {"covid", "normal", "virus"}
+    result = result_of(capsys, run)
+    assert result["class_names"] == ["not covid", "covid"]
+    assert set(result["sets"]["test"]["labels"]) == {"covid", "normal", "virus"}
     finished = read_run(run)
     test = next(one for one in predict_sets(finished, {}) if one.kind == "test")
     model = load_classifier(finished)
@@ -119,32 +121,32 @@ def test_one_class_against_the_rest_is_told_from_both(split_file, tmp_path, caps
     covid = model.predict(images, verbose=0)[:, 0]
     np.testing.assert_allclose(covid, test.probabilities[:, 1], rtol=1e-5)
     true = [record.label == "covid" for record in test.manifest.records]
-    assert told["sets"]["test"]["overall"]["accuracy"]["value"] == np.mean((covid > 0.5) == true)
+    assert result["sets"]["test"]["overall"]["accuracy"]["value"] == np.mean((covid > 0.5) == true)
 
 
 def test_predictions_are_made_once_and_again_when_anything_has_changed(run, monkeypatch, capsys):
     loaded = []
     load = module._load
     monkeypatch.setattr(module, "_load", lambda run: loaded.append(1) or load(run))
-    first = told_by(capsys, run)
-    assert told_by(capsys, run) == first
+    first = result_of(capsys, run)
+    assert result_of(capsys, run) == first
     assert len(loaded) == 1
     with h5py.File(run / "best.weights.h5", "a") as file:
         file["layers/dense/vars/0"][...] = -file["layers/dense/vars/0"][...]
     assert main(["evaluate", str(run), "--from-predictions", *FEW]) == 1
     assert "whose weights have changed since" in capsys.readouterr().err
-    second = told_by(capsys, run)
+    second = result_of(capsys, run)
     assert len(loaded) == 2
     assert second["weights_sha256"] != first["weights_sha256"]
     image = read_run(run).split.select("test").paths()[0]
     with open(image, "ab") as file:
         file.write(b" ")
-    told_by(capsys, run)
+    result_of(capsys, run)
     assert len(loaded) == 3
 
 
 def test_predictions_are_judged_without_tensorflow_weights_or_images(run, elsewhere, capsys):
-    told = told_by(capsys, run, "--external", elsewhere)
+    result = result_of(capsys, run, "--external", elsewhere)
     (run / "best.weights.h5").unlink()
     for path in read_run_paths(run):
         path.unlink()
@@ -156,7 +158,7 @@ def test_predictions_are_judged_without_tensorflow_weights_or_images(run, elsewh
         "found = {'tensorflow', 'keras', 'torch', 'jax'} & set(sys.modules)\n"
         "assert not found, found"
     )
-    assert json.loads(run_code(code).stdout) == told
+    assert json.loads(run_code(code).stdout) == result
 
 
 def read_run_paths(run):
@@ -175,7 +177,7 @@ def test_the_terminal_shows_every_set_and_where_the_result_lies(run, elsewhere, 
         "test: 6 images of 3 patients (covid 2, normal 2, virus 2)",
         "clinic: 12 images of 12 patients (covid 6, normal 6)",
         "virus: recall undefined: no image of this class",
-        "true, down; said, across",
+        "true, down; predicted, across",
         "evaluation.json",
     ):
         assert words in out
@@ -185,19 +187,19 @@ def test_two_runs_on_one_test_set_are_compared_and_folds_are_pooled(split_file, 
     split = read_split(split_file)
     one = trained(split, tmp_path / "one")
     two = trained(split, tmp_path / "two", training__seed=1)
-    told = told_by(capsys, one, two, "--out", tmp_path / "both.json")
-    (comparison,) = told["comparisons"]
+    result = result_of(capsys, one, two, "--out", tmp_path / "both.json")
+    (comparison,) = result["comparisons"]
     table = comparison["mcnemar"]
     assert sum(table[n] for n in ("both_right", "only_first", "only_second", "both_wrong")) == 6
-    assert json.loads((tmp_path / "both.json").read_text()) == told
+    assert json.loads((tmp_path / "both.json").read_text()) == result
     folds = []
     for number, records in enumerate(fold_records(split.manifest.records, folds=3)[:2]):
         file = split_file.with_name(f"fold-{number}.csv")
         write_split(file, records, {})
         folds.append(trained(read_split(file), tmp_path / f"folds/{number}"))
-    told = told_by(capsys, *folds)
+    result = result_of(capsys, *folds)
     images = sum(len(table_of(fold, "test")) for fold in folds)
-    assert told["pooled"]["images"] == images
+    assert result["pooled"]["images"] == images
     assert main(["evaluate", *map(str, folds), *FEW]) == 0
     assert "pooled: " in capsys.readouterr().out
 
@@ -206,7 +208,7 @@ def test_a_run_whose_images_were_moved_is_evaluated_with_its_split(run, split_fi
     moved = split_file.parent.rename(split_file.parent.with_name("moved"))
     assert main(["evaluate", str(run), *FEW]) == 1
     assert "No such file or directory" in capsys.readouterr().err
-    assert told_by(capsys, run, "--split", moved / "split.csv")["sets"]["test"]["images"] == 6
+    assert result_of(capsys, run, "--split", moved / "split.csv")["sets"]["test"]["images"] == 6
 
 
 def rewritten(path, change):
@@ -239,10 +241,10 @@ def test_labels_that_the_run_does_not_know_come_with_commands_that_work(run, els
     elsewhere = elsewhere.rename(elsewhere.with_name("of another clinic.csv"))
     elsewhere.write_text(rows.replace(",normal,", ",pneumonia,"))
     assert main(["evaluate", str(run), "--external", str(elsewhere), *FEW]) == 2
-    told = capsys.readouterr().err
-    assert "(covid,normal,virus); got pneumonia in" in told
-    command = told.splitlines()[1].partition("  cxr-models ")[2]
-    assert told.endswith("renamed with pneumonia=LABEL added to its --labels.\n")
+    result = capsys.readouterr().err
+    assert "(covid,normal,virus); got pneumonia in" in result
+    command = result.splitlines()[1].partition("  cxr-models ")[2]
+    assert result.endswith("same command with pneumonia=LABEL added to its --labels.\n")
     for name, labels, kept in (
         ("less", [], {"covid": 6}),
         ("renamed", ["pneumonia=virus"], {"covid": 6, "virus": 6}),
@@ -253,17 +255,17 @@ def test_labels_that_the_run_does_not_know_come_with_commands_that_work(run, els
         words[-1] = ",".join([words[-1], *labels])
         assert main(words) == 0
         capsys.readouterr()
-        told = told_by(capsys, run, "--external", run.parent / f"{name}.csv")
-        assert told["sets"][name]["labels"] == kept
+        result = result_of(capsys, run, "--external", run.parent / f"{name}.csv")
+        assert result["sets"][name]["labels"] == kept
 
 
 def test_where_no_label_is_known_only_renaming_is_told(run, elsewhere, capsys):
     rows = elsewhere.read_text().replace(",normal,", ",sound,").replace(",covid,", ",sick,")
     elsewhere.write_text(rows)
     assert main(["evaluate", str(run), "--external", str(elsewhere), *FEW]) == 2
-    told = capsys.readouterr().err
-    assert "left out" not in told
-    assert told.endswith("--labels sick=LABEL,sound=LABEL\n")
+    result = capsys.readouterr().err
+    assert "Leave these labels out" not in result
+    assert result.endswith("--labels sick=LABEL,sound=LABEL\n")
 
 
 def test_what_is_written_is_not_written_over_unasked(run, split_file, tmp_path, capsys):
@@ -278,10 +280,10 @@ def test_what_is_written_is_not_written_over_unasked(run, split_file, tmp_path, 
         assert sentence in capsys.readouterr().err
     assert read_split(split_file).manifest.records
     new = tmp_path / "new/both.json"
-    assert "comparisons" in told_by(capsys, run, other, "--out", new)
+    assert "comparisons" in result_of(capsys, run, other, "--out", new)
     assert main(["evaluate", str(run), str(other), "--out", str(new), *FEW]) == 2
     assert "Replace it with --overwrite" in capsys.readouterr().err
-    assert json.loads(new.read_text()) == told_by(capsys, run, other, "--out", new, "--overwrite")
+    assert json.loads(new.read_text()) == result_of(capsys, run, other, "--out", new, "--overwrite")
 
 
 def test_a_comparison_leaves_the_evaluations_of_its_runs_and_their_other_sources(
@@ -289,14 +291,14 @@ def test_a_comparison_leaves_the_evaluations_of_its_runs_and_their_other_sources
 ):
     other = shutil.copytree(run, tmp_path / "other")
     for one in (run, other):
-        told_by(capsys, one, "--external", elsewhere)
+        result_of(capsys, one, "--external", elsewhere)
     files = [one / "evaluation/evaluation.json" for one in (run, other)]
     before = [path.read_bytes() for path in files]
     for words in ([], ["--from-predictions"], ["--seed", "1"]):
-        told = told_by(capsys, run, other, *words)
-        assert {comparison["set"] for comparison in told["comparisons"]} == {"test", "clinic"}
+        result = result_of(capsys, run, other, *words)
+        assert {comparison["set"] for comparison in result["comparisons"]} == {"test", "clinic"}
         assert [path.read_bytes() for path in files] == before
-    assert told_by(capsys, run, other)["runs"]["run"] == json.loads(before[0])
+    assert result_of(capsys, run, other)["runs"]["run"] == json.loads(before[0])
     assert main(["evaluate", str(run), str(other), *FEW]) == 0
     assert "evaluation.json stays as it is" in capsys.readouterr().out
 
@@ -305,21 +307,21 @@ def test_a_comparison_evaluates_runs_that_were_not_and_keeps_tables_of_former_we
     run, tmp_path, capsys
 ):
     other = shutil.copytree(run, tmp_path / "other")
-    told_by(capsys, run)
+    result_of(capsys, run)
     kept = {path: path.read_bytes() for path in (run / "evaluation").iterdir()}
     with h5py.File(run / "best.weights.h5", "a") as file:
         file["layers/dense/vars/0"][...] = -file["layers/dense/vars/0"][...]
     assert main(["evaluate", str(run), str(other), "--json", *FEW]) == 0
     said = capsys.readouterr()
     assert "test.csv was predicted before; its weights differ; it stays" in said.err
-    told = json.loads(said.out)["runs"]
-    assert told["run"]["weights_sha256"] != told["other"]["weights_sha256"]
+    result = json.loads(said.out)["runs"]
+    assert result["run"]["weights_sha256"] != result["other"]["weights_sha256"]
     assert {path: path.read_bytes() for path in (run / "evaluation").iterdir()} == kept
-    assert json.loads((other / "evaluation/evaluation.json").read_text()) == told["other"]
+    assert json.loads((other / "evaluation/evaluation.json").read_text()) == result["other"]
 
 
 def test_other_sources_stay_until_they_are_evaluated_anew(run, elsewhere, capsys):
-    first = told_by(capsys, run, "--external", elsewhere)
+    first = result_of(capsys, run, "--external", elsewhere)
     assert main(["evaluate", str(run), "--json", *FEW]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out) == first
@@ -344,11 +346,11 @@ def test_near_copies_of_seen_images_stand_in_the_evaluation_and_in_its_report(
     )
     copied = {"file": "copy.png", "seen": seen.records[0].file, "part": "train", "kind": "inverted"}
     expected = {"near": [copied], "patients": [], "unread": 0}
-    told = told_by(capsys, run, "--external", clinic)
-    assert told["sets"]["clinic"]["overlap"] == expected
-    assert "overlap" not in told["sets"]["test"]
+    result = result_of(capsys, run, "--external", clinic)
+    assert result["sets"]["clinic"]["overlap"] == expected
+    assert "overlap" not in result["sets"]["test"]
     for words in ([], ["--from-predictions"]):
-        assert told_by(capsys, run, *words)["sets"]["clinic"]["overlap"] == expected
+        assert result_of(capsys, run, *words)["sets"]["clinic"]["overlap"] == expected
     out = tmp_path / "page.md"
     assert main(["report", str(run), "--out", str(out)]) == 0
     page = out.read_text()
@@ -364,26 +366,26 @@ def test_what_a_warm_start_has_seen_stands_in_the_evaluation_of_val_and_test(
     warm = trained(read_split(split_file), tmp_path / "warm", model__weights=weights)
     overlaps = json.loads((warm / "run.json").read_text())["overlaps"]
     assert overlaps.keys() == {"val", "test"}
-    sets = told_by(capsys, warm)["sets"]
+    sets = result_of(capsys, warm)["sets"]
     assert {name: sets[name]["overlap"] for name in ("val", "test")} == overlaps
     assert "overlap" not in sets["train"]
-    told = json.loads((warm / "run.json").read_text())
-    (warm / "run.json").write_text(json.dumps({**told, "overlaps": {"test": [1]}}))
+    result = json.loads((warm / "run.json").read_text())
+    (warm / "run.json").write_text(json.dumps({**result, "overlaps": {"test": [1]}}))
     assert main(["evaluate", str(warm), *FEW]) == 2
     assert "`run.json` must be as cxr-models train wrote it; got" in capsys.readouterr().err
 
 
 def test_a_table_that_is_not_what_its_name_says_is_refused(run, capsys):
-    told_by(capsys, run)
+    result_of(capsys, run)
     folder = run / "evaluation"
     shutil.copy(folder / "train.csv", folder / "test.csv")
     assert main(["evaluate", str(run), "--from-predictions", *FEW]) == 1
-    assert "`test.csv` must hold the set its name says" in capsys.readouterr().err
-    assert told_by(capsys, run)["sets"]["test"]["images"] == 6
+    assert "`test.csv` must hold the set that its name states" in capsys.readouterr().err
+    assert result_of(capsys, run)["sets"]["test"]["images"] == 6
 
 
 def test_tables_of_other_settings_are_not_judged_together(run, elsewhere, capsys):
-    told_by(capsys, run, "--external", elsewhere)
+    result_of(capsys, run, "--external", elsewhere)
     config = json.loads((run / "config.json").read_text())
     config["training"]["patience"] += 1
     (run / "config.json").write_text(json.dumps(config))
@@ -399,7 +401,7 @@ def test_tables_of_other_settings_are_not_judged_together(run, elsewhere, capsys
 
 @pytest.mark.parametrize("name", ["evaluation", "evaluation/test.csv", "split.csv"])
 def test_a_run_that_links_out_of_its_folder_is_neither_read_nor_written_to(run, name, capsys):
-    told_by(capsys, run)
+    result_of(capsys, run)
     moved = run.parent / "moved"
     shutil.move(run / name, moved)
     (run / name).symlink_to(moved)
@@ -447,12 +449,12 @@ def test_logits_end_where_the_probabilities_begin(run):
 
 def test_an_audit_with_a_run_blanks_what_the_run_sees(run, split_file, capsys):
     assert main(["audit", str(split_file), "--run", str(run), "--json", *FEW]) == 0
-    told = json.loads(capsys.readouterr().out)
-    evaluated = told_by(capsys, run)["sets"]["test"]["overall"]["accuracy"]["value"]
-    assert told["run"]["accuracy"] == evaluated
-    assert {"centre_blanked", "border_blanked", "verdict"} <= told.keys()
-    assert told["classes"] == ["covid", "normal", "virus"]
-    assert json.loads((run / "evaluation/audit.json").read_text()) == told
+    result = json.loads(capsys.readouterr().out)
+    evaluated = result_of(capsys, run)["sets"]["test"]["overall"]["accuracy"]["value"]
+    assert result["run"]["accuracy"] == evaluated
+    assert {"centre_blanked", "border_blanked", "verdict"} <= result.keys()
+    assert result["classes"] == ["covid", "normal", "virus"]
+    assert json.loads((run / "evaluation/audit.json").read_text()) == result
     other = split_file.with_name("other.csv")
     write_split(other, read_split(split_file).manifest.records[:-1], {})
     assert main(["audit", str(other), "--run", str(run), *FEW]) == 2

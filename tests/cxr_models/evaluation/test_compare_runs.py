@@ -83,7 +83,7 @@ def test_runs_of_other_classes_and_runs_without_a_test_are_refused(rng):
     val, test = make_predictions(rng, name="val"), make_predictions(rng)
     names = {"class_names": ("a", "b", "c"), "labels": CLASSES}
     other = make_predictions(rng, **names)
-    with pytest.raises(ValueError, match="tell the same classes apart; got a, b, c and covid"):
+    with pytest.raises(ValueError, match="runs with the same classes; got a, b, c and covid"):
         compare_or_pool({"a": [val, test], "b": [val, other]}, METHOD)
     with pytest.raises(ValueError, match="must have predictions of test; got none"):
         compare_or_pool({"a": [val], "b": [val]}, METHOD)

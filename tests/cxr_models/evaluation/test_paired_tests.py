@@ -66,9 +66,9 @@ def test_delong_finds_a_difference_by_chance_as_often_as_it_says():
             [True] * 9 + [False] * 10,
             range(19),
             range(19),
-            "no test of 9 patients of one kind, fewer than 10",
+            "9 patients with the class, fewer than 10",
         ),
-        ([True, False] * 10, range(20), range(0, 40, 2), "the two order the images alike"),
+        ([True, False] * 10, range(20), range(0, 40, 2), "both models rank the images alike"),
     ],
 )
 def test_delong_says_why_there_is_no_test(positive, one, other, reason):

@@ -82,9 +82,12 @@ def test_names_that_csv_must_quote_survive_a_table(rng, tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda text: text.replace("covid", "virus", 9), "must be as it was written|must tell"),
-        (lambda text: text[:-3], "must be as it was written"),
-        (lambda text: text + "x,y\n", "must be as it was written"),
+        (
+            lambda text: text.replace("covid", "virus", 9),
+            "must be as cxr-models wrote it|must tell",
+        ),
+        (lambda text: text[:-3], "must be as cxr-models wrote it"),
+        (lambda text: text + "x,y\n", "must be as cxr-models wrote it"),
         (lambda text: text.partition("\n")[2], "must be a table of predictions"),
         (lambda text: "# cxr-models predictions {}\n" + text, "must be a table of predictions"),
         (lambda text: "", "must be a table of predictions"),

@@ -42,7 +42,7 @@ def test_the_report_shows_where_the_run_looked(run, tmp_path, capsys):
     shown = [attributes["alt"] for tag, attributes in Read(out.read_text()).tags if tag == "img"]
     assert "bar of the colours of the maps" in " ".join(shown)
     shown = [alt for alt in shown if not alt.startswith(("Mean ", "bar "))]
-    with_map = [alt for alt in shown if alt.endswith(", with Grad-CAM for what was said")]
+    with_map = [alt for alt in shown if alt.endswith(", with Grad-CAM for the predicted class")]
     assert len(with_map) == len(shown) / 2 > 0
     finished = read_run(run)
     model = load_classifier(finished)
@@ -105,4 +105,4 @@ def test_overlays_of_other_weights_are_not_shown(run, tmp_path):
     images = [attributes["alt"] for tag, attributes in page.tags if tag == "img"]
     assert images
     assert not [alt for alt in images if "Grad-CAM" in alt]
-    assert "No Grad-CAM overlays were made of these" in page.text
+    assert "These images have no Grad-CAM overlays" in page.text

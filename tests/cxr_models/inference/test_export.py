@@ -117,7 +117,7 @@ def place(tmp_path_factory):
         yield folder
 
 
-def told_by_predict(place, run):
+def shares_of_predict(place, run):
     return shares_of(place / f"{run}.csv")
 
 
@@ -138,7 +138,7 @@ def raw_images(place, channels=3):
     return [image if image.ndim == 3 else np.stack([image] * 3, -1) for image in images]
 
 
-def told_by_export(folder, kind, images):
+def shares_of_export(folder, kind, images):
     """Run an export one image at a time in a fresh process."""
     np.savez(folder / "images.npz", *images)
     code, without = RUNTIMES[kind]
@@ -168,8 +168,8 @@ def exported(place, run, kind, folder, *options):
 def test_raw_images_of_any_size_give_the_probabilities_of_predict(place, kind, run, tmp_path):
     needs(kind)
     exported(place, run, kind, tmp_path)
-    said = told_by_export(tmp_path, kind, raw_images(place))
-    np.testing.assert_allclose(said, told_by_predict(place, run), atol=1e-5)
+    said = shares_of_export(tmp_path, kind, raw_images(place))
+    np.testing.assert_allclose(said, shares_of_predict(place, run), atol=1e-5)
 
 
 def test_a_run_that_crops_borders_is_exported_for_images_without_them(
@@ -194,7 +194,7 @@ def test_a_run_that_crops_borders_is_exported_for_images_without_them(
     border = cxr_enhance.Preparation(params=None, crop_border=True)
     images = [cxr_enhance.prepare(image, border).image for image in raw_images(place)]
     intake = Intake(border_cropped=True)
-    said = told_in_this_process(tmp_path, "run", images, intake)
+    said = shares_in_this_process(tmp_path, "run", images, intake)
     np.testing.assert_allclose(said, shares_of(out), atol=1e-5)
     words = ["export", str(place / "study"), "--format", "keras", "--border-cropped"]
     assert main([*words, "--out", str(tmp_path / "n.keras")]) == 2
@@ -236,8 +236,8 @@ def test_litert_gives_the_probabilities_of_predict_for_images_balanced_before(pl
     needs("litert")
     exported(place, "study", "litert", tmp_path, "--white-balanced")
     images = [cxr_enhance.white_balance(cv2.resize(image, (40, 32))) for image in raw_images(place)]
-    said = told_by_export(tmp_path, "litert", images)
-    np.testing.assert_allclose(said, told_by_predict(place, "study"), atol=1e-5)
+    said = shares_of_export(tmp_path, "litert", images)
+    np.testing.assert_allclose(said, shares_of_predict(place, "study"), atol=1e-5)
 
 
 @pytest.mark.parametrize("run", ["enhance-first", "raw", "pad-without-stretch"])
@@ -246,11 +246,11 @@ def test_litert_resizes_inside_where_there_is_no_white_balance(place, run, tmp_p
     exported(place, run, "litert", tmp_path, "--input-size", "54", "62")  # that of one image
     images = raw_images(place)
     assert images[8].shape[:2] == (54, 62)
-    said = told_by_export(tmp_path, "litert", [images[8]])
-    np.testing.assert_allclose(said[0], told_by_predict(place, run)[8], atol=1e-5)
+    said = shares_of_export(tmp_path, "litert", [images[8]])
+    np.testing.assert_allclose(said[0], shares_of_predict(place, run)[8], atol=1e-5)
 
 
-def told_in_this_process(place, run, images, intake):
+def shares_in_this_process(place, run, images, intake):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.applications, "NASNetMobile", tiny_application)
         model = serving_model(read_served_run(place / run), intake)
@@ -297,8 +297,8 @@ def test_the_signature_of_a_saved_model_names_what_goes_in_and_out(place, tmp_pa
 
 @pytest.mark.parametrize("run", ["binary", "enhance-first", "raw", "pad", "crop"])
 def test_other_runs_give_the_probabilities_of_predict(place, run):
-    said = told_in_this_process(place, run, raw_images(place), Intake())
-    np.testing.assert_allclose(said, told_by_predict(place, run), atol=1e-5)
+    said = shares_in_this_process(place, run, raw_images(place), Intake())
+    np.testing.assert_allclose(said, shares_of_predict(place, run), atol=1e-5)
 
 
 @pytest.mark.parametrize("run", ["study", "enhance-first"])
@@ -309,7 +309,7 @@ def test_gray_and_sixteen_bits_are_taken_too(place, run, tmp_path):
     out = tmp_path / "deep.csv"
     assert main(["predict", str(place / run), str(tmp_path), "--out", str(out)]) == 0
     wanted = shares_of(out)
-    said = told_in_this_process(place, run, images, Intake(channels=1, bit_depth=16))
+    said = shares_in_this_process(place, run, images, Intake(channels=1, bit_depth=16))
     np.testing.assert_allclose(said, wanted, atol=1e-5)
 
 
@@ -328,7 +328,7 @@ def test_a_run_of_fewer_bits_gives_the_probabilities_of_predict(
         cxr_enhance.write_image(tmp_path / f"images/{number:02d}.png", image)
     out = tmp_path / "deep.csv"
     assert main(["predict", str(run), str(tmp_path / "images"), "--out", str(out)]) == 0
-    said = told_in_this_process(tmp_path, "run", images, Intake(channels=1, bit_depth=16))
+    said = shares_in_this_process(tmp_path, "run", images, Intake(channels=1, bit_depth=16))
     np.testing.assert_allclose(said, shares_of(out), atol=1e-5)
     capsys.readouterr()
     words = ["export", str(run), "--format", "keras", "--out", str(tmp_path / "m.keras")]
@@ -500,4 +500,4 @@ def test_nasnet_mobile_gives_the_probabilities_of_predict_in_every_format(
             told = [cxr_enhance.white_balance(cv2.resize(image, (64, 64))) for image in images]
         words = ["export", str(run), "--format", kind, "--out", str(folder / NAMES[kind])]
         assert main([*words, *(["--white-balanced"] if kind == "litert" else [])]) == 0
-        np.testing.assert_allclose(told_by_export(folder, kind, told), wanted, atol=1e-4)
+        np.testing.assert_allclose(shares_of_export(folder, kind, told), wanted, atol=1e-4)

@@ -50,14 +50,14 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
-def told_by(run, *arguments, out, status=0):
+def predicted_rows(run, *arguments, out, status=0):
     assert main(["predict", str(run), *map(str, arguments), "--out", str(out)]) == status
     return rows_of(out)
 
 
 def test_probabilities_are_those_of_the_training_pipeline_and_calibrated(run, images, tmp_path):
     calibrate(run, 1.7)
-    rows = told_by(run, images, out=tmp_path / "p.csv")
+    rows = predicted_rows(run, images, out=tmp_path / "p.csv")
     assert [row["file"] for row in rows] == sorted(map(str, images.rglob("*.png")))
     served = read_served_run(run)
     pixels = ImageLoader(served.run.config.data)([row["file"] for row in rows])
@@ -82,13 +82,13 @@ def test_classes_are_called_where_their_calibrated_probability_reaches_their_thr
 ):
     names = ("covid", "normal", "virus")
     calibrate(run, 1.7, threshold=0.335)
-    rows = told_by(run, images, out=tmp_path / "p.csv")
+    rows = predicted_rows(run, images, out=tmp_path / "p.csv")
     for row in rows:
         passed = [name for name in names if float(row[f"probability:{name}"]) >= 0.335]
         assert row["called"] == ";".join(passed)
     assert "called at the operating points of evaluate: made up" in capsys.readouterr().out
     calibrate(run, 1.7, weights_sha256="0" * 64)
-    told_by(run, images, "--overwrite", out=tmp_path / "p.csv")
+    predicted_rows(run, images, "--overwrite", out=tmp_path / "p.csv")
     assert {row["called"] for row in rows_of(tmp_path / "p.csv")} == {""}
     assert "no class is called: the run's weights have changed since" in capsys.readouterr().out
 
@@ -96,7 +96,7 @@ def test_classes_are_called_where_their_calibrated_probability_reaches_their_thr
 def test_a_table_of_an_earlier_version_is_replaced_too(run, images, tmp_path):
     out = tmp_path / "p.csv"
     out.write_text("file,predicted,probability:covid,calibrated,error\n")
-    told_by(run, images, "--overwrite", out=out)
+    predicted_rows(run, images, "--overwrite", out=out)
     assert "called" in rows_of(out)[0]
 
 
@@ -108,7 +108,7 @@ def test_predictions_equal_what_evaluate_keeps(run, images, split, tmp_path):
         path = os.path.realpath(split.manifest.root / row["file"])
         logits[path] = [float(row[f"logit:{n}"]) for n in ("covid", "normal", "virus")]
     temperature = read_served_run(run).calibration.temperature
-    rows = told_by(run, *logits, out=tmp_path / "p.csv")
+    rows = predicted_rows(run, *logits, out=tmp_path / "p.csv")
     got = [[float(row[f"probability:{n}"]) for n in ("covid", "normal", "virus")] for row in rows]
     wanted = softmax(np.array(list(logits.values())), temperature)
     np.testing.assert_allclose(got, wanted, rtol=1e-5)
@@ -116,7 +116,7 @@ def test_predictions_equal_what_evaluate_keeps(run, images, split, tmp_path):
 
 def test_one_class_against_the_rest_gives_both(split, images, tmp_path, capsys):
     run = make_run(tmp_path / "binary", split, model__task="binary")
-    rows = told_by(run, images, out=tmp_path / "p.csv")
+    rows = predicted_rows(run, images, out=tmp_path / "p.csv")
     both = [float(rows[0][f"probability:{name}"]) for name in ("not covid", "covid")]
     assert sum(both) == pytest.approx(1)
     assert {row["predicted"] for row in rows} <= {"not covid", "covid"}
@@ -125,8 +125,8 @@ def test_one_class_against_the_rest_gives_both(split, images, tmp_path, capsys):
 
 
 def test_batches_change_nothing(run, images, tmp_path):
-    one = told_by(run, images, "--batch-size", 1, out=tmp_path / "1.csv")
-    many = told_by(run, images, "--batch-size", 7, out=tmp_path / "7.csv")
+    one = predicted_rows(run, images, "--batch-size", 1, out=tmp_path / "1.csv")
+    many = predicted_rows(run, images, "--batch-size", 7, out=tmp_path / "7.csv")
     assert [row["file"] for row in one] == [row["file"] for row in many]
     for first, second in zip(one, many, strict=True):
         assert float(first["probability:covid"]) == pytest.approx(
@@ -139,7 +139,7 @@ def test_failures_are_rows_and_fail_only_if_nothing_else_is_there(run, images, t
     broken.write_bytes(b"no image")
     missing = tmp_path / "missing.png"
     missing.symlink_to(tmp_path / "gone.png")
-    rows = told_by(run, images / "covid", missing, out=tmp_path / "p.csv")
+    rows = predicted_rows(run, images / "covid", missing, out=tmp_path / "p.csv")
     failed = {row["file"]: row for row in rows if row["error"]}
     assert set(failed) == {str(broken), str(missing)}
     assert failed[str(broken)]["error"].startswith("`source` must hold a whole JPEG")
@@ -149,7 +149,7 @@ def test_failures_are_rows_and_fail_only_if_nothing_else_is_there(run, images, t
     output = capsys.readouterr()
     assert "2 of 10 failed" in output.out
     assert str(missing) in output.err
-    rows = told_by(run, broken, out=tmp_path / "none.csv", status=1)
+    rows = predicted_rows(run, broken, out=tmp_path / "none.csv", status=1)
     assert rows[0]["error"]
 
 
@@ -162,7 +162,7 @@ def test_no_one_file_ends_what_is_said_of_the_others(run, images, tmp_path, monk
 
     (images / "covid/odd.png").write_bytes(b"")
     monkeypatch.setattr("cxr_enhance.read_image", fails)
-    rows = told_by(run, images / "covid", out=tmp_path / "p.csv")
+    rows = predicted_rows(run, images / "covid", out=tmp_path / "p.csv")
     said = {row["file"]: row["error"] for row in rows if row["error"]}
     assert said == {str(images / "covid/odd.png"): str(error) or type(error).__name__}
     assert len(rows) == 9
@@ -219,7 +219,7 @@ def test_explanations_are_an_overlay_for_each_image_and_a_mean_for_each_class(
 ):
     (images / "covid/broken.png").write_bytes(b"no image")
     folder = tmp_path / "shown"
-    rows = told_by(run, images, "--explain", folder, out=tmp_path / "p.csv")
+    rows = predicted_rows(run, images, "--explain", folder, out=tmp_path / "p.csv")
     written = sorted(path.relative_to(folder / "images") for path in folder.rglob("images/*/*"))
     good = [row for row in rows if not row["error"]]
     wanted = [os.path.relpath(row["file"], images) for row in good]

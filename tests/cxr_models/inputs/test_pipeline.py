@@ -116,7 +116,7 @@ def test_binary_targets_tell_one_label_from_the_rest(small_split):
         targets_of(small_split.manifest, names, ModelConfig(task="binary", positive_class="flu"))
 
 
-def told_of(part):
+def errors_of(part):
     """Return what reading raises: alone, and while a model predicts."""
     import keras
 
@@ -135,7 +135,7 @@ def told_of(part):
 def test_what_is_no_image_is_a_value_error_that_names_it_wherever_it_is_read(part):
     with open(part[0][0], "wb") as file:
         file.write(b"x")
-    for error in told_of(part):
+    for error in errors_of(part):
         assert type(error) is ValueError
         assert str(error).startswith("`source` must hold")
         assert part[0][0] in str(error)
@@ -145,7 +145,7 @@ def test_what_is_no_image_is_a_value_error_that_names_it_wherever_it_is_read(par
 def test_a_file_that_cannot_be_opened_is_the_systems_error_wherever_it_is_read(part, name):
     paths, targets = part
     lost = f"{paths[0]}-{name}"
-    for error in told_of(([lost, *paths[1:]], targets)):
+    for error in errors_of(([lost, *paths[1:]], targets)):
         assert type(error) is FileNotFoundError
         assert (error.errno, error.filename) == (2, lost)
 

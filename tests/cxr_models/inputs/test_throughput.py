@@ -47,7 +47,7 @@ def test_the_command_prints_images_a_second(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("cxr_models.training.step.training_step", lambda *_: lambda batch: None)
     sizes += ["--backbone", "nasnet_mobile", "--json"]
     assert main(["bench-pipeline", str(tmp_path / "split.csv"), *sizes]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["batches"], told["batch_size"]) == (3, 2)
-    assert told["from_memory"] > told["images_per_second"]
-    assert told["waiting_share"] > 0.5
+    result = json.loads(capsys.readouterr().out)
+    assert (result["batches"], result["batch_size"]) == (3, 2)
+    assert result["from_memory"] > result["images_per_second"]
+    assert result["waiting_share"] > 0.5

@@ -7,7 +7,7 @@ from cxr_enhance import read_image
 from cxr_enhance.synthetic import synthetic_radiograph
 from cxr_models.records.demo import write_demo_set
 from cxr_models.records.manifest import Manifest
-from cxr_models.records.overlap import Part, SeenImages
+from cxr_models.records.overlap import Overlap, Part, SeenImages
 
 
 def test_demo_set_has_patients_of_two_unequal_images(tmp_path):
@@ -33,7 +33,7 @@ def test_the_other_source_shares_neither_patients_nor_images_near_copies_include
         for name in "ab"
     )
     overlap = SeenImages([Part("train", first)]).overlap(other)
-    assert overlap == ([], [], [], 0)
+    assert overlap == Overlap(near=(), patients=(), unread=0)
     one, two = (read_image(manifest.paths()[0]) for manifest in (first, other))
     assert two.shape < one.shape
     assert two.mean() < one.mean()

@@ -87,7 +87,7 @@ def test_copies_and_near_copies_and_patients_share_a_group(tmp_path):
 def test_what_is_not_looked_at_stays_in_the_index(tmp_path):
     write_class_folders(tmp_path, ("covid",), 1)
     touch(tmp_path, "covid/notes.txt")
-    assert examine(index_folder(tmp_path), tmp_path).others == ("covid/notes.txt",)
+    assert examine(index_folder(tmp_path), tmp_path).other_files == ("covid/notes.txt",)
 
 
 def test_records_hold_what_tells_their_images_from_others(tmp_path):
@@ -123,7 +123,7 @@ def test_of_copies_the_first_is_kept_and_what_they_tied_stays_together(tmp_path)
     assert index.records[0].group == index.records[1].group
     (dropped,) = index.skipped
     assert (dropped.file, dropped.reason) == ("covid/b-p1.png", "a duplicate of covid/a.png")
-    assert dropped.was_asked_for()
+    assert dropped.is_intended()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from cxr_models.records.layouts import LAYOUTS, Layout
 from tests.helpers.radiographs import write_class_folders, write_csv
 
 
-def told(index):
+def rows_of(index):
     return [(r.file, r.label, r.patient, r.view, r.source) for r in index.records]
 
 
@@ -21,7 +21,7 @@ def test_folders_are_labels_and_a_pattern_finds_patients(tmp_path):
     write_class_folders(tmp_path, ("covid", "normal"), 3)
     (tmp_path / "notes.txt").write_text("no image")
     index = index_folder(tmp_path, Layout(patient_pattern=r"-(p\d+)-"))
-    assert told(index) == [
+    assert rows_of(index) == [
         (f"{label}/{label}-{patient}-{number}.png", label, patient, "", "")
         for label in ("covid", "normal")
         for number, patient in enumerate(("p0", "p0", "p1"))
@@ -35,7 +35,7 @@ def test_what_is_no_image_or_not_followed_is_told(tmp_path):
     (tmp_path / "set/normal").rename(tmp_path / "elsewhere")
     (tmp_path / "set/normal").symlink_to(tmp_path / "elsewhere")
     index = index_folder(tmp_path / "set")
-    assert index.others == ("scan.gif", "covid/notes.txt")
+    assert index.other_files == ("scan.gif", "covid/notes.txt")
     assert [(s.file, s.reason) for s in index.skipped] == [
         ("normal", "a link to a folder, not followed")
     ]
@@ -52,7 +52,7 @@ def test_a_folder_that_cannot_be_read_is_listed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", closed)
     index = index_folder(tmp_path)
-    assert told(index) == [("covid/covid-p0-0.png", "covid", "", "", "")]
+    assert rows_of(index) == [("covid/covid-p0-0.png", "covid", "", "", "")]
     assert [(s.file, s.reason) for s in index.skipped] == [("normal", "Permission denied")]
 
 
@@ -61,7 +61,7 @@ def test_dicom_files_need_no_suffix(tmp_path):
     (tmp_path / "covid/IM0001").write_bytes(bytes(128) + b"DICM")
     index = index_folder(tmp_path)
     assert [record.file for record in index.records] == ["covid/IM0001"]
-    assert index.others == ("covid/IM0002",)
+    assert index.other_files == ("covid/IM0002",)
 
 
 def test_a_name_that_no_csv_can_hold_is_listed(tmp_path):
@@ -72,7 +72,7 @@ def test_a_name_that_no_csv_can_hold_is_listed(tmp_path):
     except OSError:
         pytest.skip("the file system takes no names that are no UTF-8")
     index = index_folder(tmp_path)
-    assert told(index) == [("covid/covid-p0-0.png", "covid", "", "", "")]
+    assert rows_of(index) == [("covid/covid-p0-0.png", "covid", "", "", "")]
     assert [(s.file, s.reason) for s in index.skipped] == [
         ("covid/caf\\xe9.png", "a name that is no UTF-8")
     ]
@@ -86,7 +86,7 @@ def test_kermany_tells_virus_from_bacteria_and_patients_by_file_name(tmp_path):
         "train/NORMAL/IM-0115-0001.jpeg",
         "test/NORMAL/NORMAL2-IM-0012-0001.jpeg",
     )
-    assert [row[1:3] for row in told(index_folder(tmp_path, LAYOUTS["kermany"]))] == [
+    assert [row[1:3] for row in rows_of(index_folder(tmp_path, LAYOUTS["kermany"]))] == [
         ("normal", "NORMAL2-IM-0012"),
         ("bacteria", "person1"),
         ("normal", "IM-0115"),
@@ -103,7 +103,7 @@ def test_covid19_radiography_passes_masks_over(tmp_path):
         "Normal/images/Normal-1.png",
     )
     index = index_folder(tmp_path, LAYOUTS["covid19-radiography"])
-    assert [row[:2] for row in told(index)] == [
+    assert [row[:2] for row in rows_of(index)] == [
         ("COVID/images/COVID-1.png", "covid"),
         ("Normal/images/Normal-1.png", "normal"),
         ("Viral Pneumonia/images/Viral Pneumonia-1.png", "virus"),
@@ -128,7 +128,7 @@ def test_mimic_cxr_joins_metadata_and_labels(tmp_path):
     )
     csvs = [tmp_path / "metadata.csv", tmp_path / "chexpert.csv"]
     index = index_csv(tmp_path, csvs, LAYOUTS["mimic-cxr"])
-    assert told(index) == [
+    assert rows_of(index) == [
         ("files/p10/p10000032/s5/d1.jpg", "No Finding", "10000032", "AP", "mimic-cxr")
     ]
     assert [skipped.reason for skipped in index.skipped] == ["no label in its row"]
@@ -139,7 +139,7 @@ def test_chexpert_takes_the_patient_from_the_path(tmp_path):
     row = {"Path": path, "Sex": "F", "AP/PA": "AP", "No Finding": "", "Pneumonia": "1.0"}
     write_csv(tmp_path / "train.csv", [row])
     index = index_csv(tmp_path, [tmp_path / "train.csv"], LAYOUTS["chexpert"])
-    assert told(index) == [(path, "Pneumonia", "patient00001", "AP", "chexpert")]
+    assert rows_of(index) == [(path, "Pneumonia", "patient00001", "AP", "chexpert")]
 
 
 def test_nih_keeps_joined_labels(tmp_path):
@@ -151,7 +151,7 @@ def test_nih_keeps_joined_labels(tmp_path):
     rows.append({**rows[0], "Image Index": "1_001.png", "Finding Labels": "Edema|Effusion"})
     write_csv(tmp_path / "entries.csv", rows)
     index = index_csv(tmp_path, [tmp_path / "entries.csv"], LAYOUTS["nih"])
-    assert told(index) == [
+    assert rows_of(index) == [
         ("images/1_000.png", "normal", "1", "PA", "nih"),
         ("images/1_001.png", "Edema|Effusion", "1", "PA", "nih"),
     ]

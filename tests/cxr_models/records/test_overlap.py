@@ -13,12 +13,12 @@ from cxr_models.records.overlap import (
 from tests.helpers.radiographs import draw
 
 
-def written(folder, images, **told):
+def written(folder, images, **columns):
     folder.mkdir()
     records = []
     for name, image in images.items():
         write_image(folder / name, np.ascontiguousarray(image))
-        records.append(Record(file=name, label="x", **told.get(name.split(".")[0], {})))
+        records.append(Record(file=name, label="x", **columns.get(name.split(".")[0], {})))
     return Manifest(records=tuple(records), root=folder)
 
 

@@ -6,7 +6,7 @@ from cxr_models import Record
 from cxr_models.records.left_out import (
     SAME_GROUP,
     SAME_PATIENT,
-    THROUGH_OTHERS,
+    THROUGH_OTHER_IMAGES,
     causes_of_leaving_out,
 )
 from cxr_models.records.patients import patient_key, same_id
@@ -76,8 +76,8 @@ def test_what_a_source_left_out_takes_along_is_counted_by_its_cause():
         record("7", "P7", "b"),
     ]
     for shared, expected in (
-        (False, {SAME_GROUP: 1, THROUGH_OTHERS: 1}),
-        (True, {SAME_PATIENT: 1, SAME_GROUP: 1, THROUGH_OTHERS: 1}),
+        (False, {SAME_GROUP: 1, THROUGH_OTHER_IMAGES: 1}),
+        (True, {SAME_PATIENT: 1, SAME_GROUP: 1, THROUGH_OTHER_IMAGES: 1}),
     ):
         tied = with_shared_ids(records) if shared else records
         with warnings.catch_warnings(action="ignore"):  # nothing but b is left to train on

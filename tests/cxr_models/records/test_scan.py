@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from cxr_models.records.scan import Found, find_images
+from cxr_models.records.scan import FolderListing, find_images
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX links and pipes")
@@ -21,10 +21,10 @@ def test_links_pipes_and_hidden_files_are_sorted_without_being_opened(tmp_path):
     (tmp_path / "broken.png").symlink_to("nowhere")
     (tmp_path / "broken").symlink_to("nowhere")
     (tmp_path / "linked").symlink_to("d")
-    assert find_images(tmp_path) == Found(
+    assert find_images(tmp_path) == FolderListing(
         images=("a.PNG", "b.jpe", "broken.png", "dicom", "d/e.tif"),
         unentered=(("linked", "a link to a folder, not followed"),),
-        others=("broken", "notes.txt", "pipe.png", "to-pipe", "to-pipe.png"),
+        other_files=("broken", "notes.txt", "pipe.png", "to-pipe", "to-pipe.png"),
     )
 
 

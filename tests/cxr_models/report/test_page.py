@@ -107,7 +107,7 @@ def test_reliability_and_worst_mistakes_are_after_temperature_scaling(run):
     wrong = [i for i in range(len(true)) if CLASSES[shares[i].argmax()] != true[i]]
     surest = sorted(wrong, key=lambda i: -scaled[i].max())[:8]
     page = page_of(run, images=False)
-    rows = page.tables[f"The surest of {len(wrong)} mistakes on test"][0][1:]
+    rows = page.tables[f"The most confident of {len(wrong)} mistakes on test"][0][1:]
     assert [row[0] for row in rows] == [f"test/{i}.png" for i in surest]
     assert [row[3] for row in rows] == [f"{scaled[i].max():.3f}" for i in surest]
     assert [row[1] for row in rows] == [true[i] for i in surest]
@@ -127,15 +127,15 @@ def test_curves_end_where_the_saved_ones_do(run):
 
 def test_the_audit_stands_beside_the_accuracy(run, tmp_path, capsys):
     page = page_of(run)
-    assert "It was not audited: how much of that can be read from the source" in page.text
+    assert "It was not audited: how much of this accuracy can be read from" in page.text
     audit, out = write_audit(tmp_path / "audit.json"), tmp_path / "out.html"
     assert main(["report", str(run), "--out", str(out), "--audit", str(audit)]) == 0
     page = Read(out.read_text())
     sentence = "A model that sees only the border reaches 0.70: these labels are readable."
     assert f"of its test set right (90 images of 45 patients). {sentence}" in page.text
-    told = page.table("What models that see no lungs, or hardly, reach on the same test images")
+    told = page.table("Accuracy of models that see no lungs, or hardly, on the same test images")
     assert told["gray histogram of 16 bins"]["accuracy"] == "0.700 [0.600, 0.800]"
-    assert "the source itself, from the thumbnail: not judged, train does not state" in page.text
+    assert "the source itself, from the thumbnail: not evaluated, train does not state" in page.text
     side = page.table(
         "Each run beside other sources and beside models that see no lungs, or hardly"
     )
@@ -158,8 +158,10 @@ def test_another_source_is_judged_in_plain_words(tmp_path):
     assert re.search(
         r"On the set clinic, another source, run good gets 0\.\d{3} .* no clear loss", page.text
     )
-    assert re.search(r"bad gets 0\.\d{3} .* no better than always saying the commonest", page.text)
-    assert "none was not judged on images of another source" in page.text
+    assert re.search(
+        r"bad gets 0\.\d{3} .* no better than always predicting the commonest", page.text
+    )
+    assert "none was not tested on images of another source" in page.text
 
 
 def test_the_data_card_counts_images_and_patients(run):
@@ -193,7 +195,10 @@ def test_labels_that_have_sources_of_their_own_are_named(tmp_path):
         return each(predictions, lambda _, r: {"source": "web" if r.label == "covid" else "ward"})
 
     text = page_of(write_run(tmp_path / "run", change=parted)).text
-    assert "every image of covid whose source is stated comes from web, where no other" in text
+    assert (
+        "every image of covid whose source is stated comes from web, and no image of another label"
+        in text
+    )
     assert "every image of normal" not in text
 
 
@@ -306,7 +311,7 @@ def test_a_set_of_one_class_alone_says_so(tmp_path):
 
     paths = [write_run(tmp_path / name, change=one_class) for name in ("one", "two")]
     text = page_of(*paths).text
-    assert "of 30 images right: of one class alone, so that nothing shows whether" in text
+    assert "of 30 images right: of one class alone, which cannot show whether" in text
     assert "ROC-AUC" in text
     assert "covid, 1 row: no image of another class." in text
 
@@ -320,7 +325,7 @@ def test_images_are_shown_small_where_they_can_be_read(run, tmp_path):
     assert len(images) == 24
     assert all(image["src"].startswith("data:image/jpeg;base64,") for image in images)
     assert all(image["alt"].startswith("Radiograph ") for image in images)
-    assert "No Grad-CAM overlays were made of these (cxr-models report --explain)." in page.text
+    assert "These images have no Grad-CAM overlays (cxr-models report --explain)." in page.text
     assert not [1 for tag, _ in page_of(run, images=False).tags if tag == "img"]
 
 
@@ -334,7 +339,7 @@ def test_a_page_too_large_shows_fewer_images(run, tmp_path, monkeypatch):
     assert len(page.encode()) < (whole + bare) // 2
     shown = [attributes for tag, attributes in Read(page).tags if tag == "img"]
     assert 0 < len(shown) < 24
-    assert f"Shown are {len(shown)} radiographs, fewer than usual" in Read(page).text
+    assert f"The page shows {len(shown)} radiographs, fewer than usual" in Read(page).text
     monkeypatch.setattr(html, "MOST_BYTES", bare // 2)
     with pytest.raises(ValueError, match=r"`RUN` must be so few runs that the page has less than"):
         html_page(results)

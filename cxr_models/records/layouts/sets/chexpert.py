@@ -34,7 +34,7 @@ def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         table = tree.opened(name)
         if "Path" not in table.header:
             continue
-        for cells, kept in table.rows_and_extra(*columns, *_OPTIONAL):
+        for cells, extra in table.rows_and_extra(*columns, *_OPTIONAL):
             path, sex, age, side, view = cells[:5]
             place = _PATH.search(path)
             if place is None:
@@ -54,14 +54,14 @@ def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
                 sex=sex_of(sex),
                 age=age_of(age),
                 findings=findings(cells[5:]),
-                kept=kept,
+                kept=extra,
             )
 
 
 def _labels_of_studies(tree: Tree, table: Table) -> dict[str, tuple[Findings, Extra]]:
     findings = FindingsOf(FINDINGS)
     rows = table.rows_and_extra("study_id", *_OPTIONAL)
-    return {cells[0]: (findings(cells[1:]), kept) for cells, kept in rows}
+    return {cells[0]: (findings(cells[1:]), extra) for cells, extra in rows}
 
 
 def _mimic_labels(tree: Tree) -> dict[str, tuple[Findings, Extra]]:
@@ -88,7 +88,7 @@ def _read_mimic_jpg(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         "dicom_id", "subject_id", "study_id", "ViewPosition", "StudyDate?",
         "ViewCodeSequence_CodeMeaning?",
     )  # fmt: skip
-    for (image, patient, study, view, date, code), kept in table.rows_and_extra(*columns):
+    for (image, patient, study, view, date, code), extra in table.rows_and_extra(*columns):
         path = f"{top}files/p{patient[:2]}/p{patient}/s{study}/{image}.jpg"
         findings, more = labels.get(study, unknown)
         yield ImageRow(
@@ -101,14 +101,14 @@ def _read_mimic_jpg(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             study,
             date=date_of(date),
             findings=findings,
-            kept=kept + more,
+            kept=extra + more,
         )
 
 
 def _read_mimic(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     labels, parts = _mimic_labels(tree), _mimic_parts(tree)
     table = tree.table(r"cxr-record-list\.csv(\.gz)?")
-    for cells, kept in table.rows_and_extra("subject_id", "study_id", "dicom_id", "path"):
+    for cells, extra in table.rows_and_extra("subject_id", "study_id", "dicom_id", "path"):
         patient, study, image, path = cells
         findings, more = labels.get(study, ((), ()))
         yield ImageRow(
@@ -118,7 +118,7 @@ def _read_mimic(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             split=parts.get(image, ""),
             study=study,
             findings=findings,
-            kept=kept + more,
+            kept=extra + more,
         )
 
 
@@ -129,7 +129,7 @@ def _read_brax(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         "PngPath", "DicomPath", "PatientID", "PatientSex?", "PatientAge?", "AccessionNumber?",
         "StudyDate?", "ViewPosition?", "Manufacturer?",
     )  # fmt: skip
-    for cells, kept in table.rows_and_extra(*columns, *_OPTIONAL):
+    for cells, extra in table.rows_and_extra(*columns, *_OPTIONAL):
         png, dicom, patient, sex, age, study, date, view, maker = cells[:9]
         yield ImageRow(
             file=tree.beside(table, png) or tree.beside(table, dicom)
@@ -143,7 +143,7 @@ def _read_brax(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             manufacturer=maker,
             date=date_of(date),
             findings=findings(cells[9:]),
-            kept=kept,
+            kept=extra,
         )  # fmt: skip
 
 

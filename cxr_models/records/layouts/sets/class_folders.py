@@ -50,25 +50,27 @@ _SOURCES_BY_URL = (
 def source_of_url(url: str) -> str:
     """Return the set that an address leads to; else its host."""
     lowered = url.strip().lower()
-    known = next((name for needle, name in _SOURCES_BY_URL if needle in lowered), "")
+    source = next((name for needle, name in _SOURCES_BY_URL if needle in lowered), "")
     host = urlsplit(lowered if "//" in lowered else f"//{lowered}").hostname or ""
-    return known or host.removeprefix("www.")
+    return source or host.removeprefix("www.")
 
 
 def _read_kermany(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(("Pneumonia",))
-    seen: set[tuple[str, ...]] = set()
-    for file in sorted(tree.found.images, key=lambda name: (name.count("/"), name)):
-        place, named = _KERMANY.search(file), _KERMANY_NAME.search(file)
-        if place is None or place.groups() in seen:
+    places: set[tuple[str, ...]] = set()
+    for file in sorted(tree.listing.images, key=lambda name: (name.count("/"), name)):
+        place, name_match = _KERMANY.search(file), _KERMANY_NAME.search(file)
+        if place is None or place.groups() in places:
             continue  # the zip holds the whole tree twice
-        seen.add(place.groups())
+        places.add(place.groups())
         sick = place[2] == "PNEUMONIA"
-        kind = (named["kind"] or named["group"] or "").lower() if named else ""
+        kind = (name_match["kind"] or name_match["group"] or "").lower() if name_match else ""
         yield ImageRow(
             file=file,
             label=(kind or "pneumonia") if sick else "normal",
-            patient=(named["child"] or named["normal"] or named["number"]) if named else "",
+            patient=(name_match["child"] or name_match["normal"] or name_match["number"])
+            if name_match
+            else "",
             source="kermany",
             split=place[1] or "",
             findings=findings(("1" if sick else "0",)),
@@ -82,7 +84,7 @@ def _read_radiography(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         group = name.rsplit("/", 1)[-1].split(".", 1)[0].casefold()
         for file, url in tree.opened(name).rows("FILE NAME|FILENAME", "URL?"):
             urls[group, file.strip().casefold()] = url
-    for file in tree.found.images:
+    for file in tree.listing.images:
         place = _RADIOGRAPHY.search(file)
         if place is None:
             continue
@@ -97,14 +99,14 @@ def _read_radiography(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
 
 
 def _read_parts(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
-    for file in tree.found.images:
+    for file in tree.listing.images:
         part, *between = file.split("/")[:-1]
         if part.lower() in PARTS and between:
             yield ImageRow(file=file, label=between[0], split=PARTS[part.lower()])
 
 
 def _read_dicom(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
-    return (ImageRow(file=file, label=UNLABELLED) for file in tree.found.images)
+    return (ImageRow(file=file, label=UNLABELLED) for file in tree.listing.images)
 
 
 KERMANY = KnownSet(

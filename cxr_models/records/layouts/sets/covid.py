@@ -43,15 +43,15 @@ def _covidx_words(line: str, name: str) -> tuple[str, str, str, str]:
 def _read_covidx(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(("COVID-19",))
     tables = tree.tables(_COVIDX_FILES)
-    named = {name: re.fullmatch(_COVIDX_FILES, name.rsplit("/", 1)[-1], re.I) for name in tables}
-    versions = sorted({place[2] or "" for place in named.values() if place})
+    matches = {name: re.fullmatch(_COVIDX_FILES, name.rsplit("/", 1)[-1], re.I) for name in tables}
+    versions = sorted({match[2] or "" for match in matches.values() if match})
     if len(versions) > 1:
         raise ValueError(
             f"`SOURCE` must hold the label files of one COVIDx; got {', '.join(versions)}. Move "
             "the others elsewhere."
         )
-    for name, place in named.items():
-        part = PARTS[place[1].lower()] if place else ""
+    for name, match in matches.items():
+        part = PARTS[match[1].lower()] if match else ""
         table = tree.opened(name, header=["line"], delimiter=WHOLE_LINE)
         for (line,) in table.rows("line"):
             patient, file, group, source = _covidx_words(line, name)
@@ -74,12 +74,12 @@ def _read_ieee8023(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     unknown = ("todo", "unknown", "")
     names = sorted({part for path in paths for part in path if part.lower() not in unknown})
     findings = FindingsOf(names)
-    for (cells, kept), path in zip(rows, paths, strict=True):
+    for (cells, extra), path in zip(rows, paths, strict=True):
         patient, sex, age, _, view, modality, date, file = cells
-        known = path[0].lower() not in unknown
+        is_known = path[0].lower() not in unknown
         yield ImageRow(
             file=tree.by_name(file),
-            label=path[-1] if known else "unknown",
+            label=path[-1] if is_known else "unknown",
             patient=patient,
             source="ieee8023",
             view=view_of(view),
@@ -87,8 +87,8 @@ def _read_ieee8023(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             sex=sex_of(sex),
             age=age_of(age),
             date=date_of(date),
-            findings=findings.listed(path) if known else findings(("",) * len(names)),
-            kept=kept,
+            findings=findings.listed(path) if is_known else findings(("",) * len(names)),
+            kept=extra,
         )
 
 

@@ -51,7 +51,7 @@ def _read_nih(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         "Image Index", "Finding Labels", "Follow-up #?", "Patient ID", "Patient Age?",
         "Patient Gender|Patient Sex?", "View Position?",
     )  # fmt: skip
-    for (image, labels, visit, patient, age, sex, view), kept in table.rows_and_extra(*columns):
+    for (image, labels, visit, patient, age, sex, view), extra in table.rows_and_extra(*columns):
         yield ImageRow(
             file=tree.by_name(image) or tree.by_stem(image.rsplit(".", 1)[0]),
             patient=patient,
@@ -62,7 +62,7 @@ def _read_nih(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             sex=sex_of(sex),
             age=age_of(age),
             findings=findings.listed(listed(labels)),
-            kept=kept,
+            kept=extra,
         )
 
 
@@ -79,11 +79,11 @@ def _read_rsna(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(("Lung Opacity", "Normal"))
     rule = reading.rule(any_of)
     targets: dict[str, list[str]] = defaultdict(list)
-    kept: dict[str, Extra] = {}
+    extras: dict[str, Extra] = {}
     table = tree.table(r"stage_2_train_labels\.csv(\.gz)?")
     for (image, target), extra in table.rows_and_extra("patientId", "Target"):
         targets[image].append(finding_of(target))
-        kept.setdefault(image, extra)
+        extras.setdefault(image, extra)
     classes: dict[str, list[str]] = defaultdict(list)
     for name in tree.tables(r"stage_2_detailed_class_info\.csv(\.gz)?"):
         for image, group in tree.opened(name).rows("patientId", "class"):
@@ -100,7 +100,7 @@ def _read_rsna(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             patient=patients.get(image, image),
             source="nih" if image in patients else "rsna",
             findings=findings((target, normal)),
-            kept=kept[image],
+            kept=extras[image],
         )
 
 
@@ -108,17 +108,17 @@ def _read_siim(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(("Pneumothorax",))
     rule = reading.rule(any_of)
     values: dict[str, list[str]] = defaultdict(list)
-    kept: dict[str, Extra] = {}
+    extras: dict[str, Extra] = {}
     table = tree.table(r"(stage_2_train|train-rle)\.csv(\.gz)?")
     for (image, pixels), extra in table.rows_and_extra("ImageId", "EncodedPixels"):
         values[image.strip()].append(ABSENT if pixels.strip() in ("-1", "") else PRESENT)
-        kept.setdefault(image.strip(), extra)
+        extras.setdefault(image.strip(), extra)
     for image, rows in values.items():
         yield ImageRow(
             file=tree.by_stem(image),
             source="siim-acr",
             findings=findings((rule(rows),)),
-            kept=kept[image],
+            kept=extras[image],
         )
 
 

@@ -75,9 +75,9 @@ def _read_jsrt(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
 
 def _jsrt_names(tree: Tree, raw: Iterable[str]) -> list[str]:
     """Return the names of all images that are there, as the tables write them."""
-    images = (file for file in tree.found.images if not re.search(_JSRT_MASKS, file))
-    found = (_JSRT_IMAGE.search(file) for file in images)
-    return sorted({*raw, *(f"{one[1].upper()}.IMG" for one in found if one)})
+    images = (file for file in tree.listing.images if not re.search(_JSRT_MASKS, file))
+    matches = (_JSRT_IMAGE.search(file) for file in images)
+    return sorted({*raw, *(f"{match[1].upper()}.IMG" for match in matches if match)})
 
 
 def _unpacked(tree: Tree, raw: str, stem: str, reading: Reading) -> str:

@@ -39,7 +39,7 @@ def _read_padchest(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
         "PatientSex_DICOM?", "Projection?", "Modality_DICOM?", "Manufacturer_DICOM?",
     )  # fmt: skip
     unknown = findings(("",) * len(names))
-    for cells, kept in table.rows_and_extra(*columns):
+    for cells, extra in table.rows_and_extra(*columns):
         image, labels, patient, study, date, born, sex, view, modality, maker = cells
         words = _words(labels)
         year = int(date[:4]) if re.match(r"\d{4}", date) else _PADCHEST_YEAR
@@ -55,7 +55,7 @@ def _read_padchest(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
             manufacturer=maker,
             date=date_of(date),
             findings=findings.listed(words) if words else unknown,
-            kept=kept,
+            kept=extra,
         )
 
 
@@ -66,7 +66,7 @@ def _words(labels: str) -> list[str]:
 def _read_vindr(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     rule = reading.rule(majority)
     parts = (tree.tables(rf"image_labels_{part}\.csv(\.gz)?")[:1] for part in ("test", "train"))
-    tables = [name for found in parts for name in found]
+    tables = [name for part_tables in parts for name in part_tables]
     if not tables:
         yield from _read_vindr_boxes(tree, rule)
         return
@@ -89,22 +89,23 @@ def _read_vindr(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
 
 def _read_vindr_boxes(tree: Tree, rule: Callable[[Sequence[str]], str]) -> Iterator[ImageRow]:
     """Read the form of the challenge: rows are boxes of a reader, "No finding" among them."""
-    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    readings: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for image, name, reader in tree.table(r"train\.csv").rows("image_id", "class_name", "rad_id"):
-        seen[image][reader].add(name)
+        readings[image][reader].add(name)
     names = sorted(
-        {name for readers in seen.values() for said in readers.values() for name in said}
+        {name for readers in readings.values() for classes in readers.values() for name in classes}
     )
     findings = FindingsOf(names)
-    for image, readers in seen.items():
-        said = readers.values()
-        voted = tuple(rule(["1" if name in one else "0" for one in said]) for name in names)
-        yield _vindr_row(tree, image, "train", findings(voted))
+    for image, readers in readings.items():
+        cells = (["1" if name in marked else "0" for marked in readers.values()] for name in names)
+        yield _vindr_row(tree, image, "train", findings(tuple(map(rule, cells))))
 
 
-def _vindr_row(tree: Tree, image: str, part: str, found: tuple[tuple[str, str], ...]) -> ImageRow:
+def _vindr_row(
+    tree: Tree, image: str, part: str, findings: tuple[tuple[str, str], ...]
+) -> ImageRow:
     return ImageRow(
-        file=tree.by_stem(image), source="vindr-cxr", view="PA", split=part, findings=found
+        file=tree.by_stem(image), source="vindr-cxr", view="PA", split=part, findings=findings
     )
 
 
@@ -146,9 +147,10 @@ def _open_i_reports(
         terms = [(term.text or "").split("/", 1)[0].strip() for term in report.iter("major")]
         problems[uid] = [term for term in dict.fromkeys(terms) if term]
         for image in report.iter("parentImage"):
-            named = image.get("id", "")
-            short = _OPEN_I_ID.sub(r"\1_", named)  # as DICOM files and the tables of Kaggle say it
-            file = tree.by_stem(named) or tree.by_stem(short)
+            image_id = image.get("id", "")
+            # The short form is that of DICOM files and of the tables of Kaggle.
+            short = _OPEN_I_ID.sub(r"\1_", image_id)
+            file = tree.by_stem(image_id) or tree.by_stem(short)
             images.append((uid, file, views.get(short, ("", "", ""))[2]))
     return problems, images
 

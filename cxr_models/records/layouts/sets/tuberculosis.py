@@ -39,23 +39,23 @@ def _readings(tree: Tree, prefix: str) -> dict[str, str]:
 def _read_nlm(tree: Tree, *, prefix: str, source: str, view: str) -> Iterator[ImageRow]:
     findings = FindingsOf(("Tuberculosis",))
     readings = _readings(tree, prefix)
-    for file in tree.found.images:
-        named = _NLM_NAME.search(file)
-        if named is None or not named[1].startswith(prefix) or re.search(_MASKS, file):
+    for file in tree.listing.images:
+        match = _NLM_NAME.search(file)
+        if match is None or not match[1].startswith(prefix) or re.search(_MASKS, file):
             continue
         # "Patient's Sex: F Patient's Age: 027Y normal", or "male 45yrs bilateral PTB"
-        reading = readings.get(f"{named[1]}_{named[2]}", "")
+        reading = readings.get(f"{match[1]}_{match[2]}", "")
         sex = re.search(r"\b(male|female|[MF])\b", reading, re.IGNORECASE)
         age = re.search(r"\b(\d+)\s*([ymwd]?)", reading, re.IGNORECASE)
         yield ImageRow(
             file=file,
-            label="tb" if named[2] == "1" else "normal",
-            patient=named[1],
+            label="tb" if match[2] == "1" else "normal",
+            patient=match[1],
             source=source,
             view=view,
             sex=sex_of(sex[1]) if sex else "",
             age=age_of(age[1] + age[2]) if age else "",
-            findings=findings((named[2],)),
+            findings=findings((match[2],)),
         )
 
 
@@ -74,8 +74,8 @@ def _tbx_annotations(tree: Tree) -> tuple[dict[str, str], dict[str, set[str]]]:
     for part in ("train", "val"):
         for name in tree.tables(rf"TBX11K_{part}\.json")[:1]:
             coco = json.loads((tree.root / name).read_bytes())
-            names = {one["id"]: one["name"] for one in coco["categories"]}
-            files = {one["id"]: one["file_name"].rsplit("/", 1)[-1] for one in coco["images"]}
+            names = {entry["id"]: entry["name"] for entry in coco["categories"]}
+            files = {entry["id"]: entry["file_name"].rsplit("/", 1)[-1] for entry in coco["images"]}
             parts.update(dict.fromkeys(files.values(), part))
             for box in coco["annotations"]:
                 kinds.setdefault(files[box["image_id"]], set()).add(names[box["category_id"]])
@@ -85,18 +85,22 @@ def _tbx_annotations(tree: Tree) -> tuple[dict[str, str], dict[str, set[str]]]:
 def _read_tbx11k(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     findings = FindingsOf(_TBX_FINDINGS)
     parts, kinds = _tbx_annotations(tree)
-    for file in tree.found.images:
+    for file in tree.listing.images:
         place = _TBX_FOLDER.search(file)
         if place is None:
             continue
         group, name = place.groups()
-        whole = {"tb": "Tuberculosis", "sick": "Sick but no tuberculosis", "health": "Healthy"}
+        group_findings = {
+            "tb": "Tuberculosis",
+            "sick": "Sick but no tuberculosis",
+            "health": "Healthy",
+        }
         yield ImageRow(
             file=file,
             label=_TBX_LABELS[group],
             source="tbx11k",
             split=parts.get(name, ""),
-            findings=findings.listed({whole[group], *kinds.get(name, ())}),
+            findings=findings.listed({group_findings[group], *kinds.get(name, ())}),
         )
 
 

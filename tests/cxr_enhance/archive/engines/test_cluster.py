@@ -17,7 +17,7 @@ from cxr_enhance import EnhanceParams, enhance, read_image
 from cxr_enhance.archive.engines import cluster
 from cxr_enhance.archive.job import Job
 from cxr_enhance.archive.outcome import Outcome
-from cxr_enhance.archive.plan import PlannedFile
+from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.samples.task import PlannedSample, PlannedSamples
 from tests.cxr_enhance.archive.conftest import contents, make_archive, outputs_in, rows_of
 from tests.cxr_enhance.archive.samples.conftest import content_of, keys_in, make_records

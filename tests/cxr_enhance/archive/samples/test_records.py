@@ -52,7 +52,9 @@ def test_semicolons_tabs_and_byte_order_marks_are_read(tmp_path):
     [
         ("a,b\n1,2\n", (), r"`--column` must name the column of .* that holds the files; it has a"),
         ("a,b\n1,2\n", ("c",), r"`--column` must be one of a, b; got 'c'\. Table: "),
-        ("", (), r"it has none"),
+        ("", (), r"a table whose first row names its columns; got .*, where it is empty\."),
+        ("\nfile,a\nx.png,1\n", (), r"whose first row names its columns.* where it is empty\."),
+        ("records.csv\nx.png\n", (), r"got .*, where it is the file 'records.csv'\. Write a row "),
         ("file,a\nx.png\n", (), r"have a cell for each column, 2, without NUL; got 1 in line 2"),
         ("file,a\nx.png,1,2\n", (), r"`--records` must name a list whose rows have no more"),
         ("file,a\nx.png,\0\n", (), r"without NUL; got 2 in line 2"),

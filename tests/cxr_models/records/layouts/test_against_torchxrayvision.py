@@ -16,7 +16,7 @@ from cxr_models.records.known_sets import index_set
 from cxr_models.records.layouts.known import SETS
 from cxr_models.records.layouts.tables import Table
 from cxr_models.records.layouts.tree import Tree
-from cxr_models.records.scan import Found
+from cxr_models.records.scan import FolderListing
 
 xrv = pytest.importorskip("torchxrayvision", reason="torchxrayvision is not installed")
 
@@ -42,8 +42,8 @@ def records(tmp_path, monkeypatch):
         else:
             target.write_bytes(gzip.decompress((DATA / shipped).read_bytes()))
         named = dict.fromkeys(row[0] for row in Table(target, called).rows(column))
-        found = Found(
-            images=tuple(form.format(image) for image in named), unentered=(), others=(called,)
+        found = FolderListing(
+            images=tuple(form.format(image) for image in named), unentered=(), other_files=(called,)
         )
         monkeypatch.setattr("cxr_models.records.layouts.tree.find_images", lambda root: found)
         everything = frozenset(("all",))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cxr_models.records.layouts.harmony import NAMES
 from cxr_models.records.layouts.known import SETS
-from cxr_models.records.layouts.overlaps import TAKEN_FROM
+from cxr_models.records.layouts.overlaps import ORIGINS
 
 PAGE = (Path(__file__).parents[4] / "docs/datasets.md").read_text(encoding="utf-8")
 
@@ -32,7 +32,7 @@ def test_common_names_are_those_of_the_page():
 
 def test_shared_images_are_those_of_the_page():
     rows = {row[0]: tuple(row[1].split(", ")) for row in rows_under("## Which sets share images")}
-    assert rows == dict(TAKEN_FROM)
+    assert rows == dict(ORIGINS)
 
 
 def test_facts_are_told_of_each_set():

@@ -45,7 +45,7 @@ def tbx11k(folder):
     boxes = {"tb/tb0003.png": (1, 1), "tb/tb0005.png": (1, 2), "tb/tb1199.png": (3,)}
     seed = 0
     for part, names in files.items():
-        told = {
+        coco = {
             "images": [],
             "annotations": [],
             "categories": [{"id": i, "name": kind} for i, kind in enumerate(kinds, start=1)],
@@ -53,11 +53,11 @@ def tbx11k(folder):
         for number, name in enumerate(names):
             image(top / "imgs" / name, seed)
             seed += 1
-            told["images"].append({"id": number, "file_name": name})
-            told["annotations"] += [
+            coco["images"].append({"id": number, "file_name": name})
+            coco["annotations"] += [
                 {"image_id": number, "category_id": kind, "bbox": [1, 2, 3, 4]}
                 for kind in boxes.get(name, ())
             ]
-        text(top / f"annotations/json/TBX11K_{part}.json", json.dumps(told))
+        text(top / f"annotations/json/TBX11K_{part}.json", json.dumps(coco))
     image(top / "imgs/test/test_0001.png", 91)
     image(top / "imgs/extra/da+db/train/n001.png", 92)

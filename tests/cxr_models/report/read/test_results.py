@@ -32,7 +32,7 @@ def test_a_run_that_was_not_evaluated_is_refused(run):
 def test_tables_that_were_edited_are_refused(run):
     table = run / "evaluation/test.csv"
     table.write_text(table.read_text().replace("covid,test-0", "virus,test-0"))
-    refused(run, r"`test.csv` must be as it was written")
+    refused(run, r"`test.csv` must be as cxr-models wrote it")
 
 
 def test_an_evaluation_of_other_tables_is_refused(run):
@@ -40,7 +40,9 @@ def test_an_evaluation_of_other_tables_is_refused(run):
     told = json.loads(file.read_text())
     told["sets"]["test"]["confusion"]["counts"][0][0] += 1
     file.write_text(json.dumps(told))
-    refused(run, r"`evaluation.json` must be made of the tables beside it; got another test.csv")
+    refused(
+        run, r"`evaluation.json` must be computed from the tables beside it; got another test.csv"
+    )
 
 
 def test_sets_are_not_looked_for_in_other_folders(run):
@@ -130,7 +132,9 @@ def test_a_value_changed_by_hand_is_refused(run, place):
         one = one[name]
     one["value"] += 0.01
     file.write_text(json.dumps(told))
-    refused(run, r"`evaluation.json` must be made of the tables beside it; got another test.csv")
+    refused(
+        run, r"`evaluation.json` must be computed from the tables beside it; got another test.csv"
+    )
 
 
 def test_a_run_whose_loss_was_no_number_for_an_epoch_is_read(run):

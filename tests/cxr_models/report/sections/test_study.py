@@ -99,7 +99,7 @@ def test_a_table_of_arms_holds_runs_that_differ_in_nothing_else(tmp_path):
     assert dash not in (both["three classes, raw"], both["three classes, enhanced"])
     assert other["three classes, raw"] != dash
     assert other["three classes, enhanced"] == dash
-    differences = page.table("In what the runs differ")
+    differences = page.table("Settings in which the runs differ")
     assert differences["training.epochs_head"]["longer"] == "7"
     assert differences["training.epochs_head"]["one"] == differences["training.epochs_head"]["two"]
     assert "training.epochs_finetune" not in differences

@@ -80,9 +80,9 @@ def test_what_is_not_compared_is_said_with_the_reason(tmp_path):
     ]
     text = page_of(*paths).text
     for reason in (
-        "binary, the only one here that tells not covid and covid apart",
-        "elsewhere, the only one here of its test images",
-        "half, the only one here of its test images",
+        "binary, the only run here with the classes not covid and covid",
+        "elsewhere, the only run here with its test images",
+        "half, the only run here with its test images",
         "twice, whose test set holds a file twice",
     ):
         assert f"Not compared: {reason}." in text
@@ -97,7 +97,7 @@ def test_of_many_runs_each_is_compared_with_the_first_alone(tmp_path):
     page = page_of(*paths)
     rows = list(page.table("Accuracy on test: differences"))
     assert rows == [f"run-{seed} less run-0" for seed in range(1, 7)]
-    assert "are compared with run-0, the first that was named" in page.text
+    assert "are compared with run-0, the first run that was named" in page.text
     spread = page.table(
         "Runs of equal settings but for the seed: mean accuracy (lowest to highest)"
     )
@@ -126,7 +126,7 @@ def test_runs_on_folds_are_pooled_one_kind_at_a_time(tmp_path):
     results = read(*paths)
     for which, kind in enumerate((results[:2], results[2:])):
         told = pool(Poolable({run.name: list(run.sets.values()) for run in kind}, ""), METHOD)
-        rows = page.table("Each run on its own test images, and all together", which)
+        rows = page.table("Each run on its own test images, and all runs together", which)
         assert list(rows) == [*(run.name for run in kind), "all"]
         assert rows["all"]["images"] == "180"
         assert rows["all"]["accuracy"].split()[0] == f"{told.overall.accuracy.value:.3f}"
@@ -179,12 +179,12 @@ def test_of_left_out_sources_tested_beside_others_the_page_pools_what_evaluate_d
     results = read(*paths)
     told = compare_or_pool({run.name: list(run.sets.values()) for run in results}, METHOD)
     page = page_of(*paths)
-    rows = page.table("Each run on the sources it left out, and all together")
+    rows = page.table("Each run on the sources it left out, and all runs together")
     assert list(rows) == ["without-a", "without-b", "all"]
     assert rows["all"]["images"] == str(told.pooled.images) == "90"
     value = told.pooled.overall.accuracy.value
     assert rows["all"]["accuracy"].split()[0] == f"{value:.3f}"
-    assert "those of left-out sources alone are one set" in page.text
+    assert "the images of left-out sources alone are one set" in page.text
     assert "Not pooled" not in page.text
     known = write_run(tmp_path / "known", change=lambda p: each(p, lambda *_: {"source": "a"}))
     assert "Not pooled: without-a, without-b and known" in page_of(*paths, known).text

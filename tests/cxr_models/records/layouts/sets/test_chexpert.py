@@ -6,7 +6,7 @@ import pytest
 from cxr_models.records.examine import read_headers
 from tests.cxr_models.records.trees import chexpert as trees
 from tests.cxr_models.records.trees.files import image
-from tests.cxr_models.records.trees.reading import present, read, reasons, told
+from tests.cxr_models.records.trees.reading import columns_of, present, read, reasons
 
 
 @pytest.mark.parametrize("renamed", ["", "my-copy"])
@@ -18,7 +18,7 @@ def test_chexpert_keeps_all_fourteen_findings_and_leaves_lateral_views_out(
     name, index = read(tmp_path, official_split=True)
     assert name == "chexpert"
     top = renamed or release
-    assert told(index, "file", "label", "patient", "view", "split", "sex", "age") == [
+    assert columns_of(index, "file", "label", "patient", "view", "split", "sex", "age") == [
         (f"{top}/train/patient00001/study1/view1_frontal.jpg", "Support Devices", "patient00001",
          "AP", "train", "F", "068Y"),
         (f"{top}/train/patient00002/study2/view1_frontal.jpg", "several findings", "patient00002",
@@ -45,7 +45,7 @@ def test_chexpert_in_full_comes_in_batches(tmp_path):
     trees.chexpert_batches(tmp_path)
     name, index = read(tmp_path, official_split=True)
     assert name == "chexpert"
-    assert told(index, "file", "split")[2:] == [
+    assert columns_of(index, "file", "split")[2:] == [
         ("CheXpert-v1.0 batch 2 (train 1)/patient00002/study1/view1_frontal.jpg", "train"),
         ("CheXpert-v1.0 batch 3 (train 2)/patient00003/study1/view1_frontal.jpg", "train"),
         ("CheXpert-v1.0 batch 1 (validate & csv)/valid/patient64541/study1/view1_frontal.jpg",
@@ -91,7 +91,7 @@ def test_mimic_cxr_jpg_joins_three_packed_tables(tmp_path, release):
         tmp_path, official_split=True, keep=("PatientOrientationCodeSequence_CodeMeaning",)
     )
     assert name == "mimic-cxr-jpg"
-    assert told(index, "file", "label", "patient", "study", "view", "split", "date") == [
+    assert columns_of(index, "file", "label", "patient", "study", "view", "split", "date") == [
         ("files/p10/p10000032/s50414267/02aa804e-bde0afdd.jpg", "normal", "10000032", "50414267",
          "PA", "train", "2180-05-06"),
         ("files/p10/p10000764/s57375967/096052b7-d256dc40.jpg", "Consolidation", "10000764",
@@ -130,7 +130,7 @@ def test_mimic_cxr_takes_views_from_headers_and_labels_from_the_other_release(tm
     trees.mimic_cxr(tmp_path)
     name, index = read(tmp_path, official_split=True)
     assert name == "mimic-cxr"
-    assert told(index, "label", "patient", "split")[2:5] == [
+    assert columns_of(index, "label", "patient", "split")[2:5] == [
         ("Consolidation", "10000764", "val"),
         ("unknown", "10000764", "val"),
         ("several findings", "10000898", "test"),
@@ -147,7 +147,7 @@ def test_brax_is_read_from_either_form_of_its_images(tmp_path, png):
     trees.brax(tmp_path, png=png)
     name, index = read(tmp_path)
     assert name == "brax"
-    assert told(index, "label", "patient", "view", "sex", "age", "manufacturer", "date") == [
+    assert columns_of(index, "label", "patient", "view", "sex", "age", "manufacturer", "date") == [
         ("normal", "id_0a1b", "PA", "F", "055Y", "Manufacturer_0", "2012-01-05"),
         ("several findings", "id_77aa", "AP", "M", "085Y", "Manufacturer_0", "2012-03-05"),
         ("Edema", "id_9d9d", "AP", "", "", "Manufacturer_0", "2012-05-05"),
@@ -185,4 +185,6 @@ def test_chexpert_that_lies_there_twice_with_its_tables_is_read_once(tmp_path):
     for path in sorted(top.glob("*.csv")):
         (top / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
     twice = read(tmp_path)[1]
-    assert told(twice, "patient", "label", "findings") == told(once, "patient", "label", "findings")
+    assert columns_of(twice, "patient", "label", "findings") == columns_of(
+        once, "patient", "label", "findings"
+    )

@@ -8,14 +8,14 @@ from cxr_models.records.layouts.sets.class_folders import source_of_url
 from cxr_models.records.layouts.tree import Tree
 from tests.cxr_models.records.trees import class_folders as trees
 from tests.cxr_models.records.trees.files import dicom, image
-from tests.cxr_models.records.trees.reading import read, reasons, told
+from tests.cxr_models.records.trees.reading import columns_of, read, reasons
 
 
 def test_kermany_is_read_once_though_its_zip_holds_it_twice(tmp_path):
     trees.kermany(tmp_path)
     name, index = read(tmp_path, official_split=True)
     assert name == "kermany"
-    assert told(index, "file", "label", "patient", "split") == [
+    assert columns_of(index, "file", "label", "patient", "split") == [
         ("chest_xray/test/NORMAL/IM-0001-0001.jpeg", "normal", "IM-0001", "test"),
         ("chest_xray/test/PNEUMONIA/person1_virus_7.jpeg", "virus", "person1", "test"),
         ("chest_xray/train/NORMAL/IM-0115-0001.jpeg", "normal", "IM-0115", "train"),
@@ -29,7 +29,7 @@ def test_kermany_is_read_once_though_its_zip_holds_it_twice(tmp_path):
     ]  # fmt: skip
     assert [record.finding("Pneumonia") for record in index.records] == list("01001101")
     assert len(index.skipped) == 8
-    assert all(one.was_asked_for() for one in index.skipped)
+    assert all(one.is_intended() for one in index.skipped)
     assert index.skipped[0].reason.startswith("a second copy of chest_xray/test/NORMAL/IM-0001")
 
 
@@ -41,7 +41,7 @@ def test_kermany_in_version_3_names_class_patient_and_image(tmp_path):
         image(tmp_path / "CellData/chest_xray" / name, seed)
     name, index = read(tmp_path, official_split=True)
     assert name == "kermany"
-    assert told(index, "label", "patient", "split") == [
+    assert columns_of(index, "label", "patient", "split") == [
         ("normal", "1049278", "test"),
         ("bacteria", "1351146", "train"),
         ("virus", "614452", "train"),
@@ -53,7 +53,7 @@ def test_covid19_radiography_tells_the_source_of_each_image_by_its_workbooks(tmp
     name, index = read(tmp_path)
     assert name == "covid19-radiography"
     top = "COVID-19_Radiography_Dataset"
-    assert told(index, "file", "label", "source", "patient") == [
+    assert columns_of(index, "file", "label", "source", "patient") == [
         (f"{top}/COVID/images/COVID-1.png", "covid", "sirm.org", ""),
         (f"{top}/COVID/images/COVID-2.png", "covid", "padchest", ""),
         (f"{top}/Lung_Opacity/images/Lung_Opacity-1.png", "lung_opacity", "rsna", ""),
@@ -84,7 +84,7 @@ def test_an_export_of_dicom_files_is_class_folders_whose_headers_tell_the_rest(e
     choices = Choices()
     index = read_headers(index_folder(export, None, choices), export, name_patient=str.lower)
     index = keep_chosen(index, choices)
-    assert told(index, "label", "patient", "view", "modality") == [
+    assert columns_of(index, "label", "patient", "view", "modality") == [
         ("normal", "p1", "PA", "DX"),
         ("normal", "p2", "AP", "CR"),
         ("pneumonia", "p3", "PA", "DX"),
@@ -92,7 +92,7 @@ def test_an_export_of_dicom_files_is_class_folders_whose_headers_tell_the_rest(e
         ("pneumonia", "p5", "AP", "CR"),
     ]
     assert reasons(index) == {"view L not asked for": 1, "modality CT not asked for": 1}
-    assert sorted(index.others) == ["normal/DICOMDIR", "pneumonia/DICOMDIR"]
+    assert sorted(index.other_files) == ["normal/DICOMDIR", "pneumonia/DICOMDIR"]
 
 
 def test_an_export_with_its_directory_at_the_top_has_no_labels(export):

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.cxr_models.records.trees import covid as trees
-from tests.cxr_models.records.trees.reading import present, read, reasons, told
+from tests.cxr_models.records.trees.reading import columns_of, present, read, reasons
 
 
 @pytest.mark.parametrize("version", ["9B", "8B", "9A", "1"])
@@ -12,7 +12,7 @@ def test_covidx_is_read_by_its_words_a_line(tmp_path, version):
     three = version.endswith("A")
     no = ("normal", "pneumonia") if three else ("no_covid", "no_covid")
     source = (lambda name: "covidx") if version == "1" else str
-    assert told(index, "file", "label", "patient", "source", "split") == [
+    assert columns_of(index, "file", "label", "patient", "source", "split") == [
         ("test/COVID-00024.jpg", "covid", "COVID-00024", source("fig1"), "test"),
         ("test/41_a.png", no[0], "41", source("rsna"), "test"),
         ("train/MIDRC-RICORD-1C-419639-003251-46647-0.png", "covid", "419639-003251",
@@ -37,7 +37,7 @@ def test_ieee8023_keeps_radiographs_and_reads_findings_as_paths(tmp_path):
     trees.ieee8023(tmp_path)
     name, index = read(tmp_path, keep=("location",))
     assert name == "ieee8023"
-    assert told(index, "file", "label", "patient", "view", "modality", "sex", "age") == [
+    assert columns_of(index, "file", "label", "patient", "view", "modality", "sex", "age") == [
         ("images/a.jpg", "COVID-19", "2", "PA", "CR", "M", "065Y"),
         ("images/b.png", "COVID-19", "2", "AP-supine", "CR", "M", "065Y"),
         ("images/d.jpg", "unknown", "5", "PA", "CR", "F", "070Y"),

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tests.cxr_models.records.trees import nih as trees
-from tests.cxr_models.records.trees.reading import present, read, reasons, told
+from tests.cxr_models.records.trees.reading import columns_of, present, read, reasons
 
 
 @pytest.mark.parametrize("year", ["2017", "2017_v2020"])
@@ -13,7 +13,7 @@ def test_nih_is_read_from_twelve_folders_or_one_in_both_releases(tmp_path, year,
     name, index = read(tmp_path, official_split=True, keep=("Follow-up #",))
     assert name == "nih"
     places = ["images-224"] * 5 if flat else [f"images_00{n}/images" for n in (1, 1, 1, 2, 2)]
-    assert told(index, "file", "label", "patient", "view", "split", "sex", "age") == [
+    assert columns_of(index, "file", "label", "patient", "view", "split", "sex", "age") == [
         (f"{places[0]}/00000001_000.png", "Cardiomegaly", "1", "PA", "train", "M", "058Y"),
         (f"{places[1]}/00000001_001.png", "several findings", "1", "PA", "train", "M", "058Y"),
         (f"{places[2]}/00000002_000.png", "normal", "2", "AP", "train", "M", "081Y"),
@@ -56,7 +56,7 @@ def test_rsna_has_one_record_for_each_image_however_many_boxes(dicom_set):
     folder = dicom_set(trees.rsna)
     name, index = read(folder)
     assert name == "rsna"
-    assert told(index, "file", "label", "patient", "source") == [
+    assert columns_of(index, "file", "label", "patient", "source") == [
         (f"stage_2_train_images/{image}.dcm", label, image, "rsna")
         for (image, *_), label in zip(
             trees.RSNA_ROWS,
@@ -69,7 +69,7 @@ def test_rsna_has_one_record_for_each_image_however_many_boxes(dicom_set):
         for target, normal in ("00", "01", "10", "10")
     ]
     assert reasons(index) == {"the set gives it no label": 1}
-    assert all(one.was_asked_for() for one in index.skipped)
+    assert all(one.is_intended() for one in index.skipped)
 
 
 def test_rsna_names_the_patients_of_nih_where_the_mapping_lies_beside(dicom_set):
@@ -78,7 +78,7 @@ def test_rsna_names_the_patients_of_nih_where_the_mapping_lies_beside(dicom_set)
     mapping = [{"subset_img_id": image, "img_id": "00013118_008.png"}]
     (folder / "pneumonia-challenge-dataset-mappings_2018.json").write_text(json.dumps(mapping))
     _, index = read(folder)
-    assert told(index, "patient", "source")[:2] == [
+    assert columns_of(index, "patient", "source")[:2] == [
         ("00013118", "nih"),
         (trees.RSNA_ROWS[1][0], "rsna"),
     ]

@@ -8,7 +8,7 @@ from cxr_models.records.choices import Choices
 from cxr_models.records.known_sets import index_set, recognise
 from cxr_models.records.layouts.tree import Tree
 from tests.cxr_models.records.trees import packed as trees
-from tests.cxr_models.records.trees.reading import told
+from tests.cxr_models.records.trees.reading import columns_of
 from tests.helpers.radiographs import draw
 
 
@@ -22,7 +22,7 @@ def test_jsrt_is_unpacked_and_read_by_records_that_run_together(tmp_path):
     trees.jsrt(tmp_path / "set")
     name, index = read(tmp_path / "set", tmp_path / "out")
     assert name == "jsrt"
-    assert told(index, "label", "patient", "view", "sex", "age") == [
+    assert columns_of(index, "label", "patient", "view", "sex", "age") == [
         ("nodule", "JPCLN001", "PA", "M", "053Y"),
         ("nodule", "JPCLN002", "PA", "F", "068Y"),
         ("normal", "JPCNN001", "PA", "F", "055Y"),
@@ -50,7 +50,7 @@ def test_pneumoniamnist_is_unpacked_part_by_part(tmp_path):
     trees.pneumoniamnist(tmp_path / "set")
     name, index = read(tmp_path / "set", tmp_path / "out", official_split=True)
     assert name == "medmnist"
-    assert told(index, "label", "source", "patient", "split") == [
+    assert columns_of(index, "label", "source", "patient", "split") == [
         ("normal", "pneumoniamnist", "", "train"),
         ("pneumonia", "pneumoniamnist", "", "train"),
         ("pneumonia", "pneumoniamnist", "", "train"),
@@ -68,7 +68,7 @@ def test_pneumoniamnist_is_unpacked_part_by_part(tmp_path):
 def test_chestmnist_has_the_findings_of_nih(tmp_path):
     trees.chestmnist(tmp_path / "set")
     _, index = read(tmp_path / "set", tmp_path / "out")
-    assert told(index, "label", "source")[:2] == [
+    assert columns_of(index, "label", "source")[:2] == [
         ("several findings", "chestmnist"),
         ("normal", "chestmnist"),
     ]

@@ -4,14 +4,14 @@ import pytest
 
 from tests.cxr_models.records.trees import readers as trees
 from tests.cxr_models.records.trees.files import image, text
-from tests.cxr_models.records.trees.reading import present, read, reasons, told
+from tests.cxr_models.records.trees.reading import columns_of, present, read, reasons
 
 
 def test_padchest_reads_labels_that_are_python_lists(tmp_path):
     trees.padchest(tmp_path)
     name, index = read(tmp_path, keep=("Report",))
     assert name == "padchest"
-    assert told(index, "label", "patient", "study", "view", "sex", "age", "date") == [
+    assert columns_of(index, "label", "patient", "study", "view", "sex", "age", "date") == [
         ("several findings", "patient0", "study0", "PA", "M", "084Y", "2014-09-10"),
         ("unknown", "patient1", "study2", "AP-supine", "F", "044Y", "2014-09-12"),
         ("unknown", "patient2", "study4", "AP", "M", "064Y", "2014-09-14"),
@@ -50,7 +50,7 @@ def test_vindr_cxr_takes_the_majority_of_three_readers(written):
     folder = written(trees.vindr_cxr)
     name, index = read(folder, official_split=True)
     assert name == "vindr-cxr"
-    assert sorted(told(index, "file", "label", "split", "view")) == sorted(
+    assert sorted(columns_of(index, "file", "label", "split", "view")) == sorted(
         (f"vindr-cxr/1.0.0/{part}/{image}.dicom", label, part, "PA")
         for part, image, label in (
             ("train", "50a418190bc3fb1ef1633bf9678929b3", "Aortic enlargement"),
@@ -111,7 +111,7 @@ def test_open_i_is_read_by_its_tables_or_its_reports(tmp_path, tree, folder, for
     tree(tmp_path)
     name, index = read(tmp_path)
     assert name == "open-i"
-    assert told(index, "file", "label", "patient", "view") == [
+    assert columns_of(index, "file", "label", "patient", "view") == [
         (f"{folder}/{form.format(name, uid=uid)}", label, uid, "")
         for name, label, uid in (
             ("1_IM-0001-4001", "normal", "1"),
@@ -138,7 +138,7 @@ def test_dicom_files_of_open_i_are_found_by_the_report_that_names_them_otherwise
     for name in ("2_IM-0652-1001", "3_IM-1384-1001"):
         image(tmp_path / f"NLMCXR/{name[0]}/{name}.png", int(name[0]))
     _, index = read(tmp_path)
-    assert told(index, "file", "patient") == [
+    assert columns_of(index, "file", "patient") == [
         ("NLMCXR/2/2_IM-0652-1001.png", "2"),
         ("NLMCXR/3/3_IM-1384-1001.png", "3"),
     ]
@@ -150,4 +150,4 @@ def test_vindr_cxr_counts_no_reader_twice_where_a_table_is_packed_and_unpacked(w
     for path in sorted(folder.rglob("image_labels_*.csv")):
         (path.parent / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
     twice = read(folder, rows="vote")[1]
-    assert told(twice, "file", "findings") == told(once, "file", "findings")
+    assert columns_of(twice, "file", "findings") == columns_of(once, "file", "findings")
