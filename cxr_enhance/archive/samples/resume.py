@@ -62,6 +62,8 @@ class PendingSamples:
         Images that changed since; those in files that changed since, and in files no run wrote.
     known_options : dict of str to dict
         Options by their digest.
+    reasons : dict of int to str
+        Why settled images were not chosen, by their places in the plan.
     """
 
     plan: SamplePlan
@@ -78,6 +80,7 @@ class PendingSamples:
     edited: int = 0
     unrecorded: int = 0
     known_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    reasons: dict[int, str] = dataclasses.field(default_factory=dict)
 
     def add(self, number: int, *, replace: bool) -> None:
         """Append a file of samples to be written."""
@@ -114,7 +117,7 @@ class PendingSamples:
         for index, place in zip(self.settled, self.settled_as, strict=True):
             target = self.plan.target(index // self.plan.options.samples_per_file)
             status = STATUSES[place]
-            reason = _FAILED_BEFORE if status == "failed" else ""
+            reason = _FAILED_BEFORE if status == "failed" else self.reasons.get(index, "")
             yield Outcome(self.plan.files.source(index), target, status, reason)
 
     def check(self, *, overwrite: bool) -> None:
@@ -186,9 +189,10 @@ def find_pending_samples(
     """Compare a plan with the files of samples in its folder; changes nothing.
 
     Written again is what is missing, what a killed run left without its index, and what holds an
-    image or columns that changed since, an image that failed for a transient reason, or fewer files
-    than are planned for it now. A file is written over only where its index shows that a run wrote
-    it as it is now, where a killed run left proof of that, or with `overwrite`.
+    image or columns that changed since, an image that failed for a transient reason or was left out
+    by a choice that is no longer made, or fewer files than are planned for it now. A file is
+    written over only where its index shows that a run wrote it as it is now, where a killed run
+    left proof of that, or with `overwrite`.
 
     Parameters
     ----------
@@ -269,11 +273,18 @@ def _settle(number: int, work: PendingSamples, job: Job, *, retry_failed: bool) 
         for one in known
         if one is not None
     )
+    reasons = {
+        place: str(one["reason"])
+        for one, place in zip(known, indices, strict=True)
+        if one is not None and one["status"] == "skipped" and one.get("reason")
+    }
+    left_out = not all(map(job.selection.stands_by, reasons.values()))
     columns = columns_digest([plan.columns(place) for place in indices])
-    if changed or failed or None in known or columns != index.get("columns"):
+    if changed or failed or left_out or None in known or columns != index.get("columns"):
         work.changed += changed
         work.add(number, replace=True)
         return
+    work.reasons.update(reasons)
     work.settle(number, (
         "exists" if one is None or one["status"] == "written" else one["status"] for one in known
     ))  # fmt: skip
