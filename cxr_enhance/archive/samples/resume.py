@@ -68,6 +68,8 @@ class PendingSamples:
         Number of images in files of samples that no run wrote.
     known_options : dict of str to dict
         Options by their digest.
+    reasons : dict of int to str
+        Why settled images were not chosen, by their indices in the plan.
     """
 
     plan: SamplePlan
@@ -84,6 +86,7 @@ class PendingSamples:
     edited: int = 0
     unrecorded: int = 0
     known_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    reasons: dict[int, str] = dataclasses.field(default_factory=dict)
 
     def add(self, number: int, *, replace: bool) -> None:
         """Append a file of samples to be written."""
@@ -120,7 +123,7 @@ class PendingSamples:
         for index, status_index in zip(self.settled, self.settled_as, strict=True):
             target = self.plan.target(index // self.plan.options.samples_per_file)
             status = STATUSES[status_index]
-            reason = _FAILED_BEFORE if status == "failed" else ""
+            reason = _FAILED_BEFORE if status == "failed" else self.reasons.get(index, "")
             yield Outcome(self.plan.files.source(index), target, status, reason)
 
     def check(self, *, overwrite: bool) -> None:
@@ -196,6 +199,7 @@ def find_pending_samples(
     - it is missing, or a killed run left it without its index,
     - one of its images, or the columns of one, have changed since,
     - one of its images failed for a transient reason,
+    - a choice that is no longer made left one of its images out,
     - the plan has put further images into it.
 
     A file is written over only if its index shows that a run wrote the file as it is now, if a
@@ -282,11 +286,18 @@ def _settle(number: int, work: PendingSamples, job: Job, *, retry_failed: bool) 
         for record in records
         if record is not None
     )
+    reasons = {
+        place: str(record["reason"])
+        for record, place in zip(records, indices, strict=True)
+        if record is not None and record["status"] == "skipped" and record.get("reason")
+    }
+    left_out = not all(map(job.selection.stands_by, reasons.values()))
     columns = columns_digest([plan.columns(place) for place in indices])
-    if changed or retries_any or None in records or columns != index.get("columns"):
+    if changed or retries_any or left_out or None in records or columns != index.get("columns"):
         work.changed += changed
         work.add(number, replace=True)
         return
+    work.reasons.update(reasons)
     statuses = (record["status"] for record in records if record is not None)
     work.settle(number, ("exists" if status == "written" else status for status in statuses))
     if digest != job.digest():

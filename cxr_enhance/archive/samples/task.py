@@ -11,6 +11,7 @@ from cxr_enhance._version import __version__
 from cxr_enhance.archive.outcome import Outcome
 from cxr_enhance.archive.planned_files import PlannedFile
 from cxr_enhance.archive.samples.containers import Sample, open_container
+from cxr_enhance.archive.selection import is_not_chosen
 from cxr_enhance.archive.task import (
     failure_of_writing,
     make_output,
@@ -177,6 +178,7 @@ class _Writing:
                     "key": sample.key,
                     "status": outcome.status,
                     "retry": outcome.transient,
+                    "reason": outcome.reason if is_not_chosen(outcome.reason) else "",
                     "input_size": outcome.input_size,
                     "input_mtime_ns": outcome.input_mtime_ns,
                 }

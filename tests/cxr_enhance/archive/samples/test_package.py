@@ -155,6 +155,22 @@ def test_a_further_run_does_nothing(run_samples, table, out):
     assert {name: (out / name).stat().st_mtime_ns for name in content_of(out)} == before
 
 
+def test_what_was_not_chosen_is_looked_at_again_under_another_choice(run_samples, table, out):
+    pytest.importorskip("pydicom")
+    from tests.helpers.dicom_files import data_set, saved
+
+    header = saved(data_set(synthetic_radiograph(60, 50), Modality="CR"))
+    (table.parent / "p0" / "0000.png").write_bytes(header)
+    report = run_samples(table, out, "--modality", "CR")[1]
+    assert (keys_in(out), report["written"], report["not_chosen"]) == (["p0/0000"], 1, 6)
+    report = run_samples(table, out, "--modality", "CR")[1]
+    assert (report["exists"], report["written"], report["not_chosen"]) == (1, 0, 6)
+    report = run_samples(table, out, "--modality", "DX")[1]
+    assert (report["written"], report["not_chosen"]) == (0, 7)
+    report = run_samples(table, out)[1]
+    assert (keys_in(out), report["written"], report["skipped"]) == (keys(7), 7, 0)
+
+
 def test_copied_files_of_samples_are_known_by_their_hash(run_samples, table, out):
     run_samples(table, out)
     for shard in shards_in(out):
