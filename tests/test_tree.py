@@ -19,6 +19,7 @@ PACKAGES = {  # where each is installed, which need not be beside the tests
 EXCEPTIONS = {
     "cxr_enhance/test_opencv_parity.py": "every operation, compared with OpenCV and NumPy",
     "cxr_enhance/test_properties.py": "every operation, with drawn images and options",
+    "cxr_enhance/_kernels/test_blend.py": "blend_loads.py and blend_registers.py, byte for byte",
     "cxr_enhance/adapters/test_documentation.py": "docs/adapters.md, whose code blocks run",
     "cxr_enhance/adapters/_keras/test_exporter_on_other_backends.py": (
         "exporter.py where Keras runs on jax or torch, each in a process of its own"
