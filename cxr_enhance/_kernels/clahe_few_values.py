@@ -28,7 +28,7 @@ from cxr_enhance._kernels.clahe_bins import (
     place_row,
 )
 from cxr_enhance._kernels.geometry import place_axis
-from cxr_enhance._kernels.histogram import copy_tail, count_tile_row_u16
+from cxr_enhance._kernels.histogram import copy_tail, count_tile_row_u16, value_range
 from cxr_enhance._kernels.jit import inline_kernel, spliced_kernel
 from cxr_enhance._kernels.lanes import LANES
 from cxr_enhance._kernels.wide import WIDE, gather_words_wide, step_four
@@ -43,6 +43,7 @@ _U32 = np.uint32
 # Interpolating a value for the four tiles around a cell costs about what is saved at two pixels;
 # a cell has the size of a tile. Tables of more values than these leave the second-level cache.
 _PIXELS_A_VALUE = 4
+_ROWS_AT_A_TIME = 16
 _MOST_VALUES = 16_384
 
 
@@ -52,6 +53,25 @@ def has_few_values(plan: Plan, n: int) -> bool:
     """Tell whether `n` values are few enough for this module to be the faster one."""
     area = plan.tile_width * plan.tile_height
     return n <= _MOST_VALUES and n * _PIXELS_A_VALUE <= area
+
+
+# (uint16[:, ::1], Plan) -> (int64, int64, bool)
+@inline_kernel
+def find_few_values(src: npt.NDArray[np.uint16], plan: Plan) -> tuple[int, int, bool]:
+    """Lowest and highest value, and whether the values between them are few.
+
+    Once the rows seen hold too many values the rest is not looked at: the two values are then
+    those of the rows seen.
+    """
+    low, high = value_range(src[:1])
+    few = True
+    for y in range(0, src.shape[0], _ROWS_AT_A_TIME):
+        lowest, highest = value_range(src[y : y + _ROWS_AT_A_TIME])
+        low, high = min(low, lowest), max(high, highest)
+        few = has_few_values(plan, high - low + 1)
+        if not few:
+            break
+    return low, high, few
 
 
 # (int32[::1], int64[::1], Plan, int32[::1]) -> None

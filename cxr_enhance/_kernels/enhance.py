@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxr_enhance._kernels.clahe_bins import equalize_by_bins
-from cxr_enhance._kernels.clahe_few_values import equalize_few_values, has_few_values
+from cxr_enhance._kernels.clahe_few_values import equalize_few_values, find_few_values
 from cxr_enhance._kernels.clahe_u8 import equalize_u8
 from cxr_enhance._kernels.clahe_u16 import equalize_u16
 from cxr_enhance._kernels.gray import (
@@ -35,23 +35,29 @@ from cxr_enhance._kernels.histogram import (
 from cxr_enhance._kernels.jit import inline_kernel, kernel
 from cxr_enhance._kernels.lanes import LANES
 from cxr_enhance._kernels.plan import Plan
-from cxr_enhance._kernels.stretch import apply_channel_tables, apply_table, fill_stretch_table
+from cxr_enhance._kernels.stretch import (
+    apply_channel_tables,
+    apply_table,
+    fill_stretch_table,
+    percentile,
+    stretch_row,
+)
 from cxr_enhance._kernels.tails import count_for_stretch
 
 
-# (T[:, ::1], T[:, ::1], int64[::1], Plan) -> None
+# (uint16[:, ::1], uint16[:, ::1], int64[::1], Plan) -> None
 @inline_kernel
-def stretch_channel(
-    src: npt.NDArray[np.unsignedinteger],
-    dst: npt.NDArray[np.unsignedinteger],
+def stretch_channel_u16(
+    src: npt.NDArray[np.uint16],
+    dst: npt.NDArray[np.uint16],
     counts: npt.NDArray[np.int64],
     plan: Plan,
 ) -> None:
-    """White balance of one channel with these `counts`; `dst` may be `src`."""
-    table = np.empty(counts.size, src.dtype)
-    fill_stretch_table(counts, src.size, plan, table)
+    """White balance of one uint16 channel with these `counts`; `dst` may be `src`."""
+    black = percentile(counts, src.size, plan.percentile_low)
+    white = percentile(counts, src.size, plan.percentile_high)
     for y in range(src.shape[0]):
-        apply_table(src[y], table, dst[y])
+        stretch_row(src[y], black, white, plan.bits, dst[y])
 
 
 # The stacks take (N, H, W) `images` and write (N, H, W) `out`, which may be the same array. A plan
@@ -137,17 +143,16 @@ def enhance_by_bins_u16(
     plan = Plan(*fields)
     for i in range(images.shape[0]):
         src, dst = images[i], out[i]
-        low, high = value_range(src)
-        few = has_few_values(plan, high - low + 1)
+        low, high, few = find_few_values(src, plan)
         table = np.empty(0, np.uint16)
         if plan.stretch:
             image_counts = np.empty(65_536, np.int64)
-            table = np.empty(65_536, np.uint16)
             count_for_stretch(src, plan, image_counts)
-            fill_stretch_table(image_counts, src.size, plan, table)
-            if not few:
-                for y in range(src.shape[0]):
-                    apply_table(src[y], table, dst[y])
+            if few:
+                table = np.empty(65_536, np.uint16)
+                fill_stretch_table(image_counts, src.size, plan, table)
+            else:
+                stretch_channel_u16(src, dst, image_counts, plan)
                 src = dst
         if few:
             balanced = np.empty(high - low + 1, np.uint16)
@@ -164,9 +169,13 @@ def balance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *field
     """White balance alone of each uint8 image."""
     plan = Plan(*fields)
     counts = np.empty(256, np.int64)
+    table = np.empty(256, np.uint8)
     for i in range(images.shape[0]):
-        count_image_u8(images[i], counts)
-        stretch_channel(images[i], out[i], counts, plan)
+        src, dst = images[i], out[i]
+        count_image_u8(src, counts)
+        fill_stretch_table(counts, src.size, plan, table)
+        for y in range(src.shape[0]):
+            apply_table(src[y], table, dst[y])
 
 
 # (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> None
@@ -177,7 +186,7 @@ def balance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
     counts = np.empty(65_536, np.int64)
     for i in range(images.shape[0]):
         count_for_stretch(images[i], plan, counts)
-        stretch_channel(images[i], out[i], counts, plan)
+        stretch_channel_u16(images[i], out[i], counts, plan)
 
 
 # (T[:, :, ::1], T[:, ::1], int64, int64, *fields of Plan) -> bool

@@ -10,7 +10,7 @@ import pytest
 import cxr_enhance as cxe
 from cxr_enhance import EnhanceParams
 from cxr_enhance._engine.planning import plan_of
-from cxr_enhance._kernels.clahe_few_values import has_few_values
+from cxr_enhance._kernels.clahe_few_values import find_few_values, has_few_values
 from cxr_enhance._kernels.jit import kernel
 from cxr_enhance._kernels.plan import Plan
 from cxr_enhance.synthetic import synthetic_radiograph
@@ -129,3 +129,34 @@ def test_unequal_channels_are_mixed_first():
     params = EnhanceParams(tile_grid_size=(2, 2), bits=9)
     expected = reference.enhance(image, tile_grid_size=(2, 2), bits=9)
     assert_same_image(cxe.enhance(image, params), expected)
+
+
+@kernel
+def range_and_few(image, *fields):
+    return find_few_values(image, Plan(*fields))
+
+
+@pytest.mark.parametrize("row", [0, 1, 15, 16, 17, 69])
+def test_values_are_few_only_if_those_of_every_row_are(row):
+    """Sixteen rows are looked at together: the one that holds the extremes may be any of them."""
+    image = np.full((70, 200), 1000, np.uint16)
+    plan = plan_of(image.shape, image.dtype, EnhanceParams(tile_grid_size=(1, 1), num_bins=256))
+    image[row, 0], image[row, 199] = 990, 1010
+    assert range_and_few(image, *plan) == (990, 1010, True)
+    image[row, 0], image[row, 199] = 0, 65_535
+    assert range_and_few(image, *plan) == (0, 65_535, False)
+    params = EnhanceParams(tile_grid_size=(1, 1), num_bins=256)
+    assert_same_image(
+        cxe.enhance(image, params), reference.enhance(image, tile_grid_size=(1, 1), num_bins=256)
+    )
+
+
+@pytest.mark.parametrize("percentiles", [(0, 100), (0.05, 99.95), (50, 50.1), (10, 90)])
+@pytest.mark.parametrize("bits", [None, 15])
+def test_white_balance_of_every_value_equals_numpys(percentiles, bits):
+    """Level by level in arithmetic, without a table."""
+    image = np.arange(65_536, dtype=np.uint16).reshape(256, 256) >> (0 if bits is None else 1)
+    balanced = cxe.white_balance(image, percentiles=percentiles, bits=bits)
+    assert_same_image(balanced, reference.white_balance(image, percentiles, bits))
+    constant = np.full((40, 30), 777, np.uint16)
+    assert_same_image(cxe.white_balance(constant, percentiles=percentiles), constant)
