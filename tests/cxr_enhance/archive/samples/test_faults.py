@@ -63,7 +63,7 @@ def hidden_in(out):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("container", "kills"), [("webdataset", 10), ("tfrecord", 3)])
+@pytest.mark.parametrize(("container", "kills"), [("webdataset", 6), ("tfrecord", 3)])
 def test_killed_at_random_moments_and_resumed_the_samples_are_those_of_an_undisturbed_run(
     run, start, tmp_path, container, kills
 ):
@@ -84,7 +84,7 @@ def test_killed_at_random_moments_and_resumed_the_samples_are_those_of_an_undist
         killed += running.returncode == -signal.SIGKILL
         for name in shards_in(out):  # whole, each of them, whether its index is there or not
             assert (out / name).read_bytes() == undisturbed[name]
-    assert killed > kills // 2  # a fast machine may have ended before
+    assert killed >= kills - 1  # a fast machine may have ended before the last
     assert 0 < written_in(out) < 30  # else the kills came too late to matter
     assert run(*words(table, out, container)[1:])[0] == 0
     assert content_of(out) == undisturbed
