@@ -95,7 +95,7 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
     best = (low + high) / 2.0
     if min(best - lowest, highest - best) < 1e-3:
         size = "smaller" if best < 0 else "larger"
-        return Temperature(1.0, f"the validation loss keeps falling as the temperature gets {size}")
+        return Temperature(1.0, f"the validation loss falls without end as it gets {size}")
     return Temperature(float(np.exp(best)))
 
 
