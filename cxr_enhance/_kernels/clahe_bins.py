@@ -242,7 +242,7 @@ def blend_corners(
 ) -> None:
     """Blend pixels `x` to ``x + 15`` and write them from ``out[at]`` on.
 
-    Every operation is rounded to float32; see `clahe_u8.blend_row`.
+    Every operation is rounded to float32; see `blend_loads.blend_row`.
 
     Parameters
     ----------

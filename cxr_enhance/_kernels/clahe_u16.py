@@ -224,7 +224,7 @@ def blend_row(
     above: np.float32,
     out: npt.NDArray[np.uint16],
 ) -> None:
-    """Blend the four levels of pixels `start` to ``stop - 1``; see `clahe_u8.blend_row`."""
+    """Blend the four levels of pixels `start` to ``stop - 1``; see `blend_loads.blend_row`."""
     mask = _U32(0xFFFF)
     for x in range(_U(start), _U(stop)):
         above_left = _F32(_I32(upper[x] & mask))

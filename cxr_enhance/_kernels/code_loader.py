@@ -45,7 +45,9 @@ def load(code: Code, otherwise: Callable[..., Any]) -> Callable[..., Any]:
     """
     import llvmlite.binding as llvm
 
-    with contextlib.suppress(RuntimeError):  # newer ones do it themselves and refuse to be told
+    with contextlib.suppress(
+        RuntimeError
+    ):  # newer versions initialise themselves and refuse the call
         llvm.initialize()
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

@@ -55,7 +55,7 @@ class CodeKey(NamedTuple):
 
 @functools.cache
 def code_key() -> CodeKey | None:
-    """Tell the key of code compiled here and now; None where it cannot be told."""
+    """Return the key of code that is compiled here and now; None where it is unknown."""
     kernels = sources_digest()
     if kernels is None:
         return None

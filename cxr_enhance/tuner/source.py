@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance.io.dicom.decode import Decoded
+from cxr_enhance.io.folders import walk_folder
 from cxr_enhance.io.info import image_info
 from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.read import decode_image, read_if_image, read_start
@@ -88,7 +89,11 @@ def source_of_file(path: str, options: ReadOptions) -> Source:
     ValueError, OSError, ImportError, MemoryError
         As `read_image`.
     """
-    content = read_if_image(path, options)
+    return _source_of_read_file(path, read_if_image(path, options), options)
+
+
+def _source_of_read_file(path: str, content: bytes | None, options: ReadOptions) -> Source:
+    """Decode the result of `read_if_image`; None raises the error about a file that is no image."""
     return _source(
         os.path.basename(path), path, read_start(path) if content is None else content, options
     )
@@ -158,7 +163,7 @@ class Files:
             content = read_if_image(path, options)
             if content is not None or len(self.paths) == 1:
                 self.index = place
-                return source_of_file(path, options)
+                return _source_of_read_file(path, content, options)
             place += by
         return None
 
@@ -168,8 +173,6 @@ def _files_of(path: str) -> Iterator[str]:
         os.stat(path)
         yield path
         return
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
-                yield os.path.join(folder, name)
+    for entry in walk_folder(path, skip=lambda entry: entry.name.startswith(".")):
+        if entry.kind == "file":
+            yield entry.path

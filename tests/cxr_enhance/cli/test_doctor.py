@@ -164,7 +164,7 @@ HERE = CodeKey("py311", "numpy2.4.6", "numba0.68.1", "llvmlite0.50.0", "5ou2ce5"
 
 @pytest.fixture
 def pack(monkeypatch, tmp_path):
-    """Give a function that packs code with a key that differs from `HERE` as it is told."""
+    """Give a function that packs code with a key that differs from `HERE` as the test asks."""
     monkeypatch.setattr(code_files, "PACKED", tmp_path)
     monkeypatch.setattr(code_files, "code_key", lambda: HERE)
     monkeypatch.setattr(_doctor, "run_self_check", list)
@@ -184,8 +184,8 @@ def test_damaged_packed_code_is_told_by_its_name(cli, pack, tmp_path):
     pack()
     (tmp_path / str(HERE) / "enhance_u8-uint8.code").write_bytes(b"damaged")
     cure = "Install the package anew to have its kernels compiled for this machine."
-    told = f"{tmp_path / str(HERE)}; not used, because damaged: enhance_u8-uint8.code. {cure}\n"
-    assert f"packed code  {told}" in cli("doctor").out
+    line = f"{tmp_path / str(HERE)}; not used, because damaged: enhance_u8-uint8.code. {cure}\n"
+    assert f"packed code  {line}" in cli("doctor").out
 
 
 @pytest.mark.parametrize(
@@ -216,18 +216,18 @@ def test_an_installation_without_packed_code_says_so(cli, pack):
 
 def test_a_kernel_whose_code_cannot_be_kept_is_told(cli, pack, monkeypatch):
     monkeypatch.setattr(entries, "failures", {"enhance_u8-uint8": "OSError: no symbol"})
-    told = "kernel       enhance_u8-uint8 is compiled anew in each process: OSError: no symbol\n"
-    assert told in cli("doctor").out
+    line = "kernel       enhance_u8-uint8 is compiled anew in each process: OSError: no symbol\n"
+    assert line in cli("doctor").out
 
 
 def test_no_cache_directory_is_told_with_the_cure(cli, monkeypatch):
     choice = CacheChoice(None, ("others can write to /srv/cache, or own it",))
     monkeypatch.setattr(_doctor, "choose_cache", lambda: choice)
     result = cli("doctor")
-    told = (
+    line = (
         "none: kernels that are not packed are compiled anew in each process; others can write to"
     )
-    assert told in result.out
+    assert line in result.out
     assert "Point NUMBA_CACHE_DIR at a folder that only you can change" in result.out
 
 
