@@ -79,7 +79,7 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
         """Return shape and dtype of the result."""
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Any]:  # the type of Keras's own
         """Return the options."""
         return {**super().get_config(), "size": list(self.size), "fit": self.fit}
 
@@ -113,7 +113,7 @@ class ToEightBits(keras.layers.Layer):  # type: ignore[misc]
         scaled = ops.cast(inputs, "int32") * 255 + white // 2
         return ops.cast(ops.floor_divide(scaled, white), "uint8")
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> dict[str, Any]:  # the type of Keras's own
         """Return the options."""
         return {**super().get_config(), "bits": self.bits}
 

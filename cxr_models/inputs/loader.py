@@ -114,7 +114,7 @@ def _opencvs_own_code() -> Iterator[None]:
 
 def cache_key(config: DataConfig, paths: Sequence[str]) -> str:
     """Hash all that the pixels depend on: settings, files, their sizes and times of change."""
-    settings: dict[str, Any] = {
+    settings: dict[str, object] = {
         "size": config.image_size,
         "order": config.order,
         "enhance": None if config.enhance is None else config.enhance.to_dict(),
