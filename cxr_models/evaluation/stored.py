@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models._typed_json import write_record
-from cxr_models.evaluation.predictions import Predictions, read_origin, read_predictions
+from cxr_models.evaluation.prediction_tables import read_origin
+from cxr_models.evaluation.predictions import Predictions, read_predictions
 from cxr_models.records.manifest import SPLITS
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder

@@ -8,7 +8,8 @@ import numpy as np
 
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
-from cxr_models.evaluation.predictions import Origin, write_predictions
+from cxr_models.evaluation.prediction_tables import Origin
+from cxr_models.evaluation.predictions import write_predictions
 from cxr_models.evaluation.stored import write_evaluation
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
