@@ -22,13 +22,21 @@ from cxr_models.evaluation.prediction_tables import (
     FINDINGS_TAG,
     Origin,
     TableHead,
+    holds_findings,
     read_numbers,
     read_records,
     read_table,
     table_text,
     write_table,
 )
-from cxr_models.evaluation.predictions import TOLERANCE, check_numbers, check_set, patients_of
+from cxr_models.evaluation.predictions import (
+    TOLERANCE,
+    Predictions,
+    check_numbers,
+    check_set,
+    patients_of,
+    read_predictions,
+)
 from cxr_models.evaluation.results import Kind
 from cxr_models.records.manifest import FINDING, Manifest
 from cxr_models.records.overlap import Overlap
@@ -169,6 +177,9 @@ class FindingPredictions:
         )
 
 
+AnyPredictions = Predictions | FindingPredictions
+
+
 def sigmoid(logits: Floats) -> Floats:
     """Return the probabilities of logits, of the same shape, without overflow."""
     small = np.exp(-np.abs(logits))
@@ -263,6 +274,11 @@ def read_finding_predictions(path: str | os.PathLike[str]) -> FindingPredictions
         origin=converted(Origin, head),
         overlap=head.overlap,
     )
+
+
+def read_any_predictions(path: str | os.PathLike[str]) -> AnyPredictions:
+    """Read a table of predictions of classes or of findings; raises as `read_predictions` does."""
+    return read_finding_predictions(path) if holds_findings(path) else read_predictions(path)
 
 
 def _columns(findings: Sequence[str]) -> list[str]:

@@ -4,6 +4,9 @@ import json
 import numpy as np
 import pytest
 from scipy.stats import norm
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
 from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
