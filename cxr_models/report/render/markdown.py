@@ -6,16 +6,19 @@ import re
 from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Charts, Gallery, Section, Table, Text
+from cxr_models.report.findings_page import page_of_findings
 from cxr_models.report.formatting import clean
 from cxr_models.report.images.pictures import Pictures
 from cxr_models.report.page import page_of
+from cxr_models.report.read.finding_results import by_kind
+from cxr_models.report.sections.finding_together import findings_together
 from cxr_models.report.sections.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cxr_models.report.blocks import Block
-    from cxr_models.report.read.results import Results
+    from cxr_models.report.read.finding_results import AnyResults
 
 _MARKUP = re.compile(r"([\\`*_\[\]|#~$])")
 _AT_START = re.compile(r"^(\d*)([-+=.)])")  # starts a list, or makes a heading of the line above
@@ -23,15 +26,24 @@ _LINK = re.compile(r"://|www\.|@")  # text that Markdown turns into a link
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def markdown_page(runs: Sequence[Results]) -> str:
+def markdown_page(runs: Sequence[AnyResults]) -> str:
     """Return the report of one run or several as Markdown.
 
     Parameters
     ----------
-    runs : sequence of Results
-        At least one.
+    runs : sequence of Results or FindingResults
+        At least one; all with classes, or all with findings.
+
+    Raises
+    ------
+    ValueError
+        If runs with classes and with findings are given.
     """
-    page = page_of(runs, Pictures(0), together(runs))
+    of_findings, of_classes = by_kind(runs)
+    if of_findings:
+        page = page_of_findings(of_findings, findings_together(of_findings))
+    else:
+        page = page_of(of_classes, Pictures(0), together(of_classes))
     lines = [f"# {plain(page.title)}", ""]
     for section in page.sections:
         lines += _section(section, 2)

@@ -1,0 +1,167 @@
+"""Compare the runs of a page with the same findings and test images, finding by finding."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from cxr_models.evaluation.compare_findings import compare_pair
+from cxr_models.evaluation.compare_runs import differing
+from cxr_models.evaluation.evaluate import Method
+from cxr_models.report.blocks import Block, Section, Table, Text
+from cxr_models.report.formatting import NONE, counted, listed, p_value, signed
+from cxr_models.report.sections.belonging import grouped
+from cxr_models.report.sections.together import MOST_IN_PAIRS, _reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
+    from cxr_models.evaluation.findings_results import FindingsComparison
+    from cxr_models.report.read.finding_results import FindingResults
+
+    Runs = Sequence[FindingResults]
+
+
+def findings_together(runs: Runs) -> Section | None:
+    """Compare the runs that allow it, and name the remaining runs; None for a single run.
+
+    Parameters
+    ----------
+    runs : sequence of FindingResults
+        The runs of a page.
+    """
+    if len(runs) < 2:
+        return None
+    groups = grouped(runs, _tested)
+    compared = [group for group in groups if len(group) > 1 and _tested(group[0]) is not None]
+    used = {run.name for group in compared for run in group}
+    alone = [run.name for run in runs if run.name not in used]
+    why = "no other run here has the same findings and was tested on the same images and labels"
+    blocks = [Text(text=f"Not compared: {listed(alone)}; {why}.")] if alone else []
+    return Section(
+        title="Compared with each other",
+        blocks=tuple(blocks),
+        sections=tuple(map(_comparison, compared)),
+    )
+
+
+def _tested(run: FindingResults) -> tuple[Hashable, ...] | None:
+    """Return a key that runs to compare share; None for a run without a test set."""
+    images = None if run.test is None else images_of(run.sets["test"])
+    return None if images is None else (run.findings, images)
+
+
+def images_of(predictions: FindingPredictions) -> Hashable:
+    """Return a key of images and labels that does not depend on their folder and order.
+
+    None if a file occurs twice.
+    """
+    records, targets = predictions.manifest.records, predictions.targets.tolist()
+    images = [
+        (record.file, record.patient, record.group, *labels)
+        for record, labels in zip(records, targets, strict=True)
+    ]
+    return frozenset(images) if len({image[0] for image in images}) == len(images) else None
+
+
+def _comparison(runs: Runs) -> Section:
+    names = [run.name for run in runs]
+    pairs = list(itertools.combinations(names, 2))
+    text = f"{listed(names)} are compared{'' if len(names) == 2 else ', each run with each'}."
+    if len(names) > MOST_IN_PAIRS:
+        pairs = [(name, names[0]) for name in names[1:]]
+        text = f"{listed(names[1:])} are compared with {names[0]}, the first run that was named."
+    blocks: list[Block] = [_differences(runs), Text(text=text)]
+    for name in dict.fromkeys(name for run in runs for name in run.tested):
+        blocks += _compared_on(name, runs, pairs)
+    blocks.append(
+        Text(
+            text="Intervals come from the bootstrap over patients, with the same draws for both "
+            "runs. DeLong's test, as Obuchowski extended it, takes patients as the unit too; its "
+            "p-values are adjusted by Holm's method for the number of findings of a comparison. "
+            "Intervals and tests show the chance of the images, not that of training: another seed "
+            "gives another run.",
+            tone="note",
+        )
+    )
+    images = counted(len(runs[0].sets["test"].targets), "image")
+    title = f"{len(runs)} runs, {counted(len(runs[0].findings), 'finding')}, {images} of test"
+    return Section(title=title, blocks=tuple(blocks))
+
+
+def _differences(runs: Runs) -> Block:
+    """Show the settings in which runs differ; these can explain a difference of values."""
+    settings = differing({run.name: run.config for run in runs})
+    if not settings:
+        return Text(text="The runs have equal settings: they differ by chance alone.")
+    return Table(
+        caption="Settings in which the runs differ",
+        head=("setting", *(run.name for run in runs)),
+        rows=tuple(
+            (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
+            for name, values in settings.items()
+        ),
+        notes=("All other settings are equal.",),
+        words=True,
+    )
+
+
+def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
+    """Compare runs on a set, pair by pair, where both runs have it with the same images."""
+    having = {run.name: run for run in runs if name in run.tested}
+    for first, second in pairs:
+        if first not in having or second not in having:
+            continue
+        sets = {run: having[run].sets[name] for run in (first, second)}
+        if len({images_of(predictions) for predictions in sets.values()}) > 1:
+            text = f"The sets named {name} of {first} and {second} hold different images or labels."
+            yield Text(text=text, tone="note")
+            continue
+        bootstrap = having[first].evaluation.bootstrap
+        temperatures = {
+            run: tuple(having[run].evaluation.temperatures[f] for f in having[run].findings)
+            for run in sets
+        }
+        method = Method(draws=bootstrap.draws, seed=bootstrap.seed)
+        yield _table(name, compare_pair(sets, temperatures, method))
+
+
+def _table(name: str, pair: FindingsComparison) -> Table:
+    mean = (
+        f"mean of {counted(len(pair.over), 'finding')}",
+        NONE,
+        signed(pair.mean_roc_auc.value, pair.mean_roc_auc.interval),
+        NONE,
+        NONE,
+        signed(pair.mean_pr_auc.value, pair.mean_pr_auc.interval),
+        signed(pair.mean_brier.value, pair.mean_brier.interval),
+    )
+    return Table(
+        caption=f"{pair.first} less {pair.second}, on {name}",
+        head=(
+            "finding",
+            "images known",
+            "ROC-AUC",
+            "DeLong's p",
+            "p by Holm",
+            "PR-AUC",
+            "Brier score, calibrated",
+        ),
+        rows=(
+            *(
+                (
+                    finding,
+                    f"{of.images:,}",
+                    signed(of.difference, of.interval),
+                    p_value(of.p_value),
+                    p_value(of.p_holm),
+                    signed(of.pr_auc.value, of.pr_auc.interval),
+                    signed(of.brier.value, of.brier.interval),
+                )
+                for finding, of in pair.findings.items()
+            ),
+            mean,
+        ),
+        notes=_reasons(pair.findings.items()),
+    )
