@@ -235,7 +235,18 @@ def train(
         str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONES)}.")
     ] = None,
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="multiclass, or binary: covid or not.")
+        str | None,
+        typer.Option(metavar="TASK", help="multiclass, binary: covid or not, or multilabel."),
+    ] = None,
+    findings: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Of multilabel: columns finding:A, finding:B, ..."),
+    ] = None,
+    uncertain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE", help="Of multilabel, uncertain findings: unknown, absent or present."
+        ),
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME", help="corrected, or study, faults included.")
@@ -289,10 +300,13 @@ def train(
     Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see what TensorFlow says of itself.
     """
     from cxr_models.cli import _console, _train
+    from cxr_models.records.choices import names_of
 
     typed = {
         "model.backbone": backbone,
         "model.task": task,
+        "model.findings": None if findings is None else list(names_of(findings)),
+        "model.uncertain": uncertain,
         "model.weights": weights,
         "training.recipe": recipe,
         "training.epochs_head": epochs_head,
