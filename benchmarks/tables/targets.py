@@ -129,9 +129,9 @@ TARGETS: tuple[Target, ...] = (
     Faster("enhance|uint8 224x224, three equal channels", NOTEBOOK, 10.0, 16.0),
     Faster("enhance|uint8 1024x1024, three unequal channels", NOTEBOOK, 7.0, 9.0),
     Faster("enhance|uint8 1024x1024, one channel", OPENCV, 3.3, 4.0),
-    # 1.9 was asked of slower kernels. On the measured machine a copy of a stack of 64 MiB takes as long
-    # on two threads as on one, and the faster the kernels, the larger the part of what is not shared;
-    # the least disturbed rounds still reach 1.87 to 1.93.
+    # 1.9 was asked of slower kernels. On the measured machine a copy of a stack of 64 MiB takes as
+    # long on two threads as on one, and the faster the kernels, the larger the part of what is not
+    # shared; the least disturbed rounds still reach 1.87 to 1.93.
     *(
         Faster(f"{operation}|{batch}", ONE_THREAD, 1.5, 1.9, of=TWO_THREADS)
         for operation in ("enhance_batch", "enhance_batch, CLAHE alone")
@@ -150,8 +150,8 @@ TARGETS: tuple[Target, ...] = (
         for kind in ("uint8", "uint16", "colour")
     ),
     AtMost("import and enhance|one uint8 1024x1024, compiled before", "seconds", 1.0),
-    # Only where neither the packed code nor a cache fits; the code for AVX-512 takes two seconds more
-    # to compile than loads did.
+    # Only where neither the packed code nor a cache fits; the code for AVX-512 takes two seconds
+    # more to compile than loads did.
     AtMost("import and enhance|one uint8 1024x1024, nothing compiled", "seconds", 9.0),
     AtMost("peak memory of clahe|uint8 8192x8192", "bytes_beside_output", 16 * MIB),
     AtMost("peak memory of enhance|uint8 8192x8192", "bytes_beside_output", 16 * MIB),
