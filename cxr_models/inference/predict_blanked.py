@@ -87,25 +87,11 @@ def predict_blanked(
     OSError
         If a file cannot be read.
     """
-    of_regions = logits_of_blanked(run, paths, regions)
-    return [[run.class_names[k] for k in logits.argmax(axis=1)] for logits in of_regions]
-
-
-def logits_of_blanked(
-    run: FinishedRun, paths: Sequence[str], regions: Sequence[Region | None]
-) -> list[Any]:
-    """Return the logits of a run for each image, for each region of shape (N, K).
-
-    Parameters
-    ----------
-    run, paths, regions
-        As for `predict_blanked`, which raises alike.
-    """
     from cxr_models.inference.logits import logits_model, predict_logits
     from cxr_models.networks.load import load_classifier
 
     model = logits_model(load_classifier(run))
-    predicted: list[list[Any]] = [[] for _ in regions]
+    predicted: list[list[str]] = [[] for _ in regions]
 
     def prepared(path: str) -> list[Any]:
         return views_of(cxr_enhance.read_image(path), run.config.data, regions)
@@ -114,5 +100,6 @@ def logits_of_blanked(
         for start in range(0, len(paths), _CHUNK):
             chunk = list(pool.map(prepared, paths[start : start + _CHUNK]))
             for place, images in enumerate(zip(*chunk, strict=True)):
-                predicted[place].append(predict_logits(model, np.stack(images)))
-    return [np.concatenate(chunks) for chunks in predicted]
+                classes = predict_logits(model, np.stack(images)).argmax(axis=1)
+                predicted[place] += [run.class_names[k] for k in classes]
+    return predicted
