@@ -56,15 +56,18 @@ def compare_finding_runs(runs: Mapping[str, Sets], method: Method) -> list[Findi
     temperatures = {
         run: temperatures_of(_set_of_kind(sets, "val"), method) for run, sets in runs.items()
     }
-    tests = [_set_of_kind(sets, "test").name for sets in runs.values()]
-    externals = [s.name for sets in runs.values() for s in sets if s.kind == "external"]
+    tested = {
+        run: {s.name: s for s in sets if s.kind in ("test", "external")}
+        for run, sets in runs.items()
+    }
+    for sets in runs.values():
+        _set_of_kind(sets, "test")
     compared = []
-    for first, second in itertools.combinations(runs, 2):
-        for name in dict.fromkeys([*tests, *externals]):
-            pair = {run: s for run in (first, second) for s in runs[run] if s.name == name}
-            if len(pair) == 2:
-                comparison = compare_pair(pair, temperatures, method)
-                compared.append(dataclasses.replace(comparison, set=name))
+    for name in dict.fromkeys(name for sets in tested.values() for name in sets):
+        named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
+        pairs = list(itertools.combinations(named_sets, 2))
+        comparisons = compare_finding_pairs(named_sets, pairs, temperatures, method)
+        compared += [dataclasses.replace(comparison, set=name) for comparison in comparisons]
     return compared
 
 
@@ -74,17 +77,20 @@ def temperatures_of(validation: FindingPredictions, method: Method) -> tuple[flo
     return tuple(choices[finding].temperature.value for finding in validation.findings)
 
 
-def compare_pair(
-    pair: Mapping[str, FindingPredictions],
+def compare_finding_pairs(
+    sets: Mapping[str, FindingPredictions],
+    pairs: Sequence[tuple[str, str]],
     temperatures: Mapping[str, tuple[float, ...]],
     method: Method,
-) -> FindingsComparison:
-    """Compare two runs on the same images, in any order.
+) -> list[FindingsComparison]:
+    """Compare the predictions of several runs on the same images, pair by pair.
 
     Parameters
     ----------
-    pair : mapping of str to FindingPredictions
-        A set of each run.
+    sets : mapping of str to FindingPredictions
+        A set of each run: the same images in any order, with the same labels.
+    pairs : sequence of (str, str)
+        Runs to compare; patients are drawn once for each run that is named, not for each pair.
     temperatures : mapping of str to tuple of float
         The temperature of each finding, of each run.
     method : Method
@@ -92,37 +98,49 @@ def compare_pair(
 
     Returns
     -------
-    FindingsComparison
-        Without the name of the set. Brier scores are those of calibrated probabilities.
+    list of FindingsComparison
+        A comparison for each pair, without the name of the set. Brier scores are those of
+        calibrated probabilities; Holm's method adjusts for all findings of all pairs.
 
     Raises
     ------
     ValueError
         If the images or their labels differ.
     """
-    names = tuple(pair)
-    base, other = pair.values()
-    outcomes = (
-        outcomes_of(base, temperatures[names[0]]),
-        _in_order_of(base, other, temperatures[names[1]]),
-    )
-    statistics = [FindingStatistics(of_run) for of_run in outcomes]
-    first, second = (measure(s, draws=method.draws, seed=method.seed) for s in statistics)
-    tests = {finding: _area_test(k, *outcomes) for k, finding in enumerate(base.findings)}
-    adjusted = holm([test.p_value for test in tests.values()])
-    return FindingsComparison(
-        first=names[0],
-        second=names[1],
-        images=len(base.targets),
-        over=statistics[0].in_means,
-        mean_roc_auc=difference(first, second, "mean_roc_auc"),
-        mean_pr_auc=difference(first, second, "mean_pr_auc"),
-        mean_brier=difference(first, second, "mean_brier_calibrated"),
-        findings={
-            finding: _difference(finding, test, p_holm, outcomes[0], (first, second))
-            for (finding, test), p_holm in zip(tests.items(), adjusted, strict=True)
-        },
-    )
+    outcomes: dict[str, FindingOutcomes] = {}
+    measurements: dict[str, Measurement] = {}
+    over: tuple[str, ...] = ()
+    for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
+        outcomes[name] = _in_order_of(sets[pairs[0][0]], sets[name], temperatures[name])
+        statistics = FindingStatistics(outcomes[name])
+        over = statistics.in_means
+        measurements[name] = measure(statistics, draws=method.draws, seed=method.seed)
+    findings = next(iter(sets.values())).findings
+    tests = [
+        _area_test(k, outcomes[first], outcomes[second])
+        for first, second in pairs
+        for k in range(len(findings))
+    ]
+    tested = iter(zip(tests, holm([test.p_value for test in tests]), strict=True))
+    compared = []
+    for pair in pairs:
+        first, second = (measurements[name] for name in pair)
+        compared.append(
+            FindingsComparison(
+                first=pair[0],
+                second=pair[1],
+                images=len(outcomes[pair[0]].targets),
+                over=over,
+                mean_roc_auc=difference(first, second, "mean_roc_auc"),
+                mean_pr_auc=difference(first, second, "mean_pr_auc"),
+                mean_brier=difference(first, second, "mean_brier_calibrated"),
+                findings={
+                    finding: _difference(finding, *next(tested), outcomes[pair[0]], (first, second))
+                    for finding in findings
+                },
+            )
+        )
+    return compared
 
 
 def _area_test(k: int, first: FindingOutcomes, second: FindingOutcomes) -> AreaTest:

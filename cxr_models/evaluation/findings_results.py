@@ -142,7 +142,7 @@ class FindingDifference(AreaDifference):
 
     images: int
     present: int
-    # of DeLong's test by Holm's method, over the findings of this comparison
+    # of DeLong's test, adjusted for all findings of all pairs of runs on the set
     p_holm: float | None = field(default=None, metadata=WRITTEN)
     pr_auc: Measured
     brier: Measured

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import TYPE_CHECKING
 
-from cxr_models.evaluation.compare_findings import compare_pair
+from cxr_models.evaluation.compare_findings import compare_finding_pairs
 from cxr_models.evaluation.compare_runs import differing
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.report.blocks import Block, Section, Table, Text
@@ -79,7 +80,7 @@ def _comparison(runs: Runs) -> Section:
         Text(
             text="Intervals come from the bootstrap over patients, with the same draws for both "
             "runs. DeLong's test, as Obuchowski extended it, takes patients as the unit too; its "
-            "p-values are adjusted by Holm's method for the number of findings of a comparison. "
+            "p-values are adjusted by Holm's method for all findings of all pairs on a set. "
             "Intervals and tests show the chance of the images, not that of training: another seed "
             "gives another run.",
             tone="note",
@@ -108,23 +109,30 @@ def _differences(runs: Runs) -> Block:
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
-    """Compare runs on a set, pair by pair, where both runs have it with the same images."""
-    having = {run.name: run for run in runs if name in run.tested}
-    for first, second in pairs:
-        if first not in having or second not in having:
-            continue
-        sets = {run: having[run].sets[name] for run in (first, second)}
-        if len({images_of(predictions) for predictions in sets.values()}) > 1:
-            text = f"The sets named {name} of {first} and {second} hold different images or labels."
-            yield Text(text=text, tone="note")
-            continue
-        bootstrap = having[first].evaluation.bootstrap
-        temperatures = {
-            run: tuple(having[run].evaluation.temperatures[f] for f in having[run].findings)
-            for run in sets
-        }
-        method = Method(draws=bootstrap.draws, seed=bootstrap.seed)
-        yield _table(name, compare_pair(sets, temperatures, method))
+    """Compare runs on a set, where at least two runs have it with the same images and labels."""
+    having = [run for run in runs if name in run.tested]
+    groups = grouped(having, lambda run: images_of(run.sets[name]))
+    for group in groups:
+        sets = {run.name: _at_one_root(run.sets[name], group[0].sets[name]) for run in group}
+        pairs_of_group = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
+        if pairs_of_group and images_of(group[0].sets[name]) is not None:
+            bootstrap = group[0].evaluation.bootstrap
+            temperatures = {
+                run.name: tuple(run.evaluation.temperatures[f] for f in run.findings)
+                for run in group
+            }
+            method = Method(draws=bootstrap.draws, seed=bootstrap.seed)
+            for comparison in compare_finding_pairs(sets, pairs_of_group, temperatures, method):
+                yield _table(name, comparison)
+    if len(groups) > 1:
+        text = f"Runs whose sets named {name} hold different images are not compared on that set."
+        yield Text(text=text, tone="note")
+
+
+def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> FindingPredictions:
+    """Return predictions with the root of `first`, which has the same records."""
+    manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
+    return dataclasses.replace(predictions, manifest=manifest)
 
 
 def _table(name: str, pair: FindingsComparison) -> Table:

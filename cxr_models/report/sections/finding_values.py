@@ -136,9 +136,9 @@ def _calibration(run: FindingResults, findings: Mapping[str, FindingValues]) -> 
             "finding",
             "temperature",
             "Brier score, before",
-            "after",
+            "Brier score, after",
             "calibration error, before",
-            "after ",
+            "calibration error, after",
         ),
         rows=tuple(
             (
