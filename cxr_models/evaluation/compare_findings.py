@@ -1,7 +1,7 @@
-"""Compare runs with several findings on the same images, finding by finding.
+"""Compare runs with several findings, finding by finding, or pool their different test images.
 
-Knows no framework. Both runs are evaluated over the known labels of a finding, with the same draws
-of patients.
+Knows no framework. Runs are evaluated over the known labels of a finding, with the same draws of
+patients.
 """
 
 from __future__ import annotations
@@ -15,10 +15,17 @@ import numpy as np
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.compare_runs import paths_of
+from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.finding_statistics import FindingStatistics, outcomes_of
-from cxr_models.evaluation.findings import choose
-from cxr_models.evaluation.findings_results import FindingDifference, FindingsComparison
+from cxr_models.evaluation.findings import choose, evaluate_images
+from cxr_models.evaluation.findings_results import (
+    ComparedOrPooledFindings,
+    FindingDifference,
+    FindingsComparison,
+    PooledFindings,
+)
 from cxr_models.evaluation.paired_tests import delong, holm
+from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +39,11 @@ if TYPE_CHECKING:
     Sets = Sequence[FindingPredictions]
 
 
-def compare_finding_runs(runs: Mapping[str, Sets], method: Method) -> list[FindingsComparison]:
-    """Compare runs with several findings pair by pair, on every set that both were tested on.
+_NO_POINT = "operating points differ from run to run"
+
+
+def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> ComparedOrPooledFindings:
+    """Compare runs that were tested on the same images; pool runs tested on different images.
 
     Parameters
     ----------
@@ -42,10 +52,17 @@ def compare_finding_runs(runs: Mapping[str, Sets], method: Method) -> list[Findi
     method : Method
         How intervals are computed.
 
+    Returns
+    -------
+    ComparedOrPooledFindings
+        Comparisons on every set that two runs were tested on, or the pooled values of runs of
+        which no two were tested on one image, as with folds.
+
     Raises
     ------
     ValueError
-        If the runs have different findings, or were tested on different images or labels.
+        If the runs have different findings, their test sets are neither equal nor disjoint, or the
+        labels of the same images differ.
     """
     findings = {predictions.findings for sets in runs.values() for predictions in sets}
     if len(findings) > 1:
@@ -53,6 +70,54 @@ def compare_finding_runs(runs: Mapping[str, Sets], method: Method) -> list[Findi
             "`RUN` must name runs with the same findings; got "
             f"{' and '.join(', '.join(names) for names in sorted(findings))}."
         )
+    tested = [frozenset(paths_of(_set_of_kind(sets, "test").manifest)) for sets in runs.values()]
+    if all(files == tested[0] for files in tested):
+        return ComparedOrPooledFindings(comparisons=_compare(runs, method))
+    if len(frozenset.union(*tested)) == sum(map(len, tested)):
+        return ComparedOrPooledFindings(pooled=pool_findings(runs, method))
+    raise ValueError(
+        "`RUN` must name runs tested on the same images, to be compared, or on different "
+        "images, to be pooled; got test sets that overlap in part."
+    )
+
+
+def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
+    """Evaluate the test images of all runs as one set; each run predicts its own test images.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of FindingPredictions
+        The sets of each run, ``val`` and ``test`` among them; no image is in two test sets.
+    method : Method
+        How intervals are computed.
+    """
+    tests, scaled = [], []
+    of_runs = {}
+    for name, sets in runs.items():
+        temperatures = temperatures_of(_set_of_kind(sets, "val"), method)
+        test = _set_of_kind(sets, "test")
+        of_runs[name] = evaluate_images(outcomes_of(test, temperatures), method, _NO_POINT)
+        tests.append(test)
+        scaled.append(test.logits / np.array(temperatures))
+    records = tuple(
+        dataclasses.replace(record, file=path)
+        for test in tests
+        for record, path in zip(test.manifest.records, paths_of(test.manifest), strict=True)
+    )
+    logits = np.concatenate(scaled)
+    joined = dataclasses.replace(
+        tests[0],
+        name="pooled",
+        manifest=Manifest(records=records, root=tests[0].manifest.root),
+        targets=np.concatenate([test.targets for test in tests]),
+        logits=logits,
+        probabilities=sigmoid(logits),
+    )
+    values = evaluate_images(outcomes_of(joined), method, _NO_POINT)
+    return converted(PooledFindings, values, runs=of_runs)
+
+
+def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[FindingsComparison, ...]:
     temperatures = {
         run: temperatures_of(_set_of_kind(sets, "val"), method) for run, sets in runs.items()
     }
@@ -60,15 +125,13 @@ def compare_finding_runs(runs: Mapping[str, Sets], method: Method) -> list[Findi
         run: {s.name: s for s in sets if s.kind in ("test", "external")}
         for run, sets in runs.items()
     }
-    for sets in runs.values():
-        _set_of_kind(sets, "test")
     compared = []
     for name in dict.fromkeys(name for sets in tested.values() for name in sets):
         named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
         pairs = list(itertools.combinations(named_sets, 2))
         comparisons = compare_finding_pairs(named_sets, pairs, temperatures, method)
         compared += [dataclasses.replace(comparison, set=name) for comparison in comparisons]
-    return compared
+    return tuple(compared)
 
 
 def temperatures_of(validation: FindingPredictions, method: Method) -> tuple[float, ...]:

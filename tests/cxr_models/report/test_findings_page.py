@@ -15,7 +15,7 @@ from cxr_models.cli import main
 from cxr_models.report import html_page, markdown_page, read_any_results
 from tests.helpers.predicted import FINDINGS
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import write_finding_run, write_run
+from tests.helpers.report_runs import each, write_finding_run, write_run
 
 VALUES = "Each finding, over the images whose label for it is known"
 
@@ -96,6 +96,23 @@ def test_two_runs_are_compared_finding_by_finding(tmp_path, run):
     assert first(table["Mass"]["ROC-AUC"]) == "+0.000"  # the same predictions
     assert table["Mass"]["DeLong's p"] == "\N{EN DASH}"
     assert "both models rank the images alike" in page.text
+
+
+def test_runs_of_equal_settings_on_different_images_are_pooled(tmp_path):
+    def fold(number):
+        def change(predictions):
+            return each(predictions, lambda _, record: {"file": f"{number}/{record.file}"})
+
+        return write_finding_run(tmp_path / f"fold-{number}", change=change, seed=number)
+
+    runs = [fold(0), fold(1)]
+    page = page_of(*runs)
+    assert "fold-0 and fold-1 have equal settings and were tested on different images" in page.text
+    pooled = page.table("Pooled: each finding, over the images whose label for it is known")
+    known = [(table_of(run, "test")["Mass"][0] != "").sum() for run in runs]
+    assert pooled["Mass"]["images known"] == f"{sum(known)}"
+    table = page.table("Each run on its own test images, and all runs together")
+    assert [table[name]["images"] for name in ("fold-0", "fold-1", "all")] == ["240", "240", "480"]
 
 
 def test_runs_of_findings_and_of_classes_have_a_page_of_each_kind(tmp_path, run, capsys):
