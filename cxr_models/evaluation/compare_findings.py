@@ -94,7 +94,7 @@ def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
     tests, scaled = [], []
     of_runs = {}
     for name, sets in runs.items():
-        temperatures = temperatures_of(_set_of_kind(sets, "val"), method)
+        temperatures = temperatures_of(sets, method)
         test = _set_of_kind(sets, "test")
         of_runs[name] = evaluate_images(outcomes_of(test, temperatures), method, _NO_POINT)
         tests.append(test)
@@ -118,9 +118,7 @@ def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
 
 
 def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[FindingsComparison, ...]:
-    temperatures = {
-        run: temperatures_of(_set_of_kind(sets, "val"), method) for run, sets in runs.items()
-    }
+    temperatures = {run: temperatures_of(sets, method) for run, sets in runs.items()}
     tested = {
         run: {s.name: s for s in sets if s.kind in ("test", "external")}
         for run, sets in runs.items()
@@ -134,10 +132,10 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[FindingsComparis
     return tuple(compared)
 
 
-def temperatures_of(validation: FindingPredictions, method: Method) -> tuple[float, ...]:
+def temperatures_of(sets: Sets, method: Method) -> tuple[float, ...]:
     """Return the temperature of each finding, fitted on the validation part."""
-    choices = choose(validation, method.rule)
-    return tuple(choices[finding].temperature.value for finding in validation.findings)
+    choices = choose(_set_of_kind(sets, "val"), method.rule)
+    return tuple(choices[finding].temperature.value for finding in sets[0].findings)
 
 
 def compare_finding_pairs(

@@ -119,8 +119,8 @@ def test_runs_of_findings_and_of_classes_have_a_page_of_each_kind(tmp_path, run,
     other = write_run(tmp_path / "classes")
     out = tmp_path / "page.html"
     assert main(["report", str(run), str(other), "--out", str(out)]) == 1
-    told = capsys.readouterr().err
-    assert "got classes with classes and first with findings. Make a page of each kind." in told
+    error = capsys.readouterr().err
+    assert "got classes with classes and first with findings. Make a page of each kind." in error
     assert not out.exists()
 
 
