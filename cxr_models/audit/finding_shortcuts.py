@@ -141,10 +141,10 @@ def verdict(audited: Mapping[str, FindingShortcuts]) -> str:
 
     Notes
     -----
-    The gain of a model is its area minus 0.5, which guessing gives. A finding is largely readable if
-    the gain of the best shortcut without lungs is at least 0.7 of the run's gain, and partly
-    readable if it is at least 0.3 of it and its interval leaves out 0.5. Without a run, the gain of
-    an area of 1 counts.
+    The gain of a model is its area minus 0.5, which guessing gives. A finding is readable if the
+    interval of the best shortcut without lungs lies above 0.5: largely if its gain is at least 0.7
+    of the run's gain, partly if it is at least 0.3 of it. Without a run, the gain of an area of 1
+    counts.
     """
     readable: dict[str, list[str]] = {"largely": [], "partly": []}
     rest, unknown = 0, 0

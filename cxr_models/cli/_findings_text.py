@@ -37,8 +37,7 @@ def findings_lines(evaluation: FindingsEvaluation) -> Iterator[str]:
         "draws of patients; a finding is evaluated over the images whose label for it is known"
     )
     yield (
-        "temperatures fitted on val, thresholds chosen on val: "
-        f"{evaluation.operating_points.rule}"
+        f"temperatures fitted on val, thresholds chosen on val: {evaluation.operating_points.rule}"
     )
     for name, scaling in evaluation.calibration.items():
         if scaling.reason:

@@ -1,4 +1,4 @@
-"""Records of an evaluation of findings; ``evaluation.json`` of such a run is a `FindingsEvaluation`.
+"""Records of an evaluation of findings, in ``evaluation.json`` a `FindingsEvaluation`.
 
 Knows neither how values are computed nor how they are shown.
 """

@@ -87,8 +87,8 @@ def _pooled(runs: Runs) -> Section:
         blocks=(
             Text(
                 text=f"{listed([run.name for run in runs])} have equal settings and were tested on "
-                "different images. Below, these images are one set, each image predicted by the run "
-                "that was tested on it, with logits divided by that run's own temperatures."
+                "different images. Below, these images are one set, each image predicted by the "
+                "run that was tested on it, with logits divided by that run's own temperatures."
             ),
             Table(
                 caption="Each run on its own test images, and all runs together",

@@ -77,7 +77,7 @@ def test_the_mean_difference_has_the_interval_of_joint_draws(runs):
     assert comparison.mean_roc_auc.value == pytest.approx(difference)
     spread = (first.draws["mean_roc_auc"] - second.draws["mean_roc_auc"]).std(ddof=1)
     low, high = comparison.mean_roc_auc.interval
-    assert 1.9 * spread < (high - low) / 2 < 2.1 * spread
+    assert 1.9 * spread < (high - low) / 2 < 2.2 * spread
 
 
 def test_logits_of_unknown_labels_change_no_comparison(rng, runs):
@@ -103,7 +103,9 @@ def test_runs_of_other_findings_images_or_labels_are_refused(runs):
     with pytest.raises(ValueError, match="got test sets that overlap in part"):
         compare_or_pool_findings({"a": sets["a"], "b": [val, half]}, METHOD)
     relabelled = dataclasses.replace(worse, targets=(1 - worse.targets.clip(0)).astype(np.int8))
-    with pytest.raises(ValueError, match="must hold the same images and labels .* different labels"):
+    with pytest.raises(
+        ValueError, match=r"must hold the same images and labels .* different labels"
+    ):
         compare_or_pool_findings({"a": sets["a"], "b": [val, relabelled]}, METHOD)
     with pytest.raises(ValueError, match="`RUN` must have predictions of val; got none"):
         compare_or_pool_findings({"a": sets["a"], "b": [test]}, METHOD)
