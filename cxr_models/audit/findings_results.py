@@ -10,7 +10,7 @@ from cxr_models.evaluation.results import Measured
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingReached:
-    """The area under the ROC curve of a model, on test images whose label for a finding is known."""
+    """The area under the ROC curve of a model, on the known test images of a finding."""
 
     roc_auc: Measured
     classifier: str = ""  # the classifier that was best on validation

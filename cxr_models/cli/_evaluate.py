@@ -12,7 +12,7 @@ from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
-from cxr_models.evaluation.compare_findings import compare_finding_runs
+from cxr_models.evaluation.compare_findings import compare_or_pool_findings
 from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import evaluate_sets
@@ -180,7 +180,7 @@ def _together(
     method: Method,
     differ: dict[str, dict[str, object]],
 ) -> SeveralRuns | SeveralFindingRuns:
-    """Compare or pool runs with classes; compare runs with findings."""
+    """Compare or pool runs, all with classes or all with findings."""
     findings = {n: e for n, e in evaluations.items() if isinstance(e, FindingsEvaluation)}
     classes = {n: e for n, e in evaluations.items() if isinstance(e, Evaluation)}
     if findings and classes:
@@ -189,8 +189,9 @@ def _together(
             f"{next(iter(classes))} with classes and {next(iter(findings))} with findings."
         )
     if findings:
-        compared = compare_finding_runs({n: _by_kind(s)[0] for n, s in sets.items()}, method)
-        return SeveralFindingRuns(runs=findings, differ=differ, comparisons=tuple(compared))
+        of_findings = {n: _by_kind(s)[0] for n, s in sets.items()}
+        both = compare_or_pool_findings(of_findings, method)
+        return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
     together = compare_or_pool({n: _by_kind(s)[1] for n, s in sets.items()}, method)
     return converted(SeveralRuns, together, runs=classes, differ=differ)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         FindingsEvaluation,
         FindingsGroup,
         FindingsSet,
+        PooledFindings,
         SeveralFindingRuns,
     )
 
@@ -36,8 +37,7 @@ def findings_lines(evaluation: FindingsEvaluation) -> Iterator[str]:
         "draws of patients; a finding is evaluated over the images whose label for it is known"
     )
     yield (
-        "temperatures fitted on val, thresholds chosen on val: "
-        f"{evaluation.operating_points.rule}"
+        f"temperatures fitted on val, thresholds chosen on val: {evaluation.operating_points.rule}"
     )
     for name, scaling in evaluation.calibration.items():
         if scaling.reason:
@@ -104,8 +104,25 @@ def _group_lines(title: str, groups: Mapping[str, FindingsGroup]) -> Iterator[st
 def several_findings_lines(several: SeveralFindingRuns) -> Iterator[str]:
     """Yield the lines of runs compared, and before them the settings that differ."""
     yield from differing_lines(several.differ)
-    for pair in several.comparisons:
+    for pair in several.comparisons or ():
         yield from _comparison_lines(pair)
+    if several.pooled is not None:
+        yield from _pooled_lines(several.pooled)
+
+
+def _pooled_lines(pooled: PooledFindings) -> Iterator[str]:
+    rows = [["test sets of", "images", "mean ROC-AUC", "mean PR-AUC"]]
+    for name, run in pooled.runs.items():
+        rows.append([name, str(run.images), value(run.means.roc_auc), value(run.means.pr_auc)])
+    yield ""
+    yield from table(rows)
+    yield f"pooled: {pooled.images} images of {pooled.patients} patients"
+    rows = [["", "known", "present", "ROC-AUC", "PR-AUC", "Brier score"]]
+    for name, of in pooled.findings.items():
+        values = value(of.roc_auc), value(of.pr_auc), value(of.brier)
+        rows.append([name, str(of.images), str(of.present), *values])
+    yield from indented(table(rows))
+    yield f"  {_means(pooled.means)}"
 
 
 def _comparison_lines(pair: FindingsComparison) -> Iterator[str]:

@@ -64,8 +64,7 @@ def report(
             if of_findings:
                 raise ValueError(
                     "`--explain` is only allowed with runs with classes; got "
-                    f"{of_findings[0].name} with findings, whose page shows no images. Leave out "
-                    "--explain."
+                    f"{of_findings[0].name} with findings. Leave out --explain."
                 )
             load_framework()
             from cxr_models.explain.report_overlays import draw_overlays

@@ -1,7 +1,7 @@
-"""Compare runs with several findings on the same images, finding by finding.
+"""Compare runs with several findings, finding by finding, or pool their different test images.
 
-Knows no framework. Both runs are evaluated over the known labels of a finding, with the same draws
-of patients.
+Knows no framework. Runs are evaluated over the known labels of a finding, with the same draws of
+patients.
 """
 
 from __future__ import annotations
@@ -15,10 +15,17 @@ import numpy as np
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.compare_runs import paths_of
+from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.finding_statistics import FindingStatistics, outcomes_of
-from cxr_models.evaluation.findings import choose
-from cxr_models.evaluation.findings_results import FindingDifference, FindingsComparison
+from cxr_models.evaluation.findings import choose, evaluate_images
+from cxr_models.evaluation.findings_results import (
+    ComparedOrPooledFindings,
+    FindingDifference,
+    FindingsComparison,
+    PooledFindings,
+)
 from cxr_models.evaluation.paired_tests import delong, holm
+from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +39,11 @@ if TYPE_CHECKING:
     Sets = Sequence[FindingPredictions]
 
 
-def compare_finding_runs(runs: Mapping[str, Sets], method: Method) -> list[FindingsComparison]:
-    """Compare runs with several findings pair by pair, on every set that both were tested on.
+_NO_POINT = "operating points differ from run to run"
+
+
+def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> ComparedOrPooledFindings:
+    """Compare runs that were tested on the same images; pool runs tested on different images.
 
     Parameters
     ----------
@@ -42,10 +52,17 @@ def compare_finding_runs(runs: Mapping[str, Sets], method: Method) -> list[Findi
     method : Method
         How intervals are computed.
 
+    Returns
+    -------
+    ComparedOrPooledFindings
+        Comparisons on every set that two runs were tested on, or the pooled values of runs of
+        which no two were tested on one image, as with folds.
+
     Raises
     ------
     ValueError
-        If the runs have different findings, or were tested on different images or labels.
+        If the runs have different findings, their test sets are neither equal nor disjoint, or the
+        labels of the same images differ.
     """
     findings = {predictions.findings for sets in runs.values() for predictions in sets}
     if len(findings) > 1:
@@ -53,38 +70,88 @@ def compare_finding_runs(runs: Mapping[str, Sets], method: Method) -> list[Findi
             "`RUN` must name runs with the same findings; got "
             f"{' and '.join(', '.join(names) for names in sorted(findings))}."
         )
-    temperatures = {
-        run: temperatures_of(_set_of_kind(sets, "val"), method) for run, sets in runs.items()
-    }
-    tests = [_set_of_kind(sets, "test").name for sets in runs.values()]
-    externals = [s.name for sets in runs.values() for s in sets if s.kind == "external"]
-    compared = []
-    for first, second in itertools.combinations(runs, 2):
-        for name in dict.fromkeys([*tests, *externals]):
-            pair = {run: s for run in (first, second) for s in runs[run] if s.name == name}
-            if len(pair) == 2:
-                comparison = compare_pair(pair, temperatures, method)
-                compared.append(dataclasses.replace(comparison, set=name))
-    return compared
+    tested = [frozenset(paths_of(_set_of_kind(sets, "test").manifest)) for sets in runs.values()]
+    if all(files == tested[0] for files in tested):
+        return ComparedOrPooledFindings(comparisons=_compare(runs, method))
+    if len(frozenset.union(*tested)) == sum(map(len, tested)):
+        return ComparedOrPooledFindings(pooled=pool_findings(runs, method))
+    raise ValueError(
+        "`RUN` must name runs tested on the same images, to be compared, or on different "
+        "images, to be pooled; got test sets that overlap in part."
+    )
 
 
-def temperatures_of(validation: FindingPredictions, method: Method) -> tuple[float, ...]:
-    """Return the temperature of each finding, fitted on the validation part."""
-    choices = choose(validation, method.rule)
-    return tuple(choices[finding].temperature.value for finding in validation.findings)
-
-
-def compare_pair(
-    pair: Mapping[str, FindingPredictions],
-    temperatures: Mapping[str, tuple[float, ...]],
-    method: Method,
-) -> FindingsComparison:
-    """Compare two runs on the same images, in any order.
+def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
+    """Evaluate the test images of all runs as one set; each run predicts its own test images.
 
     Parameters
     ----------
-    pair : mapping of str to FindingPredictions
-        A set of each run.
+    runs : mapping of str to sequence of FindingPredictions
+        The sets of each run, ``val`` and ``test`` among them; no image is in two test sets.
+    method : Method
+        How intervals are computed.
+    """
+    tests, scaled = [], []
+    of_runs = {}
+    for name, sets in runs.items():
+        temperatures = temperatures_of(sets, method)
+        test = _set_of_kind(sets, "test")
+        of_runs[name] = evaluate_images(outcomes_of(test, temperatures), method, _NO_POINT)
+        tests.append(test)
+        scaled.append(test.logits / np.array(temperatures))
+    records = tuple(
+        dataclasses.replace(record, file=path)
+        for test in tests
+        for record, path in zip(test.manifest.records, paths_of(test.manifest), strict=True)
+    )
+    logits = np.concatenate(scaled)
+    joined = dataclasses.replace(
+        tests[0],
+        name="pooled",
+        manifest=Manifest(records=records, root=tests[0].manifest.root),
+        targets=np.concatenate([test.targets for test in tests]),
+        logits=logits,
+        probabilities=sigmoid(logits),
+    )
+    values = evaluate_images(outcomes_of(joined), method, _NO_POINT)
+    return converted(PooledFindings, values, runs=of_runs)
+
+
+def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[FindingsComparison, ...]:
+    temperatures = {run: temperatures_of(sets, method) for run, sets in runs.items()}
+    tested = {
+        run: {s.name: s for s in sets if s.kind in ("test", "external")}
+        for run, sets in runs.items()
+    }
+    compared = []
+    for name in dict.fromkeys(name for sets in tested.values() for name in sets):
+        named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
+        pairs = list(itertools.combinations(named_sets, 2))
+        comparisons = compare_finding_pairs(named_sets, pairs, temperatures, method)
+        compared += [dataclasses.replace(comparison, set=name) for comparison in comparisons]
+    return tuple(compared)
+
+
+def temperatures_of(sets: Sets, method: Method) -> tuple[float, ...]:
+    """Return the temperature of each finding, fitted on the validation part."""
+    choices = choose(_set_of_kind(sets, "val"), method.rule)
+    return tuple(choices[finding].temperature.value for finding in sets[0].findings)
+
+
+def compare_finding_pairs(
+    sets: Mapping[str, FindingPredictions],
+    pairs: Sequence[tuple[str, str]],
+    temperatures: Mapping[str, tuple[float, ...]],
+    method: Method,
+) -> list[FindingsComparison]:
+    """Compare the predictions of several runs on the same images, pair by pair.
+
+    Parameters
+    ----------
+    sets : mapping of str to FindingPredictions
+        A set of each run: the same images in any order, with the same labels.
+    pairs : sequence of (str, str)
+        Runs to compare; patients are drawn once for each run that is named, not for each pair.
     temperatures : mapping of str to tuple of float
         The temperature of each finding, of each run.
     method : Method
@@ -92,37 +159,49 @@ def compare_pair(
 
     Returns
     -------
-    FindingsComparison
-        Without the name of the set. Brier scores are those of calibrated probabilities.
+    list of FindingsComparison
+        A comparison for each pair, without the name of the set. Brier scores are those of
+        calibrated probabilities; Holm's method adjusts for all findings of all pairs.
 
     Raises
     ------
     ValueError
         If the images or their labels differ.
     """
-    names = tuple(pair)
-    base, other = pair.values()
-    outcomes = (
-        outcomes_of(base, temperatures[names[0]]),
-        _in_order_of(base, other, temperatures[names[1]]),
-    )
-    statistics = [FindingStatistics(of_run) for of_run in outcomes]
-    first, second = (measure(s, draws=method.draws, seed=method.seed) for s in statistics)
-    tests = {finding: _area_test(k, *outcomes) for k, finding in enumerate(base.findings)}
-    adjusted = holm([test.p_value for test in tests.values()])
-    return FindingsComparison(
-        first=names[0],
-        second=names[1],
-        images=len(base.targets),
-        over=statistics[0].in_means,
-        mean_roc_auc=difference(first, second, "mean_roc_auc"),
-        mean_pr_auc=difference(first, second, "mean_pr_auc"),
-        mean_brier=difference(first, second, "mean_brier_calibrated"),
-        findings={
-            finding: _difference(finding, test, p_holm, outcomes[0], (first, second))
-            for (finding, test), p_holm in zip(tests.items(), adjusted, strict=True)
-        },
-    )
+    outcomes: dict[str, FindingOutcomes] = {}
+    measurements: dict[str, Measurement] = {}
+    over: tuple[str, ...] = ()
+    for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
+        outcomes[name] = _in_order_of(sets[pairs[0][0]], sets[name], temperatures[name])
+        statistics = FindingStatistics(outcomes[name])
+        over = statistics.in_means
+        measurements[name] = measure(statistics, draws=method.draws, seed=method.seed)
+    findings = next(iter(sets.values())).findings
+    tests = [
+        _area_test(k, outcomes[first], outcomes[second])
+        for first, second in pairs
+        for k in range(len(findings))
+    ]
+    tested = iter(zip(tests, holm([test.p_value for test in tests]), strict=True))
+    compared = []
+    for pair in pairs:
+        first, second = (measurements[name] for name in pair)
+        compared.append(
+            FindingsComparison(
+                first=pair[0],
+                second=pair[1],
+                images=len(outcomes[pair[0]].targets),
+                over=over,
+                mean_roc_auc=difference(first, second, "mean_roc_auc"),
+                mean_pr_auc=difference(first, second, "mean_pr_auc"),
+                mean_brier=difference(first, second, "mean_brier_calibrated"),
+                findings={
+                    finding: _difference(finding, *next(tested), outcomes[pair[0]], (first, second))
+                    for finding in findings
+                },
+            )
+        )
+    return compared
 
 
 def _area_test(k: int, first: FindingOutcomes, second: FindingOutcomes) -> AreaTest:

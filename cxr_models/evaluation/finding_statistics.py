@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
+    Targets = npt.NDArray[np.int8]
     Bools = npt.NDArray[np.bool_]
 
 # Values of a finding; the name of a value is `metric/finding`.
@@ -41,7 +42,7 @@ class FindingOutcomes:
     """Labels, logits and patients of images, and what calibrates each finding."""
 
     findings: tuple[str, ...]  # the K findings, in the order of the columns
-    targets: npt.NDArray[np.int8]  # (N, K); 1 present, 0 absent, -1 unknown
+    targets: Targets  # (N, K); 1 present, 0 absent, -1 unknown
     logits: Floats  # (N, K), finite
     patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
     temperatures: tuple[float, ...]  # of each finding; they divide the logits

@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from cxr_models.records.manifest import Record
 
 
+_NO_THRESHOLD = "the validation part does not hold known images both with it and without it"
+
+
 class Choice(NamedTuple):
     """The temperature and the operating point of a finding, chosen on the validation part."""
 
@@ -167,8 +170,20 @@ def evaluate_set(
     )
 
 
-def evaluate_images(outcomes: FindingOutcomes, method: Method) -> FindingsGroup:
-    """Return counts, the values of every finding and their means for a group of images."""
+def evaluate_images(
+    outcomes: FindingOutcomes, method: Method, no_threshold: str = _NO_THRESHOLD
+) -> FindingsGroup:
+    """Return counts, the values of every finding and their means for a group of images.
+
+    Parameters
+    ----------
+    outcomes : FindingOutcomes
+        At least one image.
+    method : Method
+        How intervals are computed.
+    no_threshold : str
+        Why findings without a threshold have none.
+    """
     statistics = FindingStatistics(outcomes)
     measurement = measure(statistics, draws=method.draws, seed=method.seed)
     return FindingsGroup(
@@ -176,7 +191,7 @@ def evaluate_images(outcomes: FindingOutcomes, method: Method) -> FindingsGroup:
         patients=measurement.num_patients,
         means=means_of(statistics, measurement),
         findings={
-            finding: _values(measurement, outcomes, k)
+            finding: _values(measurement, outcomes, k, no_threshold)
             for k, finding in enumerate(outcomes.findings)
         },
     )
@@ -191,7 +206,9 @@ def means_of(statistics: FindingStatistics, measurement: Measurement) -> Finding
     return FindingMeans(over=statistics.in_means, left_out=statistics.left_out, **means)
 
 
-def _values(measurement: Measurement, outcomes: FindingOutcomes, k: int) -> FindingValues:
+def _values(
+    measurement: Measurement, outcomes: FindingOutcomes, k: int, no_threshold: str
+) -> FindingValues:
     finding, threshold, known = outcomes.findings[k], outcomes.thresholds[k], outcomes.of(k)
     images, present = len(known.present), int(known.present.sum())
 
@@ -200,8 +217,7 @@ def _values(measurement: Measurement, outcomes: FindingOutcomes, k: int) -> Find
         return measurement.measured(f"{metric}/{finding}", reason, scale=_scale(metric))
 
     if threshold is None:
-        reason = "the validation part does not hold known images both with it and without it"
-        point = OperatingPoint(threshold=None, reason=reason)
+        point = OperatingPoint(threshold=None, reason=no_threshold)
     else:
         at_threshold = {metric: measured(metric) for metric in POINT_METRICS}
         point = OperatingPoint(threshold=threshold, **at_threshold)

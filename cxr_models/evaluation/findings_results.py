@@ -1,4 +1,4 @@
-"""Records of an evaluation of findings; ``evaluation.json`` of such a run is a `FindingsEvaluation`.
+"""Records of an evaluation of findings, in ``evaluation.json`` a `FindingsEvaluation`.
 
 Knows neither how values are computed nor how they are shown.
 """
@@ -142,7 +142,7 @@ class FindingDifference(AreaDifference):
 
     images: int
     present: int
-    # of DeLong's test by Holm's method, over the findings of this comparison
+    # of DeLong's test, adjusted for all findings of all pairs of runs on the set
     p_holm: float | None = field(default=None, metadata=WRITTEN)
     pr_auc: Measured
     brier: Measured
@@ -164,9 +164,29 @@ class FindingsComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeveralFindingRuns:
-    """The evaluations, the differing settings and the comparisons of runs with findings."""
+class PooledFindings(FindingsGroup):
+    """The test images of several runs as one set, each predicted by the run it was left out of.
+
+    Logits are divided by the temperatures of their run, so that values before and after temperature
+    scaling are equal; operating points differ from run to run and are left out.
+    """
+
+    runs: dict[str, FindingsGroup]  # each run on its own test images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedOrPooledFindings:
+    """Either the comparisons of runs with findings or their pooled values."""
+
+    comparisons: tuple[FindingsComparison, ...] | None = None
+    pooled: PooledFindings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeveralFindingRuns(ComparedOrPooledFindings):
+    """The evaluations, the differing settings, and the comparisons or pooled values of runs."""
+
+    FIRST: ClassVar[tuple[str, ...]] = ("runs", "differ")
 
     runs: dict[str, FindingsEvaluation]
     differ: dict[str, dict[str, object]]
-    comparisons: tuple[FindingsComparison, ...]

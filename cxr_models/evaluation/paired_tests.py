@@ -1,8 +1,8 @@
 """Compare two models on the same images: DeLong's test of areas, McNemar's of correct images.
 
 Images of one patient depend on each other, so both tests take the patient as the unit. If each
-patient has one image, the tests are DeLong's test and McNemar's exact test themselves. Holm's method
-adjusts the p-values of several tests.
+patient has one image, the tests are DeLong's test and McNemar's exact test themselves. Holm's
+method adjusts the p-values of several tests.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cxr_models.backbones import backbone_title
 from cxr_models.report.blocks import Block, Charts, Page, Section, Text
 from cxr_models.report.formatting import counted, listed
+from cxr_models.report.images.finding_pictures import mistakes
 from cxr_models.report.page import title_of
 from cxr_models.report.sections import cards, finding_overview, finding_values, overview
 from cxr_models.report.sections import values as tables
@@ -15,16 +16,21 @@ from cxr_models.report.sections.charts import training_charts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxr_models.report.images.pictures import Pictures
     from cxr_models.report.read.finding_results import FindingResults
 
 
-def page_of_findings(runs: Sequence[FindingResults], compared: Section | None = None) -> Page:
+def page_of_findings(
+    runs: Sequence[FindingResults], pictures: Pictures, compared: Section | None = None
+) -> Page:
     """Build the report of one run with several findings, or of several runs.
 
     Parameters
     ----------
     runs : sequence of FindingResults
         At least one.
+    pictures : Pictures
+        Reads the images.
     compared : Section, optional
         The section that `cxr_models.report.sections.finding_together.findings_together` returns.
     """
@@ -34,13 +40,13 @@ def page_of_findings(runs: Sequence[FindingResults], compared: Section | None = 
             finding_overview.summary(runs),
             finding_overview.side_by_side(runs),
             *([compared] if compared is not None else []),
-            *(_run(run, folded=len(runs) >= overview.MANY) for run in runs),
+            *(_run(run, pictures, folded=len(runs) >= overview.MANY) for run in runs),
             cards.model_card(),
         ),
     )
 
 
-def _run(run: FindingResults, *, folded: bool) -> Section:
+def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
     data = run.config.data
     text = (
         f"{backbone_title(run.config.model.backbone)}, the findings {listed(run.findings)}, images "
@@ -57,7 +63,7 @@ def _run(run: FindingResults, *, folded: bool) -> Section:
             Section(title="Audit", blocks=tuple(finding_overview.audit_blocks(run))),
             Section(title="Values", blocks=tuple(finding_values.means(run))),
             *(
-                _set(run, name)
+                _set(run, name, pictures)
                 for name, values in run.evaluation.sets.items()
                 if values.kind != "train"
             ),
@@ -68,7 +74,7 @@ def _run(run: FindingResults, *, folded: bool) -> Section:
     )
 
 
-def _set(run: FindingResults, name: str) -> Section:
+def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
     values = run.evaluation.sets[name]
     title = tables.heading(name, values)
     blocks = [*tables.shared(values), *finding_values.of_findings(run, values)]
@@ -87,5 +93,8 @@ def _set(run: FindingResults, name: str) -> Section:
             *([Charts(charts=curves)] if curves else []),
             *finding_values.groups(values),
         ),
-        sections=(reliability,) if values.reliability else (),
+        sections=(
+            *((reliability,) if values.reliability else ()),
+            Section(title="Worst mistakes", blocks=tuple(mistakes(pictures, run, name))),
+        ),
     )

@@ -72,7 +72,15 @@ def with_logits(predictions, logits):
 
 
 def make_finding_predictions(
-    rng, images=60, *, name="test", shares=(0.5, 0.3, 0.2), hidden=0.2, skill=1.5, **told
+    rng,
+    images=60,
+    *,
+    name="test",
+    shares=(0.5, 0.3, 0.2),
+    hidden=0.2,
+    skill=1.5,
+    root="/images",
+    **told,
 ):
     """Give predictions of findings: two images a patient, `hidden` of the labels unknown."""
     split = told.get("kind", name if name in ("train", "val", "test") else "external")
@@ -94,7 +102,7 @@ def make_finding_predictions(
         **{
             "name": name,
             "kind": split,
-            "manifest": Manifest(records=records, root=Path("/images")),
+            "manifest": Manifest(records=records, root=Path(root)),
             "findings": FINDINGS[: len(shares)],
             "targets": np.where(unknown, -1, present).astype(np.int8),
             "logits": logits,

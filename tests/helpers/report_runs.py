@@ -72,14 +72,16 @@ def begin_run(path, labels, settings):
     return config, origin
 
 
-def write_finding_run(path, *, change=None, externals=("clinic",), images=240, seed=0, **settings):
+def write_finding_run(
+    path, *, change=None, externals=("clinic",), images=240, seed=0, root="/images", **settings
+):
     """Write a run with findings; `change` is made to every set before it is written."""
     rng = np.random.default_rng(seed)
     _, origin = begin_run(path, ("chest",), settings)
     (path / "evaluation").mkdir()
     sets = []
     for name in ("train", "val", "test", *externals):
-        predictions = make_finding_predictions(rng, images, name=name, origin=origin)
+        predictions = make_finding_predictions(rng, images, name=name, root=root, origin=origin)
         if change is not None:
             predictions = change(predictions)
         file = name if name not in externals else f"external-{name}"

@@ -196,9 +196,9 @@ def check_unchanged(folder: RunFolder, sets: Sequence[AnyPredictions]) -> None:
     ):
         if path.is_file() and {file_sha256(path)} != hashes:
             raise ValueError(
-                f"`evaluation.json` must be of the run's {content}; got {str(folder.path)!r}, whose "
-                f"{content} have changed since. Evaluate the run again: cxr-models evaluate "
-                f"{folder.path}."
+                f"`evaluation.json` must be of the run's {content}; got {str(folder.path)!r}, "
+                f"whose {content} have changed since. Evaluate the run again: cxr-models "
+                f"evaluate {folder.path}."
             )
 
 

@@ -13,21 +13,16 @@ except ImportError as error:
     ) from error
 
 from cxr_models.report.blocks import Chart, ticks
-from cxr_models.report.findings_page import page_of_findings
 from cxr_models.report.formatting import clean
 from cxr_models.report.images.choices import MOST
 from cxr_models.report.images.pictures import Pictures
-from cxr_models.report.page import page_of
-from cxr_models.report.read.finding_results import by_kind
-from cxr_models.report.sections.finding_together import findings_together
-from cxr_models.report.sections.together import together
+from cxr_models.report.render.builder import builder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxr_models.report.blocks import Page
     from cxr_models.report.read.finding_results import AnyResults
-    from cxr_models.report.read.results import Results
 
 MOST_BYTES = 5_000_000  # of a page
 _SERIES = 6  # colours; further lines repeat them, dashed
@@ -43,7 +38,7 @@ def html_page(runs: Sequence[AnyResults], *, images: bool = True) -> str:
     runs : sequence of Results or FindingResults
         At least one; all with classes, or all with findings.
     images : bool, default True
-        Whether the page shows small copies of some radiographs; one of findings shows none.
+        Whether the page shows small copies of some radiographs.
 
     Raises
     ------
@@ -51,27 +46,17 @@ def html_page(runs: Sequence[AnyResults], *, images: bool = True) -> str:
         If runs with classes and with findings are given, or the page would have 5 MB or more
         without any image. A page with images shows as many as fit.
     """
-    of_findings, of_classes = by_kind(runs)
-    if of_findings:
-        html = _render(page_of_findings(of_findings, findings_together(of_findings)))
-    else:
-        html = _page_of_classes(of_classes, images=images)
+    build = builder(runs)
+    pictures = Pictures(MOST if images else 0)
+    html = _render(build(pictures), shown=pictures.shown)
+    while len(html.encode()) >= MOST_BYTES and pictures.count:
+        pictures = pictures.fewer(pictures.count // 2)
+        html = _render(build(pictures), shown=pictures.shown, reduced=True)
     if len(html.encode()) >= MOST_BYTES:
         raise ValueError(
             f"`RUN` must be so few runs that the page has less than {MOST_BYTES:,} bytes; got "
             f"{len(runs)}, whose page has {len(html.encode()):,}. Make several pages."
         )
-    return html
-
-
-def _page_of_classes(runs: Sequence[Results], *, images: bool) -> str:
-    """Return the report of runs with classes, with as many images as fit."""
-    pictures, compared = Pictures(MOST if images else 0), together(runs)
-    html = _render(page_of(runs, pictures, compared), shown=pictures.shown)
-    while len(html.encode()) >= MOST_BYTES and pictures.count:
-        pictures = pictures.fewer(pictures.count // 2)
-        page = page_of(runs, pictures, compared)
-        html = _render(page, shown=pictures.shown, reduced=True)
     return html
 
 

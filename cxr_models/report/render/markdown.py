@@ -6,13 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Charts, Gallery, Section, Table, Text
-from cxr_models.report.findings_page import page_of_findings
 from cxr_models.report.formatting import clean
 from cxr_models.report.images.pictures import Pictures
-from cxr_models.report.page import page_of
-from cxr_models.report.read.finding_results import by_kind
-from cxr_models.report.sections.finding_together import findings_together
-from cxr_models.report.sections.together import together
+from cxr_models.report.render.builder import builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,11 +35,7 @@ def markdown_page(runs: Sequence[AnyResults]) -> str:
     ValueError
         If runs with classes and with findings are given.
     """
-    of_findings, of_classes = by_kind(runs)
-    if of_findings:
-        page = page_of_findings(of_findings, findings_together(of_findings))
-    else:
-        page = page_of(of_classes, Pictures(0), together(of_classes))
+    page = builder(runs)(Pictures(0))
     lines = [f"# {plain(page.title)}", ""]
     for section in page.sections:
         lines += _section(section, 2)

@@ -1,16 +1,19 @@
-"""Compare the runs of a page with the same findings and test images, finding by finding."""
+"""Compare the runs of a page with the same findings and test images; pool runs of folds."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from cxr_models.evaluation.compare_findings import compare_pair
+from cxr_models.evaluation.compare_findings import compare_finding_pairs, pool_findings
 from cxr_models.evaluation.compare_runs import differing
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.report.blocks import Block, Section, Table, Text
-from cxr_models.report.formatting import NONE, counted, listed, p_value, signed
+from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
 from cxr_models.report.sections.belonging import grouped
+from cxr_models.report.sections.finding_values import left_out
 from cxr_models.report.sections.together import MOST_IN_PAIRS, _reasons
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def findings_together(runs: Runs) -> Section | None:
-    """Compare the runs that allow it, and name the remaining runs; None for a single run.
+    """Compare and pool the runs that allow it, and name the others; None for a single run.
 
     Parameters
     ----------
@@ -35,15 +38,99 @@ def findings_together(runs: Runs) -> Section | None:
         return None
     groups = grouped(runs, _tested)
     compared = [group for group in groups if len(group) > 1 and _tested(group[0]) is not None]
-    used = {run.name for group in compared for run in group}
+    pools = _pools(runs)
+    used = {run.name for group in (*compared, *pools) for run in group}
     alone = [run.name for run in runs if run.name not in used]
     why = "no other run here has the same findings and was tested on the same images and labels"
     blocks = [Text(text=f"Not compared: {listed(alone)}; {why}.")] if alone else []
     return Section(
         title="Compared with each other",
         blocks=tuple(blocks),
-        sections=tuple(map(_comparison, compared)),
+        sections=(*map(_comparison, compared), *map(_pooled, pools)),
     )
+
+
+def _pools(runs: Runs) -> list[list[FindingResults]]:
+    """Return groups of runs with equal settings that were tested on different images."""
+    groups = grouped([run for run in runs if run.test is not None], _kind)
+    return [group for group in groups if len(group) > 1 and _disjoint(group)]
+
+
+def _kind(run: FindingResults) -> tuple[Hashable, ...]:
+    """Return a key of findings and settings, without the cache's folder and the seed."""
+    data = dataclasses.replace(run.config.data, cache_dir=None)
+    training = dataclasses.replace(run.config.training, seed=0)
+    return run.findings, dataclasses.replace(run.config, data=data, training=training)
+
+
+def _disjoint(runs: Runs) -> bool:
+    files = [
+        tuple(part for part in PurePath(record.file).parts if part not in ("..", "."))
+        for run in runs
+        for record in run.sets["test"].manifest.records
+    ]
+    return len(set(files)) == len(files)
+
+
+def _pooled(runs: Runs) -> Section:
+    pooled = pool_findings({run.name: list(run.sets.values()) for run in runs}, _method(runs))
+    groups = (*pooled.runs.items(), ("all", pooled))
+    mean = (
+        f"mean of {counted(len(pooled.means.over), 'finding')}",
+        *(NONE,) * 2,
+        value(pooled.means.roc_auc),
+        value(pooled.means.pr_auc),
+        value(pooled.means.brier),
+    )
+    return Section(
+        title=f"{len(runs)} runs pooled, {counted(pooled.images, 'image')}",
+        blocks=(
+            Text(
+                text=f"{listed([run.name for run in runs])} have equal settings and were tested on "
+                "different images. Below, these images are one set, each image predicted by the "
+                "run that was tested on it, with logits divided by that run's own temperatures."
+            ),
+            Table(
+                caption="Each run on its own test images, and all runs together",
+                head=("run", "images", "patients", "mean ROC-AUC", "mean PR-AUC"),
+                rows=tuple(
+                    (
+                        name,
+                        f"{group.images:,}",
+                        f"{group.patients:,}",
+                        value(group.means.roc_auc),
+                        value(group.means.pr_auc),
+                    )
+                    for name, group in groups
+                ),
+                notes=tuple(n for name, group in groups for n in left_out(name, group.means)),
+            ),
+            Table(
+                caption="Pooled: each finding, over the images whose label for it is known",
+                head=("finding", "images known", "with it", "ROC-AUC", "PR-AUC", "Brier score"),
+                rows=(
+                    *(
+                        (
+                            finding,
+                            f"{of.images:,}",
+                            f"{of.present:,}",
+                            value(of.roc_auc),
+                            value(of.pr_auc),
+                            value(of.brier),
+                        )
+                        for finding, of in pooled.findings.items()
+                    ),
+                    mean,
+                ),
+            ),
+        ),
+    )
+
+
+def _method(runs: Runs) -> Method:
+    """Return the draws and the seed that the first run was evaluated with."""
+    bootstrap = runs[0].evaluation.bootstrap
+    return Method(draws=bootstrap.draws, seed=bootstrap.seed)
 
 
 def _tested(run: FindingResults) -> tuple[Hashable, ...] | None:
@@ -79,7 +166,7 @@ def _comparison(runs: Runs) -> Section:
         Text(
             text="Intervals come from the bootstrap over patients, with the same draws for both "
             "runs. DeLong's test, as Obuchowski extended it, takes patients as the unit too; its "
-            "p-values are adjusted by Holm's method for the number of findings of a comparison. "
+            "p-values are adjusted by Holm's method for all findings of all pairs on a set. "
             "Intervals and tests show the chance of the images, not that of training: another seed "
             "gives another run.",
             tone="note",
@@ -108,23 +195,32 @@ def _differences(runs: Runs) -> Block:
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
-    """Compare runs on a set, pair by pair, where both runs have it with the same images."""
-    having = {run.name: run for run in runs if name in run.tested}
-    for first, second in pairs:
-        if first not in having or second not in having:
-            continue
-        sets = {run: having[run].sets[name] for run in (first, second)}
-        if len({images_of(predictions) for predictions in sets.values()}) > 1:
-            text = f"The sets named {name} of {first} and {second} hold different images or labels."
-            yield Text(text=text, tone="note")
-            continue
-        bootstrap = having[first].evaluation.bootstrap
-        temperatures = {
-            run: tuple(having[run].evaluation.temperatures[f] for f in having[run].findings)
-            for run in sets
-        }
-        method = Method(draws=bootstrap.draws, seed=bootstrap.seed)
-        yield _table(name, compare_pair(sets, temperatures, method))
+    """Compare runs on a set, where at least two runs have it with the same images and labels."""
+    having = [run for run in runs if name in run.tested]
+    groups = grouped(having, lambda run: images_of(run.sets[name]))
+    for group in groups:
+        sets = {run.name: _at_one_root(run.sets[name], group[0].sets[name]) for run in group}
+        pairs_of_group = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
+        if pairs_of_group and images_of(group[0].sets[name]) is not None:
+            temperatures = {
+                run.name: tuple(run.evaluation.temperatures[f] for f in run.findings)
+                for run in group
+            }
+            yield from (
+                _table(name, comparison)
+                for comparison in compare_finding_pairs(
+                    sets, pairs_of_group, temperatures, _method(group)
+                )
+            )
+    if len(groups) > 1:
+        text = f"Runs whose sets named {name} hold different images are not compared on that set."
+        yield Text(text=text, tone="note")
+
+
+def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> FindingPredictions:
+    """Return predictions with the root of `first`, which has the same records."""
+    manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
+    return dataclasses.replace(predictions, manifest=manifest)
 
 
 def _table(name: str, pair: FindingsComparison) -> Table:

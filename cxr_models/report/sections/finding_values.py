@@ -50,9 +50,9 @@ def means(run: FindingResults) -> list[Block]:
     return [
         Text(
             text=f"{100 * method.level:g} % intervals from {method.draws:,} draws of "
-            f"patients (seed {method.seed}), the same for all findings. A finding is evaluated over "
-            "the images whose label for it is known. In a mean every finding counts the same; those "
-            "of fewer than 10 patients with it, or without it, are left out."
+            f"patients (seed {method.seed}), the same for all findings. A finding is evaluated "
+            "over the images whose label for it is known. In a mean every finding counts the "
+            "same; those of fewer than 10 patients with it, or without it, are left out."
         ),
         Table(
             caption="Means over findings, of every set",
@@ -136,9 +136,9 @@ def _calibration(run: FindingResults, findings: Mapping[str, FindingValues]) -> 
             "finding",
             "temperature",
             "Brier score, before",
-            "after",
+            "Brier score, after",
             "calibration error, before",
-            "after ",
+            "calibration error, after",
         ),
         rows=tuple(
             (

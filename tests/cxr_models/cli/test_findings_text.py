@@ -66,5 +66,5 @@ def test_two_runs_are_compared_finding_by_finding(run, tmp_path, capsys):
 def test_runs_of_findings_and_of_classes_are_not_compared(run, tmp_path, capsys):
     other = write_run(tmp_path / "classes")
     assert main(["evaluate", str(run), str(other), "--from-predictions", *FEW]) == 1
-    told = capsys.readouterr().err
-    assert "got classes with classes and first with findings." in told
+    error = capsys.readouterr().err
+    assert "got classes with classes and first with findings." in error

@@ -94,11 +94,11 @@ def test_the_sigmoid_of_large_logits_overflows_nowhere():
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"findings": ()}, ValueError, r"`findings` must be different names, at least one; got \(\)"),
+        ({"findings": ()}, ValueError, r"names, at least one; got \(\)"),
         ({"findings": ("Mass",) * 3}, ValueError, "`findings` must be different names"),
         ({"kind": "tset"}, ValueError, "`kind` must be one of train, val, test, external"),
         ({"targets": np.zeros((60, 3))}, TypeError, "`targets` must have dtype int8; got float64"),
-        ({"targets": np.zeros((60, 2), np.int8)}, ValueError, r"`targets` must have shape \(60, 3\)"),
+        ({"targets": np.zeros((60, 2), np.int8)}, ValueError, r"must have shape \(60, 3\)"),
         ({"targets": np.full((60, 3), 2, np.int8)}, ValueError, r"-1 \(unknown\); got 2 in test"),
         ({"logits": np.full((60, 3), np.nan)}, ValueError, "`logits` must be finite"),
         ({"logits": np.zeros((60, 3))}, ValueError, "must be the sigmoid of the logits"),

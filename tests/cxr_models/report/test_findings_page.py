@@ -15,7 +15,7 @@ from cxr_models.cli import main
 from cxr_models.report import html_page, markdown_page, read_any_results
 from tests.helpers.predicted import FINDINGS
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import write_finding_run, write_run
+from tests.helpers.report_runs import each, write_finding_run, write_images, write_run
 
 VALUES = "Each finding, over the images whose label for it is known"
 
@@ -98,12 +98,29 @@ def test_two_runs_are_compared_finding_by_finding(tmp_path, run):
     assert "both models rank the images alike" in page.text
 
 
+def test_runs_of_equal_settings_on_different_images_are_pooled(tmp_path):
+    def fold(number):
+        def change(predictions):
+            return each(predictions, lambda _, record: {"file": f"{number}/{record.file}"})
+
+        return write_finding_run(tmp_path / f"fold-{number}", change=change, seed=number)
+
+    runs = [fold(0), fold(1)]
+    page = page_of(*runs)
+    assert "fold-0 and fold-1 have equal settings and were tested on different images" in page.text
+    pooled = page.table("Pooled: each finding, over the images whose label for it is known")
+    known = [(table_of(run, "test")["Mass"][0] != "").sum() for run in runs]
+    assert pooled["Mass"]["images known"] == f"{sum(known)}"
+    table = page.table("Each run on its own test images, and all runs together")
+    assert [table[name]["images"] for name in ("fold-0", "fold-1", "all")] == ["240", "240", "480"]
+
+
 def test_runs_of_findings_and_of_classes_have_a_page_of_each_kind(tmp_path, run, capsys):
     other = write_run(tmp_path / "classes")
     out = tmp_path / "page.html"
     assert main(["report", str(run), str(other), "--out", str(out)]) == 1
-    told = capsys.readouterr().err
-    assert "got classes with classes and first with findings. Make a page of each kind." in told
+    error = capsys.readouterr().err
+    assert "got classes with classes and first with findings. Make a page of each kind." in error
     assert not out.exists()
 
 
@@ -140,7 +157,28 @@ def test_an_evaluation_of_another_table_is_refused(run):
         read_any_results(run, name="first")
 
 
-def test_explain_is_refused_for_it_shows_no_images(run, tmp_path, capsys):
+def test_the_worst_false_call_and_the_worst_miss_of_each_finding_are_shown(tmp_path):
+    write_images(tmp_path / "images", sets=("test",), count=240)
+    run = write_finding_run(tmp_path / "first", root=tmp_path / "images")
+    results = read_any_results(run, name="first")
+    page = Read(html_page([results]))
+    stored = json.loads((run / "evaluation/evaluation.json").read_text())
+    pictures = [a["alt"] for tag, a in page.tags if tag == "img"]
+    for finding, (cells, shares) in table_of(run, "test").items():
+        temperature = stored["calibration"][finding]["temperature"]
+        threshold = stored["operating_points"]["thresholds"][finding]
+        calibrated = 1 / (1 + ((1 - shares) / shares) ** (1 / temperature))
+        false = np.where((cells == "0") & (calibrated >= threshold), calibrated, -1).argmax()
+        missed = np.where((cells == "1") & (calibrated < threshold), calibrated, 2).argmin()
+        assert f"Radiograph test/{false}.png, {finding} called, but absent" in pictures
+        assert f"Radiograph test/{missed}.png, {finding} missed" in pictures
+    bare = Read(html_page([results], images=False))
+    assert not [tag for tag, _ in bare.tags if tag == "img"]
+    rows = bare.tables["The worst false call and the worst miss of each finding on test"][0][1:]
+    assert len(rows) == 6
+
+
+def test_explain_is_refused(run, tmp_path, capsys):
     command = ["report", str(run), "--out", str(tmp_path / "page.html"), "--explain"]
     assert main(command) == 1
     assert "`--explain` is only allowed with runs with classes" in capsys.readouterr().err
