@@ -425,6 +425,10 @@ def predict(
     explain: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write there where the model looked.")
     ] = None,
+    explain_finding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of several: this one. Default: each image's likeliest."),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images a step. Default: the run's.")
     ] = None,
@@ -434,7 +438,13 @@ def predict(
     from cxr_models.cli import _predict
 
     status = _predict.predict_files(
-        run, inputs, out, explain=explain, batch_size=batch_size, overwrite=overwrite
+        run,
+        inputs,
+        out,
+        explain=explain,
+        finding=explain_finding,
+        batch_size=batch_size,
+        overwrite=overwrite,
     )
     raise typer.Exit(status)
 

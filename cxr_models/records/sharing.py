@@ -154,28 +154,30 @@ def _by_findings(
     for place, component_values in enumerate(values):
         for value in component_values:
             left[value][place] = None
-    lacking = [{value: share * len(to) for value, to in left.items()} for share in fractions]
-    lacking_records = [share * len(records) for share in fractions]
+    # What each part has been given, divided by its share: exact 0 at the start, hence no ties by
+    # rounding.
+    given: dict[int, Counter[Value]] = {part: Counter() for part in used_parts}
+    given_records = dict.fromkeys(used_parts, 0)
     assigned: dict[int, list[int]] = {part: [] for part in used_parts}
 
     def assign(place: int, part: int) -> None:
         assigned[part].append(place)
-        lacking_records[part] -= len(order[place])
+        given_records[part] += len(order[place])
         for value in values[place]:
-            lacking[part][value] -= 1
+            given[part][value] += 1
             del left[value][place]
             if not left[value]:
                 del left[value]
 
     def by_records(part: int) -> float:
-        return lacking_records[part] / fractions[part]
+        return given_records[part] / fractions[part]
 
     while left:
         rarest = min(left, key=lambda value: (len(left[value]), value))
         for place in list(left[rarest]):
-            part = max(used_parts, key=lambda p: (lacking[p][rarest] / fractions[p], by_records(p)))
+            part = min(used_parts, key=lambda p: (given[p][rarest] / fractions[p], by_records(p)))
             assign(place, part)
     for place, component_values in enumerate(values):
         if not component_values:
-            assign(place, max(used_parts, key=by_records))
+            assign(place, min(used_parts, key=by_records))
     return {part: [order[place] for place in sorted(assigned[part])] for part in used_parts}

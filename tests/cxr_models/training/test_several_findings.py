@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -116,3 +117,31 @@ def test_the_command_trains_findings_and_says_what_it_kept(tmp_path, capsys):
     config = RunFolder(path=tmp_path / "run").read_config()
     assert config.model.findings == ("Dots", "Bands")
     assert (config.model.uncertain, config.training.positive_weights) == ("absent", True)
+
+
+def test_the_commands_lead_from_a_split_to_a_decision_of_each_finding(tmp_path, capsys):
+    write_findings_split(tmp_path / "images", 40)
+    settings = tiny_config(epochs_head=2, epochs_fine_tune=0, batch_size=16)
+    (tmp_path / "config.json").write_text(settings.to_json())
+    split, run, table = tmp_path / "images/split.csv", tmp_path / "run", tmp_path / "p.csv"
+    page = tmp_path / "report.html"
+    for words in (
+        ["train", split, "--config", tmp_path / "config.json", "--out", run,
+         "--task", "multilabel", "--findings", ",".join(FINDINGS)],
+        ["evaluate", run, "--draws", "100"],
+        ["predict", run, tmp_path / "images", "--out", table],
+        ["export", run, "--format", "keras", "--out", tmp_path / "m.keras"],
+        ["report", run, "--out", page, "--no-images"],
+    ):  # fmt: skip
+        assert main([str(word) for word in words]) == 0, capsys.readouterr().err
+    said = capsys.readouterr().out
+    assert "calibrated: a temperature of each finding" in said
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    points = json.loads((run / "evaluation/evaluation.json").read_text())["operating_points"]
+    for name in FINDINGS:
+        point = points["thresholds"][name]
+        assert [row[f"called:{name}"] for row in rows] == [
+            str(int(float(row[f"probability:{name}"]) >= point)) for row in rows
+        ]
+    assert "Dots" in page.read_text()
