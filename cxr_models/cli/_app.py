@@ -393,6 +393,10 @@ def audit(
     run: Annotated[
         Path | None, typer.Option(metavar="RUN", help="A run trained on it, to see it blanked.")
     ] = None,
+    findings: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Audit these findings in the place of labels."),
+    ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
     seed: Annotated[int, typer.Option(min=0, help="Of the draws and of random forests.")] = 0,
     json: Annotated[
@@ -402,10 +406,12 @@ def audit(
     """Train shortcuts on the border, a thumbnail, the histogram and the size; test them."""
     from cxr_models.cli import _audit, _console
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.records.choices import names_of
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
         method = Method(draws=draws, seed=seed)
-    raise typer.Exit(_audit.audit(split, method, run=run, as_json=json))
+        named = None if findings is None else names_of(findings)
+    raise typer.Exit(_audit.audit(split, method, run=run, findings=named, as_json=json))
 
 
 @app.command(short_help="Predict images, DICOM files and folders of them.")

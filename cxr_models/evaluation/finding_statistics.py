@@ -180,8 +180,8 @@ class FindingStatistics:
         return tuple(f"{MEANS[name]}/{finding}" for finding in self.in_means)
 
     def _by_patient(self, patients: Ints, values: Floats) -> Floats:
-        sums: Floats = np.bincount(patients, values, minlength=self.num_patients)
-        return sums.astype(np.float64)
+        sums: Floats = np.bincount(patients, values, self.num_patients).astype(np.float64)
+        return sums
 
     def _count_behind(self, name: str, known: KnownImages, threshold: float | None) -> None:
         present, absent = known.patients_with(True), known.patients_with(False)

@@ -220,7 +220,7 @@ def _values(
         point = OperatingPoint(threshold=None, reason=no_threshold)
     else:
         at_threshold = {metric: measured(metric) for metric in POINT_METRICS}
-        point = OperatingPoint(threshold=threshold, **at_threshold)
+        point = OperatingPoint(threshold=threshold, reason="", **at_threshold)
     return FindingValues(
         images=images,
         present=present,

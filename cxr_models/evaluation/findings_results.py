@@ -6,7 +6,7 @@ Knows neither how values are computed nor how they are shown.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from cxr_models._typed_json import WRITTEN
 from cxr_models.evaluation.comparisons import AreaDifference
@@ -23,7 +23,7 @@ from cxr_models.evaluation.results import (
 )
 from cxr_models.records.overlap import Overlap
 
-MULTILABEL = "multilabel"  # the task; the key `task` of an evaluation of classes is missing
+MULTILABEL: Final = "multilabel"  # the task; the key `task` of an evaluation of classes is missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from cxr_models.evaluation.stored import write_evaluation
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
-from tests.helpers.predicted import make_finding_predictions, make_predictions
+from tests.helpers.predicted import FINDINGS, make_finding_predictions, make_predictions
 
 SPLIT = "5" * 64
 
@@ -42,9 +42,8 @@ def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=
 
 def begin_run(path, labels, settings):
     """Write settings, facts and history of a run; give its settings and its origin."""
-    config = RunConfig()
-    for name, value in settings.items():
-        config = config.with_setting(name.replace("__", "."), value)
+    changes = [(name.replace("__", "."), value) for name, value in settings.items()]
+    config = RunConfig().with_settings(changes)
     facts = RunFacts(
         split_sha256=SPLIT,
         split_seed=7,
@@ -77,7 +76,8 @@ def write_finding_run(
 ):
     """Write a run with findings; `change` is made to every set before it is written."""
     rng = np.random.default_rng(seed)
-    _, origin = begin_run(path, ("chest",), settings)
+    task = {"model__findings": FINDINGS, "model__task": "multilabel"}
+    _, origin = begin_run(path, ("chest",), task | settings)
     (path / "evaluation").mkdir()
     sets = []
     for name in ("train", "val", "test", *externals):

@@ -64,7 +64,7 @@ def _reached(values: FindingsSet) -> str:
     means = values.means
     if not means.over:
         return "no mean over findings, for none has enough patients with it and without it,"
-    left_out = f", {listed(list(means.left_out))} left out" if means.left_out else ""
+    left_out = f" ({listed(list(means.left_out))} left out)" if means.left_out else ""
     return (
         f"a mean ROC-AUC of {value(means.roc_auc)} over "
         f"{counted(len(means.over), 'finding')}{left_out}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
 from cxr_models.report.sections.belonging import grouped
 from cxr_models.report.sections.finding_values import left_out
-from cxr_models.report.sections.together import MOST_IN_PAIRS, _reasons
+from cxr_models.report.sections.together import MOST_IN_PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -77,10 +78,10 @@ def _pooled(runs: Runs) -> Section:
     groups = (*pooled.runs.items(), ("all", pooled))
     mean = (
         f"mean of {counted(len(pooled.means.over), 'finding')}",
-        *(NONE,) * 2,
         value(pooled.means.roc_auc),
         value(pooled.means.pr_auc),
         value(pooled.means.brier),
+        *(NONE,) * 2,
     )
     return Section(
         title=f"{len(runs)} runs pooled, {counted(pooled.images, 'image')}",
@@ -107,16 +108,16 @@ def _pooled(runs: Runs) -> Section:
             ),
             Table(
                 caption="Pooled: each finding, over the images whose label for it is known",
-                head=("finding", "images known", "with it", "ROC-AUC", "PR-AUC", "Brier score"),
+                head=("finding", "ROC-AUC", "PR-AUC", "Brier score", "images known", "with it"),
                 rows=(
                     *(
                         (
                             finding,
-                            f"{of.images:,}",
-                            f"{of.present:,}",
                             value(of.roc_auc),
                             value(of.pr_auc),
                             value(of.brier),
+                            f"{of.images:,}",
+                            f"{of.present:,}",
                         )
                         for finding, of in pooled.findings.items()
                     ),
@@ -226,38 +227,42 @@ def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> 
 def _table(name: str, pair: FindingsComparison) -> Table:
     mean = (
         f"mean of {counted(len(pair.over), 'finding')}",
-        NONE,
         signed(pair.mean_roc_auc.value, pair.mean_roc_auc.interval),
         NONE,
         NONE,
         signed(pair.mean_pr_auc.value, pair.mean_pr_auc.interval),
         signed(pair.mean_brier.value, pair.mean_brier.interval),
+        NONE,
     )
+    untested: dict[str, list[str]] = defaultdict(list)
+    for finding, of in pair.findings.items():
+        if of.reason or of.remark:
+            untested[of.reason or f"read with care, {of.remark}"].append(finding)
     return Table(
         caption=f"{pair.first} less {pair.second}, on {name}",
         head=(
             "finding",
-            "images known",
             "ROC-AUC",
             "DeLong's p",
             "p by Holm",
             "PR-AUC",
             "Brier score, calibrated",
+            "images known",
         ),
         rows=(
             *(
                 (
                     finding,
-                    f"{of.images:,}",
                     signed(of.difference, of.interval),
                     p_value(of.p_value),
                     p_value(of.p_holm),
                     signed(of.pr_auc.value, of.pr_auc.interval),
                     signed(of.brier.value, of.brier.interval),
+                    f"{of.images:,}",
                 )
                 for finding, of in pair.findings.items()
             ),
             mean,
         ),
-        notes=_reasons(pair.findings.items()),
+        notes=tuple(f"{listed(names)}: {reason}." for reason, names in untested.items()),
     )

@@ -74,24 +74,24 @@ def of_findings(run: FindingResults, values: FindingsSet) -> list[Block]:
     means = values.means
     mean = (
         f"mean of {counted(len(means.over), 'finding')}",
-        *(NONE,) * 3,
         value(means.roc_auc),
         value(means.pr_auc),
+        *(NONE,) * 3,
     )
     findings = values.findings.items()
     return [
         Table(
             caption="Each finding, over the images whose label for it is known",
-            head=("finding", "images known", "with it", "patients with it", "ROC-AUC", "PR-AUC"),
+            head=("finding", "ROC-AUC", "PR-AUC", "images known", "with it", "patients with it"),
             rows=(
                 *(
                     (
                         name,
+                        value(of.roc_auc),
+                        value(of.pr_auc),
                         f"{of.images:,}",
                         f"{of.present:,}",
                         f"{of.patients_present:,}",
-                        value(of.roc_auc),
-                        value(of.pr_auc),
                     )
                     for name, of in findings
                 ),
@@ -241,14 +241,14 @@ def _by_group(title: str, groups: Mapping[str, FindingsGroup]) -> Table:
     findings = list(next(iter(groups.values())).findings)
     return Table(
         caption=f"ROC-AUC by {title}",
-        head=(title, "images", "patients", "mean", *findings),
+        head=(title, "mean", *findings, "images", "patients"),
         rows=tuple(
             (
                 name,
-                f"{group.images:,}",
-                f"{group.patients:,}",
                 value(group.means.roc_auc),
                 *(value(group.findings[finding].roc_auc) for finding in findings),
+                f"{group.images:,}",
+                f"{group.patients:,}",
             )
             for name, group in groups.items()
         ),

@@ -1,17 +1,22 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 pytest.importorskip("cv2", reason="cv2 is not installed")
+pytest.importorskip("typer", reason="typer is not installed")
 
 from sklearn.metrics import roc_auc_score
 
+from cxr_enhance import write_image
 from cxr_models.audit.finding_shortcuts import audit_findings, verdict
 from cxr_models.audit.shortcut_features import Features
+from cxr_models.cli import main
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.records.manifest import Record
+from cxr_models.records.splits import write_split
 
 METHOD = Method(draws=100)
 FINDINGS = ("Device", "Mass")
@@ -101,10 +106,10 @@ def test_the_source_alone_is_measured_by_its_share_in_train(rng, split):
     records, targets = split
     sources = np.array([record.source for record in records])
     targets[:, 0] = sources == "here"
-    audited = audit_findings(records, FINDINGS, targets, noise(rng, 240), METHOD)
+    audited = audit_findings(records, FINDINGS[:1], targets[:, :1], noise(rng, 240), METHOD)
     assert audited["Device"].label_from_source.roc_auc.value == 1.0
     nowhere = [dataclasses.replace(record, source="") for record in records]
-    audited = audit_findings(nowhere, FINDINGS, targets, noise(rng, 240), METHOD)
+    audited = audit_findings(nowhere, FINDINGS[:1], targets[:, :1], noise(rng, 240), METHOD)
     reason = audited["Device"].label_from_source.roc_auc.reason
     assert reason == "train does not state two sources"
 
@@ -122,6 +127,49 @@ def test_a_finding_that_a_part_does_not_hold_is_not_audited_and_says_why(rng, sp
     assert "2 could not be audited" in verdict(audited)
     no_test = [r for r in records if r.split != "test"]
     with pytest.raises(ValueError, match="`split` must have records in test; got none"):
-        audit_findings(
-            no_test, FINDINGS, targets[: len(no_test)], noise(rng, len(no_test)), METHOD
-        )
+        audit_findings(no_test, FINDINGS, targets[: len(no_test)], noise(rng, len(no_test)), METHOD)
+
+
+@pytest.fixture
+def split_file(rng, split, tmp_path):
+    """Write a split whose images have a white border where the device is."""
+    records, targets = split
+    cells = {1: "1", 0: "0", -1: "u"}
+    for record, row in zip(records, targets, strict=True):
+        image = rng.integers(0, 200, (40, 40), np.uint8)
+        if row[0] == 1:
+            image[:5] = 255
+        write_image(tmp_path / record.file, image)
+    write_split(
+        tmp_path / "split.csv",
+        [
+            dataclasses.replace(
+                record,
+                findings=tuple((n, cells[t]) for n, t in zip(FINDINGS, row.tolist(), strict=True)),
+            )
+            for record, row in zip(records, targets, strict=True)
+        ],
+        {"seed": 0},
+    )
+    return tmp_path / "split.csv"
+
+
+def test_the_command_audits_the_findings_of_a_split(split_file, split, capsys):
+    _, targets = split
+    command = ["audit", str(split_file), "--findings", "Device,Mass", "--draws", "100"]
+    assert main([*command, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["task"] == "multilabel"
+    assert list(result["findings"]) == list(FINDINGS)
+    assert result["findings"]["Device"]["border"]["roc_auc"]["value"] == 1.0
+    assert result["findings"]["Device"]["images"] < (targets[:, 0] != -1).sum()
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "name of the source" in out
+    assert "largely readable: Device (1.00)" in out
+
+
+def test_findings_that_the_split_does_not_hold_are_refused(split_file, capsys):
+    for names, sentence in (("Hernia", "got Hernia"), (",", "`--findings` must name at least one")):
+        assert main(["audit", str(split_file), "--findings", names]) == 2
+        assert sentence in capsys.readouterr().err

@@ -85,7 +85,7 @@ def test_findings_that_are_left_out_of_the_mean_are_named_with_the_reason(tmp_pa
 
     page = page_of(write_finding_run(tmp_path / "first", change=change))
     assert "Left out of the mean: Hernia, 4 patients with it, fewer than 10." in page.text
-    assert "over 2 findings, Hernia left out" in page.text
+    assert "over 2 findings (Hernia left out)" in page.text
 
 
 def test_two_runs_are_compared_finding_by_finding(tmp_path, run):
