@@ -40,7 +40,7 @@ def report(
     with _console.errors_exit_with(_console.FAILED):
         from cxr_models.report import html_page, markdown_page, read_any_results
         from cxr_models.report.page import PAGES
-        from cxr_models.report.read.finding_results import by_kind
+        from cxr_models.report.read.finding_results import FindingResults, by_kind
         from cxr_models.report.read.results import check_evaluated, read_audit
     page_kind = PAGES[out.suffix]
     with _console.errors_exit_with(_console.WRONG_USAGE):
@@ -60,18 +60,17 @@ def report(
                     f"of its own; got {str(path)!r}, which is not."
                 )
         if explain:
-            of_findings, of_classes = by_kind(read)
-            if of_findings:
-                raise ValueError(
-                    "`--explain` is only allowed with runs with classes; got "
-                    f"{of_findings[0].name} with findings. Leave out --explain."
-                )
+            by_kind(read)  # before what takes minutes
             load_framework()
-            from cxr_models.explain.report_overlays import draw_overlays
+            from cxr_models.explain.report_overlays import draw_finding_overlays, draw_overlays
 
-            for results in of_classes:
+            for results in read:
                 _console.note_on_terminal(f"{results.name}: drawing overlays")
-                drawn = draw_overlays(results)
+                drawn = (
+                    draw_finding_overlays(results)
+                    if isinstance(results, FindingResults)
+                    else draw_overlays(results)
+                )
                 _console.complain(
                     f"{_console.printable(results.name)}: drew {drawn.overlays} overlays, "
                     f"{drawn.means} means"

@@ -72,6 +72,7 @@ class Picture:
     alt: str  # description for readers who do not see the image
     image: str | None = None  # data URI; None for a page without the image
     overlay: str | None = None  # data URI of the image with its Grad-CAM map
+    overlay_of: str = "the predicted class"  # what the map is for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

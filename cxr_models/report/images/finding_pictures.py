@@ -9,6 +9,7 @@ import numpy as np
 from cxr_models.evaluation.finding_predictions import ABSENT, PRESENT, sigmoid
 from cxr_models.report.blocks import Block, Gallery, Picture, Table, Text
 from cxr_models.report.formatting import NONE, number, short_name
+from cxr_models.report.images.thumbnails import finding_overlay_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,9 +75,13 @@ def mistakes(pictures: Pictures, run: FindingResults, name: str) -> list[Block]:
     for mistake in worst_mistakes(run, name):
         file, source = short_name(records[mistake.row].file), records[mistake.row].source
         what = "missed" if mistake.shows else "called, but absent"
-        image = None
+        image = overlay = None
         if len(shown) < _IMAGES * pictures.count:
             image = pictures.uri(paths[mistake.row])
+        if image is not None:
+            overlay = pictures.uri(
+                str(finding_overlay_path(run, name, mistake.row, mistake.finding))
+            )
         pictures.shown += image is not None
         shown.append(
             Picture(
@@ -88,6 +93,8 @@ def mistakes(pictures: Pictures, run: FindingResults, name: str) -> list[Block]:
                 ),
                 alt=f"Radiograph {file}, {mistake.finding} {what}",
                 image=image,
+                overlay=overlay,
+                overlay_of=mistake.finding,
             )
         )
         cells.append((file, mistake.finding, what, number(mistake.probability), source or NONE))
@@ -100,6 +107,7 @@ def mistakes(pictures: Pictures, run: FindingResults, name: str) -> list[Block]:
         words=True,
     )
     blocks: list[Block] = [Gallery(pictures=tuple(shown), table=table)]
+    blocks += pictures.overlay_notes(shown, "its finding")
     if pictures.count and not any(picture.image for picture in shown):
         blocks.append(Text(text="The images could not be read from here.", tone="note"))
     return blocks

@@ -131,26 +131,32 @@ class Pictures:
             words=True,
         )
         blocks: list[Block] = [Gallery(pictures=tuple(pictures), table=table)]
-        if any(picture.overlay for picture in pictures):
-            blocks.append(_colours())
-            blocks.append(
-                Text(
-                    text="The copy beside an image shows which places of the network's last "
-                    "feature map support the predicted class (Grad-CAM): the image itself where "
-                    "no place does, then violet, red and yellow.",
-                    tone="note",
-                )
-            )
-        elif self.count:
-            blocks.append(
-                Text(
-                    text="These images have no Grad-CAM overlays (cxr-models report --explain).",
-                    tone="note",
-                )
-            )
+        blocks += self.overlay_notes(pictures, "the predicted class")
         if self.count and not any(picture.image for picture in pictures):
             blocks.append(Text(text="The images could not be read from here.", tone="note"))
         return blocks
+
+    def overlay_notes(self, pictures: Sequence[Picture], subject: str) -> list[Block]:
+        """Say what the overlays of pictures show, or how to get them.
+
+        Parameters
+        ----------
+        pictures : sequence of Picture
+            Those of a gallery.
+        subject : str
+            What the overlay of an image is for.
+        """
+        if any(picture.overlay for picture in pictures):
+            text = (
+                "The copy beside an image shows which places of the network's last feature map "
+                f"support {subject} (Grad-CAM): the image itself where no place does, then violet, "
+                "red and yellow."
+            )
+            return [_colours(), Text(text=text, tone="note")]
+        if not self.count:
+            return []
+        text = "These images have no Grad-CAM overlays (cxr-models report --explain)."
+        return [Text(text=text, tone="note")]
 
     def uri(self, path: str) -> str | None:
         """Return a small copy of an image as a data URI; None if the file cannot be read."""

@@ -176,9 +176,3 @@ def test_the_worst_false_call_and_the_worst_miss_of_each_finding_are_shown(tmp_p
     assert not [tag for tag, _ in bare.tags if tag == "img"]
     rows = bare.tables["The worst false call and the worst miss of each finding on test"][0][1:]
     assert len(rows) == 6
-
-
-def test_explain_is_refused(run, tmp_path, capsys):
-    command = ["report", str(run), "--out", str(tmp_path / "page.html"), "--explain"]
-    assert main(command) == 1
-    assert "`--explain` is only allowed with runs with classes" in capsys.readouterr().err
