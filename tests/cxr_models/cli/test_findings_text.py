@@ -6,8 +6,10 @@ pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("scipy", reason="scipy is not installed")
 
 from cxr_models.cli import main
+from tests.helpers.findings import multilabel, write_findings_split
 from tests.helpers.predicted import FINDINGS
 from tests.helpers.report_runs import write_finding_run, write_run
+from tests.helpers.tiny_backbone import tiny_config
 
 FEW = ["--draws", "100"]
 
@@ -68,3 +70,31 @@ def test_runs_of_findings_and_of_classes_are_not_compared(run, tmp_path, capsys)
     assert main(["evaluate", str(run), str(other), "--from-predictions", *FEW]) == 1
     error = capsys.readouterr().err
     assert "got classes with classes and first with findings." in error
+
+
+def test_a_run_with_findings_is_evaluated_audited_and_reported(tmp_path, request, capsys):
+    pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from cxr_models.training.train import train
+
+    request.getfixturevalue("tiny_backbone")
+    split = write_findings_split(tmp_path / "images", 40)
+    run = tmp_path / "run"
+    train(split, multilabel(tiny_config(epochs_head=1, epochs_fine_tune=0)), run)
+    assert main(["evaluate", str(run), "--json", *FEW]) == 0
+    evaluated = json.loads(capsys.readouterr().out)
+    command = ["audit", str(tmp_path / "images/split.csv"), "--run", str(run), "--json", *FEW]
+    assert main(command) == 0
+    audited = json.loads(capsys.readouterr().out)
+    assert audited == json.loads((run / "evaluation/audit.json").read_text())
+    test = evaluated["sets"]["test"]["findings"]
+    for finding in split.manifest.finding_names():
+        reached = audited["findings"][finding]
+        assert reached["images"] == test[finding]["images"]
+        area = test[finding]["roc_auc"]["value"]
+        assert reached["run"]["roc_auc"]["value"] == pytest.approx(area, abs=1e-6)
+        assert reached["border_blanked"]["roc_auc"]["value"] is not None
+    assert main(["report", str(run), "--out", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "ROC-AUC of models that see no lungs, or hardly" in page
+    assert "called, but absent" in page or "missed" in page

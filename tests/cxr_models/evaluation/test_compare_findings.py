@@ -137,3 +137,8 @@ def test_runs_tested_on_different_images_are_pooled_each_at_its_temperatures(rng
         assert values.brier_calibrated == values.brier
         assert values.operating_point.reason == "operating points differ from run to run"
     assert pooled.runs["a"].images == 120
+
+
+def test_p_values_by_holm_worked_out_by_hand():
+    expected = [0.03, 0.06, 0.06, None]  # 3 x 0.01, 2 x 0.03, and no smaller than the one before
+    assert holm([0.01, 0.04, 0.03, None]) == pytest.approx(expected)
