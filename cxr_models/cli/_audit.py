@@ -103,7 +103,7 @@ def audit_lines(audit: Audit) -> Iterator[str]:
             f"{_value(source.accuracy, source.interval)} among {source.sources} sources "
             f"(the commonest alone gives {source.commonest:.3f})"
         )
-    if audit.run is not None:
+    if audit.centre_blanked is not None:
         yield "a blanked region is replaced by the image's mean before any other step"
     yield f"Verdict: {audit.verdict}."
 

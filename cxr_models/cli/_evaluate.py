@@ -15,7 +15,12 @@ from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.externals import read_externals
-from cxr_models.evaluation.stored import kept_externals, stored_sets, write_evaluation
+from cxr_models.evaluation.stored import (
+    is_foreign,
+    kept_externals,
+    stored_sets,
+    write_evaluation,
+)
 from cxr_models.inference.predict_sets import predict_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
@@ -77,6 +82,9 @@ def evaluate(
                 raise ValueError(f"`RUN` must be the folder of a run; got {str(path)!r}.")
         finished_runs = {}
         for name, path in zip(names, runs, strict=True) if not from_predictions else ():
+            if is_foreign(path):
+                _check_foreign(path, externals, split)
+                continue
             finished = read_run(path, split=split)
             finished_runs[name] = finished, read_externals(finished, externals, say=_complain)
     evaluations: dict[str, Evaluation] = {}
@@ -88,7 +96,7 @@ def evaluate(
         # and report, and because nothing is lost by it.
         evaluation_file = RunFolder(path=path).evaluation_file
         write = len(runs) == 1 or not evaluation_file.is_file()
-        if from_predictions:
+        if name not in finished_runs:
             with _console.errors_exit_with(_console.FAILED):
                 sets[name] = stored_sets(path)
         else:
@@ -147,6 +155,15 @@ def _predicted(
             "set again with --external"
         )
     return [*sets, *stored.sets]
+
+
+def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) -> None:
+    """Raise if a model of others, which cannot predict anything here, is asked to."""
+    if externals or split:
+        raise ValueError(
+            f"`{'--external' if externals else '--split'}` is only allowed with runs of cxr-models "
+            f"train; got {str(path)!r}, predictions of a model of others."
+        )
 
 
 def _load_framework() -> None:

@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models._typed_json import write_record
-from cxr_models.evaluation.predictions import Predictions, read_origin, read_predictions
+from cxr_models.evaluation.predictions import (
+    Predictions,
+    read_origin,
+    read_predictions,
+    write_predictions,
+)
 from cxr_models.records.manifest import SPLITS
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
     from cxr_models.evaluation.results import Evaluation
     from cxr_models.runs.finished import FinishedRun
@@ -24,6 +29,32 @@ class KeptExternals(NamedTuple):
 
     sets: list[Predictions]  # predicted with the run's present weights and settings
     outdated: list[Path]  # tables that were predicted with other weights or settings
+
+
+def is_foreign(path: str | os.PathLike[str]) -> bool:
+    """Return whether a folder holds the predictions of a model of others, and no run.
+
+    Raises
+    ------
+    ValueError
+        If a table's first line is damaged.
+    OSError
+        If a file cannot be read.
+    """
+    folder = RunFolder(path=Path(path))
+    if folder.config_file.exists() or folder.facts_file.exists():
+        return False
+    origins = [read_origin(table) for table in _tables(folder)]
+    return bool(origins) and all(origin is not None and origin.is_foreign for origin in origins)
+
+
+def write_sets(path: str | os.PathLike[str], sets: Sequence[Predictions]) -> None:
+    """Write the predictions of a model of others into a new folder, as those of a run lie."""
+    folder = RunFolder(path=Path(path))
+    folder.evaluation_folder.mkdir(parents=True)
+    for predictions in sets:
+        external = predictions.kind == "external"
+        write_predictions(folder.predictions_file(predictions.name, external=external), predictions)
 
 
 def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
@@ -39,8 +70,7 @@ def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
     """
     folder = RunFolder(path=Path(path))
     folder.check_confined()
-    tables = [table for table in map(folder.predictions_file, SPLITS) if table.is_file()]
-    tables += folder.external_predictions().values()
+    tables = _tables(folder)
     if not tables:
         raise ValueError(
             f"`RUN` must hold predictions; got {str(path)!r}, which holds none. Make them by "
@@ -99,6 +129,12 @@ def write_evaluation(path: str | os.PathLike[str], evaluation: Evaluation) -> Pa
     target = RunFolder(path=Path(path)).evaluation_file
     write_record(target, evaluation)
     return target
+
+
+def _tables(folder: RunFolder) -> list[Path]:
+    """Return the tables of predictions in a folder: train, val, test, then other sources."""
+    parts = [table for table in map(folder.predictions_file, SPLITS) if table.is_file()]
+    return [*parts, *folder.external_predictions().values()]
 
 
 def _read_set(folder: RunFolder, table: Path) -> Predictions:

@@ -141,7 +141,7 @@ class Pictures:
                     tone="note",
                 )
             )
-        elif self.count:
+        elif self.count and run.config is not None:
             blocks.append(
                 Text(
                     text="These images have no Grad-CAM overlays (cxr-models report --explain).",

@@ -95,7 +95,7 @@ def _comparison(runs: Runs) -> Section:
     blocks: list[Block] = [_differences(runs), Text(text=text), *_spread(runs)]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
-    if len({run.facts.split_sha256 for run in runs}) > 1:
+    if len({run.facts.split_sha256 for run in runs if run.facts is not None}) > 1:
         text = "The runs were tested on the same images, but are of different splits."
         blocks.append(Text(text=text, tone="note"))
     blocks.append(
@@ -113,12 +113,16 @@ def _comparison(runs: Runs) -> Section:
 
 def _differences(runs: Runs) -> Block:
     """Show the settings in which runs differ; these can explain a difference of values."""
-    settings = differing({run.name: run.config for run in runs})
+    configs = {run.name: run.config for run in runs if run.config is not None}
+    if len(configs) < len(runs):
+        others = [run.name for run in runs if run.config is None]
+        return Text(text=f"Models of others, whose settings are not known: {listed(others)}.")
+    settings = differing(configs)
     rows = [
         (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
         for name, values in settings.items()
     ]
-    splits = [run.facts.split_sha256[:8] for run in runs]
+    splits = [run.split_sha256[:8] for run in runs]
     if len(set(splits)) > 1:
         rows.append(("split", *splits))
     if not rows:
