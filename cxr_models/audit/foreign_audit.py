@@ -8,8 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models._typed_json import converted
-from cxr_models.audit import shortcuts
+from cxr_models.audit import finding_shortcuts, shortcuts
+from cxr_models.audit.findings_results import FindingsAudit
 from cxr_models.audit.results import Audit
+from cxr_models.evaluation.finding_predictions import FindingPredictions
+from cxr_models.evaluation.findings_results import MULTILABEL
+from cxr_models.evaluation.foreign_predictions import targets_of_findings
 from cxr_models.evaluation.predictions import targets_of_labels
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ def split_images(run: ForeignRun) -> SplitImages:
     return SplitImages([record for record, _ in chosen], [path for _, path in chosen])
 
 
-def audit_foreign(run: ForeignRun, features: Features, method: Method) -> Audit:
+def audit_foreign(run: ForeignRun, features: Features, method: Method) -> Audit | FindingsAudit:
     """Train every shortcut and evaluate it beside the predictions for test.
 
     Parameters
@@ -55,6 +59,8 @@ def audit_foreign(run: ForeignRun, features: Features, method: Method) -> Audit:
     """
     records = split_images(run).records
     test = next(predictions for predictions in run.sets if predictions.kind == "test")
+    if isinstance(test, FindingPredictions):
+        return _of_findings(test, records, features, method)
     return _of_classes(test, records, features, method)
 
 
@@ -83,3 +89,19 @@ def _of_classes(
 def _classes(records: Sequence[Record], test: Predictions) -> list[str]:
     labels = [record.label for record in records]
     return [test.class_names[k] for k in targets_of_labels(labels, test.class_names, test.labels)]
+
+
+def _of_findings(
+    test: FindingPredictions, records: Sequence[Record], features: Features, method: Method
+) -> FindingsAudit:
+    targets = targets_of_findings(records, test.findings)
+    audited = finding_shortcuts.audit_findings(
+        records, test.findings, targets, features, method, {"run": test.logits}
+    )
+    return FindingsAudit(
+        task=MULTILABEL,
+        findings=audited,
+        verdict=finding_shortcuts.verdict(audited),
+        split_sha256=test.origin.records_sha256,
+        test_images=len(test.manifest.records),
+    )

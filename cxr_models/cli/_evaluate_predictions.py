@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from tqdm import tqdm
 
 from cxr_models._outputs import Kind, check_output, replaces_output
-from cxr_models._typed_json import converted, to_json, write_record
+from cxr_models._typed_json import to_json, write_record
+from cxr_models.audit.results import Audit
 from cxr_models.cli import _console
-from cxr_models.cli._audit import audit_lines
-from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
-from cxr_models.evaluation.compare_runs import compare_or_pool
-from cxr_models.evaluation.comparisons import SeveralRuns
-from cxr_models.evaluation.evaluate import evaluate_sets
+from cxr_models.cli._audit import audit_lines, findings_audit_lines
+from cxr_models.cli._evaluate import evaluated, evaluated_together, say_evaluation, say_several
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
 from cxr_models.evaluation.stored import is_foreign, stored_sets, write_evaluation, write_sets
 from cxr_models.runs.folder import RunFolder
@@ -25,10 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from cxr_models.audit.results import Audit
+    from cxr_models.audit.findings_results import FindingsAudit
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.foreign_predictions import ForeignRun
-    from cxr_models.evaluation.results import Evaluation
 
 COMPARISON_FILE = "comparison.json"
 _FILE = re.compile(r"(train|val|test|external-.+)\.csv|evaluation\.json|audit\.json")
@@ -92,11 +89,9 @@ def evaluate_predictions(
         for remark in (*run.remarks, *_no_audit(run, given.images)):
             _console.complain(_console.printable(f"{name}: {remark}"))
     with _console.errors_exit_with(_console.FAILED):
-        evaluations = {name: evaluate_sets(name, run.sets, method) for name, run in runs.items()}
-        several = None
-        if len(runs) > 1:
-            compared = compare_or_pool({name: run.sets for name, run in runs.items()}, method)
-            several = converted(SeveralRuns, compared, runs=evaluations, differ={})
+        sets = {name: run.sets for name, run in runs.items()}
+        evaluations = {name: evaluated(name, of_run, method) for name, of_run in sets.items()}
+        several = evaluated_together(evaluations, sets, method, {}) if len(runs) > 1 else None
         audits = _audits(runs, method, quiet=as_json) if given.images is not None else {}
         with replaces_output(out, MODELS, overwrite=overwrite, inputs=inputs) as temporary:
             for name, run in runs.items():
@@ -108,17 +103,17 @@ def evaluate_predictions(
             if several is not None:
                 write_record(temporary / COMPARISON_FILE, several)
     if as_json:
-        result: Evaluation | SeveralRuns = several or evaluations[names[0]]
-        _console.say(json.dumps(to_json(result), allow_nan=False))
+        result = to_json(evaluations[names[0]] if several is None else several)
+        _console.say(json.dumps(result, allow_nan=False))
         return 0
     for name in names:
-        _print_lines(evaluation_lines(evaluations[name]))
+        say_evaluation(evaluations[name])
         if name in audits:
             _console.say("")
-            _print_lines(audit_lines(audits[name]))
+            _print_lines(_lines_of(audits[name]))
         _console.say("")
     if several is not None:
-        _print_lines(several_lines(several))
+        say_several(several)
     _console.say(_console.printable(f"wrote {out}"))
     return 0
 
@@ -176,7 +171,9 @@ def _no_audit(run: ForeignRun, images: Path | None) -> list[str]:
     ]
 
 
-def _audits(runs: Mapping[str, ForeignRun], method: Method, *, quiet: bool) -> dict[str, Audit]:
+def _audits(
+    runs: Mapping[str, ForeignRun], method: Method, *, quiet: bool
+) -> dict[str, Audit | FindingsAudit]:
     """Audit the split of each table; images of equal splits are read once."""
     from cxr_models.audit.foreign_audit import audit_foreign, split_images
     from cxr_models.audit.shortcut_features import Features, read_features
@@ -193,6 +190,10 @@ def _audits(runs: Mapping[str, ForeignRun], method: Method, *, quiet: bool) -> d
         _console.note_on_terminal("training shortcuts")
         audits[name] = audit_foreign(run, features[paths], method)
     return audits
+
+
+def _lines_of(audit: Audit | FindingsAudit) -> Iterable[str]:
+    return audit_lines(audit) if isinstance(audit, Audit) else findings_audit_lines(audit)
 
 
 def _print_lines(lines: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ import itertools
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.bootstrap import Measurement
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
+    P = TypeVar("P", Predictions, FindingPredictions)
     Sets = Sequence[Predictions]
 
 
@@ -199,7 +201,7 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
     tests, scaled_logits = [], []
     runs: dict[str, PooledRun] = {}
     for name, sets in poolable.sets.items():
-        temperature = settle_sets(sets, method.rule).temperature.value
+        temperature = _temperature(sets, method)
         test = _set_of_kind(sets, "test")
         values = evaluate_images(test, test.outcomes(temperature=temperature), method)
         runs[name] = converted(
@@ -236,9 +238,7 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[Comparison, ...]
         run: {s.name: s for s in sets if s.kind in ("test", "external")}
         for run, sets in runs.items()
     }
-    temperatures = {
-        run: settle_sets(sets, method.rule).temperature.value for run, sets in runs.items()
-    }
+    temperatures = {run: _temperature(sets, method) for run, sets in runs.items()}
     compared = []
     for name in dict.fromkeys(name for sets in tested.values() for name in sets):
         named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
@@ -335,6 +335,13 @@ def _correct(outcomes: Outcomes) -> Any:
     return outcomes.predicted == outcomes.targets
 
 
+def _temperature(sets: Sets, method: Method) -> float:
+    """Return the temperature fitted on val; 1 for a model of others without that part."""
+    if not sets[0].origin.is_foreign:
+        _set_of_kind(sets, "val")  # raises an error about the run
+    return settle_sets(sets, method.rule).temperature.value
+
+
 def _set_of_kind(sets: Sets, kind: str) -> Predictions:
     predictions = next((predictions for predictions in sets if predictions.kind == kind), None)
     if predictions is None:
@@ -342,11 +349,16 @@ def _set_of_kind(sets: Sets, kind: str) -> Predictions:
     return predictions
 
 
-def at_root(predictions: Predictions, root: Path) -> Predictions:
+def at_root(predictions: P, root: Path) -> P:
     """Return predictions whose names of files start from `root`."""
     manifest = dataclasses.replace(predictions.manifest, root=root)
     return dataclasses.replace(predictions, manifest=manifest)
 
 
+def paths_of(manifest: Manifest) -> list[str]:
+    """Return the real paths of images, by which the images of two runs are compared."""
+    return [os.path.realpath(path) for path in manifest.paths()]
+
+
 def _paths(predictions: Predictions) -> list[str]:
-    return [os.path.realpath(path) for path in predictions.manifest.paths()]
+    return paths_of(predictions.manifest)

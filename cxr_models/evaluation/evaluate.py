@@ -32,7 +32,7 @@ from cxr_models.evaluation.metrics import (
     curves,
     why_undefined,
 )
-from cxr_models.evaluation.operating_points import Rule, choose_thresholds
+from cxr_models.evaluation.operating_points import NO_VALIDATION, Rule, choose_thresholds
 from cxr_models.evaluation.results import (
     FORMAT,
     NOT_STATED,
@@ -133,9 +133,9 @@ def settle_sets(sets: Sequence[Predictions], rule: Rule) -> Settled:
     if not all(predictions.origin.is_foreign for predictions in sets):
         raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
     return Settled(
-        temperature=Temperature(1.0, "there is no validation part"),
+        temperature=Temperature(1.0, NO_VALIDATION),
         thresholds=(rule.threshold,) * len(sets[0].class_names),
-        rule=f"{rule.threshold:g} for every class",
+        rule=rule.given,
         chosen_on="",
     )
 

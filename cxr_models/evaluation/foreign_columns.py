@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.finding_predictions import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,18 +140,16 @@ def scores_of(
         If a probability is no number from 0 to 1, a logit is not finite, the probabilities of an
         image do not sum to 1 within 0.02, or are not the softmax of its logits within 0.01.
     """
-    split = len(columns.probabilities)
-    values = np.array([[_number(cell) for cell in row] for row in cells], np.float64)
-    values = values.reshape(len(cells), len(columns.places))
     checked = _Checked(columns, cells, name_of)
-    written = checked.probabilities(values[:, :split]) if split else None
-    if columns.logits:
-        logits = checked.logits(values[:, split:])
+    written, logits = checked.numbers()
+    if written is not None:
+        written = checked.shares(written)
+    if logits is not None:
         if len(columns.classes) == 1:
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
         probabilities = softmax(logits)
         if written is not None:
-            checked.agree(written, probabilities)
+            checked.agree(written, probabilities, "softmax")
         return Scores(probabilities=probabilities, logits=logits)
     if written is None:
         raise ValueError("`columns` must hold places of probabilities or logits; got neither.")
@@ -165,6 +164,40 @@ def scores_of(
     )
 
 
+def finding_scores_of(
+    columns: ClassColumns, cells: Sequence[Sequence[str]], name_of: Callable[[int], str]
+) -> Scores:
+    """Convert the cells of findings, which do not exclude each other, to numbers.
+
+    Parameters
+    ----------
+    columns, cells, name_of
+        As of `scores_of`.
+
+    Returns
+    -------
+    Scores
+        Probabilities are the sigmoid of the logits; `zeros` counts those of 0 and of 1.
+
+    Raises
+    ------
+    ValueError
+        As `scores_of`, but that probabilities need not sum to 1.
+    """
+    checked = _Checked(columns, cells, name_of)
+    written, logits = checked.numbers()
+    if logits is not None:
+        probabilities = sigmoid(logits)
+        if written is not None:
+            checked.agree(written, probabilities, "sigmoid")
+        return Scores(probabilities=probabilities, logits=logits)
+    if written is None:
+        raise ValueError("`columns` must hold places of probabilities or logits; got neither.")
+    inner = np.clip(written, SMALLEST, 1.0 - SMALLEST)
+    logits = np.log(inner) - np.log1p(-inner)
+    return Scores(probabilities=sigmoid(logits), logits=logits, zeros=int((inner != written).sum()))
+
+
 class _Checked:
     """Checks numbers; sentences show the cell that was written."""
 
@@ -173,18 +206,18 @@ class _Checked:
     ) -> None:
         self._columns, self._cells, self._name_of = columns, cells, name_of
 
-    def probabilities(self, values: Floats) -> Floats:
-        """Return probabilities of all classes, each 0..1 and their sum near 1."""
-        with np.errstate(invalid="ignore"):
-            wrong = ~((values >= -_ROUNDING) & (values <= 1.0 + _ROUNDING))
-        if wrong.any():
-            image, column = map(int, np.argwhere(wrong)[0])
-            cell = self._cells[image][column]
-            raise ValueError(
-                f"`prob:{self._columns.classes[column]}` must be a number from 0 to 1; got {cell!r}"
-                f"{self._where(wrong)}. {_cure(cell)}"
-            )
-        values = np.clip(values, 0.0, 1.0)
+    def numbers(self) -> tuple[Floats | None, Floats | None]:
+        """Return probabilities, each 0..1, and finite logits; None for what has no columns."""
+        split = len(self._columns.probabilities)
+        values = np.array([[_number(cell) for cell in row] for row in self._cells], np.float64)
+        values = values.reshape(len(self._cells), len(self._columns.places))
+        return (
+            self._probabilities(values[:, :split]) if split else None,
+            self._logits(values[:, split:]) if self._columns.logits else None,
+        )
+
+    def shares(self, values: Floats) -> Floats:
+        """Return probabilities of all classes, whose sum is near 1."""
         if values.shape[1] == 1:
             return np.concatenate([1.0 - values, values], axis=1)
         off = np.abs(values.sum(axis=1) - 1.0) > _SUM_TOLERANCE
@@ -197,8 +230,19 @@ class _Checked:
             )
         return values
 
-    def logits(self, values: Floats) -> Floats:
-        """Return logits, each finite."""
+    def _probabilities(self, values: Floats) -> Floats:
+        with np.errstate(invalid="ignore"):
+            wrong = ~((values >= -_ROUNDING) & (values <= 1.0 + _ROUNDING))
+        if wrong.any():
+            image, column = map(int, np.argwhere(wrong)[0])
+            cell = self._cells[image][column]
+            raise ValueError(
+                f"`prob:{self._columns.classes[column]}` must be a number from 0 to 1; got {cell!r}"
+                f"{self._where(wrong)}. {_cure(cell)}"
+            )
+        return np.clip(values, 0.0, 1.0)
+
+    def _logits(self, values: Floats) -> Floats:
         wrong = ~np.isfinite(values)
         if wrong.any():
             image, column = map(int, np.argwhere(wrong)[0])
@@ -209,15 +253,15 @@ class _Checked:
             )
         return values
 
-    def agree(self, written: Floats, probabilities: Floats) -> None:
-        """Raise unless the probabilities are the softmax of the logits."""
+    def agree(self, written: Floats, probabilities: Floats, link: str) -> None:
+        """Raise unless the probabilities are the softmax or the sigmoid of the logits."""
         differences = np.abs(written - probabilities)
         off = differences.max(axis=1) > _SOFTMAX_TOLERANCE
         if off.any():
             image = int(np.argmax(off))
             k = int(differences[image].argmax())
             raise ValueError(
-                f"`prob:` must be the softmax of the columns logit:; got {written[image, k]:.4g} "
+                f"`prob:` must be the {link} of the columns logit:; got {written[image, k]:.4g} "
                 f"where the logits give {probabilities[image, k]:.4g}{self._where(off)}. Leave the "
                 "columns logit: out, or write the logits that the probabilities were made of."
             )

@@ -11,9 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_models.evaluation.foreign_columns import SMALLEST, classes_of, scores_of
+import numpy as np
+
+from cxr_models.evaluation.finding_predictions import (
+    ABSENT,
+    PRESENT,
+    UNKNOWN,
+    AnyPredictions,
+    FindingPredictions,
+)
+from cxr_models.evaluation.foreign_columns import (
+    SMALLEST,
+    classes_of,
+    finding_scores_of,
+    scores_of,
+)
 from cxr_models.evaluation.foreign_tables import read_table
-from cxr_models.evaluation.predictions import Origin, Predictions
+from cxr_models.evaluation.prediction_tables import Origin
+from cxr_models.evaluation.predictions import Predictions
+from cxr_models.records.layouts.values import UNCERTAIN
 from cxr_models.records.manifest import SPLITS, Manifest
 from cxr_models.records.patients import patient_key
 from cxr_models.records.splits import records_hash
@@ -22,9 +38,15 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    import numpy.typing as npt
+
     from cxr_models.evaluation.foreign_columns import Classes, Scores
     from cxr_models.evaluation.foreign_tables import ForeignRow, ForeignTable
     from cxr_models.evaluation.results import Kind
+    from cxr_models.records.manifest import Record
+
+
+_TARGETS = {"1": PRESENT, "0": ABSENT, "u": UNKNOWN, "": UNKNOWN}  # of findings of records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +55,7 @@ class ForeignRun:
 
     Parameters
     ----------
-    sets : tuple of Predictions
+    sets : tuple of Predictions or tuple of FindingPredictions
         Train, val, test and other sources, those that the table holds, in this order.
     manifest : Manifest
         All records, each with its part; those without predictions included.
@@ -41,7 +63,7 @@ class ForeignRun:
         Sentences on what was assumed, changed or left out.
     """
 
-    sets: tuple[Predictions, ...]
+    sets: tuple[AnyPredictions, ...]
     manifest: Manifest
     remarks: tuple[str, ...]
 
@@ -64,9 +86,10 @@ def read_foreign(
     path : str or PathLike
         CSV in UTF-8, its cells separated by commas, semicolons or tabs. Columns ``file``, ``label``
         and ``prob:CLASS`` (or ``probability:CLASS``) for each class are needed, or one ``prob:X``
-        for X against the rest; ``logit:CLASS`` is used where given. Read where present: the
-        columns of a manifest, and ``part`` or ``split`` (train, val, test, or the name of another
-        source). Rows of train without predictions serve an audit alone.
+        for X against the rest; ``logit:CLASS`` is used where given. Of findings that do not exclude
+        each other, ``finding:NAME`` and ``prob:NAME`` for each; label is not needed. Read where
+        present: the columns of a manifest, and ``part`` or ``split`` (train, val, test, or the name
+        of another source). Rows of train without predictions serve an audit alone.
     validation : str or PathLike, optional
         A CSV of the same columns that holds the part val.
     images : str or PathLike, optional
@@ -100,16 +123,34 @@ def read_foreign(
         records_sha256=records_hash(manifest.records),
         inputs=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
     )
-    classes = classes_of(table.columns.classes, [row.record.label for row in every], table.name)
     remarks = _remarks_on_records(every)
-    sets = []
+    sets: list[AnyPredictions] = []
+    classes = None
+    if not table.has_findings:
+        labels = [row.record.label for row in every]
+        classes = classes_of(table.columns.classes, labels, table.name)
     for part in _in_order(row.part for row in table.rows):
         rows = [row for row in table.rows if row.part == part]
-        scores = scores_of(table.columns, [row.cells for row in rows], _names_of(rows))
+        read = finding_scores_of if classes is None else scores_of
+        scores = read(table.columns, [row.cells for row in rows], _names_of(rows))
         remarks += _remarks_on_scores(part, scores)
-        sets.append(_set(part, rows, scores, classes, root=root, origin=origin))
+        manifest_of_part = Manifest(records=tuple(row.record for row in rows), root=root)
+        if classes is None:
+            findings = table.columns.classes
+            sets.append(_set_of_findings(part, manifest_of_part, scores, findings, origin))
+        else:
+            sets.append(_set(part, manifest_of_part, scores, classes, origin))
     remarks += _remarks_on_table(table)
     return ForeignRun(sets=tuple(sets), manifest=manifest, remarks=tuple(remarks))
+
+
+def targets_of_findings(records: Sequence[Record], findings: Sequence[str]) -> npt.NDArray[np.int8]:
+    """Return (N, K) targets: 1 where a finding is present, 0 where absent, -1 where not known.
+
+    Uncertain findings are not known.
+    """
+    targets = [[_TARGETS[record.finding(name)] for name in findings] for record in records]
+    return np.array(targets, np.int8).reshape(len(targets), len(findings))
 
 
 def check_same_files(runs: Mapping[str, ForeignRun]) -> None:
@@ -148,23 +189,32 @@ def _names_of(rows: Sequence[ForeignRow]) -> Callable[[int], str]:
 
 
 def _set(
-    part: str,
-    rows: Sequence[ForeignRow],
-    scores: Scores,
-    classes: Classes,
-    *,
-    root: Path,
-    origin: Origin,
+    part: str, manifest: Manifest, scores: Scores, classes: Classes, origin: Origin
 ) -> Predictions:
     order = list(classes.order)
     return Predictions(
         name=part,
         kind=_kind(part),
-        manifest=Manifest(records=tuple(row.record for row in rows), root=root),
+        manifest=manifest,
         class_names=classes.names,
         labels=classes.labels,
         logits=scores.logits[:, order],
         probabilities=scores.probabilities[:, order],
+        origin=origin,
+    )
+
+
+def _set_of_findings(
+    part: str, manifest: Manifest, scores: Scores, findings: tuple[str, ...], origin: Origin
+) -> FindingPredictions:
+    return FindingPredictions(
+        name=part,
+        kind=_kind(part),
+        manifest=manifest,
+        findings=findings,
+        targets=targets_of_findings(manifest.records, findings),
+        logits=scores.logits,
+        probabilities=scores.probabilities,
         origin=origin,
     )
 
@@ -229,6 +279,10 @@ def _remarks_on_table(table: ForeignTable) -> list[str]:
         remarks.append(
             "no columns logit:CLASS: logarithms of the probabilities take the place of logits"
         )
+    names = table.columns.classes if table.has_findings else ()
+    uncertain = sum(row.record.finding(name) == UNCERTAIN for row in table.rows for name in names)
+    if uncertain:
+        remarks.append(f"uncertain findings count as unknown, {uncertain:,} of them")
     if table.audited:
         count = len(table.audited)
         images = f"{count:,} {'image' if count == 1 else 'images'}"
@@ -241,5 +295,5 @@ def _remarks_on_table(table: ForeignTable) -> list[str]:
     return remarks
 
 
-def _files(predictions: Predictions) -> frozenset[str]:
+def _files(predictions: AnyPredictions) -> frozenset[str]:
     return frozenset(record.file for record in predictions.manifest.records)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.evaluation.foreign_columns import class_columns, is_class_column
 from cxr_models.records.csv_files import cells_of
+from cxr_models.records.labels import UNKNOWN_LABEL
 from cxr_models.records.layouts.values import FindingsOf
 from cxr_models.records.manifest import (
     COLUMNS,
@@ -49,6 +50,7 @@ class ForeignTable(NamedTuple):
 
     name: str  # in sentences
     columns: ClassColumns
+    has_findings: bool  # whether the columns are of findings, which do not exclude each other
     rows: list[ForeignRow]  # those that can be evaluated
     audited: list[ForeignRow]  # of train, if none of them has a prediction
 
@@ -64,9 +66,9 @@ def read_table(path: Path, *, validation: Path | None = None) -> ForeignTable:
     OSError
         If a file cannot be read.
     """
-    columns, rows = _read(path, part="test")
+    columns, has_findings, rows = _read(path, part="test")
     if validation is not None:
-        rows = [*rows, *_validation_rows(validation, columns, rows)]
+        rows = [*rows, *_validation_rows(validation, columns, has_findings, rows)]
     check_names_differ(row.record.file for row in rows)
     train = [row for row in rows if row.part == "train"]
     audited = [] if any(cell.strip() for row in train for cell in row.cells) else train
@@ -77,20 +79,32 @@ def read_table(path: Path, *, validation: Path | None = None) -> ForeignTable:
             "`part` must be test, or the name of another source, in at least one row; got "
             f"{' and '.join(sorted(parts))} in {path.name}."
         )
-    return ForeignTable(path.name, columns, evaluated, audited)
+    return ForeignTable(path.name, columns, has_findings, evaluated, audited)
 
 
-def _read(path: Path, *, part: str) -> tuple[ClassColumns, list[ForeignRow]]:
-    """Read the rows of a table; they are of `part` where no column states their part."""
+def _read(path: Path, *, part: str) -> tuple[ClassColumns, bool, list[ForeignRow]]:
+    """Read the rows of a table; they are of `part` where no column states their part.
+
+    The columns are of findings if each of them has a column ``finding:NAME``.
+    """
     name = path.name
     cells = cells_of(path)
     header = [column.strip() for column in next(cells, [])]
-    if not {"file", "label"} <= set(header):
+    findings = {column.removeprefix(FINDING) for column in further_columns(header)[0]}
+    if "file" not in header or not (findings or "label" in header):
         raise ValueError(
             f"`{name}` must have the columns file and label, and prob:CLASS for each class; got "
             f"{', '.join(header) or 'no columns'}."
         )
-    columns, fields = class_columns(header, name), _Fields(header, name, part)
+    columns = class_columns(header, name)
+    has_findings = set(columns.classes) <= findings
+    if not has_findings and "label" not in header:
+        lacking = next(label for label in columns.classes if label not in findings)
+        raise ValueError(
+            f"`{name}` must have the column label, or finding:NAME for each prob:NAME; got no "
+            f"finding:{lacking}."
+        )
+    fields = _Fields(header, name, part)
     rows = []
     for number, row in enumerate(cells, start=1):
         try:
@@ -100,7 +114,7 @@ def _read(path: Path, *, part: str) -> tuple[ClassColumns, list[ForeignRow]]:
         rows.append(ForeignRow(record, stated, [row[place] for place in columns.places]))
     if not rows:
         raise ValueError(f"`{name}` must hold at least one row; got none.")
-    return columns, rows
+    return columns, has_findings, rows
 
 
 class _Fields:
@@ -111,7 +125,8 @@ class _Fields:
         if len(part_columns) > 1:
             raise ValueError(f"`{name}` must have one of the columns part and split; got both.")
         self._part, self._part_place = part, header.index(part_columns[0]) if part_columns else None
-        self._file, self._label = header.index("file"), header.index("label")
+        self._file = header.index("file")
+        self._label = header.index("label") if "label" in header else None
         self._texts = {column: header.index(column) for column in _TEXTS if column in header}
         findings, extra = further_columns(header)
         self._findings_of = FindingsOf([column.removeprefix(FINDING) for column in findings])
@@ -127,7 +142,7 @@ class _Fields:
         part = self._part if self._part_place is None else _part(row[self._part_place].strip())
         record = Record(
             file=row[self._file].strip(),
-            label=row[self._label].strip(),
+            label=UNKNOWN_LABEL if self._label is None else row[self._label].strip(),
             split=part if part in SPLITS else "",
             **{column: row[place].strip() for column, place in self._texts.items()},
             findings=self._findings_of(tuple(row[place].strip() for place in self._findings)),
@@ -147,7 +162,7 @@ def _part(word: str) -> str:
 
 
 def _validation_rows(
-    path: Path, columns: ClassColumns, rows: Sequence[ForeignRow]
+    path: Path, columns: ClassColumns, has_findings: bool, rows: Sequence[ForeignRow]
 ) -> list[ForeignRow]:
     given = sum(row.part == "val" for row in rows)
     if given:
@@ -155,9 +170,9 @@ def _validation_rows(
             "`--validation` is only allowed with predictions that have no rows of val; got "
             f"{given:,} such rows. Leave them out, or leave out --validation."
         )
-    of_validation, validation_rows = _read(path, part="val")
+    of_validation, with_findings, validation_rows = _read(path, part="val")
     kinds = [(c.classes, bool(c.probabilities), bool(c.logits)) for c in (columns, of_validation)]
-    if kinds[0] != kinds[1]:
+    if kinds[0] != kinds[1] or has_findings != with_findings:
         raise ValueError(
             "`--validation` must have the columns prob: and logit: that the predictions have, for "
             f"{', '.join(columns.classes)}; got others in {str(path)!r}."

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models._typed_json import write_record
-from cxr_models.evaluation.predictions import (
-    Predictions,
-    read_origin,
-    read_predictions,
-    write_predictions,
+from cxr_models.evaluation.finding_predictions import (
+    AnyPredictions,
+    FindingPredictions,
+    read_any_predictions,
+    write_finding_predictions,
 )
+from cxr_models.evaluation.prediction_tables import read_origin
+from cxr_models.evaluation.predictions import write_predictions
 from cxr_models.records.manifest import SPLITS
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Container, Sequence
 
+    from cxr_models.evaluation.findings_results import FindingsEvaluation
     from cxr_models.evaluation.results import Evaluation
     from cxr_models.runs.finished import FinishedRun
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 class KeptExternals(NamedTuple):
     """Sets from other sources that earlier evaluations predicted."""
 
-    sets: list[Predictions]  # predicted with the run's present weights and settings
+    sets: list[AnyPredictions]  # predicted with the run's present weights and settings
     outdated: list[Path]  # tables that were predicted with other weights or settings
 
 
@@ -48,16 +51,19 @@ def is_foreign(path: str | os.PathLike[str]) -> bool:
     return bool(origins) and all(origin is not None and origin.is_foreign for origin in origins)
 
 
-def write_sets(path: str | os.PathLike[str], sets: Sequence[Predictions]) -> None:
+def write_sets(path: str | os.PathLike[str], sets: Sequence[AnyPredictions]) -> None:
     """Write the predictions of a model of others into a new folder, as those of a run lie."""
     folder = RunFolder(path=Path(path))
     folder.evaluation_folder.mkdir(parents=True)
     for predictions in sets:
-        external = predictions.kind == "external"
-        write_predictions(folder.predictions_file(predictions.name, external=external), predictions)
+        table = folder.predictions_file(predictions.name, external=predictions.kind == "external")
+        if isinstance(predictions, FindingPredictions):
+            write_finding_predictions(table, predictions)
+        else:
+            write_predictions(table, predictions)
 
 
-def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
+def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
     """Read all predictions in the folder of a run; its images are not needed.
 
     Raises
@@ -84,8 +90,8 @@ def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
     for table, predictions in zip(tables, sets, strict=True):
         origin = predictions.origin
         changed = "weights" if origin.weights_sha256 != weights else "settings"
-        same = (origin.config_sha256, predictions.class_names, predictions.labels)
-        if changed == "weights" or same != (config, first.class_names, first.labels):
+        same = (origin.config_sha256, _outputs_of(predictions))
+        if changed == "weights" or same != (config, _outputs_of(first)):
             raise ValueError(
                 f"`RUN` must hold predictions of its own weights and settings; got {str(table)!r}, "
                 f"whose {changed} have changed since. Predict {predictions.name} again by leaving "
@@ -124,7 +130,9 @@ def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
     return kept
 
 
-def write_evaluation(path: str | os.PathLike[str], evaluation: Evaluation) -> Path:
+def write_evaluation(
+    path: str | os.PathLike[str], evaluation: Evaluation | FindingsEvaluation
+) -> Path:
     """Write an evaluation beside the predictions of the run in `path`; return the file's path."""
     target = RunFolder(path=Path(path)).evaluation_file
     write_record(target, evaluation)
@@ -137,8 +145,15 @@ def _tables(folder: RunFolder) -> list[Path]:
     return [*parts, *folder.external_predictions().values()]
 
 
-def _read_set(folder: RunFolder, table: Path) -> Predictions:
-    predictions = read_predictions(table)
+def _outputs_of(predictions: AnyPredictions) -> tuple[tuple[str, ...], ...]:
+    """Return the names of what was predicted."""
+    if isinstance(predictions, FindingPredictions):
+        return (predictions.findings,)
+    return predictions.class_names, predictions.labels
+
+
+def _read_set(folder: RunFolder, table: Path) -> AnyPredictions:
+    predictions = read_any_predictions(table)
     external = predictions.kind == "external"
     if table != folder.predictions_file(predictions.name, external=external):
         raise ValueError(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.report.images.pictures import Pictures
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
 _TITLE = "Report on"
@@ -38,9 +39,8 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
         builds a page several times computes this section once.
     """
     study = study_table(runs)
-    title = f"{_TITLE} {runs[0].name}" if len(runs) == 1 else f"{_TITLE} {len(runs)} runs"
     return Page(
-        title=title,
+        title=title_of([run.name for run in runs]),
         sections=(
             overview.summary(runs),
             *([study] if study is not None else []),
@@ -50,6 +50,11 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
             cards.model_card(runs),
         ),
     )
+
+
+def title_of(names: Sequence[str]) -> str:
+    """Return the title of the page on these runs."""
+    return f"{_TITLE} {names[0]}" if len(names) == 1 else f"{_TITLE} {len(names)} runs"
 
 
 def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
@@ -83,7 +88,7 @@ def made_of(config: RunConfig | None, outputs: str) -> str:
     )
 
 
-def training(run: Results) -> list[Section]:
+def training(run: AnyResults) -> list[Section]:
     """Show the curves of the training; empty for a model of others, whose training is unknown."""
     if run.config is None:
         return []

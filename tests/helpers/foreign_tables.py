@@ -28,3 +28,21 @@ def write_csv(path, rows, *, delimiter=","):
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def write_finding_table(path, sets, *, part=True, logits=True, label=False):
+    """Write sets of predictions of findings as one table."""
+    rows = []
+    for predictions in sets:
+        for i, record in enumerate(predictions.manifest.records):
+            row = {column: getattr(record, column) for column in COLUMNS if column != "label"}
+            row |= {"label": record.label} if label else {}
+            row |= {"part": predictions.name} if part else {}
+            for k, name in enumerate(predictions.findings):
+                target = int(predictions.targets[i, k])
+                row[f"finding:{name}"] = "" if target < 0 else target
+                row[f"prob:{name}"] = predictions.probabilities[i, k]
+                if logits:
+                    row[f"logit:{name}"] = predictions.logits[i, k]
+            rows.append(row)
+    return write_csv(path, rows)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cxr_models.config import RunConfig
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
     from cxr_models.runs.facts import RunFacts
 
@@ -136,7 +137,7 @@ def confounded(run: Results) -> list[str]:
     ]
 
 
-def settings(run: Results) -> Section:
+def settings(run: AnyResults) -> Section:
     """Show the origin of the weights, the versions, and every setting."""
     evaluated = ("evaluated with", f"cxr-enhance {run.evaluation.version}")
     if run.config is None or run.facts is None:
@@ -181,7 +182,7 @@ def settings(run: Results) -> Section:
     )
 
 
-def model_card(runs: Sequence[Results]) -> Section:
+def model_card(runs: Sequence[AnyResults]) -> Section:
     """State what a classifier is for, what it is not for, and the limits of its values."""
     limits = list(_LIMITS)
     not_chosen = [run.name for run in runs if not run.evaluation.operating_points.chosen_on]

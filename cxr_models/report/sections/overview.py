@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.results import SetEvaluation
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
 MANY = 4  # a page of at least so many runs states a sentence once for all runs it is true of
@@ -55,14 +56,9 @@ def verdict(run: Results) -> list[str]:
         for name, values in run.externals.items()
     ]
     if not run.externals:
-        cure = (
-            "a part of that name in its table"
-            if run.config is None
-            else ("cxr-models evaluate --external")
-        )
         sentences.append(
             f"Run {run.name} was not tested on images of another source, so its accuracy there is "
-            f"unknown ({cure})."
+            f"unknown ({sources_command(run)})."
         )
     return sentences
 
@@ -178,11 +174,18 @@ def _audited(run: Results) -> str:
     return f"{run.audit.verdict[:1].upper()}{run.audit.verdict[1:]}."
 
 
-def audit_command(run: Results) -> str:
+def audit_command(run: AnyResults) -> str:
     """Return the command that audits a run, or a model of others."""
     if run.config is None:
         return "cxr-models evaluate-predictions --images"
     return "cxr-models audit SPLIT --run RUN"
+
+
+def sources_command(run: AnyResults) -> str:
+    """Return how a run, or a model of others, is tested on other sources."""
+    if run.config is None:
+        return "rows of a part of that name in its table"
+    return "cxr-models evaluate --external"
 
 
 def _accuracy_or_0(run: Results) -> float:

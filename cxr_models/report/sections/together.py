@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.comparisons import AreaDifference, Comparison
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Interval, Measured
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
     Runs = Sequence[Results]
@@ -115,8 +116,7 @@ def _differences(runs: Runs) -> Block:
     """Show the settings in which runs differ; these can explain a difference of values."""
     configs = {run.name: run.config for run in runs if run.config is not None}
     if len(configs) < len(runs):
-        others = [run.name for run in runs if run.config is None]
-        return Text(text=f"Models of others, whose settings are not known: {listed(others)}.")
+        return settings_unknown(runs)
     settings = differing(configs)
     rows = [
         (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
@@ -134,6 +134,12 @@ def _differences(runs: Runs) -> Block:
         notes=("All other settings are equal.",),
         words=True,
     )
+
+
+def settings_unknown(runs: Sequence[AnyResults]) -> Block:
+    """Name the models of others, whose settings cannot be compared."""
+    others = [run.name for run in runs if run.config is None]
+    return Text(text=f"Models of others, whose settings are not known: {listed(others)}.")
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -11,9 +12,9 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 from sklearn import metrics
 
 from cxr_models.cli import main
-from tests.helpers.foreign_tables import write_csv, write_table
+from tests.helpers.foreign_tables import write_csv, write_finding_table, write_table
 from tests.helpers.fresh_process import run_code
-from tests.helpers.predicted import CLASSES, make_predictions
+from tests.helpers.predicted import CLASSES, make_finding_predictions, make_predictions
 from tests.helpers.report_pages import Read
 from tests.helpers.report_runs import write_images, write_run
 
@@ -236,6 +237,45 @@ def test_only_an_unchanged_output_of_the_command_is_replaced(table, tmp_path, ca
     table.with_name("b.csv").write_bytes(table.read_bytes())
     said(capsys, *both, *FEW)
     said(capsys, *both, *FEW, "--overwrite")
+
+
+def test_findings_are_evaluated_compared_audited_and_reported(tmp_path, rng, capsys):
+    names = ("train", "val", "test")
+    write_images(tmp_path / "images", sets=names, count=60)
+    sets = [make_finding_predictions(rng, name=name) for name in names]
+    mine = write_finding_table(tmp_path / "mine.csv", sets)
+    images = ("--images", tmp_path / "images")
+    told = evaluated(capsys, tmp_path / "one", mine, *images)
+    test = sets[2]
+    for k, name in enumerate(test.findings):
+        known = test.targets[:, k] >= 0
+        area = metrics.roc_auc_score(test.targets[known, k], test.probabilities[known, k])
+        assert told["sets"]["test"]["findings"][name]["roc_auc"]["value"] == pytest.approx(area)
+    again = said(capsys, "evaluate", tmp_path / "one", "--json", *FEW)
+    assert json.loads(again.out) == told
+    audit = json.loads((tmp_path / "one/evaluation/audit.json").read_text())
+    assert audit["findings"]["Mass"]["run"]["roc_auc"]["value"] == pytest.approx(
+        told["sets"]["test"]["findings"]["Mass"]["roc_auc"]["value"]
+    )
+    (tmp_path / "elsewhere").mkdir()
+    other = make_finding_predictions(np.random.default_rng(1), name="test")
+    other = dataclasses.replace(other, targets=test.targets)
+    theirs = write_finding_table(
+        tmp_path / "elsewhere/theirs.csv", [other], part=False, logits=False
+    )
+    both = evaluated(capsys, tmp_path / "both", mine, theirs)
+    (pair,) = both["comparisons"]
+    assert (pair["first"], pair["second"], pair["images"]) == ("mine", "theirs", 60)
+    assert both["runs"]["theirs"]["operating_points"]["chosen_on"] == ""
+    assert set(both["runs"]["theirs"]["operating_points"]["thresholds"].values()) == {0.5}
+    page = tmp_path / "r.html"
+    said(capsys, "report", tmp_path / "one", tmp_path / "both/theirs", "--out", page)
+    text = Read(page.read_text()).text
+    assert "A model of others: no settings known; the findings Effusion, Hernia and Mass." in text
+    assert "Models of others, whose settings are not known: one and theirs." in text
+    assert "Not chosen on validation: 0.5 for every class." in text
+    terminal = said(capsys, "evaluate", tmp_path / "both/theirs", *FEW).out
+    assert "thresholds not chosen on validation: 0.5 for every class" in terminal
 
 
 def test_a_model_of_others_predicts_nothing_here(table, tmp_path, capsys):

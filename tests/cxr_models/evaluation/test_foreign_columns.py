@@ -8,15 +8,16 @@ from cxr_models.evaluation.foreign_columns import (
     SMALLEST,
     class_columns,
     classes_of,
+    finding_scores_of,
     is_class_column,
     scores_of,
 )
 
 
-def scores(header, *rows):
+def scores(header, *rows, read=scores_of):
     columns = class_columns(header, "t.csv")
     cells = [[row[place] for place in columns.places] for row in rows]
-    return scores_of(columns, cells, lambda row: f"{row}.png")
+    return read(columns, cells, lambda row: f"{row}.png")
 
 
 def test_columns_of_classes_are_found_under_all_their_names_and_sorted():
@@ -132,3 +133,23 @@ def test_a_single_column_must_be_of_a_label_that_occurs():
     with pytest.raises(ValueError, match=r"`label` must be 'tb', the class of the only column "
                        r"prob:tb, in at least one row; got 0, 1 in t.csv"):  # fmt: skip
         classes_of(["tb"], ["0", "1"], "t.csv")
+
+
+def test_findings_need_not_sum_to_1_and_their_logits_are_log_odds():
+    one = scores(["prob:a", "prob:b"], ["0.9", "0.8"], ["0", "1"], read=finding_scores_of)
+    np.testing.assert_allclose(one.probabilities, [[0.9, 0.8], [0, 1]], atol=1e-15)
+    np.testing.assert_allclose(one.logits[0], [math.log(9), math.log(4)])
+    assert np.isfinite(one.logits).all()
+    assert (one.rescaled, one.zeros) == (0, 2)
+
+
+def test_logits_of_findings_are_used_where_given():
+    header = ["prob:a", "logit:a"]
+    one = scores(header, ["0.9", str(math.log(9))], read=finding_scores_of)
+    np.testing.assert_allclose(one.probabilities, [[0.9]])
+    with pytest.raises(
+        ValueError, match=r"`prob:` must be the sigmoid of the columns logit:; got 0"
+    ):
+        scores(header, ["0.9", "-1"], read=finding_scores_of)
+    with pytest.raises(ValueError, match=r"`prob:a` must be a number from 0 to 1; got '1.5'"):
+        scores(["prob:a"], ["1.5"], read=finding_scores_of)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
-from tests.helpers.foreign_tables import write_csv, write_table
-from tests.helpers.predicted import CLASSES, make_predictions
+from tests.helpers.foreign_tables import write_csv, write_finding_table, write_table
+from tests.helpers.predicted import CLASSES, make_finding_predictions, make_predictions
 
 
 def row(file, label="covid", **cells):
@@ -183,3 +183,38 @@ def test_tables_to_compare_must_test_the_same_files(tmp_path):
         check_same_files({"one": one, "two": two})
     with pytest.raises(ValueError, match=r"`part` must be test in at least one row of each table"):
         check_same_files({"one": one, "two": table("4.csv", "abc", part="clinic")})
+
+
+@pytest.mark.parametrize("label", [False, True])
+def test_findings_are_read_as_they_were_predicted(tmp_path, rng, label):
+    sets = [make_finding_predictions(rng, name=name) for name in ("val", "test", "clinic")]
+    run = read_foreign(write_finding_table(tmp_path / "t.csv", sets, label=label))
+    assert [(one.name, one.kind) for one in run.sets] == [
+        ("val", "val"), ("test", "test"), ("clinic", "external"),
+    ]  # fmt: skip
+    for one, told in zip(run.sets, sets, strict=True):
+        order = [told.findings.index(name) for name in one.findings]
+        assert one.findings == tuple(sorted(told.findings))
+        np.testing.assert_array_equal(one.targets, told.targets[:, order])
+        np.testing.assert_array_equal(one.logits, told.logits[:, order])
+        assert {record.label for record in one.manifest.records} == {
+            "chest" if label else "unknown"
+        }
+    assert run.remarks == ()
+
+
+def test_uncertain_findings_count_as_unknown_and_it_is_said(tmp_path):
+    cells = ("1", "0", "-1", "u", "", "yes")
+    rows = [
+        {"file": str(i), "patient": str(i), "finding:TB": cell, "prob:TB": 0.5}
+        for i, cell in enumerate(cells)
+    ]
+    run = read(tmp_path, rows)
+    assert run.sets[0].targets[:, 0].tolist() == [1, 0, -1, -1, -1, 1]
+    assert "uncertain findings count as unknown, 2 of them" in run.remarks
+
+
+def test_each_column_of_a_finding_needs_its_labels(tmp_path):
+    rows = [{"file": "a", "finding:TB": "1", "prob:TB": 0.5, "prob:Mass": 0.5}]
+    sentence = r"`t.csv` must have the column label, or finding:NAME .* got no finding:Mass"
+    refused(tmp_path, rows, sentence)
