@@ -51,6 +51,7 @@ NAVIGATION = {
     "Tutorials": [
         "tutorials/first-image",
         "tutorials/first-study",
+        "tutorials/judge-your-model",
     ],
     "How to": [
         "tune",

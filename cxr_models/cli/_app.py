@@ -387,6 +387,56 @@ def evaluate(
     raise typer.Exit(status)
 
 
+@app.command(short_help="Judge a model of others by a table of its predictions.")
+def evaluate_predictions(
+    tables: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PREDICTIONS.csv...",
+            help="Columns file, label, patient, prob:CLASS, ...; several tables are compared.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="A new folder, which evaluate and report read.")
+    ],
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="The part val, if the table does not hold it."),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the images, for the audit and the report."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    sensitivity: Annotated[
+        float | None,
+        typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Operating point of all classes, if there is no val. Default: 0.5."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
+) -> None:
+    """Evaluate predictions of any model, without TensorFlow; compare those of several models."""
+    from cxr_models.cli import _console, _evaluate_predictions
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.operating_points import Rule
+
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        rule = Rule(sensitivity=sensitivity, threshold=0.5 if threshold is None else threshold)
+        method = Method(draws=draws, seed=seed, rule=rule)
+    given = _evaluate_predictions.Given(tables, validation, images, sensitivity, threshold)
+    status = _evaluate_predictions.evaluate_predictions(
+        given, out, method, overwrite=overwrite, as_json=json
+    )
+    raise typer.Exit(status)
+
+
 @app.command(short_help="Show what models without lungs reach on a split.")
 def audit(
     split: Annotated[Path, typer.Argument(metavar="SPLIT", help="What split wrote.")],

@@ -194,7 +194,7 @@ def findings_audit_lines(audit: FindingsAudit) -> Iterator[str]:
             rows.append([title, shown, reached.classifier])
         yield from table(rows)
         yield ""
-    if any(shortcuts.run is not None for shortcuts in audit.findings.values()):
+    if any(shortcuts.centre_blanked is not None for shortcuts in audit.findings.values()):
         yield "a blanked region is replaced by the image's mean before any other step"
     yield f"Verdict: {audit.verdict}."
 
@@ -219,7 +219,7 @@ def audit_lines(audit: Audit) -> Iterator[str]:
             f"{_value(source.accuracy, source.interval)} among {source.sources} sources "
             f"(the commonest alone gives {source.commonest:.3f})"
         )
-    if audit.run is not None:
+    if audit.centre_blanked is not None:
         yield "a blanked region is replaced by the image's mean before any other step"
     yield f"Verdict: {audit.verdict}."
 

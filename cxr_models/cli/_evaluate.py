@@ -22,7 +22,12 @@ from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.predictions import Predictions
 from cxr_models.evaluation.results import Evaluation
-from cxr_models.evaluation.stored import kept_externals, stored_sets, write_evaluation
+from cxr_models.evaluation.stored import (
+    is_foreign,
+    kept_externals,
+    stored_sets,
+    write_evaluation,
+)
 from cxr_models.inference.predict_sets import predict_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
@@ -83,6 +88,9 @@ def evaluate(
                 raise ValueError(f"`RUN` must be the folder of a run; got {str(path)!r}.")
         finished_runs = {}
         for name, path in zip(names, runs, strict=True) if not from_predictions else ():
+            if is_foreign(path):
+                _check_foreign(path, externals, split)
+                continue
             finished = read_run(path, split=split)
             finished_runs[name] = finished, read_externals(finished, externals, say=_complain)
     evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
@@ -94,17 +102,17 @@ def evaluate(
         # and report, and because nothing is lost by it.
         evaluation_file = RunFolder(path=path).evaluation_file
         write = len(runs) == 1 or not evaluation_file.is_file()
-        if from_predictions:
+        if name not in finished_runs:
             with _console.errors_exit_with(_console.FAILED):
                 sets[name] = stored_sets(path)
         else:
             sets[name] = _predicted(*finished_runs[name], replace=write)
         with _console.errors_exit_with(_console.FAILED):
-            evaluations[name] = _evaluated(name, sets[name], method)
+            evaluations[name] = evaluated(name, sets[name], method)
             if write:
                 write_evaluation(path, evaluations[name])
         if not as_json:
-            _say_evaluation(evaluations[name])
+            say_evaluation(evaluations[name])
             outcome = (
                 f"wrote {evaluation_file}"
                 if write
@@ -115,19 +123,16 @@ def evaluate(
     result = evaluations[names[0]]
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
-            result = several = _together(evaluations, sets, method, _differing(names, runs))
+            result = several = evaluated_together(
+                evaluations, sets, method, _differing(names, runs)
+            )
             if out is not None:
                 with replaces_output(
                     out, COMPARISON, overwrite=overwrite, inputs=externals
                 ) as temporary:
                     temporary.write_text(json.dumps(to_json(several), allow_nan=False) + "\n")
         if not as_json:
-            for line in (
-                several_findings_lines(several)
-                if isinstance(several, SeveralFindingRuns)
-                else several_lines(several)
-            ):
-                _console.say(_console.printable(line))
+            say_several(several)
     if as_json:
         _console.say(json.dumps(to_json(result)))
     else:
@@ -154,7 +159,16 @@ def _predicted(
     return [*sets, *stored.sets]
 
 
-def _evaluated(
+def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) -> None:
+    """Raise if a model of others, which cannot predict anything here, is asked to."""
+    if externals or split:
+        raise ValueError(
+            f"`{'--external' if externals else '--split'}` is only allowed with runs of cxr-models "
+            f"train; got {str(path)!r}, predictions of a model of others."
+        )
+
+
+def evaluated(
     name: str, sets: Iterable[AnyPredictions], method: Method
 ) -> Evaluation | FindingsEvaluation:
     """Evaluate the sets of a run, which are all of classes or all of findings."""
@@ -174,7 +188,7 @@ def _by_kind(
     )
 
 
-def _together(
+def evaluated_together(
     evaluations: Mapping[str, Evaluation | FindingsEvaluation],
     sets: Mapping[str, Sequence[AnyPredictions]],
     method: Method,
@@ -196,7 +210,19 @@ def _together(
     return converted(SeveralRuns, together, runs=classes, differ=differ)
 
 
-def _say_evaluation(evaluation: Evaluation | FindingsEvaluation) -> None:
+def say_several(several: SeveralRuns | SeveralFindingRuns) -> None:
+    """Print what several runs are together."""
+    lines = (
+        several_findings_lines(several)
+        if isinstance(several, SeveralFindingRuns)
+        else several_lines(several)
+    )
+    for line in lines:
+        _console.say(_console.printable(line))
+
+
+def say_evaluation(evaluation: Evaluation | FindingsEvaluation) -> None:
+    """Print the evaluation of a run."""
     lines = (
         findings_lines(evaluation)
         if isinstance(evaluation, FindingsEvaluation)

@@ -35,7 +35,9 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     temperature = f"temperature {calibration.temperature:.3f}, fitted on val"
     if calibration.reason:
         temperature = f"no temperature fitted: {calibration.reason}"
-    yield f"{temperature}; thresholds chosen on val: {evaluation.operating_points.rule}"
+    points = evaluation.operating_points
+    chosen = "chosen on val" if points.chosen_on else "not chosen on validation"
+    yield f"{temperature}; thresholds {chosen}: {points.rule}"
     for name, values in evaluation.sets.items():
         yield ""
         yield _heading(name, values, ROLES.get(values.kind, ""))

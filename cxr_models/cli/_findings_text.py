@@ -36,8 +36,11 @@ def findings_lines(evaluation: FindingsEvaluation) -> Iterator[str]:
         f"run {evaluation.run}; {bootstrap.level:.0%} intervals from {bootstrap.draws} "
         "draws of patients; a finding is evaluated over the images whose label for it is known"
     )
+    points = evaluation.operating_points
     yield (
-        f"temperatures fitted on val, thresholds chosen on val: {evaluation.operating_points.rule}"
+        f"temperatures fitted on val, thresholds chosen on val: {points.rule}"
+        if points.chosen_on
+        else f"thresholds not chosen on validation: {points.rule}"
     )
     for name, scaling in evaluation.calibration.items():
         if scaling.reason:

@@ -38,6 +38,7 @@ def report(
             raise ValueError("`--explain` is only allowed without --no-images; got both.")
         names = names_of(runs)
     with _console.errors_exit_with(_console.FAILED):
+        from cxr_models.evaluation.stored import is_foreign
         from cxr_models.report import html_page, markdown_page, read_any_results
         from cxr_models.report.page import PAGES
         from cxr_models.report.read.finding_results import FindingResults, by_kind
@@ -46,6 +47,11 @@ def report(
     with _console.errors_exit_with(_console.WRONG_USAGE):
         for run in runs:
             check_evaluated(run)
+            if explain and is_foreign(run):
+                raise ValueError(
+                    f"`--explain` is only allowed with runs of cxr-models train; got {str(run)!r}, "
+                    "predictions of a model of others."
+                )
         check_output(out, page_kind, overwrite=overwrite, inputs=audits)
     with _console.errors_exit_with(_console.FAILED):
         audit_records = tuple(map(read_audit, audits))

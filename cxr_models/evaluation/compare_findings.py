@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.bootstrap import difference, measure
-from cxr_models.evaluation.compare_runs import paths_of
+from cxr_models.evaluation.compare_runs import at_root, paths_of
 from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.finding_statistics import FindingStatistics, outcomes_of
-from cxr_models.evaluation.findings import choose, evaluate_images
+from cxr_models.evaluation.findings import choose_on_val, evaluate_images
 from cxr_models.evaluation.findings_results import (
     ComparedOrPooledFindings,
     FindingDifference,
@@ -70,6 +71,9 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
             "`RUN` must name runs with the same findings; got "
             f"{' and '.join(', '.join(names) for names in sorted(findings))}."
         )
+    if any(predictions.origin.is_foreign for sets in runs.values() for predictions in sets):
+        # Images of models of others are the same if their names are: nobody knows where they lay.
+        runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
     tested = [frozenset(paths_of(_set_of_kind(sets, "test").manifest)) for sets in runs.values()]
     if all(files == tested[0] for files in tested):
         return ComparedOrPooledFindings(comparisons=_compare(runs, method))
@@ -134,7 +138,9 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[FindingsComparis
 
 def temperatures_of(sets: Sets, method: Method) -> tuple[float, ...]:
     """Return the temperature of each finding, fitted on the validation part."""
-    choices = choose(_set_of_kind(sets, "val"), method.rule)
+    if not sets[0].origin.is_foreign:
+        _set_of_kind(sets, "val")  # raises an error about the run
+    choices = choose_on_val(sets, method.rule)
     return tuple(choices[finding].temperature.value for finding in sets[0].findings)
 
 

@@ -9,7 +9,8 @@ import dataclasses
 import itertools
 import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from cxr_models.evaluation.comparisons import (
     Pooled,
     PooledRun,
 )
-from cxr_models.evaluation.evaluate import Method, evaluate_images, settle
+from cxr_models.evaluation.evaluate import Method, evaluate_images, settle_sets
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, mcnemar
 from cxr_models.evaluation.results import ClassValues, Overall
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.bootstrap import Measurement
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
+    P = TypeVar("P", Predictions, FindingPredictions)
     Sets = Sequence[Predictions]
 
 
@@ -68,6 +71,10 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     ------
     ValueError
         If the runs have different classes, or their test sets are neither equal nor disjoint.
+
+    Notes
+    -----
+    Images of models of others are the same if their names are: nobody knows where they lay.
     """
     classes = {predictions.class_names for sets in runs.values() for predictions in sets}
     if len(classes) > 1:
@@ -75,6 +82,8 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
             "`RUN` must name runs with the same classes; got "
             f"{' and '.join(', '.join(names) for names in sorted(classes))}."
         )
+    if any(predictions.origin.is_foreign for sets in runs.values() for predictions in sets):
+        runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
     tested = [frozenset(_paths(_set_of_kind(sets, "test"))) for sets in runs.values()]
     if all(files == tested[0] for files in tested):
         return ComparedOrPooled(comparisons=_compare(runs, method))
@@ -170,7 +179,7 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
         logits=test.logits[chosen],
         probabilities=test.probabilities[chosen],
     )
-    return [_set_of_kind(sets, "val"), reduced]
+    return [*(predictions for predictions in sets if predictions.kind == "val"), reduced]
 
 
 def _disjoint(
@@ -192,7 +201,7 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
     tests, scaled_logits = [], []
     runs: dict[str, PooledRun] = {}
     for name, sets in poolable.sets.items():
-        temperature = settle(_set_of_kind(sets, "val"), method.rule).temperature.value
+        temperature = _temperature(sets, method)
         test = _set_of_kind(sets, "test")
         values = evaluate_images(test, test.outcomes(temperature=temperature), method)
         runs[name] = converted(
@@ -229,10 +238,7 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[Comparison, ...]
         run: {s.name: s for s in sets if s.kind in ("test", "external")}
         for run, sets in runs.items()
     }
-    temperatures = {
-        run: settle(_set_of_kind(sets, "val"), method.rule).temperature.value
-        for run, sets in runs.items()
-    }
+    temperatures = {run: _temperature(sets, method) for run, sets in runs.items()}
     compared = []
     for name in dict.fromkeys(name for sets in tested.values() for name in sets):
         named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
@@ -329,11 +335,24 @@ def _correct(outcomes: Outcomes) -> Any:
     return outcomes.predicted == outcomes.targets
 
 
+def _temperature(sets: Sets, method: Method) -> float:
+    """Return the temperature fitted on val; 1 for a model of others without that part."""
+    if not sets[0].origin.is_foreign:
+        _set_of_kind(sets, "val")  # raises an error about the run
+    return settle_sets(sets, method.rule).temperature.value
+
+
 def _set_of_kind(sets: Sets, kind: str) -> Predictions:
     predictions = next((predictions for predictions in sets if predictions.kind == kind), None)
     if predictions is None:
         raise ValueError(f"`RUN` must have predictions of {kind}; got none.")
     return predictions
+
+
+def at_root(predictions: P, root: Path) -> P:
+    """Return predictions whose names of files start from `root`."""
+    manifest = dataclasses.replace(predictions.manifest, root=root)
+    return dataclasses.replace(predictions, manifest=manifest)
 
 
 def paths_of(manifest: Manifest) -> list[str]:

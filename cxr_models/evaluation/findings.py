@@ -33,7 +33,7 @@ from cxr_models.evaluation.findings_results import (
     FindingValues,
 )
 from cxr_models.evaluation.metrics import POINT_METRICS, curves_of
-from cxr_models.evaluation.operating_points import choose_threshold
+from cxr_models.evaluation.operating_points import NO_VALIDATION, choose_threshold
 from cxr_models.evaluation.results import (
     FORMAT,
     NOT_STATED,
@@ -89,6 +89,31 @@ def choose(validation: FindingPredictions, rule: Rule) -> dict[str, Choice]:
     return choices
 
 
+def choose_on_val(sets: Sequence[FindingPredictions], rule: Rule) -> dict[str, Choice]:
+    """Choose temperature and operating point of every finding on ``val`` of several sets.
+
+    Parameters
+    ----------
+    sets : sequence of FindingPredictions
+        The sets of a run; ``val`` among them, unless a model of others predicted them: without it,
+        temperatures are 1, and `rule` states the threshold of all findings.
+    rule : Rule
+        How operating points are chosen.
+
+    Raises
+    ------
+    ValueError
+        If a run has no set ``val``.
+    """
+    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
+    if validation is not None:
+        return choose(validation, rule)
+    if not all(predictions.origin.is_foreign for predictions in sets):
+        raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
+    temperature = Temperature(1.0, NO_VALIDATION)
+    return {finding: Choice(temperature, rule.threshold) for finding in sets[0].findings}
+
+
 def evaluate_findings(
     run: str, sets: Sequence[FindingPredictions], method: Method
 ) -> FindingsEvaluation:
@@ -99,39 +124,37 @@ def evaluate_findings(
     run : str
         Name of the run.
     sets : sequence of FindingPredictions
-        The sets of the run; ``val`` among them.
+        The sets of the run; ``val`` among them, unless a model of others predicted them.
     method : Method
         How intervals are computed and operating points are chosen.
 
     Raises
     ------
     ValueError
-        If there is no set ``val``.
+        If a run has no set ``val``.
     """
-    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
-    if validation is None:
-        raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
-    choices = choose(validation, method.rule)
+    choices = choose_on_val(sets, method.rule)
+    chosen_on = "val" if any(predictions.kind == "val" for predictions in sets) else ""
     return FindingsEvaluation(
         run=run,
         version=cxr_enhance.__version__,
         weights_sha256=sets[0].origin.weights_sha256,
         format=FORMAT,
         task=MULTILABEL,
-        findings=validation.findings,
+        findings=sets[0].findings,
         bootstrap=method.bootstrap,
         calibration={
             finding: TemperatureScaling(
                 temperature=choice.temperature.value,
-                fitted_on="val",
+                fitted_on=chosen_on,
                 reason=choice.temperature.reason or "",
             )
             for finding, choice in choices.items()
         },
         operating_points=OperatingPoints(
-            rule=method.rule.name,
-            chosen_on="val",
-            of="calibrated probabilities",
+            rule=method.rule.name if chosen_on else method.rule.given,
+            chosen_on=chosen_on,
+            of="calibrated probabilities" if chosen_on else "probabilities",
             thresholds={finding: choice.threshold for finding, choice in choices.items()},
         ),
         sets={predictions.name: evaluate_set(predictions, choices, method) for predictions in sets},

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.metrics import Outcomes
 
+NO_VALIDATION = "there is no validation part"  # why a model of others has no temperature
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -30,20 +32,31 @@ class Rule:
         Share of the class's images that a threshold must find at least; the highest such threshold
         is chosen. None chooses the threshold with the largest sum of sensitivity and specificity
         (Youden's index), the highest of equally good thresholds.
+    threshold : float, default 0.5
+        The threshold of every class where a model of others has no validation part; it is not
+        chosen on the set that it is tested on.
 
     Raises
     ------
     ValueError
-        If `sensitivity` is not above 0 and at most 1.
+        If `sensitivity` is not above 0 and at most 1, or `threshold` is not between 0 and 1.
     """
 
     sensitivity: float | None = None
+    threshold: float = 0.5
 
     def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"`threshold` must be between 0 and 1; got {self.threshold!r}.")
         if self.sensitivity is not None and not 0 < self.sensitivity <= 1:
             raise ValueError(
                 f"`sensitivity` must be above 0 and at most 1; got {self.sensitivity!r}."
             )
+
+    @property
+    def given(self) -> str:
+        """The threshold of every class in words, where there is no validation part."""
+        return f"{self.threshold:g} for every class"
 
     @property
     def name(self) -> str:

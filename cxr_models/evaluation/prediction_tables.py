@@ -45,15 +45,22 @@ class Origin:
     Parameters
     ----------
     weights_sha256, config_sha256, records_sha256 : str
-        Hashes of the weights, of the run's settings, and of the records.
+        Hashes of the weights, of the run's settings, and of the records. Of a model of others the
+        first two are empty, and the third is of the records of all its sets.
     inputs : str
-        `cxr_models.inputs.loader.cache_key` of the images: the key changes with the files.
+        `cxr_models.inputs.loader.cache_key` of the images: the key changes with the files. Of a
+        model of others, the hash of the table that its predictions were read from.
     """
 
     weights_sha256: str
     config_sha256: str
     records_sha256: str
     inputs: str
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether a model of others predicted, whose weights and settings are not known."""
+        return not (self.weights_sha256 or self.config_sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

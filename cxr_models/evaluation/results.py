@@ -226,7 +226,7 @@ class TemperatureScaling:
     """The temperature, or the reason why it could not be fitted and is 1."""
 
     temperature: float
-    fitted_on: str
+    fitted_on: str  # empty if there was no validation part
     reason: str = ""
 
 
@@ -235,7 +235,7 @@ class OperatingPoints:
     """How thresholds were chosen; `of` is empty in files of format 1."""
 
     rule: str
-    chosen_on: str
+    chosen_on: str  # empty if there was no validation part, and the rule was given
     of: str = ""
     thresholds: dict[str, float | None]
 

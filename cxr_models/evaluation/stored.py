@@ -10,15 +10,17 @@ from cxr_models.evaluation.finding_predictions import (
     AnyPredictions,
     FindingPredictions,
     read_any_predictions,
+    write_finding_predictions,
 )
 from cxr_models.evaluation.prediction_tables import read_origin
+from cxr_models.evaluation.predictions import write_predictions
 from cxr_models.records.manifest import SPLITS
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
     from cxr_models.evaluation.findings_results import FindingsEvaluation
     from cxr_models.evaluation.results import Evaluation
@@ -30,6 +32,35 @@ class KeptExternals(NamedTuple):
 
     sets: list[AnyPredictions]  # predicted with the run's present weights and settings
     outdated: list[Path]  # tables that were predicted with other weights or settings
+
+
+def is_foreign(path: str | os.PathLike[str]) -> bool:
+    """Return whether a folder holds the predictions of a model of others, and no run.
+
+    Raises
+    ------
+    ValueError
+        If a table's first line is damaged.
+    OSError
+        If a file cannot be read.
+    """
+    folder = RunFolder(path=Path(path))
+    if folder.config_file.exists() or folder.facts_file.exists():
+        return False
+    origins = [read_origin(table) for table in _tables(folder)]
+    return bool(origins) and all(origin is not None and origin.is_foreign for origin in origins)
+
+
+def write_sets(path: str | os.PathLike[str], sets: Sequence[AnyPredictions]) -> None:
+    """Write the predictions of a model of others into a new folder, as those of a run lie."""
+    folder = RunFolder(path=Path(path))
+    folder.evaluation_folder.mkdir(parents=True)
+    for predictions in sets:
+        table = folder.predictions_file(predictions.name, external=predictions.kind == "external")
+        if isinstance(predictions, FindingPredictions):
+            write_finding_predictions(table, predictions)
+        else:
+            write_predictions(table, predictions)
 
 
 def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
@@ -45,8 +76,7 @@ def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
     """
     folder = RunFolder(path=Path(path))
     folder.check_confined()
-    tables = [table for table in map(folder.predictions_file, SPLITS) if table.is_file()]
-    tables += folder.external_predictions().values()
+    tables = _tables(folder)
     if not tables:
         raise ValueError(
             f"`RUN` must hold predictions; got {str(path)!r}, which holds none. Make them by "
@@ -107,6 +137,12 @@ def write_evaluation(
     target = RunFolder(path=Path(path)).evaluation_file
     write_record(target, evaluation)
     return target
+
+
+def _tables(folder: RunFolder) -> list[Path]:
+    """Return the tables of predictions in a folder: train, val, test, then other sources."""
+    parts = [table for table in map(folder.predictions_file, SPLITS) if table.is_file()]
+    return [*parts, *folder.external_predictions().values()]
 
 
 def _outputs_of(predictions: AnyPredictions) -> tuple[tuple[str, ...], ...]:

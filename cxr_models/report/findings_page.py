@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_models.backbones import backbone_title
-from cxr_models.report.blocks import Block, Charts, Page, Section, Text
-from cxr_models.report.formatting import counted, listed
+from cxr_models.report.blocks import Charts, Page, Section, Text
+from cxr_models.report.formatting import listed
 from cxr_models.report.images.finding_pictures import mistakes
-from cxr_models.report.page import title_of
+from cxr_models.report.page import made_of, title_of, training
 from cxr_models.report.sections import cards, finding_overview, finding_values, overview
 from cxr_models.report.sections import values as tables
-from cxr_models.report.sections.charts import training_charts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,24 +39,16 @@ def page_of_findings(
             finding_overview.side_by_side(runs),
             *([compared] if compared is not None else []),
             *(_run(run, pictures, folded=len(runs) >= overview.MANY) for run in runs),
-            cards.model_card(),
+            cards.model_card(runs),
         ),
     )
 
 
 def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
-    data = run.config.data
-    text = (
-        f"{backbone_title(run.config.model.backbone)}, the findings {listed(run.findings)}, images "
-        f"{overview.arm(run)}, {data.image_size[0]} x {data.image_size[1]} pixels, recipe "
-        f"{run.config.training.recipe}."
-    )
-    charts = training_charts(run.history)
-    training: Block = Charts(charts=charts) if charts else Text(text="No epoch was trained.")
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
-        blocks=(Text(text=text),),
+        blocks=(Text(text=made_of(run.config, f"the findings {listed(run.findings)}")),),
         sections=(
             Section(title="Audit", blocks=tuple(finding_overview.audit_blocks(run))),
             Section(title="Values", blocks=tuple(finding_values.means(run))),
@@ -67,7 +57,7 @@ def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
                 for name, values in run.evaluation.sets.items()
                 if values.kind != "train"
             ),
-            Section(title=f"Training, {counted(len(run.history), 'epoch')}", blocks=(training,)),
+            *training(run),
             finding_overview.data_card(run),
             cards.settings(run),
         ),

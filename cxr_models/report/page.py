@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cxr_models.config import RunConfig
     from cxr_models.report.images.pictures import Pictures
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
 _TITLE = "Report on"
@@ -45,7 +47,7 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
             overview.side_by_side(runs),
             *([compared] if compared is not None else []),
             *(_run(run, pictures, folded=len(runs) >= overview.MANY) for run in runs),
-            cards.model_card(),
+            cards.model_card(runs),
         ),
     )
 
@@ -56,18 +58,10 @@ def title_of(names: Sequence[str]) -> str:
 
 
 def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
-    model, data = run.config.model, run.config.data
-    text = (
-        f"{backbone_title(model.backbone)}, {' or '.join(run.class_names)}, images "
-        f"{overview.arm(run)}, {data.image_size[0]} x {data.image_size[1]} pixels, recipe "
-        f"{run.config.training.recipe}."
-    )
-    charts = training_charts(run.history)
-    training: Block = Charts(charts=charts) if charts else Text(text="No epoch was trained.")
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
-        blocks=(Text(text=text),),
+        blocks=(Text(text=made_of(run.config, " or ".join(run.class_names))),),
         sections=(
             Section(title="Audit", blocks=tuple(cards.audit_blocks(run))),
             Section(title="Values", blocks=tuple(tables.overall(run))),
@@ -76,14 +70,31 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
                 for name, values in run.evaluation.sets.items()
                 if values.kind != "train"
             ),
-            Section(
-                title=f"Training, {counted(len(run.history), 'epoch')}",
-                blocks=(training,),
-            ),
+            *training(run),
             cards.data_card(run),
             cards.settings(run),
         ),
     )
+
+
+def made_of(config: RunConfig | None, outputs: str) -> str:
+    """Return a sentence on the network of a run, what it predicts, and its images."""
+    if config is None:
+        return f"A model of others: no settings known; {outputs}."
+    return (
+        f"{backbone_title(config.model.backbone)}, {outputs}, images {overview.arm(config)}, "
+        f"{config.data.image_size[0]} x {config.data.image_size[1]} pixels, recipe "
+        f"{config.training.recipe}."
+    )
+
+
+def training(run: AnyResults) -> list[Section]:
+    """Show the curves of the training; empty for a model of others, whose training is unknown."""
+    if run.config is None:
+        return []
+    charts = training_charts(run.history)
+    block: Block = Charts(charts=charts) if charts else Text(text="No epoch was trained.")
+    return [Section(title=f"Training, {counted(len(run.history), 'epoch')}", blocks=(block,))]
 
 
 def _set(run: Results, name: str, pictures: Pictures) -> Section:

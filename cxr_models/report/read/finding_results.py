@@ -48,16 +48,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingResults:
-    """All that a report shows of a run with several findings."""
+    """All that a report shows of a run with several findings, or of a model of others."""
 
     name: str
     folder: RunFolder
-    config: RunConfig
-    facts: RunFacts  # split, seed, weights, versions
+    config: RunConfig | None  # None of a model of others
+    facts: RunFacts | None  # split, seed, weights, versions; None of a model of others
     history: tuple[EpochRow, ...]  # a row for each epoch
     evaluation: FindingsEvaluation
     sets: dict[str, FindingPredictions]  # the tables that the evaluation was computed from
     audit: FindingsAudit | None = None  # what shortcuts reach on the run's split
+
+    @property
+    def split_sha256(self) -> str:
+        """The hash of the run's split; of a model of others, that of its records."""
+        if self.facts is not None:
+            return self.facts.split_sha256
+        return next(iter(self.sets.values())).origin.records_sha256
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -123,14 +130,16 @@ def read_any_results(
             f"`evaluation.json` must be as cxr-models wrote it; got a file in {str(path)!r} where "
             f"{error}. Make it again with: cxr-models evaluate {path} --from-predictions."
         ) from error
+    sets = {name: _predictions(folder, evaluation, name) for name in evaluation.sets}
+    foreign = bool(sets) and all(one.origin.is_foreign for one in sets.values())
     run = FindingResults(
         name=name,
         folder=folder,
-        config=folder.read_config(),
-        facts=folder.read_facts(),
-        history=tuple(folder.read_history()),
+        config=None if foreign else folder.read_config(),
+        facts=None if foreign else folder.read_facts(),
+        history=() if foreign else tuple(folder.read_history()),
         evaluation=evaluation,
-        sets={name: _predictions(folder, evaluation, name) for name in evaluation.sets},
+        sets=sets,
     )
     check_unchanged(run.folder, list(run.sets.values()))
     if folder.audit_file.is_file():
@@ -165,7 +174,7 @@ def by_kind(runs: Sequence[AnyResults]) -> tuple[list[FindingResults], list[Resu
 
 def _is_of_run(audit: FindingsAudit, run: FindingResults) -> bool:
     return (
-        audit.split_sha256 == run.facts.split_sha256
+        audit.split_sha256 == run.split_sha256
         and sorted(audit.findings) == sorted(run.findings)
         and audit.weights_sha256 in ("", run.evaluation.weights_sha256)
     )

@@ -45,16 +45,30 @@ _TOLERANCE = 1e-6  # between a stored value and the same value computed from the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All that a report shows of a run."""
+    """All that a report shows of a run, or of a model of others."""
 
     name: str
     folder: RunFolder
-    config: RunConfig
-    facts: RunFacts  # split, seed, weights, versions
+    config: RunConfig | None  # None of a model of others
+    facts: RunFacts | None  # split, seed, weights, versions; None of a model of others
     history: tuple[EpochRow, ...]  # a row for each epoch
     evaluation: Evaluation
     sets: dict[str, Predictions]  # the tables that the evaluation was computed from, by name
     audit: Audit | None = None  # the accuracies of shortcuts on the run's split
+
+    @property
+    def settings(self) -> RunConfig:
+        """The settings of a run; ValueError for a model of others, which states none."""
+        if self.config is None:
+            raise ValueError(f"`{self.name}` must be a run; got a model of others.")
+        return self.config
+
+    @property
+    def split_sha256(self) -> str:
+        """The hash of the run's split; of a model of others, that of its records."""
+        if self.facts is not None:
+            return self.facts.split_sha256
+        return next(iter(self.sets.values())).origin.records_sha256
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -125,7 +139,6 @@ def read_results(
             f"{stored.get('format')!r} in {str(path)!r}. Evaluate the run again, with its "
             f"predictions: cxr-models evaluate {path} --from-predictions."
         )
-    facts = folder.read_facts()
     try:
         evaluation = from_json(Evaluation, stored)
     except ValueError as error:
@@ -133,14 +146,16 @@ def read_results(
             f"`evaluation.json` must be as cxr-models wrote it; got a file in {str(path)!r} where "
             f"{error}. Make it again with: cxr-models evaluate {path} --from-predictions."
         ) from error
+    sets = {name: _predictions(folder, evaluation, name) for name in evaluation.sets}
+    foreign = bool(sets) and all(one.origin.is_foreign for one in sets.values())
     run = Results(
         name=name,
         folder=folder,
-        config=folder.read_config(),
-        facts=facts,
-        history=tuple(folder.read_history()),
+        config=None if foreign else folder.read_config(),
+        facts=None if foreign else folder.read_facts(),
+        history=() if foreign else tuple(folder.read_history()),
         evaluation=evaluation,
-        sets={name: _predictions(folder, evaluation, name) for name in evaluation.sets},
+        sets=sets,
     )
     check_unchanged(run.folder, list(run.sets.values()))
     if folder.audit_file.is_file():
@@ -204,7 +219,7 @@ def check_unchanged(folder: RunFolder, sets: Sequence[AnyPredictions]) -> None:
 
 def _is_of_run(audit: Audit, run: Results) -> bool:
     return (
-        audit.split_sha256 == run.facts.split_sha256
+        audit.split_sha256 == run.split_sha256
         and sorted(audit.classes) == sorted(run.class_names)
         and audit.weights_sha256 in ("", run.evaluation.weights_sha256)
     )

@@ -49,7 +49,12 @@ def images_of(predictions: Predictions) -> Hashable:
 
 
 def kind_of(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
-    """Return a key of classes and settings, without the cache's folder; with the seed if asked."""
+    """Return a key of classes and settings, without the cache's folder; with the seed if asked.
+
+    A model of others, whose settings nobody knows, shares its key with no run.
+    """
+    if run.config is None:
+        return run.class_names, run.name
     data = dataclasses.replace(run.config.data, cache_dir=None)
     training = run.config.training if seed else dataclasses.replace(run.config.training, seed=0)
     return run.class_names, dataclasses.replace(run.config, data=data, training=training)

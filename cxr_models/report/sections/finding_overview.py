@@ -9,6 +9,7 @@ import numpy as np
 from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, value
+from cxr_models.report.sections.overview import audit_command, sources_command
 from cxr_models.report.sections.values import _joined, _note, shared_sentences
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def verdict(run: FindingResults) -> Iterator[str]:
             f"{run.audit.verdict[:1].upper()}{run.audit.verdict[1:]}."
             if run.audit is not None
             else "It was not audited: how much of this can be read from the source instead of the "
-            "lungs is unknown (cxr-models audit SPLIT --run RUN)."
+            f"lungs is unknown ({audit_command(run)})."
         )
     for name, values in run.externals.items():
         yield (
@@ -56,7 +57,7 @@ def verdict(run: FindingResults) -> Iterator[str]:
     if not run.externals:
         yield (
             f"Run {run.name} was not tested on images of another source, so what it reaches there "
-            "is unknown (cxr-models evaluate --external)."
+            f"is unknown ({sources_command(run)})."
         )
 
 
@@ -101,7 +102,7 @@ def side_by_side(runs: Runs) -> Section:
         notes=(f"{100 * LEVEL:g} % intervals. A dash: not evaluated.",),
     )
     blocks: list[Block] = [table]
-    if len({run.facts.split_sha256 for run in runs}) > 1:
+    if len({run.facts.split_sha256 for run in runs if run.facts is not None}) > 1:
         blocks.append(
             Text(
                 text="The runs were trained and tested on different splits: their values must not "
@@ -119,8 +120,7 @@ def audit_blocks(run: FindingResults) -> list[Block]:
         return [
             Text(
                 text="The run was not audited, or not on this split: what models reach that see no "
-                "lungs is unknown. cxr-models audit SPLIT --run RUN keeps its result for this "
-                "page.",
+                f"lungs is unknown. {audit_command(run)} keeps its result for this page.",
                 tone="note",
             )
         ]
@@ -160,7 +160,13 @@ def data_card(run: FindingResults) -> Section:
         f"{len(predictions.targets):,} ({len(np.unique(predictions.patients)):,})"
         for predictions in run.sets.values()
     )
-    seed = run.facts.split_seed
+    split = [("hash of the records (SHA-256)", run.split_sha256)]
+    if run.facts is not None:
+        seed = run.facts.split_seed
+        split = [
+            ("hash of the split (SHA-256)", run.facts.split_sha256),
+            ("seed of the split", NONE if seed is None else str(seed)),
+        ]
     return Section(
         title="Data card",
         blocks=(
@@ -176,10 +182,7 @@ def data_card(run: FindingResults) -> Section:
             Table(
                 caption="Split",
                 head=("property", "value"),
-                rows=(
-                    ("hash of the split (SHA-256)", run.facts.split_sha256),
-                    ("seed of the split", NONE if seed is None else str(seed)),
-                ),
+                rows=tuple(split),
                 words=True,
             ),
         ),

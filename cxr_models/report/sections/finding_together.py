@@ -15,7 +15,7 @@ from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
 from cxr_models.report.sections.belonging import grouped
 from cxr_models.report.sections.finding_values import left_out
-from cxr_models.report.sections.together import MOST_IN_PAIRS
+from cxr_models.report.sections.together import MOST_IN_PAIRS, settings_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -58,7 +58,12 @@ def _pools(runs: Runs) -> list[list[FindingResults]]:
 
 
 def _kind(run: FindingResults) -> tuple[Hashable, ...]:
-    """Return a key of findings and settings, without the cache's folder and the seed."""
+    """Return a key of findings and settings, without the cache's folder and the seed.
+
+    A model of others, whose settings nobody knows, shares its key with no run.
+    """
+    if run.config is None:
+        return run.findings, run.name
     data = dataclasses.replace(run.config.data, cache_dir=None)
     training = dataclasses.replace(run.config.training, seed=0)
     return run.findings, dataclasses.replace(run.config, data=data, training=training)
@@ -180,7 +185,10 @@ def _comparison(runs: Runs) -> Section:
 
 def _differences(runs: Runs) -> Block:
     """Show the settings in which runs differ; these can explain a difference of values."""
-    settings = differing({run.name: run.config for run in runs})
+    configs = {run.name: run.config for run in runs if run.config is not None}
+    if len(configs) < len(runs):
+        return settings_unknown(runs)
+    settings = differing(configs)
     if not settings:
         return Text(text="The runs have equal settings: they differ by chance alone.")
     return Table(

@@ -111,7 +111,8 @@ def of_findings(run: FindingResults, values: FindingsSet) -> list[Block]:
 
 def _points(run: FindingResults, findings: Mapping[str, FindingValues]) -> Table:
     points = {name: of.operating_point for name, of in findings.items()}
-    notes = [f"Chosen on validation: {run.evaluation.operating_points.rule}."]
+    of_run = run.evaluation.operating_points
+    notes = [f"{'Chosen' if of_run.chosen_on else 'Not chosen'} on validation: {of_run.rule}."]
     notes += [f"{name}: {point.reason}." for name, point in points.items() if point.reason]
     return Table(
         caption="At the operating point of each finding",
@@ -130,6 +131,7 @@ def _points(run: FindingResults, findings: Mapping[str, FindingValues]) -> Table
 
 def _calibration(run: FindingResults, findings: Mapping[str, FindingValues]) -> Table:
     scalings = run.evaluation.calibration
+    fitted = bool(run.evaluation.operating_points.chosen_on)
     return Table(
         caption="Calibration of each finding, before and after its temperature",
         head=(
@@ -152,7 +154,7 @@ def _calibration(run: FindingResults, findings: Mapping[str, FindingValues]) -> 
             for name, of in findings.items()
         ),
         notes=(
-            "Temperatures were fitted on validation.",
+            *(["Temperatures were fitted on validation."] if fitted else []),
             *(
                 f"{name}: no temperature could be fitted: {scaling.reason}."
                 for name, scaling in scalings.items()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.comparisons import AreaDifference, Comparison
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Interval, Measured
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
     Runs = Sequence[Results]
@@ -95,7 +96,7 @@ def _comparison(runs: Runs) -> Section:
     blocks: list[Block] = [_differences(runs), Text(text=text), *_spread(runs)]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
-    if len({run.facts.split_sha256 for run in runs}) > 1:
+    if len({run.facts.split_sha256 for run in runs if run.facts is not None}) > 1:
         text = "The runs were tested on the same images, but are of different splits."
         blocks.append(Text(text=text, tone="note"))
     blocks.append(
@@ -113,12 +114,15 @@ def _comparison(runs: Runs) -> Section:
 
 def _differences(runs: Runs) -> Block:
     """Show the settings in which runs differ; these can explain a difference of values."""
-    settings = differing({run.name: run.config for run in runs})
+    configs = {run.name: run.config for run in runs if run.config is not None}
+    if len(configs) < len(runs):
+        return settings_unknown(runs)
+    settings = differing(configs)
     rows = [
         (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
         for name, values in settings.items()
     ]
-    splits = [run.facts.split_sha256[:8] for run in runs]
+    splits = [run.split_sha256[:8] for run in runs]
     if len(set(splits)) > 1:
         rows.append(("split", *splits))
     if not rows:
@@ -130,6 +134,12 @@ def _differences(runs: Runs) -> Block:
         notes=("All other settings are equal.",),
         words=True,
     )
+
+
+def settings_unknown(runs: Sequence[AnyResults]) -> Block:
+    """Name the models of others, whose settings cannot be compared."""
+    others = [run.name for run in runs if run.config is None]
+    return Text(text=f"Models of others, whose settings are not known: {listed(others)}.")
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:

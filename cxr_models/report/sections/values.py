@@ -64,6 +64,7 @@ def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
     """Show the values of each class of a set, the operating points, and the confusion."""
     points = {name: of_class.operating_point for name, of_class in values.classes.items()}
     rule = run.evaluation.operating_points.rule
+    chosen_on = run.evaluation.operating_points.chosen_on
     table = class_table("Each class against the rest", values.classes)
     notes = _joined(
         _note(f"{title} of {name}", measured)
@@ -85,7 +86,7 @@ def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
             ),
             notes=_joined(
                 [
-                    f"Chosen on validation: {rule}.",
+                    f"{'Chosen' if chosen_on else 'Not chosen'} on validation: {rule}.",
                     *(f"{name}: {p.reason}." for name, p in points.items() if p.reason),
                 ]
             ),
