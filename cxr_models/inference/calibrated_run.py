@@ -135,10 +135,19 @@ def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
                 f"`class_names` must be names without slashes; got {label!r} in "
                 f"{str(run.folder.facts_file)!r}."
             )
-    return ServedRun(run=run, calibration=_calibration(run))
+    return ServedRun(run=run, calibration=calibration_of(run))
 
 
-def _calibration(run: FinishedRun) -> Calibration:
+def calibration_of(run: FinishedRun) -> Calibration:
+    """Return the calibration that a run's evaluation holds, or why there is none.
+
+    Raises
+    ------
+    ValueError
+        If the evaluation is not as `cxr-models evaluate` writes it.
+    OSError
+        If it cannot be read.
+    """
     path = run.folder.evaluation_file
     if not path.is_file():
         cure = "find one with: cxr-models evaluate RUN"

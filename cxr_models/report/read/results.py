@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_models._typed_json import from_json, read_object
-from cxr_models.audit.results import Audit
+from cxr_models.audit.results import ROBUSTNESS_FORMAT, Audit, Robustness
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import (
@@ -50,6 +50,7 @@ class Results:
     evaluation: Evaluation
     sets: dict[str, Predictions]  # the tables that the evaluation was computed from, by name
     audit: Audit | None = None  # the accuracies of shortcuts on the run's split
+    robustness: Robustness | None = None  # the run on changed test images
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -138,6 +139,7 @@ def read_results(
         sets={name: _predictions(folder, evaluation, name) for name in evaluation.sets},
     )
     _check_unchanged(run)
+    run = dataclasses.replace(run, robustness=_robustness(run))
     if folder.audit_file.is_file():
         audit = read_audit(folder.audit_file)
         if not _is_of_run(audit, run):
@@ -173,6 +175,37 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
             f"`--audit` must be what cxr-models audit --json prints; got {str(path)!r}, where "
             f"{error}."
         ) from error
+
+
+def _robustness(run: Results) -> Robustness | None:
+    """Read what a run made of changed images; None if it was not tested on them."""
+    path = run.folder.robustness_file
+    if not path.is_file():
+        return None
+    cure = f"Make it again: cxr-models audit SPLIT --run {run.folder.path} --perturb."
+    stored = read_object(path)
+    if stored.get("format") != ROBUSTNESS_FORMAT:
+        raise ValueError(
+            f"`{path.name}` must be of format {ROBUSTNESS_FORMAT}; got format "
+            f"{stored.get('format')!r} in {str(path)!r}. {cure}"
+        )
+    try:
+        robustness = from_json(Robustness, stored)
+    except ValueError as error:
+        raise ValueError(
+            f"`{path.name}` must be as cxr-models wrote it; got {str(path)!r}, where {error}. "
+            f"{cure}"
+        ) from error
+    if (robustness.split_sha256, robustness.classes, robustness.weights_sha256) != (
+        run.facts.split_sha256,
+        run.class_names,
+        run.evaluation.weights_sha256,
+    ):
+        raise ValueError(
+            f"`{path.name}` must be of the run's split, classes and weights; got {str(path)!r}, "
+            f"which is of others. {cure}"
+        )
+    return robustness
 
 
 def _check_unchanged(run: Results) -> None:
