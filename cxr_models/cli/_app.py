@@ -447,8 +447,16 @@ def audit(
         str | None,
         typer.Option(metavar="A,B,...", help="Audit these findings in the place of labels."),
     ] = None,
+    perturb: Annotated[
+        bool,
+        typer.Option("--perturb", help="Test the run on changed images too."),
+    ] = False,
+    perturb_images: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Change about N test images. Default: all."),
+    ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws and of random forests.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of draws, random forests and noise.")] = 0,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
     ] = False,
@@ -461,7 +469,22 @@ def audit(
     with _console.errors_exit_with(_console.WRONG_USAGE):
         method = Method(draws=draws, seed=seed)
         named = None if findings is None else names_of(findings)
-    raise typer.Exit(_audit.audit(split, method, run=run, findings=named, as_json=json))
+        if perturb and run is None:
+            raise ValueError("`--perturb` is only allowed with --run; got none.")
+        if perturb_images is not None and not perturb:
+            raise ValueError(
+                f"`--perturb-images` is only allowed with --perturb; got {perturb_images}."
+            )
+    status = _audit.audit(
+        split,
+        method,
+        run=run,
+        findings=named,
+        perturb=perturb,
+        perturb_images=perturb_images,
+        as_json=json,
+    )
+    raise typer.Exit(status)
 
 
 @app.command(short_help="Predict images, DICOM files and folders of them.")

@@ -12,7 +12,7 @@ from cxr_models._typed_json import converted, to_json, write_record
 from cxr_models.audit.findings_results import FindingsAudit
 from cxr_models.audit.results import Audit
 from cxr_models.cli import _console
-from cxr_models.cli._evaluation_text import table
+from cxr_models.cli._evaluation_text import table, value
 from cxr_models.cli._framework import load_framework
 from cxr_models.evaluation.findings_results import MULTILABEL
 from cxr_models.inputs.targets import check_findings, finding_targets
@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cxr_models.audit.results import Reached
+    from cxr_models.audit.results import Reached, Robustness, Scores
     from cxr_models.audit.shortcut_features import Features
     from cxr_models.evaluation.evaluate import Method
-    from cxr_models.evaluation.results import Interval
+    from cxr_models.evaluation.results import Interval, Measured
     from cxr_models.records.manifest import Record
     from cxr_models.records.splits import Split
     from cxr_models.runs.finished import FinishedRun
+
+_TASKS = ("multiclass", "binary")  # whose runs can be tested on changed images
 
 
 def audit(
@@ -40,6 +42,8 @@ def audit(
     *,
     run: Path | None,
     findings: tuple[str, ...] | None = None,
+    perturb: bool = False,
+    perturb_images: int | None = None,
     as_json: bool,
 ) -> int:
     """Print what every shortcut reaches on the test set of `split`, and a verdict."""
@@ -47,6 +51,11 @@ def audit(
         checked_split = read_split(split)
         finished = None if run is None else read_run(run, split=split)
         findings = _findings_to_audit(checked_split, finished, findings)
+        if finished is not None and perturb and finished.config.model.task not in _TASKS:
+            raise ValueError(
+                f"`--perturb` is only allowed with runs of the tasks {' and '.join(_TASKS)}; got "
+                f"one of the task {finished.config.model.task}."
+            )
     with _console.errors_exit_with(_console.FAILED):
         manifest = checked_split.manifest
         used = [place for place, record in enumerate(manifest.records) if record.split]
@@ -56,20 +65,30 @@ def audit(
             paths=[manifest.paths()[place] for place in used],
             as_json=as_json,
         )
+        robustness = None
         result: Audit | FindingsAudit = (
             _audit_findings(images, findings, finished, method)
             if findings
             else _audit_labels(images, finished, method)
         )
         if finished is not None:
-            finished.folder.evaluation_folder.mkdir(exist_ok=True)
-            write_record(finished.folder.audit_file, result)
+            folder = finished.folder
+            folder.evaluation_folder.mkdir(exist_ok=True)
+            write_record(folder.audit_file, result)
+            if perturb:  # all else is kept by now
+                robustness = _perturbed(
+                    checked_split, method, finished, images=perturb_images, as_json=as_json
+                )
+                write_record(folder.robustness_file, robustness)
     if as_json:
-        _console.say(json.dumps(to_json(result), allow_nan=False))
+        perturbed = {} if robustness is None else {"robustness": to_json(robustness)}
+        _console.say(json.dumps(to_json(result) | perturbed, allow_nan=False))
         return 0
     for line in (
         findings_audit_lines(result) if isinstance(result, FindingsAudit) else audit_lines(result)
     ):
+        _console.say(_console.printable(line))
+    for line in robustness_lines(robustness) if robustness is not None else ():
         _console.say(_console.printable(line))
     return 0
 
@@ -199,6 +218,18 @@ def findings_audit_lines(audit: FindingsAudit) -> Iterator[str]:
     yield f"Verdict: {audit.verdict}."
 
 
+def _perturbed(
+    split: Split, method: Method, run: FinishedRun, *, images: int | None, as_json: bool
+) -> Robustness:
+    from cxr_models.inference.predict_perturbed import robustness_of
+
+    _console.note_on_terminal("predicting changed test images")
+    total = len(split.select("test").records)
+    total = min(images or total, total)
+    with tqdm(total=total, unit="image", disable=True if as_json else None) as bar:
+        return robustness_of(run, split, method, images=images, progress=bar.update)
+
+
 def audit_lines(audit: Audit) -> Iterator[str]:
     """Yield the lines of an audit."""
     rows = [[f"on {audit.test_images} test images", "accuracy", "balanced", "chosen on val"]]
@@ -222,6 +253,31 @@ def audit_lines(audit: Audit) -> Iterator[str]:
     if audit.centre_blanked is not None:
         yield "a blanked region is replaced by the image's mean before any other step"
     yield f"Verdict: {audit.verdict}."
+
+
+def robustness_lines(robustness: Robustness) -> Iterator[str]:
+    """Yield the lines of what a run makes of changed images."""
+    yield ""
+    whole = robustness.unperturbed
+    head = ["accuracy", "balanced", "ROC-AUC", "changed", "accuracy: difference"]
+    rows = [[f"the run on {robustness.images} test images", *head]]
+    rows.append(["as they are", *map(_short, _three(whole)), "-", "-"])
+    for row in robustness.perturbed:
+        cells = (*map(_short, _three(row)), _short(row.changed))
+        rows.append([row.title, *cells, value(row.differences.accuracy, sign=True)])
+    yield from table(rows)
+    yield (
+        "changed: share of images predicted to be of another class; difference: from the images "
+        "as they are, of pairs"
+    )
+
+
+def _three(scores: Scores) -> tuple[Measured, ...]:
+    return scores.accuracy, scores.balanced_accuracy, scores.macro_roc_auc
+
+
+def _short(measured: Measured) -> str:
+    return "-" if measured.value is None else f"{measured.value:.3f}"
 
 
 def _value(number: float | None, interval: Interval | None) -> str:

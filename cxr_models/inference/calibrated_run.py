@@ -180,13 +180,22 @@ def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
                 f"`class_names` must be names without slashes; got {label!r} in "
                 f"{str(run.folder.facts_file)!r}."
             )
-    calibration = _calibration(run)
+    calibration = calibration_of(run)
     if run.config.model.task == "multilabel":
         calibration = dataclasses.replace(calibration, subject="finding")
     return ServedRun(run=run, calibration=calibration)
 
 
-def _calibration(run: FinishedRun) -> Calibration:
+def calibration_of(run: FinishedRun) -> Calibration:
+    """Return the calibration that a run's evaluation holds, or why there is none.
+
+    Raises
+    ------
+    ValueError
+        If the evaluation is not as `cxr-models evaluate` writes it.
+    OSError
+        If it cannot be read.
+    """
     path = run.folder.evaluation_file
     if not path.is_file():
         cure = "find one with: cxr-models evaluate RUN"

@@ -11,6 +11,7 @@ from cxr_models.report.formatting import counted
 from cxr_models.report.sections import cards, overview
 from cxr_models.report.sections import values as tables
 from cxr_models.report.sections.charts import set_charts, training_charts
+from cxr_models.report.sections.robustness import robustness_sections
 from cxr_models.report.sections.study import study_table
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
         blocks=(Text(text=made_of(run.config, " or ".join(run.class_names))),),
         sections=(
             Section(title="Audit", blocks=tuple(cards.audit_blocks(run))),
+            *robustness_sections(run),
             Section(title="Values", blocks=tuple(tables.overall(run))),
             *(
                 _set(run, name, pictures)

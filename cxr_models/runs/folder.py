@@ -82,6 +82,11 @@ class RunFolder:
         return self.evaluation_folder / "audit.json"
 
     @property
+    def robustness_file(self) -> Path:
+        """What the run makes of changed images: `cxr_models.audit.results.Robustness`."""
+        return self.evaluation_folder / "robustness.json"
+
+    @property
     def overlays_folder(self) -> Path:
         """Folder of the overlays that a report shows."""
         return self.evaluation_folder / "gradcam"

@@ -6,12 +6,16 @@ import json
 import cv2
 import numpy as np
 
+from cxr_models._typed_json import to_json
+from cxr_models.audit.perturbations import PERTURBATIONS
+from cxr_models.audit.results import ROBUSTNESS_FORMAT, Robustness
+from cxr_models.audit.robustness import Changed, compare_perturbed
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.finding_predictions import write_finding_predictions
 from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.prediction_tables import Origin
-from cxr_models.evaluation.predictions import write_predictions
+from cxr_models.evaluation.predictions import read_predictions, write_predictions
 from cxr_models.evaluation.stored import write_evaluation
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
@@ -141,4 +145,37 @@ def write_audit(path, **told):
         **told,
     }
     path.write_text(json.dumps(audit))
+    return path
+
+
+def write_robustness(run, *, names=None, scale=1.0, **told):
+    """Write what a run makes of changed images: logits of its test set with more and more noise."""
+    rng = np.random.default_rng(3)
+    outcomes = read_predictions(run / "evaluation/test.csv").outcomes()
+    chosen = [one for one in PERTURBATIONS if names is None or one.name in names]
+    changed = [
+        Changed(
+            one.name, one.title, outcomes.logits + rng.normal(0, scale * i, outcomes.logits.shape)
+        )
+        for i, one in enumerate(chosen)
+    ]
+    method = Method(draws=100)
+    unperturbed, perturbed = compare_perturbed(outcomes, changed, method)
+    robustness = Robustness(
+        format=ROBUSTNESS_FORMAT,
+        version="0",
+        classes=outcomes.class_names,
+        split_sha256=SPLIT,
+        weights_sha256="w" * 64,
+        temperature=1.0,
+        bootstrap=method.bootstrap,
+        seed=0,
+        images=len(outcomes.targets),
+        patients=int(outcomes.patients.max()) + 1,
+        test_images=len(outcomes.targets),
+        unperturbed=unperturbed,
+        perturbed=perturbed,
+    )
+    path = run / "evaluation/robustness.json"
+    path.write_text(json.dumps(to_json(robustness) | told))
     return path

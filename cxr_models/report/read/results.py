@@ -15,7 +15,7 @@ import numpy as np
 
 from cxr_models._typed_json import from_json, read_object
 from cxr_models.audit.findings_results import FindingsAudit
-from cxr_models.audit.results import Audit
+from cxr_models.audit.results import Audit, Robustness
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.findings_results import MULTILABEL
@@ -27,6 +27,7 @@ from cxr_models.evaluation.metrics import (
 )
 from cxr_models.evaluation.predictions import Predictions, read_predictions
 from cxr_models.evaluation.results import FORMAT, Evaluation, SetEvaluation
+from cxr_models.report.read.robustness import read_robustness
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
@@ -55,6 +56,7 @@ class Results:
     evaluation: Evaluation
     sets: dict[str, Predictions]  # the tables that the evaluation was computed from, by name
     audit: Audit | None = None  # the accuracies of shortcuts on the run's split
+    robustness: Robustness | None = None  # the run on changed test images
 
     @property
     def settings(self) -> RunConfig:
@@ -158,6 +160,9 @@ def read_results(
         sets=sets,
     )
     check_unchanged(run.folder, list(run.sets.values()))
+    run = dataclasses.replace(
+        run, robustness=read_robustness(run.folder, run.facts, run.evaluation)
+    )
     if folder.audit_file.is_file():
         audit = read_audit(folder.audit_file)
         if not isinstance(audit, Audit) or not _is_of_run(audit, run):

@@ -17,6 +17,7 @@ from cxr_models.report.formatting import clean
 from cxr_models.report.images.choices import MOST
 from cxr_models.report.images.pictures import Pictures
 from cxr_models.report.render.builder import builder
+from cxr_models.report.render.dot_plots import drawn_dots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,7 @@ def _render(page: Page, *, shown: int = 0, reduced: bool = False) -> str:
     numbers = itertools.count(1)
     environment.globals["number"] = lambda: next(numbers)
     environment.globals["drawn"] = _drawn
+    environment.globals["drawn_dots"] = drawn_dots
     environment.tests["kind"] = lambda block, name: type(block).__name__ == name
     return environment.get_template("page.html.j2").render(
         page=page, reduced=reduced, shown=shown, most_megabytes=MOST_BYTES / 1_000_000

@@ -96,7 +96,9 @@ def test_one_pixel_is_as_many_millimetres_as_asked_for(enhanced, tmp_path):
     enhanced(saved(ds), "--spacing", "0.4", "--overwrite", status=1)
     row = last_row(tmp_path / "out")
     assert row["status"] == "failed"
-    assert row["error"].startswith("`spacing` is only allowed for images whose pixels have a size")
+    assert row["error"].startswith(
+        "`--spacing` is only allowed for images whose pixels have a size"
+    )
     assert not row["retry"]
 
 

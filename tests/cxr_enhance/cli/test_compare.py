@@ -149,6 +149,7 @@ def test_spacing_is_that_of_run_and_needs_a_header(cli, scan, tmp_path, drawn):
         assert panel.caption == f"{DEFAULT}\n{spacing} mm a pixel, resized first"
     result = cli("compare", scan, "--out", tmp_path / "none.png", "--spacing", 1)
     assert result.status == 1
+    assert "`--spacing` is only allowed for images whose pixels have a size" in result.err
     assert f"File: '{scan}'." in result.err
     assert not (tmp_path / "none.png").exists()
 

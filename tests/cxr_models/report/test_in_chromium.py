@@ -9,7 +9,13 @@ pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.report import html_page, read_any_results, read_results
 from tests.helpers import chromium
-from tests.helpers.report_runs import write_audit, write_finding_run, write_images, write_run
+from tests.helpers.report_runs import (
+    write_audit,
+    write_finding_run,
+    write_images,
+    write_robustness,
+    write_run,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,6 +32,7 @@ def page(tmp_path_factory):
         write_run(folder / f"a-run-of-a-long-name-{'x' * 60}", model__task="binary"),
     ]
     write_audit(runs[0] / "evaluation/audit.json")
+    write_robustness(runs[0])
     path = folder / "report.html"
     path.write_text(html_page([read_results(run, name=run.name) for run in runs]))
     return path
