@@ -61,6 +61,7 @@ NAVIGATION = {
         "from-opencv",
         "datasets",
         "models",
+        "python",
         "report",
         "deployment",
         "gpu",

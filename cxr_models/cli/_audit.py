@@ -5,23 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import numpy as np
 from tqdm import tqdm
 
-from cxr_models._typed_json import converted, to_json, write_record
-from cxr_models.audit.results import Audit
+from cxr_models._typed_json import to_json, write_record
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import table
 from cxr_models.cli._framework import load_framework
+from cxr_models.inference.audited import audited
 from cxr_models.records.splits import read_split
-from cxr_models.records.ties import components
 from cxr_models.runs.finished import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cxr_models.audit.results import Reached
+    from cxr_models.audit.results import Audit
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.results import Interval
 
@@ -32,46 +30,16 @@ def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> in
         checked_split = read_split(split)
         finished = None if run is None else read_run(run, split=split)
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.audit import shortcuts
-        from cxr_models.audit.shortcut_features import read_features
-
         if finished is not None:  # before what takes minutes, should it not be installed
             load_framework()
-        manifest = checked_split.manifest
-        used = [place for place, record in enumerate(manifest.records) if record.split]
-        records = [manifest.records[place] for place in used]
-        paths = [manifest.paths()[place] for place in used]
-        classes = [record.label for record in records]
-        if finished is not None and finished.config.model.task == "binary":
-            rest, positive = finished.class_names
-            classes = [positive if label == positive else rest for label in classes]
-        with tqdm(total=len(paths), unit="image", disable=True if as_json else None) as bar:
-            features = read_features(paths, progress=bar.update)
-        _console.note_on_terminal("training shortcuts")
-        reached = shortcuts.audit(records, classes, features, method)
-        of_run: list[Reached | None] = [None, None, None]
-        if finished is not None:
-            from cxr_models.inference.predict_blanked import predict_blanked
+        images = sum(bool(record.split) for record in checked_split.manifest.records)
+        with tqdm(total=images, unit="image", disable=True if as_json else None) as bar:
 
-            _console.note_on_terminal("predicting the test set thrice: whole, and blanked")
-            tested = [place for place, record in enumerate(records) if record.split == "test"]
-            patients = np.array(components(records))[tested]
-            true = [classes[place] for place in tested]
-            files = [paths[place] for place in tested]
-            predicted = predict_blanked(finished, files, (None, "centre", "border"))
-            of_run = [shortcuts.accuracies(true, p, patients, method) for p in predicted]
-        result = converted(
-            Audit,
-            reached,
-            run=of_run[0],
-            centre_blanked=of_run[1],
-            border_blanked=of_run[2],
-            verdict=shortcuts.verdict(reached, of_run[0]),
-            classes=tuple(sorted(set(classes))),
-            split_sha256=checked_split.hash,
-            test_images=len(checked_split.select("test").records),
-            weights_sha256="" if finished is None else finished.weights_sha256,
-        )
+            def say(text: str) -> None:
+                bar.close()  # all images are read by now
+                _console.note_on_terminal(text)
+
+            result = audited(checked_split, method, run=finished, progress=bar.update, say=say)
         if finished is not None:
             finished.folder.evaluation_folder.mkdir(exist_ok=True)
             write_record(finished.folder.audit_file, result)

@@ -15,8 +15,8 @@ from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.externals import read_externals
-from cxr_models.evaluation.stored import kept_externals, stored_sets, write_evaluation
-from cxr_models.inference.predict_sets import predict_sets
+from cxr_models.evaluation.stored import stored_sets, write_evaluation
+from cxr_models.inference.all_sets import predict_all_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 
@@ -135,18 +135,9 @@ def _predicted(
 ) -> list[Predictions]:
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
-        sets = predict_sets(
+        return predict_all_sets(
             run, externals, replace=replace, say=_complain, before_model=_load_framework
         )
-        stored = kept_externals(run, externals)
-    for predictions in stored.sets:
-        _complain(f"{predictions.name}: predicted before, and evaluated with the other sets")
-    for table in stored.outdated:
-        _complain(
-            f"{table} is left out: the run's weights or settings have changed since. Predict its "
-            "set again with --external"
-        )
-    return [*sets, *stored.sets]
 
 
 def _load_framework() -> None:

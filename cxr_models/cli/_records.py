@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
-from cxr_models.cli._paths import relative, shown
+from cxr_models.cli._paths import shown
 from cxr_models.records import official, splits
 from cxr_models.records.left_out import causes_of_leaving_out
 from cxr_models.records.manifest import SPLITS, Record, read_manifest
+from cxr_models.records.relative_names import relative
 from cxr_models.records.split_sets import leftovers
 from cxr_models.records.ties import with_shared_ids
 
@@ -129,26 +130,22 @@ def _split_of_manifest(
 ) -> list[Record] | None:
     """Return the checked split of a manifest; where it leaks, say why and return None."""
     _console.say(f"{shown(manifest)} has a split, which is kept; --drop-split makes a new one")
-    faults = official.faults_of(records)
-    for line in faults:
+    kept = official.kept_split(records, fractions, seed=seed, drop_leaks=drop_leaks)
+    for line in kept.faults:
         _console.complain(_console.printable(line))
-    result = list(records)
-    if faults and not drop_leaks:
+    if kept.faults and not drop_leaks:
         _console.complain(
             "nothing written: a model would be tested on what it was trained on. --without-leaks "
             "takes such images out of train and val; --drop-split makes a new split"
         )
         return None
     if drop_leaks:
-        result = official.without_leaks(records)
-        lost = sum(a.split != b.split for a, b in zip(records, result, strict=True))
-        _console.say(f"{lost:,} images are in no part, because they are tied to another part")
-    train, val, _ = fractions
-    if val and not any(record.split == "val" for record in result):
-        result = official.with_val(result, val / (train + val), seed=seed)
-        count = sum(record.split == "val" for record in result)
-        _console.say(f"the split has no val: {count:,} images of train become val")
-    return result
+        _console.say(
+            f"{kept.untied:,} images are in no part, because they are tied to another part"
+        )
+    if kept.moved:
+        _console.say(f"the split has no val: {kept.moved:,} images of train become val")
+    return kept.records
 
 
 def _say_left_out(
