@@ -10,11 +10,15 @@ from cxr_models._outputs import Kind, check_output, replaces_output
 from cxr_models._typed_json import converted, to_json
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
+from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
+from cxr_models.evaluation.any_task import by_kind, evaluate_any
+from cxr_models.evaluation.compare_findings import compare_or_pool_findings
 from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
-from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.externals import read_externals
+from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
+from cxr_models.evaluation.results import Evaluation
 from cxr_models.evaluation.stored import stored_sets, write_evaluation
 from cxr_models.inference.all_sets import predict_all_sets
 from cxr_models.runs.finished import read_run
@@ -26,8 +30,7 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
-    from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.evaluation.results import Evaluation
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -79,8 +82,8 @@ def evaluate(
         for name, path in zip(names, runs, strict=True) if not from_predictions else ():
             finished = read_run(path, split=split)
             finished_runs[name] = finished, read_externals(finished, externals, say=_complain)
-    evaluations: dict[str, Evaluation] = {}
-    sets: dict[str, Sequence[Predictions]] = {}
+    evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
+    sets: dict[str, Sequence[AnyPredictions]] = {}
     for name, path in zip(names, runs, strict=True):
         # A comparison leaves the evaluation of a run as it is, though it may be of other sets, by
         # another method or of former weights: it takes values of the predictions, which are the
@@ -94,34 +97,33 @@ def evaluate(
         else:
             sets[name] = _predicted(*finished_runs[name], replace=write)
         with _console.errors_exit_with(_console.FAILED):
-            evaluations[name] = evaluate_sets(name, sets[name], method)
+            evaluations[name] = evaluate_any(name, sets[name], method)
             if write:
                 write_evaluation(path, evaluations[name])
         if not as_json:
-            for line in evaluation_lines(evaluations[name]):
-                _console.say(_console.printable(line))
+            _say_evaluation(evaluations[name])
             outcome = (
                 f"wrote {evaluation_file}"
                 if write
                 else f"{evaluation_file} stays as it is: runs are compared"
             )
             _console.say(_console.printable(outcome) + "\n")
-    result: Evaluation | SeveralRuns = evaluations[names[0]]
+    result: Evaluation | FindingsEvaluation | SeveralRuns | SeveralFindingRuns
+    result = evaluations[names[0]]
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
-            result = several = converted(
-                SeveralRuns,
-                compare_or_pool(sets, method),
-                runs=evaluations,
-                differ=_differing(names, runs),
-            )
+            result = several = _together(evaluations, sets, method, _differing(names, runs))
             if out is not None:
                 with replaces_output(
                     out, COMPARISON, overwrite=overwrite, inputs=externals
                 ) as temporary:
                     temporary.write_text(json.dumps(to_json(several), allow_nan=False) + "\n")
         if not as_json:
-            for line in several_lines(several):
+            for line in (
+                several_findings_lines(several)
+                if isinstance(several, SeveralFindingRuns)
+                else several_lines(several)
+            ):
                 _console.say(_console.printable(line))
     if as_json:
         _console.say(json.dumps(to_json(result)))
@@ -132,12 +134,44 @@ def evaluate(
 
 def _predicted(
     run: FinishedRun, externals: Mapping[str, External], *, replace: bool
-) -> list[Predictions]:
+) -> list[AnyPredictions]:
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
         return predict_all_sets(
             run, externals, replace=replace, say=_complain, before_model=_load_framework
         )
+
+
+def _together(
+    evaluations: Mapping[str, Evaluation | FindingsEvaluation],
+    sets: Mapping[str, Sequence[AnyPredictions]],
+    method: Method,
+    differ: dict[str, dict[str, object]],
+) -> SeveralRuns | SeveralFindingRuns:
+    """Compare or pool runs, all with classes or all with findings."""
+    findings = {n: e for n, e in evaluations.items() if isinstance(e, FindingsEvaluation)}
+    classes = {n: e for n, e in evaluations.items() if isinstance(e, Evaluation)}
+    if findings and classes:
+        raise ValueError(
+            "`RUN` must name runs with classes, or runs with findings; got "
+            f"{next(iter(classes))} with classes and {next(iter(findings))} with findings."
+        )
+    if findings:
+        of_findings = {n: by_kind(s)[0] for n, s in sets.items()}
+        both = compare_or_pool_findings(of_findings, method)
+        return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
+    together = compare_or_pool({n: by_kind(s)[1] for n, s in sets.items()}, method)
+    return converted(SeveralRuns, together, runs=classes, differ=differ)
+
+
+def _say_evaluation(evaluation: Evaluation | FindingsEvaluation) -> None:
+    lines = (
+        findings_lines(evaluation)
+        if isinstance(evaluation, FindingsEvaluation)
+        else evaluation_lines(evaluation)
+    )
+    for line in lines:
+        _console.say(_console.printable(line))
 
 
 def _load_framework() -> None:

@@ -81,9 +81,9 @@ def index(
                 unpack=out.with_suffix(".images"),
             )
         _say_what_was_found(listed, walked=not csvs)
-        listed = listed._replace(index=keep_labels(listed.index, _pairs("--labels", labels)))
+        listed = listed._replace(found=keep_labels(listed.found, _pairs("--labels", labels)))
         if csvs:
-            check_names_differ(names_from(out, source, listed.index.records, walked=False))
+            check_names_differ(names_from(out, source, listed.found.records, walked=False))
 
     def open_files(progress: Callable[[], object]) -> Index:
         with KeptHashes(lists.hashes) if decode else contextlib.nullcontext() as hashes:
@@ -99,7 +99,7 @@ def index(
             )
 
     with _console.errors_exit_with(_console.FAILED):
-        with tqdm(total=len(listed.index.records), unit="image", disable=None) as bar:
+        with tqdm(total=len(listed.found.records), unit="image", disable=None) as bar:
             result = open_files(bar.update)
         if not result.records:
             lists.write(result)
@@ -154,7 +154,7 @@ def list_layouts() -> int:
 
 def _say_what_was_found(listed: Listed, *, walked: bool) -> None:
     """Say which public set a folder holds, or warn where it seems to be around one of labels."""
-    known_set, indexed = listed.known_set, listed.index
+    known_set, indexed = listed.known_set, listed.found
     if known_set is not None:
         expected = f"{known_set.images:,} images expected, " if known_set.images else ""
         _console.say(f"{known_set.title}: {expected}{indexed.listed - indexed.absent:,} found")

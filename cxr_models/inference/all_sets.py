@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cxr_models.evaluation.externals import External
-    from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -22,7 +22,7 @@ def predict_all_sets(
     replace: bool = True,
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
-) -> list[Predictions]:
+) -> list[AnyPredictions]:
     """Predict the parts of a run and `externals`, and add other sources predicted before.
 
     Parameters

@@ -11,10 +11,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.prediction_tables import Origin, read_origin
 from cxr_models.evaluation.predictions import (
-    Origin,
     Predictions,
-    read_origin,
     read_predictions,
     targets_of_labels,
     write_predictions,

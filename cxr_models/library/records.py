@@ -157,7 +157,7 @@ def index(
         drop_split=drop_split,
         unpack=None if target is None else target.with_suffix(".images"),
     )
-    listed = listed._replace(index=keep_labels(listed.index, labels or {}))
+    listed = listed._replace(found=keep_labels(listed.found, labels or {}))
     result = open_images(
         listed,
         source,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import keras
 
     from cxr_models.config import RunConfig
+    from cxr_models.evaluation.findings_results import FindingsEvaluation
     from cxr_models.evaluation.results import Evaluation
     from cxr_models.inference.calibrated_run import ServedRun
     from cxr_models.records.splits import Split
@@ -243,7 +244,7 @@ class Run:
         draws: int = 2000,
         seed: int = 0,
         say: Callable[[str], object] | None = None,
-    ) -> Evaluation:
+    ) -> Evaluation | FindingsEvaluation:
         """Evaluate the run on its parts and on other sources, with intervals, and calibrate it.
 
         Does what ``cxr-models evaluate RUN`` does: predictions and values are kept in the folder of
@@ -265,7 +266,8 @@ class Run:
         Returns
         -------
         cxr_models.evaluation.results.Evaluation
-            Every value, by set: ``evaluation.sets["test"].overall.accuracy.value``.
+            Every value, by set: ``evaluation.sets["test"].overall.accuracy.value``. Of a run with
+            several findings a `cxr_models.evaluation.findings_results.FindingsEvaluation`.
 
         Raises
         ------
@@ -283,7 +285,8 @@ class Run:
         >>> 0 <= accuracy.value <= 1, evaluation.sets["test"].images
         (True, 8)
         """
-        from cxr_models.evaluation.evaluate import Method, evaluate_sets
+        from cxr_models.evaluation.any_task import evaluate_any
+        from cxr_models.evaluation.evaluate import Method
         from cxr_models.evaluation.externals import read_externals
         from cxr_models.evaluation.operating_points import Rule
         from cxr_models.evaluation.stored import write_evaluation
@@ -294,7 +297,7 @@ class Run:
         finished = self._served.run
         externals = read_externals(finished, list(external), say=say)
         sets = predict_all_sets(finished, externals, say=say)
-        evaluation = evaluate_sets(finished.name, sets, method)
+        evaluation = evaluate_any(finished.name, sets, method)
         write_evaluation(self.path, evaluation)
         self._served = read_served_run(self.path, split=self._split_file)
         return evaluation

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Listed(NamedTuple):
     """Images that are listed and not opened yet."""
 
-    index: Index
+    found: Index
     choices: Choices  # what is kept, once headers are known
     known_set: KnownSet | None = None  # the public set that the folder holds
 
@@ -115,8 +115,8 @@ def list_images(
         listed = Listed(index_csv(source, csvs, layout, of_csv), of_csv)
     else:
         listed = _list_tree(source, layout_name, choices, unpack)
-    if choices.patient_pattern and not any(record.patient for record in listed.index.records):
-        records = listed.index.records
+    if choices.patient_pattern and not any(record.patient for record in listed.found.records):
+        records = listed.found.records
         such = f", such as {records[0].file!r}" if records else ""
         raise ValueError(
             "`--patient-pattern` must be found in the names of files; got "
@@ -151,7 +151,7 @@ def open_images(
     """
     if decode:
         result = examine(
-            listed.index,
+            listed.found,
             source,
             max_distance=max_distance,
             name_patient=name_patient,
@@ -160,7 +160,7 @@ def open_images(
             progress=progress,
         )
     else:
-        result = read_headers(listed.index, source, name_patient=name_patient, progress=progress)
+        result = read_headers(listed.found, source, name_patient=name_patient, progress=progress)
     if any(may_be_dicom(record.file) for record in result.records):
         result = keep_chosen(result, listed.choices)
     return result

@@ -8,12 +8,15 @@ import numpy as np
 
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
-from cxr_models.evaluation.predictions import Origin, write_predictions
+from cxr_models.evaluation.finding_predictions import write_finding_predictions
+from cxr_models.evaluation.findings import evaluate_findings
+from cxr_models.evaluation.prediction_tables import Origin
+from cxr_models.evaluation.predictions import write_predictions
 from cxr_models.evaluation.stored import write_evaluation
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
-from tests.helpers.predicted import make_predictions
+from tests.helpers.predicted import make_finding_predictions, make_predictions
 
 SPLIT = "5" * 64
 
@@ -21,13 +24,31 @@ SPLIT = "5" * 64
 def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=0, **settings):
     """Write a run of three classes; `change` is made to every set before it is written."""
     rng = np.random.default_rng(seed)
+    config, origin = begin_run(path, ("covid", "normal", "virus"), settings)
+    (path / "evaluation").mkdir()
+    sets = []
+    for name in ("train", "val", "test", *externals):
+        predictions = make_predictions(rng, 90, name=name, root=root, origin=origin)
+        if config.model.task == "binary":
+            predictions = against_the_rest(predictions)
+        if change is not None:
+            predictions = change(predictions)
+        file = name if name not in externals else f"external-{name}"
+        write_predictions(path / f"evaluation/{file}.csv", predictions)
+        sets.append(predictions)
+    write_evaluation(path, evaluate_sets(path.name, sets, Method(draws=100)))
+    return path
+
+
+def begin_run(path, labels, settings):
+    """Write settings, facts and history of a run; give its settings and its origin."""
     config = RunConfig()
     for name, value in settings.items():
         config = config.with_setting(name.replace("__", "."), value)
     facts = RunFacts(
         split_sha256=SPLIT,
         split_seed=7,
-        class_names=("covid", "normal", "virus"),
+        class_names=labels,
         weights=config.model.weights,
         backend="tensorflow",
         versions={"python": "3.11.0", "keras": "3.15.1"},
@@ -48,18 +69,25 @@ def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=
         records_sha256="r",
         inputs="i",
     )
+    return config, origin
+
+
+def write_finding_run(
+    path, *, change=None, externals=("clinic",), images=240, seed=0, root="/images", **settings
+):
+    """Write a run with findings; `change` is made to every set before it is written."""
+    rng = np.random.default_rng(seed)
+    _, origin = begin_run(path, ("chest",), settings)
     (path / "evaluation").mkdir()
     sets = []
     for name in ("train", "val", "test", *externals):
-        predictions = make_predictions(rng, 90, name=name, root=root, origin=origin)
-        if config.model.task == "binary":
-            predictions = against_the_rest(predictions)
+        predictions = make_finding_predictions(rng, images, name=name, root=root, origin=origin)
         if change is not None:
             predictions = change(predictions)
         file = name if name not in externals else f"external-{name}"
-        write_predictions(path / f"evaluation/{file}.csv", predictions)
+        write_finding_predictions(path / f"evaluation/{file}.csv", predictions)
         sets.append(predictions)
-    write_evaluation(path, evaluate_sets(path.name, sets, Method(draws=100)))
+    write_evaluation(path, evaluate_findings(path.name, sets, Method(draws=100)))
     return path
 
 
