@@ -48,7 +48,8 @@ def audited(
     Raises
     ------
     ValueError
-        If a part is empty, train holds one class only, or an image cannot be read.
+        If a part is empty, train holds one class only, the run is one with findings, or an image
+        cannot be read.
     ImportError
         If scikit-learn is not installed.
     OSError
@@ -57,6 +58,11 @@ def audited(
     from cxr_models.audit import shortcuts
     from cxr_models.audit.shortcut_features import read_features
 
+    if run is not None and run.config.model.task == "multilabel":
+        raise ValueError(
+            "`--run` must be a run with classes; got one with findings. Leave it out: what "
+            "shortcuts reach is told of labels."
+        )
     tell = say or (lambda _text: None)
     manifest = split.manifest
     used = [place for place, record in enumerate(manifest.records) if record.split]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models._settings import check_choice, is_int
 from cxr_models.config import RunConfig
-from cxr_models.inputs.targets import targets_of
+from cxr_models.inputs.targets import check_findings, targets_of
 from cxr_models.records.manifest import SPLITS
 
 if TYPE_CHECKING:
@@ -73,5 +73,7 @@ def _part_of(split: Split, part: str, config: Config) -> _Part:
     manifest, settings = split.select(part), RunConfig.made_of(config)
     if not manifest.records:
         raise ValueError(f"`split` must have records in {part}; got none.")
+    if settings.model.task == "multilabel":
+        check_findings(split.manifest, settings.model.findings)
     targets = targets_of(manifest, split.class_names(), settings.model)
     return _Part(manifest.paths(), targets, settings)

@@ -37,8 +37,8 @@ class RadiographDataset(torch.utils.data.Dataset):  # type: ignore[misc]
         Size, fit, border, order, enhancement and cache are taken from it.
     paths : sequence of str
         Files.
-    targets : ndarray of shape (N,)
-        Their classes.
+    targets : ndarray of shape (N,) or (N, K)
+        Their classes; or of each of K findings 1, 0, or -1 where it is unknown.
     dtype : {"float32", "uint8"}, default "float32"
         Of the images: 0..1, or 0..255.
     transform : callable, optional
@@ -61,9 +61,7 @@ class RadiographDataset(torch.utils.data.Dataset):  # type: ignore[misc]
     ) -> None:
         self._config = config
         self._paths = list(paths)
-        # Whole numbers are classes; others, a column a finding, stay what they are.
-        whole = np.issubdtype(targets.dtype, np.integer)
-        self._targets = targets.astype(np.int64 if whole else np.float32)
+        self._targets = targets.astype(np.int64)
         self._dtype = getattr(torch, dtype)
         self._transform = transform
         self._load = ImageLoader(config)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.library.wording import says_arguments
 from cxr_models.records import official, splits
+from cxr_models.records.finding_counts import checked_findings
 from cxr_models.records.manifest import (
     DIGEST_COLUMNS,
     MANIFEST,
@@ -185,6 +186,7 @@ def split(
     *,
     fractions: tuple[float, float, float] = splits.FRACTIONS,
     seed: int = 0,
+    stratify_findings: Sequence[str] | None = None,
     shared_ids: bool = False,
     drop_split: bool = False,
     without_leaks: bool = False,
@@ -203,6 +205,9 @@ def split(
         Shares of train, val and test; they sum to 1.
     seed : int, default 0
         Equal seeds and records give equal splits.
+    stratify_findings : sequence of str, optional
+        Findings that are shared out evenly in the place of labels, by patients; ``["all"]`` is all
+        of the manifest's.
     shared_ids : bool, default False
         Whether equal patient ids in different sources are one patient.
     drop_split : bool, default False
@@ -259,9 +264,19 @@ def split(
         raise ValueError(
             "`without_leaks` is only allowed with a manifest that has a split, which is kept."
         )
+    findings = checked_findings(
+        manifest, None if stratify_findings is None else tuple(stratify_findings)
+    )
+    if findings and given:
+        raise ValueError(
+            "`stratify_findings` is only allowed with a manifest without a split, or with "
+            "drop_split=True; got a manifest that has one, which is kept."
+        )
     for label in sorted({record.label for record in records}):
         check_label(label, "the records to split")
     settings: dict[str, object] = {"seed": seed}
+    if findings:
+        settings["stratified_by"] = list(findings)
     if given:
         kept = official.kept_split(records, fractions, seed=seed, drop_leaks=without_leaks)
         if kept.faults and not without_leaks:
@@ -273,10 +288,11 @@ def split(
             )
         assigned, settings = kept.records, {**settings, "given": True}
     else:
-        assigned = splits.split_records(records, fractions=fractions, seed=seed)
+        assigned = splits.split_records(records, fractions=fractions, seed=seed, findings=findings)
         settings["fractions"] = list(fractions)
     needed = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
-    for part, lacking in splits.lacking_labels(assigned, needed).items():
+    lacking_of_part = {} if findings else splits.lacking_labels(assigned, needed)
+    for part, lacking in lacking_of_part.items():
         warnings.warn(
             f"Nothing in {part} of {', '.join(sorted(lacking))}; too few patients, groups or "
             "sources have it.",

@@ -43,15 +43,18 @@ class Predicted:
     Parameters
     ----------
     probabilities : ndarray of shape (N, K), dtype float64
-        Of each class.
+        Of each class, or of each finding.
     class_names : tuple of str
-        The K classes.
+        The K classes or findings.
     files : tuple of str
         Name of each image's file; empty for an array.
     calibrated : bool
         Whether the probabilities are, which takes an evaluation of the run.
     called : tuple of tuple of str
-        The classes whose operating point each image reaches; empty before an evaluation.
+        The classes or findings whose operating point each image reaches; empty before an
+        evaluation.
+    multilabel : bool, default False
+        Whether they are findings, of which an image may have several.
     """
 
     probabilities: npt.NDArray[np.float64]
@@ -59,10 +62,23 @@ class Predicted:
     files: tuple[str, ...]
     calibrated: bool
     called: tuple[tuple[str, ...], ...] = ()
+    multilabel: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The most probable class of each image."""
+        """The most probable class of each image.
+
+        Raises
+        ------
+        ValueError
+            If the run tells findings apart, of which an image may have none or several.
+        """
+        if self.multilabel:
+            raise ValueError(
+                "`labels` is only allowed for runs with classes; got one with findings, of which "
+                "an image may have several. Take `called`, which has them once run.evaluate() was "
+                "called, or `probabilities`."
+            )
         return tuple(self.class_names[place] for place in self.probabilities.argmax(axis=1))
 
     def __len__(self) -> int:
@@ -179,27 +195,43 @@ class Run:
         >>> run.predict(np.zeros((300, 250), np.uint16)).probabilities.shape
         (1, 2)
         """
-        from cxr_models.evaluation.calibration import softmax
-        from cxr_models.evaluation.operating_points import called
         from cxr_models.inference.logits import predict_logits
 
         items = _items(images)
         size = self.config.training.batch_size if batch_size is None else batch_size
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"`batch_size` must be an int of at least 1, or None; got {size!r}.")
+        served = self._served
         logits = [
-            predict_logits(self._logits, self._prepared(items[start : start + size]))
+            predict_logits(
+                self._logits,
+                self._prepared(items[start : start + size]),
+                multilabel=served.multilabel,
+            )
             for start in range(0, len(items), size)
         ]
-        calibration = self._served.calibration
-        probabilities = softmax(np.concatenate(logits), calibration.temperature)
-        rows = probabilities.tolist() if calibration.thresholds else []
+        probabilities = served.probabilities(np.concatenate(logits))
         return Predicted(
             probabilities=probabilities,
             class_names=self.class_names,
             files=tuple("" if isinstance(item, np.ndarray) else item for item in items),
             calibrated=self.calibrated,
-            called=tuple(called(row, self.class_names, calibration.thresholds) for row in rows),
+            multilabel=served.multilabel,
+            called=self._called(probabilities),
+        )
+
+    def _called(self, probabilities: npt.NDArray[np.float64]) -> tuple[tuple[str, ...], ...]:
+        from cxr_models.evaluation.operating_points import called
+
+        thresholds, names = self._served.calibration.thresholds, self.class_names
+        if not thresholds:
+            return ()
+        if not self._served.multilabel:
+            return tuple(called(row, names, thresholds) for row in probabilities.tolist())
+        points = np.array([np.inf if point is None else point for point in thresholds])
+        return tuple(
+            tuple(name for name, reached in zip(names, row, strict=True) if reached)
+            for row in probabilities >= points
         )
 
     @says_arguments(INPUT="images")
