@@ -305,6 +305,36 @@ class RunConfig(Section):
             if not isinstance(value, section):
                 raise TypeError(f"`{name}` must be {section.__name__}; got {value!r}.")
 
+    @classmethod
+    def made_of(cls, config: RunConfig | Mapping[str, object] | None) -> RunConfig:
+        """Return settings as functions take them: a record, changes of the defaults, or None.
+
+        Parameters
+        ----------
+        config : RunConfig, mapping of str to object, or None
+            A mapping names settings as `with_setting` does, such as
+            ``{"training.epochs_head": 3}``; None is the defaults.
+
+        Raises
+        ------
+        TypeError
+            If `config` is something else.
+        TypeError, ValueError
+            As `with_settings` raises.
+        """
+        if isinstance(config, RunConfig):
+            return config
+        if config is not None and not isinstance(config, Mapping):
+            raise TypeError(
+                "`config` must be a RunConfig, a mapping of settings such as "
+                f"{{'training.epochs_head': 3}}, or None; got {config!r}."
+            )
+        # A text is meant as it stands, though it looks like JSON.
+        return cls().with_settings(
+            (name, json.dumps(value) if isinstance(value, str) else value)
+            for name, value in (config or {}).items()
+        )
+
     def to_json(self) -> str:
         """Return the settings as one JSON object."""
         return json.dumps(self.to_dict(), indent=2) + "\n"

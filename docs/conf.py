@@ -62,6 +62,7 @@ NAVIGATION = {
         "from-opencv",
         "datasets",
         "models",
+        "python",
         "report",
         "deployment",
         "gpu",

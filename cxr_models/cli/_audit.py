@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 from tqdm import tqdm
 
-from cxr_models._typed_json import converted, to_json, write_record
+from cxr_models._typed_json import to_json, write_record
 from cxr_models.audit.findings_results import FindingsAudit
-from cxr_models.audit.results import Audit
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import table, value
 from cxr_models.cli._framework import load_framework
-from cxr_models.evaluation.findings_results import MULTILABEL
-from cxr_models.inputs.targets import check_findings, finding_targets
-from cxr_models.records.manifest import Manifest
+from cxr_models.inference.audited import audited
+from cxr_models.inputs.targets import check_findings
 from cxr_models.records.splits import read_split
-from cxr_models.records.ties import components
 from cxr_models.runs.finished import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cxr_models.audit.results import Reached, Robustness, Scores
-    from cxr_models.audit.shortcut_features import Features
+    from cxr_models.audit.results import Audit, Robustness, Scores
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.results import Interval, Measured
-    from cxr_models.records.manifest import Record
     from cxr_models.records.splits import Split
     from cxr_models.runs.finished import FinishedRun
 
@@ -57,20 +51,24 @@ def audit(
                 f"one of the task {finished.config.model.task}."
             )
     with _console.errors_exit_with(_console.FAILED):
-        manifest = checked_split.manifest
-        used = [place for place, record in enumerate(manifest.records) if record.split]
-        images = _Images(
-            split=checked_split,
-            records=[manifest.records[place] for place in used],
-            paths=[manifest.paths()[place] for place in used],
-            as_json=as_json,
-        )
+        if finished is not None:  # before what takes minutes, should it not be installed
+            load_framework()
+        images = sum(bool(record.split) for record in checked_split.manifest.records)
+        with tqdm(total=images, unit="image", disable=True if as_json else None) as bar:
+
+            def say(text: str) -> None:
+                bar.close()  # all images are read by now
+                _console.note_on_terminal(text)
+
+            result = audited(
+                checked_split,
+                method,
+                run=finished,
+                findings=findings,
+                progress=bar.update,
+                say=say,
+            )
         robustness = None
-        result: Audit | FindingsAudit = (
-            _audit_findings(images, findings, finished, method)
-            if findings
-            else _audit_labels(images, finished, method)
-        )
         if finished is not None:
             folder = finished.folder
             folder.evaluation_folder.mkdir(exist_ok=True)
@@ -93,113 +91,21 @@ def audit(
     return 0
 
 
-class _Images(NamedTuple):
-    """The images of train, val and test."""
-
-    split: Split
-    records: list[Record]
-    paths: list[str]
-    as_json: bool
-
-    def features(self) -> Features:
-        """Read the features of shortcuts, with a bar of progress."""
-        from cxr_models.audit.shortcut_features import read_features
-
-        disable = True if self.as_json else None
-        with tqdm(total=len(self.paths), unit="image", disable=disable) as bar:
-            return read_features(self.paths, progress=bar.update)
-
-    def tested(self) -> list[int]:
-        """Return the places of the images of test."""
-        return [place for place, record in enumerate(self.records) if record.split == "test"]
-
-
 def _findings_to_audit(
     split: Split, run: FinishedRun | None, findings: tuple[str, ...] | None
 ) -> tuple[str, ...]:
-    """Return the findings to audit: those typed or those of the run; empty to audit labels."""
-    if findings is not None and not findings:
+    """Return the findings that were typed; none where labels, or those of a run, are audited."""
+    if findings is None:
+        return ()
+    if not findings:
         raise ValueError("`--findings` must name at least one finding; got none.")
-    if run is None:
-        check_findings(split.manifest, findings or ())
-        return findings or ()
-    if findings is not None:
+    if run is not None:
         raise ValueError(
             "`--findings` is only allowed without --run, whose findings or labels are audited; got "
             f"{', '.join(findings)}. Leave out --findings."
         )
-    return run.config.model.findings
-
-
-def _audit_labels(images: _Images, run: FinishedRun | None, method: Method) -> Audit:
-    from cxr_models.audit import shortcuts
-
-    if run is not None:  # before what takes minutes, should it not be installed
-        load_framework()
-    records = images.records
-    classes = [record.label for record in records]
-    if run is not None and run.config.model.task == "binary":
-        rest, positive = run.class_names
-        classes = [positive if label == positive else rest for label in classes]
-    features = images.features()
-    _console.note_on_terminal("training shortcuts")
-    reached = shortcuts.audit(records, classes, features, method)
-    of_run: list[Reached | None] = [None, None, None]
-    if run is not None:
-        from cxr_models.inference.predict_blanked import predict_blanked
-
-        _console.note_on_terminal("predicting the test set thrice: whole, and blanked")
-        tested = images.tested()
-        patients = np.array(components(records))[tested]
-        true = [classes[place] for place in tested]
-        files = [images.paths[place] for place in tested]
-        predicted = predict_blanked(run, files, (None, "centre", "border"))
-        of_run = [shortcuts.accuracies(true, p, patients, method) for p in predicted]
-    return converted(
-        Audit,
-        reached,
-        run=of_run[0],
-        centre_blanked=of_run[1],
-        border_blanked=of_run[2],
-        verdict=shortcuts.verdict(reached, of_run[0]),
-        classes=tuple(sorted(set(classes))),
-        split_sha256=images.split.hash,
-        test_images=len(images.split.select("test").records),
-        weights_sha256="" if run is None else run.weights_sha256,
-    )
-
-
-def _audit_findings(
-    images: _Images, findings: tuple[str, ...], run: FinishedRun | None, method: Method
-) -> FindingsAudit:
-    from cxr_models.audit import finding_shortcuts
-
-    if run is not None:  # before what takes minutes, should it not be installed
-        load_framework()
-    uncertain = "unknown" if run is None else run.config.model.uncertain
-    records = Manifest(records=tuple(images.records), root=images.split.manifest.root)
-    targets = finding_targets(records, findings, uncertain)
-    features = images.features()
-    of_run = None
-    if run is not None:
-        from cxr_models.inference.predict_blanked import logits_of_blanked
-
-        _console.note_on_terminal("predicting the test set thrice: whole, and blanked")
-        files = [images.paths[place] for place in images.tested()]
-        logits = logits_of_blanked(run, files, (None, "centre", "border"))
-        of_run = dict(zip(("run", "centre_blanked", "border_blanked"), logits, strict=True))
-    _console.note_on_terminal("training shortcuts")
-    audited = finding_shortcuts.audit_findings(
-        images.records, findings, targets, features, method, of_run
-    )
-    return FindingsAudit(
-        task=MULTILABEL,
-        findings=audited,
-        verdict=finding_shortcuts.verdict(audited),
-        split_sha256=images.split.hash,
-        test_images=len(images.tested()),
-        weights_sha256="" if run is None else run.weights_sha256,
-    )
+    check_findings(split.manifest, findings)
+    return findings
 
 
 def findings_audit_lines(audit: FindingsAudit) -> Iterator[str]:

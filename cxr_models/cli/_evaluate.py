@@ -12,28 +12,20 @@ from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
+from cxr_models.evaluation.any_task import by_kind, evaluate_any
 from cxr_models.evaluation.compare_findings import compare_or_pool_findings
 from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
-from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.externals import read_externals
-from cxr_models.evaluation.finding_predictions import FindingPredictions
-from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
-from cxr_models.evaluation.predictions import Predictions
 from cxr_models.evaluation.results import Evaluation
-from cxr_models.evaluation.stored import (
-    is_foreign,
-    kept_externals,
-    stored_sets,
-    write_evaluation,
-)
-from cxr_models.inference.predict_sets import predict_sets
+from cxr_models.evaluation.stored import is_foreign, stored_sets, write_evaluation
+from cxr_models.inference.all_sets import predict_all_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cxr_models.evaluation.evaluate import Method
@@ -108,7 +100,7 @@ def evaluate(
         else:
             sets[name] = _predicted(*finished_runs[name], replace=write)
         with _console.errors_exit_with(_console.FAILED):
-            evaluations[name] = evaluated(name, sets[name], method)
+            evaluations[name] = evaluate_any(name, sets[name], method)
             if write:
                 write_evaluation(path, evaluations[name])
         if not as_json:
@@ -145,18 +137,9 @@ def _predicted(
 ) -> list[AnyPredictions]:
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
-        sets = predict_sets(
+        return predict_all_sets(
             run, externals, replace=replace, say=_complain, before_model=_load_framework
         )
-        stored = kept_externals(run, externals)
-    for predictions in stored.sets:
-        _complain(f"{predictions.name}: predicted before, and evaluated with the other sets")
-    for table in stored.outdated:
-        _complain(
-            f"{table} is left out: the run's weights or settings have changed since. Predict its "
-            "set again with --external"
-        )
-    return [*sets, *stored.sets]
 
 
 def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) -> None:
@@ -166,26 +149,6 @@ def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) ->
             f"`{'--external' if externals else '--split'}` is only allowed with runs of cxr-models "
             f"train; got {str(path)!r}, predictions of a model of others."
         )
-
-
-def evaluated(
-    name: str, sets: Iterable[AnyPredictions], method: Method
-) -> Evaluation | FindingsEvaluation:
-    """Evaluate the sets of a run, which are all of classes or all of findings."""
-    of_findings, of_classes = _by_kind(sets)
-    if of_findings:
-        return evaluate_findings(name, of_findings, method)
-    return evaluate_sets(name, of_classes, method)
-
-
-def _by_kind(
-    sets: Iterable[AnyPredictions],
-) -> tuple[list[FindingPredictions], list[Predictions]]:
-    sets = list(sets)
-    return (
-        [predictions for predictions in sets if isinstance(predictions, FindingPredictions)],
-        [predictions for predictions in sets if isinstance(predictions, Predictions)],
-    )
 
 
 def evaluated_together(
@@ -203,10 +166,10 @@ def evaluated_together(
             f"{next(iter(classes))} with classes and {next(iter(findings))} with findings."
         )
     if findings:
-        of_findings = {n: _by_kind(s)[0] for n, s in sets.items()}
+        of_findings = {n: by_kind(s)[0] for n, s in sets.items()}
         both = compare_or_pool_findings(of_findings, method)
         return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
-    together = compare_or_pool({n: _by_kind(s)[1] for n, s in sets.items()}, method)
+    together = compare_or_pool({n: by_kind(s)[1] for n, s in sets.items()}, method)
     return converted(SeveralRuns, together, runs=classes, differ=differ)
 
 

@@ -14,7 +14,8 @@ from cxr_models._typed_json import to_json, write_record
 from cxr_models.audit.results import Audit
 from cxr_models.cli import _console
 from cxr_models.cli._audit import audit_lines, findings_audit_lines
-from cxr_models.cli._evaluate import evaluated, evaluated_together, say_evaluation, say_several
+from cxr_models.cli._evaluate import evaluated_together, say_evaluation, say_several
+from cxr_models.evaluation.any_task import evaluate_any
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
 from cxr_models.evaluation.stored import is_foreign, stored_sets, write_evaluation, write_sets
 from cxr_models.runs.folder import RunFolder
@@ -90,7 +91,7 @@ def evaluate_predictions(
             _console.complain(_console.printable(f"{name}: {remark}"))
     with _console.errors_exit_with(_console.FAILED):
         sets = {name: run.sets for name, run in runs.items()}
-        evaluations = {name: evaluated(name, of_run, method) for name, of_run in sets.items()}
+        evaluations = {name: evaluate_any(name, of_run, method) for name, of_run in sets.items()}
         several = evaluated_together(evaluations, sets, method, {}) if len(runs) > 1 else None
         audits = _audits(runs, method, quiet=as_json) if given.images is not None else {}
         with replaces_output(out, MODELS, overwrite=overwrite, inputs=inputs) as temporary:

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
-from cxr_models.cli._paths import relative, shown
+from cxr_models.cli._paths import shown
 from cxr_models.records import official, splits
-from cxr_models.records.finding_counts import count_patients
+from cxr_models.records.finding_counts import checked_findings, count_patients
 from cxr_models.records.left_out import causes_of_leaving_out
 from cxr_models.records.manifest import SPLITS, Record, read_manifest
+from cxr_models.records.relative_names import relative
 from cxr_models.records.split_sets import leftovers
 from cxr_models.records.ties import with_shared_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from cxr_models.records.manifest import Manifest
 
 
 def split(
@@ -54,7 +53,7 @@ def split(
         if several and out.exists() and not out.is_dir():
             raise ValueError(f"`--out` must be a folder for several splits; got {str(out)!r}.")
         read = read_manifest(manifest)
-        findings = _checked_findings(read, findings)
+        findings = checked_findings(read, findings)
         listed = [
             dataclasses.replace(
                 record,
@@ -138,22 +137,6 @@ def split(
     return 0
 
 
-def _checked_findings(read: Manifest, findings: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the findings to stratify by; raise unless they are columns of the manifest."""
-    there = read.finding_names()
-    if findings is None:
-        return ()
-    if findings == ("all",) and there:
-        return there
-    missing = [name for name in findings if name not in there]
-    if missing or not findings:
-        raise ValueError(
-            "`--stratify-findings` must name columns finding:NAME of the manifest "
-            f"({', '.join(there) or 'none'}); got {', '.join(missing) or 'none'}."
-        )
-    return tuple(dict.fromkeys(findings))
-
-
 def _split_of_manifest(
     manifest: Path,
     records: Sequence[Record],
@@ -164,26 +147,22 @@ def _split_of_manifest(
 ) -> list[Record] | None:
     """Return the checked split of a manifest; where it leaks, say why and return None."""
     _console.say(f"{shown(manifest)} has a split, which is kept; --drop-split makes a new one")
-    faults = official.faults_of(records)
-    for line in faults:
+    kept = official.kept_split(records, fractions, seed=seed, drop_leaks=drop_leaks)
+    for line in kept.faults:
         _console.complain(_console.printable(line))
-    result = list(records)
-    if faults and not drop_leaks:
+    if kept.faults and not drop_leaks:
         _console.complain(
             "nothing written: a model would be tested on what it was trained on. --without-leaks "
             "takes such images out of train and val; --drop-split makes a new split"
         )
         return None
     if drop_leaks:
-        result = official.without_leaks(records)
-        lost = sum(a.split != b.split for a, b in zip(records, result, strict=True))
-        _console.say(f"{lost:,} images are in no part, because they are tied to another part")
-    train, val, _ = fractions
-    if val and not any(record.split == "val" for record in result):
-        result = official.with_val(result, val / (train + val), seed=seed)
-        count = sum(record.split == "val" for record in result)
-        _console.say(f"the split has no val: {count:,} images of train become val")
-    return result
+        _console.say(
+            f"{kept.untied:,} images are in no part, because they are tied to another part"
+        )
+    if kept.moved:
+        _console.say(f"the split has no val: {kept.moved:,} images of train become val")
+    return kept.records
 
 
 def _say_findings(

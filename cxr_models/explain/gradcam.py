@@ -1,19 +1,18 @@
 """Where a classifier looked: Grad-CAM maps, their means by class, and overlays; arrays throughout.
 
-Knows no file and no run.
+Knows no file and no run. Keras is imported with the first classifier.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
 
 from cxr_models._heat import overlay as overlay  # public here
-from cxr_models.networks.classifier import FEATURES, head_layers
 
 if TYPE_CHECKING:
+    import keras
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float32]
@@ -27,8 +26,7 @@ class GradCam:
     Parameters
     ----------
     model : keras.Model
-        As `cxr_models.networks.classifier.build_classifier` makes it or
-        `cxr_models.networks.load.load_classifier` loads it, of any backbone.
+        As `cxr_models.build_classifier` makes it, of any backbone, or the ``model`` of a run.
     multilabel : bool, default False
         Whether `model` is of a run with that task: then each of its outputs is a finding, which is
         asked for as a class is.
@@ -49,9 +47,22 @@ class GradCam:
     ----------
     .. [1] R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
            Gradient-based Localization", ICCV 2017.
+
+    Examples
+    --------
+    >>> import numpy as np, cxr_models as cxm
+    >>> run = cxm.load_run("runs/a")
+    >>> images = run.prepare(["scans/covid/p000-0.png", "scans/normal/p100-0.png"])
+    >>> maps = cxm.GradCam(run.model)(images, np.array([0, 1]))
+    >>> maps.shape[0], maps.dtype, bool((maps >= 0).all())
+    (2, dtype('float32'), True)
     """
 
     def __init__(self, model: keras.Model, *, multilabel: bool = False) -> None:
+        import keras
+
+        from cxr_models.networks.classifier import FEATURES
+
         pooled = model.get_layer(FEATURES).input
         if len(pooled.shape) != 4:
             raise ValueError(
@@ -97,6 +108,8 @@ class GradCam:
                 f"`classes` must be from 0 to {self.num_classes - 1}; got {classes.min()} to "
                 f"{classes.max()}."
             )
+        import keras
+
         if not len(images):
             return np.empty((0, *self._to_map.output.shape[1:3]), np.float32)
         maps = keras.ops.convert_to_numpy(self._to_map(images, training=False)).astype(np.float32)
@@ -147,6 +160,10 @@ def mean_maps(maps: Floats, classes: Ints, num_classes: int) -> ClassMaps:
 
 def _logits_of_map(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
     """Return the layers of `model` from the map on, without softmax or sigmoid at the end."""
+    import keras
+
+    from cxr_models.networks.classifier import FEATURES, head_layers
+
     inputs = keras.Input(shape, dtype="float32", name="map")
     *before, head = [model.get_layer(FEATURES), *head_layers(model)]
     x = inputs
@@ -163,6 +180,8 @@ def _logits_of_map(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
 
 def _gradient(model: keras.Model, maps: Floats, selection: Floats) -> Floats:
     """Gradient of the selected logits with respect to `maps`, of the shape of `maps`."""
+    import keras
+
     backend = keras.backend.backend()
     if backend not in _GRADIENTS:
         raise ValueError(
@@ -196,6 +215,7 @@ def _gradient_in_jax(model: keras.Model, maps: Floats, selection: Floats) -> Flo
 
 
 def _gradient_in_torch(model: keras.Model, maps: Floats, selection: Floats) -> Floats:
+    import keras
     import torch
 
     places = keras.ops.convert_to_tensor(maps).requires_grad_(True)

@@ -152,13 +152,17 @@ class ServedRun:
         }
 
 
-def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
+def read_served_run(
+    path: str | os.PathLike[str], *, split: str | os.PathLike[str] | None = None
+) -> ServedRun:
     """Read a run to predict with.
 
     Parameters
     ----------
     path : str or PathLike
         Its folder, from whomever.
+    split : str or PathLike, optional
+        As for `cxr_models.runs.finished.read_run`; predicting does not need it.
 
     Raises
     ------
@@ -173,7 +177,7 @@ def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
     The settings hold paths of the machine that the run was trained on: of its images, of a cache,
     of the weights it began with. None of them is opened.
     """
-    run = read_run(path)
+    run = read_run(path, split=split)
     for label in run.labels:  # `split` asks for more; earlier versions did not
         if not label.isprintable() or set(label) & set("/\\"):
             raise ValueError(

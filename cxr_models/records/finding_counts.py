@@ -13,7 +13,7 @@ from cxr_models.records.ties import components
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxr_models.records.manifest import Record
+    from cxr_models.records.manifest import Manifest, Record
 
 
 class PatientCount(NamedTuple):
@@ -53,3 +53,19 @@ def count_patients(
         }
         for finding in findings
     }
+
+
+def checked_findings(read: Manifest, findings: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the findings to stratify by; raise unless they are columns of the manifest."""
+    there = read.finding_names()
+    if findings is None:
+        return ()
+    if findings == ("all",) and there:
+        return there
+    missing = [name for name in findings if name not in there]
+    if missing or not findings:
+        raise ValueError(
+            "`--stratify-findings` must name columns finding:NAME of the manifest "
+            f"({', '.join(there) or 'none'}); got {', '.join(missing) or 'none'}."
+        )
+    return tuple(dict.fromkeys(findings))

@@ -35,7 +35,11 @@ from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from typing import Any
+
+    from cxr_models.config import RunConfig
+    from cxr_models.inputs.torch_dataset import Dtype, RadiographDataset
 
 FRACTIONS = (0.7, 0.15, 0.15)
 _TAG = "cxr-models split "
@@ -75,6 +79,106 @@ class Split:
     def class_names(self) -> tuple[str, ...]:
         """Return the labels of all records that are in a split, sorted."""
         return tuple(sorted({r.label for r in self.manifest.records if r.split}))
+
+    def to_tf(
+        self,
+        part: str,
+        *,
+        config: RunConfig | Mapping[str, object] | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> Any:
+        """Return a part as batches of `tf.data`, read and enhanced as for training.
+
+        Parameters
+        ----------
+        part : {"train", "val", "test"}
+            Which part.
+        config : RunConfig or mapping of str to object, optional
+            Size, enhancement, cache and task are taken from it; a mapping changes the defaults, as
+            in ``{"data.image_size": (64, 64)}``.
+        batch_size : int, optional
+            Images a batch; None takes that of `config`. For single images call ``unbatch()`` on
+            the result.
+        seed : int, optional
+            None: each image once, in the order of the split. A number: epoch after epoch without
+            end, each in the order in which `train` with that seed sees the images.
+
+        Returns
+        -------
+        tf.data.Dataset
+            Of uint8 (B, H, W, C), C 1 with enhancement and 3 (RGB) without, and float32 (B,): the
+            place of the label in ``class_names()``, or for ``binary`` whether it is the positive
+            class; for ``multilabel`` (B, K), of each finding 1, 0, or -1 where it is unknown.
+            Augmentation is left to the model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such part, it is empty, or a setting does not fit.
+        ImportError
+            If TensorFlow is not installed.
+
+        Examples
+        --------
+        >>> import cxr_models as cxm
+        >>> split = cxm.read_split("split.csv")
+        >>> batches = split.to_tf("val", config={"data.image_size": (64, 48)}, batch_size=4)
+        >>> images, labels = next(iter(batches))
+        >>> images.shape, labels.shape
+        (TensorShape([4, 64, 48, 1]), TensorShape([4]))
+        """
+        from cxr_models.inputs.datasets import tf_dataset
+
+        return tf_dataset(self, part, config=config, batch_size=batch_size, seed=seed)
+
+    def to_torch(
+        self,
+        part: str,
+        *,
+        config: RunConfig | Mapping[str, object] | None = None,
+        dtype: Dtype = "float32",
+        transform: Callable[[Any], object] | None = None,
+    ) -> RadiographDataset:
+        """Return a part as a dataset of PyTorch, read and enhanced as for training.
+
+        Parameters
+        ----------
+        part : {"train", "val", "test"}
+            Which part.
+        config : RunConfig or mapping of str to object, optional
+            As for `to_tf`.
+        dtype : {"float32", "uint8"}, default "float32"
+            Of the images: 0..1, as torchvision's networks take them, or 0..255.
+        transform : callable, optional
+            From an image to what the dataset gives in its place, such as an augmentation.
+
+        Returns
+        -------
+        torch.utils.data.Dataset
+            Of images (C, H, W), C 1 with enhancement and 3 (RGB) without, and labels as for
+            `to_tf`, int64. In the order of the split; a `DataLoader` shuffles it, and its workers
+            may be spawned.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such part, it is empty, or a setting does not fit.
+        ImportError
+            If PyTorch is not installed.
+
+        Examples
+        --------
+        >>> import cxr_models as cxm
+        >>> split = cxm.read_split("split.csv")
+        >>> images = split.to_torch("train", config={"data.image_size": (64, 48)})
+        >>> image, label = images[0]
+        >>> image.shape, image.dtype, split.class_names()[label]
+        (torch.Size([1, 64, 48]), torch.float32, 'covid')
+        """
+        from cxr_models.inputs.datasets import torch_dataset
+
+        return torch_dataset(self, part, config=config, dtype=dtype, transform=transform)
 
 
 def split_records(

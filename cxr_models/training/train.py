@@ -17,6 +17,7 @@ import tensorflow as tf
 
 import cxr_enhance
 from cxr_models._typed_json import converted
+from cxr_models.backbones import BACKBONES
 from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
@@ -25,6 +26,7 @@ from cxr_models.inputs.pipeline import (
 )
 from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
+from cxr_models.networks.own_network import features_of_sample
 from cxr_models.records.splits import lacking_labels
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
 from cxr_models.runs.finished import class_names_of, file_sha256, keep_split
@@ -35,6 +37,7 @@ from cxr_models.training.checks import check_run
 from cxr_models.training.epoch_callback import Keeper
 from cxr_models.training.findings import lines_on_findings, weights_of_positives
 from cxr_models.training.objective import loss_of, metrics_of
+from cxr_models.training.own_parts import OwnParts
 from cxr_models.training.progress import Progress, Standing
 from cxr_models.training.schedule import (
     best_epochs,
@@ -89,6 +92,7 @@ def train(
     config: RunConfig,
     out: str | os.PathLike[str],
     *,
+    own: OwnParts | None = None,
     devices: Sequence[str] | None = None,
     say: Callable[[str], object] | None = None,
     watch: Callable[[Standing], object] | None = None,
@@ -103,6 +107,8 @@ def train(
         All settings.
     out : str or PathLike
         Folder of the run: new, or that of the same run.
+    own : OwnParts, optional
+        Callbacks, optimizer and loss in place of those of the project.
     devices : sequence of str, optional
         Devices that share each batch, such as ``["GPU:0", "GPU:1"]``; None takes all GPUs.
     say : callable, optional
@@ -121,15 +127,18 @@ def train(
     ------
     ValueError
         If a part is empty, an image cannot be read, settings do not fit together, the folder is
-        that of another run, or the weights come from a run that has seen images of val or test.
+        that of another run or of one with another optimizer or loss, or the weights come from a
+        run that has seen images of val or test.
     OSError
         If files cannot be read or written, or weights not be downloaded.
     """
     folder = RunFolder(path=Path(out))
     names = split.class_names()
     check_run(split, config, out)
+    own = own or OwnParts()
+    own.check_resumed(folder, config.training.learning_rate_head)
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
-    facts = _facts(split, config, names)
+    facts = _facts(split, config, names, own)
     if not folder.facts_file.exists():  # a resumed run was checked when it began
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
@@ -164,9 +173,15 @@ def train(
                 done = resumed[2] if resumed else 0
                 history = [row for row in history if row.phase != phase.name or row.epoch < done]
                 shown = _Shown(say, watch)
-                _run_phase(model, phase, number, parts, config, folder, history, resumed, shown)
+                _run_phase(
+                    model, phase, number, parts, config, folder, history, resumed, shown, own
+                )
             best[phase.name] = model.get_weights()
         _keep_best(model, folder, history, best, monitor_of(config.model))
+        if config.model.backbone not in BACKBONES:
+            features = features_of_sample(model)
+            if all(map(math.isfinite, features)):  # or the training diverged
+                folder.write_features(features)
     return model
 
 
@@ -214,14 +229,20 @@ def _run_phase(
     history: list[EpochRow],
     resumed: tuple[Path, int, int] | None,
     shown: _Shown,
+    own: OwnParts,
 ) -> None:
     """Train one phase from where it stands, and leave `model` with its best weights."""
     training = config.training
     set_backbone_trainable(model, not phase.frozen)
     trained = _trained_part(model, phase, config)
+    optimizer = own.optimizer_of(phase.learning_rate)
+    if own.optimizer is not None:
+        phase = phase._replace(learning_rate=float(optimizer.learning_rate))
     trained.compile(
-        optimizer=keras.optimizers.Adam(float(phase.learning_rate)),
-        loss=loss_of(config.model, weights_of_positives(config, parts["train"].targets)),
+        optimizer=optimizer,
+        loss=loss_of(config.model, weights_of_positives(config, parts["train"].targets))
+        if own.loss is None
+        else own.loss,
         weighted_metrics=[],
         metrics=metrics_of(config.model),
         # On a CPU, XLA takes minutes to compile these networks; JAX always uses XLA.
@@ -266,7 +287,7 @@ def _run_phase(
             validation_data=validation,
             epochs=phase.epochs,
             initial_epoch=done,
-            callbacks=[keeper, progress, board],
+            callbacks=[keeper, progress, board, *own.callbacks],
             shuffle=False,
             verbose=0,
         )
@@ -326,9 +347,10 @@ def _step_watcher(shown: _Shown, steps: int) -> Callable[[], object] | None:
     return step
 
 
-def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> RunFacts:
+def _facts(split: Split, config: RunConfig, names: Sequence[str], own: OwnParts) -> RunFacts:
     packages = ("tensorflow", "keras", "numpy", "numba")
     weights = Path(config.model.weights)
+    optimizer, loss = own.described(config.training.learning_rate_head)
     return RunFacts(
         split_sha256=split.hash,
         split_seed=split.seed,
@@ -343,6 +365,8 @@ def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> RunFacts:
             "python": platform.python_version(),
             **{package: importlib.metadata.version(package) for package in packages},
         },
+        optimizer=optimizer,
+        loss=loss,
     )
 
 

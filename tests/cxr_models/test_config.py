@@ -177,3 +177,25 @@ def test_settings_of_before_there_were_findings_have_none():
     del stored["model"]["findings"], stored["model"]["uncertain"]
     del stored["training"]["positive_weights"]
     assert RunConfig.from_dict(stored) == RunConfig()
+
+
+def test_functions_take_a_record_changes_of_the_defaults_or_none():
+    config = RunConfig().with_setting("training.seed", 3)
+    assert RunConfig.made_of(config) is config
+    assert RunConfig.made_of(None) == RunConfig()
+    made = RunConfig.made_of(
+        {
+            "training.seed": 3,
+            "model.positive_class": "12",
+            "data.enhance": None,
+            "model.weights": "none",
+        }
+    )
+    assert (made.training.seed, made.model.positive_class) == (3, "12")
+    assert (made.data.enhance, made.model.weights) == (None, "none")
+    with pytest.raises(
+        TypeError, match=r"`config` must be a RunConfig, a mapping .*; got 'a\.toml'"
+    ):
+        RunConfig.made_of("a.toml")
+    with pytest.raises(ValueError, match=r"Did you mean training.epochs_head"):
+        RunConfig.made_of({"training.epoch_head": 1})

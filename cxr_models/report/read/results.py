@@ -160,9 +160,9 @@ def read_results(
         sets=sets,
     )
     check_unchanged(run.folder, list(run.sets.values()))
-    run = dataclasses.replace(
-        run, robustness=read_robustness(run.folder, run.facts, run.evaluation)
-    )
+    if run.facts is not None:
+        robustness = read_robustness(run.folder, run.facts, run.evaluation)
+        run = dataclasses.replace(run, robustness=robustness)
     if folder.audit_file.is_file():
         audit = read_audit(folder.audit_file)
         if not isinstance(audit, Audit) or not _is_of_run(audit, run):
