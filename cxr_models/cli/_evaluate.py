@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,19 @@ from cxr_models._typed_json import converted, to_json
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._framework import load_framework
+from cxr_models.cli._subgroups_text import subgroup_lines
 from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.externals import read_externals
-from cxr_models.evaluation.stored import kept_externals, stored_sets, write_evaluation
+from cxr_models.evaluation.group_columns import check_columns
+from cxr_models.evaluation.stored import (
+    kept_externals,
+    stored_sets,
+    with_split_columns,
+    write_evaluation,
+)
+from cxr_models.evaluation.subgroups import unstated_columns, with_subgroups
 from cxr_models.inference.predict_sets import predict_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
@@ -26,8 +35,10 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
+    from cxr_models.evaluation.group_columns import GroupColumn
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Evaluation
+    from cxr_models.records.manifest import Record
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -40,6 +51,10 @@ def _is_comparison(path: Path) -> bool:
     )
 
 
+_MORE_COLUMNS = (
+    "Tables keep other columns of a manifest once they were asked for: leave out "
+    "--from-predictions, and name the manifests of other sources with --external."
+)
 COMPARISON = Kind("what cxr-models evaluate wrote of several runs", _is_comparison)
 
 
@@ -48,13 +63,14 @@ def evaluate(
     externals: Sequence[Path],
     method: Method,
     *,
+    columns: Sequence[GroupColumn] = (),
     split: Path | None,
     from_predictions: bool,
     out: Path | None,
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Evaluate every run, and several together."""
+    """Evaluate every run, the groups that `columns` make in its sets, and several together."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         names = names_of(runs)
         if from_predictions and (externals or split):
@@ -78,7 +94,10 @@ def evaluate(
         finished_runs = {}
         for name, path in zip(names, runs, strict=True) if not from_predictions else ():
             finished = read_run(path, split=split)
-            finished_runs[name] = finished, read_externals(finished, externals, say=_complain)
+            read = read_externals(finished, externals, say=_complain)
+            finished_runs[name] = finished, read
+            if columns:
+                _check_columns_of(finished, read, columns)
     evaluations: dict[str, Evaluation] = {}
     sets: dict[str, Sequence[Predictions]] = {}
     for name, path in zip(names, runs, strict=True):
@@ -90,15 +109,22 @@ def evaluate(
         write = len(runs) == 1 or not evaluation_file.is_file()
         if from_predictions:
             with _console.errors_exit_with(_console.FAILED):
-                sets[name] = stored_sets(path)
+                sets[name] = with_split_columns(path, stored_sets(path), columns)
+            with _console.errors_exit_with(_console.WRONG_USAGE):
+                check_columns(columns, _tested_records(sets[name]), cure=_MORE_COLUMNS)
         else:
-            sets[name] = _predicted(*finished_runs[name], replace=write)
+            sets[name] = _predicted(*finished_runs[name], columns, replace=write)
+        for set_name, column in unstated_columns(sets[name], columns):
+            _complain(f"{set_name}: no image states {column}, so the set has no groups by it")
         with _console.errors_exit_with(_console.FAILED):
             evaluations[name] = evaluate_sets(name, sets[name], method)
+            if columns:
+                evaluations[name] = with_subgroups(evaluations[name], sets[name], columns, method)
             if write:
                 write_evaluation(path, evaluations[name])
         if not as_json:
-            for line in evaluation_lines(evaluations[name]):
+            of_run = evaluations[name]
+            for line in itertools.chain(evaluation_lines(of_run), subgroup_lines(of_run)):
                 _console.say(_console.printable(line))
             outcome = (
                 f"wrote {evaluation_file}"
@@ -130,13 +156,36 @@ def evaluate(
     return 0
 
 
+def _check_columns_of(
+    run: FinishedRun, externals: Mapping[str, External], columns: Sequence[GroupColumn]
+) -> None:
+    """Check columns before anything is predicted."""
+    manifests = [run.split.select("test"), *(external.manifest for external in externals.values())]
+    manifests += [predictions.manifest for predictions in kept_externals(run, externals).sets]
+    check_columns(columns, [manifest.records for manifest in manifests])
+
+
+def _tested_records(sets: Sequence[Predictions]) -> list[Sequence[Record]]:
+    tested = (predictions for predictions in sets if predictions.kind in ("test", "external"))
+    return [predictions.manifest.records for predictions in tested]
+
+
 def _predicted(
-    run: FinishedRun, externals: Mapping[str, External], *, replace: bool
+    run: FinishedRun,
+    externals: Mapping[str, External],
+    columns: Sequence[GroupColumn],
+    *,
+    replace: bool,
 ) -> list[Predictions]:
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
         sets = predict_sets(
-            run, externals, replace=replace, say=_complain, before_model=_load_framework
+            run,
+            externals,
+            columns={column.name for column in columns},
+            replace=replace,
+            say=_complain,
+            before_model=_load_framework,
         )
         stored = kept_externals(run, externals)
     for predictions in stored.sets:

@@ -23,6 +23,12 @@ from cxr_models._cells import harmless, original_cell
 from cxr_models._json import parse_json
 from cxr_models._typed_json import converted, from_json, to_json
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.further_columns import (
+    further_cells,
+    further_columns,
+    header_fields,
+    kept_fields,
+)
 from cxr_models.evaluation.metrics import Outcomes
 from cxr_models.evaluation.results import Kind
 from cxr_models.records.manifest import Manifest, Record
@@ -194,7 +200,8 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     ----------
     path : str or PathLike
         CSV to write, replaced if it exists: the columns file, label, patient, group, source, view
-        and part, then ``probability:CLASS`` and ``logit:CLASS`` for each class.
+        and part, those of sex, age and others that a record states, ``kept:COLUMN`` for other
+        columns of the manifest, then ``probability:CLASS`` and ``logit:CLASS`` for each class.
     predictions : Predictions
         The predictions.
 
@@ -206,9 +213,9 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     body = io.StringIO()
     writer = csv.writer(body, lineterminator="\n")
     names = predictions.class_names
-    writer.writerow(
-        [*PREDICTIONS_COLUMNS, *(f"probability:{n}" for n in names), *(f"logit:{n}" for n in names)]
-    )
+    further = further_columns(predictions.manifest.records)
+    numbers = [f"{value}:{name}" for value in ("probability", "logit") for name in names]
+    writer.writerow([*PREDICTIONS_COLUMNS, *further, *numbers])
     for record, probabilities, logits in zip(
         predictions.manifest.records,
         predictions.probabilities.tolist(),
@@ -217,7 +224,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     ):
         cells = [getattr(record, column) for column in PREDICTIONS_COLUMNS[:-1]]
         texts = map(harmless, [*cells, predictions.name])
-        writer.writerow([*texts, *probabilities, *logits])
+        writer.writerow([*texts, *further_cells(record, further), *probabilities, *logits])
     text = body.getvalue().encode()
     head = converted(
         _Head,
@@ -282,7 +289,8 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     records, values = [], []
     for row in csv.DictReader(io.StringIO(text.decode(), newline="")):
         cells = {column: original_cell(row[column]) for column in PREDICTIONS_COLUMNS[:-1]}
-        records.append(Record(**cells, split=split, findings=(), kept=()))
+        cells |= header_fields(row)
+        records.append(Record(**cells, split=split, findings=(), kept=kept_fields(row)))
         columns = [f"{value}:{name}" for value in ("probability", "logit") for name in names]
         values.append([_number(row, column, path) for column in columns])
     numbers = np.array(values, np.float64).reshape(len(values), 2 * len(names))

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.further_columns import completed, states_more, with_kept
 from cxr_models.evaluation.predictions import (
     Origin,
     Predictions,
@@ -25,7 +26,7 @@ from cxr_models.records.splits import records_hash
 from cxr_models.runs.finished import FinishedRun, file_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from cxr_models.config import RunConfig
@@ -39,6 +40,7 @@ def predict_sets(
     run: FinishedRun,
     externals: Mapping[str, External],
     *,
+    columns: Collection[str] = (),
     replace: bool = True,
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
@@ -51,6 +53,8 @@ def predict_sets(
         The run.
     externals : mapping of str to External
         As `read_externals` returns them.
+    columns : collection of str, default ()
+        Columns of the manifests without a meaning here that tables keep for values by group.
     replace : bool, default True
         Whether predictions made of something else give way to the new ones in the folder.
     say : callable, optional
@@ -79,16 +83,23 @@ def predict_sets(
     wanted += [(name, "external", *external) for name, external in externals.items()]
     model: Any = None
     sets = []
-    for name, kind, manifest, overlap in wanted:
+    for name, kind, whole, overlap in wanted:
+        manifest = dataclasses.replace(whole, records=with_kept(whole.records, columns))
         path = run.folder.predictions_file(name, external=kind == "external")
         origin, former = _origin(run, manifest), read_origin(path)
         if former == origin:
             kept = read_predictions(path)
             if os.fspath(kept.manifest.root) == os.fspath(manifest.root):
-                if kept.overlap != overlap:
-                    kept = dataclasses.replace(kept, overlap=overlap)
-                    if replace:
-                        write_predictions(path, kept)
+                former_records = kept.manifest.records
+                records = completed(former_records, manifest.records)
+                outdated = kept.overlap != overlap or states_more(records, former_records)
+                kept = dataclasses.replace(
+                    kept,
+                    manifest=dataclasses.replace(kept.manifest, records=records),
+                    overlap=overlap,
+                )
+                if outdated and replace:
+                    write_predictions(path, kept)
                 sets.append(kept)
                 continue
         if model is None:

@@ -17,6 +17,7 @@ from cxr_models.report.formatting import clean
 from cxr_models.report.images.choices import MOST
 from cxr_models.report.images.pictures import Pictures
 from cxr_models.report.page import page_of
+from cxr_models.report.render.dot_plots import drawn_dots
 from cxr_models.report.sections.together import together
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def _render(
     numbers = itertools.count(1)
     environment.globals["number"] = lambda: next(numbers)
     environment.globals["drawn"] = _drawn
+    environment.globals["drawn_dots"] = drawn_dots
     environment.tests["kind"] = lambda block, name: type(block).__name__ == name
     page = page_of(runs, pictures, compared)
     return environment.get_template("page.html.j2").render(

@@ -56,6 +56,8 @@ CASES = [
     ("evaluate {tmp}/run {tmp}/images", "which lacks config.json or run.json"),
     ("evaluate {tmp}/run --external {tmp}/e.csv", "{tmp}/e.csv: No such file or directory."),
     ("evaluate {tmp}/run --draws 5", "Invalid value for '--draws'"),
+    ("evaluate {tmp}/run --by sex:3:1", "`--by` must give the edges of bands as rising numbers"),
+    ("evaluate {tmp}/run --by", "Option '--by' requires an argument"),
     ("evaluate {tmp}/run --sensitivity 2", "`sensitivity` must be"),
     ("predict {tmp}/nope {tmp}/images --out {tmp}/p.csv", "`RUN` must be the folder of a run"),
     ("predict {tmp}/run {tmp}/a.png {tmp}/b.png {tmp}/images --out {tmp}/p.csv",
