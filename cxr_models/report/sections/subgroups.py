@@ -45,10 +45,10 @@ def subgroup_sections(name: str, values: SetEvaluation) -> list[Section]:
     gaps = [gap for by in values.subgroups for gap in by.gaps if gap.chance is not None]
     blocks: list[Block] = [Text(text=_METHOD)]
     if gaps:
+        verb = "is" if len(gaps) == 1 else "are"
         text = (
-            f"{counted(len(gaps), 'gap')} shown: of gaps that chance alone makes, 1 in 20 is as "
-            f"large as the column \N{LEFT DOUBLE QUOTATION MARK}1 in 20 above"
-            "\N{RIGHT DOUBLE QUOTATION MARK} says."
+            f"{counted(len(gaps), 'gap')} {verb} shown. Of gaps that chance alone makes, 1 in "
+            "20 is above the value in the column by chance, 1 in 20 above."
         )
         blocks.append(Text(text=text, tone="note"))
     return [
