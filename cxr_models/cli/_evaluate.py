@@ -11,13 +11,20 @@ from cxr_models._outputs import Kind, check_output, replaces_output
 from cxr_models._typed_json import converted, to_json
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
+from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
 from cxr_models.cli._subgroups_text import subgroup_lines
+from cxr_models.evaluation.compare_findings import compare_or_pool_findings
 from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.externals import read_externals
+from cxr_models.evaluation.finding_predictions import FindingPredictions
+from cxr_models.evaluation.findings import evaluate_findings
+from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.group_columns import check_columns
+from cxr_models.evaluation.predictions import Predictions
+from cxr_models.evaluation.results import Evaluation
 from cxr_models.evaluation.stored import (
     kept_externals,
     stored_sets,
@@ -30,14 +37,13 @@ from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.group_columns import GroupColumn
-    from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.evaluation.results import Evaluation
     from cxr_models.records.manifest import Record
     from cxr_models.runs.finished import FinishedRun
 
@@ -98,8 +104,8 @@ def evaluate(
             finished_runs[name] = finished, read
             if columns:
                 _check_columns_of(finished, read, columns)
-    evaluations: dict[str, Evaluation] = {}
-    sets: dict[str, Sequence[Predictions]] = {}
+    evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
+    sets: dict[str, Sequence[AnyPredictions]] = {}
     for name, path in zip(names, runs, strict=True):
         # A comparison leaves the evaluation of a run as it is, though it may be of other sets, by
         # another method or of former weights: it takes values of the predictions, which are the
@@ -117,37 +123,33 @@ def evaluate(
         for set_name, column in unstated_columns(sets[name], columns):
             _complain(f"{set_name}: no image states {column}, so the set has no groups by it")
         with _console.errors_exit_with(_console.FAILED):
-            evaluations[name] = evaluate_sets(name, sets[name], method)
-            if columns:
-                evaluations[name] = with_subgroups(evaluations[name], sets[name], columns, method)
+            evaluations[name] = _evaluated(name, sets[name], columns, method)
             if write:
                 write_evaluation(path, evaluations[name])
         if not as_json:
-            of_run = evaluations[name]
-            for line in itertools.chain(evaluation_lines(of_run), subgroup_lines(of_run)):
-                _console.say(_console.printable(line))
+            _say_evaluation(evaluations[name])
             outcome = (
                 f"wrote {evaluation_file}"
                 if write
                 else f"{evaluation_file} stays as it is: runs are compared"
             )
             _console.say(_console.printable(outcome) + "\n")
-    result: Evaluation | SeveralRuns = evaluations[names[0]]
+    result: Evaluation | FindingsEvaluation | SeveralRuns | SeveralFindingRuns
+    result = evaluations[names[0]]
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
-            result = several = converted(
-                SeveralRuns,
-                compare_or_pool(sets, method),
-                runs=evaluations,
-                differ=_differing(names, runs),
-            )
+            result = several = _together(evaluations, sets, method, _differing(names, runs))
             if out is not None:
                 with replaces_output(
                     out, COMPARISON, overwrite=overwrite, inputs=externals
                 ) as temporary:
                     temporary.write_text(json.dumps(to_json(several), allow_nan=False) + "\n")
         if not as_json:
-            for line in several_lines(several):
+            for line in (
+                several_findings_lines(several)
+                if isinstance(several, SeveralFindingRuns)
+                else several_lines(several)
+            ):
                 _console.say(_console.printable(line))
     if as_json:
         _console.say(json.dumps(to_json(result)))
@@ -165,7 +167,7 @@ def _check_columns_of(
     check_columns(columns, [manifest.records for manifest in manifests])
 
 
-def _tested_records(sets: Sequence[Predictions]) -> list[Sequence[Record]]:
+def _tested_records(sets: Sequence[AnyPredictions]) -> list[Sequence[Record]]:
     tested = (predictions for predictions in sets if predictions.kind in ("test", "external"))
     return [predictions.manifest.records for predictions in tested]
 
@@ -176,7 +178,7 @@ def _predicted(
     columns: Sequence[GroupColumn],
     *,
     replace: bool,
-) -> list[Predictions]:
+) -> list[AnyPredictions]:
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
         sets = predict_sets(
@@ -196,6 +198,66 @@ def _predicted(
             "set again with --external"
         )
     return [*sets, *stored.sets]
+
+
+def _evaluated(
+    name: str,
+    sets: Iterable[AnyPredictions],
+    columns: Sequence[GroupColumn],
+    method: Method,
+) -> Evaluation | FindingsEvaluation:
+    """Evaluate the sets of a run, which are all of classes or all of findings."""
+    of_findings, of_classes = _by_kind(sets)
+    if of_findings and columns:
+        raise ValueError(
+            f"`--by` is only allowed with runs of classes; got {name}, a run of several findings."
+        )
+    if of_findings:
+        return evaluate_findings(name, of_findings, method)
+    evaluation = evaluate_sets(name, of_classes, method)
+    return with_subgroups(evaluation, of_classes, columns, method) if columns else evaluation
+
+
+def _by_kind(
+    sets: Iterable[AnyPredictions],
+) -> tuple[list[FindingPredictions], list[Predictions]]:
+    sets = list(sets)
+    return (
+        [predictions for predictions in sets if isinstance(predictions, FindingPredictions)],
+        [predictions for predictions in sets if isinstance(predictions, Predictions)],
+    )
+
+
+def _together(
+    evaluations: Mapping[str, Evaluation | FindingsEvaluation],
+    sets: Mapping[str, Sequence[AnyPredictions]],
+    method: Method,
+    differ: dict[str, dict[str, object]],
+) -> SeveralRuns | SeveralFindingRuns:
+    """Compare or pool runs, all with classes or all with findings."""
+    findings = {n: e for n, e in evaluations.items() if isinstance(e, FindingsEvaluation)}
+    classes = {n: e for n, e in evaluations.items() if isinstance(e, Evaluation)}
+    if findings and classes:
+        raise ValueError(
+            "`RUN` must name runs with classes, or runs with findings; got "
+            f"{next(iter(classes))} with classes and {next(iter(findings))} with findings."
+        )
+    if findings:
+        of_findings = {n: _by_kind(s)[0] for n, s in sets.items()}
+        both = compare_or_pool_findings(of_findings, method)
+        return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
+    together = compare_or_pool({n: _by_kind(s)[1] for n, s in sets.items()}, method)
+    return converted(SeveralRuns, together, runs=classes, differ=differ)
+
+
+def _say_evaluation(evaluation: Evaluation | FindingsEvaluation) -> None:
+    lines = (
+        findings_lines(evaluation)
+        if isinstance(evaluation, FindingsEvaluation)
+        else itertools.chain(evaluation_lines(evaluation), subgroup_lines(evaluation))
+    )
+    for line in lines:
+        _console.say(_console.printable(line))
 
 
 def _load_framework() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         SetEvaluation,
     )
 
-_ROLES = {"train": "seen in training", "val": "chose epoch, temperature and thresholds"}
+ROLES = {"train": "seen in training", "val": "chose epoch, temperature and thresholds"}
 
 
 def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -38,13 +38,13 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     yield f"{temperature}; thresholds chosen on val: {evaluation.operating_points.rule}"
     for name, values in evaluation.sets.items():
         yield ""
-        yield _heading(name, values, _ROLES.get(values.kind, ""))
-        if values.kind in _ROLES:
+        yield _heading(name, values, ROLES.get(values.kind, ""))
+        if values.kind in ROLES:
             yield f"  {_accuracies(values)}"
             continue
-        yield from _indented(_set_lines(values))
+        yield from indented(_set_lines(values))
         for title, groups in (("source", values.by_source), ("view", values.by_view)):
-            yield from _indented(_group_lines(title, groups, evaluation.class_names))
+            yield from indented(_group_lines(title, groups, evaluation.class_names))
 
 
 def _set_lines(values: SetEvaluation) -> Iterator[str]:
@@ -117,8 +117,7 @@ def _remarks(classes: Mapping[str, ClassValues]) -> Iterator[str]:
 
 def several_lines(several: SeveralRuns) -> Iterator[str]:
     """Yield the lines of runs compared or pooled, and before them the settings that differ."""
-    for name, values in several.differ.items():
-        yield f"{name}: {', '.join(f'{run} {setting}' for run, setting in values.items())}"
+    yield from differing_lines(several.differ)
     yield from itertools.chain(*map(_comparison_lines, several.comparisons or ()))
     pooled = several.pooled
     if pooled is not None:
@@ -129,7 +128,13 @@ def several_lines(several: SeveralRuns) -> Iterator[str]:
         yield ""
         yield from table(rows)
         yield _heading(f"pooled {pooled.of}" if pooled.of else "pooled", pooled)
-        yield from _indented(_pooled_lines(pooled))
+        yield from indented(_pooled_lines(pooled))
+
+
+def differing_lines(differ: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    """Yield a line for each setting in which runs differ."""
+    for name, values in differ.items():
+        yield f"{name}: {', '.join(f'{run} {setting}' for run, setting in values.items())}"
 
 
 def _comparison_lines(pair: Comparison) -> Iterator[str]:
@@ -138,27 +143,28 @@ def _comparison_lines(pair: Comparison) -> Iterator[str]:
     mcnemar = pair.mcnemar
     yield (
         f"  accuracy {value(pair.accuracy, sign=True)}; McNemar p "
-        f"{_p(mcnemar.p_value)} ({mcnemar.only_first} right in the first alone, "
+        f"{p_value(mcnemar.p_value)} ({mcnemar.only_first} right in the first alone, "
         f"{mcnemar.only_second} in the second alone)"
     )
     for name, test in pair.roc_auc.items():
-        difference = _number(test.difference, test.interval, sign=True)
-        p = test.reason if test.p_value is None else f"DeLong p {_p(test.p_value)}"
+        difference = number(test.difference, test.interval, sign=True)
+        p = test.reason if test.p_value is None else f"DeLong p {p_value(test.p_value)}"
         yield f"  ROC-AUC of {name} {difference}; {p}"
 
 
 def value(measured: Measured, *, sign: bool = False) -> str:
     """Return a value and its interval in three places; ``-`` for what is undefined."""
-    return _number(measured.value, measured.interval, sign=sign)
+    return number(measured.value, measured.interval, sign=sign)
 
 
-def _number(number: float | None, interval: Interval | None, *, sign: bool) -> str:
-    if number is None:
+def number(shown: float | None, interval: Interval | None, *, sign: bool) -> str:
+    """Return a number and its interval in three places; ``-`` for None."""
+    if shown is None:
         return "-"
     places = "+.3f" if sign else ".3f"
     if interval is None:
-        return f"{number:{places}} [no interval]"
-    return f"{number:{places}} [{interval[0]:{places}}, {interval[1]:{places}}]"
+        return f"{shown:{places}} [no interval]"
+    return f"{shown:{places}} [{interval[0]:{places}}, {interval[1]:{places}}]"
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -194,9 +200,11 @@ def _threshold(point: OperatingPoint) -> str:
     return "-" if point.threshold is None else f"{point.threshold:.3f}"
 
 
-def _p(p_value: float) -> str:
-    return f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1e}"
+def p_value(p: float) -> str:
+    """Return a p-value in three places, or in two digits where that is 0."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
 
 
-def _indented(lines: Iterator[str]) -> Iterator[str]:
+def indented(lines: Iterator[str]) -> Iterator[str]:
+    """Yield the lines, two columns to the right."""
     return (f"  {line}" for line in lines)

@@ -38,8 +38,9 @@ def report(
             raise ValueError("`--explain` is only allowed without --no-images; got both.")
         names = names_of(runs)
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.report import html_page, markdown_page, read_results
+        from cxr_models.report import html_page, markdown_page, read_any_results
         from cxr_models.report.page import PAGES
+        from cxr_models.report.read.finding_results import by_kind
         from cxr_models.report.read.results import check_evaluated, read_audit
     page_kind = PAGES[out.suffix]
     with _console.errors_exit_with(_console.WRONG_USAGE):
@@ -49,7 +50,7 @@ def report(
     with _console.errors_exit_with(_console.FAILED):
         audit_records = tuple(map(read_audit, audits))
         read = [
-            read_results(path, name=name, audits=audit_records)
+            read_any_results(path, name=name, audits=audit_records)
             for name, path in zip(names, runs, strict=True)
         ]
         for path, audit in zip(audits, audit_records, strict=True):
@@ -59,10 +60,16 @@ def report(
                     f"of its own; got {str(path)!r}, which is not."
                 )
         if explain:
+            of_findings, of_classes = by_kind(read)
+            if of_findings:
+                raise ValueError(
+                    "`--explain` is only allowed with runs with classes; got "
+                    f"{of_findings[0].name} with findings. Leave out --explain."
+                )
             load_framework()
             from cxr_models.explain.report_overlays import draw_overlays
 
-            for results in read:
+            for results in of_classes:
                 _console.note_on_terminal(f"{results.name}: drawing overlays")
                 drawn = draw_overlays(results)
                 _console.complain(

@@ -82,8 +82,8 @@ class Measurement:
         The standard error is the standard deviation of the draws. The quantile is Student's, with
         P - 1 degrees of freedom for P patients of the rarest class that the value uses. A share of
         0 or 1 is the same in every draw; its interval is the exact interval of Clopper and Pearson
-        for P patients. The interval of a mean of shares is computed from the intervals of the
-        shares and the correlation of their draws.
+        for P patients. The interval of a mean of shares, or of losses of at most 1, is computed
+        from their intervals and the correlation of their draws.
 
         References
         ----------
@@ -103,7 +103,7 @@ class Measurement:
         if drawn is None:
             return None, reason
         if self.parts.get(name):
-            return self._interval_of_mean(name)
+            return self._interval_of_mean(name, scale)
         if scale == "reflected":
             tail = (1.0 - LEVEL) / 2.0
             low, high = (float(bound) for bound in np.quantile(drawn, (tail, 1.0 - tail)))
@@ -114,10 +114,10 @@ class Measurement:
         log_odds, half_width = math.log(value / (1.0 - value)), half_width / (value * (1.0 - value))
         return (_sigmoid(log_odds - half_width), _sigmoid(log_odds + half_width)), ""
 
-    def _interval_of_mean(self, name: str) -> tuple[Interval | None, str]:
-        """Return the interval of a mean of shares."""
+    def _interval_of_mean(self, name: str, scale: Scale) -> tuple[Interval | None, str]:
+        """Return the interval of a mean of shares, or of losses of at most 1."""
         parts = self.parts[name]
-        intervals = [self.interval(part) for part in parts]
+        intervals = [self.interval(part, scale=scale) for part in parts]
         ends = [interval for interval, _ in intervals if interval is not None]
         if len(ends) < len(parts):
             return None, next(reason for interval, reason in intervals if interval is None)

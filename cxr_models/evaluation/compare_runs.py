@@ -336,5 +336,10 @@ def _set_of_kind(sets: Sets, kind: str) -> Predictions:
     return predictions
 
 
+def paths_of(manifest: Manifest) -> list[str]:
+    """Return the real paths of images, by which the images of two runs are compared."""
+    return [os.path.realpath(path) for path in manifest.paths()]
+
+
 def _paths(predictions: Predictions) -> list[str]:
-    return [os.path.realpath(path) for path in predictions.manifest.paths()]
+    return paths_of(predictions.manifest)

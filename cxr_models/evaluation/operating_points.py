@@ -15,6 +15,8 @@ from cxr_models.evaluation.metrics import rank
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from cxr_models.evaluation.metrics import Outcomes
 
 
@@ -66,21 +68,36 @@ def choose_thresholds(validation: Outcomes, rule: Rule) -> tuple[float | None, .
     tuple of float or None
         None for a class if the part holds no image of it, or no image of another class.
     """
-    thresholds: list[float | None] = []
     calibrated = validation.calibrated
-    for k in range(len(validation.class_names)):
-        positive = validation.targets == k
-        if not 0 < positive.sum() < len(positive):
-            thresholds.append(None)
-            continue
-        ranked = rank(calibrated[:, k], positive, np.arange(len(positive)))
-        true, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
-        if rule.sensitivity is None:
-            place = int(np.argmax(true / true[-1] - false / false[-1]))
-        else:
-            place = int(np.argmax(true >= rule.sensitivity * true[-1] - 1e-9))
-        thresholds.append(float(ranked.scores[place]))
-    return tuple(thresholds)
+    return tuple(
+        choose_threshold(calibrated[:, k], validation.targets == k, rule)
+        for k in range(len(validation.class_names))
+    )
+
+
+def choose_threshold(
+    scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], rule: Rule
+) -> float | None:
+    """Return one threshold, None if all images are positive or none is.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N,), dtype float64
+        Calibrated probabilities; the threshold is one of them.
+    positive : ndarray of shape (N,), dtype bool
+        Whether each image is positive.
+    rule : Rule
+        How the threshold is chosen.
+    """
+    if not 0 < positive.sum() < len(positive):
+        return None
+    ranked = rank(scores, positive, np.arange(len(positive)))
+    true, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
+    if rule.sensitivity is None:
+        place = int(np.argmax(true / true[-1] - false / false[-1]))
+    else:
+        place = int(np.argmax(true >= rule.sensitivity * true[-1] - 1e-9))
+    return float(ranked.scores[place])
 
 
 def called(

@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models._typed_json import write_record
+from cxr_models.evaluation.finding_predictions import (
+    AnyPredictions,
+    FindingPredictions,
+    read_any_predictions,
+)
 from cxr_models.evaluation.further_columns import completed, with_kept
-from cxr_models.evaluation.predictions import Predictions, read_origin, read_predictions
+from cxr_models.evaluation.prediction_tables import read_origin
 from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Container, Sequence
 
+    from cxr_models.evaluation.findings_results import FindingsEvaluation
     from cxr_models.evaluation.group_columns import GroupColumn
     from cxr_models.evaluation.results import Evaluation
     from cxr_models.runs.finished import FinishedRun
@@ -25,11 +31,11 @@ if TYPE_CHECKING:
 class KeptExternals(NamedTuple):
     """Sets from other sources that earlier evaluations predicted."""
 
-    sets: list[Predictions]  # predicted with the run's present weights and settings
+    sets: list[AnyPredictions]  # predicted with the run's present weights and settings
     outdated: list[Path]  # tables that were predicted with other weights or settings
 
 
-def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
+def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
     """Read all predictions in the folder of a run; its images are not needed.
 
     Raises
@@ -57,8 +63,8 @@ def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
     for table, predictions in zip(tables, sets, strict=True):
         origin = predictions.origin
         changed = "weights" if origin.weights_sha256 != weights else "settings"
-        same = (origin.config_sha256, predictions.class_names, predictions.labels)
-        if changed == "weights" or same != (config, first.class_names, first.labels):
+        same = (origin.config_sha256, _outputs_of(predictions))
+        if changed == "weights" or same != (config, _outputs_of(first)):
             raise ValueError(
                 f"`RUN` must hold predictions of its own weights and settings; got {str(table)!r}, "
                 f"whose {changed} have changed since. Predict {predictions.name} again by leaving "
@@ -68,15 +74,15 @@ def stored_sets(path: str | os.PathLike[str]) -> list[Predictions]:
 
 
 def with_split_columns(
-    path: str | os.PathLike[str], sets: Sequence[Predictions], columns: Sequence[GroupColumn]
-) -> list[Predictions]:
+    path: str | os.PathLike[str], sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]
+) -> list[AnyPredictions]:
     """Return the sets of a run with columns that their tables lack and the run's split states.
 
     Parameters
     ----------
     path : str or PathLike
         Folder of the run; its copy of the split is read if a part lacks a column.
-    sets : sequence of Predictions
+    sets : sequence of Predictions or FindingPredictions
         The sets of the run, as they are stored.
     columns : sequence of GroupColumn
         The columns that are needed.
@@ -98,10 +104,10 @@ def with_split_columns(
     if not lacking or not split.is_file():
         return list(sets)
     givers = with_kept(read_manifest(split).records, {column.name for column in columns})
-    result = []
+    result: list[AnyPredictions] = []
     for predictions in sets:
         manifest = predictions.manifest
-        if predictions in lacking:
+        if any(predictions is one for one in lacking):
             records = completed(manifest.records, givers)
             manifest = dataclasses.replace(manifest, records=records)
         result.append(dataclasses.replace(predictions, manifest=manifest))
@@ -138,15 +144,24 @@ def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
     return kept
 
 
-def write_evaluation(path: str | os.PathLike[str], evaluation: Evaluation) -> Path:
+def write_evaluation(
+    path: str | os.PathLike[str], evaluation: Evaluation | FindingsEvaluation
+) -> Path:
     """Write an evaluation beside the predictions of the run in `path`; return the file's path."""
     target = RunFolder(path=Path(path)).evaluation_file
     write_record(target, evaluation)
     return target
 
 
-def _read_set(folder: RunFolder, table: Path) -> Predictions:
-    predictions = read_predictions(table)
+def _outputs_of(predictions: AnyPredictions) -> tuple[tuple[str, ...], ...]:
+    """Return the names of what was predicted."""
+    if isinstance(predictions, FindingPredictions):
+        return (predictions.findings,)
+    return predictions.class_names, predictions.labels
+
+
+def _read_set(folder: RunFolder, table: Path) -> AnyPredictions:
+    predictions = read_any_predictions(table)
     external = predictions.kind == "external"
     if table != folder.predictions_file(predictions.name, external=external):
         raise ValueError(

@@ -7,7 +7,7 @@ minus the worst; `subgroup_gaps` computes it.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.group_columns import GroupColumn
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Evaluation
 
+P = TypeVar("P", bound="AnyPredictions")
 _TESTED = ("test", "external")  # kinds of sets that the model was not trained or chosen on
 
 
@@ -69,7 +71,7 @@ def with_subgroups(
 
 
 def unstated_columns(
-    sets: Iterable[Predictions], columns: Sequence[GroupColumn]
+    sets: Iterable[AnyPredictions], columns: Sequence[GroupColumn]
 ) -> Iterator[tuple[str, str]]:
     """Yield the name of each tested set, and of each column of which the set states no value."""
     for predictions in _tested(sets):
@@ -123,5 +125,5 @@ def _of_column(
     )
 
 
-def _tested(sets: Iterable[Predictions]) -> Iterator[Predictions]:
+def _tested(sets: Iterable[P]) -> Iterator[P]:
     return (predictions for predictions in sets if predictions.kind in _TESTED)

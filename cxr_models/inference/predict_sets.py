@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.further_columns import completed, states_more, with_kept
+from cxr_models.evaluation.prediction_tables import Origin, read_origin
 from cxr_models.evaluation.predictions import (
-    Origin,
     Predictions,
-    read_origin,
     read_predictions,
     targets_of_labels,
     write_predictions,

@@ -38,9 +38,8 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
         builds a page several times computes this section once.
     """
     study = study_table(runs)
-    title = f"{_TITLE} {runs[0].name}" if len(runs) == 1 else f"{_TITLE} {len(runs)} runs"
     return Page(
-        title=title,
+        title=title_of([run.name for run in runs]),
         sections=(
             overview.summary(runs),
             *([study] if study is not None else []),
@@ -50,6 +49,11 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
             cards.model_card(),
         ),
     )
+
+
+def title_of(names: Sequence[str]) -> str:
+    """Return the title of the page on these runs."""
+    return f"{_TITLE} {names[0]}" if len(names) == 1 else f"{_TITLE} {len(names)} runs"
 
 
 def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:

@@ -8,14 +8,17 @@ import numpy as np
 
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
+from cxr_models.evaluation.finding_predictions import write_finding_predictions
+from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.group_columns import parse_columns
-from cxr_models.evaluation.predictions import Origin, write_predictions
+from cxr_models.evaluation.prediction_tables import Origin
+from cxr_models.evaluation.predictions import write_predictions
 from cxr_models.evaluation.stored import write_evaluation
 from cxr_models.evaluation.subgroups import with_subgroups
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
-from tests.helpers.predicted import make_predictions
+from tests.helpers.predicted import make_finding_predictions, make_predictions
 
 SPLIT = "5" * 64
 
@@ -29,13 +32,33 @@ def write_run(
     `by` names columns for values by group.
     """
     rng = np.random.default_rng(seed)
+    config, origin = begin_run(path, ("covid", "normal", "virus"), settings)
+    (path / "evaluation").mkdir()
+    sets = []
+    for name in ("train", "val", "test", *externals):
+        predictions = make_predictions(rng, images, name=name, root=root, origin=origin)
+        if config.model.task == "binary":
+            predictions = against_the_rest(predictions)
+        if change is not None:
+            predictions = change(predictions)
+        file = name if name not in externals else f"external-{name}"
+        write_predictions(path / f"evaluation/{file}.csv", predictions)
+        sets.append(predictions)
+    method = Method(draws=100)
+    evaluation = evaluate_sets(path.name, sets, method)
+    write_evaluation(path, with_subgroups(evaluation, sets, parse_columns(by), method))
+    return path
+
+
+def begin_run(path, labels, settings):
+    """Write settings, facts and history of a run; give its settings and its origin."""
     config = RunConfig()
     for name, value in settings.items():
         config = config.with_setting(name.replace("__", "."), value)
     facts = RunFacts(
         split_sha256=SPLIT,
         split_seed=7,
-        class_names=("covid", "normal", "virus"),
+        class_names=labels,
         weights=config.model.weights,
         backend="tensorflow",
         versions={"python": "3.11.0", "keras": "3.15.1"},
@@ -56,20 +79,25 @@ def write_run(
         records_sha256="r",
         inputs="i",
     )
+    return config, origin
+
+
+def write_finding_run(
+    path, *, change=None, externals=("clinic",), images=240, seed=0, root="/images", **settings
+):
+    """Write a run with findings; `change` is made to every set before it is written."""
+    rng = np.random.default_rng(seed)
+    _, origin = begin_run(path, ("chest",), settings)
     (path / "evaluation").mkdir()
     sets = []
     for name in ("train", "val", "test", *externals):
-        predictions = make_predictions(rng, images, name=name, root=root, origin=origin)
-        if config.model.task == "binary":
-            predictions = against_the_rest(predictions)
+        predictions = make_finding_predictions(rng, images, name=name, root=root, origin=origin)
         if change is not None:
             predictions = change(predictions)
         file = name if name not in externals else f"external-{name}"
-        write_predictions(path / f"evaluation/{file}.csv", predictions)
+        write_finding_predictions(path / f"evaluation/{file}.csv", predictions)
         sets.append(predictions)
-    method = Method(draws=100)
-    evaluation = evaluate_sets(path.name, sets, method)
-    write_evaluation(path, with_subgroups(evaluation, sets, parse_columns(by), method))
+    write_evaluation(path, evaluate_findings(path.name, sets, Method(draws=100)))
     return path
 
 

@@ -73,7 +73,7 @@ class Pictures:
         images_of_class = predictions.outcomes().targets.tolist().count
         pictures, rows = [], []
         for k, averaged_rows in averaged(run, name).items():
-            uri = self._uri(str(mean_path(run, name, k)))
+            uri = self.uri(str(mean_path(run, name, k)))
             if uri is not None:
                 label = run.class_names[k]
                 count, images = len(averaged_rows), images_of_class(k)
@@ -106,9 +106,9 @@ class Pictures:
             probability = number(float(calibrated[row].max()))
             image = overlay = None
             if len(pictures) < self.count:
-                image = self._uri(paths[row])
+                image = self.uri(paths[row])
                 if image is not None:
-                    overlay = self._uri(str(overlay_path(run, name, row)))
+                    overlay = self.uri(str(overlay_path(run, name, row)))
             pictures.append(
                 Picture(
                     file=file,
@@ -152,7 +152,8 @@ class Pictures:
             blocks.append(Text(text="The images could not be read from here.", tone="note"))
         return blocks
 
-    def _uri(self, path: str) -> str | None:
+    def uri(self, path: str) -> str | None:
+        """Return a small copy of an image as a data URI; None if the file cannot be read."""
         if path not in self._uris:
             try:
                 self._uris[path] = data_uri(thumbnail(path))

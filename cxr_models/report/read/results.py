@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_models._typed_json import from_json, read_object
+from cxr_models.audit.findings_results import FindingsAudit
 from cxr_models.audit.results import Audit
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.findings_results import MULTILABEL
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, read_predictions
 from cxr_models.evaluation.results import FORMAT, Evaluation, SetEvaluation
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
+
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
+    from cxr_models.evaluation.results import Kind, Measured
 
 _TOLERANCE = 1e-6  # between a stored value and the same value computed from the table
 
@@ -134,20 +139,25 @@ def read_results(
         evaluation=evaluation,
         sets={name: _predictions(folder, evaluation, name) for name in evaluation.sets},
     )
-    _check_unchanged(run)
+    check_unchanged(run.folder, list(run.sets.values()))
     if folder.audit_file.is_file():
         audit = read_audit(folder.audit_file)
-        if not _is_of_run(audit, run):
-            raise ValueError(
-                f"`audit.json` must be of the run's split, classes and weights; got "
-                f"{str(folder.audit_file)!r}, an audit of another split, other classes or other "
-                f"weights. Audit the run again: cxr-models audit SPLIT --run {path}."
-            )
+        if not isinstance(audit, Audit) or not _is_of_run(audit, run):
+            raise ValueError(own_audit(folder))
         return dataclasses.replace(run, audit=audit)
     return dataclasses.replace(run, audit=next((a for a in audits if _is_of_run(a, run)), None))
 
 
-def read_audit(path: str | os.PathLike[str]) -> Audit:
+def own_audit(folder: RunFolder) -> str:
+    """Return the error of an audit in a run's folder that is not of the run."""
+    return (
+        f"`audit.json` must be of the run's split, classes and weights; got "
+        f"{str(folder.audit_file)!r}, an audit of another split, other classes or other "
+        f"weights. Audit the run again: cxr-models audit SPLIT --run {folder.path}."
+    )
+
+
+def read_audit(path: str | os.PathLike[str]) -> Audit | FindingsAudit:
     """Read an audit.
 
     Parameters
@@ -164,6 +174,8 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
     """
     stored = read_object(Path(path))
     try:
+        if stored.get("task") == MULTILABEL:
+            return from_json(FindingsAudit, stored)
         return from_json(Audit, stored)
     except ValueError as error:
         raise ValueError(
@@ -172,19 +184,18 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
         ) from error
 
 
-def _check_unchanged(run: Results) -> None:
+def check_unchanged(folder: RunFolder, sets: Sequence[AnyPredictions]) -> None:
     """Raise ValueError if the settings or the weights changed after the run was evaluated."""
-    origins = [predictions.origin for predictions in run.sets.values()]
+    origins = [predictions.origin for predictions in sets]
     for content, path, hashes in (
-        ("settings", run.folder.config_file, {origin.config_sha256 for origin in origins}),
-        ("weights", run.folder.best_weights, {origin.weights_sha256 for origin in origins}),
+        ("settings", folder.config_file, {origin.config_sha256 for origin in origins}),
+        ("weights", folder.best_weights, {origin.weights_sha256 for origin in origins}),
     ):
         if path.is_file() and {file_sha256(path)} != hashes:
-            folder = run.folder.path
             raise ValueError(
-                f"`evaluation.json` must be of the run's {content}; got {str(folder)!r}, whose "
-                f"{content} have changed since. Evaluate the run again: cxr-models evaluate "
-                f"{folder}."
+                f"`evaluation.json` must be of the run's {content}; got {str(folder.path)!r}, "
+                f"whose {content} have changed since. Evaluate the run again: cxr-models "
+                f"evaluate {folder.path}."
             )
 
 
@@ -196,12 +207,18 @@ def _is_of_run(audit: Audit, run: Results) -> bool:
     )
 
 
+def table_of(folder: RunFolder, name: str, kind: Kind) -> Path:
+    """Return the table of a set's predictions, which lies in the folder of the evaluation."""
+    table = folder.predictions_file(name, external=kind == "external")
+    if table.resolve().parent != folder.evaluation_folder.resolve():  # a name with ../ in it
+        raise ValueError(f"`evaluation.json` must name sets without folders; got {name!r}.")
+    return table
+
+
 def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predictions:
     """Return the predictions of a set; refuse a table that the evaluation was not computed from."""
     values = evaluation.sets[name]
-    table = folder.predictions_file(name, external=values.kind == "external")
-    if table.resolve().parent != folder.evaluation_folder.resolve():  # a name with ../ in it
-        raise ValueError(f"`evaluation.json` must name sets without folders; got {name!r}.")
+    table = table_of(folder, name, values.kind)
     predictions = read_predictions(table)
     same = (
         predictions.origin.weights_sha256 == evaluation.weights_sha256
@@ -231,8 +248,13 @@ def _values_agree(
     if not subgroups_agree(folder.path, predictions, outcomes, stored, _TOLERANCE):
         return False
     return all(
-        math.isnan(computed[name][0])
-        if measured.value is None
-        else abs(computed[name][0] - measured.value) < _TOLERANCE
+        agrees(float(computed[name][0]), measured)
         for name, measured in values_by_name(stored, predictions.class_names).items()
     )
+
+
+def agrees(computed: float, stored: Measured) -> bool:
+    """Return whether a stored value is the one computed from the table."""
+    if stored.value is None:
+        return math.isnan(computed)
+    return abs(computed - stored.value) < _TOLERANCE

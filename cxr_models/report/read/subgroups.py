@@ -16,12 +16,13 @@ from cxr_models.evaluation.stored import with_split_columns
 from cxr_models.report.read.values import values_by_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Gap, Group, SetEvaluation, Subgroups
+    from cxr_models.records.manifest import Record
 
 _NAMES = {"sensitivity": "point_sensitivity", "specificity": "point_specificity"}
 
@@ -52,7 +53,7 @@ def subgroups_agree(
         columns = [GroupColumn(name=by.column, edges=by.edges) for by in stored.subgroups]
         (whole,) = with_split_columns(path, [predictions], columns) if columns else (predictions,)
         return all(
-            _column_agrees(whole, outcomes, column, by, tolerance)
+            _column_agrees(whole.manifest.records, outcomes, column, by, tolerance)
             for column, by in zip(columns, stored.subgroups, strict=True)
         )
     except ValueError:  # a column that nobody could have asked for
@@ -60,13 +61,12 @@ def subgroups_agree(
 
 
 def _column_agrees(
-    predictions: Predictions,
+    records: Sequence[Record],
     outcomes: Outcomes,
     column: GroupColumn,
     stored: Subgroups,
     tolerance: float,
 ) -> bool:
-    records = predictions.manifest.records
     names, places = column.groups(records)
     if tuple(stored.groups) != names:
         return False

@@ -14,6 +14,7 @@ from cxr_models.report.formatting import NONE, listed, number
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
 MODEL_CARD = "Model card"  # the title of its section
@@ -132,7 +133,7 @@ def confounded(run: Results) -> list[str]:
     ]
 
 
-def settings(run: Results) -> Section:
+def settings(run: AnyResults) -> Section:
     """Show the origin of the weights, the versions, and every setting."""
     versions = [
         ("weights at the start", _initial_weights(run)),
@@ -173,7 +174,7 @@ def model_card() -> Section:
     )
 
 
-def _initial_weights(run: Results) -> str:
+def _initial_weights(run: AnyResults) -> str:
     weights = run.config.model.weights
     if weights == "none":
         return "none: trained from random numbers"
@@ -183,7 +184,7 @@ def _initial_weights(run: Results) -> str:
     return f"{PurePath(weights).name}" + (f", SHA-256 {sha256}" if sha256 else "")
 
 
-def _kept_epoch(run: Results) -> str:
+def _kept_epoch(run: AnyResults) -> str:
     kept = run.facts.kept
     if kept is None:
         return "the last phase's best epoch"  # in earlier versions, which did not state the epoch

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cxr_models.evaluation.results import SetEvaluation
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
 MANY = 4  # a page of at least so many runs states a sentence once for all runs it is true of
@@ -154,7 +155,7 @@ def side_by_side(runs: Sequence[Results]) -> Section:
     return Section(title="Side by side", blocks=tuple(blocks))
 
 
-def arm(run: Results) -> str:
+def arm(run: AnyResults) -> str:
     """Return ``raw`` or ``enhanced``, as the study calls its arms."""
     return "raw" if run.config.data.enhance is None else "enhanced"
 

@@ -11,6 +11,7 @@ from cxr_models.report.formatting import NONE, counted, number, short_name, valu
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from cxr_models.evaluation.findings_results import FindingsSet
     from cxr_models.evaluation.results import ClassValues, Confusion, Measured, SetEvaluation
     from cxr_models.report.read.results import Results
 
@@ -151,7 +152,7 @@ def groups(values: SetEvaluation, classes: Sequence[str]) -> list[Block]:
     return blocks
 
 
-def shared(values: SetEvaluation) -> list[Block]:
+def shared(values: SetEvaluation | FindingsSet) -> list[Block]:
     """List the ties of a set's images to images that the run has seen; empty without ties."""
     overlap = values.overlap
     if overlap is None:
@@ -180,7 +181,7 @@ def shared(values: SetEvaluation) -> list[Block]:
     return blocks
 
 
-def shared_sentences(values: SetEvaluation) -> list[str]:
+def shared_sentences(values: SetEvaluation | FindingsSet) -> list[str]:
     """Return sentences on the near copies of seen images, and on images of seen patients."""
     if values.overlap is None:
         return []
@@ -203,7 +204,7 @@ def shared_sentences(values: SetEvaluation) -> list[str]:
     return sentences
 
 
-def heading(name: str, values: SetEvaluation) -> str:
+def heading(name: str, values: SetEvaluation | FindingsSet) -> str:
     """Return the heading of a set."""
     return f"{name}: {_ROLES[values.kind]}, {counted(values.images, 'image')}"
 

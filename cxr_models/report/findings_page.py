@@ -1,0 +1,100 @@
+"""Build the page on runs with several findings: its sections and their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxr_models.backbones import backbone_title
+from cxr_models.report.blocks import Block, Charts, Page, Section, Text
+from cxr_models.report.formatting import counted, listed
+from cxr_models.report.images.finding_pictures import mistakes
+from cxr_models.report.page import title_of
+from cxr_models.report.sections import cards, finding_overview, finding_values, overview
+from cxr_models.report.sections import values as tables
+from cxr_models.report.sections.charts import training_charts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.report.images.pictures import Pictures
+    from cxr_models.report.read.finding_results import FindingResults
+
+
+def page_of_findings(
+    runs: Sequence[FindingResults], pictures: Pictures, compared: Section | None = None
+) -> Page:
+    """Build the report of one run with several findings, or of several runs.
+
+    Parameters
+    ----------
+    runs : sequence of FindingResults
+        At least one.
+    pictures : Pictures
+        Reads the images.
+    compared : Section, optional
+        The section that `cxr_models.report.sections.finding_together.findings_together` returns.
+    """
+    return Page(
+        title=title_of([run.name for run in runs]),
+        sections=(
+            finding_overview.summary(runs),
+            finding_overview.side_by_side(runs),
+            *([compared] if compared is not None else []),
+            *(_run(run, pictures, folded=len(runs) >= overview.MANY) for run in runs),
+            cards.model_card(),
+        ),
+    )
+
+
+def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
+    data = run.config.data
+    text = (
+        f"{backbone_title(run.config.model.backbone)}, the findings {listed(run.findings)}, images "
+        f"{overview.arm(run)}, {data.image_size[0]} x {data.image_size[1]} pixels, recipe "
+        f"{run.config.training.recipe}."
+    )
+    charts = training_charts(run.history)
+    training: Block = Charts(charts=charts) if charts else Text(text="No epoch was trained.")
+    return Section(
+        title=f"Run {run.name}",
+        folded=f"Everything about {run.name}" if folded else "",
+        blocks=(Text(text=text),),
+        sections=(
+            Section(title="Audit", blocks=tuple(finding_overview.audit_blocks(run))),
+            Section(title="Values", blocks=tuple(finding_values.means(run))),
+            *(
+                _set(run, name, pictures)
+                for name, values in run.evaluation.sets.items()
+                if values.kind != "train"
+            ),
+            Section(title=f"Training, {counted(len(run.history), 'epoch')}", blocks=(training,)),
+            finding_overview.data_card(run),
+            cards.settings(run),
+        ),
+    )
+
+
+def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
+    values = run.evaluation.sets[name]
+    title = tables.heading(name, values)
+    blocks = [*tables.shared(values), *finding_values.of_findings(run, values)]
+    if values.kind == "val":
+        return Section(title=title, blocks=tuple(blocks))
+    curves = finding_values.curve_charts(name, values)
+    reliability = Section(
+        title="Reliability",
+        blocks=(Charts(charts=finding_values.reliability_charts(name, values)),),
+        folded="A chart for each finding",
+    )
+    return Section(
+        title=title,
+        blocks=(
+            *blocks,
+            *([Charts(charts=curves)] if curves else []),
+            *finding_values.groups(values),
+        ),
+        sections=(
+            *((reliability,) if values.reliability else ()),
+            Section(title="Worst mistakes", blocks=tuple(mistakes(pictures, run, name))),
+        ),
+    )
