@@ -183,6 +183,12 @@ def split(
         bool,
         typer.Option("--test-others", help="And tested on the usual share of the other sources."),
     ] = False,
+    stratify_findings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...", help="Share out these findings in the place of labels; all: all."
+        ),
+    ] = None,
     shared_ids: Annotated[
         bool,
         typer.Option("--shared-ids", help="Equal patient ids of two sources are one patient."),
@@ -196,8 +202,9 @@ def split(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
-    """Split a manifest into train, val and test, stratified by label."""
+    """Split a manifest into train, val and test, stratified by label or by findings."""
     from cxr_models.cli import _records
+    from cxr_models.records.choices import names_of
 
     status = _records.split(
         manifest,
@@ -207,6 +214,7 @@ def split(
         folds=folds,
         leave_source_out=leave_source_out,
         test_others=test_others,
+        findings=None if stratify_findings is None else names_of(stratify_findings),
         shared_ids=shared_ids,
         drop_split=drop_split,
         drop_leaks=without_leaks,
@@ -227,7 +235,18 @@ def train(
         str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONES)}.")
     ] = None,
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="multiclass, or binary: covid or not.")
+        str | None,
+        typer.Option(metavar="TASK", help="multiclass, binary: covid or not, or multilabel."),
+    ] = None,
+    findings: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Of multilabel: columns finding:A, finding:B, ..."),
+    ] = None,
+    uncertain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE", help="Of multilabel, uncertain findings: unknown, absent or present."
+        ),
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME", help="corrected, or study, faults included.")
@@ -281,10 +300,13 @@ def train(
     Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see what TensorFlow says of itself.
     """
     from cxr_models.cli import _console, _train
+    from cxr_models.records.choices import names_of
 
     typed = {
         "model.backbone": backbone,
         "model.task": task,
+        "model.findings": None if findings is None else list(names_of(findings)),
+        "model.uncertain": uncertain,
         "model.weights": weights,
         "training.recipe": recipe,
         "training.epochs_head": epochs_head,
@@ -407,6 +429,10 @@ def predict(
     explain: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write there where the model looked.")
     ] = None,
+    explain_finding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of several: this one. Default: each image's likeliest."),
+    ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images a step. Default: the run's.")
     ] = None,
@@ -416,7 +442,13 @@ def predict(
     from cxr_models.cli import _predict
 
     status = _predict.predict_files(
-        run, inputs, out, explain=explain, batch_size=batch_size, overwrite=overwrite
+        run,
+        inputs,
+        out,
+        explain=explain,
+        finding=explain_finding,
+        batch_size=batch_size,
+        overwrite=overwrite,
     )
     raise typer.Exit(status)
 

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.group_columns import GroupColumn
-    from cxr_models.records.manifest import Record
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -117,7 +116,7 @@ def evaluate(
             with _console.errors_exit_with(_console.FAILED):
                 sets[name] = with_split_columns(path, stored_sets(path), columns)
             with _console.errors_exit_with(_console.WRONG_USAGE):
-                check_columns(columns, _tested_records(sets[name]), cure=_MORE_COLUMNS)
+                _check_stored_columns(name, sets[name], columns)
         else:
             sets[name] = _predicted(*finished_runs[name], columns, replace=write)
         for set_name, column in unstated_columns(sets[name], columns):
@@ -162,14 +161,27 @@ def _check_columns_of(
     run: FinishedRun, externals: Mapping[str, External], columns: Sequence[GroupColumn]
 ) -> None:
     """Check columns before anything is predicted."""
+    if run.config.model.task == "multilabel":
+        raise _by_findings(run.name)
     manifests = [run.split.select("test"), *(external.manifest for external in externals.values())]
     manifests += [predictions.manifest for predictions in kept_externals(run, externals).sets]
     check_columns(columns, [manifest.records for manifest in manifests])
 
 
-def _tested_records(sets: Sequence[AnyPredictions]) -> list[Sequence[Record]]:
+def _check_stored_columns(
+    name: str, sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]
+) -> None:
+    """Check columns that tables must state."""
+    if columns and any(isinstance(predictions, FindingPredictions) for predictions in sets):
+        raise _by_findings(name)
     tested = (predictions for predictions in sets if predictions.kind in ("test", "external"))
-    return [predictions.manifest.records for predictions in tested]
+    check_columns(columns, [one.manifest.records for one in tested], cure=_MORE_COLUMNS)
+
+
+def _by_findings(name: str) -> ValueError:
+    return ValueError(
+        f"`--by` is only allowed with runs of classes; got {name}, a run of several findings."
+    )
 
 
 def _predicted(
@@ -208,10 +220,6 @@ def _evaluated(
 ) -> Evaluation | FindingsEvaluation:
     """Evaluate the sets of a run, which are all of classes or all of findings."""
     of_findings, of_classes = _by_kind(sets)
-    if of_findings and columns:
-        raise ValueError(
-            f"`--by` is only allowed with runs of classes; got {name}, a run of several findings."
-        )
     if of_findings:
         return evaluate_findings(name, of_findings, method)
     evaluation = evaluate_sets(name, of_classes, method)

@@ -20,6 +20,7 @@ from cxr_models.inference.predict_files import (
     find_sources,
     predict,
     read_batches,
+    write_finding_rows,
     write_rows,
 )
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from cxr_models.inference.calibrated_run import ServedRun
     from cxr_models.inference.predict_files import Row, Source
 
 _SHOWN = 20  # failures, each in its line
@@ -38,12 +40,14 @@ def predict_files(
     out: Path,
     *,
     explain: Path | None,
+    finding: str | None,
     batch_size: int | None,
     overwrite: bool,
 ) -> int:
     """Write the predictions of a run for files; return 1 only if every file failed."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         served = read_served_run(run)
+        _check_finding(served, finding, explain)
         missing = [str(path) for path in inputs if not os.path.lexists(path)]
         if missing:
             raise ValueError(
@@ -73,22 +77,23 @@ def predict_files(
         )
         rows: list[Row] = []
         with (
-            _explaining(model, served, sources, explain, overwrite=overwrite) as explanations,
+            _explaining(model, served, sources, explain, finding, overwrite) as explanations,
             warnings.catch_warnings(),
             tqdm(total=len(sources), unit="image", disable=None) as bar,
         ):
             warnings.filterwarnings("always", "DICOM: ", UserWarning)
             warnings.showwarning = _note  # type: ignore[assignment]
             for row in predict(
-                lambda images: predict_logits(logits, images),
+                lambda images: predict_logits(logits, images, multilabel=served.multilabel),
                 batches,
-                temperature=served.calibration.temperature,
+                to_probabilities=served.probabilities,
                 watch=None if explanations is None else explanations.watch,
             ):
                 rows.append(row)
                 bar.update()
             means = [] if explanations is None else explanations.finish()
-            write_rows(
+            write = write_finding_rows if served.multilabel else write_rows
+            write(
                 out,
                 rows,
                 served.class_names,
@@ -102,7 +107,12 @@ def predict_files(
 
 @contextlib.contextmanager
 def _explaining(
-    model: Any, served: Any, sources: Sequence[Source], folder: Path | None, *, overwrite: bool
+    model: Any,
+    served: ServedRun,
+    sources: Sequence[Source],
+    folder: Path | None,
+    finding: str | None,
+    overwrite: bool,
 ) -> Iterator[Any]:
     """Yield the writer of explanations; their folder appears at the end of the block or never."""
     if folder is None:
@@ -120,22 +130,49 @@ def _explaining(
             temporary,
             sources=sources,
             calibrated=not served.calibration.missing,
+            multilabel=served.multilabel,
+            finding=finding,
         )
 
 
+def _check_finding(served: ServedRun, finding: str | None, explain: Path | None) -> None:
+    """Raise ValueError unless `finding` is None, or one of the run that is to be explained."""
+    if finding is None:
+        return
+    if explain is None or not served.multilabel:
+        got = "no --explain" if explain is None else "a run of classes"
+        raise ValueError(
+            f"`--explain-finding` is only allowed with --explain and a run of several findings; "
+            f"got {got}."
+        )
+    if finding not in served.class_names:
+        raise ValueError(
+            f"`--explain-finding` must be one of {', '.join(served.class_names)}; got {finding!r}."
+        )
+
+
+def _counts(rows: Sequence[Row], served: ServedRun) -> Counter[str]:
+    """Count the images that are predicted to be of each class, or called to show each finding."""
+    shares = [row.probabilities for row in rows if row.probabilities is not None]
+    names, points = served.class_names, served.calibration.thresholds
+    if not served.multilabel:
+        return Counter(names[max(range(len(s)), key=s.__getitem__)] for s in shares)
+    counts: Counter[str] = Counter()
+    for image in shares if points else ():
+        for name, share, point in zip(names, image, points, strict=True):
+            counts[name] += point is not None and share >= point
+    return counts
+
+
 def _report(
-    rows: Sequence[Row], served: Any, out: Path, explained: Path | None, means: Sequence[str]
+    rows: Sequence[Row], served: ServedRun, out: Path, explained: Path | None, means: Sequence[str]
 ) -> int:
     failed = [row for row in rows if row.error]
     for row in failed[:_SHOWN]:
         _console.complain(_console.printable(f"{row.file}: {row.error}"))
     if len(failed) > _SHOWN:
         _console.complain(f"and {len(failed) - _SHOWN} more, in column error")
-    counts = Counter(
-        served.class_names[max(range(len(row.probabilities)), key=row.probabilities.__getitem__)]
-        for row in rows
-        if row.probabilities is not None
-    )
+    counts = _counts(rows, served)
     classes = ", ".join(f"{name} {counts[name]}" for name in served.class_names if counts[name])
     num_predicted = len(rows) - len(failed)
     shown = f" ({classes})" if classes else ""

@@ -12,6 +12,7 @@ from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._paths import relative, shown
 from cxr_models.records import official, splits
+from cxr_models.records.finding_counts import count_patients
 from cxr_models.records.left_out import causes_of_leaving_out
 from cxr_models.records.manifest import SPLITS, Record, read_manifest
 from cxr_models.records.split_sets import leftovers
@@ -20,6 +21,8 @@ from cxr_models.records.ties import with_shared_ids
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from cxr_models.records.manifest import Manifest
 
 
 def split(
@@ -32,6 +35,7 @@ def split(
     leave_source_out: bool,
     test_others: bool,
     overwrite: bool,
+    findings: tuple[str, ...] | None = None,
     shared_ids: bool = False,
     drop_split: bool = False,
     drop_leaks: bool = False,
@@ -50,6 +54,7 @@ def split(
         if several and out.exists() and not out.is_dir():
             raise ValueError(f"`--out` must be a folder for several splits; got {str(out)!r}.")
         read = read_manifest(manifest)
+        findings = _checked_findings(read, findings)
         listed = [
             dataclasses.replace(
                 record,
@@ -65,15 +70,24 @@ def split(
             )
         outputs: dict[Path, tuple[list[Record], dict[str, object]]] = {}
         settings: dict[str, object] = {"seed": seed}
+        if findings:
+            if keeps_split:
+                raise ValueError(
+                    "`--stratify-findings` is only allowed with a manifest without a split, or "
+                    "with --drop-split; got a manifest that has one, which is kept."
+                )
+            settings["stratified_by"] = list(findings)
         if folds is not None:
-            for number, fold in enumerate(splits.fold_records(records, folds=folds, seed=seed)):
+            for number, fold in enumerate(
+                splits.fold_records(records, folds=folds, seed=seed, findings=findings)
+            ):
                 outputs[out / f"fold-{number}.csv"] = fold, {**settings, "fold": [number, folds]}
         elif leave_source_out:
             shares = fractions if test_others else (*fractions[:2], 0.0)
             _, val, test = (share / (sum(shares) or 1.0) for share in shares)
             with warnings.catch_warnings(action="ignore"):  # said below, for every part
                 parts = splits.leave_sources_out(
-                    records, val_fraction=val, test_fraction=test, seed=seed
+                    records, val_fraction=val, test_fraction=test, seed=seed, findings=findings
                 )
             for source, part in parts.items():
                 name = re.sub(r"[^\w.-]+", "_", source)
@@ -90,7 +104,10 @@ def split(
             outputs[out] = assigned, {**settings, "given": True}
         else:
             settings["fractions"] = list(fractions)
-            outputs[out] = splits.split_records(records, fractions=fractions, seed=seed), settings
+            assigned_records = splits.split_records(
+                records, fractions=fractions, seed=seed, findings=findings
+            )
+            outputs[out] = assigned_records, settings
         for path in outputs:
             check_output(path, splits.SPLIT, overwrite=overwrite, inputs=[manifest])
         former: list[Path] = []
@@ -108,15 +125,33 @@ def split(
             if leave_source_out:
                 needed_parts = list(SPLITS[:2])  # what a source lacks is no fault of the split
                 _say_left_out(path, listed, assigned, str(facts["left_out"]), shared_ids)
-            for name, labels in splits.lacking_labels(assigned, needed_parts).items():
+            lacking = {} if findings else splits.lacking_labels(assigned, needed_parts)
+            for name, labels in lacking.items():
                 _console.complain(
                     f"{shown(path)}: nothing in {name} of {', '.join(sorted(labels))}; too few "
                     "patients, groups or sources have it"
                 )
+            _say_findings(path, assigned, findings, needed_parts)
         for path in former:
             path.unlink()
             _console.say(f"removed {shown(path)}, of the set that was replaced")
     return 0
+
+
+def _checked_findings(read: Manifest, findings: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the findings to stratify by; raise unless they are columns of the manifest."""
+    there = read.finding_names()
+    if findings is None:
+        return ()
+    if findings == ("all",) and there:
+        return there
+    missing = [name for name in findings if name not in there]
+    if missing or not findings:
+        raise ValueError(
+            "`--stratify-findings` must name columns finding:NAME of the manifest "
+            f"({', '.join(there) or 'none'}); got {', '.join(missing) or 'none'}."
+        )
+    return tuple(dict.fromkeys(findings))
 
 
 def _split_of_manifest(
@@ -149,6 +184,24 @@ def _split_of_manifest(
         count = sum(record.split == "val" for record in result)
         _console.say(f"the split has no val: {count:,} images of train become val")
     return result
+
+
+def _say_findings(
+    path: Path, assigned: Sequence[Record], findings: Sequence[str], parts: Sequence[str]
+) -> None:
+    """Say how many patients of each part have the findings that were shared out."""
+    counts = count_patients(assigned, findings)
+    for finding, of_parts in counts.items():
+        numbers = ", ".join(f"{p} {n.present:,} of {n.known:,}" for p, n in of_parts.items())
+        _console.say(_console.printable(f"  patients with {finding}, of those known: {numbers}"))
+        for part in parts:
+            if not of_parts[part].present and any(n.present for n in of_parts.values()):
+                _console.complain(
+                    _console.printable(
+                        f"{shown(path)}: no patient of {part} has {finding}; too few patients have "
+                        "it"
+                    )
+                )
 
 
 def _say_left_out(

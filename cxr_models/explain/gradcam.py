@@ -29,6 +29,9 @@ class GradCam:
     model : keras.Model
         As `cxr_models.networks.classifier.build_classifier` makes it or
         `cxr_models.networks.load.load_classifier` loads it, of any backbone.
+    multilabel : bool, default False
+        Whether `model` is of a run with that task: then each of its outputs is a finding, which is
+        asked for as a class is.
 
     Raises
     ------
@@ -40,7 +43,7 @@ class GradCam:
     The map is the one that global average pooling takes in: the last convolutional one of every
     backbone here, after its activation. A class's gradient is taken of its logit, averaged over
     the map's places, and weighs its channels; what is left below 0 is cut off. Of a classifier
-    with one output the class 0 has the logit of the class 1 with its sign changed.
+    of two classes with one output the class 0 has the logit of the class 1 with its sign changed.
 
     References
     ----------
@@ -48,7 +51,7 @@ class GradCam:
            Gradient-based Localization", ICCV 2017.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, *, multilabel: bool = False) -> None:
         pooled = model.get_layer(FEATURES).input
         if len(pooled.shape) != 4:
             raise ValueError(
@@ -57,7 +60,9 @@ class GradCam:
             )
         self._to_map = keras.Model(model.input, pooled, name="to_map")
         self._to_logits = _logits_of_map(model, pooled.shape[1:])
-        self.num_classes = max(self._to_logits.output.shape[-1], 2)
+        outputs = self._to_logits.output.shape[-1]
+        self._is_binary = outputs == 1 and not multilabel
+        self.num_classes = 2 if self._is_binary else outputs
 
     def __call__(self, images: Images, classes: Ints) -> Floats:
         """Return how much each place speaks for a class.
@@ -95,10 +100,16 @@ class GradCam:
         if not len(images):
             return np.empty((0, *self._to_map.output.shape[1:3]), np.float32)
         maps = keras.ops.convert_to_numpy(self._to_map(images, training=False)).astype(np.float32)
-        gradients = _gradient(self._to_logits, maps, _selection(self._to_logits, classes))
+        gradients = _gradient(self._to_logits, maps, self._selection(classes))
         weights = gradients.mean(axis=(1, 2), keepdims=True)
         cams = (weights * maps).sum(axis=-1)
         return np.maximum(cams, 0).astype(np.float32)  # type: ignore[no-any-return]
+
+    def _selection(self, classes: Ints) -> Floats:
+        """Return what the logits are multiplied with and summed, to give each image's class."""
+        if self._is_binary:
+            return np.where(classes == 1, 1.0, -1.0).astype(np.float32)[:, None]
+        return np.eye(self.num_classes, dtype=np.float32)[classes]
 
 
 class ClassMaps(NamedTuple):
@@ -145,14 +156,6 @@ def _logits_of_map(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
     logits = keras.Model(inputs, bare(x), name="to_logits")
     bare.set_weights(head.get_weights())
     return logits
-
-
-def _selection(to_logits: keras.Model, classes: Ints) -> Floats:
-    """Return what the logits are multiplied with and summed, to give each image's class."""
-    outputs = to_logits.output.shape[-1]
-    if outputs == 1:
-        return np.where(classes == 1, 1.0, -1.0).astype(np.float32)[:, None]
-    return np.eye(outputs, dtype=np.float32)[classes]
 
 
 # --- One function a backend ----------------------------------------------------------------------

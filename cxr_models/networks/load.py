@@ -27,7 +27,7 @@ def load_classifier(run: FinishedRun) -> keras.Model:
     # Built without pretrained weights: those of the run replace them all.
     weights = run.folder.best_weights
     bare = run.config.with_setting("model.weights", "none")
-    model = build_classifier(bare, len(run.labels))
+    model = build_classifier(bare, len(run.class_names))
     try:
         with warnings.catch_warnings():  # Keras warns of every layer that does not fit, then raises
             warnings.filterwarnings("ignore", message="Skipping nested container")

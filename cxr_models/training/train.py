@@ -27,22 +27,31 @@ from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
 from cxr_models.records.splits import lacking_labels
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
-from cxr_models.runs.finished import file_sha256, keep_split
+from cxr_models.runs.finished import class_names_of, file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
 from cxr_models.training.checks import check_run
 from cxr_models.training.epoch_callback import Keeper
+from cxr_models.training.findings import lines_on_findings, weights_of_positives
+from cxr_models.training.objective import loss_of, metrics_of
 from cxr_models.training.progress import Progress, Standing
-from cxr_models.training.schedule import best_epochs, judge_epochs, kept_epoch
+from cxr_models.training.schedule import (
+    best_epochs,
+    judge_epochs,
+    kept_epoch,
+    monitor_of,
+    scores_of,
+)
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
-    from cxr_models.config import ModelConfig, RunConfig, TrainingConfig
+    from cxr_models.config import RunConfig, TrainingConfig
     from cxr_models.inputs.targets import Targets
     from cxr_models.records.splits import Split
+    from cxr_models.training.schedule import Monitor
 
 
 class Phase(NamedTuple):
@@ -75,11 +84,6 @@ def phases_of(config: RunConfig) -> list[Phase]:
     ]
 
 
-def loss_of(config: ModelConfig) -> str:
-    """Name the loss of a task."""
-    return "binary_crossentropy" if config.task == "binary" else "sparse_categorical_crossentropy"
-
-
 def train(
     split: Split,
     config: RunConfig,
@@ -109,9 +113,9 @@ def train(
     Returns
     -------
     keras.Model
-        With the weights of the epoch of all phases that was best in validation accuracy, of
-        the last phase where two are equal. They are in ``best.weights.h5`` of the folder too,
-        and the phase and epoch in ``run.json``.
+        With the weights of the epoch of all phases that was best in validation accuracy (of
+        several findings, in validation loss), of the last phase where two are equal. They are in
+        ``best.weights.h5`` of the folder too, and the phase and epoch in ``run.json``.
 
     Raises
     ------
@@ -135,14 +139,15 @@ def train(
     if config.data.deterministic:
         tf.config.experimental.enable_op_determinism()
     steps = math.ceil(len(parts["train"].paths) / config.training.batch_size)
-    for label in sorted(lacking_labels(split.manifest.records, ["train"]).get("train", ())):
-        if say is not None:
-            say(f"train has no image of {label}, which cannot be learned")
+    if say is not None:
+        for line in _lines_on_labels(split, config, parts["train"].targets):
+            say(line)
     with _precision(config.training), _scope(devices), plain_errors():
         _check_shares(config.training, parts, tf.distribute.get_strategy().num_replicas_in_sync)
         if say is not None:
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
-        model = build_classifier(config, len(names), steps_per_epoch=steps)
+        outputs = len(class_names_of(config, names))
+        model = build_classifier(config, outputs, steps_per_epoch=steps)
         # All settings are checked by now, so that a refused run leaves no folder.
         folder.begin(config, facts)
         keep_split(folder.path, split)
@@ -161,18 +166,31 @@ def train(
                 shown = _Shown(say, watch)
                 _run_phase(model, phase, number, parts, config, folder, history, resumed, shown)
             best[phase.name] = model.get_weights()
-        _keep_best(model, folder, history, best)
+        _keep_best(model, folder, history, best, monitor_of(config.model))
     return model
 
 
+def _lines_on_labels(split: Split, config: RunConfig, targets: Targets) -> list[str]:
+    """Say what cannot be learned, and what was asked for and is not done."""
+    if config.model.task == "multilabel":
+        return lines_on_findings(config, targets)
+    labels = sorted(lacking_labels(split.manifest.records, ["train"]).get("train", ()))
+    return [f"train has no image of {label}, which cannot be learned" for label in labels]
+
+
 def _keep_best(
-    model: keras.Model, folder: RunFolder, history: Sequence[EpochRow], best: dict[str, list[Any]]
+    model: keras.Model,
+    folder: RunFolder,
+    history: Sequence[EpochRow],
+    best: dict[str, list[Any]],
+    monitor: Monitor,
 ) -> None:
     """Fill `model` with the best weights of all phases, and save them and what they are of."""
-    kept = kept_epoch(history)
+    kept = kept_epoch(history, monitor)
     if kept is not None and folder.best_weights.exists():
         # The run has ended before and may have been evaluated: its weights stay the same.
-        stated = folder.read_facts().kept or converted(KeptEpoch, best_epochs(history)[-1])
+        last = best_epochs(history, monitor)[-1]
+        stated = folder.read_facts().kept or converted(KeptEpoch, last)
         same = (row for row in history if converted(KeptEpoch, row) == stated)
         kept = next(same, kept)
     if kept is not None:
@@ -203,17 +221,18 @@ def _run_phase(
     trained = _trained_part(model, phase, config)
     trained.compile(
         optimizer=keras.optimizers.Adam(float(phase.learning_rate)),
-        loss=loss_of(config.model),
+        loss=loss_of(config.model, weights_of_positives(config, parts["train"].targets)),
         weighted_metrics=[],
-        metrics=["accuracy"],
+        metrics=metrics_of(config.model),
         # On a CPU, XLA takes minutes to compile these networks; JAX always uses XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
     # The optimizer is built here, because building it within the graph takes longer.
     trained.optimizer.build(trained.trainable_variables)
     done = 0
-    accuracies = [row.val_accuracy for row in history if row.phase == phase.name]
-    verdict = judge_epochs(accuracies, phase.learning_rate, training)
+    monitor = monitor_of(config.model)
+    scores = scores_of([row for row in history if row.phase == phase.name], monitor)
+    verdict = judge_epochs(scores, phase.learning_rate, training)
     if resumed is not None:
         trained.load_weights(resumed[0])
         done = resumed[2]
@@ -238,6 +257,7 @@ def _run_phase(
             number=number,
             learning_rate=phase.learning_rate,
             history=history,
+            monitor=monitor,
         )
         board = keras.callbacks.TensorBoard(folder.tensorboard_folder(phase.name))
         trained.fit(

@@ -73,7 +73,7 @@ def _column_agrees(
     for place, name in enumerate(names):
         chosen = np.flatnonzero(places == place)
         group = stored.groups[name]
-        if group.labels != dict(Counter(records[row].label for row in chosen)):
+        if group.labels != dict(Counter(records[row].label for row in chosen.tolist())):
             return False
         if not _group_agrees(select(outcomes, chosen), group, tolerance):
             return False

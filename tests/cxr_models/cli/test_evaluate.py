@@ -30,6 +30,7 @@ from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from tests.helpers.fresh_process import run_code
 from tests.helpers.radiographs import draw, write_class_folders
+from tests.helpers.report_runs import write_finding_run
 from tests.helpers.runs import copy_run
 from tests.helpers.tiny_backbone import tiny_config
 
@@ -256,6 +257,13 @@ def test_columns_of_another_source_are_kept_once_they_were_asked_for(
     row = table_of(run, "external-clinic")[0]
     assert (row["kept:ward"], "kept:secret" in row) == ("a", False)
     assert main([*command, "--from-predictions"]) == 0
+
+
+def test_runs_of_several_findings_are_not_told_by_group(tmp_path, capsys):
+    run = write_finding_run(tmp_path / "findings", externals=())
+    assert main(["evaluate", str(run), "--from-predictions", "--by", "source", *FEW]) == 2
+    sentence = "`--by` is only allowed with runs of classes; got findings, a run of several"
+    assert sentence in capsys.readouterr().err
 
 
 def rewritten(path, change):

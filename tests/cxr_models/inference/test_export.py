@@ -31,7 +31,7 @@ from cxr_models.inference.export import Intake, export, read_metadata, serving_m
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import read_split, write_split
 from tests.helpers.fresh_process import run_code
-from tests.helpers.runs import calibrate, make_run, write_images
+from tests.helpers.runs import calibrate, calibrate_findings, make_run, write_images
 from tests.helpers.tiny_backbone import tiny_application
 
 pytestmark = pytest.mark.filterwarnings(
@@ -114,6 +114,13 @@ def place(tmp_path_factory):
             run = calibrate(make_run(folder / name, split, **settings), 0.8)
             out = str(folder / f"{name}.csv")
             assert main(["predict", str(run), str(folder / "images"), "--out", out]) == 0
+        findings = {"model__task": "multilabel", "model__findings": ["Edema", "Mass"]}
+        kinds = {"findings": {}, "raw-findings": {"data__enhance": None}}
+        for name, settings in kinds.items():
+            run = make_run(folder / name, split, **findings, **settings)
+            calibrate_findings(run, {"Edema": 0.7, "Mass": 3.0}, {"Edema": 0.5, "Mass": 0.2})
+            out = str(folder / f"{name}.csv")
+            assert main(["predict", str(run), str(folder / "images"), "--out", out]) == 0
         yield folder
 
 
@@ -163,7 +170,10 @@ def exported(place, run, kind, folder, *options):
 
 @pytest.mark.parametrize(
     ("kind", "run"),
-    [("keras", "study"), ("saved_model", "study"), ("onnx", "study"), ("onnx", "pad")],
+    [
+        *(("keras", "study"), ("saved_model", "study"), ("onnx", "study"), ("onnx", "pad")),
+        *((kind, "findings") for kind in ("keras", "saved_model", "onnx")),
+    ],
 )
 def test_raw_images_of_any_size_give_the_probabilities_of_predict(place, kind, run, tmp_path):
     needs(kind)
@@ -240,7 +250,7 @@ def test_litert_gives_the_probabilities_of_predict_for_images_balanced_before(pl
     np.testing.assert_allclose(said, shares_of_predict(place, "study"), atol=1e-5)
 
 
-@pytest.mark.parametrize("run", ["enhance-first", "raw", "pad-without-stretch"])
+@pytest.mark.parametrize("run", ["enhance-first", "raw", "pad-without-stretch", "raw-findings"])
 def test_litert_resizes_inside_where_there_is_no_white_balance(place, run, tmp_path):
     needs("litert")
     exported(place, run, "litert", tmp_path, "--input-size", "54", "62")  # that of one image
@@ -357,6 +367,17 @@ def test_every_format_tells_classes_hashes_and_version(place, kind, tmp_path, ca
     assert told["input"]["white_balanced"] is (kind == "litert")
     if kind in ("keras", "litert"):  # without this library
         assert json.loads(zipfile.ZipFile(out).read("metadata.json")) == told
+
+
+@pytest.mark.parametrize("kind", list(NAMES))
+def test_every_format_tells_the_findings_of_a_run(place, kind, tmp_path, capsys):
+    needs(kind)
+    options = ["--white-balanced"] if kind == "litert" else []
+    told = read_metadata(exported(place, "findings", kind, tmp_path, *options))
+    assert "out: N x 2 probabilities, each by itself: Edema, Mass" in capsys.readouterr().out
+    assert (told["task"], told["class_names"]) == ("multilabel", ["Edema", "Mass"])
+    assert told["temperature"] == {"Edema": 0.7, "Mass": 3.0}
+    assert told["operating_points"]["thresholds"] == {"Edema": 0.5, "Mass": 0.2}
 
 
 def test_what_a_format_cannot_hold_is_refused_with_the_way_round(place, tmp_path, capsys):
