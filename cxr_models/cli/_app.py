@@ -354,6 +354,13 @@ def evaluate(
         float | None,
         typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN,...",
+            help="Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands.",
+        ),
+    ] = None,
     from_predictions: Annotated[
         bool,
         typer.Option("--from-predictions", help="Judge what lies there; no images, no TensorFlow."),
@@ -370,14 +377,17 @@ def evaluate(
     """Judge runs on train, val and test, which is the test set, and on other sources."""
     from cxr_models.cli import _console, _evaluate
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.group_columns import parse_columns
     from cxr_models.evaluation.operating_points import Rule
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
         method = Method(draws=draws, seed=seed, rule=Rule(sensitivity=sensitivity))
+        columns = parse_columns(by)
     status = _evaluate.evaluate(
         runs,
         external or [],
         method,
+        columns=columns,
         split=split,
         from_predictions=from_predictions,
         out=out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 
@@ -12,25 +13,36 @@ from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
+from cxr_models.cli._subgroups_text import subgroup_lines
 from cxr_models.evaluation.any_task import by_kind, evaluate_any
 from cxr_models.evaluation.compare_findings import compare_or_pool_findings
 from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.externals import read_externals
+from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
+from cxr_models.evaluation.group_columns import check_columns
 from cxr_models.evaluation.results import Evaluation
-from cxr_models.evaluation.stored import is_foreign, stored_sets, write_evaluation
+from cxr_models.evaluation.stored import (
+    is_foreign,
+    kept_externals,
+    stored_sets,
+    with_split_columns,
+    write_evaluation,
+)
+from cxr_models.evaluation.subgroups import unstated_columns, with_subgroups
 from cxr_models.inference.all_sets import predict_all_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.finding_predictions import AnyPredictions
+    from cxr_models.evaluation.group_columns import GroupColumn
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -43,6 +55,10 @@ def _is_comparison(path: Path) -> bool:
     )
 
 
+_MORE_COLUMNS = (
+    "Tables keep other columns of a manifest once they were asked for: leave out "
+    "--from-predictions, and name the manifests of other sources with --external."
+)
 COMPARISON = Kind("what cxr-models evaluate wrote of several runs", _is_comparison)
 
 
@@ -51,13 +67,14 @@ def evaluate(
     externals: Sequence[Path],
     method: Method,
     *,
+    columns: Sequence[GroupColumn] = (),
     split: Path | None,
     from_predictions: bool,
     out: Path | None,
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Evaluate every run, and several together."""
+    """Evaluate every run, the groups that `columns` make in its sets, and several together."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         names = names_of(runs)
         if from_predictions and (externals or split):
@@ -84,7 +101,10 @@ def evaluate(
                 _check_foreign(path, externals, split)
                 continue
             finished = read_run(path, split=split)
-            finished_runs[name] = finished, read_externals(finished, externals, say=_complain)
+            read = read_externals(finished, externals, say=_complain)
+            finished_runs[name] = finished, read
+            if columns:
+                _check_columns_of(finished, read, columns)
     evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
     sets: dict[str, Sequence[AnyPredictions]] = {}
     for name, path in zip(names, runs, strict=True):
@@ -96,11 +116,15 @@ def evaluate(
         write = len(runs) == 1 or not evaluation_file.is_file()
         if name not in finished_runs:
             with _console.errors_exit_with(_console.FAILED):
-                sets[name] = stored_sets(path)
+                sets[name] = with_split_columns(path, stored_sets(path), columns)
+            with _console.errors_exit_with(_console.WRONG_USAGE):
+                _check_stored_columns(name, sets[name], columns)
         else:
-            sets[name] = _predicted(*finished_runs[name], replace=write)
+            sets[name] = _predicted(*finished_runs[name], columns, replace=write)
+        for set_name, column in unstated_columns(sets[name], columns):
+            _complain(f"{set_name}: no image states {column}, so the set has no groups by it")
         with _console.errors_exit_with(_console.FAILED):
-            evaluations[name] = evaluate_any(name, sets[name], method)
+            evaluations[name] = _evaluated(name, sets[name], columns, method)
             if write:
                 write_evaluation(path, evaluations[name])
         if not as_json:
@@ -132,13 +156,49 @@ def evaluate(
     return 0
 
 
+def _check_columns_of(
+    run: FinishedRun, externals: Mapping[str, External], columns: Sequence[GroupColumn]
+) -> None:
+    """Check columns before anything is predicted."""
+    if run.config.model.task == "multilabel":
+        raise _by_findings(run.name)
+    manifests = [run.split.select("test"), *(external.manifest for external in externals.values())]
+    manifests += [predictions.manifest for predictions in kept_externals(run, externals).sets]
+    check_columns(columns, [manifest.records for manifest in manifests])
+
+
+def _check_stored_columns(
+    name: str, sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]
+) -> None:
+    """Check columns that tables must state."""
+    if columns and any(isinstance(predictions, FindingPredictions) for predictions in sets):
+        raise _by_findings(name)
+    tested = (predictions for predictions in sets if predictions.kind in ("test", "external"))
+    check_columns(columns, [one.manifest.records for one in tested], cure=_MORE_COLUMNS)
+
+
+def _by_findings(name: str) -> ValueError:
+    return ValueError(
+        f"`--by` is only allowed with runs of classes; got {name}, a run of several findings."
+    )
+
+
 def _predicted(
-    run: FinishedRun, externals: Mapping[str, External], *, replace: bool
+    run: FinishedRun,
+    externals: Mapping[str, External],
+    columns: Sequence[GroupColumn],
+    *,
+    replace: bool,
 ) -> list[AnyPredictions]:
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
         return predict_all_sets(
-            run, externals, replace=replace, say=_complain, before_model=_load_framework
+            run,
+            externals,
+            columns={column.name for column in columns},
+            replace=replace,
+            say=_complain,
+            before_model=_load_framework,
         )
 
 
@@ -149,6 +209,20 @@ def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) ->
             f"`{'--external' if externals else '--split'}` is only allowed with runs of cxr-models "
             f"train; got {str(path)!r}, predictions of a model of others."
         )
+
+
+def _evaluated(
+    name: str,
+    sets: Iterable[AnyPredictions],
+    columns: Sequence[GroupColumn],
+    method: Method,
+) -> Evaluation | FindingsEvaluation:
+    """Evaluate the sets of a run; runs with findings have no groups yet."""
+    sets = list(sets)
+    evaluation = evaluate_any(name, sets, method)
+    if not columns or isinstance(evaluation, FindingsEvaluation):
+        return evaluation
+    return with_subgroups(evaluation, by_kind(sets)[1], columns, method)
 
 
 def evaluated_together(
@@ -189,7 +263,7 @@ def say_evaluation(evaluation: Evaluation | FindingsEvaluation) -> None:
     lines = (
         findings_lines(evaluation)
         if isinstance(evaluation, FindingsEvaluation)
-        else evaluation_lines(evaluation)
+        else itertools.chain(evaluation_lines(evaluation), subgroup_lines(evaluation))
     )
     for line in lines:
         _console.say(_console.printable(line))

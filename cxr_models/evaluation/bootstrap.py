@@ -62,6 +62,7 @@ class Measurement:
     num_patients: int  # number of patients in the set
     # for each value the names of the values whose mean it is; empty for other values
     parts: dict[str, tuple[str, ...]]
+    hides_few: bool = False  # whether a value of fewer than `FEWEST_PATIENTS` is left empty
 
     def interval(self, name: str, *, scale: Scale = "share") -> tuple[Interval | None, str]:
         """Return the interval of a value, or None and the reason.
@@ -169,6 +170,8 @@ class Measurement:
         value, patients = self.values[name], self.behind[name]
         if np.isnan(value):
             return Measured(value=None, interval=None, reason=undefined)
+        if self.hides_few and patients < FEWEST_PATIENTS:
+            return Measured(value=None, interval=None, reason=_too_few(patients))
         interval, reason = interval_of()
         remark = ""
         if interval is not None and patients < FEW_PATIENTS:

@@ -222,6 +222,13 @@ def evaluate_images(
     """Return counts, overall values, values of each class and confusion for the chosen images."""
     part = select(outcomes, chosen)
     measurement = measure(ImageStatistics(part), draws=method.draws, seed=method.seed)
+    return group_of(predictions, part, measurement, chosen)
+
+
+def group_of(
+    predictions: Predictions, part: Outcomes, measurement: Measurement, chosen: Any = slice(None)
+) -> Group:
+    """Return what `evaluate_images` returns, from the measurement of the chosen images, `part`."""
     records = np.array(predictions.manifest.records, object)[chosen]
     return Group(
         images=len(part.targets),

@@ -20,6 +20,12 @@ from cxr_enhance.io.atomic import write_whole
 from cxr_models._cells import harmless, original_cell
 from cxr_models._json import parse_json
 from cxr_models._typed_json import converted, from_json, to_json
+from cxr_models.evaluation.further_columns import (
+    further_cells,
+    further_columns,
+    header_fields,
+    kept_fields,
+)
 from cxr_models.records.manifest import Record
 
 if TYPE_CHECKING:
@@ -88,16 +94,18 @@ def table_text(
     records : sequence of Record
         The images, one a row; they fill the columns that every table has.
     columns : iterable of str
-        Names of the further columns.
+        Names of the columns behind those of the records.
     cells : iterable of iterable
-        The cells of the further columns, row by row.
+        The cells of `columns`, row by row.
     """
     body = io.StringIO()
     writer = csv.writer(body, lineterminator="\n")
-    writer.writerow([*PREDICTIONS_COLUMNS, *columns])
-    for record, further in zip(records, cells, strict=True):
+    further = further_columns(records)
+    writer.writerow([*PREDICTIONS_COLUMNS, *further, *columns])
+    for record, numbers in zip(records, cells, strict=True):
         texts = [getattr(record, column) for column in PREDICTIONS_COLUMNS[:-1]]
-        writer.writerow([*map(harmless, [*texts, name]), *further])
+        words = [*map(harmless, [*texts, name]), *further_cells(record, further)]
+        writer.writerow([*words, *numbers])
     return body.getvalue().encode()
 
 
@@ -165,9 +173,10 @@ def read_records(rows: Iterable[Mapping[str, str]], kind: Kind) -> tuple[Record,
     return tuple(
         Record(
             **{column: original_cell(row[column]) for column in PREDICTIONS_COLUMNS[:-1]},
+            **header_fields(row),
             split=split,
             findings=(),
-            kept=(),
+            kept=kept_fields(row),
         )
         for row in rows
     )

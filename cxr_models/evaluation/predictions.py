@@ -188,7 +188,8 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     ----------
     path : str or PathLike
         CSV to write, replaced if it exists: the columns file, label, patient, group, source, view
-        and part, then ``probability:CLASS`` and ``logit:CLASS`` for each class.
+        and part, those of sex, age and others that a record states, ``kept:COLUMN`` for other
+        columns of the manifest, then ``probability:CLASS`` and ``logit:CLASS`` for each class.
     predictions : Predictions
         The predictions.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,9 +13,10 @@ from cxr_models.evaluation.finding_predictions import (
     read_any_predictions,
     write_finding_predictions,
 )
+from cxr_models.evaluation.further_columns import completed, with_kept
 from cxr_models.evaluation.prediction_tables import read_origin
 from cxr_models.evaluation.predictions import write_predictions
-from cxr_models.records.manifest import SPLITS
+from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from cxr_models.evaluation.findings_results import FindingsEvaluation
+    from cxr_models.evaluation.group_columns import GroupColumn
     from cxr_models.evaluation.results import Evaluation
     from cxr_models.runs.finished import FinishedRun
 
@@ -98,6 +101,47 @@ def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
                 "out --from-predictions, or delete that file."
             )
     return sets
+
+
+def with_split_columns(
+    path: str | os.PathLike[str], sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]
+) -> list[AnyPredictions]:
+    """Return the sets of a run with columns that their tables lack and the run's split states.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Folder of the run; its copy of the split is read if a part lacks a column.
+    sets : sequence of Predictions or FindingPredictions
+        The sets of the run, as they are stored.
+    columns : sequence of GroupColumn
+        The columns that are needed.
+
+    Raises
+    ------
+    ValueError
+        If the copy of the split is not a manifest.
+    OSError
+        If it cannot be read.
+    """
+    split = RunFolder(path=Path(path)).split_file
+    lacking = [
+        predictions
+        for predictions in sets
+        if predictions.kind != "external"
+        and not all(column.is_stated(predictions.manifest.records) for column in columns)
+    ]
+    if not lacking or not split.is_file():
+        return list(sets)
+    givers = with_kept(read_manifest(split).records, {column.name for column in columns})
+    result: list[AnyPredictions] = []
+    for predictions in sets:
+        manifest = predictions.manifest
+        if any(predictions is one for one in lacking):
+            records = completed(manifest.records, givers)
+            manifest = dataclasses.replace(manifest, records=records)
+        result.append(dataclasses.replace(predictions, manifest=manifest))
+    return result
 
 
 def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:

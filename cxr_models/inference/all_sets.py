@@ -8,7 +8,7 @@ from cxr_models.evaluation.stored import kept_externals
 from cxr_models.inference.predict_sets import predict_sets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.finding_predictions import AnyPredictions
@@ -19,6 +19,7 @@ def predict_all_sets(
     run: FinishedRun,
     externals: Mapping[str, External],
     *,
+    columns: Collection[str] = (),
     replace: bool = True,
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
@@ -27,7 +28,7 @@ def predict_all_sets(
 
     Parameters
     ----------
-    run, externals, replace, say, before_model
+    run, externals, columns, replace, say, before_model
         As `cxr_models.inference.predict_sets.predict_sets` takes them.
 
     Raises
@@ -37,7 +38,9 @@ def predict_all_sets(
     OSError
         If an image cannot be read.
     """
-    sets = predict_sets(run, externals, replace=replace, say=say, before_model=before_model)
+    sets = predict_sets(
+        run, externals, columns=columns, replace=replace, say=say, before_model=before_model
+    )
     stored = kept_externals(run, externals)
     if say is not None:
         for predictions in stored.sets:

@@ -19,6 +19,7 @@ from cxr_models.evaluation.finding_predictions import (
     sigmoid,
     write_finding_predictions,
 )
+from cxr_models.evaluation.further_columns import completed, states_more, with_kept
 from cxr_models.evaluation.prediction_tables import Origin, read_origin
 from cxr_models.evaluation.predictions import Predictions, write_predictions
 from cxr_models.inputs.loader import cache_key
@@ -28,7 +29,7 @@ from cxr_models.records.splits import records_hash
 from cxr_models.runs.finished import FinishedRun, file_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -55,6 +56,7 @@ def predict_sets(
     run: FinishedRun,
     externals: Mapping[str, External],
     *,
+    columns: Collection[str] = (),
     replace: bool = True,
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
@@ -67,6 +69,8 @@ def predict_sets(
         The run.
     externals : mapping of str to External
         As `read_externals` returns them.
+    columns : collection of str, default ()
+        Columns of the manifests without a meaning here that tables keep for values by group.
     replace : bool, default True
         Whether predictions made of something else give way to the new ones in the folder.
     say : callable, optional
@@ -96,16 +100,21 @@ def predict_sets(
     wanted += [_Wanted(name, "external", *external) for name, external in externals.items()]
     model: Any = None
     sets: list[AnyPredictions] = []
-    for one in wanted:
+    for asked in wanted:
+        records = with_kept(asked.manifest.records, columns)
+        one = asked._replace(manifest=dataclasses.replace(asked.manifest, records=records))
         path = run.folder.predictions_file(one.name, external=one.kind == "external")
         origin, former = _origin(run, one.manifest), read_origin(path)
         if former == origin:
             kept = read_any_predictions(path)
             if os.fspath(kept.manifest.root) == os.fspath(one.manifest.root):
-                if kept.overlap != one.overlap:
-                    kept = dataclasses.replace(kept, overlap=one.overlap)
-                    if replace:
-                        _write(path, kept)
+                former_records = kept.manifest.records
+                records = completed(former_records, one.manifest.records)
+                outdated = kept.overlap != one.overlap or states_more(records, former_records)
+                whole = dataclasses.replace(kept.manifest, records=records)
+                kept = dataclasses.replace(kept, manifest=whole, overlap=one.overlap)
+                if outdated and replace:
+                    _write(path, kept)
                 sets.append(kept)
                 continue
         if model is None:

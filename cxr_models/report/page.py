@@ -13,6 +13,7 @@ from cxr_models.report.sections import values as tables
 from cxr_models.report.sections.charts import set_charts, training_charts
 from cxr_models.report.sections.robustness import robustness_sections
 from cxr_models.report.sections.study import study_table
+from cxr_models.report.sections.subgroups import subgroup_sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,8 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
     title = tables.heading(name, evaluation)
     if evaluation.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
-    sections = [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]
+    sections = subgroup_sections(name, evaluation)
+    sections += [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]
     if evaluation.kind == "test":
         samples = tuple(pictures.samples(run, name))
         sections.append(Section(title="Sample predictions", blocks=samples))

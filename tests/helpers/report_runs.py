@@ -14,9 +14,11 @@ from cxr_models.config import RunConfig
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.finding_predictions import write_finding_predictions
 from cxr_models.evaluation.findings import evaluate_findings
+from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.prediction_tables import Origin
 from cxr_models.evaluation.predictions import read_predictions, write_predictions
 from cxr_models.evaluation.stored import write_evaluation
+from cxr_models.evaluation.subgroups import with_subgroups
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
@@ -25,14 +27,20 @@ from tests.helpers.predicted import FINDINGS, make_finding_predictions, make_pre
 SPLIT = "5" * 64
 
 
-def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=0, **settings):
-    """Write a run of three classes; `change` is made to every set before it is written."""
+def write_run(
+    path, *, change=None, externals=("clinic",), root="/images", seed=0, by=None, images=90,
+    **settings,
+):  # fmt: skip
+    """Write a run of three classes; `change` is made to every set before it is written.
+
+    `by` names columns for values by group.
+    """
     rng = np.random.default_rng(seed)
     config, origin = begin_run(path, ("covid", "normal", "virus"), settings)
     (path / "evaluation").mkdir()
     sets = []
     for name in ("train", "val", "test", *externals):
-        predictions = make_predictions(rng, 90, name=name, root=root, origin=origin)
+        predictions = make_predictions(rng, images, name=name, root=root, origin=origin)
         if config.model.task == "binary":
             predictions = against_the_rest(predictions)
         if change is not None:
@@ -40,7 +48,9 @@ def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=
         file = name if name not in externals else f"external-{name}"
         write_predictions(path / f"evaluation/{file}.csv", predictions)
         sets.append(predictions)
-    write_evaluation(path, evaluate_sets(path.name, sets, Method(draws=100)))
+    method = Method(draws=100)
+    evaluation = evaluate_sets(path.name, sets, method)
+    write_evaluation(path, with_subgroups(evaluation, sets, parse_columns(by), method))
     return path
 
 

@@ -19,15 +19,12 @@ from cxr_models.audit.results import Audit, Robustness
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.findings_results import MULTILABEL
-from cxr_models.evaluation.metrics import (
-    CLASS_METRICS,
-    OVERALL_METRICS,
-    POINT_METRICS,
-    ImageStatistics,
-)
+from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, read_predictions
 from cxr_models.evaluation.results import FORMAT, Evaluation, SetEvaluation
 from cxr_models.report.read.robustness import read_robustness
+from cxr_models.report.read.subgroups import subgroups_agree
+from cxr_models.report.read.values import values_by_name
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
@@ -248,7 +245,7 @@ def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predic
         and predictions.class_names == evaluation.class_names
         and predictions.kind == values.kind
         and predictions.outcomes().confusion().counts == values.confusion.counts
-        and _values_agree(predictions, values, evaluation.calibration.temperature)
+        and _values_agree(folder, predictions, values, evaluation.calibration.temperature)
     )
     if not same:
         raise ValueError(
@@ -259,21 +256,21 @@ def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predic
     return predictions
 
 
-def _values_agree(predictions: Predictions, stored: SetEvaluation, temperature: float) -> bool:
+def _values_agree(
+    folder: RunFolder, predictions: Predictions, stored: SetEvaluation, temperature: float
+) -> bool:
     """Return whether the stored values equal those of the table; intervals are not checked."""
-    points = {name: stored.classes[name].operating_point for name in predictions.class_names}
-    thresholds = tuple(point.threshold for point in points.values())
+    points = (stored.classes[name].operating_point for name in predictions.class_names)
+    thresholds = tuple(point.threshold for point in points)
     outcomes = predictions.outcomes(temperature=temperature, thresholds=thresholds)
     statistics = ImageStatistics(outcomes)
     computed = statistics(np.ones((1, statistics.num_patients)))
-    values = {name: getattr(stored.overall, name) for name in OVERALL_METRICS}
-    for name, point in points.items():
-        of_class = stored.classes[name]
-        values |= {f"{metric}/{name}": getattr(of_class, metric) for metric in CLASS_METRICS}
-        if point.threshold is not None:
-            at_point = {metric: getattr(point, metric) for metric in POINT_METRICS}
-            values |= {f"point_{metric}/{name}": value for metric, value in at_point.items()}
-    return all(agrees(float(computed[name][0]), measured) for name, measured in values.items())
+    if not subgroups_agree(folder.path, predictions, outcomes, stored, _TOLERANCE):
+        return False
+    return all(
+        agrees(float(computed[name][0]), measured)
+        for name, measured in values_by_name(stored, predictions.class_names).items()
+    )
 
 
 def agrees(computed: float, stored: Measured) -> bool:

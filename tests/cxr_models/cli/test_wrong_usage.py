@@ -56,6 +56,8 @@ CASES = [
     ("evaluate {tmp}/run {tmp}/images", "which lacks config.json or run.json"),
     ("evaluate {tmp}/run --external {tmp}/e.csv", "{tmp}/e.csv: No such file or directory."),
     ("evaluate {tmp}/run --draws 5", "Invalid value for '--draws'"),
+    ("evaluate {tmp}/run --by sex:3:1", "`--by` must give the edges of bands as rising numbers"),
+    ("evaluate {tmp}/run --by", "Option '--by' requires an argument"),
     ("evaluate {tmp}/run --sensitivity 2", "`sensitivity` must be"),
     ("evaluate-predictions {tmp}/gone --out {tmp}/x", "{tmp}/gone: No such file or directory."),
     ("evaluate-predictions {tmp}/split.csv --out {tmp}/x",

@@ -28,7 +28,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     write_images(folder / "images")
     runs = [
-        write_run(folder / "first", root=folder / "images"),
+        write_run(folder / "first", root=folder / "images", by="source,view", images=90),
         write_run(folder / f"a-run-of-a-long-name-{'x' * 60}", model__task="binary"),
     ]
     write_audit(runs[0] / "evaluation/audit.json")
