@@ -59,6 +59,7 @@ def trained_run(tmp_path_factory):
 @pytest.fixture
 def tiny_backbone(monkeypatch):
     """Put a backbone of one convolution in the place of NASNetMobile."""
+    pytest.importorskip("tensorflow", reason="tensorflow is not installed")
     import keras
 
     from tests.helpers.tiny_backbone import tiny_application

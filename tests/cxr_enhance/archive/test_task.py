@@ -123,5 +123,7 @@ def test_millimetres_come_from_the_header_and_a_file_without_them_fails():
     result, transform = result_image(dicom, job, [])
     assert result.shape == (32, 16)
     assert transform.scale == (0.5, 0.25)
-    with pytest.raises(ValueError, match="`spacing` is only allowed for images whose pixels have"):
+    with pytest.raises(
+        ValueError, match="`--spacing` is only allowed for images whose pixels have"
+    ):
         result_image(Decoded(PIXELS), job, [])

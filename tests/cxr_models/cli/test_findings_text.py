@@ -9,7 +9,6 @@ from cxr_models.cli import main
 from tests.helpers.findings import multilabel, write_findings_split
 from tests.helpers.predicted import FINDINGS
 from tests.helpers.report_runs import write_finding_run, write_run
-from tests.helpers.tiny_backbone import tiny_config
 
 FEW = ["--draws", "100"]
 
@@ -78,6 +77,8 @@ def test_a_run_with_findings_is_evaluated_audited_and_reported(tmp_path, request
     from cxr_models.training.train import train
 
     request.getfixturevalue("tiny_backbone")
+    from tests.helpers.tiny_backbone import tiny_config
+
     split = write_findings_split(tmp_path / "images", 40)
     run = tmp_path / "run"
     train(split, multilabel(tiny_config(epochs_head=1, epochs_fine_tune=0)), run)
