@@ -332,6 +332,14 @@ def evaluate(
         float | None,
         typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
     ] = None,
+    prevalence: Annotated[
+        str | None,
+        typer.Option(metavar="P,...", help="Of predictive values. Default: that of each set."),
+    ] = None,
+    at_specificity: Annotated[
+        str | None,
+        typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
+    ] = None,
     from_predictions: Annotated[
         bool,
         typer.Option("--from-predictions", help="Judge what lies there; no images, no TensorFlow."),
@@ -347,11 +355,18 @@ def evaluate(
 ) -> None:
     """Judge runs on train, val and test, which is the test set, and on other sources."""
     from cxr_models.cli import _console, _evaluate
+    from cxr_models.cli._numbers import numbers_of
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.operating_points import Rule
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        method = Method(draws=draws, seed=seed, rule=Rule(sensitivity=sensitivity))
+        method = Method(
+            draws=draws,
+            seed=seed,
+            rule=Rule(sensitivity=sensitivity),
+            prevalences=numbers_of(prevalence, "--prevalence"),
+            specificities=numbers_of(at_specificity, "--at-specificity"),
+        )
     status = _evaluate.evaluate(
         runs,
         external or [],

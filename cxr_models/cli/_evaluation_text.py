@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from cxr_models.cli._clinic_text import clinic_rows
 from cxr_models.evaluation.bootstrap import FEW_PATIENTS
 from cxr_models.evaluation.results import NOT_STATED
 
@@ -54,6 +55,7 @@ def _set_lines(values: SetEvaluation) -> Iterator[str]:
     yield f"calibration error {value(overall.ece)}, calibrated {value(overall.ece_calibrated)}"
     points = [of_class.operating_point for of_class in values.classes.values()]
     yield from _class_lines(values, points)
+    yield from table(clinic_rows(values.clinic or {}, value))
 
 
 def _pooled_lines(pooled: Pooled) -> Iterator[str]:
@@ -120,6 +122,8 @@ def several_lines(several: SeveralRuns) -> Iterator[str]:
     for name, values in several.differ.items():
         yield f"{name}: {', '.join(f'{run} {setting}' for run, setting in values.items())}"
     yield from itertools.chain(*map(_comparison_lines, several.comparisons or ()))
+    if several.comparisons and any(_adjusted(pair) for pair in several.comparisons):
+        yield "Holm p: adjusted for all tests of that kind on the set."
     pooled = several.pooled
     if pooled is not None:
         rows = [["test sets of", "images", "accuracy", "balanced accuracy"]]
@@ -132,18 +136,23 @@ def several_lines(several: SeveralRuns) -> Iterator[str]:
         yield from _indented(_pooled_lines(pooled))
 
 
+def _adjusted(pair: Comparison) -> bool:
+    return any(test.p_holm is not None for test in (pair.mcnemar, *pair.roc_auc.values()))
+
+
 def _comparison_lines(pair: Comparison) -> Iterator[str]:
     yield ""
     yield f"{pair.first} minus {pair.second} on {pair.set}, {pair.images} images"
     mcnemar = pair.mcnemar
     yield (
         f"  accuracy {value(pair.accuracy, sign=True)}; McNemar p "
-        f"{_p(mcnemar.p_value)} ({mcnemar.only_first} right in the first alone, "
+        f"{_p(mcnemar.p_value, mcnemar.p_holm)} ({mcnemar.only_first} right in the first alone, "
         f"{mcnemar.only_second} in the second alone)"
     )
     for name, test in pair.roc_auc.items():
         difference = _number(test.difference, test.interval, sign=True)
-        p = test.reason if test.p_value is None else f"DeLong p {_p(test.p_value)}"
+        tested = test.p_value is not None
+        p = f"DeLong p {_p(test.p_value, test.p_holm)}" if tested else test.reason
         yield f"  ROC-AUC of {name} {difference}; {p}"
 
 
@@ -194,8 +203,12 @@ def _threshold(point: OperatingPoint) -> str:
     return "-" if point.threshold is None else f"{point.threshold:.3f}"
 
 
-def _p(p_value: float) -> str:
-    return f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1e}"
+def _p(p_value: float | None, p_holm: float | None = None) -> str:
+    """Return a p-value and, if there is one, Holm's, which allows for all tests of its kind."""
+    if p_value is None:
+        return "-"
+    text = f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1e}"
+    return text if p_holm is None else f"{text}, Holm p {_p(p_holm)}"
 
 
 def _indented(lines: Iterator[str]) -> Iterator[str]:

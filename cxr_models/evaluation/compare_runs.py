@@ -25,7 +25,7 @@ from cxr_models.evaluation.comparisons import (
 )
 from cxr_models.evaluation.evaluate import Method, evaluate_images, settle
 from cxr_models.evaluation.metrics import ImageStatistics
-from cxr_models.evaluation.paired_tests import delong, mcnemar
+from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import ClassValues, Overall
 from cxr_models.records.manifest import Manifest
 
@@ -304,7 +304,30 @@ def compare_pairs(
                 roc_auc=areas,
             )
         )
-    return compared
+    return _adjusted(compared) if compared else []
+
+
+def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
+    """Add Holm's p-values, which allow for all tests of one kind on the set."""
+    classes = list(compared[0].roc_auc)
+    tested = classes[1:] if len(classes) == 2 else classes  # both classes of two are one test
+    correct = holm([pair.mcnemar.p_value for pair in compared])
+    areas = iter(holm([pair.roc_auc[name].p_value for pair in compared for name in tested]))
+    adjusted = []
+    for pair, p_correct in zip(compared, correct, strict=True):
+        p_areas = {name: next(areas) for name in tested}
+        if len(compared) > 1:
+            mcnemar_test = dataclasses.replace(pair.mcnemar, p_holm=p_correct)
+            pair = dataclasses.replace(pair, mcnemar=mcnemar_test)
+        if len(compared) * len(tested) > 1:
+            last = p_areas[tested[-1]]
+            roc_auc = {
+                name: dataclasses.replace(area, p_holm=p_areas.get(name, last))
+                for name, area in pair.roc_auc.items()
+            }
+            pair = dataclasses.replace(pair, roc_auc=roc_auc)
+        adjusted.append(pair)
+    return adjusted
 
 
 def _in_order_of(base: Predictions, predictions: Predictions, temperature: float) -> Outcomes:

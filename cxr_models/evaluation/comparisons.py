@@ -26,6 +26,7 @@ class McNemar:
     only_second: int
     both_wrong: int
     p_value: float
+    p_holm: float | None = None  # adjusted for all pairs of runs on the set; None for one pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class AreaDifference(AreaTest):
 
     interval: Interval | None
     remark: str = ""
+    p_holm: float | None = None  # adjusted for all pairs and classes; None for a single test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

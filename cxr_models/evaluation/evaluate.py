@@ -22,6 +22,7 @@ from cxr_models.evaluation.calibration import (
     fit_temperature,
     reliability_bins,
 )
+from cxr_models.evaluation.clinic import clinic_values
 from cxr_models.evaluation.metrics import (
     CLASS_METRICS,
     OVERALL_METRICS,
@@ -31,7 +32,11 @@ from cxr_models.evaluation.metrics import (
     curves,
     why_undefined,
 )
-from cxr_models.evaluation.operating_points import Rule, choose_thresholds
+from cxr_models.evaluation.operating_points import (
+    Rule,
+    choose_at_specificity,
+    choose_thresholds,
+)
 from cxr_models.evaluation.results import (
     FORMAT,
     NOT_STATED,
@@ -63,6 +68,9 @@ class Method:
     draws: int = bootstrap.DRAWS  # of the bootstrap over patients
     seed: int = 0  # of the draws
     rule: Rule = dataclasses.field(default_factory=Rule)  # how operating points are chosen
+    # of predictive values; without any, the share of each class in its set
+    prevalences: tuple[float, ...] = ()
+    specificities: tuple[float, ...] = ()  # at which sensitivities are given
 
     def __post_init__(self) -> None:
         for name, low in (("draws", 100), ("seed", 0)):
@@ -71,6 +79,15 @@ class Method:
                 raise TypeError(f"`{name}` must be an int; got {value!r}.")
             if value < low:
                 raise ValueError(f"`{name}` must be at least {low}; got {value!r}.")
+        for name, shares in (
+            ("prevalence", self.prevalences),
+            ("at_specificity", self.specificities),
+        ):
+            if any(not 0.0 < share < 1.0 for share in shares) or len(set(shares)) < len(shares):
+                raise ValueError(
+                    f"`{name}` must be different numbers above 0 and below 1; got "
+                    f"{', '.join(map(repr, shares))}."
+                )
 
     @property
     def bootstrap(self) -> Bootstrap:
@@ -129,6 +146,11 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
         raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
     settled = settle(validation, method.rule)
     temperature, thresholds = settled.temperature, settled.thresholds
+    calibrated = validation.outcomes(temperature=temperature.value)
+    at_specificity = [
+        (specificity, choose_at_specificity(calibrated, specificity))
+        for specificity in method.specificities
+    ]
     return Evaluation(
         run=run,
         version=cxr_enhance.__version__,
@@ -151,13 +173,20 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
                 predictions,
                 predictions.outcomes(temperature=temperature.value, thresholds=thresholds),
                 method,
+                at_specificity=at_specificity,
             )
             for predictions in sets
         },
     )
 
 
-def evaluate_set(predictions: Predictions, outcomes: Outcomes, method: Method) -> SetEvaluation:
+def evaluate_set(
+    predictions: Predictions,
+    outcomes: Outcomes,
+    method: Method,
+    *,
+    at_specificity: Sequence[tuple[float, Sequence[float | None]]] = (),
+) -> SetEvaluation:
     """Evaluate one set.
 
     Parameters
@@ -168,7 +197,18 @@ def evaluate_set(predictions: Predictions, outcomes: Outcomes, method: Method) -
         The outcomes of all images of the set.
     method : Method
         How intervals are computed.
+    at_specificity : sequence of (float, sequence of float or None), default ()
+        A specificity, and the threshold of each class that reaches it on validation.
     """
+    clinic = None
+    if predictions.kind in ("test", "external"):  # thresholds were not chosen on these sets
+        clinic = clinic_values(
+            outcomes,
+            prevalences=method.prevalences,
+            at_specificity=at_specificity,
+            draws=method.draws,
+            seed=method.seed,
+        )
     return converted(
         SetEvaluation,
         evaluate_images(predictions, outcomes, method),
@@ -179,6 +219,7 @@ def evaluate_set(predictions: Predictions, outcomes: Outcomes, method: Method) -
             raw=reliability_bins(outcomes.probabilities, outcomes.targets),
             calibrated=reliability_bins(outcomes.calibrated, outcomes.targets),
         ),
+        clinic=clinic,
         by_source=_by_group(lambda record: record.source, predictions, outcomes, method),
         by_view=_by_group(lambda record: record.view, predictions, outcomes, method),
     )

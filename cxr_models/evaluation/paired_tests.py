@@ -1,7 +1,8 @@
 """Compare two models on the same images: DeLong's test of areas, McNemar's of correct images.
 
 Images of one patient depend on each other, so both tests take the patient as the unit. If each
-patient has one image, the tests are DeLong's test and McNemar's exact test themselves.
+patient has one image, the tests are DeLong's test and McNemar's exact test themselves. Holm's
+method adjusts the p-values of several tests.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS
 from cxr_models.evaluation.comparisons import AreaTest, McNemar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
@@ -128,6 +131,33 @@ def mcnemar(first_right: Bools, second_right: Bools, patients: Ints) -> McNemar:
         both_wrong=int((~first_right & ~second_right).sum()),
         p_value=_share_of_signs(differences[differences != 0]),
     )
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust the p-values of several tests so that together they err no more often than one.
+
+    Parameters
+    ----------
+    p_values : sequence of float or None
+        One for each test; None for what was not tested, which does not count.
+
+    Returns
+    -------
+    list of float or None
+        In the order given.
+
+    References
+    ----------
+    .. [1] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal
+           of Statistics 6, 1979.
+    """
+    tested = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for rank, (p, place) in enumerate(tested):
+        largest = max(largest, min((len(tested) - rank) * p, 1.0))
+        adjusted[place] = largest
+    return adjusted
 
 
 def _by_patient(values: npt.NDArray[Any], patient_of_value: Ints, patients: Ints) -> Floats:

@@ -8,28 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from cxr_models.evaluation.clinic_results import ClinicValues
+from cxr_models.evaluation.measured import Interval as Interval
+from cxr_models.evaluation.measured import Measured as Measured
 from cxr_models.records.overlap import Overlap
 
 NOT_STATED = "not stated"  # the group of images without a source or a view
 FORMAT = 2  # of evaluation.json; it grows by 1 when a key changes its meaning
 Kind = Literal["train", "val", "test", "external"]
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """A value and its interval."""
-
-    value: float | None
-    interval: Interval | None
-    reason: str = ""  # why there is no value or no interval
-    remark: str = ""  # why readers should take the interval with care
-
-    def __post_init__(self) -> None:
-        if None in (self.value, self.interval) and not self.reason:
-            raise ValueError("`reason` is missing where there is no value or no interval")
-
-
 Titled = tuple[tuple[str, Measured], ...]
 
 
@@ -207,6 +193,8 @@ class SetEvaluation(Group):
     overlap: Overlap | None = None  # None if the images were not compared with seen images
     curves: dict[str, Curves]  # of the classes that some, but not all, images are of
     reliability: Reliability
+    # of each class; None for train and val, and in files of versions that did not compute them
+    clinic: dict[str, ClinicValues] | None = None
     by_source: dict[str, Group]
     by_view: dict[str, Group]
 

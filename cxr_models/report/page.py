@@ -10,6 +10,7 @@ from cxr_models.report.blocks import Block, Charts, Page, Section, Text
 from cxr_models.report.formatting import counted
 from cxr_models.report.sections import cards, overview
 from cxr_models.report.sections import values as tables
+from cxr_models.report.sections.clinic import clinic_section
 from cxr_models.report.sections.charts import set_charts, training_charts
 from cxr_models.report.sections.study import study_table
 
@@ -88,7 +89,8 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
     title = tables.heading(name, evaluation)
     if evaluation.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
-    sections = [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]
+    sections = clinic_section(name, evaluation.clinic)
+    sections.append(Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name))))
     if evaluation.kind == "test":
         samples = tuple(pictures.samples(run, name))
         sections.append(Section(title="Sample predictions", blocks=samples))

@@ -25,6 +25,7 @@ from cxr_models.evaluation.metrics import (
 )
 from cxr_models.evaluation.predictions import Predictions, read_predictions
 from cxr_models.evaluation.results import FORMAT, Evaluation, SetEvaluation
+from cxr_models.report.read.clinic import clinic_agrees
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
@@ -236,6 +237,8 @@ def _values_agree(predictions: Predictions, stored: SetEvaluation, temperature: 
         if point.threshold is not None:
             at_point = {metric: getattr(point, metric) for metric in POINT_METRICS}
             values |= {f"point_{metric}/{name}": value for metric, value in at_point.items()}
+    if stored.clinic is not None and not clinic_agrees(outcomes, stored.clinic, _TOLERANCE):
+        return False
     return all(
         math.isnan(computed[name][0])
         if measured.value is None

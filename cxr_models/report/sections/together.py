@@ -102,7 +102,8 @@ def _comparison(runs: Runs) -> Section:
         Text(
             text="Intervals come from the bootstrap over patients, with the same draws for both "
             "runs. McNemar's exact test and DeLong's test, as Obuchowski extended it, take "
-            "patients as the unit too. Intervals and tests show the chance of the images, not that "
+            "patients as the unit too. Holm's p allows for all tests of its table; each interval is "
+            "for one difference alone. Intervals and tests show the chance of the images, not that "
             "of training: another seed gives another run.",
             tone="note",
         )
@@ -157,6 +158,7 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
     for pair in comparisons:
         differences.append(("accuracy", pair.accuracy))
         differences.append(("balanced accuracy", pair.balanced_accuracy))
+    adjusted = ("Holm's p",) if comparisons[0].mcnemar.p_holm is not None else ()
     yield Table(
         caption=f"Accuracy on {name}: differences",
         head=(
@@ -166,6 +168,7 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
             "right: first alone",
             "right: second alone",
             "McNemar's p",
+            *adjusted,
         ),
         rows=tuple(
             (
@@ -175,6 +178,7 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
                 f"{pair.mcnemar.only_first:,}",
                 f"{pair.mcnemar.only_second:,}",
                 p_value(pair.mcnemar.p_value),
+                *([p_value(pair.mcnemar.p_holm)] if adjusted else []),
             )
             for pair in comparisons
         ),
@@ -188,17 +192,21 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
         rows=tuple(
             (
                 f"{pair.first} less {pair.second}",
-                *(
-                    f"{signed(area.difference, area.interval)}; {p_value(area.p_value)}"
-                    if area.difference is not None
-                    else NONE
-                    for area in map(pair.roc_auc.__getitem__, classes)
-                ),
+                *(_area(pair.roc_auc[label]) for label in classes),
             )
             for pair in comparisons
         ),
         notes=_reasons((label, pair.roc_auc[label]) for pair in comparisons for label in classes),
     )
+
+
+def _area(area: AreaDifference) -> str:
+    if area.difference is None:
+        return NONE
+    p = p_value(area.p_value)
+    if area.p_holm is not None:
+        p += f" (Holm {p_value(area.p_holm)})"
+    return f"{signed(area.difference, area.interval)}; {p}"
 
 
 def _spread(runs: Runs) -> Iterator[Block]:

@@ -59,6 +59,7 @@ def test_runs_tested_on_the_same_images_are_compared_with_the_values_of_evaluate
         for label, area in told.roc_auc.items():
             low, high = area.interval
             expected = f"{area.difference:+.3f} [{low:+.3f}, {high:+.3f}]; {area.p_value:.3f}"
+            expected += f" (Holm {area.p_holm:.3f})"  # of three classes
             assert areas[f"{label}; DeLong's p"] == expected
     assert "Not compared" not in page.text
 
