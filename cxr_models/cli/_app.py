@@ -20,6 +20,8 @@ app = new_program(
 )
 
 _OVERWRITE = "Replace an earlier output of this command."
+_AGGREGATE = "Join the images of each patient, or study, to one row."
+_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes)."
 
 
 def _list_layouts(is_set: bool) -> None:
@@ -340,6 +342,8 @@ def evaluate(
         str | None,
         typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
     ] = None,
+    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
+    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
     from_predictions: Annotated[
         bool,
         typer.Option("--from-predictions", help="Judge what lies there; no images, no TensorFlow."),
@@ -355,6 +359,7 @@ def evaluate(
 ) -> None:
     """Judge runs on train, val and test, which is the test set, and on other sources."""
     from cxr_models.cli import _console, _evaluate
+    from cxr_models.cli._aggregation import aggregation_of
     from cxr_models.cli._numbers import numbers_of
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.operating_points import Rule
@@ -366,6 +371,7 @@ def evaluate(
             rule=Rule(sensitivity=sensitivity),
             prevalences=numbers_of(prevalence, "--prevalence"),
             specificities=numbers_of(at_specificity, "--at-specificity"),
+            aggregate=aggregation_of(aggregate, aggregate_by),
         )
     status = _evaluate.evaluate(
         runs,
@@ -415,13 +421,31 @@ def predict(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images a step. Default: the run's.")
     ] = None,
+    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
+    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST", help="Patients and studies of files. Default: DICOM headers."
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Predict files, enhanced as in training; exit 1 only if none could be predicted."""
-    from cxr_models.cli import _predict
+    from cxr_models.cli import _console, _predict
+    from cxr_models.cli._aggregation import aggregation_of
 
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        aggregation = aggregation_of(aggregate, aggregate_by)
     status = _predict.predict_files(
-        run, inputs, out, explain=explain, batch_size=batch_size, overwrite=overwrite
+        run,
+        inputs,
+        out,
+        explain=explain,
+        batch_size=batch_size,
+        aggregation=aggregation,
+        records=records,
+        overwrite=overwrite,
     )
     raise typer.Exit(status)
 

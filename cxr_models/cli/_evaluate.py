@@ -11,6 +11,7 @@ from cxr_models._typed_json import converted, to_json
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._framework import load_framework
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.compare_runs import compare_or_pool, differing
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import evaluate_sets
@@ -93,6 +94,8 @@ def evaluate(
                 sets[name] = stored_sets(path)
         else:
             sets[name] = _predicted(*finished_runs[name], replace=write)
+        with _console.errors_exit_with(_console.WRONG_USAGE):
+            sets[name] = aggregated_sets(sets[name], method.aggregate)
         with _console.errors_exit_with(_console.FAILED):
             evaluations[name] = evaluate_sets(name, sets[name], method)
             if write:

@@ -37,15 +37,19 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     if calibration.reason:
         temperature = f"no temperature fitted: {calibration.reason}"
     yield f"{temperature}; thresholds chosen on val: {evaluation.operating_points.rule}"
+    if evaluation.aggregate is not None:
+        yield f"a row is a {evaluation.aggregate.name}; all counts are of {evaluation.units}"
     for name, values in evaluation.sets.items():
         yield ""
-        yield _heading(name, values, _ROLES.get(values.kind, ""))
+        yield _heading(name, values, _ROLES.get(values.kind, ""), evaluation.units)
         if values.kind in _ROLES:
             yield f"  {_accuracies(values)}"
             continue
         yield from _indented(_set_lines(values))
         for title, groups in (("source", values.by_source), ("view", values.by_view)):
-            yield from _indented(_group_lines(title, groups, evaluation.class_names))
+            yield from _indented(
+                _group_lines(title, groups, evaluation.class_names, evaluation.units)
+            )
 
 
 def _set_lines(values: SetEvaluation) -> Iterator[str]:
@@ -178,20 +182,23 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _heading(name: str, values: Group | Pooled, role: str = "") -> str:
+def _heading(
+    name: str, values: Group | Pooled, role: str = "", units: str = "images"
+) -> str:
     labels = ", ".join(f"{label} {count}" for label, count in values.labels.items())
-    return (
-        f"{name}: {values.images} images of {values.patients} patients ({labels})"
-        f"{': ' + role if role else ''}"
-    )
+    joined = getattr(values, "joined_images", None)
+    counts = f"{values.images} {units}" + (f" from {joined} images" if joined else "")
+    if units != "patients":
+        counts += f" of {values.patients} patients"
+    return f"{name}: {counts} ({labels}){': ' + role if role else ''}"
 
 
 def _group_lines(
-    title: str, groups: Mapping[str, Group], class_names: Sequence[str]
+    title: str, groups: Mapping[str, Group], class_names: Sequence[str], units: str
 ) -> Iterator[str]:
     if len(groups) < 2 and NOT_STATED in groups:
         return
-    rows = [[title, "images", "accuracy", *(f"predicted {name}" for name in class_names)]]
+    rows = [[title, units, "accuracy", *(f"predicted {name}" for name in class_names)]]
     for name, group in groups.items():
         predicted = map(str, group.confusion.predicted())
         cells = (str(group.images), value(group.overall.accuracy), *predicted)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cxr_models._typed_json import converted
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.comparisons import (
@@ -69,6 +70,7 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     ValueError
         If the runs have different classes, or their test sets are neither equal nor disjoint.
     """
+    runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
     classes = {predictions.class_names for sets in runs.values() for predictions in sets}
     if len(classes) > 1:
         raise ValueError(

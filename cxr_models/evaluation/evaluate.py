@@ -16,6 +16,7 @@ import numpy as np
 import cxr_enhance
 from cxr_models._typed_json import converted
 from cxr_models.evaluation import bootstrap
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import Measurement, measure
 from cxr_models.evaluation.calibration import (
     Temperature,
@@ -40,6 +41,7 @@ from cxr_models.evaluation.operating_points import (
 from cxr_models.evaluation.results import (
     FORMAT,
     NOT_STATED,
+    Aggregation,
     Bootstrap,
     ClassAtThreshold,
     Evaluation,
@@ -71,6 +73,7 @@ class Method:
     # of predictive values; without any, the share of each class in its set
     prevalences: tuple[float, ...] = ()
     specificities: tuple[float, ...] = ()  # at which sensitivities are given
+    aggregate: Aggregation | None = None  # what becomes one row; None: every image is one
 
     def __post_init__(self) -> None:
         for name, low in (("draws", 100), ("seed", 0)):
@@ -141,6 +144,7 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
     ValueError
         If there is no set ``val``.
     """
+    sets = aggregated_sets(sets, method.aggregate)
     validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
     if validation is None:
         raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
@@ -159,6 +163,7 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
         class_names=validation.class_names,
         labels=validation.labels,
         bootstrap=method.bootstrap,
+        aggregate=sets[0].aggregation,
         calibration=TemperatureScaling(
             temperature=temperature.value, fitted_on="val", reason=temperature.reason or ""
         ),
@@ -214,6 +219,7 @@ def evaluate_set(
         evaluate_images(predictions, outcomes, method),
         kind=predictions.kind,
         overlap=predictions.overlap,
+        joined_images=predictions.joined_images,
         curves=curves(outcomes),
         reliability=Reliability(
             raw=reliability_bins(outcomes.probabilities, outcomes.targets),

@@ -24,7 +24,7 @@ from cxr_models._json import parse_json
 from cxr_models._typed_json import converted, from_json, to_json
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import Outcomes
-from cxr_models.evaluation.results import Kind
+from cxr_models.evaluation.results import Aggregation, Kind
 from cxr_models.records.manifest import Manifest, Record
 from cxr_models.records.overlap import Overlap
 from cxr_models.records.ties import components
@@ -96,6 +96,10 @@ class Predictions:
         Hashes of the weights, settings, records and images.
     overlap : Overlap or None, default None
         Ties of the images to images that the model has seen; None if they were not compared.
+    aggregation : Aggregation or None, default None
+        How images were joined to the rows; None where each row is an image.
+    joined_images : int or None, default None
+        Number of the images that were joined.
 
     Raises
     ------
@@ -113,6 +117,8 @@ class Predictions:
     probabilities: Floats
     origin: Origin
     overlap: Overlap | None = None
+    aggregation: Aggregation | None = None
+    joined_images: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

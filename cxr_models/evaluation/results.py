@@ -15,8 +15,31 @@ from cxr_models.records.overlap import Overlap
 
 NOT_STATED = "not stated"  # the group of images without a source or a view
 FORMAT = 2  # of evaluation.json; it grows by 1 when a key changes its meaning
+UNITS = {"image": "images", "patient": "patients", "study": "studies"}  # singular and plural
 Kind = Literal["train", "val", "test", "external"]
 Titled = tuple[tuple[str, Measured], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregation:
+    """What becomes one row before values are computed, and how its images are joined."""
+
+    of: Literal["patient", "study"]
+    by: Literal["mean", "max"]
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("aggregate", self.of, ("patient", "study")),
+            ("aggregate_by", self.by, ("mean", "max")),
+        ):
+            if value not in known:
+                raise ValueError(f"`{name}` must be {' or '.join(known)}; got {value!r}.")
+
+    @property
+    def name(self) -> str:
+        """What was joined and how, in words."""
+        how = "mean of the logits" if self.by == "mean" else "highest probability"
+        return f"{self.of} ({how})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +152,10 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The values of a group of images: a set, or a source or view in a set."""
+    """The values of a group of images: a set, or a source or view in a set.
+
+    Images are counted, or what they were joined to where the evaluation states an aggregation.
+    """
 
     images: int
     patients: int
@@ -191,6 +217,8 @@ class SetEvaluation(Group):
 
     kind: Kind
     overlap: Overlap | None = None  # None if the images were not compared with seen images
+    # number of the images that were joined; None where every image is a row of its own
+    joined_images: int | None = None
     curves: dict[str, Curves]  # of the classes that some, but not all, images are of
     reliability: Reliability
     # of each class; None for train and val, and in files of versions that did not compute them
@@ -239,6 +267,7 @@ class Evaluation:
     class_names: tuple[str, ...]
     labels: tuple[str, ...]
     bootstrap: Bootstrap
+    aggregate: Aggregation | None = None  # None where every image is a row of its own
     calibration: TemperatureScaling
     operating_points: OperatingPoints
     sets: dict[str, SetEvaluation]
@@ -248,3 +277,13 @@ class Evaluation:
             for label in self.class_names:
                 if label not in values.classes:
                     raise ValueError(f"sets.{name}.classes.{label} is missing")
+
+    @property
+    def unit(self) -> str:
+        """What a row is: ``image``, ``patient`` or ``study``."""
+        return "image" if self.aggregate is None else self.aggregate.of
+
+    @property
+    def units(self) -> str:
+        """What rows are: ``images``, ``patients`` or ``studies``."""
+        return UNITS[self.unit]

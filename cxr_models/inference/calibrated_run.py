@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 import cxr_enhance
 from cxr_models._typed_json import from_json, read_object
 from cxr_models.evaluation.calibration import TEMPERATURES
-from cxr_models.evaluation.results import FORMAT, OperatingPoints, TemperatureScaling
+from cxr_models.evaluation.results import (
+    FORMAT,
+    Aggregation,
+    OperatingPoints,
+    TemperatureScaling,
+)
 from cxr_models.runs.finished import FinishedRun, file_sha256, read_run
 
 if TYPE_CHECKING:
@@ -55,6 +60,7 @@ class _Stored:
 
     format: int
     weights_sha256: str
+    aggregate: Aggregation | None = None
     calibration: TemperatureScaling
     operating_points: OperatingPoints
 
@@ -107,13 +113,18 @@ class ServedRun:
         }
 
 
-def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
+def read_served_run(
+    path: str | os.PathLike[str], *, aggregation: Aggregation | None = None
+) -> ServedRun:
     """Read a run to predict with.
 
     Parameters
     ----------
     path : str or PathLike
         Its folder, from whomever.
+    aggregation : Aggregation, optional
+        How images are joined; temperature and operating points of an evaluation that joined them
+        otherwise are not used.
 
     Raises
     ------
@@ -135,10 +146,10 @@ def read_served_run(path: str | os.PathLike[str]) -> ServedRun:
                 f"`class_names` must be names without slashes; got {label!r} in "
                 f"{str(run.folder.facts_file)!r}."
             )
-    return ServedRun(run=run, calibration=_calibration(run))
+    return ServedRun(run=run, calibration=_calibration(run, aggregation))
 
 
-def _calibration(run: FinishedRun) -> Calibration:
+def _calibration(run: FinishedRun, aggregation: Aggregation | None) -> Calibration:
     path = run.folder.evaluation_file
     if not path.is_file():
         cure = "find one with: cxr-models evaluate RUN"
@@ -157,6 +168,9 @@ def _calibration(run: FinishedRun) -> Calibration:
     if evaluation.weights_sha256 != run.weights_sha256:
         changed = "the run's weights have changed since its evaluation"
         return Calibration(missing=changed, uncalled=changed)
+    if evaluation.aggregate != aggregation:
+        other = _other_rows(evaluation.aggregate, aggregation)
+        return Calibration(missing=other, uncalled=other)
     low, high = TEMPERATURES
     temperature, reason = evaluation.calibration.temperature, evaluation.calibration.reason
     if not low <= temperature <= high:
@@ -168,6 +182,16 @@ def _calibration(run: FinishedRun) -> Calibration:
     if reason:
         return dataclasses.replace(calls, missing=reason)
     return dataclasses.replace(calls, temperature=float(temperature))
+
+
+def _other_rows(evaluated: Aggregation | None, wanted: Aggregation | None) -> str:
+    """Say that an evaluation was of other rows, and how to make one of these."""
+    names = ["an image" if one is None else f"a {one.name}" for one in (evaluated, wanted)]
+    options = "" if wanted is None else f" --aggregate {wanted.of} --aggregate-by {wanted.by}"
+    return (
+        f"a row of the run's evaluation is {names[0]}, not {names[1]}; make one of these with: "
+        f"cxr-models evaluate RUN{options}"
+    )
 
 
 def _calls(evaluation: _Stored, class_names: tuple[str, ...], path: Path) -> Calibration:

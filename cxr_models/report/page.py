@@ -10,8 +10,8 @@ from cxr_models.report.blocks import Block, Charts, Page, Section, Text
 from cxr_models.report.formatting import counted
 from cxr_models.report.sections import cards, overview
 from cxr_models.report.sections import values as tables
-from cxr_models.report.sections.clinic import clinic_section
 from cxr_models.report.sections.charts import set_charts, training_charts
+from cxr_models.report.sections.clinic import clinic_section
 from cxr_models.report.sections.study import study_table
 
 if TYPE_CHECKING:
@@ -86,9 +86,12 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
 def _set(run: Results, name: str, pictures: Pictures) -> Section:
     evaluation = run.evaluation.sets[name]
     blocks = [*tables.shared(evaluation), *tables.of_classes(run, evaluation)]
-    title = tables.heading(name, evaluation)
+    title = tables.heading(name, evaluation, run.evaluation.unit)
     if evaluation.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
+    if run.evaluation.aggregate is not None:
+        text = f"Of each {run.evaluation.unit} one image stands below, that whose name comes first."
+        blocks.append(Text(text=text, tone="note"))
     sections = clinic_section(name, evaluation.clinic)
     sections.append(Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name))))
     if evaluation.kind == "test":
@@ -102,7 +105,7 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
         blocks=(
             *blocks,
             Charts(charts=set_charts(name, evaluation)),
-            *tables.groups(evaluation, run.class_names),
+            *tables.groups(evaluation, run.class_names, run.evaluation.units),
         ),
         sections=tuple(sections),
     )

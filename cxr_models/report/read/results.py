@@ -16,6 +16,7 @@ import numpy as np
 from cxr_models._typed_json import from_json, read_object
 from cxr_models.audit.results import Audit
 from cxr_models.config import RunConfig
+from cxr_models.evaluation.aggregate import aggregated
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import (
     CLASS_METRICS,
@@ -206,7 +207,7 @@ def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predic
     table = folder.predictions_file(name, external=values.kind == "external")
     if table.resolve().parent != folder.evaluation_folder.resolve():  # a name with ../ in it
         raise ValueError(f"`evaluation.json` must name sets without folders; got {name!r}.")
-    predictions = read_predictions(table)
+    predictions = aggregated(read_predictions(table), evaluation.aggregate)
     same = (
         predictions.origin.weights_sha256 == evaluation.weights_sha256
         and predictions.class_names == evaluation.class_names
