@@ -12,10 +12,11 @@ from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._framework import load_framework
 from cxr_models.evaluation.aggregate import aggregated_sets
-from cxr_models.evaluation.compare_runs import compare_or_pool, differing
+from cxr_models.evaluation.compare_runs import compare_or_pool, differing, have_equal_tests
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.externals import read_externals
+from cxr_models.evaluation.seeds import groups_by_seed, spread_over_seeds
 from cxr_models.evaluation.stored import kept_externals, stored_sets, write_evaluation
 from cxr_models.inference.predict_sets import predict_sets
 from cxr_models.runs.finished import read_run
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cxr_models.config import RunConfig
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Evaluation
+    from cxr_models.evaluation.seeds_results import SeedSpread
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -112,11 +115,13 @@ def evaluate(
     result: Evaluation | SeveralRuns = evaluations[names[0]]
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
+            settings = _settings_of(names, runs)
             result = several = converted(
                 SeveralRuns,
                 compare_or_pool(sets, method),
                 runs=evaluations,
-                differ=_differing(names, runs),
+                differ=_differing(settings),
+                seeds=_seeds(settings, sets, evaluations, method),
             )
             if out is not None:
                 with replaces_output(
@@ -157,13 +162,33 @@ def _load_framework() -> None:
     _console.note_on_terminal("building the network")
 
 
-def _differing(names: Sequence[str], runs: Sequence[Path]) -> dict[str, dict[str, object]]:
-    """Return in what settings runs differ; predictions may lie without their settings."""
+def _settings_of(names: Sequence[str], runs: Sequence[Path]) -> dict[str, RunConfig]:
+    """Return the settings of each run; none if predictions of a run lie without settings."""
     folders = [RunFolder(path=path) for path in runs]
     if not all(folder.config_file.is_file() for folder in folders):
         return {}
-    configs = [folder.read_config() for folder in folders]
-    return differing(dict(zip(names, configs, strict=True)))
+    return {name: folder.read_config() for name, folder in zip(names, folders, strict=True)}
+
+
+def _differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]:
+    """Return in what settings runs differ."""
+    return differing(settings) if settings else {}
+
+
+def _seeds(
+    settings: Mapping[str, RunConfig],
+    sets: Mapping[str, Sequence[Predictions]],
+    evaluations: Mapping[str, Evaluation],
+    method: Method,
+) -> tuple[SeedSpread, ...]:
+    """Return the spread of every group of runs that differ in the seed alone."""
+    spreads: list[SeedSpread] = []
+    for group in groups_by_seed(settings):
+        of_group = {name: sets[name] for name in group}
+        if have_equal_tests(of_group):
+            seeds = {name: settings[name].training.seed for name in group}
+            spreads += spread_over_seeds(of_group, evaluations, seeds, method)
+    return tuple(spreads)
 
 
 def _complain(text: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 from cxr_models.cli._clinic_text import clinic_rows
+from cxr_models.cli._seeds_text import seed_heading, seed_rows
 from cxr_models.evaluation.bootstrap import FEW_PATIENTS
-from cxr_models.evaluation.results import NOT_STATED
+from cxr_models.evaluation.results import NOT_STATED, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -125,28 +125,35 @@ def several_lines(several: SeveralRuns) -> Iterator[str]:
     """Yield the lines of runs compared or pooled, and before them the settings that differ."""
     for name, values in several.differ.items():
         yield f"{name}: {', '.join(f'{run} {setting}' for run, setting in values.items())}"
-    yield from itertools.chain(*map(_comparison_lines, several.comparisons or ()))
+    units = next((evaluation.units for evaluation in several.runs.values()), UNITS["image"])
+    for pair in several.comparisons or ():
+        yield from _comparison_lines(pair, units)
     if several.comparisons and any(_adjusted(pair) for pair in several.comparisons):
         yield "Holm p: adjusted for all tests of that kind on the set."
+    for spread in several.seeds:
+        yield ""
+        yield seed_heading(spread)
+        yield from _indented(table(seed_rows(spread)))
     pooled = several.pooled
     if pooled is not None:
-        rows = [["test sets of", "images", "accuracy", "balanced accuracy"]]
+        rows = [["test sets of", units, "accuracy", "balanced accuracy"]]
         for name, run in pooled.runs.items():
             cells = (value(run.accuracy), value(run.balanced_accuracy))
             rows.append([name, str(run.images), *cells])
         yield ""
         yield from table(rows)
-        yield _heading(f"pooled {pooled.of}" if pooled.of else "pooled", pooled)
+        yield _heading(f"pooled {pooled.of}" if pooled.of else "pooled", pooled, units=units)
         yield from _indented(_pooled_lines(pooled))
 
 
 def _adjusted(pair: Comparison) -> bool:
-    return any(test.p_holm is not None for test in (pair.mcnemar, *pair.roc_auc.values()))
+    tested = [pair.mcnemar.p_holm, *(area.p_holm for area in pair.roc_auc.values())]
+    return any(p is not None for p in tested)
 
 
-def _comparison_lines(pair: Comparison) -> Iterator[str]:
+def _comparison_lines(pair: Comparison, units: str) -> Iterator[str]:
     yield ""
-    yield f"{pair.first} minus {pair.second} on {pair.set}, {pair.images} images"
+    yield f"{pair.first} minus {pair.second} on {pair.set}, {pair.images} {units}"
     mcnemar = pair.mcnemar
     yield (
         f"  accuracy {value(pair.accuracy, sign=True)}; McNemar p "
@@ -182,9 +189,7 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _heading(
-    name: str, values: Group | Pooled, role: str = "", units: str = "images"
-) -> str:
+def _heading(name: str, values: Group | Pooled, role: str = "", units: str = "images") -> str:
     labels = ", ".join(f"{label} {count}" for label, count in values.labels.items())
     joined = getattr(values, "joined_images", None)
     counts = f"{values.images} {units}" + (f" from {joined} images" if joined else "")

@@ -77,8 +77,7 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
             "`RUN` must name runs with the same classes; got "
             f"{' and '.join(', '.join(names) for names in sorted(classes))}."
         )
-    tested = [frozenset(_paths(_set_of_kind(sets, "test"))) for sets in runs.values()]
-    if all(files == tested[0] for files in tested):
+    if have_equal_tests(runs):
         return ComparedOrPooled(comparisons=_compare(runs, method))
     poolable = find_poolable(runs, _paths)
     if poolable is None:
@@ -87,6 +86,12 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
             "images, to be pooled; got test sets that overlap in part."
         )
     return ComparedOrPooled(pooled=pool(poolable, method))
+
+
+def have_equal_tests(runs: Mapping[str, Sets]) -> bool:
+    """Return whether all runs were tested on the same images."""
+    tested = [frozenset(_paths(_set_of_kind(sets, "test"))) for sets in runs.values()]
+    return all(files == tested[0] for files in tested)
 
 
 def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]:
@@ -280,7 +285,7 @@ def compare_pairs(
     measurements: dict[str, Measurement] = {}
     for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
         temperature = (temperatures or {}).get(name, 1.0)
-        aligned[name] = _in_order_of(sets[pairs[0][0]], sets[name], temperature)
+        aligned[name] = in_order_of(sets[pairs[0][0]], sets[name], temperature)
         statistics = ImageStatistics(aligned[name])
         measurements[name] = measure(statistics, draws=method.draws, seed=method.seed)
     compared = []
@@ -332,7 +337,7 @@ def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
     return adjusted
 
 
-def _in_order_of(base: Predictions, predictions: Predictions, temperature: float) -> Outcomes:
+def in_order_of(base: Predictions, predictions: Predictions, temperature: float) -> Outcomes:
     """Return the outcomes of `predictions`, with the patients of `base` and in its order."""
     rows = {path: row for row, path in enumerate(_paths(predictions))}
     order = [rows.get(path, -1) for path in _paths(base)]
