@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Block, Chart, Charts, Line, Section, Table, Text
@@ -52,8 +53,8 @@ def _predictive(clinic: Mapping[str, ClinicValues]) -> Table:
                     value(predictive.negative),
                 )
             )
-            cells.append((f"positive predictive value of {label}", predictive.positive))
-            cells.append((f"negative predictive value of {label}", predictive.negative))
+            cells.append((label, "positive predictive value", predictive.positive))
+            cells.append((label, "negative predictive value", predictive.negative))
     return Table(
         caption="Predictive values at the operating point",
         head=("class", "prevalence", "positive predictive value", "negative predictive value"),
@@ -75,7 +76,7 @@ def _single(clinic: Mapping[str, ClinicValues]) -> Table:
             "A slope below 1: probabilities are too extreme. An intercept below 0: they are too "
             "high on average.",
             *_notes(
-                (f"{title} of {label}", measured)
+                (label, title, measured)
                 for label, values in clinic.items()
                 for title, measured in values.titled()
             ),
@@ -100,14 +101,15 @@ def _at_specificity(clinic: Mapping[str, ClinicValues]) -> Table:
         ),
         notes=(
             "The threshold is the lowest with that specificity on validation, applied unchanged.",
-            *_notes((f"sensitivity of {label}", point.sensitivity) for label, point in points),
+            *_notes((label, "sensitivity", point.sensitivity) for label, point in points),
         ),
     )
 
 
 def _decision_chart(name: str, label: str, curve: DecisionCurve) -> Chart:
     """Draw net benefit; what is below the chart is drawn on its lower edge."""
-    top = max(*curve.net_benefit, *curve.treat_all, 0.02) * 1.1
+    highs = [interval[1] for interval in curve.intervals if interval is not None]
+    top = max(*curve.net_benefit, *curve.treat_all, *highs, 0.02) * 1.05
     bottom = -0.3 * top
 
     def inside(y: float) -> float:
@@ -137,11 +139,15 @@ def _decision_chart(name: str, label: str, curve: DecisionCurve) -> Chart:
     )
 
 
-def _notes(cells: Iterable[tuple[str, Measured]]) -> Iterator[str]:
-    for name, measured in cells:
+def _notes(cells: Iterable[tuple[str, str, Measured]]) -> Iterator[str]:
+    """Yield why cells lack a value or an interval, and of which classes patients are few, once."""
+    notes: dict[str, list[str]] = defaultdict(list)
+    for label, title, measured in cells:
         if measured.value is None:
-            yield f"{name}: undefined, {measured.reason}."
+            notes[f"undefined, {measured.reason}"].append(f"{title} of {label}")
         elif measured.interval is None:
-            yield f"{name}: no interval, {measured.reason}."
+            notes[f"no interval, {measured.reason}"].append(f"{title} of {label}")
         elif measured.remark:
-            yield f"{name}: read with care, {measured.remark}."
+            notes[f"read with care, {measured.remark}"].append(label)
+    for note, names in notes.items():
+        yield f"{listed(list(dict.fromkeys(names)))}: {note}."
