@@ -55,12 +55,13 @@ class Section:
         for name, value in settings.items():
             section = cls._NESTED.get(name)
             if section is not None and isinstance(value, dict):
-                value = cls._section_from(name, value)
+                value = cls.section_from(name, value)
             values[name] = tuple(value) if isinstance(value, list) else value
         return cls(**values)
 
     @classmethod
-    def _section_from(cls, name: str, settings: Mapping[str, Any]) -> Any:
+    def section_from(cls, name: str, settings: Mapping[str, Any]) -> Any:
+        """Make the section `name` of this section from `settings`, as `from_dict` does."""
         return cls._NESTED[name].from_dict(settings)
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from cxr_enhance import EnhanceParams, Preparation
 from cxr_models._json import parse_json
@@ -33,7 +33,8 @@ _BEFORE_NUM_BINS = frozenset(EnhanceParams().to_dict()) - {"num_bins", "bits"}
 
 Order = Literal["resize-first", "enhance-first"]
 Fit = Literal["squash", "pad", "crop"]
-Task = Literal["multiclass", "binary"]
+Task = Literal["multiclass", "binary", "multilabel"]
+Uncertain = Literal["unknown", "absent", "present"]
 Recipe = Literal["corrected", "study"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 
@@ -126,7 +127,7 @@ class DataConfig(Section):
         )
 
     @classmethod
-    def _section_from(cls, name: str, settings: Mapping[str, Any]) -> EnhanceParams:
+    def section_from(cls, name: str, settings: Mapping[str, Any]) -> EnhanceParams:
         """Return the enhancement that a run stored, or that somebody typed.
 
         `EnhanceParams.from_dict` takes settings without `num_bins` for those of a time before it.
@@ -146,25 +147,50 @@ class ModelConfig(Section):
     ----------
     backbone : str, default "nasnet_mobile"
         A row of `cxr_models.backbones.BACKBONES`, or what `register_backbone` was given.
-    task : {"multiclass", "binary"}, default "multiclass"
-        All labels, or one label against the rest.
+    task : {"multiclass", "binary", "multilabel"}, default "multiclass"
+        All labels, one label against the rest, or several findings, each present or absent.
     positive_class : str, default "covid"
         That label, for ``binary``.
     weights : str, default "imagenet"
         ``imagenet``, ``none``, or the path of a ``.h5``, ``.weights.h5`` or ``.keras`` file.
+    findings : tuple of str, default ()
+        Those findings, for ``multilabel``: columns ``finding:NAME`` of the split.
+    uncertain : {"unknown", "absent", "present"}, default "unknown"
+        What an uncertain finding counts as, for ``multilabel``; unknown labels are left out of
+        the loss and of every value.
     """
 
     backbone: str = "nasnet_mobile"
     task: Task = "multiclass"
     positive_class: str = "covid"
     weights: str = "imagenet"
+    findings: tuple[str, ...] = ()
+    uncertain: Uncertain = "unknown"
 
     def __post_init__(self) -> None:
         check_backbone(self.backbone)
-        check_choice("task", self.task, ("multiclass", "binary"))
+        check_choice("task", self.task, get_args(Task))
         for name in ("positive_class", "weights"):
             if not isinstance(getattr(self, name), str) or not getattr(self, name):
                 raise TypeError(f"`{name}` must be a str; got {getattr(self, name)!r}.")
+        check_choice("uncertain", self.uncertain, get_args(Uncertain))
+        _check_findings(self.findings)
+        if self.task == "multilabel" and not self.findings:
+            raise ValueError(
+                "`findings` must name at least one finding with task multilabel; got none. Name "
+                "columns finding:NAME of the split: --findings NAME,NAME."
+            )
+        if self.task != "multilabel":
+            if self.findings:
+                raise ValueError(
+                    "`findings` is only allowed with task multilabel; got "
+                    f"{', '.join(self.findings)} and task {self.task}. Give --task multilabel."
+                )
+            if self.uncertain != "unknown":
+                raise ValueError(
+                    f"`uncertain` is only allowed with task multilabel; got {self.uncertain!r} "
+                    f"and task {self.task}. Give --task multilabel."
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +212,10 @@ class TrainingConfig(Section):
     plateau_patience, plateau_factor, min_learning_rate : int, float, float
         After 8 such epochs the learning rate is multiplied by 0.1, down to 2e-6.
     class_weights : bool, default False
-        Whether labels weigh in inverse proportion to their number.
+        Whether labels weigh in inverse proportion to their number; not for ``multilabel``.
+    positive_weights : bool, default False
+        Whether the positives of each finding weigh as much as its negatives, for ``multilabel``;
+        a positive weighs at most as much as 20 negatives.
     cache_features : int, default 0
         Augmented views of each image whose features are kept for the frozen phase; 0 keeps none.
     precision : {"auto", "float32", "mixed_float16", "mixed_bfloat16"}, default "auto"
@@ -206,6 +235,7 @@ class TrainingConfig(Section):
     plateau_factor: float = 0.1
     min_learning_rate: float = 2e-6
     class_weights: bool = False
+    positive_weights: bool = False
     cache_features: int = 0
     precision: Precision = "auto"
     seed: int = 0
@@ -232,6 +262,7 @@ class TrainingConfig(Section):
             check_number(name, getattr(self, name), 0.0, 1.0)
         check_number("plateau_factor", self.plateau_factor, 0.0, 0.999)
         check_bool("class_weights", self.class_weights)
+        check_bool("positive_weights", self.positive_weights)
         check_choice(
             "precision", self.precision, ("auto", "float32", "mixed_float16", "mixed_bfloat16")
         )
@@ -273,6 +304,36 @@ class RunConfig(Section):
             value = getattr(self, name)
             if not isinstance(value, section):
                 raise TypeError(f"`{name}` must be {section.__name__}; got {value!r}.")
+
+    @classmethod
+    def made_of(cls, config: RunConfig | Mapping[str, object] | None) -> RunConfig:
+        """Return settings as functions take them: a record, changes of the defaults, or None.
+
+        Parameters
+        ----------
+        config : RunConfig, mapping of str to object, or None
+            A mapping names settings as `with_setting` does, such as
+            ``{"training.epochs_head": 3}``; None is the defaults.
+
+        Raises
+        ------
+        TypeError
+            If `config` is something else.
+        TypeError, ValueError
+            As `with_settings` raises.
+        """
+        if isinstance(config, RunConfig):
+            return config
+        if config is not None and not isinstance(config, Mapping):
+            raise TypeError(
+                "`config` must be a RunConfig, a mapping of settings such as "
+                f"{{'training.epochs_head': 3}}, or None; got {config!r}."
+            )
+        # A text is meant as it stands, though it looks like JSON.
+        return cls().with_settings(
+            (name, json.dumps(value) if isinstance(value, str) else value)
+            for name, value in (config or {}).items()
+        )
 
     def to_json(self) -> str:
         """Return the settings as one JSON object."""
@@ -325,30 +386,72 @@ class RunConfig(Section):
         TypeError, ValueError
             If there is no such setting or the value does not fit.
         """
-        if isinstance(value, str):
-            try:
-                value = parse_json(value)
-            except ValueError:
-                value = None if name in _OPTIONAL and value == "none" else value
+        return self.with_settings([(name, value)])
+
+    def with_settings(self, changes: Iterable[tuple[str, object]]) -> RunConfig:
+        """Return a copy with several settings changed, which are checked together.
+
+        Parameters
+        ----------
+        changes : iterable of (str, object)
+            Names and values as for `with_setting`; a later change wins.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such setting, a value does not fit, or values do not fit together.
+        """
         settings = self.to_dict()
-        *sections, last = name.split(".")
-        target: Any = settings
-        for section in sections:
-            target = target.get(section) if isinstance(target, dict) else None
-        if not isinstance(target, dict) or last not in target:
-            names = setting_names(RunConfig)
-            if name in names:  # of a section that is None
-                raise ValueError(
-                    f"`{name}` is only allowed with enhancement; got {value!r} and an "
-                    "`enhance` of None."
-                )
-            listed = f" The settings are {', '.join(names)}."
-            raise ValueError(
-                f"`name` must be section.setting, such as training.epochs_head; got {name!r}."
-                f"{suggestion(name, names) or listed}"
-            )
-        target[last] = value
+        for name, value in changes:
+            _change(settings, name, value)
         return self.from_dict(settings)
+
+
+def _change(settings: dict[str, Any], name: str, value: object) -> None:
+    """Change one setting in the dictionary of a `RunConfig`."""
+    if isinstance(value, str):
+        try:
+            value = parse_json(value)
+        except ValueError:
+            value = None if name in _OPTIONAL and value == "none" else value
+    *sections, last = name.split(".")
+    target: Any = settings
+    kind: Any = RunConfig
+    for section in sections:
+        target = target.get(section) if isinstance(target, dict) else None
+        kind = getattr(kind, "_NESTED", {}).get(section)
+    if not isinstance(target, dict) or last not in target:
+        names = setting_names(RunConfig)
+        if name in names:  # of a section that is None
+            raise ValueError(
+                f"`{name}` is only allowed with enhancement; got {value!r} and an "
+                "`enhance` of None."
+            )
+        listed = f" The settings are {', '.join(names)}."
+        raise ValueError(
+            f"`name` must be section.setting, such as training.epochs_head; got {name!r}."
+            f"{suggestion(name, names) or listed}"
+        )
+    if isinstance(value, dict) and last in getattr(kind, "_NESTED", {}):
+        value = kind.section_from(last, value).to_dict()  # settings left out take their defaults
+    target[last] = value
+
+
+def _check_findings(findings: object) -> None:
+    """Raise unless `findings` are different names that columns and calls can be named by."""
+    if not isinstance(findings, tuple) or not all(isinstance(name, str) for name in findings):
+        raise TypeError(
+            f"`findings` must be a tuple of str; got {findings!r}. In JSON and TOML write a list: "
+            '["NAME", "NAME"].'
+        )
+    for name in findings:
+        if not name.isprintable() or name != name.strip() or not name or ";" in name:
+            raise ValueError(
+                "`findings` must be printable names without semicolons and blanks around them; "
+                f"got {name!r}. Rename the column of the manifest."
+            )
+        if findings.count(name) > 1:
+            raise ValueError(f"`findings` must name each finding once; got {name!r} twice.")
 
 
 _OPTIONAL = (

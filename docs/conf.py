@@ -24,8 +24,9 @@ import cxr_enhance  # noqa: E402
 project = "cxr-enhance"
 author = "The cxr-enhance developers"
 release = version = cxr_enhance.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc", "sphinx_copybutton"]
 exclude_patterns = ["changes", "site"]
+nb_execution_mode = "off"  # notebooks show what is stored in them; see site/notebooks.py
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
 suppress_warnings = ["misc.highlighting_failure"]
@@ -51,6 +52,15 @@ NAVIGATION = {
     "Tutorials": [
         "tutorials/first-image",
         "tutorials/first-study",
+        "tutorials/judge-your-model",
+    ],
+    "Notebooks": [
+        "notebooks/README",
+        "notebooks/study",
+        "notebooks/pytorch",
+        "notebooks/shards",
+        "notebooks/audit",
+        "notebooks/tune",
     ],
     "How to": [
         "tune",
@@ -61,6 +71,7 @@ NAVIGATION = {
         "from-opencv",
         "datasets",
         "models",
+        "python",
         "report",
         "deployment",
         "gpu",

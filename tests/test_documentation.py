@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
-import shlex
 
 import pytest
 
@@ -13,34 +12,9 @@ import cxr_enhance
 import cxr_enhance.io
 import cxr_models
 from tests.helpers.fresh_process import ROOT, run_code
-
-DOCS = ROOT / "docs"
-PAGES = {
-    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-    if not path.is_relative_to(DOCS / "changes") and not path.is_relative_to(DOCS / "generated")
-}
-PROGRAMS = ("cxr-enhance", "cxr-models")
-
-
-def blocks_of(text, language):
-    """List the fenced blocks of a language: what follows its name, and the lines."""
-    return re.findall(rf"^```{language}([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
+from tests.helpers.pages import DOCS, PAGES, blocks_of, commands_of
 
 # --- commands ----------------------------------------------------------------------------------
-
-
-def commands_of(text):
-    """List the words of each command of ours in the blocks of shell."""
-    found = []
-    for _, block in blocks_of(text, "sh"):
-        for line in block.replace("\\\n", " ").splitlines():
-            for part in line.split(" && "):
-                program = part.split(" ")[0].rpartition("/")[2]
-                if program in PROGRAMS:
-                    found.append([program, *shlex.split(part, comments=True)[1:]])
-    return found
 
 
 def command_named(words):
@@ -68,10 +42,15 @@ def unknown_options(words):
     return [word for word in used if word not in known | {"--help"}]
 
 
+def our_words_of(text):
+    """List the words of each command of ours, the program first."""
+    return [[command.program, *command.words] for command in commands_of(text) if command.is_ours]
+
+
 COMMANDS = [
     pytest.param(words, id=f"{page}-{' '.join(words[:3])}-{number}")
     for page, text in PAGES.items()
-    for number, words in enumerate(commands_of(text), 1)
+    for number, words in enumerate(our_words_of(text), 1)
 ]
 
 
@@ -180,5 +159,6 @@ def test_the_navigation_names_every_page_once():
     pages = {
         page.removeprefix("docs/").removesuffix(".md") for page in PAGES if page != "README.md"
     }
+    pages |= {f"notebooks/{path.stem}" for path in (DOCS / "notebooks").glob("*.ipynb")}
     inner = {page for page in pages if page.startswith("decisions/")} - {"decisions/README"}
     assert sorted(listed) == sorted((pages | made) - inner - {"index"})

@@ -28,12 +28,15 @@ EXCEPTIONS = {
     "cxr_enhance/archive/samples/test_faults.py": "whole runs into samples, killed and starved",
     "cxr_enhance/io/test_fuzz.py": "everything that reads files, given mutated ones",
     "cxr_models/cli/test_wrong_usage.py": "every command, given what it must refuse at once",
+    "cxr_models/library/test_documentation.py": "docs/python.md, whose code runs",
+    "cxr_models/library/test_several_findings.py": "the functions, given runs and splits of these",
     "cxr_models/records/layouts/test_against_torchxrayvision.py": (
         "the findings of layouts/sets/, compared with another project's label matrices"
     ),
     "cxr_models/report/test_in_chromium.py": "the page as a browser shows it",
     "cxr_models/training/test_data_parallel.py": "train.py on two devices",
     "cxr_models/training/test_jax_backend.py": "train.py where Keras runs on jax",
+    "cxr_models/training/test_several_findings.py": "train.py with the task multilabel",
 }
 
 

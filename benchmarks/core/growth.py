@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 import cxr_enhance as cxe
@@ -40,7 +41,8 @@ _IN_A_FOLDER = 1_000
 
 
 def by_pixels(megapixels: Sequence[float]) -> list[dict[str, float]]:
-    """Time `enhance` and the chain of OpenCV, by turns, a megapixel of gray uint8."""
+    """Time `enhance` and the chain of OpenCV, by turns, a megapixel of gray uint8; one thread."""
+    cv2.setNumThreads(1)
     tile = synthetic_radiograph(2048, 2048)
     opencv = baselines.opencv_clahe()
     rows = []

@@ -2,10 +2,12 @@
 
     python -m benchmarks.files.check_figures FOLDER [FOLDER ...]
 
-Prints one JSON object: how many images have each finding, and of the images without a finding how
-many have it once it is planted. Writing is planted by letters of at least 12 pixels and smaller
-ones, on the image itself and on a black strip. Whether a finding in an untouched image is right,
-only a look at it tells.
+Looks at drawn radiographs and at the images below the folders, and writes
+``results/files/check.json``, of which ``python -m benchmarks.tables`` makes the tables of
+docs/archives.md: how many images have each finding, and of the images without a finding how many
+have it once a fault is planted; ``--print`` prints it instead. Files are read and nothing of them
+is kept. Whether a finding in an untouched image is right, only a look at it tells; in drawn images
+each is wrong.
 """
 
 from __future__ import annotations
@@ -15,83 +17,101 @@ import random
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-import cxr_enhance as cxe
+from benchmarks.files.check_faults import planted_faults, unequal_pixels
 from cxr_enhance.archive.findings import pixel_findings
 from cxr_enhance.archive.plan import plan_files
 from cxr_enhance.archive.task import is_image_name
+from cxr_enhance.io.options import ReadOptions
+from cxr_enhance.io.read import decode_image
+from cxr_enhance.io.write import encode_image
+from cxr_enhance.synthetic import synthetic_radiograph
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from cxr_enhance._types import Image
-
-_TEXTS = ("DOE JANE 1950-01-02", "PORTABLE AP", "12.03.2020 14:55", "ID 4711 M 054Y")
-_FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_DUPLEX,
-          cv2.FONT_HERSHEY_COMPLEX)  # fmt: skip
-_LARGE_LETTER = 12  # pixels
+STORED = Path(__file__).parents[1] / "results" / "files" / "check.json"
+DRAWN = 200
+_KINDS_OF_FILE = (".png", ".jpg", ".tif")  # of drawn images, in turn
 
 
-def with_writing(gray: Image, rng: random.Random, *, on_black: bool) -> tuple[Image, int]:
-    """Write a line near a corner; return the image and the height of its letters."""
-    image = gray.copy() if gray.dtype == np.uint8 else (gray >> 8).astype(np.uint8)
-    font, text = rng.choice(_FONTS), rng.choice(_TEXTS)
-    target = max(rng.choice((0.015, 0.02, 0.03)) * max(image.shape), 7)
-    thickness = max(int(target / 10), 1)
-    scale = target / cv2.getTextSize("DOE", font, 1, thickness)[0][1]
-    (width, height), _ = cv2.getTextSize(text, font, scale, thickness)
-    x = rng.choice((height, max(image.shape[1] - width - height, 0)))
-    y = rng.choice((int(1.5 * height), image.shape[0] - height))
-    if on_black:
-        corner, opposite = (x - 4, y - height - 4), (x + width + 4, y + height // 3 + 4)
-        cv2.rectangle(image, corner, opposite, 0, -1)
-    cv2.putText(image, text, (x, y), font, scale, int(image.max()), thickness, cv2.LINE_AA)
-    return image, height
+def drawn_files(count: int) -> Iterator[bytes]:
+    """Draw radiographs of various sizes, depths and clouding, each as the content of a file."""
+    rng = random.Random(2)
+    for seed in range(count):
+        height, width = rng.randrange(300, 1500), rng.randrange(300, 1500)
+        ending = _KINDS_OF_FILE[seed % len(_KINDS_OF_FILE)]
+        bits = 8 if ending == ".jpg" or seed % 2 else 16
+        opacity = rng.choice((0.0, 0.3, 0.8))
+        image = synthetic_radiograph(height, width, seed=seed, bits=bits, opacity=opacity)
+        yield bytes(encode_image(image, ending, 95))
 
 
-def figures(paths: Sequence[str]) -> dict[str, object]:
-    """Look at the images, and at what is planted into those without a finding."""
+def figures(files: Iterable[bytes]) -> dict[str, object]:
+    """Look at the images, and at what is planted into those without a finding.
+
+    Parameters
+    ----------
+    files : iterable of bytes
+        Contents of image files.
+    """
     rng = random.Random(1)
     found: Counter[str] = Counter()
-    planted: Counter[str] = Counter()
-    caught: Counter[str] = Counter()
-    seconds, pixels = 0.0, 0
-
-    def plant(name: str, image: Image, kind: str) -> None:
-        planted[name] += 1
-        caught[name] += kind in pixel_findings(image)
-
-    for path in paths:
-        image = cxe.read_image(path)
+    planted: Counter[tuple[str, str]] = Counter()
+    caught: Counter[tuple[str, str]] = Counter()
+    count = clean = told_apart = pixels = 0
+    seconds = 0.0
+    for data in files:
+        image = decode_image(data, ReadOptions()).image
         gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
         started = time.thread_time()
         kinds = pixel_findings(gray)
-        seconds, pixels = seconds + time.thread_time() - started, pixels + gray.size
+        seconds, pixels, count = (
+            seconds + time.thread_time() - started,
+            pixels + gray.size,
+            count + 1,
+        )
         found.update(kinds)
         if kinds:
             continue
-        plant("inverted", np.iinfo(gray.dtype).max - gray, "inverted")
-        for on_black in (False, True):
-            written, height = with_writing(gray, rng, on_black=on_black)
-            letters = "large" if height >= _LARGE_LETTER else "small"
-            ground = "black" if on_black else "the image"
-            plant(f"{letters} letters on {ground}", written, "burned-in-text")
+        clean += 1
+        told_apart += unequal_pixels(gray)
+        for fault in planted_faults(np.ascontiguousarray(gray), data, rng):
+            planted[fault.finding, fault.fault] += 1
+            caught[fault.finding, fault.fault] += fault.found
     return {
-        "images": len(paths), "megapixels": round(pixels / len(paths) / 1e6, 2),
-        "ms": round(1000 * seconds / len(paths), 2), "found": dict(found),
-        "planted": {name: f"{caught[name]} of {count}" for name, count in planted.items()},
-    }  # fmt: skip
+        "images": count,
+        "megapixels": round(pixels / max(count, 1) / 1e6, 2),
+        "ms": round(1000 * seconds / max(count, 1), 2),
+        "found": dict(sorted(found.items())),
+        "clean": clean,
+        "told_apart_by_one_level": told_apart,
+        "planted": [
+            {"finding": finding, "fault": fault, "planted": number, "found": caught[finding, fault]}
+            for (finding, fault), number in planted.items()
+        ],
+    }
 
 
-def main(folders: Sequence[str]) -> None:
-    """Print the figures of all images below `folders`."""
-    files = plan_files(folders, "none", ".csv").files
+def main(arguments: Sequence[str]) -> None:
+    """Write or print the figures of drawn images and of all images below folders."""
+    folders = [argument for argument in arguments if argument != "--print"]
+    planned = plan_files(folders, "none", ".csv").files if folders else ()
+    paths = [Path(file.source) for file in planned if is_image_name(file.source)]
     cv2.setNumThreads(1)
-    print(json.dumps(figures([f.source for f in files if is_image_name(f.source)]), indent=1))  # noqa: T201
+    result = {"drawn": figures(drawn_files(DRAWN))}
+    if paths:
+        result["public"] = figures(path.read_bytes() for path in paths)
+    text = json.dumps(result, indent=1) + "\n"
+    if "--print" in arguments:
+        sys.stdout.write(text)
+    else:
+        STORED.write_text(text)
 
 
 if __name__ == "__main__":

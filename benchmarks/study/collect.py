@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
-_GROUPS = ("arms", "sources", "paths", "grid")
+_GROUPS = ("arms", "sources", "paths", "table", "grid")
 _UNPUBLISHED_FACTS = ("split_root", "overlaps")
 _CONTROLS = "nih_cxr14"  # the only source of adults without COVID-19
 
@@ -106,14 +106,14 @@ class MeanOfRuns:
 
 
 def arms_compared(work: Path) -> list[dict[str, Any]]:
-    """Compare each enhanced arm with the raw one, seed by seed and on the average of the seeds.
+    """Compare each arm with the raw one, seed by seed and on the average of the seeds.
 
     Differences are the arm's less raw's. Intervals come from drawing patients, the same for both
     arms and all seeds; they say nothing of other seeds, as the values of single seeds do.
     """
     comparisons = []
     read = functools.cache(_sets)
-    for arm, name in itertools.product(("enhanced", "bold"), ("test", "external")):
+    for arm, name in itertools.product(("enhanced", "bold", "pad"), ("test", "external")):
         sets = {
             seed: [
                 read(work / "arms" / f"{arm_or_raw}-{seed}")[name].outcomes()
@@ -167,6 +167,8 @@ def _check_alike(work: Path, arm: str, seeds: Sequence[int]) -> None:
         for name, common_value in (
             ("enhance", None),
             ("order", "resize-first"),
+            ("fit", "squash"),
+            ("crop_border", False),
             ("cache_dir", None),
         ):
             config = config.with_setting(f"data.{name}", common_value)

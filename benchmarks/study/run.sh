@@ -7,7 +7,8 @@
 # DATA holds cxr3/manifest.csv (three classes, split) and external/manifest.csv (other sources).
 # Stages, all but `grid` and `report` by default:
 #   prepare     splits: the small one, adults by source
-#   arms        NASNetMobile, three classes, raw and enhanced in two ways, CXR_STUDY_SEEDS seeds
+#   arms        NASNetMobile, three classes, raw, enhanced in two ways, and raw with the border
+#               cropped and padded instead of squashed, CXR_STUDY_SEEDS seeds
 #   sources     adults, covid or not: all sources known, then one unknown
 #   paths       ten steps of the other two backbones
 #   table       all twelve cells of the study's table, small: 96 x 96 pixels, eight epochs from
@@ -20,7 +21,7 @@
 #               TensorFlow's support, set KERAS_BACKEND=jax)
 #   report      one page of all runs, with overlays
 # Settings: CXR_STUDY_RUNS (folder of the runs, default study-runs), CXR_STUDY_SEEDS ("1 2 3"),
-# CXR_STUDY_ARMS ("raw enhanced bold"), CXR_STUDY_EPOCHS (10), CXR_STUDY_CELLS (lines of
+# CXR_STUDY_ARMS ("raw enhanced bold pad"), CXR_STUDY_EPOCHS (10), CXR_STUDY_CELLS (lines of
 # "BACKBONE TASK ARM": those of table and grid to run).
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -28,7 +29,7 @@ data=$(cd "${CXR_STUDY_DATA:?must name the folder that holds cxr3 and external}"
 mkdir -p "${CXR_STUDY_RUNS:=study-runs}"
 work=$(cd "$CXR_STUDY_RUNS" && pwd)
 seeds=${CXR_STUDY_SEEDS:-1 2 3}
-arms=${CXR_STUDY_ARMS:-raw enhanced bold}
+arms=${CXR_STUDY_ARMS:-raw enhanced bold pad}
 epochs=${CXR_STUDY_EPOCHS:-10}
 export TF_CPP_MIN_LOG_LEVEL=2
 cd "$here"
@@ -37,6 +38,7 @@ raw=(--no-enhance)
 enhanced=(--set data.order=enhance-first)
 bold=(--set data.order=enhance-first --set data.enhance.clip_limit=6
       --set 'data.enhance.tile_grid_size=[8,8]')
+pad=(--no-enhance --set data.fit=pad --set data.crop_border=true)
 small=(--weights none --image-size 128 128 --batch-size 32 --set training.class_weights=true)
 
 settings_of() { # ARM, into the array `arm`
@@ -44,7 +46,8 @@ settings_of() { # ARM, into the array `arm`
     raw) arm=("${raw[@]}") ;;
     enhanced) arm=("${enhanced[@]}") ;;
     bold) arm=("${bold[@]}") ;;
-    *) echo "An arm must be raw, enhanced or bold; got '$1'." >&2; exit 2 ;;
+    pad) arm=("${pad[@]}") ;;
+    *) echo "An arm must be raw, enhanced, bold or pad; got '$1'." >&2; exit 2 ;;
   esac
 }
 

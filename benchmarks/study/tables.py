@@ -27,7 +27,17 @@ _REPORTED = {  # accuracy of the enhanced arm by the study this grew from, per c
     ("resnet101", "multiclass"): "90",
 }
 _NOT_RUN = "not run here"
-_ARMS = {"raw": "raw", "enhanced": "enhanced", "bold": "enhanced, bolder"}
+_ARMS = {
+    "raw": "raw",
+    "enhanced": "enhanced",
+    "bold": "enhanced, bolder",
+    "pad": "raw, border cropped, padded",
+}
+_CELLS = tuple(itertools.product(_TITLES, _TASKS, ("raw", "enhanced")))
+_CELL_HEAD = (
+    "backbone", "task", "arm", "weights, pixels, epochs", "test: accuracy", "balanced",
+    "other sources: accuracy", "balanced", "border alone", "thumbnail alone",
+)  # fmt: skip
 
 
 class Study:
@@ -62,35 +72,48 @@ class Study:
 
 def grid_table(study: Study) -> str:
     """Write the study's own table: each backbone, task and arm, beside what shortcuts reach."""
-    head = [
-        "backbone", "task", "arm", "weights, pixels, epochs", "test: accuracy", "balanced",
-        "other sources: accuracy", "balanced", "border alone", "thumbnail alone", "reported, %",
-    ]  # fmt: skip
     rows = []
-    for backbone, task, arm in itertools.product(_TITLES, _TASKS, ("raw", "enhanced")):
+    for backbone, task, arm in _CELLS:
         document = study.get(f"grid-{backbone}-{task}-{arm}")
         if document is None and (backbone, task) == ("nasnet_mobile", "multiclass"):
             document = study.get(f"arms-{arm}-1")
         reported = _REPORTED[backbone, task] if arm == "enhanced" else ""
-        start = (_TITLES[backbone], _TASKS[task], arm)
-        if document is None:
-            rows.append((*start, _NOT_RUN, *[""] * 6, reported))
-            continue
-        sets = document["evaluation"]["sets"]
-        values = [
-            _value(sets[name]["overall"][value])
-            for name in ("test", "external")
-            for value in ("accuracy", "balanced_accuracy")
-        ]
-        shortcuts = [_shortcut(document["audit"], name) for name in ("border", "thumbnail")]
-        rows.append((*start, _how(document), *values, *shortcuts, reported))
-    return markdown(head, rows, 4)
+        rows.append((*_cell_row(document, backbone, task, arm), reported))
+    return markdown([*_CELL_HEAD, "reported, %"], rows, 4)
+
+
+def small_table(study: Study) -> str:
+    """Write all twelve cells of small runs from scratch, one configuration for all."""
+    rows = []
+    for backbone, task, arm in _CELLS:
+        document = study.get(f"table-{backbone}-{task}-{arm}")
+        losses = ""
+        if document is not None:
+            history = document["history"]
+            losses = f"{float(history[0]['loss']):.2f} to {float(history[-1]['loss']):.2f}"
+        rows.append((*_cell_row(document, backbone, task, arm), losses))
+    return markdown([*_CELL_HEAD, "loss in training"], rows, 4)
+
+
+def _cell_row(document: Any, backbone: str, task: str, arm: str) -> tuple[str, ...]:
+    """Write what a cell's run reaches, as under `_CELL_HEAD`; empty where there is no run."""
+    start = (_TITLES[backbone], _TASKS[task], arm)
+    if document is None:
+        return (*start, _NOT_RUN, *[""] * 6)
+    sets = document["evaluation"]["sets"]
+    values = [
+        _value(sets[name]["overall"][value])
+        for name in ("test", "external")
+        for value in ("accuracy", "balanced_accuracy")
+    ]
+    shortcuts = [_shortcut(document["audit"], name) for name in ("border", "thumbnail")]
+    return (*start, _how(document), *values, *shortcuts)
 
 
 def grid_commands(study: Study) -> str:
     """Write the command of every cell that is empty."""
     lines = []
-    for backbone, task, arm in itertools.product(_TITLES, _TASKS, ("raw", "enhanced")):
+    for backbone, task, arm in _CELLS:
         document = study.get(f"grid-{backbone}-{task}-{arm}")
         if document is None and not (
             (backbone, task) == ("nasnet_mobile", "multiclass") and study.get(f"arms-{arm}-1")
@@ -313,6 +336,7 @@ def _how(document: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[Study], str]] = {
     "study-summary": summary_table,
     "study-grid": grid_table,
+    "study-table": small_table,
     "study-commands": grid_commands,
     "study-arms": arms_table,
     "study-adults": adults_table,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.core.sixteen_bit_tables import TABLES as SIXTEEN_BIT_TABLES
 from benchmarks.evaluation.tables import coverage_table
+from benchmarks.files.check_tables import TABLES as CHECK_TABLES
 from benchmarks.files.estimate_tables import TABLES as ESTIMATE_TABLES
 from benchmarks.study.tables import TABLES as STUDY_TABLES
 from benchmarks.study.tables import Study
@@ -75,6 +76,9 @@ def fill(text: str, runs: Runs, study: Study | None = None) -> str:
             return f"{match['begin']}\n{made}\n\n{match['end']}"
         if name in ESTIMATE_TABLES:
             made = ESTIMATE_TABLES[name](RESULTS / "files" / "archive-estimate.json")
+            return f"{match['begin']}\n{made}\n\n{match['end']}"
+        if name in CHECK_TABLES:
+            made = CHECK_TABLES[name](RESULTS / "files" / "check.json")
             return f"{match['begin']}\n{made}\n\n{match['end']}"
         of_study = study is not None and name in STUDY_TABLES
         made = STUDY_TABLES[name](study) if of_study else table(runs, name)

@@ -213,7 +213,11 @@ class Job:
         if self.pseudonym_key is not None:
             options["pseudonym_key"] = _fingerprint(self.pseudonym_key)
         recipe = {"recipe": MIMIC_CXR_JPG} if self.params is None else self.params.to_dict()
-        return {**recipe, **dataclasses.asdict(self.read), **options}
+        read = dataclasses.asdict(self.read)
+        window = read.pop("window")
+        if window is not None:
+            options["window"] = list(window)
+        return {**recipe, **read, **options}
 
     def digest(self) -> str:
         """Hash the options to twelve hexadecimal digits; other options give other digits."""

@@ -48,6 +48,8 @@ class PendingWork:
         Why settled files failed, or were not chosen, by their index.
     other_options : dict of str to int
         Number of outputs that were made with other options, by the digest of those options.
+    fresh : int
+        Number of pending files that are not further attempts at files that failed.
     changed : int
         Number of inputs that have changed since they were read; they are enhanced again.
     edited : int
@@ -67,6 +69,7 @@ class PendingWork:
     settled_as: bytearray = dataclasses.field(default_factory=bytearray)
     reasons: dict[int, str] = dataclasses.field(default_factory=dict)
     other_options: dict[str, int] = dataclasses.field(default_factory=dict)
+    fresh: int = 0
     changed: int = 0
     edited: int = 0
     unrecorded: int = 0
@@ -189,6 +192,7 @@ def find_pending(
         left_by_killed_run = bool(unrecorded) and file_id(files.target(index)) in unrecorded
         if overwrite or left_by_killed_run or rows.status[index] == _NO_ROW:
             work.add(index, replace=overwrite or left_by_killed_run)
+            work.fresh += 1
             continue
         _settle(index, rows, digests, work, current)
     return work
@@ -258,6 +262,7 @@ def _settle(
             work.other_options[made_with] = work.other_options.get(made_with, 0) + 1
     if again:
         work.add(index, replace=replace)
+        work.fresh += status != "failed"
         return
     work.settled.append(index)
     work.settled_as.append(STATUSES.index("exists" if status == "written" else status))

@@ -72,7 +72,7 @@ class PreparedRun:
         return not has_files and not os.path.isdir(self.settings.out)
 
     def check(self) -> None:
-        """Refuse a manifest that is another file, and a folder of samples of another run.
+        """Refuse a manifest that is another file, samples of another run, and mixed options.
 
         Writes nothing.
 
@@ -82,10 +82,18 @@ class PreparedRun:
             If the manifest or the folder cannot be read.
         ValueError
             If the manifest is an input or an output, or a file that holds anything but rows.
-            For the folder, see `PendingSamples.check`.
+            If further outputs would be made with other options than those that exist. Failed
+            files may be tried again with other options. For samples, see `PendingSamples.check`.
         """
         if isinstance(self.work, PendingSamples):
             self.work.check(overwrite=self.settings.overwrite)
+        if self.work.fresh and (others := self.other_options()):
+            raise ValueError(
+                f"`--out` must not hold outputs of other options than those of the "
+                f"{self.work.fresh} to be made; got {', '.join(others)}. Give the options of the "
+                "earlier run to go on with it, choose another folder, or say --overwrite to make "
+                "all of them again."
+            )
         if self.settings.manifest is not None:
             _check_apart(self.manifest, self.plan.files)
         check_is_manifest(self.manifest)

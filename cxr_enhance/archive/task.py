@@ -225,7 +225,10 @@ def _is_output_folder_lost(workspace: str | None) -> bool:
 def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Prepared:
     """Prepare and enhance an image by the options of `job`; adds to `hints`."""
     preparation = job.preparation
-    plan = plan_of(decoded.image, preparation, decoded.pixel_spacing)
+    try:
+        plan = plan_of(decoded.image, preparation, decoded.pixel_spacing)
+    except ValueError as error:  # names the record's field; a job's sentences name the option
+        raise ValueError(str(error).replace("`spacing`", "`--spacing`")) from error
 
     def chain(image: Image) -> Image:
         if job.params is None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cxr_enhance.cli import _choices  # typer reads annotations
+from cxr_enhance.cli import _run_arguments as arguments  # typer reads annotations
 from cxr_enhance.cli._compare_command import compare
 from cxr_enhance.cli._pairs import CommandWithPairs
 from cxr_enhance.cli._run_command import run
@@ -102,6 +103,7 @@ def tune(
         _choices.VoiChoice | None,
         typer.Option(help="VOI transform of DICOM files to begin with."),
     ] = None,
+    window: arguments.Window = None,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Print the page's address, and open no browser.")
     ] = False,
@@ -114,7 +116,7 @@ def tune(
     from cxr_enhance.cli import _tune
 
     chosen = _choices.word_of(voi)
-    raise typer.Exit(_tune.tune(paths or [], params, chosen, open_browser=not no_browser))
+    raise typer.Exit(_tune.tune(paths or [], params, chosen, window, open_browser=not no_browser))
 
 
 @app.command(short_help="Check this installation.")

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 _MAX_PANELS = 100
 _REPEATED = (
-    "preset", "params_file", "voi", "size", "long_side", "fit", "spacing", "bits", "num_bins",
-    "bit_shift", "percentiles", "tile_grid_size", "clip_limit",
+    "preset", "params_file", "voi", "window", "size", "long_side", "fit", "spacing", "bits",
+    "num_bins", "bit_shift", "percentiles", "tile_grid_size", "clip_limit",
 )  # fmt: skip
 _OF_PARAMS = (
     "preset", "params_file", "bits", "num_bins", "bit_shift", "percentiles", "tile_grid_size",
@@ -48,6 +48,7 @@ class Choices:
     bits: Sequence[int]
     params_file: Sequence[Path]
     voi: Sequence[str]
+    window: Sequence[str]
     long_side: Sequence[int]
     size: Sequence[str]
     fit: Sequence[str]
@@ -73,6 +74,7 @@ class Choices:
             pair_of(text, "--tile-grid-size", int) for text in self.tile_grid_size
         ]
         values["percentiles"] = [pair_of(text, "--percentiles", float) for text in self.percentiles]
+        values["window"] = [pair_of(text, "--window", float) for text in self.window]
         values["size"] = [pair_of(text, "--size", int) for text in self.size]
         combined = itertools.product(*(values[name] or [None] for name in _REPEATED))
         return [self._variant(dict(zip(_REPEATED, chosen, strict=True))) for chosen in combined]
@@ -84,7 +86,13 @@ class Choices:
             params=params_of(
                 **of_params, no_white_balance=self.no_white_balance, no_clahe=self.no_clahe
             ),
-            read=read_options_of(preset, voi=voi, frame=self.frame, max_pixels=self.max_pixels),
+            read=read_options_of(
+                preset,
+                voi=voi,
+                window=chosen["window"],
+                frame=self.frame,
+                max_pixels=self.max_pixels,
+            ),
             preset=preset,
             long_side=chosen["long_side"],
             size_wh=chosen["size"],
@@ -155,6 +163,8 @@ def caption_of(job: Job, preset: str | None, params_file: Path | None, voi: str 
         lines.append(", ".join(shape))
     if voi is not None:
         lines.append(f"VOI {voi}")
+    if job.read.window is not None:
+        lines.append("window {:g} / {:g}".format(*job.read.window))
     return "\n".join(lines)
 
 

@@ -49,6 +49,10 @@ def compare(
         list[_choices.VoiChoice] | None,
         typer.Option(help=f"Of DICOM files, as in `run`. {_AGAIN}"),
     ] = None,
+    window: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CENTER WIDTH", help=f"Of DICOM files, as in `run`. {_AGAIN}"),
+    ] = None,
     frame: Annotated[
         int | None, typer.Option(metavar="N", help="Frame of multi-frame DICOM files.")
     ] = None,
@@ -92,6 +96,7 @@ def compare(
         bits=bits or [],
         params_file=params or [],
         voi=[choice.value for choice in voi or []],
+        window=window or [],
         long_side=long_side or [],
         size=size or [],
         fit=[choice.value for choice in fit or []],

@@ -92,12 +92,17 @@ def params_of(
 
 
 def read_options_of(
-    preset: str | None, *, voi: str | None, frame: int | None, max_pixels: int | None
+    preset: str | None,
+    *,
+    voi: str | None,
+    window: tuple[float, float] | None,
+    frame: int | None,
+    max_pixels: int | None,
 ) -> ReadOptions:
     """Return the preset's options of reading, or the defaults, changed by the typed options."""
-    if preset == MIMIC_CXR_JPG and voi is None:
+    if preset == MIMIC_CXR_JPG and voi is None and window is None:
         voi = "none"
-    return ReadOptions(**typed_options(voi=voi, frame=frame, max_pixels=max_pixels))
+    return ReadOptions(**typed_options(voi=voi, window=window, frame=frame, max_pixels=max_pixels))
 
 
 def job_of(

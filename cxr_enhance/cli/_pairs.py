@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _Number = TypeVar("_Number", int, float)
-PAIR_OPTIONS = ("--percentiles", "--size", "--tile-grid-size")
+PAIR_OPTIONS = ("--percentiles", "--size", "--tile-grid-size", "--window")
 
 
 class CommandWithPairs(TyperCommand):

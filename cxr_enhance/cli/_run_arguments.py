@@ -163,6 +163,14 @@ Voi: TypeAlias = Annotated[
     typer.Option(help="VOI transform of DICOM files: its LUT, else its window. [default: auto]"),
 ]
 
+Window: TypeAlias = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        metavar="CENTER WIDTH",
+        help="Window for DICOM files instead of their own window and VOI LUT.",
+    ),
+]
+
 Frame: TypeAlias = Annotated[
     int | None,
     typer.Option(metavar="N", help="Frame of multi-frame DICOM files. [default: 0, the first]"),

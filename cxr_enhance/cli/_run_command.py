@@ -27,6 +27,7 @@ def run(
     bits: arguments.Bits = None,
     params: arguments.Params = None,
     voi: arguments.Voi = None,
+    window: arguments.Window = None,
     frame: arguments.Frame = None,
     invert: arguments.Invert = _choices.InvertChoice.NOTE,
     max_pixels: arguments.MaxPixels = None,
@@ -98,7 +99,11 @@ def run(
                 bits=bits,
             ),
             read=_job_options.read_options_of(
-                preset_name, voi=_choices.word_of(voi), frame=frame, max_pixels=max_pixels
+                preset_name,
+                voi=_choices.word_of(voi),
+                window=window,
+                frame=frame,
+                max_pixels=max_pixels,
             ),
             preset=preset_name,
             output_format=format_name,

@@ -22,11 +22,17 @@ if TYPE_CHECKING:
 
 
 def tune(
-    paths: Sequence[str], params_file: Path | None, voi: str | None, *, open_browser: bool
+    paths: Sequence[str],
+    params_file: Path | None,
+    voi: str | None,
+    window: tuple[float, float] | None,
+    *,
+    open_browser: bool,
 ) -> int:
     """Serve the page until it is closed, and return the exit status."""
     with console.errors_exit_with(console.WRONG_USAGE):
         params = EnhanceParams() if params_file is None else read_params(params_file)
+        choice = Choice(params=params, voi=cast("Voi", voi or "auto"), window=window)
         Files(paths)  # raises for paths that cannot be read
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
@@ -34,7 +40,6 @@ def tune(
 
         for name in ("bokeh", "tornado"):  # both log the page's address when a page closes
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        choice = Choice(params=params, voi=cast("Voi", voi or "auto"))
         server = TunerServer(lambda: Session(Files(paths), choice))
         warmup()
     if open_browser:

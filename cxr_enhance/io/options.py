@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, get_args
 
 from cxr_enhance.io.dicom.windowing import Voi
@@ -28,6 +30,7 @@ class ReadOptions:
     """The options of `read_image`; see there."""
 
     voi: Voi = "auto"
+    window: tuple[float, float] | None = None
     frame: int = 0
     max_pixels: int = MAX_PIXELS
 
@@ -36,6 +39,12 @@ class ReadOptions:
             raise ValueError(
                 f"`voi` must be one of {', '.join(map(repr, get_args(Voi)))}; got {self.voi!r}."
             )
+        if self.window is not None:
+            object.__setattr__(self, "window", _window_of(self.window))
+            if self.voi not in ("auto", "window"):
+                raise ValueError(
+                    f"`window` is only allowed with `voi` 'auto' or 'window'; got {self.voi!r}."
+                )
         for name, least in (("frame", 0), ("max_pixels", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not hasattr(value, "__index__"):
@@ -51,3 +60,16 @@ class ReadOptions:
                 f"`source` must hold at most {self.max_pixels} pixels; got a {kind} of "
                 f"{size.width} x {size.height}. Raise `max_pixels` if you trust the file."
             )
+
+
+def _window_of(window: object) -> tuple[float, float]:
+    """Return center and width as floats, the width greater than 0."""
+    numbers = list(window) if isinstance(window, tuple | list) else []
+    if len(numbers) != 2 or any(isinstance(n, bool) or not isinstance(n, Real) for n in numbers):
+        raise TypeError(f"`window` must be two numbers (center, width) or None; got {window!r}.")
+    center, width = map(float, numbers)
+    if not (math.isfinite(center) and math.isfinite(width) and width > 0):
+        raise ValueError(
+            f"`window` must be finite, with a width greater than 0; got {(center, width)!r}."
+        )
+    return center, width

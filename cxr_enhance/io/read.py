@@ -18,7 +18,13 @@ from cxr_enhance.io._decoders import DECODERS, undecodable
 from cxr_enhance.io._signatures import HEAD_BYTES, image_format
 from cxr_enhance.io._signatures import RULE as _RULE
 from cxr_enhance.io._tiff import tiff_first_page
-from cxr_enhance.io.dicom.decode import Decoded, decode_dicom, dicom_header
+from cxr_enhance.io.dicom.decode import (
+    Decoded,
+    StoredFrame,
+    decode_dicom,
+    dicom_header,
+    stored_frame,
+)
 from cxr_enhance.io.opencv import opencv_version
 from cxr_enhance.io.options import MAX_PIXELS, ReadOptions, check_name
 from cxr_enhance.io.raw import read_raw
@@ -39,6 +45,7 @@ def read_image(
     source: str | os.PathLike[str] | bytes | bytearray | memoryview,
     *,
     voi: Voi = "auto",
+    window: tuple[float, float] | None = None,
     frame: int = 0,
     max_pixels: int = MAX_PIXELS,
     raw: Raw | None = None,
@@ -59,6 +66,10 @@ def read_image(
         Which VOI transform of a DICOM file is applied after its modality LUT or rescale: its
         VOI LUT, else its first window; its first window; its VOI LUT; neither. Other formats have
         none.
+    window : (float, float), optional
+        Center and width of a window that takes the place of the VOI LUT and window of a DICOM
+        file; its VOI LUT Function (LINEAR where it has none) stays. Only allowed with `voi`
+        "auto" or "window". Other formats have none.
     frame : int, default 0
         Which frame of a multi-frame DICOM file is read. Other formats have one; of a TIFF of
         several pages the first is read.
@@ -128,7 +139,7 @@ def read_image(
     >>> read_image(path).shape
     (48, 64)
     """
-    options = ReadOptions(voi=voi, frame=frame, max_pixels=max_pixels)
+    options = ReadOptions(voi=voi, window=window, frame=frame, max_pixels=max_pixels)
     if raw is not None:
         return read_raw(source, raw)
     if isinstance(source, bytes | bytearray | memoryview):
@@ -235,6 +246,20 @@ def decode_image(data: bytes, options: ReadOptions) -> Decoded:
         raise ValueError(f"{_RULE}; got {_no_image(data)}.")
     with documented_errors():
         return decode_dicom(data, options) if name == "DICOM" else _decode(data, name, options)
+
+
+def decode_stored_frame(data: bytes, options: ReadOptions) -> StoredFrame | None:
+    """Decode a DICOM file before any transform; None for the content of another format.
+
+    Raises
+    ------
+    ValueError, ImportError, MemoryError
+        As `read_image`.
+    """
+    if image_format(data[:HEAD_BYTES]) != "DICOM":
+        return None
+    with documented_errors():
+        return stored_frame(data, options)
 
 
 def _decode(data: bytes, name: str, options: ReadOptions) -> Decoded:

@@ -23,16 +23,19 @@ class Choice:
         Options of the chain; without effect with the preset "mimic-cxr-jpg".
     voi : {"auto", "window", "lut", "none"}
         VOI transform of DICOM files.
+    window : (float, float) or None
+        Center and width of a window that takes the place of a DICOM file's own.
     preset : {"study", "mimic-cxr-jpg"} or None
         A recipe of ``cxr-enhance run``.
     """
 
     params: EnhanceParams
     voi: Voi = "auto"
+    window: tuple[float, float] | None = None
     preset: str | None = None
 
     def __post_init__(self) -> None:
-        ReadOptions(voi=self.voi)
+        object.__setattr__(self, "window", self.read.window)
         if self.preset is not None and self.preset not in PRESETS:
             raise ValueError(
                 f"`preset` must be None or one of {', '.join(PRESETS)}; got {self.preset!r}."
@@ -41,7 +44,7 @@ class Choice:
     @property
     def read(self) -> ReadOptions:
         """How files are read."""
-        return ReadOptions(voi=self.voi)
+        return ReadOptions(voi=self.voi, window=self.window)
 
     @property
     def resizes(self) -> bool:
@@ -64,7 +67,12 @@ class Choice:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the choice as JSON types."""
-        return {"params": self.params.to_dict(), "voi": self.voi, "preset": self.preset}
+        return {
+            "params": self.params.to_dict(),
+            "voi": self.voi,
+            "window": None if self.window is None else list(self.window),
+            "preset": self.preset,
+        }
 
     @classmethod
     def from_dict(cls, choice: Any) -> Choice:
@@ -75,7 +83,10 @@ class Choice:
         TypeError, ValueError
             If anything else came, or in the words of `EnhanceParams`.
         """
-        if not isinstance(choice, dict) or choice.keys() != {"params", "voi", "preset"}:
-            raise ValueError("`choice` must have the names params, voi and preset.")
+        names = {"params", "voi", "window", "preset"}
+        if not isinstance(choice, dict) or choice.keys() != names:
+            raise ValueError("`choice` must have the names params, voi, window and preset.")
         params = EnhanceParams.from_dict(choice["params"])
-        return cls(params=params, voi=choice["voi"], preset=choice["preset"])
+        return cls(
+            params=params, voi=choice["voi"], window=choice["window"], preset=choice["preset"]
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -41,6 +42,13 @@ class TunerPage(JSComponent):  # type: ignore[misc]
 
     def _handle_msg(self, data: Any) -> None:
         self._send_msg(self._session.answer(data))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        """Add a picture, before and after, for viewers that run no scripts."""
+        bundle = super()._repr_mimebundle_(include, exclude)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        picture = base64.b64encode(self._session.still()).decode()
+        return data | {"image/png": picture}, metadata
 
     @property
     def params(self) -> Any:

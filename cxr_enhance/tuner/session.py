@@ -6,6 +6,7 @@ and its answer holds `error`, a sentence.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,9 @@ import numpy as np
 from cxr_enhance._params import EnhanceParams
 from cxr_enhance.archive.polarity import with_polarity
 from cxr_enhance.archive.task import result_image
-from cxr_enhance.io.opencv import load_cv2
+from cxr_enhance.io.write import encode_image
 from cxr_enhance.tuner.choice import PRESETS, Choice
-from cxr_enhance.tuner.shown import full_scale, gray_levels, shown
+from cxr_enhance.tuner.shown import full_scale, gray_levels, shown, side_by_side, small
 from cxr_enhance.tuner.source import Files, Source, source_of_bytes
 from cxr_enhance.tuner.texts import params_of, texts_of
 from cxr_enhance.tuner.tiles import clipped_shares, tile_size
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from cxr_enhance.io.dicom.decode import Decoded
 
 _MAX_SHEET = 48
-_SHEET_SIDE = 320
 _MAX_UPLOAD = 1 << 30
 
 Answer = dict[str, Any]
@@ -86,6 +86,19 @@ class Session:
         except (TypeError, ValueError, KeyError, ImportError, MemoryError) as error:
             return number | self._place() | {"error": str(error) or type(error).__name__}
 
+    def still(self) -> bytes:
+        """Draw the image that is open, left before and right after, as a small PNG.
+
+        Raises
+        ------
+        ValueError
+            If no image is open.
+        """
+        decoded = self._open().decoded
+        after = result_image(decoded, self.choice.job(), []).image
+        left, right = (small(shown(image, full_scale(image))) for image in (decoded.image, after))
+        return bytes(encode_image(side_by_side(left, right), ".png", 95))
+
     def _start(self, _message: dict[str, Any]) -> Answer:
         begin = {
             "defaults": EnhanceParams().to_dict(),
@@ -136,7 +149,7 @@ class Session:
                 "`channel_order` must be 'rgb', the order files are read in; got "
                 f"{params.channel_order!r}."
             )
-        choice = Choice(params=params, voi=self.choice.voi)
+        choice = Choice(params=params, voi=self.choice.voi, window=self.choice.window)
         picture = self._picture(choice)
         self.choice = choice
         return picture | {"choice": choice.to_dict()}
@@ -162,6 +175,7 @@ class Session:
             "name": source.name,
             "description": description,
             "is_dicom": source.is_dicom,
+            "windows": None if source.values is None else _windows_of(source.values, source.window),
             "notes": _notes_on(source.decoded),
             "before": self._before(),
         }
@@ -186,7 +200,7 @@ class Session:
             "texts": texts_of(source, choice),
             "hints": [hint.sentence for hint in hints],
         }
-        if source is not self._source:  # another VOI transform
+        if source is not self._source:  # another VOI transform or window
             self._source = source
             answer["before"] = self._before()
         return answer
@@ -225,12 +239,12 @@ class Session:
             for limit in limits:
                 options = choice.params.to_dict() | {"clip_limit": limit, "tile_grid_size": grid}
                 params = EnhanceParams.from_dict(options)
-                panel = Choice(params=params, voi=choice.voi, preset=choice.preset)
+                panel = dataclasses.replace(choice, params=params)
                 image = result_image(source.decoded, panel.job(), []).image
                 panels.append({
                     "clip_limit": params.clip_limit,
                     "tile_grid_size": list(params.tile_grid_size),
-                    **_pixels(_small(shown(image, full_scale(image))), levels=False),
+                    **_pixels(small(shown(image, full_scale(image))), levels=False),
                 })  # fmt: skip
         return {"panels": panels, "columns": len(limits)}
 
@@ -248,6 +262,16 @@ def _notes_on(decoded: Decoded) -> list[str]:
     return notes
 
 
+def _windows_of(
+    values: tuple[float, float], window: tuple[float, float] | None
+) -> dict[str, object]:
+    """Describe the windows that sliders offer: the file's own, and all over its values."""
+    low, high = values
+    whole = max(high - low, 1.0)
+    own = window or ((low + high) / 2, whole)
+    return {"own": list(own), "low": low, "high": high}
+
+
 def _pixels(image: ImageU8, *, levels: bool = True) -> Answer:
     """Describe an image of 8 bits with its bytes, row by row."""
     height, width = image.shape[:2]
@@ -260,12 +284,3 @@ def _pixels(image: ImageU8, *, levels: bool = True) -> Answer:
     if levels:
         answer["levels"] = gray_levels(image)
     return answer
-
-
-def _small(image: ImageU8) -> ImageU8:
-    scale = _SHEET_SIDE / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    cv2 = load_cv2()
-    size_wh = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
-    return cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from dataclasses import dataclass
@@ -9,11 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_enhance.io.dicom.decode import Decoded
+from cxr_enhance.io.dicom.decode import Decoded, StoredFrame, shown_frame
 from cxr_enhance.io.folders import walk_folder
-from cxr_enhance.io.info import image_info
 from cxr_enhance.io.options import ReadOptions
-from cxr_enhance.io.read import decode_image, read_if_image, read_start
+from cxr_enhance.io.read import (
+    decode_image,
+    decode_stored_frame,
+    read_if_image,
+    read_start,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +36,8 @@ class Source:
         As it is shown.
     path : str or None
         The file, or the name that was dropped; None for an array.
-    content : bytes or None
-        Of the file; None for an array.
+    frame : StoredFrame or None
+        What a DICOM file holds before its VOI transform; None for other sources.
     decoded : Decoded
         The image as `options` read it.
     options : ReadOptions
@@ -41,23 +46,27 @@ class Source:
         Whether a VOI transform can be chosen.
     window : (float, float) or None
         Center and width of the first window in its header.
+    values : (float, float) or None
+        Least and greatest value that a window can show; None where there is nothing to window.
     """
 
     name: str
     path: str | None
-    content: bytes | None
+    frame: StoredFrame | None
     decoded: Decoded
     options: ReadOptions
     is_dicom: bool
     window: tuple[float, float] | None = None
+    values: tuple[float, float] | None = None
 
     def read_with(self, options: ReadOptions) -> Source:
-        """Decode the file again with other options; other formats than DICOM have none."""
-        if self.content is None or not self.is_dicom or options == self.options:
+        """Show the file again with other options; other formats than DICOM have none."""
+        if self.frame is None or options == self.options:
             return self
-        return dataclasses.replace(
-            self, decoded=_decoded(self.content, options, self.name), options=options
-        )
+        with _named(self.name):
+            return dataclasses.replace(
+                self, decoded=shown_frame(self.frame, options), options=options
+            )
 
 
 def source_of_array(image: Image) -> Source:
@@ -65,7 +74,7 @@ def source_of_array(image: Image) -> Source:
     flat = image[..., 0] if image.shape[2:] == (1,) else image
     own = np.array(flat, dtype=flat.dtype.newbyteorder("="), order="C")
     return Source(
-        name="image", path=None, content=None, decoded=Decoded(own), options=ReadOptions(),
+        name="image", path=None, frame=None, decoded=Decoded(own), options=ReadOptions(),
         is_dicom=False,
     )  # fmt: skip
 
@@ -100,22 +109,30 @@ def _source_of_read_file(path: str, content: bytes | None, options: ReadOptions)
 
 
 def _source(name: str, path: str, content: bytes, options: ReadOptions) -> Source:
-    decoded = _decoded(content, options, name)
-    info = image_info(content)
+    with _named(name):
+        frame = decode_stored_frame(content, options)
+        if frame is None:
+            decoded, values = decode_image(content, options), None
+        else:
+            decoded, values = shown_frame(frame, options), frame.values()
+    own = None if frame is None else frame.header.window
     return Source(
         name=name,
         path=path,
-        content=content,
+        frame=frame,
         decoded=decoded,
         options=options,
-        is_dicom=info.format == "DICOM",
-        window=info.window,
+        is_dicom=frame is not None,
+        window=None if own is None else (own.center, own.width),
+        values=values,
     )
 
 
-def _decoded(content: bytes, options: ReadOptions, name: str) -> Decoded:
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Add the name of the file to a sentence about its content."""
     try:
-        return decode_image(content, options)
+        yield
     except ValueError as error:
         raise ValueError(f"{error} File: {name!r}.") from error
 

@@ -35,13 +35,22 @@ def python_lines(source: Source, choice: Choice) -> str:
     lines = ["import cxr_enhance as cxe"]
     image = "image"
     if source.path is not None:
-        voi = f", voi={choice.voi!r}" if source.is_dicom and choice.voi != "auto" else ""
-        image = f"cxe.read_image({source.path!r}{voi})"
+        image = f"cxe.read_image({source.path!r}{_read_options(source, choice)})"
     if choice.preset == "study":
         lines.insert(0, "import cv2")
         image = f"cv2.resize({image}, {STUDY_SIZE!r}, interpolation=cv2.INTER_LINEAR)"
     params = python_params(params_of(source.decoded, choice.params))
     return "\n".join([*lines, f"enhanced = cxe.enhance({image}{', ' if params else ''}{params})"])
+
+
+def _read_options(source: Source, choice: Choice) -> str:
+    """Write the options of reading a DICOM file, what is not the default alone."""
+    options = ""
+    if source.is_dicom and choice.voi != "auto":
+        options += f", voi={choice.voi!r}"
+    if source.is_dicom and choice.window is not None:
+        options += f", window={choice.window!r}"
+    return options
 
 
 def params_of(decoded: Decoded, params: EnhanceParams) -> EnhanceParams:
@@ -68,9 +77,12 @@ def command_line(source: Source, choice: Choice) -> str:
         words[4] = f"{stem}-enhanced.jpg"
     else:
         words += command_options(choice.params)
-    usual = "none" if choice.preset == MIMIC_CXR_JPG else "auto"
+    is_recipe = choice.preset == MIMIC_CXR_JPG and choice.window is None
+    usual = "none" if is_recipe else "auto"
     if source.is_dicom and choice.voi != usual:
         words += ["--voi", choice.voi]
+    if source.is_dicom and choice.window is not None:
+        words += ["--window", *map(repr, choice.window)]
     return shlex.join(words)
 
 

@@ -1,11 +1,12 @@
-"""Records of an audit; ``audit.json`` is one `Audit`."""
+"""Records of an audit; ``audit.json`` is one `Audit`, ``robustness.json`` one `Robustness`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cxr_models._typed_json import WRITTEN
-from cxr_models.evaluation.results import Interval
+from cxr_models.evaluation.results import Bootstrap, Interval, Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +69,46 @@ class Audit(Shortcuts):
             ("the run, border blanked", self.border_blanked),
         )
         return tuple((title, reached) for title, reached in rows if reached is not None)
+
+
+ROBUSTNESS_FORMAT = 1  # of robustness.json; it grows by 1 when a key changes its meaning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Values of a run on a set of images, or differences of two such values."""
+
+    accuracy: Measured
+    balanced_accuracy: Measured
+    macro_roc_auc: Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerturbedScores(Scores):
+    """The values of a run on images that were changed in one way."""
+
+    FIRST: ClassVar[tuple[str, ...]] = ("name", "title")
+
+    name: str  # such as jpeg-50
+    title: str  # in tables
+    changed: Measured  # share of images that are predicted to be of another class
+    differences: Scores  # value on the changed images minus value on the images as they are
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robustness:
+    """The values of a run on its test images, as they are and changed; ``robustness.json``."""
+
+    format: int
+    version: str
+    classes: tuple[str, ...]
+    split_sha256: str
+    weights_sha256: str
+    temperature: float  # calibrates the probabilities that images are ranked by
+    bootstrap: Bootstrap
+    seed: int  # of noise and of directions
+    images: int
+    patients: int
+    test_images: int  # of the split; more than `images` where only some were asked for
+    unperturbed: Scores
+    perturbed: tuple[PerturbedScores, ...]

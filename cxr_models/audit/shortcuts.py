@@ -230,16 +230,21 @@ def _candidates(seed: int) -> Iterator[tuple[str, Any]]:
     yield "random forest", RandomForestClassifier(100, random_state=seed, n_jobs=usable_cpus())
 
 
+def _fit(candidate: Any, view: npt.NDArray[np.float32], targets: npt.NDArray[Any]) -> None:
+    """Fit a candidate on the images of train."""
+    # The fits are too small for threads of linear algebra, which would wait for each other.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        # A fit that did not converge is good enough for a baseline.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        candidate.fit(view, targets)
+
+
 def _shortcut(view: npt.NDArray[np.float32], task: _Task) -> Reached:
     """Fit every candidate on train, choose the best on val by balanced accuracy, and test it."""
     targets, parts = task.targets, task.parts
     best, chosen, classifier = -1.0, "", None
     for name, candidate in _candidates(task.method.seed):
-        # The fits are too small for threads of linear algebra, which would wait for each other.
-        with warnings.catch_warnings(), threadpool_limits(1):
-            # A fit that did not converge is good enough for a baseline.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            candidate.fit(view[parts.train], targets[parts.train])
+        _fit(candidate, view[parts.train], targets[parts.train])
         true = targets[parts.val]
         correct = candidate.predict(view[parts.val]) == true
         recalls = [correct[true == label].mean() for label in sorted(set(true))]

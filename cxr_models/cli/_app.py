@@ -185,6 +185,12 @@ def split(
         bool,
         typer.Option("--test-others", help="And tested on the usual share of the other sources."),
     ] = False,
+    stratify_findings: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...", help="Share out these findings in the place of labels; all: all."
+        ),
+    ] = None,
     shared_ids: Annotated[
         bool,
         typer.Option("--shared-ids", help="Equal patient ids of two sources are one patient."),
@@ -198,8 +204,9 @@ def split(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
-    """Split a manifest into train, val and test, stratified by label."""
+    """Split a manifest into train, val and test, stratified by label or by findings."""
     from cxr_models.cli import _records
+    from cxr_models.records.choices import names_of
 
     status = _records.split(
         manifest,
@@ -209,6 +216,7 @@ def split(
         folds=folds,
         leave_source_out=leave_source_out,
         test_others=test_others,
+        findings=None if stratify_findings is None else names_of(stratify_findings),
         shared_ids=shared_ids,
         drop_split=drop_split,
         drop_leaks=without_leaks,
@@ -229,7 +237,18 @@ def train(
         str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONES)}.")
     ] = None,
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="multiclass, or binary: covid or not.")
+        str | None,
+        typer.Option(metavar="TASK", help="multiclass, binary: covid or not, or multilabel."),
+    ] = None,
+    findings: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Of multilabel: columns finding:A, finding:B, ..."),
+    ] = None,
+    uncertain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE", help="Of multilabel, uncertain findings: unknown, absent or present."
+        ),
     ] = None,
     recipe: Annotated[
         str | None, typer.Option(metavar="NAME", help="corrected, or study, faults included.")
@@ -283,10 +302,13 @@ def train(
     Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see what TensorFlow says of itself.
     """
     from cxr_models.cli import _console, _train
+    from cxr_models.records.choices import names_of
 
     typed = {
         "model.backbone": backbone,
         "model.task": task,
+        "model.findings": None if findings is None else list(names_of(findings)),
+        "model.uncertain": uncertain,
         "model.weights": weights,
         "training.recipe": recipe,
         "training.epochs_head": epochs_head,
@@ -344,6 +366,13 @@ def evaluate(
     ] = None,
     aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
     aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN,...",
+            help="Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands.",
+        ),
+    ] = None,
     from_predictions: Annotated[
         bool,
         typer.Option("--from-predictions", help="Judge what lies there; no images, no TensorFlow."),
@@ -362,6 +391,7 @@ def evaluate(
     from cxr_models.cli._aggregation import aggregation_of
     from cxr_models.cli._numbers import numbers_of
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.group_columns import parse_columns
     from cxr_models.evaluation.operating_points import Rule
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
@@ -373,15 +403,88 @@ def evaluate(
             specificities=numbers_of(at_specificity, "--at-specificity"),
             aggregate=aggregation_of(aggregate, aggregate_by),
         )
+        columns = parse_columns(by)
     status = _evaluate.evaluate(
         runs,
         external or [],
         method,
+        columns=columns,
         split=split,
         from_predictions=from_predictions,
         out=out,
         overwrite=overwrite,
         as_json=json,
+    )
+    raise typer.Exit(status)
+
+
+@app.command(short_help="Judge a model of others by a table of its predictions.")
+def evaluate_predictions(
+    tables: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PREDICTIONS.csv...",
+            help="Columns file, label, patient, prob:CLASS, ...; several tables are compared.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="A new folder, which evaluate and report read.")
+    ],
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="The part val, if the table does not hold it."),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the images, for the audit and the report."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    sensitivity: Annotated[
+        float | None,
+        typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Operating point of all classes, if there is no val. Default: 0.5."),
+    ] = None,
+    prevalence: Annotated[
+        str | None,
+        typer.Option(metavar="P,...", help="Of predictive values. Default: that of each set."),
+    ] = None,
+    at_specificity: Annotated[
+        str | None,
+        typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
+    ] = None,
+    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
+    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
+    ] = False,
+) -> None:
+    """Evaluate predictions of any model, without TensorFlow; compare those of several models."""
+    from cxr_models.cli import _console, _evaluate_predictions
+    from cxr_models.cli._aggregation import aggregation_of
+    from cxr_models.cli._numbers import numbers_of
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.operating_points import Rule
+
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        rule = Rule(sensitivity=sensitivity, threshold=0.5 if threshold is None else threshold)
+        method = Method(
+            draws=draws,
+            seed=seed,
+            rule=rule,
+            prevalences=numbers_of(prevalence, "--prevalence"),
+            specificities=numbers_of(at_specificity, "--at-specificity"),
+            aggregate=aggregation_of(aggregate, aggregate_by),
+        )
+    given = _evaluate_predictions.Given(
+        tables, validation, images, sensitivity, at_specificity, threshold
+    )
+    status = _evaluate_predictions.evaluate_predictions(
+        given, out, method, overwrite=overwrite, as_json=json
     )
     raise typer.Exit(status)
 
@@ -392,8 +495,20 @@ def audit(
     run: Annotated[
         Path | None, typer.Option(metavar="RUN", help="A run trained on it, to see it blanked.")
     ] = None,
+    findings: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Audit these findings in the place of labels."),
+    ] = None,
+    perturb: Annotated[
+        bool,
+        typer.Option("--perturb", help="Test the run on changed images too."),
+    ] = False,
+    perturb_images: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Change about N test images. Default: all."),
+    ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws and of random forests.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of draws, random forests and noise.")] = 0,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
     ] = False,
@@ -401,10 +516,27 @@ def audit(
     """Train shortcuts on the border, a thumbnail, the histogram and the size; test them."""
     from cxr_models.cli import _audit, _console
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.records.choices import names_of
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
         method = Method(draws=draws, seed=seed)
-    raise typer.Exit(_audit.audit(split, method, run=run, as_json=json))
+        named = None if findings is None else names_of(findings)
+        if perturb and run is None:
+            raise ValueError("`--perturb` is only allowed with --run; got none.")
+        if perturb_images is not None and not perturb:
+            raise ValueError(
+                f"`--perturb-images` is only allowed with --perturb; got {perturb_images}."
+            )
+    status = _audit.audit(
+        split,
+        method,
+        run=run,
+        findings=named,
+        perturb=perturb,
+        perturb_images=perturb_images,
+        as_json=json,
+    )
+    raise typer.Exit(status)
 
 
 @app.command(short_help="Predict images, DICOM files and folders of them.")
@@ -417,6 +549,10 @@ def predict(
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table to write.")],
     explain: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write there where the model looked.")
+    ] = None,
+    explain_finding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of several: this one. Default: each image's likeliest."),
     ] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images a step. Default: the run's.")
@@ -442,6 +578,7 @@ def predict(
         inputs,
         out,
         explain=explain,
+        finding=explain_finding,
         batch_size=batch_size,
         aggregation=aggregation,
         records=records,

@@ -5,82 +5,135 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import numpy as np
 from tqdm import tqdm
 
-from cxr_models._typed_json import converted, to_json, write_record
-from cxr_models.audit.results import Audit
+from cxr_models._typed_json import to_json, write_record
+from cxr_models.audit.findings_results import FindingsAudit
 from cxr_models.cli import _console
-from cxr_models.cli._evaluation_text import table
+from cxr_models.cli._evaluation_text import table, value
 from cxr_models.cli._framework import load_framework
+from cxr_models.inference.audited import audited
+from cxr_models.inputs.targets import check_findings
 from cxr_models.records.splits import read_split
-from cxr_models.records.ties import components
 from cxr_models.runs.finished import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cxr_models.audit.results import Reached
+    from cxr_models.audit.results import Audit, Robustness, Scores
     from cxr_models.evaluation.evaluate import Method
-    from cxr_models.evaluation.results import Interval
+    from cxr_models.evaluation.results import Interval, Measured
+    from cxr_models.records.splits import Split
+    from cxr_models.runs.finished import FinishedRun
+
+_TASKS = ("multiclass", "binary")  # whose runs can be tested on changed images
 
 
-def audit(split: Path, method: Method, *, run: Path | None, as_json: bool) -> int:
+def audit(
+    split: Path,
+    method: Method,
+    *,
+    run: Path | None,
+    findings: tuple[str, ...] | None = None,
+    perturb: bool = False,
+    perturb_images: int | None = None,
+    as_json: bool,
+) -> int:
     """Print what every shortcut reaches on the test set of `split`, and a verdict."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         checked_split = read_split(split)
         finished = None if run is None else read_run(run, split=split)
+        findings = _findings_to_audit(checked_split, finished, findings)
+        if finished is not None and perturb and finished.config.model.task not in _TASKS:
+            raise ValueError(
+                f"`--perturb` is only allowed with runs of the tasks {' and '.join(_TASKS)}; got "
+                f"one of the task {finished.config.model.task}."
+            )
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.audit import shortcuts
-        from cxr_models.audit.shortcut_features import read_features
-
         if finished is not None:  # before what takes minutes, should it not be installed
             load_framework()
-        manifest = checked_split.manifest
-        used = [place for place, record in enumerate(manifest.records) if record.split]
-        records = [manifest.records[place] for place in used]
-        paths = [manifest.paths()[place] for place in used]
-        classes = [record.label for record in records]
-        if finished is not None and finished.config.model.task == "binary":
-            rest, positive = finished.class_names
-            classes = [positive if label == positive else rest for label in classes]
-        with tqdm(total=len(paths), unit="image", disable=True if as_json else None) as bar:
-            features = read_features(paths, progress=bar.update)
-        _console.note_on_terminal("training shortcuts")
-        reached = shortcuts.audit(records, classes, features, method)
-        of_run: list[Reached | None] = [None, None, None]
-        if finished is not None:
-            from cxr_models.inference.predict_blanked import predict_blanked
+        images = sum(bool(record.split) for record in checked_split.manifest.records)
+        with tqdm(total=images, unit="image", disable=True if as_json else None) as bar:
 
-            _console.note_on_terminal("predicting the test set thrice: whole, and blanked")
-            tested = [place for place, record in enumerate(records) if record.split == "test"]
-            patients = np.array(components(records))[tested]
-            true = [classes[place] for place in tested]
-            files = [paths[place] for place in tested]
-            predicted = predict_blanked(finished, files, (None, "centre", "border"))
-            of_run = [shortcuts.accuracies(true, p, patients, method) for p in predicted]
-        result = converted(
-            Audit,
-            reached,
-            run=of_run[0],
-            centre_blanked=of_run[1],
-            border_blanked=of_run[2],
-            verdict=shortcuts.verdict(reached, of_run[0]),
-            classes=tuple(sorted(set(classes))),
-            split_sha256=checked_split.hash,
-            test_images=len(checked_split.select("test").records),
-            weights_sha256="" if finished is None else finished.weights_sha256,
-        )
+            def say(text: str) -> None:
+                bar.close()  # all images are read by now
+                _console.note_on_terminal(text)
+
+            result = audited(
+                checked_split,
+                method,
+                run=finished,
+                findings=findings,
+                progress=bar.update,
+                say=say,
+            )
+        robustness = None
         if finished is not None:
-            finished.folder.evaluation_folder.mkdir(exist_ok=True)
-            write_record(finished.folder.audit_file, result)
+            folder = finished.folder
+            folder.evaluation_folder.mkdir(exist_ok=True)
+            write_record(folder.audit_file, result)
+            if perturb:  # all else is kept by now
+                robustness = _perturbed(
+                    checked_split, method, finished, images=perturb_images, as_json=as_json
+                )
+                write_record(folder.robustness_file, robustness)
     if as_json:
-        _console.say(json.dumps(to_json(result), allow_nan=False))
+        perturbed = {} if robustness is None else {"robustness": to_json(robustness)}
+        _console.say(json.dumps(to_json(result) | perturbed, allow_nan=False))
         return 0
-    for line in audit_lines(result):
+    for line in (
+        findings_audit_lines(result) if isinstance(result, FindingsAudit) else audit_lines(result)
+    ):
+        _console.say(_console.printable(line))
+    for line in robustness_lines(robustness) if robustness is not None else ():
         _console.say(_console.printable(line))
     return 0
+
+
+def _findings_to_audit(
+    split: Split, run: FinishedRun | None, findings: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """Return the findings that were typed; none where labels, or those of a run, are audited."""
+    if findings is None:
+        return ()
+    if not findings:
+        raise ValueError("`--findings` must name at least one finding; got none.")
+    if run is not None:
+        raise ValueError(
+            "`--findings` is only allowed without --run, whose findings or labels are audited; got "
+            f"{', '.join(findings)}. Leave out --findings."
+        )
+    check_findings(split.manifest, findings)
+    return findings
+
+
+def findings_audit_lines(audit: FindingsAudit) -> Iterator[str]:
+    """Yield the lines of an audit of findings: a table of areas for each finding."""
+    for finding, shortcuts in audit.findings.items():
+        known = f"{finding}: {shortcuts.present} of {shortcuts.images} known"
+        rows = [[known, "ROC-AUC", "chosen on val"]]
+        for title, reached in shortcuts.titled():
+            area = reached.roc_auc
+            shown = area.reason if area.value is None else _value(area.value, area.interval)
+            rows.append([title, shown, reached.classifier])
+        yield from table(rows)
+        yield ""
+    if any(shortcuts.centre_blanked is not None for shortcuts in audit.findings.values()):
+        yield "a blanked region is replaced by the image's mean before any other step"
+    yield f"Verdict: {audit.verdict}."
+
+
+def _perturbed(
+    split: Split, method: Method, run: FinishedRun, *, images: int | None, as_json: bool
+) -> Robustness:
+    from cxr_models.inference.predict_perturbed import robustness_of
+
+    _console.note_on_terminal("predicting changed test images")
+    total = len(split.select("test").records)
+    total = min(images or total, total)
+    with tqdm(total=total, unit="image", disable=True if as_json else None) as bar:
+        return robustness_of(run, split, method, images=images, progress=bar.update)
 
 
 def audit_lines(audit: Audit) -> Iterator[str]:
@@ -103,9 +156,34 @@ def audit_lines(audit: Audit) -> Iterator[str]:
             f"{_value(source.accuracy, source.interval)} among {source.sources} sources "
             f"(the commonest alone gives {source.commonest:.3f})"
         )
-    if audit.run is not None:
+    if audit.centre_blanked is not None:
         yield "a blanked region is replaced by the image's mean before any other step"
     yield f"Verdict: {audit.verdict}."
+
+
+def robustness_lines(robustness: Robustness) -> Iterator[str]:
+    """Yield the lines of what a run makes of changed images."""
+    yield ""
+    whole = robustness.unperturbed
+    head = ["accuracy", "balanced", "ROC-AUC", "changed", "accuracy: difference"]
+    rows = [[f"the run on {robustness.images} test images", *head]]
+    rows.append(["as they are", *map(_short, _three(whole)), "-", "-"])
+    for row in robustness.perturbed:
+        cells = (*map(_short, _three(row)), _short(row.changed))
+        rows.append([row.title, *cells, value(row.differences.accuracy, sign=True)])
+    yield from table(rows)
+    yield (
+        "changed: share of images predicted to be of another class; difference: from the images "
+        "as they are, of pairs"
+    )
+
+
+def _three(scores: Scores) -> tuple[Measured, ...]:
+    return scores.accuracy, scores.balanced_accuracy, scores.macro_roc_auc
+
+
+def _short(measured: Measured) -> str:
+    return "-" if measured.value is None else f"{measured.value:.3f}"
 
 
 def _value(number: float | None, interval: Interval | None) -> str:

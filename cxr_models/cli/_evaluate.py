@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 
@@ -10,27 +11,41 @@ from cxr_models._outputs import Kind, check_output, replaces_output
 from cxr_models._typed_json import converted, to_json
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
+from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
-from cxr_models.evaluation.aggregate import aggregated_sets
+from cxr_models.cli._subgroups_text import subgroup_lines
+from cxr_models.evaluation.any_task import by_kind, check_options, evaluate_any, joined
+from cxr_models.evaluation.compare_findings import compare_or_pool_findings
 from cxr_models.evaluation.compare_runs import compare_or_pool, differing, have_equal_tests
 from cxr_models.evaluation.comparisons import SeveralRuns
-from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.externals import read_externals
+from cxr_models.evaluation.finding_predictions import FindingPredictions
+from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
+from cxr_models.evaluation.group_columns import check_columns
+from cxr_models.evaluation.results import Evaluation
 from cxr_models.evaluation.seeds import groups_by_seed, spread_over_seeds
-from cxr_models.evaluation.stored import kept_externals, stored_sets, write_evaluation
-from cxr_models.inference.predict_sets import predict_sets
+from cxr_models.evaluation.stored import (
+    is_foreign,
+    kept_externals,
+    stored_sets,
+    with_split_columns,
+    write_evaluation,
+)
+from cxr_models.evaluation.subgroups import unstated_columns, with_subgroups
+from cxr_models.inference.all_sets import predict_all_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
+    from cxr_models.evaluation.group_columns import GroupColumn
     from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.evaluation.results import Evaluation
     from cxr_models.evaluation.seeds_results import SeedSpread
     from cxr_models.runs.finished import FinishedRun
 
@@ -44,6 +59,10 @@ def _is_comparison(path: Path) -> bool:
     )
 
 
+_MORE_COLUMNS = (
+    "Tables keep other columns of a manifest once they were asked for: leave out "
+    "--from-predictions, and name the manifests of other sources with --external."
+)
 COMPARISON = Kind("what cxr-models evaluate wrote of several runs", _is_comparison)
 
 
@@ -52,13 +71,14 @@ def evaluate(
     externals: Sequence[Path],
     method: Method,
     *,
+    columns: Sequence[GroupColumn] = (),
     split: Path | None,
     from_predictions: bool,
     out: Path | None,
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Evaluate every run, and several together."""
+    """Evaluate every run, the groups that `columns` make in its sets, and several together."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         names = names_of(runs)
         if from_predictions and (externals or split):
@@ -81,10 +101,18 @@ def evaluate(
                 raise ValueError(f"`RUN` must be the folder of a run; got {str(path)!r}.")
         finished_runs = {}
         for name, path in zip(names, runs, strict=True) if not from_predictions else ():
+            if is_foreign(path):
+                _check_foreign(path, externals, split)
+                continue
             finished = read_run(path, split=split)
-            finished_runs[name] = finished, read_externals(finished, externals, say=_complain)
-    evaluations: dict[str, Evaluation] = {}
-    sets: dict[str, Sequence[Predictions]] = {}
+            read = read_externals(finished, externals, say=_complain)
+            finished_runs[name] = finished, read
+            if finished.config.model.task == "multilabel":
+                check_options(name, method)
+            if columns:
+                _check_columns_of(finished, read, columns)
+    evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
+    sets: dict[str, Sequence[AnyPredictions]] = {}
     for name, path in zip(names, runs, strict=True):
         # A comparison leaves the evaluation of a run as it is, though it may be of other sets, by
         # another method or of former weights: it takes values of the predictions, which are the
@@ -92,36 +120,37 @@ def evaluate(
         # and report, and because nothing is lost by it.
         evaluation_file = RunFolder(path=path).evaluation_file
         write = len(runs) == 1 or not evaluation_file.is_file()
-        if from_predictions:
+        if name not in finished_runs:
             with _console.errors_exit_with(_console.FAILED):
-                sets[name] = stored_sets(path)
+                sets[name] = with_split_columns(path, stored_sets(path), columns)
+            with _console.errors_exit_with(_console.WRONG_USAGE):
+                if by_kind(sets[name])[0]:
+                    check_options(name, method)
+                _check_stored_columns(name, sets[name], columns)
         else:
-            sets[name] = _predicted(*finished_runs[name], replace=write)
+            sets[name] = _predicted(*finished_runs[name], columns, replace=write)
         with _console.errors_exit_with(_console.WRONG_USAGE):
-            sets[name] = aggregated_sets(sets[name], method.aggregate)
+            sets[name] = joined(sets[name], method.aggregate)
+        for set_name, column in unstated_columns(sets[name], columns):
+            _complain(f"{set_name}: no image states {column}, so the set has no groups by it")
         with _console.errors_exit_with(_console.FAILED):
-            evaluations[name] = evaluate_sets(name, sets[name], method)
+            evaluations[name] = _evaluated(name, sets[name], columns, method)
             if write:
                 write_evaluation(path, evaluations[name])
         if not as_json:
-            for line in evaluation_lines(evaluations[name]):
-                _console.say(_console.printable(line))
+            say_evaluation(evaluations[name])
             outcome = (
                 f"wrote {evaluation_file}"
                 if write
                 else f"{evaluation_file} stays as it is: runs are compared"
             )
             _console.say(_console.printable(outcome) + "\n")
-    result: Evaluation | SeveralRuns = evaluations[names[0]]
+    result: Evaluation | FindingsEvaluation | SeveralRuns | SeveralFindingRuns
+    result = evaluations[names[0]]
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
-            settings = _settings_of(names, runs)
-            result = several = converted(
-                SeveralRuns,
-                compare_or_pool(sets, method),
-                runs=evaluations,
-                differ=_differing(settings),
-                seeds=_seeds(settings, sets, evaluations, method),
+            result = several = evaluated_together(
+                evaluations, sets, method, _settings_of(names, runs)
             )
             if out is not None:
                 with replaces_output(
@@ -129,8 +158,7 @@ def evaluate(
                 ) as temporary:
                     temporary.write_text(json.dumps(to_json(several), allow_nan=False) + "\n")
         if not as_json:
-            for line in several_lines(several):
-                _console.say(_console.printable(line))
+            say_several(several)
     if as_json:
         _console.say(json.dumps(to_json(result)))
     else:
@@ -138,23 +166,124 @@ def evaluate(
     return 0
 
 
+def _check_columns_of(
+    run: FinishedRun, externals: Mapping[str, External], columns: Sequence[GroupColumn]
+) -> None:
+    """Check columns before anything is predicted."""
+    if run.config.model.task == "multilabel":
+        raise _by_findings(run.name)
+    manifests = [run.split.select("test"), *(external.manifest for external in externals.values())]
+    manifests += [predictions.manifest for predictions in kept_externals(run, externals).sets]
+    check_columns(columns, [manifest.records for manifest in manifests])
+
+
+def _check_stored_columns(
+    name: str, sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]
+) -> None:
+    """Check columns that tables must state."""
+    if columns and any(isinstance(predictions, FindingPredictions) for predictions in sets):
+        raise _by_findings(name)
+    tested = (predictions for predictions in sets if predictions.kind in ("test", "external"))
+    check_columns(columns, [one.manifest.records for one in tested], cure=_MORE_COLUMNS)
+
+
+def _by_findings(name: str) -> ValueError:
+    return ValueError(
+        f"`--by` is only allowed with runs of classes; got {name}, a run of several findings."
+    )
+
+
 def _predicted(
-    run: FinishedRun, externals: Mapping[str, External], *, replace: bool
-) -> list[Predictions]:
+    run: FinishedRun,
+    externals: Mapping[str, External],
+    columns: Sequence[GroupColumn],
+    *,
+    replace: bool,
+) -> list[AnyPredictions]:
     """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
     with _console.errors_exit_with(_console.FAILED):
-        sets = predict_sets(
-            run, externals, replace=replace, say=_complain, before_model=_load_framework
+        return predict_all_sets(
+            run,
+            externals,
+            columns={column.name for column in columns},
+            replace=replace,
+            say=_complain,
+            before_model=_load_framework,
         )
-        stored = kept_externals(run, externals)
-    for predictions in stored.sets:
-        _complain(f"{predictions.name}: predicted before, and evaluated with the other sets")
-    for table in stored.outdated:
-        _complain(
-            f"{table} is left out: the run's weights or settings have changed since. Predict its "
-            "set again with --external"
+
+
+def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) -> None:
+    """Raise if a model of others, which cannot predict anything here, is asked to."""
+    if externals or split:
+        raise ValueError(
+            f"`{'--external' if externals else '--split'}` is only allowed with runs of cxr-models "
+            f"train; got {str(path)!r}, predictions of a model of others."
         )
-    return [*sets, *stored.sets]
+
+
+def _evaluated(
+    name: str,
+    sets: Iterable[AnyPredictions],
+    columns: Sequence[GroupColumn],
+    method: Method,
+) -> Evaluation | FindingsEvaluation:
+    """Evaluate the sets of a run; runs with findings have no groups yet."""
+    sets = list(sets)
+    evaluation = evaluate_any(name, sets, method)
+    if not columns or isinstance(evaluation, FindingsEvaluation):
+        return evaluation
+    return with_subgroups(evaluation, by_kind(sets)[1], columns, method)
+
+
+def evaluated_together(
+    evaluations: Mapping[str, Evaluation | FindingsEvaluation],
+    sets: Mapping[str, Sequence[AnyPredictions]],
+    method: Method,
+    settings: Mapping[str, RunConfig],
+) -> SeveralRuns | SeveralFindingRuns:
+    """Compare or pool runs, all with classes or all with findings; `settings` may be unknown."""
+    differ = _differing(settings)
+    findings = {n: e for n, e in evaluations.items() if isinstance(e, FindingsEvaluation)}
+    classes = {n: e for n, e in evaluations.items() if isinstance(e, Evaluation)}
+    if findings and classes:
+        raise ValueError(
+            "`RUN` must name runs with classes, or runs with findings; got "
+            f"{next(iter(classes))} with classes and {next(iter(findings))} with findings."
+        )
+    if findings:
+        of_findings = {n: by_kind(s)[0] for n, s in sets.items()}
+        both = compare_or_pool_findings(of_findings, method)
+        return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
+    of_classes = {n: by_kind(s)[1] for n, s in sets.items()}
+    return converted(
+        SeveralRuns,
+        compare_or_pool(of_classes, method),
+        runs=classes,
+        differ=differ,
+        seeds=_seeds(settings, of_classes, classes, method),
+    )
+
+
+def say_several(several: SeveralRuns | SeveralFindingRuns) -> None:
+    """Print what several runs are together."""
+    lines = (
+        several_findings_lines(several)
+        if isinstance(several, SeveralFindingRuns)
+        else several_lines(several)
+    )
+    for line in lines:
+        _console.say(_console.printable(line))
+
+
+def say_evaluation(evaluation: Evaluation | FindingsEvaluation) -> None:
+    """Print the evaluation of a run."""
+    lines = (
+        findings_lines(evaluation)
+        if isinstance(evaluation, FindingsEvaluation)
+        else itertools.chain(evaluation_lines(evaluation), subgroup_lines(evaluation))
+    )
+    for line in lines:
+        _console.say(_console.printable(line))
 
 
 def _load_framework() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         SetEvaluation,
     )
 
-_ROLES = {"train": "seen in training", "val": "chose epoch, temperature and thresholds"}
+ROLES = {"train": "seen in training", "val": "chose epoch, temperature and thresholds"}
 
 
 def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -36,18 +36,20 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     temperature = f"temperature {calibration.temperature:.3f}, fitted on val"
     if calibration.reason:
         temperature = f"no temperature fitted: {calibration.reason}"
-    yield f"{temperature}; thresholds chosen on val: {evaluation.operating_points.rule}"
+    points = evaluation.operating_points
+    chosen = "chosen on val" if points.chosen_on else "not chosen on validation"
+    yield f"{temperature}; thresholds {chosen}: {points.rule}"
     if evaluation.aggregate is not None:
         yield f"a row is a {evaluation.aggregate.name}; all counts are of {evaluation.units}"
     for name, values in evaluation.sets.items():
         yield ""
-        yield _heading(name, values, _ROLES.get(values.kind, ""), evaluation.units)
-        if values.kind in _ROLES:
+        yield _heading(name, values, ROLES.get(values.kind, ""), evaluation.units)
+        if values.kind in ROLES:
             yield f"  {_accuracies(values)}"
             continue
-        yield from _indented(_set_lines(values))
+        yield from indented(_set_lines(values))
         for title, groups in (("source", values.by_source), ("view", values.by_view)):
-            yield from _indented(
+            yield from indented(
                 _group_lines(title, groups, evaluation.class_names, evaluation.units)
             )
 
@@ -123,8 +125,7 @@ def _remarks(classes: Mapping[str, ClassValues]) -> Iterator[str]:
 
 def several_lines(several: SeveralRuns) -> Iterator[str]:
     """Yield the lines of runs compared or pooled, and before them the settings that differ."""
-    for name, values in several.differ.items():
-        yield f"{name}: {', '.join(f'{run} {setting}' for run, setting in values.items())}"
+    yield from differing_lines(several.differ)
     units = next((evaluation.units for evaluation in several.runs.values()), UNITS["image"])
     for pair in several.comparisons or ():
         yield from _comparison_lines(pair, units)
@@ -133,7 +134,7 @@ def several_lines(several: SeveralRuns) -> Iterator[str]:
     for spread in several.seeds:
         yield ""
         yield seed_heading(spread)
-        yield from _indented(table(seed_rows(spread)))
+        yield from indented(table(seed_rows(spread)))
     pooled = several.pooled
     if pooled is not None:
         rows = [["test sets of", units, "accuracy", "balanced accuracy"]]
@@ -143,7 +144,13 @@ def several_lines(several: SeveralRuns) -> Iterator[str]:
         yield ""
         yield from table(rows)
         yield _heading(f"pooled {pooled.of}" if pooled.of else "pooled", pooled, units=units)
-        yield from _indented(_pooled_lines(pooled))
+        yield from indented(_pooled_lines(pooled))
+
+
+def differing_lines(differ: Mapping[str, Mapping[str, object]]) -> Iterator[str]:
+    """Yield a line for each setting in which runs differ."""
+    for name, values in differ.items():
+        yield f"{name}: {', '.join(f'{run} {setting}' for run, setting in values.items())}"
 
 
 def _adjusted(pair: Comparison) -> bool:
@@ -157,28 +164,30 @@ def _comparison_lines(pair: Comparison, units: str) -> Iterator[str]:
     mcnemar = pair.mcnemar
     yield (
         f"  accuracy {value(pair.accuracy, sign=True)}; McNemar p "
-        f"{_p(mcnemar.p_value, mcnemar.p_holm)} ({mcnemar.only_first} right in the first alone, "
-        f"{mcnemar.only_second} in the second alone)"
+        f"{_tested(mcnemar.p_value, mcnemar.p_holm)} ({mcnemar.only_first} right in the first "
+        f"alone, {mcnemar.only_second} in the second alone)"
     )
     for name, test in pair.roc_auc.items():
-        difference = _number(test.difference, test.interval, sign=True)
-        tested = test.p_value is not None
-        p = f"DeLong p {_p(test.p_value, test.p_holm)}" if tested else test.reason
+        difference = number(test.difference, test.interval, sign=True)
+        p = test.reason
+        if test.p_value is not None:
+            p = f"DeLong p {_tested(test.p_value, test.p_holm)}"
         yield f"  ROC-AUC of {name} {difference}; {p}"
 
 
 def value(measured: Measured, *, sign: bool = False) -> str:
     """Return a value and its interval in three places; ``-`` for what is undefined."""
-    return _number(measured.value, measured.interval, sign=sign)
+    return number(measured.value, measured.interval, sign=sign)
 
 
-def _number(number: float | None, interval: Interval | None, *, sign: bool) -> str:
-    if number is None:
+def number(shown: float | None, interval: Interval | None, *, sign: bool) -> str:
+    """Return a number and its interval in three places; ``-`` for None."""
+    if shown is None:
         return "-"
     places = "+.3f" if sign else ".3f"
     if interval is None:
-        return f"{number:{places}} [no interval]"
-    return f"{number:{places}} [{interval[0]:{places}}, {interval[1]:{places}}]"
+        return f"{shown:{places}} [no interval]"
+    return f"{shown:{places}} [{interval[0]:{places}}, {interval[1]:{places}}]"
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -215,13 +224,16 @@ def _threshold(point: OperatingPoint) -> str:
     return "-" if point.threshold is None else f"{point.threshold:.3f}"
 
 
-def _p(p_value: float | None, p_holm: float | None = None) -> str:
+def p_value(p: float) -> str:
+    """Return a p-value in three places, or in two digits where that is 0."""
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+
+
+def _tested(p: float, p_holm: float | None) -> str:
     """Return a p-value and, if there is one, Holm's, which allows for all tests of its kind."""
-    if p_value is None:
-        return "-"
-    text = f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1e}"
-    return text if p_holm is None else f"{text}, Holm p {_p(p_holm)}"
+    return p_value(p) if p_holm is None else f"{p_value(p)}, Holm p {p_value(p_holm)}"
 
 
-def _indented(lines: Iterator[str]) -> Iterator[str]:
+def indented(lines: Iterator[str]) -> Iterator[str]:
+    """Yield the lines, two columns to the right."""
     return (f"  {line}" for line in lines)

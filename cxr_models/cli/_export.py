@@ -74,6 +74,7 @@ def export_run(
         _console.say(
             f"in: every image through cxr_enhance.white_balance before, {after}".rstrip(", ")
         )
-    _console.say(_console.printable(f"out: N x {len(served.class_names)} probabilities: {names}"))
+    what = "probabilities, each by itself" if served.multilabel else "probabilities"
+    _console.say(_console.printable(f"out: N x {len(served.class_names)} {what}: {names}"))
     _console.say(served.calibration.line)
     return 0

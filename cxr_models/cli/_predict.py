@@ -22,6 +22,7 @@ from cxr_models.inference.predict_files import (
     find_sources,
     predict,
     read_batches,
+    write_finding_rows,
     write_rows,
 )
 from cxr_models.inference.predicted_units import joined_rows, keys_of_files
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxr_models.evaluation.results import Aggregation
+    from cxr_models.inference.calibrated_run import ServedRun
     from cxr_models.inference.predict_files import Row, Source
 
 _SHOWN = 20  # failures, each in its line
@@ -42,6 +44,7 @@ def predict_files(
     out: Path,
     *,
     explain: Path | None,
+    finding: str | None,
     batch_size: int | None,
     aggregation: Aggregation | None,
     records: Path | None,
@@ -50,13 +53,8 @@ def predict_files(
     """Write the predictions of a run for files; return 1 only if every file failed."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         served = read_served_run(run, aggregation=aggregation)
-        if aggregation is not None:
-            check_classes(aggregation, served.class_names)
-        elif records is not None:
-            raise ValueError(
-                f"`--records` is only allowed with --aggregate; got {str(records)!r}. It states "
-                "which files are of one patient or study."
-            )
+        _check_finding(served, finding, explain)
+        _check_aggregation(served, aggregation, records)
         missing = [str(path) for path in inputs if not os.path.lexists(path)]
         if missing:
             raise ValueError(
@@ -87,16 +85,16 @@ def predict_files(
         )
         rows: list[Row] = []
         with (
-            _explaining(model, served, sources, explain, overwrite=overwrite) as explanations,
+            _explaining(model, served, sources, explain, finding, overwrite) as explanations,
             warnings.catch_warnings(),
             tqdm(total=len(sources), unit="image", disable=None) as bar,
         ):
             warnings.filterwarnings("always", "DICOM: ", UserWarning)
             warnings.showwarning = _note  # type: ignore[assignment]
             for row in predict(
-                lambda images: predict_logits(logits, images),
+                lambda images: predict_logits(logits, images, multilabel=served.multilabel),
                 batches,
-                temperature=served.calibration.temperature,
+                to_probabilities=served.probabilities,
                 watch=None if explanations is None else explanations.watch,
             ):
                 rows.append(row)
@@ -105,7 +103,8 @@ def predict_files(
             of_files = rows
             if aggregation is not None:
                 rows = joined_rows(rows, keys, aggregation)
-            write_rows(
+            write = write_finding_rows if served.multilabel else write_rows
+            write(
                 out,
                 rows,
                 served.class_names,
@@ -124,7 +123,12 @@ def _inputs(paths: Sequence[str], records: Path | None) -> list[str | Path]:
 
 @contextlib.contextmanager
 def _explaining(
-    model: Any, served: Any, sources: Sequence[Source], folder: Path | None, *, overwrite: bool
+    model: Any,
+    served: ServedRun,
+    sources: Sequence[Source],
+    folder: Path | None,
+    finding: str | None,
+    overwrite: bool,
 ) -> Iterator[Any]:
     """Yield the writer of explanations; their folder appears at the end of the block or never."""
     if folder is None:
@@ -142,14 +146,64 @@ def _explaining(
             temporary,
             sources=sources,
             calibrated=not served.calibration.missing,
+            multilabel=served.multilabel,
+            finding=finding,
         )
+
+
+def _check_finding(served: ServedRun, finding: str | None, explain: Path | None) -> None:
+    """Raise ValueError unless `finding` is None, or one of the run that is to be explained."""
+    if finding is None:
+        return
+    if explain is None or not served.multilabel:
+        got = "no --explain" if explain is None else "a run of classes"
+        raise ValueError(
+            f"`--explain-finding` is only allowed with --explain and a run of several findings; "
+            f"got {got}."
+        )
+    if finding not in served.class_names:
+        raise ValueError(
+            f"`--explain-finding` must be one of {', '.join(served.class_names)}; got {finding!r}."
+        )
+
+
+def _check_aggregation(
+    served: ServedRun, aggregation: Aggregation | None, records: Path | None
+) -> None:
+    """Raise ValueError unless the rows of a run can be joined as asked."""
+    if aggregation is None:
+        if records is not None:
+            raise ValueError(
+                f"`--records` is only allowed with --aggregate; got {str(records)!r}. It states "
+                "which files are of one patient or study."
+            )
+        return
+    if served.multilabel:
+        raise ValueError(
+            f"`--aggregate` is only allowed with runs of classes; got {served.run.name}, a run of "
+            "several findings."
+        )
+    check_classes(aggregation, served.class_names)
+
+
+def _counts(rows: Sequence[Row], served: ServedRun) -> Counter[str]:
+    """Count the images that are predicted to be of each class, or called to show each finding."""
+    shares = [row.probabilities for row in rows if row.probabilities is not None]
+    names, points = served.class_names, served.calibration.thresholds
+    if not served.multilabel:
+        return Counter(names[max(range(len(s)), key=s.__getitem__)] for s in shares)
+    counts: Counter[str] = Counter()
+    for image in shares if points else ():
+        for name, share, point in zip(names, image, points, strict=True):
+            counts[name] += point is not None and share >= point
+    return counts
 
 
 def _report(
     rows: Sequence[Row],
     of_files: Sequence[Row],
     unit: str,
-    served: Any,
+    served: ServedRun,
     out: Path,
     explained: Path | None,
     means: Sequence[str],
@@ -159,11 +213,7 @@ def _report(
         _console.complain(_console.printable(f"{row.file}: {row.error}"))
     if len(failed) > _SHOWN:
         _console.complain(f"and {len(failed) - _SHOWN} more, in column error")
-    counts = Counter(
-        served.class_names[max(range(len(row.probabilities)), key=row.probabilities.__getitem__)]
-        for row in rows
-        if row.probabilities is not None
-    )
+    counts = _counts(rows, served)
     classes = ", ".join(f"{name} {counts[name]}" for name in served.class_names if counts[name])
     num_predicted = len(of_files) - len(failed)
     shown = f" ({classes})" if classes else ""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
-from cxr_models.cli._paths import relative, shown
+from cxr_models.cli._paths import shown
 from cxr_models.records import official, splits
+from cxr_models.records.finding_counts import checked_findings, count_patients
 from cxr_models.records.left_out import causes_of_leaving_out
 from cxr_models.records.manifest import SPLITS, Record, read_manifest
+from cxr_models.records.relative_names import relative
 from cxr_models.records.split_sets import leftovers
 from cxr_models.records.ties import with_shared_ids
 
@@ -32,6 +34,7 @@ def split(
     leave_source_out: bool,
     test_others: bool,
     overwrite: bool,
+    findings: tuple[str, ...] | None = None,
     shared_ids: bool = False,
     drop_split: bool = False,
     drop_leaks: bool = False,
@@ -50,6 +53,7 @@ def split(
         if several and out.exists() and not out.is_dir():
             raise ValueError(f"`--out` must be a folder for several splits; got {str(out)!r}.")
         read = read_manifest(manifest)
+        findings = checked_findings(read, findings)
         listed = [
             dataclasses.replace(
                 record,
@@ -65,15 +69,24 @@ def split(
             )
         outputs: dict[Path, tuple[list[Record], dict[str, object]]] = {}
         settings: dict[str, object] = {"seed": seed}
+        if findings:
+            if keeps_split:
+                raise ValueError(
+                    "`--stratify-findings` is only allowed with a manifest without a split, or "
+                    "with --drop-split; got a manifest that has one, which is kept."
+                )
+            settings["stratified_by"] = list(findings)
         if folds is not None:
-            for number, fold in enumerate(splits.fold_records(records, folds=folds, seed=seed)):
+            for number, fold in enumerate(
+                splits.fold_records(records, folds=folds, seed=seed, findings=findings)
+            ):
                 outputs[out / f"fold-{number}.csv"] = fold, {**settings, "fold": [number, folds]}
         elif leave_source_out:
             shares = fractions if test_others else (*fractions[:2], 0.0)
             _, val, test = (share / (sum(shares) or 1.0) for share in shares)
             with warnings.catch_warnings(action="ignore"):  # said below, for every part
                 parts = splits.leave_sources_out(
-                    records, val_fraction=val, test_fraction=test, seed=seed
+                    records, val_fraction=val, test_fraction=test, seed=seed, findings=findings
                 )
             for source, part in parts.items():
                 name = re.sub(r"[^\w.-]+", "_", source)
@@ -90,7 +103,10 @@ def split(
             outputs[out] = assigned, {**settings, "given": True}
         else:
             settings["fractions"] = list(fractions)
-            outputs[out] = splits.split_records(records, fractions=fractions, seed=seed), settings
+            assigned_records = splits.split_records(
+                records, fractions=fractions, seed=seed, findings=findings
+            )
+            outputs[out] = assigned_records, settings
         for path in outputs:
             check_output(path, splits.SPLIT, overwrite=overwrite, inputs=[manifest])
         former: list[Path] = []
@@ -108,11 +124,13 @@ def split(
             if leave_source_out:
                 needed_parts = list(SPLITS[:2])  # what a source lacks is no fault of the split
                 _say_left_out(path, listed, assigned, str(facts["left_out"]), shared_ids)
-            for name, labels in splits.lacking_labels(assigned, needed_parts).items():
+            lacking = {} if findings else splits.lacking_labels(assigned, needed_parts)
+            for name, labels in lacking.items():
                 _console.complain(
                     f"{shown(path)}: nothing in {name} of {', '.join(sorted(labels))}; too few "
                     "patients, groups or sources have it"
                 )
+            _say_findings(path, assigned, findings, needed_parts)
         for path in former:
             path.unlink()
             _console.say(f"removed {shown(path)}, of the set that was replaced")
@@ -129,26 +147,40 @@ def _split_of_manifest(
 ) -> list[Record] | None:
     """Return the checked split of a manifest; where it leaks, say why and return None."""
     _console.say(f"{shown(manifest)} has a split, which is kept; --drop-split makes a new one")
-    faults = official.faults_of(records)
-    for line in faults:
+    kept = official.kept_split(records, fractions, seed=seed, drop_leaks=drop_leaks)
+    for line in kept.faults:
         _console.complain(_console.printable(line))
-    result = list(records)
-    if faults and not drop_leaks:
+    if kept.faults and not drop_leaks:
         _console.complain(
             "nothing written: a model would be tested on what it was trained on. --without-leaks "
             "takes such images out of train and val; --drop-split makes a new split"
         )
         return None
     if drop_leaks:
-        result = official.without_leaks(records)
-        lost = sum(a.split != b.split for a, b in zip(records, result, strict=True))
-        _console.say(f"{lost:,} images are in no part, because they are tied to another part")
-    train, val, _ = fractions
-    if val and not any(record.split == "val" for record in result):
-        result = official.with_val(result, val / (train + val), seed=seed)
-        count = sum(record.split == "val" for record in result)
-        _console.say(f"the split has no val: {count:,} images of train become val")
-    return result
+        _console.say(
+            f"{kept.untied:,} images are in no part, because they are tied to another part"
+        )
+    if kept.moved:
+        _console.say(f"the split has no val: {kept.moved:,} images of train become val")
+    return kept.records
+
+
+def _say_findings(
+    path: Path, assigned: Sequence[Record], findings: Sequence[str], parts: Sequence[str]
+) -> None:
+    """Say how many patients of each part have the findings that were shared out."""
+    counts = count_patients(assigned, findings)
+    for finding, of_parts in counts.items():
+        numbers = ", ".join(f"{p} {n.present:,} of {n.known:,}" for p, n in of_parts.items())
+        _console.say(_console.printable(f"  patients with {finding}, of those known: {numbers}"))
+        for part in parts:
+            if not of_parts[part].present and any(n.present for n in of_parts.values()):
+                _console.complain(
+                    _console.printable(
+                        f"{shown(path)}: no patient of {part} has {finding}; too few patients have "
+                        "it"
+                    )
+                )
 
 
 def _say_left_out(

@@ -38,18 +38,25 @@ def report(
             raise ValueError("`--explain` is only allowed without --no-images; got both.")
         names = names_of(runs)
     with _console.errors_exit_with(_console.FAILED):
-        from cxr_models.report import html_page, markdown_page, read_results
+        from cxr_models.evaluation.stored import is_foreign
+        from cxr_models.report import html_page, markdown_page, read_any_results
         from cxr_models.report.page import PAGES
+        from cxr_models.report.read.finding_results import FindingResults, by_kind
         from cxr_models.report.read.results import check_evaluated, read_audit
     page_kind = PAGES[out.suffix]
     with _console.errors_exit_with(_console.WRONG_USAGE):
         for run in runs:
             check_evaluated(run)
+            if explain and is_foreign(run):
+                raise ValueError(
+                    f"`--explain` is only allowed with runs of cxr-models train; got {str(run)!r}, "
+                    "predictions of a model of others."
+                )
         check_output(out, page_kind, overwrite=overwrite, inputs=audits)
     with _console.errors_exit_with(_console.FAILED):
         audit_records = tuple(map(read_audit, audits))
         read = [
-            read_results(path, name=name, audits=audit_records)
+            read_any_results(path, name=name, audits=audit_records)
             for name, path in zip(names, runs, strict=True)
         ]
         for path, audit in zip(audits, audit_records, strict=True):
@@ -59,12 +66,17 @@ def report(
                     f"of its own; got {str(path)!r}, which is not."
                 )
         if explain:
+            by_kind(read)  # before what takes minutes
             load_framework()
-            from cxr_models.explain.report_overlays import draw_overlays
+            from cxr_models.explain.report_overlays import draw_finding_overlays, draw_overlays
 
             for results in read:
                 _console.note_on_terminal(f"{results.name}: drawing overlays")
-                drawn = draw_overlays(results)
+                drawn = (
+                    draw_finding_overlays(results)
+                    if isinstance(results, FindingResults)
+                    else draw_overlays(results)
+                )
                 _console.complain(
                     f"{_console.printable(results.name)}: drew {drawn.overlays} overlays, "
                     f"{drawn.means} means"

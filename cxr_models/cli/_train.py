@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import json
 import os
 import shlex
 from typing import TYPE_CHECKING
@@ -54,25 +54,24 @@ def config_of(
             raise ValueError(
                 f"`--config` must hold settings; got {str(file)!r}: {error}"
             ) from error
-    for name, value in typed.items():
-        if value is not None:
-            # Names of files are text even where they look like numbers.
-            settings_of_name = config.to_dict()
-            section, _, key = name.partition(".")
-            settings_of_name[section][key] = value
-            config = RunConfig.from_dict(settings_of_name)
+    # Names of files are text even where they look like numbers, hence as JSON.
+    changes: list[tuple[str, object]] = [
+        (name, json.dumps(value) if isinstance(value, str) else value)
+        for name, value in typed.items()
+        if value is not None
+    ]
     if params_file is not None:
         if no_enhance:
             raise ValueError("`--params` is only allowed without --no-enhance.")
-        enhance = read_params(params_file)
-        config = dataclasses.replace(config, data=dataclasses.replace(config.data, enhance=enhance))
+        changes.append(("data.enhance", read_params(params_file).to_dict()))
     if no_enhance:
-        config = config.with_setting("data.enhance", None)
+        changes.append(("data.enhance", None))
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
             raise ValueError(f"`--set` must be key=value; got {setting!r}.")
-        config = config.with_setting(name.strip(), text.strip())
+        changes.append((name.strip(), text.strip()))
+    config = config.with_settings(changes)
     if fine_tune and config.model.weights == "none":
         raise ValueError(
             "`--epochs-fine-tune` is only allowed with pretrained weights; got weights none, with "
@@ -91,7 +90,7 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
     with _console.errors_exit_with(_console.FAILED), _says_how_to_go_on(split, folder, display):
         devices = load_framework("tensorboard", "matplotlib")
         from cxr_models.training.curves import write_curves
-        from cxr_models.training.schedule import best_epochs
+        from cxr_models.training.schedule import best_epochs, monitor_of
         from cxr_models.training.train import train as train_model
 
         display.say(f"running on {', '.join(devices) or 'the CPU'}")
@@ -99,8 +98,13 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
         history = folder.read_history()
         if history:
             write_curves(folder.curves_file, history)
-            best = (f"{row.val_accuracy:.4f} in {row.phase}" for row in best_epochs(history))
-            display.say(f"best validation accuracy: {', '.join(best)}")
+            monitor = monitor_of(config.model)
+            best = (
+                f"{getattr(row, monitor):.4f} in {row.phase}"
+                for row in best_epochs(history, monitor)
+            )
+            what = "accuracy" if monitor == "val_accuracy" else "loss of known labels"
+            display.say(f"best validation {what}: {', '.join(best)}")
         kept_epoch = folder.read_facts().kept
         if kept_epoch is not None:
             display.say(f"kept the weights of epoch {kept_epoch.epoch + 1} of {kept_epoch.phase}")

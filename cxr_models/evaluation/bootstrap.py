@@ -62,6 +62,7 @@ class Measurement:
     num_patients: int  # number of patients in the set
     # for each value the names of the values whose mean it is; empty for other values
     parts: dict[str, tuple[str, ...]]
+    hides_few: bool = False  # whether a value of fewer than `FEWEST_PATIENTS` is left empty
 
     def interval(self, name: str, *, scale: Scale = "share") -> tuple[Interval | None, str]:
         """Return the interval of a value, or None and the reason.
@@ -83,8 +84,8 @@ class Measurement:
         The standard error is the standard deviation of the draws. The quantile is Student's, with
         P - 1 degrees of freedom for P patients of the rarest class that the value uses. A share of
         0 or 1 is the same in every draw; its interval is the exact interval of Clopper and Pearson
-        for P patients. The interval of a mean of shares is computed from the intervals of the
-        shares and the correlation of their draws.
+        for P patients. The interval of a mean of shares, or of losses of at most 1, is computed
+        from their intervals and the correlation of their draws.
 
         References
         ----------
@@ -104,7 +105,7 @@ class Measurement:
         if drawn is None:
             return None, reason
         if self.parts.get(name):
-            return self._interval_of_mean(name)
+            return self._interval_of_mean(name, scale)
         if scale == "reflected":
             tail = (1.0 - LEVEL) / 2.0
             low, high = (float(bound) for bound in np.quantile(drawn, (tail, 1.0 - tail)))
@@ -122,10 +123,10 @@ class Measurement:
         log_odds, half_width = math.log(value / (1.0 - value)), half_width / (value * (1.0 - value))
         return (_sigmoid(log_odds - half_width), _sigmoid(log_odds + half_width)), ""
 
-    def _interval_of_mean(self, name: str) -> tuple[Interval | None, str]:
-        """Return the interval of a mean of shares."""
+    def _interval_of_mean(self, name: str, scale: Scale) -> tuple[Interval | None, str]:
+        """Return the interval of a mean of shares, or of losses of at most 1."""
         parts = self.parts[name]
-        intervals = [self.interval(part) for part in parts]
+        intervals = [self.interval(part, scale=scale) for part in parts]
         ends = [interval for interval, _ in intervals if interval is not None]
         if len(ends) < len(parts):
             return None, next(reason for interval, reason in intervals if interval is None)
@@ -178,6 +179,8 @@ class Measurement:
         value, patients = self.values[name], self.behind[name]
         if np.isnan(value):
             return Measured(value=None, interval=None, reason=undefined)
+        if self.hides_few and patients < FEWEST_PATIENTS:
+            return Measured(value=None, interval=None, reason=_too_few(patients))
         interval, reason = interval_of()
         remark = ""
         if interval is not None and patients < FEW_PATIENTS:

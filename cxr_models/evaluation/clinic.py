@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 # The probabilities from which on somebody may want to treat, of a decision curve.
 THRESHOLDS = tuple(round(0.02 * number, 2) for number in range(1, 50))
 _TREATED = np.array([threshold / (1.0 - threshold) for threshold in THRESHOLDS])  # odds
+NO_CUT = "no threshold reaches that specificity on validation"
 _SCALES: dict[str, Scale] = {
     "mcc": "correlation",
     "slope": "unbounded",
@@ -160,6 +161,7 @@ def clinic_values(
     *,
     prevalences: Sequence[float] = (),
     at_specificity: Sequence[tuple[float, Sequence[float | None]]] = (),
+    no_cut: str = NO_CUT,
     draws: int,
     seed: int = 0,
 ) -> dict[str, ClinicValues]:
@@ -174,6 +176,8 @@ def clinic_values(
         class in the set.
     at_specificity : sequence of (float, sequence of float or None), default ()
         A specificity, and the threshold of each class that reaches it on validation.
+    no_cut : str, optional
+        Why a class lacks such a threshold.
     draws : int
         Number of draws of the bootstrap over patients.
     seed : int, default 0
@@ -198,7 +202,7 @@ def clinic_values(
         measurement = measure(statistics, draws=draws, seed=seed)
         share = float((outcomes.targets == k).mean())
         values[name] = _values_of_class(
-            statistics, measurement, threshold, cuts, prevalences, share
+            statistics, measurement, threshold, cuts, prevalences, share, no_cut
         )
     return values
 
@@ -210,6 +214,7 @@ def _values_of_class(
     cuts: Sequence[tuple[float, float | None]],
     prevalences: Sequence[float],
     share: float,
+    no_cut: str,
 ) -> ClinicValues:
     def measured(name: str, reason: str) -> Measured:
         if name not in measurement.values:
@@ -218,7 +223,6 @@ def _values_of_class(
         return measurement.measured(name, statistics.reason or reason, scale=scale)
 
     no_point = "the validation part does not hold both this class and another class"
-    no_cut = "no threshold reaches that specificity on validation"
     missing = statistics.reason or ("" if threshold is not None else no_point)
     ratios = likelihood_ratios(measurement, missing)
     if prevalences:

@@ -9,7 +9,8 @@ import dataclasses
 import itertools
 import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from cxr_models.evaluation.comparisons import (
     Pooled,
     PooledRun,
 )
-from cxr_models.evaluation.evaluate import Method, evaluate_images, settle
+from cxr_models.evaluation.evaluate import Method, evaluate_images, settle_sets
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import ClassValues, Overall
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.bootstrap import Measurement
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
 
+    P = TypeVar("P", Predictions, FindingPredictions)
     Sets = Sequence[Predictions]
 
 
@@ -69,6 +72,10 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     ------
     ValueError
         If the runs have different classes, or their test sets are neither equal nor disjoint.
+
+    Notes
+    -----
+    Images of models of others are the same if their names are: nobody knows where they lay.
     """
     runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
     classes = {predictions.class_names for sets in runs.values() for predictions in sets}
@@ -77,6 +84,8 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
             "`RUN` must name runs with the same classes; got "
             f"{' and '.join(', '.join(names) for names in sorted(classes))}."
         )
+    if any(predictions.origin.is_foreign for sets in runs.values() for predictions in sets):
+        runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
     if have_equal_tests(runs):
         return ComparedOrPooled(comparisons=_compare(runs, method))
     poolable = find_poolable(runs, _paths)
@@ -177,7 +186,7 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
         logits=test.logits[chosen],
         probabilities=test.probabilities[chosen],
     )
-    return [_set_of_kind(sets, "val"), reduced]
+    return [*(predictions for predictions in sets if predictions.kind == "val"), reduced]
 
 
 def _disjoint(
@@ -199,7 +208,7 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
     tests, scaled_logits = [], []
     runs: dict[str, PooledRun] = {}
     for name, sets in poolable.sets.items():
-        temperature = settle(_set_of_kind(sets, "val"), method.rule).temperature.value
+        temperature = _temperature(sets, method)
         test = _set_of_kind(sets, "test")
         values = evaluate_images(test, test.outcomes(temperature=temperature), method)
         runs[name] = converted(
@@ -236,10 +245,7 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[Comparison, ...]
         run: {s.name: s for s in sets if s.kind in ("test", "external")}
         for run, sets in runs.items()
     }
-    temperatures = {
-        run: settle(_set_of_kind(sets, "val"), method.rule).temperature.value
-        for run, sets in runs.items()
-    }
+    temperatures = {run: _temperature(sets, method) for run, sets in runs.items()}
     compared = []
     for name in dict.fromkeys(name for sets in tested.values() for name in sets):
         named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
@@ -359,6 +365,13 @@ def _correct(outcomes: Outcomes) -> Any:
     return outcomes.predicted == outcomes.targets
 
 
+def _temperature(sets: Sets, method: Method) -> float:
+    """Return the temperature fitted on val; 1 for a model of others without that part."""
+    if not sets[0].origin.is_foreign:
+        _set_of_kind(sets, "val")  # raises an error about the run
+    return settle_sets(sets, method.rule).temperature.value
+
+
 def _set_of_kind(sets: Sets, kind: str) -> Predictions:
     predictions = next((predictions for predictions in sets if predictions.kind == kind), None)
     if predictions is None:
@@ -366,5 +379,16 @@ def _set_of_kind(sets: Sets, kind: str) -> Predictions:
     return predictions
 
 
+def at_root(predictions: P, root: Path) -> P:
+    """Return predictions whose names of files start from `root`."""
+    manifest = dataclasses.replace(predictions.manifest, root=root)
+    return dataclasses.replace(predictions, manifest=manifest)
+
+
+def paths_of(manifest: Manifest) -> list[str]:
+    """Return the real paths of images, by which the images of two runs are compared."""
+    return [os.path.realpath(path) for path in manifest.paths()]
+
+
 def _paths(predictions: Predictions) -> list[str]:
-    return [os.path.realpath(path) for path in predictions.manifest.paths()]
+    return paths_of(predictions.manifest)

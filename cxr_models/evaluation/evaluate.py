@@ -1,7 +1,8 @@
 """Evaluate the predictions of a run: all values of every set, with intervals.
 
 Knows no framework. Temperature and operating points are chosen on the validation part alone and
-applied unchanged to every set.
+applied unchanged to every set. A model of others may lack that part: its probabilities are then not
+calibrated, and its thresholds are given; nothing is chosen on a set that it is tested on.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cxr_models.evaluation.calibration import (
     fit_temperature,
     reliability_bins,
 )
-from cxr_models.evaluation.clinic import clinic_values
+from cxr_models.evaluation.clinic import NO_CUT, clinic_values
 from cxr_models.evaluation.metrics import (
     CLASS_METRICS,
     OVERALL_METRICS,
@@ -34,6 +35,7 @@ from cxr_models.evaluation.metrics import (
     why_undefined,
 )
 from cxr_models.evaluation.operating_points import (
+    NO_VALIDATION,
     Rule,
     choose_at_specificity,
     choose_thresholds,
@@ -105,10 +107,12 @@ class Method:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """The temperature and the operating points that were chosen on the validation part."""
+    """The temperature and the operating points, and how they were chosen."""
 
     temperature: Temperature
     thresholds: tuple[float | None, ...]  # operating point of each class
+    rule: str = ""  # how the operating points were chosen, in words
+    chosen_on: str = "val"  # empty if there was no validation part to choose on
 
 
 def settle(validation: Predictions, rule: Rule) -> Settled:
@@ -124,7 +128,37 @@ def settle(validation: Predictions, rule: Rule) -> Settled:
     outcomes = validation.outcomes()
     temperature = fit_temperature(outcomes.logits, outcomes.targets)
     calibrated = dataclasses.replace(outcomes, temperature=temperature.value)
-    return Settled(temperature=temperature, thresholds=choose_thresholds(calibrated, rule))
+    thresholds = choose_thresholds(calibrated, rule)
+    return Settled(temperature=temperature, thresholds=thresholds, rule=rule.name)
+
+
+def settle_sets(sets: Sequence[Predictions], rule: Rule) -> Settled:
+    """Choose temperature and operating points on ``val`` of several sets.
+
+    Parameters
+    ----------
+    sets : sequence of Predictions
+        The sets of a run; ``val`` among them, unless a model of others predicted them: without it,
+        the temperature is 1, and `rule` states the threshold of all classes.
+    rule : Rule
+        How operating points are chosen.
+
+    Raises
+    ------
+    ValueError
+        If a run has no set ``val``.
+    """
+    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
+    if validation is not None:
+        return settle(validation, rule)
+    if not all(predictions.origin.is_foreign for predictions in sets):
+        raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
+    return Settled(
+        temperature=Temperature(1.0, NO_VALIDATION),
+        thresholds=(rule.threshold,) * len(sets[0].class_names),
+        rule=rule.given,
+        chosen_on="",
+    )
 
 
 def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Evaluation:
@@ -135,43 +169,38 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
     run : str
         Name of the run.
     sets : sequence of Predictions
-        The sets of the run; ``val`` among them.
+        The sets of the run; ``val`` among them, unless a model of others predicted them.
     method : Method
         How intervals are computed and operating points are chosen.
 
     Raises
     ------
     ValueError
-        If there is no set ``val``.
+        If a run has no set ``val``, or images cannot be joined as the method asks.
     """
     sets = aggregated_sets(sets, method.aggregate)
-    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
-    if validation is None:
-        raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
-    settled = settle(validation, method.rule)
+    settled = settle_sets(sets, method.rule)
     temperature, thresholds = settled.temperature, settled.thresholds
-    calibrated = validation.outcomes(temperature=temperature.value)
-    at_specificity = [
-        (specificity, choose_at_specificity(calibrated, specificity))
-        for specificity in method.specificities
-    ]
+    at_specificity = _cuts(sets, temperature.value, method.specificities)
     return Evaluation(
         run=run,
         version=cxr_enhance.__version__,
         weights_sha256=sets[0].origin.weights_sha256,
         format=FORMAT,
-        class_names=validation.class_names,
-        labels=validation.labels,
+        class_names=sets[0].class_names,
+        labels=sets[0].labels,
         bootstrap=method.bootstrap,
         aggregate=sets[0].aggregation,
         calibration=TemperatureScaling(
-            temperature=temperature.value, fitted_on="val", reason=temperature.reason or ""
+            temperature=temperature.value,
+            fitted_on=settled.chosen_on,
+            reason=temperature.reason or "",
         ),
         operating_points=OperatingPoints(
-            rule=method.rule.name,
-            chosen_on="val",
-            of="calibrated probabilities",
-            thresholds=dict(zip(validation.class_names, thresholds, strict=True)),
+            rule=settled.rule,
+            chosen_on=settled.chosen_on,
+            of="calibrated probabilities" if settled.chosen_on else "probabilities",
+            thresholds=dict(zip(sets[0].class_names, thresholds, strict=True)),
         ),
         sets={
             predictions.name: evaluate_set(
@@ -179,10 +208,22 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
                 predictions.outcomes(temperature=temperature.value, thresholds=thresholds),
                 method,
                 at_specificity=at_specificity,
+                no_cut=NO_CUT if settled.chosen_on else NO_VALIDATION,
             )
             for predictions in sets
         },
     )
+
+
+def _cuts(
+    sets: Sequence[Predictions], temperature: float, specificities: Sequence[float]
+) -> list[tuple[float, tuple[float | None, ...]]]:
+    """Return specificities and the thresholds that reach them on ``val``; None without that set."""
+    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
+    if validation is None:
+        return [(specificity, (None,) * len(sets[0].class_names)) for specificity in specificities]
+    calibrated = validation.outcomes(temperature=temperature)
+    return [(share, choose_at_specificity(calibrated, share)) for share in specificities]
 
 
 def evaluate_set(
@@ -191,6 +232,7 @@ def evaluate_set(
     method: Method,
     *,
     at_specificity: Sequence[tuple[float, Sequence[float | None]]] = (),
+    no_cut: str = NO_CUT,
 ) -> SetEvaluation:
     """Evaluate one set.
 
@@ -204,6 +246,8 @@ def evaluate_set(
         How intervals are computed.
     at_specificity : sequence of (float, sequence of float or None), default ()
         A specificity, and the threshold of each class that reaches it on validation.
+    no_cut : str, optional
+        Why a class lacks such a threshold.
     """
     clinic = None
     if predictions.kind in ("test", "external"):  # thresholds were not chosen on these sets
@@ -211,6 +255,7 @@ def evaluate_set(
             outcomes,
             prevalences=method.prevalences,
             at_specificity=at_specificity,
+            no_cut=no_cut,
             draws=method.draws,
             seed=method.seed,
         )
@@ -237,6 +282,13 @@ def evaluate_images(
     """Return counts, overall values, values of each class and confusion for the chosen images."""
     part = select(outcomes, chosen)
     measurement = measure(ImageStatistics(part), draws=method.draws, seed=method.seed)
+    return group_of(predictions, part, measurement, chosen)
+
+
+def group_of(
+    predictions: Predictions, part: Outcomes, measurement: Measurement, chosen: Any = slice(None)
+) -> Group:
+    """Return what `evaluate_images` returns, from the measurement of the chosen images, `part`."""
     records = np.array(predictions.manifest.records, object)[chosen]
     return Group(
         images=len(part.targets),

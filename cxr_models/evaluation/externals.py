@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.evaluation.predictions import unknown_labels
+from cxr_models.inputs.targets import finding_targets
 from cxr_models.records.layouts.overlaps import lines_on_sources
 from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.records.overlap import Overlap, Part, SeenImages, decoded_once
@@ -53,8 +54,9 @@ def read_externals(
     Raises
     ------
     ValueError
-        If the run does not know a label, an image has the path or the pixels of an image that the
-        run was trained or chosen on, or two sets have the same name.
+        If the run does not know a label, nothing is known of its findings, an image has the path
+        or the pixels of an image that the run was trained or chosen on, or two sets have the same
+        name.
     OSError
         If a file cannot be read.
 
@@ -79,23 +81,10 @@ def read_externals(
                 f"`--external` must name sets of different names, none of them "
                 f"{', '.join(SPLITS)}; got {name} for {str(path)!r}. Rename the file."
             )
-        unknown = unknown_labels(stored.records, run.labels)
-        if unknown:
-            present = {record.label for record in stored.records}
-            known = ",".join(label for label in run.labels if label in present)
-            new_names = ",".join(f"{label}=LABEL" for label in unknown)
-            arguments = " --csv ".join(map(shlex.quote, (str(path.parent), str(path))))
-            command = f"\n  cxr-models index {arguments} --out NEW.csv --labels "
-            cure = (
-                f"Leave these labels out with{command}{shlex.quote(known)}\nor rename them: the "
-                f"same command with {new_names} added to its --labels."
-                if known
-                else f"Rename these labels with{command}{shlex.quote(new_names)}"
-            )
-            raise ValueError(
-                f"`--external` must hold labels that the run knows ({','.join(run.labels)}); got "
-                f"{', '.join(unknown)} in {str(path)!r}. {cure}"
-            )
+        if run.config.model.task == "multilabel":
+            _check_findings(run, stored, path)
+        else:
+            _check_labels(run, stored, path)
         shared = [file for file in stored.paths() if os.path.realpath(file) in seen_paths]
         if shared:
             raise ValueError(
@@ -122,6 +111,39 @@ def read_externals(
         manifest = dataclasses.replace(stored, records=records, root=stored.root.resolve())
         externals[name] = External(manifest, overlap)
     return externals
+
+
+def _check_labels(run: FinishedRun, stored: Manifest, path: Path) -> None:
+    """Raise ValueError if the run does not know a label."""
+    unknown = unknown_labels(stored.records, run.labels)
+    if unknown:
+        present = {record.label for record in stored.records}
+        known = ",".join(label for label in run.labels if label in present)
+        new_names = ",".join(f"{label}=LABEL" for label in unknown)
+        arguments = " --csv ".join(map(shlex.quote, (str(path.parent), str(path))))
+        command = f"\n  cxr-models index {arguments} --out NEW.csv --labels "
+        cure = (
+            f"Leave these labels out with{command}{shlex.quote(known)}\nor rename them: the "
+            f"same command with {new_names} added to its --labels."
+            if known
+            else f"Rename these labels with{command}{shlex.quote(new_names)}"
+        )
+        raise ValueError(
+            f"`--external` must hold labels that the run knows ({','.join(run.labels)}); got "
+            f"{', '.join(unknown)} in {str(path)!r}. {cure}"
+        )
+
+
+def _check_findings(run: FinishedRun, stored: Manifest, path: Path) -> None:
+    """Raise ValueError if nothing is known of any finding of the run."""
+    model = run.config.model
+    if not (finding_targets(stored, model.findings, model.uncertain) >= 0).any():
+        raise ValueError(
+            "`--external` must hold a finding of the run that is known for an image "
+            f"({', '.join(model.findings)}); got none in {str(path)!r}, which has the findings "
+            f"{', '.join(stored.finding_names()) or 'none'}. Give both sets one name for a "
+            "finding with: cxr-models index --harmonise"
+        )
 
 
 def _refusal(path: Path, count: int) -> str:

@@ -299,24 +299,38 @@ def curves(outcomes: Outcomes) -> dict[str, Curves]:
         Curves of about 200 points at most, their ends included. Thresholds are calibrated
         probabilities. The first point of a ROC curve, where no image is positive, has no threshold.
     """
-    curves_of_class, calibrated = {}, outcomes.calibrated
-    for k, name in enumerate(outcomes.class_names):
-        positive = outcomes.targets == k
-        if not 0 < positive.sum() < len(positive):
-            continue
-        ranked = rank(calibrated[:, k], positive, np.arange(len(positive)))
-        true, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
-        kept = _thinned(true, false)
-        recall = _rounded(true[kept] / true[-1])
-        curves_of_class[name] = Curves(
-            roc=RocCurve(
-                false_positive_rate=(0.0, *_rounded(false[kept] / false[-1])),
-                sensitivity=(0.0, *recall),
-                threshold=(None, *_rounded(ranked.scores[kept])),
-            ),
-            pr=PrCurve(recall=recall, precision=_rounded(true[kept] / (true[kept] + false[kept]))),
-        )
-    return curves_of_class
+    calibrated = outcomes.calibrated
+    drawn = (
+        (name, curves_of(calibrated[:, k], outcomes.targets == k))
+        for k, name in enumerate(outcomes.class_names)
+    )
+    return {name: of_class for name, of_class in drawn if of_class is not None}
+
+
+def curves_of(scores: Floats, positive: npt.NDArray[np.bool_]) -> Curves | None:
+    """Return the curves of one class, None if all images are positive or none is.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N,), dtype float64
+        Calibrated probabilities of the class.
+    positive : ndarray of shape (N,), dtype bool
+        Whether each image is of the class.
+    """
+    if not 0 < positive.sum() < len(positive):
+        return None
+    ranked = rank(scores, positive, np.arange(len(positive)))
+    true, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
+    kept = _thinned(true, false)
+    recall = _rounded(true[kept] / true[-1])
+    return Curves(
+        roc=RocCurve(
+            false_positive_rate=(0.0, *_rounded(false[kept] / false[-1])),
+            sensitivity=(0.0, *recall),
+            threshold=(None, *_rounded(ranked.scores[kept])),
+        ),
+        pr=PrCurve(recall=recall, precision=_rounded(true[kept] / (true[kept] + false[kept]))),
+    )
 
 
 def _thinned(true: Floats, false: Floats) -> Ints:

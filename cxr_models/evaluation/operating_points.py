@@ -15,7 +15,11 @@ from cxr_models.evaluation.metrics import rank
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from cxr_models.evaluation.metrics import Outcomes
+
+NO_VALIDATION = "there is no validation part"  # why a model of others has no temperature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,20 +32,31 @@ class Rule:
         Share of the class's images that a threshold must find at least; the highest such threshold
         is chosen. None chooses the threshold with the largest sum of sensitivity and specificity
         (Youden's index), the highest of equally good thresholds.
+    threshold : float, default 0.5
+        The threshold of every class where a model of others has no validation part; it is not
+        chosen on the set that it is tested on.
 
     Raises
     ------
     ValueError
-        If `sensitivity` is not above 0 and at most 1.
+        If `sensitivity` is not above 0 and at most 1, or `threshold` is not between 0 and 1.
     """
 
     sensitivity: float | None = None
+    threshold: float = 0.5
 
     def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"`threshold` must be between 0 and 1; got {self.threshold!r}.")
         if self.sensitivity is not None and not 0 < self.sensitivity <= 1:
             raise ValueError(
                 f"`sensitivity` must be above 0 and at most 1; got {self.sensitivity!r}."
             )
+
+    @property
+    def given(self) -> str:
+        """The threshold of every class in words, where there is no validation part."""
+        return f"{self.threshold:g} for every class"
 
     @property
     def name(self) -> str:
@@ -66,21 +81,36 @@ def choose_thresholds(validation: Outcomes, rule: Rule) -> tuple[float | None, .
     tuple of float or None
         None for a class if the part holds no image of it, or no image of another class.
     """
-    thresholds: list[float | None] = []
     calibrated = validation.calibrated
-    for k in range(len(validation.class_names)):
-        positive = validation.targets == k
-        if not 0 < positive.sum() < len(positive):
-            thresholds.append(None)
-            continue
-        ranked = rank(calibrated[:, k], positive, np.arange(len(positive)))
-        true, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
-        if rule.sensitivity is None:
-            place = int(np.argmax(true / true[-1] - false / false[-1]))
-        else:
-            place = int(np.argmax(true >= rule.sensitivity * true[-1] - 1e-9))
-        thresholds.append(float(ranked.scores[place]))
-    return tuple(thresholds)
+    return tuple(
+        choose_threshold(calibrated[:, k], validation.targets == k, rule)
+        for k in range(len(validation.class_names))
+    )
+
+
+def choose_threshold(
+    scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], rule: Rule
+) -> float | None:
+    """Return one threshold, None if all images are positive or none is.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N,), dtype float64
+        Calibrated probabilities; the threshold is one of them.
+    positive : ndarray of shape (N,), dtype bool
+        Whether each image is positive.
+    rule : Rule
+        How the threshold is chosen.
+    """
+    if not 0 < positive.sum() < len(positive):
+        return None
+    ranked = rank(scores, positive, np.arange(len(positive)))
+    true, false = (part[0] for part in ranked.counted(np.ones((1, len(positive)))))
+    if rule.sensitivity is None:
+        place = int(np.argmax(true / true[-1] - false / false[-1]))
+    else:
+        place = int(np.argmax(true >= rule.sensitivity * true[-1] - 1e-9))
+    return float(ranked.scores[place])
 
 
 def choose_at_specificity(validation: Outcomes, specificity: float) -> tuple[float | None, ...]:

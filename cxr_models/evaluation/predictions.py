@@ -1,16 +1,11 @@
 """Predictions of a run as a table, which can be evaluated without the images and the weights.
 
-Knows no framework. The table is a CSV with one comment line before its header. The comment line
-states the origin of the predictions and a hash of the lines below it.
+Knows no framework. `prediction_tables` writes and reads the table.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +13,21 @@ from typing import TYPE_CHECKING, ClassVar, get_args
 
 import numpy as np
 
-from cxr_enhance.io.atomic import write_whole
-from cxr_models._cells import harmless, original_cell
-from cxr_models._json import parse_json
-from cxr_models._typed_json import converted, from_json, to_json
+from cxr_models._typed_json import converted
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.metrics import Outcomes
+from cxr_models.evaluation.prediction_tables import (
+    CLASSES_TAG,
+    Origin,
+    TableHead,
+    read_numbers,
+    read_records,
+    read_table,
+    table_text,
+    write_table,
+)
 from cxr_models.evaluation.results import Aggregation, Kind
-from cxr_models.records.manifest import Manifest, Record
+from cxr_models.records.manifest import Manifest
 from cxr_models.records.overlap import Overlap
 from cxr_models.records.ties import components
 
@@ -34,33 +36,15 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from cxr_models.records.manifest import Record
+
     Floats = npt.NDArray[np.float64]
 
-PREDICTIONS_COLUMNS = ("file", "label", "patient", "group", "source", "view", "part")
-_TAG = "# cxr-models predictions "
-_TOLERANCE = 1e-6  # between a probability and the softmax of the logits
+TOLERANCE = 1e-6  # between a probability and what the logits give
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Hashes of the inputs of predictions; predictions of an equal origin are used again.
-
-    Parameters
-    ----------
-    weights_sha256, config_sha256, records_sha256 : str
-        Hashes of the weights, of the run's settings, and of the records.
-    inputs : str
-        `cxr_models.inputs.loader.cache_key` of the images: the key changes with the files.
-    """
-
-    weights_sha256: str
-    config_sha256: str
-    records_sha256: str
-    inputs: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head(Origin):
+class _Head(TableHead):
     """The first line of a table; earlier versions did not write `overlap`."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("set", "kind", "class_names", "labels", "root")
@@ -70,7 +54,6 @@ class _Head(Origin):
     class_names: tuple[str, ...]
     labels: tuple[str, ...]
     root: str
-    sha256: str
     overlap: Overlap | None = None
 
 
@@ -121,32 +104,17 @@ class Predictions:
     joined_images: int | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ValueError(
-                f"`kind` must be one of {', '.join(get_args(Kind))}; got {self.kind!r}."
-            )
         records = self.manifest.records
-        if not records:
-            raise ValueError(f"`{self.name}` must hold at least one image; got none.")
+        check_set(self.name, self.kind, records)
         unknown = unknown_labels(records, self.labels)
         if unknown:
             raise ValueError(
                 f"`label` must be one that the run knows ({', '.join(self.labels)}); got "
                 f"{', '.join(unknown)} in {self.name}."
             )
-        shape = (len(records), len(self.class_names))
         for name in ("logits", "probabilities"):
-            values = getattr(self, name)
-            if values.shape != shape:
-                raise ValueError(f"`{name}` must have shape {shape}; got {values.shape}.")
-            broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
-            if len(broken):
-                raise ValueError(
-                    f"`{name}` must be finite; got {values[broken[0]].tolist()} for "
-                    f"{records[broken[0]].file!r} and {len(broken) - 1} other images. The "
-                    "weights come from a training that diverged: lower its learning rate."
-                )
-        if np.abs(softmax(self.logits) - self.probabilities).max() > _TOLERANCE:
+            check_numbers(name, getattr(self, name), records, len(self.class_names))
+        if np.abs(softmax(self.logits) - self.probabilities).max() > TOLERANCE:
             raise ValueError(
                 f"`probabilities` of {self.name} must be the softmax of the logits; got other "
                 "probabilities."
@@ -164,7 +132,6 @@ class Predictions:
         thresholds : tuple of float or None, default ()
             Operating point of each class.
         """
-        roots = components(self.manifest.records)
         return Outcomes(
             class_names=self.class_names,
             targets=targets_of_labels(
@@ -172,10 +139,37 @@ class Predictions:
             ),
             logits=self.logits,
             probabilities=self.probabilities,
-            patients=np.unique(roots, return_inverse=True)[1].astype(np.int64),
+            patients=patients_of(self.manifest.records),
             temperature=temperature,
             thresholds=thresholds,
         )
+
+
+def check_set(name: str, kind: str, records: Sequence[Record]) -> None:
+    """Raise if the kind of a set is not known, or the set has no images."""
+    if kind not in get_args(Kind):
+        raise ValueError(f"`kind` must be one of {', '.join(get_args(Kind))}; got {kind!r}.")
+    if not records:
+        raise ValueError(f"`{name}` must hold at least one image; got none.")
+
+
+def check_numbers(name: str, values: Floats, records: Sequence[Record], columns: int) -> None:
+    """Raise if logits or probabilities do not fit the images and columns, or are not finite."""
+    shape = (len(records), columns)
+    if values.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape}; got {values.shape}.")
+    broken = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(broken):
+        raise ValueError(
+            f"`{name}` must be finite; got {values[broken[0]].tolist()} for "
+            f"{records[broken[0]].file!r} and {len(broken) - 1} other images. The "
+            "weights come from a training that diverged: lower its learning rate."
+        )
+
+
+def patients_of(records: Sequence[Record]) -> npt.NDArray[np.int64]:
+    """Return the number of each image's patient, 0..P-1; tied images are of one patient."""
+    return np.unique(components(records), return_inverse=True)[1].astype(np.int64)
 
 
 def unknown_labels(records: Sequence[Record], labels: Sequence[str]) -> list[str]:
@@ -200,7 +194,8 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     ----------
     path : str or PathLike
         CSV to write, replaced if it exists: the columns file, label, patient, group, source, view
-        and part, then ``probability:CLASS`` and ``logit:CLASS`` for each class.
+        and part, those of sex, age and others that a record states, ``kept:COLUMN`` for other
+        columns of the manifest, then ``probability:CLASS`` and ``logit:CLASS`` for each class.
     predictions : Predictions
         The predictions.
 
@@ -209,22 +204,10 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     OSError
         If the file cannot be written.
     """
-    body = io.StringIO()
-    writer = csv.writer(body, lineterminator="\n")
     names = predictions.class_names
-    writer.writerow(
-        [*PREDICTIONS_COLUMNS, *(f"probability:{n}" for n in names), *(f"logit:{n}" for n in names)]
-    )
-    for record, probabilities, logits in zip(
-        predictions.manifest.records,
-        predictions.probabilities.tolist(),
-        predictions.logits.tolist(),
-        strict=True,
-    ):
-        cells = [getattr(record, column) for column in PREDICTIONS_COLUMNS[:-1]]
-        texts = map(harmless, [*cells, predictions.name])
-        writer.writerow([*texts, *probabilities, *logits])
-    text = body.getvalue().encode()
+    columns = (*(f"probability:{n}" for n in names), *(f"logit:{n}" for n in names))
+    numbers = np.concatenate([predictions.probabilities, predictions.logits], axis=1).tolist()
+    text = table_text(predictions.name, predictions.manifest.records, columns, numbers)
     head = converted(
         _Head,
         predictions.origin,
@@ -236,22 +219,7 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
         sha256=hashlib.sha256(text).hexdigest(),
         overlap=predictions.overlap,
     )
-    write_whole(Path(path), f"{_TAG}{json.dumps(to_json(head))}\n".encode() + text)
-
-
-def read_origin(path: str | os.PathLike[str]) -> Origin | None:
-    """Return the origin of the predictions in a file; None if the file does not exist.
-
-    Raises
-    ------
-    ValueError
-        If the file is not a table of predictions.
-    """
-    path = Path(path)
-    if not path.exists():
-        return None
-    with path.open("rb") as file:
-        return converted(Origin, _read_head(file.readline(), path))
+    write_table(path, CLASSES_TAG, head, text)
 
 
 def read_predictions(path: str | os.PathLike[str]) -> Predictions:
@@ -276,26 +244,14 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
         If the file cannot be read.
     """
     path = Path(path)
-    first, _, text = path.read_bytes().partition(b"\n")
-    head = _read_head(first, path)
-    if hashlib.sha256(text).hexdigest() != head.sha256:
-        raise ValueError(
-            f"`{path.name}` must be as cxr-models wrote it; got {str(path)!r}, which was changed "
-            "since. Delete the file, and evaluate the run again."
-        )
+    head, rows = read_table(path, CLASSES_TAG, _Head)
     names = head.class_names
-    split = head.kind if head.kind != "external" else ""
-    records, values = [], []
-    for row in csv.DictReader(io.StringIO(text.decode(), newline="")):
-        cells = {column: original_cell(row[column]) for column in PREDICTIONS_COLUMNS[:-1]}
-        records.append(Record(**cells, split=split, findings=(), kept=()))
-        columns = [f"{value}:{name}" for value in ("probability", "logit") for name in names]
-        values.append([_number(row, column, path) for column in columns])
-    numbers = np.array(values, np.float64).reshape(len(values), 2 * len(names))
+    columns = [f"{value}:{name}" for value in ("probability", "logit") for name in names]
+    numbers = read_numbers(rows, columns, path)
     return Predictions(
         name=head.set,
         kind=head.kind,
-        manifest=Manifest(records=tuple(records), root=Path(head.root)),
+        manifest=Manifest(records=read_records(rows, head.kind), root=Path(head.root)),
         class_names=names,
         labels=head.labels,
         probabilities=numbers[:, : len(names)],
@@ -303,30 +259,3 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
         origin=converted(Origin, head),
         overlap=head.overlap,
     )
-
-
-def _read_head(line: bytes, path: Path) -> _Head:
-    tag, text = line[: len(_TAG)], line[len(_TAG) :]
-    try:
-        if tag != _TAG.encode():
-            raise ValueError(f"it does not begin with {_TAG.strip()!r}")
-        return from_json(_Head, parse_json(text))
-    except ValueError as error:
-        raise ValueError(
-            f"`{path.name}` must be a table of predictions, whose first line states its origin; "
-            f"got {str(path)!r}, where that line is not valid: {error}. Delete the file, and "
-            "evaluate the run again."
-        ) from error
-
-
-def _number(row: dict[str, str], column: str, path: Path) -> float:
-    try:
-        number = float(row[column])
-    except (KeyError, TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(
-            f"`{column}` must be a finite number; got {row.get(column)!r} for {row['file']!r} in "
-            f"{path.name}."
-        )
-    return number

@@ -17,6 +17,14 @@ NOT_STATED = "not stated"  # the group of images without a source or a view
 FORMAT = 2  # of evaluation.json; it grows by 1 when a key changes its meaning
 UNITS = {"image": "images", "patient": "patients", "study": "studies"}  # singular and plural
 Kind = Literal["train", "val", "test", "external"]
+GapValue = Literal["accuracy", "macro_roc_auc", "roc_auc", "sensitivity", "specificity"]
+GAP_TITLES: dict[GapValue, str] = {
+    "accuracy": "accuracy",
+    "macro_roc_auc": "macro ROC-AUC",
+    "roc_auc": "ROC-AUC",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+}
 Titled = tuple[tuple[str, Measured], ...]
 
 
@@ -166,6 +174,48 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChanceGaps:
+    """Gaps where groups do not differ: their names are exchanged between patients of one class."""
+
+    permutations: int
+    mean: float
+    high: float  # 19 of 20 such gaps are at most as large
+    p_value: float  # share of such gaps that are at least as large as the gap found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """The best value of a group minus the worst; empty names where fewer than two can be compared.
+
+    `smallest_seen` is the smallest difference of two groups of such standard errors that a test at
+    the level of 5 % sees with a power of 80 %.
+    """
+
+    value: GapValue
+    label: str = ""  # the class; empty for a value of all classes
+    best: str = ""
+    worst: str = ""
+    difference: Measured
+    smallest_seen: float | None = None
+    chance: ChanceGaps | None = None
+
+    def title(self) -> str:
+        """Return the name of the value, and of its class."""
+        title = GAP_TITLES[self.value]
+        return f"{title} of {self.label}" if self.label else title
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subgroups:
+    """The values of the images of each group that a column makes, and the gaps between groups."""
+
+    column: str
+    edges: tuple[float, ...] = ()  # of bands of numbers; empty where each value is a group
+    groups: dict[str, Group]  # values of fewer than 10 patients are empty
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RocCurve:
     """Points of a ROC curve; the first has no threshold."""
 
@@ -225,6 +275,7 @@ class SetEvaluation(Group):
     clinic: dict[str, ClinicValues] | None = None
     by_source: dict[str, Group]
     by_view: dict[str, Group]
+    subgroups: tuple[Subgroups, ...] = ()  # by the columns that were asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +293,7 @@ class TemperatureScaling:
     """The temperature, or the reason why it could not be fitted and is 1."""
 
     temperature: float
-    fitted_on: str
+    fitted_on: str  # empty if there was no validation part
     reason: str = ""
 
 
@@ -251,7 +302,7 @@ class OperatingPoints:
     """How thresholds were chosen; `of` is empty in files of format 1."""
 
     rule: str
-    chosen_on: str
+    chosen_on: str  # empty if there was no validation part, and the rule was given
     of: str = ""
     thresholds: dict[str, float | None]
 

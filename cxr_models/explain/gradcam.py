@@ -1,19 +1,18 @@
 """Where a classifier looked: Grad-CAM maps, their means by class, and overlays; arrays throughout.
 
-Knows no file and no run.
+Knows no file and no run. Keras is imported with the first classifier.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import keras
 import numpy as np
 
 from cxr_models._heat import overlay as overlay  # public here
-from cxr_models.networks.classifier import FEATURES, head_layers
 
 if TYPE_CHECKING:
+    import keras
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float32]
@@ -27,8 +26,10 @@ class GradCam:
     Parameters
     ----------
     model : keras.Model
-        As `cxr_models.networks.classifier.build_classifier` makes it or
-        `cxr_models.networks.load.load_classifier` loads it, of any backbone.
+        As `cxr_models.build_classifier` makes it, of any backbone, or the ``model`` of a run.
+    multilabel : bool, default False
+        Whether `model` is of a run with that task: then each of its outputs is a finding, which is
+        asked for as a class is.
 
     Raises
     ------
@@ -40,15 +41,28 @@ class GradCam:
     The map is the one that global average pooling takes in: the last convolutional one of every
     backbone here, after its activation. A class's gradient is taken of its logit, averaged over
     the map's places, and weighs its channels; what is left below 0 is cut off. Of a classifier
-    with one output the class 0 has the logit of the class 1 with its sign changed.
+    of two classes with one output the class 0 has the logit of the class 1 with its sign changed.
 
     References
     ----------
     .. [1] R. R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
            Gradient-based Localization", ICCV 2017.
+
+    Examples
+    --------
+    >>> import numpy as np, cxr_models as cxm
+    >>> run = cxm.load_run("runs/a")
+    >>> images = run.prepare(["scans/covid/p000-0.png", "scans/normal/p100-0.png"])
+    >>> maps = cxm.GradCam(run.model)(images, np.array([0, 1]))
+    >>> maps.shape[0], maps.dtype, bool((maps >= 0).all())
+    (2, dtype('float32'), True)
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, *, multilabel: bool = False) -> None:
+        import keras
+
+        from cxr_models.networks.classifier import FEATURES
+
         pooled = model.get_layer(FEATURES).input
         if len(pooled.shape) != 4:
             raise ValueError(
@@ -57,7 +71,9 @@ class GradCam:
             )
         self._to_map = keras.Model(model.input, pooled, name="to_map")
         self._to_logits = _logits_of_map(model, pooled.shape[1:])
-        self.num_classes = max(self._to_logits.output.shape[-1], 2)
+        outputs = self._to_logits.output.shape[-1]
+        self._is_binary = outputs == 1 and not multilabel
+        self.num_classes = 2 if self._is_binary else outputs
 
     def __call__(self, images: Images, classes: Ints) -> Floats:
         """Return how much each place speaks for a class.
@@ -92,13 +108,21 @@ class GradCam:
                 f"`classes` must be from 0 to {self.num_classes - 1}; got {classes.min()} to "
                 f"{classes.max()}."
             )
+        import keras
+
         if not len(images):
             return np.empty((0, *self._to_map.output.shape[1:3]), np.float32)
         maps = keras.ops.convert_to_numpy(self._to_map(images, training=False)).astype(np.float32)
-        gradients = _gradient(self._to_logits, maps, _selection(self._to_logits, classes))
+        gradients = _gradient(self._to_logits, maps, self._selection(classes))
         weights = gradients.mean(axis=(1, 2), keepdims=True)
         cams = (weights * maps).sum(axis=-1)
         return np.maximum(cams, 0).astype(np.float32)  # type: ignore[no-any-return]
+
+    def _selection(self, classes: Ints) -> Floats:
+        """Return what the logits are multiplied with and summed, to give each image's class."""
+        if self._is_binary:
+            return np.where(classes == 1, 1.0, -1.0).astype(np.float32)[:, None]
+        return np.eye(self.num_classes, dtype=np.float32)[classes]
 
 
 class ClassMaps(NamedTuple):
@@ -136,6 +160,10 @@ def mean_maps(maps: Floats, classes: Ints, num_classes: int) -> ClassMaps:
 
 def _logits_of_map(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
     """Return the layers of `model` from the map on, without softmax or sigmoid at the end."""
+    import keras
+
+    from cxr_models.networks.classifier import FEATURES, head_layers
+
     inputs = keras.Input(shape, dtype="float32", name="map")
     *before, head = [model.get_layer(FEATURES), *head_layers(model)]
     x = inputs
@@ -147,19 +175,13 @@ def _logits_of_map(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
     return logits
 
 
-def _selection(to_logits: keras.Model, classes: Ints) -> Floats:
-    """Return what the logits are multiplied with and summed, to give each image's class."""
-    outputs = to_logits.output.shape[-1]
-    if outputs == 1:
-        return np.where(classes == 1, 1.0, -1.0).astype(np.float32)[:, None]
-    return np.eye(outputs, dtype=np.float32)[classes]
-
-
 # --- One function a backend ----------------------------------------------------------------------
 
 
 def _gradient(model: keras.Model, maps: Floats, selection: Floats) -> Floats:
     """Gradient of the selected logits with respect to `maps`, of the shape of `maps`."""
+    import keras
+
     backend = keras.backend.backend()
     if backend not in _GRADIENTS:
         raise ValueError(
@@ -193,6 +215,7 @@ def _gradient_in_jax(model: keras.Model, maps: Floats, selection: Floats) -> Flo
 
 
 def _gradient_in_torch(model: keras.Model, maps: Floats, selection: Floats) -> Floats:
+    import keras
     import torch
 
     places = keras.ops.convert_to_tensor(maps).requires_grad_(True)

@@ -36,6 +36,8 @@ _LONGEST_NAME = 50  # letters of a class in a file's name, which may take 4 byte
 class Explanations:
     """Watches predictions and writes, for each image, what spoke for the predicted class.
 
+    Of findings, the one that is named, or the most probable one of each image.
+
     Parameters
     ----------
     model : keras.Model
@@ -48,6 +50,10 @@ class Explanations:
         All images that may be watched, for their names.
     calibrated : bool
         Whether the probabilities are.
+    multilabel : bool, default False
+        Whether they are of findings, each by itself.
+    finding : str, optional
+        The finding that is explained in all images; None takes the most probable one of each.
 
     Raises
     ------
@@ -63,8 +69,12 @@ class Explanations:
         *,
         sources: Sequence[Source],
         calibrated: bool,
+        multilabel: bool = False,
+        finding: str | None = None,
     ) -> None:
-        self._cam = GradCam(model)
+        self._cam = GradCam(model, multilabel=multilabel)
+        self._place = None if finding is None else list(class_names).index(finding)
+        self._whose = "shown for" if multilabel else "said to be"
         self._names = class_names
         self._folder = folder
         self._files = overlay_names([source.name for source in sources])
@@ -83,6 +93,8 @@ class Explanations:
             If an overlay cannot be written.
         """
         predicted = probabilities.argmax(axis=1)
+        if self._place is not None:
+            predicted[:] = self._place
         maps = normalised(self._cam(batch.images, predicted))
         read = [s for s, error in zip(batch.sources, batch.errors, strict=True) if not error]
         for source, original, transform, image, heat, place, shares in zip(
@@ -122,7 +134,7 @@ class Explanations:
                 path = self._folder / mean_name(_as_file_name(name, written))
                 image, heat = mean_picture(images / count, maps / count)
                 whose = f"{count:,} image{'' if count == 1 else 's'}"
-                caption = f"mean of {whose} said to be {name}"
+                caption = f"mean of {whose} {self._whose} {name}"
                 write_picture(path, panel(image, heat, caption))
                 written.append(path)
         return written

@@ -14,7 +14,13 @@ from cxr_models.explain.prediction_overlays import mean_overlay
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.networks.load import load_classifier
 from cxr_models.report.images.choices import averaged, pictured
-from cxr_models.report.images.thumbnails import mean_path, overlay_path, thumbnail
+from cxr_models.report.images.finding_pictures import worst_mistakes
+from cxr_models.report.images.thumbnails import (
+    finding_overlay_path,
+    mean_path,
+    overlay_path,
+    thumbnail,
+)
 from cxr_models.runs.finished import read_run
 
 if TYPE_CHECKING:
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 
     from cxr_enhance import Transform
     from cxr_models.report import Results
+    from cxr_models.report.read.finding_results import AnyResults, FindingResults
     from cxr_models.runs.finished import FinishedRun
 
 _BATCH = 16
@@ -84,6 +91,43 @@ def draw_overlays(results: Results) -> Drawn:
     return Drawn(len(images), len(means))
 
 
+def draw_finding_overlays(results: FindingResults) -> Drawn:
+    """Draw where a run with several findings looked: for each finding, on its worst mistakes.
+
+    Parameters
+    ----------
+    results : FindingResults
+        The run, with its weights and its images in place.
+
+    Returns
+    -------
+    Drawn
+        What was drawn; what lies there already is not drawn again, and there are no mean maps.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `draw_overlays` raises.
+    """
+    look, overlays = _Look(results), 0
+    shown = [name for name, values in results.evaluation.sets.items() if values.kind != "train"]
+    for name in shown:
+        mistakes = [
+            mistake
+            for mistake in worst_mistakes(results, name)
+            if not finding_overlay_path(results, name, mistake.row, mistake.finding).is_file()
+        ]
+        rows = [mistake.row for mistake in mistakes]
+        places = np.array([results.findings.index(mistake.finding) for mistake in mistakes], int)
+        for mistake, (_, path, seen) in zip(mistakes, look(name, rows, places), strict=True):
+            picture = thumbnail(path)
+            heat = over_source(seen.heat, seen.transform, picture.shape[:2])
+            target = finding_overlay_path(results, name, mistake.row, mistake.finding)
+            cxr_enhance.write_image(target, overlay(picture, heat))
+        overlays += len(mistakes)
+    return Drawn(overlays, 0)
+
+
 class Seen(NamedTuple):
     """An image as the network takes it, where its pixels come from, and the map over it."""
 
@@ -95,7 +139,7 @@ class Seen(NamedTuple):
 class _Look:
     """Computes maps of images; loads the run on the first call."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: AnyResults) -> None:
         self._results = results
 
     def __call__(
@@ -122,4 +166,4 @@ class _Look:
     def _cam(self) -> GradCam:
         run = self._run
         self._results.folder.overlays_folder.mkdir(exist_ok=True)
-        return GradCam(load_classifier(run))
+        return GradCam(load_classifier(run), multilabel=run.config.model.task == "multilabel")

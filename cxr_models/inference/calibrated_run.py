@@ -12,9 +12,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 import cxr_enhance
 from cxr_models._typed_json import from_json, read_object
-from cxr_models.evaluation.calibration import TEMPERATURES
+from cxr_models.evaluation.calibration import TEMPERATURES, softmax
+from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.results import (
     FORMAT,
     Aggregation,
@@ -27,30 +30,41 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """What the logits are divided by, and from which probability on a class is called."""
 
-    temperature: float = 1.0  # 1 where there is none
-    missing: str = ""  # why there is none; empty where there is one
-    # of each class, of the probabilities that the temperature gives; empty where there are none
+    temperature: float = 1.0  # of classes; 1 where there is none
+    # of each finding, in the place of `temperature`; empty for classes and where there are none
+    temperatures: tuple[float, ...] = ()
+    missing: str = ""  # why there is none, or none of some findings; empty where there is one
+    # of each class or finding, of the probabilities that temperatures give; empty where there are
+    # none
     thresholds: tuple[float | None, ...] = ()
     rule: str = ""  # how they were chosen
     uncalled: str = ""  # why there are none; empty where there are
+    subject: str = "class"  # or finding
 
     @property
     def line(self) -> str:
         """One line on the temperature."""
-        if self.missing:
+        if self.missing and not self.temperatures:
             return f"not calibrated: {self.missing}"
+        if self.temperatures:
+            but = f", but not of {self.missing}" if self.missing else ""
+            return f"calibrated: a temperature of each finding, fitted on val by evaluate{but}"
         return f"calibrated: temperature {self.temperature:.4g}, fitted on val by evaluate"
 
     @property
     def line_on_calls(self) -> str:
         """One line on the operating points."""
         if self.uncalled:
-            return f"no class is called: {self.uncalled}"
+            return f"no {self.subject} is called: {self.uncalled}"
         return f"called at the operating points of evaluate: {self.rule}"
 
 
@@ -66,6 +80,16 @@ class _Stored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _StoredFindings:
+    """The same of an evaluation of findings."""
+
+    format: int
+    weights_sha256: str
+    calibration: dict[str, TemperatureScaling]
+    operating_points: OperatingPoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServedRun:
     """A run to predict with."""
 
@@ -74,8 +98,26 @@ class ServedRun:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What the probabilities are of."""
+        """What the probabilities are of: classes, or findings."""
         return self.run.class_names
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether they are of findings, each by itself."""
+        return self.run.config.model.task == "multilabel"
+
+    @property
+    def divisors(self) -> Floats:
+        """What the logits of each class or finding are divided by, of shape (K,)."""
+        calibration = self.calibration
+        same = (calibration.temperature,) * len(self.class_names)
+        return np.array(calibration.temperatures or same, np.float64)
+
+    def probabilities(self, logits: Floats) -> Floats:
+        """Return the calibrated probabilities of logits, both of shape (N, K)."""
+        if self.multilabel:
+            return sigmoid(logits / self.divisors)
+        return softmax(logits, self.calibration.temperature)
 
     def load(self) -> Any:
         """Build the classifier and fill it with the run's weights."""
@@ -90,8 +132,11 @@ class ServedRun:
         return {
             "format": 1,
             "cxr_enhance_version": cxr_enhance.__version__,
+            "task": config.model.task,
             "class_names": list(self.class_names),
-            "temperature": self.calibration.temperature,
+            "temperature": dict(zip(self.class_names, self.divisors.tolist(), strict=True))
+            if self.multilabel
+            else self.calibration.temperature,
             "calibrated": not self.calibration.missing,
             "operating_points": {
                 "rule": self.calibration.rule,
@@ -114,7 +159,10 @@ class ServedRun:
 
 
 def read_served_run(
-    path: str | os.PathLike[str], *, aggregation: Aggregation | None = None
+    path: str | os.PathLike[str],
+    *,
+    split: str | os.PathLike[str] | None = None,
+    aggregation: Aggregation | None = None,
 ) -> ServedRun:
     """Read a run to predict with.
 
@@ -122,6 +170,8 @@ def read_served_run(
     ----------
     path : str or PathLike
         Its folder, from whomever.
+    split : str or PathLike, optional
+        As for `cxr_models.runs.finished.read_run`; predicting does not need it.
     aggregation : Aggregation, optional
         How images are joined; temperature and operating points of an evaluation that joined them
         otherwise are not used.
@@ -139,17 +189,36 @@ def read_served_run(
     The settings hold paths of the machine that the run was trained on: of its images, of a cache,
     of the weights it began with. None of them is opened.
     """
-    run = read_run(path)
+    run = read_run(path, split=split)
     for label in run.labels:  # `split` asks for more; earlier versions did not
         if not label.isprintable() or set(label) & set("/\\"):
             raise ValueError(
                 f"`class_names` must be names without slashes; got {label!r} in "
                 f"{str(run.folder.facts_file)!r}."
             )
-    return ServedRun(run=run, calibration=_calibration(run, aggregation))
+    calibration = calibration_of(run, aggregation)
+    if run.config.model.task == "multilabel":
+        calibration = dataclasses.replace(calibration, subject="finding")
+    return ServedRun(run=run, calibration=calibration)
 
 
-def _calibration(run: FinishedRun, aggregation: Aggregation | None) -> Calibration:
+def calibration_of(run: FinishedRun, aggregation: Aggregation | None = None) -> Calibration:
+    """Return the calibration that a run's evaluation holds, or why there is none.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    aggregation : Aggregation, optional
+        As for `read_served_run`.
+
+    Raises
+    ------
+    ValueError
+        If the evaluation is not as `cxr-models evaluate` writes it.
+    OSError
+        If it cannot be read.
+    """
     path = run.folder.evaluation_file
     if not path.is_file():
         cure = "find one with: cxr-models evaluate RUN"
@@ -158,8 +227,12 @@ def _calibration(run: FinishedRun, aggregation: Aggregation | None) -> Calibrati
             uncalled=f"no operating point yet; {cure}",
         )
     stored = read_object(path)
+    of_findings = run.config.model.task == "multilabel"
+    evaluation: _Stored | _StoredFindings
     try:
-        evaluation = from_json(_Stored, stored)
+        evaluation = (
+            from_json(_StoredFindings, stored) if of_findings else from_json(_Stored, stored)
+        )
     except ValueError as error:
         raise ValueError(
             f"`evaluation.json` must be what evaluate wrote; got {str(path)!r}, where {error}. "
@@ -168,20 +241,44 @@ def _calibration(run: FinishedRun, aggregation: Aggregation | None) -> Calibrati
     if evaluation.weights_sha256 != run.weights_sha256:
         changed = "the run's weights have changed since its evaluation"
         return Calibration(missing=changed, uncalled=changed)
+    if isinstance(evaluation, _StoredFindings):
+        return _calibration_of_findings(evaluation, run.class_names, path)
     if evaluation.aggregate != aggregation:
         other = _other_rows(evaluation.aggregate, aggregation)
         return Calibration(missing=other, uncalled=other)
+    _check_temperature(evaluation.calibration.temperature, path)
+    calls = _calls(evaluation, run.class_names, path)
+    if evaluation.calibration.reason:
+        return dataclasses.replace(calls, missing=evaluation.calibration.reason)
+    return dataclasses.replace(calls, temperature=float(evaluation.calibration.temperature))
+
+
+def _calibration_of_findings(
+    evaluation: _StoredFindings, findings: tuple[str, ...], path: Path
+) -> Calibration:
+    if tuple(evaluation.calibration) != findings:
+        raise ValueError(
+            f"`calibration` must hold a temperature for each of {', '.join(findings)}; got others "
+            f"in {str(path)!r}. Evaluate the run again."
+        )
+    scalings = evaluation.calibration.values()
+    for scaling in scalings:
+        _check_temperature(scaling.temperature, path)
+    missing = [f"{name} ({s.reason})" for name, s in evaluation.calibration.items() if s.reason]
+    return dataclasses.replace(
+        _calls(evaluation, findings, path),
+        temperatures=tuple(1.0 if s.reason else float(s.temperature) for s in scalings),
+        missing="; ".join(missing),
+    )
+
+
+def _check_temperature(temperature: float, path: Path) -> None:
     low, high = TEMPERATURES
-    temperature, reason = evaluation.calibration.temperature, evaluation.calibration.reason
     if not low <= temperature <= high:
         raise ValueError(
             f"`temperature` must be a number from {low} to {high}; got {temperature!r} in "
             f"{str(path)!r}. Evaluate the run again."
         )
-    calls = _calls(evaluation, run.class_names, path)
-    if reason:
-        return dataclasses.replace(calls, missing=reason)
-    return dataclasses.replace(calls, temperature=float(temperature))
 
 
 def _other_rows(evaluated: Aggregation | None, wanted: Aggregation | None) -> str:
@@ -194,7 +291,9 @@ def _other_rows(evaluated: Aggregation | None, wanted: Aggregation | None) -> st
     )
 
 
-def _calls(evaluation: _Stored, class_names: tuple[str, ...], path: Path) -> Calibration:
+def _calls(
+    evaluation: _Stored | _StoredFindings, class_names: tuple[str, ...], path: Path
+) -> Calibration:
     """Return the operating points in an evaluation, or why there are none."""
     if evaluation.format == 1:  # its thresholds are of probabilities that nothing gives
         return Calibration(
@@ -209,7 +308,9 @@ def _calls(evaluation: _Stored, class_names: tuple[str, ...], path: Path) -> Cal
             f"`operating_points` must hold a rule, and a threshold from 0 to 1 or null for each of "
             f"{', '.join(class_names)}; got others in {str(path)!r}. Evaluate the run again."
         )
-    deciding = thresholds[1:] if len(thresholds) == 2 else thresholds
+    of_classes = isinstance(evaluation, _Stored)
+    deciding = thresholds[1:] if of_classes and len(thresholds) == 2 else thresholds
     if all(threshold is None for threshold in deciding):
-        return Calibration(uncalled="validation does not hold both a class and others")
+        what = "a class and others" if of_classes else "a finding and its absence"
+        return Calibration(uncalled=f"validation does not hold both {what}")
     return Calibration(thresholds=thresholds, rule=points.rule)

@@ -162,20 +162,22 @@ def _resized(images: Any, data: DataConfig) -> Any:
 def _calibrated_classifier(served: ServedRun) -> keras.Model:
     """Return the classifier without augmentation, its temperature in the weights of its last layer.
 
-    Where there is one output, that of the positive class, the other class gets the logit 0.
+    Of classes with one output, that of the positive class, the other class gets the logit 0.
     """
     trained, config = served.load(), served.run.config
     bare = config.with_setting("data.flip", False).with_setting("data.rotation", 0)
     bare = bare.with_setting("model.weights", "none")
-    model = build_classifier(bare, len(served.run.labels))
+    model = build_classifier(bare, len(served.class_names))
     model.set_weights(trained.get_weights())
     kernel, bias = model.get_layer(HEAD).get_weights()
-    if kernel.shape[1] == 1:
+    if kernel.shape[1] == 1 and not served.multilabel:
         kernel, bias = (np.concatenate([0 * w, w], axis=-1) for w in (kernel, bias))
     classes = len(served.class_names)
-    head = layers.Dense(classes, activation="softmax", dtype="float32", name="calibrated")
+    activation = "sigmoid" if served.multilabel else "softmax"
+    head = layers.Dense(classes, activation=activation, dtype="float32", name="calibrated")
     result = keras.Model(model.input, head(head_layers(model)[-1].input), name="classifier")
-    head.set_weights([weights / served.calibration.temperature for weights in (kernel, bias)])
+    divisors = served.divisors.astype(np.float32)
+    head.set_weights([weights / divisors for weights in (kernel, bias)])
     return result
 
 

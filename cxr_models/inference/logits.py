@@ -1,4 +1,4 @@
-"""What a model says before its softmax: logits, which calibration needs."""
+"""What a model says before its softmax or sigmoid: logits, which calibration needs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ def logits_model(model: keras.Model) -> keras.Model:
     return logits
 
 
-def predict_logits(model: keras.Model, batches: Any) -> npt.NDArray[np.float64]:
-    """Return logits of shape (N, K), K at least 2.
+def predict_logits(
+    model: keras.Model, batches: Any, *, multilabel: bool = False
+) -> npt.NDArray[np.float64]:
+    """Return logits of shape (N, K), K at least 2 unless they are of findings.
 
     Parameters
     ----------
@@ -35,11 +37,14 @@ def predict_logits(model: keras.Model, batches: Any) -> npt.NDArray[np.float64]:
         As `logits_model` returns it.
     batches : tf.data.Dataset, or ndarray of shape (N, H, W, C), dtype uint8
         Images, with or without their targets.
+    multilabel : bool, default False
+        Whether the model is of a run with that task: then each of its outputs is a finding.
 
     Returns
     -------
     ndarray of shape (N, K), dtype float64
-        Where the model has one output, that of the positive class, the rest have the logit 0.
+        Where a model of classes has one output, that of the positive class, the rest have the
+        logit 0.
 
     Raises
     ------
@@ -55,6 +60,6 @@ def predict_logits(model: keras.Model, batches: Any) -> npt.NDArray[np.float64]:
             "`RUN` must give finite logits; got others. Weights that are no numbers come from a "
             "training that diverged: lower its learning rate."
         )
-    if logits.shape[1] == 1:
+    if logits.shape[1] == 1 and not multilabel:
         return np.concatenate([np.zeros_like(logits), logits], axis=1)
     return logits

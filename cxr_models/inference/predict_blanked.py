@@ -16,8 +16,12 @@ from cxr_models.inputs.loader import ImageLoader
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from cxr_models.config import DataConfig
     from cxr_models.runs.finished import FinishedRun
+
+    Floats = npt.NDArray[np.float64]
 
 Region = Literal["centre", "border"]
 _CHUNK = 256
@@ -69,7 +73,7 @@ def predict_blanked(
     Parameters
     ----------
     run : FinishedRun
-        The run.
+        The run; its task is not ``multilabel``.
     paths : sequence of str
         Files; each is read once.
     regions : sequence of {"centre", "border", None}
@@ -87,11 +91,33 @@ def predict_blanked(
     OSError
         If a file cannot be read.
     """
+    return [
+        [run.class_names[k] for k in logits.argmax(axis=1)]
+        for logits in logits_of_blanked(run, paths, regions)
+    ]
+
+
+def logits_of_blanked(
+    run: FinishedRun, paths: Sequence[str], regions: Sequence[Region | None]
+) -> list[Floats]:
+    """Return logits of shape (N, K) for each region, of the classes or findings of any run.
+
+    Parameters
+    ----------
+    run, paths, regions
+        As for `predict_blanked`; the run may have any task.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `predict_blanked` raises.
+    """
     from cxr_models.inference.logits import logits_model, predict_logits
     from cxr_models.networks.load import load_classifier
 
     model = logits_model(load_classifier(run))
-    predicted: list[list[str]] = [[] for _ in regions]
+    multilabel = run.config.model.task == "multilabel"
+    logits: list[list[Floats]] = [[] for _ in regions]
 
     def prepared(path: str) -> list[Any]:
         return views_of(cxr_enhance.read_image(path), run.config.data, regions)
@@ -100,6 +126,8 @@ def predict_blanked(
         for start in range(0, len(paths), _CHUNK):
             chunk = list(pool.map(prepared, paths[start : start + _CHUNK]))
             for place, images in enumerate(zip(*chunk, strict=True)):
-                classes = predict_logits(model, np.stack(images)).argmax(axis=1)
-                predicted[place] += [run.class_names[k] for k in classes]
-    return predicted
+                part = predict_logits(model, np.stack(images), multilabel=multilabel)
+                logits[place].append(part)
+    return [
+        np.concatenate(parts) if parts else np.empty((0, len(run.class_names))) for parts in logits
+    ]

@@ -38,6 +38,8 @@ _BETWEEN_CALLED = _BETWEEN_FILES = ";"
 
 def _is_table(path: Path) -> bool:
     names = first_line(path).decode("utf-8", "surrogateescape").split(",")
+    if names[1:2] and names[1].startswith("probability:"):  # of findings
+        names.insert(1, "predicted")
     if names[2:3] == ["called"]:  # earlier versions had no such column
         del names[2]
     ends = tuple(names[:2]), tuple(names[-2:])
@@ -187,7 +189,7 @@ def predict(
     logits_of: Callable[[Images], Floats],
     batches: Iterator[Batch],
     *,
-    temperature: float = 1.0,
+    to_probabilities: Callable[[Floats], Floats] = softmax,
     watch: Callable[[Batch, Floats], object] | None = None,
 ) -> Iterator[Row]:
     """Predict every file.
@@ -198,8 +200,9 @@ def predict(
         From images to logits of shape (M, K); see `cxr_models.inference.logits.predict_logits`.
     batches : iterator of Batch
         As `read_batches` yields them.
-    temperature : float, default 1.0
-        That calibrates the logits.
+    to_probabilities : callable, optional
+        From logits to calibrated probabilities, both of shape (M, K), such as
+        `cxr_models.inference.calibrated_run.ServedRun.probabilities`.
     watch : callable, optional
         Called with each batch that has images and their probabilities, of shape (M, K).
 
@@ -211,7 +214,7 @@ def predict(
     for batch in batches:
         probabilities = np.empty((0, 0))
         if len(batch.images):
-            probabilities = softmax(logits_of(batch.images), temperature)
+            probabilities = to_probabilities(logits_of(batch.images))
             if watch is not None:
                 watch(batch, probabilities)
         rows = iter(probabilities.tolist())
@@ -285,6 +288,60 @@ def write_rows(
             if of_units:
                 cells += [len(row.files), harmless(_BETWEEN_FILES.join(row.files))]
             writer.writerow([harmless(row.file), *cells, flag, ""])
+
+
+def write_finding_rows(
+    path: str | os.PathLike[str],
+    rows: Sequence[Row],
+    findings: Sequence[str],
+    *,
+    calibrated: bool,
+    thresholds: Sequence[float | None] = (),
+    overwrite: bool = False,
+    inputs: Sequence[str | os.PathLike[str]] = (),
+) -> None:
+    """Write the predictions of findings, as `write_rows` does of classes.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        File to write, with the columns ``file``, ``probability:FINDING`` for each finding,
+        ``called:FINDING`` for each (1 where the probability reaches the operating point, 0 where
+        not, empty where the finding has none), ``calibrated`` and ``error``.
+    rows : sequence of Row
+        What to write.
+    findings : sequence of str
+        K findings.
+    calibrated : bool
+        Whether the probabilities of all findings are.
+    thresholds : sequence of float or None, optional
+        Operating point of each finding.
+    overwrite, inputs
+        As for `write_rows`.
+
+    Raises
+    ------
+    FileExistsError, ValueError, OSError
+        As `write_rows` raises.
+    """
+    points = thresholds or [None] * len(findings)
+    with (
+        replaces_output(Path(path), TABLE, overwrite=overwrite, inputs=inputs) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        columns = [f"{prefix}:{name}" for prefix in ("probability", "called") for name in findings]
+        writer.writerow(["file", *columns, *_LAST_COLUMNS])
+        for row in rows:
+            if row.probabilities is None:
+                writer.writerow([harmless(row.file), *[""] * len(columns), "", harmless(row.error)])
+                continue
+            calls = [
+                "" if point is None else int(share >= point)
+                for share, point in zip(row.probabilities, points, strict=True)
+            ]
+            flag = "yes" if calibrated else "no"
+            writer.writerow([harmless(row.file), *row.probabilities, *calls, flag, ""])
 
 
 def _files_under(folder: str) -> list[str]:

@@ -8,41 +8,59 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.predictions import (
-    Origin,
-    Predictions,
-    read_origin,
-    read_predictions,
-    targets_of_labels,
-    write_predictions,
+from cxr_models.evaluation.finding_predictions import (
+    FindingPredictions,
+    read_any_predictions,
+    sigmoid,
+    write_finding_predictions,
 )
+from cxr_models.evaluation.further_columns import completed, states_more, with_kept
+from cxr_models.evaluation.prediction_tables import Origin, read_origin
+from cxr_models.evaluation.predictions import Predictions, write_predictions
 from cxr_models.inputs.loader import cache_key
+from cxr_models.inputs.targets import finding_targets
 from cxr_models.records.manifest import SPLITS
 from cxr_models.records.splits import records_hash
 from cxr_models.runs.finished import FinishedRun, file_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
-    from cxr_models.config import RunConfig
+    import numpy.typing as npt
+
     from cxr_models.evaluation.externals import External
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.results import Kind
     from cxr_models.records.manifest import Manifest
     from cxr_models.records.overlap import Overlap
+
+    Floats = npt.NDArray[np.float64]
+
+
+class _Wanted(NamedTuple):
+    """A set that is to be predicted."""
+
+    name: str
+    kind: Kind
+    manifest: Manifest
+    overlap: Overlap | None
 
 
 def predict_sets(
     run: FinishedRun,
     externals: Mapping[str, External],
     *,
+    columns: Collection[str] = (),
     replace: bool = True,
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
-) -> list[Predictions]:
+) -> list[AnyPredictions]:
     """Predict train, val, test and sets from other sources, or use what was predicted before.
 
     Parameters
@@ -51,6 +69,8 @@ def predict_sets(
         The run.
     externals : mapping of str to External
         As `read_externals` returns them.
+    columns : collection of str, default ()
+        Columns of the manifests without a meaning here that tables keep for values by group.
     replace : bool, default True
         Whether predictions made of something else give way to the new ones in the folder.
     say : callable, optional
@@ -60,9 +80,10 @@ def predict_sets(
 
     Returns
     -------
-    list of Predictions
+    list of Predictions, or of FindingPredictions
         In that order; parts without images are left out. Each lies in the folder
-        ``evaluation`` of the run too, unless an older one was not to be replaced.
+        ``evaluation`` of the run too, unless an older one was not to be replaced. Of findings
+        where that is the run's task, ``multilabel``: uncertain ones count as its settings say.
 
     Raises
     ------
@@ -71,24 +92,29 @@ def predict_sets(
     OSError
         If an image cannot be read.
     """
-    wanted: list[tuple[str, Kind, Manifest, Overlap | None]] = [
-        (part, part, run.split.select(part), run.overlaps.get(part))  # type: ignore[misc]
+    wanted = [
+        _Wanted(part, part, run.split.select(part), run.overlaps.get(part))  # type: ignore[arg-type]
         for part in SPLITS
         if run.split.select(part).records
     ]
-    wanted += [(name, "external", *external) for name, external in externals.items()]
+    wanted += [_Wanted(name, "external", *external) for name, external in externals.items()]
     model: Any = None
-    sets = []
-    for name, kind, manifest, overlap in wanted:
-        path = run.folder.predictions_file(name, external=kind == "external")
-        origin, former = _origin(run, manifest), read_origin(path)
+    sets: list[AnyPredictions] = []
+    for asked in wanted:
+        records = with_kept(asked.manifest.records, columns)
+        one = asked._replace(manifest=dataclasses.replace(asked.manifest, records=records))
+        path = run.folder.predictions_file(one.name, external=one.kind == "external")
+        origin, former = _origin(run, one.manifest), read_origin(path)
         if former == origin:
-            kept = read_predictions(path)
-            if os.fspath(kept.manifest.root) == os.fspath(manifest.root):
-                if kept.overlap != overlap:
-                    kept = dataclasses.replace(kept, overlap=overlap)
-                    if replace:
-                        write_predictions(path, kept)
+            kept = read_any_predictions(path)
+            if os.fspath(kept.manifest.root) == os.fspath(one.manifest.root):
+                former_records = kept.manifest.records
+                records = completed(former_records, one.manifest.records)
+                outdated = kept.overlap != one.overlap or states_more(records, former_records)
+                whole = dataclasses.replace(kept.manifest, records=records)
+                kept = dataclasses.replace(kept, manifest=whole, overlap=one.overlap)
+                if outdated and replace:
+                    _write(path, kept)
                 sets.append(kept)
                 continue
         if model is None:
@@ -96,26 +122,54 @@ def predict_sets(
                 before_model()
             model = _load(run)
         if say is not None:
-            say(f"predicting {name}: {len(manifest.records)} images")
+            say(f"predicting {one.name}: {len(one.manifest.records)} images")
             if former is not None:
                 say(_why_again(path, former, origin, replace=replace))
-        logits = _logits(run.config, run.class_names, run.labels, model, manifest)
-        predictions = Predictions(
-            name=name,
-            kind=kind,
-            manifest=manifest,
-            class_names=run.class_names,
-            labels=run.labels,
-            logits=logits,
-            probabilities=softmax(logits),
-            origin=origin,
-            overlap=overlap,
-        )
+        make = _of_findings if run.config.model.task == "multilabel" else _of_classes
+        predictions = make(run, one, _logits(run, model, one.manifest), origin)
         if former is None or replace:
             path.parent.mkdir(exist_ok=True)
-            write_predictions(path, predictions)
+            _write(path, predictions)
         sets.append(predictions)
     return sets
+
+
+def _write(path: Path, predictions: AnyPredictions) -> None:
+    if isinstance(predictions, FindingPredictions):
+        write_finding_predictions(path, predictions)
+    else:
+        write_predictions(path, predictions)
+
+
+def _of_classes(run: FinishedRun, one: _Wanted, logits: Floats, origin: Origin) -> Predictions:
+    return Predictions(
+        name=one.name,
+        kind=one.kind,
+        manifest=one.manifest,
+        class_names=run.class_names,
+        labels=run.labels,
+        logits=logits,
+        probabilities=softmax(logits),
+        origin=origin,
+        overlap=one.overlap,
+    )
+
+
+def _of_findings(
+    run: FinishedRun, one: _Wanted, logits: Floats, origin: Origin
+) -> FindingPredictions:
+    model = run.config.model
+    return FindingPredictions(
+        name=one.name,
+        kind=one.kind,
+        manifest=one.manifest,
+        findings=model.findings,
+        targets=finding_targets(one.manifest, model.findings, model.uncertain),
+        logits=logits,
+        probabilities=sigmoid(logits),
+        origin=origin,
+        overlap=one.overlap,
+    )
 
 
 def _why_again(path: Path, former: Origin, origin: Origin, *, replace: bool) -> str:
@@ -147,18 +201,14 @@ def _load(run: FinishedRun) -> Any:
     return logits_model(load_classifier(run))
 
 
-def _logits(
-    config: RunConfig,
-    names: Sequence[str],
-    labels: Sequence[str],
-    model: Any,
-    manifest: Manifest,
-) -> Any:
+def _logits(run: FinishedRun, model: Any, manifest: Manifest) -> Floats:
     from cxr_models.inference.logits import predict_logits
     from cxr_models.inputs.pipeline import evaluation_batches
 
-    targets = targets_of_labels([r.label for r in manifest.records], names, labels)
     batches = evaluation_batches(
-        config.data, manifest.paths(), targets.astype("int32"), config.training.batch_size
+        run.config.data,
+        manifest.paths(),
+        np.zeros(len(manifest.records), np.int32),  # not looked at
+        run.config.training.batch_size,
     )
-    return predict_logits(model, batches)
+    return predict_logits(model, batches, multilabel=run.config.model.task == "multilabel")

@@ -91,15 +91,15 @@ def evaluation_batches(
         Size, order, enhancement and cache.
     paths : sequence of str
         Files.
-    targets : ndarray of shape (N,), dtype int32
-        Their classes.
+    targets : ndarray of shape (N,) or (N, K), dtype int32
+        Their classes, or of each of K findings 1, 0, or -1 where it is unknown.
     batch_size : int
         Images a batch.
 
     Returns
     -------
     tf.data.Dataset
-        Of uint8 (B, H, W, C) and float32 (B,).
+        Of uint8 (B, H, W, C) and float32 (B,) or (B, K).
     """
     places = tf.data.Dataset.range(len(paths)).batch(batch_size)
     return _load(places, config, paths, targets)

@@ -1,4 +1,4 @@
-"""Labels to the numbers that a network is trained on; imports no framework."""
+"""Labels and findings to the numbers that a network is trained on; imports no framework."""
 
 from __future__ import annotations
 
@@ -8,26 +8,84 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_models._json import parse_json
+from cxr_models._settings import suggestion
+from cxr_models.records.layouts.values import ABSENT, PRESENT, UNCERTAIN, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from cxr_models.config import ModelConfig
+    from cxr_models.config import ModelConfig, Uncertain
     from cxr_models.records.manifest import Manifest
 
     Targets = npt.NDArray[np.int32]
+    FindingTargets = npt.NDArray[np.int8]
+
+UNKNOWN_TARGET = -1
+
+
+def finding_targets(
+    manifest: Manifest, findings: Sequence[str], uncertain: Uncertain = "unknown"
+) -> FindingTargets:
+    """Return for each record and finding 1 where it is present, 0 absent, -1 unknown.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        N records; a finding of which a record has no column is unknown.
+    findings : sequence of str
+        K names.
+    uncertain : {"unknown", "absent", "present"}, default "unknown"
+        What an uncertain finding counts as.
+
+    Returns
+    -------
+    ndarray of shape (N, K), dtype int8
+        The targets.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cxr_models.records.manifest import Manifest, Record
+    >>> record = Record(file="a.png", label="a", findings=(("Mass", "1"), ("Edema", "u")))
+    >>> finding_targets(Manifest(records=(record,), root=Path()), ["Edema", "Mass", "Hernia"])
+    array([[-1,  1, -1]], dtype=int8)
+    """
+    of_uncertain = {"unknown": UNKNOWN_TARGET, "absent": 0, "present": 1}[uncertain]
+    target_of = {PRESENT: 1, ABSENT: 0, UNCERTAIN: of_uncertain, UNKNOWN: UNKNOWN_TARGET}
+    rows: dict[int, list[int]] = {}  # records share findings, which live as they do
+    for record in manifest.records:
+        if id(record.findings) not in rows:
+            value_of = dict(record.findings)
+            rows[id(record.findings)] = [target_of[value_of.get(n, UNKNOWN)] for n in findings]
+    targets = [rows[id(record.findings)] for record in manifest.records]
+    return np.array(targets, np.int8).reshape(len(targets), len(findings))
+
+
+def check_findings(manifest: Manifest, findings: Sequence[str]) -> None:
+    """Raise ValueError if one of `findings` is no column of the manifest."""
+    there = manifest.finding_names()
+    missing = [name for name in findings if name not in there]
+    if missing:
+        raise ValueError(
+            f"`findings` must be columns finding:NAME of the split ({', '.join(there) or 'none'})"
+            f"; got {', '.join(missing)}.{suggestion(missing[0], there)}"
+        )
 
 
 def targets_of(manifest: Manifest, class_names: Sequence[str], config: ModelConfig) -> Targets:
     """Return each record's class: its place in `class_names`, or 1 for the positive class.
+
+    With the task ``multilabel`` a row of `finding_targets` takes the place of the class.
 
     Raises
     ------
     ValueError
         If a label is not in `class_names`, or the positive class is none of them.
     """
+    if config.task == "multilabel":
+        return finding_targets(manifest, config.findings, config.uncertain).astype(np.int32)
     check_positive_class(config, class_names)
     places = {name: place for place, name in enumerate(class_names)}
     unknown = sorted({record.label for record in manifest.records} - set(places))

@@ -57,7 +57,7 @@ def build_classifier(
     config : RunConfig
         Size, channels, augmentation, backbone, task, weights, recipe and seed are taken from it.
     num_classes : int
-        Number of labels; at least 2.
+        Number of labels, at least 2; for ``multilabel`` the number of findings.
     steps_per_epoch : int, default 1
         From scratch, the momentum of batch normalization follows from this number.
 
@@ -65,21 +65,28 @@ def build_classifier(
     -------
     keras.Model
         From uint8 images of shape (N, H, W, C) to probabilities: (N, num_classes) for
-        ``multiclass``, (N, 1), that of the positive class, for ``binary``. With pretrained weights
-        batch normalization never changes its statistics; from scratch it learns them. Call it
-        with ``training=False``, or use ``predict``: Keras augments where a call does not say.
+        ``multiclass``, (N, 1), that of the positive class, for ``binary``, and (N, num_classes),
+        each finding by itself, for ``multilabel``. With pretrained weights batch normalization
+        never changes its statistics; from scratch it learns them. Call it with
+        ``training=False``, or use ``predict``: Keras augments where a call does not say.
 
     Raises
     ------
     ValueError
-        If there are fewer than two classes, the image is too small for the backbone, the
-        registered backbone builds no usable network, or the weights do not fit.
+        If there are fewer than two classes, or not as many as findings, the image is too small
+        for the backbone, the registered backbone builds no usable network, or the weights do not
+        fit.
     TypeError
         If a registered backbone does not return a Keras model and Keras tensors.
     OSError
         If the weights cannot be downloaded or read.
     """
-    if num_classes < 2:
+    findings = config.model.findings
+    if findings and num_classes != len(findings):
+        raise ValueError(
+            f"`num_classes` must be the number of findings, {len(findings)}; got {num_classes!r}."
+        )
+    if num_classes < 2 and not findings:
         raise ValueError(f"`num_classes` must be at least 2; got {num_classes!r}.")
     builder = find_builder(config.model.backbone)
     height, width = config.data.image_size
@@ -111,11 +118,11 @@ def add_head(features: Any, config: RunConfig, num_classes: int) -> Any:
     x = features
     for number, rate in enumerate(_DROPOUTS):
         x = layers.Dropout(rate, seed=seed, name=f"head_dropout_{number}")(x)
-    binary = config.model.task == "binary"
+    task = config.model.task
     # Probabilities in float32 whatever the precision of the rest.
     return layers.Dense(
-        1 if binary else num_classes,
-        activation="sigmoid" if binary else "softmax",
+        1 if task == "binary" else num_classes,
+        activation="softmax" if task == "multiclass" else "sigmoid",
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         dtype="float32",
         name=HEAD,

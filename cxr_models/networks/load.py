@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from cxr_models.networks.classifier import build_classifier
+from cxr_models.networks.own_network import check_own_network
 from cxr_models.networks.weights_files import check_confined
 
 if TYPE_CHECKING:
@@ -20,14 +21,15 @@ def load_classifier(run: FinishedRun) -> keras.Model:
     Raises
     ------
     ValueError
-        If the weights do not fit or the file holds none.
+        If the weights do not fit or the file holds none, or a registered network is another one
+        than that of the training.
     FileNotFoundError
         If there is no such file.
     """
     # Built without pretrained weights: those of the run replace them all.
     weights = run.folder.best_weights
     bare = run.config.with_setting("model.weights", "none")
-    model = build_classifier(bare, len(run.labels))
+    model = build_classifier(bare, len(run.class_names))
     try:
         with warnings.catch_warnings():  # Keras warns of every layer that does not fit, then raises
             warnings.filterwarnings("ignore", message="Skipping nested container")
@@ -40,4 +42,5 @@ def load_classifier(run: FinishedRun) -> keras.Model:
         raise ValueError(
             f"`weights` must be those of a run with these settings; got {str(weights)!r}: {reason}"
         ) from error
+    check_own_network(model, run)
     return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Sequence
 
+_DELIMITERS = ",;\t"
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n")  # before the header, for spreadsheets
+
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     """Read the rows of a CSV as dictionaries, comments before the header left out.
 
-    An apostrophe before what could be a formula, as `write_rows` sets it, is taken away.
+    Cells are separated as the header shows; see `delimiter_of`. An apostrophe before what could be
+    a formula, as `write_rows` sets it, is taken away.
 
     Raises
     ------
@@ -37,13 +42,16 @@ def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
     name = Path(path).name
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            position = file.tell()
+            delimiter, position = "", file.tell()
             while (line := file.readline()).startswith("#"):
                 position = file.tell()
+            if stated := _SEPARATOR_LINE.fullmatch(line):
+                delimiter, position = stated[1], file.tell()
+                line = file.readline()
             if not line:
                 return
             file.seek(position)
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(file, delimiter=delimiter or delimiter_of(line), strict=True)
             header = [original_cell(name) for name in next(reader)]
             if len(set(header)) < len(header):
                 raise ValueError(f"`{name}` must name each column once; got {', '.join(header)}.")
@@ -60,6 +68,20 @@ def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
         raise ValueError(f"`{name}` must be UTF-8; got {error}. Save it as UTF-8.") from error
     except csv.Error as error:
         raise ValueError(f"`{name}` must be a CSV; got {error}.") from error
+
+
+def delimiter_of(header: str) -> str:
+    """Return what separates the cells of a header: comma, semicolon or tab.
+
+    The commonest of them outside of quotation marks is taken, the comma where it is as common.
+
+    Examples
+    --------
+    >>> delimiter_of("file,label"), delimiter_of('file;label;"a, b"'), delimiter_of("file")
+    (',', ';', ',')
+    """
+    unquoted = re.sub(r'"[^"]*"', "", header)
+    return max(_DELIMITERS, key=unquoted.count)
 
 
 def write_rows(

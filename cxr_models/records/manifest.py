@@ -141,6 +141,10 @@ class Manifest:
         """Return the labels that occur, sorted."""
         return tuple(sorted({record.label for record in self.records}))
 
+    def finding_names(self) -> tuple[str, ...]:
+        """Return the findings of which the records have a column, in the order of a manifest."""
+        return tuple(_names_in({id(r.findings): r.findings for r in self.records}.values()))
+
     def select(self, split: str) -> Manifest:
         """Return the records of one split."""
         chosen = tuple(record for record in self.records if record.split == split)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.manifest import SPLITS
 from cxr_models.records.patients import patient_key
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 _LAST_FIRST = ("test", "val", "train")
+
+
+class Kept(NamedTuple):
+    """A given split, and what became of it."""
+
+    records: list[Record]
+    faults: list[str]  # lines; where they were not mended, `records` must not be used
+    untied: int = 0  # images that are in no part now, because they are tied to another part
+    moved: int = 0  # images of train that are val now, because the split had no val
 
 
 def has_split(records: Sequence[Record]) -> bool:
@@ -113,3 +122,37 @@ def with_val(records: Sequence[Record], share: float, *, seed: int = 0) -> list[
     trained = [record for record in records if record.split == "train"]
     assigned = iter(split_records(trained, fractions=(1 - share, share, 0.0), seed=seed))
     return [next(assigned) if record.split == "train" else record for record in records]
+
+
+def kept_split(
+    records: Sequence[Record],
+    fractions: tuple[float, float, float],
+    *,
+    seed: int = 0,
+    drop_leaks: bool = False,
+) -> Kept:
+    """Check a given split, and complete it.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        With their parts.
+    fractions : (float, float, float)
+        Where the split has no val, val gets its share of train and val.
+    seed : int, default 0
+        Of that val.
+    drop_leaks : bool, default False
+        Whether faults are mended by `without_leaks`; if not, records with faults are returned as
+        they are.
+    """
+    faults, result, untied, moved = faults_of(records), list(records), 0, 0
+    if faults and not drop_leaks:
+        return Kept(result, faults)
+    if drop_leaks:
+        result = without_leaks(records)
+        untied = sum(a.split != b.split for a, b in zip(records, result, strict=True))
+    train, val, _ = fractions
+    if val and not any(record.split == "val" for record in result):
+        result = with_val(result, val / (train + val), seed=seed)
+        moved = sum(record.split == "val" for record in result)
+    return Kept(result, faults, untied, moved)

@@ -1,4 +1,4 @@
-"""Records to train, val and test: stratified by label, never parting a patient or a group.
+"""Records to train, val and test: stratified by label or findings, patients and groups whole.
 
 A split is a manifest with its column ``split`` filled and one comment line that tells the seed and
 a hash of the records; loading it checks both the hash and that nothing leaks.
@@ -10,9 +10,8 @@ import dataclasses
 import hashlib
 import json
 import math
-import random
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +30,16 @@ from cxr_models.records.manifest import (
     write_manifest,
 )
 from cxr_models.records.patients import patient_key
+from cxr_models.records.sharing import share_out
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from typing import Any
+
+    from cxr_models.config import RunConfig
+    from cxr_models.inputs.torch_dataset import Dtype, RadiographDataset
 
 FRACTIONS = (0.7, 0.15, 0.15)
 _TAG = "cxr-models split "
@@ -76,12 +80,113 @@ class Split:
         """Return the labels of all records that are in a split, sorted."""
         return tuple(sorted({r.label for r in self.manifest.records if r.split}))
 
+    def to_tf(
+        self,
+        part: str,
+        *,
+        config: RunConfig | Mapping[str, object] | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> Any:
+        """Return a part as batches of `tf.data`, read and enhanced as for training.
+
+        Parameters
+        ----------
+        part : {"train", "val", "test"}
+            Which part.
+        config : RunConfig or mapping of str to object, optional
+            Size, enhancement, cache and task are taken from it; a mapping changes the defaults, as
+            in ``{"data.image_size": (64, 64)}``.
+        batch_size : int, optional
+            Images a batch; None takes that of `config`. For single images call ``unbatch()`` on
+            the result.
+        seed : int, optional
+            None: each image once, in the order of the split. A number: epoch after epoch without
+            end, each in the order in which `train` with that seed sees the images.
+
+        Returns
+        -------
+        tf.data.Dataset
+            Of uint8 (B, H, W, C), C 1 with enhancement and 3 (RGB) without, and float32 (B,): the
+            place of the label in ``class_names()``, or for ``binary`` whether it is the positive
+            class; for ``multilabel`` (B, K), of each finding 1, 0, or -1 where it is unknown.
+            Augmentation is left to the model.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such part, it is empty, or a setting does not fit.
+        ImportError
+            If TensorFlow is not installed.
+
+        Examples
+        --------
+        >>> import cxr_models as cxm
+        >>> split = cxm.read_split("split.csv")
+        >>> batches = split.to_tf("val", config={"data.image_size": (64, 48)}, batch_size=4)
+        >>> images, labels = next(iter(batches))
+        >>> images.shape, labels.shape
+        (TensorShape([4, 64, 48, 1]), TensorShape([4]))
+        """
+        from cxr_models.inputs.datasets import tf_dataset
+
+        return tf_dataset(self, part, config=config, batch_size=batch_size, seed=seed)
+
+    def to_torch(
+        self,
+        part: str,
+        *,
+        config: RunConfig | Mapping[str, object] | None = None,
+        dtype: Dtype = "float32",
+        transform: Callable[[Any], object] | None = None,
+    ) -> RadiographDataset:
+        """Return a part as a dataset of PyTorch, read and enhanced as for training.
+
+        Parameters
+        ----------
+        part : {"train", "val", "test"}
+            Which part.
+        config : RunConfig or mapping of str to object, optional
+            As for `to_tf`.
+        dtype : {"float32", "uint8"}, default "float32"
+            Of the images: 0..1, as torchvision's networks take them, or 0..255.
+        transform : callable, optional
+            From an image to what the dataset gives in its place, such as an augmentation.
+
+        Returns
+        -------
+        torch.utils.data.Dataset
+            Of images (C, H, W), C 1 with enhancement and 3 (RGB) without, and labels as for
+            `to_tf`, int64. In the order of the split; a `DataLoader` shuffles it, and its workers
+            may be spawned.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such part, it is empty, or a setting does not fit.
+        ImportError
+            If PyTorch is not installed.
+
+        Examples
+        --------
+        >>> import cxr_models as cxm
+        >>> split = cxm.read_split("split.csv")
+        >>> images = split.to_torch("train", config={"data.image_size": (64, 48)})
+        >>> image, label = images[0]
+        >>> image.shape, image.dtype, split.class_names()[label]
+        (torch.Size([1, 64, 48]), torch.float32, 'covid')
+        """
+        from cxr_models.inputs.datasets import torch_dataset
+
+        return torch_dataset(self, part, config=config, dtype=dtype, transform=transform)
+
 
 def split_records(
     records: Sequence[Record],
     *,
     fractions: tuple[float, float, float] = FRACTIONS,
     seed: int = 0,
+    findings: Sequence[str] = (),
 ) -> list[Record]:
     """Assign records to train, val and test.
 
@@ -93,12 +198,15 @@ def split_records(
         Shares of train, val and test; they sum to 1.
     seed : int, default 0
         Equal seeds and records give equal splits.
+    findings : sequence of str, default ()
+        Findings to stratify by in the place of labels; see `cxr_models.records.sharing.share_out`.
 
     Returns
     -------
     list of Record
         In the order given. Records tied by patient or group, directly or through others, share a
-        split; within that, each label is shared out as near to `fractions` as can be.
+        split; within that, each label, or each finding, is shared out as near to `fractions` as
+        can be.
 
     Raises
     ------
@@ -109,14 +217,16 @@ def split_records(
         raise ValueError(
             f"`fractions` must be three numbers of at least 0 that sum to 1; got {fractions!r}."
         )
-    parts = _share_out(records, fractions, seed)
+    parts = share_out(records, fractions, seed, findings)
     return [
         dataclasses.replace(record, split=SPLITS[part])
         for record, part in zip(records, parts, strict=True)
     ]
 
 
-def fold_records(records: Sequence[Record], *, folds: int = 5, seed: int = 0) -> list[list[Record]]:
+def fold_records(
+    records: Sequence[Record], *, folds: int = 5, seed: int = 0, findings: Sequence[str] = ()
+) -> list[list[Record]]:
     """Assign records `folds` times: fold i tests on part i and validates on the next.
 
     Parameters
@@ -127,6 +237,8 @@ def fold_records(records: Sequence[Record], *, folds: int = 5, seed: int = 0) ->
         Parts of equal size, at least 3.
     seed : int, default 0
         Equal seeds and records give equal folds.
+    findings : sequence of str, default ()
+        As for `split_records`.
 
     Returns
     -------
@@ -144,7 +256,7 @@ def fold_records(records: Sequence[Record], *, folds: int = 5, seed: int = 0) ->
             "`folds` must be at least 3, and at most the number of patients and groups that can "
             f"be parted, {count}; got {folds!r}."
         )
-    parts = _share_out(records, (1 / folds,) * folds, seed)
+    parts = share_out(records, (1 / folds,) * folds, seed, findings)
     assignments = []
     for fold in range(folds):
         names = dict.fromkeys(range(folds), "train")
@@ -165,6 +277,7 @@ def leave_sources_out(
     val_fraction: float = 0.15,
     test_fraction: float = 0.0,
     seed: int = 0,
+    findings: Sequence[str] = (),
 ) -> dict[str, list[Record]]:
     """Assign records once for each source, which is the test set, the others train and val.
 
@@ -180,6 +293,8 @@ def leave_sources_out(
         for them.
     seed : int, default 0
         Equal seeds and records give equal splits.
+    findings : sequence of str, default ()
+        As for `split_records`.
 
     Returns
     -------
@@ -217,7 +332,7 @@ def leave_sources_out(
             root for record, root in zip(records, roots, strict=True) if record.source == source
         }
         rest = [record for record, root in zip(records, roots, strict=True) if root not in tested]
-        shared = iter(split_records(rest, fractions=fractions, seed=seed))
+        shared = iter(split_records(rest, fractions=fractions, seed=seed, findings=findings))
         assigned = []
         for record, root in zip(records, roots, strict=True):
             if root not in tested:
@@ -374,40 +489,3 @@ def check_no_leak(records: Sequence[Record]) -> None:
             + "\n".join(shown)
             + "\nMake the split anew with: cxr-models split."
         )
-
-
-def _share_out(records: Sequence[Record], fractions: Sequence[float], seed: int) -> list[int]:
-    """Return each record's part: largest components first, each to where its labels lack most.
-
-    No part that has a share stays empty where there are as many components as such parts.
-    """
-    members: dict[int, list[int]] = defaultdict(list)
-    for index, root in enumerate(components(records)):
-        members[root].append(index)
-    # The order of the file must not matter: components are ordered by their files' names.
-    order = sorted(members.values(), key=lambda c: min(records[i].file for i in c))
-    random.Random(seed).shuffle(order)
-    order.sort(key=len, reverse=True)
-    totals = Counter(record.label for record in records)
-    lacking = [{label: share * n for label, n in totals.items()} for share in fractions]
-    used_parts = [number for number, share in enumerate(fractions) if share > 0]
-    assigned: dict[int, list[list[int]]] = {part: [] for part in used_parts}
-    for component in order:
-        labels = Counter(records[index].label for index in component)
-        part = max(
-            used_parts,
-            key=lambda p: sum(n * lacking[p][label] / totals[label] for label, n in labels.items()),
-        )
-        for label, count in labels.items():
-            lacking[part][label] -= count
-        assigned[part].append(component)
-    for part in used_parts if len(order) >= len(used_parts) else ():
-        richest = max(used_parts, key=lambda p: len(assigned[p]))
-        if not assigned[part]:
-            assigned[part].append(assigned[richest].pop())  # its smallest
-    parts = [0] * len(records)
-    for part, part_components in assigned.items():
-        for component in part_components:
-            for index in component:
-                parts[index] = part
-    return parts

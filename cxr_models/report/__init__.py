@@ -7,8 +7,16 @@ Markdown. Both forms therefore show the same figures.
 
 from __future__ import annotations
 
+from cxr_models.report.read.finding_results import FindingResults, read_any_results
 from cxr_models.report.read.results import Results, read_results
 from cxr_models.report.render.html import html_page
 from cxr_models.report.render.markdown import markdown_page
 
-__all__ = ["Results", "html_page", "markdown_page", "read_results"]
+__all__ = [
+    "FindingResults",
+    "Results",
+    "html_page",
+    "markdown_page",
+    "read_any_results",
+    "read_results",
+]

@@ -59,10 +59,37 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """A value and its interval."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+    text: str = ""  # stands where there is no value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DotPlot:
+    """Rows of values over one axis, a dot and its interval for each series."""
+
+    title: str  # what the plot shows
+    description: str  # the figures in a sentence
+    x_label: str  # of the axis
+    x_range: tuple[float, float]
+    series: tuple[str, ...]  # names; a single series may have an empty name
+    rows: tuple[tuple[str, tuple[Dot, ...]], ...]  # names and a dot of each series
+    marks: tuple[float | None, ...]  # for each series a value to compare its dots with
+
+    def __post_init__(self) -> None:
+        dots = (self.marks, *(dots for _, dots in self.rows))
+        if any(len(of_row) != len(self.series) for of_row in dots):
+            raise ValueError(f"`rows` must have {len(self.series)} dots each, in {self.title!r}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Charts:
     """Charts side by side, where there is room."""
 
-    charts: tuple[Chart, ...]
+    charts: tuple[Chart | DotPlot, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +101,7 @@ class Picture:
     alt: str  # description for readers who do not see the image
     image: str | None = None  # data URI; None for a page without the image
     overlay: str | None = None  # data URI of the image with its Grad-CAM map
+    overlay_of: str = "the predicted class"  # what the map is for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,17 @@ from cxr_models.report.sections import cards, overview
 from cxr_models.report.sections import values as tables
 from cxr_models.report.sections.charts import set_charts, training_charts
 from cxr_models.report.sections.clinic import clinic_section
+from cxr_models.report.sections.robustness import robustness_sections
 from cxr_models.report.sections.study import study_table
+from cxr_models.report.sections.subgroups import subgroup_sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cxr_models.config import RunConfig
     from cxr_models.report.images.pictures import Pictures
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
 _TITLE = "Report on"
@@ -38,49 +42,63 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
         builds a page several times computes this section once.
     """
     study = study_table(runs)
-    title = f"{_TITLE} {runs[0].name}" if len(runs) == 1 else f"{_TITLE} {len(runs)} runs"
     return Page(
-        title=title,
+        title=title_of([run.name for run in runs]),
         sections=(
             overview.summary(runs),
             *([study] if study is not None else []),
             overview.side_by_side(runs),
             *([compared] if compared is not None else []),
             *(_run(run, pictures, folded=len(runs) >= overview.MANY) for run in runs),
-            cards.model_card(),
+            cards.model_card(runs),
         ),
     )
 
 
+def title_of(names: Sequence[str]) -> str:
+    """Return the title of the page on these runs."""
+    return f"{_TITLE} {names[0]}" if len(names) == 1 else f"{_TITLE} {len(names)} runs"
+
+
 def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
-    model, data = run.config.model, run.config.data
-    text = (
-        f"{backbone_title(model.backbone)}, {' or '.join(run.class_names)}, images "
-        f"{overview.arm(run)}, {data.image_size[0]} x {data.image_size[1]} pixels, recipe "
-        f"{run.config.training.recipe}."
-    )
-    charts = training_charts(run.history)
-    training: Block = Charts(charts=charts) if charts else Text(text="No epoch was trained.")
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
-        blocks=(Text(text=text),),
+        blocks=(Text(text=made_of(run.config, " or ".join(run.class_names))),),
         sections=(
             Section(title="Audit", blocks=tuple(cards.audit_blocks(run))),
+            *robustness_sections(run),
             Section(title="Values", blocks=tuple(tables.overall(run))),
             *(
                 _set(run, name, pictures)
                 for name, values in run.evaluation.sets.items()
                 if values.kind != "train"
             ),
-            Section(
-                title=f"Training, {counted(len(run.history), 'epoch')}",
-                blocks=(training,),
-            ),
+            *training(run),
             cards.data_card(run),
             cards.settings(run),
         ),
     )
+
+
+def made_of(config: RunConfig | None, outputs: str) -> str:
+    """Return a sentence on the network of a run, what it predicts, and its images."""
+    if config is None:
+        return f"A model of others: no settings known; {outputs}."
+    return (
+        f"{backbone_title(config.model.backbone)}, {outputs}, images {overview.arm(config)}, "
+        f"{config.data.image_size[0]} x {config.data.image_size[1]} pixels, recipe "
+        f"{config.training.recipe}."
+    )
+
+
+def training(run: AnyResults) -> list[Section]:
+    """Show the curves of the training; empty for a model of others, whose training is unknown."""
+    if run.config is None:
+        return []
+    charts = training_charts(run.history)
+    block: Block = Charts(charts=charts) if charts else Text(text="No epoch was trained.")
+    return [Section(title=f"Training, {counted(len(run.history), 'epoch')}", blocks=(block,))]
 
 
 def _set(run: Results, name: str, pictures: Pictures) -> Section:
@@ -92,7 +110,9 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
     if run.evaluation.aggregate is not None:
         text = f"Of each {run.evaluation.unit} one image stands below, that whose name comes first."
         blocks.append(Text(text=text, tone="note"))
-    sections = clinic_section(name, evaluation.clinic)
+    chosen = bool(run.evaluation.operating_points.chosen_on)
+    sections = clinic_section(name, evaluation.clinic, chosen=chosen)
+    sections += subgroup_sections(name, evaluation)
     sections.append(Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name))))
     if evaluation.kind == "test":
         samples = tuple(pictures.samples(run, name))

@@ -45,4 +45,8 @@ class RunFacts:
     backend: str | None = field(default=None, metadata=WRITTEN)  # of Keras
     versions: dict[str, str] | None = field(default=None, metadata=WRITTEN)
     overlaps: dict[str, Overlap] | None = None  # of val and test with images seen before
+    # of the caller's own optimizer and loss: class and options, or the name of a function
+    optimizer: str | None = None
+    loss: str | None = None
+    features: tuple[float, ...] | None = None  # of one image, by a network of the caller's own
     kept: KeptEpoch | None = None  # earlier versions kept the last phase's best epoch, unstated

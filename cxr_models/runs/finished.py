@@ -42,12 +42,14 @@ class FinishedRun:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What its probabilities are of: the labels, or ``not X`` and ``X``."""
+        """What its probabilities are of: the labels, ``not X`` and ``X``, or the findings."""
         return class_names_of(self.config, self.labels)
 
 
 def class_names_of(config: RunConfig, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the classes that a run tells apart, in the order of its targets."""
+    """Return the classes that a run tells apart, or its findings, in the order of its targets."""
+    if config.model.task == "multilabel":
+        return config.model.findings
     positive = config.model.positive_class
     return (f"not {positive}", positive) if config.model.task == "binary" else labels
 

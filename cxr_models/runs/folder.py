@@ -82,6 +82,11 @@ class RunFolder:
         return self.evaluation_folder / "audit.json"
 
     @property
+    def robustness_file(self) -> Path:
+        """What the run makes of changed images: `cxr_models.audit.results.Robustness`."""
+        return self.evaluation_folder / "robustness.json"
+
+    @property
     def overlays_folder(self) -> Path:
         """Folder of the overlays that a report shows."""
         return self.evaluation_folder / "gradcam"
@@ -206,8 +211,14 @@ class RunFolder:
 
     def write_kept(self, row: EpochRow) -> None:
         """Write into run.json the epoch of the best weights."""
-        kept = to_json(converted(KeptEpoch, row))
-        stored = {**read_object(self.facts_file), "kept": kept}
+        self._add_fact("kept", to_json(converted(KeptEpoch, row)))
+
+    def write_features(self, features: Sequence[float]) -> None:
+        """Write into run.json what the caller's own network made of one image."""
+        self._add_fact("features", list(features))
+
+    def _add_fact(self, name: str, value: object) -> None:
+        stored = {**read_object(self.facts_file), name: value}
         write_whole(self.facts_file, json.dumps(stored, indent=2) + "\n")
 
     def read_history(self) -> list[EpochRow]:

@@ -10,6 +10,7 @@ from cxr_models.backbones import BackboneSpec, find_backbone
 from cxr_models.inputs.targets import check_positive_class
 from cxr_models.networks.weights_option import check_weights
 from cxr_models.runs.folder import RunFolder
+from cxr_models.training.findings import check_known
 
 if TYPE_CHECKING:
     import os
@@ -42,6 +43,7 @@ def check_run(split: Split, config: RunConfig, out: str | os.PathLike[str]) -> N
     check_epochs(config)
     check_weights(config.model.weights)
     check_image_size(config)
+    check_weighting(config)
     check_labels(split, config.model)
     for name in ("train", "val"):
         files_of(split, name)
@@ -78,8 +80,27 @@ def check_image_size(config: RunConfig) -> None:
         )
 
 
+def check_weighting(config: RunConfig) -> None:
+    """Raise ValueError if labels are to weigh in a way that the task does not have."""
+    task, training = config.model.task, config.training
+    if training.class_weights and task == "multilabel":
+        raise ValueError(
+            "`class_weights` is only allowed with the tasks multiclass and binary; got multilabel. "
+            "Let the positives of each finding weigh as much as its negatives: --set "
+            "training.positive_weights=true"
+        )
+    if training.positive_weights and task != "multilabel":
+        raise ValueError(
+            f"`positive_weights` is only allowed with the task multilabel; got {task}. Weigh "
+            "labels with: --set training.class_weights=true"
+        )
+
+
 def check_labels(split: Split, model: ModelConfig) -> None:
-    """Raise ValueError unless the task fits the labels of a split."""
+    """Raise ValueError unless the task fits the labels, or the findings, of a split."""
+    if model.task == "multilabel":
+        check_known(split, model)
+        return
     names = split.class_names()
     if len(names) < 2:
         raise ValueError(

@@ -10,11 +10,13 @@ import keras
 import numpy as np
 
 from cxr_models.runs.facts import EpochRow
-from cxr_models.training.schedule import judge_epochs
+from cxr_models.training.objective import KNOWN_LOSS
+from cxr_models.training.schedule import judge_epochs, scores_of
 
 if TYPE_CHECKING:
     from cxr_models.config import TrainingConfig
     from cxr_models.runs.folder import RunFolder
+    from cxr_models.training.schedule import Monitor
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
@@ -34,6 +36,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         The one it begins with.
     history : list of EpochRow
         Rows so far, of all phases; grows by a row an epoch.
+    monitor : {"val_accuracy", "val_loss"}, default "val_accuracy"
+        By which epochs are compared.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         number: int,
         learning_rate: float,
         history: list[EpochRow],
+        monitor: Monitor = "val_accuracy",
     ) -> None:
         super().__init__()
         self._folder = folder
@@ -53,6 +58,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         self._number = number
         self._learning_rate = learning_rate
         self._rows = history
+        self._monitor = monitor
         self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -68,6 +74,9 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         """
         logs = logs or {}
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
+        for name in ("loss", "val_loss"):  # of findings: over all known labels, unweighted
+            exact = logs.get(name.replace("loss", KNOWN_LOSS))
+            logs = logs if exact is None else {**logs, name: exact}
         self._rows.append(
             EpochRow(
                 phase=self._phase,
@@ -78,8 +87,9 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
             )
         )
         self._folder.write_history(self._rows)
-        accuracies = [row.val_accuracy for row in self._rows if row.phase == self._phase]
-        verdict = judge_epochs(accuracies, self._learning_rate, self._training)
+        rows = [row for row in self._rows if row.phase == self._phase]
+        scores = scores_of(rows, self._monitor)
+        verdict = judge_epochs(scores, self._learning_rate, self._training)
         self.model.optimizer.learning_rate = verdict.learning_rate
         if verdict.stop:
             self.model.stop_training = True

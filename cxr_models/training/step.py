@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from cxr_models.networks.classifier import build_classifier
-from cxr_models.training.train import loss_of
+from cxr_models.training.objective import loss_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 import cxr_enhance
 from cxr_models._typed_json import converted
+from cxr_models.backbones import BACKBONES
 from cxr_models.inputs.pipeline import (
     class_weights,
     evaluation_batches,
@@ -25,24 +26,35 @@ from cxr_models.inputs.pipeline import (
 )
 from cxr_models.inputs.targets import targets_of
 from cxr_models.networks.classifier import build_classifier, set_backbone_trainable
+from cxr_models.networks.own_network import features_of_sample
 from cxr_models.records.splits import lacking_labels
 from cxr_models.runs.facts import EpochRow, KeptEpoch, RunFacts
-from cxr_models.runs.finished import file_sha256, keep_split
+from cxr_models.runs.finished import class_names_of, file_sha256, keep_split
 from cxr_models.runs.folder import RunFolder
 from cxr_models.runs.warm_start import check_warm_start
 from cxr_models.training.cached_features import FeatureExtractor, feature_batches, head_model
 from cxr_models.training.checks import check_run
 from cxr_models.training.epoch_callback import Keeper
+from cxr_models.training.findings import lines_on_findings, weights_of_positives
+from cxr_models.training.objective import loss_of, metrics_of
+from cxr_models.training.own_parts import OwnParts
 from cxr_models.training.progress import Progress, Standing
-from cxr_models.training.schedule import best_epochs, judge_epochs, kept_epoch
+from cxr_models.training.schedule import (
+    best_epochs,
+    judge_epochs,
+    kept_epoch,
+    monitor_of,
+    scores_of,
+)
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
-    from cxr_models.config import ModelConfig, RunConfig, TrainingConfig
+    from cxr_models.config import RunConfig, TrainingConfig
     from cxr_models.inputs.targets import Targets
     from cxr_models.records.splits import Split
+    from cxr_models.training.schedule import Monitor
 
 
 class Phase(NamedTuple):
@@ -75,16 +87,12 @@ def phases_of(config: RunConfig) -> list[Phase]:
     ]
 
 
-def loss_of(config: ModelConfig) -> str:
-    """Name the loss of a task."""
-    return "binary_crossentropy" if config.task == "binary" else "sparse_categorical_crossentropy"
-
-
 def train(
     split: Split,
     config: RunConfig,
     out: str | os.PathLike[str],
     *,
+    own: OwnParts | None = None,
     devices: Sequence[str] | None = None,
     say: Callable[[str], object] | None = None,
     watch: Callable[[Standing], object] | None = None,
@@ -99,6 +107,8 @@ def train(
         All settings.
     out : str or PathLike
         Folder of the run: new, or that of the same run.
+    own : OwnParts, optional
+        Callbacks, optimizer and loss in place of those of the project.
     devices : sequence of str, optional
         Devices that share each batch, such as ``["GPU:0", "GPU:1"]``; None takes all GPUs.
     say : callable, optional
@@ -109,23 +119,26 @@ def train(
     Returns
     -------
     keras.Model
-        With the weights of the epoch of all phases that was best in validation accuracy, of
-        the last phase where two are equal. They are in ``best.weights.h5`` of the folder too,
-        and the phase and epoch in ``run.json``.
+        With the weights of the epoch of all phases that was best in validation accuracy (of
+        several findings, in validation loss), of the last phase where two are equal. They are in
+        ``best.weights.h5`` of the folder too, and the phase and epoch in ``run.json``.
 
     Raises
     ------
     ValueError
         If a part is empty, an image cannot be read, settings do not fit together, the folder is
-        that of another run, or the weights come from a run that has seen images of val or test.
+        that of another run or of one with another optimizer or loss, or the weights come from a
+        run that has seen images of val or test.
     OSError
         If files cannot be read or written, or weights not be downloaded.
     """
     folder = RunFolder(path=Path(out))
     names = split.class_names()
     check_run(split, config, out)
+    own = own or OwnParts()
+    own.check_resumed(folder, config.training.learning_rate_head)
     parts = {name: _part_of(split, name, names, config) for name in ("train", "val")}
-    facts = _facts(split, config, names)
+    facts = _facts(split, config, names, own)
     if not folder.facts_file.exists():  # a resumed run was checked when it began
         overlaps = check_warm_start(split, config.model.weights, say=say)
         if overlaps:
@@ -135,14 +148,15 @@ def train(
     if config.data.deterministic:
         tf.config.experimental.enable_op_determinism()
     steps = math.ceil(len(parts["train"].paths) / config.training.batch_size)
-    for label in sorted(lacking_labels(split.manifest.records, ["train"]).get("train", ())):
-        if say is not None:
-            say(f"train has no image of {label}, which cannot be learned")
+    if say is not None:
+        for line in _lines_on_labels(split, config, parts["train"].targets):
+            say(line)
     with _precision(config.training), _scope(devices), plain_errors():
         _check_shares(config.training, parts, tf.distribute.get_strategy().num_replicas_in_sync)
         if say is not None:
             say(f"building the network: {config.model.backbone}, weights {config.model.weights}")
-        model = build_classifier(config, len(names), steps_per_epoch=steps)
+        outputs = len(class_names_of(config, names))
+        model = build_classifier(config, outputs, steps_per_epoch=steps)
         # All settings are checked by now, so that a refused run leaves no folder.
         folder.begin(config, facts)
         keep_split(folder.path, split)
@@ -159,20 +173,39 @@ def train(
                 done = resumed[2] if resumed else 0
                 history = [row for row in history if row.phase != phase.name or row.epoch < done]
                 shown = _Shown(say, watch)
-                _run_phase(model, phase, number, parts, config, folder, history, resumed, shown)
+                _run_phase(
+                    model, phase, number, parts, config, folder, history, resumed, shown, own
+                )
             best[phase.name] = model.get_weights()
-        _keep_best(model, folder, history, best)
+        _keep_best(model, folder, history, best, monitor_of(config.model))
+        if config.model.backbone not in BACKBONES:
+            features = features_of_sample(model)
+            if all(map(math.isfinite, features)):  # or the training diverged
+                folder.write_features(features)
     return model
 
 
+def _lines_on_labels(split: Split, config: RunConfig, targets: Targets) -> list[str]:
+    """Say what cannot be learned, and what was asked for and is not done."""
+    if config.model.task == "multilabel":
+        return lines_on_findings(config, targets)
+    labels = sorted(lacking_labels(split.manifest.records, ["train"]).get("train", ()))
+    return [f"train has no image of {label}, which cannot be learned" for label in labels]
+
+
 def _keep_best(
-    model: keras.Model, folder: RunFolder, history: Sequence[EpochRow], best: dict[str, list[Any]]
+    model: keras.Model,
+    folder: RunFolder,
+    history: Sequence[EpochRow],
+    best: dict[str, list[Any]],
+    monitor: Monitor,
 ) -> None:
     """Fill `model` with the best weights of all phases, and save them and what they are of."""
-    kept = kept_epoch(history)
+    kept = kept_epoch(history, monitor)
     if kept is not None and folder.best_weights.exists():
         # The run has ended before and may have been evaluated: its weights stay the same.
-        stated = folder.read_facts().kept or converted(KeptEpoch, best_epochs(history)[-1])
+        last = best_epochs(history, monitor)[-1]
+        stated = folder.read_facts().kept or converted(KeptEpoch, last)
         same = (row for row in history if converted(KeptEpoch, row) == stated)
         kept = next(same, kept)
     if kept is not None:
@@ -196,24 +229,31 @@ def _run_phase(
     history: list[EpochRow],
     resumed: tuple[Path, int, int] | None,
     shown: _Shown,
+    own: OwnParts,
 ) -> None:
     """Train one phase from where it stands, and leave `model` with its best weights."""
     training = config.training
     set_backbone_trainable(model, not phase.frozen)
     trained = _trained_part(model, phase, config)
+    optimizer = own.optimizer_of(phase.learning_rate)
+    if own.optimizer is not None:
+        phase = phase._replace(learning_rate=float(optimizer.learning_rate))
     trained.compile(
-        optimizer=keras.optimizers.Adam(float(phase.learning_rate)),
-        loss=loss_of(config.model),
+        optimizer=optimizer,
+        loss=loss_of(config.model, weights_of_positives(config, parts["train"].targets))
+        if own.loss is None
+        else own.loss,
         weighted_metrics=[],
-        metrics=["accuracy"],
+        metrics=metrics_of(config.model),
         # On a CPU, XLA takes minutes to compile these networks; JAX always uses XLA.
         jit_compile=keras.backend.backend() == "jax",
     )
     # The optimizer is built here, because building it within the graph takes longer.
     trained.optimizer.build(trained.trainable_variables)
     done = 0
-    accuracies = [row.val_accuracy for row in history if row.phase == phase.name]
-    verdict = judge_epochs(accuracies, phase.learning_rate, training)
+    monitor = monitor_of(config.model)
+    scores = scores_of([row for row in history if row.phase == phase.name], monitor)
+    verdict = judge_epochs(scores, phase.learning_rate, training)
     if resumed is not None:
         trained.load_weights(resumed[0])
         done = resumed[2]
@@ -238,6 +278,7 @@ def _run_phase(
             number=number,
             learning_rate=phase.learning_rate,
             history=history,
+            monitor=monitor,
         )
         board = keras.callbacks.TensorBoard(folder.tensorboard_folder(phase.name))
         trained.fit(
@@ -246,7 +287,7 @@ def _run_phase(
             validation_data=validation,
             epochs=phase.epochs,
             initial_epoch=done,
-            callbacks=[keeper, progress, board],
+            callbacks=[keeper, progress, board, *own.callbacks],
             shuffle=False,
             verbose=0,
         )
@@ -306,9 +347,10 @@ def _step_watcher(shown: _Shown, steps: int) -> Callable[[], object] | None:
     return step
 
 
-def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> RunFacts:
+def _facts(split: Split, config: RunConfig, names: Sequence[str], own: OwnParts) -> RunFacts:
     packages = ("tensorflow", "keras", "numpy", "numba")
     weights = Path(config.model.weights)
+    optimizer, loss = own.described(config.training.learning_rate_head)
     return RunFacts(
         split_sha256=split.hash,
         split_seed=split.seed,
@@ -323,6 +365,8 @@ def _facts(split: Split, config: RunConfig, names: Sequence[str]) -> RunFacts:
             "python": platform.python_version(),
             **{package: importlib.metadata.version(package) for package in packages},
         },
+        optimizer=optimizer,
+        loss=loss,
     )
 
 

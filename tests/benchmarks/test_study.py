@@ -23,6 +23,10 @@ SETTINGS = {
     "raw": RunConfig().with_setting("data.enhance", None),
     "enhanced": RunConfig(),
     "bold": RunConfig().with_setting("data.enhance.clip_limit", 6.0),
+    "pad": RunConfig()
+    .with_setting("data.enhance", None)
+    .with_setting("data.fit", "pad")
+    .with_setting("data.crop_border", True),
 }
 OVERLAP = Overlap(near=(Shared("1.png", "/home/2.png", "train", "near"),), patients=(), unread=0)
 FACTS = RunFacts(
@@ -81,7 +85,7 @@ def study(results):
 def test_what_is_published_names_no_file_folder_or_patient(results, work):
     written = sorted(results.iterdir())
     assert [path.stem for path in written] == [
-        *(f"arms-{arm}-{seed}" for arm in ("bold", "enhanced", "raw") for seed in (1, 2)),
+        *(f"arms-{arm}-{seed}" for arm in sorted(SETTINGS) for seed in (1, 2)),
         "comparisons",
     ]
     for path in written:
@@ -118,7 +122,7 @@ def test_what_a_run_predicted_is_read_once(work, monkeypatch):
     )
     collect.arms_compared(work)
     assert sorted(path.name for path in read) == [
-        f"{arm}-{seed}" for arm in ("bold", "enhanced", "raw") for seed in (1, 2)
+        f"{arm}-{seed}" for arm in sorted(SETTINGS) for seed in (1, 2)
     ]
 
 
@@ -181,7 +185,11 @@ def test_a_seed_that_one_arm_lacks_is_left_out_of_the_comparison(work, tmp_path)
     shutil.copytree(work, tmp_path / "work")
     (tmp_path / "work" / "arms" / "bold-2" / "evaluation" / "evaluation.json").unlink()
     results = {c["arm"]: c["seeds"] for c in collect.arms_compared(tmp_path / "work")}
-    assert {arm: list(seeds) for arm, seeds in results.items()} == {"enhanced": [1, 2], "bold": [1]}
+    assert {arm: list(seeds) for arm, seeds in results.items()} == {
+        "enhanced": [1, 2],
+        "bold": [1],
+        "pad": [1, 2],
+    }
 
 
 def test_the_mean_of_equal_runs_is_each_of_them(rng):
@@ -203,6 +211,16 @@ def test_cells_that_were_not_run_stand_empty_with_their_command(study):
     assert command.count("\n") == 12  # ten cells, the script and the fence
     assert "nasnet_mobile multiclass" not in command
     assert "inception_resnet_v2 binary enhanced" in command
+
+
+def test_cells_of_small_runs_show_what_was_learned_and_where_none_was_run(work, tmp_path):
+    shutil.copytree(work / "arms" / "raw-1", tmp_path / "work/table/resnet101-binary-raw")
+    collect.main(tmp_path / "work", tmp_path / "results")
+    rows = tables.small_table(tables.Study(tmp_path / "results")).splitlines()[2:]
+    assert len(rows) == 12
+    (run,) = [row for row in rows if "not run here" not in row]
+    assert run.startswith("| ResNet101 | covid or not | raw | from scratch, 224, 1 |")
+    assert run.endswith("| 1.00 to 1.00 |")
 
 
 def test_arms_are_written_seed_by_seed(study):

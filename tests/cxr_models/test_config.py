@@ -11,7 +11,15 @@ CONFIGS = [
         training=TrainingConfig(recipe="study", epochs_head=3, learning_rate_head=0.01),
     ),
     RunConfig(data=DataConfig(enhance=EnhanceParams(percentiles=None, tile_grid_size=(4, 8)))),
+    RunConfig(
+        model=ModelConfig(task="multilabel", findings=("Nodule/Mass", "Edema"), uncertain="absent"),
+        training=TrainingConfig(positive_weights=True),
+    ),
 ]
+
+
+def findings_of(*names):
+    return ModelConfig(task="multilabel", findings=names)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -95,6 +103,23 @@ def test_a_run_of_before_there_were_fewer_levels_keeps_all_of_them():
         (lambda: DataConfig(rotation=2), ValueError, "`rotation` must be from 0.0 to 0.5; got 2"),
         (lambda: DataConfig(enhance=EnhanceParams(output="rgb")), ValueError, "`enhance` must"),
         (lambda: ModelConfig(backbone="vgg"), ValueError, "`backbone` must be one of"),
+        (lambda: ModelConfig(task="multi"), ValueError, "`task` must be one of.*'multilabel'; got"),
+        (lambda: ModelConfig(findings=["A"]), TypeError, "`findings` must be a tuple of str; got"),
+        (lambda: findings_of("A", "B", "A"), ValueError, "name each finding once; got 'A' twice"),
+        (lambda: findings_of("A;B"), ValueError, "printable names without semicolons"),
+        (lambda: findings_of(" A"), ValueError, "without semicolons and blanks around them"),
+        (lambda: findings_of(), ValueError, "at least one finding with task multilabel; got none"),
+        (
+            lambda: ModelConfig(findings=("A",)),
+            ValueError,
+            "`findings` is only allowed with task multilabel; got A and task multiclass",
+        ),
+        (
+            lambda: ModelConfig(task="binary", uncertain="absent"),
+            ValueError,
+            "`uncertain` is only allowed with task multilabel; got 'absent' and task binary",
+        ),
+        (lambda: TrainingConfig(positive_weights=1), TypeError, "`positive_weights` must be a b"),
         (lambda: TrainingConfig(batch_size=0), ValueError, "`batch_size` must be at least 1"),
         (lambda: TrainingConfig(seed=2**32), ValueError, r"`seed` must be less than 2\*\*32"),
         (lambda: TrainingConfig(epochs_head=1.5), TypeError, "`epochs_head` must be an int"),
@@ -130,3 +155,47 @@ def test_a_fit_is_typed_as_any_setting_and_reaches_the_preparation():
         RunConfig().with_setting("data.fit", "stretch")
     with pytest.raises(TypeError, match=r"`crop_border` must be a bool; got 1"):
         RunConfig().with_setting("data.crop_border", 1)
+
+
+def test_settings_that_need_each_other_are_changed_together():
+    changes = [("model.task", "multilabel"), ("model.findings", '["Edema", "Mass"]')]
+    expected = ModelConfig(task="multilabel", findings=("Edema", "Mass"))
+    assert RunConfig().with_settings(changes).model == expected
+    assert RunConfig().with_settings(reversed(changes)).model == expected
+    toml = '[model]\ntask = "multilabel"\nfindings = ["Edema", "Mass"]\n'
+    assert RunConfig.from_toml(toml).model == expected
+
+
+def test_of_settings_changed_together_a_later_one_finds_what_an_earlier_one_left():
+    changes = [("data.enhance", {"clip_limit": 4.0}), ("data.enhance.bits", 12)]
+    changed = RunConfig().with_settings(changes).data.enhance
+    assert changed == EnhanceParams(clip_limit=4.0, bits=12)
+
+
+def test_settings_of_before_there_were_findings_have_none():
+    stored = RunConfig().to_dict()
+    del stored["model"]["findings"], stored["model"]["uncertain"]
+    del stored["training"]["positive_weights"]
+    assert RunConfig.from_dict(stored) == RunConfig()
+
+
+def test_functions_take_a_record_changes_of_the_defaults_or_none():
+    config = RunConfig().with_setting("training.seed", 3)
+    assert RunConfig.made_of(config) is config
+    assert RunConfig.made_of(None) == RunConfig()
+    made = RunConfig.made_of(
+        {
+            "training.seed": 3,
+            "model.positive_class": "12",
+            "data.enhance": None,
+            "model.weights": "none",
+        }
+    )
+    assert (made.training.seed, made.model.positive_class) == (3, "12")
+    assert (made.data.enhance, made.model.weights) == (None, "none")
+    with pytest.raises(
+        TypeError, match=r"`config` must be a RunConfig, a mapping .*; got 'a\.toml'"
+    ):
+        RunConfig.made_of("a.toml")
+    with pytest.raises(ValueError, match=r"Did you mean training.epochs_head"):
+        RunConfig.made_of({"training.epoch_head": 1})

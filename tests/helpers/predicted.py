@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.finding_predictions import FindingPredictions, sigmoid
 from cxr_models.evaluation.metrics import Outcomes
-from cxr_models.evaluation.predictions import Origin, Predictions
+from cxr_models.evaluation.prediction_tables import Origin
+from cxr_models.evaluation.predictions import Predictions
 from cxr_models.records.manifest import Manifest, Record
 
 CLASSES = ("covid", "normal", "virus")
+FINDINGS = ("Mass", "Effusion", "Hernia")
 ORIGIN = Origin(weights_sha256="w", config_sha256="c", records_sha256="r", inputs="i")
 
 
@@ -66,3 +69,45 @@ def make_predictions(
 
 def with_logits(predictions, logits):
     return dataclasses.replace(predictions, logits=logits, probabilities=softmax(logits))
+
+
+def make_finding_predictions(
+    rng,
+    images=60,
+    *,
+    name="test",
+    shares=(0.5, 0.3, 0.2),
+    hidden=0.2,
+    skill=1.5,
+    root="/images",
+    **told,
+):
+    """Give predictions of findings: two images a patient, `hidden` of the labels unknown."""
+    split = told.get("kind", name if name in ("train", "val", "test") else "external")
+    records = tuple(
+        Record(
+            file=f"{name}/{i}.png",
+            label="chest",
+            patient=f"{name}-{i // 2}",
+            source=("here", "there")[i // 2 % 2],
+            view=("PA", "")[i // 2 % 2],
+            split="" if split == "external" else split,
+        )
+        for i in range(images)
+    )
+    present = rng.random((images, len(shares))) < shares
+    logits = rng.normal(size=present.shape) + skill * present
+    unknown = rng.random(present.shape) < hidden
+    return FindingPredictions(
+        **{
+            "name": name,
+            "kind": split,
+            "manifest": Manifest(records=records, root=Path(root)),
+            "findings": FINDINGS[: len(shares)],
+            "targets": np.where(unknown, -1, present).astype(np.int8),
+            "logits": logits,
+            "probabilities": sigmoid(logits),
+            "origin": ORIGIN,
+            **told,
+        }
+    )

@@ -6,28 +6,62 @@ import json
 import cv2
 import numpy as np
 
+from cxr_models._typed_json import to_json
+from cxr_models.audit.perturbations import PERTURBATIONS
+from cxr_models.audit.results import ROBUSTNESS_FORMAT, Robustness
+from cxr_models.audit.robustness import Changed, compare_perturbed
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
-from cxr_models.evaluation.predictions import Origin, write_predictions
+from cxr_models.evaluation.finding_predictions import write_finding_predictions
+from cxr_models.evaluation.findings import evaluate_findings
+from cxr_models.evaluation.group_columns import parse_columns
+from cxr_models.evaluation.prediction_tables import Origin
+from cxr_models.evaluation.predictions import read_predictions, write_predictions
 from cxr_models.evaluation.stored import write_evaluation
+from cxr_models.evaluation.subgroups import with_subgroups
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
-from tests.helpers.predicted import make_predictions
+from tests.helpers.predicted import FINDINGS, make_finding_predictions, make_predictions
 
 SPLIT = "5" * 64
 
 
-def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=0, **settings):
-    """Write a run of three classes; `change` is made to every set before it is written."""
+def write_run(
+    path, *, change=None, externals=("clinic",), root="/images", seed=0, by=None, images=90,
+    **settings,
+):  # fmt: skip
+    """Write a run of three classes; `change` is made to every set before it is written.
+
+    `by` names columns for values by group.
+    """
     rng = np.random.default_rng(seed)
-    config = RunConfig()
-    for name, value in settings.items():
-        config = config.with_setting(name.replace("__", "."), value)
+    config, origin = begin_run(path, ("covid", "normal", "virus"), settings)
+    (path / "evaluation").mkdir()
+    sets = []
+    for name in ("train", "val", "test", *externals):
+        predictions = make_predictions(rng, images, name=name, root=root, origin=origin)
+        if config.model.task == "binary":
+            predictions = against_the_rest(predictions)
+        if change is not None:
+            predictions = change(predictions)
+        file = name if name not in externals else f"external-{name}"
+        write_predictions(path / f"evaluation/{file}.csv", predictions)
+        sets.append(predictions)
+    method = Method(draws=100)
+    evaluation = evaluate_sets(path.name, sets, method)
+    write_evaluation(path, with_subgroups(evaluation, sets, parse_columns(by), method))
+    return path
+
+
+def begin_run(path, labels, settings):
+    """Write settings, facts and history of a run; give its settings and its origin."""
+    changes = [(name.replace("__", "."), value) for name, value in settings.items()]
+    config = RunConfig().with_settings(changes)
     facts = RunFacts(
         split_sha256=SPLIT,
         split_seed=7,
-        class_names=("covid", "normal", "virus"),
+        class_names=labels,
         weights=config.model.weights,
         backend="tensorflow",
         versions={"python": "3.11.0", "keras": "3.15.1"},
@@ -48,18 +82,26 @@ def write_run(path, *, change=None, externals=("clinic",), root="/images", seed=
         records_sha256="r",
         inputs="i",
     )
+    return config, origin
+
+
+def write_finding_run(
+    path, *, change=None, externals=("clinic",), images=240, seed=0, root="/images", **settings
+):
+    """Write a run with findings; `change` is made to every set before it is written."""
+    rng = np.random.default_rng(seed)
+    task = {"model__findings": FINDINGS, "model__task": "multilabel"}
+    _, origin = begin_run(path, ("chest",), task | settings)
     (path / "evaluation").mkdir()
     sets = []
     for name in ("train", "val", "test", *externals):
-        predictions = make_predictions(rng, 90, name=name, root=root, origin=origin)
-        if config.model.task == "binary":
-            predictions = against_the_rest(predictions)
+        predictions = make_finding_predictions(rng, images, name=name, root=root, origin=origin)
         if change is not None:
             predictions = change(predictions)
         file = name if name not in externals else f"external-{name}"
-        write_predictions(path / f"evaluation/{file}.csv", predictions)
+        write_finding_predictions(path / f"evaluation/{file}.csv", predictions)
         sets.append(predictions)
-    write_evaluation(path, evaluate_sets(path.name, sets, Method(draws=100)))
+    write_evaluation(path, evaluate_findings(path.name, sets, Method(draws=100)))
     return path
 
 
@@ -113,4 +155,37 @@ def write_audit(path, **told):
         **told,
     }
     path.write_text(json.dumps(audit))
+    return path
+
+
+def write_robustness(run, *, names=None, scale=1.0, **told):
+    """Write what a run makes of changed images: logits of its test set with more and more noise."""
+    rng = np.random.default_rng(3)
+    outcomes = read_predictions(run / "evaluation/test.csv").outcomes()
+    chosen = [one for one in PERTURBATIONS if names is None or one.name in names]
+    changed = [
+        Changed(
+            one.name, one.title, outcomes.logits + rng.normal(0, scale * i, outcomes.logits.shape)
+        )
+        for i, one in enumerate(chosen)
+    ]
+    method = Method(draws=100)
+    unperturbed, perturbed = compare_perturbed(outcomes, changed, method)
+    robustness = Robustness(
+        format=ROBUSTNESS_FORMAT,
+        version="0",
+        classes=outcomes.class_names,
+        split_sha256=SPLIT,
+        weights_sha256="w" * 64,
+        temperature=1.0,
+        bootstrap=method.bootstrap,
+        seed=0,
+        images=len(outcomes.targets),
+        patients=int(outcomes.patients.max()) + 1,
+        test_images=len(outcomes.targets),
+        unperturbed=unperturbed,
+        perturbed=perturbed,
+    )
+    path = run / "evaluation/robustness.json"
+    path.write_text(json.dumps(to_json(robustness) | told))
     return path

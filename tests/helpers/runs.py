@@ -12,7 +12,7 @@ from cxr_models.evaluation.results import FORMAT
 from cxr_models.networks.classifier import build_classifier
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import Split, read_split, split_records, write_split
-from cxr_models.runs.finished import file_sha256, keep_split, read_run
+from cxr_models.runs.finished import class_names_of, file_sha256, keep_split, read_run
 from tests.helpers.radiographs import draw, write_class_folders
 from tests.helpers.tiny_backbone import tiny_application, tiny_config
 
@@ -22,14 +22,14 @@ def make_run(folder, split: Split, *, backbone=tiny_application, **settings):
 
     `backbone` stands in for NASNetMobile; None takes the real one.
     """
-    config = tiny_config()
-    for name, value in settings.items():
-        config = config.with_setting(name.replace("__", "."), value)
+    changes = [(name.replace("__", "."), value) for name, value in settings.items()]
+    config = tiny_config().with_settings(changes)
     names = split.class_names()
+    outputs = len(class_names_of(config, names))
     with pytest.MonkeyPatch.context() as patch:
         if backbone is not None:
             patch.setattr(keras.applications, "NASNetMobile", backbone)
-        model = build_classifier(config.with_setting("model.weights", "none"), len(names))
+        model = build_classifier(config.with_setting("model.weights", "none"), outputs)
     rng = np.random.default_rng(5)
     if backbone is not None:  # weights by which images differ
         model.set_weights([rng.uniform(0.05, 0.6, w.shape) for w in model.get_weights()])
@@ -71,6 +71,17 @@ def calibrate(run, temperature=1.7, threshold=0.35, **changes):
     (run / "evaluation").mkdir(exist_ok=True)
     (run / "evaluation/evaluation.json").write_text(json.dumps({**told, **changes}))
     return run
+
+
+def calibrate_findings(run, temperatures, thresholds, *, reasons=None, **changes):
+    """Write of an evaluation of findings what serving needs; values are by finding."""
+    calibration = {
+        name: {"temperature": value, "fitted_on": "val"} for name, value in temperatures.items()
+    }
+    for name, reason in (reasons or {}).items():
+        calibration[name]["reason"] = reason
+    points = {"rule": "made up", "chosen_on": "val", "thresholds": thresholds}
+    return calibrate(run, calibration=calibration, operating_points=points, **changes)
 
 
 def write_images(folder, count=32):

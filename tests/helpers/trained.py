@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxr_models.inputs.loader import ImageLoader
-from cxr_models.inputs.targets import targets_of
+from cxr_models.inputs.targets import finding_targets, targets_of
 from cxr_models.networks.load import load_classifier
 from cxr_models.runs.finished import FinishedRun
 from cxr_models.runs.folder import RunFolder
@@ -25,3 +25,24 @@ def assert_best_weights_are_kept(out, split, config):
     targets = targets_of(part, classes, config.model)
     losses = -np.log(shares[np.arange(len(targets)), targets])
     assert losses.mean() == pytest.approx(best.val_loss, abs=1e-5)
+
+
+def assert_lowest_loss_is_kept(out, split, config):
+    """Fail unless the kept weights give the lowest loss of known validation labels of any epoch."""
+    folder = RunFolder(path=out)
+    best = min(folder.read_history(), key=lambda row: row.val_loss)
+    kept = folder.read_facts().kept
+    assert (kept.phase, kept.epoch) == (best.phase, best.epoch)
+    labels = split.class_names()
+    run = FinishedRun(folder=folder, config=config, labels=labels, split=split, weights_sha256="")
+    loss = known_loss(load_classifier(run), split.select("val"), config)
+    assert loss == pytest.approx(best.val_loss, abs=1e-5)
+
+
+def known_loss(model, manifest, config):
+    """Return the mean cross-entropy over the known labels of images, by hand."""
+    shares = model.predict(ImageLoader(config.data)(manifest.paths()), verbose=0)
+    shares = shares.astype(np.float64)
+    targets = finding_targets(manifest, config.model.findings, config.model.uncertain)
+    losses = -np.log(np.where(targets == 1, shares, 1 - shares))
+    return losses[targets >= 0].mean()

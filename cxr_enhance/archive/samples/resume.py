@@ -99,6 +99,11 @@ class PendingSamples:
         self.settled.extend(self.plan.indices(number))
         self.settled_as.extend(STATUSES.index(status) for status in statuses)
 
+    @property
+    def fresh(self) -> int:
+        """Number of images to be read; a file of samples is written whole, so all are counted."""
+        return len(self.pending)
+
     def files_to_do(self) -> Iterator[PlannedFile]:
         """Yield the images to be read."""
         for task in self.tasks():

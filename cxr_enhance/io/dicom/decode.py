@@ -10,11 +10,18 @@ from cxr_enhance.io._signatures import RULE
 from cxr_enhance.io.dicom.codec import RLE, believed_header, code_stream
 from cxr_enhance.io.dicom.elements import read_elements
 from cxr_enhance.io.dicom.frames import first_bytes, holds_fragments
+from cxr_enhance.io.dicom.grayscale import rescaled_range, stored_range
 from cxr_enhance.io.dicom.header import read_header
 from cxr_enhance.io.dicom.no_image import check_holds_image
 from cxr_enhance.io.dicom.padding import darken_padding
 from cxr_enhance.io.dicom.pixels import stored_words
-from cxr_enhance.io.dicom.windowing import apply_table, changes_nothing, display_table, shown_bits
+from cxr_enhance.io.dicom.windowing import (
+    apply_table,
+    changes_nothing,
+    display_table,
+    shown_bits,
+    with_window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +45,35 @@ class Decoded(NamedTuple):
     pixel_spacing: tuple[float, float] | None = None  # millimetres, down and across
 
 
+class StoredFrame(NamedTuple):
+    """One frame as stored, to be shown with several VOI transforms; see `shown_frame`."""
+
+    words: Image
+    header: DicomHeader
+    decoder: str
+    notes: Sequence[str]
+
+    def values(self) -> tuple[float, float] | None:
+        """Least and greatest value after the modality LUT or rescale; None for colour.
+
+        Padding does not count, unless there is nothing else.
+        """
+        if self.words.ndim != 2:
+            return None
+        header = self.header
+        table, _ = darken_padding(display_table(header, "none", []), self.words, header)
+        levels = 2 ** shown_bits(header, "none") - 1
+        shown = apply_table(table, self.words)
+        ends = [int(shown.min()), int(shown.max())]
+        if header.inverted:
+            ends = [levels - end for end in reversed(ends)]
+        low, high = 0.0, float(levels)
+        if header.modality_table is None:
+            stored = stored_range(header.bits_stored, signed=header.signed)
+            low, high = rescaled_range(stored, header.rescale)
+        return low + (high - low) * ends[0] / levels, low + (high - low) * ends[1] / levels
+
+
 def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     """Decode one frame of the content of a DICOM file.
 
@@ -46,7 +82,7 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     data : bytes
         The file, with or without its preamble of 128 bytes; the preamble is ignored.
     options : ReadOptions
-        VOI transform, frame, greatest size.
+        VOI transform or window, frame, greatest size.
 
     Returns
     -------
@@ -73,6 +109,11 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     header and pixels contradict each other and the pixels show what is right, the pixels count, and
     a note is made. In enhanced multi-frame files the functional groups of the frame count.
     """
+    return shown_frame(stored_frame(data, options), options)
+
+
+def stored_frame(data: bytes, options: ReadOptions) -> StoredFrame:
+    """Decode one frame of the content of a DICOM file without any transform; see `decode_dicom`."""
     elements = read_elements(data, options.frame)
     check_holds_image(elements)
     header = read_header(elements)
@@ -85,8 +126,27 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     if header.frames > 1:
         notes.append(f"frame {options.frame} of {header.frames}, counted from 0")
     words, header, decoder = stored_words(elements, header, options.frame)
+    return StoredFrame(words, header, decoder, tuple(notes))
+
+
+def shown_frame(frame: StoredFrame, options: ReadOptions) -> Decoded:
+    """Show a frame with the VOI transform or window of `options`.
+
+    Raises
+    ------
+    ValueError
+        If the window does not go with the frame's VOI LUT Function.
+
+    Notes
+    -----
+    The image may be the frame's own array where the transforms change nothing.
+    """
+    words, header, decoder, _ = frame
+    notes = list(frame.notes)
     padding = bits = 0
     if words.ndim == 2:
+        if options.window is not None:
+            header = with_window(header, options.window)
         bits = shown_bits(header, options.voi)
         table = display_table(header, options.voi, notes)
         table, padding = darken_padding(table, words, header)

@@ -20,6 +20,7 @@ _INTERCEPT, _SLOPE = 0x00281052, 0x00281053
 _PADDING, _PADDING_LIMIT = 0x00280120, 0x00280121
 _SHAPE = 0x20500020
 _WORDS = 1 << 16  # a number written with the wrong sign differs from the right number by this
+_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 _WITHOUT_SIGN = {"US": _WORDS, "UL": 1 << 32}
 
 
@@ -42,6 +43,7 @@ class Grayscale(NamedTuple):
     rescale: tuple[float, float] | None
     modality_table: Table | None
     window: Window | None
+    window_function: str  # VOI LUT Function, for a window that is chosen too
     voi_table: Table | None
     padding: tuple[int, int] | None  # least and greatest stored value
     inverted: bool  # whether the least value is shown as white
@@ -73,6 +75,7 @@ def read_grayscale(
         rescale=rescale,
         modality_table=modality_table,
         window=window,
+        window_function=_window_function(values),
         voi_table=_table(values, VOI_LUT, value_range, signed=signed, is_last=True),
         padding=_padding(values, stored, signed=signed),
         inverted=_inverted(values, photometric),
@@ -173,14 +176,18 @@ def _window(values: Values) -> Window | None:
         if _CENTER in values.by_tag or _WIDTH in values.by_tag:
             values.note("Window Center or Width missing or no number; window left out")
         return None
-    function = values.text(_WINDOW_FUNCTION) or "LINEAR"
-    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
-        values.note(f"VOI LUT Function {function!r} unknown; taken as LINEAR")
-        function = "LINEAR"
+    stated, function = values.text(_WINDOW_FUNCTION), _window_function(values)
+    if stated and stated != function:
+        values.note(f"VOI LUT Function {stated!r} unknown; taken as {function}")
     if width < 1 if function == "LINEAR" else width <= 0:
         values.note(f"Window Width {width:g}; window left out")
         return None
     return Window(center, width, function)
+
+
+def _window_function(values: Values) -> str:
+    function = values.text(_WINDOW_FUNCTION) or ""
+    return function if function in _FUNCTIONS else "LINEAR"
 
 
 def _padding(values: Values, stored: tuple[int, int], *, signed: bool) -> tuple[int, int] | None:

@@ -48,6 +48,7 @@ class DicomHeader:
     rescale: tuple[float, float] | None
     modality_table: Table | None
     window: Window | None
+    window_function: str
     voi_table: Table | None
     padding: tuple[int, int] | None
     inverted: bool

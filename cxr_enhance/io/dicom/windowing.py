@@ -5,18 +5,18 @@ The arithmetic is that of the standard (PS3.3 C.11.1 and C.11.2) in binary64.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from cxr_enhance.io.dicom.grayscale import stored_range
+from cxr_enhance.io.dicom.grayscale import Window, stored_range
 from cxr_enhance.io.opencv import load_cv2
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cxr_enhance._types import Image
-    from cxr_enhance.io.dicom.grayscale import Window
     from cxr_enhance.io.dicom.header import DicomHeader
     from cxr_enhance.io.dicom.lookup import Table
 
@@ -51,6 +51,26 @@ def display_table(header: DicomHeader, voi: Voi, notes: list[str]) -> Image:
     if header.inverted:
         result = levels - result
     return result.astype(np.uint8 if bits <= 8 else np.uint16)
+
+
+def with_window(header: DicomHeader, window: tuple[float, float]) -> DicomHeader:
+    """Put a chosen window, as (center, width), in the place of the header's window and VOI LUT.
+
+    The VOI LUT Function stays that of the header.
+
+    Raises
+    ------
+    ValueError
+        If the width is less than 1 and the function is LINEAR, which divides by the width less 1.
+    """
+    center, width = window
+    function = header.window_function
+    if function == "LINEAR" and width < 1:
+        raise ValueError(
+            f"`window` must have a width of at least 1 for the VOI LUT Function LINEAR; got "
+            f"{width:g}."
+        )
+    return dataclasses.replace(header, window=Window(center, width, function), voi_table=None)
 
 
 def shown_bits(header: DicomHeader, voi: Voi) -> int:

@@ -9,6 +9,8 @@ const RANGES = [ // name, label, least, most, step, place in a pair
   ["high", "High percentile", 80, 100, 0.05],
 ];
 
+const WINDOW = [["center", "Window center"], ["width", "Window width"]]; // limits are those of the file
+
 function rangeMarkup([name, label, least, most, step]) {
   return `<div class="control" data-of="${name}">
     <label for="${name}">${label}</label>
@@ -20,11 +22,15 @@ function rangeMarkup([name, label, least, most, step]) {
 const CONTROLS = `
   <div class="control"><label for="preset">Preset of the command line</label>
     <select id="preset"><option value="">none</option></select></div>
-  <div class="control dicom" hidden><label for="voi">VOI transform of DICOM</label>
-    <select id="voi">
-      <option value="auto">auto: its LUT, else its window</option><option value="window">window</option>
-      <option value="lut">lut</option><option value="none">none</option>
-    </select></div>
+  <div class="dicom" hidden>
+    <div class="control"><label for="voi">VOI transform of DICOM</label>
+      <select id="voi">
+        <option value="auto">auto: its LUT, else its window</option><option value="window">window</option>
+        <option value="lut">lut</option><option value="none">none</option>
+        <option value="chosen">the window below</option>
+      </select></div>
+    <div class="window">${WINDOW.map(([name, label]) => rangeMarkup([name, label, "", "", "any"])).join("")}</div>
+  </div>
   <fieldset class="chain"><legend>White balance</legend>
     <label class="tick"><input type="checkbox" id="white_balance">stretch between percentiles</label>
     ${RANGES.slice(4).map(rangeMarkup).join("")}
@@ -44,15 +50,20 @@ const CONTROLS = `
 function makeControls(root, changed) {
   const find = id => root.querySelector(`#${id}`);
   let params = null; // options that have no control stay as they are
+  let ownWindow = null; // of the file that is open, or all its values
   let usualVoi = null; // what was chosen before a preset that has a VOI transform of its own
 
-  for (const [name] of RANGES) {
+  for (const [name] of [...RANGES, ...WINDOW]) {
     const range = find(`${name}-range`), number = find(name);
-    range.addEventListener("input", () => { number.value = range.value; changed(); });
+    const moved = () => {
+      if (WINDOW.some(([ofWindow]) => ofWindow === name)) find("voi").value = "chosen";
+      changed();
+    };
+    range.addEventListener("input", () => { number.value = range.value; moved(); });
     number.addEventListener("input", () => {
       if (number.value !== "" && Number.isFinite(number.valueAsNumber)) {
         range.value = number.value;
-        changed();
+        moved();
       }
     });
     number.addEventListener("change", () => { // what is no number goes back to the slider's
@@ -65,6 +76,28 @@ function makeControls(root, changed) {
       able();
       changed();
     });
+  }
+
+  const set = (name, value) => { find(name).value = value; find(`${name}-range`).value = value; };
+  const isChosen = () => find("voi").value === "chosen";
+  const chosenWindow = () => [find("center").valueAsNumber, find("width").valueAsNumber];
+
+  function setWindow(window) { // sliders reach over the values of the file, its window and this one
+    const {own, low, high} = ownWindow ?? {own: window, low: window[0], high: window[0]};
+    const reach = Math.max(high - low, own[1], window[1]);
+    const step = 10 ** Math.floor(Math.log10(reach / 1000));
+    const limits = {
+      center: [Math.min(low, own[0], window[0]), Math.max(high, own[0], window[0])],
+      width: [0, reach],
+    };
+    for (const [name, [least, most]] of Object.entries(limits)) {
+      const range = find(`${name}-range`);
+      range.min = Math.max(Math.floor(least / step) * step, name === "width" ? step : -Infinity);
+      range.max = most;
+      range.step = step;
+    }
+    set("center", window[0]);
+    set("width", window[1]);
   }
 
   function followPreset() {
@@ -102,13 +135,18 @@ function makeControls(root, changed) {
           tile_grid_size: [Math.round(value("tiles_x")), Math.round(value("tiles_y"))],
           num_bins: find("all_bins").checked ? null : Math.round(value("num_bins")),
         },
-        voi: find("voi").value,
+        voi: isChosen() ? "auto" : find("voi").value,
+        window: isChosen() ? chosenWindow() : null,
         preset: find("preset").value || null,
       };
     },
+    offer(windows) { // those of a file that was opened; null where it has none
+      ownWindow = windows;
+      root.querySelector(".window").hidden = !windows;
+      if (windows) setWindow(isChosen() ? chosenWindow() : windows.own);
+    },
     follow(choice, defaults) {
       params = choice.params;
-      const set = (name, value) => { find(name).value = value; find(`${name}-range`).value = value; };
       const [low, high] = params.percentiles ?? defaults.percentiles;
       set("low", low);
       set("high", high);
@@ -119,7 +157,9 @@ function makeControls(root, changed) {
       find("white_balance").checked = params.percentiles !== null;
       find("clahe").checked = params.clip_limit !== null;
       find("all_bins").checked = params.num_bins === null;
-      find("voi").value = choice.voi;
+      find("voi").value = choice.window ? "chosen" : choice.voi;
+      const window = choice.window ?? ownWindow?.own;
+      if (window) setWindow(window);
       find("preset").value = choice.preset ?? "";
       if (choice.preset !== "mimic-cxr-jpg") usualVoi = null;
       able();

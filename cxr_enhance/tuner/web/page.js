@@ -93,6 +93,7 @@ export function render({model}) {
       find(".name").textContent = answer.name;
       find(".description").textContent = answer.description;
       find(".dicom").hidden = !answer.is_dicom;
+      controls.offer(answer.windows);
       isOpen = true;
     }
     if (answer.choice) controls.follow(answer.choice, defaults);
@@ -209,7 +210,7 @@ export function render({model}) {
     previous: () => step(-1), next: () => step(1), wipe, draw,
     farther: () => viewer.zoomBy(0.8), nearer: () => viewer.zoomBy(1.25),
     pixels: () => viewer.zoomTo(1), whole: () => viewer.zoomTo(null),
-    reset: () => { controls.follow({params: defaults, voi: "auto", preset: null}, defaults); changed(); },
+    reset: () => { controls.follow({params: defaults, voi: "auto", window: null, preset: null}, defaults); changed(); },
   };
   for (const [id, act] of Object.entries(clicks)) find(`#${id}`).addEventListener("click", act);
   for (const id of ["file", "params_file"]) {

@@ -48,7 +48,10 @@ class Unpacker:
             If it cannot be written.
         """
         if self._folder is None:
-            raise ValueError("`unpack` must name a folder for the images of this set; got none.")
+            raise ValueError(
+                "`out` must be given for this set, whose images are written as PNG into a folder "
+                "beside the manifest; got none."
+            )
         path = self._folder / name
         pixels = functools.cache(make)
         if not path.exists():

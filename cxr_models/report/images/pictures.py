@@ -73,7 +73,7 @@ class Pictures:
         images_of_class = predictions.outcomes().targets.tolist().count
         pictures, rows = [], []
         for k, averaged_rows in averaged(run, name).items():
-            uri = self._uri(str(mean_path(run, name, k)))
+            uri = self.uri(str(mean_path(run, name, k)))
             if uri is not None:
                 label = run.class_names[k]
                 count, images = len(averaged_rows), images_of_class(k)
@@ -106,9 +106,9 @@ class Pictures:
             probability = number(float(calibrated[row].max()))
             image = overlay = None
             if len(pictures) < self.count:
-                image = self._uri(paths[row])
+                image = self.uri(paths[row])
                 if image is not None:
-                    overlay = self._uri(str(overlay_path(run, name, row)))
+                    overlay = self.uri(str(overlay_path(run, name, row)))
             pictures.append(
                 Picture(
                     file=file,
@@ -131,28 +131,36 @@ class Pictures:
             words=True,
         )
         blocks: list[Block] = [Gallery(pictures=tuple(pictures), table=table)]
-        if any(picture.overlay for picture in pictures):
-            blocks.append(_colours())
-            blocks.append(
-                Text(
-                    text="The copy beside an image shows which places of the network's last "
-                    "feature map support the predicted class (Grad-CAM): the image itself where "
-                    "no place does, then violet, red and yellow.",
-                    tone="note",
-                )
-            )
-        elif self.count:
-            blocks.append(
-                Text(
-                    text="These images have no Grad-CAM overlays (cxr-models report --explain).",
-                    tone="note",
-                )
-            )
+        if run.config is not None:  # networks of others have no overlays
+            blocks += self.overlay_notes(pictures, "the predicted class")
         if self.count and not any(picture.image for picture in pictures):
             blocks.append(Text(text="The images could not be read from here.", tone="note"))
         return blocks
 
-    def _uri(self, path: str) -> str | None:
+    def overlay_notes(self, pictures: Sequence[Picture], subject: str) -> list[Block]:
+        """Say what the overlays of pictures show, or how to get them.
+
+        Parameters
+        ----------
+        pictures : sequence of Picture
+            Those of a gallery.
+        subject : str
+            What the overlay of an image is for.
+        """
+        if any(picture.overlay for picture in pictures):
+            text = (
+                "The copy beside an image shows which places of the network's last feature map "
+                f"support {subject} (Grad-CAM): the image itself where no place does, then violet, "
+                "red and yellow."
+            )
+            return [_colours(), Text(text=text, tone="note")]
+        if not self.count:
+            return []
+        text = "These images have no Grad-CAM overlays (cxr-models report --explain)."
+        return [Text(text=text, tone="note")]
+
+    def uri(self, path: str) -> str | None:
+        """Return a small copy of an image as a data URI; None if the file cannot be read."""
         if path not in self._uris:
             try:
                 self._uris[path] = data_uri(thumbnail(path))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from cxr_models.report.read.finding_results import AnyResults, FindingResults
     from cxr_models.report.read.results import Results
 
 SIDE = 176  # pixels of the longer side
@@ -73,13 +74,18 @@ def overlay_path(run: Results, name: str, row: int) -> Path:
     return _hashed_path(run, name, run.sets[name].manifest.records[row].file)
 
 
+def finding_overlay_path(run: FindingResults, name: str, row: int, finding: str) -> Path:
+    """Return the path of the overlay of an image for a finding; its name is as `overlay_path`'s."""
+    return _hashed_path(run, name, [finding, run.sets[name].manifest.records[row].file])
+
+
 def mean_path(run: Results, name: str, place: int) -> Path:
     """Return the path of the mean map of a true class; the name is a hash as in `overlay_path`."""
     files = [run.sets[name].manifest.records[row].file for row in averaged(run, name)[place]]
     return _hashed_path(run, name, ["mean", run.class_names[place], files])
 
 
-def _hashed_path(run: Results, name: str, content: object) -> Path:
+def _hashed_path(run: AnyResults, name: str, content: object) -> Path:
     hashed = [dataclasses.asdict(run.sets[name].origin), name, content]
     digest = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
     return run.folder.overlays_folder / f"{digest[:32]}.png"

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_models._typed_json import from_json, read_object
-from cxr_models.audit.results import Audit
+from cxr_models.audit.findings_results import FindingsAudit
+from cxr_models.audit.results import Audit, Robustness
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.aggregate import aggregated
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.metrics import (
-    CLASS_METRICS,
-    OVERALL_METRICS,
-    POINT_METRICS,
-    ImageStatistics,
-)
+from cxr_models.evaluation.findings_results import MULTILABEL
+from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, read_predictions
 from cxr_models.evaluation.results import FORMAT, Evaluation, SetEvaluation
 from cxr_models.report.read.clinic import clinic_agrees
+from cxr_models.report.read.robustness import read_robustness
+from cxr_models.report.read.subgroups import subgroups_agree
+from cxr_models.report.read.values import values_by_name
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
@@ -37,21 +37,39 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
+    from cxr_models.evaluation.results import Kind, Measured
+
 _TOLERANCE = 1e-6  # between a stored value and the same value computed from the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All that a report shows of a run."""
+    """All that a report shows of a run, or of a model of others."""
 
     name: str
     folder: RunFolder
-    config: RunConfig
-    facts: RunFacts  # split, seed, weights, versions
+    config: RunConfig | None  # None of a model of others
+    facts: RunFacts | None  # split, seed, weights, versions; None of a model of others
     history: tuple[EpochRow, ...]  # a row for each epoch
     evaluation: Evaluation
     sets: dict[str, Predictions]  # the tables that the evaluation was computed from, by name
     audit: Audit | None = None  # the accuracies of shortcuts on the run's split
+    robustness: Robustness | None = None  # the run on changed test images
+
+    @property
+    def settings(self) -> RunConfig:
+        """The settings of a run; ValueError for a model of others, which states none."""
+        if self.config is None:
+            raise ValueError(f"`{self.name}` must be a run; got a model of others.")
+        return self.config
+
+    @property
+    def split_sha256(self) -> str:
+        """The hash of the run's split; of a model of others, that of its records."""
+        if self.facts is not None:
+            return self.facts.split_sha256
+        return next(iter(self.sets.values())).origin.records_sha256
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -122,7 +140,6 @@ def read_results(
             f"{stored.get('format')!r} in {str(path)!r}. Evaluate the run again, with its "
             f"predictions: cxr-models evaluate {path} --from-predictions."
         )
-    facts = folder.read_facts()
     try:
         evaluation = from_json(Evaluation, stored)
     except ValueError as error:
@@ -130,29 +147,39 @@ def read_results(
             f"`evaluation.json` must be as cxr-models wrote it; got a file in {str(path)!r} where "
             f"{error}. Make it again with: cxr-models evaluate {path} --from-predictions."
         ) from error
+    sets = {name: _predictions(folder, evaluation, name) for name in evaluation.sets}
+    foreign = bool(sets) and all(one.origin.is_foreign for one in sets.values())
     run = Results(
         name=name,
         folder=folder,
-        config=folder.read_config(),
-        facts=facts,
-        history=tuple(folder.read_history()),
+        config=None if foreign else folder.read_config(),
+        facts=None if foreign else folder.read_facts(),
+        history=() if foreign else tuple(folder.read_history()),
         evaluation=evaluation,
-        sets={name: _predictions(folder, evaluation, name) for name in evaluation.sets},
+        sets=sets,
     )
-    _check_unchanged(run)
+    check_unchanged(run.folder, list(run.sets.values()))
+    if run.facts is not None:
+        robustness = read_robustness(run.folder, run.facts, run.evaluation)
+        run = dataclasses.replace(run, robustness=robustness)
     if folder.audit_file.is_file():
         audit = read_audit(folder.audit_file)
-        if not _is_of_run(audit, run):
-            raise ValueError(
-                f"`audit.json` must be of the run's split, classes and weights; got "
-                f"{str(folder.audit_file)!r}, an audit of another split, other classes or other "
-                f"weights. Audit the run again: cxr-models audit SPLIT --run {path}."
-            )
+        if not isinstance(audit, Audit) or not _is_of_run(audit, run):
+            raise ValueError(own_audit(folder))
         return dataclasses.replace(run, audit=audit)
     return dataclasses.replace(run, audit=next((a for a in audits if _is_of_run(a, run)), None))
 
 
-def read_audit(path: str | os.PathLike[str]) -> Audit:
+def own_audit(folder: RunFolder) -> str:
+    """Return the error of an audit in a run's folder that is not of the run."""
+    return (
+        f"`audit.json` must be of the run's split, classes and weights; got "
+        f"{str(folder.audit_file)!r}, an audit of another split, other classes or other "
+        f"weights. Audit the run again: cxr-models audit SPLIT --run {folder.path}."
+    )
+
+
+def read_audit(path: str | os.PathLike[str]) -> Audit | FindingsAudit:
     """Read an audit.
 
     Parameters
@@ -169,6 +196,8 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
     """
     stored = read_object(Path(path))
     try:
+        if stored.get("task") == MULTILABEL:
+            return from_json(FindingsAudit, stored)
         return from_json(Audit, stored)
     except ValueError as error:
         raise ValueError(
@@ -177,43 +206,48 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
         ) from error
 
 
-def _check_unchanged(run: Results) -> None:
+def check_unchanged(folder: RunFolder, sets: Sequence[AnyPredictions]) -> None:
     """Raise ValueError if the settings or the weights changed after the run was evaluated."""
-    origins = [predictions.origin for predictions in run.sets.values()]
+    origins = [predictions.origin for predictions in sets]
     for content, path, hashes in (
-        ("settings", run.folder.config_file, {origin.config_sha256 for origin in origins}),
-        ("weights", run.folder.best_weights, {origin.weights_sha256 for origin in origins}),
+        ("settings", folder.config_file, {origin.config_sha256 for origin in origins}),
+        ("weights", folder.best_weights, {origin.weights_sha256 for origin in origins}),
     ):
         if path.is_file() and {file_sha256(path)} != hashes:
-            folder = run.folder.path
             raise ValueError(
-                f"`evaluation.json` must be of the run's {content}; got {str(folder)!r}, whose "
-                f"{content} have changed since. Evaluate the run again: cxr-models evaluate "
-                f"{folder}."
+                f"`evaluation.json` must be of the run's {content}; got {str(folder.path)!r}, "
+                f"whose {content} have changed since. Evaluate the run again: cxr-models "
+                f"evaluate {folder.path}."
             )
 
 
 def _is_of_run(audit: Audit, run: Results) -> bool:
     return (
-        audit.split_sha256 == run.facts.split_sha256
+        audit.split_sha256 == run.split_sha256
         and sorted(audit.classes) == sorted(run.class_names)
         and audit.weights_sha256 in ("", run.evaluation.weights_sha256)
     )
 
 
+def table_of(folder: RunFolder, name: str, kind: Kind) -> Path:
+    """Return the table of a set's predictions, which lies in the folder of the evaluation."""
+    table = folder.predictions_file(name, external=kind == "external")
+    if table.resolve().parent != folder.evaluation_folder.resolve():  # a name with ../ in it
+        raise ValueError(f"`evaluation.json` must name sets without folders; got {name!r}.")
+    return table
+
+
 def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predictions:
     """Return the predictions of a set; refuse a table that the evaluation was not computed from."""
     values = evaluation.sets[name]
-    table = folder.predictions_file(name, external=values.kind == "external")
-    if table.resolve().parent != folder.evaluation_folder.resolve():  # a name with ../ in it
-        raise ValueError(f"`evaluation.json` must name sets without folders; got {name!r}.")
+    table = table_of(folder, name, values.kind)
     predictions = aggregated(read_predictions(table), evaluation.aggregate)
     same = (
         predictions.origin.weights_sha256 == evaluation.weights_sha256
         and predictions.class_names == evaluation.class_names
         and predictions.kind == values.kind
         and predictions.outcomes().confusion().counts == values.confusion.counts
-        and _values_agree(predictions, values, evaluation.calibration.temperature)
+        and _values_agree(folder, predictions, values, evaluation.calibration.temperature)
     )
     if not same:
         raise ValueError(
@@ -224,25 +258,27 @@ def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predic
     return predictions
 
 
-def _values_agree(predictions: Predictions, stored: SetEvaluation, temperature: float) -> bool:
+def _values_agree(
+    folder: RunFolder, predictions: Predictions, stored: SetEvaluation, temperature: float
+) -> bool:
     """Return whether the stored values equal those of the table; intervals are not checked."""
-    points = {name: stored.classes[name].operating_point for name in predictions.class_names}
-    thresholds = tuple(point.threshold for point in points.values())
+    points = (stored.classes[name].operating_point for name in predictions.class_names)
+    thresholds = tuple(point.threshold for point in points)
     outcomes = predictions.outcomes(temperature=temperature, thresholds=thresholds)
     statistics = ImageStatistics(outcomes)
     computed = statistics(np.ones((1, statistics.num_patients)))
-    values = {name: getattr(stored.overall, name) for name in OVERALL_METRICS}
-    for name, point in points.items():
-        of_class = stored.classes[name]
-        values |= {f"{metric}/{name}": getattr(of_class, metric) for metric in CLASS_METRICS}
-        if point.threshold is not None:
-            at_point = {metric: getattr(point, metric) for metric in POINT_METRICS}
-            values |= {f"point_{metric}/{name}": value for metric, value in at_point.items()}
     if stored.clinic is not None and not clinic_agrees(outcomes, stored.clinic, _TOLERANCE):
         return False
+    if not subgroups_agree(folder.path, predictions, outcomes, stored, _TOLERANCE):
+        return False
     return all(
-        math.isnan(computed[name][0])
-        if measured.value is None
-        else abs(computed[name][0] - measured.value) < _TOLERANCE
-        for name, measured in values.items()
+        agrees(float(computed[name][0]), measured)
+        for name, measured in values_by_name(stored, predictions.class_names).items()
     )
+
+
+def agrees(computed: float, stored: Measured) -> bool:
+    """Return whether a stored value is the one computed from the table."""
+    if stored.value is None:
+        return math.isnan(computed)
+    return abs(computed - stored.value) < _TOLERANCE

@@ -16,14 +16,14 @@ from cxr_models.report.blocks import Chart, ticks
 from cxr_models.report.formatting import clean
 from cxr_models.report.images.choices import MOST
 from cxr_models.report.images.pictures import Pictures
-from cxr_models.report.page import page_of
-from cxr_models.report.sections.together import together
+from cxr_models.report.render.builder import builder
+from cxr_models.report.render.dot_plots import drawn_dots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxr_models.report.blocks import Section
-    from cxr_models.report.read.results import Results
+    from cxr_models.report.blocks import Page
+    from cxr_models.report.read.finding_results import AnyResults
 
 MOST_BYTES = 5_000_000  # of a page
 _SERIES = 6  # colours; further lines repeat them, dashed
@@ -31,27 +31,28 @@ _WIDTH, _HEIGHT = 400, 300  # of a chart, in its own units
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 44
 
 
-def html_page(runs: Sequence[Results], *, images: bool = True) -> str:
+def html_page(runs: Sequence[AnyResults], *, images: bool = True) -> str:
     """Return the report of one run or several as HTML.
 
     Parameters
     ----------
-    runs : sequence of Results
-        At least one.
+    runs : sequence of Results or FindingResults
+        At least one; all with classes, or all with findings.
     images : bool, default True
         Whether the page shows small copies of some radiographs.
 
     Raises
     ------
     ValueError
-        If the page would have 5 MB or more without any image. A page with images shows as many as
-        fit.
+        If runs with classes and with findings are given, or the page would have 5 MB or more
+        without any image. A page with images shows as many as fit.
     """
-    pictures, compared = Pictures(MOST if images else 0), together(runs)
-    html = _render(runs, pictures, compared, reduced=False)
+    build = builder(runs)
+    pictures = Pictures(MOST if images else 0)
+    html = _render(build(pictures), shown=pictures.shown)
     while len(html.encode()) >= MOST_BYTES and pictures.count:
         pictures = pictures.fewer(pictures.count // 2)
-        html = _render(runs, pictures, compared, reduced=True)
+        html = _render(build(pictures), shown=pictures.shown, reduced=True)
     if len(html.encode()) >= MOST_BYTES:
         raise ValueError(
             f"`RUN` must be so few runs that the page has less than {MOST_BYTES:,} bytes; got "
@@ -60,9 +61,7 @@ def html_page(runs: Sequence[Results], *, images: bool = True) -> str:
     return html
 
 
-def _render(
-    runs: Sequence[Results], pictures: Pictures, compared: Section | None, *, reduced: bool
-) -> str:
+def _render(page: Page, *, shown: int = 0, reduced: bool = False) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cxr_models.report"),
         autoescape=True,
@@ -74,10 +73,10 @@ def _render(
     numbers = itertools.count(1)
     environment.globals["number"] = lambda: next(numbers)
     environment.globals["drawn"] = _drawn
+    environment.globals["drawn_dots"] = drawn_dots
     environment.tests["kind"] = lambda block, name: type(block).__name__ == name
-    page = page_of(runs, pictures, compared)
     return environment.get_template("page.html.j2").render(
-        page=page, reduced=reduced, shown=pictures.shown, most_megabytes=MOST_BYTES / 1_000_000
+        page=page, reduced=reduced, shown=shown, most_megabytes=MOST_BYTES / 1_000_000
     )
 
 

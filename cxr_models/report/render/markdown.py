@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from cxr_models.report.blocks import Charts, Gallery, Section, Table, Text
 from cxr_models.report.formatting import clean
 from cxr_models.report.images.pictures import Pictures
-from cxr_models.report.page import page_of
-from cxr_models.report.sections.together import together
+from cxr_models.report.render.builder import builder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cxr_models.report.blocks import Block
-    from cxr_models.report.read.results import Results
+    from cxr_models.report.read.finding_results import AnyResults
 
 _MARKUP = re.compile(r"([\\`*_\[\]|#~$])")
 _AT_START = re.compile(r"^(\d*)([-+=.)])")  # starts a list, or makes a heading of the line above
@@ -23,15 +22,20 @@ _LINK = re.compile(r"://|www\.|@")  # text that Markdown turns into a link
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def markdown_page(runs: Sequence[Results]) -> str:
+def markdown_page(runs: Sequence[AnyResults]) -> str:
     """Return the report of one run or several as Markdown.
 
     Parameters
     ----------
-    runs : sequence of Results
-        At least one.
+    runs : sequence of Results or FindingResults
+        At least one; all with classes, or all with findings.
+
+    Raises
+    ------
+    ValueError
+        If runs with classes and with findings are given.
     """
-    page = page_of(runs, Pictures(0), together(runs))
+    page = builder(runs)(Pictures(0))
     lines = [f"# {plain(page.title)}", ""]
     for section in page.sections:
         lines += _section(section, 2)

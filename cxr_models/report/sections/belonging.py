@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from pathlib import PurePath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cxr_models.evaluation.compare_runs import Poolable, find_poolable
 from cxr_models.report.formatting import listed
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Runs = Sequence[Results]
 
+R = TypeVar("R")
+
 
 class Pool(NamedTuple):
     """Runs of equal settings on folds or left-out sources, and the sets that can be pooled."""
@@ -26,9 +28,9 @@ class Pool(NamedTuple):
     poolable: Poolable | None
 
 
-def grouped(runs: Runs, key: Callable[[Results], Hashable]) -> list[list[Results]]:
+def grouped(runs: Sequence[R], key: Callable[[R], Hashable]) -> list[list[R]]:
     """Return the groups of runs with equal keys, in the order of their first runs."""
-    groups: dict[Hashable, list[Results]] = defaultdict(list)
+    groups: dict[Hashable, list[R]] = defaultdict(list)
     for run in runs:
         groups[key(run)].append(run)
     return list(groups.values())
@@ -47,7 +49,12 @@ def images_of(predictions: Predictions) -> Hashable:
 
 
 def kind_of(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
-    """Return a key of classes and settings, without the cache's folder; with the seed if asked."""
+    """Return a key of classes and settings, without the cache's folder; with the seed if asked.
+
+    A model of others, whose settings nobody knows, shares its key with no run.
+    """
+    if run.config is None:
+        return run.class_names, run.name
     data = dataclasses.replace(run.config.data, cache_dir=None)
     training = run.config.training if seed else dataclasses.replace(run.config.training, seed=0)
     return run.class_names, dataclasses.replace(run.config, data=data, training=training)

@@ -10,11 +10,15 @@ from cxr_models.evaluation.results import NOT_STATED
 from cxr_models.records.ties import components
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, listed, number
+from cxr_models.report.sections.overview import audit_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from cxr_models.config import RunConfig
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
+    from cxr_models.runs.facts import RunFacts
 
 MODEL_CARD = "Model card"  # the title of its section
 _INTENDED = (
@@ -46,8 +50,7 @@ def audit_blocks(run: Results) -> list[Block]:
         return [
             Text(
                 text="The run was not audited, or not on this split: the accuracy of models that "
-                "see no lungs is unknown. cxr-models audit SPLIT --run RUN keeps its result for "
-                "this page.",
+                f"see no lungs is unknown. {audit_command(run)} keeps its result for this page.",
                 tone="note",
             )
         ]
@@ -65,7 +68,7 @@ def audit_blocks(run: Results) -> list[Block]:
                 reached.classifier or NONE,
             )
         )
-    if audit.run is not None:
+    if audit.centre_blanked is not None:
         notes.append("A blanked region is replaced by the image's mean before any other step.")
     return [
         Text(text=f"{audit.verdict[:1].upper()}{audit.verdict[1:]}.", tone="verdict"),
@@ -96,10 +99,12 @@ def data_card(run: Results) -> Section:
         for label, source in sorted(counts)
     ]
     rows.append(("all", *(_counts(totals[name]) for name in run.sets)))
-    split = [
-        ("hash of the split (SHA-256)", run.facts.split_sha256),
-        ("seed of the split", _or_dash(run.facts.split_seed)),
-    ]
+    split = [("hash of the records (SHA-256)", run.split_sha256)]
+    if run.facts is not None:
+        split = [
+            ("hash of the split (SHA-256)", run.facts.split_sha256),
+            ("seed of the split", _or_dash(run.facts.split_seed)),
+        ]
     rows_are = run.evaluation.units
     blocks: list[Block] = [
         Table(
@@ -133,14 +138,29 @@ def confounded(run: Results) -> list[str]:
     ]
 
 
-def settings(run: Results) -> Section:
+def settings(run: AnyResults) -> Section:
     """Show the origin of the weights, the versions, and every setting."""
+    evaluated = ("evaluated with", f"cxr-enhance {run.evaluation.version}")
+    if run.config is None or run.facts is None:
+        tables = {predictions.origin.inputs for predictions in run.sets.values()}
+        read = [("predictions read from a table (SHA-256)", digest) for digest in sorted(tables)]
+        return Section(
+            title="Predictions and version",
+            blocks=(
+                Table(
+                    caption="A model of others: neither weights nor settings are known",
+                    head=("property", "value"),
+                    rows=(*read, evaluated),
+                    words=True,
+                ),
+            ),
+        )
     versions = [
-        ("weights at the start", _initial_weights(run)),
+        ("weights at the start", _initial_weights(run.config, run.facts)),
         ("weights of the run (SHA-256)", run.evaluation.weights_sha256),
-        ("weights of the run are of", _kept_epoch(run)),
+        ("weights of the run are of", _kept_epoch(run.facts)),
         ("backend of Keras", _or_dash(run.facts.backend)),
-        ("evaluated with", f"cxr-enhance {run.evaluation.version}"),
+        evaluated,
         *(run.facts.versions or {}).items(),
     ]
     return Section(
@@ -163,29 +183,36 @@ def settings(run: Results) -> Section:
     )
 
 
-def model_card() -> Section:
+def model_card(runs: Sequence[AnyResults]) -> Section:
     """State what a classifier is for, what it is not for, and the limits of its values."""
+    limits = list(_LIMITS)
+    not_chosen = [run.name for run in runs if not run.evaluation.operating_points.chosen_on]
+    if not_chosen:
+        limits.append(
+            f"Without a validation part: {listed(not_chosen)}. These probabilities are as the "
+            "model gave them, and these thresholds are not chosen on validation."
+        )
     return Section(
         title=MODEL_CARD,
         sections=(
             Section(title="Intended use", blocks=tuple(Text(text=text) for text in _INTENDED)),
-            Section(title="Limits", blocks=tuple(Text(text=text) for text in _LIMITS)),
+            Section(title="Limits", blocks=tuple(Text(text=text) for text in limits)),
         ),
     )
 
 
-def _initial_weights(run: Results) -> str:
-    weights = run.config.model.weights
+def _initial_weights(config: RunConfig, facts: RunFacts) -> str:
+    weights = config.model.weights
     if weights == "none":
         return "none: trained from random numbers"
     if weights == "imagenet":
         return "ImageNet, as Keras ships them"
-    sha256 = run.facts.weights_sha256
+    sha256 = facts.weights_sha256
     return f"{PurePath(weights).name}" + (f", SHA-256 {sha256}" if sha256 else "")
 
 
-def _kept_epoch(run: Results) -> str:
-    kept = run.facts.kept
+def _kept_epoch(facts: RunFacts) -> str:
+    kept = facts.kept
     if kept is None:
         return "the last phase's best epoch"  # in earlier versions, which did not state the epoch
     accuracy = number(kept.val_accuracy)

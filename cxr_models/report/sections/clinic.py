@@ -14,18 +14,38 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.clinic_results import ClinicValues, DecisionCurve
     from cxr_models.evaluation.measured import Measured
 
-_TEXT = (
+_CHOSEN = (
     "Each class is compared with all others, by calibrated probabilities and the thresholds that "
-    "were chosen on validation. Predictive values hold where the class is as common as stated; the "
-    "share of a class in a collected set is seldom its share in a clinic."
+    "were chosen on validation."
+)
+_GIVEN = (
+    "Each class is compared with all others, by probabilities that are not calibrated and a "
+    "threshold that was not chosen on validation."
+)
+_SHARE = (
+    "Predictive values hold where the class is as common as stated; the share of a class in a "
+    "collected set is seldom its share in a clinic."
 )
 
 
-def clinic_section(name: str, clinic: Mapping[str, ClinicValues] | None) -> list[Section]:
-    """Return the section of a set; none if its values were not computed."""
+def clinic_section(
+    name: str, clinic: Mapping[str, ClinicValues] | None, *, chosen: bool = True
+) -> list[Section]:
+    """Return the section of a set; none if its values were not computed.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set.
+    clinic : mapping of str to ClinicValues, or None
+        The values of each class.
+    chosen : bool, default True
+        Whether temperature and thresholds were chosen on validation.
+    """
     if not clinic:
         return []
-    blocks: list[Block] = [Text(text=_TEXT), _predictive(clinic), _single(clinic)]
+    text = f"{_CHOSEN if chosen else _GIVEN} {_SHARE}"
+    blocks: list[Block] = [Text(text=text), _predictive(clinic), _single(clinic)]
     if any(values.at_specificity for values in clinic.values()):
         blocks.append(_at_specificity(clinic))
     charts = [

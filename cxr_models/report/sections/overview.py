@@ -13,7 +13,9 @@ from cxr_models.report.sections.values import shared_sentences
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cxr_models.config import RunConfig
     from cxr_models.evaluation.results import SetEvaluation
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
 MANY = 4  # a page of at least so many runs states a sentence once for all runs it is true of
@@ -55,7 +57,7 @@ def verdict(run: Results) -> list[str]:
     if not run.externals:
         sentences.append(
             f"Run {run.name} was not tested on images of another source, so its accuracy there is "
-            "unknown (cxr-models evaluate --external)."
+            f"unknown ({sources_command(run)})."
         )
     return sentences
 
@@ -142,7 +144,7 @@ def side_by_side(runs: Sequence[Results]) -> Section:
         notes=(f"{100 * LEVEL:g} % intervals. A dash: not evaluated.",),
     )
     blocks: list[Block] = [table]
-    if len({run.facts.split_sha256 for run in runs}) > 1:
+    if len({run.facts.split_sha256 for run in runs if run.facts is not None}) > 1:
         blocks.append(
             Text(
                 text="The runs were trained and tested on different splits: their accuracies must "
@@ -153,9 +155,9 @@ def side_by_side(runs: Sequence[Results]) -> Section:
     return Section(title="Side by side", blocks=tuple(blocks))
 
 
-def arm(run: Results) -> str:
+def arm(config: RunConfig) -> str:
     """Return ``raw`` or ``enhanced``, as the study calls its arms."""
-    return "raw" if run.config.data.enhance is None else "enhanced"
+    return "raw" if config.data.enhance is None else "enhanced"
 
 
 def _accuracy(values: SetEvaluation | None) -> str:
@@ -176,9 +178,23 @@ def _audited(run: Results) -> str:
     if run.audit is None:
         return (
             "It was not audited: how much of this accuracy can be read from the source instead of "
-            "the lungs is unknown (cxr-models audit SPLIT --run RUN)."
+            f"the lungs is unknown ({audit_command(run)})."
         )
     return f"{run.audit.verdict[:1].upper()}{run.audit.verdict[1:]}."
+
+
+def audit_command(run: AnyResults) -> str:
+    """Return the command that audits a run, or a model of others."""
+    if run.config is None:
+        return "cxr-models evaluate-predictions --images"
+    return "cxr-models audit SPLIT --run RUN"
+
+
+def sources_command(run: AnyResults) -> str:
+    """Return how a run, or a model of others, is tested on other sources."""
+    if run.config is None:
+        return "rows of a part of that name in its table"
+    return "cxr-models evaluate --external"
 
 
 def _accuracy_or_0(run: Results) -> float:

@@ -65,7 +65,8 @@ def is_of_the_study(run: Results) -> bool:
         for record in predictions.manifest.records
     ]
     return (
-        run.config.model.backbone in _BACKBONES
+        run.config is not None
+        and run.config.model.backbone in _BACKBONES
         and any(record.label == _COVID for record in records)
         and all(record.label in _SOURCES.get(record.source, ()) for record in records)
     )
@@ -87,14 +88,14 @@ def _table(runs: Sequence[Results], *, alone: bool) -> Table:
     not_three = [
         run.name
         for run in runs
-        if run.config.model.task == "multiclass" and len(run.class_names) != 3
+        if run.settings.model.task == "multiclass" and len(run.class_names) != 3
     ]
     if not_three:
         notes.append(f"Not three classes: {listed(not_three)}.")
     other_labels = [
-        f"{run.name}: {run.config.model.positive_class}"
+        f"{run.name}: {run.settings.model.positive_class}"
         for run in runs
-        if run.config.model.task == "binary" and run.config.model.positive_class != _COVID
+        if run.settings.model.task == "binary" and run.settings.model.positive_class != _COVID
     ]
     if other_labels:
         notes.append(f"Another label than {_COVID} against the rest: {listed(other_labels)}.")
@@ -111,7 +112,7 @@ def _table(runs: Sequence[Results], *, alone: bool) -> Table:
 
 def _settings_of_table(run: Results) -> Hashable:
     """Return a key of the settings that all runs of a table share."""
-    config = run.config
+    config = run.settings
     data = dataclasses.replace(config.data, cache_dir=None, enhance=None)
     model = dataclasses.replace(
         config.model, backbone=_BACKBONES[0], task="multiclass", positive_class=_COVID
@@ -121,8 +122,8 @@ def _settings_of_table(run: Results) -> Hashable:
 
 
 def _cell(run: Results) -> tuple[str, str, bool]:
-    model = run.config.model
-    return model.backbone, model.task, run.config.data.enhance is not None
+    model = run.settings.model
+    return model.backbone, model.task, run.settings.data.enhance is not None
 
 
 def _shown(runs: Sequence[Results]) -> str:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.comparisons import AreaDifference, Comparison
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Interval, Measured
+    from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
     Runs = Sequence[Results]
@@ -97,7 +98,7 @@ def _comparison(runs: Runs) -> Section:
     blocks: list[Block] = [_differences(runs), Text(text=text), *_spread(runs), *_over_seeds(runs)]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
-    if len({run.facts.split_sha256 for run in runs}) > 1:
+    if len({run.facts.split_sha256 for run in runs if run.facts is not None}) > 1:
         text = "The runs were tested on the same images, but are of different splits."
         blocks.append(Text(text=text, tone="note"))
     blocks.append(
@@ -116,12 +117,15 @@ def _comparison(runs: Runs) -> Section:
 
 def _differences(runs: Runs) -> Block:
     """Show the settings in which runs differ; these can explain a difference of values."""
-    settings = differing({run.name: run.config for run in runs})
+    configs = {run.name: run.config for run in runs if run.config is not None}
+    if len(configs) < len(runs):
+        return settings_unknown(runs)
+    settings = differing(configs)
     rows = [
         (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
         for name, values in settings.items()
     ]
-    splits = [run.facts.split_sha256[:8] for run in runs]
+    splits = [run.split_sha256[:8] for run in runs]
     if len(set(splits)) > 1:
         rows.append(("split", *splits))
     if not rows:
@@ -133,6 +137,12 @@ def _differences(runs: Runs) -> Block:
         notes=("All other settings are equal.",),
         words=True,
     )
+
+
+def settings_unknown(runs: Sequence[AnyResults]) -> Block:
+    """Name the models of others, whose settings cannot be compared."""
+    others = [run.name for run in runs if run.config is None]
+    return Text(text=f"Models of others, whose settings are not known: {listed(others)}.")
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
@@ -239,7 +249,7 @@ def _spread(runs: Runs) -> Iterator[Block]:
 def _over_seeds(runs: Runs) -> Iterator[Block]:
     """Show mean, spread and intervals over seeds on every set of runs of equal settings."""
     for kind in grouped(runs, kind_of):
-        seeds = {run.name: run.config.training.seed for run in kind}
+        seeds = {run.name: run.config.training.seed for run in kind if run.config is not None}
         if not len(set(seeds.values())) == len(kind) > 1:
             continue
         names = [

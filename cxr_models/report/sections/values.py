@@ -11,6 +11,7 @@ from cxr_models.report.formatting import NONE, counted, number, short_name, valu
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from cxr_models.evaluation.findings_results import FindingsSet
     from cxr_models.evaluation.results import ClassValues, Confusion, Measured, SetEvaluation
     from cxr_models.report.read.results import Results
 
@@ -80,6 +81,7 @@ def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
     """Show the values of each class of a set, the operating points, and the confusion."""
     points = {name: of_class.operating_point for name, of_class in values.classes.items()}
     rule = run.evaluation.operating_points.rule
+    chosen_on = run.evaluation.operating_points.chosen_on
     table = class_table("Each class against the rest", values.classes, run.evaluation.units)
     notes = _joined(
         _note(f"{title} of {name}", measured)
@@ -101,7 +103,7 @@ def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
             ),
             notes=_joined(
                 [
-                    f"Chosen on validation: {rule}.",
+                    f"{'Chosen' if chosen_on else 'Not chosen'} on validation: {rule}.",
                     *(f"{name}: {p.reason}." for name, p in points.items() if p.reason),
                 ]
             ),
@@ -168,7 +170,7 @@ def groups(values: SetEvaluation, classes: Sequence[str], units: str = "images")
     return blocks
 
 
-def shared(values: SetEvaluation) -> list[Block]:
+def shared(values: SetEvaluation | FindingsSet) -> list[Block]:
     """List the ties of a set's images to images that the run has seen; empty without ties."""
     overlap = values.overlap
     if overlap is None:
@@ -197,7 +199,7 @@ def shared(values: SetEvaluation) -> list[Block]:
     return blocks
 
 
-def shared_sentences(values: SetEvaluation) -> list[str]:
+def shared_sentences(values: SetEvaluation | FindingsSet) -> list[str]:
     """Return sentences on the near copies of seen images, and on images of seen patients."""
     if values.overlap is None:
         return []
@@ -216,12 +218,12 @@ def shared_sentences(values: SetEvaluation) -> list[str]:
     ):
         if ties:
             verb = singular if len(ties) == 1 else plural
-            images = values.joined_images or values.images
+            images = getattr(values, "joined_images", None) or values.images
             sentences.append(f"{counted(len(ties), 'image')} of {images:,} {verb}")
     return sentences
 
 
-def heading(name: str, values: SetEvaluation, unit: str = "image") -> str:
+def heading(name: str, values: SetEvaluation | FindingsSet, unit: str = "image") -> str:
     """Return the heading of a set."""
     return f"{name}: {_ROLES[values.kind]}, {counted(values.images, unit)}"
 

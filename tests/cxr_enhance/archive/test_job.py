@@ -10,6 +10,7 @@ import pytest
 
 import cxr_enhance as cxe
 from cxr_enhance.archive.job import Job
+from cxr_enhance.io.options import ReadOptions
 from cxr_enhance.io.png import load_isal
 from cxr_enhance.synthetic import synthetic_radiograph
 from tests.cxr_enhance.archive.conftest import rows_of
@@ -96,7 +97,9 @@ def test_one_pixel_is_as_many_millimetres_as_asked_for(enhanced, tmp_path):
     enhanced(saved(ds), "--spacing", "0.4", "--overwrite", status=1)
     row = last_row(tmp_path / "out")
     assert row["status"] == "failed"
-    assert row["error"].startswith("`spacing` is only allowed for images whose pixels have a size")
+    assert row["error"].startswith(
+        "`--spacing` is only allowed for images whose pixels have a size"
+    )
     assert not row["retry"]
 
 
@@ -111,14 +114,16 @@ def test_a_derived_dicom_with_margins_keeps_millimetres(enhanced):
 def test_outputs_of_another_fit_are_other_outputs_and_those_without_keep_their_digest():
     params = cxe.EnhanceParams()
     plain = Job(params=params, size_wh=(64, 64))
-    assert not {"fit", "spacing", "crop_border"} & plain.to_dict().keys()
+    assert not {"fit", "spacing", "crop_border", "window"} & plain.to_dict().keys()
     others = [
         Job(params=params, size_wh=(64, 64), fit="pad"),
         Job(params=params, size_wh=(64, 64), crop_border=True),
         Job(params=params, spacing=0.2),
         Job(params=params, spacing=0.3),
+        Job(params=params, size_wh=(64, 64), read=ReadOptions(window=(40, 400))),
+        Job(params=params, size_wh=(64, 64), read=ReadOptions(window=(40, 500))),
     ]
-    assert len({job.digest() for job in (plain, *others)}) == 5
+    assert len({job.digest() for job in (plain, *others)}) == 7
 
 
 def test_one_image_tells_its_transform(run, tmp_path):
@@ -269,6 +274,9 @@ def test_voi_frame_and_size_limit_reach_the_reader(enhanced, tmp_path):
     path = enhanced(data, "--voi", "none", "--no-clahe", "--no-white-balance")
     assert_same_image(cxe.read_image(path), 4095 - DEEP)
     os.unlink(path)
+    words = ("--window", "1800", "900", "--overwrite", "--no-clahe", "--no-white-balance")
+    path = enhanced(data, *words)
+    assert_same_image(cxe.read_image(path), cxe.read_image(data, window=(1800, 900)))
     frames = saved(data_set(np.stack([GRAY, 255 - GRAY])))
     path = enhanced(frames, "--frame", "1", "--overwrite")
     assert_same_image(cxe.read_image(path), cxe.enhance(255 - GRAY))

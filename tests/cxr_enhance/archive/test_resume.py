@@ -150,6 +150,56 @@ def test_changed_options_are_noticed_and_named(run, archive, tmp_path):
     assert run(archive, "--out", tmp_path / "out", "--clip-limit", "3.5")[1]["other_options"] == []
 
 
+def test_a_run_is_not_gone_on_with_under_other_options(run, archive, tmp_path):
+    out = tmp_path / "out"
+    run(archive, "--out", out)
+    (out / "p1/0001.png").unlink()
+    before = contents(out)
+    rows = len(rows_of(out))
+    status, report, err = run(archive, "--out", out, "--clip-limit", "3.5", "--quiet")
+    assert (status, report) == (2, None)
+    assert (
+        "`--out` must not hold outputs of other options than those of the 1 to be made; got 3 with "
+        "clip_limit 2.0, now 3.5. Give the options of the earlier run to go on with it"
+    ) in err
+    assert run(archive, "--out", out, "--clip-limit", "3.5", "--dry-run")[0] == 2
+    assert (contents(out), len(rows_of(out))) == (before, rows)
+    assert run(archive, "--out", out)[1]["written"] == 1
+    report = run(archive, "--out", out, "--clip-limit", "3.5", "--overwrite")[1]
+    assert (report["written"], report["other_options"]) == (4, [])
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (["--size", "40", "40"], ["--size", "40", "40", "--fit", "pad"]),
+        (["--size", "40", "40"], ["--size", "40", "50"]),
+        ([], ["--crop-border"]),
+        ([], ["--invert", "auto"]),
+    ],
+)
+def test_new_files_are_not_put_beside_outputs_of_another_geometry(
+    run, archive, tmp_path, first, then
+):
+    out = tmp_path / "out"
+    run(archive, "--out", out, *first)
+    cxe.write_image(archive / "new.png", synthetic_radiograph(60, 50, seed=9))
+    status, _, err = run(archive, "--out", out, *then)
+    assert status == 2
+    assert "than those of the 1 to be made; got 4 with" in err
+    assert not (out / "new.png").exists()
+
+
+def test_failed_files_may_be_tried_again_under_other_options_beside_outputs(run, archive, tmp_path):
+    out = tmp_path / "out"
+    run(archive, "--out", out)
+    shutil.copy(archive / "p0/0000.png", tmp_path / "whole.png")
+    status, report, err = run(archive, "--out", out, "--clip-limit", "3.5")
+    assert status == 1
+    assert "cut short" in err
+    assert report["other_options"] == ["4 with clip_limit 2.0, now 3.5"]
+
+
 def test_outputs_compressed_otherwise_hold_the_same_pixels_and_stay(run, archive, tmp_path):
     out = tmp_path / "out"
     run(archive, "--out", out, "--compression", "small")

@@ -115,6 +115,21 @@ def test_a_dicom_file_is_shown_as_run_enhances_it(cli, tmp_path, drawn):
         assert panel.caption.endswith(f"\nVOI {voi}")
 
 
+def test_windows_are_those_of_run_and_stand_under_their_panels(cli, tmp_path, drawn):
+    pixels = synthetic_radiograph(90, 80, bits=12)
+    ds = data_set(pixels, bits=12, WindowCenter=1500, WindowWidth=2000)
+    (tmp_path / "scan.dcm").write_bytes(saved(ds))
+    words = ["--window", "-20.5", "3000", "--window", "1800", "900"]
+    result = cli("compare", tmp_path / "scan.dcm", "--out", tmp_path / "sheet.png", *words)
+    assert (result.status, result.err) == (0, "")
+    ((_, *after),) = drawn
+    for panel, window in zip(after, [("-20.5", "3000"), ("1800", "900")], strict=True):
+        out = tmp_path / f"{window[1]}.png"
+        assert cli("run", tmp_path / "scan.dcm", "--out", out, "--window", *window).status == 0
+        assert_same_image(panel.image, cxe.read_image(out))
+        assert panel.caption.endswith("\nwindow {} / {}".format(*window))
+
+
 def test_fit_border_and_polarity_are_those_of_run(cli, tmp_path, drawn):
     framed = np.zeros((200, 180), np.uint8)
     framed[20:180, 30:150] = synthetic_radiograph(160, 120)
@@ -149,6 +164,7 @@ def test_spacing_is_that_of_run_and_needs_a_header(cli, scan, tmp_path, drawn):
         assert panel.caption == f"{DEFAULT}\n{spacing} mm a pixel, resized first"
     result = cli("compare", scan, "--out", tmp_path / "none.png", "--spacing", 1)
     assert result.status == 1
+    assert "`--spacing` is only allowed for images whose pixels have a size" in result.err
     assert f"File: '{scan}'." in result.err
     assert not (tmp_path / "none.png").exists()
 
@@ -185,6 +201,9 @@ def test_an_option_without_effect_is_said_once(cli, scan, tmp_path):
             "`--tile-grid-size` must be two whole numbers; got '8 x'.",
         ),
         (["--fit", "pad"], "`--fit` pad is only allowed with --size."),
+        (["--window", "9", "0"], "`window` must be finite, with a width greater than 0"),
+        (["--window", "9", "x"], "`--window` must be two numbers; got '9 x'."),
+        (["--window", "9", "2", "--voi", "lut"], "`window` is only allowed with `voi`"),
         (["--spacing", "0"], "`--spacing` must be a positive number of millimetres; got 0.0."),
         (["--clip-limit", "2", "--clip-limit", "-1"], "`clip_limit` must be finite and at least 0"),
         (

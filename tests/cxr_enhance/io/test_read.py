@@ -337,6 +337,15 @@ def test_a_second_frame_of_one_is_a_sentence():
     ("options", "sentence"),
     [
         ({"voi": "x"}, "`voi` must be one of 'auto', 'window', 'lut', 'none'; got 'x'"),
+        (
+            {"window": (0, 0)},
+            r"`window` must be finite, with a width greater than 0; got \(0\.0, 0\.0\)\.",
+        ),
+        ({"window": (float("nan"), 9)}, "`window` must be finite"),
+        (
+            {"window": (5, 9), "voi": "lut"},
+            "`window` is only allowed with `voi` 'auto' or 'window'; got 'lut'",
+        ),
         ({"frame": -1}, "`frame` must be at least 0; got -1"),
         ({"max_pixels": 0}, "`max_pixels` must be at least 1; got 0"),
     ],
@@ -346,6 +355,16 @@ def test_options_out_of_range_are_sentences(options, sentence):
         read_image(GRAY_FILES["png"], **options)
     with pytest.raises(TypeError, match=r"`max_pixels` must be an int; got 1\.5"):
         read_image(GRAY_FILES["png"], max_pixels=1.5)
+
+
+@pytest.mark.parametrize("window", [3, "12", (1,), (1, 2, 3), (True, 4), ("1", 2)])
+def test_a_window_of_other_things_than_two_numbers_is_a_sentence(window):
+    with pytest.raises(TypeError, match=r"`window` must be two numbers \(center, width\) or None"):
+        read_image(GRAY_FILES["png"], window=window)
+
+
+def test_a_window_leaves_formats_that_have_none_as_they_are():
+    assert_same_image(read_image(GRAY_FILES["png"], window=(10, 5)), read_image(GRAY_FILES["png"]))
 
 
 def test_errors_name_the_file(tmp_path):

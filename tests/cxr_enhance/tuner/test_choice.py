@@ -5,7 +5,10 @@ from cxr_enhance.tuner.choice import Choice
 
 
 def test_survives_a_round_trip():
-    choice = Choice(params=EnhanceParams(clip_limit=3, percentiles=None), voi="lut", preset="study")
+    params = EnhanceParams(clip_limit=3, percentiles=None)
+    choice = Choice(params=params, voi="lut", preset="study")
+    assert Choice.from_dict(choice.to_dict()) == choice
+    choice = Choice(params=params, window=(40.5, 400))
     assert Choice.from_dict(choice.to_dict()) == choice
 
 
@@ -15,7 +18,9 @@ def test_survives_a_round_trip():
         ({"voi": "x"}, "`voi` must be one of"),
         ({"preset": "x"}, "`preset` must be None or one of study, mimic-cxr-jpg; got 'x'."),
         ({"params": {"clip_limit": -1}}, "`clip_limit` must be finite and at least 0"),
-        ({"more": 1}, "`choice` must have the names params, voi and preset."),
+        ({"window": [1, 0]}, "`window` must be finite, with a width greater than 0"),
+        ({"window": [1, 2], "voi": "none"}, "`window` is only allowed with `voi`"),
+        ({"more": 1}, "`choice` must have the names params, voi, window and preset."),
     ],
 )
 def test_what_a_page_cannot_have_sent_is_refused(changes, sentence):

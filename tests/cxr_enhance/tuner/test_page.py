@@ -266,6 +266,30 @@ def test_a_dicom_file_that_is_dropped_shows_its_window(page):
     page.assert_shows("before", eight_bits(cxe.read_image(content, voi="none")))
 
 
+def test_the_window_of_a_dicom_file_is_chosen_by_sliders(page):
+    pixels = synthetic_radiograph(300, 250, bits=12)
+    content = saved(data_set(pixels, bits=12, WindowCenter=1500, WindowWidth=1000))
+    page.change(lambda: page.drop("scan.dcm", content), named("scan.dcm"))
+    assert [page.of(f"#{name}", "value") for name in ("center", "width")] == ["1500", "1000"]
+    assert int(page.of("#center-range", "max")) >= pixels.max()
+    page.change(lambda: page.press("ArrowRight", "#center-range", code=39), None)
+    page.change(lambda: page.set("#width", 700), None)
+    assert page.of("#voi", "value") == "chosen"
+    image = cxe.read_image(content, window=(1501, 700))
+    page.assert_shows("before", eight_bits(image))
+    page.assert_shows("after", eight_bits(cxe.enhance(image)))
+    assert page.of("#command", "value").endswith("--window 1501.0 700.0")
+    assert "window=(1501.0, 700.0)" in page.of("#python", "value")
+    page.change(lambda: page.set("#width", 0.5), ".querySelector('.message.error')")
+    assert "`window` must have a width of at least 1" in page.text(".message")
+    page.assert_shows("before", eight_bits(image))
+    page.change(lambda: page.of("#reset", "click()"), None)
+    page.assert_shows("before", eight_bits(cxe.read_image(content)))
+    assert page.of("#center", "value") == "1500"
+    page.change(lambda: page.drop("a.png", bytes_of(GRAY)), named("a.png"))
+    assert page.of(".dicom", "hidden")
+
+
 def test_files_are_opened_by_the_buttons_too(page, folder, tmp_path):
     page.change(lambda: page.choose_file("#file", folder / "d.png"), named("d.png"))
     page.assert_shows("before", COLOUR)

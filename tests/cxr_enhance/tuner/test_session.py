@@ -28,8 +28,9 @@ def image_of(answer):
     return image[..., 0] if answer["channels"] == 1 else image
 
 
-def choice_of(voi="auto", preset=None, **options):
-    return Choice(params=EnhanceParams(**options), voi=voi, preset=preset).to_dict()
+def choice_of(voi="auto", preset=None, window=None, **options):
+    params = EnhanceParams(**options)
+    return Choice(params=params, voi=voi, preset=preset, window=window).to_dict()
 
 
 @pytest.fixture
@@ -138,6 +139,80 @@ def test_a_dropped_file_comes_in_parts_and_a_broken_one_loses_nothing(session):
     assert "cxe.read_image('scan.dcm', voi='none')" in kept["texts"]["python"]
 
 
+def opened(session, **elements):
+    """Drop a DICOM file of 12 bits on the page; give its content and the answer."""
+    pixels = synthetic_radiograph(60, 50, bits=12)
+    content = saved(data_set(pixels, bits=12, **elements))
+    message = {"ask": "upload", "name": "a.dcm", "data": content, "first": True, "last": True}
+    return content, pixels, session.answer(message)
+
+
+def test_a_window_is_chosen_before_and_after(session):
+    content, _, answer = opened(session, WindowCenter=900, WindowWidth=800)
+    answer = session.answer({"ask": "render", "choice": choice_of(window=[1500, 600])})
+    image = cxe.read_image(content, window=(1500, 600))
+    assert_same_image(image_of(answer["before"]), (image.astype(int) * 255 // 4095).astype("u1"))
+    expected = cxe.enhance(image)
+    full = 2 ** int(expected.max()).bit_length() - 1
+    assert_same_image(image_of(answer["after"]), (expected.astype(int) * 255 // full).astype("u1"))
+    sheet = session.answer(
+        {
+            "ask": "sheet",
+            "choice": choice_of(window=[1500, 600]),
+            "limits": [2],
+            "grids": [[16, 16]],
+        }
+    )
+    assert_same_image(image_of(sheet["panels"][0]), image_of(answer["after"]))
+    params = session.answer({"ask": "params", "name": "a.json", "text": EnhanceParams().to_json()})
+    assert params["choice"]["window"] == [1500.0, 600.0]
+
+
+def test_a_window_that_cannot_be_is_a_sentence_and_changes_nothing(session):
+    opened(session, WindowCenter=900, WindowWidth=800)
+    answer = session.answer({"ask": "render", "choice": choice_of(window=[900, 0.5])})
+    assert answer["error"].startswith("`window` must have a width of at least 1")
+    assert answer["error"].endswith("File: 'a.dcm'.")
+    assert session.choice.window is None
+
+
+@pytest.mark.parametrize(
+    ("elements", "slope", "intercept"),
+    [
+        ({}, 1, 0),
+        ({"RescaleSlope": 2, "RescaleIntercept": -1024}, 2, -1024),
+        ({"RescaleSlope": -1, "RescaleIntercept": 4095}, -1, 4095),
+        ({"photometric": "MONOCHROME1"}, 1, 0),
+    ],
+)
+def test_sliders_of_the_window_reach_over_the_values_of_the_file(
+    session, elements, slope, intercept
+):
+    _, pixels, answer = opened(session, **elements)
+    values = pixels.astype(float) * slope + intercept
+    low, high = values.min(), values.max()
+    assert answer["windows"] == {
+        "own": pytest.approx([(low + high) / 2, high - low]),
+        "low": pytest.approx(low),
+        "high": pytest.approx(high),
+    }
+    _, _, answer = opened(session, WindowCenter=900, WindowWidth=800)
+    assert answer["windows"]["own"] == [900.0, 800.0]
+
+
+def test_padding_and_colour_have_no_part_in_the_sliders_of_the_window(session):
+    pixels = synthetic_radiograph(60, 50, bits=12)
+    pixels = np.maximum(pixels, 300)
+    pixels[:, :9] = 0
+    content = saved(data_set(pixels, bits=12, PixelPaddingValue=0))
+    message = {"ask": "upload", "name": "a.dcm", "first": True, "last": True}
+    answer = session.answer(message | {"data": content})
+    assert answer["windows"]["low"] == pytest.approx(300)
+    colour = saved(data_set(np.dstack([GRAY, GRAY, GRAY])))
+    answer = session.answer(message | {"data": colour})
+    assert (answer["is_dicom"], answer["windows"]) == (True, None)
+
+
 def test_a_file_of_params_sets_the_controls(session):
     session.answer({"ask": "start"})
     params = EnhanceParams(clip_limit=7.0, percentiles=None)
@@ -226,6 +301,20 @@ def test_a_folder_without_an_image_says_so(tmp_path):
     assert answer["error"] == "None of the files is an image."
     assert answer["defaults"] == EnhanceParams().to_dict()
     assert "before" not in answer
+
+
+def test_the_still_picture_is_the_image_before_and_after_beside_each_other():
+    wide = np.dstack([GRAY, GRAY, GRAY])
+    for image in (GRAY, wide):
+        session = Session(Files([]), Choice(params=EnhanceParams()), source_of_array(image))
+        session.answer({"ask": "start"})
+        picture = cxe.read_image(session.still())
+        assert picture.shape[:2] == (90, 70 + 4 + 70)
+        assert_same_image(np.ascontiguousarray(picture[:, :70]), image)
+        after = cxe.enhance(image)
+        after = after if picture.ndim == 2 else np.dstack([after] * 3)
+        assert_same_image(np.ascontiguousarray(picture[:, 74:]), after)
+        assert (picture[:, 70:74] == 255).all()
 
 
 def test_an_image_that_looks_inverted_is_said_to_and_shown_as_it_is():

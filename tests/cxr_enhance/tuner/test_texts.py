@@ -83,6 +83,27 @@ def test_the_voi_transform_stands_beside_the_params(files, voi):
     assert ("--voi" in texts["command"]) == ("voi=" in texts["python"]) == (voi != "auto")
 
 
+@pytest.mark.parametrize("window", [(1800.0, 900.0), (-0.5, 2.25)])
+@pytest.mark.parametrize("preset", [None, "study"])
+def test_a_chosen_window_stands_beside_the_params_too(files, window, preset):
+    choice = Choice(params=EnhanceParams(clip_limit=4.0), window=window, preset=preset)
+    image, texts = shown_for("scan.dcm", choice)
+    assert_both_give(image, texts)
+    assert f"window={window}" in texts["python"]
+    assert texts["command"].endswith(f"--window {window[0]} {window[1]}")
+    assert "window" not in texts["params"]
+    assert "window" not in "".join(shown_for("gray.png", choice)[1].values())
+
+
+def test_a_chosen_window_goes_with_the_recipe_of_mimic(files):
+    choice = Choice(params=EnhanceParams(), preset="mimic-cxr-jpg", window=(1800.0, 900.0))
+    image, texts = shown_for("scan.dcm", choice)
+    assert texts["command"].endswith("--preset mimic-cxr-jpg --window 1800.0 900.0")
+    assert main([*shlex.split(texts["command"])[1:], "--quiet"]) == 0
+    written = cxe.read_image("scan-enhanced.jpg").astype(int)
+    assert np.abs(written - image).mean() < 2  # JPEG
+
+
 def test_the_preset_of_the_study_is_a_call_and_a_command(files):
     image, texts = shown_for("gray.png", Choice(params=EnhanceParams(), preset="study"))
     assert image.shape == (224, 224)

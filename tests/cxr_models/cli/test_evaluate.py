@@ -30,6 +30,7 @@ from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from tests.helpers.fresh_process import run_code
 from tests.helpers.radiographs import draw, write_class_folders
+from tests.helpers.report_runs import write_finding_run
 from tests.helpers.runs import copy_run
 from tests.helpers.tiny_backbone import tiny_config
 
@@ -209,6 +210,60 @@ def test_a_run_whose_images_were_moved_is_evaluated_with_its_split(run, split_fi
     assert main(["evaluate", str(run), *FEW]) == 1
     assert "No such file or directory" in capsys.readouterr().err
     assert result_of(capsys, run, "--split", moved / "split.csv")["sets"]["test"]["images"] == 6
+
+
+def test_groups_are_made_of_columns_of_the_split_and_told_again_from_the_tables(run, capsys):
+    kept_split = run / "split.csv"
+    head, names, *rows = kept_split.read_text().splitlines()
+    wards = [f"{row},{'ab'[place % 2]}" for place, row in enumerate(rows)]
+    plain = result_of(capsys, run)
+    kept_split.write_text("\n".join([head, f"{names},ward", *wards]) + "\n")
+    told = result_of(capsys, run, "--by", "ward", "--from-predictions")  # joined by file
+    (by,) = told["sets"]["test"]["subgroups"]
+    assert by["column"] == "ward"
+    assert sum(group["images"] for group in by["groups"].values()) == 6
+    assert set(by["groups"]) <= {"a", "b"}
+    assert "kept:ward" not in table_of(run, "test")[0]
+    assert result_of(capsys, run, "--by", "ward") == told
+    assert {row["kept:ward"] for row in table_of(run, "test")} == set(by["groups"])
+    kept_split.write_text("\n".join([head, names, *rows]) + "\n")
+    assert result_of(capsys, run, "--by", "ward", "--from-predictions") == told
+    assert json.loads((run / "evaluation/evaluation.json").read_text()) == told
+    assert result_of(capsys, run) == plain
+
+
+def test_columns_of_another_source_are_kept_once_they_were_asked_for(
+    run, elsewhere, capsys, monkeypatch
+):
+    loaded = []
+    load = module._load
+    monkeypatch.setattr(module, "_load", lambda run: loaded.append(1) or load(run))
+    rows = elsewhere.read_text().splitlines()
+    wards = [f"{row},{'ab'[place % 2]},x" for place, row in enumerate(rows[1:])]
+    elsewhere.write_text("\n".join([f"{rows[0]},ward,secret", *wards]) + "\n")
+    result_of(capsys, run, "--external", elsewhere)
+    assert "kept:ward" not in table_of(run, "external-clinic")[0]
+    command = ["evaluate", str(run), "--by", "ward", *FEW]
+    assert main([*command, "--from-predictions"]) == 2
+    error = capsys.readouterr().err
+    assert "`--by` must name columns of which an image of a tested set states a value" in error
+    assert "got ward. There are label, source. Tables keep other columns" in error
+    assert main([*command, "--external", str(elsewhere)]) == 0
+    shown = capsys.readouterr()
+    assert "test: no image states ward, so the set has no groups by it" in shown.err
+    assert "clinic by ward" in shown.out
+    assert "no gap: fewer than two groups have this value from 10 patients" in shown.out
+    assert len(loaded) == 1  # the images were predicted once
+    row = table_of(run, "external-clinic")[0]
+    assert (row["kept:ward"], "kept:secret" in row) == ("a", False)
+    assert main([*command, "--from-predictions"]) == 0
+
+
+def test_runs_of_several_findings_are_not_told_by_group(tmp_path, capsys):
+    run = write_finding_run(tmp_path / "findings", externals=())
+    assert main(["evaluate", str(run), "--from-predictions", "--by", "source", *FEW]) == 2
+    sentence = "`--by` is only allowed with runs of classes; got findings, a run of several"
+    assert sentence in capsys.readouterr().err
 
 
 def rewritten(path, change):

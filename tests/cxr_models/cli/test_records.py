@@ -7,9 +7,10 @@ pytest.importorskip("typer", reason="typer is not installed")
 
 from cxr_enhance import write_image
 from cxr_enhance.io import pseudonym
-from cxr_models import read_manifest, read_split
+from cxr_models import Record, read_manifest, read_split
 from cxr_models.cli import main
 from cxr_models.cli._train import config_of
+from cxr_models.records.manifest import write_manifest
 from tests.helpers.fresh_process import run_code
 from tests.helpers.radiographs import draw, write_class_folders, write_csv
 
@@ -494,3 +495,76 @@ def test_importing_the_package_and_its_command_line_loads_no_framework():
         "assert not found, found"
     )
     run_code(code)
+
+
+@pytest.fixture
+def manifest_of_findings(tmp_path):
+    """Give a manifest of 48 patients; every third has Edema, and of every fourth that is hidden."""
+    records = [
+        Record(
+            file=f"{i}.png",
+            label="image",
+            patient=f"p{i}",
+            findings=(("Edema", "" if i % 4 == 3 else str(int(i % 3 == 0))), ("Mass", "0")),
+        )
+        for i in range(48)
+    ]
+    write_manifest(tmp_path / "manifest.csv", records)
+    return tmp_path / "manifest.csv"
+
+
+def test_split_shares_out_findings_and_counts_their_patients(manifest_of_findings, capsys):
+    out = manifest_of_findings.parent / "split.csv"
+    words = ["split", str(manifest_of_findings), "--out", str(out)]
+    assert main([*words, "--fractions", "0.5", "0.25", "0.25", "--stratify-findings", "Edema"]) == 0
+    told = capsys.readouterr()
+    assert (
+        "  patients with Edema, of those known: train 6 of 18, val 3 of 9, test 3 of 9\n"
+        in told.out
+    )
+    assert told.err == ""
+    assert '"stratified_by": ["Edema"]' in out.read_text().splitlines()[0]
+    assert read_split(out).seed == 0
+    assert main([*words, "--overwrite", "--stratify-findings", "all"]) == 0
+    assert "patients with Mass, of those known: train 34 of 34" not in capsys.readouterr().err
+
+
+def test_a_finding_that_too_few_patients_have_is_told(manifest_of_findings, capsys):
+    text = (
+        manifest_of_findings.read_text().replace(",1,0\n", ",0,0\n").replace(",0,0\n", ",1,0\n", 1)
+    )
+    manifest_of_findings.write_text(text)
+    out = manifest_of_findings.parent / "split.csv"
+    words = ["split", str(manifest_of_findings), "--out", str(out)]
+    assert main([*words, "--stratify-findings", "Edema,Mass"]) == 0
+    complaints = capsys.readouterr().err
+    assert "no patient of val has Edema; too few patients have it" in complaints
+    assert "Mass" not in complaints  # nobody has it
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("Edema,Hernia", r"`--stratify-findings` must name columns finding:NAME of the manifest "
+         r"(Edema, Mass); got Hernia."),
+        (",", "of the manifest (Edema, Mass); got none."),
+    ],
+)  # fmt: skip
+def test_findings_to_share_out_must_be_columns(manifest_of_findings, capsys, value, sentence):
+    out = manifest_of_findings.parent / "split.csv"
+    words = ["split", str(manifest_of_findings), "--out", str(out), "--stratify-findings", value]
+    assert main(words) == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
+def test_findings_of_a_split_that_is_kept_are_not_shared_out(manifest_of_findings, capsys):
+    text = manifest_of_findings.read_text().replace("image,p0,,,,", "image,p0,,,,train")
+    manifest_of_findings.write_text(text)
+    out = manifest_of_findings.parent / "split.csv"
+    words = ["split", str(manifest_of_findings), "--out", str(out), "--stratify-findings", "all"]
+    assert main(words) == 2
+    assert "only allowed with a manifest without a split, or with --drop-split" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert main([*words, "--drop-split"]) == 0

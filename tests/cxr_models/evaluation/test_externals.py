@@ -111,3 +111,21 @@ def test_a_set_inside_the_one_that_the_run_was_trained_on_is_warned_of(run, clin
         "WARNING: rsna of clinic and nih, which the model has seen, both hold images of nih: "
         "clinic is no other source"
     ]
+
+
+def test_a_run_of_findings_takes_any_label_and_needs_one_known_finding(run, clinic):
+    model = dataclasses.replace(run.config.model, task="multilabel", findings=("Edema", "Mass"))
+    run = dataclasses.replace(run, config=dataclasses.replace(run.config, model=model))
+    names = ("a.png", "b.png")
+
+    def read(**findings):
+        pairs = tuple(findings.items())
+        write_manifest(clinic, [Record(file=name, label="other", findings=pairs) for name in names])
+        return list(read_externals(run, [clinic]))
+
+    assert read(Mass="0", Hernia="1") == ["clinic"]
+    with pytest.raises(
+        ValueError,
+        match=r"known for an image \(Edema, Mass\); got none in .* findings Mass, Hernia\. Give",
+    ):
+        read(Mass="u", Hernia="1")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.prediction_tables import read_origin
 from cxr_models.evaluation.predictions import (
     Predictions,
-    read_origin,
     read_predictions,
     targets_of_labels,
     write_predictions,

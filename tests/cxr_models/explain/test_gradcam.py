@@ -63,6 +63,13 @@ def test_with_one_output_the_other_class_is_what_speaks_against_it():
         np.testing.assert_allclose(got, map_by_hand(_DENSE[:, 0], sign), rtol=1e-5, atol=1e-6)
 
 
+def test_one_output_of_a_run_of_findings_is_that_finding():
+    cam = GradCam(tiny_cam_model(1), multilabel=True)
+    assert cam.num_classes == 1
+    got = cam(_IMAGE, np.array([0]))[0]
+    np.testing.assert_allclose(got, map_by_hand(_DENSE[:, 0]), rtol=1e-5, atol=1e-6)
+
+
 def test_a_map_that_is_positive_everywhere_sums_to_the_logit_less_its_bias(tiny_backbone):
     pytest.importorskip("tensorflow")
     from cxr_models.inference.logits import logits_model, predict_logits

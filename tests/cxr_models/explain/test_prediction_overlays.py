@@ -18,11 +18,11 @@ from cxr_models.inference.predict_files import Batch, Source
 from tests.cxr_models.explain.test_gradcam import tiny_cam_model
 
 
-def watched(folder, class_names, images, said, originals=None, transforms=None):
+def watched(folder, class_names, images, said, originals=None, transforms=None, **options):
     """Give what was written of images that were said to be of classes."""
     sources = tuple(Source(path=f"{i}.png", name=f"{i}.png") for i in range(len(images)))
     explanations = Explanations(
-        tiny_cam_model(), class_names, folder, sources=sources, calibrated=True
+        tiny_cam_model(), class_names, folder, sources=sources, calibrated=True, **options
     )
     batch = Batch(
         sources=sources,
@@ -58,6 +58,18 @@ def test_a_picture_tells_label_and_probability_beside_the_plain_image(tmp_path, 
     for i, label in enumerate("ba"):
         expected = panel(shown(images[i]), heat[i], f"1.000 calibrated: {label}")
         drawn = cv2.imread(str(tmp_path / f"shown/images/{i}.png"))[..., ::-1]
+        np.testing.assert_array_equal(drawn, expected)
+
+
+def test_of_findings_the_one_that_is_named_is_explained_in_every_image(tmp_path, rng):
+    images = rng.integers(0, 256, (2, 4, 6, 1), np.uint8)
+    options = {"multilabel": True, "finding": "c"}
+    (mean,) = watched(tmp_path / "s", ("a", "b", "c"), images, np.array([1, 2]), **options)
+    assert mean.name == "mean-c.png"
+    heat = normalised(GradCam(tiny_cam_model(), multilabel=True)(images, np.array([2, 2])))
+    for i, share in enumerate(("0.000", "1.000")):
+        expected = panel(shown(images[i]), heat[i], f"{share} calibrated: c")
+        drawn = cv2.imread(str(tmp_path / f"s/images/{i}.png"))[..., ::-1]
         np.testing.assert_array_equal(drawn, expected)
 
 

@@ -18,11 +18,19 @@ from cxr_models.networks.load import load_classifier
 from cxr_models.report import html_page, read_results
 from cxr_models.report.images import choices
 from cxr_models.report.images.choices import pictured
-from cxr_models.report.images.thumbnails import mean_path, overlay_path, thumbnail
+from cxr_models.report.images.finding_pictures import worst_mistakes
+from cxr_models.report.images.thumbnails import (
+    finding_overlay_path,
+    mean_path,
+    overlay_path,
+    thumbnail,
+)
+from cxr_models.report.read.finding_results import read_any_results
 from cxr_models.runs.finished import read_run
+from tests.helpers.findings import FINDINGS, write_findings_split
 from tests.helpers.report_pages import Read
 from tests.helpers.report_runs import write_run
-from tests.helpers.runs import copy_run
+from tests.helpers.runs import copy_run, make_run
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -106,3 +114,38 @@ def test_overlays_of_other_weights_are_not_shown(run, tmp_path):
     assert images
     assert not [alt for alt in images if "Grad-CAM" in alt]
     assert "These images have no Grad-CAM overlays" in page.text
+
+
+@pytest.fixture
+def run_of_findings(tmp_path):
+    split = write_findings_split(tmp_path / "images", 24, hidden=0.1)
+    options = {"model__task": "multilabel", "model__findings": list(FINDINGS)}
+    run = make_run(tmp_path / "findings", split, **options)
+    assert main(["evaluate", str(run), "--draws", "100"]) == 0
+    return run
+
+
+def test_the_worst_mistakes_of_each_finding_show_where_the_run_looked_for_it(
+    run_of_findings, tmp_path, capsys
+):
+    run, out = run_of_findings, tmp_path / "page.html"
+    results = read_any_results(run, name="findings")
+    mistakes = {name: list(worst_mistakes(results, name)) for name in ("val", "test")}
+    count = sum(map(len, mistakes.values()))
+    assert count > 0
+    for drawn in (count, 0):
+        words = ["report", str(run), "--out", str(out), "--explain", "--overwrite"]
+        assert main(words) == 0
+        assert f"findings: drew {drawn} overlays, 0 means" in capsys.readouterr().err
+    shown = [attributes["alt"] for tag, attributes in Read(out.read_text()).tags if tag == "img"]
+    finished = read_run(run)
+    model = load_classifier(finished)
+    for name, mistake in [(name, one) for name, of_set in mistakes.items() for one in of_set]:
+        assert [alt for alt in shown if alt.endswith(f", with Grad-CAM for {mistake.finding}")]
+        file = results.sets[name].manifest.paths()[mistake.row]
+        place = np.array([FINDINGS.index(mistake.finding)])
+        images = ImageLoader(finished.config.data)([file])
+        heat = normalised(GradCam(model, multilabel=True)(images, place))[0]
+        path = finding_overlay_path(results, name, mistake.row, mistake.finding)
+        drawn = cv2.imread(str(path))[..., ::-1]
+        np.testing.assert_array_equal(drawn, overlay(thumbnail(file), heat))

@@ -18,7 +18,8 @@ from cxr_models.networks.backbones import find_builder
 from cxr_models.networks.weights import load_pretrained
 from cxr_models.records import splits
 from cxr_models.records.splits import read_split, records_hash, write_split
-from tests.helpers.runs import calibrate, make_run, write_small_split
+from tests.helpers.runs import calibrate, calibrate_findings, make_run, write_small_split
+from tests.helpers.tiny_backbone import tiny_application
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -65,6 +66,79 @@ def test_operating_points_travel_in_the_metadata(run):
         "rule": "made up",
         "thresholds": {"covid": 0.25, "normal": 0.25, "virus": 0.25},
     }
+
+
+@pytest.fixture(scope="module")
+def made_of_findings(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("findings")
+    options = {"model__task": "multilabel", "model__findings": ["Edema", "Mass"]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "NASNetMobile", tiny_application)
+        return make_run(folder / "run", write_small_split(folder / "images"), **options)
+
+
+@pytest.fixture
+def run_of_findings(made_of_findings, tmp_path):
+    shutil.copytree(made_of_findings.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run"
+
+
+def test_each_finding_has_a_temperature_and_an_operating_point_of_its_own(run_of_findings):
+    run = run_of_findings
+    served = read_served_run(run)
+    assert served.class_names == ("Edema", "Mass")
+    assert "no temperature yet" in served.calibration.line
+    assert "no finding is called: no operating point yet" in served.calibration.line_on_calls
+    assert served.metadata()["temperature"] == {"Edema": 1.0, "Mass": 1.0}
+    calibrate_findings(run, {"Edema": 2.0, "Mass": 0.5}, {"Edema": 0.25, "Mass": None})
+    served = read_served_run(run)
+    assert served.calibration.thresholds == (0.25, None)
+    assert served.calibration.line == (
+        "calibrated: a temperature of each finding, fitted on val by evaluate"
+    )
+    told = served.metadata()
+    assert (told["task"], told["class_names"]) == ("multilabel", ["Edema", "Mass"])
+    assert told["temperature"] == {"Edema": 2.0, "Mass": 0.5}
+    assert told["operating_points"]["thresholds"] == {"Edema": 0.25, "Mass": None}
+    logits = np.array([[3.0, -1.0], [-800.0, 800.0]])
+    expected = [[1 / (1 + math.exp(-1.5)), 1 / (1 + math.exp(2.0))], [0.0, 1.0]]
+    np.testing.assert_allclose(served.probabilities(logits), expected, atol=1e-12)
+
+
+def test_a_finding_without_a_temperature_is_said(run_of_findings):
+    reasons = {"Mass": "no image of val shows it"}
+    temperatures = {"Edema": 2.0, "Mass": 1.0}
+    calibrate_findings(run_of_findings, temperatures, dict.fromkeys(temperatures), reasons=reasons)
+    served = read_served_run(run_of_findings)
+    assert served.calibration.line.endswith("but not of Mass (no image of val shows it)")
+    assert served.metadata()["calibrated"] is False
+    assert served.divisors.tolist() == [2.0, 1.0]
+    assert served.calibration.line_on_calls == (
+        "no finding is called: validation does not hold both a finding and its absence"
+    )
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "thresholds", "sentence"),
+    [
+        ({"Mass": 1.0}, {"Edema": 0.5, "Mass": 0.5}, "a temperature for each of Edema, Mass; got"),
+        ({"Edema": 1.0, "Mass": 90}, {"Edema": 0.5, "Mass": 0.5}, "from 0.05 to 20"),
+        ({"Edema": 1.0, "Mass": 1.0}, {"Edema": 0.5}, "`operating_points` must hold a rule"),
+        ({"Edema": 1.0, "Mass": 1.0}, {"Edema": 0.5, "Mass": 2}, "`operating_points` must hold"),
+    ],
+)
+def test_an_evaluation_of_other_findings_is_refused(
+    run_of_findings, temperatures, thresholds, sentence
+):
+    calibrate_findings(run_of_findings, temperatures, thresholds)
+    with pytest.raises(ValueError, match=sentence):
+        read_served_run(run_of_findings)
+
+
+def test_an_evaluation_of_classes_is_none_of_findings(run_of_findings):
+    calibrate(run_of_findings)
+    with pytest.raises(ValueError, match=r"`evaluation.json` must be what evaluate wrote"):
+        read_served_run(run_of_findings)
 
 
 DELETED = object()

@@ -31,7 +31,13 @@ from cxr_models.inference.export import Intake, export, read_metadata, serving_m
 from cxr_models.records.manifest import Record
 from cxr_models.records.splits import read_split, write_split
 from tests.helpers.fresh_process import run_code
-from tests.helpers.runs import calibrate, make_run, write_images
+from tests.helpers.runs import (
+    calibrate,
+    calibrate_findings,
+    make_run,
+    write_images,
+    write_small_split,
+)
 from tests.helpers.tiny_backbone import tiny_application
 
 pytestmark = pytest.mark.filterwarnings(
@@ -81,6 +87,9 @@ RUNTIMES = {
 }
 
 
+BORDER = cxr_enhance.Preparation(params=None, crop_border=True)
+
+
 def needs(kind):
     for package in NEEDED.get(kind, ()):
         if importlib.util.find_spec(package) is None:
@@ -112,6 +121,13 @@ def place(tmp_path_factory):
         }
         for name, settings in kinds.items():
             run = calibrate(make_run(folder / name, split, **settings), 0.8)
+            out = str(folder / f"{name}.csv")
+            assert main(["predict", str(run), str(folder / "images"), "--out", out]) == 0
+        findings = {"model__task": "multilabel", "model__findings": ["Edema", "Mass"]}
+        kinds = {"findings": {}, "raw-findings": {"data__enhance": None}}
+        for name, settings in kinds.items():
+            run = make_run(folder / name, split, **findings, **settings)
+            calibrate_findings(run, {"Edema": 0.7, "Mass": 3.0}, {"Edema": 0.5, "Mass": 0.2})
             out = str(folder / f"{name}.csv")
             assert main(["predict", str(run), str(folder / "images"), "--out", out]) == 0
         yield folder
@@ -163,7 +179,10 @@ def exported(place, run, kind, folder, *options):
 
 @pytest.mark.parametrize(
     ("kind", "run"),
-    [("keras", "study"), ("saved_model", "study"), ("onnx", "study"), ("onnx", "pad")],
+    [
+        *(("keras", "study"), ("saved_model", "study"), ("onnx", "study"), ("onnx", "pad")),
+        *((kind, "findings") for kind in ("keras", "saved_model", "onnx")),
+    ],
 )
 def test_raw_images_of_any_size_give_the_probabilities_of_predict(place, kind, run, tmp_path):
     needs(kind)
@@ -172,12 +191,14 @@ def test_raw_images_of_any_size_give_the_probabilities_of_predict(place, kind, r
     np.testing.assert_allclose(said, shares_of_predict(place, run), atol=1e-5)
 
 
+@pytest.mark.parametrize("fit", ["squash", "pad"])
 def test_a_run_that_crops_borders_is_exported_for_images_without_them(
-    place, tmp_path, monkeypatch, capsys
+    place, tmp_path, monkeypatch, capsys, fit
 ):
     monkeypatch.setattr(keras.applications, "NASNetMobile", tiny_application)
     split = read_split(place / "images/split.csv")
-    run = calibrate(make_run(tmp_path / "run", split, data__crop_border=True), 0.8)
+    settings = {"data__fit": fit, "data__crop_border": True}
+    run = calibrate(make_run(tmp_path / "run", split, **settings), 0.8)
     out = tmp_path / "shares.csv"
     assert main(["predict", str(run), str(place / "images"), "--out", str(out)]) == 0
     words = ["export", str(run), "--format", "keras", "--out", str(tmp_path / "m.keras")]
@@ -189,10 +210,9 @@ def test_a_run_that_crops_borders_is_exported_for_images_without_them(
     assert main([*words, "--border-cropped"]) == 0
     assert "Preparation(params=None, crop_border=True)" in capsys.readouterr().out
     told = read_metadata(tmp_path / "m.keras")
-    assert (told["fit"], told["crop_border"]) == ("squash", True)
+    assert (told["fit"], told["crop_border"]) == (fit, True)
     assert told["input"]["border_cropped"] is True
-    border = cxr_enhance.Preparation(params=None, crop_border=True)
-    images = [cxr_enhance.prepare(image, border).image for image in raw_images(place)]
+    images = [cxr_enhance.prepare(image, BORDER).image for image in raw_images(place)]
     intake = Intake(border_cropped=True)
     said = shares_in_this_process(tmp_path, "run", images, intake)
     np.testing.assert_allclose(said, shares_of(out), atol=1e-5)
@@ -201,6 +221,36 @@ def test_a_run_that_crops_borders_is_exported_for_images_without_them(
     assert "`--border-cropped` is only allowed for runs with data.crop_border" in (
         capsys.readouterr().err
     )
+
+
+def test_fit_and_border_are_the_same_from_training_to_export(tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.applications, "NASNetMobile", tiny_application)
+    split = write_small_split(tmp_path / "images")
+    bare = {}
+    for record in split.manifest.records:  # a frame of its own width around each
+        path = tmp_path / "images" / record.file
+        bare[record.file] = cxr_enhance.prepare(cxr_enhance.read_image(path), BORDER).image
+        margins = ((len(bare), 5), (9, 30 - len(bare)))
+        cxr_enhance.write_image(path, np.pad(bare[record.file], margins), overwrite=True)
+    run = tmp_path / "run"
+    words = ["train", str(tmp_path / "images/split.csv"), "--out", str(run), "--weights", "none"]
+    words += ["--epochs-head", "1", "--batch-size", "4", "--image-size", "32", "40"]
+    settings = ["--set", "data.fit=pad", "--set", "data.crop_border=true"]
+    assert main([*words, *settings]) == 0
+    out = tmp_path / "shares.csv"
+    assert main(["predict", str(run), str(tmp_path / "images"), "--out", str(out)]) == 0
+    with out.open(newline="") as file:
+        files = [Path(row["file"]) for row in csv.DictReader(file)]
+    images = [bare["/".join(file.parts[-2:])] for file in files]
+    pad = cxr_enhance.Preparation(
+        size=(32, 40), fit="pad", order="resize-first", interpolation="linear"
+    )
+    classifier = read_served_run(run).load()
+    taken = np.stack([cxr_enhance.prepare(image, pad).image[..., None] for image in images])
+    np.testing.assert_allclose(classifier.predict(taken, verbose=0), shares_of(out), atol=1e-6)
+    gray = [image[..., None] for image in images]
+    said = shares_in_this_process(tmp_path, "run", gray, Intake(channels=1, border_cropped=True))
+    np.testing.assert_allclose(said, shares_of(out), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", list(NAMES))
@@ -240,7 +290,7 @@ def test_litert_gives_the_probabilities_of_predict_for_images_balanced_before(pl
     np.testing.assert_allclose(said, shares_of_predict(place, "study"), atol=1e-5)
 
 
-@pytest.mark.parametrize("run", ["enhance-first", "raw", "pad-without-stretch"])
+@pytest.mark.parametrize("run", ["enhance-first", "raw", "pad-without-stretch", "raw-findings"])
 def test_litert_resizes_inside_where_there_is_no_white_balance(place, run, tmp_path):
     needs("litert")
     exported(place, run, "litert", tmp_path, "--input-size", "54", "62")  # that of one image
@@ -357,6 +407,17 @@ def test_every_format_tells_classes_hashes_and_version(place, kind, tmp_path, ca
     assert told["input"]["white_balanced"] is (kind == "litert")
     if kind in ("keras", "litert"):  # without this library
         assert json.loads(zipfile.ZipFile(out).read("metadata.json")) == told
+
+
+@pytest.mark.parametrize("kind", list(NAMES))
+def test_every_format_tells_the_findings_of_a_run(place, kind, tmp_path, capsys):
+    needs(kind)
+    options = ["--white-balanced"] if kind == "litert" else []
+    told = read_metadata(exported(place, "findings", kind, tmp_path, *options))
+    assert "out: N x 2 probabilities, each by itself: Edema, Mass" in capsys.readouterr().out
+    assert (told["task"], told["class_names"]) == ("multilabel", ["Edema", "Mass"])
+    assert told["temperature"] == {"Edema": 0.7, "Mass": 3.0}
+    assert told["operating_points"]["thresholds"] == {"Edema": 0.5, "Mass": 0.2}
 
 
 def test_what_a_format_cannot_hold_is_refused_with_the_way_round(place, tmp_path, capsys):

@@ -17,7 +17,13 @@ from cxr_models.inference.logits import logits_model, predict_logits
 from cxr_models.inference.predict_files import find_sources
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.records.splits import read_split
-from tests.helpers.runs import calibrate, copy_run, make_run, write_small_split
+from tests.helpers.runs import (
+    calibrate,
+    calibrate_findings,
+    copy_run,
+    make_run,
+    write_small_split,
+)
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -122,6 +128,62 @@ def test_one_class_against_the_rest_gives_both(split, images, tmp_path, capsys):
     assert {row["predicted"] for row in rows} <= {"not covid", "covid"}
     assert {row["calibrated"] for row in rows} == {"no"}
     assert "not calibrated: no temperature yet" in capsys.readouterr().out
+
+
+@pytest.fixture
+def run_of_findings(split, tmp_path):
+    options = {"model__task": "multilabel", "model__findings": ["Edema", "Mass"]}
+    return make_run(tmp_path / "findings", split, **options)
+
+
+def test_findings_have_a_probability_and_a_decision_each(run_of_findings, images, tmp_path, capsys):
+    run, out = run_of_findings, tmp_path / "p.csv"
+    rows = predicted_rows(run, images, out=out)
+    names = ("Edema", "Mass")
+    columns = [f"{what}:{name}" for what in ("probability", "called") for name in names]
+    assert list(rows[0]) == ["file", *columns, "calibrated", "error"]
+    assert {(row["called:Edema"], row["calibrated"]) for row in rows} == {("", "no")}
+    assert "no finding is called: no operating point yet" in capsys.readouterr().out
+    shares = np.array([[float(row[f"probability:{name}"]) for name in names] for row in rows])
+    middle = float(np.median(1 / (1 + ((1 - shares[:, 0]) / shares[:, 0]) ** 0.5)))
+    calibrate_findings(run, {"Edema": 2.0, "Mass": 1.0}, {"Edema": middle, "Mass": None})
+    (images / "covid/broken.png").write_bytes(b"no image")
+    rows = predicted_rows(run, images, "--overwrite", out=out)
+    failed = [row for row in rows if row["error"]]
+    assert [row["called:Edema"] + row["calibrated"] for row in failed] == [""]
+    good = [row for row in rows if not row["error"]]
+    assert {row["calibrated"] for row in good} == {"yes"}
+    assert {row["called:Mass"] for row in good} == {""}
+    served = read_served_run(run)
+    pixels = ImageLoader(served.run.config.data)([row["file"] for row in good])
+    logits = predict_logits(logits_model(served.load()), pixels, multilabel=True)
+    expected = 1 / (1 + np.exp(-logits / [2.0, 1.0]))
+    got = np.array([[float(row[f"probability:{name}"]) for name in names] for row in good])
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+    called = [str(int(share >= middle)) for share in got[:, 0]]
+    assert [row["called:Edema"] for row in good] == called
+    assert 0 < called.count("1") < len(called)
+    assert f"24 predicted (Edema {called.count('1')})" in capsys.readouterr().out
+
+
+def test_one_finding_is_a_sigmoid_and_no_class_against_the_rest(split, images, tmp_path):
+    options = {"model__task": "multilabel", "model__findings": ["Nodule/Mass"]}
+    run = make_run(tmp_path / "one", split, **options)
+    rows = predicted_rows(run, images, "--explain", tmp_path / "shown", out=tmp_path / "p.csv")
+    assert "probability:Nodule/Mass" in rows[0]
+    assert [path.name for path in (tmp_path / "shown").glob("*.png")] == ["mean-Nodule_Mass.png"]
+
+
+def test_the_finding_to_explain_is_named(run_of_findings, images, tmp_path, capsys):
+    shown = ["--explain", tmp_path / "shown", "--explain-finding"]
+    predicted_rows(run_of_findings, images, *shown, "Mass", out=tmp_path / "p.csv")
+    assert [path.name for path in (tmp_path / "shown").glob("*.png")] == ["mean-Mass.png"]
+    words = ["predict", str(run_of_findings), str(images), "--out", str(tmp_path / "q.csv")]
+    capsys.readouterr()
+    assert main([*words, *map(str, shown), "Hernia", "--overwrite"]) == 2
+    assert "must be one of Edema, Mass; got 'Hernia'" in " ".join(capsys.readouterr().err.split())
+    assert main([*words, "--explain-finding", "Mass"]) == 2
+    assert "is only allowed with --explain" in " ".join(capsys.readouterr().err.split())
 
 
 def test_batches_change_nothing(run, images, tmp_path):

@@ -188,16 +188,22 @@ def test_a_cache_that_lost_its_end_is_made_anew(paths, tmp_path, left):
     np.testing.assert_array_equal(cached_images(config, paths, tmp_path / "cache"), expected)
 
 
-def test_images_in_files_of_samples_are_those_of_their_files(paths, tmp_path):
-    pytest.importorskip("webdataset")
+@pytest.mark.parametrize(
+    ("container", "library", "ending"),
+    [("webdataset", "webdataset", ".tar"), ("tfrecord", "tensorflow", ".tfrecord")],
+)
+def test_images_in_files_of_samples_are_those_of_their_files(
+    paths, tmp_path, container, library, ending
+):
+    pytest.importorskip(library)
     from cxr_enhance.cli import main as enhance_main
 
     raw = ["--preset", "study", "--size", "40", "48", "--no-white-balance", "--no-clahe"]
     for name, words in (("raw", raw), ("enhanced", raw[:-2])):
-        words = ["run", *paths, "--out", str(tmp_path / name), "--format", "webdataset", *words]
+        words = ["run", *paths, "--out", str(tmp_path / name), "--format", container, *words]
         assert enhance_main(words) == 0
     raw, enhanced = (
-        [f"{tmp_path / name}/000000.tar::{index}" for index in range(5)]
+        [f"{tmp_path / name}/000000{ending}::{index}" for index in range(5)]
         for name in ("raw", "enhanced")
     )
     images = ImageLoader(CONFIG)(paths)

@@ -56,6 +56,34 @@ def test_each_epoch_shows_each_image_once_in_an_order_of_its_own(part):
     np.testing.assert_array_equal(batches[4][0], images[batches[4][1].astype(int)])
 
 
+@pytest.mark.parametrize("container", ["webdataset", "tfrecord"])
+def test_the_table_of_samples_is_a_split_whose_batches_are_those_of_the_files(
+    small_split, tmp_path, container
+):
+    if container == "webdataset":
+        pytest.importorskip("webdataset")
+    pytest.importorskip("typer", reason="typer is not installed")
+    from cxr_enhance.cli import main as enhance_main
+    from cxr_models.records.splits import read_split, write_split
+
+    table = small_split.manifest.root / "split.csv"
+    write_split(table, small_split.manifest.records, {"seed": 1})
+    raw = ["--preset", "study", "--size", "40", "32", "--no-white-balance", "--no-clahe"]
+    words = ["run", "--records", str(table), "--out", str(tmp_path / "shards"), *raw]
+    assert enhance_main([*words, "--format", container, "--samples-per-file", "10"]) == 0
+    sampled = read_split(tmp_path / "shards" / "samples.csv")
+    assert len({record.file.partition("::")[0] for record in sampled.manifest.records}) == 3
+    parts = [split.select("train") for split in (small_split, sampled)]
+    assert [record.label for record in parts[1].records] == [r.label for r in parts[0].records]
+    targets = targets_of(parts[0], small_split.class_names(), ModelConfig())
+    files, samples = (
+        take(training_batches(CONFIG, part.paths(), targets, 5, seed=3), 4) for part in parts
+    )
+    for (images, labels), (expected, expected_labels) in zip(samples, files, strict=True):
+        np.testing.assert_array_equal(images, expected)
+        np.testing.assert_array_equal(labels, expected_labels)
+
+
 @pytest.mark.parametrize("late", [0, 1])
 def test_the_order_is_the_same_however_long_images_take_to_read(part, monkeypatch, late):
     paths, _ = part

@@ -78,6 +78,17 @@ def test_binary_gives_one_sigmoid():
     assert model.layers[-1].activation is keras.activations.sigmoid
 
 
+def test_several_findings_give_one_sigmoid_each():
+    config = model_config(tiny_config(), task="multilabel", findings=("Edema", "Mass", "Hernia"))
+    model = build_classifier(config, 3)
+    assert model.output.shape == (None, 3)
+    assert model.layers[-1].activation is keras.activations.sigmoid
+    one = model_config(tiny_config(), task="multilabel", findings=("Edema",))
+    assert build_classifier(one, 1).output.shape == (None, 1)
+    with pytest.raises(ValueError, match="`num_classes` must be the number of findings, 3; got 2"):
+        build_classifier(config, 2)
+
+
 def front_of(config, images):
     model = build_classifier(config, 3)
     front = keras.Model(model.input, model.get_layer("stem").input)

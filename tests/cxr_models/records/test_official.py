@@ -1,5 +1,11 @@
 from cxr_models import Record
-from cxr_models.records.official import faults_of, has_split, with_val, without_leaks
+from cxr_models.records.official import (
+    faults_of,
+    has_split,
+    kept_split,
+    with_val,
+    without_leaks,
+)
 from cxr_models.records.splits import check_no_leak
 
 
@@ -59,3 +65,18 @@ def test_val_is_taken_from_train_without_parting_a_patient():
     check_no_leak(made)
     assert has_split(rows)
     assert not has_split([record("1", "")])
+
+
+def test_a_given_split_is_kept_mended_or_completed():
+    fractions = (0.6, 0.2, 0.2)
+    leaking = kept_split(LEAKING, fractions)
+    assert (leaking.records, leaking.faults) == (LEAKING, faults_of(LEAKING))
+    mended = kept_split(LEAKING, fractions, drop_leaks=True)
+    changed = [a.file for a, b in zip(LEAKING, mended.records, strict=True) if a.split != b.split]
+    assert mended.untied == len(changed) > 0
+    assert faults_of([r for r in mended.records if r.split]) == []
+    two_parts = [record(str(i), "test" if i % 4 == 0 else "train") for i in range(16)]
+    completed = kept_split(two_parts, fractions)
+    assert completed.moved == 3  # a quarter of the twelve in train
+    assert sum(r.split == "val" for r in completed.records) == 3
+    assert kept_split(two_parts, (0.8, 0.0, 0.2)).moved == 0

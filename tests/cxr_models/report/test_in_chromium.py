@@ -7,9 +7,15 @@ import pytest
 pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
-from cxr_models.report import html_page, read_results
+from cxr_models.report import html_page, read_any_results, read_results
 from tests.helpers import chromium
-from tests.helpers.report_runs import write_audit, write_images, write_run
+from tests.helpers.report_runs import (
+    write_audit,
+    write_finding_run,
+    write_images,
+    write_robustness,
+    write_run,
+)
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,10 +28,11 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     write_images(folder / "images")
     runs = [
-        write_run(folder / "first", root=folder / "images"),
+        write_run(folder / "first", root=folder / "images", by="source,view", images=90),
         write_run(folder / f"a-run-of-a-long-name-{'x' * 60}", model__task="binary"),
     ]
     write_audit(runs[0] / "evaluation/audit.json")
+    write_robustness(runs[0])
     path = folder / "report.html"
     path.write_text(html_page([read_results(run, name=run.name) for run in runs]))
     return path
@@ -103,6 +110,24 @@ def test_the_page_fits_the_window_and_its_words_stand_out(tab, page, tmp_path, w
     assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
     tab.screenshot(tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 50_000
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_page_on_findings_fits_the_window_with_everything_open(tab, tmp_path, width):
+    runs = [
+        write_finding_run(tmp_path / "first"),
+        write_finding_run(tmp_path / f"run-{'x' * 60}", training__seed=1),
+    ]
+    path = tmp_path / "report.html"
+    path.write_text(html_page([read_any_results(run, name=run.name) for run in runs]))
+    tab.look(width=width)
+    tab.events.clear()
+    tab.open(path.as_uri())
+    tab.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    contrasts = tab.evaluate(chromium.contrasts())
+    assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
+    assert tab.named("Log.entryAdded", "Runtime.exceptionThrown") == []
 
 
 def test_folded_runs_open_from_the_keyboard_and_many_runs_fit_a_phone(tab, tmp_path):

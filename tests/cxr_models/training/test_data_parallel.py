@@ -7,6 +7,7 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 
 from cxr_models.training.train import _check_shares, _Part
+from tests.helpers.findings import multilabel, write_findings_split
 from tests.helpers.fresh_process import run_code
 from tests.helpers.tiny_backbone import tiny_config
 
@@ -46,6 +47,18 @@ def test_two_devices_give_the_loss_of_one(small_split, tmp_path, views):
     for one, two in zip(rows["one"], rows["two"], strict=True):
         assert two["loss"] == pytest.approx(one["loss"], abs=1e-4)
         assert two["val_loss"] == pytest.approx(one["val_loss"], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_two_devices_count_the_known_labels_of_findings_as_one_does(tmp_path):
+    split = write_findings_split(tmp_path / "images")
+    config = tiny_config(epochs_head=1, epochs_fine_tune=0, learning_rate_head=0.0)
+    config = multilabel(config, data__rotation=0, data__flip=False)
+    job = tmp_path / "job.pickle"
+    job.write_bytes(pickle.dumps((split, config, tmp_path)))
+    rows = json.loads(run_code(_SCRIPT, job).stdout.splitlines()[-1])
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert rows["two"][0][name] == pytest.approx(rows["one"][0][name], abs=1e-5)
 
 
 def test_a_batch_that_devices_cannot_share_evenly_is_refused():

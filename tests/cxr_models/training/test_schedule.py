@@ -1,9 +1,15 @@
 import numpy as np
 import pytest
 
-from cxr_models import TrainingConfig
+from cxr_models import ModelConfig, TrainingConfig
 from cxr_models.runs.facts import EpochRow
-from cxr_models.training.schedule import best_epochs, judge_epochs, kept_epoch
+from cxr_models.training.schedule import (
+    best_epochs,
+    judge_epochs,
+    kept_epoch,
+    monitor_of,
+    scores_of,
+)
 
 TRAINING = TrainingConfig(patience=7, plateau_patience=3, min_learning_rate=2e-6)
 
@@ -57,6 +63,36 @@ def test_a_run_keeps_the_best_epoch_of_all_phases_and_of_equal_phases_the_last(
 def test_a_run_without_epochs_keeps_none():
     assert kept_epoch([]) is None
     assert best_epochs([]) == []
+
+
+def losses(*values, phase="head"):
+    others = dict.fromkeys(("learning_rate", "loss", "accuracy", "val_accuracy", "seconds"), 0.5)
+    return [
+        EpochRow(phase=phase, epoch=epoch, val_loss=loss, **others)
+        for epoch, loss in enumerate(values)
+    ]
+
+
+def test_of_several_findings_the_lowest_validation_loss_is_the_best():
+    monitor = monitor_of(ModelConfig(task="multilabel", findings=("Mass",)))
+    assert monitor == "val_loss"
+    assert monitor_of(ModelConfig(task="binary")) == "val_accuracy"
+    rows = [*losses(0.7, 0.4, 0.4), *losses(0.5, 0.45, phase="fine_tune")]
+    assert [(row.phase, row.epoch) for row in best_epochs(rows, monitor)] == [
+        ("head", 1),
+        ("fine_tune", 1),
+    ]
+    assert kept_epoch(rows, monitor).phase == "head"
+    scores = scores_of(losses(0.7, 0.4, 0.4, *[0.6] * 6), monitor)
+    assert judge_epochs(scores, 1e-3, TRAINING)[0] == 1
+    assert judge_epochs(scores, 1e-3, TRAINING).stop
+
+
+def test_a_loss_that_is_no_number_is_never_the_best_but_of_none_better():
+    rows = losses(float("nan"), 3.0, float("inf"))
+    assert best_epochs(rows, "val_loss")[0].epoch == 1
+    nothing = scores_of(losses(float("nan")), "val_loss")
+    assert judge_epochs(nothing, 1e-3, TRAINING).best_epoch == 0
 
 
 def test_decides_what_the_callbacks_of_keras_decide():

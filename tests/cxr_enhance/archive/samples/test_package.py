@@ -224,6 +224,19 @@ def test_other_options_are_named_and_left_until_told(run_samples, table, out):
     assert run_samples(table, out, "--clip-limit", "5", "--overwrite")[1]["written"] == 7
 
 
+def test_samples_of_other_options_are_not_put_beside_those_that_exist(run_samples, table, out):
+    (table.parent / "p0" / "0000.png").write_bytes(b"\x89PNG\r\n\x1a\n")  # fails, in the first file
+    assert run_samples(table, out)[0] == 1
+    before = content_of(out)
+    words = ["--size", "20", "20"]
+    status, _, err = run_samples(table, out, *words)
+    assert status == 2
+    assert "other options than those of the 3 to be made; got 4 with" in err
+    assert "size_wh None, now [20, 20]" in err
+    assert content_of(out) == before
+    assert run_samples(table, out, *words, "--overwrite")[1]["written"] == 6
+
+
 def test_foreign_and_edited_files_are_left_and_complained_of(run_samples, table, out):
     out.mkdir()
     (out / "000001.tar").write_bytes(b"mine")

@@ -15,7 +15,7 @@ from cxr_models.report import html_page, read_results
 from cxr_models.report.read.results import read_audit
 from tests.helpers.fresh_process import run_code
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import write_audit, write_run
+from tests.helpers.report_runs import write_audit, write_robustness, write_run
 
 
 @pytest.fixture
@@ -162,6 +162,34 @@ def test_an_audit_of_something_else_is_not_taken(run, other, tmp_path):
     assert read_results(run, name="first", audits=(audit,)).audit is None
     write_audit(run / "evaluation/audit.json", **other)
     refused(run, r"`audit.json` must be of the run's split, classes and weights")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"split_sha256": "6" * 64}, {"classes": ["a", "b"]}, {"weights_sha256": "v" * 64}],
+    ids=["split", "classes", "weights"],
+)
+def test_values_on_changed_images_of_another_run_are_refused(run, other):
+    assert read_results(run, name="first").robustness is None
+    write_robustness(run, names=("jpeg-90",))
+    assert len(read_results(run, name="first").robustness.perturbed) == 1
+    write_robustness(run, names=("jpeg-90",), **other)
+    refused(
+        run, r"`robustness\.json` must be of the run's split, classes and weights; .* --perturb\."
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"format": 2}, r"must be of format 1; got format 2 in"),
+        ({"perturbed": [{}]}, r"where perturbed\.0\.name is missing"),
+        ({"unperturbed": {}}, r"where unperturbed\.accuracy is missing"),
+    ],
+)
+def test_values_on_changed_images_of_another_shape_are_refused(run, other, words):
+    write_robustness(run, names=("jpeg-90",), **other)
+    refused(run, words)
 
 
 def test_an_audit_without_its_parts_is_refused(tmp_path):

@@ -1,0 +1,214 @@
+"""Train models that cannot see the lungs to tell each finding of a split, over its known labels.
+
+Knows no framework but scikit-learn; does not predict with the run itself. A shortcut's value is its
+area under the ROC curve: most images lack a rare finding, so that an accuracy says little.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cxr_models.audit.findings_results import FindingReached, FindingShortcuts
+from cxr_models.audit.shortcuts import _LARGELY, _PARTLY, _candidates, _fit
+from cxr_models.evaluation.bootstrap import measure
+from cxr_models.evaluation.finding_predictions import ABSENT, PRESENT, UNKNOWN
+from cxr_models.evaluation.finding_statistics import FindingOutcomes, FindingStatistics
+from cxr_models.evaluation.metrics import rank
+from cxr_models.evaluation.predictions import patients_of
+from cxr_models.evaluation.results import Measured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from cxr_models.audit.shortcut_features import Features
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.records.manifest import Record
+
+    Floats = npt.NDArray[np.float64]
+
+_SMALLEST = 1e-12  # a probability of 0 or 1 has no log odds
+_GUESSING = 0.5  # the area of a model that sees nothing
+
+
+class _Question(NamedTuple):
+    """One finding: the images whose label is known, by part, and how areas are measured."""
+
+    finding: str
+    present: npt.NDArray[np.bool_]  # (N,) of all images; False where unknown
+    train: npt.NDArray[np.int64]  # rows of known images
+    val: npt.NDArray[np.int64]
+    test: npt.NDArray[np.int64]
+    patients: npt.NDArray[np.int64]  # (N,)
+    method: Method
+
+    def undecided(self) -> str:
+        """Return why no shortcut can be trained and chosen; empty if it can."""
+        for part, rows in (("train", self.train), ("val", self.val)):
+            if not 0 < self.present[rows].sum() < len(rows):
+                return f"{part} does not hold known images both with it and without it"
+        return ""
+
+    def reached(self, scores: Floats, classifier: str = "") -> FindingReached:
+        """Return the area of scores (any number, one for each row of test)."""
+        if not len(self.test):
+            return _not_reached("test does not hold an image whose label is known")
+        present = self.present[self.test]
+        outcomes = FindingOutcomes(
+            findings=(self.finding,),
+            targets=np.where(present, PRESENT, ABSENT).astype(np.int8)[:, None],
+            logits=scores[:, None],
+            patients=np.unique(self.patients[self.test], return_inverse=True)[1].astype(np.int64),
+            temperatures=(1.0,),
+            thresholds=(None,),
+        )
+        method = self.method
+        measurement = measure(FindingStatistics(outcomes), draws=method.draws, seed=method.seed)
+        missing = "shows it" if not present.any() else "does not show it"
+        area = measurement.measured(f"roc_auc/{self.finding}", f"no image of test that {missing}")
+        return FindingReached(roc_auc=area, classifier=classifier)
+
+
+def audit_findings(
+    records: Sequence[Record],
+    findings: Sequence[str],
+    targets: npt.NDArray[np.int8],
+    features: Features,
+    method: Method,
+    of_run: Mapping[str, Floats] | None = None,
+) -> dict[str, FindingShortcuts]:
+    """Train every shortcut for every finding and evaluate it.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Records of train, val and test; images tied by patient or group count as one patient.
+    findings : sequence of str
+        The K findings.
+    targets : ndarray of shape (N, K), dtype int8
+        1 where a record has the finding, 0 where it has not, -1 where that is not known.
+    features : Features
+        The features of the records' images.
+    method : Method
+        Draws and seed of the bootstrap; random forests use the seed too.
+    of_run : mapping of str to ndarray of shape (N of test, K), optional
+        The logits of a run for the images of test: ``run`` of the images as they are,
+        ``centre_blanked`` and ``border_blanked`` of blanked ones.
+
+    Raises
+    ------
+    ValueError
+        If a part is empty.
+    """
+    split = np.array([record.split for record in records])
+    for part in ("train", "val", "test"):
+        if not (split == part).any():
+            raise ValueError(f"`split` must have records in {part}; got none.")
+    patients = patients_of(records)
+    sources = np.array([record.source for record in records])
+    place_in_test = np.cumsum(split == "test") - 1
+    views = features.views()
+    audited = {}
+    for k, finding in enumerate(findings):
+        known = targets[:, k] != UNKNOWN
+        rows = {part: np.flatnonzero(known & (split == part)) for part in ("train", "val", "test")}
+        question = _Question(
+            finding, targets[:, k] == PRESENT, **rows, patients=patients, method=method
+        )
+        audited[finding] = FindingShortcuts(
+            images=len(question.test),
+            present=int(question.present[question.test].sum()),
+            **{name: _shortcut(view, question) for name, view in views.items()},
+            label_from_source=_label_from_source(sources, question),
+            **{
+                name: question.reached(logits[place_in_test[question.test], k])
+                for name, logits in (of_run or {}).items()
+            },
+        )
+    return audited
+
+
+def verdict(audited: Mapping[str, FindingShortcuts]) -> str:
+    """Return a sentence on the findings that can be told without lungs.
+
+    Parameters
+    ----------
+    audited : mapping of str to FindingShortcuts
+        The result of `audit_findings`.
+
+    Notes
+    -----
+    The gain of a model is its area minus 0.5, which guessing gives. A finding is readable if the
+    interval of the best shortcut without lungs lies above 0.5: largely if its gain is at least 0.7
+    of the run's gain, partly if it is at least 0.3 of it. Without a run, the gain of an area of 1
+    counts.
+    """
+    readable: dict[str, list[str]] = {"largely": [], "partly": []}
+    rest, unknown = 0, 0
+    for finding, shortcuts in audited.items():
+        blind = (shortcuts.border, shortcuts.histogram, shortcuts.size)
+        areas = [reached.roc_auc for reached in blind if reached.roc_auc.value is not None]
+        if not areas:
+            unknown += 1
+            continue
+        best = max(areas, key=lambda area: area.value or 0.0)
+        run = None if shortcuts.run is None else shortcuts.run.roc_auc.value
+        reached = best.value or 0.0
+        gain = reached - _GUESSING
+        share = gain / max((1.0 if run is None else run) - _GUESSING, gain, 1e-9)
+        low = best.interval[0] if best.interval else _GUESSING
+        shown = f"{finding} ({reached:.2f}" + (")" if run is None else f" of {run:.2f})")
+        if low > _GUESSING and share >= _PARTLY:
+            readable["largely" if share >= _LARGELY else "partly"].append(shown)
+        else:
+            rest += 1
+    parts = [f"{how} readable: {', '.join(names)}" for how, names in readable.items() if names]
+    if rest:
+        parts.append(f"{rest} of {len(audited)} findings: little or nothing")
+    if unknown:
+        parts.append(f"{unknown} could not be audited")
+    return f"from the border, the gray histogram or the size alone (ROC-AUC), {'; '.join(parts)}"
+
+
+def _shortcut(view: npt.NDArray[np.float32], question: _Question) -> FindingReached:
+    """Fit every candidate on train, choose the best on val by its area, and test it."""
+    if reason := question.undecided():
+        return _not_reached(reason)
+    best, chosen, classifier = -1.0, "", None
+    for name, candidate in _candidates(question.method.seed):
+        _fit(candidate, view[question.train], question.present[question.train])
+        scores = _log_odds(candidate, view[question.val])
+        ranked = rank(scores, question.present[question.val], np.arange(len(scores)))
+        if (area := float(ranked.areas(np.ones((1, len(scores))))[0][0])) > best:
+            best, chosen, classifier = area, name, candidate
+    assert classifier is not None
+    if not len(question.test):
+        return question.reached(np.empty(0))
+    return question.reached(_log_odds(classifier, view[question.test]), chosen)
+
+
+def _log_odds(classifier: Any, view: npt.NDArray[np.float32]) -> Floats:
+    shares = np.clip(classifier.predict_proba(view)[:, 1], _SMALLEST, 1.0 - _SMALLEST)
+    odds: Floats = np.log(shares) - np.log1p(-shares)
+    return odds
+
+
+def _label_from_source(sources: npt.NDArray[Any], question: _Question) -> FindingReached:
+    """Predict for each image the share of its source's images in train that show the finding."""
+    stated = question.train[sources[question.train] != ""]
+    if len(set(sources[stated])) < 2:
+        return _not_reached("train does not state two sources")
+    shares = {
+        source: question.present[stated][sources[stated] == source].mean()
+        for source in set(sources[stated])
+    }
+    everywhere = question.present[question.train].mean()
+    scores = [shares.get(source, everywhere) for source in sources[question.test]]
+    return question.reached(np.array(scores, np.float64), "share of the source")
+
+
+def _not_reached(reason: str) -> FindingReached:
+    return FindingReached(roc_auc=Measured(value=None, interval=None, reason=reason))

@@ -1,0 +1,107 @@
+"""Audit the split of a model of others: shortcuts, and the model by what it predicted.
+
+The model itself is not at hand, so that nothing is known of it on blanked images.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_models._typed_json import converted
+from cxr_models.audit import finding_shortcuts, shortcuts
+from cxr_models.audit.findings_results import FindingsAudit
+from cxr_models.audit.results import Audit
+from cxr_models.evaluation.finding_predictions import FindingPredictions
+from cxr_models.evaluation.findings_results import MULTILABEL
+from cxr_models.evaluation.foreign_predictions import targets_of_findings
+from cxr_models.evaluation.predictions import targets_of_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.audit.shortcut_features import Features
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.foreign_predictions import ForeignRun
+    from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.records.manifest import Record
+
+
+class SplitImages(NamedTuple):
+    """The images of train, val and test."""
+
+    records: list[Record]
+    paths: list[str]
+
+
+def split_images(run: ForeignRun) -> SplitImages:
+    """Return the images to read for an audit; those of other sources are in no part of a split."""
+    paths = zip(run.manifest.records, run.manifest.paths(), strict=True)
+    chosen = [(record, path) for record, path in paths if record.split]
+    return SplitImages([record for record, _ in chosen], [path for _, path in chosen])
+
+
+def audit_foreign(run: ForeignRun, features: Features, method: Method) -> Audit | FindingsAudit:
+    """Train every shortcut and evaluate it beside the predictions for test.
+
+    Parameters
+    ----------
+    run : ForeignRun
+        Predictions whose records are of train, val and test.
+    features : Features
+        The features of the images that `split_images` returns.
+    method : Method
+        Draws and seed of the bootstrap.
+
+    Raises
+    ------
+    ValueError
+        If a part is empty, or train holds one class only.
+    """
+    records = split_images(run).records
+    test = next(predictions for predictions in run.sets if predictions.kind == "test")
+    if isinstance(test, FindingPredictions):
+        return _of_findings(test, records, features, method)
+    return _of_classes(test, records, features, method)
+
+
+def _of_classes(
+    test: Predictions, records: Sequence[Record], features: Features, method: Method
+) -> Audit:
+    reached = shortcuts.audit(records, _classes(records, test), features, method)
+    outcomes = test.outcomes()
+    of_run = shortcuts.accuracies(
+        _classes(test.manifest.records, test),
+        [test.class_names[k] for k in outcomes.predicted],
+        outcomes.patients,
+        method,
+    )
+    return converted(
+        Audit,
+        reached,
+        run=of_run,
+        verdict=shortcuts.verdict(reached, of_run),
+        classes=test.class_names,
+        split_sha256=test.origin.records_sha256,
+        test_images=len(test.manifest.records),
+    )
+
+
+def _classes(records: Sequence[Record], test: Predictions) -> list[str]:
+    labels = [record.label for record in records]
+    return [test.class_names[k] for k in targets_of_labels(labels, test.class_names, test.labels)]
+
+
+def _of_findings(
+    test: FindingPredictions, records: Sequence[Record], features: Features, method: Method
+) -> FindingsAudit:
+    targets = targets_of_findings(records, test.findings)
+    audited = finding_shortcuts.audit_findings(
+        records, test.findings, targets, features, method, {"run": test.logits}
+    )
+    return FindingsAudit(
+        task=MULTILABEL,
+        findings=audited,
+        verdict=finding_shortcuts.verdict(audited),
+        split_sha256=test.origin.records_sha256,
+        test_images=len(test.manifest.records),
+    )

@@ -1,0 +1,109 @@
+"""Compare what a run predicts of changed images with what it predicts of them as they are.
+
+Knows no framework.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_models.audit.results import PerturbedScores, Scores
+from cxr_models.evaluation.bootstrap import difference, measure
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.metrics import ImageStatistics
+from cxr_models.records.splits import split_records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from cxr_models.evaluation.bootstrap import Measurement
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.metrics import Outcomes
+    from cxr_models.evaluation.results import Measured
+    from cxr_models.records.manifest import Record
+
+    Floats = npt.NDArray[np.float64]
+
+_SCORES = tuple(field.name for field in dataclasses.fields(Scores))
+
+
+class Changed(NamedTuple):
+    """What a run predicts of images that were changed in one way."""
+
+    name: str
+    title: str
+    logits: Floats  # (N, K)
+
+
+def some_images(records: Sequence[Record], images: int, seed: int) -> list[int]:
+    """Return the places of about `images` records: whole patients, labels in their shares.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Records of one part.
+    images : int
+        How many; all of them where there are no more.
+    seed : int
+        Equal seeds and records give equal places.
+    """
+    if images >= len(records):
+        return list(range(len(records)))
+    share = images / len(records)
+    parts = split_records(records, fractions=(share, 0.0, 1.0 - share), seed=seed)
+    return [place for place, record in enumerate(parts) if record.split == "train"]
+
+
+def compare_perturbed(
+    outcomes: Outcomes,
+    changed: Sequence[Changed],
+    method: Method,
+) -> tuple[Scores, tuple[PerturbedScores, ...]]:
+    """Return the values on images as they are, and for each change those on the changed images.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        The images as they are.
+    changed : sequence of Changed
+        The same images in the same order, changed; at least one.
+    method : Method
+        Draws and seed of the bootstrap. Every change is measured on the same draws of patients, so
+        that the intervals of differences are of pairs.
+    """
+    base = measure(ImageStatistics(outcomes), draws=method.draws, seed=method.seed)
+    rows = []
+    for change in changed:
+        perturbed = dataclasses.replace(
+            outcomes, logits=change.logits, probabilities=softmax(change.logits)
+        )
+        measured = measure(ImageStatistics(perturbed), draws=method.draws, seed=method.seed)
+        differences = {name: difference(measured, base, name) for name in _SCORES}
+        rows.append(
+            PerturbedScores(
+                name=change.name,
+                title=change.title,
+                **_scores(measured),
+                changed=_changed(outcomes, perturbed, method),
+                differences=Scores(**differences),
+            )
+        )
+    return Scores(**_scores(base)), tuple(rows)
+
+
+def _scores(measurement: Measurement) -> dict[str, Measured]:
+    return {name: measurement.measured(name, "images of one class only") for name in _SCORES}
+
+
+def _changed(outcomes: Outcomes, perturbed: Outcomes, method: Method) -> Measured:
+    """Return the share of images that are predicted to be of another class than as they are."""
+    kept = dataclasses.replace(perturbed, targets=outcomes.predicted)
+    statistics = ImageStatistics(kept, ranks=False)
+    same = measure(statistics, draws=method.draws, seed=method.seed).measured("accuracy")
+    interval = None if same.interval is None else (1.0 - same.interval[1], 1.0 - same.interval[0])
+    value = None if same.value is None else 1.0 - same.value
+    return dataclasses.replace(same, value=value, interval=interval)

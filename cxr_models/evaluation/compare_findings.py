@@ -1,0 +1,261 @@
+"""Compare runs with several findings, finding by finding, or pool their different test images.
+
+Knows no framework. Runs are evaluated over the known labels of a finding, with the same draws of
+patients.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_models._typed_json import converted
+from cxr_models.evaluation.bootstrap import difference, measure
+from cxr_models.evaluation.compare_runs import at_root, paths_of
+from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.finding_statistics import FindingStatistics, outcomes_of
+from cxr_models.evaluation.findings import choose_on_val, evaluate_images
+from cxr_models.evaluation.findings_results import (
+    ComparedOrPooledFindings,
+    FindingDifference,
+    FindingsComparison,
+    PooledFindings,
+)
+from cxr_models.evaluation.paired_tests import delong, holm
+from cxr_models.records.manifest import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cxr_models.evaluation.bootstrap import Measurement
+    from cxr_models.evaluation.comparisons import AreaTest
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
+    from cxr_models.evaluation.finding_statistics import FindingOutcomes
+
+    Sets = Sequence[FindingPredictions]
+
+
+_NO_POINT = "operating points differ from run to run"
+
+
+def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> ComparedOrPooledFindings:
+    """Compare runs that were tested on the same images; pool runs tested on different images.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of FindingPredictions
+        The sets of at least two runs; the sets of each run include ``val`` and ``test``.
+    method : Method
+        How intervals are computed.
+
+    Returns
+    -------
+    ComparedOrPooledFindings
+        Comparisons on every set that two runs were tested on, or the pooled values of runs of
+        which no two were tested on one image, as with folds.
+
+    Raises
+    ------
+    ValueError
+        If the runs have different findings, their test sets are neither equal nor disjoint, or the
+        labels of the same images differ.
+    """
+    findings = {predictions.findings for sets in runs.values() for predictions in sets}
+    if len(findings) > 1:
+        raise ValueError(
+            "`RUN` must name runs with the same findings; got "
+            f"{' and '.join(', '.join(names) for names in sorted(findings))}."
+        )
+    if any(predictions.origin.is_foreign for sets in runs.values() for predictions in sets):
+        # Images of models of others are the same if their names are: nobody knows where they lay.
+        runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
+    tested = [frozenset(paths_of(_set_of_kind(sets, "test").manifest)) for sets in runs.values()]
+    if all(files == tested[0] for files in tested):
+        return ComparedOrPooledFindings(comparisons=_compare(runs, method))
+    if len(frozenset.union(*tested)) == sum(map(len, tested)):
+        return ComparedOrPooledFindings(pooled=pool_findings(runs, method))
+    raise ValueError(
+        "`RUN` must name runs tested on the same images, to be compared, or on different "
+        "images, to be pooled; got test sets that overlap in part."
+    )
+
+
+def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
+    """Evaluate the test images of all runs as one set; each run predicts its own test images.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of FindingPredictions
+        The sets of each run, ``val`` and ``test`` among them; no image is in two test sets.
+    method : Method
+        How intervals are computed.
+    """
+    tests, scaled = [], []
+    of_runs = {}
+    for name, sets in runs.items():
+        temperatures = temperatures_of(sets, method)
+        test = _set_of_kind(sets, "test")
+        of_runs[name] = evaluate_images(outcomes_of(test, temperatures), method, _NO_POINT)
+        tests.append(test)
+        scaled.append(test.logits / np.array(temperatures))
+    records = tuple(
+        dataclasses.replace(record, file=path)
+        for test in tests
+        for record, path in zip(test.manifest.records, paths_of(test.manifest), strict=True)
+    )
+    logits = np.concatenate(scaled)
+    joined = dataclasses.replace(
+        tests[0],
+        name="pooled",
+        manifest=Manifest(records=records, root=tests[0].manifest.root),
+        targets=np.concatenate([test.targets for test in tests]),
+        logits=logits,
+        probabilities=sigmoid(logits),
+    )
+    values = evaluate_images(outcomes_of(joined), method, _NO_POINT)
+    return converted(PooledFindings, values, runs=of_runs)
+
+
+def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[FindingsComparison, ...]:
+    temperatures = {run: temperatures_of(sets, method) for run, sets in runs.items()}
+    tested = {
+        run: {s.name: s for s in sets if s.kind in ("test", "external")}
+        for run, sets in runs.items()
+    }
+    compared = []
+    for name in dict.fromkeys(name for sets in tested.values() for name in sets):
+        named_sets = {run: sets[name] for run, sets in tested.items() if name in sets}
+        pairs = list(itertools.combinations(named_sets, 2))
+        comparisons = compare_finding_pairs(named_sets, pairs, temperatures, method)
+        compared += [dataclasses.replace(comparison, set=name) for comparison in comparisons]
+    return tuple(compared)
+
+
+def temperatures_of(sets: Sets, method: Method) -> tuple[float, ...]:
+    """Return the temperature of each finding, fitted on the validation part."""
+    if not sets[0].origin.is_foreign:
+        _set_of_kind(sets, "val")  # raises an error about the run
+    choices = choose_on_val(sets, method.rule)
+    return tuple(choices[finding].temperature.value for finding in sets[0].findings)
+
+
+def compare_finding_pairs(
+    sets: Mapping[str, FindingPredictions],
+    pairs: Sequence[tuple[str, str]],
+    temperatures: Mapping[str, tuple[float, ...]],
+    method: Method,
+) -> list[FindingsComparison]:
+    """Compare the predictions of several runs on the same images, pair by pair.
+
+    Parameters
+    ----------
+    sets : mapping of str to FindingPredictions
+        A set of each run: the same images in any order, with the same labels.
+    pairs : sequence of (str, str)
+        Runs to compare; patients are drawn once for each run that is named, not for each pair.
+    temperatures : mapping of str to tuple of float
+        The temperature of each finding, of each run.
+    method : Method
+        How intervals are computed.
+
+    Returns
+    -------
+    list of FindingsComparison
+        A comparison for each pair, without the name of the set. Brier scores are those of
+        calibrated probabilities; Holm's method adjusts for all findings of all pairs.
+
+    Raises
+    ------
+    ValueError
+        If the images or their labels differ.
+    """
+    outcomes: dict[str, FindingOutcomes] = {}
+    measurements: dict[str, Measurement] = {}
+    over: tuple[str, ...] = ()
+    for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
+        outcomes[name] = _in_order_of(sets[pairs[0][0]], sets[name], temperatures[name])
+        statistics = FindingStatistics(outcomes[name])
+        over = statistics.in_means
+        measurements[name] = measure(statistics, draws=method.draws, seed=method.seed)
+    findings = next(iter(sets.values())).findings
+    tests = [
+        _area_test(k, outcomes[first], outcomes[second])
+        for first, second in pairs
+        for k in range(len(findings))
+    ]
+    tested = iter(zip(tests, holm([test.p_value for test in tests]), strict=True))
+    compared = []
+    for pair in pairs:
+        first, second = (measurements[name] for name in pair)
+        compared.append(
+            FindingsComparison(
+                first=pair[0],
+                second=pair[1],
+                images=len(outcomes[pair[0]].targets),
+                over=over,
+                mean_roc_auc=difference(first, second, "mean_roc_auc"),
+                mean_pr_auc=difference(first, second, "mean_pr_auc"),
+                mean_brier=difference(first, second, "mean_brier_calibrated"),
+                findings={
+                    finding: _difference(finding, *next(tested), outcomes[pair[0]], (first, second))
+                    for finding in findings
+                },
+            )
+        )
+    return compared
+
+
+def _area_test(k: int, first: FindingOutcomes, second: FindingOutcomes) -> AreaTest:
+    known, other = first.of(k), second.of(k)
+    patients = np.unique(known.patients, return_inverse=True)[1].astype(np.int64)
+    return delong(known.present, known.calibrated, other.calibrated, patients)
+
+
+def _difference(
+    finding: str,
+    test: AreaTest,
+    p_holm: float | None,
+    outcomes: FindingOutcomes,
+    measurements: tuple[Measurement, Measurement],
+) -> FindingDifference:
+    known = outcomes.of(outcomes.findings.index(finding))
+    area = difference(*measurements, f"roc_auc/{finding}")
+    return converted(
+        FindingDifference,
+        test,
+        interval=area.interval,
+        remark=area.remark,
+        images=len(known.present),
+        present=int(known.present.sum()),
+        p_holm=p_holm,
+        pr_auc=difference(*measurements, f"pr_auc/{finding}"),
+        brier=difference(*measurements, f"brier_calibrated/{finding}"),
+    )
+
+
+def _in_order_of(
+    base: FindingPredictions, predictions: FindingPredictions, temperatures: tuple[float, ...]
+) -> FindingOutcomes:
+    """Return the outcomes of `predictions`, with the patients of `base` and in its order."""
+    rows = {path: row for row, path in enumerate(paths_of(predictions.manifest))}
+    order = [rows.get(path, -1) for path in paths_of(base.manifest)]
+    same_images = len(rows) == len(order) and -1 not in order
+    if not same_images or not np.array_equal(predictions.targets[order], base.targets):
+        raise ValueError(
+            f"`{base.name}` must hold the same images and labels in both runs; got "
+            f"different {'labels' if same_images else 'images'}."
+        )
+    outcomes = outcomes_of(base, temperatures)
+    return dataclasses.replace(outcomes, logits=predictions.logits[order])
+
+
+def _set_of_kind(sets: Sets, kind: str) -> FindingPredictions:
+    predictions = next((predictions for predictions in sets if predictions.kind == kind), None)
+    if predictions is None:
+        raise ValueError(f"`RUN` must have predictions of {kind}; got none.")
+    return predictions

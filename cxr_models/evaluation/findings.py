@@ -1,0 +1,284 @@
+"""Evaluate the predictions of findings of a run: all values of every set, with intervals.
+
+Knows no framework. Temperature and operating point of each finding are chosen on the validation
+part alone, over its known labels, and applied unchanged to every set.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+import cxr_enhance
+from cxr_models._typed_json import converted
+from cxr_models.evaluation.bootstrap import measure
+from cxr_models.evaluation.calibration import Temperature, fit_temperature
+from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.finding_statistics import (
+    AREAS,
+    CALIBRATION_ERRORS,
+    LOSSES,
+    MEANS,
+    FindingStatistics,
+    outcomes_of,
+    share_bins,
+)
+from cxr_models.evaluation.findings_results import (
+    MULTILABEL,
+    FindingMeans,
+    FindingsEvaluation,
+    FindingsGroup,
+    FindingsSet,
+    FindingValues,
+)
+from cxr_models.evaluation.metrics import POINT_METRICS, curves_of
+from cxr_models.evaluation.operating_points import NO_VALIDATION, choose_threshold
+from cxr_models.evaluation.results import (
+    FORMAT,
+    NOT_STATED,
+    OperatingPoint,
+    OperatingPoints,
+    Reliability,
+    TemperatureScaling,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from cxr_models.evaluation.bootstrap import Measurement, Scale
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
+    from cxr_models.evaluation.finding_statistics import FindingOutcomes
+    from cxr_models.evaluation.operating_points import Rule
+    from cxr_models.evaluation.results import Measured
+    from cxr_models.records.manifest import Record
+
+
+_NO_THRESHOLD = "the validation part does not hold known images both with it and without it"
+
+
+class Choice(NamedTuple):
+    """The temperature and the operating point of a finding, chosen on the validation part."""
+
+    temperature: Temperature
+    threshold: float | None
+
+
+def choose(validation: FindingPredictions, rule: Rule) -> dict[str, Choice]:
+    """Choose temperature and operating point of every finding on the validation part.
+
+    Raises
+    ------
+    ValueError
+        If the predictions are of another part.
+    """
+    if validation.kind != "val":
+        raise ValueError(f"`validation` must be the part val; got {validation.kind!r}.")
+    choices = {}
+    for finding in validation.findings:
+        outcomes = validation.outcomes(finding)
+        if not len(outcomes.targets):
+            reason = "the validation part does not hold an image whose label is known"
+            choices[finding] = Choice(Temperature(1.0, reason), None)
+            continue
+        temperature = fit_temperature(outcomes.logits, outcomes.targets)
+        calibrated = sigmoid(outcomes.logits[:, 1] / temperature.value)
+        threshold = choose_threshold(calibrated, outcomes.targets == 1, rule)
+        choices[finding] = Choice(temperature, threshold)
+    return choices
+
+
+def choose_on_val(sets: Sequence[FindingPredictions], rule: Rule) -> dict[str, Choice]:
+    """Choose temperature and operating point of every finding on ``val`` of several sets.
+
+    Parameters
+    ----------
+    sets : sequence of FindingPredictions
+        The sets of a run; ``val`` among them, unless a model of others predicted them: without it,
+        temperatures are 1, and `rule` states the threshold of all findings.
+    rule : Rule
+        How operating points are chosen.
+
+    Raises
+    ------
+    ValueError
+        If a run has no set ``val``.
+    """
+    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
+    if validation is not None:
+        return choose(validation, rule)
+    if not all(predictions.origin.is_foreign for predictions in sets):
+        raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
+    temperature = Temperature(1.0, NO_VALIDATION)
+    return {finding: Choice(temperature, rule.threshold) for finding in sets[0].findings}
+
+
+def evaluate_findings(
+    run: str, sets: Sequence[FindingPredictions], method: Method
+) -> FindingsEvaluation:
+    """Evaluate the sets of one run with several findings.
+
+    Parameters
+    ----------
+    run : str
+        Name of the run.
+    sets : sequence of FindingPredictions
+        The sets of the run; ``val`` among them, unless a model of others predicted them.
+    method : Method
+        How intervals are computed and operating points are chosen.
+
+    Raises
+    ------
+    ValueError
+        If a run has no set ``val``.
+    """
+    choices = choose_on_val(sets, method.rule)
+    chosen_on = "val" if any(predictions.kind == "val" for predictions in sets) else ""
+    return FindingsEvaluation(
+        run=run,
+        version=cxr_enhance.__version__,
+        weights_sha256=sets[0].origin.weights_sha256,
+        format=FORMAT,
+        task=MULTILABEL,
+        findings=sets[0].findings,
+        bootstrap=method.bootstrap,
+        calibration={
+            finding: TemperatureScaling(
+                temperature=choice.temperature.value,
+                fitted_on=chosen_on,
+                reason=choice.temperature.reason or "",
+            )
+            for finding, choice in choices.items()
+        },
+        operating_points=OperatingPoints(
+            rule=method.rule.name if chosen_on else method.rule.given,
+            chosen_on=chosen_on,
+            of="calibrated probabilities" if chosen_on else "probabilities",
+            thresholds={finding: choice.threshold for finding, choice in choices.items()},
+        ),
+        sets={predictions.name: evaluate_set(predictions, choices, method) for predictions in sets},
+    )
+
+
+def evaluate_set(
+    predictions: FindingPredictions, choices: Mapping[str, Choice], method: Method
+) -> FindingsSet:
+    """Evaluate one set, with the choices made on the validation part."""
+    outcomes = outcomes_of(
+        predictions,
+        tuple(choices[finding].temperature.value for finding in predictions.findings),
+        tuple(choices[finding].threshold for finding in predictions.findings),
+    )
+    known = {finding: outcomes.of(k) for k, finding in enumerate(outcomes.findings)}
+    drawn = {
+        finding: curves_of(images.calibrated, images.present) for finding, images in known.items()
+    }
+    return converted(
+        FindingsSet,
+        evaluate_images(outcomes, method),
+        kind=predictions.kind,
+        overlap=predictions.overlap,
+        curves={finding: both for finding, both in drawn.items() if both is not None},
+        reliability={
+            finding: Reliability(
+                raw=share_bins(images.probabilities, images.present),
+                calibrated=share_bins(images.calibrated, images.present),
+            )
+            for finding, images in known.items()
+            if len(images.present)
+        },
+        by_source=_by_group(lambda record: record.source, predictions, outcomes, method),
+        by_view=_by_group(lambda record: record.view, predictions, outcomes, method),
+    )
+
+
+def evaluate_images(
+    outcomes: FindingOutcomes, method: Method, no_threshold: str = _NO_THRESHOLD
+) -> FindingsGroup:
+    """Return counts, the values of every finding and their means for a group of images.
+
+    Parameters
+    ----------
+    outcomes : FindingOutcomes
+        At least one image.
+    method : Method
+        How intervals are computed.
+    no_threshold : str
+        Why findings without a threshold have none.
+    """
+    statistics = FindingStatistics(outcomes)
+    measurement = measure(statistics, draws=method.draws, seed=method.seed)
+    return FindingsGroup(
+        images=len(outcomes.targets),
+        patients=measurement.num_patients,
+        means=means_of(statistics, measurement),
+        findings={
+            finding: _values(measurement, outcomes, k, no_threshold)
+            for k, finding in enumerate(outcomes.findings)
+        },
+    )
+
+
+def means_of(statistics: FindingStatistics, measurement: Measurement) -> FindingMeans:
+    """Return the means over the findings of enough patients."""
+    reason = "no finding has enough patients with it and without it"
+    means = {
+        part: measurement.measured(mean, reason, scale=_scale(part)) for mean, part in MEANS.items()
+    }
+    return FindingMeans(over=statistics.in_means, left_out=statistics.left_out, **means)
+
+
+def _values(
+    measurement: Measurement, outcomes: FindingOutcomes, k: int, no_threshold: str
+) -> FindingValues:
+    finding, threshold, known = outcomes.findings[k], outcomes.thresholds[k], outcomes.of(k)
+    images, present = len(known.present), int(known.present.sum())
+
+    def measured(metric: str) -> Measured:
+        reason = _why_undefined(metric, present, images - present)
+        return measurement.measured(f"{metric}/{finding}", reason, scale=_scale(metric))
+
+    if threshold is None:
+        point = OperatingPoint(threshold=None, reason=no_threshold)
+    else:
+        at_threshold = {metric: measured(metric) for metric in POINT_METRICS}
+        point = OperatingPoint(threshold=threshold, reason="", **at_threshold)
+    return FindingValues(
+        images=images,
+        present=present,
+        patients=len(np.unique(known.patients)),
+        patients_present=known.patients_with(True),
+        patients_absent=known.patients_with(False),
+        **{metric: measured(metric) for metric in (*AREAS, *LOSSES, *CALIBRATION_ERRORS)},
+        operating_point=point,
+    )
+
+
+def _scale(metric: str) -> Scale:
+    if metric in CALIBRATION_ERRORS:  # drawing adds noise, so draws overstate the error
+        return "reflected"
+    return "loss" if metric in LOSSES else "share"
+
+
+def _why_undefined(metric: str, present: int, absent: int) -> str:
+    if not present and not absent:
+        return "no image whose label is known"
+    if not present and metric != "specificity":
+        return "no image that shows it"
+    if not absent and metric in ("specificity", *AREAS):
+        return "no image that does not show it"
+    return "no image reaches the threshold"
+
+
+def _by_group(
+    key: Callable[[Record], str],
+    predictions: FindingPredictions,
+    outcomes: FindingOutcomes,
+    method: Method,
+) -> dict[str, FindingsGroup]:
+    values = np.array([key(record) or NOT_STATED for record in predictions.manifest.records])
+    return {
+        str(value): evaluate_images(outcomes.select(np.flatnonzero(values == value)), method)
+        for value in np.unique(values)
+    }

@@ -1,0 +1,299 @@
+"""Read what a model of others predicted from a CSV, as sets that are evaluated like a run's.
+
+Knows no framework and opens no image. Whatever is assumed of a table is kept as a remark.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_models.evaluation.finding_predictions import (
+    ABSENT,
+    PRESENT,
+    UNKNOWN,
+    AnyPredictions,
+    FindingPredictions,
+)
+from cxr_models.evaluation.foreign_columns import (
+    SMALLEST,
+    classes_of,
+    finding_scores_of,
+    scores_of,
+)
+from cxr_models.evaluation.foreign_tables import read_table
+from cxr_models.evaluation.prediction_tables import Origin
+from cxr_models.evaluation.predictions import Predictions
+from cxr_models.records.layouts.values import UNCERTAIN
+from cxr_models.records.manifest import SPLITS, Manifest
+from cxr_models.records.patients import patient_key
+from cxr_models.records.splits import records_hash
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from cxr_models.evaluation.foreign_columns import Classes, Scores
+    from cxr_models.evaluation.foreign_tables import ForeignRow, ForeignTable
+    from cxr_models.evaluation.results import Kind
+    from cxr_models.records.manifest import Record
+
+
+_TARGETS = {"1": PRESENT, "0": ABSENT, "u": UNKNOWN, "": UNKNOWN}  # of findings of records
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignRun:
+    """What a model of others predicted, and what was assumed of it.
+
+    Parameters
+    ----------
+    sets : tuple of Predictions or tuple of FindingPredictions
+        Train, val, test and other sources, those that the table holds, in this order.
+    manifest : Manifest
+        All records, each with its part; those without predictions included.
+    remarks : tuple of str
+        Sentences on what was assumed, changed or left out.
+    """
+
+    sets: tuple[AnyPredictions, ...]
+    manifest: Manifest
+    remarks: tuple[str, ...]
+
+    @property
+    def lacking(self) -> list[str]:
+        """The parts of a split that no record is of; an audit needs all of them."""
+        return [part for part in SPLITS if not self.manifest.select(part).records]
+
+
+def read_foreign(
+    path: str | os.PathLike[str],
+    *,
+    validation: str | os.PathLike[str] | None = None,
+    images: str | os.PathLike[str] | None = None,
+) -> ForeignRun:
+    """Read the predictions of a model of others.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        CSV in UTF-8, its cells separated by commas, semicolons or tabs. Columns ``file``, ``label``
+        and ``prob:CLASS`` (or ``probability:CLASS``) for each class are needed, or one ``prob:X``
+        for X against the rest; ``logit:CLASS`` is used where given. Of findings that do not exclude
+        each other, ``finding:NAME`` and ``prob:NAME`` for each; label is not needed. Read where
+        present: the columns of a manifest, and ``part`` or ``split`` (train, val, test, or the name
+        of another source). Rows of train without predictions serve an audit alone.
+    validation : str or PathLike, optional
+        A CSV of the same columns that holds the part val.
+    images : str or PathLike, optional
+        The folder that names of files start from; None is the folder of `path`.
+
+    Returns
+    -------
+    ForeignRun
+        Its `Origin` states neither weights nor settings.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a cell is not what it must be, a file is named twice, or there is
+        nothing to test.
+    OSError
+        If a file cannot be read.
+
+    Notes
+    -----
+    Without logits, their place is taken by the logarithms of the probabilities, which give the
+    same probabilities; a probability of 0 counts as 2.2e-16.
+    """
+    table = read_table(Path(path), validation=None if validation is None else Path(validation))
+    root = (Path(path).parent if images is None else Path(images)).resolve()
+    every = (*table.rows, *table.audited)
+    manifest = Manifest(records=tuple(row.record for row in every), root=root)
+    origin = Origin(
+        weights_sha256="",
+        config_sha256="",
+        records_sha256=records_hash(manifest.records),
+        inputs=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+    )
+    remarks = _remarks_on_records(every)
+    sets: list[AnyPredictions] = []
+    classes = None
+    if not table.has_findings:
+        labels = [row.record.label for row in every]
+        classes = classes_of(table.columns.classes, labels, table.name)
+    for part in _in_order(row.part for row in table.rows):
+        rows = [row for row in table.rows if row.part == part]
+        read = finding_scores_of if classes is None else scores_of
+        scores = read(table.columns, [row.cells for row in rows], _names_of(rows))
+        remarks += _remarks_on_scores(part, scores)
+        manifest_of_part = Manifest(records=tuple(row.record for row in rows), root=root)
+        if classes is None:
+            findings = table.columns.classes
+            sets.append(_set_of_findings(part, manifest_of_part, scores, findings, origin))
+        else:
+            sets.append(_set(part, manifest_of_part, scores, classes, origin))
+    remarks += _remarks_on_table(table)
+    return ForeignRun(sets=tuple(sets), manifest=manifest, remarks=tuple(remarks))
+
+
+def targets_of_findings(records: Sequence[Record], findings: Sequence[str]) -> npt.NDArray[np.int8]:
+    """Return (N, K) targets: 1 where a finding is present, 0 where absent, -1 where not known.
+
+    Uncertain findings are not known.
+    """
+    targets = [[_TARGETS[record.finding(name)] for name in findings] for record in records]
+    return np.array(targets, np.int8).reshape(len(targets), len(findings))
+
+
+def check_same_files(runs: Mapping[str, ForeignRun]) -> None:
+    """Raise unless all tables test the same files, which paired tests need.
+
+    Raises
+    ------
+    ValueError
+        If the files of a set differ, or a set is missing; the sentence counts the differences.
+    """
+    tested = {
+        name: {s.name: _files(s) for s in run.sets if s.kind in ("test", "external")}
+        for name, run in runs.items()
+    }
+    for name, sets in tested.items():
+        if "test" not in sets:
+            raise ValueError(
+                f"`part` must be test in at least one row of each table, to compare them; got "
+                f"{', '.join(sets)} in {name}."
+            )
+    first, *others = tested
+    for other in others:
+        for part in dict.fromkeys((*tested[first], *tested[other])):
+            here, there = (tested[name].get(part, frozenset()) for name in (first, other))
+            if here != there:
+                raise ValueError(
+                    f"`{other}` must hold the files of {first} in {part}, to be compared with it; "
+                    f"got {len(there):,} files, {len(there - here):,} of them not among the "
+                    f"{len(here):,} of {first}, which has {len(here - there):,} that are missing. "
+                    "Evaluate the tables one by one, or leave out the rows that only one has."
+                )
+
+
+def _names_of(rows: Sequence[ForeignRow]) -> Callable[[int], str]:
+    return lambda place: rows[place].record.file
+
+
+def _set(
+    part: str, manifest: Manifest, scores: Scores, classes: Classes, origin: Origin
+) -> Predictions:
+    order = list(classes.order)
+    return Predictions(
+        name=part,
+        kind=_kind(part),
+        manifest=manifest,
+        class_names=classes.names,
+        labels=classes.labels,
+        logits=scores.logits[:, order],
+        probabilities=scores.probabilities[:, order],
+        origin=origin,
+    )
+
+
+def _set_of_findings(
+    part: str, manifest: Manifest, scores: Scores, findings: tuple[str, ...], origin: Origin
+) -> FindingPredictions:
+    return FindingPredictions(
+        name=part,
+        kind=_kind(part),
+        manifest=manifest,
+        findings=findings,
+        targets=targets_of_findings(manifest.records, findings),
+        logits=scores.logits,
+        probabilities=scores.probabilities,
+        origin=origin,
+    )
+
+
+def _kind(part: str) -> Kind:
+    return part if part in SPLITS else "external"  # type: ignore[return-value]
+
+
+def _in_order(parts: Iterable[str]) -> list[str]:
+    """Return train, val, test, then other sources as they come, of those that occur."""
+    occurring = dict.fromkeys(parts)
+    return [part for part in dict.fromkeys((*SPLITS, *occurring)) if part in occurring]
+
+
+def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
+    """Return remarks on images without a patient id, and on patients in two parts."""
+    remarks = []
+    parts_of_patient: dict[tuple[str, str], set[str]] = defaultdict(set)
+    without = 0
+    for row in rows:
+        key = patient_key(row.record)
+        if key is None:
+            without += not row.record.group
+        else:
+            parts_of_patient[key].add(row.part)
+    if without:
+        remarks.append(
+            f"{without:,} {'image has' if without == 1 else 'images have'} no patient id; each is "
+            "treated as its own patient, and intervals are too narrow where it is not"
+        )
+    seen = sum(
+        bool(parts & {"train", "val"}) and bool(parts - {"train", "val"})
+        for parts in parts_of_patient.values()
+    )
+    if seen:
+        remarks.append(
+            f"WARNING: {seen:,} {'patient is' if seen == 1 else 'patients are'} in train or val "
+            "and in a tested set too: its values are too good"
+        )
+    return remarks
+
+
+def _remarks_on_scores(part: str, scores: Scores) -> list[str]:
+    """Return remarks on cells of a set that are not used as they were written."""
+    remarks = []
+    if scores.rescaled:
+        images = "1 image does" if scores.rescaled == 1 else f"{scores.rescaled:,} images do"
+        remarks.append(
+            f"{part}: the probabilities of {images} not sum to 1 and were divided by their sum"
+        )
+    if scores.zeros:
+        remarks.append(
+            f"{part}: probabilities of 0 count as {SMALLEST:.1e}, {scores.zeros:,} of them"
+        )
+    return remarks
+
+
+def _remarks_on_table(table: ForeignTable) -> list[str]:
+    """Return remarks on columns and parts that a table lacks."""
+    remarks = []
+    if not table.columns.logits:
+        remarks.append(
+            "no columns logit:CLASS: logarithms of the probabilities take the place of logits"
+        )
+    names = table.columns.classes if table.has_findings else ()
+    uncertain = sum(row.record.finding(name) == UNCERTAIN for row in table.rows for name in names)
+    if uncertain:
+        remarks.append(f"uncertain findings count as unknown, {uncertain:,} of them")
+    if table.audited:
+        count = len(table.audited)
+        images = f"{count:,} {'image' if count == 1 else 'images'}"
+        remarks.append(f"train, {images}, has no predictions and is not evaluated")
+    if not any(row.part == "val" for row in table.rows):
+        remarks.append(
+            "no validation part: probabilities are not calibrated, and thresholds are not chosen "
+            "on validation"
+        )
+    return remarks
+
+
+def _files(predictions: AnyPredictions) -> frozenset[str]:
+    return frozenset(record.file for record in predictions.manifest.records)

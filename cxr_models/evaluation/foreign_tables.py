@@ -1,0 +1,185 @@
+"""Rows of the tables in which others write what their models predicted: records, parts, cells.
+
+Knows nothing of scores: `cxr_models.evaluation.foreign_columns` makes numbers of the cells.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_models.evaluation.foreign_columns import class_columns, is_class_column
+from cxr_models.records.csv_files import cells_of
+from cxr_models.records.labels import UNKNOWN_LABEL
+from cxr_models.records.layouts.values import FindingsOf
+from cxr_models.records.manifest import (
+    COLUMNS,
+    FINDING,
+    FURTHER_COLUMNS,
+    SPLITS,
+    Record,
+    check_names_differ,
+    further_columns,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cxr_models.evaluation.foreign_columns import ClassColumns
+
+_PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+_TEXTS = (*COLUMNS[2:-1], *FURTHER_COLUMNS)  # of a record, beside file, label and part
+_PART_COLUMNS = ("part", "split")
+
+
+class ForeignRow(NamedTuple):
+    """A row of a table."""
+
+    record: Record
+    part: str  # train, val, test, or the name of another source
+    cells: list[str]  # of the columns of classes
+
+
+class ForeignTable(NamedTuple):
+    """The rows of a table, and those of its validation table."""
+
+    name: str  # in sentences
+    columns: ClassColumns
+    has_findings: bool  # whether the columns are of findings, which do not exclude each other
+    rows: list[ForeignRow]  # those that can be evaluated
+    audited: list[ForeignRow]  # of train, if none of them has a prediction
+
+
+def read_table(path: Path, *, validation: Path | None = None) -> ForeignTable:
+    """Read a table and, where it is given, the table of the part val.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a cell is not what it must be, a file is named twice, the tables do
+        not fit, or there is nothing to test.
+    OSError
+        If a file cannot be read.
+    """
+    columns, has_findings, rows = _read(path, part="test")
+    if validation is not None:
+        rows = [*rows, *_validation_rows(validation, columns, has_findings, rows)]
+    check_names_differ(row.record.file for row in rows)
+    train = [row for row in rows if row.part == "train"]
+    audited = [] if any(cell.strip() for row in train for cell in row.cells) else train
+    evaluated = [row for row in rows if row.part != "train"] if audited else rows
+    parts = {row.part for row in rows}
+    if parts <= {"train", "val"}:
+        raise ValueError(
+            "`part` must be test, or the name of another source, in at least one row; got "
+            f"{' and '.join(sorted(parts))} in {path.name}."
+        )
+    return ForeignTable(path.name, columns, has_findings, evaluated, audited)
+
+
+def _read(path: Path, *, part: str) -> tuple[ClassColumns, bool, list[ForeignRow]]:
+    """Read the rows of a table; they are of `part` where no column states their part.
+
+    The columns are of findings if each of them has a column ``finding:NAME``.
+    """
+    name = path.name
+    cells = cells_of(path)
+    header = [column.strip() for column in next(cells, [])]
+    findings = {column.removeprefix(FINDING) for column in further_columns(header)[0]}
+    if "file" not in header or not (findings or "label" in header):
+        raise ValueError(
+            f"`{name}` must have the columns file and label, and prob:CLASS for each class; got "
+            f"{', '.join(header) or 'no columns'}."
+        )
+    columns = class_columns(header, name)
+    has_findings = set(columns.classes) <= findings
+    if not has_findings and "label" not in header:
+        lacking = next(label for label in columns.classes if label not in findings)
+        raise ValueError(
+            f"`{name}` must have the column label, or finding:NAME for each prob:NAME; got no "
+            f"finding:{lacking}."
+        )
+    fields = _Fields(header, name, part)
+    rows = []
+    for number, row in enumerate(cells, start=1):
+        try:
+            record, stated = fields.read(row)
+        except ValueError as error:
+            raise ValueError(f"{error} Row {number} of {str(path)!r}.") from error
+        rows.append(ForeignRow(record, stated, [row[place] for place in columns.places]))
+    if not rows:
+        raise ValueError(f"`{name}` must hold at least one row; got none.")
+    return columns, has_findings, rows
+
+
+class _Fields:
+    """Reads the record and the part of a row."""
+
+    def __init__(self, header: Sequence[str], name: str, part: str) -> None:
+        part_columns = [column for column in _PART_COLUMNS if column in header]
+        if len(part_columns) > 1:
+            raise ValueError(f"`{name}` must have one of the columns part and split; got both.")
+        self._part, self._part_place = part, header.index(part_columns[0]) if part_columns else None
+        self._file = header.index("file")
+        self._label = header.index("label") if "label" in header else None
+        self._texts = {column: header.index(column) for column in _TEXTS if column in header}
+        findings, extra = further_columns(header)
+        self._findings_of = FindingsOf([column.removeprefix(FINDING) for column in findings])
+        self._findings = [header.index(column) for column in findings]
+        self._kept = [
+            (column, header.index(column))
+            for column in extra
+            if not is_class_column(column) and column not in _PART_COLUMNS
+        ]
+
+    def read(self, row: Sequence[str]) -> tuple[Record, str]:
+        """Return the record of a row, and the part that the row is of."""
+        part = self._part if self._part_place is None else _part(row[self._part_place].strip())
+        record = Record(
+            file=row[self._file].strip(),
+            label=UNKNOWN_LABEL if self._label is None else row[self._label].strip(),
+            split=part if part in SPLITS else "",
+            **{column: row[place].strip() for column, place in self._texts.items()},
+            findings=self._findings_of(tuple(row[place].strip() for place in self._findings)),
+            kept=tuple((column, row[place]) for column, place in self._kept),
+        )
+        return record, part
+
+
+def _part(word: str) -> str:
+    part = _PARTS.get(word.lower(), word)
+    if not part:
+        raise ValueError(
+            "`part` must be train, val, test, or the name of another source; got ''. Leave the "
+            "column out if all rows are of the test set."
+        )
+    return part if part in SPLITS else re.sub(r"[^\w.-]+", "_", part)
+
+
+def _validation_rows(
+    path: Path, columns: ClassColumns, has_findings: bool, rows: Sequence[ForeignRow]
+) -> list[ForeignRow]:
+    given = sum(row.part == "val" for row in rows)
+    if given:
+        raise ValueError(
+            "`--validation` is only allowed with predictions that have no rows of val; got "
+            f"{given:,} such rows. Leave them out, or leave out --validation."
+        )
+    of_validation, with_findings, validation_rows = _read(path, part="val")
+    kinds = [(c.classes, bool(c.probabilities), bool(c.logits)) for c in (columns, of_validation)]
+    if kinds[0] != kinds[1] or has_findings != with_findings:
+        raise ValueError(
+            "`--validation` must have the columns prob: and logit: that the predictions have, for "
+            f"{', '.join(columns.classes)}; got others in {str(path)!r}."
+        )
+    others = sorted({row.part for row in validation_rows} - {"val"})
+    if others:
+        raise ValueError(
+            f"`--validation` must hold rows of val alone; got {', '.join(others)} in {str(path)!r}."
+        )
+    return validation_rows

@@ -1,0 +1,225 @@
+"""Columns of the records to groups of images: bands of ages and numbers, values of other columns.
+
+Knows nothing of predictions.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+import reprlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_models.evaluation.results import NOT_STATED
+from cxr_models.records.choices import names_of
+from cxr_models.records.layouts.values import age_of, sex_of
+from cxr_models.records.manifest import FINDING
+from cxr_models.records.selection import value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from cxr_models.records.manifest import Record
+
+    Ints = npt.NDArray[np.int64]
+
+MOST_GROUPS = 20  # that a column may make
+AGE_EDGES = (18.0, 40.0, 60.0, 80.0)  # of the bands of ages, in years
+_AGE = "age"
+_STATED = ("sex", "age", "view", "source", "manufacturer", "modality", "study", "date", "label")
+_UNITS_A_YEAR = {"Y": 1.0, "M": 12.0, "W": 52.0, "D": 365.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupColumn:
+    """A column whose values make groups of images.
+
+    Parameters
+    ----------
+    name : str
+        A column of the manifest, ``finding:NAME`` and kept columns included.
+    edges : tuple of float, default ()
+        Lower edges of all bands but the first, rising; empty: every value is a group, and ages
+        have the edges of `AGE_EDGES`.
+
+    Raises
+    ------
+    ValueError
+        If there is no name, or the edges do not rise.
+    """
+
+    name: str
+    edges: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("`--by` must name columns; got an empty name.")
+        rising = all(low < high for low, high in itertools.pairwise(self.edges))
+        if not rising or not all(map(math.isfinite, self.edges)):
+            shown = ":".join(f"{edge:g}" for edge in self.edges)
+            raise ValueError(
+                f"`--by` must give the edges of bands as rising numbers; got {self.name}:{shown}."
+            )
+
+    def is_stated(self, records: Iterable[Record]) -> bool:
+        """Return whether at least one record states a value."""
+        return any(value_of(record, self.name).strip() for record in records)
+
+    def groups(self, records: Sequence[Record]) -> tuple[tuple[str, ...], Ints]:
+        """Return the names of the groups, in order, and the number of each record's group.
+
+        Parameters
+        ----------
+        records : sequence of Record
+            The images.
+
+        Returns
+        -------
+        names : tuple of str
+            Bands rising, other values sorted; ``not stated`` is last, where an image states no
+            value, or none that can be read.
+        places : ndarray of shape (N,), dtype int64
+            The place of each record's group in `names`.
+
+        Raises
+        ------
+        ValueError
+            If there are more than `MOST_GROUPS` groups.
+        """
+        values = [value_of(record, self.name).strip() for record in records]
+        edges = self.edges or (AGE_EDGES if self.name == _AGE else ())
+        if edges:
+            bands = _bands(edges, integers=self.name == _AGE)
+            read = _years if self.name == _AGE else _number
+            numbers = map(read, values)
+            groups = [
+                NOT_STATED if math.isnan(number) else bands[bisect.bisect_right(edges, number)]
+                for number in numbers
+            ]
+            order = [*bands, NOT_STATED]
+        else:
+            if self.name == "sex":
+                values = [sex_of(value) or value for value in values]
+            groups = [value or NOT_STATED for value in values]
+            order = [*sorted(set(groups) - {NOT_STATED}), NOT_STATED]
+            self._check_few(order[:-1])
+        present = set(groups)
+        names = tuple(name for name in order if name in present)
+        numbers_of = {name: number for number, name in enumerate(names)}
+        return names, np.array([numbers_of[group] for group in groups], np.int64)
+
+    def _check_few(self, values: Sequence[str]) -> None:
+        """Raise ValueError if there are too many values for a table of groups."""
+        if len(values) <= MOST_GROUPS:
+            return
+        numbers = [number for number in map(_number, values) if not math.isnan(number)]
+        cure = "Keep a column of fewer values in the manifest: cxr-models index --keep COLUMN."
+        if len(numbers) > len(values) / 2:
+            middle = sorted(numbers)[len(numbers) // 2]
+            cure = f"Make bands of its numbers by their edges, such as --by {self.name}:{middle:g}."
+        raise ValueError(
+            f"`--by` must name columns of at most {MOST_GROUPS} values; got {self.name}, which has "
+            f"{len(values):,}, such as {reprlib.repr(values[0])}. {cure}"
+        )
+
+
+def parse_columns(text: str | None) -> tuple[GroupColumn, ...]:
+    """Return the columns in a text; commas separate them, and colons a column from its edges.
+
+    Raises
+    ------
+    ValueError
+        If there is no column, a column has no name or is named twice, or its edges do not rise.
+
+    Examples
+    --------
+    >>> parse_columns("sex,dose:10:50")[1]
+    GroupColumn(name='dose', edges=(10.0, 50.0))
+    """
+    columns = []
+    for word in names_of(text):
+        pieces, edges = word.split(":"), list[float]()
+        while len(pieces) > 1 and not math.isnan(_number(pieces[-1])):
+            edges.insert(0, _number(pieces.pop()))
+        columns.append(GroupColumn(name=":".join(pieces).strip(), edges=tuple(edges)))
+    if text is not None and not columns:
+        raise ValueError(f"`--by` must name columns; got {text!r}.")
+    names = [column.name for column in columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"`--by` must name different columns; got {', '.join(twice)} twice.")
+    return tuple(columns)
+
+
+def check_columns(
+    columns: Sequence[GroupColumn], sets: Sequence[Sequence[Record]], *, cure: str = ""
+) -> None:
+    """Check that the columns are there and make few groups.
+
+    Parameters
+    ----------
+    columns : sequence of GroupColumn
+        The columns.
+    sets : sequence of sequence of Record
+        The records of each tested set.
+    cure : str, default ""
+        A sentence to add where a column is not there.
+
+    Raises
+    ------
+    ValueError
+        If no record states a column, or a column makes too many groups.
+    """
+    for column in columns:
+        if not any(map(column.is_stated, sets)):
+            there = _stated_columns(sets)
+            known = f"There are {', '.join(there)}." if there else "There are none."
+            raise ValueError(
+                "`--by` must name columns of which an image of a tested set states a value; got "
+                f"{column.name}. {known}{f' {cure}' if cure else ''}"
+            )
+        for records in sets:
+            if records:
+                column.groups(records)
+
+
+def _stated_columns(sets: Iterable[Sequence[Record]]) -> list[str]:
+    """Return the columns of which a record states a value, but for names of files and patients."""
+    stated: dict[str, None] = {}
+    for records in sets:
+        for record in records:
+            stated |= {name: None for name in _STATED if getattr(record, name)}
+            stated |= {FINDING + name: None for name, value in record.findings if value}
+            stated |= {name: None for name, value in record.kept if value.strip()}
+    return sorted(stated)
+
+
+def _bands(edges: Sequence[float], *, integers: bool) -> list[str]:
+    """Return the names of the bands between edges; those of whole years as 18-39."""
+    if integers and all(edge == int(edge) for edge in edges):
+        starts = [0, *map(int, edges)]
+        inner = [f"{low}-{high - 1}" for low, high in itertools.pairwise(starts)]
+        return [*inner, f"{starts[-1]}+"]
+    inner = [f"{low:g} to below {high:g}" for low, high in itertools.pairwise(edges)]
+    return [f"below {edges[0]:g}", *inner, f"{edges[-1]:g} and above"]
+
+
+def _years(text: str) -> float:
+    """Return an age in years; NaN where the text is none."""
+    age = age_of(text)
+    return int(age[:-1]) / _UNITS_A_YEAR[age[-1]] if age else math.nan
+
+
+def _number(text: str) -> float:
+    """Return the finite number in a text; NaN where there is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan

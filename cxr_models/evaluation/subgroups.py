@@ -1,0 +1,129 @@
+"""The values of groups of images, such as women and men, and the gaps between the groups.
+
+Temperature and operating points are those of the evaluation. A gap is the best value of a group
+minus the worst; `subgroup_gaps` computes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from cxr_models.evaluation.bootstrap import measure
+from cxr_models.evaluation.evaluate import group_of, select
+from cxr_models.evaluation.metrics import ImageStatistics
+from cxr_models.evaluation.results import NOT_STATED, Subgroups
+from cxr_models.evaluation.subgroup_gaps import GroupMeasurements, gaps_between
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
+    from cxr_models.evaluation.group_columns import GroupColumn
+    from cxr_models.evaluation.metrics import Outcomes
+    from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.evaluation.results import Evaluation
+
+P = TypeVar("P", bound="AnyPredictions")
+_TESTED = ("test", "external")  # kinds of sets that the model was not trained or chosen on
+
+
+def with_subgroups(
+    evaluation: Evaluation,
+    sets: Iterable[Predictions],
+    columns: Sequence[GroupColumn],
+    method: Method,
+) -> Evaluation:
+    """Return an evaluation with the values of groups in each set that was tested.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The evaluation of `sets`.
+    sets : iterable of Predictions
+        The predictions that it was computed from.
+    columns : sequence of GroupColumn
+        The columns that make the groups; a column of which a set states no value makes no groups
+        in the set.
+    method : Method
+        How intervals are computed.
+
+    Raises
+    ------
+    ValueError
+        If a column makes too many groups.
+    """
+    thresholds = evaluation.operating_points.thresholds
+    values = dict(evaluation.sets)
+    for predictions in _tested(sets):
+        outcomes = predictions.outcomes(
+            temperature=evaluation.calibration.temperature,
+            thresholds=tuple(thresholds[name] for name in evaluation.class_names),
+        )
+        values[predictions.name] = dataclasses.replace(
+            values[predictions.name],
+            subgroups=subgroups_of(predictions, outcomes, columns, method),
+        )
+    return dataclasses.replace(evaluation, sets=values)
+
+
+def unstated_columns(
+    sets: Iterable[AnyPredictions], columns: Sequence[GroupColumn]
+) -> Iterator[tuple[str, str]]:
+    """Yield the name of each tested set, and of each column of which the set states no value."""
+    for predictions in _tested(sets):
+        for column in columns:
+            if not column.is_stated(predictions.manifest.records):
+                yield predictions.name, column.name
+
+
+def subgroups_of(
+    predictions: Predictions,
+    outcomes: Outcomes,
+    columns: Sequence[GroupColumn],
+    method: Method,
+) -> tuple[Subgroups, ...]:
+    """Return the values of the groups that columns make in one set.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        The set; its records are used.
+    outcomes : Outcomes
+        The outcomes of all images of the set.
+    columns, method
+        As in `with_subgroups`.
+    """
+    stated = [column for column in columns if column.is_stated(predictions.manifest.records)]
+    return tuple(_of_column(predictions, outcomes, column, method) for column in stated)
+
+
+def _of_column(
+    predictions: Predictions, outcomes: Outcomes, column: GroupColumn, method: Method
+) -> Subgroups:
+    names, places = column.groups(predictions.manifest.records)
+    groups, measurements = {}, {}
+    for place, name in enumerate(names):
+        chosen = np.flatnonzero(places == place)
+        part = select(outcomes, chosen)
+        measurement = measure(ImageStatistics(part), draws=method.draws, seed=method.seed)
+        measurement = dataclasses.replace(measurement, hides_few=True)
+        groups[name] = group_of(predictions, part, measurement, chosen)
+        if name != NOT_STATED:
+            measurements[place] = measurement
+    measured = GroupMeasurements(
+        outcomes=outcomes, places=places, names=names, measurements=measurements
+    )
+    return Subgroups(
+        column=column.name,
+        edges=column.edges,
+        groups=groups,
+        gaps=tuple(gaps_between(measured, method)),
+    )
+
+
+def _tested(sets: Iterable[P]) -> Iterator[P]:
+    return (predictions for predictions in sets if predictions.kind in _TESTED)

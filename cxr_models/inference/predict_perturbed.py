@@ -1,0 +1,221 @@
+"""What a run predicts of images that were changed before anything else is done to them."""
+
+from __future__ import annotations
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+import cxr_enhance
+from cxr_enhance import EnhanceParams, usable_cpus
+from cxr_models.audit.perturbations import PERTURBATIONS, random_of, white_of
+from cxr_models.audit.results import ROBUSTNESS_FORMAT, Robustness
+from cxr_models.audit.robustness import Changed, compare_perturbed, some_images
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.metrics import Outcomes
+from cxr_models.evaluation.predictions import targets_of_labels
+from cxr_models.inference.calibrated_run import calibration_of
+from cxr_models.inputs.loader import ImageLoader
+from cxr_models.records.ties import components
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from cxr_models.config import DataConfig
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.records.splits import Split
+    from cxr_models.runs.finished import FinishedRun
+
+    Floats = npt.NDArray[np.float64]
+    Images = npt.NDArray[np.uint8]
+
+_CHUNK_BYTES = 256 << 20  # of the views of images that are predicted at once
+_MOST_IMAGES = 64
+
+
+def robustness_of(
+    run: FinishedRun,
+    split: Split,
+    method: Method,
+    *,
+    images: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Robustness:
+    """Return the values of a run on the test images of its split, as they are and changed.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        A run that tells classes apart.
+    split : Split
+        Its split; the test part holds at least one image.
+    method : Method
+        Draws of the bootstrap; its seed is that of noise, directions and the choice of images too.
+    images : int, optional
+        About how many test images to take: whole patients, labels in their shares. None takes all.
+    progress : callable, optional
+        Called with the number of images predicted, every now and then.
+
+    Raises
+    ------
+    ValueError
+        As `predict_perturbed`, or if the evaluation is not as `cxr-models evaluate` writes it.
+    OSError
+        If a file cannot be read.
+    """
+    test = split.select("test")
+    places = some_images(test.records, images or len(test.records), method.seed)
+    records, all_paths = [test.records[place] for place in places], test.paths()
+    temperature = calibration_of(run).temperature
+    logits, changed = predict_perturbed(
+        run,
+        [record.file for record in records],
+        [all_paths[place] for place in places],
+        seed=method.seed,
+        progress=progress,
+    )
+    patients = np.unique(components(records), return_inverse=True)[1].astype(np.int64)
+    outcomes = Outcomes(
+        class_names=run.class_names,
+        targets=targets_of_labels([r.label for r in records], run.class_names, run.labels),
+        logits=logits,
+        probabilities=softmax(logits),
+        patients=patients,
+        temperature=temperature,
+    )
+    unperturbed, perturbed = compare_perturbed(outcomes, changed, method)
+    return Robustness(
+        format=ROBUSTNESS_FORMAT,
+        version=cxr_enhance.__version__,
+        classes=run.class_names,
+        split_sha256=split.hash,
+        weights_sha256=run.weights_sha256,
+        temperature=temperature,
+        bootstrap=method.bootstrap,
+        seed=method.seed,
+        images=len(records),
+        patients=int(patients.max()) + 1,
+        test_images=len(test.records),
+        unperturbed=unperturbed,
+        perturbed=perturbed,
+    )
+
+
+def perturbed_views(image: Any, data: DataConfig, *, file: str, seed: int) -> list[Images]:
+    """Return an image as a model takes it: as it is, changed in every way, enhanced otherwise.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W) or (H, W, 3)
+        As `cxr_enhance.read_image` returns it; not modified.
+    data : DataConfig
+        The settings that the model was trained with.
+    file : str
+        The file's name in its split. Noise and direction depend on it, on `seed` and on nothing
+        else.
+    seed : int
+        Seed of noise and direction.
+    """
+    load = ImageLoader(data)
+    white = white_of(image, None if data.enhance is None else data.enhance.bits)
+    views = [load.prepare(image)]  # first: it raises where the settings do not fit the image
+    for perturbation in PERTURBATIONS:
+        random = random_of(seed, file, perturbation.name)
+        changed = perturbation.change(image, white=white, random=random)
+        views.append(load.prepare(changed))
+    return [*views, enhanced_otherwise(image, data)]
+
+
+def enhanced_otherwise(image: Any, data: DataConfig) -> Images:
+    """Return an image with the study's enhancement for a model without one, else without any.
+
+    Size, fit, border and order are those of `data`, and so is the number of channels.
+    """
+    if data.enhance is None:
+        enhanced = ImageLoader(dataclasses.replace(data, enhance=EnhanceParams())).prepare(image)
+        return np.repeat(enhanced, data.channels, axis=-1)
+    gray_alone = dataclasses.replace(data.enhance, percentiles=None, clip_limit=None)
+    return ImageLoader(dataclasses.replace(data, enhance=gray_alone)).prepare(image)
+
+
+def predict_perturbed(
+    run: FinishedRun,
+    files: Sequence[str],
+    paths: Sequence[str],
+    *,
+    seed: int,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[Floats, list[Changed]]:
+    """Predict images as they are, changed in every way, and enhanced otherwise than the run does.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    files : sequence of str
+        Their names in the split.
+    paths : sequence of str
+        Files; each is read once.
+    seed : int
+        Seed of noise and directions.
+    progress : callable, optional
+        Called with the number of images predicted, every now and then.
+
+    Returns
+    -------
+    ndarray of shape (N, K), dtype float64
+        The logits of the images as they are.
+    list of Changed
+        Those of every change.
+
+    Raises
+    ------
+    ValueError
+        If a file holds no image, or the weights do not fit.
+    OSError
+        If a file cannot be read.
+    """
+    from cxr_models.inference.logits import logits_model, predict_logits
+    from cxr_models.networks.load import load_classifier
+
+    data, model = run.config.data, logits_model(load_classifier(run))
+    names = _names(data)
+    logits: list[list[Floats]] = [[] for _ in range(1 + len(names))]
+
+    def views(place: int) -> list[Images]:
+        image = cxr_enhance.read_image(paths[place])
+        try:
+            return perturbed_views(image, data, file=files[place], seed=seed)
+        except (TypeError, ValueError, cv2.error) as error:  # this image, or its size
+            raise ValueError(f"{error} File: {paths[place]!r}.") from error
+
+    at_once = _images_at_once(data, len(logits))
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        for start in range(0, len(paths), at_once):
+            places = range(start, min(start + at_once, len(paths)))
+            chunk = list(pool.map(views, places))
+            for number, images in enumerate(zip(*chunk, strict=True)):
+                logits[number].append(predict_logits(model, np.stack(images)))
+            if progress is not None:
+                progress(len(places))
+    whole, *changed = (np.concatenate(parts) for parts in logits)
+    return whole, [
+        Changed(name, title, values) for (name, title), values in zip(names, changed, strict=True)
+    ]
+
+
+def _names(data: DataConfig) -> list[tuple[str, str]]:
+    """Return name and title of every change."""
+    names = [(p.name, p.title) for p in PERTURBATIONS]
+    title = "without enhancement" if data.enhance is not None else "with enhancement"
+    return [*names, ("enhancement", title)]
+
+
+def _images_at_once(data: DataConfig, views: int) -> int:
+    height, width = data.image_size
+    return min(max(_CHUNK_BYTES // (height * width * data.channels * views), 1), _MOST_IMAGES)

@@ -1,0 +1,509 @@
+"""A run that has ended, as an object: predict, evaluate, look into; and `load_run`, `export`."""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cxr_models._typed_json import read_object
+from cxr_models.backbones import BACKBONES, register_backbone
+from cxr_models.library.own_backbone import check_pair
+from cxr_models.library.wording import says_arguments
+from cxr_models.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Literal
+
+    import keras
+
+    from cxr_models.config import RunConfig
+    from cxr_models.evaluation.findings_results import FindingsEvaluation
+    from cxr_models.evaluation.results import Evaluation
+    from cxr_models.inference.calibrated_run import ServedRun
+    from cxr_models.records.splits import Split
+    from cxr_models.runs.facts import EpochRow
+
+    OneImage = str | os.PathLike[str] | npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    Images = OneImage | Sequence[OneImage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predicted:
+    """What a run says of N images.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (N, K), dtype float64
+        Of each class, or of each finding.
+    class_names : tuple of str
+        The K classes or findings.
+    files : tuple of str
+        Name of each image's file; empty for an array.
+    calibrated : bool
+        Whether the probabilities are, which takes an evaluation of the run.
+    called : tuple of tuple of str
+        The classes or findings whose operating point each image reaches; empty before an
+        evaluation.
+    multilabel : bool, default False
+        Whether they are findings, of which an image may have several.
+    """
+
+    probabilities: npt.NDArray[np.float64]
+    class_names: tuple[str, ...]
+    files: tuple[str, ...]
+    calibrated: bool
+    called: tuple[tuple[str, ...], ...] = ()
+    multilabel: bool = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The most probable class of each image.
+
+        Raises
+        ------
+        ValueError
+            If the run tells findings apart, of which an image may have none or several.
+        """
+        if self.multilabel:
+            raise ValueError(
+                "`labels` is only allowed for runs with classes; got one with findings, of which "
+                "an image may have several. Take `called`, which has them once run.evaluate() was "
+                "called, or `probabilities`."
+            )
+        return tuple(self.class_names[place] for place in self.probabilities.argmax(axis=1))
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+
+class Run:
+    """A run that has ended, as `train` and `load_run` return it.
+
+    Parameters
+    ----------
+    served : cxr_models.inference.calibrated_run.ServedRun
+        The run as it was read.
+    split_file : str or PathLike, optional
+        Where its split was read from, if not from its folder.
+
+    Notes
+    -----
+    The network is built when it is needed first, and kept.
+    """
+
+    def __init__(
+        self, served: ServedRun, *, split_file: str | os.PathLike[str] | None = None
+    ) -> None:
+        self._served = served
+        self._split_file = split_file
+
+    def __repr__(self) -> str:
+        model = self.config.model
+        state = "calibrated" if self.calibrated else "not calibrated"
+        return (
+            f"<Run {str(self.path)!r}: {model.backbone}, {model.task} "
+            f"{', '.join(self.class_names)}, {state}>"
+        )
+
+    @property
+    def path(self) -> Path:
+        """The folder of the run."""
+        return self._served.run.folder.path
+
+    @property
+    def config(self) -> RunConfig:
+        """The settings it was trained with."""
+        return self._served.run.config
+
+    @property
+    def split(self) -> Split:
+        """The split it was trained on."""
+        return self._served.run.split
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What its probabilities are of."""
+        return self._served.class_names
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its probabilities are calibrated."""
+        return not self._served.calibration.missing
+
+    @property
+    def history(self) -> list[EpochRow]:
+        """A record for each epoch of its training."""
+        return self._served.run.folder.read_history()
+
+    @functools.cached_property
+    def model(self) -> keras.Model:
+        """The network with the run's weights: from what `prepare` gives to raw probabilities.
+
+        Call it with ``training=False``, or use its ``predict``.
+        """
+        return self._served.load()
+
+    @functools.cached_property
+    def _logits(self) -> keras.Model:
+        from cxr_models.inference.logits import logits_model
+
+        return logits_model(self.model)
+
+    @says_arguments(INPUT="images", RUN="run")
+    def predict(self, images: Images, *, batch_size: int | None = None) -> Predicted:
+        """Return the probabilities of images, which are read and enhanced as for training.
+
+        Parameters
+        ----------
+        images : str, PathLike, ndarray, or sequence of these
+            Files, folders of files, or images as `cxr_enhance.read_image` returns them: arrays of
+            shape (H, W) or (H, W, 3), RGB, dtype uint8 or uint16. An array of shape (N, H, W) or
+            (N, H, W, 3) is N images.
+        batch_size : int, optional
+            Images that are held and predicted at a time; None takes that of the training.
+
+        Returns
+        -------
+        Predicted
+            In the order given; calibrated where the run was evaluated.
+
+        Raises
+        ------
+        TypeError
+            If something is neither a name nor an array, or an array has another dtype.
+        ValueError
+            If there is no image, a file holds none, or the weights do not fit.
+        OSError
+            If a file cannot be read.
+
+        Examples
+        --------
+        >>> import numpy as np, cxr_models as cxm
+        >>> run = cxm.load_run("runs/a")
+        >>> predicted = run.predict(["scans/covid/p000-0.png", "scans/normal/p100-0.png"])
+        >>> predicted.probabilities.shape, predicted.class_names
+        ((2, 2), ('covid', 'normal'))
+        >>> run.predict(np.zeros((300, 250), np.uint16)).probabilities.shape
+        (1, 2)
+        """
+        from cxr_models.inference.logits import predict_logits
+
+        items = _items(images)
+        size = self.config.training.batch_size if batch_size is None else batch_size
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"`batch_size` must be an int of at least 1, or None; got {size!r}.")
+        served = self._served
+        logits = [
+            predict_logits(
+                self._logits,
+                self._prepared(items[start : start + size]),
+                multilabel=served.multilabel,
+            )
+            for start in range(0, len(items), size)
+        ]
+        probabilities = served.probabilities(np.concatenate(logits))
+        return Predicted(
+            probabilities=probabilities,
+            class_names=self.class_names,
+            files=tuple("" if isinstance(item, np.ndarray) else item for item in items),
+            calibrated=self.calibrated,
+            multilabel=served.multilabel,
+            called=self._called(probabilities),
+        )
+
+    def _called(self, probabilities: npt.NDArray[np.float64]) -> tuple[tuple[str, ...], ...]:
+        from cxr_models.evaluation.operating_points import called
+
+        thresholds, names = self._served.calibration.thresholds, self.class_names
+        if not thresholds:
+            return ()
+        if not self._served.multilabel:
+            return tuple(called(row, names, thresholds) for row in probabilities.tolist())
+        points = np.array([np.inf if point is None else point for point in thresholds])
+        return tuple(
+            tuple(name for name, reached in zip(names, row, strict=True) if reached)
+            for row in probabilities >= points
+        )
+
+    @says_arguments(INPUT="images")
+    def prepare(self, images: Images) -> npt.NDArray[np.uint8]:
+        """Return images as `model` takes them.
+
+        Parameters
+        ----------
+        images : str, PathLike, ndarray, or sequence of these
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray of shape (N, H, W, C), dtype uint8
+            Enhanced, with C 1, or RGB where the run has no enhancement.
+
+        Raises
+        ------
+        TypeError, ValueError, OSError
+            As for `predict`.
+        """
+        return self._prepared(_items(images))
+
+    def _prepared(self, items: Sequence[str | npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
+        from cxr_enhance import usable_cpus
+        from cxr_models.inputs.loader import ImageLoader
+
+        load = ImageLoader(self.config.data)
+
+        def prepared(item: str | npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+            return load.load(item) if isinstance(item, str) else load.prepare(item)
+
+        with ThreadPoolExecutor(max(min(usable_cpus(), len(items)), 1)) as pool:
+            return np.stack(list(pool.map(prepared, items)))
+
+    @says_arguments(RUN="run")
+    def evaluate(
+        self,
+        *,
+        external: Sequence[str | os.PathLike[str]] = (),
+        sensitivity: float | None = None,
+        draws: int = 2000,
+        seed: int = 0,
+        say: Callable[[str], object] | None = None,
+    ) -> Evaluation | FindingsEvaluation:
+        """Evaluate the run on its parts and on other sources, with intervals, and calibrate it.
+
+        Does what ``cxr-models evaluate RUN`` does: predictions and values are kept in the folder of
+        the run, where `predict`, `export` and ``cxr-models report`` find them.
+
+        Parameters
+        ----------
+        external : sequence of str or PathLike, default ()
+            Manifests of other sources to test on.
+        sensitivity : float, optional
+            What operating points must reach on val; None takes Youden's.
+        draws : int, default 2000
+            Of the bootstrap over patients.
+        seed : int, default 0
+            Of the draws.
+        say : callable, optional
+            Called with lines on the progress.
+
+        Returns
+        -------
+        cxr_models.evaluation.results.Evaluation
+            Every value, by set: ``evaluation.sets["test"].overall.accuracy.value``. Of a run with
+            several findings a `cxr_models.evaluation.findings_results.FindingsEvaluation`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument does not fit, a set holds images of the training, or there is no val.
+        OSError
+            If an image cannot be read.
+
+        Examples
+        --------
+        >>> import cxr_models as cxm
+        >>> run = cxm.load_run("runs/a")
+        >>> evaluation = run.evaluate(draws=100)
+        >>> accuracy = evaluation.sets["test"].overall.accuracy
+        >>> 0 <= accuracy.value <= 1, evaluation.sets["test"].images
+        (True, 8)
+        """
+        from cxr_models.evaluation.any_task import evaluate_any
+        from cxr_models.evaluation.evaluate import Method
+        from cxr_models.evaluation.externals import read_externals
+        from cxr_models.evaluation.operating_points import Rule
+        from cxr_models.evaluation.stored import write_evaluation
+        from cxr_models.inference.all_sets import predict_all_sets
+        from cxr_models.inference.calibrated_run import read_served_run
+
+        method = Method(draws=draws, seed=seed, rule=Rule(sensitivity=sensitivity))
+        finished = self._served.run
+        externals = read_externals(finished, list(external), say=say)
+        sets = predict_all_sets(finished, externals, say=say)
+        evaluation = evaluate_any(finished.name, sets, method)
+        write_evaluation(self.path, evaluation)
+        self._served = read_served_run(self.path, split=self._split_file)
+        return evaluation
+
+
+@says_arguments(RUN="folder")
+def load_run(
+    folder: str | os.PathLike[str],
+    *,
+    split: str | os.PathLike[str] | None = None,
+    backbone: Callable[..., Any] | None = None,
+    preprocess: Callable[[Any], Any] | None = None,
+) -> Run:
+    """Load a run that has ended.
+
+    Parameters
+    ----------
+    folder : str or PathLike
+        What `train` or ``cxr-models train`` wrote, from whomever: nothing in it is executed.
+    split : str or PathLike, optional
+        Its split, where the images have been moved since.
+    backbone, preprocess : callable, optional
+        The functions that a network of your own was trained with. A run keeps their name, and not
+        the functions.
+
+    Returns
+    -------
+    Run
+        Calibrated where it was evaluated.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the folder is none of a run that has ended, a file in it was changed or lies elsewhere,
+        or the functions are missing or too many.
+    OSError
+        If a file cannot be read.
+
+    Examples
+    --------
+    >>> import cxr_models as cxm
+    >>> run = cxm.load_run("runs/a")
+    >>> run
+    <Run 'runs/a': nasnet_mobile, multiclass covid, normal, not calibrated>
+    """
+    from cxr_models.inference.calibrated_run import read_served_run
+
+    check_pair(backbone, preprocess)
+    if callable(backbone) and preprocess is not None:
+        register_backbone(_stored_name(Path(folder)), backbone, preprocess)
+    return Run(read_served_run(folder, split=split), split_file=split)
+
+
+@says_arguments(RUN="run")
+def export(
+    run: Run | str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str],
+    format: Literal["keras", "saved_model", "onnx", "litert"],
+    channels: int = 3,
+    bit_depth: int = 8,
+    input_size: tuple[int, int] | None = None,
+    white_balanced: bool = False,
+    border_cropped: bool = False,
+    overwrite: bool = False,
+    say: Callable[[str], object] | None = None,
+) -> dict[str, object]:
+    """Write a run for other programs: raw images in, probabilities out, calibrated if it is.
+
+    Parameters
+    ----------
+    run : Run, str or PathLike
+        The run, or its folder.
+    out : str or PathLike
+        A new file that ends in ``.keras``, ``.onnx`` or ``.tflite``, or a folder.
+    format : {"keras", "saved_model", "onnx", "litert"}
+        What is written.
+    channels : {3, 1}, default 3
+        Of the images it takes: RGB, or gray.
+    bit_depth : {8, 16}, default 8
+        Of the images it takes.
+    input_size : (int, int), optional
+        The only height and width it takes; None takes any, or for ``litert`` the model's.
+    white_balanced, border_cropped : bool, default False
+        Whether these steps are left out, because images had them before.
+    overwrite : bool, default False
+        Whether an earlier export may be replaced.
+    say : callable, optional
+        Called with a line before each step of the work.
+
+    Returns
+    -------
+    dict of str to object
+        The metadata that lie in it: classes, temperature, operating points, settings, hashes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the format cannot hold what is asked for, or the name does not fit it.
+    FileExistsError
+        If `out` exists and `overwrite` is false.
+    ImportError
+        If what the format needs is not installed.
+    OSError
+        If it cannot be written.
+
+    Examples
+    --------
+    >>> import cxr_models as cxm
+    >>> metadata = cxm.export("runs/a", out="a.keras", format="keras")
+    >>> metadata["class_names"], metadata["input"]["shape"]
+    (['covid', 'normal'], [None, None, None, 3])
+    """
+    from cxr_models.inference.export import export as export_served
+    from cxr_models.inference.intake import Intake
+
+    served = (run if isinstance(run, Run) else load_run(run))._served
+    intake = Intake(
+        channels=channels,
+        bit_depth=bit_depth,
+        size=input_size,
+        white_balanced=white_balanced,
+        border_cropped=border_cropped,
+    )
+    with warnings.catch_warnings(action="ignore"):  # the exporters', about themselves
+        return export_served(served, out, format, intake=intake, overwrite=overwrite, say=say)
+
+
+def _stored_name(folder: Path) -> str:
+    """Return the name of the backbone in a run's settings, which need not be registered yet."""
+    file = RunFolder(path=folder).config_file
+    model = read_object(file).get("model") if file.is_file() else None
+    name = model.get("backbone") if isinstance(model, dict) else None
+    if not isinstance(name, str) or name in BACKBONES:
+        raise ValueError(
+            "`backbone` is only allowed with a run of a network of its own; got "
+            f"{str(folder)!r}, whose network is {name!r}. Leave it out."
+        )
+    return name
+
+
+def _items(images: Images) -> list[str | npt.NDArray[Any]]:
+    """Return files by their names, and arrays of one image each."""
+    if isinstance(images, np.ndarray):
+        stacked = images.ndim == 4 or (images.ndim == 3 and images.shape[-1] not in (1, 3))
+        items: list[str | npt.NDArray[Any]] = list(images) if stacked else [images]
+    elif isinstance(images, str | os.PathLike):
+        items = _files_of(images)
+    elif isinstance(images, list | tuple):
+        items = []
+        for image in images:
+            if isinstance(image, str | os.PathLike):
+                items += _files_of(image)
+            elif isinstance(image, np.ndarray):
+                items.append(image)
+            else:
+                raise _no_image(image)
+    else:
+        raise _no_image(images)
+    if not items:
+        raise ValueError("`images` must hold at least one image; got none.")
+    return items
+
+
+def _files_of(path: str | os.PathLike[str]) -> list[Any]:
+    from cxr_models.inference.predict_files import find_sources
+
+    if os.path.isdir(path):
+        return [source.path for source in find_sources([path])]
+    return [os.fspath(path)]
+
+
+def _no_image(value: object) -> TypeError:
+    return TypeError(
+        "`images` must be names of files, NumPy arrays, or a list of these; got "
+        f"{type(value).__name__}. Make arrays of others with np.asarray."
+    )

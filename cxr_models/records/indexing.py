@@ -1,0 +1,223 @@
+"""A folder, or CSVs of a folder, to an index: which set it is, its rows, and its files opened.
+
+What the command `index` and the function `cxr_models.index` share.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr_models.records.choices import ALL, Choices
+from cxr_models.records.csv_files import read_rows
+from cxr_models.records.duplicates import MAX_DISTANCE
+from cxr_models.records.examine import examine, read_headers
+from cxr_models.records.index import Index, index_csv, index_folder, keep_chosen
+from cxr_models.records.known_sets import index_set, recognise
+from cxr_models.records.layouts import LAYOUTS, Layout
+from cxr_models.records.layouts.known import SETS
+from cxr_models.records.layouts.tree import Tree
+from cxr_models.records.manifest import COLUMNS, HEADER_COLUMNS, further_columns
+from cxr_models.records.scan import may_be_dicom
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from cxr_models.records.hashes import KeptHashes
+    from cxr_models.records.layouts.facts import KnownSet
+
+
+class Listed(NamedTuple):
+    """Images that are listed and not opened yet."""
+
+    found: Index
+    choices: Choices  # what is kept, once headers are known
+    known_set: KnownSet | None = None  # the public set that the folder holds
+
+
+def check_options(
+    *,
+    csvs: Sequence[Path],
+    has_columns: bool,
+    layout_name: str | None,
+    drop_split: bool,
+    decode: bool,
+    drop_duplicates: bool,
+) -> None:
+    """Raise ValueError unless the options go together."""
+    if layout_name is not None and layout_name not in {*SETS, *LAYOUTS}:
+        raise ValueError(f"`--layout` must be one of {', '.join(SETS)}; got {layout_name!r}.")
+    if has_columns and not csvs:
+        raise ValueError("`--columns` is only allowed with --csv; got no --csv.")
+    if csvs and layout_name is not None and layout_name not in LAYOUTS:
+        raise ValueError(
+            f"`--layout {layout_name}` is only allowed without --csv: it finds the set's tables "
+            "itself."
+        )
+    if drop_split and not csvs:
+        raise ValueError(
+            "`--drop-split` is only allowed with --csv; without it a split is taken with "
+            "--official-split alone."
+        )
+    if drop_duplicates and not decode:
+        raise ValueError(
+            "`--drop-duplicates` is only allowed without --no-decode: copies are found by what "
+            "images show."
+        )
+
+
+def list_images(
+    source: Path,
+    *,
+    csvs: Sequence[Path] = (),
+    layout_name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    choices: Choices | None = None,
+    drop_split: bool = False,
+    unpack: Path | None = None,
+) -> Listed:
+    """List the images of a folder, by its tables, or of CSVs.
+
+    Parameters
+    ----------
+    source : Path
+        Folder that files are named from.
+    csvs : sequence of Path
+        As for `cxr_models.records.index.index_csv`; empty: the folder is looked through.
+    layout_name : str, optional
+        A key of `SETS` or `LAYOUTS`; None: the folder tells which set it holds.
+    columns : mapping of str to str, optional
+        Which column of the CSVs each column of the manifest is made of.
+    choices : Choices, optional
+        Which images to keep.
+    drop_split : bool, default False
+        Whether a column ``split`` of CSVs is passed over.
+    unpack : Path, optional
+        As for `cxr_models.records.known_sets.index_set`.
+
+    Raises
+    ------
+    ValueError
+        If a pattern is none or is found nowhere, or as those functions raise.
+    OSError
+        If a table cannot be read.
+    """
+    choices = choices or Choices()
+    if choices.patient_pattern:
+        _check_pattern(choices.patient_pattern)
+    if csvs:
+        if not drop_split:
+            choices = dataclasses.replace(choices, official_split=True)
+        of_csv = _of_csv(choices)
+        layout = _layout_of(csvs, layout_name, columns, choices.patient_pattern)
+        listed = Listed(index_csv(source, csvs, layout, of_csv), of_csv)
+    else:
+        listed = _list_tree(source, layout_name, choices, unpack)
+    if choices.patient_pattern and not any(record.patient for record in listed.found.records):
+        records = listed.found.records
+        such = f", such as {records[0].file!r}" if records else ""
+        raise ValueError(
+            "`--patient-pattern` must be found in the names of files; got "
+            f"{choices.patient_pattern!r}, which is in none{such}."
+        )
+    return listed
+
+
+def open_images(
+    listed: Listed,
+    source: Path,
+    *,
+    decode: bool = True,
+    max_distance: int = MAX_DISTANCE,
+    name_patient: Callable[[str], str] | None = None,
+    drop_duplicates: bool = False,
+    hashes: KeptHashes | None = None,
+    progress: Callable[[], object] | None = None,
+) -> Index:
+    """Open every image once, and leave out what its header shows not to be asked for.
+
+    Parameters
+    ----------
+    listed : Listed
+        As `list_images` returns it.
+    source : Path
+        Folder that its files are named from.
+    decode : bool, default True
+        Whether images are decoded; if not, only headers of DICOM files are read.
+    max_distance, name_patient, drop_duplicates, hashes, progress
+        As `cxr_models.records.examine.examine` takes them.
+    """
+    if decode:
+        result = examine(
+            listed.found,
+            source,
+            max_distance=max_distance,
+            name_patient=name_patient,
+            drop_duplicates=drop_duplicates,
+            hashes=hashes,
+            progress=progress,
+        )
+    else:
+        result = read_headers(listed.found, source, name_patient=name_patient, progress=progress)
+    if any(may_be_dicom(record.file) for record in result.records):
+        result = keep_chosen(result, listed.choices)
+    return result
+
+
+def _list_tree(source: Path, name: str | None, choices: Choices, unpack: Path | None) -> Listed:
+    tree = Tree(source, extra=choices.columns())
+    known_set = SETS[name] if name is not None else recognise(tree)
+    if known_set is None:
+        layout = Layout(patient_pattern=choices.patient_pattern)
+        return Listed(index_folder(source, layout, choices, listing=tree.listing), choices)
+    return Listed(index_set(tree, known_set, choices, unpack=unpack), choices, known_set)
+
+
+def _layout_of(
+    csvs: Sequence[Path], name: str | None, columns: Mapping[str, str] | None, pattern: str
+) -> Layout:
+    layout = Layout() if name is None else LAYOUTS[name]
+    if pattern:
+        layout = dataclasses.replace(layout, patient_pattern=pattern)
+    if columns is not None:
+        layout = dataclasses.replace(layout, columns={**layout.columns, **columns})
+    if not layout.columns:
+        layout = dataclasses.replace(layout, columns=_columns_of_manifest(csvs[0]))
+    return layout
+
+
+def _of_csv(choices: Choices) -> Choices:
+    """Return the choices for a table of the user's: by default all views and modalities."""
+    everything = frozenset((ALL,))
+    return dataclasses.replace(
+        choices,
+        views=choices.views or everything,
+        modalities=choices.modalities or everything,
+        patient_pattern="",  # the layout of the table has it
+    )
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"`--patient-pattern` must be a regular expression; got {pattern!r}: {error}."
+        ) from error
+
+
+def _columns_of_manifest(path: Path) -> dict[str, str]:
+    """Return the columns of a manifest, each under its own name."""
+    rows = read_rows(path)
+    findings, _ = further_columns(rows[0] if rows else ())
+    names = (*COLUMNS, *HEADER_COLUMNS, *findings)
+    columns = {name: name for name in names if rows and name in rows[0]}
+    if not {"file", "label"} <= columns.keys():
+        raise ValueError(
+            f"`--csv` must have the columns file and label; got {str(path)!r}, which has "
+            f"{', '.join(rows[0]) if rows else 'no rows'}. Name its columns with --columns or "
+            "--layout."
+        )
+    return columns

@@ -1,0 +1,90 @@
+"""Build the page on runs with several findings: its sections and their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxr_models.report.blocks import Charts, Page, Section, Text
+from cxr_models.report.formatting import listed
+from cxr_models.report.images.finding_pictures import mistakes
+from cxr_models.report.page import made_of, title_of, training
+from cxr_models.report.sections import cards, finding_overview, finding_values, overview
+from cxr_models.report.sections import values as tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_models.report.images.pictures import Pictures
+    from cxr_models.report.read.finding_results import FindingResults
+
+
+def page_of_findings(
+    runs: Sequence[FindingResults], pictures: Pictures, compared: Section | None = None
+) -> Page:
+    """Build the report of one run with several findings, or of several runs.
+
+    Parameters
+    ----------
+    runs : sequence of FindingResults
+        At least one.
+    pictures : Pictures
+        Reads the images.
+    compared : Section, optional
+        The section that `cxr_models.report.sections.finding_together.findings_together` returns.
+    """
+    return Page(
+        title=title_of([run.name for run in runs]),
+        sections=(
+            finding_overview.summary(runs),
+            finding_overview.side_by_side(runs),
+            *([compared] if compared is not None else []),
+            *(_run(run, pictures, folded=len(runs) >= overview.MANY) for run in runs),
+            cards.model_card(runs),
+        ),
+    )
+
+
+def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
+    return Section(
+        title=f"Run {run.name}",
+        folded=f"Everything about {run.name}" if folded else "",
+        blocks=(Text(text=made_of(run.config, f"the findings {listed(run.findings)}")),),
+        sections=(
+            Section(title="Audit", blocks=tuple(finding_overview.audit_blocks(run))),
+            Section(title="Values", blocks=tuple(finding_values.means(run))),
+            *(
+                _set(run, name, pictures)
+                for name, values in run.evaluation.sets.items()
+                if values.kind != "train"
+            ),
+            *training(run),
+            finding_overview.data_card(run),
+            cards.settings(run),
+        ),
+    )
+
+
+def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
+    values = run.evaluation.sets[name]
+    title = tables.heading(name, values)
+    blocks = [*tables.shared(values), *finding_values.of_findings(run, values)]
+    if values.kind == "val":
+        return Section(title=title, blocks=tuple(blocks))
+    curves = finding_values.curve_charts(name, values)
+    reliability = Section(
+        title="Reliability",
+        blocks=(Charts(charts=finding_values.reliability_charts(name, values)),),
+        folded="A chart for each finding",
+    )
+    return Section(
+        title=title,
+        blocks=(
+            *blocks,
+            *([Charts(charts=curves)] if curves else []),
+            *finding_values.groups(values),
+        ),
+        sections=(
+            *((reliability,) if values.reliability else ()),
+            Section(title="Worst mistakes", blocks=tuple(mistakes(pictures, run, name))),
+        ),
+    )

@@ -1,0 +1,113 @@
+"""The images of a report on several findings: those that a finding was called wrongly of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cxr_models.evaluation.finding_predictions import ABSENT, PRESENT, sigmoid
+from cxr_models.report.blocks import Block, Gallery, Picture, Table, Text
+from cxr_models.report.formatting import NONE, number, short_name
+from cxr_models.report.images.thumbnails import finding_overlay_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cxr_models.report.images.pictures import Pictures
+    from cxr_models.report.read.finding_results import FindingResults
+
+_IMAGES = 4  # so many for each image of a gallery of classes: a finding has up to two mistakes
+
+
+class Mistake(NamedTuple):
+    """An image of which a finding was called wrongly."""
+
+    row: int
+    finding: str
+    shows: bool  # whether the image shows the finding
+    probability: float  # calibrated
+
+
+def worst_mistakes(run: FindingResults, name: str) -> Iterator[Mistake]:
+    """Yield for each finding the worst false call and the worst miss on a set, where there are any.
+
+    Parameters
+    ----------
+    run : FindingResults
+        The run.
+    name : str
+        The set; only images whose label for the finding is known are considered.
+    """
+    predictions, evaluation = run.sets[name], run.evaluation
+    for k, finding in enumerate(run.findings):
+        threshold = evaluation.operating_points.thresholds[finding]
+        if threshold is None:
+            continue
+        shares = sigmoid(predictions.logits[:, k] / evaluation.temperatures[finding])
+        targets = predictions.targets[:, k]
+        false = np.flatnonzero((targets == ABSENT) & (shares >= threshold))
+        missed = np.flatnonzero((targets == PRESENT) & (shares < threshold))
+        if len(false):
+            row = int(false[np.argmax(shares[false])])
+            yield Mistake(row, finding, False, float(shares[row]))
+        if len(missed):
+            row = int(missed[np.argmin(shares[missed])])
+            yield Mistake(row, finding, True, float(shares[row]))
+
+
+def mistakes(pictures: Pictures, run: FindingResults, name: str) -> list[Block]:
+    """Show the worst mistakes of every finding on a set.
+
+    Parameters
+    ----------
+    pictures : Pictures
+        Reads the images and counts those that are shown.
+    run : FindingResults
+        The run.
+    name : str
+        The set.
+    """
+    records = run.sets[name].manifest.records
+    paths = run.sets[name].manifest.paths()
+    shown: list[Picture] = []
+    cells = []
+    for mistake in worst_mistakes(run, name):
+        file, source = short_name(records[mistake.row].file), records[mistake.row].source
+        what = "missed" if mistake.shows else "called, but absent"
+        image = overlay = None
+        if len(shown) < _IMAGES * pictures.count:
+            image = pictures.uri(paths[mistake.row])
+        if image is not None:
+            overlay = pictures.uri(
+                str(finding_overlay_path(run, name, mistake.row, mistake.finding))
+            )
+        pictures.shown += image is not None
+        shown.append(
+            Picture(
+                file=file,
+                lines=(
+                    f"{mistake.finding}: {what}",
+                    f"probability {number(mistake.probability)}",
+                    source or "source not stated",
+                ),
+                alt=f"Radiograph {file}, {mistake.finding} {what}",
+                image=image,
+                overlay=overlay,
+                overlay_of=mistake.finding,
+            )
+        )
+        cells.append((file, mistake.finding, what, number(mistake.probability), source or NONE))
+    if not shown:
+        return [Text(text="Every known label is called correctly, or no finding has a threshold.")]
+    table = Table(
+        caption=f"The worst false call and the worst miss of each finding on {name}",
+        head=("file", "finding", "mistake", "calibrated probability", "source"),
+        rows=tuple(cells),
+        words=True,
+    )
+    blocks: list[Block] = [Gallery(pictures=tuple(shown), table=table)]
+    blocks += pictures.overlay_notes(shown, "its finding")
+    if pictures.count and not any(picture.image for picture in shown):
+        blocks.append(Text(text="The images could not be read from here.", tone="note"))
+    return blocks

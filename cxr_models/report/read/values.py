@@ -1,0 +1,25 @@
+"""The values of a stored group under the names that computed values have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxr_models.evaluation.metrics import CLASS_METRICS, OVERALL_METRICS, POINT_METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cxr_models.evaluation.results import Group, Measured
+
+
+def values_by_name(stored: Group, class_names: Iterable[str]) -> dict[str, Measured]:
+    """Return all values of a group, and of these classes, by the names in `ImageStatistics`."""
+    values: dict[str, Measured] = {name: getattr(stored.overall, name) for name in OVERALL_METRICS}
+    for name in class_names:
+        of_class = stored.classes[name]
+        values |= {f"{metric}/{name}": getattr(of_class, metric) for metric in CLASS_METRICS}
+        point = of_class.operating_point
+        if point.threshold is not None:
+            at_point = {metric: getattr(point, metric) for metric in POINT_METRICS}
+            values |= {f"point_{metric}/{name}": value for metric, value in at_point.items()}
+    return values

@@ -1,0 +1,276 @@
+"""Compare the runs of a page with the same findings and test images; pool runs of folds."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import defaultdict
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from cxr_models.evaluation.compare_findings import compare_finding_pairs, pool_findings
+from cxr_models.evaluation.compare_runs import differing
+from cxr_models.evaluation.evaluate import Method
+from cxr_models.report.blocks import Block, Section, Table, Text
+from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
+from cxr_models.report.sections.belonging import grouped
+from cxr_models.report.sections.finding_values import left_out
+from cxr_models.report.sections.together import MOST_IN_PAIRS, settings_unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
+    from cxr_models.evaluation.findings_results import FindingsComparison
+    from cxr_models.report.read.finding_results import FindingResults
+
+    Runs = Sequence[FindingResults]
+
+
+def findings_together(runs: Runs) -> Section | None:
+    """Compare and pool the runs that allow it, and name the others; None for a single run.
+
+    Parameters
+    ----------
+    runs : sequence of FindingResults
+        The runs of a page.
+    """
+    if len(runs) < 2:
+        return None
+    groups = grouped(runs, _tested)
+    compared = [group for group in groups if len(group) > 1 and _tested(group[0]) is not None]
+    pools = _pools(runs)
+    used = {run.name for group in (*compared, *pools) for run in group}
+    alone = [run.name for run in runs if run.name not in used]
+    why = "no other run here has the same findings and was tested on the same images and labels"
+    blocks = [Text(text=f"Not compared: {listed(alone)}; {why}.")] if alone else []
+    return Section(
+        title="Compared with each other",
+        blocks=tuple(blocks),
+        sections=(*map(_comparison, compared), *map(_pooled, pools)),
+    )
+
+
+def _pools(runs: Runs) -> list[list[FindingResults]]:
+    """Return groups of runs with equal settings that were tested on different images."""
+    groups = grouped([run for run in runs if run.test is not None], _kind)
+    return [group for group in groups if len(group) > 1 and _disjoint(group)]
+
+
+def _kind(run: FindingResults) -> tuple[Hashable, ...]:
+    """Return a key of findings and settings, without the cache's folder and the seed.
+
+    A model of others, whose settings nobody knows, shares its key with no run.
+    """
+    if run.config is None:
+        return run.findings, run.name
+    data = dataclasses.replace(run.config.data, cache_dir=None)
+    training = dataclasses.replace(run.config.training, seed=0)
+    return run.findings, dataclasses.replace(run.config, data=data, training=training)
+
+
+def _disjoint(runs: Runs) -> bool:
+    files = [
+        tuple(part for part in PurePath(record.file).parts if part not in ("..", "."))
+        for run in runs
+        for record in run.sets["test"].manifest.records
+    ]
+    return len(set(files)) == len(files)
+
+
+def _pooled(runs: Runs) -> Section:
+    pooled = pool_findings({run.name: list(run.sets.values()) for run in runs}, _method(runs))
+    groups = (*pooled.runs.items(), ("all", pooled))
+    mean = (
+        f"mean of {counted(len(pooled.means.over), 'finding')}",
+        value(pooled.means.roc_auc),
+        value(pooled.means.pr_auc),
+        value(pooled.means.brier),
+        *(NONE,) * 2,
+    )
+    return Section(
+        title=f"{len(runs)} runs pooled, {counted(pooled.images, 'image')}",
+        blocks=(
+            Text(
+                text=f"{listed([run.name for run in runs])} have equal settings and were tested on "
+                "different images. Below, these images are one set, each image predicted by the "
+                "run that was tested on it, with logits divided by that run's own temperatures."
+            ),
+            Table(
+                caption="Each run on its own test images, and all runs together",
+                head=("run", "images", "patients", "mean ROC-AUC", "mean PR-AUC"),
+                rows=tuple(
+                    (
+                        name,
+                        f"{group.images:,}",
+                        f"{group.patients:,}",
+                        value(group.means.roc_auc),
+                        value(group.means.pr_auc),
+                    )
+                    for name, group in groups
+                ),
+                notes=tuple(n for name, group in groups for n in left_out(name, group.means)),
+            ),
+            Table(
+                caption="Pooled: each finding, over the images whose label for it is known",
+                head=("finding", "ROC-AUC", "PR-AUC", "Brier score", "images known", "with it"),
+                rows=(
+                    *(
+                        (
+                            finding,
+                            value(of.roc_auc),
+                            value(of.pr_auc),
+                            value(of.brier),
+                            f"{of.images:,}",
+                            f"{of.present:,}",
+                        )
+                        for finding, of in pooled.findings.items()
+                    ),
+                    mean,
+                ),
+            ),
+        ),
+    )
+
+
+def _method(runs: Runs) -> Method:
+    """Return the draws and the seed that the first run was evaluated with."""
+    bootstrap = runs[0].evaluation.bootstrap
+    return Method(draws=bootstrap.draws, seed=bootstrap.seed)
+
+
+def _tested(run: FindingResults) -> tuple[Hashable, ...] | None:
+    """Return a key that runs to compare share; None for a run without a test set."""
+    images = None if run.test is None else images_of(run.sets["test"])
+    return None if images is None else (run.findings, images)
+
+
+def images_of(predictions: FindingPredictions) -> Hashable:
+    """Return a key of images and labels that does not depend on their folder and order.
+
+    None if a file occurs twice.
+    """
+    records, targets = predictions.manifest.records, predictions.targets.tolist()
+    images = [
+        (record.file, record.patient, record.group, *labels)
+        for record, labels in zip(records, targets, strict=True)
+    ]
+    return frozenset(images) if len({image[0] for image in images}) == len(images) else None
+
+
+def _comparison(runs: Runs) -> Section:
+    names = [run.name for run in runs]
+    pairs = list(itertools.combinations(names, 2))
+    text = f"{listed(names)} are compared{'' if len(names) == 2 else ', each run with each'}."
+    if len(names) > MOST_IN_PAIRS:
+        pairs = [(name, names[0]) for name in names[1:]]
+        text = f"{listed(names[1:])} are compared with {names[0]}, the first run that was named."
+    blocks: list[Block] = [_differences(runs), Text(text=text)]
+    for name in dict.fromkeys(name for run in runs for name in run.tested):
+        blocks += _compared_on(name, runs, pairs)
+    blocks.append(
+        Text(
+            text="Intervals come from the bootstrap over patients, with the same draws for both "
+            "runs. DeLong's test, as Obuchowski extended it, takes patients as the unit too; its "
+            "p-values are adjusted by Holm's method for all findings of all pairs on a set. "
+            "Intervals and tests show the chance of the images, not that of training: another seed "
+            "gives another run.",
+            tone="note",
+        )
+    )
+    images = counted(len(runs[0].sets["test"].targets), "image")
+    title = f"{len(runs)} runs, {counted(len(runs[0].findings), 'finding')}, {images} of test"
+    return Section(title=title, blocks=tuple(blocks))
+
+
+def _differences(runs: Runs) -> Block:
+    """Show the settings in which runs differ; these can explain a difference of values."""
+    configs = {run.name: run.config for run in runs if run.config is not None}
+    if len(configs) < len(runs):
+        return settings_unknown(runs)
+    settings = differing(configs)
+    if not settings:
+        return Text(text="The runs have equal settings: they differ by chance alone.")
+    return Table(
+        caption="Settings in which the runs differ",
+        head=("setting", *(run.name for run in runs)),
+        rows=tuple(
+            (name, *(NONE if values[run.name] is None else str(values[run.name]) for run in runs))
+            for name, values in settings.items()
+        ),
+        notes=("All other settings are equal.",),
+        words=True,
+    )
+
+
+def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
+    """Compare runs on a set, where at least two runs have it with the same images and labels."""
+    having = [run for run in runs if name in run.tested]
+    groups = grouped(having, lambda run: images_of(run.sets[name]))
+    for group in groups:
+        sets = {run.name: _at_one_root(run.sets[name], group[0].sets[name]) for run in group}
+        pairs_of_group = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
+        if pairs_of_group and images_of(group[0].sets[name]) is not None:
+            temperatures = {
+                run.name: tuple(run.evaluation.temperatures[f] for f in run.findings)
+                for run in group
+            }
+            yield from (
+                _table(name, comparison)
+                for comparison in compare_finding_pairs(
+                    sets, pairs_of_group, temperatures, _method(group)
+                )
+            )
+    if len(groups) > 1:
+        text = f"Runs whose sets named {name} hold different images are not compared on that set."
+        yield Text(text=text, tone="note")
+
+
+def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> FindingPredictions:
+    """Return predictions with the root of `first`, which has the same records."""
+    manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
+    return dataclasses.replace(predictions, manifest=manifest)
+
+
+def _table(name: str, pair: FindingsComparison) -> Table:
+    mean = (
+        f"mean of {counted(len(pair.over), 'finding')}",
+        signed(pair.mean_roc_auc.value, pair.mean_roc_auc.interval),
+        NONE,
+        NONE,
+        signed(pair.mean_pr_auc.value, pair.mean_pr_auc.interval),
+        signed(pair.mean_brier.value, pair.mean_brier.interval),
+        NONE,
+    )
+    untested: dict[str, list[str]] = defaultdict(list)
+    for finding, of in pair.findings.items():
+        if of.reason or of.remark:
+            untested[of.reason or f"read with care, {of.remark}"].append(finding)
+    return Table(
+        caption=f"{pair.first} less {pair.second}, on {name}",
+        head=(
+            "finding",
+            "ROC-AUC",
+            "DeLong's p",
+            "p by Holm",
+            "PR-AUC",
+            "Brier score, calibrated",
+            "images known",
+        ),
+        rows=(
+            *(
+                (
+                    finding,
+                    signed(of.difference, of.interval),
+                    p_value(of.p_value),
+                    p_value(of.p_holm),
+                    signed(of.pr_auc.value, of.pr_auc.interval),
+                    signed(of.brier.value, of.brier.interval),
+                    f"{of.images:,}",
+                )
+                for finding, of in pair.findings.items()
+            ),
+            mean,
+        ),
+        notes=tuple(f"{listed(names)}: {reason}." for reason, names in untested.items()),
+    )

@@ -1,0 +1,267 @@
+"""The values of a run with several findings as tables and charts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxr_models.report.blocks import Block, Chart, Line, Table, Text
+from cxr_models.report.formatting import NONE, counted, number, value
+from cxr_models.report.sections.charts import _DIAGONAL, _line
+from cxr_models.report.sections.values import _ROLES, _joined, _note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cxr_models.evaluation.findings_results import (
+        FindingMeans,
+        FindingsGroup,
+        FindingsSet,
+        FindingValues,
+    )
+    from cxr_models.evaluation.results import Reliability
+    from cxr_models.report.read.finding_results import FindingResults
+
+_LINES = 6  # of a chart: as many as there are colours
+
+
+def means(run: FindingResults) -> list[Block]:
+    """Show the means over findings of every set, and how intervals were computed."""
+    sets = run.evaluation.sets
+    columns = {name: values.means.titled() for name, values in sets.items()}
+    rows = [
+        ("role", *(_ROLES[values.kind] for values in sets.values())),
+        ("images", *(f"{values.images:,}" for values in sets.values())),
+        ("patients", *(f"{values.patients:,}" for values in sets.values())),
+        ("findings in the means", *(f"{len(v.means.over)}" for v in sets.values())),
+        *(
+            (row[0][0], *(value(measured) for _, measured in row))
+            for row in zip(*columns.values(), strict=True)
+        ),
+    ]
+    notes = [
+        *(note for name, values in sets.items() for note in left_out(name, values.means)),
+        *(
+            _note(f"{name}, {title}", measured)
+            for name, column in columns.items()
+            for title, measured in column
+        ),
+    ]
+    method = run.evaluation.bootstrap
+    return [
+        Text(
+            text=f"{100 * method.level:g} % intervals from {method.draws:,} draws of "
+            f"patients (seed {method.seed}), the same for all findings. A finding is evaluated "
+            "over the images whose label for it is known. In a mean every finding counts the "
+            "same; those of fewer than 10 patients with it, or without it, are left out."
+        ),
+        Table(
+            caption="Means over findings, of every set",
+            head=("value", *sets),
+            rows=tuple(rows),
+            notes=_joined(notes),
+        ),
+    ]
+
+
+def left_out(name: str, values: FindingMeans) -> Iterator[str]:
+    """Yield notes on the findings that are not in the means of a set."""
+    for finding, why in values.left_out.items():
+        yield f"{name}, left out of the means: {finding}, {why}."
+
+
+def of_findings(run: FindingResults, values: FindingsSet) -> list[Block]:
+    """Show the values of each finding of a set, its operating point, and its calibration."""
+    means = values.means
+    mean = (
+        f"mean of {counted(len(means.over), 'finding')}",
+        value(means.roc_auc),
+        value(means.pr_auc),
+        *(NONE,) * 3,
+    )
+    findings = values.findings.items()
+    return [
+        Table(
+            caption="Each finding, over the images whose label for it is known",
+            head=("finding", "ROC-AUC", "PR-AUC", "images known", "with it", "patients with it"),
+            rows=(
+                *(
+                    (
+                        name,
+                        value(of.roc_auc),
+                        value(of.pr_auc),
+                        f"{of.images:,}",
+                        f"{of.present:,}",
+                        f"{of.patients_present:,}",
+                    )
+                    for name, of in findings
+                ),
+                mean,
+            ),
+            notes=_joined(
+                [
+                    *(f"Left out of the mean: {n}, {why}." for n, why in means.left_out.items()),
+                    *(_note(f"ROC-AUC of {name}", of.roc_auc) for name, of in findings),
+                ]
+            ),
+        ),
+        _points(run, values.findings),
+        _calibration(run, values.findings),
+    ]
+
+
+def _points(run: FindingResults, findings: Mapping[str, FindingValues]) -> Table:
+    points = {name: of.operating_point for name, of in findings.items()}
+    of_run = run.evaluation.operating_points
+    notes = [f"{'Chosen' if of_run.chosen_on else 'Not chosen'} on validation: {of_run.rule}."]
+    notes += [f"{name}: {point.reason}." for name, point in points.items() if point.reason]
+    return Table(
+        caption="At the operating point of each finding",
+        head=("finding", "threshold", "sensitivity", "specificity", "precision"),
+        rows=tuple(
+            (
+                name,
+                number(point.threshold),
+                *(value(measured) if measured else NONE for measured in point.values()),
+            )
+            for name, point in points.items()
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _calibration(run: FindingResults, findings: Mapping[str, FindingValues]) -> Table:
+    scalings = run.evaluation.calibration
+    fitted = bool(run.evaluation.operating_points.chosen_on)
+    return Table(
+        caption="Calibration of each finding, before and after its temperature",
+        head=(
+            "finding",
+            "temperature",
+            "Brier score, before",
+            "Brier score, after",
+            "calibration error, before",
+            "calibration error, after",
+        ),
+        rows=tuple(
+            (
+                name,
+                number(scalings[name].temperature),
+                value(of.brier),
+                value(of.brier_calibrated),
+                value(of.ece),
+                value(of.ece_calibrated),
+            )
+            for name, of in findings.items()
+        ),
+        notes=(
+            *(["Temperatures were fitted on validation."] if fitted else []),
+            *(
+                f"{name}: no temperature could be fitted: {scaling.reason}."
+                for name, scaling in scalings.items()
+                if scaling.reason
+            ),
+        ),
+    )
+
+
+def curve_charts(name: str, values: FindingsSet) -> tuple[Chart, ...]:
+    """Return charts of ROC and precision-recall curves, six findings a chart."""
+    charts = []
+    drawn = [(finding, both, values.findings[finding]) for finding, both in values.curves.items()]
+    for start in range(0, len(drawn), _LINES):
+        curves = drawn[start : start + _LINES]
+        roc = "; ".join(f"{finding} {number(of.roc_auc.value)}" for finding, _, of in curves)
+        pr = "; ".join(f"{finding} {number(of.pr_auc.value)}" for finding, _, of in curves)
+        charts += [
+            Chart(
+                title=f"{name}: ROC",
+                description=f"Area under the curve: {roc}. The diagonal is guessing.",
+                x_label="1 - specificity",
+                y_label="sensitivity",
+                lines=(
+                    *(
+                        _line(finding, curve.roc.false_positive_rate, curve.roc.sensitivity)
+                        for finding, curve, _ in curves
+                    ),
+                    _DIAGONAL,
+                ),
+            ),
+            Chart(
+                title=f"{name}: precision and recall",
+                description=f"Average precision: {pr}.",
+                x_label="recall",
+                y_label="precision",
+                lines=tuple(
+                    _line(finding, curve.pr.recall, curve.pr.precision)
+                    for finding, curve, _ in curves
+                ),
+            ),
+        ]
+    return tuple(charts)
+
+
+def reliability_charts(name: str, values: FindingsSet) -> tuple[Chart, ...]:
+    """Return a chart for each finding of its probability against the share that shows it."""
+    return tuple(
+        _reliability(f"{name}, {finding}: reliability", values.findings[finding], bins)
+        for finding, bins in values.reliability.items()
+    )
+
+
+def _reliability(title: str, of: FindingValues, bins: Reliability) -> Chart:
+    return Chart(
+        title=title,
+        description=f"Calibration error {number(of.ece.value)} before temperature scaling, "
+        f"{number(of.ece_calibrated.value)} after it. On the diagonal, the share of images "
+        "with the finding equals its probability.",
+        x_label="probability",
+        y_label="share with the finding",
+        lines=(
+            *(
+                Line(
+                    name=when,
+                    points=tuple((b.confidence, b.accuracy) for b in of_bins),
+                    dots=True,
+                )
+                for when, of_bins in (("before", bins.raw), ("after", bins.calibrated))
+            ),
+            _DIAGONAL,
+        ),
+    )
+
+
+def groups(values: FindingsSet) -> list[Block]:
+    """Show the areas under the ROC curves by source and by view."""
+    return [
+        _by_group(title, of_title)
+        for title, of_title in (("source", values.by_source), ("view", values.by_view))
+        if of_title
+    ]
+
+
+def _by_group(title: str, groups: Mapping[str, FindingsGroup]) -> Table:
+    findings = list(next(iter(groups.values())).findings)
+    return Table(
+        caption=f"ROC-AUC by {title}",
+        head=(title, "mean", *findings, "images", "patients"),
+        rows=tuple(
+            (
+                name,
+                value(group.means.roc_auc),
+                *(value(group.findings[finding].roc_auc) for finding in findings),
+                f"{group.images:,}",
+                f"{group.patients:,}",
+            )
+            for name, group in groups.items()
+        ),
+        notes=_joined(
+            [
+                *(note for name, group in groups.items() for note in left_out(name, group.means)),
+                *(
+                    _note(f"{name}, {finding}", group.findings[finding].roc_auc)
+                    for name, group in groups.items()
+                    for finding in findings
+                ),
+            ]
+        ),
+    )

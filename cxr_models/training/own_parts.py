@@ -1,0 +1,133 @@
+"""What a caller trains with in place of the project's own: callbacks, an optimizer, a loss."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+if TYPE_CHECKING:
+    from cxr_models.runs.folder import RunFolder
+
+_SHOWN = 200  # characters of a part in a sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnParts:
+    """What the caller gave; None where the project's own is used.
+
+    Parameters
+    ----------
+    callbacks : tuple of keras.callbacks.Callback, default ()
+        Called in each phase, after the project's own.
+    optimizer : keras.optimizers.Optimizer or callable, optional
+        An optimizer, which is copied for each phase; or what makes one of a phase's learning rate,
+        such as ``keras.optimizers.SGD``.
+    loss : str, keras.losses.Loss or callable, optional
+        As `keras.Model.compile` takes it.
+
+    Raises
+    ------
+    TypeError
+        If a part is none of these.
+    """
+
+    callbacks: tuple[Any, ...] = ()
+    optimizer: Any = None
+    loss: Any = None
+
+    def __post_init__(self) -> None:
+        for callback in self.callbacks:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise TypeError(f"`callbacks` must be Keras callbacks; got {callback!r}.")
+        given = self.optimizer
+        if not (given is None or isinstance(given, keras.optimizers.Optimizer) or callable(given)):
+            raise TypeError(
+                "`optimizer` must be a Keras optimizer, or what makes one of a learning rate, such "
+                f"as keras.optimizers.SGD; got {given!r}."
+            )
+        is_loss = isinstance(self.loss, str) or callable(self.loss)
+        if self.loss is not None and (not is_loss or isinstance(self.loss, type)):
+            raise TypeError(
+                f"`loss` must be a Keras loss, its name, or a function of targets and predictions; "
+                f"got {self.loss!r}."
+            )
+
+    def optimizer_of(self, learning_rate: float) -> Any:
+        """Return a new optimizer for a phase that begins with `learning_rate`; Adam by default.
+
+        Raises
+        ------
+        TypeError
+            If what was given makes no optimizer.
+        ValueError
+            If its learning rate is a schedule.
+        """
+        given = self.optimizer
+        if given is None:
+            return keras.optimizers.Adam(float(learning_rate))
+        if isinstance(given, keras.optimizers.Optimizer):
+            made = type(given).from_config(given.get_config())
+        else:
+            made = given(float(learning_rate))
+        if not isinstance(made, keras.optimizers.Optimizer):
+            raise TypeError(
+                f"`optimizer` must make a keras.optimizers.Optimizer of a learning rate; got "
+                f"{made!r}."
+            )
+        if isinstance(made.get_config().get("learning_rate"), dict):
+            raise ValueError(
+                "`optimizer` must have a number as its learning rate, which training lowers at a "
+                "plateau; got a schedule. Give the number that it begins with, and "
+                "`training.plateau_patience` and `training.plateau_factor`."
+            )
+        return made
+
+    def described(self, learning_rate: float) -> tuple[str | None, str | None]:
+        """Return texts that differ where optimizers or losses do, None for the project's own."""
+        optimizer = loss = None
+        if self.optimizer is not None:
+            optimizer = _text_of(self.optimizer_of(learning_rate))
+        if self.loss is not None:
+            loss = self.loss if isinstance(self.loss, str) else _text_of(self.loss)
+        return optimizer, loss
+
+    def check_resumed(self, folder: RunFolder, learning_rate: float) -> None:
+        """Raise ValueError if a run that `folder` holds was begun with other parts.
+
+        What is kept of an optimizer are its numbers, which fit no other one.
+        """
+        if not folder.facts_file.exists():
+            return
+        facts = folder.read_facts()
+        given = self.described(learning_rate)
+        for name, new, old in zip(
+            ("optimizer", "loss"), given, (facts.optimizer, facts.loss), strict=True
+        ):
+            if new != old:
+                raise ValueError(
+                    f"`{name}` must be the one that the run in {str(folder.path)!r} was begun "
+                    f"with, {_shown(old)}; got {_shown(new)}. Give the same one to go on with the "
+                    "run, or name a new folder."
+                )
+
+
+def _text_of(part: Any) -> str:
+    """Describe an optimizer or a loss by its class and options, a function by its name."""
+    if hasattr(part, "get_config"):
+        config = {
+            name: value
+            for name, value in part.get_config().items()
+            if name != "name" and value is not None
+        }
+        return f"{type(part).__name__} {json.dumps(config, sort_keys=True, default=repr)}"
+    name = getattr(part, "__qualname__", type(part).__qualname__)
+    return f"{getattr(part, '__module__', '')}.{name}"
+
+
+def _shown(text: str | None) -> str:
+    if text is None:
+        return "the default"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,0 +1,100 @@
+import json
+
+import pytest
+
+pytest.importorskip("typer", reason="typer is not installed")
+pytest.importorskip("scipy", reason="scipy is not installed")
+
+from cxr_models.cli import main
+from tests.helpers.findings import multilabel, write_findings_split
+from tests.helpers.predicted import FINDINGS
+from tests.helpers.report_runs import write_finding_run, write_run
+from tests.helpers.tiny_backbone import tiny_config
+
+FEW = ["--draws", "100"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    return write_finding_run(tmp_path / "first")
+
+
+def test_tables_of_findings_are_evaluated_without_weights_or_images(run, capsys):
+    stored = (run / "evaluation/evaluation.json").read_text()
+    (run / "evaluation/evaluation.json").unlink()
+    assert main(["evaluate", str(run), "--from-predictions", "--json", *FEW]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown == json.loads((run / "evaluation/evaluation.json").read_text())
+    assert shown == json.loads(stored)
+    assert shown["task"] == "multilabel"
+    assert list(shown["sets"]) == ["train", "val", "test", "clinic"]
+
+
+def test_the_terminal_shows_every_finding_of_tested_sets_and_their_mean(run, capsys):
+    assert main(["evaluate", str(run), "--from-predictions", *FEW]) == 0
+    stored = json.loads((run / "evaluation/evaluation.json").read_text())
+    out = capsys.readouterr().out
+    for name in ("test", "clinic"):
+        values = stored["sets"][name]
+        for finding in FINDINGS:
+            area = values["findings"][finding]["roc_auc"]
+            low, high = area["interval"]
+            assert f"{area['value']:.3f} [{low:.3f}, {high:.3f}]" in out
+        mean = values["means"]["roc_auc"]
+        assert f"mean of 3 findings: ROC-AUC {mean['value']:.3f} [" in out
+    assert "val: 240 images of 120 patients: chose epoch, temperature and thresholds" in out
+    assert f"wrote {run}/evaluation/evaluation.json" in out
+
+
+def test_two_runs_are_compared_finding_by_finding(run, tmp_path, capsys):
+    other = write_finding_run(tmp_path / "second", seed=1)
+    out = tmp_path / "both.json"
+    command = ["evaluate", str(run), str(other), "--from-predictions", *FEW]
+    assert main([*command, "--out", str(out)]) == 1  # other labels of the same images
+    assert "must hold the same images and labels in both runs" in capsys.readouterr().err
+    other = write_finding_run(tmp_path / "third", training__seed=3)
+    command[2] = str(other)
+    assert main([*command, "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "training.seed: first 0, third 3" in shown
+    assert "first minus third on test, 240 images" in shown
+    assert "Mass: not tested: both models rank the images alike" in shown
+    stored = json.loads(out.read_text())
+    assert list(stored) == ["runs", "differ", "comparisons"]
+    assert [pair["set"] for pair in stored["comparisons"]] == ["test", "clinic"]
+    assert main([*command, "--out", str(out), "--overwrite"]) == 0
+
+
+def test_runs_of_findings_and_of_classes_are_not_compared(run, tmp_path, capsys):
+    other = write_run(tmp_path / "classes")
+    assert main(["evaluate", str(run), str(other), "--from-predictions", *FEW]) == 1
+    error = capsys.readouterr().err
+    assert "got classes with classes and first with findings." in error
+
+
+def test_a_run_with_findings_is_evaluated_audited_and_reported(tmp_path, request, capsys):
+    pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from cxr_models.training.train import train
+
+    request.getfixturevalue("tiny_backbone")
+    split = write_findings_split(tmp_path / "images", 40)
+    run = tmp_path / "run"
+    train(split, multilabel(tiny_config(epochs_head=1, epochs_fine_tune=0)), run)
+    assert main(["evaluate", str(run), "--json", *FEW]) == 0
+    evaluated = json.loads(capsys.readouterr().out)
+    command = ["audit", str(tmp_path / "images/split.csv"), "--run", str(run), "--json", *FEW]
+    assert main(command) == 0
+    audited = json.loads(capsys.readouterr().out)
+    assert audited == json.loads((run / "evaluation/audit.json").read_text())
+    test = evaluated["sets"]["test"]["findings"]
+    for finding in split.manifest.finding_names():
+        reached = audited["findings"][finding]
+        assert reached["images"] == test[finding]["images"]
+        area = test[finding]["roc_auc"]["value"]
+        assert reached["run"]["roc_auc"]["value"] == pytest.approx(area, abs=1e-6)
+        assert reached["border_blanked"]["roc_auc"]["value"] is not None
+    assert main(["report", str(run), "--out", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "ROC-AUC of models that see no lungs, or hardly" in page
+    assert "called, but absent" in page or "missed" in page

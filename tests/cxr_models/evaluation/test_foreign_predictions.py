@@ -1,0 +1,220 @@
+import time
+
+import numpy as np
+import pytest
+
+from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
+from tests.helpers.foreign_tables import write_csv, write_finding_table, write_table
+from tests.helpers.predicted import CLASSES, make_finding_predictions, make_predictions
+
+
+def row(file, label="covid", **cells):
+    """Give a row of a table of two classes."""
+    return {"file": file, "label": label, "prob:covid": "0.75", "prob:normal": "0.25", **cells}
+
+
+def read(tmp_path, rows, **options):
+    return read_foreign(write_csv(tmp_path / "t.csv", rows), **options)
+
+
+def refused(tmp_path, rows, sentence, **options):
+    with pytest.raises(ValueError, match=sentence):
+        read(tmp_path, rows, **options)
+
+
+def test_sets_are_read_as_they_were_predicted(tmp_path, rng):
+    sets = [make_predictions(rng, name=name) for name in ("test", "clinic", "val", "train")]
+    run = read_foreign(write_table(tmp_path / "t.csv", sets, logits=True))
+    assert [one.name for one in run.sets] == ["train", "val", "test", "clinic"]
+    assert [one.kind for one in run.sets] == ["train", "val", "test", "external"]
+    by_name = {one.name: one for one in sets}
+    for one in run.sets:
+        told = by_name[one.name]
+        np.testing.assert_array_equal(one.logits, told.logits)
+        np.testing.assert_allclose(one.probabilities, told.probabilities, atol=1e-12)
+        assert one.manifest.records == told.manifest.records
+        assert one.class_names == one.labels == CLASSES
+        assert one.origin.is_foreign
+    assert run.remarks == ()
+
+
+def test_without_logits_the_logarithms_of_the_probabilities_are_taken_and_it_is_said(tmp_path, rng):
+    told = make_predictions(rng)
+    run = read_foreign(write_table(tmp_path / "t.csv", [told], part=False, prob="probability"))
+    (one,) = run.sets
+    assert one.kind == "test"
+    np.testing.assert_allclose(one.probabilities, told.probabilities, atol=1e-12)
+    assert run.remarks == (
+        "no columns logit:CLASS: logarithms of the probabilities take the place of logits",
+        "no validation part: probabilities are not calibrated, and thresholds are not chosen on "
+        "validation",
+    )
+
+
+def test_validation_may_lie_in_a_table_of_its_own(tmp_path, rng):
+    test, val = make_predictions(rng), make_predictions(rng, name="val")
+    path = write_table(tmp_path / "t.csv", [test], part=False, logits=True)
+    validation = write_table(tmp_path / "v.csv", [val], part=False, logits=True)
+    run = read_foreign(path, validation=validation)
+    assert [one.name for one in run.sets] == ["val", "test"]
+    np.testing.assert_array_equal(run.sets[0].logits, val.logits)
+    assert run.remarks == ()
+    both = write_table(tmp_path / "both.csv", [test, val], logits=True)
+    with pytest.raises(ValueError, match="`--validation` is only allowed with predictions that ha"):
+        read_foreign(both, validation=validation)
+    with pytest.raises(ValueError, match="`--validation` must hold rows of val alone; got test in"):
+        read_foreign(path, validation=write_table(tmp_path / "w.csv", [val, test], logits=True))
+    with pytest.raises(ValueError, match="`--validation` must have the columns prob: and logit:"):
+        read_foreign(path, validation=write_table(tmp_path / "x.csv", [val], part=False))
+    with pytest.raises(ValueError, match=r"`file` must differ from record to record; got twice: '"):
+        read_foreign(path, validation=path)
+
+
+def test_rows_of_train_without_predictions_serve_the_audit_alone(tmp_path):
+    empty = {"prob:covid": "", "prob:normal": " "}
+    rows = [row("a", part="test"), row("b", part="val"), row("c", part="train") | empty]
+    run = read(tmp_path, rows)
+    assert [one.name for one in run.sets] == ["val", "test"]
+    assert [(r.file, r.split) for r in run.manifest.records] == [
+        ("a", "test"), ("b", "val"), ("c", "train"),
+    ]  # fmt: skip
+    assert "train, 1 image, has no predictions and is not evaluated" in run.remarks
+    rows.append(row("d", part="train"))
+    refused(tmp_path, rows, r"`prob:covid` must be a number from 0 to 1; got '' for 'c'")
+
+
+def test_what_headers_say_and_further_columns_are_kept(tmp_path):
+    rows = [row("a", patient="p", sex="F", age="58", study="s", dose="low", **{"finding:TB": "u"})]
+    (record,) = read(tmp_path, rows).sets[0].manifest.records
+    assert (record.patient, record.sex, record.age, record.study) == ("p", "F", "58", "s")
+    assert record.findings == (("TB", "u"),)
+    assert record.kept == (("dose", "low"),)
+
+
+def test_files_lie_in_the_folder_of_the_table_or_of_the_images(tmp_path):
+    rows = [row("x/a.png")]
+    assert read(tmp_path, rows).manifest.paths() == [str(tmp_path / "x/a.png")]
+    assert read(tmp_path, rows, images="/images").manifest.paths() == ["/images/x/a.png"]
+
+
+def test_images_without_patients_and_patients_in_two_parts_are_counted(tmp_path):
+    rows = [row("a", patient="p1", part="val"), row("b", patient="P1", part="test")]
+    rows += [row("c", patient="unknown", part="test"), row("d", patient="", part="test")]
+    remarks = read(tmp_path, rows).remarks
+    assert remarks[:2] == (
+        "2 images have no patient id; each is treated as its own patient, and intervals are too "
+        "narrow where it is not",
+        "WARNING: 1 patient is in train or val and in a tested set too: its values are too good",
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([row("a"), row("b"), row("a")], r"`file` must differ from record to record; got twice: '"),
+        ([row("a"), row("b", label="flu")], r"`label` must be a class that has a column, covid, "),
+        ([row("a", label="")], r"`label` must not be empty; got 'a', ''. Row 1 of '.*t.csv'"),
+        ([row("")], r"`file` must not be empty; got '', 'covid'. Row 1 of"),
+        ([row("a", part="val")], r"`part` must be test, or the name of another source, in at leas"),
+        ([row("a", part="")], r"`part` must be train, val, test, or the name of another source; g"),
+        ([row("a", part="test", split="test")], r"must have one of the columns part and split; g"),
+        ([{"file": "a", "prob:x": "1"}], r"`t.csv` must have the columns file and label, and pro"),
+        ([row("a", **{"finding:TB": "maybe"})], r"a finding must be 1, 0, -1, u or empty; got"),
+    ],
+)  # fmt: skip
+def test_tables_that_cannot_be_evaluated_are_refused(tmp_path, rows, sentence):
+    refused(tmp_path, rows, sentence)
+
+
+def test_a_table_without_rows_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("file,label,prob:a\n")
+    with pytest.raises(ValueError, match=r"`t.csv` must hold at least one row; got none"):
+        read_foreign(path)
+    path.write_text("")
+    with pytest.raises(ValueError, match=r"`t.csv` must have the columns file and label.*no colum"):
+        read_foreign(path)
+
+
+def test_parts_are_known_by_their_usual_names_and_others_are_sources(tmp_path):
+    words = {"Validation": "val", "training": "train", "TEST": "test", "my clinic/2": "my_clinic_2"}
+    rows = [row(word, part=word) for word in words]
+    assert sorted(one.name for one in read(tmp_path, rows).sets) == sorted(words.values())
+
+
+def test_spreadsheets_of_other_countries_are_read(tmp_path):
+    path = tmp_path / "t.csv"
+    lines = ["sep=;", 'file;label;"prob:a, b";prob:c', "1.png;c;0,125;0,875", '2.png;"a, b";1;0']
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    (one,) = read_foreign(path).sets
+    assert one.class_names == ("a, b", "c")
+    np.testing.assert_allclose(one.probabilities, [[0.125, 0.875], [1, 0]], atol=1e-12)
+
+
+def test_two_megabytes_are_read_in_seconds(tmp_path, rng):
+    count = 40_000
+    shares = rng.dirichlet(np.ones(3), count)
+    rows = [
+        {
+            "file": f"images/{i}.png",
+            "label": CLASSES[i % 3],
+            "patient": f"p{i // 2}",
+            **{f"prob:{name}": f"{p:.6f}" for name, p in zip(CLASSES, shares[i], strict=True)},
+        }
+        for i in range(count)
+    ]
+    path = write_csv(tmp_path / "t.csv", rows)
+    assert path.stat().st_size > 2_000_000
+    start = time.process_time()
+    (one,) = read_foreign(path).sets
+    assert time.process_time() - start < 10
+    np.testing.assert_allclose(one.probabilities, shares, atol=2e-6)
+
+
+def test_tables_to_compare_must_test_the_same_files(tmp_path):
+    def table(name, files, part="test"):
+        return read_foreign(write_csv(tmp_path / name, [row(file, part=part) for file in files]))
+
+    one, two = table("1.csv", "abc"), table("2.csv", "bcde")
+    check_same_files({"one": one, "same": table("3.csv", "cab")})
+    with pytest.raises(
+        ValueError, match=r"got 4 files, 2 of them not among the 3 of one, which has"
+    ):
+        check_same_files({"one": one, "two": two})
+    with pytest.raises(ValueError, match=r"`part` must be test in at least one row of each table"):
+        check_same_files({"one": one, "two": table("4.csv", "abc", part="clinic")})
+
+
+@pytest.mark.parametrize("label", [False, True])
+def test_findings_are_read_as_they_were_predicted(tmp_path, rng, label):
+    sets = [make_finding_predictions(rng, name=name) for name in ("val", "test", "clinic")]
+    run = read_foreign(write_finding_table(tmp_path / "t.csv", sets, label=label))
+    assert [(one.name, one.kind) for one in run.sets] == [
+        ("val", "val"), ("test", "test"), ("clinic", "external"),
+    ]  # fmt: skip
+    for one, told in zip(run.sets, sets, strict=True):
+        order = [told.findings.index(name) for name in one.findings]
+        assert one.findings == tuple(sorted(told.findings))
+        np.testing.assert_array_equal(one.targets, told.targets[:, order])
+        np.testing.assert_array_equal(one.logits, told.logits[:, order])
+        assert {record.label for record in one.manifest.records} == {
+            "chest" if label else "unknown"
+        }
+    assert run.remarks == ()
+
+
+def test_uncertain_findings_count_as_unknown_and_it_is_said(tmp_path):
+    cells = ("1", "0", "-1", "u", "", "yes")
+    rows = [
+        {"file": str(i), "patient": str(i), "finding:TB": cell, "prob:TB": 0.5}
+        for i, cell in enumerate(cells)
+    ]
+    run = read(tmp_path, rows)
+    assert run.sets[0].targets[:, 0].tolist() == [1, 0, -1, -1, -1, 1]
+    assert "uncertain findings count as unknown, 2 of them" in run.remarks
+
+
+def test_each_column_of_a_finding_needs_its_labels(tmp_path):
+    rows = [{"file": "a", "finding:TB": "1", "prob:TB": 0.5, "prob:Mass": 0.5}]
+    sentence = r"`t.csv` must have the column label, or finding:NAME .* got no finding:Mass"
+    refused(tmp_path, rows, sentence)

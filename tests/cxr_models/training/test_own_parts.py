@@ -1,0 +1,164 @@
+import json
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="tensorflow is not installed")
+
+import keras
+
+from cxr_models.runs.folder import RunFolder
+from cxr_models.training.own_parts import OwnParts
+from cxr_models.training.train import train
+from tests.helpers.tiny_backbone import tiny_config
+
+pytestmark = pytest.mark.usefixtures("tiny_backbone")
+
+ONE_AND_ONE = {"epochs_head": 1, "epochs_fine_tune": 1}
+
+
+def rates(folder):
+    return [row.learning_rate for row in RunFolder(path=folder).read_history()]
+
+
+def test_an_optimizer_is_made_of_the_learning_rate_of_each_phase(small_split, tmp_path):
+    asked = []
+
+    def momentum(rate):
+        asked.append(rate)
+        return keras.optimizers.SGD(rate, momentum=0.9)
+
+    config = tiny_config(**ONE_AND_ONE, learning_rate_head=0.02, learning_rate_fine_tune=0.003)
+    model = train(small_split, config, tmp_path / "run", own=OwnParts(optimizer=momentum))
+    assert {*asked} == {0.02, 0.003}
+    assert rates(tmp_path / "run") == pytest.approx([0.02, 0.003])
+    assert type(model.optimizer) is keras.optimizers.SGD
+    facts = RunFolder(path=tmp_path / "run").read_facts()
+    assert facts.optimizer.startswith("SGD {")
+    assert json.loads(facts.optimizer.removeprefix("SGD "))["momentum"] == 0.9
+
+
+def test_a_given_optimizer_is_copied_and_keeps_its_learning_rate(small_split, tmp_path):
+    given = keras.optimizers.SGD(0.25)
+    config = tiny_config(**ONE_AND_ONE)
+    train(small_split, config, tmp_path / "run", own=OwnParts(optimizer=given))
+    assert not given.built
+    assert rates(tmp_path / "run") == [0.25, 0.25]
+
+
+def test_one_step_of_plain_descent_is_the_gradient_of_the_given_loss(small_split, tmp_path):
+    # From scratch with one batch: the head's bias moves by the rate times the mean of p - target.
+    config = tiny_config(epochs_head=1, batch_size=12)
+    for name, value in {"model.weights": "none", "data.flip": False, "data.rotation": 0}.items():
+        config = config.with_setting(name, value)
+
+    def half_of_all(targets, probabilities):
+        return 0.5 * keras.losses.sparse_categorical_crossentropy(targets, probabilities)
+
+    biases = {}
+    for name, loss in {"whole": None, "half": half_of_all}.items():
+        own = OwnParts(optimizer=lambda _: keras.optimizers.SGD(1.0), loss=loss)
+        model = train(small_split, config, tmp_path / name, own=own)
+        biases[name] = model.get_layer("probabilities").get_weights()[1]
+    assert np.abs(biases["whole"]).max() > 0.01
+    np.testing.assert_allclose(biases["half"], biases["whole"] / 2, rtol=1e-5)
+    assert RunFolder(path=tmp_path / "half").read_facts().loss.endswith("half_of_all")
+
+
+class Counter(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append((epoch, sorted(logs)))
+
+
+def test_callbacks_are_called_in_each_phase(small_split, tmp_path):
+    counter = Counter()
+    config = tiny_config(epochs_head=2, epochs_fine_tune=1)
+    train(small_split, config, tmp_path / "run", own=OwnParts(callbacks=(counter,)))
+    assert [epoch for epoch, _ in counter.seen] == [0, 1, 0]
+    assert counter.seen[0][1] == ["accuracy", "loss", "val_accuracy", "val_loss"]
+
+
+def test_a_run_that_was_stopped_goes_on_with_its_own_optimizer_and_refuses_others(
+    small_split, tmp_path, monkeypatch
+):
+    config = tiny_config(epochs_head=2, epochs_fine_tune=0)
+    own = OwnParts(optimizer=lambda rate: keras.optimizers.SGD(rate, momentum=0.5))
+    whole = train(small_split, config, tmp_path / "whole", own=own)
+    save = RunFolder.save_backup
+
+    def stopped(self, model, phase, epochs):
+        save(self, model, phase, epochs)
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "save_backup", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(small_split, config, run, own=own)
+    others = {
+        None: "the default",
+        keras.optimizers.Adam: "Adam {",
+        keras.optimizers.SGD: 'SGD {.*"momentum": 0.0',
+    }
+    for optimizer, shown in others.items():
+        sentence = rf'begun with, SGD {{.*"momentum": 0.5.*; got {shown}.*Give the same one'
+        with pytest.raises(ValueError, match=sentence):
+            train(small_split, config, run, own=OwnParts(optimizer=optimizer))
+    other = OwnParts(optimizer=own.optimizer, loss="mean_squared_error")
+    with pytest.raises(ValueError, match=r"`loss` must be .* the default; got mean_squared_error"):
+        train(small_split, config, run, own=other)
+    model = train(small_split, config, run, own=own)
+    for expected, got in zip(whole.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(expected, got)
+    with pytest.raises(ValueError, match="got the default"):
+        train(small_split, config, run)  # it has ended, and still is another run
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "sentence"),
+    [
+        ({"callbacks": (print,)}, TypeError, "`callbacks` must be Keras callbacks; got <built-in"),
+        (
+            {"optimizer": "sgd"},
+            TypeError,
+            "`optimizer` must be a Keras optimizer, or .*; got 'sgd'",
+        ),
+        ({"loss": 3}, TypeError, "`loss` must be a Keras loss, its name, or a function of .*got 3"),
+        ({"loss": keras.losses.Huber}, TypeError, "`loss` must be a Keras loss, .*Huber"),
+    ],
+)
+def test_what_is_no_part_of_keras_is_told(options, error, sentence):
+    with pytest.raises(error, match=sentence):
+        OwnParts(**options)
+
+
+def test_an_optimizer_that_cannot_be_used_is_told():
+    with pytest.raises(TypeError, match=r"must make a keras.optimizers.Optimizer .*; got 0\.5"):
+        OwnParts(optimizer=lambda rate: rate / 2).optimizer_of(1.0)
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+    for given in (keras.optimizers.SGD(schedule), lambda _: keras.optimizers.SGD(schedule)):
+        with pytest.raises(ValueError, match=r"must have a number as its learning rate.*schedule"):
+            OwnParts(optimizer=given).optimizer_of(1.0)
+
+
+def test_texts_tell_parts_apart_and_do_not_hold_names_that_keras_numbers():
+    texts = [
+        OwnParts(optimizer=made).described(0.1)[0]
+        for made in (
+            keras.optimizers.SGD,
+            keras.optimizers.SGD(0.1, name="another"),
+            lambda rate: keras.optimizers.SGD(rate, momentum=0.1),
+        )
+    ]
+    assert texts[0] == texts[1] != texts[2]
+    focal = keras.losses.CategoricalFocalCrossentropy
+    losses = (focal(gamma=2.0), focal(gamma=1.0), "mse", None)
+    described = [OwnParts(loss=loss).described(0.1)[1] for loss in losses]
+    assert len({*described}) == 4
+    assert re.match(r'CategoricalFocalCrossentropy \{.*"gamma": 2.0', described[0])
+    assert described[2:] == ["mse", None]
