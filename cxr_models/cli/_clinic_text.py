@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models.evaluation.operating_points import NO_VALIDATION
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -30,6 +32,10 @@ def clinic_rows(
     for titled in zip(*(values.titled() for values in columns), strict=True):
         rows.append([titled[0][0], *(shown(measured) for _, measured in titled)])
     for points in zip(*(values.at_specificity for values in columns), strict=True):
+        if points[0].sensitivity.reason == NO_VALIDATION:
+            title = f"at specificity {points[0].stated:g}: {NO_VALIDATION}"
+            rows.append([title, *(["-"] * len(points))])
+            continue
         rows.append([f"at specificity {points[0].stated:g} on val", *([""] * len(points))])
         rows.append(["  sensitivity", *(shown(point.sensitivity) for point in points)])
         rows.append(["  specificity", *(shown(point.specificity) for point in points)])

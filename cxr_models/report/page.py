@@ -112,7 +112,7 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
         blocks.append(Text(text=text, tone="note"))
     chosen = bool(run.evaluation.operating_points.chosen_on)
     sections = clinic_section(name, evaluation.clinic, chosen=chosen)
-    sections += subgroup_sections(name, evaluation)
+    sections += subgroup_sections(name, evaluation, run.evaluation.units)
     sections.append(Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name))))
     if evaluation.kind == "test":
         samples = tuple(pictures.samples(run, name))

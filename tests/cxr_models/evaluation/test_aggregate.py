@@ -5,10 +5,13 @@ import pytest
 
 from cxr_models._typed_json import from_json, to_json
 from cxr_models.evaluation.aggregate import aggregated, aggregated_sets
+from cxr_models.evaluation.any_task import joined
 from cxr_models.evaluation.calibration import fit_temperature, softmax
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
+from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.results import Aggregation, Evaluation
-from tests.helpers.predicted import CLASSES, make_predictions
+from cxr_models.evaluation.subgroups import with_subgroups
+from tests.helpers.predicted import CLASSES, make_finding_predictions, make_predictions
 from tests.helpers.report_runs import against_the_rest, each
 
 PATIENTS = Aggregation(of="patient", by="mean")
@@ -188,3 +191,27 @@ def test_a_unit_has_the_same_record_whatever_the_order_of_its_images(rng):
         aggregated(each_one, PATIENTS).manifest.records for each_one in (images, shuffled)
     )
     assert set(one) == set(other)
+
+
+def test_groups_by_a_column_are_of_patients_where_images_are_joined(rng):
+    sexes = ["F", "F", "M", "M"] * 30
+    images = [
+        changed(make_predictions(rng, images=120, name=name), sex=sexes) for name in ("val", "test")
+    ]
+    method = Method(draws=100, aggregate=PATIENTS)
+    sets = joined(images, method.aggregate)
+    evaluation = with_subgroups(
+        evaluate_sets("run", sets, method), sets, parse_columns("sex"), method
+    )
+    (by_sex,) = evaluation.sets["test"].subgroups
+    assert {name: group.images for name, group in by_sex.groups.items()} == {"F": 30, "M": 30}
+    right = sets[1].outcomes().predicted == sets[1].outcomes().targets
+    for place, name in enumerate(("F", "M")):
+        accuracy = by_sex.groups[name].overall.accuracy.value
+        assert accuracy == pytest.approx(right[place::2].mean())
+
+
+def test_sets_of_findings_are_not_joined(rng):
+    sets = [make_finding_predictions(rng, name=name) for name in ("val", "test")]
+    told = joined(sets, PATIENTS)
+    assert all(one is same for one, same in zip(told, sets, strict=True))

@@ -8,6 +8,8 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn import metrics as sklearn_metrics
 
 from cxr_models._typed_json import from_json, to_json
+from cxr_models.cli._clinic_text import clinic_rows
+from cxr_models.evaluation.any_task import evaluate_any
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.clinic import THRESHOLDS, ClassStatistics, clinic_values
@@ -15,8 +17,13 @@ from cxr_models.evaluation.clinic_results import DecisionCurve
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.metrics import Outcomes
 from cxr_models.evaluation.operating_points import choose_at_specificity
-from cxr_models.evaluation.results import Evaluation
-from tests.helpers.predicted import CLASSES, make_outcomes, make_predictions
+from cxr_models.evaluation.results import Aggregation, Evaluation
+from tests.helpers.predicted import (
+    CLASSES,
+    make_finding_predictions,
+    make_outcomes,
+    make_predictions,
+)
 
 POINTS = (0.3, 0.4, 0.35)
 
@@ -146,6 +153,40 @@ def test_the_threshold_of_a_specificity_comes_from_validation_alone(rng):
             called, true = there.calibrated[:, k] >= point.threshold, there.targets == k
             assert point.sensitivity.value == pytest.approx(called[true].mean())
             assert point.specificity.value == pytest.approx((~called[~true]).mean())
+
+
+def test_a_model_of_others_without_validation_has_no_threshold_of_a_specificity(rng):
+    test = make_predictions(rng, images=240)
+    foreign = dataclasses.replace(test.origin, weights_sha256="", config_sha256="")
+    test = dataclasses.replace(test, origin=foreign)
+    method = Method(draws=100, prevalences=(0.1,), specificities=(0.9,))
+    clinic = evaluate_sets("mine", [test], method).sets["test"].clinic
+    for k, name in enumerate(CLASSES):
+        (point,) = clinic[name].at_specificity
+        assert (point.stated, point.threshold) == (0.9, None)
+        for measured in (point.sensitivity, point.specificity):
+            assert (measured.value, measured.reason) == (None, "there is no validation part")
+        assert clinic[name].threshold == 0.5
+        called, true = test.probabilities[:, k] >= 0.5, test.outcomes().targets == k
+        ratio = called[true].mean() / called[~true].mean()
+        assert clinic[name].positive_likelihood_ratio.value == pytest.approx(ratio)
+    (row,) = [row for row in clinic_rows(clinic, str) if row[0].startswith("at specificity")]
+    assert row == ["at specificity 0.9: there is no validation part", "-", "-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("option", "asked"),
+    [
+        ("--prevalence", {"prevalences": (0.1,)}),
+        ("--at-specificity", {"specificities": (0.9,)}),
+        ("--aggregate", {"aggregate": Aggregation(of="patient", by="mean")}),
+    ],
+)
+def test_runs_of_several_findings_refuse_what_only_classes_have(rng, option, asked):
+    sets = [make_finding_predictions(rng, name=name) for name in ("val", "test")]
+    sentence = f"`{option}` is only allowed with runs of classes; got mine, a run of several "
+    with pytest.raises(ValueError, match=sentence):
+        evaluate_any("mine", sets, Method(draws=100, **asked))
 
 
 def test_sets_that_thresholds_were_chosen_on_have_no_such_values(rng):

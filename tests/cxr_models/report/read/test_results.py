@@ -8,9 +8,12 @@ pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.cli import main
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
+from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.results import Aggregation
 from cxr_models.evaluation.stored import write_evaluation
+from cxr_models.evaluation.subgroups import with_subgroups
 from cxr_models.report import html_page, read_results
 from cxr_models.report.read.results import read_audit
 from tests.helpers.fresh_process import run_code
@@ -276,3 +279,20 @@ def test_an_evaluation_of_patients_is_shown_as_such(run):
     evaluation = dataclasses.replace(evaluation, aggregate=None)
     write_evaluation(run, evaluation)
     refused(run, r"`evaluation.json` must be computed from the tables beside it")
+
+
+def test_groups_of_an_evaluation_of_patients_are_of_patients(run):
+    tables = read_results(run, name="first").sets.values()
+    method = Method(draws=100, aggregate=Aggregation(of="patient", by="mean"))
+    sets = aggregated_sets(tables, method.aggregate)
+    evaluation = evaluate_sets("first", sets, method)
+    evaluation = with_subgroups(evaluation, sets, parse_columns("source"), method)
+    write_evaluation(run, evaluation)
+    page = Read(html_page([read_results(run, name="first")], images=False))
+    (subgroups,) = evaluation.sets["test"].subgroups
+    sizes = {name: group.images for name, group in subgroups.groups.items()}
+    assert sum(sizes.values()) == 45
+    head, *rows = page.tables["Groups by source"][0]
+    assert head[1] == "patients by label"
+    told = {name: sum(map(int, re.findall(r"\d+", labels))) for name, labels, *_ in rows}
+    assert told == sizes

@@ -89,6 +89,16 @@ def test_an_evaluation_of_an_earlier_version_has_no_such_section(run):
     assert clinic_section("test", None) == []
 
 
+def test_what_was_not_chosen_on_validation_is_not_said_to_be(run):
+    clinic = run.evaluation.sets["test"].clinic
+    for chosen, sentence in (
+        (True, "by calibrated probabilities and the thresholds that were chosen on validation."),
+        (False, "by probabilities that are not calibrated and a threshold that was not chosen on"),
+    ):
+        (section,) = clinic_section("test", clinic, chosen=chosen)
+        assert sentence in section.blocks[0].text
+
+
 def test_values_without_an_interval_have_their_reason_below_the_table(run):
     clinic = run.evaluation.sets["test"].clinic
     lacking = dataclasses.replace(clinic["covid"].mcc, interval=None, reason="of a test")
