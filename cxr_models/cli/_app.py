@@ -20,6 +20,8 @@ app = new_program(
 )
 
 _OVERWRITE = "Replace an earlier output of this command."
+_AGGREGATE = "Join the images of each patient, or study, to one row."
+_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes)."
 
 
 def _list_layouts(is_set: bool) -> None:
@@ -354,6 +356,16 @@ def evaluate(
         float | None,
         typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
     ] = None,
+    prevalence: Annotated[
+        str | None,
+        typer.Option(metavar="P,...", help="Of predictive values. Default: that of each set."),
+    ] = None,
+    at_specificity: Annotated[
+        str | None,
+        typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
+    ] = None,
+    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
+    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -376,12 +388,21 @@ def evaluate(
 ) -> None:
     """Judge runs on train, val and test, which is the test set, and on other sources."""
     from cxr_models.cli import _console, _evaluate
+    from cxr_models.cli._aggregation import aggregation_of
+    from cxr_models.cli._numbers import numbers_of
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.group_columns import parse_columns
     from cxr_models.evaluation.operating_points import Rule
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        method = Method(draws=draws, seed=seed, rule=Rule(sensitivity=sensitivity))
+        method = Method(
+            draws=draws,
+            seed=seed,
+            rule=Rule(sensitivity=sensitivity),
+            prevalences=numbers_of(prevalence, "--prevalence"),
+            specificities=numbers_of(at_specificity, "--at-specificity"),
+            aggregate=aggregation_of(aggregate, aggregate_by),
+        )
         columns = parse_columns(by)
     status = _evaluate.evaluate(
         runs,
@@ -427,6 +448,16 @@ def evaluate_predictions(
         float | None,
         typer.Option(help="Operating point of all classes, if there is no val. Default: 0.5."),
     ] = None,
+    prevalence: Annotated[
+        str | None,
+        typer.Option(metavar="P,...", help="Of predictive values. Default: that of each set."),
+    ] = None,
+    at_specificity: Annotated[
+        str | None,
+        typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
+    ] = None,
+    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
+    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
@@ -434,13 +465,24 @@ def evaluate_predictions(
 ) -> None:
     """Evaluate predictions of any model, without TensorFlow; compare those of several models."""
     from cxr_models.cli import _console, _evaluate_predictions
+    from cxr_models.cli._aggregation import aggregation_of
+    from cxr_models.cli._numbers import numbers_of
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.operating_points import Rule
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
         rule = Rule(sensitivity=sensitivity, threshold=0.5 if threshold is None else threshold)
-        method = Method(draws=draws, seed=seed, rule=rule)
-    given = _evaluate_predictions.Given(tables, validation, images, sensitivity, threshold)
+        method = Method(
+            draws=draws,
+            seed=seed,
+            rule=rule,
+            prevalences=numbers_of(prevalence, "--prevalence"),
+            specificities=numbers_of(at_specificity, "--at-specificity"),
+            aggregate=aggregation_of(aggregate, aggregate_by),
+        )
+    given = _evaluate_predictions.Given(
+        tables, validation, images, sensitivity, at_specificity, threshold
+    )
     status = _evaluate_predictions.evaluate_predictions(
         given, out, method, overwrite=overwrite, as_json=json
     )
@@ -515,11 +557,22 @@ def predict(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images a step. Default: the run's.")
     ] = None,
+    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
+    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST", help="Patients and studies of files. Default: DICOM headers."
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Predict files, enhanced as in training; exit 1 only if none could be predicted."""
-    from cxr_models.cli import _predict
+    from cxr_models.cli import _console, _predict
+    from cxr_models.cli._aggregation import aggregation_of
 
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        aggregation = aggregation_of(aggregate, aggregate_by)
     status = _predict.predict_files(
         run,
         inputs,
@@ -527,6 +580,8 @@ def predict(
         explain=explain,
         finding=explain_finding,
         batch_size=batch_size,
+        aggregation=aggregation,
+        records=records,
         overwrite=overwrite,
     )
     raise typer.Exit(status)

@@ -14,15 +14,16 @@ from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
 from cxr_models.cli._subgroups_text import subgroup_lines
-from cxr_models.evaluation.any_task import by_kind, evaluate_any
+from cxr_models.evaluation.any_task import by_kind, check_options, evaluate_any, joined
 from cxr_models.evaluation.compare_findings import compare_or_pool_findings
-from cxr_models.evaluation.compare_runs import compare_or_pool, differing
+from cxr_models.evaluation.compare_runs import compare_or_pool, differing, have_equal_tests
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.externals import read_externals
 from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.group_columns import check_columns
 from cxr_models.evaluation.results import Evaluation
+from cxr_models.evaluation.seeds import groups_by_seed, spread_over_seeds
 from cxr_models.evaluation.stored import (
     is_foreign,
     kept_externals,
@@ -39,10 +40,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from cxr_models.config import RunConfig
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.group_columns import GroupColumn
+    from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.evaluation.seeds_results import SeedSpread
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -103,6 +107,8 @@ def evaluate(
             finished = read_run(path, split=split)
             read = read_externals(finished, externals, say=_complain)
             finished_runs[name] = finished, read
+            if finished.config.model.task == "multilabel":
+                check_options(name, method)
             if columns:
                 _check_columns_of(finished, read, columns)
     evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
@@ -118,9 +124,13 @@ def evaluate(
             with _console.errors_exit_with(_console.FAILED):
                 sets[name] = with_split_columns(path, stored_sets(path), columns)
             with _console.errors_exit_with(_console.WRONG_USAGE):
+                if by_kind(sets[name])[0]:
+                    check_options(name, method)
                 _check_stored_columns(name, sets[name], columns)
         else:
             sets[name] = _predicted(*finished_runs[name], columns, replace=write)
+        with _console.errors_exit_with(_console.WRONG_USAGE):
+            sets[name] = joined(sets[name], method.aggregate)
         for set_name, column in unstated_columns(sets[name], columns):
             _complain(f"{set_name}: no image states {column}, so the set has no groups by it")
         with _console.errors_exit_with(_console.FAILED):
@@ -140,7 +150,7 @@ def evaluate(
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
             result = several = evaluated_together(
-                evaluations, sets, method, _differing(names, runs)
+                evaluations, sets, method, _settings_of(names, runs)
             )
             if out is not None:
                 with replaces_output(
@@ -229,9 +239,10 @@ def evaluated_together(
     evaluations: Mapping[str, Evaluation | FindingsEvaluation],
     sets: Mapping[str, Sequence[AnyPredictions]],
     method: Method,
-    differ: dict[str, dict[str, object]],
+    settings: Mapping[str, RunConfig],
 ) -> SeveralRuns | SeveralFindingRuns:
-    """Compare or pool runs, all with classes or all with findings."""
+    """Compare or pool runs, all with classes or all with findings; `settings` may be unknown."""
+    differ = _differing(settings)
     findings = {n: e for n, e in evaluations.items() if isinstance(e, FindingsEvaluation)}
     classes = {n: e for n, e in evaluations.items() if isinstance(e, Evaluation)}
     if findings and classes:
@@ -243,8 +254,14 @@ def evaluated_together(
         of_findings = {n: by_kind(s)[0] for n, s in sets.items()}
         both = compare_or_pool_findings(of_findings, method)
         return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
-    together = compare_or_pool({n: by_kind(s)[1] for n, s in sets.items()}, method)
-    return converted(SeveralRuns, together, runs=classes, differ=differ)
+    of_classes = {n: by_kind(s)[1] for n, s in sets.items()}
+    return converted(
+        SeveralRuns,
+        compare_or_pool(of_classes, method),
+        runs=classes,
+        differ=differ,
+        seeds=_seeds(settings, of_classes, classes, method),
+    )
 
 
 def say_several(several: SeveralRuns | SeveralFindingRuns) -> None:
@@ -274,13 +291,33 @@ def _load_framework() -> None:
     _console.note_on_terminal("building the network")
 
 
-def _differing(names: Sequence[str], runs: Sequence[Path]) -> dict[str, dict[str, object]]:
-    """Return in what settings runs differ; predictions may lie without their settings."""
+def _settings_of(names: Sequence[str], runs: Sequence[Path]) -> dict[str, RunConfig]:
+    """Return the settings of each run; none if predictions of a run lie without settings."""
     folders = [RunFolder(path=path) for path in runs]
     if not all(folder.config_file.is_file() for folder in folders):
         return {}
-    configs = [folder.read_config() for folder in folders]
-    return differing(dict(zip(names, configs, strict=True)))
+    return {name: folder.read_config() for name, folder in zip(names, folders, strict=True)}
+
+
+def _differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]:
+    """Return in what settings runs differ."""
+    return differing(settings) if settings else {}
+
+
+def _seeds(
+    settings: Mapping[str, RunConfig],
+    sets: Mapping[str, Sequence[Predictions]],
+    evaluations: Mapping[str, Evaluation],
+    method: Method,
+) -> tuple[SeedSpread, ...]:
+    """Return the spread of every group of runs that differ in the seed alone."""
+    spreads: list[SeedSpread] = []
+    for group in groups_by_seed(settings):
+        of_group = {name: sets[name] for name in group}
+        if have_equal_tests(of_group):
+            seeds = {name: settings[name].training.seed for name in group}
+            spreads += spread_over_seeds(of_group, evaluations, seeds, method)
+    return tuple(spreads)
 
 
 def _complain(text: str) -> None:

@@ -15,7 +15,7 @@ from cxr_models.audit.results import Audit
 from cxr_models.cli import _console
 from cxr_models.cli._audit import audit_lines, findings_audit_lines
 from cxr_models.cli._evaluate import evaluated_together, say_evaluation, say_several
-from cxr_models.evaluation.any_task import evaluate_any
+from cxr_models.evaluation.any_task import by_kind, check_options, evaluate_any, joined
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
 from cxr_models.evaluation.stored import is_foreign, stored_sets, write_evaluation, write_sets
 from cxr_models.runs.folder import RunFolder
@@ -60,6 +60,7 @@ class Given(NamedTuple):
     validation: Path | None
     images: Path | None
     sensitivity: float | None
+    at_specificity: str | None
     threshold: float | None
 
 
@@ -84,13 +85,15 @@ def evaluate_predictions(
             check_same_files(runs)
         for name, run in runs.items():
             _check_rule(name, run, given)
+            if by_kind(run.sets)[0]:
+                check_options(name, method)
             if given.images is not None:
                 _check_images(run, given.images)
+        sets = {name: joined(run.sets, method.aggregate) for name, run in runs.items()}
     for name, run in runs.items():
         for remark in (*run.remarks, *_no_audit(run, given.images)):
             _console.complain(_console.printable(f"{name}: {remark}"))
     with _console.errors_exit_with(_console.FAILED):
-        sets = {name: run.sets for name, run in runs.items()}
         evaluations = {name: evaluate_any(name, of_run, method) for name, of_run in sets.items()}
         several = evaluated_together(evaluations, sets, method, {}) if len(runs) > 1 else None
         audits = _audits(runs, method, quiet=as_json) if given.images is not None else {}
@@ -141,11 +144,15 @@ def _check_rule(name: str, run: ForeignRun, given: Given) -> None:
             f"`--threshold` is only allowed without a validation part; got one in {name}, on which "
             "thresholds are chosen."
         )
-    if given.sensitivity is not None and not has_validation:
-        raise ValueError(
-            f"`--sensitivity` is only allowed with a validation part, on which thresholds are "
-            f"chosen; got none in {name}. Name its table with --validation, or give --threshold."
-        )
+    for option, value, otherwise in (
+        ("--sensitivity", given.sensitivity, ", or give --threshold"),
+        ("--at-specificity", given.at_specificity, ""),
+    ):
+        if value is not None and not has_validation:
+            raise ValueError(
+                f"`{option}` is only allowed with a validation part, on which thresholds are "
+                f"chosen; got none in {name}. Name its table with --validation{otherwise}."
+            )
 
 
 def _check_images(run: ForeignRun, images: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
+from cxr_models.cli._clinic_text import clinic_rows
+from cxr_models.cli._seeds_text import seed_heading, seed_rows
 from cxr_models.evaluation.bootstrap import FEW_PATIENTS
-from cxr_models.evaluation.results import NOT_STATED
+from cxr_models.evaluation.results import NOT_STATED, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,15 +39,19 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
     points = evaluation.operating_points
     chosen = "chosen on val" if points.chosen_on else "not chosen on validation"
     yield f"{temperature}; thresholds {chosen}: {points.rule}"
+    if evaluation.aggregate is not None:
+        yield f"a row is a {evaluation.aggregate.name}; all counts are of {evaluation.units}"
     for name, values in evaluation.sets.items():
         yield ""
-        yield _heading(name, values, ROLES.get(values.kind, ""))
+        yield _heading(name, values, ROLES.get(values.kind, ""), evaluation.units)
         if values.kind in ROLES:
             yield f"  {_accuracies(values)}"
             continue
         yield from indented(_set_lines(values))
         for title, groups in (("source", values.by_source), ("view", values.by_view)):
-            yield from indented(_group_lines(title, groups, evaluation.class_names))
+            yield from indented(
+                _group_lines(title, groups, evaluation.class_names, evaluation.units)
+            )
 
 
 def _set_lines(values: SetEvaluation) -> Iterator[str]:
@@ -56,6 +61,7 @@ def _set_lines(values: SetEvaluation) -> Iterator[str]:
     yield f"calibration error {value(overall.ece)}, calibrated {value(overall.ece_calibrated)}"
     points = [of_class.operating_point for of_class in values.classes.values()]
     yield from _class_lines(values, points)
+    yield from table(clinic_rows(values.clinic or {}, value))
 
 
 def _pooled_lines(pooled: Pooled) -> Iterator[str]:
@@ -120,16 +126,24 @@ def _remarks(classes: Mapping[str, ClassValues]) -> Iterator[str]:
 def several_lines(several: SeveralRuns) -> Iterator[str]:
     """Yield the lines of runs compared or pooled, and before them the settings that differ."""
     yield from differing_lines(several.differ)
-    yield from itertools.chain(*map(_comparison_lines, several.comparisons or ()))
+    units = next((evaluation.units for evaluation in several.runs.values()), UNITS["image"])
+    for pair in several.comparisons or ():
+        yield from _comparison_lines(pair, units)
+    if several.comparisons and any(_adjusted(pair) for pair in several.comparisons):
+        yield "Holm p: adjusted for all tests of that kind on the set."
+    for spread in several.seeds:
+        yield ""
+        yield seed_heading(spread)
+        yield from indented(table(seed_rows(spread)))
     pooled = several.pooled
     if pooled is not None:
-        rows = [["test sets of", "images", "accuracy", "balanced accuracy"]]
+        rows = [["test sets of", units, "accuracy", "balanced accuracy"]]
         for name, run in pooled.runs.items():
             cells = (value(run.accuracy), value(run.balanced_accuracy))
             rows.append([name, str(run.images), *cells])
         yield ""
         yield from table(rows)
-        yield _heading(f"pooled {pooled.of}" if pooled.of else "pooled", pooled)
+        yield _heading(f"pooled {pooled.of}" if pooled.of else "pooled", pooled, units=units)
         yield from indented(_pooled_lines(pooled))
 
 
@@ -139,18 +153,25 @@ def differing_lines(differ: Mapping[str, Mapping[str, object]]) -> Iterator[str]
         yield f"{name}: {', '.join(f'{run} {setting}' for run, setting in values.items())}"
 
 
-def _comparison_lines(pair: Comparison) -> Iterator[str]:
+def _adjusted(pair: Comparison) -> bool:
+    tested = [pair.mcnemar.p_holm, *(area.p_holm for area in pair.roc_auc.values())]
+    return any(p is not None for p in tested)
+
+
+def _comparison_lines(pair: Comparison, units: str) -> Iterator[str]:
     yield ""
-    yield f"{pair.first} minus {pair.second} on {pair.set}, {pair.images} images"
+    yield f"{pair.first} minus {pair.second} on {pair.set}, {pair.images} {units}"
     mcnemar = pair.mcnemar
     yield (
         f"  accuracy {value(pair.accuracy, sign=True)}; McNemar p "
-        f"{p_value(mcnemar.p_value)} ({mcnemar.only_first} right in the first alone, "
-        f"{mcnemar.only_second} in the second alone)"
+        f"{_tested(mcnemar.p_value, mcnemar.p_holm)} ({mcnemar.only_first} right in the first "
+        f"alone, {mcnemar.only_second} in the second alone)"
     )
     for name, test in pair.roc_auc.items():
         difference = number(test.difference, test.interval, sign=True)
-        p = test.reason if test.p_value is None else f"DeLong p {p_value(test.p_value)}"
+        p = test.reason
+        if test.p_value is not None:
+            p = f"DeLong p {_tested(test.p_value, test.p_holm)}"
         yield f"  ROC-AUC of {name} {difference}; {p}"
 
 
@@ -177,20 +198,21 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _heading(name: str, values: Group | Pooled, role: str = "") -> str:
+def _heading(name: str, values: Group | Pooled, role: str = "", units: str = "images") -> str:
     labels = ", ".join(f"{label} {count}" for label, count in values.labels.items())
-    return (
-        f"{name}: {values.images} images of {values.patients} patients ({labels})"
-        f"{': ' + role if role else ''}"
-    )
+    joined = getattr(values, "joined_images", None)
+    counts = f"{values.images} {units}" + (f" from {joined} images" if joined else "")
+    if units != "patients":
+        counts += f" of {values.patients} patients"
+    return f"{name}: {counts} ({labels}){': ' + role if role else ''}"
 
 
 def _group_lines(
-    title: str, groups: Mapping[str, Group], class_names: Sequence[str]
+    title: str, groups: Mapping[str, Group], class_names: Sequence[str], units: str
 ) -> Iterator[str]:
     if len(groups) < 2 and NOT_STATED in groups:
         return
-    rows = [[title, "images", "accuracy", *(f"predicted {name}" for name in class_names)]]
+    rows = [[title, units, "accuracy", *(f"predicted {name}" for name in class_names)]]
     for name, group in groups.items():
         predicted = map(str, group.confusion.predicted())
         cells = (str(group.images), value(group.overall.accuracy), *predicted)
@@ -205,6 +227,11 @@ def _threshold(point: OperatingPoint) -> str:
 def p_value(p: float) -> str:
     """Return a p-value in three places, or in two digits where that is 0."""
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+
+
+def _tested(p: float, p_holm: float | None) -> str:
+    """Return a p-value and, if there is one, Holm's, which allows for all tests of its kind."""
+    return p_value(p) if p_holm is None else f"{p_value(p)}, Holm p {p_value(p_holm)}"
 
 
 def indented(lines: Iterator[str]) -> Iterator[str]:

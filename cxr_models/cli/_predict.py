@@ -13,6 +13,8 @@ from tqdm import tqdm
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._framework import load_framework
+from cxr_models.evaluation.aggregate import check_classes
+from cxr_models.evaluation.results import UNITS
 from cxr_models.explain.overlay_files import EXPLANATIONS, IMAGES
 from cxr_models.inference.calibrated_run import read_served_run
 from cxr_models.inference.predict_files import (
@@ -23,11 +25,13 @@ from cxr_models.inference.predict_files import (
     write_finding_rows,
     write_rows,
 )
+from cxr_models.inference.predicted_units import joined_rows, keys_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from cxr_models.evaluation.results import Aggregation
     from cxr_models.inference.calibrated_run import ServedRun
     from cxr_models.inference.predict_files import Row, Source
 
@@ -42,12 +46,15 @@ def predict_files(
     explain: Path | None,
     finding: str | None,
     batch_size: int | None,
+    aggregation: Aggregation | None,
+    records: Path | None,
     overwrite: bool,
 ) -> int:
     """Write the predictions of a run for files; return 1 only if every file failed."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        served = read_served_run(run)
+        served = read_served_run(run, aggregation=aggregation)
         _check_finding(served, finding, explain)
+        _check_aggregation(served, aggregation, records)
         missing = [str(path) for path in inputs if not os.path.lexists(path)]
         if missing:
             raise ValueError(
@@ -56,7 +63,8 @@ def predict_files(
             )
         sources = find_sources(inputs)
         paths = [source.path for source in sources]
-        check_output(out, TABLE, overwrite=overwrite, inputs=paths)
+        keys = [] if aggregation is None else keys_of_files(paths, aggregation, records)
+        check_output(out, TABLE, overwrite=overwrite, inputs=_inputs(paths, records))
         if explain is not None:
             check_output(
                 explain, EXPLANATIONS, overwrite=overwrite, inputs=paths, option="--explain"
@@ -92,6 +100,9 @@ def predict_files(
                 rows.append(row)
                 bar.update()
             means = [] if explanations is None else explanations.finish()
+            of_files = rows
+            if aggregation is not None:
+                rows = joined_rows(rows, keys, aggregation)
             write = write_finding_rows if served.multilabel else write_rows
             write(
                 out,
@@ -100,9 +111,14 @@ def predict_files(
                 calibrated=not served.calibration.missing,
                 thresholds=served.calibration.thresholds,
                 overwrite=overwrite,
-                inputs=paths,
+                inputs=_inputs(paths, records),
             )
-    return _report(rows, served, out, explain, [path.name for path in means])
+    unit = "image" if aggregation is None else aggregation.of
+    return _report(rows, of_files, unit, served, out, explain, [path.name for path in means])
+
+
+def _inputs(paths: Sequence[str], records: Path | None) -> list[str | Path]:
+    return [*paths, *([] if records is None else [records])]
 
 
 @contextlib.contextmanager
@@ -151,6 +167,25 @@ def _check_finding(served: ServedRun, finding: str | None, explain: Path | None)
         )
 
 
+def _check_aggregation(
+    served: ServedRun, aggregation: Aggregation | None, records: Path | None
+) -> None:
+    """Raise ValueError unless the rows of a run can be joined as asked."""
+    if aggregation is None:
+        if records is not None:
+            raise ValueError(
+                f"`--records` is only allowed with --aggregate; got {str(records)!r}. It states "
+                "which files are of one patient or study."
+            )
+        return
+    if served.multilabel:
+        raise ValueError(
+            f"`--aggregate` is only allowed with runs of classes; got {served.run.name}, a run of "
+            "several findings."
+        )
+    check_classes(aggregation, served.class_names)
+
+
 def _counts(rows: Sequence[Row], served: ServedRun) -> Counter[str]:
     """Count the images that are predicted to be of each class, or called to show each finding."""
     shares = [row.probabilities for row in rows if row.probabilities is not None]
@@ -165,7 +200,13 @@ def _counts(rows: Sequence[Row], served: ServedRun) -> Counter[str]:
 
 
 def _report(
-    rows: Sequence[Row], served: ServedRun, out: Path, explained: Path | None, means: Sequence[str]
+    rows: Sequence[Row],
+    of_files: Sequence[Row],
+    unit: str,
+    served: ServedRun,
+    out: Path,
+    explained: Path | None,
+    means: Sequence[str],
 ) -> int:
     failed = [row for row in rows if row.error]
     for row in failed[:_SHOWN]:
@@ -174,11 +215,15 @@ def _report(
         _console.complain(f"and {len(failed) - _SHOWN} more, in column error")
     counts = _counts(rows, served)
     classes = ", ".join(f"{name} {counts[name]}" for name in served.class_names if counts[name])
-    num_predicted = len(rows) - len(failed)
+    num_predicted = len(of_files) - len(failed)
     shown = f" ({classes})" if classes else ""
-    _console.say(_console.printable(f"wrote {out}: {num_predicted} predicted{shown}"))
+    counted = f"{num_predicted} predicted"
+    if unit != "image":
+        num_units = len(rows) - len(failed)
+        counted = f"{num_units} {unit if num_units == 1 else UNITS[unit]} of {num_predicted} images"
+    _console.say(_console.printable(f"wrote {out}: {counted}{shown}"))
     if failed:
-        _console.say(f"{len(failed)} of {len(rows)} failed")
+        _console.say(f"{len(failed)} of {len(of_files)} failed")
     _console.say(_console.printable(served.calibration.line))
     _console.say(_console.printable(served.calibration.line_on_calls))
     if explained is not None:

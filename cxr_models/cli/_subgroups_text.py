@@ -29,7 +29,7 @@ def subgroup_lines(evaluation: Evaluation) -> Iterator[str]:
         for subgroups in by:
             yield ""
             yield f"{name} by {subgroups.column}"
-            for line in _column_lines(subgroups, evaluation.class_names):
+            for line in _column_lines(subgroups, evaluation.class_names, evaluation.units):
                 yield f"  {line}"
     gaps = [gap for by in sets.values() for subgroups in by for gap in subgroups.gaps]
     shown = sum(gap.chance is not None for gap in gaps)
@@ -42,8 +42,9 @@ def subgroup_lines(evaluation: Evaluation) -> Iterator[str]:
         )
 
 
-def _column_lines(subgroups: Subgroups, class_names: Sequence[str]) -> Iterator[str]:
-    rows = [[subgroups.column, "images", "patients", "accuracy", "macro ROC-AUC"]]
+def _column_lines(subgroups: Subgroups, class_names: Sequence[str], units: str) -> Iterator[str]:
+    patients = "patients, tied ones once" if units == "patients" else "patients"
+    rows = [[subgroups.column, units, patients, "accuracy", "macro ROC-AUC"]]
     for name, group in subgroups.groups.items():
         overall = group.overall
         counts = (str(group.images), str(group.patients))

@@ -4,28 +4,64 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.findings_results import FindingsEvaluation
-    from cxr_models.evaluation.results import Evaluation
+    from cxr_models.evaluation.results import Aggregation, Evaluation
 
 
 def evaluate_any(
     name: str, sets: Iterable[AnyPredictions], method: Method
 ) -> Evaluation | FindingsEvaluation:
-    """Evaluate the sets of a run, which are all of classes or all of findings."""
+    """Evaluate the sets of a run, which are all of classes or all of findings.
+
+    Raises
+    ------
+    ValueError
+        As `check_options`, and if a run has no set ``val``.
+    """
     of_findings, of_classes = by_kind(sets)
     if of_findings:
+        check_options(name, method)
         return evaluate_findings(name, of_findings, method)
     return evaluate_sets(name, of_classes, method)
+
+
+def check_options(name: str, method: Method) -> None:
+    """Raise ValueError if a method asks of a run of several findings what only classes have."""
+    for option, asked in (
+        ("--prevalence", method.prevalences),
+        ("--at-specificity", method.specificities),
+        ("--aggregate", method.aggregate),
+    ):
+        if asked:
+            raise ValueError(
+                f"`{option}` is only allowed with runs of classes; got {name}, a run of several "
+                "findings."
+            )
+
+
+def joined(
+    sets: Iterable[AnyPredictions], aggregation: Aggregation | None
+) -> Sequence[AnyPredictions]:
+    """Return the sets with their images joined as asked; those of findings as they are.
+
+    Raises
+    ------
+    ValueError
+        As `cxr_models.evaluation.aggregate.aggregated_sets`.
+    """
+    of_findings, of_classes = by_kind(sets)
+    return of_findings or aggregated_sets(of_classes, aggregation)
 
 
 def by_kind(

@@ -30,7 +30,7 @@ DRAWS = 2000
 LEVEL = 0.95
 FEWEST_PATIENTS = 10  # a value of fewer patients has no interval
 FEW_PATIENTS = 30  # an interval of fewer patients has a remark
-Scale = Literal["share", "loss", "reflected"]
+Scale = Literal["share", "loss", "correlation", "unbounded", "reflected"]
 _DEFINED_SHARE = 0.95  # a value that is defined in a smaller share of draws has no interval
 _CHUNK = 16  # draws at once: arrays of 10,000 images stay in the CPU's cache
 
@@ -71,11 +71,13 @@ class Measurement:
         ----------
         name : str
             Name of the value.
-        scale : {"share", "loss", "reflected"}, default "share"
+        scale : {"share", "loss", "correlation", "unbounded", "reflected"}, default "share"
             The interval of a share, which lies from 0 to 1, is symmetric in the log odds. The
-            interval of a loss, which is above 0, is symmetric in the logarithm. A reflected
-            interval mirrors the quantiles of the draws at the value; it suits values that draws
-            overstate, such as calibration errors.
+            interval of a loss, which is above 0, is symmetric in the logarithm. The interval of a
+            correlation, which lies from -1 to 1, is symmetric in Fisher's z. The interval of an
+            unbounded value is symmetric around it. A reflected interval mirrors the quantiles of
+            the draws at the value; it suits values that draws overstate, such as calibration
+            errors.
 
         Notes
         -----
@@ -109,8 +111,15 @@ class Measurement:
             low, high = (float(bound) for bound in np.quantile(drawn, (tail, 1.0 - tail)))
             return (max(2.0 * value - high, 0.0), max(2.0 * value - low, 0.0)), ""
         half_width = _half_width(drawn, patients)
+        if scale == "unbounded":
+            return (value - half_width, value + half_width), ""
         if scale == "loss":
             return (value * math.exp(-half_width / value), value * math.exp(half_width / value)), ""
+        if scale == "correlation":  # Fisher's z is half the log odds of (1 + value) / 2
+            if abs(value) >= 1.0:
+                return None, "a correlation of 1 or -1 has no interval"
+            z, half_width = math.atanh(value), half_width / (1.0 - value**2)
+            return (math.tanh(z - half_width), math.tanh(z + half_width)), ""
         log_odds, half_width = math.log(value / (1.0 - value)), half_width / (value * (1.0 - value))
         return (_sigmoid(log_odds - half_width), _sigmoid(log_odds + half_width)), ""
 
@@ -155,7 +164,7 @@ class Measurement:
             Name of the value.
         reason : str, default "undefined"
             Why the value is undefined; ignored if the value is defined.
-        scale : {"share", "loss", "reflected"}, default "share"
+        scale : {"share", "loss", "correlation", "unbounded", "reflected"}, default "share"
             See `interval`.
         """
         return self._with_interval(name, reason, lambda: self.interval(name, scale=scale))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from cxr_models._typed_json import converted
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.comparisons import (
@@ -26,7 +27,7 @@ from cxr_models.evaluation.comparisons import (
 )
 from cxr_models.evaluation.evaluate import Method, evaluate_images, settle_sets
 from cxr_models.evaluation.metrics import ImageStatistics
-from cxr_models.evaluation.paired_tests import delong, mcnemar
+from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import ClassValues, Overall
 from cxr_models.records.manifest import Manifest
 
@@ -76,6 +77,7 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     -----
     Images of models of others are the same if their names are: nobody knows where they lay.
     """
+    runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
     classes = {predictions.class_names for sets in runs.values() for predictions in sets}
     if len(classes) > 1:
         raise ValueError(
@@ -84,8 +86,7 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
         )
     if any(predictions.origin.is_foreign for sets in runs.values() for predictions in sets):
         runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
-    tested = [frozenset(_paths(_set_of_kind(sets, "test"))) for sets in runs.values()]
-    if all(files == tested[0] for files in tested):
+    if have_equal_tests(runs):
         return ComparedOrPooled(comparisons=_compare(runs, method))
     poolable = find_poolable(runs, _paths)
     if poolable is None:
@@ -94,6 +95,12 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
             "images, to be pooled; got test sets that overlap in part."
         )
     return ComparedOrPooled(pooled=pool(poolable, method))
+
+
+def have_equal_tests(runs: Mapping[str, Sets]) -> bool:
+    """Return whether all runs were tested on the same images."""
+    tested = [frozenset(_paths(_set_of_kind(sets, "test"))) for sets in runs.values()]
+    return all(files == tested[0] for files in tested)
 
 
 def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]:
@@ -284,7 +291,7 @@ def compare_pairs(
     measurements: dict[str, Measurement] = {}
     for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
         temperature = (temperatures or {}).get(name, 1.0)
-        aligned[name] = _in_order_of(sets[pairs[0][0]], sets[name], temperature)
+        aligned[name] = in_order_of(sets[pairs[0][0]], sets[name], temperature)
         statistics = ImageStatistics(aligned[name])
         measurements[name] = measure(statistics, draws=method.draws, seed=method.seed)
     compared = []
@@ -310,10 +317,33 @@ def compare_pairs(
                 roc_auc=areas,
             )
         )
-    return compared
+    return _adjusted(compared) if compared else []
 
 
-def _in_order_of(base: Predictions, predictions: Predictions, temperature: float) -> Outcomes:
+def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
+    """Add Holm's p-values, which allow for all tests of one kind on the set."""
+    classes = list(compared[0].roc_auc)
+    tested = classes[1:] if len(classes) == 2 else classes  # both classes of two are one test
+    correct = holm([pair.mcnemar.p_value for pair in compared])
+    areas = iter(holm([pair.roc_auc[name].p_value for pair in compared for name in tested]))
+    adjusted = []
+    for pair, p_correct in zip(compared, correct, strict=True):
+        p_areas = {name: next(areas) for name in tested}
+        if len(compared) > 1:
+            mcnemar_test = dataclasses.replace(pair.mcnemar, p_holm=p_correct)
+            pair = dataclasses.replace(pair, mcnemar=mcnemar_test)
+        if len(compared) * len(tested) > 1:
+            last = p_areas[tested[-1]]
+            roc_auc = {
+                name: dataclasses.replace(area, p_holm=p_areas.get(name, last))
+                for name, area in pair.roc_auc.items()
+            }
+            pair = dataclasses.replace(pair, roc_auc=roc_auc)
+        adjusted.append(pair)
+    return adjusted
+
+
+def in_order_of(base: Predictions, predictions: Predictions, temperature: float) -> Outcomes:
     """Return the outcomes of `predictions`, with the patients of `base` and in its order."""
     rows = {path: row for row, path in enumerate(_paths(predictions))}
     order = [rows.get(path, -1) for path in _paths(base)]

@@ -15,6 +15,7 @@ from cxr_models.evaluation.results import (
     Overall,
     OverallCalibrated,
 )
+from cxr_models.evaluation.seeds_results import SeedSpread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class McNemar:
     only_second: int
     both_wrong: int
     p_value: float
+    p_holm: float | None = None  # adjusted for all pairs of runs on the set; None for one pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class AreaDifference(AreaTest):
 
     interval: Interval | None
     remark: str = ""
+    p_holm: float | None = None  # adjusted for all pairs and classes; None for a single test
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +99,13 @@ class ComparedOrPooled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeveralRuns(ComparedOrPooled):
-    """The evaluations, the differing settings, and the comparisons or pooled values of runs."""
+    """The evaluations, the differing settings, and the comparisons or pooled values of runs.
+
+    Runs that differ in the seed alone have the spread of their values too, set by set.
+    """
 
     FIRST: ClassVar[tuple[str, ...]] = ("runs", "differ")
 
     runs: dict[str, Evaluation]
     differ: dict[str, dict[str, object]]
+    seeds: tuple[SeedSpread, ...] = ()

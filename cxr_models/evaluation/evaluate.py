@@ -17,12 +17,14 @@ import numpy as np
 import cxr_enhance
 from cxr_models._typed_json import converted
 from cxr_models.evaluation import bootstrap
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import Measurement, measure
 from cxr_models.evaluation.calibration import (
     Temperature,
     fit_temperature,
     reliability_bins,
 )
+from cxr_models.evaluation.clinic import NO_CUT, clinic_values
 from cxr_models.evaluation.metrics import (
     CLASS_METRICS,
     OVERALL_METRICS,
@@ -32,10 +34,16 @@ from cxr_models.evaluation.metrics import (
     curves,
     why_undefined,
 )
-from cxr_models.evaluation.operating_points import NO_VALIDATION, Rule, choose_thresholds
+from cxr_models.evaluation.operating_points import (
+    NO_VALIDATION,
+    Rule,
+    choose_at_specificity,
+    choose_thresholds,
+)
 from cxr_models.evaluation.results import (
     FORMAT,
     NOT_STATED,
+    Aggregation,
     Bootstrap,
     ClassAtThreshold,
     Evaluation,
@@ -64,6 +72,10 @@ class Method:
     draws: int = bootstrap.DRAWS  # of the bootstrap over patients
     seed: int = 0  # of the draws
     rule: Rule = dataclasses.field(default_factory=Rule)  # how operating points are chosen
+    # of predictive values; without any, the share of each class in its set
+    prevalences: tuple[float, ...] = ()
+    specificities: tuple[float, ...] = ()  # at which sensitivities are given
+    aggregate: Aggregation | None = None  # what becomes one row; None: every image is one
 
     def __post_init__(self) -> None:
         for name, low in (("draws", 100), ("seed", 0)):
@@ -72,6 +84,15 @@ class Method:
                 raise TypeError(f"`{name}` must be an int; got {value!r}.")
             if value < low:
                 raise ValueError(f"`{name}` must be at least {low}; got {value!r}.")
+        for name, shares in (
+            ("prevalence", self.prevalences),
+            ("at_specificity", self.specificities),
+        ):
+            if any(not 0.0 < share < 1.0 for share in shares) or len(set(shares)) < len(shares):
+                raise ValueError(
+                    f"`{name}` must be different numbers above 0 and below 1; got "
+                    f"{', '.join(map(repr, shares))}."
+                )
 
     @property
     def bootstrap(self) -> Bootstrap:
@@ -155,10 +176,12 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
     Raises
     ------
     ValueError
-        If a run has no set ``val``.
+        If a run has no set ``val``, or images cannot be joined as the method asks.
     """
+    sets = aggregated_sets(sets, method.aggregate)
     settled = settle_sets(sets, method.rule)
     temperature, thresholds = settled.temperature, settled.thresholds
+    at_specificity = _cuts(sets, temperature.value, method.specificities)
     return Evaluation(
         run=run,
         version=cxr_enhance.__version__,
@@ -167,6 +190,7 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
         class_names=sets[0].class_names,
         labels=sets[0].labels,
         bootstrap=method.bootstrap,
+        aggregate=sets[0].aggregation,
         calibration=TemperatureScaling(
             temperature=temperature.value,
             fitted_on=settled.chosen_on,
@@ -183,13 +207,33 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
                 predictions,
                 predictions.outcomes(temperature=temperature.value, thresholds=thresholds),
                 method,
+                at_specificity=at_specificity,
+                no_cut=NO_CUT if settled.chosen_on else NO_VALIDATION,
             )
             for predictions in sets
         },
     )
 
 
-def evaluate_set(predictions: Predictions, outcomes: Outcomes, method: Method) -> SetEvaluation:
+def _cuts(
+    sets: Sequence[Predictions], temperature: float, specificities: Sequence[float]
+) -> list[tuple[float, tuple[float | None, ...]]]:
+    """Return specificities and the thresholds that reach them on ``val``; None without that set."""
+    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
+    if validation is None:
+        return [(specificity, (None,) * len(sets[0].class_names)) for specificity in specificities]
+    calibrated = validation.outcomes(temperature=temperature)
+    return [(share, choose_at_specificity(calibrated, share)) for share in specificities]
+
+
+def evaluate_set(
+    predictions: Predictions,
+    outcomes: Outcomes,
+    method: Method,
+    *,
+    at_specificity: Sequence[tuple[float, Sequence[float | None]]] = (),
+    no_cut: str = NO_CUT,
+) -> SetEvaluation:
     """Evaluate one set.
 
     Parameters
@@ -200,17 +244,33 @@ def evaluate_set(predictions: Predictions, outcomes: Outcomes, method: Method) -
         The outcomes of all images of the set.
     method : Method
         How intervals are computed.
+    at_specificity : sequence of (float, sequence of float or None), default ()
+        A specificity, and the threshold of each class that reaches it on validation.
+    no_cut : str, optional
+        Why a class lacks such a threshold.
     """
+    clinic = None
+    if predictions.kind in ("test", "external"):  # thresholds were not chosen on these sets
+        clinic = clinic_values(
+            outcomes,
+            prevalences=method.prevalences,
+            at_specificity=at_specificity,
+            no_cut=no_cut,
+            draws=method.draws,
+            seed=method.seed,
+        )
     return converted(
         SetEvaluation,
         evaluate_images(predictions, outcomes, method),
         kind=predictions.kind,
         overlap=predictions.overlap,
+        joined_images=predictions.joined_images,
         curves=curves(outcomes),
         reliability=Reliability(
             raw=reliability_bins(outcomes.probabilities, outcomes.targets),
             calibrated=reliability_bins(outcomes.calibrated, outcomes.targets),
         ),
+        clinic=clinic,
         by_source=_by_group(lambda record: record.source, predictions, outcomes, method),
         by_view=_by_group(lambda record: record.view, predictions, outcomes, method),
     )

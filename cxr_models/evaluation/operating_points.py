@@ -113,6 +113,35 @@ def choose_threshold(
     return float(ranked.scores[place])
 
 
+def choose_at_specificity(validation: Outcomes, specificity: float) -> tuple[float | None, ...]:
+    """Return for each class the lowest threshold with at least this specificity.
+
+    Parameters
+    ----------
+    validation : Outcomes
+        Images of the validation part, with the temperature that was fitted on them.
+    specificity : float
+        Share of the images of other classes that must stay below the threshold.
+
+    Returns
+    -------
+    tuple of float or None
+        None for a class if no threshold that is reached by an image has this specificity, or if
+        the part holds no image of the class, or no image of another class.
+    """
+    thresholds: list[float | None] = []
+    for k in range(len(validation.class_names)):
+        positive = validation.targets == k
+        if not 0 < positive.sum() < len(positive):
+            thresholds.append(None)
+            continue
+        ranked = rank(validation.calibrated[:, k], positive, np.arange(len(positive)))
+        false = ranked.counted(np.ones((1, len(positive))))[1][0]
+        reached = np.flatnonzero(false <= (1.0 - specificity) * false[-1] + 1e-9)
+        thresholds.append(float(ranked.scores[reached[-1]]) if len(reached) else None)
+    return tuple(thresholds)
+
+
 def called(
     probabilities: Sequence[float], class_names: Sequence[str], thresholds: Sequence[float | None]
 ) -> tuple[str, ...]:

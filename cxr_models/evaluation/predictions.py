@@ -26,7 +26,7 @@ from cxr_models.evaluation.prediction_tables import (
     table_text,
     write_table,
 )
-from cxr_models.evaluation.results import Kind
+from cxr_models.evaluation.results import Aggregation, Kind
 from cxr_models.records.manifest import Manifest
 from cxr_models.records.overlap import Overlap
 from cxr_models.records.ties import components
@@ -79,6 +79,10 @@ class Predictions:
         Hashes of the weights, settings, records and images.
     overlap : Overlap or None, default None
         Ties of the images to images that the model has seen; None if they were not compared.
+    aggregation : Aggregation or None, default None
+        How images were joined to the rows; None where each row is an image.
+    joined_images : int or None, default None
+        Number of the images that were joined.
 
     Raises
     ------
@@ -96,6 +100,8 @@ class Predictions:
     probabilities: Floats
     origin: Origin
     overlap: Overlap | None = None
+    aggregation: Aggregation | None = None
+    joined_images: int | None = None
 
     def __post_init__(self) -> None:
         records = self.manifest.records

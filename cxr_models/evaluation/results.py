@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from cxr_models.evaluation.clinic_results import ClinicValues
+from cxr_models.evaluation.measured import Interval as Interval
+from cxr_models.evaluation.measured import Measured as Measured
 from cxr_models.records.overlap import Overlap
 
 NOT_STATED = "not stated"  # the group of images without a source or a view
 FORMAT = 2  # of evaluation.json; it grows by 1 when a key changes its meaning
+UNITS = {"image": "images", "patient": "patients", "study": "studies"}  # singular and plural
 Kind = Literal["train", "val", "test", "external"]
-Interval = tuple[float, float]
 GapValue = Literal["accuracy", "macro_roc_auc", "roc_auc", "sensitivity", "specificity"]
 GAP_TITLES: dict[GapValue, str] = {
     "accuracy": "accuracy",
@@ -22,23 +25,29 @@ GAP_TITLES: dict[GapValue, str] = {
     "sensitivity": "sensitivity",
     "specificity": "specificity",
 }
+Titled = tuple[tuple[str, Measured], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """A value and its interval."""
+class Aggregation:
+    """What becomes one row before values are computed, and how its images are joined."""
 
-    value: float | None
-    interval: Interval | None
-    reason: str = ""  # why there is no value or no interval
-    remark: str = ""  # why readers should take the interval with care
+    of: Literal["patient", "study"]
+    by: Literal["mean", "max"]
 
     def __post_init__(self) -> None:
-        if None in (self.value, self.interval) and not self.reason:
-            raise ValueError("`reason` is missing where there is no value or no interval")
+        for name, value, known in (
+            ("aggregate", self.of, ("patient", "study")),
+            ("aggregate_by", self.by, ("mean", "max")),
+        ):
+            if value not in known:
+                raise ValueError(f"`{name}` must be {' or '.join(known)}; got {value!r}.")
 
-
-Titled = tuple[tuple[str, Measured], ...]
+    @property
+    def name(self) -> str:
+        """What was joined and how, in words."""
+        how = "mean of the logits" if self.by == "mean" else "highest probability"
+        return f"{self.of} ({how})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +160,10 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The values of a group of images: a set, or a source or view in a set."""
+    """The values of a group of images: a set, or a source or view in a set.
+
+    Images are counted, or what they were joined to where the evaluation states an aggregation.
+    """
 
     images: int
     patients: int
@@ -255,8 +267,12 @@ class SetEvaluation(Group):
 
     kind: Kind
     overlap: Overlap | None = None  # None if the images were not compared with seen images
+    # number of the images that were joined; None where every image is a row of its own
+    joined_images: int | None = None
     curves: dict[str, Curves]  # of the classes that some, but not all, images are of
     reliability: Reliability
+    # of each class; None for train and val, and in files of versions that did not compute them
+    clinic: dict[str, ClinicValues] | None = None
     by_source: dict[str, Group]
     by_view: dict[str, Group]
     subgroups: tuple[Subgroups, ...] = ()  # by the columns that were asked for
@@ -302,6 +318,7 @@ class Evaluation:
     class_names: tuple[str, ...]
     labels: tuple[str, ...]
     bootstrap: Bootstrap
+    aggregate: Aggregation | None = None  # None where every image is a row of its own
     calibration: TemperatureScaling
     operating_points: OperatingPoints
     sets: dict[str, SetEvaluation]
@@ -311,3 +328,13 @@ class Evaluation:
             for label in self.class_names:
                 if label not in values.classes:
                     raise ValueError(f"sets.{name}.classes.{label} is missing")
+
+    @property
+    def unit(self) -> str:
+        """What a row is: ``image``, ``patient`` or ``study``."""
+        return "image" if self.aggregate is None else self.aggregate.of
+
+    @property
+    def units(self) -> str:
+        """What rows are: ``images``, ``patients`` or ``studies``."""
+        return UNITS[self.unit]

@@ -18,7 +18,12 @@ import cxr_enhance
 from cxr_models._typed_json import from_json, read_object
 from cxr_models.evaluation.calibration import TEMPERATURES, softmax
 from cxr_models.evaluation.finding_predictions import sigmoid
-from cxr_models.evaluation.results import FORMAT, OperatingPoints, TemperatureScaling
+from cxr_models.evaluation.results import (
+    FORMAT,
+    Aggregation,
+    OperatingPoints,
+    TemperatureScaling,
+)
 from cxr_models.runs.finished import FinishedRun, file_sha256, read_run
 
 if TYPE_CHECKING:
@@ -69,6 +74,7 @@ class _Stored:
 
     format: int
     weights_sha256: str
+    aggregate: Aggregation | None = None
     calibration: TemperatureScaling
     operating_points: OperatingPoints
 
@@ -153,7 +159,10 @@ class ServedRun:
 
 
 def read_served_run(
-    path: str | os.PathLike[str], *, split: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    split: str | os.PathLike[str] | None = None,
+    aggregation: Aggregation | None = None,
 ) -> ServedRun:
     """Read a run to predict with.
 
@@ -163,6 +172,9 @@ def read_served_run(
         Its folder, from whomever.
     split : str or PathLike, optional
         As for `cxr_models.runs.finished.read_run`; predicting does not need it.
+    aggregation : Aggregation, optional
+        How images are joined; temperature and operating points of an evaluation that joined them
+        otherwise are not used.
 
     Raises
     ------
@@ -184,14 +196,21 @@ def read_served_run(
                 f"`class_names` must be names without slashes; got {label!r} in "
                 f"{str(run.folder.facts_file)!r}."
             )
-    calibration = calibration_of(run)
+    calibration = calibration_of(run, aggregation)
     if run.config.model.task == "multilabel":
         calibration = dataclasses.replace(calibration, subject="finding")
     return ServedRun(run=run, calibration=calibration)
 
 
-def calibration_of(run: FinishedRun) -> Calibration:
+def calibration_of(run: FinishedRun, aggregation: Aggregation | None = None) -> Calibration:
     """Return the calibration that a run's evaluation holds, or why there is none.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    aggregation : Aggregation, optional
+        As for `read_served_run`.
 
     Raises
     ------
@@ -224,6 +243,9 @@ def calibration_of(run: FinishedRun) -> Calibration:
         return Calibration(missing=changed, uncalled=changed)
     if isinstance(evaluation, _StoredFindings):
         return _calibration_of_findings(evaluation, run.class_names, path)
+    if evaluation.aggregate != aggregation:
+        other = _other_rows(evaluation.aggregate, aggregation)
+        return Calibration(missing=other, uncalled=other)
     _check_temperature(evaluation.calibration.temperature, path)
     calls = _calls(evaluation, run.class_names, path)
     if evaluation.calibration.reason:
@@ -257,6 +279,16 @@ def _check_temperature(temperature: float, path: Path) -> None:
             f"`temperature` must be a number from {low} to {high}; got {temperature!r} in "
             f"{str(path)!r}. Evaluate the run again."
         )
+
+
+def _other_rows(evaluated: Aggregation | None, wanted: Aggregation | None) -> str:
+    """Say that an evaluation was of other rows, and how to make one of these."""
+    names = ["an image" if one is None else f"a {one.name}" for one in (evaluated, wanted)]
+    options = "" if wanted is None else f" --aggregate {wanted.of} --aggregate-by {wanted.by}"
+    return (
+        f"a row of the run's evaluation is {names[0]}, not {names[1]}; make one of these with: "
+        f"cxr-models evaluate RUN{options}"
+    )
 
 
 def _calls(

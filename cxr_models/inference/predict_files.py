@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _PREFETCH_BATCHES = 3
 _FIRST_COLUMNS, _LAST_COLUMNS = ("file", "predicted", "called"), ("calibrated", "error")
-_BETWEEN_CALLED = ";"
+_BETWEEN_CALLED = _BETWEEN_FILES = ";"
 
 
 def _is_table(path: Path) -> bool:
@@ -85,6 +85,7 @@ class Row:
     file: str
     probabilities: tuple[float, ...] | None
     error: str
+    files: tuple[str, ...] = ()  # of a patient or study, whose first file is `file`
 
 
 def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
@@ -239,8 +240,10 @@ def write_rows(
     path : str or PathLike
         File to write, with the columns ``file``, ``predicted``, ``called``, ``probability:CLASS``
         for each class, ``calibrated`` (``yes`` or ``no``) and ``error``. Of files with an error the
-        columns between are empty. What a spreadsheet would take for a formula, such as a name
-        that begins with ``=``, is behind an apostrophe.
+        columns between are empty. Rows of patients or studies have ``images`` and ``files`` before
+        ``calibrated``: the number of their files, and the files with ``;`` between them. What a
+        spreadsheet would take for a formula, such as a name that begins with ``=``, is behind an
+        apostrophe.
     rows : sequence of Row
         What to write.
     class_names : sequence of str
@@ -271,16 +274,19 @@ def write_rows(
     ):
         writer = csv.writer(file, lineterminator="\n")
         shares = [f"probability:{name}" for name in class_names]
-        writer.writerow([*_FIRST_COLUMNS, *shares, *_LAST_COLUMNS])
+        of_units = ["images", "files"] if any(row.files for row in rows) else []
+        writer.writerow([*_FIRST_COLUMNS, *shares, *of_units, *_LAST_COLUMNS])
         for row in rows:
             if row.probabilities is None:
-                error = harmless(row.error)
-                writer.writerow([harmless(row.file), "", "", *[""] * len(class_names), "", error])
+                empty = [""] * (len(class_names) + len(of_units))
+                writer.writerow([harmless(row.file), "", "", *empty, "", harmless(row.error)])
                 continue
             predicted = class_names[int(np.argmax(row.probabilities))]
             calls = called(row.probabilities, class_names, thresholds) if thresholds else ()
             flag = "yes" if calibrated else "no"
             cells = [harmless(predicted), harmless(_BETWEEN_CALLED.join(calls)), *row.probabilities]
+            if of_units:
+                cells += [len(row.files), harmless(_BETWEEN_FILES.join(row.files))]
             writer.writerow([harmless(row.file), *cells, flag, ""])
 
 

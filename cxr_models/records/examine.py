@@ -20,6 +20,7 @@ from cxr_models.records.duplicates import MAX_DISTANCE
 from cxr_models.records.fingerprints import fingerprint
 from cxr_models.records.index import DUPLICATE, Duplicate, Index, Skipped
 from cxr_models.records.layouts.values import age_of
+from cxr_models.records.manifest import Record
 from cxr_models.records.patients import same_id
 from cxr_models.records.scan import may_be_dicom
 from cxr_models.records.ties import connect, ties_of_records
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from cxr_models.records.copies import Copy
     from cxr_models.records.fingerprints import Fingerprint
     from cxr_models.records.hashes import KeptHashes
-    from cxr_models.records.manifest import Record
 
 
 class _Look(NamedTuple):
@@ -189,6 +189,16 @@ def patient_of(path: str | os.PathLike[str]) -> str:
         return dicom_attributes(path).get("patient", "")
     except (OSError, ValueError):
         return ""  # reading the image later says why
+
+
+def record_of_header(path: str) -> Record:
+    """Return a record without a label, whose patient and study are those of a DICOM header."""
+    try:
+        header = dicom_attributes(path)
+    except (OSError, ValueError):
+        header = {}  # reading the image later says why
+    patient, study = header.get("patient", ""), header.get("study", "")
+    return Record(file=path, label="not stated", patient=patient, study=study)
 
 
 def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:

@@ -54,6 +54,8 @@ class Chart:
     lines: tuple[Line, ...]  # at least one, with at least one point
     x_range: tuple[float, float] = (0.0, 1.0)  # ends of the axes
     y_range: tuple[float, float] = (0.0, 1.0)
+    # x, lowest and highest y of a band around the first line; empty for none
+    band: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,8 +42,9 @@ def p_value(p: float | None) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """Return a count and its noun: ``1 image``, ``2 images``."""
-    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+    """Return a count and its noun: ``1 image``, ``2 images``, ``2 studies``."""
+    plural = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{count:,} {thing if count == 1 else plural}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from cxr_models.report.formatting import counted
 from cxr_models.report.sections import cards, overview
 from cxr_models.report.sections import values as tables
 from cxr_models.report.sections.charts import set_charts, training_charts
+from cxr_models.report.sections.clinic import clinic_section
 from cxr_models.report.sections.robustness import robustness_sections
 from cxr_models.report.sections.study import study_table
 from cxr_models.report.sections.subgroups import subgroup_sections
@@ -103,11 +104,16 @@ def training(run: AnyResults) -> list[Section]:
 def _set(run: Results, name: str, pictures: Pictures) -> Section:
     evaluation = run.evaluation.sets[name]
     blocks = [*tables.shared(evaluation), *tables.of_classes(run, evaluation)]
-    title = tables.heading(name, evaluation)
+    title = tables.heading(name, evaluation, run.evaluation.unit)
     if evaluation.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
-    sections = subgroup_sections(name, evaluation)
-    sections += [Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name)))]
+    if run.evaluation.aggregate is not None:
+        text = f"Of each {run.evaluation.unit} one image stands below, that whose name comes first."
+        blocks.append(Text(text=text, tone="note"))
+    chosen = bool(run.evaluation.operating_points.chosen_on)
+    sections = clinic_section(name, evaluation.clinic, chosen=chosen)
+    sections += subgroup_sections(name, evaluation, run.evaluation.units)
+    sections.append(Section(title="Worst mistakes", blocks=tuple(pictures.mistakes(run, name))))
     if evaluation.kind == "test":
         samples = tuple(pictures.samples(run, name))
         sections.append(Section(title="Sample predictions", blocks=samples))
@@ -119,7 +125,7 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
         blocks=(
             *blocks,
             Charts(charts=set_charts(name, evaluation)),
-            *tables.groups(evaluation, run.class_names),
+            *tables.groups(evaluation, run.class_names, run.evaluation.units),
         ),
         sections=tuple(sections),
     )

@@ -17,11 +17,13 @@ from cxr_models._typed_json import from_json, read_object
 from cxr_models.audit.findings_results import FindingsAudit
 from cxr_models.audit.results import Audit, Robustness
 from cxr_models.config import RunConfig
+from cxr_models.evaluation.aggregate import aggregated
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.findings_results import MULTILABEL
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.predictions import Predictions, read_predictions
 from cxr_models.evaluation.results import FORMAT, Evaluation, SetEvaluation
+from cxr_models.report.read.clinic import clinic_agrees
 from cxr_models.report.read.robustness import read_robustness
 from cxr_models.report.read.subgroups import subgroups_agree
 from cxr_models.report.read.values import values_by_name
@@ -239,7 +241,7 @@ def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predic
     """Return the predictions of a set; refuse a table that the evaluation was not computed from."""
     values = evaluation.sets[name]
     table = table_of(folder, name, values.kind)
-    predictions = read_predictions(table)
+    predictions = aggregated(read_predictions(table), evaluation.aggregate)
     same = (
         predictions.origin.weights_sha256 == evaluation.weights_sha256
         and predictions.class_names == evaluation.class_names
@@ -265,6 +267,8 @@ def _values_agree(
     outcomes = predictions.outcomes(temperature=temperature, thresholds=thresholds)
     statistics = ImageStatistics(outcomes)
     computed = statistics(np.ones((1, statistics.num_patients)))
+    if stored.clinic is not None and not clinic_agrees(outcomes, stored.clinic, _TOLERANCE):
+        return False
     if not subgroups_agree(folder.path, predictions, outcomes, stored, _TOLERANCE):
         return False
     return all(

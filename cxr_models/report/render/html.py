@@ -107,6 +107,13 @@ def _drawn(chart: Chart) -> dict[str, object]:
             (place(chart.x_range[0], tick)[1], f"{round(tick, 9):g}")
             for tick in ticks(*chart.y_range)
         ],
+        "band": _path(
+            [
+                *((x, low) for x, low, _ in chart.band),
+                *((x, high) for x, _, high in reversed(chart.band)),
+            ],
+            place,
+        ),
         "references": [_path(line.points, place) for line in chart.lines if not line.name],
         "lines": [
             {

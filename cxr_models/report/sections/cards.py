@@ -105,9 +105,10 @@ def data_card(run: Results) -> Section:
             ("hash of the split (SHA-256)", run.facts.split_sha256),
             ("seed of the split", _or_dash(run.facts.split_seed)),
         ]
+    rows_are = run.evaluation.units
     blocks: list[Block] = [
         Table(
-            caption="Images (patients) by label and source in each part",
+            caption=f"{rows_are.capitalize()} (patients) by label and source in each part",
             head=("label, source", *run.sets),
             rows=tuple(rows),
             notes=("Images tied by patient or by duplicates count as one patient.",),

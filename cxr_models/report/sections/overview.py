@@ -46,12 +46,11 @@ def verdict(run: Results) -> list[str]:
     else:
         sentences = [
             f"Run {run.name} gets {value(test.overall.accuracy)} of its test set right "
-            f"({counted(test.images, 'image')} of {counted(test.patients, 'patient')}). "
-            + _audited(run)
+            f"({_counts(run, test)}). " + _audited(run)
         ]
     sentences += [
         f"On the set {name}, another source, run {run.name} gets "
-        f"{value(values.overall.accuracy)} of {counted(values.images, 'image')} right: "
+        f"{value(values.overall.accuracy)} of {counted(values.images, run.evaluation.unit)} right: "
         f"{_elsewhere(run, values)}." + "".join(f" {text}." for text in shared_sentences(values))
         for name, values in run.externals.items()
     ]
@@ -163,6 +162,16 @@ def arm(config: RunConfig) -> str:
 
 def _accuracy(values: SetEvaluation | None) -> str:
     return NONE if values is None else value(values.overall.accuracy)
+
+
+def _counts(run: Results, values: SetEvaluation) -> str:
+    """Return how many images, or units of joined images, and patients a set has."""
+    rows = counted(values.images, run.evaluation.unit)
+    if values.joined_images is not None:
+        rows += f" from {counted(values.joined_images, 'image')}"
+    if run.evaluation.unit == "patient":
+        return rows
+    return f"{rows} of {counted(values.patients, 'patient')}"
 
 
 def _audited(run: Results) -> str:

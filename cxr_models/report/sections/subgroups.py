@@ -30,7 +30,7 @@ _METHOD = (
 )
 
 
-def subgroup_sections(name: str, values: SetEvaluation) -> list[Section]:
+def subgroup_sections(name: str, values: SetEvaluation, units: str = "images") -> list[Section]:
     """Return the section on the groups of a set; none where no groups were asked for.
 
     Parameters
@@ -39,6 +39,8 @@ def subgroup_sections(name: str, values: SetEvaluation) -> list[Section]:
         Name of the set.
     values : SetEvaluation
         Its values.
+    units : str, default "images"
+        What is counted.
     """
     if not values.subgroups:
         return []
@@ -60,8 +62,8 @@ def subgroup_sections(name: str, values: SetEvaluation) -> list[Section]:
                     title=f"By {by.column}",
                     blocks=(
                         Charts(charts=tuple(_plots(name, values, by))),
-                        _table(by),
-                        *_class_tables(by, values),
+                        _table(by, units),
+                        *_class_tables(by, values, units),
                         _gap_table(by),
                     ),
                 )
@@ -134,8 +136,8 @@ def _dot(measured: Measured | None) -> Dot:
     return Dot(value=measured.value, interval=measured.interval, text=measured.reason)
 
 
-def _table(by: Subgroups) -> Table:
-    """Count images and patients of each group, and show its overall values."""
+def _table(by: Subgroups, units: str) -> Table:
+    """Count rows and patients of each group, and show its overall values."""
     rows = []
     for name, group in by.groups.items():
         labels = ", ".join(f"{label} {count}" for label, count in group.labels.items())
@@ -143,18 +145,18 @@ def _table(by: Subgroups) -> Table:
         rows.append((name, labels, f"{group.patients:,}", *shown))
     return Table(
         caption=f"Groups by {by.column}",
-        head=(by.column, "images by label", "patients", "accuracy", "macro ROC-AUC"),
+        head=(by.column, f"{units} by label", "patients", "accuracy", "macro ROC-AUC"),
         rows=tuple(rows),
         notes=_empty_cells(by, ("accuracy", "macro_roc_auc"), ""),
     )
 
 
-def _class_tables(by: Subgroups, values: SetEvaluation) -> list[Table]:
+def _class_tables(by: Subgroups, values: SetEvaluation, units: str) -> list[Table]:
     """Show the values of each class in each group."""
     return [
         Table(
             caption=f"{label} by {by.column}",
-            head=(by.column, "images", "ROC-AUC", "sensitivity", "specificity"),
+            head=(by.column, units, "ROC-AUC", "sensitivity", "specificity"),
             rows=tuple(
                 (
                     name,

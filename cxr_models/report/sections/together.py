@@ -15,6 +15,7 @@ import numpy as np
 from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.evaluation.compare_runs import compare_pairs, differing, pool
 from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.seeds import spread_over_seeds
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, p_value, signed, value
 from cxr_models.report.sections.belonging import (
@@ -25,6 +26,7 @@ from cxr_models.report.sections.belonging import (
     tested,
     why_alone,
 )
+from cxr_models.report.sections.seeds import seed_table
 from cxr_models.report.sections.values import class_table, confusion
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def together(runs: Runs) -> Section | None:
 
 def _comparison(runs: Runs) -> Section:
     first, names = runs[0], [run.name for run in runs]
-    images = counted(len(first.sets["test"].manifest.records), "image")
+    images = counted(len(first.sets["test"].manifest.records), first.evaluation.unit)
     pairs = list(itertools.combinations(names, 2))
     in_pairs = "" if len(names) == 2 else " in pairs, each run with each"
     text = f"{listed(names)} are compared{in_pairs}."
@@ -93,7 +95,7 @@ def _comparison(runs: Runs) -> Section:
             f"{listed(names[1:])} are compared with {names[0]}, the first run that was named: all "
             "pairs of so many runs would fill the page."
         )
-    blocks: list[Block] = [_differences(runs), Text(text=text), *_spread(runs)]
+    blocks: list[Block] = [_differences(runs), Text(text=text), *_spread(runs), *_over_seeds(runs)]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
     if len({run.facts.split_sha256 for run in runs if run.facts is not None}) > 1:
@@ -103,8 +105,9 @@ def _comparison(runs: Runs) -> Section:
         Text(
             text="Intervals come from the bootstrap over patients, with the same draws for both "
             "runs. McNemar's exact test and DeLong's test, as Obuchowski extended it, take "
-            "patients as the unit too. Intervals and tests show the chance of the images, not that "
-            "of training: another seed gives another run.",
+            "patients as the unit too. Holm's p allows for all tests of its table; each interval "
+            "is for one difference alone. Intervals and tests show the chance of the images, not "
+            "that of training: another seed gives another run.",
             tone="note",
         )
     )
@@ -161,12 +164,13 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
 
 
 def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Iterator[Block]:
-    images = counted(comparisons[0].images, "image")
+    images = counted(comparisons[0].images, run.evaluation.unit)
     yield Text(text=f"On {name}, {images}: {_clear_differences(comparisons)}.")
     differences: list[tuple[str, Measured]] = []
     for pair in comparisons:
         differences.append(("accuracy", pair.accuracy))
         differences.append(("balanced accuracy", pair.balanced_accuracy))
+    adjusted = ("Holm's p",) if comparisons[0].mcnemar.p_holm is not None else ()
     yield Table(
         caption=f"Accuracy on {name}: differences",
         head=(
@@ -176,6 +180,7 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
             "right: first alone",
             "right: second alone",
             "McNemar's p",
+            *adjusted,
         ),
         rows=tuple(
             (
@@ -185,6 +190,7 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
                 f"{pair.mcnemar.only_first:,}",
                 f"{pair.mcnemar.only_second:,}",
                 p_value(pair.mcnemar.p_value),
+                *([p_value(pair.mcnemar.p_holm)] if adjusted else []),
             )
             for pair in comparisons
         ),
@@ -198,17 +204,21 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
         rows=tuple(
             (
                 f"{pair.first} less {pair.second}",
-                *(
-                    f"{signed(area.difference, area.interval)}; {p_value(area.p_value)}"
-                    if area.difference is not None
-                    else NONE
-                    for area in map(pair.roc_auc.__getitem__, classes)
-                ),
+                *(_area(pair.roc_auc[label]) for label in classes),
             )
             for pair in comparisons
         ),
         notes=_reasons((label, pair.roc_auc[label]) for pair in comparisons for label in classes),
     )
+
+
+def _area(area: AreaDifference) -> str:
+    if area.difference is None:
+        return NONE
+    p = p_value(area.p_value)
+    if area.p_holm is not None:
+        p += f" (Holm {p_value(area.p_holm)})"
+    return f"{signed(area.difference, area.interval)}; {p}"
 
 
 def _spread(runs: Runs) -> Iterator[Block]:
@@ -234,6 +244,27 @@ def _spread(runs: Runs) -> Iterator[Block]:
             "that is no larger may be chance too.",
         ),
     )
+
+
+def _over_seeds(runs: Runs) -> Iterator[Block]:
+    """Show mean, spread and intervals over seeds on every set of runs of equal settings."""
+    for kind in grouped(runs, kind_of):
+        seeds = {run.name: run.config.training.seed for run in kind if run.config is not None}
+        if not len(set(seeds.values())) == len(kind) > 1:
+            continue
+        names = [
+            name
+            for name in kind[0].tested
+            if all(name in run.tested for run in kind)
+            and len({images_of(run.sets[name]) for run in kind}) == 1
+            and images_of(kind[0].sets[name]) is not None
+        ]
+        sets = {
+            run.name: [_at_one_root(run.sets[name], kind[0].sets[name]) for name in names]
+            for run in kind
+        }
+        evaluations = {run.name: run.evaluation for run in kind}
+        yield from map(seed_table, spread_over_seeds(sets, evaluations, seeds, _method(kind)))
 
 
 def _mean_and_ends(values: Sequence[float]) -> str:
@@ -289,11 +320,13 @@ def _not_pooled(runs: Runs) -> str:
 def _pooled(runs: Runs, poolable: Poolable) -> Section:
     pooled = pool(poolable, _method(runs))
     images = "on the sources it left out" if poolable.of else "on its own test images"
+    unit, units = runs[0].evaluation.unit, runs[0].evaluation.units
+    drawn = "patients, tied ones once" if unit == "patient" else "patients"
     sizes = [(name, run.images, run.patients, run) for name, run in pooled.runs.items()]
     tables = (
         Table(
             caption=f"Each run {images}, and all runs together",
-            head=("run", "images", "patients", "accuracy", "balanced accuracy"),
+            head=("run", units, drawn, "accuracy", "balanced accuracy"),
             rows=tuple(
                 (
                     name,
@@ -314,7 +347,7 @@ def _pooled(runs: Runs, poolable: Poolable) -> Section:
             rows=tuple((title, value(measured)) for title, measured in pooled.overall.titled()),
         ),
         dataclasses.replace(
-            class_table("Pooled: each class against the rest", pooled.classes),
+            class_table("Pooled: each class against the rest", pooled.classes, units),
             notes=_reasons(
                 (f"{title} of {name}", measured)
                 for name, of_class in pooled.classes.items()
@@ -323,7 +356,7 @@ def _pooled(runs: Runs, poolable: Poolable) -> Section:
         ),
         dataclasses.replace(
             confusion(pooled.confusion, runs[0].class_names),
-            caption="Pooled confusion: images (share of the true class)",
+            caption=f"Pooled confusion: {units} (share of the true class)",
         ),
     )
     text = (
@@ -340,5 +373,5 @@ def _pooled(runs: Runs, poolable: Poolable) -> Section:
         f"{listed([run.name for run in runs])} have equal settings and {text}, with logits divided "
         "by that run's own temperature."
     )
-    title = f"{len(runs)} runs pooled, {counted(pooled.images, 'image')}"
+    title = f"{len(runs)} runs pooled, {counted(pooled.images, unit)}"
     return Section(title=title, blocks=(Text(text=text), *tables))

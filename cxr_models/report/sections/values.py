@@ -30,8 +30,13 @@ def overall(run: Results) -> list[Block]:
     columns = {name: values.overall.titled() for name, values in sets.items()}
     rows = [
         ("role", *(_ROLES[values.kind] for values in sets.values())),
-        ("images", *(f"{values.images:,}" for values in sets.values())),
-        ("patients", *(f"{values.patients:,}" for values in sets.values())),
+        (run.evaluation.units, *(f"{values.images:,}" for values in sets.values())),
+        *_joined_images(sets),
+        *(
+            [("patients", *(f"{values.patients:,}" for values in sets.values()))]
+            if run.evaluation.unit != "patient"
+            else []
+        ),
         *(
             (row[0][0], *(value(measured) for _, measured in row))
             for row in zip(*columns.values(), strict=True)
@@ -42,6 +47,10 @@ def overall(run: Results) -> list[Block]:
         for name, column in columns.items()
         for title, measured in column
     ]
+    joined = run.evaluation.aggregate
+    of_rows = (
+        "" if joined is None else f" Every value is of rows, of which each is a {joined.name}."
+    )
     method, calibration = run.evaluation.bootstrap, run.evaluation.calibration
     fitted = f"temperature {calibration.temperature:.3f}, fitted on validation"
     if calibration.reason:
@@ -49,7 +58,7 @@ def overall(run: Results) -> list[Block]:
     return [
         Text(
             text=f"{100 * method.level:g} % intervals from {method.draws:,} draws of "
-            f"patients (seed {method.seed}); {fitted}."
+            f"patients (seed {method.seed}); {fitted}.{of_rows}"
         ),
         Table(
             caption="Overall values of every set",
@@ -60,12 +69,20 @@ def overall(run: Results) -> list[Block]:
     ]
 
 
+def _joined_images(sets: Mapping[str, SetEvaluation]) -> list[tuple[str, ...]]:
+    """Return a row with the numbers of the images that were joined; none without any."""
+    counts = [values.joined_images for values in sets.values()]
+    if None in counts:
+        return []
+    return [("images joined", *(f"{count:,}" for count in counts))]
+
+
 def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
     """Show the values of each class of a set, the operating points, and the confusion."""
     points = {name: of_class.operating_point for name, of_class in values.classes.items()}
     rule = run.evaluation.operating_points.rule
     chosen_on = run.evaluation.operating_points.chosen_on
-    table = class_table("Each class against the rest", values.classes)
+    table = class_table("Each class against the rest", values.classes, run.evaluation.units)
     notes = _joined(
         _note(f"{title} of {name}", measured)
         for name, of_class in values.classes.items()
@@ -91,16 +108,16 @@ def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
                 ]
             ),
         ),
-        confusion(values.confusion, run.class_names),
+        confusion(values.confusion, run.class_names, run.evaluation.units),
     ]
 
 
-def class_table(caption: str, classes: Mapping[str, ClassValues]) -> Table:
+def class_table(caption: str, classes: Mapping[str, ClassValues], units: str = "images") -> Table:
     """Show the values of each class."""
     titles = (title for of_class in list(classes.values())[:1] for title, _ in of_class.titled())
     return Table(
         caption=caption,
-        head=("class", "images", *titles),
+        head=("class", units, *titles),
         rows=tuple(
             (name, f"{of_class.images:,}", *(value(measured) for _, measured in of_class.titled()))
             for name, of_class in classes.items()
@@ -108,11 +125,11 @@ def class_table(caption: str, classes: Mapping[str, ClassValues]) -> Table:
     )
 
 
-def confusion(confusion: Confusion, classes: Sequence[str]) -> Table:
+def confusion(confusion: Confusion, classes: Sequence[str], units: str = "images") -> Table:
     """Show the confusion of a set, in counts and in shares of each row."""
     shares = [row or (None,) * len(classes) for row in confusion.normalised]
     return Table(
-        caption="Confusion: images (share of the true class)",
+        caption=f"Confusion: {units} (share of the true class)",
         head=("true, down; predicted, across", *classes),
         rows=tuple(
             (name, *(f"{n:,} ({number(share)})" for n, share in zip(counts, row, strict=True)))
@@ -122,7 +139,7 @@ def confusion(confusion: Confusion, classes: Sequence[str]) -> Table:
     )
 
 
-def groups(values: SetEvaluation, classes: Sequence[str]) -> list[Block]:
+def groups(values: SetEvaluation, classes: Sequence[str], units: str = "images") -> list[Block]:
     """Show a set by source and by view."""
     blocks: list[Block] = []
     for title, by in (("source", values.by_source), ("view", values.by_view)):
@@ -140,7 +157,7 @@ def groups(values: SetEvaluation, classes: Sequence[str]) -> list[Block]:
                 caption=f"By {title}",
                 head=(
                     title,
-                    "images by label",
+                    f"{units} by label",
                     "patients",
                     "accuracy",
                     "balanced accuracy",
@@ -201,13 +218,14 @@ def shared_sentences(values: SetEvaluation | FindingsSet) -> list[str]:
     ):
         if ties:
             verb = singular if len(ties) == 1 else plural
-            sentences.append(f"{counted(len(ties), 'image')} of {values.images:,} {verb}")
+            images = getattr(values, "joined_images", None) or values.images
+            sentences.append(f"{counted(len(ties), 'image')} of {images:,} {verb}")
     return sentences
 
 
-def heading(name: str, values: SetEvaluation | FindingsSet) -> str:
+def heading(name: str, values: SetEvaluation | FindingsSet, unit: str = "image") -> str:
     """Return the heading of a set."""
-    return f"{name}: {_ROLES[values.kind]}, {counted(values.images, 'image')}"
+    return f"{name}: {_ROLES[values.kind]}, {counted(values.images, unit)}"
 
 
 def _note(name: str, measured: Measured) -> str:

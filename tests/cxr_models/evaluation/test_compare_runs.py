@@ -11,9 +11,10 @@ from cxr_models.evaluation.calibration import fit_temperature, softmax
 from cxr_models.evaluation.compare_runs import compare_or_pool, compare_pairs, differing
 from cxr_models.evaluation.comparisons import AreaTest
 from cxr_models.evaluation.evaluate import Method
-from cxr_models.evaluation.paired_tests import delong, mcnemar
+from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.records.manifest import Manifest
 from tests.helpers.predicted import CLASSES, make_predictions, with_logits
+from tests.helpers.report_runs import against_the_rest
 
 METHOD = Method(draws=200)
 
@@ -47,6 +48,31 @@ def test_runs_tested_on_the_same_images_are_compared_whatever_the_order(rng):
         got = comparison.roc_auc[name]
         assert converted(AreaTest, got) == expected
         assert got.interval[0] < got.difference < got.interval[1]
+
+
+def test_of_several_pairs_every_test_has_a_p_value_that_allows_for_the_others(rng):
+    val, one = make_predictions(rng, name="val"), make_predictions(rng)
+    runs = {
+        name: [val, with_logits(one, one.logits + rng.normal(0, 2, one.logits.shape))]
+        for name in "abc"
+    }
+    pairs = compare_or_pool(runs, METHOD).comparisons
+    assert len(pairs) == 3
+    expected = holm([pair.mcnemar.p_value for pair in pairs])
+    assert [pair.mcnemar.p_holm for pair in pairs] == expected
+    areas = [pair.roc_auc[name] for pair in pairs for name in CLASSES]
+    assert [area.p_holm for area in areas] == holm([area.p_value for area in areas])
+    (alone,) = compare_or_pool({"a": runs["a"], "b": runs["b"]}, METHOD).comparisons
+    assert alone.mcnemar.p_holm is None
+    assert alone.roc_auc["virus"].p_holm is not None  # of three classes
+
+
+def test_both_classes_of_two_are_one_test(rng):
+    val, one, other = (
+        against_the_rest(make_predictions(rng, name=n)) for n in ("val", "test", "test")
+    )
+    (pair,) = compare_or_pool({"a": [val, one], "b": [val, other]}, METHOD).comparisons
+    assert [area.p_holm for area in pair.roc_auc.values()] == [None, None]
 
 
 def test_runs_tested_on_different_images_are_pooled_each_at_its_temperature(rng):

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
-from cxr_models.evaluation.operating_points import Rule, called, choose_thresholds
+from cxr_models.evaluation.operating_points import (
+    Rule,
+    called,
+    choose_at_specificity,
+    choose_thresholds,
+)
 from tests.helpers.predicted import make_outcomes, make_predictions, with_logits
 
 
@@ -29,10 +34,28 @@ def test_a_sensitivity_is_reached_and_no_higher_threshold_reaches_it(rng, wanted
         assert all(rates(outcomes, k, score)[0] < wanted for score in higher)
 
 
+@pytest.mark.parametrize("wanted", [0.5, 0.9, 0.99])
+def test_a_specificity_is_reached_and_no_lower_threshold_reaches_it(rng, wanted):
+    outcomes = make_outcomes(rng)
+    for k, threshold in enumerate(choose_at_specificity(outcomes, wanted)):
+        if threshold is None:  # images of other classes have the highest probabilities
+            assert rates(outcomes, k, outcomes.probabilities[:, k].max())[1] < wanted
+            continue
+        assert rates(outcomes, k, threshold)[1] >= wanted
+        lower = [score for score in outcomes.probabilities[:, k] if score < threshold]
+        assert all(rates(outcomes, k, score)[1] < wanted for score in lower)
+
+
+def test_a_specificity_that_no_threshold_reaches_has_none():
+    outcomes = make_outcomes(np.random.default_rng(0), skill=-9.0)  # ranks the class last
+    assert choose_at_specificity(outcomes, 0.999) == (None, None, None)
+
+
 def test_a_class_that_validation_lacks_has_no_threshold(rng):
     outcomes = make_outcomes(rng)
     outcomes = dataclasses.replace(outcomes, targets=np.minimum(outcomes.targets, 1))
     assert choose_thresholds(outcomes, Rule())[2] is None
+    assert choose_at_specificity(outcomes, 0.5)[2] is None
     one = dataclasses.replace(outcomes, targets=np.zeros_like(outcomes.targets))
     assert choose_thresholds(one, Rule()) == (None, None, None)
 

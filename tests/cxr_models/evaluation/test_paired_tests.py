@@ -5,7 +5,7 @@ pytest.importorskip("scipy", reason="scipy is not installed")
 
 from scipy import stats
 
-from cxr_models.evaluation.paired_tests import delong, mcnemar
+from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 
 
 def delong_by_pairs(positive, scores):
@@ -172,3 +172,11 @@ def test_images_that_resemble_each_other_make_no_difference_out_of_nothing():
         found += [told.p_value < 0.05 for told in tests]
     assert (found[:2] / 300 <= 0.085).all(), found
     assert (found[2:] / 300 >= 0.15).all(), found  # what taking images as independent would do
+
+
+def test_holm_is_that_computed_by_hand():
+    # The smallest times 4, the next times 3, and so on; none below one before it, none above 1.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, None, 0.7]) == [1.0, None, 1.0]
+    assert holm([0.2]) == [0.2]
+    assert holm([]) == []

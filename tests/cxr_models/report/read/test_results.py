@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -7,6 +8,12 @@ pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.cli import main
+from cxr_models.evaluation.aggregate import aggregated_sets
+from cxr_models.evaluation.evaluate import Method, evaluate_sets
+from cxr_models.evaluation.group_columns import parse_columns
+from cxr_models.evaluation.results import Aggregation
+from cxr_models.evaluation.stored import write_evaluation
+from cxr_models.evaluation.subgroups import with_subgroups
 from cxr_models.report import html_page, read_results
 from cxr_models.report.read.results import read_audit
 from tests.helpers.fresh_process import run_code
@@ -250,3 +257,42 @@ def test_a_report_needs_no_framework(run, tmp_path):
         f"assert main(['report', {str(run)!r}, '--out', {str(tmp_path / 'page.md')!r}]) == 0\n"
     )
     run_code(code)
+
+
+def test_an_evaluation_of_patients_is_shown_as_such(run):
+    sets = list(read_results(run, name="first").sets.values())
+    method = Method(draws=100, aggregate=Aggregation(of="patient", by="mean"))
+    evaluation = evaluate_sets("first", sets, method)
+    write_evaluation(run, evaluation)
+    results = read_results(run, name="first")
+    assert {name: len(one.manifest.records) for name, one in results.sets.items()} == dict.fromkeys(
+        ("train", "val", "test", "clinic"), 45
+    )
+    page = Read(html_page([results], images=False))
+    assert "(45 patients from 90 images). " in page.text
+    assert "Every value is of rows, of which each is a patient (mean of the logits)." in page.text
+    overall = page.table("Overall values of every set")
+    assert overall["patients"]["test"] == "45"
+    assert overall["images joined"]["test"] == "90"
+    assert "test: the test set, 45 patients" in [text for _, text in page.headings]
+    assert "patients" in page.tables["Each class against the rest"][0][0]
+    evaluation = dataclasses.replace(evaluation, aggregate=None)
+    write_evaluation(run, evaluation)
+    refused(run, r"`evaluation.json` must be computed from the tables beside it")
+
+
+def test_groups_of_an_evaluation_of_patients_are_of_patients(run):
+    tables = read_results(run, name="first").sets.values()
+    method = Method(draws=100, aggregate=Aggregation(of="patient", by="mean"))
+    sets = aggregated_sets(tables, method.aggregate)
+    evaluation = evaluate_sets("first", sets, method)
+    evaluation = with_subgroups(evaluation, sets, parse_columns("source"), method)
+    write_evaluation(run, evaluation)
+    page = Read(html_page([read_results(run, name="first")], images=False))
+    (subgroups,) = evaluation.sets["test"].subgroups
+    sizes = {name: group.images for name, group in subgroups.groups.items()}
+    assert sum(sizes.values()) == 45
+    head, *rows = page.tables["Groups by source"][0]
+    assert head[1] == "patients by label"
+    told = {name: sum(map(int, re.findall(r"\d+", labels))) for name, labels, *_ in rows}
+    assert told == sizes

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
@@ -59,6 +60,7 @@ def test_runs_tested_on_the_same_images_are_compared_with_the_values_of_evaluate
         for label, area in told.roc_auc.items():
             low, high = area.interval
             expected = f"{area.difference:+.3f} [{low:+.3f}, {high:+.3f}]; {area.p_value:.3f}"
+            expected += f" (Holm {area.p_holm:.3f})"  # of three classes
             assert areas[f"{label}; DeLong's p"] == expected
     assert "Not compared" not in page.text
 
@@ -137,6 +139,22 @@ def test_runs_on_folds_are_pooled_one_kind_at_a_time(tmp_path):
         ["raw-a less enhanced-a"],
         ["raw-b less enhanced-b"],
     ]
+
+
+def test_runs_of_several_seeds_have_mean_spread_and_interval_on_every_set(tmp_path):
+    paths = [write_run(tmp_path / f"run-{i}", seed=i, training__seed=i) for i in range(3)]
+    page = page_of(*paths)
+    results = read(*paths)
+    for name in ("test", "clinic"):
+        seeds = "run-0 (seed 0), run-1 (seed 1), run-2 (seed 2)"
+        row = page.table(f"Over seeds, on {name}: {seeds}")["accuracy"]
+        values = [run.evaluation.sets[name].overall.accuracy.value for run in results]
+        assert row["mean"] == f"{np.mean(values):.3f}"
+        assert row["standard deviation"] == f"{np.std(values, ddof=1):.3f}"
+        assert row["lowest to highest"] == f"{min(values):.3f} to {max(values):.3f}"
+        assert row["interval of the mean"].startswith("[0.")
+    alone = page_of(paths[0], write_run(tmp_path / "other", training__patience=9))
+    assert "Over seeds" not in alone.text
 
 
 def test_test_sets_that_share_some_images_are_neither_compared_nor_pooled(tmp_path):

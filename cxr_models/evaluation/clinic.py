@@ -1,0 +1,280 @@
+"""What a clinic would ask of a classifier: predictive values, net benefit, calibration and others.
+
+Knows no framework. Every value is of one class against all others, of calibrated probabilities, at
+thresholds that were chosen on validation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_models.evaluation.bootstrap import measure
+from cxr_models.evaluation.clinic_results import (
+    AtSpecificity,
+    ClinicValues,
+    DecisionCurve,
+    PredictiveValues,
+)
+from cxr_models.evaluation.likelihood_ratios import likelihood_ratios
+from cxr_models.evaluation.measured import Measured
+from cxr_models.evaluation.recalibration import fit_recalibration, logits_of_class
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from cxr_models.evaluation.bootstrap import Measurement, Scale
+    from cxr_models.evaluation.metrics import Outcomes
+
+    Floats = npt.NDArray[np.float64]
+    Bools = npt.NDArray[np.bool_]
+
+# The probabilities from which on somebody may want to treat, of a decision curve.
+THRESHOLDS = tuple(round(0.02 * number, 2) for number in range(1, 50))
+_TREATED = np.array([threshold / (1.0 - threshold) for threshold in THRESHOLDS])  # odds
+NO_CUT = "no threshold reaches that specificity on validation"
+_SCALES: dict[str, Scale] = {
+    "mcc": "correlation",
+    "slope": "unbounded",
+    "intercept": "unbounded",
+}
+
+
+class ClassStatistics:
+    """The values of one class, for `cxr_models.evaluation.bootstrap.measure`.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        At least one image.
+    k : int
+        The class.
+    thresholds : sequence of float or None
+        The operating point of the class, and the thresholds of further pairs of sensitivity and
+        specificity; the number of a threshold is part of the names of its values.
+    """
+
+    def __init__(self, outcomes: Outcomes, k: int, thresholds: Sequence[float | None]) -> None:
+        self._patients = outcomes.patients
+        self.num_patients = int(outcomes.patients.max()) + 1
+        self._positive = outcomes.targets == k
+        self._scores = outcomes.calibrated[:, k]
+        self._thresholds = thresholds
+        self.recalibration, self.no_recalibration = fit_recalibration(
+            logits_of_class(outcomes.logits, k, outcomes.temperature), self._positive
+        )
+        self._sums: dict[str, Floats] = {}  # of each patient's images; (P,) or (P, terms)
+        positive = self._positive.astype(np.float64)
+        self._sum("images", np.ones_like(positive))
+        self._sum("inside", positive)
+        self._sum("brier", (self._scores - positive) ** 2)
+        for number, threshold in enumerate(thresholds):
+            if threshold is not None:
+                called = self._scores >= threshold
+                self._sum(f"called@{number}", called)
+                self._sum(f"found@{number}", called & self._positive)
+        treated = self._scores[:, None] >= np.array(THRESHOLDS)
+        # A positive image counts 1, a negative one as much as the odds of the threshold say.
+        worth = np.where(self._positive[:, None], 1.0, -_TREATED)
+        self._sum("net_benefit", treated * worth)
+        if self.recalibration is not None:
+            self._sum("slope", self.recalibration.slope_terms)
+            self._sum("intercept", self.recalibration.intercept_terms)
+        self._inside = self._count_patients(self._positive)
+        self._outside = self._count_patients(~self._positive)
+
+    @property
+    def reason(self) -> str:
+        """Why values that need images inside and outside of the class are undefined, or nothing."""
+        if not self._inside:
+            return "no image of this class"
+        return "" if self._outside else "no image of another class"
+
+    def __call__(self, counts: Floats) -> dict[str, Floats]:
+        """Return every value for each row of `counts`."""
+        sums = {name: counts @ terms for name, terms in self._sums.items()}
+        images, inside = sums["images"], sums["inside"]
+        values = {"brier": sums["brier"] / images}
+        for number, threshold in enumerate(self._thresholds):
+            if threshold is not None:
+                called, found = sums[f"called@{number}"], sums[f"found@{number}"]
+                values |= _of_counts(images, inside, called, found, f"@{number}")
+        curve = sums["net_benefit"] / images[:, None]
+        values |= {f"net_benefit@{t}": curve[:, i] for i, t in enumerate(THRESHOLDS)}
+        if self.recalibration is not None:
+            values["slope"] = self.recalibration.slopes(sums["slope"])
+            values["intercept"] = self.recalibration.intercepts(sums["intercept"])
+        return values
+
+    def patients_behind(self, name: str) -> int:
+        """Return the number of patients behind a value: patients of the rarest class it uses."""
+        metric, _, number = name.partition("@")
+        if metric == "brier":
+            return self.num_patients
+        if metric in ("sensitivity", "specificity"):
+            return self._inside if metric == "sensitivity" else self._outside
+        if metric in ("ppv", "npv"):  # shares of the images called alike
+            threshold = self._thresholds[int(number)]
+            called = self._scores >= (0.0 if threshold is None else threshold)
+            if metric == "ppv":
+                return min(self._inside, self._count_patients(called))
+            return min(self._outside, self._count_patients(~called))
+        return min(self._inside, self._outside)
+
+    def parts_of(self, name: str) -> tuple[str, ...]:
+        """Return no names: no value is a mean of others."""
+        return ()
+
+    def _sum(self, name: str, terms: npt.NDArray[np.generic]) -> None:
+        sums = np.zeros((self.num_patients, *terms.shape[1:]))
+        np.add.at(sums, self._patients, terms)
+        self._sums[name] = sums
+
+    def _count_patients(self, images: Bools) -> int:
+        return len(np.unique(self._patients[images]))
+
+
+def _of_counts(
+    images: Floats, inside: Floats, called: Floats, found: Floats, suffix: str
+) -> dict[str, Floats]:
+    """Return the values of a threshold from numbers of images; NaN where undefined."""
+    outside, cleared = images - inside, images - called
+    missed, alarms = inside - found, called - found
+    spared = outside - alarms
+    with np.errstate(divide="ignore", invalid="ignore"):
+        margins = np.sqrt(inside * outside * called * cleared)
+        values = {
+            "sensitivity": found / inside,
+            "specificity": spared / outside,
+            "ppv": found / called,
+            "npv": spared / cleared,
+            "mcc": np.where(margins > 0, (found * spared - alarms * missed) / margins, np.nan),
+        }
+    return {f"{name}{suffix}": value for name, value in values.items()}
+
+
+def clinic_values(
+    outcomes: Outcomes,
+    *,
+    prevalences: Sequence[float] = (),
+    at_specificity: Sequence[tuple[float, Sequence[float | None]]] = (),
+    no_cut: str = NO_CUT,
+    draws: int,
+    seed: int = 0,
+) -> dict[str, ClinicValues]:
+    """Return the values of each class, with intervals over patients.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        Images that no threshold was chosen on, with temperature and thresholds.
+    prevalences : sequence of float, default ()
+        Shares of the class for which predictive values are given; without any, the share of the
+        class in the set.
+    at_specificity : sequence of (float, sequence of float or None), default ()
+        A specificity, and the threshold of each class that reaches it on validation.
+    no_cut : str, optional
+        Why a class lacks such a threshold.
+    draws : int
+        Number of draws of the bootstrap over patients.
+    seed : int, default 0
+        Of the draws.
+
+    Notes
+    -----
+    The predictive values at a prevalence follow from the likelihood ratios by Bayes' rule. The net
+    benefit at a threshold t is the share of images found minus t / (1 - t) times the share of
+    false alarms.
+
+    References
+    ----------
+    .. [1] A. J. Vickers, E. B. Elkin, "Decision curve analysis: a novel method for evaluating
+           prediction models", Medical Decision Making 26, 2006.
+    """
+    values = {}
+    for k, name in enumerate(outcomes.class_names):
+        threshold = outcomes.thresholds[k] if outcomes.thresholds else None
+        cuts = [(stated, of_classes[k]) for stated, of_classes in at_specificity]
+        statistics = ClassStatistics(outcomes, k, [threshold, *(cut for _, cut in cuts)])
+        measurement = measure(statistics, draws=draws, seed=seed)
+        share = float((outcomes.targets == k).mean())
+        values[name] = _values_of_class(
+            statistics, measurement, threshold, cuts, prevalences, share, no_cut
+        )
+    return values
+
+
+def _values_of_class(
+    statistics: ClassStatistics,
+    measurement: Measurement,
+    threshold: float | None,
+    cuts: Sequence[tuple[float, float | None]],
+    prevalences: Sequence[float],
+    share: float,
+    no_cut: str,
+) -> ClinicValues:
+    def measured(name: str, reason: str) -> Measured:
+        if name not in measurement.values:
+            return _undefined(reason)
+        scale = _SCALES.get(name.partition("@")[0], "share")
+        return measurement.measured(name, statistics.reason or reason, scale=scale)
+
+    no_point = "the validation part does not hold both this class and another class"
+    missing = statistics.reason or ("" if threshold is not None else no_point)
+    ratios = likelihood_ratios(measurement, missing)
+    if prevalences:
+        predictive = [ratios.predictive_values(prevalence) for prevalence in prevalences]
+    else:
+        own = PredictiveValues(
+            prevalence=share,
+            of="set",
+            positive=_undefined(missing)
+            if missing
+            else measured("ppv@0", "no image reaches the threshold"),
+            negative=_undefined(missing)
+            if missing
+            else measured("npv@0", "every image reaches the threshold"),
+        )
+        predictive = [own]
+    return ClinicValues(
+        threshold=threshold,
+        predictive_values=tuple(predictive),
+        positive_likelihood_ratio=ratios.positive.measured,
+        negative_likelihood_ratio=ratios.negative.measured,
+        mcc=measured("mcc@0", missing or "all images are called alike"),
+        brier=measured("brier", ""),
+        calibration_slope=measured("slope", statistics.no_recalibration),
+        calibration_intercept=measured("intercept", statistics.no_recalibration),
+        at_specificity=tuple(
+            AtSpecificity(
+                stated=stated,
+                threshold=cut,
+                sensitivity=measured(f"sensitivity@{number}", statistics.reason or no_cut),
+                specificity=measured(f"specificity@{number}", statistics.reason or no_cut),
+            )
+            for number, (stated, cut) in enumerate(cuts, 1)
+        ),
+        decision_curve=None if statistics.reason else _decision_curve(measurement, share),
+    )
+
+
+def _decision_curve(measurement: Measurement, share: float) -> DecisionCurve:
+    names = [f"net_benefit@{threshold}" for threshold in THRESHOLDS]
+    return DecisionCurve(
+        thresholds=THRESHOLDS,
+        net_benefit=tuple(round(measurement.values[name], 6) for name in names),
+        intervals=tuple(_rounded(measurement, name) for name in names),
+        treat_all=tuple(round(share - (1.0 - share) * float(odds), 6) for odds in _TREATED),
+    )
+
+
+def _rounded(measurement: Measurement, name: str) -> tuple[float, float] | None:
+    interval, _ = measurement.interval(name, scale="unbounded")
+    return None if interval is None else (round(interval[0], 6), round(interval[1], 6))
+
+
+def _undefined(reason: str) -> Measured:
+    return Measured(value=None, interval=None, reason=reason)

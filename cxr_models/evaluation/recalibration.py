@@ -1,0 +1,139 @@
+"""Calibration slope and intercept of a class: the label regressed on the logit, by NumPy alone.
+
+A model is weakly calibrated if the slope is 1 and the intercept is 0. A slope below 1 means that
+probabilities are too extreme; an intercept below 0 means that they are too high on average.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Bools = npt.NDArray[np.bool_]
+
+_MAX_STEPS = 100  # of Newton's method
+_TOLERANCE = 1e-10  # of the gradient of the mean log likelihood
+
+
+class Recalibration(NamedTuple):
+    """Slope and intercept, and for each image the terms whose sums give those of a draw."""
+
+    slope: float  # of the regression with its own constant
+    intercept: float  # where the slope is 1: calibration in the large
+    slope_terms: Floats  # (N, 5); gradient (2) and information (3) at slope and constant
+    intercept_terms: Floats  # (N, 2); gradient and information at the intercept
+
+    def slopes(self, sums: Floats) -> Floats:
+        """Return the slope for each row of sums of `slope_terms`, of shape (draws, 5)."""
+        of_constant, of_slope, info, cross, square = sums.T  # the first two are gradients
+        determinant = info * square - cross**2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = (info * of_slope - cross * of_constant) / determinant
+        slopes: Floats = np.where(determinant > 0.0, self.slope + step, np.nan)
+        return slopes
+
+    def intercepts(self, sums: Floats) -> Floats:
+        """Return the intercept for each row of sums of `intercept_terms`, of shape (draws, 2)."""
+        gradient, info = sums.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            intercepts: Floats = np.where(info > 0.0, self.intercept + gradient / info, np.nan)
+        return intercepts
+
+
+def logits_of_class(logits: Floats, k: int, temperature: float = 1.0) -> Floats:
+    """Return the log odds of class `k` against all other classes, of shape (N,)."""
+    scaled = logits / temperature
+    others = np.delete(scaled, k, axis=1)
+    highest = others.max(axis=1)
+    odds: Floats = scaled[:, k] - highest - np.log(np.exp(others - highest[:, None]).sum(axis=1))
+    return odds
+
+
+def fit_recalibration(scores: Floats, positive: Bools) -> tuple[Recalibration | None, str]:
+    """Regress the label on the log odds that a model gives.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N,), dtype float64
+        Log odds of the class.
+    positive : ndarray of shape (N,), dtype bool
+        Which images are of the class.
+
+    Returns
+    -------
+    Recalibration or None, and str
+        None with the reason where slope or intercept has no finite value.
+
+    Notes
+    -----
+    The intercept is that of a regression whose slope is fixed at 1. The values of a draw of the
+    bootstrap are one Newton step away from those of all images, which needs only weighted sums.
+
+    References
+    ----------
+    .. [1] B. Van Calster, D. Nieboer, Y. Vergouwe, B. De Cock, M. J. Pencina, E. W. Steyerberg, "A
+           calibration hierarchy for risk models was defined: from utopia to empirical data",
+           Journal of Clinical Epidemiology 74, 2016.
+    .. [2] L. H. Moulton, S. L. Zeger, "Bootstrapping generalized linear models", Computational
+           Statistics & Data Analysis 11, 1991.
+    """
+    if not 0 < positive.sum() < len(positive):
+        return None, "images of one class only"
+    if np.ptp(scores) == 0.0:
+        return None, "all images have the same probability"
+    inside, outside = scores[positive], scores[~positive]
+    if inside.min() >= outside.max() or inside.max() <= outside.min():
+        return None, "a threshold separates the class from all others without error"
+    labels = positive.astype(np.float64)
+    both = np.stack([np.ones_like(scores), scores], axis=1)
+    constant, slope = _newton(both, labels, np.zeros_like(scores))
+    (intercept,) = _newton(both[:, :1], labels, scores)
+    expected = _sigmoid(constant + slope * scores)
+    spread = expected * (1.0 - expected)
+    gap = labels - expected
+    slope_terms = [gap, gap * scores, spread, spread * scores, spread * scores**2]
+    expected = _sigmoid(intercept + scores)
+    intercept_terms = [labels - expected, expected * (1.0 - expected)]
+    return Recalibration(
+        slope=float(slope),
+        intercept=float(intercept),
+        slope_terms=np.stack(slope_terms, axis=1),
+        intercept_terms=np.stack(intercept_terms, axis=1),
+    ), ""
+
+
+def _newton(columns: Floats, labels: Floats, offset: Floats) -> Floats:
+    """Return the coefficients of the logistic regression of the labels on the columns."""
+    coefficients = np.zeros(columns.shape[1])
+    loss = _log_loss(offset, labels)
+    for _ in range(_MAX_STEPS):
+        expected = _sigmoid(offset + columns @ coefficients)
+        gradient = columns.T @ (labels - expected)
+        if np.abs(gradient).max() <= _TOLERANCE * len(labels):
+            break
+        spread = expected * (1.0 - expected) + 1e-300
+        step = np.linalg.lstsq((columns.T * spread) @ columns, gradient, rcond=None)[0]
+        shorter = 1.0
+        while shorter > 1e-9:  # halve the step until the loss falls
+            trial = coefficients + shorter * step
+            trial_loss = _log_loss(offset + columns @ trial, labels)
+            if trial_loss <= loss:
+                break
+            shorter /= 2.0
+        else:
+            break
+        coefficients, loss = trial, trial_loss
+    return coefficients
+
+
+def _log_loss(scores: Floats, labels: Floats) -> float:
+    return float((np.logaddexp(0.0, scores) - labels * scores).sum())
+
+
+def _sigmoid(scores: Floats) -> Floats:
+    return np.exp(-np.logaddexp(0.0, -scores))

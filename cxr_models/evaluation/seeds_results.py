@@ -1,0 +1,49 @@
+"""Records of runs that differ in the seed alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cxr_models._typed_json import WRITTEN, Integer
+from cxr_models.evaluation.measured import Interval
+
+_TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "macro_roc_auc": "macro ROC-AUC",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverSeeds:
+    """A value of several runs: its mean, its spread, and the interval of the mean."""
+
+    mean: float | None = field(default=None, metadata=WRITTEN)
+    sd: float | None = field(default=None, metadata=WRITTEN)  # sample standard deviation
+    lowest: float | None = field(default=None, metadata=WRITTEN)
+    highest: float | None = field(default=None, metadata=WRITTEN)
+    interval: Interval | None = field(default=None, metadata=WRITTEN)  # over seeds and patients
+    reason: str = ""  # why there is no value or no interval
+
+    def __post_init__(self) -> None:
+        if None in (self.mean, self.interval) and not self.reason:
+            raise ValueError("`reason` is missing where there is no value or no interval")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedSpread:
+    """The values of runs on one set; the runs differ in the seed alone."""
+
+    set: str
+    seeds: dict[str, Integer]  # of each run
+    images: int
+    patients: int
+    values: dict[str, OverSeeds]
+
+    def titled(self) -> tuple[tuple[str, OverSeeds], ...]:
+        """Return the values and their titles, in the order in which they are shown."""
+        return tuple(
+            (_TITLES.get(name, f"ROC-AUC of {name.partition('/')[2]}"), value)
+            for name, value in self.values.items()
+        )

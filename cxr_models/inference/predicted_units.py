@@ -1,0 +1,105 @@
+"""Predictions of files joined to those of patients or studies. Imports no framework."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_enhance import usable_cpus
+from cxr_models.evaluation.aggregate import join_logits, rows_of_units, unit_keys
+from cxr_models.evaluation.calibration import softmax
+from cxr_models.inference.predict_files import Row
+from cxr_models.records.examine import record_of_header
+from cxr_models.records.manifest import Record, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+    from pathlib import Path
+
+    from cxr_models.evaluation.results import Aggregation
+
+_SMALLEST = 1e-300  # a probability below it has no logarithm
+
+
+def keys_of_files(
+    paths: Sequence[str], aggregation: Aggregation, manifest: Path | None = None
+) -> list[Hashable | None]:
+    """Return what the files of one patient, or study, share; None for a file by itself.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files.
+    aggregation : Aggregation
+        Whether patients or studies are asked for.
+    manifest : Path, optional
+        Names the patient and study of each file; without it, the headers of DICOM files do.
+
+    Raises
+    ------
+    ValueError
+        If the manifest is none, or if no file has a patient, or a study.
+    OSError
+        If the manifest cannot be read.
+    """
+    if manifest is None:
+        with ThreadPoolExecutor(usable_cpus()) as pool:
+            records = list(pool.map(record_of_header, paths))
+    else:
+        listed = read_manifest(manifest)
+        by_path = {
+            os.path.realpath(path): record
+            for path, record in zip(listed.paths(), listed.records, strict=True)
+        }
+        records = [
+            by_path.get(os.path.realpath(path), Record(file=path, label="not stated"))
+            for path in paths
+        ]
+    keys = unit_keys(records, aggregation)
+    if all(key is None for key in keys):
+        where = "in its DICOM header" if manifest is None else f"in {str(manifest)!r}"
+        cure = " Name a manifest that has it with --records." if manifest is None else ""
+        raise ValueError(
+            f"`--aggregate` must be what files state; got {aggregation.of!r}, which no file has "
+            f"{where}.{cure}"
+        )
+    return keys
+
+
+def joined_rows(
+    rows: Sequence[Row], keys: Sequence[Hashable | None], aggregation: Aggregation
+) -> list[Row]:
+    """Return a row for each unit; files that could not be predicted keep rows of their own.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        One for each file.
+    keys : sequence
+        As `keys_of_files` returns them.
+    aggregation : Aggregation
+        How probabilities are joined.
+    """
+    alone = [
+        None if row.probabilities is None else key for row, key in zip(rows, keys, strict=True)
+    ]
+    joined = []
+    for places in rows_of_units(alone):
+        of_unit = [rows[place] for place in places]
+        shares = [row.probabilities for row in of_unit if row.probabilities is not None]
+        if not shares:
+            joined += of_unit
+            continue
+        logits = join_logits(np.log(np.maximum(shares, _SMALLEST)), aggregation)
+        joined.append(
+            Row(
+                file=of_unit[0].file,
+                probabilities=tuple(softmax(logits[None])[0].tolist()),
+                error="",
+                files=tuple(row.file for row in of_unit),
+            )
+        )
+    return joined

@@ -1,0 +1,173 @@
+"""What a clinic would ask of a run on one set: tables, and decision curves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from cxr_models.report.blocks import Block, Chart, Charts, Line, Section, Table, Text
+from cxr_models.report.formatting import NONE, listed, number, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cxr_models.evaluation.clinic_results import ClinicValues, DecisionCurve
+    from cxr_models.evaluation.measured import Measured
+
+_CHOSEN = (
+    "Each class is compared with all others, by calibrated probabilities and the thresholds that "
+    "were chosen on validation."
+)
+_GIVEN = (
+    "Each class is compared with all others, by probabilities that are not calibrated and a "
+    "threshold that was not chosen on validation."
+)
+_SHARE = (
+    "Predictive values hold where the class is as common as stated; the share of a class in a "
+    "collected set is seldom its share in a clinic."
+)
+
+
+def clinic_section(
+    name: str, clinic: Mapping[str, ClinicValues] | None, *, chosen: bool = True
+) -> list[Section]:
+    """Return the section of a set; none if its values were not computed.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set.
+    clinic : mapping of str to ClinicValues, or None
+        The values of each class.
+    chosen : bool, default True
+        Whether temperature and thresholds were chosen on validation.
+    """
+    if not clinic:
+        return []
+    text = f"{_CHOSEN if chosen else _GIVEN} {_SHARE}"
+    blocks: list[Block] = [Text(text=text), _predictive(clinic), _single(clinic)]
+    if any(values.at_specificity for values in clinic.values()):
+        blocks.append(_at_specificity(clinic))
+    charts = [
+        _decision_chart(name, label, values.decision_curve)
+        for label, values in clinic.items()
+        if values.decision_curve is not None
+    ]
+    if charts:
+        blocks.append(Charts(charts=tuple(charts)))
+    return [Section(title="For a clinic", blocks=tuple(blocks))]
+
+
+def _predictive(clinic: Mapping[str, ClinicValues]) -> Table:
+    rows, cells = [], []
+    for label, values in clinic.items():
+        for predictive in values.predictive_values:
+            own = predictive.of == "set"
+            rows.append(
+                (
+                    label,
+                    f"{number(predictive.prevalence)}, that of this set"
+                    if own
+                    else f"{predictive.prevalence:g}",
+                    value(predictive.positive),
+                    value(predictive.negative),
+                )
+            )
+            cells.append((label, "positive predictive value", predictive.positive))
+            cells.append((label, "negative predictive value", predictive.negative))
+    return Table(
+        caption="Predictive values at the operating point",
+        head=("class", "prevalence", "positive predictive value", "negative predictive value"),
+        rows=tuple(rows),
+        notes=tuple(_notes(cells)),
+    )
+
+
+def _single(clinic: Mapping[str, ClinicValues]) -> Table:
+    titles = [title for title, _ in next(iter(clinic.values())).titled()]
+    return Table(
+        caption="Likelihood ratios and correlation at the operating point, and calibration",
+        head=("class", *titles),
+        rows=tuple(
+            (label, *(value(measured) for _, measured in values.titled()))
+            for label, values in clinic.items()
+        ),
+        notes=(
+            "A slope below 1: probabilities are too extreme. An intercept below 0: they are too "
+            "high on average.",
+            *_notes(
+                (label, title, measured)
+                for label, values in clinic.items()
+                for title, measured in values.titled()
+            ),
+        ),
+    )
+
+
+def _at_specificity(clinic: Mapping[str, ClinicValues]) -> Table:
+    points = [(label, point) for label, values in clinic.items() for point in values.at_specificity]
+    return Table(
+        caption="Sensitivity at a stated specificity",
+        head=("class", "specificity on validation", "threshold", "sensitivity", "specificity here"),
+        rows=tuple(
+            (
+                label,
+                f"at least {point.stated:g}",
+                number(point.threshold),
+                value(point.sensitivity),
+                value(point.specificity),
+            )
+            for label, point in points
+        ),
+        notes=(
+            "The threshold is the lowest with that specificity on validation, applied unchanged.",
+            *_notes((label, "sensitivity", point.sensitivity) for label, point in points),
+        ),
+    )
+
+
+def _decision_chart(name: str, label: str, curve: DecisionCurve) -> Chart:
+    """Draw net benefit; what is below the chart is drawn on its lower edge."""
+    highs = [interval[1] for interval in curve.intervals if interval is not None]
+    top = max(*curve.net_benefit, *curve.treat_all, *highs, 0.02) * 1.05
+    bottom = -0.3 * top
+
+    def inside(y: float) -> float:
+        return min(max(y, bottom), top)
+
+    model = zip(curve.thresholds, curve.net_benefit, strict=True)
+    everyone = zip(curve.thresholds, curve.treat_all, strict=True)
+    ranges = listed([f"{low:g} to {high:g}" for low, high in curve.useful()])
+    return Chart(
+        title=f"{name}: net benefit for {label}",
+        description="Better than treating all and treating none at thresholds "
+        f"{ranges or NONE}. Treating none is the line at 0. The band holds the 95 % interval of "
+        "each point by itself.",
+        x_label="threshold probability",
+        y_label="net benefit",
+        lines=(
+            Line(name="by the model", points=tuple((x, inside(y)) for x, y in model)),
+            Line(name="treat all", points=tuple((x, y) for x, y in everyone if y >= bottom)),
+            Line(name="", points=((0.0, 0.0), (1.0, 0.0))),
+        ),
+        y_range=(bottom, top),
+        band=tuple(
+            (x, inside(interval[0]), inside(interval[1]))
+            for x, interval in zip(curve.thresholds, curve.intervals, strict=True)
+            if interval is not None
+        ),
+    )
+
+
+def _notes(cells: Iterable[tuple[str, str, Measured]]) -> Iterator[str]:
+    """Yield why cells lack a value or an interval, and of which classes patients are few, once."""
+    notes: dict[str, list[str]] = defaultdict(list)
+    for label, title, measured in cells:
+        if measured.value is None:
+            notes[f"undefined, {measured.reason}"].append(f"{title} of {label}")
+        elif measured.interval is None:
+            notes[f"no interval, {measured.reason}"].append(f"{title} of {label}")
+        elif measured.remark:
+            notes[f"read with care, {measured.remark}"].append(label)
+    for note, names in notes.items():
+        yield f"{listed(list(dict.fromkeys(names)))}: {note}."
