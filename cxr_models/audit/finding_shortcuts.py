@@ -132,7 +132,7 @@ def audit_findings(
 
 
 def verdict(audited: Mapping[str, FindingShortcuts]) -> str:
-    """Return a sentence on the findings that can be told without lungs.
+    """Return a sentence on the findings that models without lungs find too.
 
     Parameters
     ----------

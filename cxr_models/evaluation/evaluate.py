@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -60,9 +60,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxr_models.evaluation.bootstrap import Scale
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Measured
     from cxr_models.records.manifest import Record
+
+Table = TypeVar("Table", "Predictions", "FindingPredictions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +135,20 @@ def settle(validation: Predictions, rule: Rule) -> Settled:
     return Settled(temperature=temperature, thresholds=thresholds, rule=rule.name)
 
 
+def validation_of(sets: Sequence[Table]) -> Table | None:
+    """Return the set on which temperature and thresholds are chosen; models of others may lack it.
+
+    Raises
+    ------
+    ValueError
+        If a run has no set ``val``.
+    """
+    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
+    if validation is None and not all(predictions.origin.is_foreign for predictions in sets):
+        raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
+    return validation
+
+
 def settle_sets(sets: Sequence[Predictions], rule: Rule) -> Settled:
     """Choose temperature and operating points on ``val`` of several sets.
 
@@ -148,11 +165,9 @@ def settle_sets(sets: Sequence[Predictions], rule: Rule) -> Settled:
     ValueError
         If a run has no set ``val``.
     """
-    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
+    validation = validation_of(sets)
     if validation is not None:
         return settle(validation, rule)
-    if not all(predictions.origin.is_foreign for predictions in sets):
-        raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
     return Settled(
         temperature=Temperature(1.0, NO_VALIDATION),
         thresholds=(rule.threshold,) * len(sets[0].class_names),

@@ -14,6 +14,7 @@ import cxr_enhance
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import Temperature, fit_temperature
+from cxr_models.evaluation.evaluate import validation_of
 from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.finding_statistics import (
     AREAS,
@@ -105,11 +106,9 @@ def choose_on_val(sets: Sequence[FindingPredictions], rule: Rule) -> dict[str, C
     ValueError
         If a run has no set ``val``.
     """
-    validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
+    validation = validation_of(sets)
     if validation is not None:
         return choose(validation, rule)
-    if not all(predictions.origin.is_foreign for predictions in sets):
-        raise ValueError("`sets` must hold val, on which temperature and thresholds are chosen.")
     temperature = Temperature(1.0, NO_VALIDATION)
     return {finding: Choice(temperature, rule.threshold) for finding in sets[0].findings}
 

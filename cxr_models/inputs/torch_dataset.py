@@ -90,10 +90,10 @@ class RadiographDataset(torch.utils.data.Dataset):  # type: ignore[misc]
         label = torch.as_tensor(self._targets[index])
         return (image if self._transform is None else self._transform(image)), label
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_kept": None}  # a map of a file would be pickled whole
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._kept = self._from_cache()
 

@@ -70,7 +70,7 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
     blocks = [*tables.shared(values), *finding_values.of_findings(run, values)]
     if values.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
-    curves = finding_values.curve_charts(name, values)
+    curves = finding_values.finding_curve_charts(name, values)
     reliability = Section(
         title="Reliability",
         blocks=(Charts(charts=finding_values.reliability_charts(name, values)),),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.report.blocks import Chart, Line
 from cxr_models.report.formatting import counted, number
@@ -11,7 +11,7 @@ from cxr_models.report.formatting import counted, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxr_models.evaluation.results import SetEvaluation
+    from cxr_models.evaluation.results import Curves, Measured, Reliability, SetEvaluation
     from cxr_models.runs.facts import EpochRow
 
 _DIAGONAL = Line(name="", points=((0.0, 0.0), (1.0, 1.0)))
@@ -60,37 +60,15 @@ def training_charts(history: Sequence[EpochRow]) -> tuple[Chart, ...]:
 
 def set_charts(name: str, values: SetEvaluation) -> tuple[Chart, ...]:
     """Return charts of a set's ROC and precision-recall curves and of its reliability."""
-    charts = []
-    if values.curves:
-        classes = [(label, values.classes[label], values.curves[label]) for label in values.curves]
-        areas = {
-            "roc": "; ".join(f"{label} {number(v.roc_auc.value)}" for label, v, _ in classes),
-            "pr": "; ".join(f"{label} {number(v.pr_auc.value)}" for label, v, _ in classes),
-        }
-        charts += [
-            Chart(
-                title=f"{name}: ROC",
-                description=f"Area under the curve: {areas['roc']}. The diagonal is guessing.",
-                x_label="1 - specificity",
-                y_label="sensitivity",
-                lines=(
-                    *(
-                        _line(label, curve.roc.false_positive_rate, curve.roc.sensitivity)
-                        for label, _, curve in classes
-                    ),
-                    _DIAGONAL,
-                ),
-            ),
-            Chart(
-                title=f"{name}: precision and recall",
-                description=f"Average precision: {areas['pr']}.",
-                x_label="recall",
-                y_label="precision",
-                lines=tuple(
-                    _line(label, curve.pr.recall, curve.pr.precision) for label, _, curve in classes
-                ),
-            ),
-        ]
+    charts = [
+        *curve_charts(
+            name,
+            [
+                Drawn(label, both, values.classes[label].roc_auc, values.classes[label].pr_auc)
+                for label, both in values.curves.items()
+            ],
+        )
+    ]
     before, after = values.overall.ece.value, values.overall.ece_calibrated.value
     charts.append(
         Chart(
@@ -99,23 +77,62 @@ def set_charts(name: str, values: SetEvaluation) -> tuple[Chart, ...]:
             f"{number(after)} after it. On the diagonal, accuracy equals confidence.",
             x_label="confidence",
             y_label="accuracy",
-            lines=(
-                *(
-                    Line(
-                        name=title,
-                        points=tuple((b.confidence, b.accuracy) for b in bins),
-                        dots=True,
-                    )
-                    for title, bins in (
-                        ("before", values.reliability.raw),
-                        ("after", values.reliability.calibrated),
-                    )
-                ),
-                _DIAGONAL,
-            ),
+            lines=reliability_lines(values.reliability),
         )
     )
     return tuple(charts)
+
+
+def reliability_lines(bins: Reliability) -> tuple[Line, ...]:
+    """Return the lines before and after temperature scaling, and the diagonal."""
+    return (
+        *(
+            Line(name=when, points=tuple((b.confidence, b.accuracy) for b in of_bins), dots=True)
+            for when, of_bins in (("before", bins.raw), ("after", bins.calibrated))
+        ),
+        _DIAGONAL,
+    )
+
+
+class Drawn(NamedTuple):
+    """The curves of a class or a finding, and the areas under them."""
+
+    name: str
+    curves: Curves
+    roc_auc: Measured
+    pr_auc: Measured
+
+
+def curve_charts(name: str, drawn: Sequence[Drawn]) -> tuple[Chart, ...]:
+    """Return a chart of ROC curves and one of precision-recall curves; none without curves."""
+    if not drawn:
+        return ()
+    roc = "; ".join(f"{one.name} {number(one.roc_auc.value)}" for one in drawn)
+    pr = "; ".join(f"{one.name} {number(one.pr_auc.value)}" for one in drawn)
+    return (
+        Chart(
+            title=f"{name}: ROC",
+            description=f"Area under the curve: {roc}. The diagonal is guessing.",
+            x_label="1 - specificity",
+            y_label="sensitivity",
+            lines=(
+                *(
+                    _line(one.name, one.curves.roc.false_positive_rate, one.curves.roc.sensitivity)
+                    for one in drawn
+                ),
+                _DIAGONAL,
+            ),
+        ),
+        Chart(
+            title=f"{name}: precision and recall",
+            description=f"Average precision: {pr}.",
+            x_label="recall",
+            y_label="precision",
+            lines=tuple(
+                _line(one.name, one.curves.pr.recall, one.curves.pr.precision) for one in drawn
+            ),
+        ),
+    )
 
 
 def _line(name: str, x: Sequence[float], y: Sequence[float]) -> Line:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_models.report.blocks import Block, Chart, Line, Table, Text
+from cxr_models.report.blocks import Block, Chart, Table, Text
 from cxr_models.report.formatting import NONE, counted, number, value
-from cxr_models.report.sections.charts import _DIAGONAL, _line
+from cxr_models.report.sections.charts import Drawn, curve_charts, reliability_lines
 from cxr_models.report.sections.values import _ROLES, _joined, _note
 
 if TYPE_CHECKING:
@@ -164,40 +164,16 @@ def _calibration(run: FindingResults, findings: Mapping[str, FindingValues]) -> 
     )
 
 
-def curve_charts(name: str, values: FindingsSet) -> tuple[Chart, ...]:
+def finding_curve_charts(name: str, values: FindingsSet) -> tuple[Chart, ...]:
     """Return charts of ROC and precision-recall curves, six findings a chart."""
-    charts = []
-    drawn = [(finding, both, values.findings[finding]) for finding, both in values.curves.items()]
-    for start in range(0, len(drawn), _LINES):
-        curves = drawn[start : start + _LINES]
-        roc = "; ".join(f"{finding} {number(of.roc_auc.value)}" for finding, _, of in curves)
-        pr = "; ".join(f"{finding} {number(of.pr_auc.value)}" for finding, _, of in curves)
-        charts += [
-            Chart(
-                title=f"{name}: ROC",
-                description=f"Area under the curve: {roc}. The diagonal is guessing.",
-                x_label="1 - specificity",
-                y_label="sensitivity",
-                lines=(
-                    *(
-                        _line(finding, curve.roc.false_positive_rate, curve.roc.sensitivity)
-                        for finding, curve, _ in curves
-                    ),
-                    _DIAGONAL,
-                ),
-            ),
-            Chart(
-                title=f"{name}: precision and recall",
-                description=f"Average precision: {pr}.",
-                x_label="recall",
-                y_label="precision",
-                lines=tuple(
-                    _line(finding, curve.pr.recall, curve.pr.precision)
-                    for finding, curve, _ in curves
-                ),
-            ),
-        ]
-    return tuple(charts)
+    drawn = [
+        Drawn(finding, both, values.findings[finding].roc_auc, values.findings[finding].pr_auc)
+        for finding, both in values.curves.items()
+    ]
+    starts = range(0, len(drawn), _LINES)
+    return tuple(
+        chart for start in starts for chart in curve_charts(name, drawn[start : start + _LINES])
+    )
 
 
 def reliability_charts(name: str, values: FindingsSet) -> tuple[Chart, ...]:
@@ -216,17 +192,7 @@ def _reliability(title: str, of: FindingValues, bins: Reliability) -> Chart:
         "with the finding equals its probability.",
         x_label="probability",
         y_label="share with the finding",
-        lines=(
-            *(
-                Line(
-                    name=when,
-                    points=tuple((b.confidence, b.accuracy) for b in of_bins),
-                    dots=True,
-                )
-                for when, of_bins in (("before", bins.raw), ("after", bins.calibrated))
-            ),
-            _DIAGONAL,
-        ),
+        lines=reliability_lines(bins),
     )
 
 

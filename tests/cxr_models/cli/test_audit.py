@@ -43,17 +43,17 @@ def stored(run):
 
 def test_changed_images_are_predicted_and_kept_beside_the_audit(run, made, capsys):
     assert perturb(run, made[1], "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    robustness = told.pop("robustness")
+    printed = json.loads(capsys.readouterr().out)
+    robustness = printed.pop("robustness")
     assert stored(run) == robustness
-    assert json.loads((run / "evaluation/audit.json").read_text()) == told
-    assert robustness["unperturbed"]["accuracy"]["value"] == told["run"]["accuracy"]
+    assert json.loads((run / "evaluation/audit.json").read_text()) == printed
+    assert robustness["unperturbed"]["accuracy"]["value"] == printed["run"]["accuracy"]
     names = [row["name"] for row in robustness["perturbed"]]
     assert names == [*(one.name for one in PERTURBATIONS), "enhancement"]
-    assert robustness["images"] == robustness["test_images"] == told["test_images"] == 6
+    assert robustness["images"] == robustness["test_images"] == printed["test_images"] == 6
     assert robustness["weights_sha256"] == read_run(run).weights_sha256
     for row in robustness["perturbed"]:
-        difference = row["accuracy"]["value"] - told["run"]["accuracy"]
+        difference = row["accuracy"]["value"] - printed["run"]["accuracy"]
         assert row["differences"]["accuracy"]["value"] == pytest.approx(difference)
 
 

@@ -218,17 +218,17 @@ def test_groups_are_made_of_columns_of_the_split_and_told_again_from_the_tables(
     wards = [f"{row},{'ab'[place % 2]}" for place, row in enumerate(rows)]
     plain = result_of(capsys, run)
     kept_split.write_text("\n".join([head, f"{names},ward", *wards]) + "\n")
-    told = result_of(capsys, run, "--by", "ward", "--from-predictions")  # joined by file
-    (by,) = told["sets"]["test"]["subgroups"]
+    printed = result_of(capsys, run, "--by", "ward", "--from-predictions")  # joined by file
+    (by,) = printed["sets"]["test"]["subgroups"]
     assert by["column"] == "ward"
     assert sum(group["images"] for group in by["groups"].values()) == 6
     assert set(by["groups"]) <= {"a", "b"}
     assert "kept:ward" not in table_of(run, "test")[0]
-    assert result_of(capsys, run, "--by", "ward") == told
+    assert result_of(capsys, run, "--by", "ward") == printed
     assert {row["kept:ward"] for row in table_of(run, "test")} == set(by["groups"])
     kept_split.write_text("\n".join([head, names, *rows]) + "\n")
-    assert result_of(capsys, run, "--by", "ward", "--from-predictions") == told
-    assert json.loads((run / "evaluation/evaluation.json").read_text()) == told
+    assert result_of(capsys, run, "--by", "ward", "--from-predictions") == printed
+    assert json.loads((run / "evaluation/evaluation.json").read_text()) == printed
     assert result_of(capsys, run) == plain
 
 
