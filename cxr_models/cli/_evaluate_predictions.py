@@ -14,9 +14,10 @@ from cxr_models._typed_json import to_json, write_record
 from cxr_models.audit.results import Audit
 from cxr_models.cli import _console
 from cxr_models.cli._audit import audit_lines, findings_audit_lines
-from cxr_models.cli._evaluate import evaluated_together, say_evaluation, say_several
+from cxr_models.cli._evaluate import say_evaluation, say_several
 from cxr_models.evaluation.any_task import by_kind, check_options, evaluate_any, joined
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
+from cxr_models.evaluation.several_runs import several_runs
 from cxr_models.evaluation.stored import is_foreign, stored_sets, write_evaluation, write_sets
 from cxr_models.runs.folder import RunFolder
 
@@ -95,7 +96,7 @@ def evaluate_predictions(
             _console.complain(_console.printable(f"{name}: {remark}"))
     with _console.errors_exit_with(_console.FAILED):
         evaluations = {name: evaluate_any(name, of_run, method) for name, of_run in sets.items()}
-        several = evaluated_together(evaluations, sets, method, {}) if len(runs) > 1 else None
+        several = several_runs(evaluations, sets, method, {}) if len(runs) > 1 else None
         audits = _audits(runs, method, quiet=as_json) if given.images is not None else {}
         with replaces_output(out, MODELS, overwrite=overwrite, inputs=inputs) as temporary:
             for name, run in runs.items():
