@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models._json import read_json
 from cxr_models._outputs import Kind, check_output, replaces_output
-from cxr_models._typed_json import converted, to_json
+from cxr_models._typed_json import to_json
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._findings_text import findings_lines, several_findings_lines
@@ -21,14 +21,10 @@ from cxr_models.evaluation.any_task import (
     joined,
     with_any_subgroups,
 )
-from cxr_models.evaluation.compare_findings import compare_or_pool_findings
-from cxr_models.evaluation.compare_runs import compare_or_pool, differing, have_equal_tests
-from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.externals import read_externals
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.group_columns import check_columns
-from cxr_models.evaluation.results import Evaluation
-from cxr_models.evaluation.seeds import groups_by_seed, spread_over_seeds
+from cxr_models.evaluation.several_runs import several_runs
 from cxr_models.evaluation.stored import (
     is_foreign,
     kept_externals,
@@ -46,12 +42,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxr_models.config import RunConfig
+    from cxr_models.evaluation.comparisons import SeveralRuns
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.group_columns import GroupColumn
-    from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.evaluation.seeds_results import SeedSpread
+    from cxr_models.evaluation.results import Evaluation
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -154,9 +150,7 @@ def evaluate(
     result = evaluations[names[0]]
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
-            result = several = evaluated_together(
-                evaluations, sets, method, _settings_of(names, runs)
-            )
+            result = several = several_runs(evaluations, sets, method, _settings_of(names, runs))
             if out is not None:
                 with replaces_output(
                     out, COMPARISON, overwrite=overwrite, inputs=externals
@@ -221,35 +215,6 @@ def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) ->
         )
 
 
-def evaluated_together(
-    evaluations: Mapping[str, Evaluation | FindingsEvaluation],
-    sets: Mapping[str, Sequence[AnyPredictions]],
-    method: Method,
-    settings: Mapping[str, RunConfig],
-) -> SeveralRuns | SeveralFindingRuns:
-    """Compare or pool runs, all with classes or all with findings; `settings` may be unknown."""
-    differ = _differing(settings)
-    findings = {n: e for n, e in evaluations.items() if isinstance(e, FindingsEvaluation)}
-    classes = {n: e for n, e in evaluations.items() if isinstance(e, Evaluation)}
-    if findings and classes:
-        raise ValueError(
-            "`RUN` must name runs with classes, or runs with findings; got "
-            f"{next(iter(classes))} with classes and {next(iter(findings))} with findings."
-        )
-    if findings:
-        of_findings = {n: by_kind(s)[0] for n, s in sets.items()}
-        both = compare_or_pool_findings(of_findings, method)
-        return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
-    of_classes = {n: by_kind(s)[1] for n, s in sets.items()}
-    return converted(
-        SeveralRuns,
-        compare_or_pool(of_classes, method),
-        runs=classes,
-        differ=differ,
-        seeds=_seeds(settings, of_classes, classes, method),
-    )
-
-
 def say_several(several: SeveralRuns | SeveralFindingRuns) -> None:
     """Print what several runs are together."""
     lines = (
@@ -283,27 +248,6 @@ def _settings_of(names: Sequence[str], runs: Sequence[Path]) -> dict[str, RunCon
     if not all(folder.config_file.is_file() for folder in folders):
         return {}
     return {name: folder.read_config() for name, folder in zip(names, folders, strict=True)}
-
-
-def _differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]:
-    """Return in what settings runs differ."""
-    return differing(settings) if settings else {}
-
-
-def _seeds(
-    settings: Mapping[str, RunConfig],
-    sets: Mapping[str, Sequence[Predictions]],
-    evaluations: Mapping[str, Evaluation],
-    method: Method,
-) -> tuple[SeedSpread, ...]:
-    """Return the spread of every group of runs that differ in the seed alone."""
-    spreads: list[SeedSpread] = []
-    for group in groups_by_seed(settings):
-        of_group = {name: sets[name] for name in group}
-        if have_equal_tests(of_group):
-            seeds = {name: settings[name].training.seed for name in group}
-            spreads += spread_over_seeds(of_group, evaluations, seeds, method)
-    return tuple(spreads)
 
 
 def _complain(text: str) -> None:

@@ -16,7 +16,6 @@ from cxr_models.cli import _console
 from cxr_models.cli._audit import audit_lines, findings_audit_lines
 from cxr_models.cli._evaluate import (
     check_stored_columns,
-    evaluated_together,
     say_evaluation,
     say_several,
     say_unstated,
@@ -29,6 +28,7 @@ from cxr_models.evaluation.any_task import (
     with_any_subgroups,
 )
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
+from cxr_models.evaluation.several_runs import several_runs
 from cxr_models.evaluation.stored import is_foreign, stored_sets, write_evaluation, write_sets
 from cxr_models.runs.folder import RunFolder
 
@@ -119,7 +119,7 @@ def evaluate_predictions(
             name: with_any_subgroups(evaluate_any(name, of_run, method), of_run, columns, method)
             for name, of_run in sets.items()
         }
-        several = evaluated_together(evaluations, sets, method, {}) if len(runs) > 1 else None
+        several = several_runs(evaluations, sets, method, {}) if len(runs) > 1 else None
         audits = _audits(runs, method, quiet=as_json) if given.images is not None else {}
         with replaces_output(out, MODELS, overwrite=overwrite, inputs=inputs) as temporary:
             for name, run in runs.items():
