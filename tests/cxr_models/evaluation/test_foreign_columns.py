@@ -135,6 +135,16 @@ def test_a_single_column_must_be_of_a_label_that_occurs():
         classes_of(["tb"], ["0", "1"], "t.csv")
 
 
+@pytest.mark.parametrize("columns", [["tb"], ["not tb", "tb"]])
+def test_what_is_no_other_class_does_not_count_as_one(columns):
+    with pytest.raises(ValueError, match=r"`label` must be spelled as the column prob:tb is named; "
+                       r"got 'TB' in 2 rows of t.csv, which would count as not tb"):  # fmt: skip
+        classes_of(columns, ["tb", "TB", "well", "TB"], "t.csv")
+    with pytest.raises(ValueError, match=r"`label` must name the class of every image; got 'NaN' in"
+                       r" 1 row of t.csv, .* Leave these rows out"):  # fmt: skip
+        classes_of(columns, ["tb", "NaN", "well"], "t.csv")
+
+
 def test_findings_need_not_sum_to_1_and_their_logits_are_log_odds():
     one = scores(["prob:a", "prob:b"], ["0.9", "0.8"], ["0", "1"], read=finding_scores_of)
     np.testing.assert_allclose(one.probabilities, [[0.9, 0.8], [0, 1]], atol=1e-15)
