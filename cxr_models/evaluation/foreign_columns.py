@@ -79,16 +79,23 @@ def class_columns(header: Sequence[str], table: str) -> ClassColumns:
     Parameters
     ----------
     header : sequence of str
-        Names of columns; ``prob:``, ``probability:`` and ``logit:`` may be in capitals.
+        Names of columns, without spaces around them; ``prob:``, ``probability:`` and ``logit:`` may
+        be in capitals.
     table : str
         Name of the table in sentences.
 
     Raises
     ------
     ValueError
-        If there is no such column, a class has two of one kind, or classes with logits are not
-        those with probabilities.
+        If there is no such column, a name occurs twice, a class has two columns of one kind, or
+        classes with logits are not those with probabilities.
     """
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise ValueError(
+            f"`{table}` must name each column once, spaces around names aside; got "
+            f"{', '.join(map(repr, twice))} twice."
+        )
     places: dict[str, dict[str, int]] = {"prob": {}, "logit": {}}
     for place, name in enumerate(header):
         match = _COLUMN.fullmatch(name)

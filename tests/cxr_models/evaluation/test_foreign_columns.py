@@ -35,6 +35,10 @@ def test_columns_of_classes_are_found_under_all_their_names_and_sorted():
     [
         (["file", "label"], r"`t.csv` must have a column prob:CLASS for each class; got file, lab"),
         (["prob:a", "probability:a"], r"`probability:` must be there once for each class; got 'p"),
+        (
+            ["label", "prob:a", "label"],
+            r"`t.csv` must name each column once, .*; got 'label' twice",
+        ),
         (["prob:", "prob:a"], r"`prob:` must name a class; got 'prob:' in t.csv"),
         (["prob:a", "prob:b", "logit:a"], r"`logit:` must be given for the classes of prob:, a, b"),
     ],

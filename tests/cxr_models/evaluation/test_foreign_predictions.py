@@ -206,6 +206,10 @@ def test_findings_are_read_as_they_were_predicted(tmp_path, rng, label):
     assert run.remarks == ()
 
 
+def test_of_two_columns_that_differ_in_spaces_none_is_taken(tmp_path):
+    refused(tmp_path, [row("a", **{"label ": "normal"})], "`t.csv` must name each column once")
+
+
 def test_patients_that_the_column_group_ties_are_told(tmp_path):
     rows = [row(f"{i}", patient=f"p{i // 2}", group="ab"[i % 3 > 0]) for i in range(12)]
     remark = (
