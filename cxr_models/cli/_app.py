@@ -77,6 +77,10 @@ def index(
     uncertain: Annotated[
         str, typer.Option(metavar="RULE", help="Of labels: ignore, zero or one.")
     ] = "ignore",
+    blank: Annotated[
+        str,
+        typer.Option(metavar="RULE", help="Findings that the set leaves blank: unknown or absent."),
+    ] = "unknown",
     harmonise: Annotated[
         bool, typer.Option("--harmonise", help="One name for what sets call differently.")
     ] = False,
@@ -136,6 +140,7 @@ def index(
             label_from=label_from or "",
             priority=names_of(priority),
             uncertain=uncertain,
+            blank=blank,
             harmonise=harmonise,
             official_split=official_split,
             views=frozenset(names_of(views)) or None,

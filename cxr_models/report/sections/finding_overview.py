@@ -136,7 +136,6 @@ def audit_blocks(run: FindingResults) -> list[Block]:
         rows.append(
             (
                 name,
-                f"{audit.findings[name].images:,}",
                 *(value(reached[t].roc_auc) if t in reached else NONE for t in titles),
             )
         )
@@ -147,8 +146,8 @@ def audit_blocks(run: FindingResults) -> list[Block]:
     return [
         Text(text=f"{audit.verdict[:1].upper()}{audit.verdict[1:]}.", tone="verdict"),
         Table(
-            caption="ROC-AUC of models that see no lungs, or hardly, on the same test images",
-            head=("finding", "images known", *titles),
+            caption="ROC-AUC of models that see no lungs, or hardly, on the same known test images",
+            head=("finding", *titles),
             rows=tuple(rows),
             notes=_joined(notes),
         ),
