@@ -28,7 +28,9 @@ from cxr_models.evaluation.finding_statistics import (
 from cxr_models.evaluation.findings_results import MULTILABEL, FindingsEvaluation, FindingsSet
 from cxr_models.evaluation.metrics import POINT_METRICS
 from cxr_models.evaluation.results import FORMAT
+from cxr_models.report.read.clinic import finding_clinic_agrees
 from cxr_models.report.read.results import (
+    TOLERANCE,
     Results,
     agrees,
     check_evaluated,
@@ -210,7 +212,10 @@ def _values_agree(
     points = {name: stored.findings[name].operating_point for name in names}
     temperatures = tuple(evaluation.temperatures[name] for name in names)
     thresholds = tuple(points[name].threshold for name in names)
-    statistics = FindingStatistics(outcomes_of(predictions, temperatures, thresholds))
+    outcomes = outcomes_of(predictions, temperatures, thresholds)
+    if stored.clinic is not None and not finding_clinic_agrees(outcomes, stored.clinic, TOLERANCE):
+        return False
+    statistics = FindingStatistics(outcomes)
     computed = statistics(np.ones((1, statistics.num_patients)))
     values = {mean: getattr(stored.means, part) for mean, part in MEANS.items()}
     for name, point in points.items():
