@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING
 
 from cxr_models._json import read_json
 from cxr_models._outputs import Kind, check_output, replaces_output
-from cxr_models._typed_json import converted, to_json
+from cxr_models._typed_json import to_json
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
-from cxr_models.cli._subgroups_text import subgroup_lines
-from cxr_models.evaluation.any_task import by_kind, check_options, evaluate_any, joined
-from cxr_models.evaluation.compare_findings import compare_or_pool_findings
-from cxr_models.evaluation.compare_runs import compare_or_pool, differing, have_equal_tests
-from cxr_models.evaluation.comparisons import SeveralRuns
+from cxr_models.cli._subgroups_text import finding_subgroup_lines, subgroup_lines
+from cxr_models.evaluation.any_task import (
+    by_kind,
+    check_options,
+    evaluate_any,
+    joined,
+    with_any_subgroups,
+)
 from cxr_models.evaluation.externals import read_externals
-from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.group_columns import check_columns
-from cxr_models.evaluation.results import Evaluation
-from cxr_models.evaluation.seeds import groups_by_seed, spread_over_seeds
+from cxr_models.evaluation.several_runs import several_runs
 from cxr_models.evaluation.stored import (
     is_foreign,
     kept_externals,
@@ -31,22 +32,22 @@ from cxr_models.evaluation.stored import (
     with_split_columns,
     write_evaluation,
 )
-from cxr_models.evaluation.subgroups import unstated_columns, with_subgroups
+from cxr_models.evaluation.subgroups import records_of, tested, unstated_columns
 from cxr_models.inference.all_sets import predict_all_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cxr_models.config import RunConfig
+    from cxr_models.evaluation.comparisons import SeveralRuns
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.group_columns import GroupColumn
-    from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.evaluation.seeds_results import SeedSpread
+    from cxr_models.evaluation.results import Evaluation
     from cxr_models.runs.finished import FinishedRun
 
 
@@ -126,15 +127,15 @@ def evaluate(
             with _console.errors_exit_with(_console.WRONG_USAGE):
                 if by_kind(sets[name])[0]:
                     check_options(name, method)
-                _check_stored_columns(name, sets[name], columns)
+                check_stored_columns(sets[name], columns)
         else:
             sets[name] = _predicted(*finished_runs[name], columns, replace=write)
         with _console.errors_exit_with(_console.WRONG_USAGE):
             sets[name] = joined(sets[name], method.aggregate)
-        for set_name, column in unstated_columns(sets[name], columns):
-            _complain(f"{set_name}: no image states {column}, so the set has no groups by it")
+        say_unstated(sets[name], columns)
         with _console.errors_exit_with(_console.FAILED):
-            evaluations[name] = _evaluated(name, sets[name], columns, method)
+            evaluation = evaluate_any(name, sets[name], method)
+            evaluations[name] = with_any_subgroups(evaluation, sets[name], columns, method)
             if write:
                 write_evaluation(path, evaluations[name])
         if not as_json:
@@ -149,9 +150,7 @@ def evaluate(
     result = evaluations[names[0]]
     if len(runs) > 1:
         with _console.errors_exit_with(_console.FAILED):
-            result = several = evaluated_together(
-                evaluations, sets, method, _settings_of(names, runs)
-            )
+            result = several = several_runs(evaluations, sets, method, _settings_of(names, runs))
             if out is not None:
                 with replaces_output(
                     out, COMPARISON, overwrite=overwrite, inputs=externals
@@ -170,27 +169,22 @@ def _check_columns_of(
     run: FinishedRun, externals: Mapping[str, External], columns: Sequence[GroupColumn]
 ) -> None:
     """Check columns before anything is predicted."""
-    if run.config.model.task == "multilabel":
-        raise _by_findings(run.name)
     manifests = [run.split.select("test"), *(external.manifest for external in externals.values())]
     manifests += [predictions.manifest for predictions in kept_externals(run, externals).sets]
     check_columns(columns, [manifest.records for manifest in manifests])
 
 
-def _check_stored_columns(
-    name: str, sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]
+def check_stored_columns(
+    sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn], cure: str = _MORE_COLUMNS
 ) -> None:
     """Check columns that tables must state."""
-    if columns and any(isinstance(predictions, FindingPredictions) for predictions in sets):
-        raise _by_findings(name)
-    tested = (predictions for predictions in sets if predictions.kind in ("test", "external"))
-    check_columns(columns, [one.manifest.records for one in tested], cure=_MORE_COLUMNS)
+    check_columns(columns, [records_of(predictions) for predictions in tested(sets)], cure=cure)
 
 
-def _by_findings(name: str) -> ValueError:
-    return ValueError(
-        f"`--by` is only allowed with runs of classes; got {name}, a run of several findings."
-    )
+def say_unstated(sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]) -> None:
+    """Say which sets have no groups by a column that was asked for."""
+    for name, column in unstated_columns(sets, columns):
+        _complain(f"{name}: no image states {column}, so the set has no groups by it")
 
 
 def _predicted(
@@ -221,49 +215,6 @@ def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) ->
         )
 
 
-def _evaluated(
-    name: str,
-    sets: Iterable[AnyPredictions],
-    columns: Sequence[GroupColumn],
-    method: Method,
-) -> Evaluation | FindingsEvaluation:
-    """Evaluate the sets of a run; runs with findings have no groups yet."""
-    sets = list(sets)
-    evaluation = evaluate_any(name, sets, method)
-    if not columns or isinstance(evaluation, FindingsEvaluation):
-        return evaluation
-    return with_subgroups(evaluation, by_kind(sets)[1], columns, method)
-
-
-def evaluated_together(
-    evaluations: Mapping[str, Evaluation | FindingsEvaluation],
-    sets: Mapping[str, Sequence[AnyPredictions]],
-    method: Method,
-    settings: Mapping[str, RunConfig],
-) -> SeveralRuns | SeveralFindingRuns:
-    """Compare or pool runs, all with classes or all with findings; `settings` may be unknown."""
-    differ = _differing(settings)
-    findings = {n: e for n, e in evaluations.items() if isinstance(e, FindingsEvaluation)}
-    classes = {n: e for n, e in evaluations.items() if isinstance(e, Evaluation)}
-    if findings and classes:
-        raise ValueError(
-            "`RUN` must name runs with classes, or runs with findings; got "
-            f"{next(iter(classes))} with classes and {next(iter(findings))} with findings."
-        )
-    if findings:
-        of_findings = {n: by_kind(s)[0] for n, s in sets.items()}
-        both = compare_or_pool_findings(of_findings, method)
-        return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
-    of_classes = {n: by_kind(s)[1] for n, s in sets.items()}
-    return converted(
-        SeveralRuns,
-        compare_or_pool(of_classes, method),
-        runs=classes,
-        differ=differ,
-        seeds=_seeds(settings, of_classes, classes, method),
-    )
-
-
 def say_several(several: SeveralRuns | SeveralFindingRuns) -> None:
     """Print what several runs are together."""
     lines = (
@@ -278,7 +229,7 @@ def say_several(several: SeveralRuns | SeveralFindingRuns) -> None:
 def say_evaluation(evaluation: Evaluation | FindingsEvaluation) -> None:
     """Print the evaluation of a run."""
     lines = (
-        findings_lines(evaluation)
+        itertools.chain(findings_lines(evaluation), finding_subgroup_lines(evaluation))
         if isinstance(evaluation, FindingsEvaluation)
         else itertools.chain(evaluation_lines(evaluation), subgroup_lines(evaluation))
     )
@@ -297,27 +248,6 @@ def _settings_of(names: Sequence[str], runs: Sequence[Path]) -> dict[str, RunCon
     if not all(folder.config_file.is_file() for folder in folders):
         return {}
     return {name: folder.read_config() for name, folder in zip(names, folders, strict=True)}
-
-
-def _differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]:
-    """Return in what settings runs differ."""
-    return differing(settings) if settings else {}
-
-
-def _seeds(
-    settings: Mapping[str, RunConfig],
-    sets: Mapping[str, Sequence[Predictions]],
-    evaluations: Mapping[str, Evaluation],
-    method: Method,
-) -> tuple[SeedSpread, ...]:
-    """Return the spread of every group of runs that differ in the seed alone."""
-    spreads: list[SeedSpread] = []
-    for group in groups_by_seed(settings):
-        of_group = {name: sets[name] for name in group}
-        if have_equal_tests(of_group):
-            seeds = {name: settings[name].training.seed for name in group}
-            spreads += spread_over_seeds(of_group, evaluations, seeds, method)
-    return tuple(spreads)
 
 
 def _complain(text: str) -> None:

@@ -14,9 +14,21 @@ from cxr_models._typed_json import to_json, write_record
 from cxr_models.audit.results import Audit
 from cxr_models.cli import _console
 from cxr_models.cli._audit import audit_lines, findings_audit_lines
-from cxr_models.cli._evaluate import evaluated_together, say_evaluation, say_several
-from cxr_models.evaluation.any_task import by_kind, check_options, evaluate_any, joined
+from cxr_models.cli._evaluate import (
+    check_stored_columns,
+    say_evaluation,
+    say_several,
+    say_unstated,
+)
+from cxr_models.evaluation.any_task import (
+    by_kind,
+    check_options,
+    evaluate_any,
+    joined,
+    with_any_subgroups,
+)
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
+from cxr_models.evaluation.several_runs import several_runs
 from cxr_models.evaluation.stored import is_foreign, stored_sets, write_evaluation, write_sets
 from cxr_models.runs.folder import RunFolder
 
@@ -27,6 +39,7 @@ if TYPE_CHECKING:
     from cxr_models.audit.findings_results import FindingsAudit
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.foreign_predictions import ForeignRun
+    from cxr_models.evaluation.group_columns import GroupColumn
 
 COMPARISON_FILE = "comparison.json"
 _FILE = re.compile(r"(train|val|test|external-.+)\.csv|evaluation\.json|audit\.json")
@@ -65,9 +78,15 @@ class Given(NamedTuple):
 
 
 def evaluate_predictions(
-    given: Given, out: Path, method: Method, *, overwrite: bool, as_json: bool
+    given: Given,
+    out: Path,
+    method: Method,
+    *,
+    columns: Sequence[GroupColumn] = (),
+    overwrite: bool,
+    as_json: bool,
 ) -> int:
-    """Evaluate each table, compare several, and write their folders to `out`."""
+    """Evaluate each table and the groups that `columns` make, and write folders to `out`."""
     inputs = [*given.tables, *([given.validation] if given.validation else [])]
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if given.validation is not None and len(given.tables) > 1:
@@ -89,13 +108,18 @@ def evaluate_predictions(
                 check_options(name, method)
             if given.images is not None:
                 _check_images(run, given.images)
+            check_stored_columns(run.sets, columns, cure="")
         sets = {name: joined(run.sets, method.aggregate) for name, run in runs.items()}
     for name, run in runs.items():
         for remark in (*run.remarks, *_no_audit(run, given.images)):
             _console.complain(_console.printable(f"{name}: {remark}"))
+        say_unstated(sets[name], columns)
     with _console.errors_exit_with(_console.FAILED):
-        evaluations = {name: evaluate_any(name, of_run, method) for name, of_run in sets.items()}
-        several = evaluated_together(evaluations, sets, method, {}) if len(runs) > 1 else None
+        evaluations = {
+            name: with_any_subgroups(evaluate_any(name, of_run, method), of_run, columns, method)
+            for name, of_run in sets.items()
+        }
+        several = several_runs(evaluations, sets, method, {}) if len(runs) > 1 else None
         audits = _audits(runs, method, quiet=as_json) if given.images is not None else {}
         with replaces_output(out, MODELS, overwrite=overwrite, inputs=inputs) as temporary:
             for name, run in runs.items():

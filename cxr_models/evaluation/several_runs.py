@@ -1,0 +1,85 @@
+"""Several runs that were evaluated: compare them, or pool them where their test sets differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxr_models._typed_json import converted
+from cxr_models.evaluation.any_task import by_kind
+from cxr_models.evaluation.compare_findings import compare_or_pool_findings
+from cxr_models.evaluation.compare_runs import compare_or_pool, differing, have_equal_tests
+from cxr_models.evaluation.comparisons import SeveralRuns
+from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
+from cxr_models.evaluation.results import Evaluation
+from cxr_models.evaluation.seeds import groups_by_seed, spread_over_seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cxr_models.config import RunConfig
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
+    from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.evaluation.seeds_results import SeedSpread
+
+
+def several_runs(
+    evaluations: Mapping[str, Evaluation | FindingsEvaluation],
+    sets: Mapping[str, Sequence[AnyPredictions]],
+    method: Method,
+    settings: Mapping[str, RunConfig],
+) -> SeveralRuns | SeveralFindingRuns:
+    """Compare or pool runs, all with classes or all with findings.
+
+    Parameters
+    ----------
+    evaluations : mapping of str to Evaluation or FindingsEvaluation
+        The evaluation of each run.
+    sets : mapping of str to sequence of Predictions or FindingPredictions
+        The sets of each run, their images joined as the method asks.
+    method : Method
+        How intervals are computed.
+    settings : mapping of str to RunConfig
+        The settings of each run; empty where they are not known.
+
+    Raises
+    ------
+    ValueError
+        If some runs have classes and others findings, or the runs cannot be compared.
+    """
+    differ = differing(settings) if settings else {}
+    findings = {n: e for n, e in evaluations.items() if isinstance(e, FindingsEvaluation)}
+    classes = {n: e for n, e in evaluations.items() if isinstance(e, Evaluation)}
+    if findings and classes:
+        raise ValueError(
+            "`RUN` must name runs with classes, or runs with findings; got "
+            f"{next(iter(classes))} with classes and {next(iter(findings))} with findings."
+        )
+    if findings:
+        of_findings = {n: by_kind(s)[0] for n, s in sets.items()}
+        both = compare_or_pool_findings(of_findings, method)
+        return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
+    of_classes = {n: by_kind(s)[1] for n, s in sets.items()}
+    return converted(
+        SeveralRuns,
+        compare_or_pool(of_classes, method),
+        runs=classes,
+        differ=differ,
+        seeds=_seeds(settings, of_classes, classes, method),
+    )
+
+
+def _seeds(
+    settings: Mapping[str, RunConfig],
+    sets: Mapping[str, Sequence[Predictions]],
+    evaluations: Mapping[str, Evaluation],
+    method: Method,
+) -> tuple[SeedSpread, ...]:
+    """Return the spread of every group of runs that differ in the seed alone."""
+    spreads: list[SeedSpread] = []
+    for group in groups_by_seed(settings):
+        of_group = {name: sets[name] for name in group}
+        if have_equal_tests(of_group):
+            seeds = {name: settings[name].training.seed for name in group}
+            spreads += spread_over_seeds(of_group, evaluations, seeds, method)
+    return tuple(spreads)
