@@ -138,4 +138,5 @@ def test_every_function_and_class_that_is_called_has_an_example():
     named = {example.name.partition(".")[0] for example in EXAMPLES}
     functions = {"index", "split", "train", "load_run", "audit_split", "GradCam", "export"}
     functions |= {"register_backbone", "build_classifier", "Run", "RunConfig", "Split"}
+    functions |= {"evaluate_predictions"}
     assert functions - named == set()

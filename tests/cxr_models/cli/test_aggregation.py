@@ -3,14 +3,6 @@ import pytest
 pytest.importorskip("typer", reason="typer is not installed")
 
 from cxr_models.cli import main
-from cxr_models.cli._aggregation import aggregation_of
-from cxr_models.evaluation.results import Aggregation
-
-
-def test_a_unit_is_joined_by_the_mean_unless_told_otherwise():
-    assert aggregation_of(None, None) is None
-    assert aggregation_of("patient", None) == Aggregation(of="patient", by="mean")
-    assert aggregation_of("study", "max") == Aggregation(of="study", by="max")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict"])

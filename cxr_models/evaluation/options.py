@@ -1,0 +1,69 @@
+"""What commands and functions of the library let a caller choose, as a `Method`."""
+
+from __future__ import annotations
+
+import numbers
+from typing import TYPE_CHECKING, Any
+
+from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.operating_points import Rule
+from cxr_models.evaluation.results import Aggregation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def method_of(
+    *,
+    draws: int,
+    seed: int,
+    sensitivity: float | None = None,
+    prevalence: float | Sequence[float] = (),
+    at_specificity: float | Sequence[float] = (),
+    aggregate: str | None = None,
+    aggregate_by: str | None = None,
+) -> Method:
+    """Return the method that options ask for.
+
+    Raises
+    ------
+    TypeError
+        If an option that takes numbers is none.
+    ValueError
+        If a number is out of range, a word is not known, or options do not go together.
+    """
+    return Method(
+        draws=draws,
+        seed=seed,
+        rule=Rule(sensitivity=sensitivity),
+        prevalences=_shares(prevalence, "prevalence"),
+        specificities=_shares(at_specificity, "at_specificity"),
+        aggregate=aggregation_of(aggregate, aggregate_by),
+    )
+
+
+def aggregation_of(unit: str | None, rule: str | None) -> Aggregation | None:
+    """Return what `--aggregate` and `--aggregate-by` ask for.
+
+    Raises
+    ------
+    ValueError
+        If a word is not known, or a rule is given without a unit.
+    """
+    if unit is None:
+        if rule is not None:
+            raise ValueError(
+                f"`--aggregate-by` is only allowed with --aggregate; got {rule!r}. Add --aggregate "
+                "patient, or study."
+            )
+        return None
+    of: Any = unit  # the record checks both words
+    by: Any = rule or "mean"
+    return Aggregation(of=of, by=by)
+
+
+def _shares(given: object, name: str) -> tuple[float, ...]:
+    values = given if isinstance(given, list | tuple) else (given,)
+    if not all(isinstance(value, numbers.Real) for value in values):
+        raise TypeError(f"`{name}` must be a number, or a list of numbers; got {given!r}.")
+    return tuple(map(float, values))
