@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import re
 import signal
 
 import numpy as np
@@ -27,6 +28,39 @@ def pytest_configure(config):
     """Take back an ignored Ctrl-C, which processes inherit from a shell in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser):
+    """Let an environment say what it holds, so that no test of it can be skipped unnoticed."""
+    parser.addoption(
+        "--installed",
+        default="",
+        metavar="PACKAGE,...",
+        help="packages that are here: a test that is skipped for want of one fails",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Fail a test that is skipped for want of a package that is here."""
+    return unless_installed((yield), item.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Fail a file that is skipped for want of a package that is here."""
+    return unless_installed((yield), collector.config)
+
+
+def unless_installed(report, config):
+    """Turn a skip into a failure if its reason names a package of `--installed`."""
+    packages = [name for name in config.getoption("--installed").split(",") if name]
+    if report.skipped and packages and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2])
+        if re.search(rf"\b({'|'.join(map(re.escape, packages))})\b", reason):
+            report.outcome = "failed"
+            report.longrepr = f"`--installed` names what this was skipped for. {reason}"
+    return report
 
 
 def opencv_version():

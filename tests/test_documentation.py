@@ -59,6 +59,19 @@ def test_commands_of_the_pages_exist_with_their_options(words):
     assert unknown_options(words) == []
 
 
+def inline_words_of(text):
+    """List the words of each command of ours that stands within a sentence."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`((?:cxr-enhance|cxr-models) [^`]+)`", prose)
+    return [span.split() for span in spans]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_within_sentences_exist_with_their_options(page):
+    wrong = [words for words in inline_words_of(PAGES[page]) if unknown_options(words)]
+    assert wrong == []
+
+
 def test_commands_that_do_not_exist_would_be_found():
     assert len(COMMANDS) >= 40
     assert unknown_options(["cxr-enhance", "run", "x", "--brighter"]) == ["--brighter"]

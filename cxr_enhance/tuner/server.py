@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cxr_enhance.tuner.page import TunerPage  # isort: skip - it says how to install Panel
 
 from bokeh.settings import settings
+from panel.io.resources import LOCAL_DIST
 from panel.io.server import get_server
 from panel.io.state import state
 from tornado.ioloop import PeriodicCallback
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _IDLE_S = 10.0
 _POLL_MS = 500
+# A busy machine opens a page's web socket seconds after the page; a session that was dropped before
+# is made anew, and the page does not find it. What a closed page had open is kept as long.
+_UNUSED_S = 60
 _MAX_MESSAGE = 1 << 23  # bytes; dropped files come in parts of 1 MiB
 # Nothing is loaded from, or sent to, anywhere but this server, whatever the page holds. Panel's
 # scripts evaluate text and load modules from `blob:`.
@@ -113,7 +117,7 @@ class TunerServer:
             title="cxr-enhance tune",
             websocket_max_message_size=_MAX_MESSAGE,
             check_unused_sessions_milliseconds=2000,
-            unused_session_lifetime_milliseconds=4000,
+            unused_session_lifetime_milliseconds=1000 * _UNUSED_S,
         )
         self._origin = f"{HOST}:{self._server.port}"
         settings.allowed_ws_origin = [self._origin]
@@ -142,6 +146,8 @@ class TunerServer:
         if state.curdoc is not None:
             state.curdoc.template = _PAGE
             state.curdoc.template_variables["host"] = self._origin
+            # Panel sets this when it writes the page; without it, styles come from its own host.
+            state.curdoc.template_variables["dist_url"] = LOCAL_DIST
         return TunerPage(self._new_session())
 
     def _stop_when_left(self) -> None:

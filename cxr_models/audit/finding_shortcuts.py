@@ -13,7 +13,7 @@ import numpy as np
 from cxr_models.audit.findings_results import FindingReached, FindingShortcuts
 from cxr_models.audit.shortcuts import _LARGELY, _PARTLY, _candidates, _fit
 from cxr_models.evaluation.bootstrap import measure
-from cxr_models.evaluation.finding_predictions import ABSENT, PRESENT, UNKNOWN
+from cxr_models.evaluation.finding_predictions import ABSENT, PRESENT, UNKNOWN, sigmoid
 from cxr_models.evaluation.finding_statistics import FindingOutcomes, FindingStatistics
 from cxr_models.evaluation.metrics import rank
 from cxr_models.evaluation.predictions import patients_of
@@ -61,6 +61,7 @@ class _Question(NamedTuple):
             findings=(self.finding,),
             targets=np.where(present, PRESENT, ABSENT).astype(np.int8)[:, None],
             logits=scores[:, None],
+            probabilities=sigmoid(scores[:, None]),
             patients=np.unique(self.patients[self.test], return_inverse=True)[1].astype(np.int64),
             temperatures=(1.0,),
             thresholds=(None,),

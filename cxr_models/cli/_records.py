@@ -70,10 +70,11 @@ def split(
         outputs: dict[Path, tuple[list[Record], dict[str, object]]] = {}
         settings: dict[str, object] = {"seed": seed}
         if findings:
-            if keeps_split:
+            if keeps_split and not official.needs_val(records, fractions):
                 raise ValueError(
-                    "`--stratify-findings` is only allowed with a manifest without a split, or "
-                    "with --drop-split; got a manifest that has one, which is kept."
+                    "`--stratify-findings` is only allowed with a manifest whose split has no val, "
+                    "with a manifest without a split, or with --drop-split; got a manifest whose "
+                    "split is kept as it is."
                 )
             settings["stratified_by"] = list(findings)
         if folds is not None:
@@ -97,7 +98,9 @@ def split(
                     )
                 outputs[out / f"without-{name}.csv"] = part, {**settings, "left_out": source}
         elif keeps_split:
-            assigned = _split_of_manifest(manifest, records, fractions, seed, drop_leaks=drop_leaks)
+            assigned = _split_of_manifest(
+                manifest, records, fractions, seed, drop_leaks=drop_leaks, findings=findings
+            )
             if assigned is None:
                 return _console.FAILED
             outputs[out] = assigned, {**settings, "given": True}
@@ -124,12 +127,10 @@ def split(
             if leave_source_out:
                 needed_parts = list(SPLITS[:2])  # what a source lacks is no fault of the split
                 _say_left_out(path, listed, assigned, str(facts["left_out"]), shared_ids)
-            lacking = {} if findings else splits.lacking_labels(assigned, needed_parts)
-            for name, labels in lacking.items():
-                _console.complain(
-                    f"{shown(path)}: nothing in {name} of {', '.join(sorted(labels))}; too few "
-                    "patients, groups or sources have it"
-                )
+            for line in official.lines_on_lacking(
+                assigned, needed_parts, is_given=keeps_split, findings=findings
+            ):
+                _console.complain(_console.printable(f"{shown(path)}: {line}"))
             _say_findings(path, assigned, findings, needed_parts)
         for path in former:
             path.unlink()
@@ -144,10 +145,13 @@ def _split_of_manifest(
     seed: int,
     *,
     drop_leaks: bool,
+    findings: Sequence[str],
 ) -> list[Record] | None:
     """Return the checked split of a manifest; where it leaks, say why and return None."""
     _console.say(f"{shown(manifest)} has a split, which is kept; --drop-split makes a new one")
-    kept = official.kept_split(records, fractions, seed=seed, drop_leaks=drop_leaks)
+    kept = official.kept_split(
+        records, fractions, seed=seed, drop_leaks=drop_leaks, findings=findings
+    )
     for line in kept.faults:
         _console.complain(_console.printable(line))
     if kept.faults and not drop_leaks:

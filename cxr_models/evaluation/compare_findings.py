@@ -251,7 +251,11 @@ def _in_order_of(
             f"different {'labels' if same_images else 'images'}."
         )
     outcomes = outcomes_of(base, temperatures)
-    return dataclasses.replace(outcomes, logits=predictions.logits[order])
+    return dataclasses.replace(
+        outcomes,
+        logits=predictions.logits[order],
+        probabilities=predictions.probabilities[order],
+    )
 
 
 def _set_of_kind(sets: Sets, kind: str) -> FindingPredictions:

@@ -44,6 +44,7 @@ class FindingOutcomes:
     findings: tuple[str, ...]  # the K findings, in the order of the columns
     targets: Targets  # (N, K); 1 present, 0 absent, -1 unknown
     logits: Floats  # (N, K), finite
+    probabilities: Floats  # (N, K); the sigmoid of the logits, but for rounding
     patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
     temperatures: tuple[float, ...]  # of each finding; they divide the logits
     # for each finding the operating point, a calibrated probability; None without a point
@@ -55,19 +56,21 @@ class FindingOutcomes:
             self,
             targets=self.targets[chosen],
             logits=self.logits[chosen],
+            probabilities=self.probabilities[chosen],
             patients=np.unique(self.patients[chosen], return_inverse=True)[1].astype(np.int64),
         )
 
     def of(self, k: int) -> KnownImages:
         """Return the images whose label for a finding is known."""
         rows = np.flatnonzero(self.targets[:, k] != UNKNOWN)
-        logits = self.logits[rows, k]
+        logits, temperature = self.logits[rows, k], self.temperatures[k]
+        probabilities = self.probabilities[rows, k]
         return KnownImages(
             present=self.targets[rows, k] == PRESENT,
             logits=logits,
-            probabilities=sigmoid(logits),
-            scaled=logits / self.temperatures[k],
-            calibrated=sigmoid(logits / self.temperatures[k]),
+            probabilities=probabilities,
+            scaled=logits / temperature,
+            calibrated=probabilities if temperature == 1.0 else sigmoid(logits / temperature),
             patients=self.patients[rows],
         )
 
@@ -108,6 +111,7 @@ def outcomes_of(
         findings=predictions.findings,
         targets=predictions.targets,
         logits=predictions.logits,
+        probabilities=predictions.probabilities,
         patients=predictions.patients,
         temperatures=(1.0,) * count if temperatures is None else temperatures,
         thresholds=(None,) * count if thresholds is None else thresholds,

@@ -6,6 +6,7 @@ part alone, over its known labels, and applied unchanged to every set.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from cxr_models._typed_json import converted
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import Temperature, fit_temperature
 from cxr_models.evaluation.evaluate import validation_of
-from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.finding_predictions import two_logits
 from cxr_models.evaluation.finding_statistics import (
     AREAS,
     CALIBRATION_ERRORS,
@@ -76,16 +77,19 @@ def choose(validation: FindingPredictions, rule: Rule) -> dict[str, Choice]:
     """
     if validation.kind != "val":
         raise ValueError(f"`validation` must be the part val; got {validation.kind!r}.")
+    outcomes = outcomes_of(validation)
     choices = {}
-    for finding in validation.findings:
-        outcomes = validation.outcomes(finding)
-        if not len(outcomes.targets):
+    for k, finding in enumerate(validation.findings):
+        known = outcomes.of(k)
+        if not len(known.present):
             reason = "the validation part does not hold an image whose label is known"
             choices[finding] = Choice(Temperature(1.0, reason), None)
             continue
-        temperature = fit_temperature(outcomes.logits, outcomes.targets)
-        calibrated = sigmoid(outcomes.logits[:, 1] / temperature.value)
-        threshold = choose_threshold(calibrated, outcomes.targets == 1, rule)
+        temperature = fit_temperature(two_logits(known.logits), known.present.astype(np.int64))
+        # A threshold is one of the probabilities that sets are compared with, bit by bit.
+        temperatures = (temperature.value,) * len(validation.findings)
+        known = dataclasses.replace(outcomes, temperatures=temperatures).of(k)
+        threshold = choose_threshold(known.calibrated, known.present, rule)
         choices[finding] = Choice(temperature, threshold)
     return choices
 

@@ -58,7 +58,9 @@ class ClassColumns:
 class Scores:
     """The numbers of N images for K classes, and how many cells were not used as written."""
 
-    probabilities: Floats  # (N, K); the softmax of the logits
+    # (N, K); those that were written, bit by bit, or what the columns logit: give: rounding would
+    # part equal probabilities and move them over thresholds
+    probabilities: Floats
     logits: Floats  # (N, K)
     rescaled: int = 0  # images whose probabilities did not sum to 1 and were divided by their sum
     zeros: int = 0  # probabilities of 0, which count as `SMALLEST`
@@ -155,10 +157,10 @@ def scores_of(
         raise ValueError("`columns` must hold places of probabilities or logits; got neither.")
     sums = written.sum(axis=1, keepdims=True)
     off = np.abs(sums - 1.0) > _ROUNDING
-    logits = np.log(np.maximum(np.where(off, written / sums, written), SMALLEST))
+    probabilities = np.maximum(np.where(off, written / sums, written), SMALLEST)
     return Scores(
-        probabilities=softmax(logits),
-        logits=logits,
+        probabilities=probabilities,
+        logits=np.log(probabilities),
         rescaled=int(off.sum()),
         zeros=int((written < SMALLEST).sum()),
     )
@@ -177,7 +179,7 @@ def finding_scores_of(
     Returns
     -------
     Scores
-        Probabilities are the sigmoid of the logits; `zeros` counts those of 0 and of 1.
+        `zeros` counts probabilities of 0 and of 1.
 
     Raises
     ------
@@ -195,7 +197,7 @@ def finding_scores_of(
         raise ValueError("`columns` must hold places of probabilities or logits; got neither.")
     inner = np.clip(written, SMALLEST, 1.0 - SMALLEST)
     logits = np.log(inner) - np.log1p(-inner)
-    return Scores(probabilities=sigmoid(logits), logits=logits, zeros=int((inner != written).sum()))
+    return Scores(probabilities=inner, logits=logits, zeros=int((inner != written).sum()))
 
 
 class _Checked:

@@ -267,10 +267,11 @@ def split(
     findings = checked_findings(
         manifest, None if stratify_findings is None else tuple(stratify_findings)
     )
-    if findings and given:
+    if findings and given and not official.needs_val(records, fractions):
         raise ValueError(
-            "`stratify_findings` is only allowed with a manifest without a split, or with "
-            "drop_split=True; got a manifest that has one, which is kept."
+            "`stratify_findings` is only allowed with a manifest whose split has no val, with a "
+            "manifest without a split, or with drop_split=True; got a manifest whose split is kept "
+            "as it is."
         )
     for label in sorted({record.label for record in records}):
         check_label(label, "the records to split")
@@ -278,7 +279,9 @@ def split(
     if findings:
         settings["stratified_by"] = list(findings)
     if given:
-        kept = official.kept_split(records, fractions, seed=seed, drop_leaks=without_leaks)
+        kept = official.kept_split(
+            records, fractions, seed=seed, drop_leaks=without_leaks, findings=findings
+        )
         if kept.faults and not without_leaks:
             faults = "\n".join(kept.faults)
             raise ValueError(
@@ -291,13 +294,8 @@ def split(
         assigned = splits.split_records(records, fractions=fractions, seed=seed, findings=findings)
         settings["fractions"] = list(fractions)
     needed = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
-    lacking_of_part = {} if findings else splits.lacking_labels(assigned, needed)
-    for part, lacking in lacking_of_part.items():
-        warnings.warn(
-            f"Nothing in {part} of {', '.join(sorted(lacking))}; too few patients, groups or "
-            "sources have it.",
-            stacklevel=_STACK,
-        )
+    for line in official.lines_on_lacking(assigned, needed, is_given=given, findings=findings):
+        warnings.warn(f"{line[:1].upper()}{line[1:]}.", stacklevel=_STACK)
     if target is None:
         divided = dataclasses.replace(manifest, records=tuple(assigned))
         return Split(manifest=divided, hash=records_hash(assigned), seed=seed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.manifest import SPLITS
 from cxr_models.records.patients import patient_key
-from cxr_models.records.splits import split_records
+from cxr_models.records.splits import lacking_labels, split_records
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
@@ -107,7 +107,14 @@ def without_leaks(records: Sequence[Record]) -> list[Record]:
     ]
 
 
-def with_val(records: Sequence[Record], share: float, *, seed: int = 0) -> list[Record]:
+def needs_val(records: Sequence[Record], fractions: tuple[float, float, float]) -> bool:
+    """Tell whether `kept_split` takes a val from train: the split has none, and val has a share."""
+    return bool(fractions[1]) and not any(record.split == "val" for record in records)
+
+
+def with_val(
+    records: Sequence[Record], share: float, *, seed: int = 0, findings: Sequence[str] = ()
+) -> list[Record]:
     """Return records of which a share of train is val.
 
     Parameters
@@ -118,9 +125,12 @@ def with_val(records: Sequence[Record], share: float, *, seed: int = 0) -> list[
         How much of train becomes val; no patient and no group is parted.
     seed : int, default 0
         Equal seeds give equal parts.
+    findings : sequence of str, default ()
+        Findings to stratify val by in the place of labels.
     """
     trained = [record for record in records if record.split == "train"]
-    assigned = iter(split_records(trained, fractions=(1 - share, share, 0.0), seed=seed))
+    fractions = (1 - share, share, 0.0)
+    assigned = iter(split_records(trained, fractions=fractions, seed=seed, findings=findings))
     return [next(assigned) if record.split == "train" else record for record in records]
 
 
@@ -130,6 +140,7 @@ def kept_split(
     *,
     seed: int = 0,
     drop_leaks: bool = False,
+    findings: Sequence[str] = (),
 ) -> Kept:
     """Check a given split, and complete it.
 
@@ -144,6 +155,8 @@ def kept_split(
     drop_leaks : bool, default False
         Whether faults are mended by `without_leaks`; if not, records with faults are returned as
         they are.
+    findings : sequence of str, default ()
+        Findings to stratify that val by in the place of labels.
     """
     faults, result, untied, moved = faults_of(records), list(records), 0, 0
     if faults and not drop_leaks:
@@ -152,7 +165,40 @@ def kept_split(
         result = without_leaks(records)
         untied = sum(a.split != b.split for a, b in zip(records, result, strict=True))
     train, val, _ = fractions
-    if val and not any(record.split == "val" for record in result):
-        result = with_val(result, val / (train + val), seed=seed)
+    if needs_val(result, fractions):
+        result = with_val(result, val / (train + val), seed=seed, findings=findings)
         moved = sum(record.split == "val" for record in result)
     return Kept(result, faults, untied, moved)
+
+
+def lines_on_lacking(
+    records: Sequence[Record],
+    parts: Sequence[str],
+    *,
+    is_given: bool,
+    findings: Sequence[str] = (),
+) -> list[str]:
+    """Describe in lines which of `parts` have no image, or none of a label.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        With their parts.
+    parts : sequence of str
+        Those that should have images.
+    is_given : bool
+        Whether a manifest came with the split, which was kept.
+    findings : sequence of str, default ()
+        Where findings were shared out, labels were not, and do not count.
+    """
+    there = {record.split for record in records}
+    why = "too few patients, groups or sources have it"
+    if is_given:
+        why = "the split that is kept has none there"
+    lines = []
+    for part, labels in lacking_labels(records, parts).items():
+        if is_given and part not in there:
+            lines.append(f"no image is in {part}: the split that is kept has none there")
+        elif not findings:
+            lines.append(f"nothing in {part} of {', '.join(sorted(labels))}; {why}")
+    return lines

@@ -19,7 +19,9 @@ def relative(folder: Path, path: str | os.PathLike[str]) -> str:
     Links to folders are resolved first: ``..`` leads out of where a link leads to.
     """
     place, name = os.path.split(path)
-    absolute, start = os.path.join(_resolved(place), name), _resolved(os.fspath(folder))
+    here = os.getcwd()  # part of what is remembered: it may change within a process
+    absolute = os.path.join(_resolved(os.path.join(here, place)), name)
+    start = _resolved(os.path.join(here, folder))
     try:
         shared = os.path.commonpath((absolute, start))
     except ValueError:  # on different drives

@@ -1,5 +1,6 @@
 """Who reaches the page, and when it ends."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -125,3 +126,27 @@ def test_waits_for_its_first_page_and_ends_ten_seconds_after_the_last(tmp_path):
         assert running.wait(timeout=60) == 0
         assert 8 < time.monotonic() - closed < 30
         assert running.stderr.read() == b""
+
+
+def test_a_page_whose_session_was_dropped_asks_nobody_else_for_its_styles(address):
+    from bokeh.util.token import generate_jwt_token, generate_session_id
+    from tornado.httpclient import HTTPRequest
+    from tornado.websocket import websocket_connect
+
+    # A token of a session that the server does not hold (any more), as a slow browser brings it.
+    payload = {"headers": {}, "cookies": {}, "arguments": {}, "session_expiry": time.time() + 60}
+    token = generate_jwt_token(generate_session_id(), extra_payload=payload)
+    request = HTTPRequest(address.replace("http:", "ws:") + "ws")
+
+    async def page():
+        socket = await websocket_connect(request, subprotocols=["bokeh", token])
+        for part in ('{"msgid": "1", "msgtype": "PULL-DOC-REQ"}', "{}", "{}"):
+            await socket.write_message(part)
+        while "roots" not in (text := await asyncio.wait_for(socket.read_message(), 30)):
+            pass
+        socket.close()
+        return text
+
+    text = asyncio.run(page())
+    assert "static/extensions/panel/css/loading.css" in text
+    assert "https:" not in text

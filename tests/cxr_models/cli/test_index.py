@@ -337,3 +337,12 @@ def test_index_warns_where_a_folder_around_the_classes_becomes_the_only_label(tm
     assert main(["index", str(tmp_path / "set"), "--out", str(tmp_path / "m.csv")]) == 0
     told = capsys.readouterr().err
     assert "all images have the label download, the only folder; it holds a, b." in told
+
+
+def test_names_start_from_the_folder_that_one_is_in_now(tmp_path, monkeypatch):
+    for name in ("first", "second"):
+        write_class_folders(tmp_path / name / f"scans-{name}", count=2)
+        monkeypatch.chdir(tmp_path / name)
+        assert main(["index", f"scans-{name}", "--out", "m.csv"]) == 0
+        first = read_manifest("m.csv").records[0]
+        assert first.file == f"scans-{name}/covid/covid-p0-0.png"

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 from pathlib import Path
 
@@ -558,13 +559,46 @@ def test_findings_to_share_out_must_be_columns(manifest_of_findings, capsys, val
     assert not out.exists()
 
 
+def with_parts(manifest, part_of):
+    """Write the parts of patients, by their number, into a manifest."""
+    records = [
+        dataclasses.replace(record, split=part_of(int(record.patient[1:])))
+        for record in read_manifest(manifest).records
+    ]
+    write_manifest(manifest, records)
+
+
 def test_findings_of_a_split_that_is_kept_are_not_shared_out(manifest_of_findings, capsys):
-    text = manifest_of_findings.read_text().replace("image,p0,,,,", "image,p0,,,,train")
-    manifest_of_findings.write_text(text)
+    with_parts(manifest_of_findings, lambda patient: ("train", "val", "test")[patient % 3])
     out = manifest_of_findings.parent / "split.csv"
     words = ["split", str(manifest_of_findings), "--out", str(out), "--stratify-findings", "all"]
     assert main(words) == 2
-    assert "only allowed with a manifest without a split, or with --drop-split" in " ".join(
+    assert "only allowed with a manifest whose split has no val" in " ".join(
         capsys.readouterr().err.split()
     )
+    assert not out.exists()
     assert main([*words, "--drop-split"]) == 0
+
+
+def test_a_val_that_a_kept_split_lacks_is_stratified_by_findings(manifest_of_findings, capsys):
+    with_parts(manifest_of_findings, lambda patient: "train" if patient < 36 else "test")
+    out = manifest_of_findings.parent / "split.csv"
+    words = ["split", str(manifest_of_findings), "--out", str(out), "--stratify-findings", "Edema"]
+    assert main([*words, "--fractions", "0.5", "0.25", "0.25"]) == 0
+    told = capsys.readouterr()
+    # of 36 patients in train 9 have Edema, and of 27 that is known: a third of both becomes val
+    assert "patients with Edema, of those known: train 6 of 18, val 3 of 9, test 3 of 9" in told.out
+    assert told.err == ""
+    parts = [record.split for record in read_split(out).manifest.records]
+    assert parts[36:] == ["test"] * 12
+    assert '"stratified_by": ["Edema"], "given": true' in out.read_text().splitlines()[0]
+
+
+def test_a_part_that_a_kept_split_lacks_is_told_with_its_true_reason(tmp_path, capsys):
+    rows = ["a.png,x,p1,train", "b.png,y,p2,train", "c.png,y,p3,val"]
+    (tmp_path / "m.csv").write_text("\n".join(["file,label,patient,split", *rows]))
+    assert main(["split", str(tmp_path / "m.csv"), "--out", str(tmp_path / "s.csv")]) == 0
+    said = capsys.readouterr().err
+    assert "nothing in val of x; the split that is kept has none there" in said
+    assert "no image is in test: the split that is kept has none there" in said
+    assert "too few" not in said

@@ -153,3 +153,14 @@ def test_logits_of_findings_are_used_where_given():
         scores(header, ["0.9", "-1"], read=finding_scores_of)
     with pytest.raises(ValueError, match=r"`prob:a` must be a number from 0 to 1; got '1.5'"):
         scores(["prob:a"], ["1.5"], read=finding_scores_of)
+
+
+def test_probabilities_are_those_that_were_written_bit_by_bit():
+    shares = [round(0.01 * number, 2) for number in range(1, 100)]
+    rows = [[str(share)] for share in shares]
+    np.testing.assert_array_equal(scores(["prob:tb"], *rows).probabilities[:, 1], shares)
+    findings = scores(["prob:tb"], *rows, read=finding_scores_of)
+    np.testing.assert_array_equal(findings.probabilities[:, 0], shares)
+    # Of equal probabilities of a class none is the larger, whatever those of the others are.
+    tied = scores(["prob:a", "prob:b", "prob:c"], ["0.3", "0.51", "0.19"], ["0.3", "0.1", "0.6"])
+    assert tied.probabilities[0, 0] == tied.probabilities[1, 0] == 0.3

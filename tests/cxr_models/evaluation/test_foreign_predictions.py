@@ -3,7 +3,10 @@ import time
 import numpy as np
 import pytest
 
+from cxr_models.evaluation.any_task import evaluate_any
+from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
+from cxr_models.evaluation.operating_points import Rule
 from tests.helpers.foreign_tables import write_csv, write_finding_table, write_table
 from tests.helpers.predicted import CLASSES, make_finding_predictions, make_predictions
 
@@ -212,6 +215,30 @@ def test_uncertain_findings_count_as_unknown_and_it_is_said(tmp_path):
     run = read(tmp_path, rows)
     assert run.sets[0].targets[:, 0].tolist() == [1, 0, -1, -1, -1, 1]
     assert "uncertain findings count as unknown, 2 of them" in run.remarks
+
+
+@pytest.mark.parametrize("label", ["label", "finding:TB"])
+def test_values_at_a_threshold_are_those_of_the_probabilities_that_were_written(tmp_path, label):
+    shares = np.array([round(0.02 * number, 2) for number in range(1, 50)] * 2)
+    ill = np.arange(98) % 3 == 0
+    words = {"label": ("well", "TB"), "finding:TB": ("0", "1")}[label]
+    rows = [
+        {"file": str(i), "patient": str(i), label: words[int(ill[i])], "prob:TB": share}
+        for i, share in enumerate(shares)
+    ]
+    method = Method(draws=100, rule=Rule(threshold=0.3))
+    evaluation = evaluate_any("theirs", read(tmp_path, rows).sets, method)
+    values = evaluation.sets["test"]
+    of_finding = label != "label"
+    point = (values.findings if of_finding else values.classes)["TB"].operating_point
+    assert point.sensitivity.value == (ill & (shares >= 0.3)).sum() / ill.sum()
+    assert point.specificity.value == (~ill & (shares < 0.3)).sum() / (~ill).sum()
+    if not of_finding:
+        curve = values.clinic["TB"].decision_curve
+        treated = shares[:, None] >= np.array(curve.thresholds)
+        odds = np.array(curve.thresholds) / (1 - np.array(curve.thresholds))
+        net = (treated & ill[:, None]).mean(0) - odds * (treated & ~ill[:, None]).mean(0)
+        np.testing.assert_allclose(curve.net_benefit, net, atol=1e-6)
 
 
 def test_each_column_of_a_finding_needs_its_labels(tmp_path):

@@ -68,7 +68,7 @@ MIMIC_LABELS = (
 _ALPHABETIC = tuple(sorted(FINDINGS))
 
 
-def mimic_tables(top, release="2.0.0"):
+def mimic_tables(top, release="2.0.0", *, images=MIMIC_ROWS, labels=MIMIC_LABELS):
     """Tables a study and an image, packed."""
     text(
         top / f"mimic-cxr-{release}-metadata.csv.gz",
@@ -78,19 +78,19 @@ def mimic_tables(top, release="2.0.0"):
         *(
             f"{image},{patient},{study},CHEST (PA AND LAT),{view},3056,2544,21800506,213014.531,"
             f"CHEST (PA AND LAT),{code},Erect"
-            for patient, study, image, view, code, _ in MIMIC_ROWS
+            for patient, study, image, view, code, _ in images
         ),
     )
     for labeller in ("chexpert", "negbio"):
         text(
             top / f"mimic-cxr-{release}-{labeller}.csv.gz",
             "subject_id,study_id," + ",".join(_ALPHABETIC),
-            *(f"{who},{study},{cells(_ALPHABETIC, **found)}" for who, study, found in MIMIC_LABELS),
+            *(f"{who},{study},{cells(_ALPHABETIC, **found)}" for who, study, found in labels),
         )
     text(
         top / f"mimic-cxr-{release}-split.csv.gz",
         "dicom_id,study_id,subject_id,split",
-        *(f"{image},{study},{patient},{part}" for patient, study, image, _, _, part in MIMIC_ROWS),
+        *(f"{image},{study},{patient},{part}" for patient, study, image, _, _, part in images),
     )
 
 

@@ -9,7 +9,7 @@ NIH_ROWS = (
     ("00000013_005.png", "Infiltration|Pleural_Thickening", 5, 13, "412", "F", "AP"),
     ("00000013_006.png", "Pneumonia", 6, 13, "060", "F", "PA"),
 )
-_HEADER = (
+HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
 )
@@ -28,7 +28,7 @@ def nih(folder, *, year="2017", flat=False):
     ]
     rows.append(rows[0].replace("00000001_000", "00030805_000"))  # in a folder not downloaded
     name = "Data_Entry_2017.csv" if old else "Data_Entry_2017_v2020.csv"
-    text(folder / name, _HEADER + ("," if old else ""), *rows)
+    text(folder / name, HEADER + ("," if old else ""), *rows)
     text(
         folder / "BBox_List_2017.csv",
         "Image Index,Finding Label,Bbox [x,y,w,h],,,",
