@@ -34,7 +34,7 @@ from cxr_models.records.manifest import Manifest, Record, read_manifest, write_m
 from cxr_models.records.splits import Split, read_split
 
 if TYPE_CHECKING:
-    from cxr_models.audit.foreign_models import EvaluatedPredictions
+    from cxr_models.audit.foreign_results import EvaluatedPredictions
     from cxr_models.explain.gradcam import GradCam
     from cxr_models.library.auditing import audit_split
     from cxr_models.library.predictions import evaluate_predictions
@@ -74,7 +74,7 @@ __all__ = [
 # Imported when they are first asked for.
 _LATER = {
     "Choices": "records.choices",
-    "EvaluatedPredictions": "audit.foreign_models",
+    "EvaluatedPredictions": "audit.foreign_results",
     "GradCam": "explain.gradcam",
     "Predicted": "library.run",
     "Run": "library.run",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from cxr_models.audit.foreign_models import EvaluatedPredictions, ForeignModels
+    from cxr_models.audit.foreign_models import ForeignModels
+    from cxr_models.audit.foreign_results import EvaluatedPredictions
 
 COMPARISON_FILE = "comparison.json"
 _FILE = re.compile(r"(train|val|test|external-.+)\.csv|evaluation\.json|audit\.json")

@@ -11,20 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cxr_models.audit.findings_results import FindingsAudit
-from cxr_models.audit.results import Audit
+from cxr_models.audit.foreign_results import EvaluatedPredictions
 from cxr_models.evaluation.any_task import by_kind, check_options, evaluate_any, joined
-from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.finding_predictions import AnyPredictions
-from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.foreign_predictions import ForeignRun, check_same_files, read_foreign
-from cxr_models.evaluation.results import Evaluation
 from cxr_models.evaluation.several_runs import several_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from cxr_models.audit.findings_results import FindingsAudit
+    from cxr_models.audit.results import Audit
     from cxr_models.audit.shortcut_features import Features
     from cxr_models.evaluation.foreign_sources import Table
 
@@ -54,44 +52,6 @@ class ForeignModels:
             if not run.lacking:
                 models.setdefault(tuple(run.split_images.paths), []).append(name)
         return models
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatedPredictions:
-    """What tables of predictions are worth, by the name of each model.
-
-    Parameters
-    ----------
-    evaluations : dict of str to Evaluation or FindingsEvaluation
-        The values of each model, by set.
-    remarks : dict of str to tuple of str
-        What was assumed of each table, and why a model was not audited.
-    audits : dict of str to Audit or FindingsAudit
-        What models reach that see no lungs; of models whose images were given.
-    several : SeveralRuns, SeveralFindingRuns or None
-        The comparisons of several models; None of one model.
-    """
-
-    evaluations: dict[str, Evaluation | FindingsEvaluation]
-    remarks: dict[str, tuple[str, ...]]
-    audits: dict[str, Audit | FindingsAudit]
-    several: SeveralRuns | SeveralFindingRuns | None = None
-
-    @property
-    def evaluation(self) -> Evaluation | FindingsEvaluation:
-        """The values of the only model.
-
-        Raises
-        ------
-        ValueError
-            If there are several models.
-        """
-        if len(self.evaluations) > 1:
-            raise ValueError(
-                f"`evaluation` is only allowed with one model; got {', '.join(self.evaluations)}. "
-                f"Take evaluations[{next(iter(self.evaluations))!r}]."
-            )
-        return next(iter(self.evaluations.values()))
 
 
 def read_models(

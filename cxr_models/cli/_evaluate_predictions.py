@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxr_models.audit.findings_results import FindingsAudit
-    from cxr_models.audit.foreign_models import EvaluatedPredictions, ForeignModels
+    from cxr_models.audit.foreign_models import ForeignModels
+    from cxr_models.audit.foreign_results import EvaluatedPredictions
     from cxr_models.evaluation.evaluate import Method
 
 

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_models._outputs import check_output
-from cxr_models.audit.foreign_folders import MODELS, names_differ, names_of_tables, write_models
-from cxr_models.audit.foreign_models import evaluate_models, read_models
-from cxr_models.evaluation.options import method_of
 from cxr_models.library.wording import says_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cxr_models.audit.foreign_models import EvaluatedPredictions
+    from cxr_models.audit.foreign_results import EvaluatedPredictions
     from cxr_models.evaluation.foreign_sources import Columns, Table
 
 _STACK = 3  # frames from a warning here to the caller: of this function and of `says_arguments`
@@ -129,6 +126,10 @@ def evaluate_predictions(
     >>> both.several.comparisons[0].accuracy.value
     -0.25
     """
+    from cxr_models.audit.foreign_folders import MODELS, write_models
+    from cxr_models.audit.foreign_models import evaluate_models, read_models
+    from cxr_models.evaluation.options import method_of
+
     method = method_of(
         draws=draws,
         seed=seed,
@@ -159,6 +160,8 @@ def evaluate_predictions(
 
 def _tables(predictions: Any, out: Path | None) -> dict[str, Table]:
     """Return the tables by the names of their models."""
+    from cxr_models.audit.foreign_folders import names_differ
+
     if isinstance(predictions, str | os.PathLike):
         return {Path(predictions).stem if out is None else out.resolve().name: predictions}
     if isinstance(predictions, list | tuple):
@@ -181,6 +184,8 @@ def _tables(predictions: Any, out: Path | None) -> dict[str, Table]:
 
 
 def _files(files: Sequence[object], out: Path | None) -> dict[str, Table]:
+    from cxr_models.audit.foreign_folders import names_of_tables
+
     paths = [file for file in files if isinstance(file, str | os.PathLike)]
     if not files or len(paths) < len(files):
         got = [type(file).__name__ for file in files if not isinstance(file, str | os.PathLike)]

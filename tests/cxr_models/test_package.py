@@ -79,6 +79,7 @@ NEEDS = {  # beside NumPy and OpenCV
     "Split.to_torch": "torch",
     "audit_split": "sklearn",
     "build_classifier": "tensorflow",
+    "evaluate_predictions": "scipy",
     "export": "tensorflow",
     "load_run": None,
     "train": "tensorflow",

@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 
+pytest.importorskip("scipy", reason="scipy is not installed")
+
 import cxr_models as cxm
 from cxr_models._typed_json import to_json
 from tests.helpers.foreign_tables import write_csv, write_finding_table, write_table
