@@ -12,11 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxr_models.audit.foreign_results import EvaluatedPredictions
-from cxr_models.evaluation.any_task import by_kind, check_options, evaluate_any, joined
+from cxr_models.evaluation.any_task import (
+    by_kind,
+    check_options,
+    evaluate_any,
+    joined,
+    with_any_subgroups,
+)
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.finding_predictions import AnyPredictions
 from cxr_models.evaluation.foreign_predictions import ForeignRun, check_same_files, read_foreign
+from cxr_models.evaluation.group_columns import GroupColumn
 from cxr_models.evaluation.several_runs import several_runs
+from cxr_models.evaluation.subgroups import check_columns_of_sets, lines_on_unstated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +42,7 @@ class ForeignModels:
     runs: dict[str, ForeignRun]
     sets: dict[str, Sequence[AnyPredictions]]  # of the runs, their images joined as asked
     method: Method
+    columns: tuple[GroupColumn, ...]  # that make groups of images
     has_images: bool  # whether images are at hand, for the audit
 
     @property
@@ -43,6 +52,15 @@ class ForeignModels:
             name: (*run.remarks, *_no_audit(run, has_images=self.has_images))
             for name, run in self.runs.items()
         }
+
+    @property
+    def lines(self) -> list[str]:
+        """Lines on what was assumed and what is left out, with the names of the models."""
+        lines = []
+        for name, remarks in self.remarks.items():
+            lines += [f"{name}: {remark}" for remark in remarks]
+            lines += lines_on_unstated(self.sets[name], self.columns)
+        return lines
 
     @property
     def images(self) -> dict[tuple[str, ...], list[str]]:
@@ -58,6 +76,7 @@ def read_models(
     tables: Mapping[str, Table],
     method: Method,
     *,
+    columns: Sequence[GroupColumn] = (),
     validation: Table | None = None,
     images: str | os.PathLike[str] | None = None,
     threshold: float | None = None,
@@ -70,6 +89,8 @@ def read_models(
         The name of each model, and its table; see `read_foreign`.
     method : Method
         How intervals are computed and operating points are chosen.
+    columns : sequence of GroupColumn, default ()
+        Columns that make groups of images.
     validation : str, PathLike or Columns, optional
         The table of the part val of the only model.
     images : str or PathLike, optional
@@ -105,10 +126,12 @@ def read_models(
             check_options(name, method)
         if images is not None:
             _check_images(run, images)
+        check_columns_of_sets(columns, run.sets)
     return ForeignModels(
         runs=runs,
         sets={name: joined(run.sets, method.aggregate) for name, run in runs.items()},
         method=method,
+        columns=tuple(columns),
         has_images=images is not None,
     )
 
@@ -140,7 +163,10 @@ def evaluate_models(
         If an image cannot be read.
     """
     method = models.method
-    evaluations = {name: evaluate_any(name, sets, method) for name, sets in models.sets.items()}
+    evaluations = {
+        name: with_any_subgroups(evaluate_any(name, sets, method), sets, models.columns, method)
+        for name, sets in models.sets.items()
+    }
     several = None
     if len(evaluations) > 1:
         several = several_runs(evaluations, models.sets, method, {})

@@ -20,6 +20,7 @@ app = new_program(
 )
 
 _OVERWRITE = "Replace an earlier output of this command."
+_BY = "Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands."
 _AGGREGATE = "Join the images of each patient, or study, to one row."
 _AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes)."
 
@@ -366,13 +367,7 @@ def evaluate(
     ] = None,
     aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
     aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN,...",
-            help="Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands.",
-        ),
-    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN,...", help=_BY)] = None,
     from_predictions: Annotated[
         bool,
         typer.Option("--from-predictions", help="Judge what lies there; no images, no TensorFlow."),
@@ -457,6 +452,7 @@ def evaluate_predictions(
     ] = None,
     aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
     aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
+    by: Annotated[str | None, typer.Option(metavar="COLUMN,...", help=_BY)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
@@ -465,6 +461,7 @@ def evaluate_predictions(
     """Evaluate predictions of any model, without TensorFlow; compare those of several models."""
     from cxr_models.cli import _console, _evaluate_predictions
     from cxr_models.cli._numbers import numbers_of
+    from cxr_models.evaluation.group_columns import parse_columns
     from cxr_models.evaluation.options import method_of
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
@@ -477,9 +474,10 @@ def evaluate_predictions(
             aggregate=aggregate,
             aggregate_by=aggregate_by,
         )
+        columns = parse_columns(by)
     given = _evaluate_predictions.Given(tables, validation, images, threshold)
     status = _evaluate_predictions.evaluate_predictions(
-        given, out, method, overwrite=overwrite, as_json=json
+        given, out, method, columns=columns, overwrite=overwrite, as_json=json
     )
     raise typer.Exit(status)
 

@@ -13,10 +13,15 @@ from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
-from cxr_models.cli._subgroups_text import subgroup_lines
-from cxr_models.evaluation.any_task import by_kind, check_options, evaluate_any, joined
+from cxr_models.cli._subgroups_text import finding_subgroup_lines, subgroup_lines
+from cxr_models.evaluation.any_task import (
+    by_kind,
+    check_options,
+    evaluate_any,
+    joined,
+    with_any_subgroups,
+)
 from cxr_models.evaluation.externals import read_externals
-from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.group_columns import check_columns
 from cxr_models.evaluation.several_runs import several_runs
@@ -27,13 +32,13 @@ from cxr_models.evaluation.stored import (
     with_split_columns,
     write_evaluation,
 )
-from cxr_models.evaluation.subgroups import unstated_columns, with_subgroups
+from cxr_models.evaluation.subgroups import check_columns_of_sets, lines_on_unstated
 from cxr_models.inference.all_sets import predict_all_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cxr_models.config import RunConfig
@@ -122,15 +127,16 @@ def evaluate(
             with _console.errors_exit_with(_console.WRONG_USAGE):
                 if by_kind(sets[name])[0]:
                     check_options(name, method)
-                _check_stored_columns(name, sets[name], columns)
+                check_columns_of_sets(columns, sets[name], cure=_MORE_COLUMNS)
         else:
             sets[name] = _predicted(*finished_runs[name], columns, replace=write)
         with _console.errors_exit_with(_console.WRONG_USAGE):
             sets[name] = joined(sets[name], method.aggregate)
-        for set_name, column in unstated_columns(sets[name], columns):
-            _complain(f"{set_name}: no image states {column}, so the set has no groups by it")
+        for line in lines_on_unstated(sets[name], columns):
+            _complain(line)
         with _console.errors_exit_with(_console.FAILED):
-            evaluations[name] = _evaluated(name, sets[name], columns, method)
+            evaluation = evaluate_any(name, sets[name], method)
+            evaluations[name] = with_any_subgroups(evaluation, sets[name], columns, method)
             if write:
                 write_evaluation(path, evaluations[name])
         if not as_json:
@@ -164,27 +170,9 @@ def _check_columns_of(
     run: FinishedRun, externals: Mapping[str, External], columns: Sequence[GroupColumn]
 ) -> None:
     """Check columns before anything is predicted."""
-    if run.config.model.task == "multilabel":
-        raise _by_findings(run.name)
     manifests = [run.split.select("test"), *(external.manifest for external in externals.values())]
     manifests += [predictions.manifest for predictions in kept_externals(run, externals).sets]
     check_columns(columns, [manifest.records for manifest in manifests])
-
-
-def _check_stored_columns(
-    name: str, sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]
-) -> None:
-    """Check columns that tables must state."""
-    if columns and any(isinstance(predictions, FindingPredictions) for predictions in sets):
-        raise _by_findings(name)
-    tested = (predictions for predictions in sets if predictions.kind in ("test", "external"))
-    check_columns(columns, [one.manifest.records for one in tested], cure=_MORE_COLUMNS)
-
-
-def _by_findings(name: str) -> ValueError:
-    return ValueError(
-        f"`--by` is only allowed with runs of classes; got {name}, a run of several findings."
-    )
 
 
 def _predicted(
@@ -215,20 +203,6 @@ def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) ->
         )
 
 
-def _evaluated(
-    name: str,
-    sets: Iterable[AnyPredictions],
-    columns: Sequence[GroupColumn],
-    method: Method,
-) -> Evaluation | FindingsEvaluation:
-    """Evaluate the sets of a run; runs with findings have no groups yet."""
-    sets = list(sets)
-    evaluation = evaluate_any(name, sets, method)
-    if not columns or isinstance(evaluation, FindingsEvaluation):
-        return evaluation
-    return with_subgroups(evaluation, by_kind(sets)[1], columns, method)
-
-
 def say_several(several: SeveralRuns | SeveralFindingRuns) -> None:
     """Print what several runs are together."""
     lines = (
@@ -243,7 +217,7 @@ def say_several(several: SeveralRuns | SeveralFindingRuns) -> None:
 def say_evaluation(evaluation: Evaluation | FindingsEvaluation) -> None:
     """Print the evaluation of a run."""
     lines = (
-        findings_lines(evaluation)
+        itertools.chain(findings_lines(evaluation), finding_subgroup_lines(evaluation))
         if isinstance(evaluation, FindingsEvaluation)
         else itertools.chain(evaluation_lines(evaluation), subgroup_lines(evaluation))
     )

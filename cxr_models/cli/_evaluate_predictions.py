@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cxr_models.audit.foreign_models import ForeignModels
     from cxr_models.audit.foreign_results import EvaluatedPredictions
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.group_columns import GroupColumn
 
 
 class Given(NamedTuple):
@@ -36,9 +37,15 @@ class Given(NamedTuple):
 
 
 def evaluate_predictions(
-    given: Given, out: Path, method: Method, *, overwrite: bool, as_json: bool
+    given: Given,
+    out: Path,
+    method: Method,
+    *,
+    columns: Sequence[GroupColumn] = (),
+    overwrite: bool,
+    as_json: bool,
 ) -> int:
-    """Evaluate each table, compare several, and write their folders to `out`."""
+    """Evaluate each table and the groups that `columns` make, and write folders to `out`."""
     inputs = [*given.tables, *([given.validation] if given.validation else [])]
     with _console.errors_exit_with(_console.WRONG_USAGE):
         several = len(given.tables) > 1
@@ -47,13 +54,13 @@ def evaluate_predictions(
         models = read_models(
             dict(zip(names, given.tables, strict=True)),
             method,
+            columns=columns,
             validation=given.validation,
             images=given.images,
             threshold=given.threshold,
         )
-    for name, remarks in models.remarks.items():
-        for remark in remarks:
-            _console.complain(_console.printable(f"{name}: {remark}"))
+    for line in models.lines:
+        _console.complain(_console.printable(line))
     with _console.errors_exit_with(_console.FAILED):
         evaluated = _evaluated(models, quiet=as_json)
         write_models(out, models, evaluated, overwrite=overwrite, inputs=inputs)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_models.cli._evaluation_text import table, value
+from cxr_models.cli._evaluation_text import indented, table, value
 from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cxr_models.evaluation.findings_results import (
+        FindingsEvaluation,
+        FindingSubgroups,
+        FindingValues,
+    )
     from cxr_models.evaluation.results import (
         ClassAtThreshold,
         Evaluation,
@@ -20,18 +25,35 @@ if TYPE_CHECKING:
     )
 
 _EMPTY = "-"
+_WHY_EMPTY = f"{_EMPTY}: fewer than {FEWEST_PATIENTS} patients of the class concerned, or no value"
 
 
 def subgroup_lines(evaluation: Evaluation) -> Iterator[str]:
     """Yield the lines of the groups of every column and set; none without groups."""
-    sets = {name: values.subgroups for name, values in evaluation.sets.items() if values.subgroups}
-    for name, by in sets.items():
-        for subgroups in by:
+    gaps: list[Gap] = []
+    for name, values in evaluation.sets.items():
+        for subgroups in values.subgroups:
+            gaps += subgroups.gaps
             yield ""
             yield f"{name} by {subgroups.column}"
-            for line in _column_lines(subgroups, evaluation.class_names, evaluation.units):
-                yield f"  {line}"
-    gaps = [gap for by in sets.values() for subgroups in by for gap in subgroups.gaps]
+            yield from indented(_column_lines(subgroups, evaluation.class_names, evaluation.units))
+    yield from _note(gaps)
+
+
+def finding_subgroup_lines(evaluation: FindingsEvaluation) -> Iterator[str]:
+    """Yield the lines of the groups of every column and set of a run with several findings."""
+    gaps: list[Gap] = []
+    for name, values in evaluation.sets.items():
+        for subgroups in values.subgroups:
+            gaps += subgroups.gaps
+            yield ""
+            yield f"{name} by {subgroups.column}, each finding over the images of known label"
+            yield from indented(_finding_lines(subgroups, evaluation.findings))
+    yield from _note(gaps)
+
+
+def _note(gaps: Sequence[Gap]) -> Iterator[str]:
+    """Yield how gaps are to be read; nothing without a gap."""
     shown = sum(gap.chance is not None for gap in gaps)
     if shown:
         yield ""
@@ -59,9 +81,26 @@ def _column_lines(subgroups: Subgroups, class_names: Sequence[str], units: str) 
         yield from table(rows)
     yield from _gap_lines(subgroups.gaps)
     if any(_is_empty(group) for group in subgroups.groups.values()):
-        yield (
-            f"{_EMPTY}: fewer than {FEWEST_PATIENTS} patients of the class concerned, or no value"
-        )
+        yield _WHY_EMPTY
+
+
+def _finding_lines(subgroups: FindingSubgroups, findings: Sequence[str]) -> Iterator[str]:
+    for finding in findings:
+        rows = [[finding, "known", "present", "patients", "ROC-AUC", "sensitivity", "specificity"]]
+        for name, group in subgroups.groups.items():
+            of = group.findings[finding]
+            counts = str(of.images), str(of.present), str(of.patients)
+            rows.append([name, *counts, *map(_shown, _of_class(of))])
+        yield from table(rows)
+    yield from _gap_lines(subgroups.gaps)
+    shown = [
+        measured
+        for group in subgroups.groups.values()
+        for of in group.findings.values()
+        for measured in _of_class(of)
+    ]
+    if any(measured is None or measured.value is None for measured in shown):
+        yield _WHY_EMPTY
 
 
 def _gap_lines(gaps: Sequence[Gap]) -> Iterator[str]:
@@ -91,7 +130,7 @@ def _shown(measured: Measured | None) -> str:
     return _EMPTY if measured is None else value(measured)
 
 
-def _of_class(values: ClassAtThreshold) -> tuple[Measured | None, ...]:
+def _of_class(values: ClassAtThreshold | FindingValues) -> tuple[Measured | None, ...]:
     point = values.operating_point
     return values.roc_auc, point.sensitivity, point.specificity
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.finding_predictions import FindingPredictions
+from cxr_models.evaluation.finding_subgroups import with_finding_subgroups
 from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.predictions import Predictions
+from cxr_models.evaluation.results import Evaluation
+from cxr_models.evaluation.subgroups import with_subgroups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +19,8 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.findings_results import FindingsEvaluation
-    from cxr_models.evaluation.results import Aggregation, Evaluation
+    from cxr_models.evaluation.group_columns import GroupColumn
+    from cxr_models.evaluation.results import Aggregation
 
 
 def evaluate_any(
@@ -34,6 +38,34 @@ def evaluate_any(
         check_options(name, method)
         return evaluate_findings(name, of_findings, method)
     return evaluate_sets(name, of_classes, method)
+
+
+def with_any_subgroups(
+    evaluation: Evaluation | FindingsEvaluation,
+    sets: Iterable[AnyPredictions],
+    columns: Sequence[GroupColumn],
+    method: Method,
+) -> Evaluation | FindingsEvaluation:
+    """Return an evaluation with the values of the groups that columns make in its sets.
+
+    Parameters
+    ----------
+    evaluation : Evaluation or FindingsEvaluation
+        The evaluation of `sets`.
+    sets, columns, method
+        As in `cxr_models.evaluation.subgroups.with_subgroups`.
+
+    Raises
+    ------
+    ValueError
+        If a column makes too many groups.
+    """
+    if not columns:
+        return evaluation
+    of_findings, of_classes = by_kind(sets)
+    if isinstance(evaluation, Evaluation):
+        return with_subgroups(evaluation, of_classes, columns, method)
+    return with_finding_subgroups(evaluation, of_findings, columns, method)
 
 
 def check_options(name: str, method: Method) -> None:

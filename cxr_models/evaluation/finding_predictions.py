@@ -7,6 +7,7 @@ evaluates a finding.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
+
+    from cxr_models.records.manifest import Record
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
@@ -137,6 +140,16 @@ class FindingPredictions:
     def patients(self) -> Ints:
         """The number of each image's patient, 0..P-1; tied images are of one patient."""
         return patients_of(self.manifest.records)
+
+    @property
+    def stated_records(self) -> tuple[Record, ...]:
+        """The records of the images, with the K findings as `targets` has them."""
+        records = []
+        for record, targets in zip(self.manifest.records, self.targets.tolist(), strict=True):
+            cells = zip(self.findings, (_CELLS[target] for target in targets), strict=True)
+            findings = dict(record.findings) | dict(cells)
+            records.append(dataclasses.replace(record, findings=tuple(findings.items())))
+        return tuple(records)
 
     def known(self, finding: str) -> Ints:
         """Return the indices of the images of which it is known whether they show a finding."""

@@ -212,6 +212,16 @@ def evaluate_images(
     """
     statistics = FindingStatistics(outcomes)
     measurement = measure(statistics, draws=method.draws, seed=method.seed)
+    return group_of(outcomes, statistics, measurement, no_threshold)
+
+
+def group_of(
+    outcomes: FindingOutcomes,
+    statistics: FindingStatistics,
+    measurement: Measurement,
+    no_threshold: str = _NO_THRESHOLD,
+) -> FindingsGroup:
+    """Return what `evaluate_images` returns, from the measurement of these images."""
     return FindingsGroup(
         images=len(outcomes.targets),
         patients=measurement.num_patients,

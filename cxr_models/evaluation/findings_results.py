@@ -12,6 +12,7 @@ from cxr_models._typed_json import WRITTEN
 from cxr_models.evaluation.comparisons import AreaDifference
 from cxr_models.evaluation.results import (
     Bootstrap,
+    ColumnGaps,
     Curves,
     Kind,
     Measured,
@@ -91,6 +92,15 @@ class FindingsGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FindingSubgroups(ColumnGaps):
+    """The values of findings in each group that a column makes, and the gaps between groups."""
+
+    FIRST: ClassVar[tuple[str, ...]] = ("column", "edges", "groups")
+
+    groups: dict[str, FindingsGroup]  # values of fewer than 10 patients are empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsSet(FindingsGroup):
     """The values of a set."""
 
@@ -103,6 +113,7 @@ class FindingsSet(FindingsGroup):
     reliability: dict[str, Reliability]
     by_source: dict[str, FindingsGroup]
     by_view: dict[str, FindingsGroup]
+    subgroups: tuple[FindingSubgroups, ...] = ()  # by the columns that were asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,14 @@ import numbers
 from typing import TYPE_CHECKING, Any
 
 from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.operating_points import Rule
 from cxr_models.evaluation.results import Aggregation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cxr_models.evaluation.group_columns import GroupColumn
 
 
 def method_of(
@@ -60,6 +63,22 @@ def aggregation_of(unit: str | None, rule: str | None) -> Aggregation | None:
     of: Any = unit  # the record checks both words
     by: Any = rule or "mean"
     return Aggregation(of=of, by=by)
+
+
+def columns_of(by: str | Sequence[str] | None) -> tuple[GroupColumn, ...]:
+    """Return the columns that make groups of images, as `parse_columns` reads them.
+
+    Raises
+    ------
+    TypeError
+        If they are not text.
+    ValueError
+        As `parse_columns`.
+    """
+    words = by if isinstance(by, list | tuple) else [by or ""]
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError(f"`by` must name columns, such as 'sex,age'; got {by!r}.")
+    return parse_columns(None if by is None else ",".join(map(str, words)))
 
 
 def _shares(given: object, name: str) -> tuple[float, ...]:

@@ -192,7 +192,7 @@ class Gap:
     """
 
     value: GapValue
-    label: str = ""  # the class; empty for a value of all classes
+    label: str = ""  # the class, or the finding; empty for a value of all classes
     best: str = ""
     worst: str = ""
     difference: Measured
@@ -200,19 +200,27 @@ class Gap:
     chance: ChanceGaps | None = None
 
     def title(self) -> str:
-        """Return the name of the value, and of its class."""
+        """Return the name of the value, and of its class or finding."""
         title = GAP_TITLES[self.value]
         return f"{title} of {self.label}" if self.label else title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subgroups:
-    """The values of the images of each group that a column makes, and the gaps between groups."""
+class ColumnGaps:
+    """A column that makes groups of images, and the gaps between the groups."""
 
     column: str
     edges: tuple[float, ...] = ()  # of bands of numbers; empty where each value is a group
-    groups: dict[str, Group]  # values of fewer than 10 patients are empty
     gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subgroups(ColumnGaps):
+    """The values of the images of each group that a column makes, and the gaps between groups."""
+
+    FIRST: ClassVar[tuple[str, ...]] = ("column", "edges", "groups")
+
+    groups: dict[str, Group]  # values of fewer than 10 patients are empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

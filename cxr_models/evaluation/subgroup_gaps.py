@@ -1,5 +1,7 @@
 """Gaps between groups of images: how large, how sure, and what chance alone would show.
 
+Knows neither classes nor findings: `GroupMeasurements` holds what is compared.
+
 The best and the worst group are picked after their values are known, so a gap is biased upward.
 Beside it therefore stand the gaps of groups that do not differ: the names of the groups are
 exchanged between patients of the same class, which leaves each group its number of patients of
@@ -8,11 +10,11 @@ each class.
 
 from __future__ import annotations
 
-import dataclasses
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,15 +23,14 @@ from cxr_models.evaluation.bootstrap import (
     FEWEST_PATIENTS,
     LEVEL,
     Measurement,
+    Statistics,
     patient_draws,
     student_quantile,
 )
-from cxr_models.evaluation.evaluate import select
-from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
 from cxr_models.evaluation.results import ChanceGaps, Gap, GapValue, Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy.typing as npt
 
@@ -43,30 +44,33 @@ MOST_PERMUTATIONS = 500
 POWER = 0.8  # with which the smallest difference is seen
 _HIGH = 0.95  # quantile of the gaps that chance alone shows
 _CHUNK = 16  # rows of counts at once
-# each value of a gap, and the name that `ImageStatistics` gives it
-_OVERALL: tuple[tuple[GapValue, str], ...] = (
-    ("accuracy", "accuracy"),
-    ("macro_roc_auc", "macro_roc_auc"),
-)
-_OF_CLASS: tuple[tuple[GapValue, str], ...] = (
-    ("roc_auc", "roc_auc"),
-    ("sensitivity", "point_sensitivity"),
-    ("specificity", "point_specificity"),
-)
+
+
+class GapName(NamedTuple):
+    """A value whose gap is wanted."""
+
+    value: GapValue
+    label: str  # the class, or the finding; empty for a value of all classes
+    name: str  # that measurements give the value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMeasurements:
-    """The outcomes of a set, and the measurement of each group whose gaps are wanted."""
+    """The images of a set, and the measurement of each group whose gaps are wanted."""
 
-    outcomes: Outcomes
+    targets: Ints  # (N,); the class of each image, by its number
+    patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
     places: Ints  # (N,); number of each image's group
+    # gives the statistics of chosen images, of which it takes the indices and new numbers of
+    # their patients
+    statistics: Callable[[Ints, Ints], Statistics]
+    values: Sequence[GapName]  # whose gaps are wanted
     names: tuple[str, ...]  # of all groups
     measurements: dict[int, Measurement]  # by the number of the group
 
     def comparable(self, value: str) -> list[int]:
         """Return the groups that have a value, from enough patients, of the same classes."""
-        classes = len(set(self.outcomes.targets.tolist()))
+        classes = len(set(self.targets.tolist()))
         return [
             place
             for place, measurement in self.measurements.items()
@@ -78,38 +82,29 @@ class GroupMeasurements:
 
 def gaps_between(groups: GroupMeasurements, method: Method) -> Iterator[Gap]:
     """Yield the gap of every value between the groups."""
-    values: list[tuple[GapValue, str, str]] = [(value, "", name) for value, name in _OVERALL]
-    outcomes = groups.outcomes
-    for k, label in enumerate(outcomes.class_names):
-        has_point = bool(outcomes.thresholds) and outcomes.thresholds[k] is not None
-        values += [
-            (value, label, f"{name}/{label}")
-            for value, name in _OF_CLASS
-            if has_point or value == "roc_auc"
-        ]
-    compared = {name: groups.comparable(name) for _, _, name in values}
+    compared = {name: groups.comparable(name) for _, _, name in groups.values}
     wanted = {name: places for name, places in compared.items() if len(places) > 1}
     chance = _chance(groups, wanted, method) if wanted else {}
     joint = _joint_draws(groups, method) if wanted and _share_patients(groups) else {}
-    for value, label, name in values:
-        if name not in wanted:
+    for of in groups.values:
+        if of.name not in wanted:
             reason = (
                 f"fewer than two groups have this value from {FEWEST_PATIENTS} patients of the "
                 "class concerned"
             )
             yield Gap(
-                value=value,
-                label=label,
+                value=of.value,
+                label=of.label,
                 difference=Measured(value=None, interval=None, reason=reason),
             )
             continue
-        yield _gap(groups, wanted[name], (value, label, name), chance[name], joint)
+        yield _gap(groups, wanted[of.name], of, chance[of.name], joint)
 
 
 def _gap(
     groups: GroupMeasurements,
     places: Sequence[int],
-    of: tuple[GapValue, str, str],
+    of: GapName,
     chance_gaps: Floats,
     joint: dict[int, dict[str, Floats]],
 ) -> Gap:
@@ -226,13 +221,13 @@ def _chance(
     A patient with images in several groups counts in each of them as one patient.
     """
     chosen = np.flatnonzero(np.isin(groups.places, list(groups.measurements)))
-    part = select(groups.outcomes, chosen)
-    numbers = np.stack([groups.outcomes.patients[chosen], groups.places[chosen]], axis=1)
+    numbers = np.stack([groups.patients[chosen], groups.places[chosen]], axis=1)
     pairs, patients = np.unique(numbers, axis=0, return_inverse=True)
     patients = patients.reshape(-1).astype(np.int64)
-    statistics = ImageStatistics(dataclasses.replace(part, patients=patients))
-    present = np.zeros((len(pairs), len(part.class_names)), np.bool_)
-    present[patients, part.targets] = True
+    statistics = groups.statistics(chosen, patients)
+    targets = groups.targets[chosen]
+    present = np.zeros((len(pairs), int(targets.max()) + 1), np.bool_)
+    present[patients, targets] = True
     strata = np.unique(present, axis=0, return_inverse=True)[1].reshape(-1)
     members = [np.flatnonzero(strata == stratum) for stratum in range(strata.max() + 1)]
     rng = np.random.default_rng(method.seed)
@@ -255,22 +250,19 @@ def _chance(
 def _share_patients(groups: GroupMeasurements) -> bool:
     """Return whether a patient has images in two groups."""
     stated = np.isin(groups.places, list(groups.measurements))
-    pairs = np.unique(
-        np.stack([groups.outcomes.patients[stated], groups.places[stated]], axis=1), axis=0
-    )
+    pairs = np.unique(np.stack([groups.patients[stated], groups.places[stated]], axis=1), axis=0)
     return len(np.unique(pairs[:, 0])) < len(pairs)
 
 
 def _joint_draws(groups: GroupMeasurements, method: Method) -> dict[int, dict[str, Floats]]:
     """Return the values of each group in draws of the patients of the whole set."""
-    outcomes = groups.outcomes
     parts = {}
-    for place in groups.measurements:
+    for place in np.intersect1d(groups.places, list(groups.measurements)).tolist():
         chosen = np.flatnonzero(groups.places == place)
-        patients = np.unique(outcomes.patients[chosen])
-        parts[place] = patients, ImageStatistics(select(outcomes, chosen))
+        patients, anew = np.unique(groups.patients[chosen], return_inverse=True)
+        parts[place] = patients, groups.statistics(chosen, anew.reshape(-1).astype(np.int64))
     chunks: dict[int, list[dict[str, Floats]]] = {place: [] for place in parts}
-    for counts in patient_draws(int(outcomes.patients.max()) + 1, method.draws, method.seed):
+    for counts in patient_draws(int(groups.patients.max()) + 1, method.draws, method.seed):
         for place, (patients, statistics) in parts.items():
             chunks[place].append(statistics(counts[:, patients]))
     return {

@@ -13,22 +13,40 @@ import numpy as np
 
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.evaluate import group_of, select
+from cxr_models.evaluation.finding_predictions import FindingPredictions
+from cxr_models.evaluation.group_columns import check_columns
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.results import NOT_STATED, Subgroups
-from cxr_models.evaluation.subgroup_gaps import GroupMeasurements, gaps_between
+from cxr_models.evaluation.subgroup_gaps import GapName, GroupMeasurements, gaps_between
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import numpy.typing as npt
+
+    from cxr_models.evaluation.bootstrap import Measurement
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.group_columns import GroupColumn
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.evaluation.results import Evaluation
+    from cxr_models.evaluation.results import Evaluation, GapValue
+    from cxr_models.records.manifest import Record
+
+    Ints = npt.NDArray[np.int64]
 
 P = TypeVar("P", bound="AnyPredictions")
 _TESTED = ("test", "external")  # kinds of sets that the model was not trained or chosen on
+# each value of a gap, and the name that `ImageStatistics` gives it
+_OVERALL: tuple[tuple[GapValue, str], ...] = (
+    ("accuracy", "accuracy"),
+    ("macro_roc_auc", "macro_roc_auc"),
+)
+_OF_CLASS: tuple[tuple[GapValue, str], ...] = (
+    ("roc_auc", "roc_auc"),
+    ("sensitivity", "point_sensitivity"),
+    ("specificity", "point_specificity"),
+)
 
 
 def with_subgroups(
@@ -58,7 +76,7 @@ def with_subgroups(
     """
     thresholds = evaluation.operating_points.thresholds
     values = dict(evaluation.sets)
-    for predictions in _tested(sets):
+    for predictions in tested(sets):
         outcomes = predictions.outcomes(
             temperature=evaluation.calibration.temperature,
             thresholds=tuple(thresholds[name] for name in evaluation.class_names),
@@ -70,14 +88,36 @@ def with_subgroups(
     return dataclasses.replace(evaluation, sets=values)
 
 
-def unstated_columns(
+def check_columns_of_sets(
+    columns: Sequence[GroupColumn], sets: Iterable[AnyPredictions], *, cure: str = ""
+) -> None:
+    """Check columns by the sets that were tested; raises as `check_columns` does."""
+    check_columns(columns, [records_of(predictions) for predictions in tested(sets)], cure=cure)
+
+
+def lines_on_unstated(
     sets: Iterable[AnyPredictions], columns: Sequence[GroupColumn]
-) -> Iterator[tuple[str, str]]:
-    """Yield the name of each tested set, and of each column of which the set states no value."""
-    for predictions in _tested(sets):
+) -> Iterator[str]:
+    """Yield a line on each tested set and each column of which the set states no value."""
+    for predictions in tested(sets):
+        records = records_of(predictions)
         for column in columns:
-            if not column.is_stated(predictions.manifest.records):
-                yield predictions.name, column.name
+            if not column.is_stated(records):
+                yield (
+                    f"{predictions.name}: no image states {column.name}, so the set has no groups "
+                    "by it"
+                )
+
+
+def records_of(predictions: AnyPredictions) -> tuple[Record, ...]:
+    """Return the records of a set as groups are made of them.
+
+    The findings of a run are those that it was evaluated on: uncertain ones are what its settings
+    make of them.
+    """
+    if isinstance(predictions, FindingPredictions):
+        return predictions.stated_records
+    return predictions.manifest.records
 
 
 def subgroups_of(
@@ -114,9 +154,7 @@ def _of_column(
         groups[name] = group_of(predictions, part, measurement, chosen)
         if name != NOT_STATED:
             measurements[place] = measurement
-    measured = GroupMeasurements(
-        outcomes=outcomes, places=places, names=names, measurements=measurements
-    )
+    measured = class_measurements(outcomes, places, names, measurements)
     return Subgroups(
         column=column.name,
         edges=column.edges,
@@ -125,5 +163,45 @@ def _of_column(
     )
 
 
-def _tested(sets: Iterable[P]) -> Iterator[P]:
+def class_measurements(
+    outcomes: Outcomes, places: Ints, names: tuple[str, ...], measurements: dict[int, Measurement]
+) -> GroupMeasurements:
+    """Return what gaps between groups are computed from, where images are of classes.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+        The outcomes of all N images of the set.
+    places : ndarray of shape (N,), dtype int64
+        Number of each image's group.
+    names : tuple of str
+        The names of all groups.
+    measurements : dict of int to Measurement
+        By its number, the measurement of `ImageStatistics` of each group that is compared.
+    """
+
+    def statistics(rows: Ints, patients: Ints) -> ImageStatistics:
+        return ImageStatistics(dataclasses.replace(select(outcomes, rows), patients=patients))
+
+    values = [GapName(value, "", name) for value, name in _OVERALL]
+    for k, label in enumerate(outcomes.class_names):
+        has_point = bool(outcomes.thresholds) and outcomes.thresholds[k] is not None
+        values += [
+            GapName(value, label, f"{name}/{label}")
+            for value, name in _OF_CLASS
+            if has_point or value == "roc_auc"
+        ]
+    return GroupMeasurements(
+        targets=outcomes.targets,
+        patients=outcomes.patients,
+        places=places,
+        statistics=statistics,
+        values=values,
+        names=names,
+        measurements=measurements,
+    )
+
+
+def tested(sets: Iterable[P]) -> Iterator[P]:
+    """Yield the sets that the model was not trained or chosen on."""
     return (predictions for predictions in sets if predictions.kind in _TESTED)

@@ -37,6 +37,7 @@ def evaluate_predictions(
     at_specificity: float | Sequence[float] = (),
     aggregate: str | None = None,
     aggregate_by: str | None = None,
+    by: str | Sequence[str] | None = None,
     draws: int = 2000,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
@@ -73,6 +74,8 @@ def evaluate_predictions(
         What the images of one are joined to one row of; None joins none.
     aggregate_by : {"mean", "max"}, optional
         How: by the mean of logits, as None does, or by the maximum, of two classes.
+    by : str or sequence of str, optional
+        Columns whose values make groups of images: ``"sex,age"``, or ``["dose:10:50"]`` for bands.
     draws : int, default 2000
         Of the bootstrap over patients.
     seed : int, default 0
@@ -128,7 +131,7 @@ def evaluate_predictions(
     """
     from cxr_models.audit.foreign_folders import MODELS, write_models
     from cxr_models.audit.foreign_models import evaluate_models, read_models
-    from cxr_models.evaluation.options import method_of
+    from cxr_models.evaluation.options import columns_of, method_of
 
     method = method_of(
         draws=draws,
@@ -145,13 +148,19 @@ def evaluate_predictions(
     inputs = [table for table in given if isinstance(table, str | os.PathLike)]
     if target is not None:
         check_output(target, MODELS, overwrite=overwrite, inputs=inputs)
-    models = read_models(tables, method, validation=validation, images=images, threshold=threshold)
-    for name, remarks in models.remarks.items():
-        for remark in remarks:
-            if say is not None:
-                say(f"{name}: {remark}")
-            if remark.startswith("WARNING: "):
-                warnings.warn(f"{name}: {remark.removeprefix('WARNING: ')}", stacklevel=_STACK)
+    models = read_models(
+        tables,
+        method,
+        columns=columns_of(by),
+        validation=validation,
+        images=images,
+        threshold=threshold,
+    )
+    for line in models.lines:
+        if say is not None:
+            say(line)
+        if ": WARNING: " in line:
+            warnings.warn(line.replace(": WARNING: ", ": "), stacklevel=_STACK)
     evaluated = evaluate_models(models, progress=progress, say=say)
     if target is not None:
         write_models(target, models, evaluated, overwrite=overwrite, inputs=inputs)

@@ -10,6 +10,7 @@ from cxr_models.report.images.finding_pictures import mistakes
 from cxr_models.report.page import made_of, title_of, training
 from cxr_models.report.sections import cards, finding_overview, finding_values, overview
 from cxr_models.report.sections import values as tables
+from cxr_models.report.sections.finding_subgroups import finding_subgroup_sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,7 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
         ),
         sections=(
             *((reliability,) if values.reliability else ()),
+            *finding_subgroup_sections(name, values),
             Section(title="Worst mistakes", blocks=tuple(mistakes(pictures, run, name))),
         ),
     )

@@ -11,6 +11,7 @@ from cxr_models.audit.perturbations import PERTURBATIONS
 from cxr_models.audit.results import ROBUSTNESS_FORMAT, Robustness
 from cxr_models.audit.robustness import Changed, compare_perturbed
 from cxr_models.config import RunConfig
+from cxr_models.evaluation.any_task import with_any_subgroups
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.finding_predictions import write_finding_predictions
 from cxr_models.evaluation.findings import evaluate_findings
@@ -86,9 +87,13 @@ def begin_run(path, labels, settings):
 
 
 def write_finding_run(
-    path, *, change=None, externals=("clinic",), images=240, seed=0, root="/images", **settings
-):
-    """Write a run with findings; `change` is made to every set before it is written."""
+    path, *, change=None, externals=("clinic",), images=240, seed=0, root="/images", by=None,
+    **settings,
+):  # fmt: skip
+    """Write a run with findings; `change` is made to every set before it is written.
+
+    `by` names columns for values by group.
+    """
     rng = np.random.default_rng(seed)
     task = {"model__findings": FINDINGS, "model__task": "multilabel"}
     _, origin = begin_run(path, ("chest",), task | settings)
@@ -101,7 +106,10 @@ def write_finding_run(
         file = name if name not in externals else f"external-{name}"
         write_finding_predictions(path / f"evaluation/{file}.csv", predictions)
         sets.append(predictions)
-    write_evaluation(path, evaluate_findings(path.name, sets, Method(draws=100)))
+    method = Method(draws=100)
+    evaluation = evaluate_findings(path.name, sets, method)
+    columns = parse_columns(by)
+    write_evaluation(path, with_any_subgroups(evaluation, sets, columns, method))
     return path
 
 

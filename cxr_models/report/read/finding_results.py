@@ -17,18 +17,11 @@ from cxr_models.evaluation.finding_predictions import (
     FindingPredictions,
     read_finding_predictions,
 )
-from cxr_models.evaluation.finding_statistics import (
-    AREAS,
-    CALIBRATION_ERRORS,
-    LOSSES,
-    MEANS,
-    FindingStatistics,
-    outcomes_of,
-)
+from cxr_models.evaluation.finding_statistics import FindingStatistics, outcomes_of
 from cxr_models.evaluation.findings_results import MULTILABEL, FindingsEvaluation, FindingsSet
-from cxr_models.evaluation.metrics import POINT_METRICS
 from cxr_models.evaluation.results import FORMAT
 from cxr_models.report.read.results import (
+    TOLERANCE,
     Results,
     agrees,
     check_evaluated,
@@ -38,6 +31,8 @@ from cxr_models.report.read.results import (
     read_results,
     table_of,
 )
+from cxr_models.report.read.subgroups import finding_subgroups_agree
+from cxr_models.report.read.values import finding_values_by_name
 from cxr_models.runs.facts import EpochRow, RunFacts
 from cxr_models.runs.folder import RunFolder
 
@@ -191,7 +186,7 @@ def _predictions(
         predictions.origin.weights_sha256 == evaluation.weights_sha256
         and predictions.findings == evaluation.findings
         and predictions.kind == values.kind
-        and _values_agree(predictions, values, evaluation)
+        and _values_agree(folder, predictions, values, evaluation)
     )
     if not same:
         raise ValueError(
@@ -203,25 +198,26 @@ def _predictions(
 
 
 def _values_agree(
-    predictions: FindingPredictions, stored: FindingsSet, evaluation: FindingsEvaluation
+    folder: RunFolder,
+    predictions: FindingPredictions,
+    stored: FindingsSet,
+    evaluation: FindingsEvaluation,
 ) -> bool:
     """Return whether the stored values equal those of the table; intervals are not checked."""
     names = predictions.findings
-    points = {name: stored.findings[name].operating_point for name in names}
     temperatures = tuple(evaluation.temperatures[name] for name in names)
-    thresholds = tuple(points[name].threshold for name in names)
-    statistics = FindingStatistics(outcomes_of(predictions, temperatures, thresholds))
+    thresholds = tuple(stored.findings[name].operating_point.threshold for name in names)
+    outcomes = outcomes_of(predictions, temperatures, thresholds)
+    statistics = FindingStatistics(outcomes)
     computed = statistics(np.ones((1, statistics.num_patients)))
-    values = {mean: getattr(stored.means, part) for mean, part in MEANS.items()}
-    for name, point in points.items():
+    values = finding_values_by_name(stored, names)
+    for name in names:
         of_finding = stored.findings[name]
-        metrics = (*AREAS, *LOSSES, *CALIBRATION_ERRORS)
-        values |= {f"{metric}/{name}": getattr(of_finding, metric) for metric in metrics}
-        if point.threshold is not None:
-            values |= {f"{metric}/{name}": getattr(point, metric) for metric in POINT_METRICS}
         known = predictions.targets[:, names.index(name)]
         if (of_finding.images, of_finding.present) != ((known >= 0).sum(), (known == 1).sum()):
             return False
+    if not finding_subgroups_agree(folder.path, predictions, outcomes, stored, TOLERANCE):
+        return False
     return statistics.in_means == stored.means.over and all(
         agrees(float(computed[name][0]), measured) for name, measured in values.items()
     )

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.results import Kind, Measured
 
-_TOLERANCE = 1e-6  # between a stored value and the same value computed from the table
+TOLERANCE = 1e-6  # between a stored value and the same value computed from the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,9 +267,9 @@ def _values_agree(
     outcomes = predictions.outcomes(temperature=temperature, thresholds=thresholds)
     statistics = ImageStatistics(outcomes)
     computed = statistics(np.ones((1, statistics.num_patients)))
-    if stored.clinic is not None and not clinic_agrees(outcomes, stored.clinic, _TOLERANCE):
+    if stored.clinic is not None and not clinic_agrees(outcomes, stored.clinic, TOLERANCE):
         return False
-    if not subgroups_agree(folder.path, predictions, outcomes, stored, _TOLERANCE):
+    if not subgroups_agree(folder.path, predictions, outcomes, stored, TOLERANCE):
         return False
     return all(
         agrees(float(computed[name][0]), measured)
@@ -281,4 +281,4 @@ def agrees(computed: float, stored: Measured) -> bool:
     """Return whether a stored value is the one computed from the table."""
     if stored.value is None:
         return math.isnan(computed)
-    return abs(computed - stored.value) < _TOLERANCE
+    return abs(computed - stored.value) < TOLERANCE

@@ -10,21 +10,31 @@ import numpy as np
 
 from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS
 from cxr_models.evaluation.evaluate import select
+from cxr_models.evaluation.finding_statistics import FindingStatistics
 from cxr_models.evaluation.group_columns import GroupColumn
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.stored import with_split_columns
-from cxr_models.report.read.values import values_by_name
+from cxr_models.evaluation.subgroups import records_of
+from cxr_models.report.read.values import finding_values_by_name, values_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import numpy.typing as npt
+
+    from cxr_models.evaluation.bootstrap import Statistics
+    from cxr_models.evaluation.finding_predictions import AnyPredictions, FindingPredictions
+    from cxr_models.evaluation.finding_statistics import FindingOutcomes
+    from cxr_models.evaluation.findings_results import FindingsGroup, FindingsSet
     from cxr_models.evaluation.metrics import Outcomes
     from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.evaluation.results import Gap, Group, SetEvaluation, Subgroups
+    from cxr_models.evaluation.results import ColumnGaps, Gap, Group, Measured, SetEvaluation
     from cxr_models.records.manifest import Record
 
-_NAMES = {"sensitivity": "point_sensitivity", "specificity": "point_specificity"}
+    Ints = npt.NDArray[np.int64]
+
+_NAMES = {"sensitivity": "point_sensitivity", "specificity": "point_specificity"}  # of classes
 
 
 def subgroups_agree(
@@ -49,50 +59,115 @@ def subgroups_agree(
     tolerance : float
         Largest difference of two equal values.
     """
-    try:
-        columns = [GroupColumn(name=by.column, edges=by.edges) for by in stored.subgroups]
-        (whole,) = with_split_columns(path, [predictions], columns) if columns else (predictions,)
-        return all(
-            _column_agrees(whole.manifest.records, outcomes, column, by, tolerance)
-            for column, by in zip(columns, stored.subgroups, strict=True)
-        )
-    except ValueError:  # a column that nobody could have asked for
+    made = _made(path, predictions, stored.subgroups)
+    if made is None:
         return False
+    records, places = made
+    for by, of_column in zip(stored.subgroups, places, strict=True):
+        if tuple(by.groups) != tuple(of_column):
+            return False
+        for name, chosen in of_column.items():
+            if not _group_agrees(records, outcomes, chosen, by.groups[name], tolerance):
+                return False
+        values = {name: values_by_name(group, group.classes) for name, group in by.groups.items()}
+        if not _gaps_agree(by.gaps, values, _NAMES, tolerance):
+            return False
+    return True
 
 
-def _column_agrees(
-    records: Sequence[Record],
-    outcomes: Outcomes,
-    column: GroupColumn,
-    stored: Subgroups,
+def finding_subgroups_agree(
+    path: Path,
+    predictions: FindingPredictions,
+    outcomes: FindingOutcomes,
+    stored: FindingsSet,
     tolerance: float,
 ) -> bool:
-    names, places = column.groups(records)
-    if tuple(stored.groups) != names:
+    """Return what `subgroups_agree` does, of findings.
+
+    Parameters
+    ----------
+    path, tolerance
+        As of `subgroups_agree`.
+    predictions : FindingPredictions
+        The set, as its table holds it.
+    outcomes : FindingOutcomes
+        Its outcomes, with the stored temperatures and thresholds.
+    stored : FindingsSet
+        The stored values of the set.
+    """
+    made = _made(path, predictions, stored.subgroups)
+    if made is None:
         return False
-    for place, name in enumerate(names):
-        chosen = np.flatnonzero(places == place)
-        group = stored.groups[name]
-        if group.labels != dict(Counter(records[row].label for row in chosen.tolist())):
+    _, places = made
+    for by, of_column in zip(stored.subgroups, places, strict=True):
+        if tuple(by.groups) != tuple(of_column):
             return False
-        if not _group_agrees(select(outcomes, chosen), group, tolerance):
+        for name, chosen in of_column.items():
+            if not _findings_agree(outcomes.select(chosen), by.groups[name], tolerance):
+                return False
+        values = {
+            name: finding_values_by_name(group, group.findings) for name, group in by.groups.items()
+        }
+        if not _gaps_agree(by.gaps, values, {}, tolerance):
             return False
-    return all(
-        gap.chance is None or _gap_agrees(gap, stored.groups, tolerance) for gap in stored.gaps
-    )
+    return True
 
 
-def _group_agrees(outcomes: Outcomes, stored: Group, tolerance: float) -> bool:
-    statistics = ImageStatistics(outcomes)
+def _made(
+    path: Path, predictions: AnyPredictions, stored: Sequence[ColumnGaps]
+) -> tuple[Sequence[Record], list[dict[str, Ints]]] | None:
+    """Return the records, and of each column the groups that it makes and the rows of each.
+
+    None for a column that nobody could have asked for.
+    """
+    try:
+        columns = [GroupColumn(name=by.column, edges=by.edges) for by in stored]
+        (whole,) = with_split_columns(path, [predictions], columns) if columns else (predictions,)
+        records = records_of(whole)
+        groups = [column.groups(records) for column in columns]
+    except ValueError:
+        return None
+    return records, [
+        {name: np.flatnonzero(places == place) for place, name in enumerate(names)}
+        for names, places in groups
+    ]
+
+
+def _group_agrees(
+    records: Sequence[Record], outcomes: Outcomes, chosen: Ints, stored: Group, tolerance: float
+) -> bool:
+    if stored.labels != dict(Counter(records[row].label for row in chosen.tolist())):
+        return False
+    part = select(outcomes, chosen)
+    statistics = ImageStatistics(part)
+    if (stored.images, stored.patients) != (len(part.targets), statistics.num_patients):
+        return False
+    if tuple(stored.classes) != part.class_names:
+        return False
+    return _values_agree(statistics, values_by_name(stored, part.class_names), tolerance)
+
+
+def _findings_agree(outcomes: FindingOutcomes, stored: FindingsGroup, tolerance: float) -> bool:
+    statistics = FindingStatistics(outcomes)
     if (stored.images, stored.patients) != (len(outcomes.targets), statistics.num_patients):
         return False
-    if tuple(stored.classes) != outcomes.class_names:
+    if tuple(stored.findings) != outcomes.findings or stored.means.over != statistics.in_means:
         return False
+    for k, of in enumerate(stored.findings.values()):
+        known = outcomes.of(k)
+        counts = len(known.present), int(known.present.sum()), len(np.unique(known.patients))
+        if (of.images, of.present, of.patients) != counts:
+            return False
+    values = finding_values_by_name(stored, outcomes.findings)
+    return _values_agree(statistics, values, tolerance)
+
+
+def _values_agree(statistics: Statistics, stored: Mapping[str, Measured], tolerance: float) -> bool:
+    """Return whether values are those of the images; those of few patients must be empty."""
     computed = statistics(np.ones((1, statistics.num_patients)))
-    stored_values = values_by_name(stored, outcomes.class_names)
-    if not stored_values.keys() <= computed.keys():
+    if not stored.keys() <= computed.keys():
         return False
-    for name, measured in stored_values.items():
+    for name, measured in stored.items():
         value = float(computed[name][0])
         empty = math.isnan(value) or statistics.patients_behind(name) < FEWEST_PATIENTS
         if empty != (measured.value is None):
@@ -102,16 +177,34 @@ def _group_agrees(outcomes: Outcomes, stored: Group, tolerance: float) -> bool:
     return True
 
 
-def _gap_agrees(gap: Gap, groups: Mapping[str, Group], tolerance: float) -> bool:
-    """Return whether a gap is the difference of the values of its two groups."""
-    name = _NAMES.get(gap.value, gap.value) + (f"/{gap.label}" if gap.label else "")
-    ends = []
-    for group in (gap.best, gap.worst):
-        measured = None
-        if group in groups:
-            measured = values_by_name(groups[group], groups[group].classes).get(name)
-        if measured is None or measured.value is None:
+def _gaps_agree(
+    gaps: Sequence[Gap],
+    values: Mapping[str, Mapping[str, Measured]],
+    names: Mapping[str, str],
+    tolerance: float,
+) -> bool:
+    """Return whether each gap is the difference of the values of its two groups.
+
+    Parameters
+    ----------
+    gaps : sequence of Gap
+        The gaps of a column; those of too few patients have no value.
+    values : mapping
+        The values of each group by their names.
+    names : mapping
+        The names of values of gaps that `values` calls otherwise.
+    tolerance : float
+        Largest difference of two equal values.
+    """
+    for gap in gaps:
+        if gap.chance is None:
+            continue
+        name = names.get(gap.value, gap.value) + (f"/{gap.label}" if gap.label else "")
+        ends = [values.get(group, {}).get(name) for group in (gap.best, gap.worst)]
+        at = [measured.value for measured in ends if measured is not None]
+        difference = gap.difference.value
+        if len(at) < 2 or at[0] is None or at[1] is None or difference is None:
             return False
-        ends.append(measured.value)
-    difference = gap.difference.value
-    return difference is not None and abs(ends[0] - ends[1] - difference) < tolerance
+        if abs(at[0] - at[1] - difference) >= tolerance:
+            return False
+    return True

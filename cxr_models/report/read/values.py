@@ -1,14 +1,16 @@
-"""The values of a stored group under the names that computed values have."""
+"""The values of a stored group, of classes or of findings, under the names of computed values."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models.evaluation.finding_statistics import AREAS, CALIBRATION_ERRORS, LOSSES, MEANS
 from cxr_models.evaluation.metrics import CLASS_METRICS, OVERALL_METRICS, POINT_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cxr_models.evaluation.findings_results import FindingsGroup
     from cxr_models.evaluation.results import Group, Measured
 
 
@@ -22,4 +24,19 @@ def values_by_name(stored: Group, class_names: Iterable[str]) -> dict[str, Measu
         if point.threshold is not None:
             at_point = {metric: getattr(point, metric) for metric in POINT_METRICS}
             values |= {f"point_{metric}/{name}": value for metric, value in at_point.items()}
+    return values
+
+
+def finding_values_by_name(stored: FindingsGroup, findings: Iterable[str]) -> dict[str, Measured]:
+    """Return all values of a group, and of these findings, by the names in `FindingStatistics`."""
+    values: dict[str, Measured] = {
+        mean: getattr(stored.means, part) for mean, part in MEANS.items()
+    }
+    for name in findings:
+        of_finding = stored.findings[name]
+        metrics = (*AREAS, *LOSSES, *CALIBRATION_ERRORS)
+        values |= {f"{metric}/{name}": getattr(of_finding, metric) for metric in metrics}
+        point = of_finding.operating_point
+        if point.threshold is not None:
+            values |= {f"{metric}/{name}": getattr(point, metric) for metric in POINT_METRICS}
     return values

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cxr_models.evaluation.results import (
+        ColumnGaps,
+        Gap,
         GapValue,
         Group,
         Measured,
@@ -44,19 +46,10 @@ def subgroup_sections(name: str, values: SetEvaluation, units: str = "images") -
     """
     if not values.subgroups:
         return []
-    gaps = [gap for by in values.subgroups for gap in by.gaps if gap.chance is not None]
-    blocks: list[Block] = [Text(text=_METHOD)]
-    if gaps:
-        verb = "is" if len(gaps) == 1 else "are"
-        text = (
-            f"{counted(len(gaps), 'gap')} {verb} shown. Of gaps that chance alone makes, 1 in "
-            "20 is above the value in the column by chance, 1 in 20 above."
-        )
-        blocks.append(Text(text=text, tone="note"))
     return [
         Section(
             title="Subgroups",
-            blocks=tuple(blocks),
+            blocks=tuple(method(_METHOD, values.subgroups)),
             sections=tuple(
                 Section(
                     title=f"By {by.column}",
@@ -64,13 +57,26 @@ def subgroup_sections(name: str, values: SetEvaluation, units: str = "images") -
                         Charts(charts=tuple(_plots(name, values, by))),
                         _table(by, units),
                         *_class_tables(by, values, units),
-                        _gap_table(by),
+                        gap_table(by.gaps, f"Gaps by {by.column}: best group minus worst"),
                     ),
                 )
                 for by in values.subgroups
             ),
         )
     ]
+
+
+def method(text: str, columns: Iterable[ColumnGaps]) -> Iterator[Block]:
+    """Yield how groups are evaluated, and how many gaps between them are shown."""
+    yield Text(text=text)
+    gaps = [gap for by in columns for gap in by.gaps if gap.chance is not None]
+    if gaps:
+        verb = "is" if len(gaps) == 1 else "are"
+        text = (
+            f"{counted(len(gaps), 'gap')} {verb} shown. Of gaps that chance alone makes, 1 in "
+            "20 is above the value in the column by chance, 1 in 20 above."
+        )
+        yield Text(text=text, tone="note")
 
 
 def _plots(name: str, values: SetEvaluation, by: Subgroups) -> Iterator[DotPlot]:
@@ -80,17 +86,17 @@ def _plots(name: str, values: SetEvaluation, by: Subgroups) -> Iterator[DotPlot]
     wanted += [(title, classes) for title in _OF_CLASS]
     dots = {
         title: [
-            (group_name, tuple(_dot(_value_of(group, title, label)) for label in series))
+            (group_name, tuple(dot(_value_of(group, title, label)) for label in series))
             for group_name, group in by.groups.items()
         ]
         for title, series in wanted
     }
-    low = _lowest(dot for rows in dots.values() for _, of_row in rows for dot in of_row)
+    low = lowest(one for rows in dots.values() for _, of_row in rows for one in of_row)
     for title, series in wanted:
         of_set = [_value_of(values, title, label) for label in series]
         yield DotPlot(
             title=f"{name} by {by.column}: {GAP_TITLES[title]}",
-            description=_description(by, title),
+            description=description(gap for gap in by.gaps if gap.value == title),
             x_label=GAP_TITLES[title],
             x_range=(low, 1.0),
             series=series,
@@ -99,23 +105,23 @@ def _plots(name: str, values: SetEvaluation, by: Subgroups) -> Iterator[DotPlot]
         )
 
 
-def _description(by: Subgroups, title: GapValue) -> str:
+def description(gaps: Iterable[Gap]) -> str:
     """State the gaps in a value in a sentence."""
-    gaps = [
+    texts = [
         f"{gap.label + ': ' if gap.label else ''}{gap.best} {signed(gap.difference.value)} over "
         f"{gap.worst}"
-        for gap in by.gaps
-        if gap.value == title and gap.chance is not None
+        for gap in gaps
+        if gap.chance is not None
     ]
-    found = f"Largest gap: {'; '.join(gaps)}." if gaps else "No two groups can be compared."
+    found = f"Largest gap: {'; '.join(texts)}." if texts else "No two groups can be compared."
     return f"{found} Dots with 95 % intervals; upright lines mark the value of the whole set."
 
 
-def _lowest(dots: Iterable[Dot]) -> float:
+def lowest(dots: Iterable[Dot]) -> float:
     """Return where the axis of the plots starts: a tenth, at most 0.8."""
-    ends = [dot.interval[0] if dot.interval else dot.value for dot in dots]
-    lowest = min((end for end in ends if end is not None), default=0.0)
-    return min(math.floor(lowest * 10) / 10, 0.8)
+    ends = [one.interval[0] if one.interval else one.value for one in dots]
+    low = min((end for end in ends if end is not None), default=0.0)
+    return min(math.floor(low * 10) / 10, 0.8)
 
 
 def _value_of(group: Group, title: GapValue, label: str) -> Measured | None:
@@ -130,7 +136,8 @@ def _value_of(group: Group, title: GapValue, label: str) -> Measured | None:
     return point.sensitivity if title == "sensitivity" else point.specificity
 
 
-def _dot(measured: Measured | None) -> Dot:
+def dot(measured: Measured | None) -> Dot:
+    """Return the dot of a value, with the reason where it has none."""
     if measured is None:
         return Dot(value=None, interval=None, text="no operating point")
     return Dot(value=measured.value, interval=measured.interval, text=measured.reason)
@@ -147,7 +154,7 @@ def _table(by: Subgroups, units: str) -> Table:
         caption=f"Groups by {by.column}",
         head=(by.column, f"{units} by label", "patients", "accuracy", "macro ROC-AUC"),
         rows=tuple(rows),
-        notes=_empty_cells(by, ("accuracy", "macro_roc_auc"), ""),
+        notes=_notes(by, ("accuracy", "macro_roc_auc"), ""),
     )
 
 
@@ -161,25 +168,32 @@ def _class_tables(by: Subgroups, values: SetEvaluation, units: str) -> list[Tabl
                 (
                     name,
                     f"{group.classes[label].images:,}",
-                    *(_cell(_value_of(group, title, label)) for title in _OF_CLASS),
+                    *(cell(_value_of(group, title, label)) for title in _OF_CLASS),
                 )
                 for name, group in by.groups.items()
             ),
-            notes=_empty_cells(by, _OF_CLASS, label),
+            notes=_notes(by, _OF_CLASS, label),
         )
         for label in values.classes
     ]
 
 
-def _cell(measured: Measured | None) -> str:
+def _notes(by: Subgroups, titles: Sequence[GapValue], label: str) -> tuple[str, ...]:
+    pairs = itertools.product(by.groups.items(), titles)
+    return empty_cells(
+        (name, title, _value_of(group, title, label)) for (name, group), title in pairs
+    )
+
+
+def cell(measured: Measured | None) -> str:
+    """Return a value and its interval as text, and a dash for what has no value."""
     return NONE if measured is None else value(measured)
 
 
-def _empty_cells(by: Subgroups, titles: Sequence[GapValue], label: str) -> tuple[str, ...]:
-    """Say why cells are empty, or which intervals to read with care."""
+def empty_cells(cells: Iterable[tuple[str, GapValue, Measured | None]]) -> tuple[str, ...]:
+    """Say why cells, of a group and a value each, are empty, or are to be read with care."""
     notes: dict[tuple[str, str], list[str]] = {}
-    for (name, group), title in itertools.product(by.groups.items(), titles):
-        measured = _value_of(group, title, label)
+    for name, title, measured in cells:
         if measured is None:
             continue
         reason = measured.reason or (measured.remark and f"read with care, {measured.remark}")
@@ -190,10 +204,10 @@ def _empty_cells(by: Subgroups, titles: Sequence[GapValue], label: str) -> tuple
     )
 
 
-def _gap_table(by: Subgroups) -> Table:
-    """Show the gaps, what chance alone shows, and the smallest gap that would be seen."""
+def gap_table(gaps: Iterable[Gap], caption: str) -> Table:
+    """Show gaps of a column, what chance alone shows, and the smallest gap that would be seen."""
     rows, reasons = [], {}
-    for gap in by.gaps:
+    for gap in gaps:
         if gap.chance is None:
             reasons[gap.title()] = gap.difference.reason
             continue
@@ -216,7 +230,7 @@ def _gap_table(by: Subgroups) -> Table:
             "that a test at the level of 5 % sees with a power of 80 %."
         )
     return Table(
-        caption=f"Gaps by {by.column}: best group minus worst",
+        caption=caption,
         head=(
             "gap in",
             "best",

@@ -259,11 +259,10 @@ def test_columns_of_another_source_are_kept_once_they_were_asked_for(
     assert main([*command, "--from-predictions"]) == 0
 
 
-def test_runs_of_several_findings_are_not_told_by_group(tmp_path, capsys):
+def test_runs_of_several_findings_have_groups_of_each_finding(tmp_path, capsys):
     run = write_finding_run(tmp_path / "findings", externals=())
-    assert main(["evaluate", str(run), "--from-predictions", "--by", "source", *FEW]) == 2
-    sentence = "`--by` is only allowed with runs of classes; got findings, a run of several"
-    assert sentence in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--from-predictions", "--by", "source", *FEW]) == 0
+    assert "by source" in capsys.readouterr().out
 
 
 def rewritten(path, change):

@@ -9,12 +9,8 @@ from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.evaluate import Method, select
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
-from cxr_models.evaluation.subgroup_gaps import (
-    GroupMeasurements,
-    gaps_between,
-    smallest_seen,
-    standard_error,
-)
+from cxr_models.evaluation.subgroup_gaps import gaps_between, smallest_seen, standard_error
+from cxr_models.evaluation.subgroups import class_measurements
 
 
 def outcomes_of(right, targets=None, patients=None):
@@ -45,9 +41,7 @@ def gaps_of(outcomes, places, method=None):
         for place in np.unique(places)
     }
     names = tuple("ABCDEFGHIJKLMNOP"[: len(measurements)])
-    groups = GroupMeasurements(
-        outcomes=outcomes, places=places, names=names, measurements=measurements
-    )
+    groups = class_measurements(outcomes, places, names, measurements)
     return {(gap.value, gap.label): gap for gap in gaps_between(groups, method)}
 
 

@@ -47,7 +47,7 @@ def test_values_and_folders_are_those_of_the_command(table, tmp_path, capsys):
     from cxr_models.cli import main
 
     options = ["--sensitivity", "0.9", "--prevalence", "0.1,0.3", "--at-specificity", "0.8"]
-    options += ["--aggregate", "patient", "--aggregate-by", "mean", "--seed", "3"]
+    options += ["--aggregate", "patient", "--aggregate-by", "mean", "--by", "view", "--seed", "3"]
     words = ["evaluate-predictions", str(table), "--out", str(tmp_path / "a/out"), *options]
     assert main([*words, "--draws", "100", "--json"]) == 0
     told = capsys.readouterr()
@@ -58,6 +58,7 @@ def test_values_and_folders_are_those_of_the_command(table, tmp_path, capsys):
         prevalence=[0.1, 0.3],
         at_specificity=0.8,
         aggregate="patient",
+        by=["view"],
         seed=3,
         draws=100,
         out=tmp_path / "b/out",
