@@ -23,6 +23,7 @@ from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.finding_predictions import AnyPredictions
 from cxr_models.evaluation.foreign_predictions import ForeignRun, check_same_files, read_foreign
 from cxr_models.evaluation.group_columns import GroupColumn
+from cxr_models.evaluation.options import check_validation
 from cxr_models.evaluation.several_runs import several_runs
 from cxr_models.evaluation.subgroups import check_columns_of_sets, lines_on_unstated
 
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from cxr_models.audit.results import Audit
     from cxr_models.audit.shortcut_features import Features
     from cxr_models.evaluation.foreign_sources import Table
+
+_CURES = {  # of options that need the part val
+    "--sensitivity": "Name its table with --validation, or give --threshold.",
+    "--at-specificity": "Name its table with --validation.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +169,11 @@ def evaluate_models(
         If an image cannot be read.
     """
     method = models.method
-    evaluations = {
-        name: with_any_subgroups(evaluate_any(name, sets, method), sets, models.columns, method)
-        for name, sets in models.sets.items()
-    }
+    evaluations = {}
+    for name, sets in models.sets.items():
+        evaluation = evaluate_any(name, sets, method)
+        evaluation = with_any_subgroups(evaluation, sets, models.columns, method)
+        evaluations[name] = dataclasses.replace(evaluation, remarks=models.runs[name].remarks)
     several = None
     if len(evaluations) > 1:
         several = several_runs(evaluations, models.sets, method, {})
@@ -186,15 +193,7 @@ def _check_rule(name: str, run: ForeignRun, method: Method, threshold: float | N
             "`--threshold` is only allowed without a validation part; got one in "
             f"{name}, on which thresholds are chosen."
         )
-    for option, given, otherwise in (
-        ("--sensitivity", method.rule.sensitivity is not None, ", or give --threshold"),
-        ("--at-specificity", bool(method.specificities), ""),
-    ):
-        if given and not has_validation:
-            raise ValueError(
-                f"`{option}` is only allowed with a validation part, on which thresholds are "
-                f"chosen; got none in {name}. Name its table with --validation{otherwise}."
-            )
+    check_validation(name, run.sets, method, _CURES)
 
 
 def _check_images(run: ForeignRun, images: str | os.PathLike[str]) -> None:

@@ -127,6 +127,7 @@ class FindingsEvaluation:
     task: Literal["multilabel"]
     findings: tuple[str, ...]
     bootstrap: Bootstrap
+    remarks: tuple[str, ...] = ()  # on what was assumed of the table of a model of others
     calibration: dict[str, TemperatureScaling]  # of each finding
     operating_points: OperatingPoints
     sets: dict[str, FindingsSet]

@@ -11,8 +11,9 @@ from cxr_models.evaluation.operating_points import Rule
 from cxr_models.evaluation.results import Aggregation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.group_columns import GroupColumn
 
 
@@ -79,6 +80,35 @@ def columns_of(by: str | Sequence[str] | None) -> tuple[GroupColumn, ...]:
     if not all(isinstance(word, str) for word in words):
         raise TypeError(f"`by` must name columns, such as 'sex,age'; got {by!r}.")
     return parse_columns(None if by is None else ",".join(map(str, words)))
+
+
+def check_validation(
+    name: str, sets: Iterable[AnyPredictions], method: Method, cures: Mapping[str, str]
+) -> None:
+    """Raise ValueError if a method chooses thresholds on a part val that a model of others lacks.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model.
+    sets : iterable of Predictions or FindingPredictions
+        The sets of the model.
+    method : Method
+        How thresholds are chosen.
+    cures : mapping of str to str
+        What to do, by option.
+    """
+    if any(predictions.kind == "val" for predictions in sets):
+        return
+    for option, given in (
+        ("--sensitivity", method.rule.sensitivity is not None),
+        ("--at-specificity", bool(method.specificities)),
+    ):
+        if given:
+            raise ValueError(
+                f"`{option}` is only allowed with a validation part, on which thresholds are "
+                f"chosen; got none in {name}. {cures[option]}"
+            )
 
 
 def _shares(given: object, name: str) -> tuple[float, ...]:
