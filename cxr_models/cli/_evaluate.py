@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from cxr_models.evaluation.several_runs import several_runs
 from cxr_models.evaluation.stored import (
     is_foreign,
     kept_externals,
+    rule_of_stored,
     stored_sets,
     with_split_columns,
     write_evaluation,
@@ -121,6 +123,7 @@ def evaluate(
         # and report, and because nothing is lost by it.
         evaluation_file = RunFolder(path=path).evaluation_file
         write = len(runs) == 1 or not evaluation_file.is_file()
+        of_run = method
         if name not in finished_runs:
             with _console.errors_exit_with(_console.FAILED):
                 sets[name] = with_split_columns(path, stored_sets(path), columns)
@@ -128,13 +131,15 @@ def evaluate(
                 if by_kind(sets[name])[0]:
                     check_options(name, method)
                 check_stored_columns(sets[name], columns)
+                rule = rule_of_stored(path, sets[name], method.rule)
+                of_run = dataclasses.replace(method, rule=rule)
         else:
             sets[name] = _predicted(*finished_runs[name], columns, replace=write)
         with _console.errors_exit_with(_console.WRONG_USAGE):
             sets[name] = joined(sets[name], method.aggregate)
         say_unstated(sets[name], columns)
         with _console.errors_exit_with(_console.FAILED):
-            evaluation = evaluate_any(name, sets[name], method)
+            evaluation = evaluate_any(name, sets[name], of_run)
             evaluations[name] = with_any_subgroups(evaluation, sets[name], columns, method)
             if write:
                 write_evaluation(path, evaluations[name])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models._typed_json import write_record
+from cxr_models._typed_json import from_json, read_object, write_record
 from cxr_models.evaluation.finding_predictions import (
     AnyPredictions,
     FindingPredictions,
@@ -16,6 +17,7 @@ from cxr_models.evaluation.finding_predictions import (
 from cxr_models.evaluation.further_columns import completed, with_kept
 from cxr_models.evaluation.prediction_tables import read_origin
 from cxr_models.evaluation.predictions import write_predictions
+from cxr_models.evaluation.results import OperatingPoints
 from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
@@ -26,8 +28,16 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.findings_results import FindingsEvaluation
     from cxr_models.evaluation.group_columns import GroupColumn
+    from cxr_models.evaluation.operating_points import Rule
     from cxr_models.evaluation.results import Evaluation
     from cxr_models.runs.finished import FinishedRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Points:
+    """The key of an evaluation that thresholds stand under."""
+
+    operating_points: OperatingPoints
 
 
 class KeptExternals(NamedTuple):
@@ -101,6 +111,50 @@ def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
                 "out --from-predictions, or delete that file."
             )
     return sets
+
+
+def rule_of_stored(
+    path: str | os.PathLike[str], sets: Sequence[AnyPredictions], rule: Rule
+) -> Rule:
+    """Return how thresholds of stored sets are chosen: a model of others without val keeps its own.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Folder of the run, whose evaluation states the threshold that was given.
+    sets : sequence of Predictions or FindingPredictions
+        The sets of the run.
+    rule : Rule
+        What is asked for.
+
+    Raises
+    ------
+    ValueError
+        If a sensitivity is asked for that there is no val to reach it on, or the evaluation is not
+        as it was written.
+    OSError
+        If it cannot be read.
+    """
+    if any(predictions.kind == "val" or not predictions.origin.is_foreign for predictions in sets):
+        return rule
+    if rule.sensitivity is not None:
+        raise ValueError(
+            "`--sensitivity` is only allowed with a validation part, on which thresholds are "
+            f"chosen; got none in {str(path)!r}. Leave it out."
+        )
+    file = RunFolder(path=Path(path)).evaluation_file
+    if not file.is_file():
+        return rule
+    try:
+        points = from_json(_Points, read_object(file)).operating_points
+    except ValueError as error:
+        raise ValueError(
+            "`evaluation.json` must be as cxr-models wrote it, because it states the threshold; got "
+            f"{str(file)!r}, where {str(error).removesuffix('.')}. Delete it, and the threshold is "
+            f"{rule.threshold:g}."
+        ) from error
+    given = [] if points.chosen_on else [t for t in points.thresholds.values() if t is not None]
+    return dataclasses.replace(rule, threshold=given[0]) if given else rule
 
 
 def with_split_columns(

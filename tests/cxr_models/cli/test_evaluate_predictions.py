@@ -340,3 +340,25 @@ def test_damaged_tables_are_wrong_usage(tmp_path, capsys):
     words = ("evaluate-predictions", tmp_path / "gone.csv", "--out", tmp_path / "out")
     assert "No such file" in said(capsys, *words, status=2).err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("findings", [False, True])
+def test_a_threshold_that_was_given_stays_when_the_folder_is_evaluated_again(
+    tmp_path, rng, capsys, findings
+):
+    make, write = (
+        (make_finding_predictions, write_finding_table)
+        if findings
+        else (make_predictions, write_table)
+    )
+    out = tmp_path / "out"
+    first = evaluated(capsys, out, write(tmp_path / "t.csv", [make(rng, 60)]), "--threshold", "0.3")
+    again = json.loads(said(capsys, "evaluate", out, "--json", *FEW).out)
+    assert set(again["operating_points"]["thresholds"].values()) == {0.3}
+    assert again["operating_points"] == first["operating_points"]
+    told = said(capsys, "evaluate", out, "--sensitivity", "0.9", status=2).err
+    assert "`--sensitivity` is only allowed with a validation part" in told
+    (out / "evaluation" / "evaluation.json").write_text("{}")
+    told = said(capsys, "evaluate", out, status=2).err
+    assert "`evaluation.json` must be as cxr-models wrote it, because it states the thre" in told
+    assert told.strip().endswith("Delete it, and the threshold is 0.5.")
