@@ -10,6 +10,7 @@ from cxr_models.report.images.finding_pictures import mistakes
 from cxr_models.report.page import made_of, title_of, training
 from cxr_models.report.sections import cards, finding_overview, finding_values, overview
 from cxr_models.report.sections import values as tables
+from cxr_models.report.sections.clinic import finding_clinic_section
 from cxr_models.report.sections.finding_subgroups import finding_subgroup_sections
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
     blocks = [*tables.shared(values), *finding_values.of_findings(run, values)]
     if values.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
+    chosen = bool(run.evaluation.operating_points.chosen_on)
     curves = finding_values.finding_curve_charts(name, values)
     reliability = Section(
         title="Reliability",
@@ -86,6 +88,7 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
         ),
         sections=(
             *((reliability,) if values.reliability else ()),
+            *finding_clinic_section(name, values.clinic, run.findings, chosen=chosen),
             *finding_subgroup_sections(name, values),
             Section(title="Worst mistakes", blocks=tuple(mistakes(pictures, run, name))),
         ),
