@@ -17,6 +17,7 @@ from cxr_models.cli._subgroups_text import finding_subgroup_lines, subgroup_line
 from cxr_models.evaluation.any_task import (
     by_kind,
     check_options,
+    differing_labels,
     evaluate_any,
     joined,
     with_any_subgroups,
@@ -131,6 +132,7 @@ def evaluate(
         else:
             sets[name] = _predicted(*finished_runs[name], columns, replace=write)
         with _console.errors_exit_with(_console.WRONG_USAGE):
+            say_differing(sets[name], method)
             sets[name] = joined(sets[name], method.aggregate)
         say_unstated(sets[name], columns)
         with _console.errors_exit_with(_console.FAILED):
@@ -179,6 +181,12 @@ def check_stored_columns(
 ) -> None:
     """Check columns that tables must state."""
     check_columns(columns, [records_of(predictions) for predictions in tested(sets)], cure=cure)
+
+
+def say_differing(sets: Sequence[AnyPredictions], method: Method) -> None:
+    """Say in which sets images of different labels are joined by their mean."""
+    for text in differing_labels(sets, method.aggregate):
+        _complain(text)
 
 
 def say_unstated(sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]) -> None:

@@ -16,6 +16,7 @@ from cxr_models.cli import _console
 from cxr_models.cli._audit import audit_lines, findings_audit_lines
 from cxr_models.cli._evaluate import (
     check_stored_columns,
+    say_differing,
     say_evaluation,
     say_several,
     say_unstated,
@@ -113,6 +114,7 @@ def evaluate_predictions(
     for name, run in runs.items():
         for remark in (*run.remarks, *_no_audit(run, given.images)):
             _console.complain(_console.printable(f"{name}: {remark}"))
+        say_differing(run.sets, method)
         say_unstated(sets[name], columns)
     with _console.errors_exit_with(_console.FAILED):
         evaluations = {

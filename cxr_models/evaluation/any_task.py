@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_models.evaluation.aggregate import aggregated_sets
+from cxr_models.evaluation.aggregate import aggregated_sets, differing_units
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.finding_subgroups import with_finding_subgroups
@@ -14,7 +14,7 @@ from cxr_models.evaluation.results import Evaluation
 from cxr_models.evaluation.subgroups import with_subgroups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.finding_predictions import AnyPredictions
@@ -73,7 +73,6 @@ def check_options(name: str, method: Method) -> None:
     for option, asked in (
         ("--prevalence", method.prevalences),
         ("--at-specificity", method.specificities),
-        ("--aggregate", method.aggregate),
     ):
         if asked:
             raise ValueError(
@@ -85,7 +84,7 @@ def check_options(name: str, method: Method) -> None:
 def joined(
     sets: Iterable[AnyPredictions], aggregation: Aggregation | None
 ) -> Sequence[AnyPredictions]:
-    """Return the sets with their images joined as asked; those of findings as they are.
+    """Return the sets with their images joined as asked.
 
     Raises
     ------
@@ -93,7 +92,34 @@ def joined(
         As `cxr_models.evaluation.aggregate.aggregated_sets`.
     """
     of_findings, of_classes = by_kind(sets)
-    return of_findings or aggregated_sets(of_classes, aggregation)
+    if of_findings:
+        return aggregated_sets(of_findings, aggregation)
+    return aggregated_sets(of_classes, aggregation)
+
+
+def differing_labels(
+    sets: Iterable[AnyPredictions], aggregation: Aggregation | None
+) -> Iterator[str]:
+    """Yield a sentence for each set of findings that the mean joins images of different labels of.
+
+    Parameters
+    ----------
+    sets : iterable of Predictions or FindingPredictions
+        A row for each image.
+    aggregation : Aggregation or None
+        What is joined, and how.
+    """
+    if aggregation is None or aggregation.by != "mean":
+        return
+    for predictions in by_kind(sets)[0]:
+        counts = differing_units(predictions, aggregation)
+        if counts:
+            of = aggregation.of
+            named = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+            yield (
+                f"{predictions.name}: images with a finding and without it are of one {of} "
+                f"({named}); such a {of} counts as with it, and has the mean of all its images"
+            )
 
 
 def by_kind(

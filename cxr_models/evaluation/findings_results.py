@@ -11,6 +11,7 @@ from typing import ClassVar, Final, Literal
 from cxr_models._typed_json import WRITTEN
 from cxr_models.evaluation.comparisons import AreaDifference
 from cxr_models.evaluation.results import (
+    Aggregation,
     Bootstrap,
     ColumnGaps,
     Curves,
@@ -19,6 +20,7 @@ from cxr_models.evaluation.results import (
     OperatingPoint,
     OperatingPoints,
     Reliability,
+    Rows,
     TemperatureScaling,
     Titled,
 )
@@ -83,7 +85,10 @@ class FindingMeans:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsGroup:
-    """The values of a group of images: a set, or a source or view in a set."""
+    """The values of a group of images: a set, or a source or view in a set.
+
+    Images are counted, or what they were joined to where the evaluation states an aggregation.
+    """
 
     images: int
     patients: int
@@ -108,6 +113,8 @@ class FindingsSet(FindingsGroup):
 
     kind: Kind
     overlap: Overlap | None = None  # None if the images were not compared with seen images
+    # number of the images that were joined; None where every image is a row of its own
+    joined_images: int | None = None
     curves: dict[str, Curves]  # of findings that some, but not all, known images show
     # of findings with a known image; the bins hold the mean probability and the share present
     reliability: dict[str, Reliability]
@@ -117,7 +124,7 @@ class FindingsSet(FindingsGroup):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindingsEvaluation:
+class FindingsEvaluation(Rows):
     """The values of all sets of a run with several findings; every set has values of each."""
 
     run: str
@@ -127,6 +134,7 @@ class FindingsEvaluation:
     task: Literal["multilabel"]
     findings: tuple[str, ...]
     bootstrap: Bootstrap
+    aggregate: Aggregation | None = None  # None where every image is a row of its own
     calibration: dict[str, TemperatureScaling]  # of each finding
     operating_points: OperatingPoints
     sets: dict[str, FindingsSet]
