@@ -15,8 +15,6 @@ from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
 from cxr_models.cli._subgroups_text import finding_subgroup_lines, subgroup_lines
 from cxr_models.evaluation.any_task import (
-    by_kind,
-    check_options,
     differing_labels,
     evaluate_any,
     joined,
@@ -109,8 +107,6 @@ def evaluate(
             finished = read_run(path, split=split)
             read = read_externals(finished, externals, say=_complain)
             finished_runs[name] = finished, read
-            if finished.config.model.task == "multilabel":
-                check_options(name, method)
             if columns:
                 _check_columns_of(finished, read, columns)
     evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
@@ -126,8 +122,6 @@ def evaluate(
             with _console.errors_exit_with(_console.FAILED):
                 sets[name] = with_split_columns(path, stored_sets(path), columns)
             with _console.errors_exit_with(_console.WRONG_USAGE):
-                if by_kind(sets[name])[0]:
-                    check_options(name, method)
                 check_stored_columns(sets[name], columns)
         else:
             sets[name] = _predicted(*finished_runs[name], columns, replace=write)
@@ -163,7 +157,9 @@ def evaluate(
     if as_json:
         _console.say(json.dumps(to_json(result)))
     else:
-        _console.say("Beside every accuracy belongs what shortcuts reach: cxr-models audit SPLIT.")
+        is_of_findings = isinstance(result, FindingsEvaluation | SeveralFindingRuns)
+        value = "area" if is_of_findings else "accuracy"
+        _console.say(f"Beside every {value} belongs what shortcuts reach: cxr-models audit SPLIT.")
     return 0
 
 

@@ -22,8 +22,6 @@ from cxr_models.cli._evaluate import (
     say_unstated,
 )
 from cxr_models.evaluation.any_task import (
-    by_kind,
-    check_options,
     evaluate_any,
     joined,
     with_any_subgroups,
@@ -105,8 +103,6 @@ def evaluate_predictions(
             check_same_files(runs)
         for name, run in runs.items():
             _check_rule(name, run, given)
-            if by_kind(run.sets)[0]:
-                check_options(name, method)
             if given.images is not None:
                 _check_images(run, given.images)
             check_stored_columns(run.sets, columns, cure="")

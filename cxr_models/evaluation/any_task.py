@@ -31,11 +31,10 @@ def evaluate_any(
     Raises
     ------
     ValueError
-        As `check_options`, and if a run has no set ``val``.
+        If a run has no set ``val``, or images cannot be joined as the method asks.
     """
     of_findings, of_classes = by_kind(sets)
     if of_findings:
-        check_options(name, method)
         return evaluate_findings(name, of_findings, method)
     return evaluate_sets(name, of_classes, method)
 
@@ -66,19 +65,6 @@ def with_any_subgroups(
     if isinstance(evaluation, Evaluation):
         return with_subgroups(evaluation, of_classes, columns, method)
     return with_finding_subgroups(evaluation, of_findings, columns, method)
-
-
-def check_options(name: str, method: Method) -> None:
-    """Raise ValueError if a method asks of a run of several findings what only classes have."""
-    for option, asked in (
-        ("--prevalence", method.prevalences),
-        ("--at-specificity", method.specificities),
-    ):
-        if asked:
-            raise ValueError(
-                f"`{option}` is only allowed with runs of classes; got {name}, a run of several "
-                "findings."
-            )
 
 
 def joined(

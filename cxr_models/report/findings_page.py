@@ -10,6 +10,7 @@ from cxr_models.report.images.finding_pictures import mistakes
 from cxr_models.report.page import made_of, title_of, training
 from cxr_models.report.sections import cards, finding_overview, finding_values, overview
 from cxr_models.report.sections import values as tables
+from cxr_models.report.sections.clinic import finding_clinic_section
 from cxr_models.report.sections.finding_subgroups import finding_subgroup_sections
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
         return Section(title=title, blocks=tuple(blocks))
     if run.evaluation.aggregate is not None:
         blocks.append(tables.one_image_stands(run.evaluation.unit))
+    chosen = bool(run.evaluation.operating_points.chosen_on)
     curves = finding_values.finding_curve_charts(name, values)
     reliability = Section(
         title="Reliability",
@@ -88,6 +90,7 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
         ),
         sections=(
             *((reliability,) if values.reliability else ()),
+            *finding_clinic_section(name, values.clinic, run.findings, chosen=chosen),
             *finding_subgroup_sections(name, values, run.evaluation.units),
             Section(title="Worst mistakes", blocks=tuple(mistakes(pictures, run, name))),
         ),
