@@ -9,7 +9,7 @@ import numpy as np
 from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, value
-from cxr_models.report.sections.overview import audit_command, sources_command
+from cxr_models.report.sections.overview import audit_command, rows_of, sources_command
 from cxr_models.report.sections.values import _joined, _merged, shared_sentences
 
 if TYPE_CHECKING:
@@ -42,10 +42,7 @@ def verdict(run: FindingResults) -> Iterator[str]:
     if run.test is None:
         yield f"Run {run.name} has no test set: what it reaches is unknown."
     else:
-        unit = run.evaluation.unit
-        images = counted(run.test.images, unit)
-        if unit != "patient":
-            images += f" of {counted(run.test.patients, 'patient')}"
+        images = rows_of(run, run.test)
         yield f"Run {run.name} reaches {_reached(run.test)} on its test set ({images}). " + (
             f"{run.audit.verdict[:1].upper()}{run.audit.verdict[1:]}."
             if run.audit is not None
