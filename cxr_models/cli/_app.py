@@ -22,7 +22,7 @@ app = new_program(
 _OVERWRITE = "Replace an earlier output of this command."
 _BY = "Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands."
 _AGGREGATE = "Join the images of each patient, or study, to one row."
-_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes)."
+_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes, or findings)."
 
 
 def _list_layouts(is_set: bool) -> None:
