@@ -78,6 +78,10 @@ def index(
     uncertain: Annotated[
         str, typer.Option(metavar="RULE", help="Of labels: ignore, zero or one.")
     ] = "ignore",
+    blank: Annotated[
+        str,
+        typer.Option(metavar="RULE", help="Findings that the set leaves blank: unknown or absent."),
+    ] = "unknown",
     harmonise: Annotated[
         bool, typer.Option("--harmonise", help="One name for what sets call differently.")
     ] = False,
@@ -137,6 +141,7 @@ def index(
             label_from=label_from or "",
             priority=names_of(priority),
             uncertain=uncertain,
+            blank=blank,
             harmonise=harmonise,
             official_split=official_split,
             views=frozenset(names_of(views)) or None,

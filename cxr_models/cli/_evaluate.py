@@ -161,7 +161,9 @@ def evaluate(
     if as_json:
         _console.say(json.dumps(to_json(result)))
     else:
-        _console.say("Beside every accuracy belongs what shortcuts reach: cxr-models audit SPLIT.")
+        is_of_findings = isinstance(result, FindingsEvaluation | SeveralFindingRuns)
+        value = "area" if is_of_findings else "accuracy"
+        _console.say(f"Beside every {value} belongs what shortcuts reach: cxr-models audit SPLIT.")
     return 0
 
 

@@ -72,15 +72,12 @@ def report(
 
             for results in read:
                 _console.note_on_terminal(f"{results.name}: drawing overlays")
-                drawn = (
-                    draw_finding_overlays(results)
-                    if isinstance(results, FindingResults)
-                    else draw_overlays(results)
-                )
-                _console.complain(
-                    f"{_console.printable(results.name)}: drew {drawn.overlays} overlays, "
-                    f"{drawn.means} means"
-                )
+                if isinstance(results, FindingResults):
+                    told = f"drew {draw_finding_overlays(results).overlays} overlays"
+                else:
+                    drawn = draw_overlays(results)
+                    told = f"drew {drawn.overlays} overlays, {drawn.means} means"
+                _console.complain(f"{_console.printable(results.name)}: {told}")
         page = html_page(read, images=images) if out.suffix == ".html" else markdown_page(read)
         with replaces_output(out, page_kind, overwrite=overwrite, inputs=audits) as temporary:
             temporary.write_bytes(page.encode())

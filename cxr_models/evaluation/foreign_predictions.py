@@ -5,6 +5,7 @@ Knows no framework and opens no image. Whatever is assumed of a table is kept as
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from cxr_models.records.layouts.values import UNCERTAIN
 from cxr_models.records.manifest import SPLITS, Manifest
 from cxr_models.records.patients import patient_key
 from cxr_models.records.splits import records_hash
+from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
     import os
@@ -245,6 +247,15 @@ def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
             f"{without:,} {'image has' if without == 1 else 'images have'} no patient id; each is "
             "treated as its own patient, and intervals are too narrow where it is not"
         )
+    records = [row.record for row in rows]
+    if any(record.group for record in records):
+        alone = [dataclasses.replace(record, group="") for record in records]
+        count, tied = (len(set(components(of))) for of in (alone, records))
+        if tied < count:
+            remarks.append(
+                f"the column group ties images: {count:,} patients count as {tied:,}; leave it out "
+                "if it is not of images that belong together"
+            )
     seen = sum(
         bool(parts & {"train", "val"}) and bool(parts - {"train", "val"})
         for parts in parts_of_patient.values()

@@ -110,8 +110,7 @@ def draw_finding_overlays(results: FindingResults) -> Drawn:
         As `draw_overlays` raises.
     """
     look, overlays = _Look(results), 0
-    shown = [name for name, values in results.evaluation.sets.items() if values.kind != "train"]
-    for name in shown:
+    for name in results.tested:
         mistakes = [
             mistake
             for mistake in worst_mistakes(results, name)

@@ -10,6 +10,7 @@ from cxr_models.records.layouts.reduce import RULES
 from cxr_models.records.layouts.values import FRONTAL, VIEWS
 
 UNCERTAIN_RULES = ("ignore", "zero", "one")
+BLANK_RULES = ("unknown", "absent")
 RADIOGRAPHS = frozenset(("CR", "DX", "DR", "RG", "RF", "OT", "SC"))
 ALL = "all"
 
@@ -26,6 +27,8 @@ class Choices:
         Findings of which the first that is present is the label.
     uncertain : {"ignore", "zero", "one"}, default "ignore"
         Whether uncertain findings are left out of labels, absent, or present.
+    blank : {"unknown", "absent"}, default "unknown"
+        What a finding is that the set leaves blank, in an image of which it states another one.
     harmonise : bool, default False
         Whether findings take the names of `cxr_models.records.layouts.harmony`.
     official_split : bool, default False
@@ -52,6 +55,7 @@ class Choices:
     label_from: str = ""
     priority: tuple[str, ...] = ()
     uncertain: str = "ignore"
+    blank: str = "unknown"
     harmonise: bool = False
     official_split: bool = False
     views: frozenset[str] | None = None
@@ -71,6 +75,10 @@ class Choices:
             raise ValueError(
                 f"`--uncertain` must be one of {', '.join(UNCERTAIN_RULES)}; got "
                 f"{self.uncertain!r}."
+            )
+        if self.blank not in BLANK_RULES:
+            raise ValueError(
+                f"`--blank` must be one of {', '.join(BLANK_RULES)}; got {self.blank!r}."
             )
         if self.rows and self.rows not in RULES:
             raise ValueError(f"`--rows` must be one of {', '.join(RULES)}; got {self.rows!r}.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.records.labels import Labeller
 from cxr_models.records.layouts.harmony import harmonised
+from cxr_models.records.layouts.values import with_blanks_absent
 from cxr_models.records.manifest import FINDING, Record
 from cxr_models.records.scan import may_be_dicom
 from cxr_models.records.selection import MANIFEST_COLUMNS, reason_to_leave_out
@@ -105,7 +106,7 @@ class _Maker:
         self._extra_names: set[str] = set()
 
     def prepared(self, row: ImageRow) -> ImageRow:
-        """Return the row with its findings under the chosen names."""
+        """Return the row with its findings under the chosen names, blanks as chosen."""
         if row.kept:
             self._extra_names.update(name for name, _ in row.kept)
         labelled = self._of(row)
@@ -134,6 +135,8 @@ class _Maker:
         labelled = self._labelled.get(id(row.findings))
         if labelled is None:
             findings = harmonised(row.findings) if self._choices.harmonise else row.findings
+            if self._choices.blank == "absent":
+                findings = with_blanks_absent(findings)
             names = [name for name, _ in findings]
             self._names.update(dict.fromkeys(names))
             self._labeller.check(names)

@@ -98,7 +98,14 @@ def training(run: AnyResults) -> list[Section]:
         return []
     charts = training_charts(run.history)
     block: Block = Charts(charts=charts) if charts else Text(text="No epoch was trained.")
-    return [Section(title=f"Training, {counted(len(run.history), 'epoch')}", blocks=(block,))]
+    blocks: list[Block] = [block]
+    if charts and run.config.model.task == "multilabel":
+        text = (
+            "Means over the known labels of an epoch, losses without positive weights. Accuracy is "
+            "the share of these labels on the right side of 0.5; weights are kept by the loss."
+        )
+        blocks.append(Text(text=text, tone="note"))
+    return [Section(title=f"Training, {counted(len(run.history), 'epoch')}", blocks=tuple(blocks))]
 
 
 def _set(run: Results, name: str, pictures: Pictures) -> Section:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from cxr_models.runs.facts import EpochRow
-from cxr_models.training.objective import KNOWN_LOSS
+from cxr_models.training.objective import with_known_losses
 from cxr_models.training.schedule import judge_epochs, scores_of
 
 if TYPE_CHECKING:
@@ -72,11 +72,8 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         An epoch without a backup is trained again, and leaves no weights behind; best weights that
         a backup holds are saved from it.
         """
-        logs = logs or {}
+        logs = with_known_losses(logs or {})
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        for name in ("loss", "val_loss"):  # of findings: over all known labels, unweighted
-            exact = logs.get(name.replace("loss", KNOWN_LOSS))
-            logs = logs if exact is None else {**logs, name: exact}
         self._rows.append(
             EpochRow(
                 phase=self._phase,

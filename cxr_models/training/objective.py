@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cxr_models.config import ModelConfig
 
@@ -81,6 +81,13 @@ def metrics_of(config: ModelConfig) -> list[Any]:
     if config.task == "multilabel":
         return [KnownLabelsMean(name="accuracy"), KnownLabelsMean(name=KNOWN_LOSS)]
     return ["accuracy"]
+
+
+def with_known_losses(logs: Mapping[str, float]) -> dict[str, float]:
+    """Return what Keras measured, losses of findings over all known labels and unweighted."""
+    known = {name: value for name, value in logs.items() if name.endswith(KNOWN_LOSS)}
+    exact = {name.replace(KNOWN_LOSS, "loss"): value for name, value in known.items()}
+    return {name: exact.get(name, value) for name, value in logs.items() if name not in known}
 
 
 def _is_known(labels: Any) -> Any:

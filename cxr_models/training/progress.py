@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import keras
 
+from cxr_models.training.objective import with_known_losses
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -83,7 +85,8 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
             self._epoch_seconds = rest / (self._steps - 1) * self._steps
         if self._say is None:
             return
-        values = ", ".join(f"{name} {float(value):.4f}" for name, value in (logs or {}).items())
+        measured = with_known_losses(logs or {})
+        values = ", ".join(f"{name} {float(value):.4f}" for name, value in measured.items())
         left = (self._epoch_seconds or 0.0) * (self._epochs - epoch - 1)
         then = f"; about {duration(left)} left in this phase" if left >= 1 else ""
         self._say(f"{self._named()}: {values} ({duration(now - self._began)}{then})")
@@ -98,7 +101,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _report(self, done: int, left: float | None, logs: dict[str, float]) -> None:
         if self._watch is not None:
-            values = {name: float(value) for name, value in logs.items()}
+            values = {name: float(value) for name, value in with_known_losses(logs).items()}
             self._watch(Standing(self._named(), done, self._steps, left, values))
 
     def _named(self) -> str:

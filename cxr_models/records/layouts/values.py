@@ -175,3 +175,10 @@ def listed(text: str, separator: str = "|") -> list[str]:
             literal = text.strip(" []").split(",")
         items = [str(item).strip(" '\"") for item in literal]
     return [word for word in (str(item).strip() for item in items) if word]
+
+
+def with_blanks_absent(findings: Findings) -> Findings:
+    """Return findings of which none is unknown; as they are where all are unknown."""
+    if not any(value for _, value in findings):
+        return findings
+    return tuple((name, value or ABSENT) for name, value in findings)

@@ -27,9 +27,9 @@ _MEANS = (
 )
 
 
-def _colours() -> ColourBar:
+def _colours(target: str = "class") -> ColourBar:
     bar = data_uri(colour_bar(_BAR_HEIGHT, SIDE))
-    return ColourBar(image=bar, low="no support for the class", high="strongest in that image")
+    return ColourBar(image=bar, low=f"no support for the {target}", high="strongest in that image")
 
 
 class Pictures:
@@ -137,7 +137,9 @@ class Pictures:
             blocks.append(Text(text="The images could not be read from here.", tone="note"))
         return blocks
 
-    def overlay_notes(self, pictures: Sequence[Picture], subject: str) -> list[Block]:
+    def overlay_notes(
+        self, pictures: Sequence[Picture], subject: str, *, target: str = "class"
+    ) -> list[Block]:
         """Say what the overlays of pictures show, or how to get them.
 
         Parameters
@@ -146,6 +148,8 @@ class Pictures:
             Those of a gallery.
         subject : str
             What the overlay of an image is for.
+        target : str, default "class"
+            What a place can support: a class or a finding.
         """
         if any(picture.overlay for picture in pictures):
             text = (
@@ -153,7 +157,7 @@ class Pictures:
                 f"support {subject} (Grad-CAM): the image itself where no place does, then violet, "
                 "red and yellow."
             )
-            return [_colours(), Text(text=text, tone="note")]
+            return [_colours(target), Text(text=text, tone="note")]
         if not self.count:
             return []
         text = "These images have no Grad-CAM overlays (cxr-models report --explain)."

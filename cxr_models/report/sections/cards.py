@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cxr_models.config import RunConfig
     from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
-    from cxr_models.runs.facts import RunFacts
+    from cxr_models.runs.facts import EpochRow, RunFacts
 
 MODEL_CARD = "Model card"  # the title of its section
 _INTENDED = (
@@ -32,14 +32,18 @@ _LIMITS = (
     "the title of a publication. Sources mean different things by the same word, and none of them "
     "says what can be seen on the image.",
     "Where labels come from different sources, hospitals or ages, a network can tell the sources "
-    "apart and never see a lung. An accuracy counts only beside the audit and beside other "
-    "sources.",
+    "apart and never see a lung. A value counts only beside the audit and beside other sources.",
     "Intervals show how much the values would change with other patients of the same sources. "
     "Intervals show nothing of other hospitals, machines or years.",
     "Probabilities were calibrated on the validation part and hold only where labels have the same "
     "shares as in that part.",
-    "Grad-CAM shows which places of the network's last feature map support a class, at the map's "
-    "coarse resolution. It does not show why, and a plausible map is no proof.",
+    "Grad-CAM shows which places of the network's last feature map support a class or a finding, "
+    "at the map's coarse resolution. It does not show why, and a plausible map is no proof.",
+)
+_KNOWN_ALONE = (
+    "The values of a finding are of the images whose label for it is known. A report that does not "
+    "mention a finding often leaves its label unknown, so that the images that count differ from "
+    "finding to finding, and from those of a clinic."
 )
 
 
@@ -158,7 +162,7 @@ def settings(run: AnyResults) -> Section:
     versions = [
         ("weights at the start", _initial_weights(run.config, run.facts)),
         ("weights of the run (SHA-256)", run.evaluation.weights_sha256),
-        ("weights of the run are of", _kept_epoch(run.facts)),
+        ("weights of the run are of", _kept_epoch(run.config, run.facts, run.history)),
         ("backend of Keras", _or_dash(run.facts.backend)),
         evaluated,
         *(run.facts.versions or {}).items(),
@@ -175,7 +179,7 @@ def settings(run: AnyResults) -> Section:
             Table(
                 caption="Settings",
                 head=("setting", "value"),
-                rows=tuple(_flat(run.config.to_dict())),
+                rows=tuple(_of_task(run.config)),
                 notes=("Names of folders are left out.",),
                 words=True,
             ),
@@ -192,6 +196,7 @@ def model_card(runs: Sequence[AnyResults]) -> Section:
             f"Without a validation part: {listed(not_chosen)}. These probabilities are as the "
             "model gave them, and these thresholds are not chosen on validation."
         )
+    limits += _limits_of_findings(runs)
     return Section(
         title=MODEL_CARD,
         sections=(
@@ -211,12 +216,42 @@ def _initial_weights(config: RunConfig, facts: RunFacts) -> str:
     return f"{PurePath(weights).name}" + (f", SHA-256 {sha256}" if sha256 else "")
 
 
-def _kept_epoch(facts: RunFacts) -> str:
+def _limits_of_findings(runs: Sequence[AnyResults]) -> list[str]:
+    """State what holds for the values and probabilities of findings alone."""
+    limits: list[str] = []
+    for run in runs:
+        calibration = run.evaluation.calibration
+        if not isinstance(calibration, dict):  # of classes, which one temperature serves
+            continue
+        if not limits:
+            limits.append(_KNOWN_ALONE)
+        not_fitted = [name for name, of_finding in calibration.items() if of_finding.reason]
+        if not_fitted and run.evaluation.operating_points.chosen_on:
+            limits.append(
+                f"No temperature could be fitted for {listed(not_fitted)} of run {run.name}: these "
+                "probabilities are as the network gave them."
+            )
+    return limits
+
+
+def _kept_epoch(config: RunConfig, facts: RunFacts, history: Sequence[EpochRow]) -> str:
     kept = facts.kept
     if kept is None:
         return "the last phase's best epoch"  # in earlier versions, which did not state the epoch
-    accuracy = number(kept.val_accuracy)
-    return f"epoch {kept.epoch + 1} of phase {kept.phase}, validation accuracy {accuracy}"
+    epoch = f"epoch {kept.epoch + 1} of phase {kept.phase}"
+    if config.model.task != "multilabel":
+        return f"{epoch}, validation accuracy {number(kept.val_accuracy)}"
+    losses = [r.val_loss for r in history if (r.phase, r.epoch) == (kept.phase, kept.epoch)]
+    return epoch + "".join(f", validation loss of known labels {number(x)}" for x in losses[:1])
+
+
+def _of_task(config: RunConfig) -> Iterator[tuple[str, str]]:
+    """Yield all settings but those of other tasks than that of the run."""
+    task = config.model.task
+    others = set() if task == "binary" else {"model.positive_class"}
+    if task != "multilabel":
+        others |= {"model.findings", "model.uncertain", "training.positive_weights"}
+    return ((name, value) for name, value in _flat(config.to_dict()) if name not in others)
 
 
 def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -231,7 +266,8 @@ def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
 
 def _shown(value: object) -> str:
     if isinstance(value, list):
-        return " ".join(map(_shown, value))
+        between = ", " if any(isinstance(one, str) for one in value) else " "
+        return between.join(map(_shown, value))
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -10,11 +10,12 @@ from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, value
 from cxr_models.report.sections.overview import audit_command, sources_command
-from cxr_models.report.sections.values import _joined, _note, shared_sentences
+from cxr_models.report.sections.values import _joined, _merged, shared_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from cxr_models.audit.findings_results import FindingReached
     from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.findings_results import FindingsSet
     from cxr_models.report.read.finding_results import FindingResults
@@ -125,29 +126,49 @@ def audit_blocks(run: FindingResults) -> list[Block]:
             )
         ]
     shown = {name: shortcuts.titled() for name, shortcuts in audit.findings.items()}
+    undefined = _undefined_for_all(shown)
     titles = list(dict.fromkeys(title for models in shown.values() for title, _ in models))
-    rows, notes = [], []
+    titles = [title for title in titles if title not in undefined]
+    rows = []
+    notes = [f"{title}: undefined for every finding, {why}." for title, why in undefined.items()]
     for name, models in shown.items():
         reached = dict(models)
         rows.append(
             (
                 name,
-                f"{audit.findings[name].images:,}",
                 *(value(reached[t].roc_auc) if t in reached else NONE for t in titles),
             )
         )
-        notes += [_note(f"{name}, {title}", of_model.roc_auc) for title, of_model in models]
+        areas = ((title, reached[title].roc_auc) for title in titles if title in reached)
+        notes += _merged(f"{name}, ", areas)
     if "the run, border blanked" in titles:
         notes.append("A blanked region is replaced by the image's mean before any other step.")
     return [
         Text(text=f"{audit.verdict[:1].upper()}{audit.verdict[1:]}.", tone="verdict"),
         Table(
-            caption="ROC-AUC of models that see no lungs, or hardly, on the same test images",
-            head=("finding", "images known", *titles),
+            caption="ROC-AUC of models that see no lungs, or hardly, on the same known test images",
+            head=("finding", *titles),
             rows=tuple(rows),
             notes=_joined(notes),
         ),
     ]
+
+
+def _undefined_for_all(
+    shown: Mapping[str, tuple[tuple[str, FindingReached], ...]],
+) -> dict[str, str]:
+    """Return the models that reach nothing for any finding, with the reason that all share."""
+    reasons: dict[str, set[str | None]] = {}
+    for models in shown.values():
+        for title, reached in models:
+            area = reached.roc_auc
+            why = (area.reason or None) if area.value is None else None
+            reasons.setdefault(title, set()).add(why)
+    return {
+        title: why
+        for title, of_title in reasons.items()
+        if len(of_title) == 1 and (why := next(iter(of_title))) is not None
+    }
 
 
 def data_card(run: FindingResults) -> Section:
@@ -175,8 +196,10 @@ def data_card(run: FindingResults) -> Section:
                 head=("finding", *run.sets),
                 rows=(*rows, ("all images (patients)", *everyone)),
                 notes=(
-                    "Patients with the finding in brackets. Images tied by patient or by "
-                    "duplicates count as one patient.",
+                    "Each cell: images with the finding (patients with it), images without it, "
+                    "images of unknown label. Images tied by patient or by duplicates count as "
+                    "one patient.",
+                    *_uncertain(run),
                 ),
             ),
             Table(
@@ -187,6 +210,12 @@ def data_card(run: FindingResults) -> Section:
             ),
         ),
     )
+
+
+def _uncertain(run: FindingResults) -> tuple[str, ...]:
+    if run.config is None:
+        return ()
+    return (f"Labels that the records call uncertain count as {run.config.model.uncertain}.",)
 
 
 def _counts(predictions: FindingPredictions, k: int) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models.evaluation.results import NOT_STATED
 from cxr_models.report.blocks import Block, Chart, Table, Text
 from cxr_models.report.formatting import NONE, counted, number, value
 from cxr_models.report.sections.charts import Drawn, curve_charts, reliability_lines
-from cxr_models.report.sections.values import _ROLES, _joined, _note
+from cxr_models.report.sections.values import _ROLES, _joined, _merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,11 +41,7 @@ def means(run: FindingResults) -> list[Block]:
     ]
     notes = [
         *(note for name, values in sets.items() for note in left_out(name, values.means)),
-        *(
-            _note(f"{name}, {title}", measured)
-            for name, column in columns.items()
-            for title, measured in column
-        ),
+        *(note for name, column in columns.items() for note in _merged(f"{name}, ", column)),
     ]
     method = run.evaluation.bootstrap
     return [
@@ -72,12 +69,11 @@ def left_out(name: str, values: FindingMeans) -> Iterator[str]:
 def of_findings(run: FindingResults, values: FindingsSet) -> list[Block]:
     """Show the values of each finding of a set, its operating point, and its calibration."""
     means = values.means
-    mean = (
-        f"mean of {counted(len(means.over), 'finding')}",
-        value(means.roc_auc),
-        value(means.pr_auc),
-        *(NONE,) * 3,
-    )
+    mean: list[tuple[str, ...]] = []
+    if means.over:
+        count = counted(len(means.over), "finding")
+        areas = value(means.roc_auc), value(means.pr_auc)
+        mean = [(f"mean of {count}", *areas, *(NONE,) * 3)]
     findings = values.findings.items()
     return [
         Table(
@@ -95,12 +91,12 @@ def of_findings(run: FindingResults, values: FindingsSet) -> list[Block]:
                     )
                     for name, of in findings
                 ),
-                mean,
+                *mean,
             ),
             notes=_joined(
                 [
                     *(f"Left out of the mean: {n}, {why}." for n, why in means.left_out.items()),
-                    *(_note(f"ROC-AUC of {name}", of.roc_auc) for name, of in findings),
+                    *_merged("ROC-AUC of ", ((name, of.roc_auc) for name, of in findings)),
                 ]
             ),
         ),
@@ -205,7 +201,15 @@ def groups(values: FindingsSet) -> list[Block]:
     ]
 
 
-def _by_group(title: str, groups: Mapping[str, FindingsGroup]) -> Table:
+def _by_group(title: str, groups: Mapping[str, FindingsGroup]) -> Block:
+    if len(groups) == 1:  # whose values are those of the set, which stand above
+        name = next(iter(groups))
+        return Text(
+            text=f"No image states its {title}."
+            if name == NOT_STATED
+            else f"All images have one {title}: {name}.",
+            tone="note",
+        )
     findings = list(next(iter(groups.values())).findings)
     return Table(
         caption=f"ROC-AUC by {title}",
@@ -224,9 +228,11 @@ def _by_group(title: str, groups: Mapping[str, FindingsGroup]) -> Table:
             [
                 *(note for name, group in groups.items() for note in left_out(name, group.means)),
                 *(
-                    _note(f"{name}, {finding}", group.findings[finding].roc_auc)
+                    note
                     for name, group in groups.items()
-                    for finding in findings
+                    for note in _merged(
+                        f"{name}, ", ((f, group.findings[f].roc_auc) for f in findings)
+                    )
                 ),
             ]
         ),

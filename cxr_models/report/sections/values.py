@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Block, Table, Text
-from cxr_models.report.formatting import NONE, counted, number, short_name, value
+from cxr_models.report.formatting import NONE, counted, listed, number, short_name, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -238,3 +238,16 @@ def _note(name: str, measured: Measured) -> str:
 
 def _joined(notes: Iterable[str]) -> tuple[str, ...]:
     return tuple(note for note in notes if note)
+
+
+def _merged(name: str, titled: Iterable[tuple[str, Measured]]) -> list[str]:
+    """Return one note for all values that share it: `name`, their titles, and what to know."""
+    titles: dict[str, list[str]] = {}
+    for title, measured in titled:
+        text = _note("", measured)
+        if text:
+            titles.setdefault(text, []).append(title)
+    return [
+        f"{name}{'; '.join(names) if ',' in ''.join(names) else listed(names)}{text}"
+        for text, names in titles.items()
+    ]

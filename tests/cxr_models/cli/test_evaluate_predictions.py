@@ -278,6 +278,29 @@ def test_findings_are_evaluated_compared_audited_and_reported(tmp_path, rng, cap
     assert "thresholds not chosen on validation: 0.5 for every class" in terminal
 
 
+def test_groups_of_a_table_are_evaluated_and_stand_on_the_page(tmp_path, rng, capsys):
+    sets = [make_finding_predictions(rng, 400, name=name) for name in ("val", "test")]
+    table = write_finding_table(tmp_path / "findings.csv", sets)
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    write_csv(table, [row | {"ward": "ab"[i // 2 % 2]} for i, row in enumerate(rows)])
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    kept = evaluated(capsys, out, table, "--by", "ward,finding:Hernia")["sets"]["test"]
+    assert [by["column"] for by in kept["subgroups"]] == ["ward", "finding:Hernia"]
+    assert kept["subgroups"][0]["groups"] == {
+        name: dict(values) for name, values in zip("ab", kept["by_source"].values(), strict=True)
+    }
+    said(capsys, "report", out, "--out", page, "--no-images")
+    assert "Gaps in Mass by ward: best group minus worst" in page.read_text()
+    again = said(capsys, "evaluate", out, "--by", "ward,finding:Hernia", "--json", *FEW)
+    assert json.loads(again.out)["sets"]["test"] == kept
+    wrong = ("evaluate-predictions", table, "--out", tmp_path / "no", "--by", "site")
+    error = said(capsys, *wrong, status=2).err
+    assert "`--by` must name columns of which an image of a tested set states a value" in error
+    classes = write_table(tmp_path / "classes.csv", [make_predictions(rng, 240)])
+    kept = evaluated(capsys, tmp_path / "classes", classes, "--by", "source")["sets"]["test"]
+    assert kept["subgroups"][0]["groups"] == kept["by_source"]
+
+
 def test_a_model_of_others_predicts_nothing_here(table, tmp_path, capsys):
     out = tmp_path / "out"
     evaluated(capsys, out, table)

@@ -43,6 +43,7 @@ def test_the_terminal_shows_every_finding_of_tested_sets_and_their_mean(run, cap
         assert f"mean of 3 findings: ROC-AUC {mean['value']:.3f} [" in out
     assert "val: 240 images of 120 patients: chose epoch, temperature and thresholds" in out
     assert f"wrote {run}/evaluation/evaluation.json" in out
+    assert out.endswith("Beside every area belongs what shortcuts reach: cxr-models audit SPLIT.\n")
 
 
 def test_two_runs_are_compared_finding_by_finding(run, tmp_path, capsys):

@@ -237,6 +237,7 @@ def test_columns_of_findings_come_from_any_csv(tmp_path):
     [
         (["--label-from", "A", "--priority", "B"], "`--label-from` is only allowed without"),
         (["--uncertain", "maybe"], "`--uncertain` must be one of ignore, zero, one; got 'maybe'"),
+        (["--blank", "zero"], "`--blank` must be one of unknown, absent; got 'zero'"),
         (["--rows", "mean"], "`--rows` must be one of any, vote, majority, first; got 'mean'"),
         (["--views", "PA,oblique"], "`--views` must be all, or some of PA, AP, AP-supine, L"),
         (["--where", "sex"], "`--where` must be COLUMN=VALUE; got 'sex'"),

@@ -207,3 +207,45 @@ def test_the_worst_false_call_and_the_worst_miss_of_each_finding_are_shown(tmp_p
     assert not [tag for tag, _ in bare.tags if tag == "img"]
     rows = bare.tables["The worst false call and the worst miss of each finding on test"][0][1:]
     assert len(rows) == 6
+
+
+def test_a_set_without_a_mean_has_no_row_for_it_and_one_note_for_all_its_values(tmp_path):
+    def change(predictions):
+        targets = predictions.targets.copy()
+        targets[:6], targets[6:] = 1, 0  # three patients with every finding
+        return dataclasses.replace(predictions, targets=targets)
+
+    page = page_of(write_finding_run(tmp_path / "first", change=change))
+    assert list(page.table(VALUES)) == list(FINDINGS)
+    assert "mean of 0 findings" not in page.text
+    why = "undefined, no finding has enough patients with it and without it."
+    assert f"test, ROC-AUC; PR-AUC; Brier score; Brier score, calibrated: {why}" in page.text
+    with_few = "3 patients of the class concerned, fewer than 10"
+    assert (
+        f"ROC-AUC of {', '.join(FINDINGS[:-1])} and {FINDINGS[-1]}: no interval, {with_few}"
+        in page.text
+    )
+
+
+def test_one_source_is_named_without_repeating_the_values_of_the_set(tmp_path):
+    def change(predictions):
+        records = tuple(
+            dataclasses.replace(record, source="nih", view="")
+            for record in predictions.manifest.records
+        )
+        manifest = dataclasses.replace(predictions.manifest, records=records)
+        return dataclasses.replace(predictions, manifest=manifest)
+
+    page = page_of(write_finding_run(tmp_path / "first", change=change))
+    assert "All images have one source: nih." in page.text
+    assert "ROC-AUC by source" not in page.tables
+
+
+def test_the_page_speaks_of_findings_and_losses_not_of_accuracy_and_classes(run):
+    page = page_of(run)
+    settings = page.table("Settings")
+    assert settings["model.findings"]["value"] == ", ".join(FINDINGS)
+    assert "model.positive_class" not in settings
+    assert "Labels that the records call uncertain count as unknown." in page.text
+    assert "support a class or a finding" in page.text
+    assert "The values of a finding are of the images whose label for it is known." in page.text

@@ -12,6 +12,7 @@ from cxr_models.training.objective import (
     KnownLabelsMean,
     loss_of,
     metrics_of,
+    with_known_losses,
 )
 
 MODEL = ModelConfig(task="multilabel", findings=("Edema", "Mass"))
@@ -71,3 +72,10 @@ def test_each_task_has_its_loss():
     assert isinstance(loss_of(MODEL), KnownLabelsLoss)
     assert metrics_of(ModelConfig()) == ["accuracy"]
     assert all(isinstance(metric, KnownLabelsMean) for metric in metrics_of(MODEL))
+
+
+def test_losses_are_shown_once_those_of_findings_over_known_labels():
+    logs = {"accuracy": 0.5, "known_loss": 0.6, "loss": 2.4, "val_known_loss": 0.7, "val_loss": 0.7}
+    assert with_known_losses(logs) == {"accuracy": 0.5, "loss": 0.6, "val_loss": 0.7}
+    of_classes = {"accuracy": 0.5, "loss": 0.6}
+    assert with_known_losses(of_classes) == of_classes

@@ -41,6 +41,23 @@ def test_chexpert_keeps_all_fourteen_findings_and_leaves_lateral_views_out(
     assert reasons(index) == {"view L not asked for": 1}
 
 
+def test_blank_findings_can_count_as_absent_where_the_set_states_another_one(tmp_path):
+    trees.chexpert(tmp_path)
+    _, index = read(tmp_path, blank="absent")
+    record = index.records[1]
+    assert [record.finding(name) for name in ("Fracture", "Edema", "Pneumonia")] == ["0", "0", "1"]
+    assert record.finding("Cardiomegaly") == "u"  # --uncertain of train decides of it
+    assert record.label == "several findings"
+
+
+def test_a_study_that_the_labels_do_not_name_stays_unknown(tmp_path):
+    trees.mimic_cxr_jpg(tmp_path)
+    _, index = read(tmp_path, blank="absent", views=frozenset(("all",)))
+    known = {record.study: record.finding("Edema") for record in index.records}
+    assert known["50414267"] == known["57375967"] == "0"
+    assert known["57375968"] == known["51029426"] == ""
+
+
 def test_chexpert_in_full_comes_in_batches(tmp_path):
     trees.chexpert_batches(tmp_path)
     name, index = read(tmp_path, official_split=True)
