@@ -22,7 +22,7 @@ app = new_program(
 _OVERWRITE = "Replace an earlier output of this command."
 _BY = "Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands."
 _AGGREGATE = "Join the images of each patient, or study, to one row."
-_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes)."
+_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes, or findings)."
 
 
 def _list_layouts(is_set: bool) -> None:
@@ -441,20 +441,19 @@ def evaluate(
 ) -> None:
     """Evaluate runs on their train, val and test parts and on other sources."""
     from cxr_models.cli import _console, _evaluate
-    from cxr_models.cli._aggregation import aggregation_of
     from cxr_models.cli._numbers import numbers_of
-    from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.group_columns import parse_columns
-    from cxr_models.evaluation.operating_points import Rule
+    from cxr_models.evaluation.options import method_of
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        method = Method(
+        method = method_of(
             draws=draws,
             seed=seed,
-            rule=Rule(sensitivity=sensitivity),
-            prevalences=numbers_of(prevalence, "--prevalence"),
-            specificities=numbers_of(at_specificity, "--at-specificity"),
-            aggregate=aggregation_of(aggregate, aggregate_by),
+            sensitivity=sensitivity,
+            prevalence=numbers_of(prevalence, "--prevalence"),
+            at_specificity=numbers_of(at_specificity, "--at-specificity"),
+            aggregate=aggregate,
+            aggregate_by=aggregate_by,
         )
         columns = parse_columns(by)
     status = _evaluate.evaluate(
@@ -523,26 +522,22 @@ def evaluate_predictions(
 ) -> None:
     """Evaluate predictions of any model, without TensorFlow; compare those of several models."""
     from cxr_models.cli import _console, _evaluate_predictions
-    from cxr_models.cli._aggregation import aggregation_of
     from cxr_models.cli._numbers import numbers_of
-    from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.group_columns import parse_columns
-    from cxr_models.evaluation.operating_points import Rule
+    from cxr_models.evaluation.options import method_of
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        rule = Rule(sensitivity=sensitivity, threshold=0.5 if threshold is None else threshold)
-        method = Method(
+        method = method_of(
             draws=draws,
             seed=seed,
-            rule=rule,
-            prevalences=numbers_of(prevalence, "--prevalence"),
-            specificities=numbers_of(at_specificity, "--at-specificity"),
-            aggregate=aggregation_of(aggregate, aggregate_by),
+            sensitivity=sensitivity,
+            prevalence=numbers_of(prevalence, "--prevalence"),
+            at_specificity=numbers_of(at_specificity, "--at-specificity"),
+            aggregate=aggregate,
+            aggregate_by=aggregate_by,
         )
         columns = parse_columns(by)
-    given = _evaluate_predictions.Given(
-        tables, validation, images, sensitivity, at_specificity, threshold
-    )
+    given = _evaluate_predictions.Given(tables, validation, images, threshold)
     status = _evaluate_predictions.evaluate_predictions(
         given, out, method, columns=columns, overwrite=overwrite, as_json=json
     )
@@ -637,7 +632,7 @@ def predict(
 ) -> None:
     """Predict files, enhanced as in training; exit 1 only if none could be predicted."""
     from cxr_models.cli import _console, _predict
-    from cxr_models.cli._aggregation import aggregation_of
+    from cxr_models.evaluation.options import aggregation_of
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
         aggregation = aggregation_of(aggregate, aggregate_by)
