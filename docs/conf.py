@@ -61,6 +61,7 @@ NAVIGATION = {
         "notebooks/pytorch",
         "notebooks/shards",
         "notebooks/audit",
+        "notebooks/judge",
         "notebooks/tune",
     ],
     "How to": [

@@ -1,4 +1,4 @@
-"""What a clinic would ask, as lines for the terminal: one column a class."""
+"""What a clinic would ask, as rows for the terminal: one column a class, or one row a finding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cxr_models.evaluation.operating_points import NO_VALIDATION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cxr_models.evaluation.clinic_results import ClinicValues, DecisionCurve
     from cxr_models.evaluation.measured import Measured
@@ -41,6 +41,40 @@ def clinic_rows(
         rows.append(["  specificity", *(shown(point.specificity) for point in points)])
     rows.append(["better than all or none", *(_useful(v.decision_curve) for v in columns)])
     return rows
+
+
+def finding_clinic_tables(
+    clinic: Mapping[str, ClinicValues], shown: Callable[[Measured], str]
+) -> Iterator[list[list[str]]]:
+    """Yield tables of a row a finding, their headings first; none without values."""
+    if not clinic:
+        return
+    columns = list(clinic.values())
+    for predictive in zip(*(values.predictive_values for values in columns), strict=True):
+        own = predictive[0].of == "set"
+        where = "in this set" if own else f"at prevalence {predictive[0].prevalence:g}"
+        rows = [[f"for a clinic, {where}", *(["prevalence"] if own else []), "PPV", "NPV"]]
+        for name, values in zip(clinic, predictive, strict=True):
+            share = [f"{values.prevalence:.3f}"] if own else []
+            rows.append([name, *share, shown(values.positive), shown(values.negative)])
+        yield rows
+    titles = [title for title, _ in columns[0].titled()]
+    ratios, recalibration = titles[:3], titles[4:]  # the Brier score stands with its temperature
+    for chosen, more in ((ratios, False), (recalibration, True)):
+        rows = [["for a clinic", *chosen, *(["better than all or none"] if more else [])]]
+        for name, values in clinic.items():
+            cells = [shown(of) for title, of in values.titled() if title in chosen]
+            rows.append([name, *cells, *([_useful(values.decision_curve)] if more else [])])
+        yield rows
+    for points in zip(*(values.at_specificity for values in columns), strict=True):
+        title = f"at specificity {points[0].stated:g}"
+        if any(point.sensitivity.reason == NO_VALIDATION for point in points):
+            yield [[f"{title}: {NO_VALIDATION}"]]
+            continue
+        rows = [[f"{title} on val", "sensitivity", "specificity"]]
+        for name, point in zip(clinic, points, strict=True):
+            rows.append([name, shown(point.sensitivity), shown(point.specificity)])
+        yield rows
 
 
 def _useful(curve: DecisionCurve | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxr_models.cli._clinic_text import finding_clinic_tables
 from cxr_models.cli._evaluation_text import (
     ROLES,
     differing_lines,
@@ -77,6 +78,8 @@ def _set_lines(evaluation: FindingsEvaluation, values: FindingsSet) -> Iterator[
     yield _means(values.means)
     yield from table(points)
     yield from table(gaps)
+    for clinic in finding_clinic_tables(values.clinic or {}, value):
+        yield from table(clinic)
     for name, of in values.findings.items():
         if of.roc_auc.value is None or of.roc_auc.interval is None:
             yield f"{name}: no interval of ROC-AUC: {of.roc_auc.reason}"

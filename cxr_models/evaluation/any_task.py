@@ -70,16 +70,11 @@ def with_any_subgroups(
 
 def check_options(name: str, method: Method) -> None:
     """Raise ValueError if a method asks of a run of several findings what only classes have."""
-    for option, asked in (
-        ("--prevalence", method.prevalences),
-        ("--at-specificity", method.specificities),
-        ("--aggregate", method.aggregate),
-    ):
-        if asked:
-            raise ValueError(
-                f"`{option}` is only allowed with runs of classes; got {name}, a run of several "
-                "findings."
-            )
+    if method.aggregate:
+        raise ValueError(
+            f"`--aggregate` is only allowed with runs of classes; got {name}, a run of several "
+            "findings."
+        )
 
 
 def joined(

@@ -1,12 +1,12 @@
 """What a clinic would ask of a classifier: predictive values, net benefit, calibration and others.
 
-Knows no framework. Every value is of one class against all others, of calibrated probabilities, at
-thresholds that were chosen on validation.
+Knows no framework. Every value is of one class against all others, or of a finding against its
+absence, of calibrated probabilities, at thresholds that were chosen on validation.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from cxr_models.evaluation.clinic_results import (
 )
 from cxr_models.evaluation.likelihood_ratios import likelihood_ratios
 from cxr_models.evaluation.measured import Measured
-from cxr_models.evaluation.recalibration import fit_recalibration, logits_of_class
+from cxr_models.evaluation.recalibration import SEPARATED, fit_recalibration, logits_of_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.metrics import Outcomes
 
     Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
     Bools = npt.NDArray[np.bool_]
 
 # The probabilities from which on somebody may want to treat, of a decision curve.
@@ -43,28 +44,54 @@ _SCALES: dict[str, Scale] = {
 }
 
 
-class ClassStatistics:
-    """The values of one class, for `cxr_models.evaluation.bootstrap.measure`.
+class Reasons(NamedTuple):
+    """Why values are undefined, in the words of a task."""
+
+    no_positive: str
+    no_negative: str
+    no_point: str  # no operating point could be chosen
+    separated: str  # calibration slope and intercept have no finite value
+    one_kind: str = ""  # the same of images of one kind; empty: which kind is missing is said
+
+
+OF_CLASSES = Reasons(
+    no_positive="no image of this class",
+    no_negative="no image of another class",
+    no_point="the validation part does not hold both this class and another class",
+    separated=SEPARATED,
+    one_kind="images of one class only",
+)
+
+
+class OneAgainstRest(NamedTuple):
+    """Images that are positive, such as those of a class, among others; at least one image."""
+
+    positive: Bools  # (N,)
+    scores: Floats  # (N,); calibrated probabilities of being positive
+    log_odds: Floats  # (N,); those of the scores
+    patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
+
+
+class ClinicStatistics:
+    """The values of one kind of images, for `cxr_models.evaluation.bootstrap.measure`.
 
     Parameters
     ----------
-    outcomes : Outcomes
-        At least one image.
-    k : int
-        The class.
+    images : OneAgainstRest
+        The images.
     thresholds : sequence of float or None
-        The operating point of the class, and the thresholds of further pairs of sensitivity and
+        The operating point of the kind, and the thresholds of further pairs of sensitivity and
         specificity; the number of a threshold is part of the names of its values.
     """
 
-    def __init__(self, outcomes: Outcomes, k: int, thresholds: Sequence[float | None]) -> None:
-        self._patients = outcomes.patients
-        self.num_patients = int(outcomes.patients.max()) + 1
-        self._positive = outcomes.targets == k
-        self._scores = outcomes.calibrated[:, k]
+    def __init__(self, images: OneAgainstRest, thresholds: Sequence[float | None]) -> None:
+        self._patients = images.patients
+        self.num_patients = int(images.patients.max()) + 1
+        self._positive = images.positive
+        self._scores = images.scores
         self._thresholds = thresholds
         self.recalibration, self.no_recalibration = fit_recalibration(
-            logits_of_class(outcomes.logits, k, outcomes.temperature), self._positive
+            images.log_odds, self._positive
         )
         self._sums: dict[str, Floats] = {}  # of each patient's images; (P,) or (P, terms)
         positive = self._positive.astype(np.float64)
@@ -86,12 +113,11 @@ class ClassStatistics:
         self._inside = self._count_patients(self._positive)
         self._outside = self._count_patients(~self._positive)
 
-    @property
-    def reason(self) -> str:
-        """Why values that need images inside and outside of the class are undefined, or nothing."""
+    def reason(self, reasons: Reasons) -> str:
+        """Return why values that need positive and other images are undefined, or nothing."""
         if not self._inside:
-            return "no image of this class"
-        return "" if self._outside else "no image of another class"
+            return reasons.no_positive
+        return "" if self._outside else reasons.no_negative
 
     def __call__(self, counts: Floats) -> dict[str, Floats]:
         """Return every value for each row of `counts`."""
@@ -196,49 +222,90 @@ def clinic_values(
     """
     values = {}
     for k, name in enumerate(outcomes.class_names):
-        threshold = outcomes.thresholds[k] if outcomes.thresholds else None
-        cuts = [(stated, of_classes[k]) for stated, of_classes in at_specificity]
-        statistics = ClassStatistics(outcomes, k, [threshold, *(cut for _, cut in cuts)])
-        measurement = measure(statistics, draws=draws, seed=seed)
-        share = float((outcomes.targets == k).mean())
-        values[name] = _values_of_class(
-            statistics, measurement, threshold, cuts, prevalences, share, no_cut
+        values[name] = values_of_one(
+            of_class(outcomes, k),
+            threshold=outcomes.thresholds[k] if outcomes.thresholds else None,
+            prevalences=prevalences,
+            at_specificity=[(stated, of_classes[k]) for stated, of_classes in at_specificity],
+            no_cut=no_cut,
+            draws=draws,
+            seed=seed,
         )
     return values
 
 
-def _values_of_class(
-    statistics: ClassStatistics,
-    measurement: Measurement,
+def of_class(outcomes: Outcomes, k: int) -> OneAgainstRest:
+    """Return the images of a class among all others."""
+    return OneAgainstRest(
+        positive=outcomes.targets == k,
+        scores=outcomes.calibrated[:, k],
+        log_odds=logits_of_class(outcomes.logits, k, outcomes.temperature),
+        patients=outcomes.patients,
+    )
+
+
+def values_of_one(
+    images: OneAgainstRest,
+    *,
     threshold: float | None,
-    cuts: Sequence[tuple[float, float | None]],
-    prevalences: Sequence[float],
-    share: float,
-    no_cut: str,
+    prevalences: Sequence[float] = (),
+    at_specificity: Sequence[tuple[float, float | None]] = (),
+    reasons: Reasons = OF_CLASSES,
+    no_cut: str = NO_CUT,
+    draws: int,
+    seed: int = 0,
 ) -> ClinicValues:
+    """Return the values of one kind of images, with intervals over patients.
+
+    Parameters
+    ----------
+    images : OneAgainstRest
+        Images that no threshold was chosen on.
+    threshold : float or None
+        The operating point.
+    prevalences : sequence of float, default ()
+        As of `clinic_values`.
+    at_specificity : sequence of (float, float or None), default ()
+        A specificity, and the threshold that reaches it on validation.
+    reasons : Reasons
+        Why values are undefined.
+    no_cut : str, optional
+        Why there is no such threshold.
+    draws : int
+        Number of draws of the bootstrap over patients.
+    seed : int, default 0
+        Of the draws.
+    """
+    statistics = ClinicStatistics(images, [threshold, *(cut for _, cut in at_specificity)])
+    measurement = measure(statistics, draws=draws, seed=seed)
+    one_kind = statistics.reason(reasons)
+    share = float(images.positive.mean())
+
     def measured(name: str, reason: str) -> Measured:
         if name not in measurement.values:
             return _undefined(reason)
         scale = _SCALES.get(name.partition("@")[0], "share")
-        return measurement.measured(name, statistics.reason or reason, scale=scale)
+        return measurement.measured(name, one_kind or reason, scale=scale)
 
-    no_point = "the validation part does not hold both this class and another class"
-    missing = statistics.reason or ("" if threshold is not None else no_point)
+    missing = one_kind or ("" if threshold is not None else reasons.no_point)
     ratios = likelihood_ratios(measurement, missing)
     if prevalences:
         predictive = [ratios.predictive_values(prevalence) for prevalence in prevalences]
     else:
+        positive = measured("ppv@0", "no image reaches the threshold")
+        negative = measured("npv@0", "every image reaches the threshold")
         own = PredictiveValues(
             prevalence=share,
             of="set",
-            positive=_undefined(missing)
-            if missing
-            else measured("ppv@0", "no image reaches the threshold"),
-            negative=_undefined(missing)
-            if missing
-            else measured("npv@0", "every image reaches the threshold"),
+            positive=_undefined(missing) if missing else positive,
+            negative=_undefined(missing) if missing else negative,
         )
         predictive = [own]
+    no_recalibration = statistics.no_recalibration
+    if one_kind:
+        no_recalibration = reasons.one_kind or one_kind
+    elif no_recalibration == SEPARATED:
+        no_recalibration = reasons.separated
     return ClinicValues(
         threshold=threshold,
         predictive_values=tuple(predictive),
@@ -246,18 +313,18 @@ def _values_of_class(
         negative_likelihood_ratio=ratios.negative.measured,
         mcc=measured("mcc@0", missing or "all images are called alike"),
         brier=measured("brier", ""),
-        calibration_slope=measured("slope", statistics.no_recalibration),
-        calibration_intercept=measured("intercept", statistics.no_recalibration),
+        calibration_slope=measured("slope", no_recalibration),
+        calibration_intercept=measured("intercept", no_recalibration),
         at_specificity=tuple(
             AtSpecificity(
                 stated=stated,
                 threshold=cut,
-                sensitivity=measured(f"sensitivity@{number}", statistics.reason or no_cut),
-                specificity=measured(f"specificity@{number}", statistics.reason or no_cut),
+                sensitivity=measured(f"sensitivity@{number}", one_kind or no_cut),
+                specificity=measured(f"specificity@{number}", one_kind or no_cut),
             )
-            for number, (stated, cut) in enumerate(cuts, 1)
+            for number, (stated, cut) in enumerate(at_specificity, 1)
         ),
-        decision_curve=None if statistics.reason else _decision_curve(measurement, share),
+        decision_curve=None if one_kind else _decision_curve(measurement, share),
     )
 
 

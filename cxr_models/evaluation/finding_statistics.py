@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 AREAS = ("roc_auc", "pr_auc")
 LOSSES = ("brier", "brier_calibrated", "log_loss", "log_loss_calibrated")
 CALIBRATION_ERRORS = ("ece", "ece_calibrated")
+# Why values of a finding are undefined.
+NO_PRESENT, NO_ABSENT = "no image that shows it", "no image that does not show it"
+NO_THRESHOLD = "the validation part does not hold known images both with it and without it"
 # Means over findings of enough patients, each of a value of a finding.
 MEANS = {f"mean_{part}": part for part in ("roc_auc", "pr_auc", "brier", "brier_calibrated")}
 

@@ -16,12 +16,16 @@ from cxr_models._typed_json import converted
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import Temperature, fit_temperature
 from cxr_models.evaluation.evaluate import validation_of
+from cxr_models.evaluation.finding_clinic import finding_clinic_values, finding_cuts
 from cxr_models.evaluation.finding_predictions import two_logits
 from cxr_models.evaluation.finding_statistics import (
     AREAS,
     CALIBRATION_ERRORS,
     LOSSES,
     MEANS,
+    NO_ABSENT,
+    NO_PRESENT,
+    NO_THRESHOLD,
     FindingStatistics,
     outcomes_of,
     share_bins,
@@ -50,14 +54,12 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.bootstrap import Measurement, Scale
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.finding_clinic import Cut
     from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.finding_statistics import FindingOutcomes
     from cxr_models.evaluation.operating_points import Rule
     from cxr_models.evaluation.results import Measured
     from cxr_models.records.manifest import Record
-
-
-_NO_THRESHOLD = "the validation part does not hold known images both with it and without it"
 
 
 class Choice(NamedTuple):
@@ -137,7 +139,13 @@ def evaluate_findings(
         If a run has no set ``val``.
     """
     choices = choose_on_val(sets, method.rule)
-    chosen_on = "val" if any(predictions.kind == "val" for predictions in sets) else ""
+    validation = validation_of(sets)
+    chosen_on = "" if validation is None else "val"
+    cuts = finding_cuts(
+        None if validation is None else _chosen(validation, choices),
+        sets[0].findings,
+        method.specificities,
+    )
     return FindingsEvaluation(
         run=run,
         version=cxr_enhance.__version__,
@@ -160,19 +168,58 @@ def evaluate_findings(
             of="calibrated probabilities" if chosen_on else "probabilities",
             thresholds={finding: choice.threshold for finding, choice in choices.items()},
         ),
-        sets={predictions.name: evaluate_set(predictions, choices, method) for predictions in sets},
+        sets={
+            predictions.name: evaluate_set(
+                predictions, choices, method, at_specificity=cuts, chosen=bool(chosen_on)
+            )
+            for predictions in sets
+        },
     )
 
 
-def evaluate_set(
-    predictions: FindingPredictions, choices: Mapping[str, Choice], method: Method
-) -> FindingsSet:
-    """Evaluate one set, with the choices made on the validation part."""
-    outcomes = outcomes_of(
+def _chosen(predictions: FindingPredictions, choices: Mapping[str, Choice]) -> FindingOutcomes:
+    """Return the outcomes of a set with the temperatures and the operating points."""
+    return outcomes_of(
         predictions,
         tuple(choices[finding].temperature.value for finding in predictions.findings),
         tuple(choices[finding].threshold for finding in predictions.findings),
     )
+
+
+def evaluate_set(
+    predictions: FindingPredictions,
+    choices: Mapping[str, Choice],
+    method: Method,
+    *,
+    at_specificity: Sequence[Cut] = (),
+    chosen: bool = True,
+) -> FindingsSet:
+    """Evaluate one set.
+
+    Parameters
+    ----------
+    predictions : FindingPredictions
+        The set.
+    choices : mapping of str to Choice
+        Temperature and operating point of every finding, chosen on the validation part.
+    method : Method
+        How intervals are computed.
+    at_specificity : sequence of (float, mapping of str to float or None), default ()
+        A specificity, and the threshold of each finding that reaches it on validation.
+    chosen : bool, default True
+        Whether there is a validation part that the choices were made on.
+    """
+    outcomes = _chosen(predictions, choices)
+    clinic = None
+    if predictions.kind in ("test", "external"):  # thresholds were not chosen on these sets
+        clinic = finding_clinic_values(
+            outcomes,
+            prevalences=method.prevalences,
+            at_specificity=at_specificity,
+            chosen=chosen,
+            draws=method.draws,
+            seed=method.seed,
+        )
     known = {finding: outcomes.of(k) for k, finding in enumerate(outcomes.findings)}
     drawn = {
         finding: curves_of(images.calibrated, images.present) for finding, images in known.items()
@@ -191,13 +238,14 @@ def evaluate_set(
             for finding, images in known.items()
             if len(images.present)
         },
+        clinic=clinic,
         by_source=_by_group(lambda record: record.source, predictions, outcomes, method),
         by_view=_by_group(lambda record: record.view, predictions, outcomes, method),
     )
 
 
 def evaluate_images(
-    outcomes: FindingOutcomes, method: Method, no_threshold: str = _NO_THRESHOLD
+    outcomes: FindingOutcomes, method: Method, no_threshold: str = NO_THRESHOLD
 ) -> FindingsGroup:
     """Return counts, the values of every finding and their means for a group of images.
 
@@ -219,7 +267,7 @@ def group_of(
     outcomes: FindingOutcomes,
     statistics: FindingStatistics,
     measurement: Measurement,
-    no_threshold: str = _NO_THRESHOLD,
+    no_threshold: str = NO_THRESHOLD,
 ) -> FindingsGroup:
     """Return what `evaluate_images` returns, from the measurement of these images."""
     return FindingsGroup(
@@ -278,9 +326,9 @@ def _why_undefined(metric: str, present: int, absent: int) -> str:
     if not present and not absent:
         return "no image whose label is known"
     if not present and metric != "specificity":
-        return "no image that shows it"
+        return NO_PRESENT
     if not absent and metric in ("specificity", *AREAS):
-        return "no image that does not show it"
+        return NO_ABSENT
     return "no image reaches the threshold"
 
 

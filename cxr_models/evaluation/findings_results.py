@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal
 
 from cxr_models._typed_json import WRITTEN
+from cxr_models.evaluation.clinic_results import ClinicValues
 from cxr_models.evaluation.comparisons import AreaDifference
 from cxr_models.evaluation.results import (
     Bootstrap,
@@ -111,6 +112,9 @@ class FindingsSet(FindingsGroup):
     curves: dict[str, Curves]  # of findings that some, but not all, known images show
     # of findings with a known image; the bins hold the mean probability and the share present
     reliability: dict[str, Reliability]
+    # of findings with a known image; None for train and val, and in files of versions that did not
+    # compute them
+    clinic: dict[str, ClinicValues] | None = None
     by_source: dict[str, FindingsGroup]
     by_view: dict[str, FindingsGroup]
     subgroups: tuple[FindingSubgroups, ...] = ()  # by the columns that were asked for
@@ -127,6 +131,7 @@ class FindingsEvaluation:
     task: Literal["multilabel"]
     findings: tuple[str, ...]
     bootstrap: Bootstrap
+    remarks: tuple[str, ...] = ()  # on what was assumed of the table of a model of others
     calibration: dict[str, TemperatureScaling]  # of each finding
     operating_points: OperatingPoints
     sets: dict[str, FindingsSet]

@@ -18,7 +18,7 @@ from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.finding_predictions import sigmoid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -29,6 +29,8 @@ SMALLEST = float(np.finfo(np.float64).eps)  # in place of a probability of 0, wh
 _SUM_TOLERANCE = 0.02  # of the sum of an image's probabilities: two decimals of four classes
 _ROUNDING = 1e-6  # by which a number may miss 0..1, or a sum 1, with nothing to state
 _SOFTMAX_TOLERANCE = 0.01  # between a probability as written and the softmax of the logits
+# labels of images whose class is not known, in small letters
+_NO_LABELS = frozenset(("nan", "null", "n/a", "#n/a", "<na>", "unknown", "?"))
 _COLUMN = re.compile(r"\s*(prob|probability|logit)\s*:\s*(.*?)\s*", re.IGNORECASE)
 
 
@@ -77,16 +79,23 @@ def class_columns(header: Sequence[str], table: str) -> ClassColumns:
     Parameters
     ----------
     header : sequence of str
-        Names of columns; ``prob:``, ``probability:`` and ``logit:`` may be in capitals.
+        Names of columns, without spaces around them; ``prob:``, ``probability:`` and ``logit:`` may
+        be in capitals.
     table : str
         Name of the table in sentences.
 
     Raises
     ------
     ValueError
-        If there is no such column, a class has two of one kind, or classes with logits are not
-        those with probabilities.
+        If there is no such column, a name occurs twice, a class has two columns of one kind, or
+        classes with logits are not those with probabilities.
     """
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise ValueError(
+            f"`{table}` must name each column once, spaces around names aside; got "
+            f"{', '.join(map(repr, twice))} twice."
+        )
     places: dict[str, dict[str, int]] = {"prob": {}, "logit": {}}
     for place, name in enumerate(header):
         match = _COLUMN.fullmatch(name)
@@ -306,7 +315,8 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
     Raises
     ------
     ValueError
-        If a label has no column, or no image has the label of the only column.
+        If a label has no column, no image has the label of the only column, or a label that would
+        count as ``not X`` is X in another spelling, or says that the class is unknown.
     """
     counts = Counter(labels)
     known = tuple(sorted(counts))
@@ -318,6 +328,7 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
                 f"at least one row; got {_listed(known)} in {table}. Name the column after the "
                 "label whose probability it holds."
             )
+        _check_rest(positive, counts, table)
         others = [label for label in known if label != positive]
         if len(others) != 1 or others[0] == _rest(positive):
             return Classes((_rest(positive), positive), known, (0, 1))
@@ -325,6 +336,7 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
         return Classes(names, names, (0, 1) if names[1] == positive else (1, 0))
     for k, positive in enumerate(columns if len(columns) == 2 else ()):
         if _rest(positive) == columns[1 - k]:
+            _check_rest(positive, counts, table)
             return Classes((_rest(positive), positive), known, (1 - k, k))
     unknown = [label for label in known if label not in columns]
     if unknown:
@@ -336,6 +348,22 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
             "out."
         )
     return Classes(tuple(columns), tuple(columns), tuple(range(len(columns))))
+
+
+def _check_rest(positive: str, counts: Mapping[str, int], table: str) -> None:
+    """Raise if a label counts as that of another class and is not one."""
+    for label, rows in sorted(counts.items()):
+        word = label.strip().casefold()
+        if label == positive or word not in (positive.strip().casefold(), *_NO_LABELS):
+            continue
+        rule = f"be spelled as the column prob:{positive} is named"
+        cure = "Write it so"
+        if word in _NO_LABELS:
+            rule, cure = "name the class of every image", "Leave these rows out"
+        raise ValueError(
+            f"`label` must {rule}; got {label!r} in {rows:,} {'row' if rows == 1 else 'rows'} of "
+            f"{table}, which would count as {_rest(positive)}. {cure}."
+        )
 
 
 def _rest(label: str) -> str:

@@ -93,11 +93,10 @@ class GroupColumn:
             If there are more than `MOST_GROUPS` groups.
         """
         values = [value_of(record, self.name).strip() for record in records]
-        edges = self.edges or (AGE_EDGES if self.name == _AGE else ())
+        edges = self._band_edges
         if edges:
             bands = _bands(edges, integers=self.name == _AGE)
-            read = _years if self.name == _AGE else _number
-            numbers = map(read, values)
+            numbers = map(self._read, values)
             groups = [
                 NOT_STATED if math.isnan(number) else bands[bisect.bisect_right(edges, number)]
                 for number in numbers
@@ -113,6 +112,26 @@ class GroupColumn:
         names = tuple(name for name in order if name in present)
         numbers_of = {name: number for number, name in enumerate(names)}
         return names, np.array([numbers_of[group] for group in groups], np.int64)
+
+    def check_readable(self, records: Iterable[Record]) -> None:
+        """Raise ValueError if the column makes bands, and no value that is stated is a number."""
+        values = {value_of(record, self.name).strip() for record in records} - {""}
+        if not self._band_edges or not all(math.isnan(self._read(value)) for value in values):
+            return
+        shown = ":".join([self.name, *(f"{edge:g}" for edge in self.edges)])
+        what = "ages, such as 34, 034Y or 6M" if self.name == _AGE else "numbers, to have edges"
+        cure = " Leave its edges out: every value is a group then." if self.name != _AGE else ""
+        raise ValueError(
+            f"`--by` must name a column of {what}; got {shown}, whose values are none, such as "
+            f"{reprlib.repr(min(values))}.{cure}"
+        )
+
+    @property
+    def _band_edges(self) -> tuple[float, ...]:
+        return self.edges or (AGE_EDGES if self.name == _AGE else ())
+
+    def _read(self, text: str) -> float:
+        return _years(text) if self.name == _AGE else _number(text)
 
     def _check_few(self, values: Sequence[str]) -> None:
         """Raise ValueError if there are too many values for a table of groups."""
@@ -174,7 +193,7 @@ def check_columns(
     Raises
     ------
     ValueError
-        If no record states a column, or a column makes too many groups.
+        If no record states a column, a column makes too many groups, or bands of what is no number.
     """
     for column in columns:
         if not any(map(column.is_stated, sets)):
@@ -184,6 +203,7 @@ def check_columns(
                 "`--by` must name columns of which an image of a tested set states a value; got "
                 f"{column.name}. {known}{f' {cure}' if cure else ''}"
             )
+        column.check_readable(record for records in sets for record in records)
         for records in sets:
             if records:
                 column.groups(records)

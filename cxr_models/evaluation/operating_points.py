@@ -129,17 +129,33 @@ def choose_at_specificity(validation: Outcomes, specificity: float) -> tuple[flo
         None for a class if no threshold that is reached by an image has this specificity, or if
         the part holds no image of the class, or no image of another class.
     """
-    thresholds: list[float | None] = []
-    for k in range(len(validation.class_names)):
-        positive = validation.targets == k
-        if not 0 < positive.sum() < len(positive):
-            thresholds.append(None)
-            continue
-        ranked = rank(validation.calibrated[:, k], positive, np.arange(len(positive)))
-        false = ranked.counted(np.ones((1, len(positive))))[1][0]
-        reached = np.flatnonzero(false <= (1.0 - specificity) * false[-1] + 1e-9)
-        thresholds.append(float(ranked.scores[reached[-1]]) if len(reached) else None)
-    return tuple(thresholds)
+    calibrated = validation.calibrated
+    return tuple(
+        lowest_at_specificity(calibrated[:, k], validation.targets == k, specificity)
+        for k in range(len(validation.class_names))
+    )
+
+
+def lowest_at_specificity(
+    scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], specificity: float
+) -> float | None:
+    """Return the lowest threshold with at least this specificity, None if there is none.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N,), dtype float64
+        Calibrated probabilities; the threshold is one of them.
+    positive : ndarray of shape (N,), dtype bool
+        Whether each image is positive; without images of both kinds there is no threshold.
+    specificity : float
+        Share of the other images that must stay below the threshold.
+    """
+    if not 0 < positive.sum() < len(positive):
+        return None
+    ranked = rank(scores, positive, np.arange(len(positive)))
+    false = ranked.counted(np.ones((1, len(positive))))[1][0]
+    reached = np.flatnonzero(false <= (1.0 - specificity) * false[-1] + 1e-9)
+    return float(ranked.scores[reached[-1]]) if len(reached) else None
 
 
 def called(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Bools = npt.NDArray[np.bool_]
 
+SEPARATED = "a threshold separates the class from all others without error"
 _MAX_STEPS = 100  # of Newton's method
 _TOLERANCE = 1e-10  # of the gradient of the mean log likelihood
 
@@ -88,7 +89,7 @@ def fit_recalibration(scores: Floats, positive: Bools) -> tuple[Recalibration | 
         return None, "all images have the same probability"
     inside, outside = scores[positive], scores[~positive]
     if inside.min() >= outside.max() or inside.max() <= outside.min():
-        return None, "a threshold separates the class from all others without error"
+        return None, SEPARATED
     labels = positive.astype(np.float64)
     both = np.stack([np.ones_like(scores), scores], axis=1)
     constant, slope = _newton(both, labels, np.zeros_like(scores))

@@ -119,11 +119,11 @@ class ServedRun:
             return sigmoid(logits / self.divisors)
         return softmax(logits, self.calibration.temperature)
 
-    def load(self) -> Any:
-        """Build the classifier and fill it with the run's weights."""
+    def load(self, *, augmented: bool = True) -> Any:
+        """Build the classifier, with the layers that augment or not, and fill it with weights."""
         from cxr_models.networks.load import load_classifier
 
-        return load_classifier(self.run)
+        return load_classifier(self.run, augmented=augmented)
 
     def metadata(self) -> dict[str, object]:
         """Return what describes the model beside its numbers, as JSON types."""

@@ -28,7 +28,7 @@ from cxr_models.inference.export_metadata import (
 )
 from cxr_models.inference.export_metadata import read_metadata as read_metadata  # public here too
 from cxr_models.inference.intake import Intake, check_name, settle_intake
-from cxr_models.networks.classifier import HEAD, build_classifier, head_layers
+from cxr_models.networks.classifier import HEAD, head_layers
 
 if TYPE_CHECKING:
     import os
@@ -164,11 +164,7 @@ def _calibrated_classifier(served: ServedRun) -> keras.Model:
 
     Of classes with one output, that of the positive class, the other class gets the logit 0.
     """
-    trained, config = served.load(), served.run.config
-    bare = config.with_setting("data.flip", False).with_setting("data.rotation", 0)
-    bare = bare.with_setting("model.weights", "none")
-    model = build_classifier(bare, len(served.class_names))
-    model.set_weights(trained.get_weights())
+    model = served.load(augmented=False)
     kernel, bias = model.get_layer(HEAD).get_weights()
     if kernel.shape[1] == 1 and not served.multilabel:
         kernel, bias = (np.concatenate([0 * w, w], axis=-1) for w in (kernel, bias))

@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from cxr_models.runs.finished import FinishedRun
 
 
-def load_classifier(run: FinishedRun) -> keras.Model:
+def load_classifier(run: FinishedRun, *, augmented: bool = True) -> keras.Model:
     """Build the model of a run and fill it with its best weights.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    augmented : bool, default True
+        Whether the layers that augment images in training are part of the model. Its predictions
+        are the same without them.
 
     Raises
     ------
@@ -28,8 +36,10 @@ def load_classifier(run: FinishedRun) -> keras.Model:
     """
     # Built without pretrained weights: those of the run replace them all.
     weights = run.folder.best_weights
-    bare = run.config.with_setting("model.weights", "none")
-    model = build_classifier(bare, len(run.class_names))
+    config = run.config.with_setting("model.weights", "none")
+    if not augmented:
+        config = config.with_settings([("data.flip", False), ("data.rotation", 0)])
+    model = build_classifier(config, len(run.class_names))
     try:
         with warnings.catch_warnings():  # Keras warns of every layer that does not fit, then raises
             warnings.filterwarnings("ignore", message="Skipping nested container")

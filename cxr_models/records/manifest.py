@@ -318,8 +318,8 @@ def check_files_differ(records: Iterable[Record]) -> None:
 
 
 def check_names_differ(files: Iterable[str]) -> None:
-    """Raise if a name of a file occurs twice."""
-    counts = Counter(files)
+    """Raise if a file is named twice, be it as ``a.png`` and ``./a.png``."""
+    counts = Counter(map(os.path.normpath, files))
     twice = [file for file, count in counts.items() if count > 1]
     if twice:
         shown = ", ".join(map(repr, twice[:5]))

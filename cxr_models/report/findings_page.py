@@ -10,6 +10,7 @@ from cxr_models.report.images.finding_pictures import mistakes
 from cxr_models.report.page import made_of, title_of, training
 from cxr_models.report.sections import cards, finding_overview, finding_values, overview
 from cxr_models.report.sections import values as tables
+from cxr_models.report.sections.clinic import finding_clinic_section
 from cxr_models.report.sections.finding_subgroups import finding_subgroup_sections
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
-        blocks=(Text(text=made_of(run.config, f"the findings {listed(run.findings)}")),),
+        blocks=(
+            Text(text=made_of(run.config, f"the findings {listed(run.findings)}")),
+            *cards.remarks(run),
+        ),
         sections=(
             Section(title="Audit", blocks=tuple(finding_overview.audit_blocks(run))),
             Section(title="Values", blocks=tuple(finding_values.means(run))),
@@ -71,6 +75,7 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
     blocks = [*tables.shared(values), *finding_values.of_findings(run, values)]
     if values.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
+    chosen = bool(run.evaluation.operating_points.chosen_on)
     curves = finding_values.finding_curve_charts(name, values)
     reliability = Section(
         title="Reliability",
@@ -86,6 +91,7 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
         ),
         sections=(
             *((reliability,) if values.reliability else ()),
+            *finding_clinic_section(name, values.clinic, run.findings, chosen=chosen),
             *finding_subgroup_sections(name, values),
             Section(title="Worst mistakes", blocks=tuple(mistakes(pictures, run, name))),
         ),

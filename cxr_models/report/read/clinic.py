@@ -6,34 +6,66 @@ from typing import TYPE_CHECKING
 
 from cxr_models._typed_json import to_json
 from cxr_models.evaluation.clinic import clinic_values
+from cxr_models.evaluation.finding_clinic import finding_clinic_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cxr_models.evaluation.clinic_results import ClinicValues
+    from cxr_models.evaluation.finding_statistics import FindingOutcomes
     from cxr_models.evaluation.metrics import Outcomes
+
+    Clinic = Mapping[str, ClinicValues]
 
 _DRAWS = 2  # intervals are not checked
 _UNCHECKED = ("interval", "intervals", "reason", "remark")
 
 
-def clinic_agrees(outcomes: Outcomes, stored: Mapping[str, ClinicValues], tolerance: float) -> bool:
+def clinic_agrees(outcomes: Outcomes, stored: Clinic, tolerance: float) -> bool:
     """Return whether stored values equal those of the outcomes; intervals are not checked."""
-    if tuple(stored) != outcomes.class_names:
-        return False
-    columns = [stored[name] for name in outcomes.class_names]
-    first = columns[0]
-    if any(len(values.at_specificity) != len(first.at_specificity) for values in columns):
+    if tuple(stored) != outcomes.class_names or not _asked_alike(stored):
         return False
     computed = clinic_values(
         outcomes,
-        prevalences=[p.prevalence for p in first.predictive_values if p.of == "stated"],
-        at_specificity=[
-            (point.stated, [values.at_specificity[number].threshold for values in columns])
-            for number, point in enumerate(first.at_specificity)
-        ],
+        prevalences=_prevalences(stored),
+        at_specificity=[(stated, tuple(of.values())) for stated, of in _cuts(stored)],
         draws=_DRAWS,
     )
+    return _equal_values(stored, computed, tolerance)
+
+
+def finding_clinic_agrees(outcomes: FindingOutcomes, stored: Clinic, tolerance: float) -> bool:
+    """Return the same of several findings, of which those with a known label have values."""
+    known = [name for k, name in enumerate(outcomes.findings) if len(outcomes.of(k).present)]
+    if list(stored) != known or not _asked_alike(stored):
+        return False
+    computed = finding_clinic_values(
+        outcomes, prevalences=_prevalences(stored), at_specificity=_cuts(stored), draws=_DRAWS
+    )
+    return _equal_values(stored, computed, tolerance)
+
+
+def _asked_alike(stored: Clinic) -> bool:
+    return len({len(values.at_specificity) for values in stored.values()}) <= 1
+
+
+def _prevalences(stored: Clinic) -> list[float]:
+    """Return the prevalences that were stated."""
+    first = next(iter(stored.values()), None)
+    predictive = () if first is None else first.predictive_values
+    return [values.prevalence for values in predictive if values.of == "stated"]
+
+
+def _cuts(stored: Clinic) -> list[tuple[float, dict[str, float | None]]]:
+    """Return the specificities that were stated, and the threshold of each column for them."""
+    points = zip(*(values.at_specificity for values in stored.values()), strict=True)
+    return [
+        (of[0].stated, dict(zip(stored, (point.threshold for point in of), strict=True)))
+        for of in points
+    ]
+
+
+def _equal_values(stored: Clinic, computed: Clinic, tolerance: float) -> bool:
     pairs = (dict(_leaves(to_json(dict(values)), ())) for values in (stored, computed))
     here, there = pairs
     return here.keys() == there.keys() and all(

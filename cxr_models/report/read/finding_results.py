@@ -20,6 +20,7 @@ from cxr_models.evaluation.finding_predictions import (
 from cxr_models.evaluation.finding_statistics import FindingStatistics, outcomes_of
 from cxr_models.evaluation.findings_results import MULTILABEL, FindingsEvaluation, FindingsSet
 from cxr_models.evaluation.results import FORMAT
+from cxr_models.report.read.clinic import finding_clinic_agrees
 from cxr_models.report.read.results import (
     TOLERANCE,
     Results,
@@ -208,6 +209,8 @@ def _values_agree(
     temperatures = tuple(evaluation.temperatures[name] for name in names)
     thresholds = tuple(stored.findings[name].operating_point.threshold for name in names)
     outcomes = outcomes_of(predictions, temperatures, thresholds)
+    if stored.clinic is not None and not finding_clinic_agrees(outcomes, stored.clinic, TOLERANCE):
+        return False
     statistics = FindingStatistics(outcomes)
     computed = statistics(np.ones((1, statistics.num_patients)))
     values = finding_values_by_name(stored, names)

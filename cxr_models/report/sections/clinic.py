@@ -9,7 +9,7 @@ from cxr_models.report.blocks import Block, Chart, Charts, Line, Section, Table,
 from cxr_models.report.formatting import NONE, listed, number, value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cxr_models.evaluation.clinic_results import ClinicValues, DecisionCurve
     from cxr_models.evaluation.measured import Measured
@@ -21,6 +21,14 @@ _CHOSEN = (
 _GIVEN = (
     "Each class is compared with all others, by probabilities that are not calibrated and a "
     "threshold that was not chosen on validation."
+)
+_FINDINGS_CHOSEN = (
+    "Each finding is compared with its absence, over the images whose label for it is known, by "
+    "calibrated probabilities and the thresholds that were chosen on validation."
+)
+_FINDINGS_GIVEN = (
+    "Each finding is compared with its absence, over the images whose label for it is known, by "
+    "probabilities that are not calibrated and a threshold that was not chosen on validation."
 )
 _SHARE = (
     "Predictive values hold where the class is as common as stated; the share of a class in a "
@@ -44,21 +52,71 @@ def clinic_section(
     """
     if not clinic:
         return []
-    text = f"{_CHOSEN if chosen else _GIVEN} {_SHARE}"
-    blocks: list[Block] = [Text(text=text), _predictive(clinic), _single(clinic)]
-    if any(values.at_specificity for values in clinic.values()):
-        blocks.append(_at_specificity(clinic))
-    charts = [
-        _decision_chart(name, label, values.decision_curve)
-        for label, values in clinic.items()
-        if values.decision_curve is not None
-    ]
+    blocks = _tables(f"{_CHOSEN if chosen else _GIVEN} {_SHARE}", clinic, "class")
+    charts = _decision_charts(name, clinic)
     if charts:
-        blocks.append(Charts(charts=tuple(charts)))
+        blocks.append(Charts(charts=charts))
     return [Section(title="For a clinic", blocks=tuple(blocks))]
 
 
-def _predictive(clinic: Mapping[str, ClinicValues]) -> Table:
+def finding_clinic_section(
+    name: str,
+    clinic: Mapping[str, ClinicValues] | None,
+    findings: Sequence[str],
+    *,
+    chosen: bool = True,
+) -> list[Section]:
+    """Return the section of a set of a run with several findings, as `clinic_section` does.
+
+    Parameters
+    ----------
+    name : str
+        Name of the set.
+    clinic : mapping of str to ClinicValues, or None
+        The values of each finding that has a known label in the set.
+    findings : sequence of str
+        All findings.
+    chosen : bool, default True
+        Whether temperatures and thresholds were chosen on validation.
+    """
+    if not clinic:
+        return []
+    texts = [_FINDINGS_CHOSEN if chosen else _FINDINGS_GIVEN, _SHARE.replace("class", "finding")]
+    unknown = [finding for finding in findings if finding not in clinic]
+    if unknown:
+        texts.append(f"No image has a known label of {listed(unknown)}.")
+    charts = _decision_charts(name, clinic)
+    curves = Section(
+        title="Decision curves",
+        blocks=(Charts(charts=charts),),
+        folded="A chart for each finding",
+    )
+    return [
+        Section(
+            title="For a clinic",
+            blocks=tuple(_tables(" ".join(texts), clinic, "finding")),
+            sections=(curves,) if charts else (),
+        )
+    ]
+
+
+def _tables(text: str, clinic: Mapping[str, ClinicValues], kind: str) -> list[Block]:
+    """Return a text and the tables; `kind` is what a row is of: ``class`` or ``finding``."""
+    blocks: list[Block] = [Text(text=text), _predictive(clinic, kind), _single(clinic, kind)]
+    if any(values.at_specificity for values in clinic.values()):
+        blocks.append(_at_specificity(clinic, kind))
+    return blocks
+
+
+def _decision_charts(name: str, clinic: Mapping[str, ClinicValues]) -> tuple[Chart, ...]:
+    return tuple(
+        _decision_chart(name, label, values.decision_curve)
+        for label, values in clinic.items()
+        if values.decision_curve is not None
+    )
+
+
+def _predictive(clinic: Mapping[str, ClinicValues], kind: str) -> Table:
     rows, cells = [], []
     for label, values in clinic.items():
         for predictive in values.predictive_values:
@@ -77,17 +135,17 @@ def _predictive(clinic: Mapping[str, ClinicValues]) -> Table:
             cells.append((label, "negative predictive value", predictive.negative))
     return Table(
         caption="Predictive values at the operating point",
-        head=("class", "prevalence", "positive predictive value", "negative predictive value"),
+        head=(kind, "prevalence", "positive predictive value", "negative predictive value"),
         rows=tuple(rows),
         notes=tuple(_notes(cells)),
     )
 
 
-def _single(clinic: Mapping[str, ClinicValues]) -> Table:
+def _single(clinic: Mapping[str, ClinicValues], kind: str) -> Table:
     titles = [title for title, _ in next(iter(clinic.values())).titled()]
     return Table(
         caption="Likelihood ratios and correlation at the operating point, and calibration",
-        head=("class", *titles),
+        head=(kind, *titles),
         rows=tuple(
             (label, *(value(measured) for _, measured in values.titled()))
             for label, values in clinic.items()
@@ -104,11 +162,11 @@ def _single(clinic: Mapping[str, ClinicValues]) -> Table:
     )
 
 
-def _at_specificity(clinic: Mapping[str, ClinicValues]) -> Table:
+def _at_specificity(clinic: Mapping[str, ClinicValues], kind: str) -> Table:
     points = [(label, point) for label, values in clinic.items() for point in values.at_specificity]
     return Table(
         caption="Sensitivity at a stated specificity",
-        head=("class", "specificity on validation", "threshold", "sensitivity", "specificity here"),
+        head=(kind, "specificity on validation", "threshold", "sensitivity", "specificity here"),
         rows=tuple(
             (
                 label,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models.evaluation.finding_subgroups import GAPS
 from cxr_models.evaluation.results import GAP_TITLES
-from cxr_models.report.blocks import Charts, Dot, DotPlot, Section, Table
+from cxr_models.report.blocks import Block, Charts, Dot, DotPlot, Section, Table
 from cxr_models.report.formatting import counted
 from cxr_models.report.sections.subgroups import (
     cell,
@@ -70,8 +70,16 @@ def finding_subgroup_sections(
                         _counts(by, units),
                         Charts(charts=tuple(_gap_plots(name, values, by))),
                     ),
-                    sections=tuple(
-                        _finding(name, values, by, finding, units) for finding in values.findings
+                    sections=(
+                        Section(
+                            title=f"Each finding by {by.column}",
+                            folded="Plots and tables of each finding",
+                            blocks=tuple(
+                                block
+                                for finding in values.findings
+                                for block in _finding(name, values, by, finding, units)
+                            ),
+                        ),
                     ),
                 )
                 for by in values.subgroups
@@ -103,7 +111,7 @@ def _gap_plots(name: str, values: FindingsSet, by: FindingSubgroups) -> Iterator
             ]
             found = (
                 f"Best group minus worst, with 95 % intervals, of "
-                f"{counted(len(shown), 'finding')}. Above what 1 in 20 gaps of chance exceeds: "
+                f"{counted(len(shown), 'finding')}. Larger than 19 of 20 gaps of chance: "
                 f"{', '.join(above) or 'none'}."
             )
         yield DotPlot(
@@ -136,17 +144,11 @@ def _range_of(gaps: list[Gap]) -> tuple[float, float]:
 
 def _finding(
     name: str, values: FindingsSet, by: FindingSubgroups, finding: str, units: str
-) -> Section:
+) -> Iterator[Block]:
     gaps = [gap for gap in by.gaps if gap.label == finding]
-    return Section(
-        title=f"{finding} by {by.column}",
-        folded=f"{counted(len(by.groups), 'group')} of {finding}, and their gaps",
-        blocks=(
-            Charts(charts=tuple(_plots(name, values, by, finding))),
-            _table(by, finding, units),
-            gap_table(gaps, f"Gaps in {finding} by {by.column}: best group minus worst"),
-        ),
-    )
+    yield Charts(charts=tuple(_plots(name, values, by, finding)))
+    yield _table(by, finding, units)
+    yield gap_table(gaps, f"Gaps in {finding} by {by.column}: best group minus worst")
 
 
 def _plots(name: str, values: FindingsSet, by: FindingSubgroups, finding: str) -> Iterator[DotPlot]:

@@ -259,10 +259,21 @@ def test_columns_of_another_source_are_kept_once_they_were_asked_for(
     assert main([*command, "--from-predictions"]) == 0
 
 
-def test_runs_of_several_findings_have_groups_of_each_finding(tmp_path, capsys):
+def test_runs_of_several_findings_are_evaluated_by_group(tmp_path, capsys):
     run = write_finding_run(tmp_path / "findings", externals=())
+    stored = result_of(capsys, run, "--from-predictions", "--by", "source,finding:Mass")
+    by = stored["sets"]["test"]["subgroups"]
+    assert [one["column"] for one in by] == ["source", "finding:Mass"]
+    assert by[0]["groups"]["here"]["findings"]["Mass"]["roc_auc"]["value"] > 0.5
     assert main(["evaluate", str(run), "--from-predictions", "--by", "source", *FEW]) == 0
-    assert "by source" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "test by source, each finding over the images of known label" in shown
+    assert "ROC-AUC of Mass" in shown
+    assert "9 gaps; the best and the worst group are picked after the fact" in shown
+    assert main(["evaluate", str(run), "--from-predictions", "--by", "sex", *FEW]) == 2
+    assert "got sex. There are finding:Effusion, finding:Hernia, finding:Mass, label, source" in (
+        capsys.readouterr().err
+    )
 
 
 def rewritten(path, change):

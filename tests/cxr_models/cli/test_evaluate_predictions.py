@@ -181,6 +181,33 @@ def test_thresholds_are_chosen_on_validation_or_given_but_never_on_the_test_set(
     assert told["calibration"]["temperature"] != 1
 
 
+@pytest.mark.parametrize("kind", ["classes", "findings"])
+def test_a_threshold_and_what_was_assumed_stay_known(kind, tmp_path, rng, capsys):
+    write, make = {
+        "classes": (write_table, make_predictions),
+        "findings": (write_finding_table, make_finding_predictions),
+    }[kind]
+    table, out = write(tmp_path / "t.csv", [make(rng)], part=False), tmp_path / "out"
+    told = evaluated(capsys, out, table, "--threshold", "0.3")
+    assert told["remarks"][-1].startswith("no validation part: probabilities are not calibrated")
+    for words in ((), ("--from-predictions",)):
+        again = said(capsys, "evaluate", out, *words, "--json", *FEW)
+        assert json.loads(again.out) == told
+        assert [f"out: {remark}" for remark in told["remarks"]] == again.err.splitlines()
+    assert json.loads((out / "evaluation/evaluation.json").read_text()) == told
+    said(capsys, "report", out, "--out", tmp_path / "r.html")
+    text = Read((tmp_path / "r.html").read_text()).text
+    assert "Not chosen on validation: 0.3 for every class." in text
+    for remark in told["remarks"]:
+        assert f"Of its table: {remark}." in text
+    error = said(capsys, "evaluate", out, "--sensitivity", "0.9", status=2).err
+    assert "`--sensitivity` is only allowed with a validation part, on which thresholds" in error
+    (out / "evaluation/evaluation.json").write_text("{")
+    again = said(capsys, "evaluate", out, "--json", *FEW)
+    assert "a threshold that was given, and remarks on the table, are not known any" in again.err
+    assert set(json.loads(again.out)["operating_points"]["thresholds"].values()) == {0.5}
+
+
 def test_with_images_the_split_is_audited_and_the_page_shows_it(tmp_path, rng, capsys):
     names = ("train", "val", "test")
     write_images(tmp_path / "images", sets=names, count=60)
@@ -276,6 +303,29 @@ def test_findings_are_evaluated_compared_audited_and_reported(tmp_path, rng, cap
     assert "Not chosen on validation: 0.5 for every class." in text
     terminal = said(capsys, "evaluate", tmp_path / "both/theirs", *FEW).out
     assert "thresholds not chosen on validation: 0.5 for every class" in terminal
+
+
+def test_groups_of_a_table_are_evaluated_and_stand_on_the_page(tmp_path, rng, capsys):
+    sets = [make_finding_predictions(rng, 400, name=name) for name in ("val", "test")]
+    table = write_finding_table(tmp_path / "findings.csv", sets)
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    write_csv(table, [row | {"ward": "ab"[i // 2 % 2]} for i, row in enumerate(rows)])
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    kept = evaluated(capsys, out, table, "--by", "ward,finding:Hernia")["sets"]["test"]
+    assert [by["column"] for by in kept["subgroups"]] == ["ward", "finding:Hernia"]
+    assert kept["subgroups"][0]["groups"] == {
+        name: dict(values) for name, values in zip("ab", kept["by_source"].values(), strict=True)
+    }
+    said(capsys, "report", out, "--out", page, "--no-images")
+    assert "Gaps in Mass by ward: best group minus worst" in page.read_text()
+    again = said(capsys, "evaluate", out, "--by", "ward,finding:Hernia", "--json", *FEW)
+    assert json.loads(again.out)["sets"]["test"] == kept
+    wrong = ("evaluate-predictions", table, "--out", tmp_path / "no", "--by", "site")
+    error = said(capsys, *wrong, status=2).err
+    assert "`--by` must name columns of which an image of a tested set states a value" in error
+    classes = write_table(tmp_path / "classes.csv", [make_predictions(rng, 240)])
+    kept = evaluated(capsys, tmp_path / "classes", classes, "--by", "source")["sets"]["test"]
+    assert kept["subgroups"][0]["groups"] == kept["by_source"]
 
 
 def test_a_model_of_others_predicts_nothing_here(table, tmp_path, capsys):

@@ -12,7 +12,7 @@ from cxr_models.cli._clinic_text import clinic_rows
 from cxr_models.evaluation.any_task import evaluate_any
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.clinic import THRESHOLDS, ClassStatistics, clinic_values
+from cxr_models.evaluation.clinic import THRESHOLDS, ClinicStatistics, clinic_values, of_class
 from cxr_models.evaluation.clinic_results import DecisionCurve
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.metrics import Outcomes
@@ -41,7 +41,7 @@ def test_every_value_is_that_of_scikit_learn(rng, outcomes, drawn):
         counts = rng.multinomial(patients, np.ones(patients) / patients, 1).astype(float)
     weights = counts[0, outcomes.patients]
     for k in range(3):
-        statistics = ClassStatistics(outcomes, k, [POINTS[k], 0.5])
+        statistics = ClinicStatistics(of_class(outcomes, k), [POINTS[k], 0.5])
         got = {name: value[0] for name, value in statistics(counts).items()}
         true, shares = outcomes.targets == k, softmax(outcomes.logits, 1.4)[:, k]
         for number, threshold in enumerate((POINTS[k], 0.5)):
@@ -174,19 +174,12 @@ def test_a_model_of_others_without_validation_has_no_threshold_of_a_specificity(
     assert row == ["at specificity 0.9: there is no validation part", "-", "-", "-"]
 
 
-@pytest.mark.parametrize(
-    ("option", "asked"),
-    [
-        ("--prevalence", {"prevalences": (0.1,)}),
-        ("--at-specificity", {"specificities": (0.9,)}),
-        ("--aggregate", {"aggregate": Aggregation(of="patient", by="mean")}),
-    ],
-)
-def test_runs_of_several_findings_refuse_what_only_classes_have(rng, option, asked):
+def test_runs_of_several_findings_refuse_what_only_classes_have(rng):
     sets = [make_finding_predictions(rng, name=name) for name in ("val", "test")]
-    sentence = f"`{option}` is only allowed with runs of classes; got mine, a run of several "
+    sentence = "`--aggregate` is only allowed with runs of classes; got mine, a run of several "
+    asked = Aggregation(of="patient", by="mean")
     with pytest.raises(ValueError, match=sentence):
-        evaluate_any("mine", sets, Method(draws=100, **asked))
+        evaluate_any("mine", sets, Method(draws=100, aggregate=asked))
 
 
 def test_sets_that_thresholds_were_chosen_on_have_no_such_values(rng):
@@ -306,7 +299,7 @@ def test_draws_of_slopes_are_as_wide_as_those_of_repeated_regressions(rng):
     from sklearn.linear_model import LogisticRegression
 
     outcomes = simulated(rng, 60, 120)
-    statistics = ClassStatistics(outcomes, 1, [0.5])
+    statistics = ClinicStatistics(of_class(outcomes, 1), [0.5])
     measured = measure(statistics, draws=300)
     from cxr_models.evaluation.bootstrap import patient_draws
 

@@ -35,6 +35,10 @@ def test_columns_of_classes_are_found_under_all_their_names_and_sorted():
     [
         (["file", "label"], r"`t.csv` must have a column prob:CLASS for each class; got file, lab"),
         (["prob:a", "probability:a"], r"`probability:` must be there once for each class; got 'p"),
+        (
+            ["label", "prob:a", "label"],
+            r"`t.csv` must name each column once, .*; got 'label' twice",
+        ),
         (["prob:", "prob:a"], r"`prob:` must name a class; got 'prob:' in t.csv"),
         (["prob:a", "prob:b", "logit:a"], r"`logit:` must be given for the classes of prob:, a, b"),
     ],
@@ -133,6 +137,16 @@ def test_a_single_column_must_be_of_a_label_that_occurs():
     with pytest.raises(ValueError, match=r"`label` must be 'tb', the class of the only column "
                        r"prob:tb, in at least one row; got 0, 1 in t.csv"):  # fmt: skip
         classes_of(["tb"], ["0", "1"], "t.csv")
+
+
+@pytest.mark.parametrize("columns", [["tb"], ["not tb", "tb"]])
+def test_what_is_no_other_class_does_not_count_as_one(columns):
+    with pytest.raises(ValueError, match=r"`label` must be spelled as the column prob:tb is named; "
+                       r"got 'TB' in 2 rows of t.csv, which would count as not tb"):  # fmt: skip
+        classes_of(columns, ["tb", "TB", "well", "TB"], "t.csv")
+    with pytest.raises(ValueError, match=r"`label` must name the class of every image; got 'NaN' in"
+                       r" 1 row of t.csv, .* Leave these rows out"):  # fmt: skip
+        classes_of(columns, ["tb", "NaN", "well"], "t.csv")
 
 
 def test_findings_need_not_sum_to_1_and_their_logits_are_log_odds():

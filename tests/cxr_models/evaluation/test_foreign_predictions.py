@@ -206,6 +206,34 @@ def test_findings_are_read_as_they_were_predicted(tmp_path, rng, label):
     assert run.remarks == ()
 
 
+def test_of_two_columns_that_differ_in_spaces_none_is_taken(tmp_path):
+    refused(tmp_path, [row("a", **{"label ": "normal"})], "`t.csv` must name each column once")
+
+
+def test_tables_that_are_compared_must_state_the_same_patients(tmp_path):
+    def run(name, patients):
+        rows = [row(file, patient=one) for file, one in zip("abcd", patients, strict=True)]
+        return read_foreign(write_csv(tmp_path / f"{name}.csv", rows))
+
+    mine = run("mine", ["1", "1", "2", "2"])
+    check_same_files({"mine": mine, "theirs": run("theirs", ["x", "x", "001", "1.0"])})
+    for others, count in ((["", "", "", ""], 2), (["1", "2", "2", "1"], 3)):
+        sentence = rf"`patient` must group the files of test .* for {count} files, such as 'b'"
+        with pytest.raises(ValueError, match=sentence):
+            check_same_files({"mine": mine, "theirs": run("theirs", others)})
+
+
+def test_patients_that_the_column_group_ties_are_told(tmp_path):
+    rows = [row(f"{i}", patient=f"p{i // 2}", group="ab"[i % 3 > 0]) for i in range(12)]
+    remark = (
+        "the column group ties images: 6 patients count as 1; leave it out if it is not of images "
+        "that belong together"
+    )
+    assert remark in read(tmp_path, rows).remarks
+    of_patients = [{**one, "group": one["patient"]} for one in rows]
+    assert not any("group" in remark for remark in read(tmp_path, of_patients).remarks)
+
+
 def test_uncertain_findings_count_as_unknown_and_it_is_said(tmp_path):
     cells = ("1", "0", "-1", "u", "", "yes")
     rows = [

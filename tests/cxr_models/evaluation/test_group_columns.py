@@ -78,6 +78,22 @@ def test_a_column_that_no_image_states_is_refused_with_those_there_are():
     check_columns(parse_columns("finding:Edema,scanner,sex"), [records, []])
 
 
+@pytest.mark.parametrize(
+    ("text", "values", "sentence"),
+    [
+        ("sex:1", ["F", "M"], "a column of numbers, to have edges; got sex:1, whose values are non"
+                              "e, such as 'F'. Leave its edges out: every value is a group then."),
+        ("age", ["adult", "n/a"], "a column of ages, such as 34, 034Y or 6M; got age, whose values"
+                                  " are none, such as 'adult'."),
+    ],
+)  # fmt: skip
+def test_bands_of_what_is_no_number_are_refused(text, values, sentence):
+    column = parse_columns(text)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        check_columns(column, [records_of(column[0].name, values)])
+    check_columns(column, [records_of(column[0].name, [*values, "7"])])
+
+
 def test_columns_are_read_from_a_list():
     assert parse_columns(None) == ()
     assert parse_columns("sex, dose:1:2.5,finding:Edema") == (

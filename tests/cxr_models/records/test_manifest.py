@@ -64,6 +64,10 @@ def test_a_manifest_is_known_for_one_of_index_by_the_digests_in_it(tmp_path):
         ("path,label\na,b\n", "must have the columns file and label; got path, label"),
         ("file,label\na,\n", "`label` must not be empty.*Record 1"),
         ("file,label\na,x\na,y\n", "`file` must differ from record to record; got twice: 'a'"),
+        (
+            "file,label\nb/a,x\n./b//a,y\n",
+            "`file` must differ from record to record; got twice: 'b/a'",
+        ),
         ("file,label,view\na,x\n", "as many fields in a row as columns, 3; got 2: 'a,x'"),
         ("file,label\na,x,PA\n", "as many fields in a row as columns, 2; got 3: 'a,x,PA'"),
         ("file,label,label\na,x,y\n", "`m.csv` must name each column once"),

@@ -25,36 +25,49 @@ from cxr_models.training.train import train
 from tests.helpers.tiny_backbone import tiny_application
 assert keras.backend.backend() == "jax"
 keras.applications.NASNetMobile = tiny_application
-split, config, out = pickle.load(open(sys.argv[1], "rb"))
-train(split, config, out)
+for split, config, out in pickle.load(open(sys.argv[1], "rb")):
+    train(split, config, out)
 """
+VIEWS = {"images": 0, "kept-features": 2}
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("tiny_backbone")
-@pytest.mark.parametrize("views", [0, 2], ids=["images", "kept-features"])
-def test_both_phases_train_on_jax_and_resume(small_split, tmp_path, views):
-    config = tiny_config(cache_features=views, class_weights=True)
-    out, job = tmp_path / "run", tmp_path / "job.pickle"
-    job.write_bytes(pickle.dumps((small_split, config, out)))
-    for _ in range(2):  # the second finds all done
+def train_on_jax(jobs, folder, times=1):
+    """Train in a process of its own, whose start takes longest, all that `jobs` lists."""
+    job = folder / "jobs.pickle"
+    job.write_bytes(pickle.dumps(jobs))
+    for _ in range(times):
         run_code(_SCRIPT, job, env={"KERAS_BACKEND": "jax"})
-    assert json.loads((out / "run.json").read_text())["backend"] == "jax"
-    rows = RunFolder(path=out).read_history()
-    assert [row.phase for row in rows] == ["head"] * 3 + ["fine_tune"] * 2
-    assert_best_weights_are_kept(out, small_split, config)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny_backbone")
-@pytest.mark.parametrize("views", [0, 2], ids=["images", "kept-features"])
-def test_several_findings_train_on_jax_by_the_loss_of_tensorflow(tmp_path, views):
+def test_both_phases_train_on_jax_and_resume(small_split, tmp_path):
+    jobs = [
+        (small_split, tiny_config(cache_features=views, class_weights=True), tmp_path / name)
+        for name, views in VIEWS.items()
+    ]
+    train_on_jax(jobs, tmp_path, times=2)  # the second finds all done
+    for split, config, out in jobs:
+        assert json.loads((out / "run.json").read_text())["backend"] == "jax"
+        rows = RunFolder(path=out).read_history()
+        assert [row.phase for row in rows] == ["head"] * 3 + ["fine_tune"] * 2
+        assert_best_weights_are_kept(out, split, config)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_backbone")
+def test_several_findings_train_on_jax_by_the_loss_of_tensorflow(tmp_path):
     split = write_findings_split(tmp_path / "images")
-    config = multilabel(tiny_config(cache_features=views), training__positive_weights=True)
-    out, job = tmp_path / "run", tmp_path / "job.pickle"
-    job.write_bytes(pickle.dumps((split, config, out)))
-    for _ in range(2):  # the second finds all done
-        run_code(_SCRIPT, job, env={"KERAS_BACKEND": "jax"})
-    rows = RunFolder(path=out).read_history()
-    assert [row.phase for row in rows] == ["head"] * 3 + ["fine_tune"] * 2
-    assert_lowest_loss_is_kept(out, split, config)
+    jobs = [
+        (
+            split,
+            multilabel(tiny_config(cache_features=views), training__positive_weights=True),
+            tmp_path / name,
+        )
+        for name, views in VIEWS.items()
+    ]
+    train_on_jax(jobs, tmp_path)
+    for _, config, out in jobs:
+        rows = RunFolder(path=out).read_history()
+        assert [row.phase for row in rows] == ["head"] * 3 + ["fine_tune"] * 2
+        assert_lowest_loss_is_kept(out, split, config)

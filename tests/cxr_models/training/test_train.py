@@ -39,7 +39,7 @@ from cxr_models.runs.folder import RunFolder
 from cxr_models.training.train import train
 from tests.helpers.tiny_backbone import tiny_application
 keras.applications.NASNetMobile = tiny_application
-split, config, out, epochs = pickle.load(open(sys.argv[1], "rb"))
+split, config, outs, epochs = pickle.load(open(sys.argv[1], "rb"))
 save, done = RunFolder.save_backup, []
 def save_then_die(self, model, phase, number):
     done.append(number)
@@ -47,7 +47,8 @@ def save_then_die(self, model, phase, number):
         os.kill(os.getpid(), signal.SIGKILL)
     save(self, model, phase, number)
 RunFolder.save_backup = save_then_die
-train(split, config, out)
+for out in outs:
+    train(split, config, out)
 """
 
 
@@ -363,26 +364,21 @@ def test_dicom_files_train_as_the_same_pixels_in_png_do(small_split, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "epochs", [2, 4, 5], ids=["in-the-head-phase", "between-phases", "in-fine-tuning"]
-)
-def test_a_run_killed_and_resumed_ends_with_the_weights_of_one_that_was_not(
-    small_split, tmp_path, epochs
-):
-    config = tiny_config()
-
-    def run(out, kill_after):
+def test_a_run_killed_and_resumed_ends_with_the_weights_of_one_that_was_not(small_split, tmp_path):
+    def run(*outs, kill_after=0):
         job = tmp_path / "job.pickle"
-        job.write_bytes(pickle.dumps((small_split, config, out, kill_after)))
+        job.write_bytes(pickle.dumps((small_split, tiny_config(), outs, kill_after)))
         run_code(_SCRIPT, job, status=-signal.SIGKILL if kill_after else 0)
 
-    run(tmp_path / "undisturbed", 0)
-    run(tmp_path / "killed", epochs)
-    assert not (tmp_path / "killed/best.weights.h5").exists()
-    run(tmp_path / "killed", 0)
-    assert_same_weights(
-        tmp_path / "undisturbed/best.weights.h5", tmp_path / "killed/best.weights.h5"
-    )
+    undisturbed = tmp_path / "undisturbed"
+    places = {"in-the-head-phase": 2, "between-phases": 4, "in-fine-tuning": 5}
+    killed = [tmp_path / name for name in places]
+    for out, epochs in zip(killed, places.values(), strict=True):
+        run(out, kill_after=epochs)
+        assert not (out / "best.weights.h5").exists()
+    run(undisturbed, *killed)
+    for out in killed:
+        assert_same_weights(undisturbed / "best.weights.h5", out / "best.weights.h5")
 
 
 def test_training_does_not_depend_on_how_long_images_take_to_read(

@@ -89,13 +89,13 @@ def test_transforms_are_steps_of_a_sequence():
 
 @pytest.fixture
 def v2():
-    reason = "needs pip install torchvision, in an environment without TensorFlow"
+    reason = "needs pip install torchvision"
     return pytest.importorskip("torchvision.transforms.v2", reason=reason)
 
 
 @pytest.fixture
 def tv_tensors():
-    reason = "needs pip install torchvision, in an environment without TensorFlow"
+    reason = "needs pip install torchvision"
     return pytest.importorskip("torchvision.tv_tensors", reason=reason)
 
 

@@ -5,8 +5,8 @@ import pytest
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.records.manifest import Record, write_manifest
-from cxr_models.report import read_results
-from tests.helpers.report_runs import each, write_run
+from cxr_models.report import read_any_results, read_results
+from tests.helpers.report_runs import each, write_finding_run, write_run
 
 
 def person(place, _):
@@ -83,3 +83,51 @@ def test_columns_that_older_tables_lack_come_from_the_split_of_the_run(tmp_path)
     write_manifest(run / "split.csv", records)
     (found,) = read_results(run, name="old").evaluation.sets["test"].subgroups
     assert found.column == "sex"
+
+
+@pytest.fixture
+def finding_run(tmp_path):
+    def change(predictions):
+        return each(predictions, person)
+
+    return write_finding_run(
+        tmp_path / "findings", change=change, by="sex,finding:Mass,scanner", externals=()
+    )
+
+
+def test_groups_of_findings_are_read(finding_run):
+    found = read_any_results(finding_run, name="findings").evaluation.sets["test"].subgroups
+    assert [by.column for by in found] == ["sex", "finding:Mass", "scanner"]
+
+
+def of_mass(kept, **values):
+    kept["groups"]["F"]["findings"]["Mass"]["roc_auc"] |= values
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kept: of_mass(kept, value=0.99),
+        lambda kept: of_mass(kept, value=None, interval=None, reason="hidden"),
+        lambda kept: kept["groups"]["F"].update(images=45),
+        lambda kept: kept["groups"]["F"].update(patients=22),
+        lambda kept: kept["groups"]["F"]["findings"]["Mass"].update(images=1),
+        lambda kept: kept["groups"]["F"]["findings"]["Mass"].update(present=1),
+        lambda kept: kept["groups"]["F"]["means"].update(over=["Mass"]),
+        lambda kept: kept["groups"].update(X=kept["groups"].pop("F")),
+        lambda kept: kept["groups"]["F"]["findings"].pop("Mass"),
+        lambda kept: kept["gaps"][0]["difference"].update(value=0.5),
+        lambda kept: kept["gaps"][0].update(best="nobody"),
+        lambda kept: kept["gaps"][0].update(label="nothing"),
+        lambda kept: kept.update(column="manufacturer"),
+        lambda kept: kept.update(column=""),
+    ],
+    ids=[
+        "value", "hidden", "images", "patients", "known", "present", "means", "name", "finding",
+        "gap", "best", "label", "column", "no-column",
+    ],
+)  # fmt: skip
+def test_other_groups_of_findings_than_those_of_the_table_are_refused(finding_run, change):
+    edited(finding_run, change)
+    with pytest.raises(ValueError, match="must be computed from the tables beside it"):
+        read_any_results(finding_run, name="findings")

@@ -7,11 +7,13 @@ pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("jinja2", reason="jinja2 is not installed")
 
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
+from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.stored import write_evaluation
 from cxr_models.report import html_page, markdown_page, read_results
-from cxr_models.report.sections.clinic import clinic_section
+from cxr_models.report.read.finding_results import read_any_results
+from cxr_models.report.sections.clinic import clinic_section, finding_clinic_section
 from tests.helpers.report_pages import Read
-from tests.helpers.report_runs import write_run
+from tests.helpers.report_runs import write_finding_run, write_run
 
 
 @pytest.fixture
@@ -106,3 +108,48 @@ def test_values_without_an_interval_have_their_reason_below_the_table(run):
     (section,) = clinic_section("test", changed)
     notes = [note for block in section.blocks for note in getattr(block, "notes", ())]
     assert "Matthews correlation of covid: no interval, of a test." in notes
+
+
+@pytest.fixture
+def of_findings(tmp_path):
+    path = write_finding_run(tmp_path / "findings")
+    sets = read_any_results(path, name="findings").sets.values()
+    method = Method(draws=100, prevalences=(0.02,), specificities=(0.9,))
+    write_evaluation(path, evaluate_findings("findings", list(sets), method))
+    return read_any_results(path, name="findings")
+
+
+def test_the_page_of_findings_has_a_row_and_a_folded_curve_for_each(of_findings):
+    page = Read(html_page([of_findings], images=False))
+    assert [text for _, text in page.headings].count("For a clinic") == 2
+    for place, name in enumerate(("test", "clinic")):
+        clinic = of_findings.evaluation.sets[name].clinic
+        head, *rows = page.tables["Predictive values at the operating point"][place]
+        assert head[0] == "finding"
+        assert rows == [
+            [finding, "0.02", shown(one.positive), shown(one.negative)]
+            for finding, values in clinic.items()
+            for one in values.predictive_values
+        ]
+        single = page.table(
+            "Likelihood ratios and correlation at the operating point, and calibration", place
+        )
+        assert single["Hernia"]["Matthews correlation"] == shown(clinic["Hernia"].mcc)
+        (row, *_) = page.tables["Sensitivity at a stated specificity"][place][1:]
+        assert row[3] == shown(clinic["Mass"].at_specificity[0].sensitivity)
+    (section,) = finding_clinic_section("test", clinic, of_findings.findings)
+    (curves,) = section.sections
+    assert curves.folded == "A chart for each finding"
+    assert [chart.title for chart in curves.blocks[0].charts] == [
+        f"test: net benefit for {finding}" for finding in of_findings.findings
+    ]
+
+
+def test_a_finding_of_which_nothing_is_known_is_named(of_findings):
+    clinic = dict(of_findings.evaluation.sets["test"].clinic)
+    del clinic["Effusion"]
+    (section,) = finding_clinic_section("test", clinic, of_findings.findings, chosen=False)
+    assert section.blocks[0].text.endswith("No image has a known label of Effusion.")
+    assert "a threshold that was not chosen on validation" in section.blocks[0].text
+    assert "where the finding is as common as stated" in section.blocks[0].text
+    assert finding_clinic_section("test", None, of_findings.findings) == []
