@@ -149,7 +149,7 @@ def rule_of_stored(
         points = from_json(_Points, read_object(file)).operating_points
     except ValueError as error:
         raise ValueError(
-            "`evaluation.json` must be as cxr-models wrote it, because it states the threshold; got "
+            "`evaluation.json` must be as cxr-models wrote it, for it states the threshold; got "
             f"{str(file)!r}, where {str(error).removesuffix('.')}. Delete it, and the threshold is "
             f"{rule.threshold:g}."
         ) from error

@@ -360,5 +360,5 @@ def test_a_threshold_that_was_given_stays_when_the_folder_is_evaluated_again(
     assert "`--sensitivity` is only allowed with a validation part" in told
     (out / "evaluation" / "evaluation.json").write_text("{}")
     told = said(capsys, "evaluate", out, status=2).err
-    assert "`evaluation.json` must be as cxr-models wrote it, because it states the thre" in told
+    assert "`evaluation.json` must be as cxr-models wrote it, for it states the thre" in told
     assert told.strip().endswith("Delete it, and the threshold is 0.5.")
