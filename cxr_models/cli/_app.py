@@ -19,10 +19,42 @@ app = new_program(
     "Classify chest radiographs: records, splits, input pipeline, transfer learning.",
 )
 
-_OVERWRITE = "Replace an earlier output of this command."
-_BY = "Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands."
-_AGGREGATE = "Join the images of each patient, or study, to one row."
-_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes)."
+# Options that several commands have.
+_Draws = Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")]
+_Seed = Annotated[int, typer.Option(min=0, help="Of the draws.")]
+_Sensitivity = Annotated[
+    float | None,
+    typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
+]
+_Prevalence = Annotated[
+    str | None,
+    typer.Option(metavar="P,...", help="Of predictive values. Default: that of each set."),
+]
+_AtSpecificity = Annotated[
+    str | None,
+    typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
+]
+_Aggregate = Annotated[
+    str | None,
+    typer.Option(metavar="UNIT", help="Join the images of each patient, or study, to one row."),
+]
+_AggregateBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE", help="How: mean (of logits; the default), or max (of two classes)."
+    ),
+]
+_By = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN,...",
+        help="Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands.",
+    ),
+]
+_Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier output of this command.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def _list_layouts(is_set: bool) -> None:
@@ -130,7 +162,7 @@ def index(
         bool,
         typer.Option("--keep-patient-ids", help="Write DICOM patient ids as they are."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """List radiographs of a public set, which is recognised, of class folders, or of a CSV."""
     from cxr_models.cli import _console, _index
@@ -208,7 +240,7 @@ def split(
         bool,
         typer.Option("--without-leaks", help="Of a split it has: take out what parts share."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """Split a manifest into train, val and test, stratified by label or by findings."""
     from cxr_models.cli import _records
@@ -356,23 +388,14 @@ def evaluate(
     split: Annotated[
         Path | None, typer.Option(metavar="SPLIT", help="The run's split, if images were moved.")
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
-    sensitivity: Annotated[
-        float | None,
-        typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
-    ] = None,
-    prevalence: Annotated[
-        str | None,
-        typer.Option(metavar="P,...", help="Of predictive values. Default: that of each set."),
-    ] = None,
-    at_specificity: Annotated[
-        str | None,
-        typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
-    ] = None,
-    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
-    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
-    by: Annotated[str | None, typer.Option(metavar="COLUMN,...", help=_BY)] = None,
+    draws: _Draws = DRAWS,
+    seed: _Seed = 0,
+    sensitivity: _Sensitivity = None,
+    prevalence: _Prevalence = None,
+    at_specificity: _AtSpecificity = None,
+    aggregate: _Aggregate = None,
+    aggregate_by: _AggregateBy = None,
+    by: _By = None,
     from_predictions: Annotated[
         bool,
         typer.Option("--from-predictions", help="Judge what lies there; no images, no TensorFlow."),
@@ -381,28 +404,16 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE.json", help="Of several runs: keep what they are together."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    overwrite: _Overwrite = False,
+    json: _Json = False,
 ) -> None:
     """Judge runs on train, val and test, which is the test set, and on other sources."""
-    from cxr_models.cli import _console, _evaluate
-    from cxr_models.cli._numbers import numbers_of
-    from cxr_models.evaluation.group_columns import parse_columns
-    from cxr_models.evaluation.options import method_of
+    from cxr_models.cli import _evaluate
+    from cxr_models.cli._evaluation_options import evaluation_options
 
-    with _console.errors_exit_with(_console.WRONG_USAGE):
-        method = method_of(
-            draws=draws,
-            seed=seed,
-            sensitivity=sensitivity,
-            prevalence=numbers_of(prevalence, "--prevalence"),
-            at_specificity=numbers_of(at_specificity, "--at-specificity"),
-            aggregate=aggregate,
-            aggregate_by=aggregate_by,
-        )
-        columns = parse_columns(by)
+    method, columns = evaluation_options(
+        draws, seed, sensitivity, prevalence, at_specificity, aggregate, aggregate_by, by
+    )
     status = _evaluate.evaluate(
         runs,
         external or [],
@@ -437,49 +448,28 @@ def evaluate_predictions(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the images, for the audit and the report."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
-    sensitivity: Annotated[
-        float | None,
-        typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
-    ] = None,
+    draws: _Draws = DRAWS,
+    seed: _Seed = 0,
+    sensitivity: _Sensitivity = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="Operating point of all classes, if there is no val. Default: 0.5."),
     ] = None,
-    prevalence: Annotated[
-        str | None,
-        typer.Option(metavar="P,...", help="Of predictive values. Default: that of each set."),
-    ] = None,
-    at_specificity: Annotated[
-        str | None,
-        typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
-    ] = None,
-    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
-    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
-    by: Annotated[str | None, typer.Option(metavar="COLUMN,...", help=_BY)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    prevalence: _Prevalence = None,
+    at_specificity: _AtSpecificity = None,
+    aggregate: _Aggregate = None,
+    aggregate_by: _AggregateBy = None,
+    by: _By = None,
+    overwrite: _Overwrite = False,
+    json: _Json = False,
 ) -> None:
     """Evaluate predictions of any model, without TensorFlow; compare those of several models."""
-    from cxr_models.cli import _console, _evaluate_predictions
-    from cxr_models.cli._numbers import numbers_of
-    from cxr_models.evaluation.group_columns import parse_columns
-    from cxr_models.evaluation.options import method_of
+    from cxr_models.cli import _evaluate_predictions
+    from cxr_models.cli._evaluation_options import evaluation_options
 
-    with _console.errors_exit_with(_console.WRONG_USAGE):
-        method = method_of(
-            draws=draws,
-            seed=seed,
-            sensitivity=sensitivity,
-            prevalence=numbers_of(prevalence, "--prevalence"),
-            at_specificity=numbers_of(at_specificity, "--at-specificity"),
-            aggregate=aggregate,
-            aggregate_by=aggregate_by,
-        )
-        columns = parse_columns(by)
+    method, columns = evaluation_options(
+        draws, seed, sensitivity, prevalence, at_specificity, aggregate, aggregate_by, by
+    )
     given = _evaluate_predictions.Given(tables, validation, images, threshold)
     status = _evaluate_predictions.evaluate_predictions(
         given, out, method, columns=columns, overwrite=overwrite, as_json=json
@@ -505,11 +495,9 @@ def audit(
         int | None,
         typer.Option(min=1, metavar="N", help="Change about N test images. Default: all."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
+    draws: _Draws = DRAWS,
     seed: Annotated[int, typer.Option(min=0, help="Of draws, random forests and noise.")] = 0,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    json: _Json = False,
 ) -> None:
     """Train shortcuts on the border, a thumbnail, the histogram and the size; test them."""
     from cxr_models.cli import _audit, _console
@@ -555,15 +543,15 @@ def predict(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images a step. Default: the run's.")
     ] = None,
-    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
-    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
+    aggregate: _Aggregate = None,
+    aggregate_by: _AggregateBy = None,
     records: Annotated[
         Path | None,
         typer.Option(
             metavar="MANIFEST", help="Patients and studies of files. Default: DICOM headers."
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """Predict files, enhanced as in training; exit 1 only if none could be predicted."""
     from cxr_models.cli import _console, _predict
@@ -612,7 +600,7 @@ def export(
         bool,
         typer.Option("--border-cropped", help="Images had their borders cropped before."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """Write a run so that raw images go in and calibrated probabilities come out."""
     from cxr_models.cli import _export
@@ -649,7 +637,7 @@ def report(
     no_images: Annotated[
         bool, typer.Option("--no-images", help="Leave radiographs out of the page.")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """Write runs, what they are worth and what they were made of as one page."""
     from cxr_models.cli import _report
@@ -699,9 +687,7 @@ def bench_pipeline(
     no_enhance: Annotated[
         bool, typer.Option("--no-enhance", help="Leave enhancement out.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    json: _Json = False,
 ) -> None:
     """Print images a second; with a backbone, also fed from memory, and the share it waited."""
     from cxr_models.cli import _bench, _console, _train
