@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from cxr_models.audit.foreign_results import EvaluatedPredictions
 from cxr_models.evaluation.any_task import (
-    by_kind,
-    check_options,
+    differing_labels,
     evaluate_any,
     joined,
     with_any_subgroups,
@@ -65,6 +64,7 @@ class ForeignModels:
         lines = []
         for name, remarks in self.remarks.items():
             lines += [f"{name}: {remark}" for remark in remarks]
+            lines += differing_labels(self.runs[name].sets, self.method.aggregate)
             lines += lines_on_unstated(self.sets[name], self.columns)
         return lines
 
@@ -128,8 +128,6 @@ def read_models(
         check_same_files(runs)
     for name, run in runs.items():
         _check_rule(name, run, method, threshold)
-        if by_kind(run.sets)[0]:
-            check_options(name, method)
         if images is not None:
             _check_images(run, images)
         check_columns_of_sets(columns, run.sets)

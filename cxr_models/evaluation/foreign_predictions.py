@@ -181,16 +181,20 @@ def targets_of_findings(records: Sequence[Record], findings: Sequence[str]) -> n
 
 
 def check_same_files(runs: Mapping[str, ForeignRun]) -> None:
-    """Raise unless all tables test the same files, which paired tests need.
+    """Raise unless all tables test the same files of the same patients, as paired tests need.
 
     Raises
     ------
     ValueError
-        If the files of a set differ, or a set is missing; the sentence counts the differences.
+        If the files of a set differ, or a set is missing, or files that are of one patient in a
+        table are of two in another; the sentence counts the differences.
     """
-    tested = {
-        name: {s.name: _files(s) for s in run.sets if s.kind in ("test", "external")}
+    tested_sets = {
+        name: {s.name: s for s in run.sets if s.kind in ("test", "external")}
         for name, run in runs.items()
+    }
+    tested = {
+        name: {part: _files(s) for part, s in sets.items()} for name, sets in tested_sets.items()
     }
     for name, sets in tested.items():
         if "test" not in sets:
@@ -209,6 +213,34 @@ def check_same_files(runs: Mapping[str, ForeignRun]) -> None:
                     f"{len(here):,} of {first}, which has {len(here - there):,} that are missing. "
                     "Evaluate the tables one by one, or leave out the rows that only one has."
                 )
+            _check_same_patients(
+                (first, other), (tested_sets[first][part], tested_sets[other][part])
+            )
+
+
+def _check_same_patients(
+    names: tuple[str, str], sets: tuple[AnyPredictions, AnyPredictions]
+) -> None:
+    first, second = map(_first_files, sets)
+    differing = sorted(file for file, of_patient in first.items() if second[file] != of_patient)
+    if differing:
+        count = len(differing)
+        raise ValueError(
+            f"`patient` must group the files of {sets[0].name} in the same way in {names[0]} and "
+            f"{names[1]}; got differences for {count:,} {'file' if count == 1 else 'files'}, such "
+            f"as {differing[0]!r}. Tests and intervals are over patients: write the same columns "
+            "patient, source and group into both tables."
+        )
+
+
+def _first_files(predictions: AnyPredictions) -> dict[str, str]:
+    """Return for each file the first name of a file of the same patient."""
+    records = predictions.manifest.records
+    roots = components(records)
+    first: dict[int, str] = {}
+    for record, root in zip(records, roots, strict=True):
+        first[root] = min(first.get(root, record.file), record.file)
+    return {record.file: first[root] for record, root in zip(records, roots, strict=True)}
 
 
 def _names_of(rows: Sequence[ForeignRow]) -> Callable[[int], str]:

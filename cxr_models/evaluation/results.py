@@ -315,8 +315,26 @@ class OperatingPoints:
     thresholds: dict[str, float | None]
 
 
+class Rows:
+    """What the rows of an evaluation are: images, or what images were joined to."""
+
+    __slots__ = ()
+
+    aggregate: Aggregation | None
+
+    @property
+    def unit(self) -> str:
+        """What a row is: ``image``, ``patient`` or ``study``."""
+        return "image" if self.aggregate is None else self.aggregate.of
+
+    @property
+    def units(self) -> str:
+        """What rows are: ``images``, ``patients`` or ``studies``."""
+        return UNITS[self.unit]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
+class Evaluation(Rows):
     """The values of all sets of a run; every set has values of every class."""
 
     run: str
@@ -337,13 +355,3 @@ class Evaluation:
             for label in self.class_names:
                 if label not in values.classes:
                     raise ValueError(f"sets.{name}.classes.{label} is missing")
-
-    @property
-    def unit(self) -> str:
-        """What a row is: ``image``, ``patient`` or ``study``."""
-        return "image" if self.aggregate is None else self.aggregate.of
-
-    @property
-    def units(self) -> str:
-        """What rows are: ``images``, ``patients`` or ``studies``."""
-        return UNITS[self.unit]

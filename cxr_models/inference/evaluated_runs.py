@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models.evaluation.any_task import (
-    by_kind,
-    check_options,
+    differing_labels,
     evaluate_any,
     joined,
     with_any_subgroups,
@@ -91,15 +90,12 @@ def run_to_evaluate(
     Raises
     ------
     ValueError
-        If an option is not allowed with the run, a set holds images of its training, or no tested
-        image states a column.
+        If a set holds images of the run's training, or no tested image states a column.
     OSError
         If a file cannot be read.
     """
     name = run.name if name is None else name
     read = read_externals(run, externals, say=say)
-    if run.config.model.task == "multilabel":
-        check_options(name, method)
     if columns:
         manifests = [run.split.select("test"), *(external.manifest for external in read.values())]
         manifests += [predictions.manifest for predictions in kept_externals(run, read).sets]
@@ -203,16 +199,16 @@ def joined_sets(
         cannot be joined.
     """
     if asked.run is None:
-        if by_kind(sets)[0]:
-            check_options(asked.name, asked.method)
         if all(predictions.origin.is_foreign for predictions in sets):
             check_validation(asked.name, sets, asked.method, _CURES)
         check_columns_of_sets(asked.columns, sets, cure=_MORE_COLUMNS)
-    sets = joined(sets, asked.method.aggregate)
+    of_units = joined(sets, asked.method.aggregate)
     if say is not None:
-        for line in lines_on_unstated(sets, asked.columns):
+        for line in differing_labels(sets, asked.method.aggregate):
             say(line)
-    return sets
+        for line in lines_on_unstated(of_units, asked.columns):
+            say(line)
+    return of_units
 
 
 def evaluated(

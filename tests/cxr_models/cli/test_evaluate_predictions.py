@@ -328,6 +328,29 @@ def test_groups_of_a_table_are_evaluated_and_stand_on_the_page(tmp_path, rng, ca
     assert kept["subgroups"][0]["groups"] == kept["by_source"]
 
 
+def test_findings_of_patients_are_evaluated_compared_and_reported(tmp_path, rng, capsys):
+    sets = [make_finding_predictions(rng, 240, name=name) for name in ("val", "test")]
+    tables = [write_finding_table(tmp_path / "one.csv", sets)]
+    other = [
+        dataclasses.replace(one, logits=one.logits[::-1], probabilities=one.probabilities[::-1])
+        for one in sets
+    ]
+    tables.append(write_finding_table(tmp_path / "two.csv", other))
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    words = ("--aggregate", "patient", *FEW)
+    shown = said(capsys, "evaluate-predictions", *tables, "--out", out, *words)
+    assert "a row is a patient (mean of the logits); all counts are of patients" in shown.out
+    assert "test: 120 patients from 240 images" in shown.out
+    assert "test: images with a finding and without it are of one patient (Effusion" in shown.err
+    both = json.loads((out / "comparison.json").read_text())
+    assert both["comparisons"][0]["images"] == 120
+    kept = json.loads((out / "one/evaluation/evaluation.json").read_text())
+    assert kept["aggregate"] == {"of": "patient", "by": "mean"}
+    assert kept["sets"]["test"]["joined_images"] == 240
+    said(capsys, "report", out / "one", out / "two", "--out", page, "--no-images")
+    assert "120 patients of test" in page.read_text()
+
+
 def test_a_model_of_others_predicts_nothing_here(table, tmp_path, capsys):
     out = tmp_path / "out"
     evaluated(capsys, out, table)
