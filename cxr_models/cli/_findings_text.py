@@ -15,6 +15,7 @@ from cxr_models.cli._evaluation_text import (
     table,
     value,
 )
+from cxr_models.cli._seeds_text import seed_heading, seed_rows
 from cxr_models.evaluation.results import NOT_STATED
 
 if TYPE_CHECKING:
@@ -112,6 +113,10 @@ def several_findings_lines(several: SeveralFindingRuns) -> Iterator[str]:
     yield from differing_lines(several.differ)
     for pair in several.comparisons or ():
         yield from _comparison_lines(pair)
+    for spread in several.seeds:
+        yield ""
+        yield seed_heading(spread)
+        yield from indented(table(seed_rows(spread)))
     if several.pooled is not None:
         yield from _pooled_lines(several.pooled)
 

@@ -25,6 +25,7 @@ from cxr_models.evaluation.results import (
     TemperatureScaling,
     Titled,
 )
+from cxr_models.evaluation.seeds_results import SeedSpread
 from cxr_models.records.overlap import Overlap
 
 MULTILABEL: Final = "multilabel"  # the task; the key `task` of an evaluation of classes is missing
@@ -138,6 +139,7 @@ class FindingsEvaluation(Rows):
     task: Literal["multilabel"]
     findings: tuple[str, ...]
     bootstrap: Bootstrap
+    remarks: tuple[str, ...] = ()  # on what was assumed of the table of a model of others
     aggregate: Aggregation | None = None  # None where every image is a row of its own
     calibration: dict[str, TemperatureScaling]  # of each finding
     operating_points: OperatingPoints
@@ -213,3 +215,4 @@ class SeveralFindingRuns(ComparedOrPooledFindings):
 
     runs: dict[str, FindingsEvaluation]
     differ: dict[str, dict[str, object]]
+    seeds: tuple[SeedSpread, ...] = ()  # of groups of runs that differ in the seed alone

@@ -345,6 +345,7 @@ class Evaluation(Rows):
     labels: tuple[str, ...]
     bootstrap: Bootstrap
     aggregate: Aggregation | None = None  # None where every image is a row of its own
+    remarks: tuple[str, ...] = ()  # on what was assumed of the table of a model of others
     calibration: TemperatureScaling
     operating_points: OperatingPoints
     sets: dict[str, SetEvaluation]

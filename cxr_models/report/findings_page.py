@@ -50,7 +50,10 @@ def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
-        blocks=(Text(text=made_of(run.config, f"the findings {listed(run.findings)}")),),
+        blocks=(
+            Text(text=made_of(run.config, f"the findings {listed(run.findings)}")),
+            *cards.remarks(run),
+        ),
         sections=(
             Section(title="Audit", blocks=tuple(finding_overview.audit_blocks(run))),
             Section(title="Values", blocks=tuple(finding_values.means(run))),

@@ -64,7 +64,7 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
-        blocks=(Text(text=made_of(run.config, " or ".join(run.class_names))),),
+        blocks=(Text(text=made_of(run.config, " or ".join(run.class_names))), *cards.remarks(run)),
         sections=(
             Section(title="Audit", blocks=tuple(cards.audit_blocks(run))),
             *robustness_sections(run),

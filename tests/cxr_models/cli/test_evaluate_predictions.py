@@ -181,6 +181,33 @@ def test_thresholds_are_chosen_on_validation_or_given_but_never_on_the_test_set(
     assert told["calibration"]["temperature"] != 1
 
 
+@pytest.mark.parametrize("kind", ["classes", "findings"])
+def test_a_threshold_and_what_was_assumed_stay_known(kind, tmp_path, rng, capsys):
+    write, make = {
+        "classes": (write_table, make_predictions),
+        "findings": (write_finding_table, make_finding_predictions),
+    }[kind]
+    table, out = write(tmp_path / "t.csv", [make(rng)], part=False), tmp_path / "out"
+    told = evaluated(capsys, out, table, "--threshold", "0.3")
+    assert told["remarks"][-1].startswith("no validation part: probabilities are not calibrated")
+    for words in ((), ("--from-predictions",)):
+        again = said(capsys, "evaluate", out, *words, "--json", *FEW)
+        assert json.loads(again.out) == told
+        assert [f"out: {remark}" for remark in told["remarks"]] == again.err.splitlines()
+    assert json.loads((out / "evaluation/evaluation.json").read_text()) == told
+    said(capsys, "report", out, "--out", tmp_path / "r.html")
+    text = Read((tmp_path / "r.html").read_text()).text
+    assert "Not chosen on validation: 0.3 for every class." in text
+    for remark in told["remarks"]:
+        assert f"Of its table: {remark}." in text
+    error = said(capsys, "evaluate", out, "--sensitivity", "0.9", status=2).err
+    assert "`--sensitivity` is only allowed with a validation part, on which thresholds" in error
+    (out / "evaluation/evaluation.json").write_text("{")
+    again = said(capsys, "evaluate", out, "--json", *FEW)
+    assert "a threshold that was given, and remarks on the table, are not known any" in again.err
+    assert set(json.loads(again.out)["operating_points"]["thresholds"].values()) == {0.5}
+
+
 def test_with_images_the_split_is_audited_and_the_page_shows_it(tmp_path, rng, capsys):
     names = ("train", "val", "test")
     write_images(tmp_path / "images", sets=names, count=60)

@@ -15,6 +15,7 @@ from cxr_models.cli import main
 from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.any_task import evaluate_any, with_any_subgroups
 from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.results import Aggregation
 from cxr_models.evaluation.stored import write_evaluation
@@ -102,6 +103,36 @@ def test_two_runs_are_compared_finding_by_finding(tmp_path, run):
     assert first(table["Mass"]["ROC-AUC"]) == "+0.000"  # the same predictions
     assert table["Mass"]["DeLong's p"] == "\N{EN DASH}"
     assert "both models rank the images alike" in page.text
+
+
+def test_runs_of_several_seeds_have_mean_spread_and_interval_of_each_finding(tmp_path):
+    def moved(seed):
+        rng = np.random.default_rng(seed)
+
+        def change(predictions):
+            logits = predictions.logits + rng.normal(0, 0.5, predictions.logits.shape)
+            return dataclasses.replace(predictions, logits=logits, probabilities=sigmoid(logits))
+
+        return change
+
+    paths = [
+        write_finding_run(tmp_path / f"run-{i}", change=moved(i), training__seed=i)
+        for i in range(3)
+    ]
+    page = page_of(*paths)
+    results = [read_any_results(path, name=path.name) for path in paths]
+    for name in ("test", "clinic"):
+        shown = page.table(f"Over seeds, on {name}: run-0 (seed 0), run-1 (seed 1), run-2 (seed 2)")
+        sets = [run.evaluation.sets[name] for run in results]
+        for title, areas in (
+            ("mean ROC-AUC", [one.means.roc_auc.value for one in sets]),
+            ("ROC-AUC of Hernia", [one.findings["Hernia"].roc_auc.value for one in sets]),
+        ):
+            assert shown[title]["mean"] == f"{np.mean(areas):.3f}"
+            assert shown[title]["standard deviation"] == f"{np.std(areas, ddof=1):.3f}"
+            assert shown[title]["interval of the mean"].startswith("[0.")
+    alone = page_of(paths[0], write_finding_run(tmp_path / "other", training__patience=9))
+    assert "Over seeds" not in alone.text
 
 
 def test_runs_of_equal_settings_on_different_images_are_pooled(tmp_path):
