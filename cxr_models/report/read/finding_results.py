@@ -13,7 +13,7 @@ from cxr_models._typed_json import from_json, read_object
 from cxr_models.audit.findings_results import FindingsAudit, FindingsRobustness
 from cxr_models.audit.results import Audit
 from cxr_models.config import RunConfig
-from cxr_models.evaluation.aggregate import aggregated_findings
+from cxr_models.evaluation.aggregate_findings import aggregated_findings
 from cxr_models.evaluation.finding_predictions import (
     FindingPredictions,
     read_finding_predictions,
