@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_models._typed_json import converted
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.compare_runs import at_root, paths_of
 from cxr_models.evaluation.finding_predictions import sigmoid
@@ -65,6 +66,7 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
         If the runs have different findings, their test sets are neither equal nor disjoint, or the
         labels of the same images differ.
     """
+    runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
     findings = {predictions.findings for sets in runs.values() for predictions in sets}
     if len(findings) > 1:
         raise ValueError(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr_models._typed_json import write_record
+from cxr_models._typed_json import from_json, read_object, write_record
 from cxr_models.evaluation.finding_predictions import (
     AnyPredictions,
     FindingPredictions,
@@ -16,13 +17,14 @@ from cxr_models.evaluation.finding_predictions import (
 from cxr_models.evaluation.further_columns import completed, with_kept
 from cxr_models.evaluation.prediction_tables import read_origin
 from cxr_models.evaluation.predictions import write_predictions
+from cxr_models.evaluation.results import OperatingPoints
 from cxr_models.records.manifest import SPLITS, read_manifest
 from cxr_models.runs.finished import file_sha256
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from cxr_models.evaluation.findings_results import FindingsEvaluation
     from cxr_models.evaluation.group_columns import GroupColumn
@@ -172,6 +174,50 @@ def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
         else:
             kept.sets.append(_read_set(run.folder, table))
     return kept
+
+
+class Given(NamedTuple):
+    """What was given with the table of a model of others, and lies in its evaluation."""
+
+    threshold: float | None  # of all classes or findings; None if none was given
+    remarks: tuple[str, ...]  # on what was assumed of the table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """The keys of an evaluation that a `Given` comes from."""
+
+    operating_points: OperatingPoints
+    remarks: tuple[str, ...] = ()
+
+
+def given_before(
+    path: str | os.PathLike[str], *, say: Callable[[str], object] | None = None
+) -> Given:
+    """Return what the evaluation of a model of others states that its tables do not.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Folder of the model.
+    say : callable, optional
+        Called with a sentence if the evaluation cannot be read, so that nothing is known.
+    """
+    file = RunFolder(path=Path(path)).evaluation_file
+    if not file.is_file():
+        return Given(None, ())
+    try:
+        stored = from_json(_Given, read_object(file))
+    except ValueError:
+        if say is not None:
+            say(
+                f"{file} cannot be read: a threshold that was given, and remarks on the table, are "
+                "not known any more"
+            )
+        return Given(None, ())
+    points = stored.operating_points
+    thresholds = set() if points.chosen_on else set(points.thresholds.values()) - {None}
+    return Given(thresholds.pop() if len(thresholds) == 1 else None, stored.remarks)
 
 
 def write_evaluation(

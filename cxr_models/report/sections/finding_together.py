@@ -91,7 +91,7 @@ def _pooled(runs: Runs) -> Section:
         *(NONE,) * 2,
     )
     return Section(
-        title=f"{len(runs)} runs pooled, {counted(pooled.images, 'image')}",
+        title=f"{len(runs)} runs pooled, {counted(pooled.images, runs[0].evaluation.unit)}",
         blocks=(
             Text(
                 text=f"{listed([run.name for run in runs])} have equal settings and were tested on "
@@ -180,7 +180,7 @@ def _comparison(runs: Runs) -> Section:
             tone="note",
         )
     )
-    images = counted(len(runs[0].sets["test"].targets), "image")
+    images = counted(len(runs[0].sets["test"].targets), runs[0].evaluation.unit)
     title = f"{len(runs)} runs, {counted(len(runs[0].findings), 'finding')}, {images} of test"
     return Section(title=title, blocks=tuple(blocks))
 

@@ -210,6 +210,19 @@ def test_of_two_columns_that_differ_in_spaces_none_is_taken(tmp_path):
     refused(tmp_path, [row("a", **{"label ": "normal"})], "`t.csv` must name each column once")
 
 
+def test_tables_that_are_compared_must_state_the_same_patients(tmp_path):
+    def run(name, patients):
+        rows = [row(file, patient=one) for file, one in zip("abcd", patients, strict=True)]
+        return read_foreign(write_csv(tmp_path / f"{name}.csv", rows))
+
+    mine = run("mine", ["1", "1", "2", "2"])
+    check_same_files({"mine": mine, "theirs": run("theirs", ["x", "x", "001", "1.0"])})
+    for others, count in ((["", "", "", ""], 2), (["1", "2", "2", "1"], 3)):
+        sentence = rf"`patient` must group the files of test .* for {count} files, such as 'b'"
+        with pytest.raises(ValueError, match=sentence):
+            check_same_files({"mine": mine, "theirs": run("theirs", others)})
+
+
 def test_patients_that_the_column_group_ties_are_told(tmp_path):
     rows = [row(f"{i}", patient=f"p{i // 2}", group="ab"[i % 3 > 0]) for i in range(12)]
     remark = (
