@@ -12,7 +12,8 @@ In the order of the work::
     predicted = run.predict(["new.png"])             # probabilities
     cxm.export(run, out="first.onnx", format="onnx") # for other programs
 
-`load_run` loads a run again. ``split.to_tf("train")`` and ``split.to_torch("train")`` are datasets
+`evaluate_predictions` evaluates and compares models of others by what they predicted. `load_run`
+loads a run again. ``split.to_tf("train")`` and ``split.to_torch("train")`` are datasets
 for a training of your own; `build_classifier` is the network, `GradCam` where it looked, and
 `register_backbone` makes other networks known. `RunConfig` holds all settings of a training,
 `Choices` which images of a public set are taken. Whatever a function writes is what the command
@@ -33,8 +34,10 @@ from cxr_models.records.manifest import Manifest, Record, read_manifest, write_m
 from cxr_models.records.splits import Split, read_split
 
 if TYPE_CHECKING:
+    from cxr_models.audit.foreign_results import EvaluatedPredictions
     from cxr_models.explain.gradcam import GradCam
     from cxr_models.library.auditing import audit_split
+    from cxr_models.library.predictions import evaluate_predictions
     from cxr_models.library.records import index, split
     from cxr_models.library.run import Predicted, Run, export, load_run
     from cxr_models.library.training import build_classifier, train
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Choices",
     "DataConfig",
+    "EvaluatedPredictions",
     "GradCam",
     "Manifest",
     "ModelConfig",
@@ -55,6 +59,7 @@ __all__ = [
     "__version__",
     "audit_split",
     "build_classifier",
+    "evaluate_predictions",
     "export",
     "index",
     "load_run",
@@ -69,11 +74,13 @@ __all__ = [
 # Imported when they are first asked for.
 _LATER = {
     "Choices": "records.choices",
+    "EvaluatedPredictions": "audit.foreign_results",
     "GradCam": "explain.gradcam",
     "Predicted": "library.run",
     "Run": "library.run",
     "audit_split": "library.auditing",
     "build_classifier": "library.training",
+    "evaluate_predictions": "library.predictions",
     "export": "library.run",
     "index": "library.records",
     "load_run": "library.run",

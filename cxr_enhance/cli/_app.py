@@ -30,17 +30,20 @@ def check(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Image files, or folders that are read with all they hold.",
+            help="Image files, or folders, which are searched with all subfolders.",
             show_default=False,
         ),
     ],
-    out: Annotated[str, typer.Option(metavar="FILE.csv", help="One row a file.")],
+    out: Annotated[
+        str, typer.Option(metavar="FILE.csv", help="The report, with one row for each file.")
+    ],
     fail_on: Annotated[
         list[_choices.FailOnChoice] | None,
         typer.Option(help="Finding that gives status 1; may be repeated. [default: unreadable]"),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Images at a time. [default: usable CPUs]")
+        int | None,
+        typer.Option(metavar="N", help="Images processed at the same time. [default: usable CPUs]"),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the CSV if it exists.")
@@ -92,12 +95,12 @@ def tune(
         list[str] | None,
         typer.Argument(
             metavar="[IMAGE|FOLDER]...",
-            help="Images to go through; others are opened or dropped in the page.",
+            help="Images to show; you can also open or drop images in the page.",
             show_default=False,
         ),
     ] = None,
     params: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Options to begin with.")
+        Path | None, typer.Option(metavar="FILE.json", help="File of options to begin with.")
     ] = None,
     voi: Annotated[
         _choices.VoiChoice | None,

@@ -57,7 +57,8 @@ def compare(
         int | None, typer.Option(metavar="N", help="Frame of multi-frame DICOM files.")
     ] = None,
     max_pixels: Annotated[
-        int | None, typer.Option(metavar="N", help="Most pixels an image may have.")
+        int | None,
+        typer.Option(metavar="N", help="Largest number of pixels that an image may have."),
     ] = None,
     long_side: Annotated[
         list[int] | None, typer.Option(metavar="N", help=f"As in `run`. {_AGAIN}")

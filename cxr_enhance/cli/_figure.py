@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cxr_enhance._types import Image
 
 _MAX_SHOWN_PIXELS = 1200  # pixels a side, more than the picture can resolve
-_MAX_COLUMNS, _PANEL_INCHES, _MAX_TITLE = 6, 2.6, 36
+_MAX_COLUMNS, _PANEL_INCHES, _MAX_TITLE = 6, 2.6, 28
 _GRAY, _ACCENT = "#555555", "#1f6f8b"
 
 

@@ -42,7 +42,7 @@ Inputs: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[INPUT]...",
-        help="Image files, or folders that are read with all they hold.",
+        help="Image files, or folders, which are searched with all subfolders.",
         show_default=False,
     ),
 ]
@@ -154,7 +154,7 @@ Params: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.json",
-        help="Options as EnhanceParams.to_json() writes them; options given here win.",
+        help="File of EnhanceParams.to_json(); options given here override it.",
     ),
 ]
 
@@ -186,7 +186,9 @@ Invert: TypeAlias = Annotated[
 
 MaxPixels: TypeAlias = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Most pixels an image may have. [default: 268435456]"),
+    typer.Option(
+        metavar="N", help="Largest number of pixels that an image may have. [default: 268435456]"
+    ),
 ]
 
 LongSide: TypeAlias = Annotated[
@@ -248,7 +250,9 @@ Records: TypeAlias = Annotated[
 
 SamplesPerFile: TypeAlias = Annotated[
     int | None,
-    typer.Option(metavar="N", help=f"Images a file of samples. [default: {SAMPLES_PER_FILE}]"),
+    typer.Option(
+        metavar="N", help=f"Images in each file of samples. [default: {SAMPLES_PER_FILE}]"
+    ),
 ]
 
 Quality: TypeAlias = Annotated[
@@ -291,7 +295,8 @@ FlatNames: TypeAlias = Annotated[
 Threads: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help=f"Images at a time. [default: usable CPUs, here {usable_cpus()}]"
+        metavar="N",
+        help=f"Images processed at the same time. [default: usable CPUs, here {usable_cpus()}]",
     ),
 ]
 

@@ -143,8 +143,8 @@ class Files:
     Parameters
     ----------
     paths : sequence of str
-        Files and folders; of a folder, all files below it, hidden ones and links to folders left
-        out.
+        Files and folders; of a folder, all images below it, hidden ones and links to folders left
+        out. A file that is named by itself is not left out.
 
     Raises
     ------
@@ -156,6 +156,7 @@ class Files:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = [file for path in paths for file in _files_of(path)]
+        self._named = frozenset(paths)  # what somebody names is opened, or said to be no image
         self.index = -1  # of the file that was opened last
         if paths and not self.paths:
             raise ValueError(f"{paths[0]!r} must hold a file; got an empty folder.")
@@ -178,7 +179,7 @@ class Files:
         while 0 <= place < len(self.paths):
             path = self.paths[place]
             content = read_if_image(path, options)
-            if content is not None or len(self.paths) == 1:
+            if content is not None or path in self._named:
                 self.index = place
                 return _source_of_read_file(path, content, options)
             place += by

@@ -5,7 +5,7 @@ The model itself is not at hand, so that nothing is known of it on blanked image
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cxr_models._typed_json import converted
 from cxr_models.audit import finding_shortcuts, shortcuts
@@ -26,20 +26,6 @@ if TYPE_CHECKING:
     from cxr_models.records.manifest import Record
 
 
-class SplitImages(NamedTuple):
-    """The images of train, val and test."""
-
-    records: list[Record]
-    paths: list[str]
-
-
-def split_images(run: ForeignRun) -> SplitImages:
-    """Return the images to read for an audit; those of other sources are in no part of a split."""
-    paths = zip(run.manifest.records, run.manifest.paths(), strict=True)
-    chosen = [(record, path) for record, path in paths if record.split]
-    return SplitImages([record for record, _ in chosen], [path for _, path in chosen])
-
-
 def audit_foreign(run: ForeignRun, features: Features, method: Method) -> Audit | FindingsAudit:
     """Train every shortcut and evaluate it beside the predictions for test.
 
@@ -48,7 +34,7 @@ def audit_foreign(run: ForeignRun, features: Features, method: Method) -> Audit 
     run : ForeignRun
         Predictions whose records are of train, val and test.
     features : Features
-        The features of the images that `split_images` returns.
+        The features of the images of `ForeignRun.split_images`.
     method : Method
         Draws and seed of the bootstrap.
 
@@ -57,7 +43,7 @@ def audit_foreign(run: ForeignRun, features: Features, method: Method) -> Audit 
     ValueError
         If a part is empty, or train holds one class only.
     """
-    records = split_images(run).records
+    records = run.split_images.records
     test = next(predictions for predictions in run.sets if predictions.kind == "test")
     if isinstance(test, FindingPredictions):
         return _of_findings(test, records, features, method)

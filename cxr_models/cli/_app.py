@@ -22,7 +22,7 @@ app = new_program(
 _OVERWRITE = "Replace an earlier output of this command."
 _BY = "Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands."
 _AGGREGATE = "Join the images of each patient, or study, to one row."
-_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes)."
+_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes, or findings)."
 
 
 def _list_layouts(is_set: bool) -> None:
@@ -38,7 +38,9 @@ def index(
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The manifest to write.")],
     layout: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The set, where it is not recognised: --list-layouts."),
+        typer.Option(
+            metavar="NAME", help="Name of the set, if it is not recognised (see --list-layouts)."
+        ),
     ] = None,
     list_layouts: Annotated[
         bool,
@@ -51,15 +53,17 @@ def index(
     ] = False,
     labels: Annotated[
         str | None,
-        typer.Option(metavar="A,B=b,...", help="Labels to keep; B=b renames. Default: all."),
+        typer.Option(metavar="A,B=b,...", help="Labels to keep; B=b renames B to b. Default: all."),
     ] = None,
     patient_pattern: Annotated[
         str | None,
-        typer.Option(metavar="REGEX", help="Finds the patient in a file's relative path."),
+        typer.Option(
+            metavar="REGEX", help="Regular expression that finds the patient in a file's path."
+        ),
     ] = None,
     csv: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Take files from a CSV; further ones are joined to it."),
+        typer.Option(metavar="FILE", help="Take files from this CSV; more CSVs are joined to it."),
     ] = None,
     columns: Annotated[
         str | None,
@@ -69,38 +73,47 @@ def index(
         ),
     ] = None,
     label_from: Annotated[
-        str | None, typer.Option(metavar="FINDING", help="Labels: this finding, or not.")
+        str | None,
+        typer.Option(metavar="FINDING", help="Make two labels from this finding: present or not."),
     ] = None,
     priority: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help="Labels: the first of these findings."),
+        typer.Option(
+            metavar="A,B,...", help="Make the label from the first of these that is present."
+        ),
     ] = None,
     uncertain: Annotated[
-        str, typer.Option(metavar="RULE", help="Of labels: ignore, zero or one.")
+        str,
+        typer.Option(metavar="RULE", help="Uncertain findings, for labels: ignore, zero or one."),
     ] = "ignore",
     blank: Annotated[
         str,
-        typer.Option(metavar="RULE", help="Findings that the set leaves blank: unknown or absent."),
+        typer.Option(metavar="RULE", help="What a blank in the set means: unknown or absent."),
     ] = "unknown",
     harmonise: Annotated[
-        bool, typer.Option("--harmonise", help="One name for what sets call differently.")
+        bool, typer.Option("--harmonise", help="Give findings the same names in all sets.")
     ] = False,
     official_split: Annotated[
-        bool, typer.Option("--official-split", help="Take the set's own train, val and test.")
+        bool, typer.Option("--official-split", help="Use the set's own train, val and test.")
     ] = False,
     drop_split: Annotated[
-        bool, typer.Option("--drop-split", help="Leave out the split of a manifest (--csv).")
+        bool, typer.Option("--drop-split", help="Do not keep the split of a manifest (--csv).")
     ] = False,
     views: Annotated[
         str | None,
-        typer.Option(metavar="PA,AP|all", help="Default: frontal, where the set tells."),
+        typer.Option(metavar="PA,AP|all", help="Views to keep. Default: frontal and unknown ones."),
     ] = None,
     modality: Annotated[
-        str | None, typer.Option(metavar="CR,DX|all", help="Default: radiographs, where told.")
+        str | None,
+        typer.Option(
+            metavar="CR,DX|all", help="Modalities to keep. Default: radiographs and unknown ones."
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE", help="Keep these images alone; may be repeated."),
+        typer.Option(
+            metavar="COLUMN=VALUE", help="Keep only images with this value; may be repeated."
+        ),
     ] = None,
     keep: Annotated[
         list[str] | None,
@@ -108,10 +121,13 @@ def index(
     ] = None,
     rows: Annotated[
         str | None,
-        typer.Option(metavar="RULE", help="Of an image's rows: any, vote, majority or first."),
+        typer.Option(
+            metavar="RULE", help="Join rows of one image by any, vote, majority or first."
+        ),
     ] = None,
     no_decode: Annotated[
-        bool, typer.Option("--no-decode", help="Read tables and headers alone; find no copies.")
+        bool,
+        typer.Option("--no-decode", help="Read only tables and headers; copies are not found."),
     ] = False,
     max_distance: Annotated[
         int, typer.Option(min=0, max=128, help="Bits of 256 in which near duplicates may differ.")
@@ -123,7 +139,7 @@ def index(
     pseudonym_key: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Key of the pseudonyms of DICOM patient ids. Default: your own."
+            metavar="FILE", help="Key for pseudonyms of DICOM patient ids. Default: your own key."
         ),
     ] = None,
     keep_patient_ids: Annotated[
@@ -132,7 +148,7 @@ def index(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
-    """List radiographs of a public set, which is recognised, of class folders, or of a CSV."""
+    """List the radiographs of a public set, of class folders, or of a CSV in a manifest."""
     from cxr_models.cli import _console, _index
     from cxr_models.records.choices import Choices, conditions, names_of
 
@@ -170,31 +186,38 @@ def index(
     raise typer.Exit(status)
 
 
-@app.command(short_help="Split a manifest, never parting a patient or a group.")
+@app.command(short_help="Split a manifest and keep patients and groups together.")
 def split(
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="What index wrote.")],
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="A manifest, as index writes it.")
+    ],
     out: Annotated[
         Path, typer.Option(metavar="PATH", help="The split to write; a folder for several.")
     ],
     fractions: Annotated[
         tuple[float, float, float],
-        typer.Option(metavar="TRAIN VAL TEST", help="Shares, summing to 1."),
+        typer.Option(
+            metavar="TRAIN VAL TEST", help="Shares of train, val and test; their sum is 1."
+        ),
     ] = FRACTIONS,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal splits.")] = 0,
     folds: Annotated[
         int | None, typer.Option(metavar="K", help="Write K splits; each image is tested once.")
     ] = None,
     leave_source_out: Annotated[
-        bool, typer.Option("--leave-source-out", help="Write one split a source, tested on it.")
+        bool,
+        typer.Option(
+            "--leave-source-out", help="Write one split for each source, which is its test set."
+        ),
     ] = False,
     test_others: Annotated[
         bool,
-        typer.Option("--test-others", help="And tested on the usual share of the other sources."),
+        typer.Option("--test-others", help="Also test on the usual share of the other sources."),
     ] = False,
     stratify_findings: Annotated[
         str | None,
         typer.Option(
-            metavar="A,B,...", help="Share out these findings in the place of labels; all: all."
+            metavar="A,B,...", help="Stratify by these findings instead of labels; all: by all."
         ),
     ] = None,
     shared_ids: Annotated[
@@ -202,11 +225,14 @@ def split(
         typer.Option("--shared-ids", help="Equal patient ids of two sources are one patient."),
     ] = False,
     drop_split: Annotated[
-        bool, typer.Option("--drop-split", help="Make a new split where the manifest has one.")
+        bool, typer.Option("--drop-split", help="Make a new split, even if the manifest has one.")
     ] = False,
     without_leaks: Annotated[
         bool,
-        typer.Option("--without-leaks", help="Of a split it has: take out what parts share."),
+        typer.Option(
+            "--without-leaks",
+            help="Remove images from train and val that share a patient or copy with test.",
+        ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
@@ -231,81 +257,98 @@ def split(
     raise typer.Exit(status)
 
 
-@app.command(short_help="Train a classifier, or go on with a run that was stopped.")
+@app.command(short_help="Train a classifier, or resume a run.")
 def train(
     split: Annotated[
-        Path | None, typer.Argument(metavar="SPLIT", help="What split wrote.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="SPLIT", help="A split, as split writes it.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the run: new, or to resume.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder of the run: a new one, or that of a run to resume."
+        ),
     ] = None,
     backbone: Annotated[
         str | None, typer.Option(metavar="NAME", help=f"One of {', '.join(BACKBONES)}.")
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="TASK", help="multiclass, binary: covid or not, or multilabel."),
+        typer.Option(metavar="TASK", help="multiclass, binary (covid or not), or multilabel."),
     ] = None,
     findings: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help="Of multilabel: columns finding:A, finding:B, ..."),
+        typer.Option(
+            metavar="A,B,...", help="For multilabel: findings A,B, in columns finding:A, finding:B."
+        ),
     ] = None,
     uncertain: Annotated[
         str | None,
         typer.Option(
-            metavar="RULE", help="Of multilabel, uncertain findings: unknown, absent or present."
+            metavar="RULE",
+            help="For multilabel: uncertain findings are unknown, absent or present.",
         ),
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(metavar="NAME", help="corrected, or study, faults included.")
+        str | None,
+        typer.Option(metavar="NAME", help="corrected, or study (with the study's faults)."),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="W", help="imagenet, none, or a file of weights.")
     ] = None,
     epochs_head: Annotated[
-        int | None, typer.Option(help="Epochs with the backbone frozen, or from scratch.")
+        int | None, typer.Option(help="Epochs with the frozen backbone; from scratch: all epochs.")
     ] = None,
     epochs_fine_tune: Annotated[
-        int | None, typer.Option(help="Epochs with the backbone trainable.")
+        int | None, typer.Option(help="Epochs with all layers trainable.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a batch.")] = None,
     image_size: Annotated[
-        tuple[int, int] | None, typer.Option(metavar="H W", help="What the model sees.")
+        tuple[int, int] | None,
+        typer.Option(metavar="H W", help="Height and width of the model's input."),
     ] = None,
     cache_dir: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Keep decoded and enhanced images there.")
+        str | None,
+        typer.Option(metavar="DIR", help="Folder in which decoded and enhanced images are cached."),
     ] = None,
     cache_features: Annotated[
-        int | None, typer.Option(metavar="K", help="Keep features of K augmented views an image.")
+        int | None,
+        typer.Option(metavar="K", help="Cache features of K augmented views of each image."),
     ] = None,
     params: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.json", help="The enhancement, as EnhanceParams.to_json() writes it."
+            metavar="FILE.json",
+            help="File with the enhancement, as EnhanceParams.to_json() writes it.",
         ),
     ] = None,
     no_enhance: Annotated[
-        bool, typer.Option("--no-enhance", help="The study's other arm: no enhancement.")
+        bool, typer.Option("--no-enhance", help="Train without enhancement.")
     ] = False,
     deterministic: Annotated[
-        bool | None, typer.Option("--deterministic", help="Equal bytes for equal seeds on CPU.")
+        bool | None, typer.Option("--deterministic", help="Equal seeds give equal bytes on a CPU.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of weights, order and augmentation.")
+    ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings as TOML or JSON; options win.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings as TOML or JSON; options override them."),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting: training.patience=5."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change any setting, such as training.patience=5."
+        ),
     ] = None,
     print_config: Annotated[
         bool,
         typer.Option("--print-config", help="Print all settings as JSON for --config, and end."),
     ] = False,
 ) -> None:
-    """Train in two phases: the head on the frozen backbone, then all of it.
+    """Train in two phases: first the head on the frozen backbone, then all layers.
 
-    Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see what TensorFlow says of itself.
+    Set TF_CPP_MIN_LOG_LEVEL=0 in the environment to see TensorFlow's messages.
     """
     from cxr_models.cli import _console, _train
     from cxr_models.records.choices import names_of
@@ -341,67 +384,76 @@ def train(
     raise typer.Exit(_train.train(split, out, chosen))
 
 
-@app.command(short_help="Judge runs on their test sets and on other sources, with intervals.")
+@app.command(short_help="Evaluate runs on their test sets and on other sources, with intervals.")
 def evaluate(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...", help="Runs; several are compared, or pooled if tests differ."
+            metavar="RUN...",
+            help="Runs; several are compared, or pooled if their test sets differ.",
         ),
     ],
     external: Annotated[
         list[Path] | None,
-        typer.Option(metavar="MANIFEST", help="A set from another source; may be repeated."),
+        typer.Option(metavar="MANIFEST", help="Manifest of another source; may be repeated."),
     ] = None,
     split: Annotated[
-        Path | None, typer.Option(metavar="SPLIT", help="The run's split, if images were moved.")
+        Path | None,
+        typer.Option(metavar="SPLIT", help="The run's split, if the images were moved."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    draws: Annotated[
+        int, typer.Option(min=100, help="Number of bootstrap draws of patients.")
+    ] = DRAWS,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     sensitivity: Annotated[
         float | None,
-        typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
+        typer.Option(help="Sensitivity of operating points on val. Default: Youden's index."),
     ] = None,
     prevalence: Annotated[
         str | None,
-        typer.Option(metavar="P,...", help="Of predictive values. Default: that of each set."),
+        typer.Option(
+            metavar="P,...", help="Prevalences for predictive values. Default: that of each set."
+        ),
     ] = None,
     at_specificity: Annotated[
         str | None,
-        typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
+        typer.Option(metavar="S,...", help="Give the sensitivity at these specificities on val."),
     ] = None,
     aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
     aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
     by: Annotated[str | None, typer.Option(metavar="COLUMN,...", help=_BY)] = None,
     from_predictions: Annotated[
         bool,
-        typer.Option("--from-predictions", help="Judge what lies there; no images, no TensorFlow."),
+        typer.Option(
+            "--from-predictions", help="Use the stored predictions, without images or TensorFlow."
+        ),
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.json", help="Of several runs: keep what they are together."),
+        typer.Option(
+            metavar="FILE.json", help="For several runs: write the comparison to this file."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
     ] = False,
 ) -> None:
-    """Judge runs on train, val and test, which is the test set, and on other sources."""
+    """Evaluate runs on their train, val and test parts and on other sources."""
     from cxr_models.cli import _console, _evaluate
-    from cxr_models.cli._aggregation import aggregation_of
     from cxr_models.cli._numbers import numbers_of
-    from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.group_columns import parse_columns
-    from cxr_models.evaluation.operating_points import Rule
+    from cxr_models.evaluation.options import method_of
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        method = Method(
+        method = method_of(
             draws=draws,
             seed=seed,
-            rule=Rule(sensitivity=sensitivity),
-            prevalences=numbers_of(prevalence, "--prevalence"),
-            specificities=numbers_of(at_specificity, "--at-specificity"),
-            aggregate=aggregation_of(aggregate, aggregate_by),
+            sensitivity=sensitivity,
+            prevalence=numbers_of(prevalence, "--prevalence"),
+            at_specificity=numbers_of(at_specificity, "--at-specificity"),
+            aggregate=aggregate,
+            aggregate_by=aggregate_by,
         )
         columns = parse_columns(by)
     status = _evaluate.evaluate(
@@ -418,7 +470,7 @@ def evaluate(
     raise typer.Exit(status)
 
 
-@app.command(short_help="Judge a model of others by a table of its predictions.")
+@app.command(short_help="Evaluate any model by a table of its predictions.")
 def evaluate_predictions(
     tables: Annotated[
         list[Path],
@@ -432,17 +484,19 @@ def evaluate_predictions(
     ],
     validation: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="The part val, if the table does not hold it."),
+        typer.Option(metavar="FILE.csv", help="Table of the val part, if it is not in the table."),
     ] = None,
     images: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the images, for the audit and the report."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws.")] = 0,
+    draws: Annotated[
+        int, typer.Option(min=100, help="Number of bootstrap draws of patients.")
+    ] = DRAWS,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
     sensitivity: Annotated[
         float | None,
-        typer.Option(help="Operating points: at least this on val. Default: Youden's index."),
+        typer.Option(help="Sensitivity of operating points on val. Default: Youden's index."),
     ] = None,
     threshold: Annotated[
         float | None,
@@ -450,11 +504,13 @@ def evaluate_predictions(
     ] = None,
     prevalence: Annotated[
         str | None,
-        typer.Option(metavar="P,...", help="Of predictive values. Default: that of each set."),
+        typer.Option(
+            metavar="P,...", help="Prevalences for predictive values. Default: that of each set."
+        ),
     ] = None,
     at_specificity: Annotated[
         str | None,
-        typer.Option(metavar="S,...", help="Sensitivities where val has these specificities."),
+        typer.Option(metavar="S,...", help="Give the sensitivity at these specificities on val."),
     ] = None,
     aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
     aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
@@ -466,57 +522,58 @@ def evaluate_predictions(
 ) -> None:
     """Evaluate predictions of any model, without TensorFlow; compare those of several models."""
     from cxr_models.cli import _console, _evaluate_predictions
-    from cxr_models.cli._aggregation import aggregation_of
     from cxr_models.cli._numbers import numbers_of
-    from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.group_columns import parse_columns
-    from cxr_models.evaluation.operating_points import Rule
+    from cxr_models.evaluation.options import method_of
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        rule = Rule(sensitivity=sensitivity, threshold=0.5 if threshold is None else threshold)
-        method = Method(
+        method = method_of(
             draws=draws,
             seed=seed,
-            rule=rule,
-            prevalences=numbers_of(prevalence, "--prevalence"),
-            specificities=numbers_of(at_specificity, "--at-specificity"),
-            aggregate=aggregation_of(aggregate, aggregate_by),
+            sensitivity=sensitivity,
+            prevalence=numbers_of(prevalence, "--prevalence"),
+            at_specificity=numbers_of(at_specificity, "--at-specificity"),
+            aggregate=aggregate,
+            aggregate_by=aggregate_by,
         )
         columns = parse_columns(by)
-    given = _evaluate_predictions.Given(
-        tables, validation, images, sensitivity, at_specificity, threshold
-    )
+    given = _evaluate_predictions.Given(tables, validation, images, threshold)
     status = _evaluate_predictions.evaluate_predictions(
         given, out, method, columns=columns, overwrite=overwrite, as_json=json
     )
     raise typer.Exit(status)
 
 
-@app.command(short_help="Show what models without lungs reach on a split.")
+@app.command(short_help="Test how well models do that cannot see the lungs.")
 def audit(
-    split: Annotated[Path, typer.Argument(metavar="SPLIT", help="What split wrote.")],
+    split: Annotated[Path, typer.Argument(metavar="SPLIT", help="A split, as split writes it.")],
     run: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="A run trained on it, to see it blanked.")
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="A run trained on this split; also test it on blanked images."
+        ),
     ] = None,
     findings: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help="Audit these findings in the place of labels."),
+        typer.Option(metavar="A,B,...", help="Audit these findings instead of labels."),
     ] = None,
     perturb: Annotated[
         bool,
-        typer.Option("--perturb", help="Test the run on changed images too."),
+        typer.Option("--perturb", help="Also test the run on changed images."),
     ] = False,
     perturb_images: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Change about N test images. Default: all."),
+        typer.Option(min=1, metavar="N", help="Use about N test images for this. Default: all."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Of the bootstrap over patients.")] = DRAWS,
-    seed: Annotated[int, typer.Option(min=0, help="Of draws, random forests and noise.")] = 0,
+    draws: Annotated[
+        int, typer.Option(min=100, help="Number of bootstrap draws of patients.")
+    ] = DRAWS,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of draws, random forests and noise.")] = 0,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
     ] = False,
 ) -> None:
-    """Train shortcuts on the border, a thumbnail, the histogram and the size; test them."""
+    """Train and test models that see only the border, a thumbnail, the histogram or the size."""
     from cxr_models.cli import _audit, _console
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.records.choices import names_of
@@ -542,37 +599,40 @@ def audit(
     raise typer.Exit(status)
 
 
-@app.command(short_help="Predict images, DICOM files and folders of them.")
+@app.command(short_help="Predict images, DICOM files and folders.")
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that has ended.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="INPUT...", help="Images, DICOM files, folders of them."),
+        typer.Argument(metavar="INPUT...", help="Images, DICOM files, or folders."),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table to write.")],
     explain: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write there where the model looked.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for pictures of where the model looked."),
     ] = None,
     explain_finding: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of several: this one. Default: each image's likeliest."),
+        typer.Option(
+            metavar="NAME", help="Finding to explain. Default: the most probable of each image."
+        ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images a step. Default: the run's.")
+        int | None, typer.Option(min=1, help="Images in a batch. Default: the run's.")
     ] = None,
     aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
     aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
     records: Annotated[
         Path | None,
         typer.Option(
-            metavar="MANIFEST", help="Patients and studies of files. Default: DICOM headers."
+            metavar="MANIFEST", help="Manifest with patients and studies. Default: DICOM headers."
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
     """Predict files, enhanced as in training; exit 1 only if none could be predicted."""
     from cxr_models.cli import _console, _predict
-    from cxr_models.cli._aggregation import aggregation_of
+    from cxr_models.evaluation.options import aggregation_of
 
     with _console.errors_exit_with(_console.WRONG_USAGE):
         aggregation = aggregation_of(aggregate, aggregate_by)
@@ -590,9 +650,9 @@ def predict(
     raise typer.Exit(status)
 
 
-@app.command(short_help="Write a run as Keras, SavedModel, ONNX or LiteRT.")
+@app.command(short_help="Export a run as Keras, SavedModel, ONNX or LiteRT.")
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that has ended.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run.")],
     format_: Annotated[
         str, typer.Option("--format", metavar="F", help="keras, saved_model, onnx or litert.")
     ],
@@ -600,26 +660,26 @@ def export(
         Path, typer.Option(metavar="PATH", help="A .keras, .onnx or .tflite file, or a folder.")
     ],
     channels: Annotated[
-        int, typer.Option(min=1, max=3, help="Of the images it takes: 3 (RGB) or 1 (gray).")
+        int, typer.Option(min=1, max=3, help="Channels of its input: 3 (RGB) or 1 (gray).")
     ] = 3,
-    bit_depth: Annotated[
-        int, typer.Option(min=8, max=16, help="Of the images it takes: 8 or 16.")
-    ] = 8,
+    bit_depth: Annotated[int, typer.Option(min=8, max=16, help="Bits of its input: 8 or 16.")] = 8,
     input_size: Annotated[
         tuple[int, int] | None,
-        typer.Option(metavar="H W", help="The only size it takes. Default: any; litert: model's."),
+        typer.Option(
+            metavar="H W", help="Fixed size of its input. Default: any; litert: the model's."
+        ),
     ] = None,
     white_balanced: Annotated[
         bool,
-        typer.Option("--white-balanced", help="Leave white balance out: images had it before."),
+        typer.Option("--white-balanced", help="Leave out white balance; you do it before."),
     ] = False,
     border_cropped: Annotated[
         bool,
-        typer.Option("--border-cropped", help="Images had their borders cropped before."),
+        typer.Option("--border-cropped", help="You crop the borders of images before."),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
-    """Write a run so that raw images go in and calibrated probabilities come out."""
+    """Export a model that takes raw images and gives calibrated probabilities."""
     from cxr_models.cli import _export
 
     status = _export.export_run(
@@ -636,15 +696,15 @@ def export(
     raise typer.Exit(status)
 
 
-@app.command(short_help="Write evaluated runs as one page: HTML or Markdown.")
+@app.command(short_help="Write a report of evaluated runs as HTML or Markdown.")
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs that were evaluated.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Evaluated runs.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The page to write: .html or .md.")],
     audit: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE.json",
-            help="What audit --json printed, for runs of that split; may be repeated.",
+            help="Output of audit --json, for runs of that split; may be repeated.",
         ),
     ] = None,
     explain: Annotated[
@@ -652,11 +712,14 @@ def report(
         typer.Option("--explain", help="Draw Grad-CAM overlays first; needs TensorFlow."),
     ] = False,
     no_images: Annotated[
-        bool, typer.Option("--no-images", help="Leave radiographs out of the page.")
+        bool,
+        typer.Option(
+            "--no-images", help="Leave radiographs out of the page, for sets you may not pass on."
+        ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
 ) -> None:
-    """Write runs, what they are worth and what they were made of as one page."""
+    """Write the results, settings and data of runs to one page."""
     from cxr_models.cli import _report
 
     status = _report.report(
@@ -670,14 +733,17 @@ def report(
     raise typer.Exit(status)
 
 
-@app.command(short_help="Go through every step on drawn radiographs, in some minutes.")
+@app.command(short_help="Run every step on drawn radiographs, in a few minutes.")
 def demo(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="A new folder for all of it, or to go on.")
+        Path,
+        typer.Argument(
+            metavar="[DIR]", help="A new folder for all results, or that of a demo to resume."
+        ),
     ] = Path("cxr-models-demo"),
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of training.")] = 10,
 ) -> None:
-    """Draw radiographs of two clinics and go from index to report, by commands that are shown."""
+    """Draw radiographs of two clinics and run every command on them, from index to report."""
     from cxr_models.cli import _demo
 
     raise typer.Exit(_demo.demo(folder, epochs))
@@ -685,30 +751,32 @@ def demo(
 
 @app.command(short_help="Measure how fast the input pipeline is.")
 def bench_pipeline(
-    split: Annotated[Path, typer.Argument(metavar="SPLIT", help="What split wrote.")],
+    split: Annotated[Path, typer.Argument(metavar="SPLIT", help="A split, as split writes it.")],
     backbone: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Feed this backbone, and tell how long it waited."),
+        typer.Option(metavar="NAME", help="Feed this network and measure how long it waits."),
     ] = None,
     batches: Annotated[int, typer.Option(min=1, help="Batches to measure.")] = 30,
-    batch_size: Annotated[int | None, typer.Option(help="Images a batch.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a batch.")] = None,
     image_size: Annotated[
-        tuple[int, int] | None, typer.Option(metavar="H W", help="What the model sees.")
+        tuple[int, int] | None,
+        typer.Option(metavar="H W", help="Height and width of the model's input."),
     ] = None,
     order: Annotated[
         str | None, typer.Option(metavar="ORDER", help="resize-first or enhance-first.")
     ] = None,
     cache_dir: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Keep decoded and enhanced images there.")
+        str | None,
+        typer.Option(metavar="DIR", help="Folder in which decoded and enhanced images are cached."),
     ] = None,
     no_enhance: Annotated[
-        bool, typer.Option("--no-enhance", help="Leave enhancement out.")
+        bool, typer.Option("--no-enhance", help="Leave out enhancement.")
     ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object and nothing else.")
     ] = False,
 ) -> None:
-    """Print images a second; with a backbone, also fed from memory, and the share it waited."""
+    """Print images per second; with a backbone, also how long it waited for images."""
     from cxr_models.cli import _bench, _console, _train
 
     typed = {

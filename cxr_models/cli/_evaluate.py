@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 from typing import TYPE_CHECKING
@@ -15,42 +14,31 @@ from cxr_models.cli._evaluation_text import evaluation_lines, several_lines
 from cxr_models.cli._findings_text import findings_lines, several_findings_lines
 from cxr_models.cli._framework import load_framework
 from cxr_models.cli._subgroups_text import finding_subgroup_lines, subgroup_lines
-from cxr_models.evaluation.any_task import (
-    by_kind,
-    check_options,
-    evaluate_any,
-    joined,
-    with_any_subgroups,
-)
-from cxr_models.evaluation.externals import read_externals
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
-from cxr_models.evaluation.group_columns import check_columns
 from cxr_models.evaluation.several_runs import several_runs
-from cxr_models.evaluation.stored import (
-    is_foreign,
-    kept_externals,
-    rule_of_stored,
-    stored_sets,
-    with_split_columns,
-    write_evaluation,
+from cxr_models.evaluation.stored import is_foreign, write_evaluation
+from cxr_models.inference.evaluated_runs import (
+    RunToEvaluate,
+    check_from_predictions,
+    evaluated,
+    joined_sets,
+    run_to_evaluate,
+    sets_to_evaluate,
+    stored_to_evaluate,
 )
-from cxr_models.evaluation.subgroups import records_of, tested, unstated_columns
-from cxr_models.inference.all_sets import predict_all_sets
 from cxr_models.runs.finished import read_run
 from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.comparisons import SeveralRuns
     from cxr_models.evaluation.evaluate import Method
-    from cxr_models.evaluation.externals import External
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.group_columns import GroupColumn
     from cxr_models.evaluation.results import Evaluation
-    from cxr_models.runs.finished import FinishedRun
 
 
 def _is_comparison(path: Path) -> bool:
@@ -62,10 +50,6 @@ def _is_comparison(path: Path) -> bool:
     )
 
 
-_MORE_COLUMNS = (
-    "Tables keep other columns of a manifest once they were asked for: leave out "
-    "--from-predictions, and name the manifests of other sources with --external."
-)
 COMPARISON = Kind("what cxr-models evaluate wrote of several runs", _is_comparison)
 
 
@@ -84,65 +68,34 @@ def evaluate(
     """Evaluate every run, the groups that `columns` make in its sets, and several together."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         names = names_of(runs)
-        if from_predictions and (externals or split):
-            raise ValueError(
-                "`--from-predictions` is only allowed without --external and --split; got "
-                f"{'--external' if externals else '--split'}. It takes the sets that were "
-                "predicted before."
-            )
-        if out is not None and len(runs) < 2:
-            raise ValueError(
-                "`--out` is only allowed with several runs; got one, whose evaluation is written "
-                "to its own folder."
-            )
+        _check_options(runs, externals, split=split, from_predictions=from_predictions, out=out)
         if out is not None:
             check_output(out, COMPARISON, overwrite=overwrite, inputs=externals)
-        if split is not None and len(runs) > 1:
-            raise ValueError(f"`--split` is only allowed with one run; got {len(runs)}.")
-        for path in runs:
-            if not path.is_dir():
-                raise ValueError(f"`RUN` must be the folder of a run; got {str(path)!r}.")
-        finished_runs = {}
-        for name, path in zip(names, runs, strict=True) if not from_predictions else ():
-            if is_foreign(path):
-                _check_foreign(path, externals, split)
-                continue
-            finished = read_run(path, split=split)
-            read = read_externals(finished, externals, say=_complain)
-            finished_runs[name] = finished, read
-            if finished.config.model.task == "multilabel":
-                check_options(name, method)
-            if columns:
-                _check_columns_of(finished, read, columns)
+        asked_runs = [
+            _asked(
+                name, path, externals, method, columns, split=split, predict=not from_predictions
+            )
+            for name, path in zip(names, runs, strict=True)
+        ]
     evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
     sets: dict[str, Sequence[AnyPredictions]] = {}
-    for name, path in zip(names, runs, strict=True):
+    for asked in asked_runs:
         # A comparison leaves the evaluation of a run as it is, though it may be of other sets, by
         # another method or of former weights: it takes values of the predictions, which are the
         # same where nothing has changed. A run without an evaluation gets one, for predict, export
         # and report, and because nothing is lost by it.
-        evaluation_file = RunFolder(path=path).evaluation_file
+        name, evaluation_file = asked.name, RunFolder(path=asked.path).evaluation_file
         write = len(runs) == 1 or not evaluation_file.is_file()
-        of_run = method
-        if name not in finished_runs:
-            with _console.errors_exit_with(_console.FAILED):
-                sets[name] = with_split_columns(path, stored_sets(path), columns)
-            with _console.errors_exit_with(_console.WRONG_USAGE):
-                if by_kind(sets[name])[0]:
-                    check_options(name, method)
-                check_stored_columns(sets[name], columns)
-                rule = rule_of_stored(path, sets[name], method.rule)
-                of_run = dataclasses.replace(method, rule=rule)
-        else:
-            sets[name] = _predicted(*finished_runs[name], columns, replace=write)
-        with _console.errors_exit_with(_console.WRONG_USAGE):
-            sets[name] = joined(sets[name], method.aggregate)
-        say_unstated(sets[name], columns)
         with _console.errors_exit_with(_console.FAILED):
-            evaluation = evaluate_any(name, sets[name], of_run)
-            evaluations[name] = with_any_subgroups(evaluation, sets[name], columns, method)
+            sets[name] = sets_to_evaluate(
+                asked, replace=write, say=_complain, before_model=_load_framework
+            )
+        with _console.errors_exit_with(_console.WRONG_USAGE):
+            sets[name] = joined_sets(asked, sets[name], say=_complain)
+        with _console.errors_exit_with(_console.FAILED):
+            evaluations[name] = evaluated(asked, sets[name])
             if write:
-                write_evaluation(path, evaluations[name])
+                write_evaluation(asked.path, evaluations[name])
         if not as_json:
             say_evaluation(evaluations[name])
             outcome = (
@@ -172,45 +125,52 @@ def evaluate(
     return 0
 
 
-def _check_columns_of(
-    run: FinishedRun, externals: Mapping[str, External], columns: Sequence[GroupColumn]
+def _check_options(
+    runs: Sequence[Path],
+    externals: Sequence[Path],
+    *,
+    split: Path | None,
+    from_predictions: bool,
+    out: Path | None,
 ) -> None:
-    """Check columns before anything is predicted."""
-    manifests = [run.split.select("test"), *(external.manifest for external in externals.values())]
-    manifests += [predictions.manifest for predictions in kept_externals(run, externals).sets]
-    check_columns(columns, [manifest.records for manifest in manifests])
+    """Raise ValueError if options do not go together, or a folder is not there."""
+    check_from_predictions(from_predictions, externals, split)
+    if out is not None and len(runs) < 2:
+        raise ValueError(
+            "`--out` is only allowed with several runs; got one, whose evaluation is written "
+            "to its own folder."
+        )
+    if split is not None and len(runs) > 1:
+        raise ValueError(f"`--split` is only allowed with one run; got {len(runs)}.")
+    for path in runs:
+        if not path.is_dir():
+            raise ValueError(f"`RUN` must be the folder of a run; got {str(path)!r}.")
 
 
-def check_stored_columns(
-    sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn], cure: str = _MORE_COLUMNS
-) -> None:
-    """Check columns that tables must state."""
-    check_columns(columns, [records_of(predictions) for predictions in tested(sets)], cure=cure)
-
-
-def say_unstated(sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]) -> None:
-    """Say which sets have no groups by a column that was asked for."""
-    for name, column in unstated_columns(sets, columns):
-        _complain(f"{name}: no image states {column}, so the set has no groups by it")
-
-
-def _predicted(
-    run: FinishedRun,
-    externals: Mapping[str, External],
+def _asked(
+    name: str,
+    path: Path,
+    externals: Sequence[Path],
+    method: Method,
     columns: Sequence[GroupColumn],
     *,
-    replace: bool,
-) -> list[AnyPredictions]:
-    """Return all sets of a run: its parts, `externals`, and other sources predicted before."""
-    with _console.errors_exit_with(_console.FAILED):
-        return predict_all_sets(
-            run,
-            externals,
-            columns={column.name for column in columns},
-            replace=replace,
-            say=_complain,
-            before_model=_load_framework,
-        )
+    split: Path | None,
+    predict: bool,
+) -> RunToEvaluate:
+    """Return a run with what is asked of it; its stored predictions, unless it is to predict."""
+    foreign = predict and is_foreign(path)
+    if foreign:
+        _check_foreign(path, externals, split)
+    if foreign or not predict:
+        return stored_to_evaluate(path, method, name=name, columns=columns, say=_complain)
+    return run_to_evaluate(
+        read_run(path, split=split),
+        method,
+        name=name,
+        externals=externals,
+        columns=columns,
+        say=_complain,
+    )
 
 
 def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cxr_models.evaluation.comparisons import Comparison, Pooled, SeveralRuns
+    from cxr_models.evaluation.findings_results import FindingsGroup
     from cxr_models.evaluation.results import (
         ClassValues,
         Evaluation,
@@ -200,11 +201,14 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 def _heading(name: str, values: Group | Pooled, role: str = "", units: str = "images") -> str:
     labels = ", ".join(f"{label} {count}" for label, count in values.labels.items())
+    return f"{name}: {counted_rows(values, units)} ({labels}){': ' + role if role else ''}"
+
+
+def counted_rows(values: Group | Pooled | FindingsGroup, units: str) -> str:
+    """Count the rows of a group, the images that they were joined from, and the patients."""
     joined = getattr(values, "joined_images", None)
     counts = f"{values.images} {units}" + (f" from {joined} images" if joined else "")
-    if units != "patients":
-        counts += f" of {values.patients} patients"
-    return f"{name}: {counts} ({labels}){': ' + role if role else ''}"
+    return counts if units == "patients" else f"{counts} of {values.patients} patients"
 
 
 def _group_lines(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cxr_models.cli._clinic_text import finding_clinic_tables
 from cxr_models.cli._evaluation_text import (
     ROLES,
+    counted_rows,
     differing_lines,
     indented,
     number,
@@ -14,6 +15,7 @@ from cxr_models.cli._evaluation_text import (
     table,
     value,
 )
+from cxr_models.cli._seeds_text import seed_heading, seed_rows
 from cxr_models.evaluation.results import NOT_STATED
 
 if TYPE_CHECKING:
@@ -46,19 +48,18 @@ def findings_lines(evaluation: FindingsEvaluation) -> Iterator[str]:
     for name, scaling in evaluation.calibration.items():
         if scaling.reason:
             yield f"{name}: no temperature fitted: {scaling.reason}"
+    if evaluation.aggregate is not None:
+        yield f"a row is a {evaluation.aggregate.name}; all counts are of {evaluation.units}"
     for name, values in evaluation.sets.items():
-        role = ROLES.get(values.kind, "")
         yield ""
-        yield (
-            f"{name}: {values.images} images of {values.patients} patients"
-            f"{': ' + role if role else ''}"
-        )
+        role = ROLES.get(values.kind, "")
+        yield f"{name}: {counted_rows(values, evaluation.units)}{': ' + role if role else ''}"
         if values.kind in ROLES:
             yield f"  {_means(values.means)}"
             continue
         yield from indented(_set_lines(evaluation, values))
         for title, groups in (("source", values.by_source), ("view", values.by_view)):
-            yield from indented(_group_lines(title, groups))
+            yield from indented(_group_lines(title, groups, evaluation.units))
 
 
 def _set_lines(evaluation: FindingsEvaluation, values: FindingsSet) -> Iterator[str]:
@@ -96,11 +97,11 @@ def _means(means: FindingMeans) -> str:
     )
 
 
-def _group_lines(title: str, groups: Mapping[str, FindingsGroup]) -> Iterator[str]:
+def _group_lines(title: str, groups: Mapping[str, FindingsGroup], units: str) -> Iterator[str]:
     if len(groups) < 2 and NOT_STATED in groups:
         return
     findings = list(next(iter(groups.values())).findings)
-    rows = [[title, "images", *(f"ROC-AUC of {finding}" for finding in findings)]]
+    rows = [[title, units, *(f"ROC-AUC of {finding}" for finding in findings)]]
     for name, group in groups.items():
         areas = (value(group.findings[finding].roc_auc) for finding in findings)
         rows.append([name, str(group.images), *areas])
@@ -112,6 +113,10 @@ def several_findings_lines(several: SeveralFindingRuns) -> Iterator[str]:
     yield from differing_lines(several.differ)
     for pair in several.comparisons or ():
         yield from _comparison_lines(pair)
+    for spread in several.seeds:
+        yield ""
+        yield seed_heading(spread)
+        yield from indented(table(seed_rows(spread)))
     if several.pooled is not None:
         yield from _pooled_lines(several.pooled)
 

@@ -102,7 +102,7 @@ def predict_files(
             means = [] if explanations is None else explanations.finish()
             of_files = rows
             if aggregation is not None:
-                rows = joined_rows(rows, keys, aggregation)
+                rows = joined_rows(rows, keys, aggregation, multilabel=served.multilabel)
             write = write_finding_rows if served.multilabel else write_rows
             write(
                 out,
@@ -178,12 +178,8 @@ def _check_aggregation(
                 "which files are of one patient or study."
             )
         return
-    if served.multilabel:
-        raise ValueError(
-            f"`--aggregate` is only allowed with runs of classes; got {served.run.name}, a run of "
-            "several findings."
-        )
-    check_classes(aggregation, served.class_names)
+    if not served.multilabel:
+        check_classes(aggregation, served.class_names)
 
 
 def _counts(rows: Sequence[Row], served: ServedRun) -> Counter[str]:

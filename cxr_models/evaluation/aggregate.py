@@ -1,17 +1,25 @@
 """Join the images of a patient or a study to one row before values are computed.
 
-Knows no framework. A row has logits as an image has, and all that follows is done as for images.
+Knows no framework. A row has logits as an image has, and all that follows is done as for images,
+with classes and with findings.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.finding_predictions import (
+    ABSENT,
+    PRESENT,
+    FindingPredictions,
+    sigmoid,
+)
+from cxr_models.evaluation.predictions import Predictions
 from cxr_models.evaluation.results import UNITS
 from cxr_models.records.patients import patient_key, same_id
 from cxr_models.records.ties import components
@@ -21,11 +29,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Aggregation
     from cxr_models.records.manifest import Record
 
     Floats = npt.NDArray[np.float64]
+
+P = TypeVar("P", Predictions, FindingPredictions)
 
 
 def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Predictions:
@@ -92,10 +101,83 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
     )
 
 
-def aggregated_sets(
-    sets: Iterable[Predictions], aggregation: Aggregation | None
-) -> list[Predictions]:
-    """Return `aggregated` of every set.
+def aggregated_findings(
+    predictions: FindingPredictions, aggregation: Aggregation | None
+) -> FindingPredictions:
+    """Return predictions of findings with one row for each patient or study.
+
+    Parameters
+    ----------
+    predictions, aggregation
+        As of `aggregated`.
+
+    Returns
+    -------
+    FindingPredictions
+        In the order of the first image of each unit; records as `aggregated` gives them.
+
+    Notes
+    -----
+    Each finding is joined by itself, as two classes are: its logit is the mean of those of the
+    images, or the highest, which may come from another image for each finding. Both are the same
+    before and after temperature scaling.
+
+    A unit shows a finding if one of its images is known to show it. It lacks the finding if none is
+    known to show it and one is known to lack it. Otherwise it is unknown. An unknown label states
+    nothing, so that it leaves what other images state: if it made a unit unknown, one image would
+    be enough to know a patient with the finding, and all of them would be needed to know one
+    without it, so that findings would seem more frequent than they are.
+
+    Images of one unit may differ in a finding, with the mean too: with many findings few patients
+    agree in all of them. `differing_units` counts such units.
+    """
+    if aggregation is None or predictions.aggregation is not None:
+        return predictions
+    records = predictions.manifest.records
+    units = rows_of_units(unit_keys(records, aggregation))
+    logits = np.stack(
+        [join_finding_logits(predictions.logits[rows], aggregation) for rows in units]
+    )
+    one_label = np.zeros(len(records), np.int64)
+    joined = _joined_records(records, units, one_label)
+    return dataclasses.replace(
+        predictions,
+        manifest=dataclasses.replace(predictions.manifest, records=joined),
+        # present is above absent, and absent above unknown
+        targets=np.stack([predictions.targets[rows].max(axis=0) for rows in units]),
+        logits=logits,
+        probabilities=sigmoid(logits),
+        aggregation=aggregation,
+        joined_images=len(records),
+    )
+
+
+def differing_units(predictions: FindingPredictions, aggregation: Aggregation) -> dict[str, int]:
+    """Count, for each finding, the units of images with it and images without it.
+
+    Parameters
+    ----------
+    predictions : FindingPredictions
+        A row for each image.
+    aggregation : Aggregation
+        What is joined.
+
+    Returns
+    -------
+    dict of str to int
+        Findings with such a unit alone.
+    """
+    units = rows_of_units(unit_keys(predictions.manifest.records, aggregation))
+    targets = [predictions.targets[rows] for rows in units]
+    differ = [
+        (of_unit == PRESENT).any(axis=0) & (of_unit == ABSENT).any(axis=0) for of_unit in targets
+    ]
+    counts = np.sum(differ, axis=0).tolist()
+    return {name: n for name, n in zip(predictions.findings, counts, strict=True) if n}
+
+
+def aggregated_sets(sets: Iterable[P], aggregation: Aggregation | None) -> list[P]:
+    """Return every set with one row for each patient or study, of classes or of findings.
 
     Raises
     ------
@@ -112,7 +194,12 @@ def aggregated_sets(
             f"`aggregate` must be what records state; got {aggregation.of!r}, which no image "
             "states."
         )
-    return [aggregated(predictions, aggregation) for predictions in sets]
+    return [
+        aggregated_findings(predictions, aggregation)
+        if isinstance(predictions, FindingPredictions)
+        else aggregated(predictions, aggregation)
+        for predictions in sets
+    ]
 
 
 def check_classes(aggregation: Aggregation, class_names: Sequence[str]) -> None:
@@ -131,6 +218,12 @@ def join_logits(logits: Floats, aggregation: Aggregation) -> Floats:
         return highest
     mean: Floats = logits.mean(axis=0)
     return mean
+
+
+def join_finding_logits(logits: Floats, aggregation: Aggregation) -> Floats:
+    """Return the logits of findings of a unit, of shape (K,), from those of its images, (N, K)."""
+    joined: Floats = logits.max(axis=0) if aggregation.by == "max" else logits.mean(axis=0)
+    return joined
 
 
 def unit_keys(records: Sequence[Record], aggregation: Aggregation) -> list[Hashable | None]:

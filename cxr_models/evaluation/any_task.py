@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_models.evaluation.aggregate import aggregated_sets
+from cxr_models.evaluation.aggregate import aggregated_sets, differing_units
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.finding_subgroups import with_finding_subgroups
@@ -14,7 +14,7 @@ from cxr_models.evaluation.results import Evaluation
 from cxr_models.evaluation.subgroups import with_subgroups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.finding_predictions import AnyPredictions
@@ -31,11 +31,10 @@ def evaluate_any(
     Raises
     ------
     ValueError
-        As `check_options`, and if a run has no set ``val``.
+        If a run has no set ``val``, or images cannot be joined as the method asks.
     """
     of_findings, of_classes = by_kind(sets)
     if of_findings:
-        check_options(name, method)
         return evaluate_findings(name, of_findings, method)
     return evaluate_sets(name, of_classes, method)
 
@@ -68,19 +67,10 @@ def with_any_subgroups(
     return with_finding_subgroups(evaluation, of_findings, columns, method)
 
 
-def check_options(name: str, method: Method) -> None:
-    """Raise ValueError if a method asks of a run of several findings what only classes have."""
-    if method.aggregate:
-        raise ValueError(
-            f"`--aggregate` is only allowed with runs of classes; got {name}, a run of several "
-            "findings."
-        )
-
-
 def joined(
     sets: Iterable[AnyPredictions], aggregation: Aggregation | None
 ) -> Sequence[AnyPredictions]:
-    """Return the sets with their images joined as asked; those of findings as they are.
+    """Return the sets with their images joined as asked.
 
     Raises
     ------
@@ -88,7 +78,34 @@ def joined(
         As `cxr_models.evaluation.aggregate.aggregated_sets`.
     """
     of_findings, of_classes = by_kind(sets)
-    return of_findings or aggregated_sets(of_classes, aggregation)
+    if of_findings:
+        return aggregated_sets(of_findings, aggregation)
+    return aggregated_sets(of_classes, aggregation)
+
+
+def differing_labels(
+    sets: Iterable[AnyPredictions], aggregation: Aggregation | None
+) -> Iterator[str]:
+    """Yield a sentence for each set of findings that the mean joins images of different labels of.
+
+    Parameters
+    ----------
+    sets : iterable of Predictions or FindingPredictions
+        A row for each image.
+    aggregation : Aggregation or None
+        What is joined, and how.
+    """
+    if aggregation is None or aggregation.by != "mean":
+        return
+    for predictions in by_kind(sets)[0]:
+        counts = differing_units(predictions, aggregation)
+        if counts:
+            of = aggregation.of
+            named = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+            yield (
+                f"{predictions.name}: images with a finding and without it are of one {of} "
+                f"({named}); such a {of} counts as with it, and has the mean of all its images"
+            )
 
 
 def by_kind(

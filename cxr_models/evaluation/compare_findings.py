@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_models._typed_json import converted
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
 from cxr_models.evaluation.compare_runs import at_root, paths_of
 from cxr_models.evaluation.finding_predictions import sigmoid
@@ -65,6 +66,7 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
         If the runs have different findings, their test sets are neither equal nor disjoint, or the
         labels of the same images differ.
     """
+    runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
     findings = {predictions.findings for sets in runs.values() for predictions in sets}
     if len(findings) > 1:
         raise ValueError(
@@ -178,7 +180,9 @@ def compare_finding_pairs(
     measurements: dict[str, Measurement] = {}
     over: tuple[str, ...] = ()
     for name in dict.fromkeys(itertools.chain.from_iterable(pairs)):
-        outcomes[name] = _in_order_of(sets[pairs[0][0]], sets[name], temperatures[name])
+        outcomes[name] = finding_outcomes_in_order_of(
+            sets[pairs[0][0]], sets[name], temperatures[name]
+        )
         statistics = FindingStatistics(outcomes[name])
         over = statistics.in_means
         measurements[name] = measure(statistics, draws=method.draws, seed=method.seed)
@@ -238,10 +242,23 @@ def _difference(
     )
 
 
-def _in_order_of(
+def finding_outcomes_in_order_of(
     base: FindingPredictions, predictions: FindingPredictions, temperatures: tuple[float, ...]
 ) -> FindingOutcomes:
-    """Return the outcomes of `predictions`, with the patients of `base` and in its order."""
+    """Return the outcomes of predictions with the patients of `base`, in its order.
+
+    Parameters
+    ----------
+    base, predictions : FindingPredictions
+        The same images in any order, with the same labels.
+    temperatures : tuple of float
+        The temperature of each finding.
+
+    Raises
+    ------
+    ValueError
+        If the images or their labels differ.
+    """
     rows = {path: row for row, path in enumerate(paths_of(predictions.manifest))}
     order = [rows.get(path, -1) for path in paths_of(base.manifest)]
     same_images = len(rows) == len(order) and -1 not in order

@@ -97,9 +97,9 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     return ComparedOrPooled(pooled=pool(poolable, method))
 
 
-def have_equal_tests(runs: Mapping[str, Sets]) -> bool:
+def have_equal_tests(runs: Mapping[str, Sequence[P]]) -> bool:
     """Return whether all runs were tested on the same images."""
-    tested = [frozenset(_paths(_set_of_kind(sets, "test"))) for sets in runs.values()]
+    tested = [frozenset(paths_of(_set_of_kind(sets, "test").manifest)) for sets in runs.values()]
     return all(files == tested[0] for files in tested)
 
 
@@ -372,7 +372,7 @@ def _temperature(sets: Sets, method: Method) -> float:
     return settle_sets(sets, method.rule).temperature.value
 
 
-def _set_of_kind(sets: Sets, kind: str) -> Predictions:
+def _set_of_kind(sets: Sequence[P], kind: str) -> P:
     predictions = next((predictions for predictions in sets if predictions.kind == kind), None)
     if predictions is None:
         raise ValueError(f"`RUN` must have predictions of {kind}; got none.")

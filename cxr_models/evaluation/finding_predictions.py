@@ -38,7 +38,7 @@ from cxr_models.evaluation.predictions import (
     patients_of,
     read_predictions,
 )
-from cxr_models.evaluation.results import Kind
+from cxr_models.evaluation.results import Aggregation, Kind
 from cxr_models.records.manifest import FINDING, Manifest
 from cxr_models.records.overlap import Overlap
 
@@ -93,6 +93,10 @@ class FindingPredictions:
         Hashes of the weights, settings, records and images.
     overlap : Overlap or None, default None
         Ties of the images to images that the model has seen; None if they were not compared.
+    aggregation : Aggregation or None, default None
+        How images were joined to the rows; None where each row is an image.
+    joined_images : int or None, default None
+        Number of the images that were joined.
 
     Raises
     ------
@@ -113,6 +117,8 @@ class FindingPredictions:
     probabilities: Floats
     origin: Origin
     overlap: Overlap | None = None
+    aggregation: Aggregation | None = None
+    joined_images: int | None = None
 
     def __post_init__(self) -> None:
         records = self.manifest.records

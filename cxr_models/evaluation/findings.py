@@ -13,6 +13,7 @@ import numpy as np
 
 import cxr_enhance
 from cxr_models._typed_json import converted
+from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import Temperature, fit_temperature
 from cxr_models.evaluation.evaluate import validation_of
@@ -136,8 +137,9 @@ def evaluate_findings(
     Raises
     ------
     ValueError
-        If a run has no set ``val``.
+        If a run has no set ``val``, or images cannot be joined as the method asks.
     """
+    sets = aggregated_sets(sets, method.aggregate)
     choices = choose_on_val(sets, method.rule)
     validation = validation_of(sets)
     chosen_on = "" if validation is None else "val"
@@ -154,6 +156,7 @@ def evaluate_findings(
         task=MULTILABEL,
         findings=sets[0].findings,
         bootstrap=method.bootstrap,
+        aggregate=sets[0].aggregation,
         calibration={
             finding: TemperatureScaling(
                 temperature=choice.temperature.value,
@@ -229,6 +232,7 @@ def evaluate_set(
         evaluate_images(outcomes, method),
         kind=predictions.kind,
         overlap=predictions.overlap,
+        joined_images=predictions.joined_images,
         curves={finding: both for finding, both in drawn.items() if both is not None},
         reliability={
             finding: Reliability(

@@ -12,6 +12,7 @@ from cxr_models._typed_json import WRITTEN
 from cxr_models.evaluation.clinic_results import ClinicValues
 from cxr_models.evaluation.comparisons import AreaDifference
 from cxr_models.evaluation.results import (
+    Aggregation,
     Bootstrap,
     ColumnGaps,
     Curves,
@@ -20,9 +21,11 @@ from cxr_models.evaluation.results import (
     OperatingPoint,
     OperatingPoints,
     Reliability,
+    Rows,
     TemperatureScaling,
     Titled,
 )
+from cxr_models.evaluation.seeds_results import SeedSpread
 from cxr_models.records.overlap import Overlap
 
 MULTILABEL: Final = "multilabel"  # the task; the key `task` of an evaluation of classes is missing
@@ -84,7 +87,10 @@ class FindingMeans:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsGroup:
-    """The values of a group of images: a set, or a source or view in a set."""
+    """The values of a group of images: a set, or a source or view in a set.
+
+    Images are counted, or what they were joined to where the evaluation states an aggregation.
+    """
 
     images: int
     patients: int
@@ -109,6 +115,8 @@ class FindingsSet(FindingsGroup):
 
     kind: Kind
     overlap: Overlap | None = None  # None if the images were not compared with seen images
+    # number of the images that were joined; None where every image is a row of its own
+    joined_images: int | None = None
     curves: dict[str, Curves]  # of findings that some, but not all, known images show
     # of findings with a known image; the bins hold the mean probability and the share present
     reliability: dict[str, Reliability]
@@ -121,7 +129,7 @@ class FindingsSet(FindingsGroup):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindingsEvaluation:
+class FindingsEvaluation(Rows):
     """The values of all sets of a run with several findings; every set has values of each."""
 
     run: str
@@ -131,6 +139,8 @@ class FindingsEvaluation:
     task: Literal["multilabel"]
     findings: tuple[str, ...]
     bootstrap: Bootstrap
+    remarks: tuple[str, ...] = ()  # on what was assumed of the table of a model of others
+    aggregate: Aggregation | None = None  # None where every image is a row of its own
     calibration: dict[str, TemperatureScaling]  # of each finding
     operating_points: OperatingPoints
     sets: dict[str, FindingsSet]
@@ -205,3 +215,4 @@ class SeveralFindingRuns(ComparedOrPooledFindings):
 
     runs: dict[str, FindingsEvaluation]
     differ: dict[str, dict[str, object]]
+    seeds: tuple[SeedSpread, ...] = ()  # of groups of runs that differ in the seed alone

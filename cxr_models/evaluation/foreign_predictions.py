@@ -1,4 +1,4 @@
-"""Read what a model of others predicted from a CSV, as sets that are evaluated like a run's.
+"""Read what a model of others predicted from a table, as sets that are evaluated like a run's.
 
 Knows no framework and opens no image. Whatever is assumed of a table is kept as a remark.
 """
@@ -6,11 +6,10 @@ Knows no framework and opens no image. Whatever is assumed of a table is kept as
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from cxr_models.evaluation.foreign_columns import (
     finding_scores_of,
     scores_of,
 )
+from cxr_models.evaluation.foreign_sources import source_of
 from cxr_models.evaluation.foreign_tables import read_table
 from cxr_models.evaluation.prediction_tables import Origin
 from cxr_models.evaluation.predictions import Predictions
@@ -43,12 +43,20 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cxr_models.evaluation.foreign_columns import Classes, Scores
+    from cxr_models.evaluation.foreign_sources import Table
     from cxr_models.evaluation.foreign_tables import ForeignRow, ForeignTable
     from cxr_models.evaluation.results import Kind
     from cxr_models.records.manifest import Record
 
 
 _TARGETS = {"1": PRESENT, "0": ABSENT, "u": UNKNOWN, "": UNKNOWN}  # of findings of records
+
+
+class SplitImages(NamedTuple):
+    """The images of train, val and test."""
+
+    records: list[Record]
+    paths: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,28 +82,40 @@ class ForeignRun:
         """The parts of a split that no record is of; an audit needs all of them."""
         return [part for part in SPLITS if not self.manifest.select(part).records]
 
+    @property
+    def split_images(self) -> SplitImages:
+        """The images to read for an audit; those of other sources are in no part of a split."""
+        paths = zip(self.manifest.records, self.manifest.paths(), strict=True)
+        chosen = [(record, path) for record, path in paths if record.split]
+        return SplitImages([record for record, _ in chosen], [path for _, path in chosen])
+
 
 def read_foreign(
-    path: str | os.PathLike[str],
+    table: Table,
     *,
-    validation: str | os.PathLike[str] | None = None,
+    name: str = "predictions",
+    validation: Table | None = None,
     images: str | os.PathLike[str] | None = None,
 ) -> ForeignRun:
     """Read the predictions of a model of others.
 
     Parameters
     ----------
-    path : str or PathLike
-        CSV in UTF-8, its cells separated by commas, semicolons or tabs. Columns ``file``, ``label``
+    table : str, PathLike or Columns
+        CSV in UTF-8, its cells separated by commas, semicolons or tabs; or the same columns in
+        memory, as `cxr_models.evaluation.foreign_sources.source_of` takes them. ``file``, ``label``
         and ``prob:CLASS`` (or ``probability:CLASS``) for each class are needed, or one ``prob:X``
         for X against the rest; ``logit:CLASS`` is used where given. Of findings that do not exclude
         each other, ``finding:NAME`` and ``prob:NAME`` for each; label is not needed. Read where
         present: the columns of a manifest, and ``part`` or ``split`` (train, val, test, or the name
         of another source). Rows of train without predictions serve an audit alone.
-    validation : str or PathLike, optional
-        A CSV of the same columns that holds the part val.
+    name : str, default "predictions"
+        Name of columns in memory in sentences.
+    validation : str, PathLike or Columns, optional
+        A table of the same columns that holds the part val.
     images : str or PathLike, optional
-        The folder that names of files start from; None is the folder of `path`.
+        The folder that names of files start from; None is the folder of the CSV, or the present
+        one.
 
     Returns
     -------
@@ -104,6 +124,8 @@ def read_foreign(
 
     Raises
     ------
+    TypeError
+        If columns in memory hold neither text nor numbers.
     ValueError
         If a column is missing, a cell is not what it must be, a file is named twice, or there is
         nothing to test.
@@ -115,34 +137,37 @@ def read_foreign(
     Without logits, their place is taken by the logarithms of the probabilities, which give the
     same probabilities; a probability of 0 counts as 2.2e-16.
     """
-    table = read_table(Path(path), validation=None if validation is None else Path(validation))
-    root = (Path(path).parent if images is None else Path(images)).resolve()
-    every = (*table.rows, *table.audited)
+    source = source_of(table, name)
+    read = read_table(
+        source, validation=None if validation is None else source_of(validation, "validation")
+    )
+    root = (source.root if images is None else Path(images)).resolve()
+    every = (*read.rows, *read.audited)
     manifest = Manifest(records=tuple(row.record for row in every), root=root)
     origin = Origin(
         weights_sha256="",
         config_sha256="",
         records_sha256=records_hash(manifest.records),
-        inputs=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        inputs=source.sha256,
     )
     remarks = _remarks_on_records(every)
     sets: list[AnyPredictions] = []
     classes = None
-    if not table.has_findings:
+    if not read.has_findings:
         labels = [row.record.label for row in every]
-        classes = classes_of(table.columns.classes, labels, table.name)
-    for part in _in_order(row.part for row in table.rows):
-        rows = [row for row in table.rows if row.part == part]
-        read = finding_scores_of if classes is None else scores_of
-        scores = read(table.columns, [row.cells for row in rows], _names_of(rows))
+        classes = classes_of(read.columns.classes, labels, read.name)
+    for part in _in_order(row.part for row in read.rows):
+        rows = [row for row in read.rows if row.part == part]
+        scores_from = finding_scores_of if classes is None else scores_of
+        scores = scores_from(read.columns, [row.cells for row in rows], _names_of(rows))
         remarks += _remarks_on_scores(part, scores)
         manifest_of_part = Manifest(records=tuple(row.record for row in rows), root=root)
         if classes is None:
-            findings = table.columns.classes
+            findings = read.columns.classes
             sets.append(_set_of_findings(part, manifest_of_part, scores, findings, origin))
         else:
             sets.append(_set(part, manifest_of_part, scores, classes, origin))
-    remarks += _remarks_on_table(table)
+    remarks += _remarks_on_table(read)
     return ForeignRun(sets=tuple(sets), manifest=manifest, remarks=tuple(remarks))
 
 

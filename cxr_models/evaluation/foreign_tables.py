@@ -9,7 +9,6 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.evaluation.foreign_columns import class_columns, is_class_column
-from cxr_models.records.csv_files import cells_of
 from cxr_models.records.labels import UNKNOWN_LABEL
 from cxr_models.records.layouts.values import FindingsOf
 from cxr_models.records.manifest import (
@@ -24,9 +23,9 @@ from cxr_models.records.manifest import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from cxr_models.evaluation.foreign_columns import ClassColumns
+    from cxr_models.evaluation.foreign_sources import Source
 
 _PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -55,7 +54,7 @@ class ForeignTable(NamedTuple):
     audited: list[ForeignRow]  # of train, if none of them has a prediction
 
 
-def read_table(path: Path, *, validation: Path | None = None) -> ForeignTable:
+def read_table(source: Source, *, validation: Source | None = None) -> ForeignTable:
     """Read a table and, where it is given, the table of the part val.
 
     Raises
@@ -66,7 +65,7 @@ def read_table(path: Path, *, validation: Path | None = None) -> ForeignTable:
     OSError
         If a file cannot be read.
     """
-    columns, has_findings, rows = _read(path, part="test")
+    columns, has_findings, rows = _read(source, part="test")
     if validation is not None:
         rows = [*rows, *_validation_rows(validation, columns, has_findings, rows)]
     check_names_differ(row.record.file for row in rows)
@@ -77,18 +76,18 @@ def read_table(path: Path, *, validation: Path | None = None) -> ForeignTable:
     if parts <= {"train", "val"}:
         raise ValueError(
             "`part` must be test, or the name of another source, in at least one row; got "
-            f"{' and '.join(sorted(parts))} in {path.name}."
+            f"{' and '.join(sorted(parts))} in {source.name}."
         )
-    return ForeignTable(path.name, columns, has_findings, evaluated, audited)
+    return ForeignTable(source.name, columns, has_findings, evaluated, audited)
 
 
-def _read(path: Path, *, part: str) -> tuple[ClassColumns, bool, list[ForeignRow]]:
+def _read(source: Source, *, part: str) -> tuple[ClassColumns, bool, list[ForeignRow]]:
     """Read the rows of a table; they are of `part` where no column states their part.
 
     The columns are of findings if each of them has a column ``finding:NAME``.
     """
-    name = path.name
-    cells = cells_of(path)
+    name = source.name
+    cells = iter(source.cells)
     header = [column.strip() for column in next(cells, [])]
     findings = {column.removeprefix(FINDING) for column in further_columns(header)[0]}
     if "file" not in header or not (findings or "label" in header):
@@ -110,7 +109,7 @@ def _read(path: Path, *, part: str) -> tuple[ClassColumns, bool, list[ForeignRow
         try:
             record, stated = fields.read(row)
         except ValueError as error:
-            raise ValueError(f"{error} Row {number} of {str(path)!r}.") from error
+            raise ValueError(f"{error} Row {number} of {source.place!r}.") from error
         rows.append(ForeignRow(record, stated, [row[place] for place in columns.places]))
     if not rows:
         raise ValueError(f"`{name}` must hold at least one row; got none.")
@@ -162,7 +161,7 @@ def _part(word: str) -> str:
 
 
 def _validation_rows(
-    path: Path, columns: ClassColumns, has_findings: bool, rows: Sequence[ForeignRow]
+    source: Source, columns: ClassColumns, has_findings: bool, rows: Sequence[ForeignRow]
 ) -> list[ForeignRow]:
     given = sum(row.part == "val" for row in rows)
     if given:
@@ -170,16 +169,17 @@ def _validation_rows(
             "`--validation` is only allowed with predictions that have no rows of val; got "
             f"{given:,} such rows. Leave them out, or leave out --validation."
         )
-    of_validation, with_findings, validation_rows = _read(path, part="val")
+    of_validation, with_findings, validation_rows = _read(source, part="val")
     kinds = [(c.classes, bool(c.probabilities), bool(c.logits)) for c in (columns, of_validation)]
     if kinds[0] != kinds[1] or has_findings != with_findings:
         raise ValueError(
             "`--validation` must have the columns prob: and logit: that the predictions have, for "
-            f"{', '.join(columns.classes)}; got others in {str(path)!r}."
+            f"{', '.join(columns.classes)}; got others in {source.place!r}."
         )
     others = sorted({row.part for row in validation_rows} - {"val"})
     if others:
         raise ValueError(
-            f"`--validation` must hold rows of val alone; got {', '.join(others)} in {str(path)!r}."
+            f"`--validation` must hold rows of val alone; got {', '.join(others)} in "
+            f"{source.place!r}."
         )
     return validation_rows

@@ -315,27 +315,12 @@ class OperatingPoints:
     thresholds: dict[str, float | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """The values of all sets of a run; every set has values of every class."""
+class Rows:
+    """What the rows of an evaluation are: images, or what images were joined to."""
 
-    run: str
-    version: str
-    weights_sha256: str
-    format: int
-    class_names: tuple[str, ...]
-    labels: tuple[str, ...]
-    bootstrap: Bootstrap
-    aggregate: Aggregation | None = None  # None where every image is a row of its own
-    calibration: TemperatureScaling
-    operating_points: OperatingPoints
-    sets: dict[str, SetEvaluation]
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        for name, values in self.sets.items():
-            for label in self.class_names:
-                if label not in values.classes:
-                    raise ValueError(f"sets.{name}.classes.{label} is missing")
+    aggregate: Aggregation | None
 
     @property
     def unit(self) -> str:
@@ -346,3 +331,27 @@ class Evaluation:
     def units(self) -> str:
         """What rows are: ``images``, ``patients`` or ``studies``."""
         return UNITS[self.unit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation(Rows):
+    """The values of all sets of a run; every set has values of every class."""
+
+    run: str
+    version: str
+    weights_sha256: str
+    format: int
+    class_names: tuple[str, ...]
+    labels: tuple[str, ...]
+    bootstrap: Bootstrap
+    aggregate: Aggregation | None = None  # None where every image is a row of its own
+    remarks: tuple[str, ...] = ()  # on what was assumed of the table of a model of others
+    calibration: TemperatureScaling
+    operating_points: OperatingPoints
+    sets: dict[str, SetEvaluation]
+
+    def __post_init__(self) -> None:
+        for name, values in self.sets.items():
+            for label in self.class_names:
+                if label not in values.classes:
+                    raise ValueError(f"sets.{name}.classes.{label} is missing")

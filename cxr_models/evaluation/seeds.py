@@ -8,13 +8,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy.special import stdtrit
 
 from cxr_models.evaluation.bootstrap import FEWEST_PATIENTS, LEVEL, measure
+from cxr_models.evaluation.compare_findings import finding_outcomes_in_order_of
 from cxr_models.evaluation.compare_runs import in_order_of
+from cxr_models.evaluation.finding_statistics import FindingStatistics
 from cxr_models.evaluation.metrics import MEANS, ImageStatistics
 from cxr_models.evaluation.seeds_results import OverSeeds, SeedSpread
 
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.bootstrap import Measurement
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
+    from cxr_models.evaluation.findings_results import FindingsEvaluation
     from cxr_models.evaluation.predictions import Predictions
     from cxr_models.evaluation.results import Evaluation
 
     Floats = npt.NDArray[np.float64]
+    P = TypeVar("P", Predictions, FindingPredictions)
 
 
 def groups_by_seed(settings: Mapping[str, RunConfig]) -> list[list[str]]:
@@ -77,32 +82,85 @@ def spread_over_seeds(
     ValueError
         If sets of one name hold different images or labels.
     """
-    tested = [
-        {one.name: one for one in sets if one.kind in ("test", "external")}
-        for sets in runs.values()
-    ]
+    tested = _tested(runs)
     spreads = []
-    for name in [name for name in tested[0] if all(name in sets for sets in tested)]:
-        measurements = []
+    for name in _in_all(tested):
+        first, measurements = tested[0][name], []
         for run, sets in zip(runs, tested, strict=True):
             temperature = evaluations[run].calibration.temperature
-            outcomes = in_order_of(tested[0][name], sets[name], temperature)
-            statistics = ImageStatistics(outcomes)
+            statistics = ImageStatistics(in_order_of(first, sets[name], temperature))
             measurements.append(measure(statistics, draws=method.draws, seed=method.seed))
-        classes = tested[0][name].class_names
+        values = ("accuracy", *MEANS, *(f"roc_auc/{label}" for label in first.class_names))
         spreads.append(
             SeedSpread(
                 set=name,
                 seeds={run: seeds[run] for run in runs},
-                images=len(tested[0][name].manifest.records),
+                images=len(first.manifest.records),
                 patients=measurements[0].num_patients,
-                values={
-                    value: over_seeds(measurements, value)
-                    for value in ("accuracy", *MEANS, *(f"roc_auc/{label}" for label in classes))
-                },
+                values={value: over_seeds(measurements, value) for value in values},
             )
         )
     return spreads
+
+
+def spread_of_findings(
+    runs: Mapping[str, Sequence[FindingPredictions]],
+    evaluations: Mapping[str, FindingsEvaluation],
+    seeds: Mapping[str, int],
+    method: Method,
+) -> list[SeedSpread]:
+    """Return the same of runs with several findings: of their means and of each finding's area.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of FindingPredictions
+        As of `spread_over_seeds`.
+    evaluations : mapping of str to FindingsEvaluation
+        The evaluation of each run; its temperatures are used.
+    seeds, method
+        As of `spread_over_seeds`.
+
+    Raises
+    ------
+    ValueError
+        If sets of one name hold different images or labels.
+    """
+    tested = _tested(runs)
+    spreads = []
+    for name in _in_all(tested):
+        first, measurements = tested[0][name], []
+        for run, sets in zip(runs, tested, strict=True):
+            temperatures = tuple(evaluations[run].temperatures[one] for one in first.findings)
+            outcomes = finding_outcomes_in_order_of(first, sets[name], temperatures)
+            statistics = FindingStatistics(outcomes)
+            over = statistics.in_means  # the same for all runs: it depends on labels alone
+            measurements.append(measure(statistics, draws=method.draws, seed=method.seed))
+        means = ("mean_roc_auc", "mean_pr_auc") if over else ()
+        values = (*means, *(f"roc_auc/{finding}" for finding in first.findings))
+        spreads.append(
+            SeedSpread(
+                set=name,
+                seeds={run: seeds[run] for run in runs},
+                images=len(first.manifest.records),
+                patients=measurements[0].num_patients,
+                over=over,
+                values={value: over_seeds(measurements, value) for value in values},
+            )
+        )
+    return spreads
+
+
+def _tested(runs: Mapping[str, Sequence[P]]) -> list[dict[str, P]]:
+    """Return the tested sets of each run by their names."""
+    return [
+        {one.name: one for one in sets if one.kind in ("test", "external")}
+        for sets in runs.values()
+    ]
+
+
+def _in_all(tested: Sequence[Mapping[str, P]]) -> list[str]:
+    """Return the names of the sets that all runs were tested on."""
+    return [name for name in tested[0] if all(name in sets for sets in tested)]
 
 
 def over_seeds(measurements: Sequence[Measurement], name: str) -> OverSeeds:

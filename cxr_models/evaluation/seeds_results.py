@@ -12,6 +12,8 @@ _TITLES = {
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
     "macro_roc_auc": "macro ROC-AUC",
+    "mean_roc_auc": "mean ROC-AUC",
+    "mean_pr_auc": "mean PR-AUC",
 }
 
 
@@ -39,6 +41,7 @@ class SeedSpread:
     seeds: dict[str, Integer]  # of each run
     images: int
     patients: int
+    over: tuple[str, ...] = ()  # the findings of the means; empty for runs with classes
     values: dict[str, OverSeeds]
 
     def titled(self) -> tuple[tuple[str, OverSeeds], ...]:

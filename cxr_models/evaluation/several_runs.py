@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.any_task import by_kind
@@ -11,16 +11,17 @@ from cxr_models.evaluation.compare_runs import compare_or_pool, differing, have_
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.findings_results import FindingsEvaluation, SeveralFindingRuns
 from cxr_models.evaluation.results import Evaluation
-from cxr_models.evaluation.seeds import groups_by_seed, spread_over_seeds
+from cxr_models.evaluation.seeds import groups_by_seed, spread_of_findings, spread_over_seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cxr_models.config import RunConfig
     from cxr_models.evaluation.evaluate import Method
-    from cxr_models.evaluation.finding_predictions import AnyPredictions
+    from cxr_models.evaluation.finding_predictions import AnyPredictions, FindingPredictions
     from cxr_models.evaluation.predictions import Predictions
-    from cxr_models.evaluation.seeds_results import SeedSpread
+
+    P = TypeVar("P", Predictions, FindingPredictions)
 
 
 def several_runs(
@@ -57,29 +58,39 @@ def several_runs(
         )
     if findings:
         of_findings = {n: by_kind(s)[0] for n, s in sets.items()}
-        both = compare_or_pool_findings(of_findings, method)
-        return converted(SeveralFindingRuns, both, runs=findings, differ=differ)
+        return converted(
+            SeveralFindingRuns,
+            compare_or_pool_findings(of_findings, method),
+            runs=findings,
+            differ=differ,
+            seeds=tuple(
+                spread
+                for seeds in _seeds(settings, of_findings)
+                for spread in spread_of_findings(
+                    {name: of_findings[name] for name in seeds}, findings, seeds, method
+                )
+            ),
+        )
     of_classes = {n: by_kind(s)[1] for n, s in sets.items()}
     return converted(
         SeveralRuns,
         compare_or_pool(of_classes, method),
         runs=classes,
         differ=differ,
-        seeds=_seeds(settings, of_classes, classes, method),
+        seeds=tuple(
+            spread
+            for seeds in _seeds(settings, of_classes)
+            for spread in spread_over_seeds(
+                {name: of_classes[name] for name in seeds}, classes, seeds, method
+            )
+        ),
     )
 
 
 def _seeds(
-    settings: Mapping[str, RunConfig],
-    sets: Mapping[str, Sequence[Predictions]],
-    evaluations: Mapping[str, Evaluation],
-    method: Method,
-) -> tuple[SeedSpread, ...]:
-    """Return the spread of every group of runs that differ in the seed alone."""
-    spreads: list[SeedSpread] = []
+    settings: Mapping[str, RunConfig], sets: Mapping[str, Sequence[P]]
+) -> Iterator[dict[str, int]]:
+    """Yield the seeds of every group of runs that differ in the seed alone, on equal images."""
     for group in groups_by_seed(settings):
-        of_group = {name: sets[name] for name in group}
-        if have_equal_tests(of_group):
-            seeds = {name: settings[name].training.seed for name in group}
-            spreads += spread_over_seeds(of_group, evaluations, seeds, method)
-    return tuple(spreads)
+        if have_equal_tests({name: sets[name] for name in group}):
+            yield {name: settings[name].training.seed for name in group}

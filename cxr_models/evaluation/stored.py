@@ -24,20 +24,12 @@ from cxr_models.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from cxr_models.evaluation.findings_results import FindingsEvaluation
     from cxr_models.evaluation.group_columns import GroupColumn
-    from cxr_models.evaluation.operating_points import Rule
     from cxr_models.evaluation.results import Evaluation
     from cxr_models.runs.finished import FinishedRun
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Points:
-    """The key of an evaluation that thresholds stand under."""
-
-    operating_points: OperatingPoints
 
 
 class KeptExternals(NamedTuple):
@@ -113,50 +105,6 @@ def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
     return sets
 
 
-def rule_of_stored(
-    path: str | os.PathLike[str], sets: Sequence[AnyPredictions], rule: Rule
-) -> Rule:
-    """Return how thresholds of stored sets are chosen: a model of others without val keeps its own.
-
-    Parameters
-    ----------
-    path : str or PathLike
-        Folder of the run, whose evaluation states the threshold that was given.
-    sets : sequence of Predictions or FindingPredictions
-        The sets of the run.
-    rule : Rule
-        What is asked for.
-
-    Raises
-    ------
-    ValueError
-        If a sensitivity is asked for that there is no val to reach it on, or the evaluation is not
-        as it was written.
-    OSError
-        If it cannot be read.
-    """
-    if any(predictions.kind == "val" or not predictions.origin.is_foreign for predictions in sets):
-        return rule
-    if rule.sensitivity is not None:
-        raise ValueError(
-            "`--sensitivity` is only allowed with a validation part, on which thresholds are "
-            f"chosen; got none in {str(path)!r}. Leave it out."
-        )
-    file = RunFolder(path=Path(path)).evaluation_file
-    if not file.is_file():
-        return rule
-    try:
-        points = from_json(_Points, read_object(file)).operating_points
-    except ValueError as error:
-        raise ValueError(
-            "`evaluation.json` must be as cxr-models wrote it, for it states the threshold; got "
-            f"{str(file)!r}, where {str(error).removesuffix('.')}. Delete it, and the threshold is "
-            f"{rule.threshold:g}."
-        ) from error
-    given = [] if points.chosen_on else [t for t in points.thresholds.values() if t is not None]
-    return dataclasses.replace(rule, threshold=given[0]) if given else rule
-
-
 def with_split_columns(
     path: str | os.PathLike[str], sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]
 ) -> list[AnyPredictions]:
@@ -226,6 +174,50 @@ def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
         else:
             kept.sets.append(_read_set(run.folder, table))
     return kept
+
+
+class Given(NamedTuple):
+    """What was given with the table of a model of others, and lies in its evaluation."""
+
+    threshold: float | None  # of all classes or findings; None if none was given
+    remarks: tuple[str, ...]  # on what was assumed of the table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """The keys of an evaluation that a `Given` comes from."""
+
+    operating_points: OperatingPoints
+    remarks: tuple[str, ...] = ()
+
+
+def given_before(
+    path: str | os.PathLike[str], *, say: Callable[[str], object] | None = None
+) -> Given:
+    """Return what the evaluation of a model of others states that its tables do not.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Folder of the model.
+    say : callable, optional
+        Called with a sentence if the evaluation cannot be read, so that nothing is known.
+    """
+    file = RunFolder(path=Path(path)).evaluation_file
+    if not file.is_file():
+        return Given(None, ())
+    try:
+        stored = from_json(_Given, read_object(file))
+    except ValueError:
+        if say is not None:
+            say(
+                f"{file} cannot be read: a threshold that was given, and remarks on the table, are "
+                "not known any more"
+            )
+        return Given(None, ())
+    points = stored.operating_points
+    thresholds = set() if points.chosen_on else set(points.thresholds.values()) - {None}
+    return Given(thresholds.pop() if len(thresholds) == 1 else None, stored.remarks)
 
 
 def write_evaluation(

@@ -14,6 +14,7 @@ import numpy as np
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.evaluate import group_of, select
 from cxr_models.evaluation.finding_predictions import FindingPredictions
+from cxr_models.evaluation.group_columns import check_columns
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.results import NOT_STATED, Subgroups
 from cxr_models.evaluation.subgroup_gaps import GapName, GroupMeasurements, gaps_between
@@ -87,15 +88,25 @@ def with_subgroups(
     return dataclasses.replace(evaluation, sets=values)
 
 
-def unstated_columns(
+def check_columns_of_sets(
+    columns: Sequence[GroupColumn], sets: Iterable[AnyPredictions], *, cure: str = ""
+) -> None:
+    """Check columns by the sets that were tested; raises as `check_columns` does."""
+    check_columns(columns, [records_of(predictions) for predictions in tested(sets)], cure=cure)
+
+
+def lines_on_unstated(
     sets: Iterable[AnyPredictions], columns: Sequence[GroupColumn]
-) -> Iterator[tuple[str, str]]:
-    """Yield the name of each tested set, and of each column of which the set states no value."""
+) -> Iterator[str]:
+    """Yield a line on each tested set and each column of which the set states no value."""
     for predictions in tested(sets):
         records = records_of(predictions)
         for column in columns:
             if not column.is_stated(records):
-                yield predictions.name, column.name
+                yield (
+                    f"{predictions.name}: no image states {column.name}, so the set has no groups "
+                    "by it"
+                )
 
 
 def records_of(predictions: AnyPredictions) -> tuple[Record, ...]:

@@ -85,6 +85,7 @@ class _StoredFindings:
 
     format: int
     weights_sha256: str
+    aggregate: Aggregation | None = None
     calibration: dict[str, TemperatureScaling]
     operating_points: OperatingPoints
 
@@ -241,11 +242,11 @@ def calibration_of(run: FinishedRun, aggregation: Aggregation | None = None) -> 
     if evaluation.weights_sha256 != run.weights_sha256:
         changed = "the run's weights have changed since its evaluation"
         return Calibration(missing=changed, uncalled=changed)
-    if isinstance(evaluation, _StoredFindings):
-        return _calibration_of_findings(evaluation, run.class_names, path)
     if evaluation.aggregate != aggregation:
         other = _other_rows(evaluation.aggregate, aggregation)
         return Calibration(missing=other, uncalled=other)
+    if isinstance(evaluation, _StoredFindings):
+        return _calibration_of_findings(evaluation, run.class_names, path)
     _check_temperature(evaluation.calibration.temperature, path)
     calls = _calls(evaluation, run.class_names, path)
     if evaluation.calibration.reason:

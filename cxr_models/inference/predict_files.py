@@ -285,8 +285,7 @@ def write_rows(
             calls = called(row.probabilities, class_names, thresholds) if thresholds else ()
             flag = "yes" if calibrated else "no"
             cells = [harmless(predicted), harmless(_BETWEEN_CALLED.join(calls)), *row.probabilities]
-            if of_units:
-                cells += [len(row.files), harmless(_BETWEEN_FILES.join(row.files))]
+            cells += _files_cells(row) if of_units else ()
             writer.writerow([harmless(row.file), *cells, flag, ""])
 
 
@@ -307,7 +306,8 @@ def write_finding_rows(
     path : str or PathLike
         File to write, with the columns ``file``, ``probability:FINDING`` for each finding,
         ``called:FINDING`` for each (1 where the probability reaches the operating point, 0 where
-        not, empty where the finding has none), ``calibrated`` and ``error``.
+        not, empty where the finding has none), ``images`` and ``files`` as `write_rows` has them,
+        ``calibrated`` and ``error``.
     rows : sequence of Row
         What to write.
     findings : sequence of str
@@ -331,17 +331,24 @@ def write_finding_rows(
     ):
         writer = csv.writer(file, lineterminator="\n")
         columns = [f"{prefix}:{name}" for prefix in ("probability", "called") for name in findings]
-        writer.writerow(["file", *columns, *_LAST_COLUMNS])
+        of_units = ["images", "files"] if any(row.files for row in rows) else []
+        writer.writerow(["file", *columns, *of_units, *_LAST_COLUMNS])
         for row in rows:
             if row.probabilities is None:
-                writer.writerow([harmless(row.file), *[""] * len(columns), "", harmless(row.error)])
+                empty = [""] * (len(columns) + len(of_units))
+                writer.writerow([harmless(row.file), *empty, "", harmless(row.error)])
                 continue
             calls = [
                 "" if point is None else int(share >= point)
                 for share, point in zip(row.probabilities, points, strict=True)
             ]
             flag = "yes" if calibrated else "no"
-            writer.writerow([harmless(row.file), *row.probabilities, *calls, flag, ""])
+            cells = [*row.probabilities, *calls, *(_files_cells(row) if of_units else ())]
+            writer.writerow([harmless(row.file), *cells, flag, ""])
+
+
+def _files_cells(row: Row) -> tuple[int, str]:
+    return len(row.files), harmless(_BETWEEN_FILES.join(row.files))
 
 
 def _files_under(folder: str) -> list[str]:

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance import usable_cpus
-from cxr_models.evaluation.aggregate import join_logits, rows_of_units, unit_keys
+from cxr_models.evaluation.aggregate import (
+    join_finding_logits,
+    join_logits,
+    rows_of_units,
+    unit_keys,
+)
 from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.inference.predict_files import Row
 from cxr_models.records.examine import record_of_header
 from cxr_models.records.manifest import Record, read_manifest
@@ -19,9 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
     from pathlib import Path
 
+    import numpy.typing as npt
+
     from cxr_models.evaluation.results import Aggregation
 
+    Floats = npt.NDArray[np.float64]
+
 _SMALLEST = 1e-300  # a probability below it has no logarithm
+_LARGEST = 1.0 - 2.0**-53  # the largest probability below 1
 
 
 def keys_of_files(
@@ -70,7 +81,11 @@ def keys_of_files(
 
 
 def joined_rows(
-    rows: Sequence[Row], keys: Sequence[Hashable | None], aggregation: Aggregation
+    rows: Sequence[Row],
+    keys: Sequence[Hashable | None],
+    aggregation: Aggregation,
+    *,
+    multilabel: bool = False,
 ) -> list[Row]:
     """Return a row for each unit; files that could not be predicted keep rows of their own.
 
@@ -82,7 +97,10 @@ def joined_rows(
         As `keys_of_files` returns them.
     aggregation : Aggregation
         How probabilities are joined.
+    multilabel : bool, default False
+        Whether they are of findings, each joined by itself, in the place of classes.
     """
+    join = _joined_findings if multilabel else _joined_classes
     alone = [
         None if row.probabilities is None else key for row, key in zip(rows, keys, strict=True)
     ]
@@ -93,13 +111,23 @@ def joined_rows(
         if not shares:
             joined += of_unit
             continue
-        logits = join_logits(np.log(np.maximum(shares, _SMALLEST)), aggregation)
         joined.append(
             Row(
                 file=of_unit[0].file,
-                probabilities=tuple(softmax(logits[None])[0].tolist()),
+                probabilities=tuple(join(np.array(shares), aggregation).tolist()),
                 error="",
                 files=tuple(row.file for row in of_unit),
             )
         )
     return joined
+
+
+def _joined_classes(shares: Floats, aggregation: Aggregation) -> Floats:
+    logits = join_logits(np.log(np.maximum(shares, _SMALLEST)), aggregation)
+    joined: Floats = softmax(logits[None])[0]
+    return joined
+
+
+def _joined_findings(shares: Floats, aggregation: Aggregation) -> Floats:
+    inner = np.clip(shares, _SMALLEST, _LARGEST)
+    return sigmoid(join_finding_logits(np.log(inner) - np.log1p(-inner), aggregation))

@@ -273,6 +273,12 @@ class Run:
         *,
         external: Sequence[str | os.PathLike[str]] = (),
         sensitivity: float | None = None,
+        prevalence: float | Sequence[float] = (),
+        at_specificity: float | Sequence[float] = (),
+        aggregate: str | None = None,
+        aggregate_by: str | None = None,
+        by: str | Sequence[str] | None = None,
+        from_predictions: bool = False,
         draws: int = 2000,
         seed: int = 0,
         say: Callable[[str], object] | None = None,
@@ -288,6 +294,21 @@ class Run:
             Manifests of other sources to test on.
         sensitivity : float, optional
             What operating points must reach on val; None takes Youden's.
+        prevalence : float or sequence of float, default ()
+            Of predictive values; none takes that of each set.
+        at_specificity : float or sequence of float, default ()
+            Specificities on val at which sensitivities are given.
+        aggregate : {"patient", "study"}, optional
+            What the images of one are joined to one row of; None joins none. `predict` takes one
+            image a row, so it is not calibrated by an evaluation that joined images.
+        aggregate_by : {"mean", "max"}, optional
+            How: by the mean of logits, as None does, or by the maximum.
+        by : str or sequence of str, optional
+            Columns whose values make groups of images: ``"sex,age"``, or ``["dose:10:50"]`` for
+            bands.
+        from_predictions : bool, default False
+            Whether the predictions that lie in the folder are evaluated as they are, without the
+            images and without TensorFlow.
         draws : int, default 2000
             Of the bootstrap over patients.
         seed : int, default 0
@@ -317,19 +338,35 @@ class Run:
         >>> 0 <= accuracy.value <= 1, evaluation.sets["test"].images
         (True, 8)
         """
-        from cxr_models.evaluation.any_task import evaluate_any
-        from cxr_models.evaluation.evaluate import Method
-        from cxr_models.evaluation.externals import read_externals
-        from cxr_models.evaluation.operating_points import Rule
+        from cxr_models.evaluation.options import columns_of, method_of
         from cxr_models.evaluation.stored import write_evaluation
-        from cxr_models.inference.all_sets import predict_all_sets
+        from cxr_models.inference import evaluated_runs
         from cxr_models.inference.calibrated_run import read_served_run
 
-        method = Method(draws=draws, seed=seed, rule=Rule(sensitivity=sensitivity))
-        finished = self._served.run
-        externals = read_externals(finished, list(external), say=say)
-        sets = predict_all_sets(finished, externals, say=say)
-        evaluation = evaluate_any(finished.name, sets, method)
+        method = method_of(
+            draws=draws,
+            seed=seed,
+            sensitivity=sensitivity,
+            prevalence=prevalence,
+            at_specificity=at_specificity,
+            aggregate=aggregate,
+            aggregate_by=aggregate_by,
+        )
+        evaluated_runs.check_from_predictions(from_predictions, list(external), None)
+        finished, columns = self._served.run, columns_of(by)
+        asked = (
+            evaluated_runs.stored_to_evaluate(
+                self.path, method, name=finished.name, columns=columns, say=say
+            )
+            if from_predictions
+            else evaluated_runs.run_to_evaluate(
+                finished, method, externals=list(external), columns=columns, say=say
+            )
+        )
+        sets = evaluated_runs.sets_to_evaluate(asked, say=say)
+        evaluation = evaluated_runs.evaluated(
+            asked, evaluated_runs.joined_sets(asked, sets, say=say)
+        )
         write_evaluation(self.path, evaluation)
         self._served = read_served_run(self.path, split=self._split_file)
         return evaluation

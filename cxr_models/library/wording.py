@@ -17,6 +17,7 @@ _SETTING = re.compile(r"""--set (?:'([\w.]+)="?([^'"]+)"?'|([\w.]+)=(\S+))""")
 _FLAGS = {  # options without a value, as what they are here
     "--border-cropped": "border_cropped=True",
     "--drop-split": "drop_split=True",
+    "--from-predictions": "from_predictions=True",
     "--list-layouts": "cxr-models index --list-layouts",
     "--no-decode": "decode=False",
     "--official-split": "official_split=True",

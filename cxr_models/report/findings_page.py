@@ -50,7 +50,10 @@ def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
-        blocks=(Text(text=made_of(run.config, f"the findings {listed(run.findings)}")),),
+        blocks=(
+            Text(text=made_of(run.config, f"the findings {listed(run.findings)}")),
+            *cards.remarks(run),
+        ),
         sections=(
             Section(title="Audit", blocks=tuple(finding_overview.audit_blocks(run))),
             Section(title="Values", blocks=tuple(finding_values.means(run))),
@@ -68,10 +71,12 @@ def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
 
 def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
     values = run.evaluation.sets[name]
-    title = tables.heading(name, values)
+    title = tables.heading(name, values, run.evaluation.unit)
     blocks = [*tables.shared(values), *finding_values.of_findings(run, values)]
     if values.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
+    if run.evaluation.aggregate is not None:
+        blocks.append(tables.one_image_stands(run.evaluation.unit))
     chosen = bool(run.evaluation.operating_points.chosen_on)
     curves = finding_values.finding_curve_charts(name, values)
     reliability = Section(
@@ -84,12 +89,12 @@ def _set(run: FindingResults, name: str, pictures: Pictures) -> Section:
         blocks=(
             *blocks,
             *([Charts(charts=curves)] if curves else []),
-            *finding_values.groups(values),
+            *finding_values.groups(values, run.evaluation.units),
         ),
         sections=(
             *((reliability,) if values.reliability else ()),
             *finding_clinic_section(name, values.clinic, run.findings, chosen=chosen),
-            *finding_subgroup_sections(name, values),
+            *finding_subgroup_sections(name, values, run.evaluation.units),
             Section(title="Worst mistakes", blocks=tuple(mistakes(pictures, run, name))),
         ),
     )

@@ -64,7 +64,7 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
     return Section(
         title=f"Run {run.name}",
         folded=f"Everything about {run.name}" if folded else "",
-        blocks=(Text(text=made_of(run.config, " or ".join(run.class_names))),),
+        blocks=(Text(text=made_of(run.config, " or ".join(run.class_names))), *cards.remarks(run)),
         sections=(
             Section(title="Audit", blocks=tuple(cards.audit_blocks(run))),
             *robustness_sections(run),
@@ -115,8 +115,7 @@ def _set(run: Results, name: str, pictures: Pictures) -> Section:
     if evaluation.kind == "val":
         return Section(title=title, blocks=tuple(blocks))
     if run.evaluation.aggregate is not None:
-        text = f"Of each {run.evaluation.unit} one image stands below, that whose name comes first."
-        blocks.append(Text(text=text, tone="note"))
+        blocks.append(tables.one_image_stands(run.evaluation.unit))
     chosen = bool(run.evaluation.operating_points.chosen_on)
     sections = clinic_section(name, evaluation.clinic, chosen=chosen)
     sections += subgroup_sections(name, evaluation, run.evaluation.units)

@@ -79,6 +79,7 @@ NEEDS = {  # beside NumPy and OpenCV
     "Split.to_torch": "torch",
     "audit_split": "sklearn",
     "build_classifier": "tensorflow",
+    "evaluate_predictions": "scipy",
     "export": "tensorflow",
     "load_run": None,
     "train": "tensorflow",
@@ -138,4 +139,5 @@ def test_every_function_and_class_that_is_called_has_an_example():
     named = {example.name.partition(".")[0] for example in EXAMPLES}
     functions = {"index", "split", "train", "load_run", "audit_split", "GradCam", "export"}
     functions |= {"register_backbone", "build_classifier", "Run", "RunConfig", "Split"}
+    functions |= {"evaluate_predictions"}
     assert functions - named == set()

@@ -19,8 +19,13 @@ function rangeMarkup([name, label, least, most, step]) {
   </div>`;
 }
 
+const PRESETS = { // by name, what the list says of them
+  study: "study: 224 x 224, resized first",
+  "mimic-cxr-jpg": "mimic-cxr-jpg: no controls below",
+};
+
 const CONTROLS = `
-  <div class="control"><label for="preset">Preset of the command line</label>
+  <div class="control"><label for="preset">Preset (--preset)</label>
     <select id="preset"><option value="">none</option></select></div>
   <div class="dicom" hidden>
     <div class="control"><label for="voi">VOI transform of DICOM</label>

@@ -10,6 +10,7 @@ const MARKUP = `
     <input type="file" id="file">
     <button type="button" id="previous" aria-keyshortcuts="PageUp">Previous</button>
     <button type="button" id="next" aria-keyshortcuts="PageDown">Next</button>
+    <span class="place"></span>
     <span class="name"></span> <span class="description"></span> <span class="space"></span>
     <button type="button" id="wipe" aria-pressed="false">Wipe</button>
     <button type="button" id="farther" aria-label="Zoom out">−</button>
@@ -37,9 +38,10 @@ const MARKUP = `
     </div>
     <div class="texts">
       ${[["python", "Python"], ["command", "Command line"], ["params", "Parameter file, for --params and EnhanceParams.from_json"]]
-        .map(([id, label]) => `<div class="text"><label for="${id}">${label}</label>
+        .map(([id, label]) => `<div class="text"><label for="${id}">${label}</label><span class="done" role="status"></span>
           <textarea id="${id}" readonly rows="2" spellcheck="false"></textarea>
-          <button type="button" id="copy-${id}" aria-label="Copy: ${label}">Copy</button></div>`).join("")}
+          <div class="buttons"><button type="button" id="copy-${id}" aria-label="Copy: ${label}">Copy</button>
+          ${id === "params" ? '<button type="button" id="save" aria-label="Save the parameter file">Save</button>' : ""}</div></div>`).join("")}
     </div>
     <details><summary>Contact sheet</summary>
       <div class="ways">
@@ -51,6 +53,7 @@ const MARKUP = `
     </details>
     <p class="help">Open or drop PNG, JPEG, TIFF or DICOM. Wheel or + and - zoom, 1 shows single pixels, 0 the
       whole, arrows move, double click zooms there; Page Up and Page Down change the file, w wipes.
+      Drag the white edge of the wipe to move it.
       Pixels are the library's own; of 16 bits the upper eight that the image fills are shown.
       <span title="${SHARE_HELP}">"clipped": share of the tile's pixels above the clip limit.</span></p>
   </div>`;
@@ -92,6 +95,9 @@ export function render({model}) {
     if (answer.name !== undefined) {
       find(".name").textContent = answer.name;
       find(".description").textContent = answer.description;
+      const hadSheet = find(".sheet").childElementCount > 0;
+      find(".sheet").replaceChildren(); // its pictures were those of another image
+      if (hadSheet && find("details").open) draw();
       find(".dicom").hidden = !answer.is_dicom;
       controls.offer(answer.windows);
       isOpen = true;
@@ -100,16 +106,20 @@ export function render({model}) {
     if (answer.index !== undefined) {
       find("#previous").disabled = answer.index <= 0;
       find("#next").disabled = answer.index + 1 >= answer.count;
+      const isOfFiles = answer.index >= 0 && answer.count > 1 && answer.ask !== "upload";
+      find(".place").textContent = isOfFiles ? `${answer.index + 1} of ${answer.count}` : "";
     }
     for (const name of ["before", "after"]) {
       if (!answer[name]) continue;
       images[name] = answer[name];
       viewer.show(name, answer[name]);
-      drawHistogram(find(`canvas.levels.${name}`), answer[name].levels);
     }
+    drawHistograms();
     for (const [id, text] of Object.entries(answer.texts ?? {})) {
       find(`#${id}`).value = text;
       find(`#copy-${id}`).disabled = !text;
+      find(`#${id}`).placeholder = text ? "" : whyNoText(id, controls.choice().preset);
+      if (id === "params") find("#save").disabled = !text;
     }
     if (answer.error) say(answer.error, true);
     else say([...(answer.notes ?? []), ...(answer.hints ?? []), answer.note].filter(Boolean).join(" "));
@@ -121,8 +131,14 @@ export function render({model}) {
     }
   }
 
+  function drawHistograms() {
+    for (const [name, {levels}] of Object.entries(images)) drawHistogram(find(`canvas.levels.${name}`), levels);
+  }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawHistograms); // other colours
+
   async function changed() { // one question at a time; the last one counts
     wanted = true;
+    markPanel(find(".sheet"), controls.choice().params);
     if (rendering || !isOpen) return;
     rendering = true;
     while (wanted) {
@@ -157,7 +173,10 @@ export function render({model}) {
   }
 
   async function step(by) {
-    take(await ask({ask: "step", by}));
+    const slow = setTimeout(() => say(`Reading the ${by > 0 ? "next" : "previous"} file`), 300);
+    const answer = await ask({ask: "step", by});
+    clearTimeout(slow);
+    take(answer);
   }
 
   async function openFile(file) { // a file that is opened later takes the place of one being sent
@@ -197,12 +216,15 @@ export function render({model}) {
       say(answer.error, true);
       return;
     }
+    const chosen = controls.choice().params;
     drawSheet(find(".sheet"), answer, panel => {
       const choice = controls.choice();
       Object.assign(choice.params, {clip_limit: panel.clip_limit, tile_grid_size: panel.tile_grid_size});
       controls.follow(choice, defaults);
       changed();
+      find(".pictures").scrollIntoView({block: "nearest"});
     });
+    markPanel(find(".sheet"), chosen);
   }
 
   const clicks = {
@@ -222,9 +244,17 @@ export function render({model}) {
   for (const id of ["python", "command", "params"]) {
     find(`#copy-${id}`).addEventListener("click", async () => {
       const done = await copyText(find(`#${id}`));
-      say(done ? "Copied." : "The browser does not allow copying; the text is selected.", !done);
+      if (done) answerBeside(find(`#copy-${id}`), "Copied.");
+      else say("The browser does not allow copying; the text is selected.", true);
     });
   }
+  find("#save").addEventListener("click", () => {
+    saveText("params.json", `${find("#params").value}\n`);
+    answerBeside(find("#save"), "Saved as params.json.");
+  });
+  find("details").addEventListener("toggle", event => {
+    if (event.target.open && isOpen && !find(".sheet").childElementCount) draw();
+  });
   root.addEventListener("keydown", event => {
     if (/INPUT|TEXTAREA|SELECT/.test(event.target.tagName) && event.target.type !== "range") return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -245,7 +275,7 @@ export function render({model}) {
 
   ask({ask: "start"}).then(answer => {
     defaults = answer.defaults;
-    for (const preset of answer.presets) find("#preset").add(new Option(preset, preset));
+    for (const preset of answer.presets) find("#preset").add(new Option(PRESETS[preset] ?? preset, preset));
     take(answer);
     root.dataset.ready = "yes";
     if (!isOpen && !answer.error) say("Open or drop a file to begin.");

@@ -25,6 +25,25 @@ async function copyText(area) {
   }
 }
 
+function saveText(name, text) { // as a download of the browser
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], {type: "application/json"}));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+function answerBeside(button, words) { // where the eye is, for two seconds
+  const out = button.closest(".text").querySelector(".done");
+  out.textContent = words;
+  setTimeout(() => { if (out.textContent === words) out.textContent = ""; }, 2000);
+}
+
+function whyNoText(id, preset) {
+  if (preset === "mimic-cxr-jpg") return "The preset mimic-cxr-jpg has none. The command line writes this image.";
+  return id === "command" ? "An array has no command line. Save the parameter file, and name your files." : "";
+}
+
 function numbersOf(text) {
   return text.split(/[,;\s]+/).filter(Boolean).map(Number);
 }
@@ -43,7 +62,14 @@ function drawSheet(box, answer, take) {
     const canvas = document.createElement("canvas");
     fillCanvas(canvas, panel);
     button.append(canvas, `clip limit ${panel.clip_limit}, ${panel.tile_grid_size.join(" x ")} tiles`);
+    button.dataset.values = valuesOf(panel);
     button.addEventListener("click", () => take(panel));
     box.append(button);
   }
+}
+
+const valuesOf = ({clip_limit, tile_grid_size}) => JSON.stringify([clip_limit, ...tile_grid_size]);
+
+function markPanel(box, params) { // the picture in the sheet that has the values of the controls
+  for (const button of box.children) button.setAttribute("aria-pressed", button.dataset.values === valuesOf(params));
 }

@@ -1,6 +1,7 @@
 // Two images of one place: side by side or as a wipe, from the whole down to single pixels.
 
 const FARTHEST = 64; // screen pixels a pixel
+const REACH = 14; // CSS pixels from the edge of a wipe within which a pointer takes hold of it
 
 // Put bytes, row by row, into a canvas of the image's own size, which keeps them exactly.
 function fillCanvas(canvas, image) {
@@ -31,6 +32,7 @@ function makeViewer(root, told) {
   let frame = 0;
 
   const isWipe = () => pictures.classList.contains("wipe");
+  const edgeOf = at => Math.round(at.left + (at.width * wiper.value) / 100); // screen pixels
   const fitting = screen => Math.min(screen.width / images.before.width, screen.height / images.before.height);
 
   function place(screen) { // where the image lies on the screen, in screen pixels
@@ -53,7 +55,7 @@ function makeViewer(root, told) {
       context.imageSmoothingEnabled = at.scale < 1;
       context.drawImage(full[name], at.left, at.top, at.width, at.height);
       if (name === "before" && isWipe()) {
-        const edge = Math.round(at.left + (at.width * wiper.value) / 100);
+        const edge = edgeOf(at);
         context.save();
         context.beginPath();
         context.rect(edge, 0, screen.width, screen.height);
@@ -96,6 +98,19 @@ function makeViewer(root, told) {
     drawSoon();
   }
 
+  function isAtEdge(screen, event) { // of the wipe, or near enough to take hold of it
+    if (!isWipe() || !images.before) return false;
+    const x = (event.clientX - screen.getBoundingClientRect().left) * devicePixelRatio;
+    return Math.abs(x - edgeOf(place(screen))) <= REACH * devicePixelRatio;
+  }
+
+  function moveEdge(screen, event) { // to the pointer
+    const at = place(screen);
+    const x = (event.clientX - screen.getBoundingClientRect().left) * devicePixelRatio;
+    wiper.value = ((x - at.left) / at.width) * 100;
+    drawSoon();
+  }
+
   function zoomTo(scale) {
     zoom = scale;
     if (scale === null) center = {x: 0.5, y: 0.5};
@@ -104,18 +119,27 @@ function makeViewer(root, told) {
 
   for (const screen of Object.values(screens)) {
     const pointers = new Map();
+    let edgePointer = null; // the pointer that holds the edge of the wipe
     screen.addEventListener("wheel", event => {
       event.preventDefault();
       zoomBy(event.deltaY < 0 ? 1.25 : 0.8, under(screen, event));
     }, {passive: false});
     screen.addEventListener("pointerdown", event => {
       pointers.set(event.pointerId, event);
-      if (zoom !== null) screen.setPointerCapture(event.pointerId);
+      if (isAtEdge(screen, event)) edgePointer = event.pointerId;
+      if (zoom !== null || edgePointer !== null) screen.setPointerCapture(event.pointerId);
     });
-    for (const name of ["pointerup", "pointercancel"]) screen.addEventListener(name, event => pointers.delete(event.pointerId));
+    for (const name of ["pointerup", "pointercancel"]) {
+      screen.addEventListener(name, event => {
+        pointers.delete(event.pointerId);
+        if (event.pointerId === edgePointer) edgePointer = null;
+      });
+    }
     screen.addEventListener("pointermove", event => {
       const last = pointers.get(event.pointerId);
-      if (last && zoom !== null) {
+      screen.classList.toggle("edge", edgePointer !== null || isAtEdge(screen, event));
+      if (event.pointerId === edgePointer) moveEdge(screen, event);
+      else if (last && zoom !== null) {
         moveBy((last.clientX - event.clientX) * devicePixelRatio, (last.clientY - event.clientY) * devicePixelRatio);
         pointers.set(event.pointerId, event);
       }

@@ -13,6 +13,7 @@ from cxr_models._typed_json import from_json, read_object
 from cxr_models.audit.findings_results import FindingsAudit
 from cxr_models.audit.results import Audit
 from cxr_models.config import RunConfig
+from cxr_models.evaluation.aggregate import aggregated_findings
 from cxr_models.evaluation.finding_predictions import (
     FindingPredictions,
     read_finding_predictions,
@@ -182,7 +183,7 @@ def _predictions(
     """Return the predictions of a set; refuse a table that the evaluation was not computed from."""
     values = evaluation.sets[name]
     table = table_of(folder, name, values.kind)
-    predictions = read_finding_predictions(table)
+    predictions = aggregated_findings(read_finding_predictions(table), evaluation.aggregate)
     same = (
         predictions.origin.weights_sha256 == evaluation.weights_sha256
         and predictions.findings == evaluation.findings

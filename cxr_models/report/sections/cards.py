@@ -187,6 +187,17 @@ def settings(run: AnyResults) -> Section:
     )
 
 
+def remarks(run: AnyResults) -> list[Text]:
+    """State what was assumed of the table of a model of others; nothing of a run."""
+    return [
+        Text(
+            text=f"Of its table: {remark}.",
+            tone="verdict" if remark.startswith("WARNING") else "note",
+        )
+        for remark in run.evaluation.remarks
+    ]
+
+
 def model_card(runs: Sequence[AnyResults]) -> Section:
     """State what a classifier is for, what it is not for, and the limits of its values."""
     limits = list(_LIMITS)

@@ -9,7 +9,7 @@ import numpy as np
 from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, value
-from cxr_models.report.sections.overview import audit_command, sources_command
+from cxr_models.report.sections.overview import audit_command, rows_of, sources_command
 from cxr_models.report.sections.values import _joined, _merged, shared_sentences
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def verdict(run: FindingResults) -> Iterator[str]:
     if run.test is None:
         yield f"Run {run.name} has no test set: what it reaches is unknown."
     else:
-        images = f"{counted(run.test.images, 'image')} of {counted(run.test.patients, 'patient')}"
+        images = rows_of(run, run.test)
         yield f"Run {run.name} reaches {_reached(run.test)} on its test set ({images}). " + (
             f"{run.audit.verdict[:1].upper()}{run.audit.verdict[1:]}."
             if run.audit is not None
@@ -52,7 +52,7 @@ def verdict(run: FindingResults) -> Iterator[str]:
     for name, values in run.externals.items():
         yield (
             f"On the set {name}, another source, run {run.name} reaches {_reached(values)} "
-            f"({counted(values.images, 'image')})."
+            f"({counted(values.images, run.evaluation.unit)})."
             + "".join(f" {text}." for text in shared_sentences(values))
         )
     if not run.externals:
@@ -181,6 +181,7 @@ def data_card(run: FindingResults) -> Section:
         f"{len(predictions.targets):,} ({len(np.unique(predictions.patients)):,})"
         for predictions in run.sets.values()
     )
+    units = run.evaluation.units
     split = [("hash of the records (SHA-256)", run.split_sha256)]
     if run.facts is not None:
         seed = run.facts.split_seed
@@ -192,13 +193,14 @@ def data_card(run: FindingResults) -> Section:
         title="Data card",
         blocks=(
             Table(
-                caption="Images with a finding, without it, and of unknown label, in each part",
+                caption=f"{units.capitalize()} with a finding, without it, and of unknown label, "
+                "in each part",
                 head=("finding", *run.sets),
-                rows=(*rows, ("all images (patients)", *everyone)),
+                rows=(*rows, (f"all {units} (patients)", *everyone)),
                 notes=(
-                    "Each cell: images with the finding (patients with it), images without it, "
-                    "images of unknown label. Images tied by patient or by duplicates count as "
-                    "one patient.",
+                    f"Each cell: {units} with the finding (patients with it), {units} without it, "
+                    f"{units} of unknown label. {units.capitalize()} tied by patient or by "
+                    "duplicates count as one patient.",
                     *_uncertain(run),
                 ),
             ),

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from cxr_models.evaluation.compare_findings import compare_finding_pairs, pool_findings
 from cxr_models.evaluation.compare_runs import differing
 from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.seeds import spread_of_findings
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
 from cxr_models.report.sections.belonging import grouped
 from cxr_models.report.sections.finding_values import left_out
+from cxr_models.report.sections.seeds import seed_table
 from cxr_models.report.sections.together import MOST_IN_PAIRS, settings_unknown
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def _pooled(runs: Runs) -> Section:
         *(NONE,) * 2,
     )
     return Section(
-        title=f"{len(runs)} runs pooled, {counted(pooled.images, 'image')}",
+        title=f"{len(runs)} runs pooled, {counted(pooled.images, runs[0].evaluation.unit)}",
         blocks=(
             Text(
                 text=f"{listed([run.name for run in runs])} have equal settings and were tested on "
@@ -165,7 +167,7 @@ def _comparison(runs: Runs) -> Section:
     if len(names) > MOST_IN_PAIRS:
         pairs = [(name, names[0]) for name in names[1:]]
         text = f"{listed(names[1:])} are compared with {names[0]}, the first run that was named."
-    blocks: list[Block] = [_differences(runs), Text(text=text)]
+    blocks: list[Block] = [_differences(runs), Text(text=text), *_over_seeds(runs)]
     for name in dict.fromkeys(name for run in runs for name in run.tested):
         blocks += _compared_on(name, runs, pairs)
     blocks.append(
@@ -178,7 +180,7 @@ def _comparison(runs: Runs) -> Section:
             tone="note",
         )
     )
-    images = counted(len(runs[0].sets["test"].targets), "image")
+    images = counted(len(runs[0].sets["test"].targets), runs[0].evaluation.unit)
     title = f"{len(runs)} runs, {counted(len(runs[0].findings), 'finding')}, {images} of test"
     return Section(title=title, blocks=tuple(blocks))
 
@@ -224,6 +226,26 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
     if len(groups) > 1:
         text = f"Runs whose sets named {name} hold different images are not compared on that set."
         yield Text(text=text, tone="note")
+
+
+def _over_seeds(runs: Runs) -> Iterator[Block]:
+    """Show mean, spread and intervals over seeds on every set of runs of equal settings."""
+    for kind in grouped(runs, _kind):
+        seeds = {run.name: run.config.training.seed for run in kind if run.config is not None}
+        if not len(set(seeds.values())) == len(kind) > 1:
+            continue
+        sets = {
+            run.name: [
+                _at_one_root(run.sets[name], kind[0].sets[name])
+                for name in kind[0].tested
+                if all(name in run.tested for run in kind)
+                and len({images_of(run.sets[name]) for run in kind}) == 1
+                and images_of(kind[0].sets[name]) is not None
+            ]
+            for run in kind
+        }
+        evaluations = {run.name: run.evaluation for run in kind}
+        yield from map(seed_table, spread_of_findings(sets, evaluations, seeds, _method(kind)))
 
 
 def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> FindingPredictions:

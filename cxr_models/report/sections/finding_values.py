@@ -8,7 +8,7 @@ from cxr_models.evaluation.results import NOT_STATED
 from cxr_models.report.blocks import Block, Chart, Table, Text
 from cxr_models.report.formatting import NONE, counted, number, value
 from cxr_models.report.sections.charts import Drawn, curve_charts, reliability_lines
-from cxr_models.report.sections.values import _ROLES, _joined, _merged
+from cxr_models.report.sections.values import _ROLES, _joined, _merged, joined_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,12 +27,21 @@ _LINES = 6  # of a chart: as many as there are colours
 
 def means(run: FindingResults) -> list[Block]:
     """Show the means over findings of every set, and how intervals were computed."""
-    sets = run.evaluation.sets
+    sets, units = run.evaluation.sets, run.evaluation.units
+    joined = run.evaluation.aggregate
+    of_rows = (
+        "" if joined is None else f" Every value is of rows, of which each is a {joined.name}."
+    )
     columns = {name: values.means.titled() for name, values in sets.items()}
     rows = [
         ("role", *(_ROLES[values.kind] for values in sets.values())),
-        ("images", *(f"{values.images:,}" for values in sets.values())),
-        ("patients", *(f"{values.patients:,}" for values in sets.values())),
+        (units, *(f"{values.images:,}" for values in sets.values())),
+        *joined_images(sets),
+        *(
+            [("patients", *(f"{values.patients:,}" for values in sets.values()))]
+            if units != "patients"
+            else []
+        ),
         ("findings in the means", *(f"{len(v.means.over)}" for v in sets.values())),
         *(
             (row[0][0], *(value(measured) for _, measured in row))
@@ -48,8 +57,8 @@ def means(run: FindingResults) -> list[Block]:
         Text(
             text=f"{100 * method.level:g} % intervals from {method.draws:,} draws of "
             f"patients (seed {method.seed}), the same for all findings. A finding is evaluated "
-            "over the images whose label for it is known. In a mean every finding counts the "
-            "same; those of fewer than 10 patients with it, or without it, are left out."
+            f"over the {units} whose label for it is known. In a mean every finding counts the "
+            f"same; those of fewer than 10 patients with it, or without it, are left out.{of_rows}"
         ),
         Table(
             caption="Means over findings, of every set",
@@ -68,7 +77,7 @@ def left_out(name: str, values: FindingMeans) -> Iterator[str]:
 
 def of_findings(run: FindingResults, values: FindingsSet) -> list[Block]:
     """Show the values of each finding of a set, its operating point, and its calibration."""
-    means = values.means
+    means, units = values.means, run.evaluation.units
     mean: list[tuple[str, ...]] = []
     if means.over:
         count = counted(len(means.over), "finding")
@@ -77,8 +86,8 @@ def of_findings(run: FindingResults, values: FindingsSet) -> list[Block]:
     findings = values.findings.items()
     return [
         Table(
-            caption="Each finding, over the images whose label for it is known",
-            head=("finding", "ROC-AUC", "PR-AUC", "images known", "with it", "patients with it"),
+            caption=f"Each finding, over the {units} whose label for it is known",
+            head=("finding", "ROC-AUC", "PR-AUC", f"{units} known", "with it", "patients with it"),
             rows=(
                 *(
                     (
@@ -192,16 +201,16 @@ def _reliability(title: str, of: FindingValues, bins: Reliability) -> Chart:
     )
 
 
-def groups(values: FindingsSet) -> list[Block]:
+def groups(values: FindingsSet, units: str = "images") -> list[Block]:
     """Show the areas under the ROC curves by source and by view."""
     return [
-        _by_group(title, of_title)
+        _by_group(title, of_title, units)
         for title, of_title in (("source", values.by_source), ("view", values.by_view))
         if of_title
     ]
 
 
-def _by_group(title: str, groups: Mapping[str, FindingsGroup]) -> Block:
+def _by_group(title: str, groups: Mapping[str, FindingsGroup], units: str) -> Block:
     if len(groups) == 1:  # whose values are those of the set, which stand above
         name = next(iter(groups))
         return Text(
@@ -211,9 +220,10 @@ def _by_group(title: str, groups: Mapping[str, FindingsGroup]) -> Block:
             tone="note",
         )
     findings = list(next(iter(groups.values())).findings)
+    patients = "patients, tied ones once" if units == "patients" else "patients"
     return Table(
         caption=f"ROC-AUC by {title}",
-        head=(title, "mean", *findings, "images", "patients"),
+        head=(title, "mean", *findings, units, patients),
         rows=tuple(
             (
                 name,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cxr_models.config import RunConfig
+    from cxr_models.evaluation.findings_results import FindingsSet
     from cxr_models.evaluation.results import SetEvaluation
     from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
@@ -46,7 +47,7 @@ def verdict(run: Results) -> list[str]:
     else:
         sentences = [
             f"Run {run.name} gets {value(test.overall.accuracy)} of its test set right "
-            f"({_counts(run, test)}). " + _audited(run)
+            f"({rows_of(run, test)}). " + _audited(run)
         ]
     sentences += [
         f"On the set {name}, another source, run {run.name} gets "
@@ -164,7 +165,7 @@ def _accuracy(values: SetEvaluation | None) -> str:
     return NONE if values is None else value(values.overall.accuracy)
 
 
-def _counts(run: Results, values: SetEvaluation) -> str:
+def rows_of(run: AnyResults, values: SetEvaluation | FindingsSet) -> str:
     """Return how many images, or units of joined images, and patients a set has."""
     rows = counted(values.images, run.evaluation.unit)
     if values.joined_images is not None:

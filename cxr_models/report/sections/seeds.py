@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cxr_models.report.blocks import Table
-from cxr_models.report.formatting import NONE, number
+from cxr_models.report.formatting import NONE, listed, number
 
 if TYPE_CHECKING:
     from cxr_models.evaluation.seeds_results import OverSeeds, SeedSpread
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def seed_table(spread: SeedSpread) -> Table:
     """Show mean, spread and interval of each value on one set."""
+    areas = sum(name.startswith("roc_auc/") for name in spread.values)
+    over = [f"Means are over {listed(spread.over)}."] if 0 < len(spread.over) < areas else []
     runs = ", ".join(f"{run} (seed {seed})" for run, seed in spread.seeds.items())
     return Table(
         caption=f"Over seeds, on {spread.set}: {runs}",
@@ -21,6 +23,7 @@ def seed_table(spread: SeedSpread) -> Table:
         notes=(
             "Intervals hold the chance of training and of the patients: where another seed and "
             "other patients would put the mean.",
+            *over,
             *(f"{title}: {value.reason}." for title, value in spread.titled() if value.reason),
         ),
     )

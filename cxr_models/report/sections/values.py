@@ -31,7 +31,7 @@ def overall(run: Results) -> list[Block]:
     rows = [
         ("role", *(_ROLES[values.kind] for values in sets.values())),
         (run.evaluation.units, *(f"{values.images:,}" for values in sets.values())),
-        *_joined_images(sets),
+        *joined_images(sets),
         *(
             [("patients", *(f"{values.patients:,}" for values in sets.values()))]
             if run.evaluation.unit != "patient"
@@ -69,12 +69,18 @@ def overall(run: Results) -> list[Block]:
     ]
 
 
-def _joined_images(sets: Mapping[str, SetEvaluation]) -> list[tuple[str, ...]]:
+def joined_images(sets: Mapping[str, SetEvaluation | FindingsSet]) -> list[tuple[str, ...]]:
     """Return a row with the numbers of the images that were joined; none without any."""
     counts = [values.joined_images for values in sets.values()]
     if None in counts:
         return []
     return [("images joined", *(f"{count:,}" for count in counts))]
+
+
+def one_image_stands(unit: str) -> Text:
+    """Return the note on the images of a page whose rows are patients or studies."""
+    text = f"Of each {unit} one image stands below, that whose name comes first."
+    return Text(text=text, tone="note")
 
 
 def of_classes(run: Results, values: SetEvaluation) -> list[Block]:

@@ -243,3 +243,10 @@ def test_each_panel_of_a_sheet_shows_its_gray_at_its_place():
         for y in range(2)
     ]
     assert shown == grays
+
+
+def test_a_long_name_is_shortened_to_the_width_of_its_panel():
+    name = "00_uint16_23E99E2E-447C-46E5-8EB2-D35D12473C39.png"
+    row = [Panel(np.full((50, 50), 128, np.uint8), name, "x") for _ in range(2)]
+    pixels = imread(io.BytesIO(draw_sheet([row])))[..., 0]
+    assert pixels[:, [0, -1]].min() == 1, "nothing is cut off at the edges of the picture"

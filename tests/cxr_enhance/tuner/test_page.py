@@ -248,7 +248,9 @@ def test_files_are_turned_by_keys_and_a_broken_one_loses_nothing(page):
     page.assert_shows("before", COLOUR)
     page.assert_shows("after", cxe.enhance(COLOUR))
     assert page.of("#next", "disabled")
+    assert page.text(".place") == "4 of 4"
     page.change(lambda: page.of("#previous", "click()"), named("c.tif"))
+    assert page.text(".place") == "3 of 4"
 
 
 def test_a_dicom_file_that_is_dropped_shows_its_window(page):
@@ -340,6 +342,26 @@ def test_a_wipe_shows_before_left_of_its_edge_and_after_right_of_it(page, tab):
         assert tab.evaluate(f"{sample}({share})") == image[150, int(share * 250)]
 
 
+def test_the_edge_of_a_wipe_is_dragged_on_the_image(page, tab):
+    page.of("#wipe", "click()")
+    time.sleep(0.3)
+    left, top, width, height = tab.evaluate(
+        f"{{const b = {PAGE}.querySelector('figure.before canvas').getBoundingClientRect();"
+        "[b.left, b.top, b.width, b.height]}"
+    )
+    middle, y = left + width / 2, top + height / 2
+    for kind, x in (
+        ("mousePressed", middle),
+        ("mouseMoved", middle + 60),
+        ("mouseReleased", middle + 60),
+    ):
+        tab.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+    shown_width = min(width, height * 250 / 300)
+    assert abs(float(page.of(".wiper", "value")) - (50 + 6000 / shown_width)) <= 1
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=middle, y=y)
+    assert float(page.of(".wiper", "value")) > 55, "released, the edge stays"
+
+
 def test_a_panel_of_the_contact_sheet_is_taken_by_a_click(page):
     page.of("details", "open = true")
     page.set("#limits", "1, 6")
@@ -350,6 +372,19 @@ def test_a_panel_of_the_contact_sheet_is_taken_by_a_click(page):
     page.change(lambda: page.of(".sheet button:nth-child(2)", "click()"), None)
     params = EnhanceParams(clip_limit=6.0, tile_grid_size=(4, 3))
     page.assert_shows("after", cxe.enhance(GRAY, params))
+    chosen = ".sheet button[aria-pressed=true]"
+    assert page.text(chosen) == "clip limit 6, 4 x 3 tiles"
+    page.change(lambda: page.set("#clip_limit", 5), None)
+    page.wait(f".querySelector('{chosen}') === null")
+
+
+def test_the_contact_sheet_is_drawn_when_it_is_opened_and_again_for_another_image(page):
+    page.of("details", "open = true")
+    page.wait(".querySelectorAll('.sheet button').length === 12")
+    first = page.of(".sheet canvas", "toDataURL()")
+    page.change(lambda: page.drop("d.png", bytes_of(COLOUR)), named("d.png"))
+    page.wait(".querySelectorAll('.sheet button').length === 12")
+    assert page.of(".sheet canvas", "toDataURL()") != first
 
 
 def test_the_texts_are_copied(page, tab, address):
@@ -361,10 +396,40 @@ def test_the_texts_are_copied(page, tab, address):
     tab.call("Page.bringToFront")
     for name in ("python", "command", "params"):
         page.of(f"#copy-{name}", "click()")
-        page.wait(".querySelector('.message').textContent === 'Copied.'")
+        page.wait(
+            f".querySelector('#copy-{name}').closest('.text').textContent.includes('Copied.')"
+        )
         told = tab.call("Runtime.evaluate", expression="navigator.clipboard.readText()",
                         awaitPromise=True, returnByValue=True)  # fmt: skip
         assert told["result"]["value"] == page.of(f"#{name}", "value") != ""
+
+
+def test_the_parameter_file_is_saved_as_a_download(page, tab, tmp_path):
+    tab.session, session = None, tab.session
+    tab.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    tab.session = session
+    page.change(lambda: page.set("#clip_limit", 3), None)
+    page.of("#save", "click()")
+    page.wait(
+        ".querySelector('#save').closest('.text').textContent.includes('Saved as params.json.')"
+    )
+    saved_file = tmp_path / "params.json"
+    for _ in range(100):
+        if saved_file.exists():
+            break
+        time.sleep(0.05)
+    assert EnhanceParams.from_json(saved_file.read_text()) == EnhanceParams(clip_limit=3.0)
+
+
+def test_a_preset_without_parameters_says_why_two_texts_are_empty(page):
+    page.change(lambda: page.set("#preset", "mimic-cxr-jpg"), None)
+    for name in ("python", "params"):
+        assert page.of(f"#{name}", "value") == ""
+        assert "The command line writes this image." in page.of(f"#{name}", "placeholder")
+    assert page.of("#save", "disabled")
+    page.change(lambda: page.set("#preset", ""), None)
+    assert page.of("#params", "placeholder") == ""
+    assert not page.of("#save", "disabled")
 
 
 def test_two_pages_do_not_disturb_each_other(page, tab, address, tmp_path):

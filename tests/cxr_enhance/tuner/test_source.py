@@ -52,6 +52,14 @@ def test_a_single_file_that_is_no_image_says_so(folder):
         Files([str(folder / "b.txt")]).step(1, READ)
 
 
+def test_a_file_that_is_named_among_others_and_is_no_image_says_so(folder):
+    files = Files([str(folder / "a.png"), str(folder / "b.txt"), str(folder / "d.jpg")])
+    assert files.step(1, READ).name == "a.png"
+    with pytest.raises(ValueError, match=r"`source` must hold a whole .* File: 'b\.txt'\."):
+        files.step(1, READ)
+    assert files.step(1, READ).name == "d.jpg"
+
+
 def test_paths_that_hold_no_file_are_refused(tmp_path):
     with pytest.raises(ValueError, match="must hold a file; got an empty folder"):
         Files([str(tmp_path)])

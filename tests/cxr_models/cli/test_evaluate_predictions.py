@@ -181,6 +181,33 @@ def test_thresholds_are_chosen_on_validation_or_given_but_never_on_the_test_set(
     assert told["calibration"]["temperature"] != 1
 
 
+@pytest.mark.parametrize("kind", ["classes", "findings"])
+def test_a_threshold_and_what_was_assumed_stay_known(kind, tmp_path, rng, capsys):
+    write, make = {
+        "classes": (write_table, make_predictions),
+        "findings": (write_finding_table, make_finding_predictions),
+    }[kind]
+    table, out = write(tmp_path / "t.csv", [make(rng)], part=False), tmp_path / "out"
+    told = evaluated(capsys, out, table, "--threshold", "0.3")
+    assert told["remarks"][-1].startswith("no validation part: probabilities are not calibrated")
+    for words in ((), ("--from-predictions",)):
+        again = said(capsys, "evaluate", out, *words, "--json", *FEW)
+        assert json.loads(again.out) == told
+        assert [f"out: {remark}" for remark in told["remarks"]] == again.err.splitlines()
+    assert json.loads((out / "evaluation/evaluation.json").read_text()) == told
+    said(capsys, "report", out, "--out", tmp_path / "r.html")
+    text = Read((tmp_path / "r.html").read_text()).text
+    assert "Not chosen on validation: 0.3 for every class." in text
+    for remark in told["remarks"]:
+        assert f"Of its table: {remark}." in text
+    error = said(capsys, "evaluate", out, "--sensitivity", "0.9", status=2).err
+    assert "`--sensitivity` is only allowed with a validation part, on which thresholds" in error
+    (out / "evaluation/evaluation.json").write_text("{")
+    again = said(capsys, "evaluate", out, "--json", *FEW)
+    assert "a threshold that was given, and remarks on the table, are not known any" in again.err
+    assert set(json.loads(again.out)["operating_points"]["thresholds"].values()) == {0.5}
+
+
 def test_with_images_the_split_is_audited_and_the_page_shows_it(tmp_path, rng, capsys):
     names = ("train", "val", "test")
     write_images(tmp_path / "images", sets=names, count=60)
@@ -301,6 +328,29 @@ def test_groups_of_a_table_are_evaluated_and_stand_on_the_page(tmp_path, rng, ca
     assert kept["subgroups"][0]["groups"] == kept["by_source"]
 
 
+def test_findings_of_patients_are_evaluated_compared_and_reported(tmp_path, rng, capsys):
+    sets = [make_finding_predictions(rng, 240, name=name) for name in ("val", "test")]
+    tables = [write_finding_table(tmp_path / "one.csv", sets)]
+    other = [
+        dataclasses.replace(one, logits=one.logits[::-1], probabilities=one.probabilities[::-1])
+        for one in sets
+    ]
+    tables.append(write_finding_table(tmp_path / "two.csv", other))
+    out, page = tmp_path / "out", tmp_path / "page.html"
+    words = ("--aggregate", "patient", *FEW)
+    shown = said(capsys, "evaluate-predictions", *tables, "--out", out, *words)
+    assert "a row is a patient (mean of the logits); all counts are of patients" in shown.out
+    assert "test: 120 patients from 240 images" in shown.out
+    assert "test: images with a finding and without it are of one patient (Effusion" in shown.err
+    both = json.loads((out / "comparison.json").read_text())
+    assert both["comparisons"][0]["images"] == 120
+    kept = json.loads((out / "one/evaluation/evaluation.json").read_text())
+    assert kept["aggregate"] == {"of": "patient", "by": "mean"}
+    assert kept["sets"]["test"]["joined_images"] == 240
+    said(capsys, "report", out / "one", out / "two", "--out", page, "--no-images")
+    assert "120 patients of test" in page.read_text()
+
+
 def test_a_model_of_others_predicts_nothing_here(table, tmp_path, capsys):
     out = tmp_path / "out"
     evaluated(capsys, out, table)
@@ -340,25 +390,3 @@ def test_damaged_tables_are_wrong_usage(tmp_path, capsys):
     words = ("evaluate-predictions", tmp_path / "gone.csv", "--out", tmp_path / "out")
     assert "No such file" in said(capsys, *words, status=2).err
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("findings", [False, True])
-def test_a_threshold_that_was_given_stays_when_the_folder_is_evaluated_again(
-    tmp_path, rng, capsys, findings
-):
-    make, write = (
-        (make_finding_predictions, write_finding_table)
-        if findings
-        else (make_predictions, write_table)
-    )
-    out = tmp_path / "out"
-    first = evaluated(capsys, out, write(tmp_path / "t.csv", [make(rng, 60)]), "--threshold", "0.3")
-    again = json.loads(said(capsys, "evaluate", out, "--json", *FEW).out)
-    assert set(again["operating_points"]["thresholds"].values()) == {0.3}
-    assert again["operating_points"] == first["operating_points"]
-    told = said(capsys, "evaluate", out, "--sensitivity", "0.9", status=2).err
-    assert "`--sensitivity` is only allowed with a validation part" in told
-    (out / "evaluation" / "evaluation.json").write_text("{}")
-    told = said(capsys, "evaluate", out, status=2).err
-    assert "`evaluation.json` must be as cxr-models wrote it, for it states the thre" in told
-    assert told.strip().endswith("Delete it, and the threshold is 0.5.")

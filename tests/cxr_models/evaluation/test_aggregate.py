@@ -11,7 +11,7 @@ from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.results import Aggregation, Evaluation
 from cxr_models.evaluation.subgroups import with_subgroups
-from tests.helpers.predicted import CLASSES, make_finding_predictions, make_predictions
+from tests.helpers.predicted import CLASSES, make_predictions
 from tests.helpers.report_runs import against_the_rest, each
 
 PATIENTS = Aggregation(of="patient", by="mean")
@@ -209,9 +209,3 @@ def test_groups_by_a_column_are_of_patients_where_images_are_joined(rng):
     for place, name in enumerate(("F", "M")):
         accuracy = by_sex.groups[name].overall.accuracy.value
         assert accuracy == pytest.approx(right[place::2].mean())
-
-
-def test_sets_of_findings_are_not_joined(rng):
-    sets = [make_finding_predictions(rng, name=name) for name in ("val", "test")]
-    told = joined(sets, PATIENTS)
-    assert all(one is same for one, same in zip(told, sets, strict=True))

@@ -9,7 +9,6 @@ from sklearn import metrics as sklearn_metrics
 
 from cxr_models._typed_json import from_json, to_json
 from cxr_models.cli._clinic_text import clinic_rows
-from cxr_models.evaluation.any_task import evaluate_any
 from cxr_models.evaluation.bootstrap import measure
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.clinic import THRESHOLDS, ClinicStatistics, clinic_values, of_class
@@ -17,10 +16,9 @@ from cxr_models.evaluation.clinic_results import DecisionCurve
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.metrics import Outcomes
 from cxr_models.evaluation.operating_points import choose_at_specificity
-from cxr_models.evaluation.results import Aggregation, Evaluation
+from cxr_models.evaluation.results import Evaluation
 from tests.helpers.predicted import (
     CLASSES,
-    make_finding_predictions,
     make_outcomes,
     make_predictions,
 )
@@ -172,14 +170,6 @@ def test_a_model_of_others_without_validation_has_no_threshold_of_a_specificity(
         assert clinic[name].positive_likelihood_ratio.value == pytest.approx(ratio)
     (row,) = [row for row in clinic_rows(clinic, str) if row[0].startswith("at specificity")]
     assert row == ["at specificity 0.9: there is no validation part", "-", "-", "-"]
-
-
-def test_runs_of_several_findings_refuse_what_only_classes_have(rng):
-    sets = [make_finding_predictions(rng, name=name) for name in ("val", "test")]
-    sentence = "`--aggregate` is only allowed with runs of classes; got mine, a run of several "
-    asked = Aggregation(of="patient", by="mean")
-    with pytest.raises(ValueError, match=sentence):
-        evaluate_any("mine", sets, Method(draws=100, aggregate=asked))
 
 
 def test_sets_that_thresholds_were_chosen_on_have_no_such_values(rng):

@@ -5,19 +5,36 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy", reason="scipy is not installed")
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
 from cxr_models._typed_json import converted, from_json, to_json
+from cxr_models.cli._findings_text import several_findings_lines
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.bootstrap import Measurement, measure
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.compare_runs import compare_or_pool
 from cxr_models.evaluation.comparisons import SeveralRuns
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
+from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.findings import evaluate_findings
+from cxr_models.evaluation.findings_results import SeveralFindingRuns
 from cxr_models.evaluation.metrics import ImageStatistics, Outcomes
-from cxr_models.evaluation.seeds import groups_by_seed, over_seeds, spread_over_seeds
-from tests.helpers.predicted import make_predictions, with_logits
+from cxr_models.evaluation.seeds import (
+    groups_by_seed,
+    over_seeds,
+    spread_of_findings,
+    spread_over_seeds,
+)
+from cxr_models.evaluation.several_runs import several_runs
+from tests.helpers.predicted import (
+    FINDINGS,
+    make_finding_predictions,
+    make_predictions,
+    with_logits,
+)
 
 METHOD = Method(draws=200)
 
@@ -120,6 +137,82 @@ def test_values_over_seeds_are_those_of_each_run_on_every_set_that_all_have(rng)
     assert from_json(SeveralRuns, to_json(several)) == several
     without = dataclasses.replace(several, seeds=())
     assert "seeds" not in to_json(without)  # as files of earlier versions
+
+
+def test_values_of_findings_over_seeds_are_those_of_each_run_over_known_labels(rng):
+    sets = [
+        make_finding_predictions(rng, images=300, name=name) for name in ("val", "test", "clinic")
+    ]
+    targets = sets[1].targets.copy()
+    targets[:, 2] = -1  # a finding of which no label is known
+    sets[1] = dataclasses.replace(sets[1], targets=targets)
+    runs = {name: [moved(rng, one) for one in sets] for name in "abc"}
+    # The second run has its images in another order.
+    order = rng.permutation(300)
+    runs["b"][1] = reordered(runs["b"][1], order)
+    evaluations = {name: evaluate_findings(name, own, METHOD) for name, own in runs.items()}
+    seeds = {"a": 0, "b": 1, "c": 7}
+    test, clinic = spread_of_findings(runs, evaluations, seeds, METHOD)
+    assert (test.set, test.images, test.patients, test.seeds) == ("test", 300, 150, seeds)
+    assert (test.over, clinic.over) == (FINDINGS[:2], FINDINGS)
+    assert test.values["roc_auc/Hernia"].reason == "undefined on this set"
+    for k, finding in enumerate(FINDINGS[:2]):
+        areas = []
+        for own in runs.values():
+            known = own[1].targets[:, k] != -1
+            areas.append(roc_auc_score(own[1].targets[known, k], own[1].logits[known, k]))
+        told = test.values[f"roc_auc/{finding}"]
+        assert told.mean == pytest.approx(np.mean(areas))
+        assert told.sd == pytest.approx(np.std(areas, ddof=1))
+        assert (told.lowest, told.highest) == pytest.approx((min(areas), max(areas)))
+        assert told.interval[0] < told.mean < told.interval[1]
+    means = [one.sets["test"].means.roc_auc.value for one in evaluations.values()]
+    assert test.values["mean_roc_auc"].mean == pytest.approx(np.mean(means))
+    assert [title for title, _ in test.titled()] == [
+        "mean ROC-AUC", "mean PR-AUC", *(f"ROC-AUC of {finding}" for finding in FINDINGS)
+    ]  # fmt: skip
+
+
+def test_several_runs_with_findings_have_the_spread_of_seeds_in_their_file(rng):
+    sets = [make_finding_predictions(rng, images=120, name=name) for name in ("val", "test")]
+    runs = {name: [moved(rng, one) for one in sets] for name in ("a", "b", "other")}
+    evaluations = {name: evaluate_findings(name, own, METHOD) for name, own in runs.items()}
+    config = RunConfig()
+    settings = {
+        "a": config,
+        "b": config.with_setting("training.seed", 1),
+        "other": config.with_setting("training.patience", 9),
+    }
+    several = several_runs(evaluations, runs, METHOD, settings)
+    (spread,) = several.seeds
+    assert spread.seeds == {"a": 0, "b": 1}
+    stored = to_json(several)
+    assert from_json(SeveralFindingRuns, stored) == several
+    lines = list(several_findings_lines(several))
+    assert "a (seed 0), b (seed 1) on test: runs that differ in the seed alone; intervals are" in (
+        "\n".join(lines)
+    )
+    del stored["seeds"]  # as files of earlier versions
+    assert from_json(SeveralFindingRuns, stored).seeds == ()
+    assert several_runs(evaluations, runs, METHOD, {}).seeds == ()
+
+
+def moved(rng, predictions):
+    """Give predictions with other logits."""
+    logits = predictions.logits + rng.normal(size=predictions.logits.shape)
+    return dataclasses.replace(predictions, logits=logits, probabilities=sigmoid(logits))
+
+
+def reordered(predictions, order):
+    """Give the same predictions with their rows in another order."""
+    records = tuple(predictions.manifest.records[place] for place in order)
+    return dataclasses.replace(
+        predictions,
+        manifest=dataclasses.replace(predictions.manifest, records=records),
+        targets=predictions.targets[order],
+        logits=predictions.logits[order],
+        probabilities=predictions.probabilities[order],
+    )
 
 
 def trained(rng, ill, noise, seed_skill):

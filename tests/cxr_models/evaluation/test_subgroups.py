@@ -9,7 +9,7 @@ from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
 from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.results import Evaluation
-from cxr_models.evaluation.subgroups import unstated_columns, with_subgroups
+from cxr_models.evaluation.subgroups import lines_on_unstated, with_subgroups
 from tests.helpers.predicted import CLASSES, make_predictions
 from tests.helpers.report_runs import each
 
@@ -161,8 +161,8 @@ def test_a_set_that_does_not_state_a_column_has_no_groups_by_it(sets):
     clinic = each(sets[3], lambda *_: {"sex": ""})
     evaluation = by([*sets[:3], clinic], "sex,age")
     assert [found.column for found in evaluation.sets["clinic"].subgroups] == ["age"]
-    assert list(unstated_columns([*sets[:3], clinic], parse_columns("sex,age"))) == [
-        ("clinic", "sex")
+    assert list(lines_on_unstated([*sets[:3], clinic], parse_columns("sex,age"))) == [
+        "clinic: no image states sex, so the set has no groups by it"
     ]
 
 

@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 
 import numpy as np
@@ -13,8 +14,15 @@ from cxr_models.evaluation.results import Aggregation
 from cxr_models.inference.predict_files import Row
 from cxr_models.inference.predicted_units import joined_rows, keys_of_files
 from cxr_models.records.manifest import Record, write_manifest
+from cxr_models.records.splits import read_split
 from tests.helpers.dicom_files import data_set, saved
-from tests.helpers.runs import calibrate, copy_run, make_run, write_small_split
+from tests.helpers.runs import (
+    calibrate,
+    calibrate_findings,
+    copy_run,
+    make_run,
+    write_small_split,
+)
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
 
@@ -80,6 +88,52 @@ def test_a_probability_of_zero_is_joined_too():
     rows = [Row(file=name, probabilities=(1.0, 0.0), error="") for name in "ab"]
     (row,) = joined_rows(rows, ["one", "one"], PATIENTS)
     assert row.probabilities == pytest.approx((1.0, 0.0))
+
+
+def test_each_finding_of_a_unit_is_joined_by_itself():
+    rows = [
+        Row(file="a", probabilities=(0.9, 0.5), error=""),
+        Row(file="b", probabilities=None, error="no image"),
+        Row(file="c", probabilities=(0.2, 0.8), error=""),
+        Row(file="d", probabilities=(1.0, 0.0), error=""),
+    ]
+    keys = ["one", "one", "one", None]
+    first, failed, alone = joined_rows(rows, keys, PATIENTS, multilabel=True)
+    odds = np.sqrt(0.9 / 0.1 * 0.2 / 0.8), 2.0
+    assert first.probabilities == pytest.approx([odd / (1 + odd) for odd in odds])
+    assert (first.files, failed) == (("a", "c"), rows[1])
+    assert alone.probabilities == pytest.approx((1.0, 0.0))
+    highest = Aggregation(of="patient", by="max")
+    by_max = joined_rows(rows, keys, highest, multilabel=True)
+    assert by_max[0].probabilities == pytest.approx((0.9, 0.8))
+
+
+def test_findings_of_patients_are_called_by_an_evaluation_of_patients(images, tmp_path, capsys):
+    split = read_split(images / "split.csv")
+    options = {"model__task": "multilabel", "model__findings": ["Edema", "Mass"]}
+    run = make_run(tmp_path / "findings", split, **options)
+    alone = predicted(run, images, out=tmp_path / "alone.csv")
+    points = {"Edema": 0.0, "Mass": 1.0}
+    calibrate_findings(run, {"Edema": 1.0, "Mass": 1.0}, points)
+    words = ("--aggregate", "patient", "--aggregate-by", "max", "--records", images / "split.csv")
+    rows = predicted(run, images, *words, out=tmp_path / "p.csv")
+    assert {row["calibrated"] for row in rows} == {"no"}
+    sentence = "a row of the run's evaluation is an image, not a patient (highest probability)"
+    assert sentence in capsys.readouterr().out
+    path = run / "evaluation" / "evaluation.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps(stored | {"aggregate": {"of": "patient", "by": "max"}}))
+    rows = predicted(run, images, *words, "--overwrite", out=tmp_path / "p.csv")
+    by_file = {row["file"]: row for row in alone}
+    assert len(rows) == 12
+    for row in rows:
+        assert (row["images"], row["calibrated"]) == ("2", "yes")
+        assert (row["called:Edema"], row["called:Mass"]) == ("1", "0")
+        for finding in ("Edema", "Mass"):
+            column = f"probability:{finding}"
+            highest = max(float(by_file[file][column]) for file in row["files"].split(";"))
+            assert float(row[column]) == pytest.approx(highest, rel=1e-6)
+    assert "12 patients of 24 images" in capsys.readouterr().out
 
 
 def test_a_manifest_says_which_files_are_of_one_patient(run, images, tmp_path, capsys):

@@ -4,6 +4,7 @@ import csv
 import functools
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,6 +134,48 @@ def test_an_evaluation_is_that_of_the_command_and_calibrates(folder, tmp_path):
         f"<Run {str(folder)!r}: nasnet_mobile, multiclass covid, normal, virus, "
         f"{'calibrated' if run.calibrated else 'not calibrated'}>"
     )
+
+
+def test_options_of_an_evaluation_are_those_of_the_command(folder, capsys):
+    pytest.importorskip("typer", reason="typer is not installed")
+    from cxr_models._typed_json import to_json
+    from cxr_models.cli import main
+
+    words = ["--sensitivity", "0.8", "--prevalence", "0.1,0.3", "--at-specificity", "0.75"]
+    words += ["--aggregate", "patient", "--by", "label", "--draws", "100", "--json"]
+    assert main(["evaluate", str(folder), *words]) == 0
+    told = json.loads(capsys.readouterr().out)
+    run = cxm.load_run(folder)
+    options = {
+        "sensitivity": 0.8,
+        "prevalence": (0.1, 0.3),
+        "at_specificity": 0.75,
+        "aggregate": "patient",
+        "by": "label",
+        "draws": 100,
+    }
+    assert to_json(run.evaluate(**options)) == told
+    assert not run.calibrated  # it predicts images, and patients were evaluated
+    for image in run.split.manifest.paths():
+        Path(image).unlink()
+    assert to_json(run.evaluate(from_predictions=True, **options)) == told
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"by": "colour"}, "`by` must name columns of which an image of a tested set states"),
+        ({"aggregate": "ward"}, "`aggregate` must be patient or study; got 'ward'"),
+        ({"aggregate_by": "max"}, "`aggregate_by` is only allowed with `aggregate`; got 'max'"),
+        ({"prevalence": 2}, "`prevalence` must be different numbers above 0 and below 1; got 2.0"),
+        ({"from_predictions": True, "external": ["a.csv"]},
+         "`from_predictions` is only allowed without `external` and `split`; got `external`"),
+        ({"from_predictions": True}, "`run` must hold predictions; got .* out from_predictions=T"),
+    ],
+)  # fmt: skip
+def test_options_of_an_evaluation_are_checked(folder, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        cxm.load_run(folder).evaluate(**options)
 
 
 def test_another_source_is_tested_on(folder, tmp_path):

@@ -12,6 +12,13 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 from sklearn import metrics
 
 from cxr_models.cli import main
+from cxr_models.evaluation.aggregate import aggregated_sets
+from cxr_models.evaluation.any_task import evaluate_any, with_any_subgroups
+from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.group_columns import parse_columns
+from cxr_models.evaluation.results import Aggregation
+from cxr_models.evaluation.stored import write_evaluation
 from cxr_models.report import html_page, markdown_page, read_any_results
 from tests.helpers.predicted import FINDINGS
 from tests.helpers.report_pages import Read
@@ -96,6 +103,36 @@ def test_two_runs_are_compared_finding_by_finding(tmp_path, run):
     assert first(table["Mass"]["ROC-AUC"]) == "+0.000"  # the same predictions
     assert table["Mass"]["DeLong's p"] == "\N{EN DASH}"
     assert "both models rank the images alike" in page.text
+
+
+def test_runs_of_several_seeds_have_mean_spread_and_interval_of_each_finding(tmp_path):
+    def moved(seed):
+        rng = np.random.default_rng(seed)
+
+        def change(predictions):
+            logits = predictions.logits + rng.normal(0, 0.5, predictions.logits.shape)
+            return dataclasses.replace(predictions, logits=logits, probabilities=sigmoid(logits))
+
+        return change
+
+    paths = [
+        write_finding_run(tmp_path / f"run-{i}", change=moved(i), training__seed=i)
+        for i in range(3)
+    ]
+    page = page_of(*paths)
+    results = [read_any_results(path, name=path.name) for path in paths]
+    for name in ("test", "clinic"):
+        shown = page.table(f"Over seeds, on {name}: run-0 (seed 0), run-1 (seed 1), run-2 (seed 2)")
+        sets = [run.evaluation.sets[name] for run in results]
+        for title, areas in (
+            ("mean ROC-AUC", [one.means.roc_auc.value for one in sets]),
+            ("ROC-AUC of Hernia", [one.findings["Hernia"].roc_auc.value for one in sets]),
+        ):
+            assert shown[title]["mean"] == f"{np.mean(areas):.3f}"
+            assert shown[title]["standard deviation"] == f"{np.std(areas, ddof=1):.3f}"
+            assert shown[title]["interval of the mean"].startswith("[0.")
+    alone = page_of(paths[0], write_finding_run(tmp_path / "other", training__patience=9))
+    assert "Over seeds" not in alone.text
 
 
 def test_runs_of_equal_settings_on_different_images_are_pooled(tmp_path):
@@ -218,3 +255,29 @@ def test_the_page_speaks_of_findings_and_losses_not_of_accuracy_and_classes(run)
     assert "Labels that the records call uncertain count as unknown." in page.text
     assert "support a class or a finding" in page.text
     assert "The values of a finding are of the images whose label for it is known." in page.text
+
+
+def test_an_evaluation_of_patients_is_shown_as_such(run):
+    tables = read_any_results(run, name="first").sets.values()
+    method = Method(draws=100, aggregate=Aggregation(of="patient", by="max"))
+    sets = aggregated_sets(tables, method.aggregate)
+    evaluation = evaluate_any("first", sets, method)
+    columns = parse_columns("source")
+    evaluation = with_any_subgroups(evaluation, sets, columns, method)
+    write_evaluation(run, evaluation)
+    results = read_any_results(run, name="first")
+    assert {len(one.manifest.records) for one in results.sets.values()} == {120}
+    page = Read(html_page([results], images=False))
+    assert "on its test set (120 patients from 240 images)" in page.text
+    assert "Every value is of rows, of which each is a patient (highest probability)." in page.text
+    assert "Of each patient one image stands below, that whose name comes first." in page.text
+    means = page.table("Means over findings, of every set")
+    assert (means["patients"]["test"], means["images joined"]["test"]) == ("120", "240")
+    shown = page.table("Each finding, over the patients whose label for it is known", 1)
+    of_mass = evaluation.sets["test"].findings["Mass"]
+    assert shown["Mass"]["patients known"] == str(of_mass.images)
+    groups = page.table("Groups by source")
+    assert [groups[name]["patients"] for name in ("here", "there")] == ["60", "60"]
+    write_evaluation(run, dataclasses.replace(evaluation, aggregate=None))
+    with pytest.raises(ValueError, match="must be computed from the tables beside it"):
+        read_any_results(run, name="first")

@@ -43,7 +43,11 @@ def train_on_jax(jobs, folder, times=1):
 @pytest.mark.usefixtures("tiny_backbone")
 def test_both_phases_train_on_jax_and_resume(small_split, tmp_path):
     jobs = [
-        (small_split, tiny_config(cache_features=views, class_weights=True), tmp_path / name)
+        (
+            small_split,
+            tiny_config(cache_features=views, class_weights=True),
+            tmp_path / f"run-{name}",
+        )
         for name, views in VIEWS.items()
     ]
     train_on_jax(jobs, tmp_path, times=2)  # the second finds all done
@@ -62,7 +66,7 @@ def test_several_findings_train_on_jax_by_the_loss_of_tensorflow(tmp_path):
         (
             split,
             multilabel(tiny_config(cache_features=views), training__positive_weights=True),
-            tmp_path / name,
+            tmp_path / f"run-{name}",
         )
         for name, views in VIEWS.items()
     ]
