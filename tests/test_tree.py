@@ -29,7 +29,6 @@ EXCEPTIONS = {
     "cxr_enhance/io/test_fuzz.py": "everything that reads files, given mutated ones",
     "cxr_models/cli/test_public_sets.py": "the commands from index to report, on drawn trees",
     "cxr_models/cli/test_wrong_usage.py": "every command, given what it must refuse at once",
-    "cxr_models/evaluation/test_aggregate_findings.py": "aggregate.py, given several findings",
     "cxr_models/library/test_documentation.py": "docs/python.md, whose code runs",
     "cxr_models/library/test_several_findings.py": "the functions, given runs and splits of these",
     "cxr_models/records/layouts/test_against_torchxrayvision.py": (
