@@ -53,6 +53,7 @@ NAVIGATION = {
     "Tutorials": [
         "tutorials/first-image",
         "tutorials/first-study",
+        "tutorials/several-findings",
         "tutorials/judge-your-model",
     ],
     "Notebooks": [

@@ -22,6 +22,11 @@ pydicom = pytest.importorskip("pydicom")
 import cxr_enhance as cxe  # noqa: E402
 import cxr_enhance.cli  # noqa: E402
 import cxr_models.cli  # noqa: E402
+from tests.cxr_models.records.trees.planted import (  # noqa: E402
+    chexpert_planted,
+    mimic_planted,
+    nih_planted,
+)
 from tests.helpers.dicom_files import data_set, saved  # noqa: E402
 from tests.helpers.fresh_process import ROOT  # noqa: E402
 from tests.helpers.pages import PAGES, Command, commands_of  # noqa: E402
@@ -61,6 +66,7 @@ NEEDS = {
 # Commands about several findings, which are run in a folder whose manifest has findings.
 OF_FINDINGS = ("--findings", "--stratify-findings")
 FINDINGS = ("Effusion", "Mass", "Pneumonia")
+PUBLIC_SETS = "docs/tutorials/several-findings.md"  # its commands read trees of such sets
 FEW = {"--epochs-head": "1", "--epochs-fine-tune": "1", "--batch-size": "8"}
 PAGES_WITH_COMMANDS = [
     page for page, text in PAGES.items() if any(command.is_ours for command in commands_of(text))
@@ -167,6 +173,13 @@ def write_findings(folder):
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
 
 
+def write_public_sets(folder):
+    """Write trees of public sets, of drawn images with planted findings."""
+    nih_planted(folder / "nih")
+    mimic_planted(folder / "mimic-cxr-jpg")
+    chexpert_planted(folder / "chexpert")
+
+
 def with_columns(manifest):
     """Add the columns to a manifest by which pages make subgroups, and patients of two images."""
     comments, rows = [], []
@@ -244,8 +257,11 @@ def test_the_commands_of_a_page_run_one_after_the_other(page, request, tmp_path,
     made = request.getfixturevalue("studied" if "tensorflow" in needs else "inputs")
     shutil.copytree(made.parent, tmp_path / "page")
     here = tmp_path / "page" / "here"
+    of_findings = here / "findings"
+    if page == PUBLIC_SETS:
+        write_public_sets(of_findings := here)
     for command in commands:
-        monkeypatch.chdir(here / "findings" if set(OF_FINDINGS) & set(command.words) else here)
+        monkeypatch.chdir(of_findings if set(OF_FINDINGS) & set(command.words) else here)
         run(command)
 
 

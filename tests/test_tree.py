@@ -27,6 +27,7 @@ EXCEPTIONS = {
     "cxr_enhance/archive/test_faults.py": "whole runs that are killed, starved or given bad files",
     "cxr_enhance/archive/samples/test_faults.py": "whole runs into samples, killed and starved",
     "cxr_enhance/io/test_fuzz.py": "everything that reads files, given mutated ones",
+    "cxr_models/cli/test_public_sets.py": "the commands from index to report, on drawn trees",
     "cxr_models/cli/test_wrong_usage.py": "every command, given what it must refuse at once",
     "cxr_models/library/test_documentation.py": "docs/python.md, whose code runs",
     "cxr_models/library/test_several_findings.py": "the functions, given runs and splits of these",

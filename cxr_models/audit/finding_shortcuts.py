@@ -192,7 +192,8 @@ def _shortcut(view: npt.NDArray[np.float32], question: _Question) -> FindingReac
 
 
 def _log_odds(classifier: Any, view: npt.NDArray[np.float32]) -> Floats:
-    shares = np.clip(classifier.predict_proba(view)[:, 1], _SMALLEST, 1.0 - _SMALLEST)
+    exact = classifier.predict_proba(view)[:, 1].astype(np.float64)  # as float32, 1 - 1e-12 is 1
+    shares = np.clip(exact, _SMALLEST, 1.0 - _SMALLEST)
     odds: Floats = np.log(shares) - np.log1p(-shares)
     return odds
 

@@ -1,11 +1,14 @@
-"""Records of an audit of findings; ``audit.json`` of a run with findings is a `FindingsAudit`."""
+"""Records of an audit of findings: of such a run ``audit.json`` is a `FindingsAudit`.
+
+Its ``robustness.json`` is a `FindingsRobustness`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-from cxr_models.evaluation.results import Measured
+from cxr_models.evaluation.results import Bootstrap, Measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +59,54 @@ class FindingsAudit:
     split_sha256: str
     test_images: int
     weights_sha256: str = ""  # of the run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingAreas:
+    """Areas under ROC curves on a set of images, or differences of such areas."""
+
+    mean_roc_auc: Measured  # over the findings of enough patients
+    roc_auc: dict[str, Measured]  # of each finding, over the images whose label is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerturbedFindings(FindingAreas):
+    """The areas on images that were changed in one way."""
+
+    FIRST: ClassVar[tuple[str, ...]] = ("name", "title")
+
+    name: str  # such as jpeg-50
+    title: str  # in tables
+    differences: FindingAreas  # area on the changed images minus area on the images as they are
+
+    def falls_most(self) -> tuple[str, Measured] | None:
+        """Return the finding whose area falls most, and its difference; None if none is known."""
+        known = [(of.value, name) for name, of in self.differences.roc_auc.items() if of.value]
+        if not known or min(known)[0] >= 0.0:
+            return None
+        name = min(known)[1]
+        return name, self.differences.roc_auc[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingsRobustness:
+    """The areas of a run with several findings on its test images, as they are and changed.
+
+    ``robustness.json`` of such a run. The areas are of logits: no temperature changes them.
+    """
+
+    format: int
+    version: str
+    task: Literal["multilabel"]
+    findings: tuple[str, ...]
+    split_sha256: str
+    weights_sha256: str
+    bootstrap: Bootstrap
+    seed: int  # of noise and of directions
+    images: int
+    patients: int
+    test_images: int  # of the split; more than `images` where only some were asked for
+    over: tuple[str, ...]  # the findings of the means
+    left_out: dict[str, str]  # the other findings, and why
+    unperturbed: FindingAreas
+    perturbed: tuple[PerturbedFindings, ...]

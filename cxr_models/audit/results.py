@@ -105,6 +105,7 @@ class Robustness:
     split_sha256: str
     weights_sha256: str
     temperature: float  # calibrates the probabilities that images are ranked by
+    uncalibrated: str = ""  # why the temperature is 1; missing in files of earlier versions
     bootstrap: Bootstrap
     seed: int  # of noise and of directions
     images: int
@@ -112,3 +113,11 @@ class Robustness:
     test_images: int  # of the split; more than `images` where only some were asked for
     unperturbed: Scores
     perturbed: tuple[PerturbedScores, ...]
+
+    @property
+    def remark(self) -> str:
+        """A sentence where areas depend on a temperature that is 1; empty for two classes."""
+        if self.temperature != 1.0 or len(self.classes) < 3:
+            return ""
+        why = f": {self.uncalibrated}" if self.uncalibrated else ""
+        return f"ROC-AUC ranks images by probabilities that are not calibrated{why}"

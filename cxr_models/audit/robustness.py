@@ -39,7 +39,9 @@ class Changed(NamedTuple):
     logits: Floats  # (N, K)
 
 
-def some_images(records: Sequence[Record], images: int, seed: int) -> list[int]:
+def some_images(
+    records: Sequence[Record], images: int, seed: int, findings: Sequence[str] = ()
+) -> list[int]:
     """Return the places of about `images` records: whole patients, labels in their shares.
 
     Parameters
@@ -50,11 +52,15 @@ def some_images(records: Sequence[Record], images: int, seed: int) -> list[int]:
         How many; all of them where there are no more.
     seed : int
         Equal seeds and records give equal places.
+    findings : sequence of str, default ()
+        Findings whose shares are kept in the place of those of labels.
     """
     if images >= len(records):
         return list(range(len(records)))
     share = images / len(records)
-    parts = split_records(records, fractions=(share, 0.0, 1.0 - share), seed=seed)
+    parts = split_records(
+        records, fractions=(share, 0.0, 1.0 - share), seed=seed, findings=tuple(findings)
+    )
     return [place for place, record in enumerate(parts) if record.split == "train"]
 
 

@@ -19,10 +19,45 @@ app = new_program(
     "Classify chest radiographs: records, splits, input pipeline, transfer learning.",
 )
 
-_OVERWRITE = "Replace an earlier output of this command."
-_BY = "Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands."
-_AGGREGATE = "Join the images of each patient, or study, to one row."
-_AGGREGATE_BY = "How: mean (of logits; the default), or max (of two classes, or findings)."
+# Options that several commands have.
+_Draws = Annotated[int, typer.Option(min=100, help="Number of bootstrap draws of patients.")]
+_Seed = Annotated[int, typer.Option(min=0, help="Seed of the draws.")]
+_Sensitivity = Annotated[
+    float | None,
+    typer.Option(help="Sensitivity of operating points on val. Default: Youden's index."),
+]
+_Prevalence = Annotated[
+    str | None,
+    typer.Option(
+        metavar="P,...", help="Prevalences for predictive values. Default: that of each set."
+    ),
+]
+_AtSpecificity = Annotated[
+    str | None,
+    typer.Option(metavar="S,...", help="Give the sensitivity at these specificities on val."),
+]
+_Aggregate = Annotated[
+    str | None,
+    typer.Option(metavar="UNIT", help="Join the images of each patient, or study, to one row."),
+]
+_AggregateBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help="How: mean (of logits; the default), or max (of two classes, or findings).",
+    ),
+]
+_By = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN,...",
+        help="Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands.",
+    ),
+]
+_Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier output of this command.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 def _list_layouts(is_set: bool) -> None:
@@ -146,7 +181,7 @@ def index(
         bool,
         typer.Option("--keep-patient-ids", help="Write DICOM patient ids as they are."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """List the radiographs of a public set, of class folders, or of a CSV in a manifest."""
     from cxr_models.cli import _console, _index
@@ -234,7 +269,7 @@ def split(
             help="Remove images from train and val that share a patient or copy with test.",
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """Split a manifest into train, val and test, stratified by label or by findings."""
     from cxr_models.cli import _records
@@ -401,27 +436,14 @@ def evaluate(
         Path | None,
         typer.Option(metavar="SPLIT", help="The run's split, if the images were moved."),
     ] = None,
-    draws: Annotated[
-        int, typer.Option(min=100, help="Number of bootstrap draws of patients.")
-    ] = DRAWS,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
-    sensitivity: Annotated[
-        float | None,
-        typer.Option(help="Sensitivity of operating points on val. Default: Youden's index."),
-    ] = None,
-    prevalence: Annotated[
-        str | None,
-        typer.Option(
-            metavar="P,...", help="Prevalences for predictive values. Default: that of each set."
-        ),
-    ] = None,
-    at_specificity: Annotated[
-        str | None,
-        typer.Option(metavar="S,...", help="Give the sensitivity at these specificities on val."),
-    ] = None,
-    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
-    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
-    by: Annotated[str | None, typer.Option(metavar="COLUMN,...", help=_BY)] = None,
+    draws: _Draws = DRAWS,
+    seed: _Seed = 0,
+    sensitivity: _Sensitivity = None,
+    prevalence: _Prevalence = None,
+    at_specificity: _AtSpecificity = None,
+    aggregate: _Aggregate = None,
+    aggregate_by: _AggregateBy = None,
+    by: _By = None,
     from_predictions: Annotated[
         bool,
         typer.Option(
@@ -434,28 +456,16 @@ def evaluate(
             metavar="FILE.json", help="For several runs: write the comparison to this file."
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    overwrite: _Overwrite = False,
+    json: _Json = False,
 ) -> None:
     """Evaluate runs on their train, val and test parts and on other sources."""
-    from cxr_models.cli import _console, _evaluate
-    from cxr_models.cli._numbers import numbers_of
-    from cxr_models.evaluation.group_columns import parse_columns
-    from cxr_models.evaluation.options import method_of
+    from cxr_models.cli import _evaluate
+    from cxr_models.cli._evaluation_options import evaluation_options
 
-    with _console.errors_exit_with(_console.WRONG_USAGE):
-        method = method_of(
-            draws=draws,
-            seed=seed,
-            sensitivity=sensitivity,
-            prevalence=numbers_of(prevalence, "--prevalence"),
-            at_specificity=numbers_of(at_specificity, "--at-specificity"),
-            aggregate=aggregate,
-            aggregate_by=aggregate_by,
-        )
-        columns = parse_columns(by)
+    method, columns = evaluation_options(
+        draws, seed, sensitivity, prevalence, at_specificity, aggregate, aggregate_by, by
+    )
     status = _evaluate.evaluate(
         runs,
         external or [],
@@ -490,53 +500,28 @@ def evaluate_predictions(
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the images, for the audit and the report."),
     ] = None,
-    draws: Annotated[
-        int, typer.Option(min=100, help="Number of bootstrap draws of patients.")
-    ] = DRAWS,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
-    sensitivity: Annotated[
-        float | None,
-        typer.Option(help="Sensitivity of operating points on val. Default: Youden's index."),
-    ] = None,
+    draws: _Draws = DRAWS,
+    seed: _Seed = 0,
+    sensitivity: _Sensitivity = None,
     threshold: Annotated[
         float | None,
         typer.Option(help="Operating point of all classes, if there is no val. Default: 0.5."),
     ] = None,
-    prevalence: Annotated[
-        str | None,
-        typer.Option(
-            metavar="P,...", help="Prevalences for predictive values. Default: that of each set."
-        ),
-    ] = None,
-    at_specificity: Annotated[
-        str | None,
-        typer.Option(metavar="S,...", help="Give the sensitivity at these specificities on val."),
-    ] = None,
-    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
-    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
-    by: Annotated[str | None, typer.Option(metavar="COLUMN,...", help=_BY)] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    prevalence: _Prevalence = None,
+    at_specificity: _AtSpecificity = None,
+    aggregate: _Aggregate = None,
+    aggregate_by: _AggregateBy = None,
+    by: _By = None,
+    overwrite: _Overwrite = False,
+    json: _Json = False,
 ) -> None:
     """Evaluate predictions of any model, without TensorFlow; compare those of several models."""
-    from cxr_models.cli import _console, _evaluate_predictions
-    from cxr_models.cli._numbers import numbers_of
-    from cxr_models.evaluation.group_columns import parse_columns
-    from cxr_models.evaluation.options import method_of
+    from cxr_models.cli import _evaluate_predictions
+    from cxr_models.cli._evaluation_options import evaluation_options
 
-    with _console.errors_exit_with(_console.WRONG_USAGE):
-        method = method_of(
-            draws=draws,
-            seed=seed,
-            sensitivity=sensitivity,
-            prevalence=numbers_of(prevalence, "--prevalence"),
-            at_specificity=numbers_of(at_specificity, "--at-specificity"),
-            aggregate=aggregate,
-            aggregate_by=aggregate_by,
-        )
-        columns = parse_columns(by)
+    method, columns = evaluation_options(
+        draws, seed, sensitivity, prevalence, at_specificity, aggregate, aggregate_by, by
+    )
     given = _evaluate_predictions.Given(tables, validation, images, threshold)
     status = _evaluate_predictions.evaluate_predictions(
         given, out, method, columns=columns, overwrite=overwrite, as_json=json
@@ -565,13 +550,9 @@ def audit(
         int | None,
         typer.Option(min=1, metavar="N", help="Use about N test images for this. Default: all."),
     ] = None,
-    draws: Annotated[
-        int, typer.Option(min=100, help="Number of bootstrap draws of patients.")
-    ] = DRAWS,
+    draws: _Draws = DRAWS,
     seed: Annotated[int, typer.Option(min=0, help="Seed of draws, random forests and noise.")] = 0,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    json: _Json = False,
 ) -> None:
     """Train and test models that see only the border, a thumbnail, the histogram or the size."""
     from cxr_models.cli import _audit, _console
@@ -620,15 +601,15 @@ def predict(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images in a batch. Default: the run's.")
     ] = None,
-    aggregate: Annotated[str | None, typer.Option(metavar="UNIT", help=_AGGREGATE)] = None,
-    aggregate_by: Annotated[str | None, typer.Option(metavar="RULE", help=_AGGREGATE_BY)] = None,
+    aggregate: _Aggregate = None,
+    aggregate_by: _AggregateBy = None,
     records: Annotated[
         Path | None,
         typer.Option(
             metavar="MANIFEST", help="Manifest with patients and studies. Default: DICOM headers."
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """Predict files, enhanced as in training; exit 1 only if none could be predicted."""
     from cxr_models.cli import _console, _predict
@@ -677,7 +658,7 @@ def export(
         bool,
         typer.Option("--border-cropped", help="You crop the borders of images before."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """Export a model that takes raw images and gives calibrated probabilities."""
     from cxr_models.cli import _export
@@ -717,7 +698,7 @@ def report(
             "--no-images", help="Leave radiographs out of the page, for sets you may not pass on."
         ),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help=_OVERWRITE)] = False,
+    overwrite: _Overwrite = False,
 ) -> None:
     """Write the results, settings and data of runs to one page."""
     from cxr_models.cli import _report
@@ -772,9 +753,7 @@ def bench_pipeline(
     no_enhance: Annotated[
         bool, typer.Option("--no-enhance", help="Leave out enhancement.")
     ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object and nothing else.")
-    ] = False,
+    json: _Json = False,
 ) -> None:
     """Print images per second; with a backbone, also how long it waited for images."""
     from cxr_models.cli import _bench, _console, _train

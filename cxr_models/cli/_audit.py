@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from cxr_models._typed_json import to_json, write_record
-from cxr_models.audit.findings_results import FindingsAudit
+from cxr_models.audit.findings_results import FindingsAudit, FindingsRobustness
 from cxr_models.cli import _console
 from cxr_models.cli._evaluation_text import table, value
 from cxr_models.cli._framework import load_framework
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from cxr_models.records.splits import Split
     from cxr_models.runs.finished import FinishedRun
 
-_TASKS = ("multiclass", "binary")  # whose runs can be tested on changed images
-
 
 def audit(
     split: Path,
@@ -45,11 +43,6 @@ def audit(
         checked_split = read_split(split)
         finished = None if run is None else read_run(run, split=split)
         findings = _findings_to_audit(checked_split, finished, findings)
-        if finished is not None and perturb and finished.config.model.task not in _TASKS:
-            raise ValueError(
-                f"`--perturb` is only allowed with runs of the tasks {' and '.join(_TASKS)}; got "
-                f"one of the task {finished.config.model.task}."
-            )
     with _console.errors_exit_with(_console.FAILED):
         if finished is not None:  # before what takes minutes, should it not be installed
             load_framework()
@@ -86,7 +79,7 @@ def audit(
         findings_audit_lines(result) if isinstance(result, FindingsAudit) else audit_lines(result)
     ):
         _console.say(_console.printable(line))
-    for line in robustness_lines(robustness) if robustness is not None else ():
+    for line in _robustness_lines(robustness):
         _console.say(_console.printable(line))
     return 0
 
@@ -124,9 +117,16 @@ def findings_audit_lines(audit: FindingsAudit) -> Iterator[str]:
     yield f"Verdict: {audit.verdict}."
 
 
+def _robustness_lines(robustness: Robustness | FindingsRobustness | None) -> Iterator[str]:
+    if isinstance(robustness, FindingsRobustness):
+        yield from findings_robustness_lines(robustness)
+    elif robustness is not None:
+        yield from robustness_lines(robustness)
+
+
 def _perturbed(
     split: Split, method: Method, run: FinishedRun, *, images: int | None, as_json: bool
-) -> Robustness:
+) -> Robustness | FindingsRobustness:
     from cxr_models.inference.predict_perturbed import robustness_of
 
     _console.note_on_terminal("predicting changed test images")
@@ -176,6 +176,27 @@ def robustness_lines(robustness: Robustness) -> Iterator[str]:
         "changed: share of images predicted to be of another class; difference: from the images "
         "as they are, of pairs"
     )
+    if robustness.remark:
+        yield robustness.remark
+
+
+def findings_robustness_lines(robustness: FindingsRobustness) -> Iterator[str]:
+    """Yield the lines of what a run with several findings makes of changed images."""
+    yield ""
+    head = ["mean ROC-AUC", "difference", "falls most"]
+    rows = [[f"the run on {robustness.images} test images", *head]]
+    rows.append(["as they are", _short(robustness.unperturbed.mean_roc_auc), "-", "-"])
+    for row in robustness.perturbed:
+        most = row.falls_most()
+        fallen = "-" if most is None else f"{most[0]} {most[1].value:+.3f}"
+        shown = value(row.differences.mean_roc_auc, sign=True)
+        rows.append([row.title, _short(row.mean_roc_auc), shown, fallen])
+    yield from table(rows)
+    yield (
+        f"mean of {len(robustness.over)} of {len(robustness.findings)} findings; difference: from "
+        "the images as they are, of pairs"
+    )
+    yield from (f"left out: {name}, {why}" for name, why in robustness.left_out.items())
 
 
 def _three(scores: Scores) -> tuple[Measured, ...]:

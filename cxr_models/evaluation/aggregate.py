@@ -7,30 +7,23 @@ with classes and with findings.
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from cxr_models.evaluation.aggregate_findings import aggregated_findings
 from cxr_models.evaluation.calibration import softmax
-from cxr_models.evaluation.finding_predictions import (
-    ABSENT,
-    PRESENT,
-    FindingPredictions,
-    sigmoid,
-)
+from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.predictions import Predictions
 from cxr_models.evaluation.results import UNITS
-from cxr_models.records.patients import patient_key, same_id
-from cxr_models.records.ties import components
+from cxr_models.evaluation.units import joined_records, rows_of_units, unit_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
     from cxr_models.evaluation.results import Aggregation
-    from cxr_models.records.manifest import Record
 
     Floats = npt.NDArray[np.float64]
 
@@ -90,7 +83,7 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
                 f"{_cure(aggregation, class_names)}"
             )
     logits = np.stack([join_logits(predictions.logits[rows], aggregation) for rows in units])
-    joined = _joined_records(records, units, targets)
+    joined = joined_records(records, units, targets)
     return dataclasses.replace(
         predictions,
         manifest=dataclasses.replace(predictions.manifest, records=joined),
@@ -99,81 +92,6 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
         aggregation=aggregation,
         joined_images=len(records),
     )
-
-
-def aggregated_findings(
-    predictions: FindingPredictions, aggregation: Aggregation | None
-) -> FindingPredictions:
-    """Return predictions of findings with one row for each patient or study.
-
-    Parameters
-    ----------
-    predictions, aggregation
-        As of `aggregated`.
-
-    Returns
-    -------
-    FindingPredictions
-        In the order of the first image of each unit; records as `aggregated` gives them.
-
-    Notes
-    -----
-    Each finding is joined by itself, as two classes are: its logit is the mean of those of the
-    images, or the highest, which may come from another image for each finding. Both are the same
-    before and after temperature scaling.
-
-    A unit shows a finding if one of its images is known to show it. It lacks the finding if none is
-    known to show it and one is known to lack it. Otherwise it is unknown. An unknown label states
-    nothing, so that it leaves what other images state: if it made a unit unknown, one image would
-    be enough to know a patient with the finding, and all of them would be needed to know one
-    without it, so that findings would seem more frequent than they are.
-
-    Images of one unit may differ in a finding, with the mean too: with many findings few patients
-    agree in all of them. `differing_units` counts such units.
-    """
-    if aggregation is None or predictions.aggregation is not None:
-        return predictions
-    records = predictions.manifest.records
-    units = rows_of_units(unit_keys(records, aggregation))
-    logits = np.stack(
-        [join_finding_logits(predictions.logits[rows], aggregation) for rows in units]
-    )
-    one_label = np.zeros(len(records), np.int64)
-    joined = _joined_records(records, units, one_label)
-    return dataclasses.replace(
-        predictions,
-        manifest=dataclasses.replace(predictions.manifest, records=joined),
-        # present is above absent, and absent above unknown
-        targets=np.stack([predictions.targets[rows].max(axis=0) for rows in units]),
-        logits=logits,
-        probabilities=sigmoid(logits),
-        aggregation=aggregation,
-        joined_images=len(records),
-    )
-
-
-def differing_units(predictions: FindingPredictions, aggregation: Aggregation) -> dict[str, int]:
-    """Count, for each finding, the units of images with it and images without it.
-
-    Parameters
-    ----------
-    predictions : FindingPredictions
-        A row for each image.
-    aggregation : Aggregation
-        What is joined.
-
-    Returns
-    -------
-    dict of str to int
-        Findings with such a unit alone.
-    """
-    units = rows_of_units(unit_keys(predictions.manifest.records, aggregation))
-    targets = [predictions.targets[rows] for rows in units]
-    differ = [
-        (of_unit == PRESENT).any(axis=0) & (of_unit == ABSENT).any(axis=0) for of_unit in targets
-    ]
-    counts = np.sum(differ, axis=0).tolist()
-    return {name: n for name, n in zip(predictions.findings, counts, strict=True) if n}
 
 
 def aggregated_sets(sets: Iterable[P], aggregation: Aggregation | None) -> list[P]:
@@ -218,60 +136,6 @@ def join_logits(logits: Floats, aggregation: Aggregation) -> Floats:
         return highest
     mean: Floats = logits.mean(axis=0)
     return mean
-
-
-def join_finding_logits(logits: Floats, aggregation: Aggregation) -> Floats:
-    """Return the logits of findings of a unit, of shape (K,), from those of its images, (N, K)."""
-    joined: Floats = logits.max(axis=0) if aggregation.by == "max" else logits.mean(axis=0)
-    return joined
-
-
-def unit_keys(records: Sequence[Record], aggregation: Aggregation) -> list[Hashable | None]:
-    """Return what the images of one unit share; None for an image that is a unit of its own.
-
-    Ids are those of their source and, of studies, those of their patient: some sets number the
-    studies of each patient from 1 on.
-    """
-    patients = [patient_key(record) for record in records]
-    if aggregation.of == "patient":
-        return list(patients)
-    studies = [same_id(record.study) for record in records]
-    return [
-        (record.source, patient, study) if study else None
-        for record, patient, study in zip(records, patients, studies, strict=True)
-    ]
-
-
-def rows_of_units(keys: Sequence[Hashable | None]) -> list[list[int]]:
-    """Return the rows of each unit, in the order of its first image."""
-    rows: dict[Hashable, list[int]] = defaultdict(list)
-    for row, key in enumerate(keys):
-        rows[("alone", row) if key is None else ("joined", key)].append(row)
-    return list(rows.values())
-
-
-def _joined_records(
-    records: Sequence[Record], units: Sequence[Sequence[int]], targets: npt.NDArray[np.int64]
-) -> tuple[Record, ...]:
-    """Return a record for each unit; units stay tied by duplicates of any of their images."""
-    roots = components(records)
-    first_file: dict[int, str] = {}  # of all images that are tied
-    for record, root in zip(records, roots, strict=True):
-        first_file[root] = min(first_file.get(root, record.file), record.file)
-    joined = []
-    for rows in units:
-        of_class = [row for row in rows if targets[row] == max(targets[rows])]
-        record = min((records[row] for row in rows), key=lambda one: one.file)
-        views = sorted({records[row].view for row in rows if records[row].view})
-        joined.append(
-            dataclasses.replace(
-                record,
-                label=min((records[row] for row in of_class), key=lambda one: one.file).label,
-                view=" and ".join(views),
-                group=first_file[roots[rows[0]]],
-            )
-        )
-    return tuple(joined)
 
 
 def _cure(aggregation: Aggregation, class_names: Sequence[str]) -> str:

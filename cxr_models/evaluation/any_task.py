@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_models.evaluation.aggregate import aggregated_sets, differing_units
+from cxr_models.evaluation.aggregate import aggregated_sets
+from cxr_models.evaluation.aggregate_findings import differing_units
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.finding_subgroups import with_finding_subgroups

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
 import cxr_enhance
 from cxr_enhance import EnhanceParams, usable_cpus
+from cxr_models.audit.finding_robustness import compare_perturbed_findings
+from cxr_models.audit.findings_results import FindingsRobustness
 from cxr_models.audit.perturbations import PERTURBATIONS, random_of, white_of
 from cxr_models.audit.results import ROBUSTNESS_FORMAT, Robustness
 from cxr_models.audit.robustness import Changed, compare_perturbed, some_images
-from cxr_models.evaluation.calibration import softmax
+from cxr_models.evaluation.calibration import Temperature, fit_temperature, softmax
+from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.finding_statistics import FindingOutcomes
+from cxr_models.evaluation.findings_results import MULTILABEL
 from cxr_models.evaluation.metrics import Outcomes
-from cxr_models.evaluation.predictions import targets_of_labels
+from cxr_models.evaluation.predictions import read_predictions, targets_of_labels
 from cxr_models.inference.calibrated_run import calibration_of
 from cxr_models.inputs.loader import ImageLoader
+from cxr_models.inputs.targets import finding_targets
+from cxr_models.records.manifest import Manifest
 from cxr_models.records.ties import components
 
 if TYPE_CHECKING:
@@ -28,14 +35,25 @@ if TYPE_CHECKING:
 
     from cxr_models.config import DataConfig
     from cxr_models.evaluation.evaluate import Method
+    from cxr_models.records.manifest import Record
     from cxr_models.records.splits import Split
     from cxr_models.runs.finished import FinishedRun
 
     Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
     Images = npt.NDArray[np.uint8]
 
 _CHUNK_BYTES = 256 << 20  # of the views of images that are predicted at once
 _MOST_IMAGES = 64
+
+
+class _Predicted(NamedTuple):
+    """Test images, and what a run predicts of them as they are and changed."""
+
+    records: list[Record]
+    patients: Ints
+    logits: Floats
+    changed: list[Changed]
 
 
 def robustness_of(
@@ -45,19 +63,20 @@ def robustness_of(
     *,
     images: int | None = None,
     progress: Callable[[int], object] | None = None,
-) -> Robustness:
+) -> Robustness | FindingsRobustness:
     """Return the values of a run on the test images of its split, as they are and changed.
 
     Parameters
     ----------
     run : FinishedRun
-        A run that tells classes apart.
+        A run with classes or with several findings.
     split : Split
         Its split; the test part holds at least one image.
     method : Method
         Draws of the bootstrap; its seed is that of noise, directions and the choice of images too.
     images : int, optional
-        About how many test images to take: whole patients, labels in their shares. None takes all.
+        About how many test images to take: whole patients, labels or findings in their shares. None
+        takes all.
     progress : callable, optional
         Called with the number of images predicted, every now and then.
 
@@ -68,42 +87,108 @@ def robustness_of(
     OSError
         If a file cannot be read.
     """
-    test = split.select("test")
-    places = some_images(test.records, images or len(test.records), method.seed)
-    records, all_paths = [test.records[place] for place in places], test.paths()
-    temperature = calibration_of(run).temperature
+    findings, test = run.config.model.findings, split.select("test")
+    of_findings = run.config.model.task == MULTILABEL
+    temperature = Temperature(1.0) if of_findings else _temperature_of_images(run)
+    records, all_paths = test.records, test.paths()
+    places = some_images(records, images or len(records), method.seed, findings)
+    chosen = [records[place] for place in places]
     logits, changed = predict_perturbed(
         run,
-        [record.file for record in records],
+        [record.file for record in chosen],
         [all_paths[place] for place in places],
         seed=method.seed,
         progress=progress,
     )
-    patients = np.unique(components(records), return_inverse=True)[1].astype(np.int64)
+    patients = np.unique(components(chosen), return_inverse=True)[1].astype(np.int64)
+    predicted = _Predicted(chosen, patients, logits, changed)
+    if of_findings:
+        return _of_findings(run, split, method, predicted)
+    return _of_classes(run, split, method, predicted, temperature)
+
+
+def _of_classes(
+    run: FinishedRun, split: Split, method: Method, predicted: _Predicted, temperature: Temperature
+) -> Robustness:
+    labels = [record.label for record in predicted.records]
     outcomes = Outcomes(
         class_names=run.class_names,
-        targets=targets_of_labels([r.label for r in records], run.class_names, run.labels),
-        logits=logits,
-        probabilities=softmax(logits),
-        patients=patients,
-        temperature=temperature,
+        targets=targets_of_labels(labels, run.class_names, run.labels),
+        logits=predicted.logits,
+        probabilities=softmax(predicted.logits),
+        patients=predicted.patients,
+        temperature=temperature.value,
     )
-    unperturbed, perturbed = compare_perturbed(outcomes, changed, method)
+    unperturbed, perturbed = compare_perturbed(outcomes, predicted.changed, method)
     return Robustness(
         format=ROBUSTNESS_FORMAT,
         version=cxr_enhance.__version__,
         classes=run.class_names,
         split_sha256=split.hash,
         weights_sha256=run.weights_sha256,
-        temperature=temperature,
+        temperature=temperature.value,
+        uncalibrated=temperature.reason or "",
         bootstrap=method.bootstrap,
         seed=method.seed,
-        images=len(records),
-        patients=int(patients.max()) + 1,
-        test_images=len(test.records),
+        images=len(labels),
+        patients=int(predicted.patients.max()) + 1,
+        test_images=len(split.select("test").records),
         unperturbed=unperturbed,
         perturbed=perturbed,
     )
+
+
+def _of_findings(
+    run: FinishedRun, split: Split, method: Method, predicted: _Predicted
+) -> FindingsRobustness:
+    model = run.config.model
+    manifest = Manifest(records=tuple(predicted.records), root=split.manifest.root)
+    outcomes = FindingOutcomes(
+        findings=model.findings,
+        targets=finding_targets(manifest, model.findings, model.uncertain),
+        logits=predicted.logits,
+        probabilities=sigmoid(predicted.logits),
+        patients=predicted.patients,
+        temperatures=(1.0,) * len(model.findings),  # an area is the same at all temperatures
+        thresholds=(None,) * len(model.findings),
+    )
+    compared = compare_perturbed_findings(outcomes, predicted.changed, method)
+    return FindingsRobustness(
+        format=ROBUSTNESS_FORMAT,
+        version=cxr_enhance.__version__,
+        task=MULTILABEL,
+        findings=model.findings,
+        split_sha256=split.hash,
+        weights_sha256=run.weights_sha256,
+        bootstrap=method.bootstrap,
+        seed=method.seed,
+        images=len(predicted.records),
+        patients=int(predicted.patients.max()) + 1,
+        test_images=len(split.select("test").records),
+        over=compared.over,
+        left_out=compared.left_out,
+        unperturbed=compared.unperturbed,
+        perturbed=compared.perturbed,
+    )
+
+
+def _temperature_of_images(run: FinishedRun) -> Temperature:
+    """Return the temperature of single images, or 1 with the reason.
+
+    The evaluation of patients or studies holds another temperature than that of their images; the
+    stored predictions of val are of images.
+    """
+    calibration = calibration_of(run)
+    if not calibration.missing:
+        return Temperature(calibration.temperature)
+    table = run.folder.predictions_file("val")
+    if table.is_file():
+        validation = read_predictions(table)
+        same = validation.origin.weights_sha256 == run.weights_sha256
+        if same and validation.class_names == run.class_names:
+            outcomes = validation.outcomes()
+            return fit_temperature(outcomes.logits, outcomes.targets)
+    return Temperature(1.0, calibration.missing)
 
 
 def perturbed_views(image: Any, data: DataConfig, *, file: str, seed: int) -> list[Images]:

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance import usable_cpus
-from cxr_models.evaluation.aggregate import (
-    join_finding_logits,
-    join_logits,
-    rows_of_units,
-    unit_keys,
-)
+from cxr_models.evaluation.aggregate import join_logits
+from cxr_models.evaluation.aggregate_findings import join_finding_logits
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.finding_predictions import sigmoid
+from cxr_models.evaluation.units import rows_of_units, unit_keys
 from cxr_models.inference.predict_files import Row
 from cxr_models.records.examine import record_of_header
 from cxr_models.records.manifest import Record, read_manifest

@@ -73,7 +73,7 @@ def evaluate_predictions(
     aggregate : {"patient", "study"}, optional
         What the images of one are joined to one row of; None joins none.
     aggregate_by : {"mean", "max"}, optional
-        How: by the mean of logits, as None does, or by the maximum, of two classes.
+        How: by the mean of logits, as None does, or by the maximum, of two classes or of findings.
     by : str or sequence of str, optional
         Columns whose values make groups of images: ``"sex,age"``, or ``["dose:10:50"]`` for bands.
     draws : int, default 2000

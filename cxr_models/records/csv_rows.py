@@ -42,7 +42,8 @@ def rows_of_csvs(
         If a CSV cannot be read.
     """
     findings = [name for name in layout.columns if name.startswith(FINDING)]
-    needs_label = not (choices.label_from or choices.priority)
+    makes_label = bool(choices.label_from or choices.priority)
+    needs_label = not makes_label and ("label" in layout.columns or not findings)
     _check_columns(layout, findings, {"file", "label"} if needs_label else {"file"})
     table = _joined([read_rows(name) for name in csvs])
     result = CsvRows([], [], {}, table[0].keys() if table else ())
@@ -75,8 +76,8 @@ def _check_columns(layout: Layout, findings: Sequence[str], needed: set[str]) ->
     unknown = sorted(set(layout.columns) - {*nameable, *findings})
     if unknown or not needed <= set(layout.columns):
         raise ValueError(
-            f"`columns` must name file and label, and may name {', '.join(nameable[2:])} and "
-            f"{FINDING}NAME; got {', '.join(layout.columns) or 'none'}."
+            f"`columns` must name file, and label or {FINDING}NAME, and may name "
+            f"{', '.join(nameable[2:])}; got {', '.join(layout.columns) or 'none'}."
         )
 
 

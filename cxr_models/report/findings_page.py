@@ -11,6 +11,7 @@ from cxr_models.report.page import made_of, title_of, training
 from cxr_models.report.sections import cards, finding_overview, finding_values, overview
 from cxr_models.report.sections import values as tables
 from cxr_models.report.sections.clinic import finding_clinic_section
+from cxr_models.report.sections.finding_robustness import finding_robustness_sections
 from cxr_models.report.sections.finding_subgroups import finding_subgroup_sections
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def _run(run: FindingResults, pictures: Pictures, *, folded: bool) -> Section:
         ),
         sections=(
             Section(title="Audit", blocks=tuple(finding_overview.audit_blocks(run))),
+            *finding_robustness_sections(run),
             Section(title="Values", blocks=tuple(finding_values.means(run))),
             *(
                 _set(run, name, pictures)

@@ -7,13 +7,19 @@ import cv2
 import numpy as np
 
 from cxr_models._typed_json import to_json
+from cxr_models.audit.finding_robustness import compare_perturbed_findings
+from cxr_models.audit.findings_results import FindingsRobustness
 from cxr_models.audit.perturbations import PERTURBATIONS
 from cxr_models.audit.results import ROBUSTNESS_FORMAT, Robustness
 from cxr_models.audit.robustness import Changed, compare_perturbed
 from cxr_models.config import RunConfig
 from cxr_models.evaluation.any_task import with_any_subgroups
 from cxr_models.evaluation.evaluate import Method, evaluate_sets
-from cxr_models.evaluation.finding_predictions import write_finding_predictions
+from cxr_models.evaluation.finding_predictions import (
+    read_finding_predictions,
+    write_finding_predictions,
+)
+from cxr_models.evaluation.finding_statistics import outcomes_of
 from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.prediction_tables import Origin
@@ -193,6 +199,39 @@ def write_robustness(run, *, names=None, scale=1.0, **told):
         test_images=len(outcomes.targets),
         unperturbed=unperturbed,
         perturbed=perturbed,
+    )
+    path = run / "evaluation/robustness.json"
+    path.write_text(json.dumps(to_json(robustness) | told))
+    return path
+
+
+def write_finding_robustness(run, *, names=None, scale=1.0, **told):
+    """Write the same of a run with several findings."""
+    rng = np.random.default_rng(3)
+    predictions = read_finding_predictions(run / "evaluation/test.csv")
+    outcomes = outcomes_of(predictions)
+    chosen = [one for one in PERTURBATIONS if names is None or one.name in names]
+    changed = [
+        Changed(
+            one.name, one.title, outcomes.logits + rng.normal(0, scale * i, outcomes.logits.shape)
+        )
+        for i, one in enumerate(chosen)
+    ]
+    method = Method(draws=100)
+    compared = compare_perturbed_findings(outcomes, changed, method)
+    robustness = FindingsRobustness(
+        format=ROBUSTNESS_FORMAT,
+        version="0",
+        task="multilabel",
+        findings=predictions.findings,
+        split_sha256=SPLIT,
+        weights_sha256="w" * 64,
+        bootstrap=method.bootstrap,
+        seed=0,
+        images=len(outcomes.targets),
+        patients=int(outcomes.patients.max()) + 1,
+        test_images=len(outcomes.targets),
+        **compared._asdict(),
     )
     path = run / "evaluation/robustness.json"
     path.write_text(json.dumps(to_json(robustness) | told))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_models._typed_json import from_json, read_object
-from cxr_models.audit.findings_results import FindingsAudit
+from cxr_models.audit.findings_results import FindingsAudit, FindingsRobustness
 from cxr_models.audit.results import Audit
 from cxr_models.config import RunConfig
-from cxr_models.evaluation.aggregate import aggregated_findings
+from cxr_models.evaluation.aggregate_findings import aggregated_findings
 from cxr_models.evaluation.finding_predictions import (
     FindingPredictions,
     read_finding_predictions,
@@ -33,6 +33,7 @@ from cxr_models.report.read.results import (
     read_results,
     table_of,
 )
+from cxr_models.report.read.robustness import read_finding_robustness
 from cxr_models.report.read.subgroups import finding_subgroups_agree
 from cxr_models.report.read.values import finding_values_by_name
 from cxr_models.runs.facts import EpochRow, RunFacts
@@ -55,6 +56,7 @@ class FindingResults:
     evaluation: FindingsEvaluation
     sets: dict[str, FindingPredictions]  # the tables that the evaluation was computed from
     audit: FindingsAudit | None = None  # what shortcuts reach on the run's split
+    robustness: FindingsRobustness | None = None  # what the run makes of changed images
 
     @property
     def split_sha256(self) -> str:
@@ -139,6 +141,9 @@ def read_any_results(
         sets=sets,
     )
     check_unchanged(run.folder, list(run.sets.values()))
+    if run.facts is not None:
+        robustness = read_finding_robustness(run.folder, run.facts, run.evaluation)
+        run = dataclasses.replace(run, robustness=robustness)
     if folder.audit_file.is_file():
         audit = read_audit(folder.audit_file)
         if not isinstance(audit, FindingsAudit) or not _is_of_run(audit, run):

@@ -10,6 +10,7 @@ from cxr_models.report.formatting import NONE, counted, number, signed, value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cxr_models.audit.findings_results import FindingsRobustness
     from cxr_models.audit.results import PerturbedScores, Robustness, Scores
     from cxr_models.evaluation.results import Measured
     from cxr_models.report.read.results import Results
@@ -28,12 +29,17 @@ def robustness_sections(run: Results) -> list[Section]:
     return [Section(title="Changed images", blocks=tuple(blocks))]
 
 
-def _summary(robustness: Robustness) -> str:
-    rows = [row for row in robustness.perturbed if row.differences.accuracy.value is not None]
+def tested_sentence(robustness: Robustness | FindingsRobustness) -> str:
+    """Return a sentence on the images that a run was tested on."""
     tested = f"The run was tested on {counted(robustness.images, 'test image')}"
     if robustness.images < robustness.test_images:
         tested += f" of {robustness.test_images:,}"
-    tested += f", of {counted(robustness.patients, 'patient')}, changed before its own steps."
+    return f"{tested}, of {counted(robustness.patients, 'patient')}, changed before its own steps."
+
+
+def _summary(robustness: Robustness) -> str:
+    rows = [row for row in robustness.perturbed if row.differences.accuracy.value is not None]
+    tested = tested_sentence(robustness)
     if not rows:
         return tested
     worst = min(rows, key=lambda row: row.differences.accuracy.value or 0.0)
@@ -70,6 +76,7 @@ def _table(robustness: Robustness) -> Table:
             "they are; its interval is that of pairs, from the bootstrap over patients.",
             f"{len(robustness.perturbed)} changes are shown: of so many intervals of 95 % some "
             "may leave 0 out by chance.",
+            *([f"{robustness.remark}."] if robustness.remark else []),
             *_reasons(robustness.perturbed),
         ),
     )

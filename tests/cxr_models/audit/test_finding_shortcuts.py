@@ -72,6 +72,18 @@ def test_a_border_that_is_written_on_tells_its_finding_alone(rng, split):
     assert "largely readable: Device (" in sentence
 
 
+def test_a_shortcut_that_is_sure_of_every_image_is_still_measured(rng, split):
+    records, targets = split
+    features = with_written_border(noise(rng, 240), targets[:, 0] == 1)
+    tested = np.array([record.split != "train" for record in records])
+    far = features.thumbnails.copy()  # so far from train that a probability of float32 is 1
+    far[tested & (targets[:, 0] == 1), :4] *= 1e4
+    audited = audit_findings(
+        records, FINDINGS, targets, dataclasses.replace(features, thumbnails=far), METHOD
+    )
+    assert audited["Device"].border.roc_auc.value == 1.0
+
+
 def test_labels_that_are_unknown_and_images_without_one_change_nothing(rng, split):
     records, targets = split
     features = noise(rng, 240)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -9,8 +10,12 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
 from cxr_models.audit.perturbations import PERTURBATIONS
 from cxr_models.cli import main
+from cxr_models.evaluation.calibration import fit_temperature
+from cxr_models.evaluation.predictions import write_predictions
 from cxr_models.inference import predict_perturbed as module
 from cxr_models.runs.finished import read_run
+from tests.helpers.findings import FINDINGS, write_findings_split
+from tests.helpers.predicted import ORIGIN, make_predictions
 from tests.helpers.runs import make_run, write_small_split
 
 pytestmark = pytest.mark.usefixtures("tiny_backbone")
@@ -105,3 +110,57 @@ def test_images_are_ranked_at_the_temperature_of_the_evaluation(run, made, capsy
     assert perturb(run, made[1]) == 0
     assert stored(run)["temperature"] == 1.7
     assert np.isfinite(stored(run)["unperturbed"]["macro_roc_auc"]["value"])
+
+
+def test_areas_of_an_evaluation_of_patients_are_ranked_at_the_temperature_of_images(
+    run, made, rng, capsys
+):
+    from tests.helpers.runs import calibrate
+
+    finished = read_run(run)
+    calibrate(run, temperature=1.7, aggregate={"of": "patient", "by": "mean"})
+    assert perturb(run, made[1]) == 0
+    told = stored(run)
+    assert told["temperature"] == 1.0
+    assert told["uncalibrated"].startswith("a row of the run's evaluation is a patient")
+    sentence = "ROC-AUC ranks images by probabilities that are not calibrated: a row of the run's"
+    assert sentence in capsys.readouterr().out
+    origin = dataclasses.replace(ORIGIN, weights_sha256=finished.weights_sha256)
+    validation = make_predictions(rng, name="val", origin=origin)
+    assert validation.class_names == finished.class_names
+    write_predictions(run / "evaluation/val.csv", validation)
+    assert perturb(run, made[1]) == 0
+    told = stored(run)
+    outcomes = validation.outcomes()
+    expected = fit_temperature(outcomes.logits, outcomes.targets)
+    assert expected.reason is None
+    assert told["temperature"] == pytest.approx(expected.value)
+    assert "uncalibrated" not in told
+    assert "not calibrated" not in capsys.readouterr().out
+
+
+def test_a_run_with_several_findings_is_tested_on_changed_images(tmp_path, capsys):
+    split = write_findings_split(tmp_path / "images", 48, hidden=0.1)
+    run = make_run(tmp_path / "run", split, model__task="multilabel", model__findings=FINDINGS)
+    split_file = tmp_path / "images/split.csv"
+    assert perturb(run, split_file, "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    robustness = printed.pop("robustness")
+    assert stored(run) == robustness
+    assert json.loads((run / "evaluation/audit.json").read_text()) == printed
+    assert robustness["findings"] == list(FINDINGS)
+    assert robustness["images"] == robustness["test_images"] == printed["test_images"]
+    names = [row["name"] for row in robustness["perturbed"]]
+    assert names == [*(one.name for one in PERTURBATIONS), "enhancement"]
+    for finding in FINDINGS:  # the audit predicts the same images
+        area = printed["findings"][finding]["run"]["roc_auc"]["value"]
+        assert robustness["unperturbed"]["roc_auc"][finding]["value"] == pytest.approx(area)
+    assert perturb(run, split_file, "--perturb-images", "10") == 0
+    few = stored(run)
+    assert few["images"] < few["test_images"]
+    lines = capsys.readouterr().out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("the run on "))
+    assert lines[start].split()[-5:] == ["mean", "ROC-AUC", "difference", "falls", "most"]
+    titles = [*(one.title for one in PERTURBATIONS), "without enhancement"]
+    for title, line in zip(titles, lines[start + 2 :], strict=False):
+        assert line.startswith(title)

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from cxr_models._typed_json import from_json, to_json
-from cxr_models.evaluation.aggregate import (
-    aggregated,
-    aggregated_findings,
-    aggregated_sets,
-    differing_units,
-)
+from cxr_models.evaluation.aggregate import aggregated, aggregated_sets
+from cxr_models.evaluation.aggregate_findings import aggregated_findings, differing_units
 from cxr_models.evaluation.any_task import (
     differing_labels,
     evaluate_any,

@@ -28,7 +28,7 @@ def test_findings_are_shared_out_as_the_command_does(tmp_path):
     assert out.read_bytes() == told.read_bytes()
     with pytest.raises(ValueError, match=r"`stratify_findings` must name columns .*; got Hernia"):
         cxm.split(tmp_path / "manifest.csv", stratify_findings=["Hernia"])
-    with pytest.raises(ValueError, match="`stratify_findings` is only allowed with a manifest wi"):
+    with pytest.raises(ValueError, match="`stratify_findings` is only allowed with a manifest wh"):
         cxm.split(out, stratify_findings=["all"])
 
 

@@ -20,6 +20,7 @@ EFFUSION = "Pleural_Effusion"
 class Visit(NamedTuple):
     """One image of a patient and what it shows."""
 
+    seed: int  # of the image
     patient: int
     number: int
     shown: dict[str, bool]
@@ -30,11 +31,15 @@ class Visit(NamedTuple):
     def write(self, path, *, size=64):
         path.parent.mkdir(parents=True, exist_ok=True)
         effusion, big_heart, _ = self.shown.values()
-        drawn = planted(2 * self.patient + self.number, effusion, big_heart, size=size)
-        write_image(path, drawn)
+        drawn = planted(self.seed, effusion, big_heart, size=size)
+        # Drawn chests are alike: blocks of gray keep a search for copies from tying them.
+        blocks = np.random.default_rng(self.seed).integers(0, 160, (9, 9))
+        height, width = drawn.shape
+        gray = np.kron(blocks, np.ones((height // 9 + 1, width // 9 + 1)))[:height, :width]
+        write_image(path, np.clip(0.6 * drawn + 0.6 * gray, 0, 255).astype(np.uint8))
 
 
-def visits(patients, seed=0):
+def visits(patients, seed):
     """Two images a patient, of which the second need not show what the first does."""
     rng = np.random.default_rng(seed)
     for patient in range(1, patients + 1):
@@ -42,6 +47,7 @@ def visits(patients, seed=0):
         for number in range(2):
             shown = rng.uniform(size=3) < (0.4, 0.35, 0.3)
             yield Visit(
+                1000 * seed + 2 * patient + number,
                 patient,
                 number,
                 dict(zip((EFFUSION, "Cardiomegaly", "Pneumonia"), shown, strict=True)),
@@ -54,7 +60,7 @@ def visits(patients, seed=0):
 def nih_planted(folder, patients=60):
     """The last quarter of the patients is the official test set; the rest is train and val."""
     rows, lists = [], {"train_val_list.txt": [], "test_list.txt": []}
-    for visit in visits(patients):
+    for visit in visits(patients, seed=0):
         name = f"{visit.patient:08}_{visit.number:03}.png"
         found = [finding for finding, is_shown in visit.shown.items() if is_shown]
         labels = "|".join(found).replace(EFFUSION, "Effusion") or "No Finding"
@@ -86,7 +92,7 @@ def chexpert_planted(folder, patients=60):
     """Train as the program labels it; the last fifth is valid, of which everything is known."""
     top, rng = folder / "CheXpert-v1.0-small", np.random.default_rng(1)
     rows = {"train": [], "valid": []}
-    for visit in visits(patients):
+    for visit in visits(patients, seed=1):
         part = "valid" if visit.patient > patients * 4 // 5 else "train"
         path = f"{part}/patient{visit.patient:05}/study{visit.number + 1}/view1_frontal.jpg"
         visit.write(top / path)
@@ -105,7 +111,7 @@ def mimic_planted(folder, patients=60):
     """Tables of studies and images; the official parts are train, validate and test."""
     rng = np.random.default_rng(2)
     images, labels = [], []
-    for visit in visits(patients):
+    for visit in visits(patients, seed=2):
         patient, study = f"{10_000_000 + visit.patient}", f"{50_000_000 + 2 * visit.patient}"
         study = f"{int(study) + visit.number}"
         name = f"{visit.patient:08x}-{visit.number:08x}"

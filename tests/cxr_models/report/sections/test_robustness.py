@@ -87,3 +87,21 @@ def test_markdown_holds_the_same_table_and_a_line_on_the_picture(run):
 
 def test_a_run_that_was_not_tested_on_changed_images_has_no_such_section(run):
     assert "Changed images" not in page_of(run).text
+
+
+@pytest.mark.parametrize(
+    ("told", "note"),
+    [
+        ({}, "ROC-AUC ranks images by probabilities that are not calibrated."),
+        (
+            {"uncalibrated": "a row is a patient"},
+            "ROC-AUC ranks images by probabilities that are not calibrated: a row is a patient.",
+        ),
+        ({"temperature": 1.7}, ""),
+    ],
+)
+def test_areas_that_are_ranked_without_a_temperature_are_said_to_be(run, told, note):
+    write_robustness(run, names=("jpeg-90",), **told)
+    text = page_of(run).text
+    assert note in text
+    assert bool(note) == ("ROC-AUC ranks images by" in text)

@@ -1,0 +1,38 @@
+"""What `evaluate` and `evaluate-predictions` let a user choose, as typed words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxr_models.cli import _console
+from cxr_models.cli._numbers import numbers_of
+from cxr_models.evaluation.group_columns import parse_columns
+from cxr_models.evaluation.options import method_of
+
+if TYPE_CHECKING:
+    from cxr_models.evaluation.evaluate import Method
+    from cxr_models.evaluation.group_columns import GroupColumn
+
+
+def evaluation_options(
+    draws: int,
+    seed: int,
+    sensitivity: float | None,
+    prevalence: str | None,
+    at_specificity: str | None,
+    aggregate: str | None,
+    aggregate_by: str | None,
+    by: str | None,
+) -> tuple[Method, tuple[GroupColumn, ...]]:
+    """Return the method and the columns of groups; exit with a sentence if a word is wrong."""
+    with _console.errors_exit_with(_console.WRONG_USAGE):
+        method = method_of(
+            draws=draws,
+            seed=seed,
+            sensitivity=sensitivity,
+            prevalence=numbers_of(prevalence, "--prevalence"),
+            at_specificity=numbers_of(at_specificity, "--at-specificity"),
+            aggregate=aggregate,
+            aggregate_by=aggregate_by,
+        )
+        return method, parse_columns(by)
