@@ -43,6 +43,7 @@ html_theme = "furo"
 html_title = "cxr-enhance"
 html_show_sourcelink = False
 html_show_copyright = False
+html_search_scorer = str(HERE / "site" / "search.js")  # opened as it stands, from any folder
 
 NAVIGATION = {
     "Start": [
