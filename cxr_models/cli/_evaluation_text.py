@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         SetEvaluation,
     )
 
-ROLES = {"train": "seen in training", "val": "chose epoch, temperature and thresholds"}
+ROLES = {"train": "seen in training", "val": "used for choices"}
 
 
 def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:

@@ -41,7 +41,7 @@ def test_the_terminal_shows_every_finding_of_tested_sets_and_their_mean(run, cap
             assert f"{area['value']:.3f} [{low:.3f}, {high:.3f}]" in out
         mean = values["means"]["roc_auc"]
         assert f"mean of 3 findings: ROC-AUC {mean['value']:.3f} [" in out
-    assert "val: 240 images of 120 patients: chose epoch, temperature and thresholds" in out
+    assert "val: 240 images of 120 patients: used for choices" in out
     assert f"wrote {run}/evaluation/evaluation.json" in out
     assert out.endswith("Beside every area belongs what shortcuts reach: cxr-models audit SPLIT.\n")
 
