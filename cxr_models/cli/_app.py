@@ -27,13 +27,13 @@ _Sensitivity = Annotated[
     typer.Option(help="Sensitivity of operating points on val. Default: Youden's index."),
 ]
 _Prevalence = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         metavar="P,...", help="Prevalences for predictive values. Default: that of each set."
     ),
 ]
 _AtSpecificity = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(metavar="S,...", help="Give the sensitivity at these specificities on val."),
 ]
 _Aggregate = Annotated[
@@ -48,7 +48,7 @@ _AggregateBy = Annotated[
     ),
 ]
 _By = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         metavar="COLUMN,...",
         help="Values by group: sex,age,view,source,manufacturer or others; dose:10:50 bands.",

@@ -10,6 +10,8 @@ from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.options import method_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxr_models.evaluation.evaluate import Method
     from cxr_models.evaluation.group_columns import GroupColumn
 
@@ -18,11 +20,11 @@ def evaluation_options(
     draws: int,
     seed: int,
     sensitivity: float | None,
-    prevalence: str | None,
-    at_specificity: str | None,
+    prevalence: Sequence[str] | None,
+    at_specificity: Sequence[str] | None,
     aggregate: str | None,
     aggregate_by: str | None,
-    by: str | None,
+    by: Sequence[str] | None,
 ) -> tuple[Method, tuple[GroupColumn, ...]]:
     """Return the method and the columns of groups; exit with a sentence if a word is wrong."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
@@ -30,9 +32,14 @@ def evaluation_options(
             draws=draws,
             seed=seed,
             sensitivity=sensitivity,
-            prevalence=numbers_of(prevalence, "--prevalence"),
-            at_specificity=numbers_of(at_specificity, "--at-specificity"),
+            prevalence=numbers_of(_listed(prevalence), "--prevalence"),
+            at_specificity=numbers_of(_listed(at_specificity), "--at-specificity"),
             aggregate=aggregate,
             aggregate_by=aggregate_by,
         )
-        return method, parse_columns(by)
+        return method, parse_columns(_listed(by))
+
+
+def _listed(words: Sequence[str] | None) -> str | None:
+    """Return a list that was given at once, or by repeating its option, as it is given at once."""
+    return ",".join(words) if words else None

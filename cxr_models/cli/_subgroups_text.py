@@ -58,9 +58,10 @@ def _note(gaps: Sequence[Gap]) -> Iterator[str]:
     if shown:
         yield ""
         yield (
-            f"{shown} gaps; the best and the worst group are picked after the fact, which makes a "
-            'gap too large. "chance" is the mean gap of groups that do not differ; 1 in 20 of such '
-            'gaps is above "1 in 20". "smallest seen" would be seen in 4 of 5 sets of this size.'
+            f"{shown} {'gap' if shown == 1 else 'gaps'}; the best and the worst group are picked "
+            'after the fact, which makes a gap too large. "chance" is the mean gap of groups that '
+            'do not differ; 1 in 20 of such gaps is above "1 in 20". "smallest seen" would be seen '
+            "in 4 of 5 sets of this size."
         )
 
 

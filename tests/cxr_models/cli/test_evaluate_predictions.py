@@ -390,3 +390,14 @@ def test_damaged_tables_are_wrong_usage(tmp_path, capsys):
     words = ("evaluate-predictions", tmp_path / "gone.csv", "--out", tmp_path / "out")
     assert "No such file" in said(capsys, *words, status=2).err
     assert not (tmp_path / "out").exists()
+
+
+def test_lists_are_given_at_once_or_by_repeating_the_option(table, tmp_path, capsys):
+    at_once = ("--prevalence", "0.01,0.1", "--at-specificity", "0.9,0.95", "--by", "source,view")
+    repeated = [
+        *("--prevalence", 0.01, "--prevalence", 0.1, "--at-specificity", 0.9),
+        *("--at-specificity", 0.95, "--by", "source", "--by", "view"),
+    ]
+    values = evaluated(capsys, tmp_path / "out", table, *at_once)
+    again = evaluated(capsys, tmp_path / "out", table, *repeated, "--overwrite")
+    assert again == values
