@@ -156,8 +156,8 @@ class ModelConfig(Section):
     findings : tuple of str, default ()
         Those findings, for ``multilabel``: columns ``finding:NAME`` of the split.
     uncertain : {"unknown", "absent", "present"}, default "unknown"
-        What an uncertain finding counts as, for ``multilabel``; unknown labels are left out of
-        the loss and of every value.
+        What an uncertain finding counts as in training, for ``multilabel``; unknown labels are
+        left out of the loss. In evaluations uncertain findings are unknown, and left out.
     """
 
     backbone: str = "nasnet_mobile"

@@ -321,7 +321,7 @@ def train(
         str | None,
         typer.Option(
             metavar="RULE",
-            help="For multilabel: uncertain findings are unknown, absent or present.",
+            help="For multilabel: in training, uncertain findings are unknown, absent or present.",
         ),
     ] = None,
     recipe: Annotated[

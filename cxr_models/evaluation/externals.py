@@ -137,7 +137,7 @@ def _check_labels(run: FinishedRun, stored: Manifest, path: Path) -> None:
 def _check_findings(run: FinishedRun, stored: Manifest, path: Path) -> None:
     """Raise ValueError if nothing is known of any finding of the run."""
     model = run.config.model
-    if not (finding_targets(stored, model.findings, model.uncertain) >= 0).any():
+    if not (finding_targets(stored, model.findings) >= 0).any():
         raise ValueError(
             "`--external` must hold a finding of the run that is known for an image "
             f"({', '.join(model.findings)}); got none in {str(path)!r}, which has the findings "

@@ -112,8 +112,7 @@ def lines_on_unstated(
 def records_of(predictions: AnyPredictions) -> tuple[Record, ...]:
     """Return the records of a set as groups are made of them.
 
-    The findings of a run are those that it was evaluated on: uncertain ones are what its settings
-    make of them.
+    The findings of a run are those that it was evaluated on: uncertain ones are unknown.
     """
     if isinstance(predictions, FindingPredictions):
         return predictions.stated_records

@@ -153,9 +153,8 @@ def _findings_audited(
 ) -> FindingsAudit:
     from cxr_models.audit import finding_shortcuts
 
-    uncertain = "unknown" if run is None else run.config.model.uncertain
     records = Manifest(records=tuple(images.records), root=split.manifest.root)
-    targets = finding_targets(records, findings, uncertain)
+    targets = finding_targets(records, findings)
     of_run = None
     if run is not None:
         from cxr_models.inference.predict_blanked import logits_of_blanked

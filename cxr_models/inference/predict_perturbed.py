@@ -145,7 +145,7 @@ def _of_findings(
     manifest = Manifest(records=tuple(predicted.records), root=split.manifest.root)
     outcomes = FindingOutcomes(
         findings=model.findings,
-        targets=finding_targets(manifest, model.findings, model.uncertain),
+        targets=finding_targets(manifest, model.findings),
         logits=predicted.logits,
         probabilities=sigmoid(predicted.logits),
         patients=predicted.patients,

@@ -83,7 +83,8 @@ def predict_sets(
     list of Predictions, or of FindingPredictions
         In that order; parts without images are left out. Each lies in the folder
         ``evaluation`` of the run too, unless an older one was not to be replaced. Of findings
-        where that is the run's task, ``multilabel``: uncertain ones count as its settings say.
+        where that is the run's task, ``multilabel``: uncertain labels are unknown, whatever
+        they counted as in training, so that runs are tested on the same labels.
 
     Raises
     ------
@@ -164,7 +165,7 @@ def _of_findings(
         kind=one.kind,
         manifest=one.manifest,
         findings=model.findings,
-        targets=finding_targets(one.manifest, model.findings, model.uncertain),
+        targets=finding_targets(one.manifest, model.findings),
         logits=logits,
         probabilities=sigmoid(logits),
         origin=origin,

@@ -217,7 +217,13 @@ def data_card(run: FindingResults) -> Section:
 def _uncertain(run: FindingResults) -> tuple[str, ...]:
     if run.config is None:
         return ()
-    return (f"Labels that the records call uncertain count as {run.config.model.uncertain}.",)
+    trained = run.config.model.uncertain
+    if trained == "unknown":
+        return ("Labels that the records call uncertain count as unknown.",)
+    return (
+        "Labels that the records call uncertain count as unknown here. In training they counted as "
+        f"{trained}.",
+    )
 
 
 def _counts(predictions: FindingPredictions, k: int) -> str:

@@ -15,7 +15,7 @@ from cxr_models.evaluation.findings_results import FindingsEvaluation
 from cxr_models.evaluation.group_columns import parse_columns
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.subgroup_gaps import gaps_between
-from cxr_models.evaluation.subgroups import class_measurements, unstated_columns
+from cxr_models.evaluation.subgroups import class_measurements, lines_on_unstated
 from tests.helpers.predicted import FINDINGS, make_finding_predictions
 from tests.helpers.report_runs import each
 
@@ -233,7 +233,7 @@ def test_groups_by_a_finding_are_those_of_the_labels_that_were_evaluated(sets):
     counts["not stated"] = (test.targets[:, 2] == -1).sum()
     assert {name: group.images for name, group in found.groups.items()} == counts
     assert gaps_of(found)["roc_auc", "Mass"].difference.value is not None
-    assert list(unstated_columns([test], parse_columns("finding:Hernia,finding:Nodule"))) == []
+    assert list(lines_on_unstated([test], parse_columns("finding:Hernia,finding:Nodule"))) == []
 
 
 def test_sets_that_the_run_was_trained_or_chosen_on_have_no_groups(sets):

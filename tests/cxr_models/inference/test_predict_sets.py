@@ -45,7 +45,7 @@ def test_sets_of_a_run_of_findings_hold_its_targets_and_sigmoids(run):
     assert [predictions.name for predictions in sets] == ["train", "val", "test"]
     for predictions in sets:
         part = run.split.select(predictions.name)
-        targets = finding_targets(part, FINDINGS, "present")
+        targets = finding_targets(part, FINDINGS)  # though uncertain is present in training
         np.testing.assert_array_equal(predictions.targets, targets)
         images = ImageLoader(run.config.data)(part.paths())
         expected = load_classifier(run).predict(images, verbose=0)
@@ -73,7 +73,7 @@ def test_what_was_predicted_is_used_again_until_a_finding_changes(run):
         "test.csv was predicted before; its records differ; it is replaced",
     ]
     row = [r.file for r in sets[2].manifest.records].index(records[place].file)
-    assert sets[2].targets[row].tolist() == [1, 0]
+    assert sets[2].targets[row].tolist() == [-1, 0]
 
 
 def test_another_source_may_lack_a_finding(run, tmp_path):
