@@ -27,6 +27,7 @@ from cxr_models.evaluation.findings_results import (
     PooledFindings,
 )
 from cxr_models.evaluation.paired_tests import delong, holm
+from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
         runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
     tested = [frozenset(paths_of(_set_of_kind(sets, "test").manifest)) for sets in runs.values()]
     if all(files == tested[0] for files in tested):
-        return ComparedOrPooledFindings(comparisons=_compare(runs, method))
+        return ComparedOrPooledFindings(comparisons=_compare(with_shared_patients(runs), method))
     if len(frozenset.union(*tested)) == sum(map(len, tested)):
         return ComparedOrPooledFindings(pooled=pool_findings(runs, method))
     raise ValueError(

@@ -29,6 +29,7 @@ from cxr_models.evaluation.evaluate import Method, evaluate_images, settle_sets
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import ClassValues, Overall
+from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     if any(predictions.origin.is_foreign for sets in runs.values() for predictions in sets):
         runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
     if have_equal_tests(runs):
-        return ComparedOrPooled(comparisons=_compare(runs, method))
+        return ComparedOrPooled(comparisons=_compare(with_shared_patients(runs), method))
     poolable = find_poolable(runs, _paths)
     if poolable is None:
         raise ValueError(

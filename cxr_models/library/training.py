@@ -68,7 +68,8 @@ def train(
     Returns
     -------
     Run
-        With the weights of the best epoch by validation accuracy.
+        With the weights of the best epoch: by validation accuracy, or by validation loss with
+        several findings.
 
     Raises
     ------

@@ -1,0 +1,78 @@
+"""Patients as all compared runs know them: a table of another model may state fewer."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+from cxr_models.records.ties import components, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cxr_models.evaluation.finding_predictions import FindingPredictions
+    from cxr_models.evaluation.predictions import Predictions
+
+    P = TypeVar("P", Predictions, FindingPredictions)
+
+
+def with_shared_patients(runs: Mapping[str, Sequence[P]]) -> dict[str, list[P]]:
+    """Return the sets of runs, with images of one patient where any run has them so.
+
+    Patients are drawn once for all runs. Without this, they would be those of the run that is named
+    first, and where it does not state them all, its images would count as independent.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of Predictions or FindingPredictions
+        The sets of each run. Sets of one name with different images are left as they are.
+
+    Returns
+    -------
+    dict of str to list
+        The same sets. Records have other groups where runs differ in their patients.
+    """
+    shared = {run: list(sets) for run, sets in runs.items()}
+    for name in {predictions.name for sets in shared.values() for predictions in sets}:
+        places = [
+            (run, place)
+            for run, sets in shared.items()
+            for place, predictions in enumerate(sets)
+            if predictions.name == name
+        ]
+        tied = _tied([shared[run][place] for run, place in places])
+        for (run, place), predictions in zip(places, tied, strict=True):
+            shared[run][place] = predictions
+    return shared
+
+
+def _tied(sets: Sequence[P]) -> list[P]:
+    """Return sets of one name with the ties of all of them, if they hold the same images."""
+    paths = [[os.path.realpath(path) for path in one.manifest.paths()] for one in sets]
+    numbers = {path: number for number, path in enumerate(paths[0])}
+    if any(numbers.keys() != set(of_one) for of_one in paths):
+        return list(sets)
+    ties = [
+        [
+            (numbers[path], numbers[of_one[root]])
+            for path, root in zip(of_one, components(one.manifest.records), strict=True)
+        ]
+        for one, of_one in zip(sets, paths, strict=True)
+    ]
+    joint = connect(len(numbers), [pair for of_one in ties for pair in of_one])
+    if all(connect(len(numbers), of_one) == joint for of_one in ties):
+        return list(sets)
+    return [
+        _with_groups(one, [f"tied-{joint[numbers[path]]}" for path in of_one])
+        for one, of_one in zip(sets, paths, strict=True)
+    ]
+
+
+def _with_groups(predictions: P, groups: Sequence[str]) -> P:
+    records = tuple(
+        dataclasses.replace(record, group=group)
+        for record, group in zip(predictions.manifest.records, groups, strict=True)
+    )
+    manifest = dataclasses.replace(predictions.manifest, records=records)
+    return dataclasses.replace(predictions, manifest=manifest)
