@@ -57,7 +57,8 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
     The mean of logits gives the geometric mean of the probabilities, scaled to a sum of 1. It is
     the same before and after temperature scaling, because a temperature divides all logits. The
     maximum takes the image with the highest probability of the second class; a unit is of the
-    second class if one of its images is. An image without a patient, or without a study, is a unit
+    second class if one of its images is. A unit that has the logits of one image has its
+    probabilities as they were written. An image without a patient, or without a study, is a unit
     of its own.
 
     References
@@ -83,12 +84,17 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
                 f"{_cure(aggregation, class_names)}"
             )
     logits = np.stack([join_logits(predictions.logits[rows], aggregation) for rows in units])
+    probabilities = softmax(logits)
+    for unit, rows in enumerate(units):
+        if len(rows) == 1 or aggregation.by == "max":  # those of one image, bit by bit
+            chosen = rows[0] if len(rows) == 1 else rows[_highest_row(predictions.logits[rows])]
+            probabilities[unit] = predictions.probabilities[chosen]
     joined = joined_records(records, units, targets)
     return dataclasses.replace(
         predictions,
         manifest=dataclasses.replace(predictions.manifest, records=joined),
         logits=logits,
-        probabilities=softmax(logits),
+        probabilities=probabilities,
         aggregation=aggregation,
         joined_images=len(records),
     )
@@ -132,10 +138,15 @@ def check_classes(aggregation: Aggregation, class_names: Sequence[str]) -> None:
 def join_logits(logits: Floats, aggregation: Aggregation) -> Floats:
     """Return the logits of a unit, of shape (K,), from those of its images, of shape (N, K)."""
     if aggregation.by == "max":
-        highest: Floats = logits[int(np.argmax(logits[:, 1] - logits[:, 0]))]
+        highest: Floats = logits[_highest_row(logits)]
         return highest
     mean: Floats = logits.mean(axis=0)
     return mean
+
+
+def _highest_row(logits: Floats) -> int:
+    """Return the row of logits (N, 2) that is most like the second class."""
+    return int(np.argmax(logits[:, 1] - logits[:, 0]))
 
 
 def _cure(aggregation: Aggregation, class_names: Sequence[str]) -> str:

@@ -3,10 +3,11 @@ import time
 import numpy as np
 import pytest
 
-from cxr_models.evaluation.any_task import evaluate_any
+from cxr_models.evaluation.any_task import evaluate_any, joined
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
 from cxr_models.evaluation.operating_points import Rule
+from cxr_models.evaluation.results import Aggregation
 from tests.helpers.foreign_tables import write_csv, write_finding_table, write_table
 from tests.helpers.predicted import CLASSES, make_finding_predictions, make_predictions
 
@@ -267,6 +268,24 @@ def test_values_at_a_threshold_are_those_of_the_probabilities_that_were_written(
         odds = np.array(curve.thresholds) / (1 - np.array(curve.thresholds))
         net = (treated & ill[:, None]).mean(0) - odds * (treated & ~ill[:, None]).mean(0)
         np.testing.assert_allclose(curve.net_benefit, net, atol=1e-6)
+
+
+@pytest.mark.parametrize("by", ["mean", "max"])
+@pytest.mark.parametrize("label", ["label", "finding:TB"])
+def test_a_patient_that_has_the_number_of_one_image_has_it_as_it_was_written(tmp_path, label, by):
+    shares = np.array([round(0.02 * number, 2) for number in range(1, 50)] * 2)
+    words = {"label": ("No TB", "TB"), "finding:TB": ("0", "1")}[label]
+    rows = [
+        {"file": str(i), "patient": str(i), label: words[i % 3 == 0], "prob:TB": share}
+        for i, share in enumerate(shares)
+    ]
+    if by == "max":
+        rows += [row | {"file": f"second-{row['file']}", "prob:TB": 0.01} for row in rows]
+    (images,) = read(tmp_path, rows).sets
+    (patients,) = joined([images], Aggregation(of="patient", by=by))
+    np.testing.assert_array_equal(patients.probabilities[:, -1], shares)
+    if by == "mean":
+        np.testing.assert_array_equal(patients.probabilities, images.probabilities)
 
 
 def test_each_column_of_a_finding_needs_its_labels(tmp_path):
