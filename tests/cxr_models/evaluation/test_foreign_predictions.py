@@ -146,6 +146,17 @@ def test_parts_are_known_by_their_usual_names_and_others_are_sources(tmp_path):
     assert sorted(one.name for one in read(tmp_path, rows).sets) == sorted(words.values())
 
 
+def test_other_sources_are_not_mixed_and_can_name_files(tmp_path):
+    def of(*words):
+        return [row(str(i), part=word) for i, word in enumerate(("test", *words, *words))]
+
+    for words in (("site A", "site_A"), ("Site", "site")):
+        sentence = f"must name other sources by different .*; got '{words[0]}' and '{words[1]}'"
+        refused(tmp_path, of(*words), sentence)
+    refused(tmp_path, of("x" * 201), r"`part` must name other sources in at most 200 .*got 201")
+    assert [one.name for one in read(tmp_path, of("x" * 200, "site A")).sets][2] == "site_A"
+
+
 def test_spreadsheets_of_other_countries_are_read(tmp_path):
     path = tmp_path / "t.csv"
     lines = ["sep=;", 'file;label;"prob:a, b";prob:c', "1.png;c;0,125;0,875", '2.png;"a, b";1;0']
