@@ -14,6 +14,7 @@ import numpy as np
 from cxr_models.evaluation.aggregate_findings import aggregated_findings
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.finding_predictions import FindingPredictions
+from cxr_models.evaluation.foreign_columns import SMALLEST
 from cxr_models.evaluation.predictions import Predictions
 from cxr_models.evaluation.results import UNITS
 from cxr_models.evaluation.units import joined_records, rows_of_units, unit_keys
@@ -124,6 +125,33 @@ def aggregated_sets(sets: Iterable[P], aggregation: Aggregation | None) -> list[
         else aggregated(predictions, aggregation)
         for predictions in sets
     ]
+
+
+def outweighed_units(
+    predictions: Predictions | FindingPredictions, aggregation: Aggregation
+) -> int:
+    """Count the units of which some images, but not all, have a probability that was 0 or 1.
+
+    In a table of others such a probability is often a rounded one. It counts as `SMALLEST`, or as
+    far below 1, whose logarithm outweighs those of all other images in a mean.
+
+    Parameters
+    ----------
+    predictions : Predictions or FindingPredictions
+        A row for each image.
+    aggregation : Aggregation
+        What is joined, and how.
+    """
+    if aggregation.by != "mean" or not predictions.origin.is_foreign:
+        return 0
+    shares = predictions.probabilities
+    is_edge = (shares == SMALLEST) | (shares == 1.0 - SMALLEST)
+    if isinstance(predictions, Predictions):
+        is_edge = is_edge.any(axis=1, keepdims=True)
+    units = rows_of_units(unit_keys(predictions.manifest.records, aggregation))
+    return sum(
+        bool((is_edge[rows].any(axis=0) & ~is_edge[rows].all(axis=0)).any()) for rows in units
+    )
 
 
 def check_classes(aggregation: Aggregation, class_names: Sequence[str]) -> None:

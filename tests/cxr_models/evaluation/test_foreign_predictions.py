@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from cxr_models.evaluation.any_task import evaluate_any, joined
+from cxr_models.evaluation.any_task import evaluate_any, joined, lines_on_joining
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
 from cxr_models.evaluation.operating_points import Rule
@@ -303,3 +303,31 @@ def test_each_column_of_a_finding_needs_its_labels(tmp_path):
     rows = [{"file": "a", "finding:TB": "1", "prob:TB": 0.5, "prob:Mass": 0.5}]
     sentence = r"`t.csv` must have the column label, or finding:NAME .* got no finding:Mass"
     refused(tmp_path, rows, sentence)
+
+
+def test_a_rounded_probability_that_outweighs_other_images_is_told(tmp_path):
+    shares = {"a": (0.0, 0.9), "b": (0.0, 1.0), "c": (0.0, 0.0), "d": (0.2, 0.9), "e": (1.0, 0.5)}
+    rows = [
+        {"file": f"{patient}{i}", "patient": patient, "finding:TB": "1", "prob:TB": share}
+        for patient, of in shares.items()
+        for i, share in enumerate(of)
+    ]
+    of_findings = read(tmp_path, rows).sets
+    (line,) = lines_on_joining(of_findings, Aggregation(of="patient", by="mean"))
+    assert line == (
+        "test: 2 patients have a probability of 0 or 1 for some images, which outweighs their "
+        "other images in the mean of logits; write more digits, or columns logit:NAME"
+    )
+    assert not list(lines_on_joining(of_findings, Aggregation(of="patient", by="max")))
+    assert not list(lines_on_joining(of_findings, None))
+    rows = [{**one, "label": "n" if one["patient"] == "d" else "TB"} for one in rows]
+    of_classes = read(tmp_path, [{k: one[k] for k in one if k[:3] != "fin"} for one in rows]).sets
+    assert list(lines_on_joining(of_classes, Aggregation(of="patient", by="mean"))) == [line]
+
+
+def test_it_is_told_which_class_a_patient_has_the_highest_probability_of(tmp_path):
+    sets = read(tmp_path, [row("a", patient="p"), row("b", "normal", patient="p")]).sets
+    assert list(lines_on_joining(sets, Aggregation(of="patient", by="max"))) == [
+        "a patient has the highest probability of normal among its images, and is normal if one of "
+        "them is"
+    ]
