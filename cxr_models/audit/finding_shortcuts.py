@@ -161,7 +161,7 @@ def verdict(audited: Mapping[str, FindingShortcuts]) -> str:
         gain = reached - _GUESSING
         share = gain / max((1.0 if run is None else run) - _GUESSING, gain, 1e-9)
         low = best.interval[0] if best.interval else _GUESSING
-        shown = f"{finding} ({reached:.2f}" + (")" if run is None else f" of {run:.2f})")
+        shown = f"{finding} ({reached:.2f}" + (")" if run is None else f"; the run {run:.2f})")
         if low > _GUESSING and share >= _PARTLY:
             readable["largely" if share >= _LARGELY else "partly"].append(shown)
         else:

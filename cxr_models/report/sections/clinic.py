@@ -23,11 +23,11 @@ _GIVEN = (
     "threshold that was not chosen on validation."
 )
 _FINDINGS_CHOSEN = (
-    "Each finding is compared with its absence, over the images whose label for it is known, by "
+    "Each finding is compared with its absence, where its label is known, by "
     "calibrated probabilities and the thresholds that were chosen on validation."
 )
 _FINDINGS_GIVEN = (
-    "Each finding is compared with its absence, over the images whose label for it is known, by "
+    "Each finding is compared with its absence, where its label is known, by "
     "probabilities that are not calibrated and a threshold that was not chosen on validation."
 )
 _SHARE = (

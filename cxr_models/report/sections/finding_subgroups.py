@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.results import Gap, GapValue, Measured
 
 _METHOD = (
-    "Each finding is evaluated over the images whose label for it is known. A group has a value "
+    "Each finding is evaluated where its label is known. A group has a value "
     "where at least 10 patients with the finding, or without it, as the value needs, are in it; "
     "other cells are empty. The best and the worst group are picked after their values are known, "
     "so a gap is too large on average. Beside it stand gaps of groups that do not differ: the "

@@ -73,8 +73,8 @@ def method(text: str, columns: Iterable[ColumnGaps]) -> Iterator[Block]:
     if gaps:
         verb = "is" if len(gaps) == 1 else "are"
         text = (
-            f"{counted(len(gaps), 'gap')} {verb} shown. Of gaps that chance alone makes, 1 in "
-            "20 is above the value in the column by chance, 1 in 20 above."
+            f"{counted(len(gaps), 'gap')} {verb} shown. If groups do not differ, 1 gap in 20 is "
+            'above the value called "by chance, 1 in 20 above".'
         )
         yield Text(text=text, tone="note")
 
