@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from cxr_models.audit.foreign_results import EvaluatedPredictions
 from cxr_models.evaluation.any_task import (
-    differing_labels,
     evaluate_any,
     joined,
+    lines_on_joining,
     with_any_subgroups,
 )
 from cxr_models.evaluation.evaluate import Method
@@ -64,7 +64,7 @@ class ForeignModels:
         lines = []
         for name, remarks in self.remarks.items():
             lines += [f"{name}: {remark}" for remark in remarks]
-            lines += differing_labels(self.runs[name].sets, self.method.aggregate)
+            lines += lines_on_joining(self.runs[name].sets, self.method.aggregate)
             lines += lines_on_unstated(self.sets[name], self.columns)
         return lines
 

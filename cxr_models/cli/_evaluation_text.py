@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SetEvaluation,
     )
 
+_ONE = {many: one for one, many in UNITS.items()}
 ROLES = {"train": "seen in training", "val": "used for choices"}
 
 
@@ -207,8 +208,16 @@ def _heading(name: str, values: Group | Pooled, role: str = "", units: str = "im
 def counted_rows(values: Group | Pooled | FindingsGroup, units: str) -> str:
     """Count the rows of a group, the images that they were joined from, and the patients."""
     joined = getattr(values, "joined_images", None)
-    counts = f"{values.images} {units}" + (f" from {joined} images" if joined else "")
-    return counts if units == "patients" else f"{counts} of {values.patients} patients"
+    counts = _counted(values.images, units)
+    if joined:
+        counts += f" from {_counted(joined, UNITS['image'])}"
+    if units == UNITS["patient"]:
+        return counts
+    return f"{counts} of {_counted(values.patients, UNITS['patient'])}"
+
+
+def _counted(count: int, units: str) -> str:
+    return f"{count} {units if count != 1 else _ONE[units]}"
 
 
 def _group_lines(

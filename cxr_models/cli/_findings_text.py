@@ -16,7 +16,7 @@ from cxr_models.cli._evaluation_text import (
     value,
 )
 from cxr_models.cli._seeds_text import seed_heading, seed_rows
-from cxr_models.evaluation.results import NOT_STATED
+from cxr_models.evaluation.results import NOT_STATED, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,23 +111,24 @@ def _group_lines(title: str, groups: Mapping[str, FindingsGroup], units: str) ->
 def several_findings_lines(several: SeveralFindingRuns) -> Iterator[str]:
     """Yield the lines of runs compared, and before them the settings that differ."""
     yield from differing_lines(several.differ)
+    units = next((evaluation.units for evaluation in several.runs.values()), UNITS["image"])
     for pair in several.comparisons or ():
-        yield from _comparison_lines(pair)
+        yield from _comparison_lines(pair, units)
     for spread in several.seeds:
         yield ""
         yield seed_heading(spread)
         yield from indented(table(seed_rows(spread)))
     if several.pooled is not None:
-        yield from _pooled_lines(several.pooled)
+        yield from _pooled_lines(several.pooled, units)
 
 
-def _pooled_lines(pooled: PooledFindings) -> Iterator[str]:
-    rows = [["test sets of", "images", "mean ROC-AUC", "mean PR-AUC"]]
+def _pooled_lines(pooled: PooledFindings, units: str) -> Iterator[str]:
+    rows = [["test sets of", units, "mean ROC-AUC", "mean PR-AUC"]]
     for name, run in pooled.runs.items():
         rows.append([name, str(run.images), value(run.means.roc_auc), value(run.means.pr_auc)])
     yield ""
     yield from table(rows)
-    yield f"pooled: {pooled.images} images of {pooled.patients} patients"
+    yield f"pooled: {counted_rows(pooled, units)}"
     rows = [["", "known", "present", "ROC-AUC", "PR-AUC", "Brier score"]]
     for name, of in pooled.findings.items():
         values = value(of.roc_auc), value(of.pr_auc), value(of.brier)
@@ -136,9 +137,9 @@ def _pooled_lines(pooled: PooledFindings) -> Iterator[str]:
     yield f"  {_means(pooled.means)}"
 
 
-def _comparison_lines(pair: FindingsComparison) -> Iterator[str]:
+def _comparison_lines(pair: FindingsComparison, units: str) -> Iterator[str]:
     yield ""
-    yield f"{pair.first} minus {pair.second} on {pair.set}, {pair.images} images"
+    yield f"{pair.first} minus {pair.second} on {pair.set}, {pair.images} {units}"
     if pair.over:
         yield (
             f"  means over {', '.join(pair.over)}: ROC-AUC {value(pair.mean_roc_auc, sign=True)}, "

@@ -14,6 +14,7 @@ import numpy as np
 from cxr_models.evaluation.aggregate_findings import aggregated_findings
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.finding_predictions import FindingPredictions
+from cxr_models.evaluation.foreign_columns import SMALLEST
 from cxr_models.evaluation.predictions import Predictions
 from cxr_models.evaluation.results import UNITS
 from cxr_models.evaluation.units import joined_records, rows_of_units, unit_keys
@@ -57,7 +58,8 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
     The mean of logits gives the geometric mean of the probabilities, scaled to a sum of 1. It is
     the same before and after temperature scaling, because a temperature divides all logits. The
     maximum takes the image with the highest probability of the second class; a unit is of the
-    second class if one of its images is. An image without a patient, or without a study, is a unit
+    second class if one of its images is. A unit that has the logits of one image has its
+    probabilities as they were written. An image without a patient, or without a study, is a unit
     of its own.
 
     References
@@ -83,12 +85,17 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
                 f"{_cure(aggregation, class_names)}"
             )
     logits = np.stack([join_logits(predictions.logits[rows], aggregation) for rows in units])
+    probabilities = softmax(logits)
+    for unit, rows in enumerate(units):
+        if len(rows) == 1 or aggregation.by == "max":  # those of one image, bit by bit
+            chosen = rows[0] if len(rows) == 1 else rows[_highest_row(predictions.logits[rows])]
+            probabilities[unit] = predictions.probabilities[chosen]
     joined = joined_records(records, units, targets)
     return dataclasses.replace(
         predictions,
         manifest=dataclasses.replace(predictions.manifest, records=joined),
         logits=logits,
-        probabilities=softmax(logits),
+        probabilities=probabilities,
         aggregation=aggregation,
         joined_images=len(records),
     )
@@ -120,6 +127,33 @@ def aggregated_sets(sets: Iterable[P], aggregation: Aggregation | None) -> list[
     ]
 
 
+def outweighed_units(
+    predictions: Predictions | FindingPredictions, aggregation: Aggregation
+) -> int:
+    """Count the units of which some images, but not all, have a probability that was 0 or 1.
+
+    In a table of others such a probability is often a rounded one. It counts as `SMALLEST`, or as
+    far below 1, whose logarithm outweighs those of all other images in a mean.
+
+    Parameters
+    ----------
+    predictions : Predictions or FindingPredictions
+        A row for each image.
+    aggregation : Aggregation
+        What is joined, and how.
+    """
+    if aggregation.by != "mean" or not predictions.origin.is_foreign:
+        return 0
+    shares = predictions.probabilities
+    is_edge = (shares == SMALLEST) | (shares == 1.0 - SMALLEST)
+    if isinstance(predictions, Predictions):
+        is_edge = is_edge.any(axis=1, keepdims=True)
+    units = rows_of_units(unit_keys(predictions.manifest.records, aggregation))
+    return sum(
+        bool((is_edge[rows].any(axis=0) & ~is_edge[rows].all(axis=0)).any()) for rows in units
+    )
+
+
 def check_classes(aggregation: Aggregation, class_names: Sequence[str]) -> None:
     """Raise ValueError if more than two classes are joined by the maximum."""
     if aggregation.by == "max" and len(class_names) != 2:
@@ -132,10 +166,15 @@ def check_classes(aggregation: Aggregation, class_names: Sequence[str]) -> None:
 def join_logits(logits: Floats, aggregation: Aggregation) -> Floats:
     """Return the logits of a unit, of shape (K,), from those of its images, of shape (N, K)."""
     if aggregation.by == "max":
-        highest: Floats = logits[int(np.argmax(logits[:, 1] - logits[:, 0]))]
+        highest: Floats = logits[_highest_row(logits)]
         return highest
     mean: Floats = logits.mean(axis=0)
     return mean
+
+
+def _highest_row(logits: Floats) -> int:
+    """Return the row of logits (N, 2) that is most like the second class."""
+    return int(np.argmax(logits[:, 1] - logits[:, 0]))
 
 
 def _cure(aggregation: Aggregation, class_names: Sequence[str]) -> str:

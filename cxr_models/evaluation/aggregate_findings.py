@@ -63,6 +63,10 @@ def aggregated_findings(
     logits = np.stack(
         [join_finding_logits(predictions.logits[rows], aggregation) for rows in units]
     )
+    probabilities = sigmoid(logits)
+    for unit, rows in enumerate(units):
+        if len(rows) == 1 or aggregation.by == "max":  # those of one image, bit by bit
+            probabilities[unit] = predictions.probabilities[rows].max(axis=0)
     one_label = np.zeros(len(records), np.int64)
     joined = joined_records(records, units, one_label)
     return dataclasses.replace(
@@ -71,7 +75,7 @@ def aggregated_findings(
         # present is above absent, and absent above unknown
         targets=np.stack([predictions.targets[rows].max(axis=0) for rows in units]),
         logits=logits,
-        probabilities=sigmoid(logits),
+        probabilities=probabilities,
         aggregation=aggregation,
         joined_images=len(records),
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxr_models.evaluation.aggregate import aggregated_sets
+from cxr_models.evaluation.aggregate import aggregated_sets, outweighed_units
 from cxr_models.evaluation.aggregate_findings import differing_units
 from cxr_models.evaluation.evaluate import evaluate_sets
 from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.finding_subgroups import with_finding_subgroups
 from cxr_models.evaluation.findings import evaluate_findings
 from cxr_models.evaluation.predictions import Predictions
-from cxr_models.evaluation.results import Evaluation
+from cxr_models.evaluation.results import UNITS, Evaluation
 from cxr_models.evaluation.subgroups import with_subgroups
 
 if TYPE_CHECKING:
@@ -82,6 +82,44 @@ def joined(
     if of_findings:
         return aggregated_sets(of_findings, aggregation)
     return aggregated_sets(of_classes, aggregation)
+
+
+def lines_on_joining(
+    sets: Iterable[AnyPredictions], aggregation: Aggregation | None
+) -> Iterator[str]:
+    """Yield sentences on what joining images makes of their labels and probabilities.
+
+    Parameters
+    ----------
+    sets : iterable of Predictions or FindingPredictions
+        A row for each image.
+    aggregation : Aggregation or None
+        What is joined, and how.
+    """
+    if aggregation is None:
+        return
+    sets = list(sets)
+    of_classes = by_kind(sets)[1]
+    if of_classes and aggregation.by == "max":
+        second = of_classes[0].class_names[1]
+        yield (
+            f"a {aggregation.of} has the highest probability of {second} among its images, and is "
+            f"{second} if one of them is"
+        )
+    yield from differing_labels(sets, aggregation)
+    for predictions in sets:
+        count = outweighed_units(predictions, aggregation)
+        if count:
+            of = (
+                f"1 {aggregation.of} has"
+                if count == 1
+                else f"{count:,} {UNITS[aggregation.of]} have"
+            )
+            yield (
+                f"{predictions.name}: {of} a probability of 0 or 1 for some images, which "
+                "outweighs their other images in the mean of logits; write more digits, or columns "
+                "logit:NAME"
+            )
 
 
 def differing_labels(

@@ -5,7 +5,9 @@ Knows nothing of scores: `cxr_models.evaluation.foreign_columns` makes numbers o
 
 from __future__ import annotations
 
+import os
 import re
+import reprlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxr_models.evaluation.foreign_columns import class_columns, is_class_column
@@ -22,7 +24,7 @@ from cxr_models.records.manifest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from cxr_models.evaluation.foreign_columns import ClassColumns
     from cxr_models.evaluation.foreign_sources import Source
@@ -34,6 +36,7 @@ _PARTS = {
 }
 _TEXTS = (*COLUMNS[2:-1], *FURTHER_COLUMNS)  # of a record, beside file, label and part
 _PART_COLUMNS = ("part", "split")
+_LONGEST_PART = 200  # bytes; file systems allow 255 for external-PART.csv and a temporary suffix
 
 
 class ForeignRow(NamedTuple):
@@ -73,6 +76,7 @@ def read_table(source: Source, *, validation: Source | None = None) -> ForeignTa
     audited = [] if any(cell.strip() for row in train for cell in row.cells) else train
     evaluated = [row for row in rows if row.part != "train"] if audited else rows
     parts = {row.part for row in rows}
+    _check_lengths(parts)
     if parts <= {"train", "val"}:
         raise ValueError(
             "`part` must be test, or the name of another source, in at least one row; got "
@@ -124,6 +128,7 @@ class _Fields:
         if len(part_columns) > 1:
             raise ValueError(f"`{name}` must have one of the columns part and split; got both.")
         self._part, self._part_place = part, header.index(part_columns[0]) if part_columns else None
+        self._words: dict[str, str] = {}  # of each other source, in the letters that name it
         self._file = header.index("file")
         self._label = header.index("label") if "label" in header else None
         self._texts = {column: header.index(column) for column in _TEXTS if column in header}
@@ -138,7 +143,16 @@ class _Fields:
 
     def read(self, row: Sequence[str]) -> tuple[Record, str]:
         """Return the record of a row, and the part that the row is of."""
-        part = self._part if self._part_place is None else _part(row[self._part_place].strip())
+        part = self._part
+        if self._part_place is not None:
+            word = row[self._part_place].strip()
+            part = _part(word)
+            first = self._words.setdefault(part.casefold(), word) if part not in SPLITS else word
+            if first != word:
+                raise ValueError(
+                    "`part` must name other sources by different letters, digits, - and _, as they "
+                    f"name files; got {first!r} and {word!r}. Write one of them in another way."
+                )
         record = Record(
             file=row[self._file].strip(),
             label=UNKNOWN_LABEL if self._label is None else row[self._label].strip(),
@@ -158,6 +172,16 @@ def _part(word: str) -> str:
             "column out if all rows are of the test set."
         )
     return part if part in SPLITS else re.sub(r"[^\w.-]+", "_", part)
+
+
+def _check_lengths(parts: Iterable[str]) -> None:
+    """Raise ValueError if a part is too long to name the file of its predictions."""
+    for part in parts:
+        if len(os.fsencode(part)) > _LONGEST_PART:
+            raise ValueError(
+                f"`part` must name other sources in at most {_LONGEST_PART} letters, as they name "
+                f"files; got {len(os.fsencode(part)):,}: {reprlib.repr(part)}. Write it shorter."
+            )
 
 
 def _validation_rows(

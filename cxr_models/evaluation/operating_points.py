@@ -5,6 +5,7 @@ A threshold applies to calibrated probabilities, because `predict` gives calibra
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ class Rule:
 
     Raises
     ------
+    TypeError
+        If one of them is no number.
     ValueError
         If `sensitivity` is not above 0 and at most 1, or `threshold` is not between 0 and 1.
     """
@@ -46,6 +49,11 @@ class Rule:
     threshold: float = 0.5
 
     def __post_init__(self) -> None:
+        for name, value in (("threshold", self.threshold), ("sensitivity", self.sensitivity)):
+            if value is not None and not isinstance(value, numbers.Real):
+                raise TypeError(f"`{name}` must be a number; got {value!r}.")
+            if value is not None:  # JSON takes no numbers of NumPy
+                object.__setattr__(self, name, float(value))
         if not 0 < self.threshold < 1:
             raise ValueError(f"`threshold` must be between 0 and 1; got {self.threshold!r}.")
         if self.sensitivity is not None and not 0 < self.sensitivity <= 1:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_models.evaluation.any_task import (
-    differing_labels,
     evaluate_any,
     joined,
+    lines_on_joining,
     with_any_subgroups,
 )
 from cxr_models.evaluation.evaluate import Method
@@ -204,7 +204,7 @@ def joined_sets(
         check_columns_of_sets(asked.columns, sets, cure=_MORE_COLUMNS)
     of_units = joined(sets, asked.method.aggregate)
     if say is not None:
-        for line in differing_labels(sets, asked.method.aggregate):
+        for line in lines_on_joining(sets, asked.method.aggregate):
             say(line)
         for line in lines_on_unstated(of_units, asked.columns):
             say(line)

@@ -114,6 +114,11 @@ def predict_sets(
                 outdated = kept.overlap != one.overlap or states_more(records, former_records)
                 whole = dataclasses.replace(kept.manifest, records=records)
                 kept = dataclasses.replace(kept, manifest=whole, overlap=one.overlap)
+                if isinstance(kept, FindingPredictions):
+                    # Earlier versions wrote labels that uncertain ones counted as in training.
+                    targets = finding_targets(whole, kept.findings)
+                    outdated = outdated or not np.array_equal(targets, kept.targets)
+                    kept = dataclasses.replace(kept, targets=targets)
                 if outdated and replace:
                     _write(path, kept)
                 sets.append(kept)

@@ -21,7 +21,7 @@ _STACK = 3  # frames from a warning here to the caller: of this function and of 
 _NAME = re.compile(r"[\w-][\w.-]*")
 
 
-@says_arguments(PREDICTIONS="predictions")
+@says_arguments(PREDICTIONS="predictions", RUN="predictions")
 def evaluate_predictions(
     predictions: str
     | os.PathLike[str]

@@ -171,7 +171,13 @@ class _Maker:
         )
 
     def check(self, columns: Collection[str]) -> None:
-        """Raise where the choices name columns that nothing has."""
+        """Raise where the choices name columns that nothing has, or fill blanks of no finding."""
+        if self._choices.blank != "unknown" and not self._names:
+            raise ValueError(
+                f"`--blank` must be unknown for a set without findings; got "
+                f"{self._choices.blank!r}. Leave it out, or name findings with --columns "
+                "finding:NAME=COLUMN."
+            )
         findings = {FINDING + name for name in self._names}
         for option, chosen, available in (
             ("--keep", self._choices.keep, set(columns)),

@@ -89,9 +89,10 @@ def finding_subgroup_sections(
 
 
 def _counts(by: FindingSubgroups, units: str) -> Table:
+    patients = "patients, tied ones once" if units == "patients" else "patients"
     return Table(
         caption=f"Groups by {by.column}",
-        head=(by.column, units, "patients"),
+        head=(by.column, units, patients),
         rows=tuple(
             (name, f"{group.images:,}", f"{group.patients:,}") for name, group in by.groups.items()
         ),
@@ -185,6 +186,7 @@ def _value_of(group: FindingsGroup, title: GapValue, finding: str) -> Measured |
 
 def _table(by: FindingSubgroups, finding: str, units: str) -> Table:
     """Count known labels of a finding and their patients, and show its values, in each group."""
+    tied = ", tied ones once" if units == "patients" else ""
     rows = []
     for name, group in by.groups.items():
         of = group.findings[finding]
@@ -198,8 +200,8 @@ def _table(by: FindingSubgroups, finding: str, units: str) -> Table:
             *(GAP_TITLES[title] for title in GAPS),
             f"{units} known",
             "with it",
-            "patients",
-            "patients with it",
+            f"patients{tied}",
+            f"patients with it{tied}",
         ),
         rows=tuple(rows),
         notes=empty_cells(

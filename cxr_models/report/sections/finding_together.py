@@ -90,8 +90,10 @@ def _pooled(runs: Runs) -> Section:
         value(pooled.means.brier),
         *(NONE,) * 2,
     )
+    unit, units = runs[0].evaluation.unit, runs[0].evaluation.units
+    drawn = "patients, tied ones once" if unit == "patient" else "patients"
     return Section(
-        title=f"{len(runs)} runs pooled, {counted(pooled.images, runs[0].evaluation.unit)}",
+        title=f"{len(runs)} runs pooled, {counted(pooled.images, unit)}",
         blocks=(
             Text(
                 text=f"{listed([run.name for run in runs])} have equal settings and were tested on "
@@ -100,7 +102,7 @@ def _pooled(runs: Runs) -> Section:
             ),
             Table(
                 caption="Each run on its own test images, and all runs together",
-                head=("run", "images", "patients", "mean ROC-AUC", "mean PR-AUC"),
+                head=("run", units, drawn, "mean ROC-AUC", "mean PR-AUC"),
                 rows=tuple(
                     (
                         name,
@@ -115,7 +117,7 @@ def _pooled(runs: Runs) -> Section:
             ),
             Table(
                 caption="Pooled: each finding, over the images whose label for it is known",
-                head=("finding", "ROC-AUC", "PR-AUC", "Brier score", "images known", "with it"),
+                head=("finding", "ROC-AUC", "PR-AUC", "Brier score", f"{units} known", "with it"),
                 rows=(
                     *(
                         (
@@ -218,7 +220,7 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
                 for run in group
             }
             yield from (
-                _table(name, comparison)
+                _table(name, comparison, group[0].evaluation.units)
                 for comparison in compare_finding_pairs(
                     sets, pairs_of_group, temperatures, _method(group)
                 )
@@ -254,7 +256,7 @@ def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> 
     return dataclasses.replace(predictions, manifest=manifest)
 
 
-def _table(name: str, pair: FindingsComparison) -> Table:
+def _table(name: str, pair: FindingsComparison, units: str) -> Table:
     mean = (
         f"mean of {counted(len(pair.over), 'finding')}",
         signed(pair.mean_roc_auc.value, pair.mean_roc_auc.interval),
@@ -277,7 +279,7 @@ def _table(name: str, pair: FindingsComparison) -> Table:
             "p by Holm",
             "PR-AUC",
             "Brier score, calibrated",
-            "images known",
+            f"{units} known",
         ),
         rows=(
             *(

@@ -5,10 +5,19 @@ import pytest
 pytest.importorskip("typer", reason="typer is not installed")
 pytest.importorskip("scipy", reason="scipy is not installed")
 
+from cxr_models import evaluate_predictions
+from cxr_models._typed_json import converted
 from cxr_models.cli import main
+from cxr_models.cli._evaluation_text import counted_rows
+from cxr_models.cli._findings_text import several_findings_lines
+from cxr_models.evaluation.compare_findings import compare_or_pool_findings
+from cxr_models.evaluation.evaluate import Method
+from cxr_models.evaluation.findings import evaluate_findings
+from cxr_models.evaluation.findings_results import SeveralFindingRuns
+from cxr_models.evaluation.results import Aggregation
 from tests.helpers.findings import multilabel, write_findings_split
-from tests.helpers.predicted import FINDINGS
-from tests.helpers.report_runs import write_finding_run, write_run
+from tests.helpers.predicted import FINDINGS, make_finding_predictions
+from tests.helpers.report_runs import each, write_finding_run, write_run
 
 FEW = ["--draws", "100"]
 
@@ -60,9 +69,47 @@ def test_two_runs_are_compared_finding_by_finding(run, tmp_path, capsys):
     assert "first minus third on test, 240 images" in shown
     assert "Mass: not tested: both models rank the images alike" in shown
     stored = json.loads(out.read_text())
-    assert list(stored) == ["runs", "differ", "comparisons"]
+    assert list(stored) == ["runs", "differ", "comparisons", "seeds"]
     assert [pair["set"] for pair in stored["comparisons"]] == ["test", "clinic"]
     assert main([*command, "--out", str(out), "--overwrite"]) == 0
+
+
+def test_what_images_were_joined_to_is_counted_where_runs_are_compared(tmp_path, capsys):
+    runs = [write_finding_run(tmp_path / name, training__seed=i) for i, name in enumerate("ab")]
+    joined = ["--from-predictions", "--aggregate", "patient", *FEW]
+    assert main(["evaluate", *map(str, runs), *joined]) == 0
+    assert "a minus b on test, 120 patients\n" in capsys.readouterr().out
+
+
+def test_pooled_runs_count_what_their_images_were_joined_to(rng):
+    runs = {
+        name: [
+            make_finding_predictions(rng, name="val"),
+            each(make_finding_predictions(rng), lambda i, _, n=name: {"file": f"{n}{i}.png"}),
+        ]
+        for name in "ab"
+    }
+    method = Method(draws=100, aggregate=Aggregation(of="patient", by="mean"))
+    several = converted(
+        SeveralFindingRuns,
+        compare_or_pool_findings(runs, method),
+        runs={name: evaluate_findings(name, sets, method) for name, sets in runs.items()},
+        differ={},
+    )
+    lines = list(several_findings_lines(several))
+    assert [line.split()[:4] for line in lines if line.startswith("test sets of")] == [
+        ["test", "sets", "of", "patients"]
+    ]
+    (line,) = [line for line in lines if line.startswith("pooled: ")]
+    assert line == f"pooled: {several.pooled.images} patients"
+
+
+def test_one_row_is_counted_as_one(rng):
+    table = {"file": ["a"], "patient": ["p"], "label": ["TB"], "prob:TB": [0.5]}
+    group = evaluate_predictions(table, draws=100).evaluation.sets["test"]
+    assert counted_rows(group, "images") == "1 image of 1 patient"
+    assert counted_rows(group, "studies") == "1 study of 1 patient"
+    assert counted_rows(group, "patients") == "1 patient"
 
 
 def test_runs_of_findings_and_of_classes_are_not_compared(run, tmp_path, capsys):

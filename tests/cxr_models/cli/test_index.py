@@ -256,6 +256,14 @@ def test_words_that_do_not_fit_are_refused_with_a_sentence(tmp_path, capsys, wor
     assert not (tmp_path / "m.csv").exists()
 
 
+def test_blanks_of_a_set_without_findings_are_refused(tmp_path, capsys):
+    path = tmp_path / "x.csv"
+    path.write_text("file,label\na.png,ill\nb.png,\n")
+    assert index(tmp_path, tmp_path / "m.csv", "--csv", str(path), "--blank", "absent") == 2
+    assert "`--blank` must be unknown for a set without findings" in capsys.readouterr().err
+    assert not (tmp_path / "m.csv").exists()
+
+
 def test_rows_of_dicom_sets_are_chosen_by_columns_of_the_set_and_of_headers(tmp_path):
     pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
     nih.rsna(tmp_path / "set")

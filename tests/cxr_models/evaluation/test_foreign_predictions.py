@@ -3,10 +3,11 @@ import time
 import numpy as np
 import pytest
 
-from cxr_models.evaluation.any_task import evaluate_any
+from cxr_models.evaluation.any_task import evaluate_any, joined, lines_on_joining
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.foreign_predictions import check_same_files, read_foreign
 from cxr_models.evaluation.operating_points import Rule
+from cxr_models.evaluation.results import Aggregation
 from tests.helpers.foreign_tables import write_csv, write_finding_table, write_table
 from tests.helpers.predicted import CLASSES, make_finding_predictions, make_predictions
 
@@ -145,6 +146,17 @@ def test_parts_are_known_by_their_usual_names_and_others_are_sources(tmp_path):
     assert sorted(one.name for one in read(tmp_path, rows).sets) == sorted(words.values())
 
 
+def test_other_sources_are_not_mixed_and_can_name_files(tmp_path):
+    def of(*words):
+        return [row(str(i), part=word) for i, word in enumerate(("test", *words, *words))]
+
+    for words in (("site A", "site_A"), ("Site", "site")):
+        sentence = f"must name other sources by different .*; got '{words[0]}' and '{words[1]}'"
+        refused(tmp_path, of(*words), sentence)
+    refused(tmp_path, of("x" * 201), r"`part` must name other sources in at most 200 .*got 201")
+    assert [one.name for one in read(tmp_path, of("x" * 200, "site A")).sets][2] == "site_A"
+
+
 def test_spreadsheets_of_other_countries_are_read(tmp_path):
     path = tmp_path / "t.csv"
     lines = ["sep=;", 'file;label;"prob:a, b";prob:c', "1.png;c;0,125;0,875", '2.png;"a, b";1;0']
@@ -269,7 +281,53 @@ def test_values_at_a_threshold_are_those_of_the_probabilities_that_were_written(
         np.testing.assert_allclose(curve.net_benefit, net, atol=1e-6)
 
 
+@pytest.mark.parametrize("by", ["mean", "max"])
+@pytest.mark.parametrize("label", ["label", "finding:TB"])
+def test_a_patient_that_has_the_number_of_one_image_has_it_as_it_was_written(tmp_path, label, by):
+    shares = np.array([round(0.02 * number, 2) for number in range(1, 50)] * 2)
+    words = {"label": ("No TB", "TB"), "finding:TB": ("0", "1")}[label]
+    rows = [
+        {"file": str(i), "patient": str(i), label: words[i % 3 == 0], "prob:TB": share}
+        for i, share in enumerate(shares)
+    ]
+    if by == "max":
+        rows += [row | {"file": f"second-{row['file']}", "prob:TB": 0.01} for row in rows]
+    (images,) = read(tmp_path, rows).sets
+    (patients,) = joined([images], Aggregation(of="patient", by=by))
+    np.testing.assert_array_equal(patients.probabilities[:, -1], shares)
+    if by == "mean":
+        np.testing.assert_array_equal(patients.probabilities, images.probabilities)
+
+
 def test_each_column_of_a_finding_needs_its_labels(tmp_path):
     rows = [{"file": "a", "finding:TB": "1", "prob:TB": 0.5, "prob:Mass": 0.5}]
     sentence = r"`t.csv` must have the column label, or finding:NAME .* got no finding:Mass"
     refused(tmp_path, rows, sentence)
+
+
+def test_a_rounded_probability_that_outweighs_other_images_is_told(tmp_path):
+    shares = {"a": (0.0, 0.9), "b": (0.0, 1.0), "c": (0.0, 0.0), "d": (0.2, 0.9), "e": (1.0, 0.5)}
+    rows = [
+        {"file": f"{patient}{i}", "patient": patient, "finding:TB": "1", "prob:TB": share}
+        for patient, of in shares.items()
+        for i, share in enumerate(of)
+    ]
+    of_findings = read(tmp_path, rows).sets
+    (line,) = lines_on_joining(of_findings, Aggregation(of="patient", by="mean"))
+    assert line == (
+        "test: 2 patients have a probability of 0 or 1 for some images, which outweighs their "
+        "other images in the mean of logits; write more digits, or columns logit:NAME"
+    )
+    assert not list(lines_on_joining(of_findings, Aggregation(of="patient", by="max")))
+    assert not list(lines_on_joining(of_findings, None))
+    rows = [{**one, "label": "n" if one["patient"] == "d" else "TB"} for one in rows]
+    of_classes = read(tmp_path, [{k: one[k] for k in one if k[:3] != "fin"} for one in rows]).sets
+    assert list(lines_on_joining(of_classes, Aggregation(of="patient", by="mean"))) == [line]
+
+
+def test_it_is_told_which_class_a_patient_has_the_highest_probability_of(tmp_path):
+    sets = read(tmp_path, [row("a", patient="p"), row("b", "normal", patient="p")]).sets
+    assert list(lines_on_joining(sets, Aggregation(of="patient", by="max"))) == [
+        "a patient has the highest probability of normal among its images, and is normal if one of "
+        "them is"
+    ]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cxr_models.evaluation.group_columns import GroupColumn
+from cxr_models.evaluation.operating_points import Rule
 from cxr_models.evaluation.options import aggregation_of, columns_of, method_of
 from cxr_models.evaluation.results import Aggregation
 
@@ -21,6 +22,13 @@ def test_one_number_and_a_list_of_numbers_are_taken():
 def test_what_is_no_number_is_refused(given):
     with pytest.raises(TypeError, match="`prevalence` must be a number, or a list of numbers; got"):
         method_of(draws=100, seed=0, prevalence=given)
+
+
+@pytest.mark.parametrize("option", ["threshold", "sensitivity"])
+def test_an_operating_point_is_a_number(option):
+    with pytest.raises(TypeError, match=f"`{option}` must be a number; got '0.5'"):
+        Rule(**{option: "0.5"})
+    assert type(getattr(Rule(**{option: np.float32(0.5)}), option)) is float  # as JSON takes it
 
 
 def test_columns_are_named_in_one_text_or_in_a_list():

@@ -9,7 +9,10 @@ pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 import keras
 
 from cxr_models.evaluation.externals import External
-from cxr_models.evaluation.finding_predictions import read_finding_predictions
+from cxr_models.evaluation.finding_predictions import (
+    read_finding_predictions,
+    write_finding_predictions,
+)
 from cxr_models.inference.predict_sets import predict_sets
 from cxr_models.inputs.loader import ImageLoader
 from cxr_models.inputs.targets import finding_targets
@@ -74,6 +77,19 @@ def test_what_was_predicted_is_used_again_until_a_finding_changes(run):
     ]
     row = [r.file for r in sets[2].manifest.records].index(records[place].file)
     assert sets[2].targets[row].tolist() == [-1, 0]
+
+
+def test_labels_of_an_earlier_version_that_counted_uncertain_ones_are_not_used_again(run):
+    sets = predict_sets(run, {})
+    file = run.folder.predictions_file("test")
+    former = finding_targets(run.split.select("test"), FINDINGS, "present")
+    assert (former != sets[2].targets).any()
+    write_finding_predictions(file, dataclasses.replace(sets[2], targets=former))
+    said = []
+    again = predict_sets(run, {}, say=said.append)
+    assert said == []  # nothing is predicted: the logits are the same
+    np.testing.assert_array_equal(again[2].targets, sets[2].targets)
+    np.testing.assert_array_equal(read_finding_predictions(file).targets, sets[2].targets)
 
 
 def test_another_source_may_lack_a_finding(run, tmp_path):

@@ -278,6 +278,7 @@ def test_an_evaluation_of_patients_is_shown_as_such(run):
     assert shown["Mass"]["patients known"] == str(of_mass.images)
     groups = page.table("Groups by source")
     assert [groups[name]["patients"] for name in ("here", "there")] == ["60", "60"]
+    assert list(groups["here"]) == ["patients", "patients, tied ones once"]
     write_evaluation(run, dataclasses.replace(evaluation, aggregate=None))
     with pytest.raises(ValueError, match="must be computed from the tables beside it"):
         read_any_results(run, name="first")
