@@ -146,14 +146,15 @@ def _method(runs: Runs) -> Method:
 def _tested(run: FindingResults) -> tuple[Hashable, ...] | None:
     """Return a key that runs to compare share; None for a run without a test set."""
     images = None if run.test is None else images_of(run.sets["test"])
-    return None if images is None else (run.findings, images)
+    return None if images is None else (tuple(sorted(run.findings)), images)
 
 
 def images_of(predictions: FindingPredictions) -> Hashable:
-    """Return a key of images and labels that does not depend on their folder and order.
+    """Return a key of images and labels that depends neither on their folder nor on any order.
 
     None if a file occurs twice.
     """
+    predictions = predictions.in_order(sorted(predictions.findings))
     records, targets = predictions.manifest.records, predictions.targets.tolist()
     images = [
         (record.file, record.patient, record.group, *labels)
@@ -216,7 +217,7 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
         pairs_of_group = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
         if pairs_of_group and images_of(group[0].sets[name]) is not None:
             temperatures = {
-                run.name: tuple(run.evaluation.temperatures[f] for f in run.findings)
+                run.name: tuple(run.evaluation.temperatures[f] for f in group[0].findings)
                 for run in group
             }
             yield from (
@@ -251,9 +252,9 @@ def _over_seeds(runs: Runs) -> Iterator[Block]:
 
 
 def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> FindingPredictions:
-    """Return predictions with the root of `first`, which has the same records."""
+    """Return predictions with the root and the order of `first`, which has the same records."""
     manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
-    return dataclasses.replace(predictions, manifest=manifest)
+    return dataclasses.replace(predictions, manifest=manifest).in_order(first.findings)
 
 
 def _table(name: str, pair: FindingsComparison, units: str) -> Table:

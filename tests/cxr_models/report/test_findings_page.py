@@ -105,6 +105,16 @@ def test_two_runs_are_compared_finding_by_finding(tmp_path, run):
     assert "both models rank the images alike" in page.text
 
 
+def test_runs_whose_findings_are_in_another_order_are_compared(tmp_path, run):
+    names = tuple(sorted(FINDINGS))
+    other = write_finding_run(
+        tmp_path / "second", change=lambda one: one.in_order(names), model__findings=names
+    )
+    table = page_of(run, other).table("first less second, on test")
+    assert list(table) == [*FINDINGS, "mean of 3 findings"]
+    assert {first(table[finding]["ROC-AUC"]) for finding in names} == {"+0.000"}
+
+
 def test_runs_of_several_seeds_have_mean_spread_and_interval_of_each_finding(tmp_path):
     def moved(seed):
         rng = np.random.default_rng(seed)
