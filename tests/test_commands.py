@@ -43,6 +43,7 @@ NOT_RUN = {
     r"'\$\(command'": "installs system packages; `.ci/run` runs the README's two lines whole",
     r"pip install|python3 -m venv|\. \.venv/bin/activate": "installs packages; `.ci/run` does so",
     r"jupyter lab": "serves a page until it is ended; `tests/test_notebooks.py` runs the notebooks",
+    r"mkdir my-notebooks|cp docs/notebooks/": "make a copy of a notebook",
     r"python -m pytest": "the tests themselves, or the benchmarks; `.ci/run` runs both",
     r"python -c": "prints the GPUs or a time of this machine",
     r"'?\(umask|openssl": "makes a secret; the tests write a key of their own",

@@ -56,6 +56,12 @@ def first_pages(tab, question):
         ("onnx", "deployment.html"),
         ("parameter file", "tune.html"),
         ("install size", "install.html"),
+        ("windows", "faq.html#does-it-run-on-windows-or-macos"),
+        ("how much memory", "faq.html#how-much-memory-does-it-need"),
+        ("resume", "faq.html#how-do-i-resume-a-run-that-was-stopped"),
+        ("missing labels", "faq.html#what-becomes-of-missing-labels-blank-cells"),
+        ("gradcam", "report.html#grad-cam"),
+        ("anonymise", "archives.html#without-identity"),
     ],
 )
 def test_the_right_page_is_among_the_first_three(tab, question, page):

@@ -11,7 +11,8 @@
     16: ["sixteen"], anonymize: ["identity"], anonymise: ["identity"], deidentify: ["identity"], leakage: ["leak"],
     leak: ["patients", "copies"], auroc: ["auc"], roc: ["auc"], multilabel: ["findings"], pathology: ["finding"],
     hospital: ["source"], site: ["source"], dataloader: ["dataset", "torch"], pytorch: ["torch"], ram: ["memory"],
-    heatmap: ["cam"], saliency: ["cam"], jupyter: ["notebook"], fairness: ["subgroups"], bias: ["subgroups"],
+    heatmap: ["cam"], saliency: ["cam"], gradcam: ["cam"], windows: ["macos", "window"], jupyter: ["notebook"],
+    fairness: ["subgroups"], bias: ["subgroups"],
   };
   const HEADING = 1, TEXT = 0.45, PART_OF_WORD = 0.4;
 
