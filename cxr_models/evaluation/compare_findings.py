@@ -59,7 +59,8 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
     -------
     ComparedOrPooledFindings
         Comparisons on every set that two runs were tested on, or the pooled values of runs of
-        which no two were tested on one image, as with folds.
+        which no two were tested on one image, as with folds. Findings are in the order of the first
+        run.
 
     Raises
     ------
@@ -68,6 +69,8 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
         labels of the same images differ.
     """
     runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
+    order = next(iter(runs.values()))[0].findings
+    runs = {name: [one.in_order(order) for one in sets] for name, sets in runs.items()}
     findings = {predictions.findings for sets in runs.values() for predictions in sets}
     if len(findings) > 1:
         raise ValueError(

@@ -157,6 +157,25 @@ class FindingPredictions:
             records.append(dataclasses.replace(record, findings=tuple(findings.items())))
         return tuple(records)
 
+    def in_order(self, findings: Sequence[str]) -> FindingPredictions:
+        """Return the predictions with these findings, the same in another order; else as they are.
+
+        Parameters
+        ----------
+        findings : sequence of str
+            All findings in the wanted order; with others, the predictions stay as they are.
+        """
+        if tuple(findings) == self.findings or sorted(findings) != sorted(self.findings):
+            return self
+        order = [self.findings.index(finding) for finding in findings]
+        return dataclasses.replace(
+            self,
+            findings=tuple(findings),
+            targets=self.targets[:, order],
+            logits=self.logits[:, order],
+            probabilities=self.probabilities[:, order],
+        )
+
     def known(self, finding: str) -> Ints:
         """Return the indices of the images of which it is known whether they show a finding."""
         return np.flatnonzero(self.targets[:, self.findings.index(finding)] != UNKNOWN)

@@ -111,7 +111,9 @@ def joined_rows(
         joined.append(
             Row(
                 file=of_unit[0].file,
-                probabilities=tuple(join(np.array(shares), aggregation).tolist()),
+                probabilities=shares[0]  # bit by bit, as thresholds are compared with it
+                if len(shares) == 1
+                else tuple(join(np.array(shares), aggregation).tolist()),
                 error="",
                 files=tuple(row.file for row in of_unit),
             )

@@ -43,8 +43,11 @@ def tested(run: Results) -> tuple[Hashable, ...] | None:
 
 
 def images_of(predictions: Predictions) -> Hashable:
-    """Return a key of images that does not depend on their folder; None if a file occurs twice."""
-    images = [(r.file, r.label, r.patient, r.group) for r in predictions.manifest.records]
+    """Return a key of images that does not depend on their folder; None if a file occurs twice.
+
+    Nor on their patients: a table of others may state fewer, and the comparison shares them.
+    """
+    images = [(r.file, r.label) for r in predictions.manifest.records]
     return frozenset(images) if len({file for file, *_ in images}) == len(images) else None
 
 

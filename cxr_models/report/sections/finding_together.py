@@ -12,6 +12,7 @@ from cxr_models.evaluation.compare_findings import compare_finding_pairs, pool_f
 from cxr_models.evaluation.compare_runs import differing
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.seeds import spread_of_findings
+from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, p_value, signed, value
 from cxr_models.report.sections.belonging import grouped
@@ -146,19 +147,18 @@ def _method(runs: Runs) -> Method:
 def _tested(run: FindingResults) -> tuple[Hashable, ...] | None:
     """Return a key that runs to compare share; None for a run without a test set."""
     images = None if run.test is None else images_of(run.sets["test"])
-    return None if images is None else (run.findings, images)
+    return None if images is None else (tuple(sorted(run.findings)), images)
 
 
 def images_of(predictions: FindingPredictions) -> Hashable:
-    """Return a key of images and labels that does not depend on their folder and order.
+    """Return a key of images and labels that depends neither on their folder nor on any order.
 
-    None if a file occurs twice.
+    None if a file occurs twice. Nor does it depend on patients: a table of others may state fewer,
+    and the comparison shares them.
     """
+    predictions = predictions.in_order(sorted(predictions.findings))
     records, targets = predictions.manifest.records, predictions.targets.tolist()
-    images = [
-        (record.file, record.patient, record.group, *labels)
-        for record, labels in zip(records, targets, strict=True)
-    ]
+    images = [(record.file, *labels) for record, labels in zip(records, targets, strict=True)]
     return frozenset(images) if len({image[0] for image in images}) == len(images) else None
 
 
@@ -212,11 +212,12 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
     having = [run for run in runs if name in run.tested]
     groups = grouped(having, lambda run: images_of(run.sets[name]))
     for group in groups:
-        sets = {run.name: _at_one_root(run.sets[name], group[0].sets[name]) for run in group}
-        pairs_of_group = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
+        at_one = {run.name: [_at_one_root(run.sets[name], group[0].sets[name])] for run in group}
+        pairs_of_group = [pair for pair in pairs if pair[0] in at_one and pair[1] in at_one]
         if pairs_of_group and images_of(group[0].sets[name]) is not None:
+            sets = {run: one for run, (one,) in with_shared_patients(at_one).items()}
             temperatures = {
-                run.name: tuple(run.evaluation.temperatures[f] for f in run.findings)
+                run.name: tuple(run.evaluation.temperatures[f] for f in group[0].findings)
                 for run in group
             }
             yield from (
@@ -251,9 +252,9 @@ def _over_seeds(runs: Runs) -> Iterator[Block]:
 
 
 def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> FindingPredictions:
-    """Return predictions with the root of `first`, which has the same records."""
+    """Return predictions with the root and the order of `first`, which has the same records."""
     manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
-    return dataclasses.replace(predictions, manifest=manifest)
+    return dataclasses.replace(predictions, manifest=manifest).in_order(first.findings)
 
 
 def _table(name: str, pair: FindingsComparison, units: str) -> Table:

@@ -16,6 +16,7 @@ from cxr_models.evaluation.bootstrap import LEVEL
 from cxr_models.evaluation.compare_runs import compare_pairs, differing, pool
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.seeds import spread_over_seeds
+from cxr_models.evaluation.shared_patients import with_shared_patients
 from cxr_models.report.blocks import Block, Section, Table, Text
 from cxr_models.report.formatting import NONE, counted, listed, number, p_value, signed, value
 from cxr_models.report.sections.belonging import (
@@ -150,9 +151,10 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
     runs_with_set = [run for run in runs if name in run.tested]
     groups = grouped(runs_with_set, lambda run: images_of(run.sets[name]))
     for group in groups:
-        sets = {run.name: _at_one_root(run.sets[name], group[0].sets[name]) for run in group}
-        pairs_of_group = [pair for pair in pairs if pair[0] in sets and pair[1] in sets]
+        at_one = {run.name: [_at_one_root(run.sets[name], group[0].sets[name])] for run in group}
+        pairs_of_group = [pair for pair in pairs if pair[0] in at_one and pair[1] in at_one]
         if pairs_of_group and images_of(group[0].sets[name]) is not None:
+            sets = {run: one for run, (one,) in with_shared_patients(at_one).items()}
             temperatures = {run.name: run.evaluation.calibration.temperature for run in group}
             compared = compare_pairs(
                 sets, pairs_of_group, _method(group), temperatures=temperatures

@@ -111,6 +111,18 @@ def test_runs_of_other_findings_images_or_labels_are_refused(runs):
         compare_or_pool_findings({"a": sets["a"], "b": [test]}, METHOD)
 
 
+def test_runs_whose_findings_are_in_another_order_are_compared_in_that_of_the_first(runs):
+    sets, _ = runs
+    names = sorted(FINDINGS)
+    assert tuple(names) != FINDINGS
+    other = {"a": sets["a"], "b": [one.in_order(names) for one in sets["b"]]}
+    assert other["b"][1].findings == tuple(names)
+    assert compare_or_pool_findings(other, METHOD) == compare_or_pool_findings(sets, METHOD)
+    turned = {"b": other["b"], "a": sets["a"]}
+    (comparison,) = compare_or_pool_findings(turned, METHOD).comparisons
+    assert list(comparison.findings) == names
+
+
 def test_runs_tested_on_different_images_are_pooled_each_at_its_temperatures(rng):
     runs = {
         fold: [

@@ -105,6 +105,27 @@ def test_two_runs_are_compared_finding_by_finding(tmp_path, run):
     assert "both models rank the images alike" in page.text
 
 
+def test_runs_whose_findings_are_in_another_order_are_compared(tmp_path, run):
+    names = tuple(sorted(FINDINGS))
+    other = write_finding_run(
+        tmp_path / "second", change=lambda one: one.in_order(names), model__findings=names
+    )
+    table = page_of(run, other).table("first less second, on test")
+    assert list(table) == [*FINDINGS, "mean of 3 findings"]
+    assert {first(table[finding]["ROC-AUC"]) for finding in names} == {"+0.000"}
+
+
+def test_a_run_is_compared_with_a_table_that_states_fewer_patients(tmp_path, run):
+    def fewer(predictions):
+        return each(predictions, lambda *_: {"patient": "", "group": ""})
+
+    worse = write_finding_run(tmp_path / "second", change=fewer, seed=0)
+    for names in ((run, worse), (worse, run)):  # patients are those of both, whoever is first
+        page = page_of(*names)
+        assert "Not compared" not in page.text
+        assert len(page.table(f"{names[0].name} less {names[1].name}, on test")) == 4
+
+
 def test_runs_of_several_seeds_have_mean_spread_and_interval_of_each_finding(tmp_path):
     def moved(seed):
         rng = np.random.default_rng(seed)
