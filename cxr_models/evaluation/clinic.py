@@ -306,6 +306,7 @@ def values_of_one(
         no_recalibration = reasons.one_kind or one_kind
     elif no_recalibration == SEPARATED:
         no_recalibration = reasons.separated
+    no_recalibration = no_recalibration or "all probabilities are 0 or 1, to the last digit"
     return ClinicValues(
         threshold=threshold,
         predictive_values=tuple(predictive),

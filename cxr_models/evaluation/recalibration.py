@@ -25,7 +25,7 @@ class Recalibration(NamedTuple):
     """Slope and intercept, and for each image the terms whose sums give those of a draw."""
 
     slope: float  # of the regression with its own constant
-    intercept: float  # where the slope is 1: calibration in the large
+    intercept: float  # where the slope is 1: calibration in the large; NaN where there is none
     slope_terms: Floats  # (N, 5); gradient (2) and information (3) at slope and constant
     intercept_terms: Floats  # (N, 2); gradient and information at the intercept
 
@@ -91,15 +91,18 @@ def fit_recalibration(scores: Floats, positive: Bools) -> tuple[Recalibration | 
     if inside.min() >= outside.max() or inside.max() <= outside.min():
         return None, SEPARATED
     labels = positive.astype(np.float64)
-    both = np.stack([np.ones_like(scores), scores], axis=1)
-    constant, slope = _newton(both, labels, np.zeros_like(scores))
-    (intercept,) = _newton(both[:, :1], labels, scores)
-    expected = _sigmoid(constant + slope * scores)
+    centred = scores - scores.mean()  # the slope is the same, and as exact where scores are large
+    constant, slope = _newton(np.stack([np.ones_like(scores), centred], axis=1), labels)
+    intercept = _intercept(scores, float(labels.mean()))
+    expected = _sigmoid(constant + slope * centred)
     spread = expected * (1.0 - expected)
     gap = labels - expected
-    slope_terms = [gap, gap * scores, spread, spread * scores, spread * scores**2]
+    slope_terms = [gap, gap * centred, spread, spread * centred, spread * centred**2]
     expected = _sigmoid(intercept + scores)
-    intercept_terms = [labels - expected, expected * (1.0 - expected)]
+    spread = expected * (1.0 - expected)
+    if spread.sum() < _TOLERANCE:  # all probabilities are 0 or 1, at a range of intercepts
+        intercept, spread = np.nan, np.zeros_like(scores)
+    intercept_terms = [labels - expected, spread]
     return Recalibration(
         slope=float(slope),
         intercept=float(intercept),
@@ -108,12 +111,12 @@ def fit_recalibration(scores: Floats, positive: Bools) -> tuple[Recalibration | 
     ), ""
 
 
-def _newton(columns: Floats, labels: Floats, offset: Floats) -> Floats:
+def _newton(columns: Floats, labels: Floats) -> Floats:
     """Return the coefficients of the logistic regression of the labels on the columns."""
     coefficients = np.zeros(columns.shape[1])
-    loss = _log_loss(offset, labels)
+    loss = _log_loss(np.zeros(len(labels)), labels)
     for _ in range(_MAX_STEPS):
-        expected = _sigmoid(offset + columns @ coefficients)
+        expected = _sigmoid(columns @ coefficients)
         gradient = columns.T @ (labels - expected)
         if np.abs(gradient).max() <= _TOLERANCE * len(labels):
             break
@@ -122,7 +125,7 @@ def _newton(columns: Floats, labels: Floats, offset: Floats) -> Floats:
         shorter = 1.0
         while shorter > 1e-9:  # halve the step until the loss falls
             trial = coefficients + shorter * step
-            trial_loss = _log_loss(offset + columns @ trial, labels)
+            trial_loss = _log_loss(columns @ trial, labels)
             if trial_loss <= loss:
                 break
             shorter /= 2.0
@@ -130,6 +133,22 @@ def _newton(columns: Floats, labels: Floats, offset: Floats) -> Floats:
             break
         coefficients, loss = trial, trial_loss
     return coefficients
+
+
+def _intercept(scores: Floats, share: float) -> float:
+    """Return what makes the mean probability the share of the class, where it is added to scores.
+
+    By bisection, because scores far from 0, whose probabilities are all 0 or 1, leave Newton's
+    method no slope to go by.
+    """
+    odds = np.log(share / (1.0 - share))
+    low, high = odds - scores.max(), odds - scores.min()  # mean at most, and at least, the share
+    while low < (middle := (low + high) / 2.0) < high:
+        if _sigmoid(middle + scores).mean() < share:
+            low = middle
+        else:
+            high = middle
+    return float(high)
 
 
 def _log_loss(scores: Floats, labels: Floats) -> float:

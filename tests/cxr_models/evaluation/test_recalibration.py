@@ -40,6 +40,19 @@ def test_a_model_twice_too_sure_has_half_the_slope(rng):
     assert told.slope == pytest.approx(1.0, abs=0.02)
 
 
+def test_scores_far_from_zero_have_the_slope_of_near_ones_and_an_intercept_that_brings_them_back(
+    rng,
+):
+    scores, positive = too_sure(rng)
+    near, _ = fit_recalibration(scores, positive)
+    for shift in (289.0, -367.0, 1e5):
+        told, reason = fit_recalibration(scores + shift, positive)
+        assert reason == ""
+        assert told.slope == pytest.approx(near.slope, rel=1e-6)
+        assert told.intercept + shift == pytest.approx(near.intercept, abs=1e-9)
+        assert np.isfinite(told.intercepts(told.intercept_terms.sum(axis=0)[None])).all()
+
+
 def test_images_counted_once_give_the_values_and_others_those_of_a_step(rng):
     scores, positive = too_sure(rng)
     told, _ = fit_recalibration(scores, positive)

@@ -180,3 +180,20 @@ def test_no_framework_is_needed(table):
     code = "import cxr_models as cxm\nprint(cxm.evaluate_predictions(sys.argv[1], draws=100))"
     without = ("tensorflow", "keras", "jax", "typer", "sklearn")
     assert "EvaluatedPredictions" in run_code(code, table, without=without).stdout
+
+
+@pytest.mark.parametrize("logit", [300.0, 40.0])
+def test_logits_whose_probabilities_are_all_0_or_1_are_evaluated(logit):
+    places = range(48)
+    table = {
+        "file": [f"{i}.png" for i in places],
+        "patient": [f"p{i}" for i in places],
+        "finding:Mass": [i // 2 % 2 for i in places],
+        "logit:Mass": [logit * (-1) ** i for i in places],
+    }
+    (evaluation,) = cxm.evaluate_predictions(table, draws=100).evaluations.values()
+    clinic = evaluation.sets["test"].clinic["Mass"]
+    assert evaluation.sets["test"].findings["Mass"].roc_auc.value == 0.5
+    assert clinic.calibration_slope.value == pytest.approx(0.0, abs=1e-9)
+    assert clinic.calibration_intercept.value is None or logit == 40.0
+    assert clinic.calibration_intercept.reason or clinic.calibration_intercept.interval
