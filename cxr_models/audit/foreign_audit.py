@@ -13,8 +13,9 @@ from cxr_models.audit.findings_results import FindingsAudit
 from cxr_models.audit.results import Audit
 from cxr_models.evaluation.finding_predictions import FindingPredictions
 from cxr_models.evaluation.findings_results import MULTILABEL
-from cxr_models.evaluation.foreign_predictions import targets_of_findings
 from cxr_models.evaluation.predictions import targets_of_labels
+from cxr_models.inputs.targets import finding_targets
+from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,8 @@ def _classes(records: Sequence[Record], test: Predictions) -> list[str]:
 def _of_findings(
     test: FindingPredictions, records: Sequence[Record], features: Features, method: Method
 ) -> FindingsAudit:
-    targets = targets_of_findings(records, test.findings)
+    manifest = Manifest(records=tuple(records), root=test.manifest.root)
+    targets = finding_targets(manifest, test.findings)
     audited = finding_shortcuts.audit_findings(
         records, test.findings, targets, features, method, {"run": test.logits}
     )

@@ -73,11 +73,11 @@ def report(
             for results in read:
                 _console.note_on_terminal(f"{results.name}: drawing overlays")
                 if isinstance(results, FindingResults):
-                    told = f"drew {draw_finding_overlays(results).overlays} overlays"
+                    done = f"drew {draw_finding_overlays(results).overlays} overlays"
                 else:
                     drawn = draw_overlays(results)
-                    told = f"drew {drawn.overlays} overlays, {drawn.means} means"
-                _console.complain(f"{_console.printable(results.name)}: {told}")
+                    done = f"drew {drawn.overlays} overlays, {drawn.means} means"
+                _console.complain(f"{_console.printable(results.name)}: {done}")
         page = html_page(read, images=images) if out.suffix == ".html" else markdown_page(read)
         with replaces_output(out, page_kind, overwrite=overwrite, inputs=audits) as temporary:
             temporary.write_bytes(page.encode())

@@ -16,7 +16,7 @@ import numpy as np
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
-from cxr_models.evaluation.compare_runs import at_root, paths_of
+from cxr_models.evaluation.compare_runs import at_root
 from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.finding_statistics import FindingStatistics, outcomes_of
 from cxr_models.evaluation.findings import choose_on_val, evaluate_images
@@ -27,7 +27,7 @@ from cxr_models.evaluation.findings_results import (
     PooledFindings,
 )
 from cxr_models.evaluation.paired_tests import delong, holm
-from cxr_models.evaluation.shared_patients import with_shared_patients
+from cxr_models.evaluation.shared_patients import paths_of, with_shared_patients
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:

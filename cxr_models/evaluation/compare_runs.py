@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -29,7 +28,7 @@ from cxr_models.evaluation.evaluate import Method, evaluate_images, settle_sets
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import ClassValues, Overall
-from cxr_models.evaluation.shared_patients import with_shared_patients
+from cxr_models.evaluation.shared_patients import paths_of, with_shared_patients
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -384,11 +383,6 @@ def at_root(predictions: P, root: Path) -> P:
     """Return predictions whose names of files start from `root`."""
     manifest = dataclasses.replace(predictions.manifest, root=root)
     return dataclasses.replace(predictions, manifest=manifest)
-
-
-def paths_of(manifest: Manifest) -> list[str]:
-    """Return the real paths of images, by which the images of two runs are compared."""
-    return [os.path.realpath(path) for path in manifest.paths()]
 
 
 def _paths(predictions: Predictions) -> list[str]:

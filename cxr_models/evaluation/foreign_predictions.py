@@ -11,12 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from cxr_models.evaluation.finding_predictions import (
-    ABSENT,
-    PRESENT,
-    UNKNOWN,
     AnyPredictions,
     FindingPredictions,
 )
@@ -30,6 +25,7 @@ from cxr_models.evaluation.foreign_sources import source_of
 from cxr_models.evaluation.foreign_tables import read_table
 from cxr_models.evaluation.prediction_tables import Origin
 from cxr_models.evaluation.predictions import Predictions
+from cxr_models.inputs.targets import finding_targets
 from cxr_models.records.layouts.values import UNCERTAIN
 from cxr_models.records.manifest import SPLITS, Manifest
 from cxr_models.records.patients import patient_key
@@ -40,16 +36,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    import numpy.typing as npt
-
     from cxr_models.evaluation.foreign_columns import Classes, Scores
     from cxr_models.evaluation.foreign_sources import Table
     from cxr_models.evaluation.foreign_tables import ForeignRow, ForeignTable
     from cxr_models.evaluation.results import Kind
     from cxr_models.records.manifest import Record
-
-
-_TARGETS = {"1": PRESENT, "0": ABSENT, "u": UNKNOWN, "": UNKNOWN}  # of findings of records
 
 
 class SplitImages(NamedTuple):
@@ -171,15 +162,6 @@ def read_foreign(
     return ForeignRun(sets=tuple(sets), manifest=manifest, remarks=tuple(remarks))
 
 
-def targets_of_findings(records: Sequence[Record], findings: Sequence[str]) -> npt.NDArray[np.int8]:
-    """Return (N, K) targets: 1 where a finding is present, 0 where absent, -1 where not known.
-
-    Uncertain findings are not known.
-    """
-    targets = [[_TARGETS[record.finding(name)] for name in findings] for record in records]
-    return np.array(targets, np.int8).reshape(len(targets), len(findings))
-
-
 def check_same_files(runs: Mapping[str, ForeignRun]) -> None:
     """Raise unless all tables test the same files of the same patients, as paired tests need.
 
@@ -271,7 +253,7 @@ def _set_of_findings(
         kind=_kind(part),
         manifest=manifest,
         findings=findings,
-        targets=targets_of_findings(manifest.records, findings),
+        targets=finding_targets(manifest, findings),
         logits=scores.logits,
         probabilities=scores.probabilities,
         origin=origin,

@@ -1,4 +1,4 @@
-"""Patients as all compared runs know them: a table of another model may state fewer."""
+"""The images and patients that compared runs share: a table of a model may state fewer patients."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.records.manifest import Manifest
 
     P = TypeVar("P", Predictions, FindingPredictions)
+
+
+def paths_of(manifest: Manifest) -> list[str]:
+    """Return the real paths of images, by which the images of two runs are compared."""
+    return [os.path.realpath(path) for path in manifest.paths()]
 
 
 def with_shared_patients(runs: Mapping[str, Sequence[P]]) -> dict[str, list[P]]:
@@ -49,7 +55,7 @@ def with_shared_patients(runs: Mapping[str, Sequence[P]]) -> dict[str, list[P]]:
 
 def _tied(sets: Sequence[P]) -> list[P]:
     """Return sets of one name with the ties of all of them, if they hold the same images."""
-    paths = [[os.path.realpath(path) for path in one.manifest.paths()] for one in sets]
+    paths = [paths_of(one.manifest) for one in sets]
     numbers = {path: number for number, path in enumerate(paths[0])}
     if any(numbers.keys() != set(of_one) for of_one in paths):
         return list(sets)

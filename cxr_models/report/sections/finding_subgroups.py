@@ -13,6 +13,7 @@ from cxr_models.evaluation.results import GAP_TITLES
 from cxr_models.report.blocks import Block, Charts, Dot, DotPlot, Section, Table
 from cxr_models.report.formatting import counted
 from cxr_models.report.sections.subgroups import (
+    CHANCE,
     cell,
     description,
     dot,
@@ -39,7 +40,6 @@ _METHOD = (
     "so a gap is too large on average. Beside it stand gaps of groups that do not differ: the "
     "names of the groups were exchanged between patients of the same known label."
 )
-_CHANCE = "by chance, 1 in 20 above"
 _EMPTY = Dot(value=None, interval=None)
 
 
@@ -120,7 +120,7 @@ def _gap_plots(name: str, values: FindingsSet, by: FindingSubgroups) -> Iterator
             description=found,
             x_label=f"gap in {GAP_TITLES[title]}",
             x_range=_range_of(shown),
-            series=("gap", _CHANCE),
+            series=("gap", CHANCE),
             rows=rows,
             marks=(None, None),
         )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
 
 _OF_CLASS: tuple[GapValue, ...] = ("roc_auc", "sensitivity", "specificity")
+CHANCE = "by chance, 1 in 20 above"  # what is called so: the gap that 1 in 20 of chance exceeds
 _METHOD = (
     "A group has a value where at least 10 patients of the class concerned are in it; other cells "
     "are empty. The best and the worst group are picked after their values are known, so a gap is "
@@ -74,7 +75,7 @@ def method(text: str, columns: Iterable[ColumnGaps]) -> Iterator[Block]:
         verb = "is" if len(gaps) == 1 else "are"
         text = (
             f"{counted(len(gaps), 'gap')} {verb} shown. If groups do not differ, 1 gap in 20 is "
-            'above the value called "by chance, 1 in 20 above".'
+            f'above the value called "{CHANCE}".'
         )
         yield Text(text=text, tone="note")
 
@@ -237,7 +238,7 @@ def gap_table(gaps: Iterable[Gap], caption: str) -> Table:
             "worst",
             "gap",
             "by chance, mean",
-            "by chance, 1 in 20 above",
+            CHANCE,
             "p",
             "smallest seen",
         ),

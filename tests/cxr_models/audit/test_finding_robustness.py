@@ -26,9 +26,9 @@ def compared(predictions, **logits):
 def test_areas_and_differences_are_those_of_scikit_learn_over_known_labels(rng):
     predictions = make_finding_predictions(rng, images=240)
     noisy = predictions.logits + rng.normal(0, 1.5, predictions.logits.shape)
-    told = compared(predictions, noise=noisy)
-    (row,) = told.perturbed
-    assert (row.name, row.title, told.over, told.left_out) == ("noise", "Noise", FINDINGS, {})
+    result = compared(predictions, noise=noisy)
+    (row,) = result.perturbed
+    assert (row.name, row.title, result.over, result.left_out) == ("noise", "Noise", FINDINGS, {})
     areas = []
     for k, finding in enumerate(FINDINGS):
         known = predictions.targets[:, k] != -1
@@ -36,13 +36,13 @@ def test_areas_and_differences_are_those_of_scikit_learn_over_known_labels(rng):
         before = roc_auc_score(true, predictions.logits[known, k])
         after = roc_auc_score(true, noisy[known, k])
         areas.append((before, after))
-        assert told.unperturbed.roc_auc[finding].value == pytest.approx(before)
+        assert result.unperturbed.roc_auc[finding].value == pytest.approx(before)
         assert row.roc_auc[finding].value == pytest.approx(after)
         difference = row.differences.roc_auc[finding]
         assert difference.value == pytest.approx(after - before)
         assert difference.interval[0] < difference.value < difference.interval[1]
     before, after = np.mean(areas, axis=0)
-    assert told.unperturbed.mean_roc_auc.value == pytest.approx(before)
+    assert result.unperturbed.mean_roc_auc.value == pytest.approx(before)
     assert row.mean_roc_auc.value == pytest.approx(after)
     assert row.differences.mean_roc_auc.value == pytest.approx(after - before)
     worst = min(range(3), key=lambda k: areas[k][1] - areas[k][0])
@@ -52,9 +52,9 @@ def test_areas_and_differences_are_those_of_scikit_learn_over_known_labels(rng):
 def test_images_of_unknown_label_change_nothing_of_their_finding(rng):
     predictions = make_finding_predictions(rng, images=120)
     elsewhere = np.where(predictions.targets == -1, 50.0, predictions.logits)
-    told = compared(predictions, unknown=elsewhere)
-    (row,) = told.perturbed
-    assert row.roc_auc == told.unperturbed.roc_auc
+    result = compared(predictions, unknown=elsewhere)
+    (row,) = result.perturbed
+    assert row.roc_auc == result.unperturbed.roc_auc
     assert row.differences.mean_roc_auc.value == 0.0
     assert "all draws give the same value" in row.differences.mean_roc_auc.reason
     assert row.falls_most() is None
@@ -65,13 +65,13 @@ def test_a_finding_without_a_known_label_has_no_area_and_is_left_out_of_the_mean
     targets = predictions.targets.copy()
     targets[:, 1] = -1
     targets[:, 2] = np.where(targets[:, 2] == 1, -1, targets[:, 2])
-    told = compared(dataclasses.replace(predictions, targets=targets), same=predictions.logits)
-    assert told.over == ("Mass",)
-    assert list(told.left_out) == ["Effusion", "Hernia"]
-    areas = told.unperturbed.roc_auc
+    result = compared(dataclasses.replace(predictions, targets=targets), same=predictions.logits)
+    assert result.over == ("Mass",)
+    assert list(result.left_out) == ["Effusion", "Hernia"]
+    areas = result.unperturbed.roc_auc
     assert areas["Effusion"].reason == "no image whose label is known"
     assert areas["Hernia"].reason == "no image that shows it"
-    assert told.unperturbed.mean_roc_auc.value == areas["Mass"].value
+    assert result.unperturbed.mean_roc_auc.value == areas["Mass"].value
 
 
 def test_the_finding_that_falls_most_is_none_where_none_falls():
