@@ -64,8 +64,9 @@ def say_result(out: Path, indexed: Index, *, decoded: bool) -> None:
     if indexed.absent:
         _console.say(f"{indexed.absent:,} images that the set lists are not there")
     if indexed.several:
+        images = "1 image holds" if indexed.several == 1 else f"{indexed.several:,} images hold"
         _console.say(
-            f"{indexed.several:,} images hold several findings, of which the label tells one or "
+            f"{images} several findings, of which the label tells one or "
             f"{SEVERAL!r}; all are in the columns finding:NAME"
         )
     if decoded:

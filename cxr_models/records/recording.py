@@ -171,13 +171,9 @@ class _Maker:
         )
 
     def check(self, columns: Collection[str]) -> None:
-        """Raise where the choices name columns that nothing has, or fill blanks of no finding."""
-        if self._choices.blank != "unknown" and not self._names:
-            raise ValueError(
-                f"`--blank` must be unknown for a set without findings; got "
-                f"{self._choices.blank!r}. Leave it out, or name findings with --columns "
-                "finding:NAME=COLUMN."
-            )
+        """Raise where the choices name columns that nothing has, or act on findings of none."""
+        if not self._names:
+            self._check_without_findings()
         findings = {FINDING + name for name in self._names}
         for option, chosen, available in (
             ("--keep", self._choices.keep, set(columns)),
@@ -198,3 +194,20 @@ class _Maker:
                     f"`--keep` must name columns that a manifest does not have itself; got "
                     f"{', '.join(sorted(reserved))}."
                 )
+
+    def _check_without_findings(self) -> None:
+        """Raise where a choice about findings is made for a set that has none."""
+        cure = "Leave it out, or name findings with --columns finding:NAME=COLUMN."
+        for option, chosen, default in (
+            ("--blank", self._choices.blank, "unknown"),
+            ("--uncertain", self._choices.uncertain, "ignore"),
+        ):
+            if chosen != default:
+                raise ValueError(
+                    f"`{option}` must be {default} for a set without findings; got {chosen!r}. "
+                    f"{cure}"
+                )
+        if self._choices.harmonise:
+            raise ValueError(
+                f"`--harmonise` is only allowed for a set with findings; got one without. {cure}"
+            )

@@ -104,6 +104,16 @@ def test_the_manifest_holds_a_column_for_each_finding_and_those_asked_for(tmp_pa
     ]
 
 
+def test_one_image_with_several_findings_is_counted_in_the_singular(tmp_path, capsys):
+    image(tmp_path / "a.png", 1)
+    table = tmp_path / "x.csv"
+    table.write_text("file,finding:Edema,finding:Mass\na.png,1,1\n")
+    columns = "file=file,finding:Edema=finding:Edema,finding:Mass=finding:Mass"
+    words = ["--csv", str(table), "--columns", columns]
+    assert index(tmp_path, tmp_path / "m.csv", *words) == 0
+    assert "1 image holds several findings, of which" in capsys.readouterr().out
+
+
 def test_how_many_images_hold_several_findings_is_said(tmp_path, capsys):
     nih.nih(tmp_path / "set")
     assert index(tmp_path / "set", tmp_path / "m.csv", "--priority", "Emphysema,Infiltration") == 0
@@ -256,11 +266,25 @@ def test_words_that_do_not_fit_are_refused_with_a_sentence(tmp_path, capsys, wor
     assert not (tmp_path / "m.csv").exists()
 
 
-def test_blanks_of_a_set_without_findings_are_refused(tmp_path, capsys):
-    path = tmp_path / "x.csv"
-    path.write_text("file,label\na.png,ill\nb.png,\n")
-    assert index(tmp_path, tmp_path / "m.csv", "--csv", str(path), "--blank", "absent") == 2
-    assert "`--blank` must be unknown for a set without findings" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--blank", "absent"], "`--blank` must be unknown for a set without findings"),
+        (["--uncertain", "one"], "`--uncertain` must be ignore for a set without findings"),
+        (["--harmonise"], "`--harmonise` is only allowed for a set with findings"),
+    ],
+)
+@pytest.mark.parametrize("listed", ["by a table", "by folders"])
+def test_choices_about_findings_are_refused_for_a_set_without_them(
+    tmp_path, capsys, listed, words, sentence
+):
+    table = tmp_path / "x.csv"
+    table.write_text("file,label\nill/a.png,ill\nwell/b.png,\n")
+    image(tmp_path / "set/ill/a.png", 1)
+    image(tmp_path / "set/well/b.png", 2)
+    csv = ["--csv", str(table)] if listed == "by a table" else []
+    assert index(tmp_path / "set", tmp_path / "m.csv", *csv, *words) == 2
+    assert sentence in capsys.readouterr().err
     assert not (tmp_path / "m.csv").exists()
 
 

@@ -565,7 +565,7 @@ def assert_nasnet_agrees(place, folder, kinds):
 
 
 @pytest.mark.slow
-def test_the_cells_of_nasnet_mobile_give_the_probabilities_of_predict_in_every_format(
+def test_the_cells_of_nasnet_mobile_give_the_probabilities_of_predict_in_every_format_but_onnx(
     place, tmp_path, monkeypatch
 ):
     """One normal cell, not four, at each resolution: exporters take their time for each."""
@@ -577,7 +577,7 @@ def test_the_cells_of_nasnet_mobile_give_the_probabilities_of_predict_in_every_f
         skip_reduction=False,
     )
     monkeypatch.setattr(keras.applications, "NASNetMobile", shallow)
-    assert_nasnet_agrees(place, tmp_path, NAMES)
+    assert_nasnet_agrees(place, tmp_path, [kind for kind in NAMES if kind != "onnx"])
 
 
 @pytest.mark.slow
