@@ -13,7 +13,6 @@ from tqdm import tqdm
 from cxr_models._outputs import check_output, replaces_output
 from cxr_models.cli import _console
 from cxr_models.cli._framework import load_framework
-from cxr_models.evaluation.aggregate import check_classes
 from cxr_models.evaluation.results import UNITS
 from cxr_models.explain.overlay_files import EXPLANATIONS, IMAGES
 from cxr_models.inference.calibrated_run import read_served_run
@@ -25,7 +24,7 @@ from cxr_models.inference.predict_files import (
     write_finding_rows,
     write_rows,
 )
-from cxr_models.inference.predicted_units import joined_rows, keys_of_files
+from cxr_models.inference.predicted_units import check_units, joined_rows, keys_of_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +53,7 @@ def predict_files(
     with _console.errors_exit_with(_console.WRONG_USAGE):
         served = read_served_run(run, aggregation=aggregation)
         _check_finding(served, finding, explain)
-        _check_aggregation(served, aggregation, records)
+        check_units(served, aggregation, records)
         missing = [str(path) for path in inputs if not os.path.lexists(path)]
         if missing:
             raise ValueError(
@@ -165,21 +164,6 @@ def _check_finding(served: ServedRun, finding: str | None, explain: Path | None)
         raise ValueError(
             f"`--explain-finding` must be one of {', '.join(served.class_names)}; got {finding!r}."
         )
-
-
-def _check_aggregation(
-    served: ServedRun, aggregation: Aggregation | None, records: Path | None
-) -> None:
-    """Raise ValueError unless the rows of a run can be joined as asked."""
-    if aggregation is None:
-        if records is not None:
-            raise ValueError(
-                f"`--records` is only allowed with --aggregate; got {str(records)!r}. It states "
-                "which files are of one patient or study."
-            )
-        return
-    if not served.multilabel:
-        check_classes(aggregation, served.class_names)
 
 
 def _counts(rows: Sequence[Row], served: ServedRun) -> Counter[str]:

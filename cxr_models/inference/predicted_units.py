@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_enhance import usable_cpus
-from cxr_models.evaluation.aggregate import join_logits
+from cxr_models.evaluation.aggregate import check_classes, join_logits
 from cxr_models.evaluation.aggregate_findings import join_finding_logits
 from cxr_models.evaluation.calibration import softmax
 from cxr_models.evaluation.finding_predictions import sigmoid
@@ -20,11 +20,11 @@ from cxr_models.records.manifest import Record, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-    from pathlib import Path
 
     import numpy.typing as npt
 
     from cxr_models.evaluation.results import Aggregation
+    from cxr_models.inference.calibrated_run import ServedRun
 
     Floats = npt.NDArray[np.float64]
 
@@ -32,8 +32,36 @@ _SMALLEST = 1e-300  # a probability below it has no logarithm
 _LARGEST = 1.0 - 2.0**-53  # the largest probability below 1
 
 
+def check_units(
+    served: ServedRun,
+    aggregation: Aggregation | None,
+    manifest: str | os.PathLike[str] | None = None,
+) -> None:
+    """Raise ValueError unless the predictions of a run can be joined as asked.
+
+    Parameters
+    ----------
+    served : ServedRun
+        The run.
+    aggregation : Aggregation, optional
+        How they are to be joined; None joins none.
+    manifest : str or PathLike, optional
+        What names patients and studies.
+    """
+    if aggregation is None:
+        if manifest is not None:
+            raise ValueError(
+                f"`--records` is only allowed with --aggregate; got {os.fspath(manifest)!r}. It "
+                "states which files are of one patient or study."
+            )
+    elif not served.multilabel:
+        check_classes(aggregation, served.class_names)
+
+
 def keys_of_files(
-    paths: Sequence[str], aggregation: Aggregation, manifest: Path | None = None
+    paths: Sequence[str],
+    aggregation: Aggregation,
+    manifest: str | os.PathLike[str] | None = None,
 ) -> list[Hashable | None]:
     """Return what the files of one patient, or study, share; None for a file by itself.
 
@@ -43,7 +71,7 @@ def keys_of_files(
         Files.
     aggregation : Aggregation
         Whether patients or studies are asked for.
-    manifest : Path, optional
+    manifest : str or PathLike, optional
         Names the patient and study of each file; without it, the headers of DICOM files do.
 
     Raises
@@ -68,7 +96,7 @@ def keys_of_files(
         ]
     keys = unit_keys(records, aggregation)
     if all(key is None for key in keys):
-        where = "in its DICOM header" if manifest is None else f"in {str(manifest)!r}"
+        where = "in its DICOM header" if manifest is None else f"in {os.fspath(manifest)!r}"
         cure = " Name a manifest that has it with --records." if manifest is None else ""
         raise ValueError(
             f"`--aggregate` must be what files state; got {aggregation.of!r}, which no file has "

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predicted:
-    """What a run says of N images.
+    """What a run predicts for N images, or for N patients or studies.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Predicted:
     class_names : tuple of str
         The K classes or findings.
     files : tuple of str
-        Name of each image's file; empty for an array.
+        Name of each image's file, or of the first file of a patient or study; empty for an array.
     calibrated : bool
         Whether the probabilities are, which takes an evaluation of the run.
     called : tuple of tuple of str
@@ -55,6 +55,8 @@ class Predicted:
         evaluation.
     multilabel : bool, default False
         Whether they are findings, of which an image may have several.
+    joined_files : tuple of tuple of str
+        All files of each patient or study; empty where images were not joined.
     """
 
     probabilities: npt.NDArray[np.float64]
@@ -63,6 +65,7 @@ class Predicted:
     calibrated: bool
     called: tuple[tuple[str, ...], ...] = ()
     multilabel: bool = False
+    joined_files: tuple[tuple[str, ...], ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -159,7 +162,15 @@ class Run:
         return logits_model(self.model)
 
     @says_arguments(INPUT="images", RUN="run")
-    def predict(self, images: Images, *, batch_size: int | None = None) -> Predicted:
+    def predict(
+        self,
+        images: Images,
+        *,
+        batch_size: int | None = None,
+        aggregate: str | None = None,
+        aggregate_by: str | None = None,
+        records: str | os.PathLike[str] | None = None,
+    ) -> Predicted:
         """Return the probabilities of images, which are read and enhanced as for training.
 
         Parameters
@@ -170,18 +181,28 @@ class Run:
             (N, H, W, 3) is N images.
         batch_size : int, optional
             Images that are held and predicted at a time; None takes that of the training.
+        aggregate : {"patient", "study"}, optional
+            Join the images of each patient or study to one prediction; None joins none. A file
+            whose patient or study is unknown is predicted by itself.
+        aggregate_by : {"mean", "max"}, optional
+            How: by the mean of logits, as None does, or by the maximum.
+        records : str or PathLike, optional
+            Manifest that has the patient and study of each file; None takes them from the headers
+            of DICOM files.
 
         Returns
         -------
         Predicted
-            In the order given; calibrated where the run was evaluated.
+            In the order given, patients and studies in the order of their first files. Calibrated
+            where the last evaluation of the run had the same `aggregate` and `aggregate_by`.
 
         Raises
         ------
         TypeError
             If something is neither a name nor an array, or an array has another dtype.
         ValueError
-            If there is no image, a file holds none, or the weights do not fit.
+            If there is no image, a file holds none, the weights do not fit, or images cannot be
+            joined: they are arrays, or no file has a patient or study.
         OSError
             If a file cannot be read.
 
@@ -195,13 +216,27 @@ class Run:
         >>> run.predict(np.zeros((300, 250), np.uint16)).probabilities.shape
         (1, 2)
         """
+        from cxr_models.evaluation.options import aggregation_of
+        from cxr_models.inference.calibrated_run import read_served_run
         from cxr_models.inference.logits import predict_logits
+        from cxr_models.inference.predict_files import Row
+        from cxr_models.inference.predicted_units import check_units, joined_rows, keys_of_files
 
+        aggregation, served = aggregation_of(aggregate, aggregate_by), self._served
+        if aggregation is not None:
+            served = read_served_run(self.path, split=self._split_file, aggregation=aggregation)
+        check_units(served, aggregation, records)
         items = _items(images)
         size = self.config.training.batch_size if batch_size is None else batch_size
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ValueError(f"`batch_size` must be an int of at least 1, or None; got {size!r}.")
-        served = self._served
+        files = ["" if isinstance(item, np.ndarray) else item for item in items]
+        if aggregation is not None and "" in files:
+            raise ValueError(
+                "`aggregate` is only allowed for files; got an array, which states no patient or "
+                "study."
+            )
+        keys = [] if aggregation is None else keys_of_files(files, aggregation, records)
         logits = [
             predict_logits(
                 self._logits,
@@ -211,27 +246,23 @@ class Run:
             for start in range(0, len(items), size)
         ]
         probabilities = served.probabilities(np.concatenate(logits))
+        joined: list[Row] = []
+        if aggregation is not None:
+            rows = [
+                Row(file=file, probabilities=tuple(shares), error="")
+                for file, shares in zip(files, probabilities.tolist(), strict=True)
+            ]
+            joined = joined_rows(rows, keys, aggregation, multilabel=served.multilabel)
+            files = [row.file for row in joined]
+            probabilities = np.array([row.probabilities for row in joined])
         return Predicted(
             probabilities=probabilities,
             class_names=self.class_names,
-            files=tuple("" if isinstance(item, np.ndarray) else item for item in items),
-            calibrated=self.calibrated,
+            files=tuple(files),
+            calibrated=not served.calibration.missing,
             multilabel=served.multilabel,
-            called=self._called(probabilities),
-        )
-
-    def _called(self, probabilities: npt.NDArray[np.float64]) -> tuple[tuple[str, ...], ...]:
-        from cxr_models.evaluation.operating_points import called
-
-        thresholds, names = self._served.calibration.thresholds, self.class_names
-        if not thresholds:
-            return ()
-        if not self._served.multilabel:
-            return tuple(called(row, names, thresholds) for row in probabilities.tolist())
-        points = np.array([np.inf if point is None else point for point in thresholds])
-        return tuple(
-            tuple(name for name, reached in zip(names, row, strict=True) if reached)
-            for row in probabilities >= points
+            called=_called(served, probabilities),
+            joined_files=tuple(row.files for row in joined),
         )
 
     @says_arguments(INPUT="images")
@@ -299,8 +330,8 @@ class Run:
         at_specificity : float or sequence of float, default ()
             Specificities on val at which sensitivities are given.
         aggregate : {"patient", "study"}, optional
-            What the images of one are joined to one row of; None joins none. `predict` takes one
-            image a row, so it is not calibrated by an evaluation that joined images.
+            What the images of one are joined to one row of; None joins none. `predict` is
+            calibrated by this evaluation where it joins images in the same way.
         aggregate_by : {"mean", "max"}, optional
             How: by the mean of logits, as None does, or by the maximum.
         by : str or sequence of str, optional
@@ -370,6 +401,23 @@ class Run:
         write_evaluation(self.path, evaluation)
         self._served = read_served_run(self.path, split=self._split_file)
         return evaluation
+
+
+def _called(
+    served: ServedRun, probabilities: npt.NDArray[np.float64]
+) -> tuple[tuple[str, ...], ...]:
+    from cxr_models.evaluation.operating_points import called
+
+    thresholds, names = served.calibration.thresholds, served.class_names
+    if not thresholds:
+        return ()
+    if not served.multilabel:
+        return tuple(called(row, names, thresholds) for row in probabilities.tolist())
+    points = np.array([np.inf if point is None else point for point in thresholds])
+    return tuple(
+        tuple(name for name, reached in zip(names, row, strict=True) if reached)
+        for row in probabilities >= points
+    )
 
 
 @says_arguments(RUN="folder")

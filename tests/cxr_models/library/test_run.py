@@ -113,6 +113,48 @@ def test_arguments_of_predict_are_checked(folder, tmp_path):
         run.predict(draw(0), batch_size=0)
 
 
+@pytest.mark.parametrize("rule", [None, "mean"])
+def test_patients_are_predicted_as_by_the_command(folder, tmp_path, rule):
+    pytest.importorskip("typer", reason="typer is not installed")
+    from cxr_models.cli import main
+
+    images, table = tmp_path / "images", tmp_path / "p.csv"
+    run = cxm.load_run(folder)
+    run.evaluate(draws=100, aggregate="patient", aggregate_by=rule)
+    words = ["--aggregate", "patient", "--records", str(images / "split.csv")]
+    assert main(["predict", str(folder), str(images), "--out", str(table), *words]) == 0
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    predicted = run.predict(
+        images, aggregate="patient", aggregate_by=rule, records=images / "split.csv"
+    )
+    assert len(predicted) == len(rows) < len(run.predict(images))
+    assert predicted.files == tuple(row["file"] for row in rows)
+    assert [";".join(files) for files in predicted.joined_files] == [row["files"] for row in rows]
+    assert predicted.labels == tuple(row["predicted"] for row in rows)
+    assert [";".join(names) for names in predicted.called] == [row["called"] for row in rows]
+    stated = [[float(row[f"probability:{name}"]) for name in run.class_names] for row in rows]
+    np.testing.assert_allclose(predicted.probabilities, stated, rtol=1e-6)
+    assert (predicted.calibrated, {row["calibrated"] for row in rows}) == (True, {"yes"})
+    alone = run.predict(images)
+    assert (alone.calibrated, alone.called, alone.joined_files) == (False, (), ())
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "sentence"),
+    [
+        (None, {"records": "m.csv"}, "`records` is only allowed with `aggregate`; got 'm.csv'"),
+        (None, {"aggregate": "ward"}, "`aggregate` must be patient or study; got 'ward'"),
+        (None, {"aggregate": "patient", "aggregate_by": "max"}, "`aggregate_by` must be mean for"),
+        (None, {"aggregate": "patient"}, "Name a manifest that has it with `records`"),
+        (draw(0), {"aggregate": "patient"}, "`aggregate` is only allowed for files; got an array"),
+    ],
+)
+def test_images_that_cannot_be_joined_are_refused(folder, tmp_path, images, options, sentence):
+    run = cxm.load_run(folder)
+    with pytest.raises(ValueError, match=sentence):
+        run.predict(tmp_path / "images" if images is None else images, **options)
+
+
 def test_an_evaluation_is_that_of_the_command_and_calibrates(folder, tmp_path):
     pytest.importorskip("typer", reason="typer is not installed")
     from cxr_models.cli import main
