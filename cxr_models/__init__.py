@@ -1,25 +1,26 @@
-"""Train networks on chest radiographs, and say how much the result is worth.
+"""Train networks on chest radiographs, and measure how far their results can be trusted.
 
-In the order of the work::
+The functions, in the order in which a project needs them::
 
     import cxr_models as cxm
 
     manifest = cxm.index("scans")                    # files, labels, patients, copies
-    split = cxm.split(manifest, seed=1)              # train, val and test: no patient in two
-    run = cxm.train(split, out="runs/first")         # a run: its folder holds everything
-    evaluation = run.evaluate()                      # values with intervals; calibration
-    audit = cxm.audit_split(split, run=run)          # what models reach that see no lungs
+    split = cxm.split(manifest, seed=1)              # train, val, test; each patient in one
+    run = cxm.train(split, out="runs/first")         # a run: a folder with all its results
+    evaluation = run.evaluate()                      # metrics with intervals; calibration
+    audit = cxm.audit_split(split, run=run)          # accuracy of models that see no lungs
     predicted = run.predict(["new.png"])             # probabilities
-    cxm.export(run, out="first.onnx", format="onnx") # for other programs
+    cxm.export(run, out="first.onnx", format="onnx") # a file for other programs
 
-`evaluate_predictions` evaluates and compares models of others by what they predicted. `load_run`
-loads a run again. ``split.to_tf("train")`` and ``split.to_torch("train")`` are datasets
-for a training of your own; `build_classifier` is the network, `GradCam` where it looked, and
-`register_backbone` makes other networks known. `RunConfig` holds all settings of a training,
-`Choices` which images of a public set are taken. Whatever a function writes is what the command
-``cxr-models`` writes: both can go on with it.
+`evaluate_predictions` evaluates and compares other models from tables of their predictions.
+`load_run` loads a run from its folder. For your own training loop, ``split.to_tf("train")`` and
+``split.to_torch("train")`` return datasets, and `build_classifier` returns the network. `GradCam`
+shows which regions of an image the network used. `register_backbone` adds a backbone. `RunConfig`
+holds all settings of a training. `Choices` selects the images of a public set and their labels.
+Each function writes the same files as the command ``cxr-models``, so you can use both on one
+project.
 
-Importing the package loads no framework; a function loads what it needs when it is called.
+Importing the package loads no framework. Each function loads its framework when it is called.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import numpy as np
 from cxr_models._typed_json import converted
 from cxr_models.evaluation.aggregate import aggregated_sets
 from cxr_models.evaluation.bootstrap import difference, measure
-from cxr_models.evaluation.compare_runs import at_root
+from cxr_models.evaluation.compare_runs import at_root, set_of_kind, tested_images
 from cxr_models.evaluation.finding_predictions import sigmoid
 from cxr_models.evaluation.finding_statistics import FindingStatistics, outcomes_of
 from cxr_models.evaluation.findings import choose_on_val, evaluate_images
@@ -27,7 +27,11 @@ from cxr_models.evaluation.findings_results import (
     PooledFindings,
 )
 from cxr_models.evaluation.paired_tests import delong, holm
-from cxr_models.evaluation.shared_patients import paths_of, with_shared_patients
+from cxr_models.evaluation.shared_patients import (
+    neither_equal_nor_disjoint,
+    paths_of,
+    with_shared_patients,
+)
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -80,15 +84,12 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
     if any(predictions.origin.is_foreign for sets in runs.values() for predictions in sets):
         # Images of models of others are the same if their names are: nobody knows where they lay.
         runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
-    tested = [frozenset(paths_of(_set_of_kind(sets, "test").manifest)) for sets in runs.values()]
+    tested = tested_images(runs)
     if all(files == tested[0] for files in tested):
         return ComparedOrPooledFindings(comparisons=_compare(with_shared_patients(runs), method))
     if len(frozenset.union(*tested)) == sum(map(len, tested)):
         return ComparedOrPooledFindings(pooled=pool_findings(runs, method))
-    raise ValueError(
-        "`RUN` must name runs tested on the same images, to be compared, or on different "
-        "images, to be pooled; got test sets that overlap in part."
-    )
+    raise neither_equal_nor_disjoint(tested, method.aggregate)
 
 
 def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
@@ -105,7 +106,7 @@ def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
     of_runs = {}
     for name, sets in runs.items():
         temperatures = temperatures_of(sets, method)
-        test = _set_of_kind(sets, "test")
+        test = set_of_kind(sets, "test")
         of_runs[name] = evaluate_images(outcomes_of(test, temperatures), method, _NO_POINT)
         tests.append(test)
         scaled.append(test.logits / np.array(temperatures))
@@ -145,7 +146,7 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[FindingsComparis
 def temperatures_of(sets: Sets, method: Method) -> tuple[float, ...]:
     """Return the temperature of each finding, fitted on the validation part."""
     if not sets[0].origin.is_foreign:
-        _set_of_kind(sets, "val")  # raises an error about the run
+        set_of_kind(sets, "val")  # raises an error about the run
     choices = choose_on_val(sets, method.rule)
     return tuple(choices[finding].temperature.value for finding in sets[0].findings)
 
@@ -277,10 +278,3 @@ def finding_outcomes_in_order_of(
         logits=predictions.logits[order],
         probabilities=predictions.probabilities[order],
     )
-
-
-def _set_of_kind(sets: Sets, kind: str) -> FindingPredictions:
-    predictions = next((predictions for predictions in sets if predictions.kind == kind), None)
-    if predictions is None:
-        raise ValueError(f"`RUN` must have predictions of {kind}; got none.")
-    return predictions

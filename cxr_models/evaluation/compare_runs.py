@@ -28,7 +28,11 @@ from cxr_models.evaluation.evaluate import Method, evaluate_images, settle_sets
 from cxr_models.evaluation.metrics import ImageStatistics
 from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
 from cxr_models.evaluation.results import ClassValues, Overall
-from cxr_models.evaluation.shared_patients import paths_of, with_shared_patients
+from cxr_models.evaluation.shared_patients import (
+    neither_equal_nor_disjoint,
+    paths_of,
+    with_shared_patients,
+)
 from cxr_models.records.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -90,17 +94,19 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
         return ComparedOrPooled(comparisons=_compare(with_shared_patients(runs), method))
     poolable = find_poolable(runs, _paths)
     if poolable is None:
-        raise ValueError(
-            "`RUN` must name runs tested on the same images, to be compared, or on different "
-            "images, to be pooled; got test sets that overlap in part."
-        )
+        raise neither_equal_nor_disjoint(tested_images(runs), method.aggregate)
     return ComparedOrPooled(pooled=pool(poolable, method))
 
 
 def have_equal_tests(runs: Mapping[str, Sequence[P]]) -> bool:
     """Return whether all runs were tested on the same images."""
-    tested = [frozenset(paths_of(_set_of_kind(sets, "test").manifest)) for sets in runs.values()]
+    tested = tested_images(runs)
     return all(files == tested[0] for files in tested)
+
+
+def tested_images(runs: Mapping[str, Sequence[P]]) -> list[frozenset[str]]:
+    """Return the real paths of the test images of each run."""
+    return [frozenset(paths_of(set_of_kind(sets, "test").manifest)) for sets in runs.values()]
 
 
 def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]:
@@ -174,7 +180,7 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
         if predictions.kind in ("train", "val")
         for record in predictions.manifest.records
     }
-    test = _set_of_kind(sets, "test")
+    test = set_of_kind(sets, "test")
     sources = [record.source for record in test.manifest.records]
     chosen = [row for row, source in enumerate(sources) if source not in known]
     if not chosen or "" in known or "" in sources or not any(s.kind == "train" for s in sets):
@@ -192,7 +198,7 @@ def of_unknown_sources(sets: Sets) -> list[Predictions]:
 def _disjoint(
     runs: Mapping[str, Sets], images: Callable[[Predictions], Iterable[Hashable]]
 ) -> bool:
-    tested = [image for sets in runs.values() for image in set(images(_set_of_kind(sets, "test")))]
+    tested = [image for sets in runs.values() for image in set(images(set_of_kind(sets, "test")))]
     return len(set(tested)) == len(tested)
 
 
@@ -209,7 +215,7 @@ def pool(poolable: Poolable, method: Method) -> Pooled:
     runs: dict[str, PooledRun] = {}
     for name, sets in poolable.sets.items():
         temperature = _temperature(sets, method)
-        test = _set_of_kind(sets, "test")
+        test = set_of_kind(sets, "test")
         values = evaluate_images(test, test.outcomes(temperature=temperature), method)
         runs[name] = converted(
             PooledRun, values.overall, images=values.images, patients=values.patients
@@ -368,11 +374,18 @@ def _correct(outcomes: Outcomes) -> Any:
 def _temperature(sets: Sets, method: Method) -> float:
     """Return the temperature fitted on val; 1 for a model of others without that part."""
     if not sets[0].origin.is_foreign:
-        _set_of_kind(sets, "val")  # raises an error about the run
+        set_of_kind(sets, "val")  # raises an error about the run
     return settle_sets(sets, method.rule).temperature.value
 
 
-def _set_of_kind(sets: Sequence[P], kind: str) -> P:
+def set_of_kind(sets: Sequence[P], kind: str) -> P:
+    """Return the first set of a kind, such as "test".
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     predictions = next((predictions for predictions in sets if predictions.kind == kind), None)
     if predictions is None:
         raise ValueError(f"`RUN` must have predictions of {kind}; got none.")

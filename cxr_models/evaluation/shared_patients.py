@@ -6,6 +6,7 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, TypeVar
 
+from cxr_models.evaluation.results import UNITS
 from cxr_models.records.ties import components, connect
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.finding_predictions import FindingPredictions
     from cxr_models.evaluation.predictions import Predictions
+    from cxr_models.evaluation.results import Aggregation
     from cxr_models.records.manifest import Manifest
 
     P = TypeVar("P", Predictions, FindingPredictions)
@@ -21,6 +23,32 @@ if TYPE_CHECKING:
 def paths_of(manifest: Manifest) -> list[str]:
     """Return the real paths of images, by which the images of two runs are compared."""
     return [os.path.realpath(path) for path in manifest.paths()]
+
+
+def neither_equal_nor_disjoint(
+    tested: Sequence[frozenset[str]], aggregation: Aggregation | None
+) -> ValueError:
+    """Return the error of runs whose test sets share some images and not all.
+
+    Parameters
+    ----------
+    tested : sequence of frozenset of str
+        Real paths of the test images of each run; of patients or studies, their first images.
+    aggregation : Aggregation, optional
+        How images were joined; None if they were not.
+    """
+    num_shared, num_all = len(frozenset.intersection(*tested)), len(frozenset.union(*tested))
+    units = UNITS["image" if aggregation is None else aggregation.of]
+    sentence = (
+        f"`RUN` must name runs tested on the same {units}, to be compared, or on different "
+        f"{units}, to be pooled; got test sets that share {num_shared:,} of {num_all:,} {units}."
+    )
+    if aggregation is not None:
+        sentence += (
+            f" {units.capitalize()} are the same if their first images are; all runs must state "
+            "which images belong together."
+        )
+    return ValueError(sentence)
 
 
 def with_shared_patients(runs: Mapping[str, Sequence[P]]) -> dict[str, list[P]]:

@@ -1,4 +1,4 @@
-"""What models reach that see no lungs: `audit_split`."""
+"""Test whether labels can be predicted without the lungs: `audit_split`."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ def audit_split(
     progress: Callable[[int], object] | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Audit | FindingsAudit:
-    """Train models that see no lungs on a split, and say whether labels show without them.
+    """Train simple models that see no lungs, and test whether they predict the labels.
 
-    Does what ``cxr-models audit`` does.
+    The function does the same as ``cxr-models audit``.
 
     Parameters
     ----------
     split : Split, str or PathLike
-        The split, or a file of it.
+        The split, or its file.
     run : Run, str or PathLike, optional
-        A run of that split. It is tested on whole and on blanked images too, and keeps the audit in
-        its folder, for the report.
+        A run that was trained on this split. It is tested on the complete images and on images
+        with a blanked part. The audit is stored in its folder, for the report.
     findings : sequence of str, default ()
-        Findings to audit in the place of labels, without a run.
+        Findings to audit instead of the labels. Only allowed without `run`.
     draws : int, default 2000
-        Of the bootstrap over patients.
+        Number of bootstrap draws of patients, for the intervals.
     seed : int, default 0
-        Of the draws.
+        Seed of the bootstrap draws.
     progress : callable, optional
-        Called with 1 after each image that is read.
+        Function that is called with 1 after each image that was read.
     say : callable, optional
-        Called with a line before each further step.
+        Function that is called with a line of text before each step.
 
     Returns
     -------
     cxr_models.audit.results.Audit or cxr_models.audit.findings_results.FindingsAudit
-        What each of these models reaches on the test images, and a ``verdict`` in words.
+        Accuracy of each of these models on the test set, and a ``verdict`` in words.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, a part is empty, or `run` was trained on another split.
+        If an argument is not allowed, a set is empty, or `run` was trained on another split.
     ImportError
         If scikit-learn is not installed.
     OSError

@@ -1,4 +1,4 @@
-"""Networks that are given as functions, and the names under which settings know them."""
+"""Backbones that are passed as functions, and their names in settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def with_backbone(
     Raises
     ------
     TypeError, ValueError
-        If there is no such backbone, or `preprocess` is missing or too many.
+        If there is no such backbone, or `preprocess` is missing or not allowed.
     """
     check_pair(backbone, preprocess)
     if backbone is None:
@@ -41,7 +41,7 @@ def with_backbone(
 def check_pair(
     backbone: str | Callable[..., Any] | None, preprocess: Callable[[Any], Any] | None
 ) -> None:
-    """Raise unless a function comes with its preprocessing, and a name comes alone."""
+    """Raise unless a function has a preprocessing function, and a name has none."""
     if backbone is not None and not isinstance(backbone, str) and not callable(backbone):
         raise TypeError(
             "`backbone` must be a name, or a function that builds a network without its top; got "
@@ -59,7 +59,7 @@ def check_pair(
 
 
 def _name_of(function: Callable[..., Any]) -> str:
-    """Name a network by its function; a lambda, a partial and their like have no name of use."""
+    """Return a backbone's name, made of its function's name; of a lambda, a fixed name."""
     function = getattr(function, "func", function)  # of a partial
     plain = re.sub(r"\W+", "_", getattr(function, "__name__", "")).strip("_").lower()
     if not re.match(r"[a-z]", plain) or plain == "lambda":

@@ -1,4 +1,4 @@
-"""Models of others by what they predicted: `evaluate_predictions`."""
+"""Evaluate models from tables of their predictions: `evaluate_predictions`."""
 
 from __future__ import annotations
 
@@ -45,61 +45,67 @@ def evaluate_predictions(
     progress: Callable[[int], object] | None = None,
     say: Callable[[str], object] | None = None,
 ) -> EvaluatedPredictions:
-    """Evaluate what any model predicted, with intervals; compare several models.
+    """Evaluate the predictions of any model, with intervals, and compare several models.
 
-    Does what ``cxr-models evaluate-predictions`` does, without a framework;
-    docs/tutorials/judge-your-model.md tells how.
+    The function does the same as ``cxr-models evaluate-predictions`` and loads no framework;
+    docs/tutorials/judge-your-model.md shows how to use it.
 
     Parameters
     ----------
     predictions : str, PathLike, columns, or several of these
-        A CSV; or its columns by name, as a dictionary of lists or arrays, or a pandas data frame:
-        ``file``, ``label`` and ``prob:CLASS`` for each class, or ``finding:NAME`` and ``prob:NAME``
-        for each finding; ``patient``, ``part`` and others where you have them. Several models are
-        compared: a list of files, or a dictionary from the name of each model to its table.
+        Table of the predictions of a model: a CSV file, a dictionary of lists or arrays, or a
+        pandas data frame. Its columns are ``file``, ``label`` and ``prob:CLASS`` for each class, or
+        ``file``, ``finding:NAME`` and ``prob:NAME`` for each finding. Further columns, such as
+        ``patient`` and ``part``, are optional. To compare several models, give a list of CSV files,
+        or a dictionary that has the table of each model under its name.
     validation : str, PathLike or columns, optional
-        The part val, if the table of the only model does not hold it.
+        Table of the val set, if `predictions` is a single table without this set.
     images : str or PathLike, optional
-        The folder that names of files start from: the split is then audited, and
-        ``cxr-models report`` shows images.
+        Folder of the images. File names in the tables are relative to it. If it is given, the
+        split is audited, and ``cxr-models report`` shows images.
     sensitivity : float, optional
-        What operating points must reach on val; None takes Youden's.
+        Sensitivity that each operating point must reach on val. None takes the point with the
+        largest sum of sensitivity and specificity (Youden).
     threshold : float, optional
-        The operating point of all classes, if there is no val; None takes 0.5.
+        Operating point of all classes, if there is no val. None takes 0.5.
     prevalence : float or sequence of float, default ()
-        Of predictive values; none takes that of each set.
+        Prevalences for which predictive values are computed. By default the prevalence of each set
+        is taken.
     at_specificity : float or sequence of float, default ()
-        Specificities on val at which sensitivities are given.
+        Specificities on val for which sensitivities are computed.
     aggregate : {"patient", "study"}, optional
-        What the images of one are joined to one row of; None joins none.
+        Whether the images of each patient, or of each study, are joined to one prediction. None
+        evaluates images.
     aggregate_by : {"mean", "max"}, optional
-        How: by the mean of logits, as None does, or by the maximum, of two classes or of findings.
+        How predictions are joined: by the mean of the logits, or by the maximum. The maximum is
+        allowed for two classes and for findings. None takes the mean.
     by : str or sequence of str, optional
-        Columns whose values make groups of images: ``"sex,age"``, or ``["dose:10:50"]`` for bands.
+        Columns by which images are grouped: ``"sex,age"``, or ``["dose:10:50"]`` for bands.
     draws : int, default 2000
-        Of the bootstrap over patients.
+        Number of bootstrap draws of patients, for the intervals.
     seed : int, default 0
-        Of the draws.
+        Seed of the bootstrap draws.
     out : str or PathLike, optional
-        A new folder for the results, which ``cxr-models report`` and ``evaluate`` read; None writes
-        nothing.
+        New folder for the results. ``cxr-models report`` and ``cxr-models evaluate`` read it. None
+        writes no files.
     overwrite : bool, default False
         Whether `out` may replace an earlier output of this function.
     progress : callable, optional
-        Called with 1 after each image that is read for the audit.
+        Function that is called with 1 after each image that was read for the audit.
     say : callable, optional
-        Called with lines on what was assumed of the tables, and on the progress of the audit.
+        Function that is called with lines of text: assumptions about the tables, and the progress
+        of the audit.
 
     Returns
     -------
     EvaluatedPredictions
-        Every value, by model and set; what was assumed of the tables in ``remarks``.
+        All values, by model and set. ``remarks`` holds the assumptions about the tables.
 
     Raises
     ------
     TypeError, ValueError
-        If a column is missing, a cell is not what it must be, there is nothing to test, or an
-        argument does not fit.
+        If a column is missing, a cell is not allowed, there is nothing to test, or an argument is
+        not allowed.
     FileExistsError
         If `out` exists and `overwrite` is false.
     ImportError
@@ -110,7 +116,7 @@ def evaluate_predictions(
     Warns
     -----
     UserWarning
-        If patients of a tested set are in train or val too.
+        If patients of a tested set are also in train or val.
 
     Examples
     --------
@@ -168,7 +174,7 @@ def evaluate_predictions(
 
 
 def _tables(predictions: Any, out: Path | None) -> dict[str, Table]:
-    """Return the tables by the names of their models."""
+    """Return the table of each model, by the model's name."""
     from cxr_models.audit.foreign_folders import names_differ
 
     if isinstance(predictions, str | os.PathLike):
@@ -208,5 +214,5 @@ def _files(files: Sequence[object], out: Path | None) -> dict[str, Table]:
 
 
 def _has_columns(value: object) -> bool:
-    """Return whether a value is a table in memory; a series has keys too, but is one column."""
+    """Return whether a value is a table in memory. A pandas series has keys, but is no table."""
     return hasattr(value, "keys") and hasattr(value, "__getitem__") and not hasattr(value, "tolist")

@@ -1,4 +1,4 @@
-"""From a folder to a split: `index` and `split`."""
+"""List the images of a folder and divide them: `index` and `split`."""
 
 from __future__ import annotations
 
@@ -54,53 +54,59 @@ def index(
     progress: Callable[[], object] | None = None,
     overwrite: bool = False,
 ) -> Manifest:
-    r"""List the radiographs of a folder: files, labels, patients, copies.
+    r"""List the radiographs of a folder with their labels and patients, and find copies.
 
-    Does what ``cxr-models index`` does; docs/datasets.md tells which public sets it knows.
+    The function does the same as ``cxr-models index``; docs/datasets.md lists the public sets that
+    it recognises.
 
     Parameters
     ----------
     folder : str or PathLike
-        A public set as it is downloaded, or a folder whose subfolders are the labels.
+        A public set as downloaded, or a folder whose subfolders are named after the labels.
     out : str or PathLike, optional
-        CSV to write the manifest to; None writes none.
+        CSV file for the manifest. None writes no file.
     layout : str, optional
-        Which public set it is; None finds out. ``cxr-models index --list-layouts`` names them.
+        Name of the public set. None recognises the set by its files.
+        ``cxr-models index --list-layouts`` prints the names.
     csv : sequence of str or PathLike, optional
-        Your own tables: the first lists the files, others add columns to its rows.
+        Your own tables. The first table lists the files; the others add columns to its rows.
     columns : mapping of str to str, optional
-        Which column of `csv` holds what, such as ``{"file": "path", "label": "finding"}``.
+        Columns of the manifest, each with the name of the column of `csv` that holds it, such as
+        ``{"file": "path", "label": "finding"}``.
     labels : mapping of str to str, optional
-        The labels to keep, each with its new name; others are left out. None keeps all.
+        Labels to keep, each with its new name. Images with other labels are left out. None keeps
+        all labels.
     patient_pattern : str, default ""
         Regular expression that finds the patient in a file's path.
     choices : Choices, optional
-        Which images to keep, and how findings become labels.
+        Which images are kept, and how their findings are turned into labels. None takes the
+        defaults of `Choices`.
     drop_split : bool, default False
-        Whether a column ``split`` of `csv` is passed over.
+        Whether the column ``split`` of `csv` is ignored.
     decode : bool, default True
-        Whether images are opened to find copies and files that cannot be read.
+        Whether images are opened, to find copies and unreadable files.
     drop_duplicates : bool, default False
         Whether only the first of several copies of an image is kept.
     max_distance : int, default 32
-        In how many of 256 bits two images may differ that count as copies.
+        Largest number of bits, of 256, in which the hashes of two copies may differ.
     pseudonym_key : str or PathLike, optional
-        File of a key; the ids of patients in DICOM headers are written as pseudonyms made with it.
-        None writes none of these ids, and still keeps the images of one id together.
+        File with a secret key. Patient ids in DICOM headers are replaced by pseudonyms that are
+        computed with this key. None writes no id of a DICOM header, and still keeps images of the
+        same patient id together.
     progress : callable, optional
-        Called after each image that is opened.
+        Function that is called after each opened image.
     overwrite : bool, default False
         Whether `out` may replace an earlier manifest.
 
     Returns
     -------
     Manifest
-        A record an image.
+        A record for each image.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, or nothing under the folder has a label or can be read.
+        If an argument is not allowed, or no image of the folder has a label and can be read.
     FileExistsError
         If `out` exists and `overwrite` is false.
     OSError
@@ -109,12 +115,13 @@ def index(
     Warns
     -----
     UserWarning
-        If files could not be used, copies of one image have two labels, or patients are unknown.
+        If files could not be used, copies of one image have different labels, or patients are
+        unknown.
 
     See Also
     --------
-    split : The next step.
-    read_manifest : Reads what was written.
+    split : Divide the manifest into train, val and test.
+    read_manifest : Read a manifest from its file.
 
     Examples
     --------
@@ -193,42 +200,45 @@ def split(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> Split:
-    r"""Divide records into train, val and test, patients and copies of one image together.
+    r"""Divide a manifest into train, val and test sets.
 
-    Does what ``cxr-models split`` does for one split. A manifest that has a split keeps it.
+    All images of a patient, and all copies of an image, are put into the same set. The function
+    does the same as ``cxr-models split`` for a single split. If the manifest has a split of its
+    own, that split is kept.
 
     Parameters
     ----------
     manifest : Manifest, str or PathLike
-        What `index` returned, or a file of it.
+        Manifest as `index` returns it, or its file.
     fractions : (float, float, float), default (0.7, 0.15, 0.15)
-        Shares of train, val and test; they sum to 1.
+        Fractions of train, val and test. Their sum must be 1.
     seed : int, default 0
-        Equal seeds and records give equal splits.
+        Seed of the random numbers. Equal seeds and records give equal splits.
     stratify_findings : sequence of str, optional
-        Findings that are shared out evenly in the place of labels, by patients; ``["all"]`` is all
-        of the manifest's.
+        Findings whose shares of patients are kept as equal as possible in all sets; ``["all"]``
+        takes all findings of the manifest. None does this for the labels.
     shared_ids : bool, default False
-        Whether equal patient ids in different sources are one patient.
+        Whether the same patient id in different sources means the same patient.
     drop_split : bool, default False
-        Whether a split that the manifest has is passed over.
+        Whether the manifest's own split is ignored.
     without_leaks : bool, default False
-        Whether images of train and val that the manifest's own split ties to another part are left
-        out; if not, such a split is refused.
+        Whether images of train and val are left out if the manifest's own split puts their patient
+        or a copy of them into another set too. If false, such a split is refused.
     out : str or PathLike, optional
-        CSV to write the split to; None writes none.
+        CSV file for the split. None writes no file.
     overwrite : bool, default False
         Whether `out` may replace an earlier split.
 
     Returns
     -------
     Split
-        With all records.
+        The split of all records.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, a label cannot name files, or the manifest's own split leaks.
+        If an argument is not allowed, a label cannot be part of a file name, or the manifest's own
+        split leaks: it puts a patient, or copies of an image, into two sets.
     FileExistsError
         If `out` exists and `overwrite` is false.
     OSError
@@ -237,11 +247,11 @@ def split(
     Warns
     -----
     UserWarning
-        If a part has no image of a label.
+        If a set has no image of a label.
 
     See Also
     --------
-    read_split : Reads what was written.
+    read_split : Read a split from its file.
 
     Examples
     --------
@@ -311,7 +321,7 @@ def split(
 
 
 def _doubts(indexed: Index) -> list[str]:
-    """Say what of an index its user must know."""
+    """List the warnings about an index: unused files, contradicting labels, unknown patients."""
     sentences = []
     unused = [entry for entry in indexed.skipped if not entry.is_intended()]
     if unused:

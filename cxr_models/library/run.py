@@ -1,4 +1,4 @@
-"""A run that has ended, as an object: predict, evaluate, look into; and `load_run`, `export`."""
+"""A finished run as an object that predicts and evaluates: `Run`, `load_run`, `export`."""
 
 from __future__ import annotations
 
@@ -38,25 +38,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predicted:
-    """What a run predicts for N images, or for N patients or studies.
+    """The predictions of a run for N images, or for N patients or studies.
 
     Parameters
     ----------
     probabilities : ndarray of shape (N, K), dtype float64
-        Of each class, or of each finding.
+        Probability of each class, or of each finding.
     class_names : tuple of str
-        The K classes or findings.
+        Names of the K classes or findings.
     files : tuple of str
-        Name of each image's file, or of the first file of a patient or study; empty for an array.
+        File of each image, or the first file of each patient or study. The name is empty for an
+        array.
     calibrated : bool
-        Whether the probabilities are, which takes an evaluation of the run.
+        Whether the probabilities are calibrated. They are if the run was evaluated before.
     called : tuple of tuple of str
-        The classes or findings whose operating point each image reaches; empty before an
-        evaluation.
+        For each image, the classes or findings whose operating point its probabilities reach.
+        Empty if the run was not evaluated before.
     multilabel : bool, default False
-        Whether they are findings, of which an image may have several.
+        Whether the run predicts findings. An image may have several findings, and one class.
     joined_files : tuple of tuple of str
-        All files of each patient or study; empty where images were not joined.
+        All files of each patient or study. Empty if the predictions are of images.
     """
 
     probabilities: npt.NDArray[np.float64]
@@ -74,7 +75,7 @@ class Predicted:
         Raises
         ------
         ValueError
-            If the run tells findings apart, of which an image may have none or several.
+            If the run predicts findings. An image may have several findings or no finding.
         """
         if self.multilabel:
             raise ValueError(
@@ -89,18 +90,18 @@ class Predicted:
 
 
 class Run:
-    """A run that has ended, as `train` and `load_run` return it.
+    """A finished run, as `train` and `load_run` return it.
 
     Parameters
     ----------
     served : cxr_models.inference.calibrated_run.ServedRun
-        The run as it was read.
+        The run and its calibration.
     split_file : str or PathLike, optional
-        Where its split was read from, if not from its folder.
+        File of its split. None takes the split in the folder of the run.
 
     Notes
     -----
-    The network is built when it is needed first, and kept.
+    The network is built at the first call that needs it, and kept in memory.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Run:
 
     @property
     def config(self) -> RunConfig:
-        """The settings it was trained with."""
+        """The settings of its training."""
         return self._served.run.config
 
     @property
@@ -134,7 +135,7 @@ class Run:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What its probabilities are of."""
+        """Names of its classes, or of its findings."""
         return self._served.class_names
 
     @property
@@ -144,14 +145,15 @@ class Run:
 
     @property
     def history(self) -> list[EpochRow]:
-        """A record for each epoch of its training."""
+        """A row for each epoch of its training."""
         return self._served.run.folder.read_history()
 
     @functools.cached_property
     def model(self) -> keras.Model:
-        """The network with the run's weights: from what `prepare` gives to raw probabilities.
+        """The network with the weights of the run.
 
-        Call it with ``training=False``, or use its ``predict``.
+        It takes images as `prepare` returns them, and returns probabilities that are not
+        calibrated. Call it with ``training=False``, or call its method ``predict``.
         """
         return self._served.load()
 
@@ -171,7 +173,7 @@ class Run:
         aggregate_by: str | None = None,
         records: str | os.PathLike[str] | None = None,
     ) -> Predicted:
-        """Return the probabilities of images, which are read and enhanced as for training.
+        """Return the probabilities of images. They are read and enhanced as for the training.
 
         Parameters
         ----------
@@ -180,29 +182,32 @@ class Run:
             shape (H, W) or (H, W, 3), RGB, dtype uint8 or uint16. An array of shape (N, H, W) or
             (N, H, W, 3) is N images.
         batch_size : int, optional
-            Images that are held and predicted at a time; None takes that of the training.
+            Number of images that are in memory at the same time. None takes the batch size of the
+            training.
         aggregate : {"patient", "study"}, optional
-            Join the images of each patient or study to one prediction; None joins none. A file
-            whose patient or study is unknown is predicted by itself.
+            Whether the images of each patient, or of each study, are joined to one prediction. A
+            file whose patient or study is unknown has its own prediction. None predicts images.
         aggregate_by : {"mean", "max"}, optional
-            How: by the mean of logits, as None does, or by the maximum.
+            How predictions are joined: by the mean of the logits, or by the maximum. None takes
+            the mean.
         records : str or PathLike, optional
-            Manifest that has the patient and study of each file; None takes them from the headers
-            of DICOM files.
+            Manifest with the patient and study of each file. None reads them from the headers of
+            DICOM files.
 
         Returns
         -------
         Predicted
-            In the order given, patients and studies in the order of their first files. Calibrated
-            where the last evaluation of the run had the same `aggregate` and `aggregate_by`.
+            Predictions in the order of `images`; patients and studies in the order of their first
+            files. They are calibrated if the last evaluation of the run had the same `aggregate`
+            and `aggregate_by`.
 
         Raises
         ------
         TypeError
-            If something is neither a name nor an array, or an array has another dtype.
+            If an item is neither a file name nor an array, or an array has another dtype.
         ValueError
-            If there is no image, a file holds none, the weights do not fit, or images cannot be
-            joined: they are arrays, or no file has a patient or study.
+            If there is no image, a file contains no image, the weights do not fit the network, or
+            images cannot be joined because they are arrays or have no patient or study.
         OSError
             If a file cannot be read.
 
@@ -267,7 +272,7 @@ class Run:
 
     @says_arguments(INPUT="images")
     def prepare(self, images: Images) -> npt.NDArray[np.uint8]:
-        """Return images as `model` takes them.
+        """Return images in the form that `model` takes.
 
         Parameters
         ----------
@@ -277,7 +282,7 @@ class Run:
         Returns
         -------
         ndarray of shape (N, H, W, C), dtype uint8
-            Enhanced, with C 1, or RGB where the run has no enhancement.
+            Enhanced images with C = 1, or RGB images with C = 3 if the run has no enhancement.
 
         Raises
         ------
@@ -314,49 +319,53 @@ class Run:
         seed: int = 0,
         say: Callable[[str], object] | None = None,
     ) -> Evaluation | FindingsEvaluation:
-        """Evaluate the run on its parts and on other sources, with intervals, and calibrate it.
+        """Evaluate the run on its sets and on other sources, with intervals, and calibrate it.
 
-        Does what ``cxr-models evaluate RUN`` does: predictions and values are kept in the folder of
-        the run, where `predict`, `export` and ``cxr-models report`` find them.
+        The function does the same as ``cxr-models evaluate RUN``. It stores predictions and results
+        in the folder of the run. `predict`, `export` and ``cxr-models report`` use them.
 
         Parameters
         ----------
         external : sequence of str or PathLike, default ()
-            Manifests of other sources to test on.
+            Manifests of images from other sources. Each is a further test set.
         sensitivity : float, optional
-            What operating points must reach on val; None takes Youden's.
+            Sensitivity that each operating point must reach on val. None takes the point with the
+            largest sum of sensitivity and specificity (Youden).
         prevalence : float or sequence of float, default ()
-            Of predictive values; none takes that of each set.
+            Prevalences for which predictive values are computed. By default the prevalence of each
+            set is taken.
         at_specificity : float or sequence of float, default ()
-            Specificities on val at which sensitivities are given.
+            Specificities on val for which sensitivities are computed.
         aggregate : {"patient", "study"}, optional
-            What the images of one are joined to one row of; None joins none. `predict` is
-            calibrated by this evaluation where it joins images in the same way.
+            Whether the images of each patient, or of each study, are joined to one prediction. None
+            evaluates images. After such an evaluation `predict` is calibrated if it joins images
+            in the same way.
         aggregate_by : {"mean", "max"}, optional
-            How: by the mean of logits, as None does, or by the maximum.
+            How predictions are joined: by the mean of the logits, or by the maximum. None takes
+            the mean.
         by : str or sequence of str, optional
-            Columns whose values make groups of images: ``"sex,age"``, or ``["dose:10:50"]`` for
-            bands.
+            Columns by which images are grouped: ``"sex,age"``, or ``["dose:10:50"]`` for bands.
         from_predictions : bool, default False
-            Whether the predictions that lie in the folder are evaluated as they are, without the
-            images and without TensorFlow.
+            Whether the stored predictions in the folder of the run are evaluated. Images and
+            TensorFlow are not needed then.
         draws : int, default 2000
-            Of the bootstrap over patients.
+            Number of bootstrap draws of patients, for the intervals.
         seed : int, default 0
-            Of the draws.
+            Seed of the bootstrap draws.
         say : callable, optional
-            Called with lines on the progress.
+            Function that is called with lines of text about the progress.
 
         Returns
         -------
         cxr_models.evaluation.results.Evaluation
-            Every value, by set: ``evaluation.sets["test"].overall.accuracy.value``. Of a run with
-            several findings a `cxr_models.evaluation.findings_results.FindingsEvaluation`.
+            All values by set, such as ``evaluation.sets["test"].overall.accuracy.value``. For a run
+            with several findings, a `cxr_models.evaluation.findings_results.FindingsEvaluation`.
 
         Raises
         ------
         TypeError, ValueError
-            If an argument does not fit, a set holds images of the training, or there is no val.
+            If an argument is not allowed, an external set holds images of the training, or there is
+            no val.
         OSError
             If an image cannot be read.
 
@@ -428,28 +437,29 @@ def load_run(
     backbone: Callable[..., Any] | None = None,
     preprocess: Callable[[Any], Any] | None = None,
 ) -> Run:
-    """Load a run that has ended.
+    """Load a finished run from its folder.
 
     Parameters
     ----------
     folder : str or PathLike
-        What `train` or ``cxr-models train`` wrote, from whomever: nothing in it is executed.
+        Folder that `train` or ``cxr-models train`` wrote. Nothing in it is executed, so folders of
+        other people are safe to load.
     split : str or PathLike, optional
-        Its split, where the images have been moved since.
+        File of the run's split, if its images were moved after the training.
     backbone, preprocess : callable, optional
-        The functions that a network of your own was trained with. A run keeps their name, and not
-        the functions.
+        The functions of your own backbone, if the run was trained with one. A run stores the name
+        of the backbone and not the functions.
 
     Returns
     -------
     Run
-        Calibrated where it was evaluated.
+        The run. Its predictions are calibrated if it was evaluated before.
 
     Raises
     ------
     TypeError, ValueError
-        If the folder is none of a run that has ended, a file in it was changed or lies elsewhere,
-        or the functions are missing or too many.
+        If the folder does not hold a finished run, a file in it was changed or moved, or
+        `backbone` and `preprocess` are missing or not allowed.
     OSError
         If a file cannot be read.
 
@@ -482,44 +492,50 @@ def export(
     overwrite: bool = False,
     say: Callable[[str], object] | None = None,
 ) -> dict[str, object]:
-    """Write a run for other programs: raw images in, probabilities out, calibrated if it is.
+    """Write the model of a run to a file that other programs can use.
+
+    The exported model takes raw images and returns probabilities. The probabilities are calibrated
+    if the run was evaluated before.
 
     Parameters
     ----------
     run : Run, str or PathLike
         The run, or its folder.
     out : str or PathLike
-        A new file that ends in ``.keras``, ``.onnx`` or ``.tflite``, or a folder.
+        New file with the suffix ``.keras``, ``.onnx`` or ``.tflite``; for ``saved_model`` a new
+        folder.
     format : {"keras", "saved_model", "onnx", "litert"}
-        What is written.
+        File format.
     channels : {3, 1}, default 3
-        Of the images it takes: RGB, or gray.
+        Number of channels of its input: 3 for RGB, 1 for gray.
     bit_depth : {8, 16}, default 8
-        Of the images it takes.
+        Bits per value of its input: uint8 or uint16.
     input_size : (int, int), optional
-        The only height and width it takes; None takes any, or for ``litert`` the model's.
+        Fixed height and width of its input. None allows any size; for ``litert`` None takes the
+        size of the network.
     white_balanced, border_cropped : bool, default False
-        Whether these steps are left out, because images had them before.
+        Whether the exported model leaves out white balance, or the cropping of borders, because
+        you apply this step before.
     overwrite : bool, default False
         Whether an earlier export may be replaced.
     say : callable, optional
-        Called with a line before each step of the work.
+        Function that is called with a line of text before each step.
 
     Returns
     -------
     dict of str to object
-        The metadata that lie in it: classes, temperature, operating points, settings, hashes.
+        The metadata in the export: classes, temperature, operating points, settings and hashes.
 
     Raises
     ------
     TypeError, ValueError
-        If the format cannot hold what is asked for, or the name does not fit it.
+        If the format does not support these options, or the name does not fit the format.
     FileExistsError
         If `out` exists and `overwrite` is false.
     ImportError
-        If what the format needs is not installed.
+        If a package that the format needs is not installed.
     OSError
-        If it cannot be written.
+        If the file cannot be written.
 
     Examples
     --------
@@ -544,7 +560,7 @@ def export(
 
 
 def _stored_name(folder: Path) -> str:
-    """Return the name of the backbone in a run's settings, which need not be registered yet."""
+    """Return the name of the backbone in a run's settings; it may not be registered yet."""
     file = RunFolder(path=folder).config_file
     model = read_object(file).get("model") if file.is_file() else None
     name = model.get("backbone") if isinstance(model, dict) else None
@@ -557,7 +573,7 @@ def _stored_name(folder: Path) -> str:
 
 
 def _items(images: Images) -> list[str | npt.NDArray[Any]]:
-    """Return files by their names, and arrays of one image each."""
+    """Return a list of file names and of arrays with one image each."""
     if isinstance(images, np.ndarray):
         stacked = images.ndim == 4 or (images.ndim == 3 and images.shape[-1] not in (1, 3))
         items: list[str | npt.NDArray[Any]] = list(images) if stacked else [images]

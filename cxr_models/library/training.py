@@ -1,4 +1,4 @@
-"""From a split to a run: `train`, and the network alone: `build_classifier`."""
+"""Train a run on a split: `train`. Build its network without training: `build_classifier`."""
 
 from __future__ import annotations
 
@@ -35,57 +35,62 @@ def train(
     devices: Sequence[str] | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Run:
-    """Train a classifier in two phases, or go on where the same training was stopped.
+    """Train a classifier in two phases, or resume the same training after a stop.
 
-    Does what ``cxr-models train`` does; docs/models.md tells how.
+    The function does the same as ``cxr-models train``; docs/models.md explains the training.
 
     Parameters
     ----------
     split : Split, str or PathLike
-        What `split` or `read_split` returned, or a file of it; train and val are used.
+        Split as `split` or `read_split` returns it, or its file. Its train and val sets are used.
     out : str or PathLike
-        Folder of the run: new, or that of the same run, to go on with it.
+        Folder of the run. It must be new, or the folder of the same run, which is then resumed.
     config : RunConfig or mapping of str to object, optional
-        All settings; or changes of the defaults, as in ``{"training.epochs_head": 3}``.
+        All settings, or only those that differ from the defaults, such as
+        ``{"training.epochs_head": 3}``. None takes the defaults.
     backbone : str or callable, optional
-        The name of a network; or a function that builds one without its top, as `register_backbone`
-        takes it. Wins over that of `config`.
+        Name of a backbone, or a function that builds a network without its top, as
+        `register_backbone` takes it. It replaces the backbone in `config`.
     preprocess : callable, optional
-        With a function as `backbone`: from RGB 0..255 to what it takes.
+        Function that prepares RGB images with values 0..255 for the network. It is required if
+        `backbone` is a function, and not allowed otherwise.
     callbacks : sequence of keras.callbacks.Callback, default ()
-        Called in each phase, after the project's own, which keep the run.
+        Callbacks for each phase. They are called after the callbacks that store the run.
     optimizer : keras.optimizers.Optimizer or callable, optional
-        An optimizer, which is copied for each phase and keeps its own learning rate; or a function
-        from the learning rate of a phase to an optimizer, such as ``keras.optimizers.SGD``. None:
-        Adam. The learning rate is lowered at a plateau in any case.
+        An optimizer, or a function that takes the learning rate of a phase and returns an
+        optimizer, such as ``keras.optimizers.SGD``. An optimizer is copied for each phase and keeps
+        its own learning rate. None takes Adam. On a plateau of the validation result the learning
+        rate is lowered in each of these cases.
     loss : str, keras.losses.Loss or callable, optional
-        Of the targets, as `Split.to_tf` gives them, and the probabilities. None: cross-entropy.
+        Loss of the targets, as `Split.to_tf` yields them, and the predicted probabilities. None
+        takes the cross-entropy.
     devices : sequence of str, optional
-        Devices that share each batch; None takes all GPUs.
+        Devices that share each batch. None takes all GPUs.
     say : callable, optional
-        Called with lines on the progress, such as `print`.
+        Function that is called with lines of text about the progress, such as `print`.
 
     Returns
     -------
     Run
-        With the weights of the best epoch: by validation accuracy, or by validation loss with
-        several findings.
+        The run, with the weights of the best epoch: the epoch with the highest validation
+        accuracy, or with the lowest validation loss if the run has several findings.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument or a setting does not fit, an image cannot be read, or the folder is that of
-        another run, or of one with another optimizer or loss.
+        If an argument or a setting is not allowed, an image cannot be read, or the folder holds
+        another run or a run with another optimizer or loss.
     ImportError
         If the extra ``models`` is not installed.
     OSError
-        If files cannot be read or written, or weights not be downloaded.
+        If files cannot be read or written, or weights cannot be downloaded.
 
     Notes
     -----
-    A run that was stopped goes on after its last whole epoch with the same arguments. It keeps the
-    numbers of its optimizer, so another optimizer or loss is refused. Callbacks begin anew: what
-    they had counted is lost. A run that has ended is loaded, and not trained again.
+    Call the function again with the same arguments to resume a training that was stopped. It
+    continues after the last complete epoch, with the stored state of the optimizer; so another
+    optimizer or loss is refused. The state of `callbacks` is not stored. If the training of the
+    run has ended, the run is loaded and not trained again.
 
     Examples
     --------
@@ -123,30 +128,32 @@ def build_classifier(
     preprocess: Callable[[Any], Any] | None = None,
     steps_per_epoch: int = 1,
 ) -> keras.Model:
-    """Build the network of a run, for a training of your own.
+    """Build the network of a run for your own training loop.
 
     Parameters
     ----------
     num_classes : int
         Number of labels, at least 2.
     config : RunConfig or mapping of str to object, optional
-        As for `train`: size, augmentation, backbone, task, weights, recipe and seed are used.
+        Settings, as for `train`. The network depends on image size, augmentation, backbone, task,
+        weights, recipe and seed.
     backbone, preprocess : optional
         As for `train`.
     steps_per_epoch : int, default 1
-        From scratch, the momentum of batch normalization follows from this number.
+        Number of training steps in an epoch. For training from scratch it determines the momentum
+        of batch normalization.
 
     Returns
     -------
     keras.Model
-        From uint8 images (N, H, W, C), as `Split.to_tf` gives them, to probabilities:
-        (N, num_classes), or (N, 1) for ``binary``. Augmentation and preprocessing are inside: call
-        it with ``training=False`` where it is not trained.
+        A model that takes uint8 images of shape (N, H, W, C), as `Split.to_tf` yields them, and
+        returns probabilities of shape (N, num_classes), or (N, 1) for the task ``binary``. It
+        contains augmentation and preprocessing; call it with ``training=False`` to predict.
 
     Raises
     ------
     TypeError, ValueError
-        If a setting or the network does not fit.
+        If a setting is not allowed, or `backbone` does not return a suitable network.
     ImportError
         If Keras is not installed.
     OSError

@@ -1,4 +1,4 @@
-"""Sentences of errors in the words of Python: what commands call ``--out`` is ``out`` here."""
+"""Error messages for Python: the command line's ``--out`` is the argument ``out`` there."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*)")
 
 
 def says_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator: errors of the function name its arguments, and not options of commands.
+    """Return a decorator that renames options of commands in a function's error messages.
 
     Parameters
     ----------
     **names : str
-        What the function calls arguments of commands, which are in capitals there, such as
-        ``SOURCE="folder"``.
+        Positional arguments of the command, which are in capitals there, each with the name of the
+        function's argument, such as ``SOURCE="folder"``.
     """
 
     def decorator(function: Callable[P, R]) -> Callable[P, R]:
@@ -55,7 +55,7 @@ def says_arguments(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def in_python(sentence: str, names: dict[str, str]) -> str:
-    """Return a sentence in which options are arguments; commands in it stay as they are.
+    """Return an error message with options replaced by arguments. Commands in it are kept.
 
     Examples
     --------

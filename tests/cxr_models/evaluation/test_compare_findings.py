@@ -100,7 +100,7 @@ def test_runs_of_other_findings_images_or_labels_are_refused(runs):
     with pytest.raises(ValueError, match="`RUN` must name runs with the same findings; got A, B"):
         compare_or_pool_findings({"a": sets["a"], "b": renamed}, METHOD)
     half = reordered(test, np.arange(100))
-    with pytest.raises(ValueError, match="got test sets that overlap in part"):
+    with pytest.raises(ValueError, match="got test sets that share 100 of"):
         compare_or_pool_findings({"a": sets["a"], "b": [val, half]}, METHOD)
     relabelled = dataclasses.replace(worse, targets=(1 - worse.targets.clip(0)).astype(np.int8))
     with pytest.raises(

@@ -12,6 +12,7 @@ from cxr_models.evaluation.compare_runs import compare_or_pool, compare_pairs, d
 from cxr_models.evaluation.comparisons import AreaTest
 from cxr_models.evaluation.evaluate import Method
 from cxr_models.evaluation.paired_tests import delong, holm, mcnemar
+from cxr_models.evaluation.results import Aggregation
 from cxr_models.records.manifest import Manifest
 from tests.helpers.predicted import CLASSES, make_predictions, with_logits
 from tests.helpers.report_runs import against_the_rest
@@ -99,10 +100,20 @@ def test_runs_tested_on_different_images_are_pooled_each_at_its_temperature(rng)
 def test_runs_that_neither_share_nor_part_their_tests_are_refused(rng):
     val, test = make_predictions(rng, name="val"), make_predictions(rng)
     half = reordered(test, np.arange(30))
-    with pytest.raises(ValueError, match="got test sets that overlap in part"):
+    with pytest.raises(ValueError, match="got test sets that share 30 of 60 images"):
         compare_or_pool({"a": [val, test], "b": [val, half]}, METHOD)
     with pytest.raises(ValueError, match="must hold the same images and labels in both runs"):
         compare_pairs({"one": test, "two": half}, [("one", "two")], METHOD)
+
+
+def test_of_joined_runs_patients_are_counted_and_the_rule_is_stated(rng):
+    val, test = make_predictions(rng, name="val"), make_predictions(rng)
+    records = tuple(dataclasses.replace(r, patient=f"no-{i}", group="")
+                    for i, r in enumerate(test.manifest.records))  # fmt: skip
+    alone = dataclasses.replace(test, manifest=dataclasses.replace(test.manifest, records=records))
+    method = dataclasses.replace(METHOD, aggregate=Aggregation(of="patient", by="mean"))
+    with pytest.raises(ValueError, match=r"share 30 of 60 patients\. .*all runs must state which"):
+        compare_or_pool({"a": [val, test], "b": [val, alone]}, method)
 
 
 def test_runs_of_other_classes_and_runs_without_a_test_are_refused(rng):
@@ -150,7 +161,7 @@ def test_where_sources_are_not_stated_throughout_none_is_taken_for_unknown(rng):
         "without a": left_out(rng, ("b", ""), "a", reordered(test, np.arange(40))),
         "without b": left_out(rng, ("a",), "b", reordered(test, np.arange(20, 60))),
     }
-    with pytest.raises(ValueError, match="got test sets that overlap in part"):
+    with pytest.raises(ValueError, match="got test sets that share 20 of 60 images"):
         compare_or_pool(runs, METHOD)
 
 
