@@ -27,7 +27,7 @@ from cxr_models.networks.weights import load_pretrained
 if TYPE_CHECKING:
     from cxr_models.config import RunConfig
 
-_DROPOUTS = (0.2, 0.5)  # rates of the study
+_DROPOUTS = (0.2, 0.5)  # dropout rates in the head of the study
 _AUGMENTED = ("to_float", "augment_flip", "augment_rotation")
 FEATURES = "features"  # name of the layer of pooled features, which is the input of the head
 HEAD = "probabilities"  # name of the last layer

@@ -51,8 +51,8 @@ _TAG = "cxr-models split "
 def _is_split(path: Path) -> bool:
     """Return whether a file is a split that ``cxr-models split`` wrote and nobody changed.
 
-    The first line of the file shows this. A file that was changed belongs to the user, so reading
-    it raises ValueError.
+    The hash in the first line shows this. Reading a changed file raises ValueError, which callers
+    of `Kind.recognises` treat as False. A changed file belongs to the user and is not replaced.
     """
     return first_line(path).startswith(f"# {_TAG}".encode()) and bool(read_split(path))
 

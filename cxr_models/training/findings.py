@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cxr_models.inputs.targets import FindingTargets, Targets
     from cxr_models.records.splits import Split
 
-LARGEST_WEIGHT = 20.0  # largest weight of a positive, so that no few images dominate a step
+LARGEST_WEIGHT = 20.0  # of a positive; limits the influence of a few images on a step
 
 
 def check_known(split: Split, model: ModelConfig) -> None:

@@ -168,7 +168,7 @@ def train(
         keep_split(folder.path, split)
         history = folder.read_history()
         backup = folder.newest_backup()
-        best: dict[str, list[Any]] = {}  # weights at the end of each phase
+        best: dict[str, list[Any]] = {}  # best weights of each phase
         for number, phase in enumerate(phases_of(config)):
             if not phase.epochs:
                 continue

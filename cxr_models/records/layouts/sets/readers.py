@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cxr_models.records.layouts.tree import Tree
 
 _PADCHEST_YEAR = 2017  # year of the set, for rows without a date
-_VINDR_SAME = {"Other disease": "Other diseases"}  # name in the table of test: name in train
+_VINDR_SAME = {"Other disease": "Other diseases"}  # {name in the test table: name in train}
 _OPEN_I_ID = re.compile(r"^CXR(\d+)_(?:\d+_)?")  # CXR1_1_IM-0001-3001 or CXR1_IM-0001-3001
 
 
