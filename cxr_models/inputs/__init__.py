@@ -1,1 +1,1 @@
-"""From rows to arrays to batches. Only `pipeline` imports TensorFlow."""
+"""Image loading, targets and batches. Only `pipeline` imports TensorFlow."""

@@ -1,6 +1,6 @@
-"""A part of a split as a dataset of TensorFlow or PyTorch, read and enhanced as for training.
+"""Datasets of TensorFlow and PyTorch from one part of a split, prepared as in training.
 
-Imports no framework before it makes a dataset of it.
+Each function imports its framework only when it is called.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Part(NamedTuple):
 def tf_dataset(
     split: Split, part: str, *, config: Config, batch_size: int | None, seed: int | None
 ) -> tf.data.Dataset:
-    """Make the dataset that `Split.to_tf` documents."""
+    """Return the TensorFlow dataset that `Split.to_tf` documents."""
     if batch_size is not None and (not is_int(batch_size) or batch_size < 1):
         raise ValueError(f"`batch_size` must be an int of at least 1, or None; got {batch_size!r}.")
     if seed is not None and (not is_int(seed) or seed < 0):
@@ -56,7 +56,7 @@ def torch_dataset(
     dtype: Dtype,
     transform: Callable[[torch.Tensor], object] | None,
 ) -> RadiographDataset:
-    """Make the dataset that `Split.to_torch` documents."""
+    """Return the PyTorch dataset that `Split.to_torch` documents."""
     check_choice("dtype", dtype, ("float32", "uint8"))
     if transform is not None and not callable(transform):
         raise TypeError(f"`transform` must be callable or None; got {transform!r}.")

@@ -1,6 +1,7 @@
-"""Files to arrays of one size, enhanced or not, on all CPUs; and a cache of the result on disk.
+"""Loading of image files as arrays of one size, on all CPUs, and a cache of these arrays on disk.
 
-Imports no framework: the pipeline calls it, and every other module that needs the same pixels.
+The pipeline and every other module that needs the same pixels use this module. It imports no
+framework.
 """
 
 from __future__ import annotations
@@ -31,23 +32,24 @@ if TYPE_CHECKING:
 
     Images = npt.NDArray[np.uint8]
 
-_CHUNK = 64  # images read between two steps of progress
+_CHUNK = 64  # number of images read between two reports of progress
 
 
 class ImageLoader:
-    """A function from paths to a batch for a model.
+    """Loader that reads image files and prepares them as a batch for a model.
 
     Parameters
     ----------
     config : DataConfig
-        Size, fit, border, order and enhancement are taken from it.
+        Settings of the images: size, fit, border, order and enhancement.
 
     Notes
     -----
-    Gives uint8 of shape (N, H, W, 1), or RGB of shape (N, H, W, 3) without enhancement. Each image
-    is prepared by `cxr_enhance.prepare`. Sixteen bits are enhanced as such and then become eight:
-    white (65,535, or the white of ``enhance.bits``) becomes 255, rounded. Images are resized with
-    OpenCV's bilinear method; the study does not keep the aspect. Errors name the file.
+    Batches are uint8. Their shape is (N, H, W, 1) with enhancement, and (N, H, W, 3), RGB, without
+    it. Each image is prepared by `cxr_enhance.prepare`. Images of 16 bits are enhanced in 16 bits
+    and then converted to 8 bits: white (65,535, or the white of ``enhance.bits``) becomes 255, with
+    rounding. Images are resized with the bilinear method of OpenCV. The default ``fit``, as in the
+    study, does not keep the aspect ratio. Error messages contain the path of the file.
     """
 
     def __init__(self, config: DataConfig) -> None:
@@ -55,7 +57,7 @@ class ImageLoader:
         self.shape = (*config.image_size, config.channels)
 
     def __call__(self, paths: Sequence[str]) -> Images:
-        """Return the images of `paths`, read on all CPUs."""
+        """Return the images of `paths`, of shape (N, H, W, C); threads on all CPUs read them."""
         out = np.empty((len(paths), *self.shape), np.uint8)
 
         def load(index: int) -> None:
@@ -66,7 +68,7 @@ class ImageLoader:
         return out
 
     def with_transforms(self, paths: Sequence[str]) -> tuple[Images, tuple[Transform, ...]]:
-        """Return the images of `paths`, and where the pixels of each come from."""
+        """Return the images of `paths`, and for each the transform from its file to its pixels."""
         with ThreadPoolExecutor(max(min(usable_cpus(), len(paths)), 1)) as pool:
             images, transforms = zip(*pool.map(self.load_with_transform, paths), strict=True)
         return np.stack(images), transforms
@@ -76,7 +78,7 @@ class ImageLoader:
         return self.load_with_transform(path)[0]
 
     def load_with_transform(self, path: str) -> tuple[Images, Transform]:
-        """Return the image of `path`, and where its pixels come from."""
+        """Return the image of `path`, and the transform from the file to its pixels."""
         image = cxr_enhance.read_image(path)
         try:
             return self.prepare_with_transform(image)
@@ -84,11 +86,11 @@ class ImageLoader:
             raise type(error)(f"{error} File: {path!r}.") from error
 
     def prepare(self, image: Any) -> Images:
-        """Prepare an image that `cxr_enhance.read_image` returned; the shape is (H, W, C)."""
+        """Prepare an image from `cxr_enhance.read_image`; the result has shape (H, W, C)."""
         return self.prepare_with_transform(image)[0]
 
     def prepare_with_transform(self, image: Any) -> tuple[Images, Transform]:
-        """Return a prepared image, and where its pixels come from."""
+        """Prepare an image, and return the transform from the image to the result, too."""
         with _opencvs_own_code():
             image, transform = cxr_enhance.prepare(image, self._preparation)
         if self._preparation.params is None and image.ndim == 2:
@@ -98,9 +100,10 @@ class ImageLoader:
 
 @contextlib.contextmanager
 def _opencvs_own_code() -> Iterator[None]:
-    """Keep OpenCV from handing work to IPP, which rounds 16 bits otherwise and is in x86 alone.
+    """Switch off IPP in OpenCV within the block.
 
-    The switch belongs to the thread and is restored.
+    IPP rounds 16-bit images differently from OpenCV, and exists on x86 only. The switch applies to
+    the current thread and is restored at the end.
     """
     if not hasattr(cv2, "ipp") or not cv2.ipp.useIPP():
         yield
@@ -113,14 +116,17 @@ def _opencvs_own_code() -> Iterator[None]:
 
 
 def cache_key(config: DataConfig, paths: Sequence[str]) -> str:
-    """Hash all that the pixels depend on: settings, files, their sizes and times of change."""
+    """Return a hash of the settings and of the paths, sizes and modification times of the files.
+
+    The pixels of the prepared images depend on nothing else.
+    """
     settings: dict[str, object] = {
         "size": config.image_size,
         "order": config.order,
         "enhance": None if config.enhance is None else config.enhance.to_dict(),
         "version": cxr_enhance.__version__,
     }
-    if config.fit != "squash":  # older caches keep their names
+    if config.fit != "squash":  # default values are not hashed, so old caches keep their names
         settings["fit"] = config.fit
     if config.crop_border:
         settings["crop_border"] = True
@@ -138,30 +144,32 @@ def cached_images(
     *,
     progress: Callable[[int], object] | None = None,
 ) -> Images:
-    """Return the images of `paths` from a cache, which is made if need be.
+    """Return the prepared images of `paths` from a cache on disk, and write the cache first if new.
 
     Parameters
     ----------
     config : DataConfig
-        See `ImageLoader`.
+        Settings of the images; see `ImageLoader`.
     paths : sequence of str
-        Files.
+        Paths of N image files.
     folder : str or PathLike
-        Folder of the cache; made if need be. Other settings or files go to files of their own.
+        Folder of the cache. It is created if it does not exist. Each combination of settings and
+        files has its own file in it.
     progress : callable, optional
-        Called with the number of images read, every now and then.
+        Function that is called with the number of images read since the last call. None reports
+        nothing.
 
     Returns
     -------
     ndarray of shape (N, H, W, C), dtype uint8
-        Mapped from the file, not loaded; read-only.
+        The images, memory-mapped from the cache file; read-only.
 
     Raises
     ------
     ValueError
-        If an image cannot be read.
+        If an image cannot be decoded.
     OSError
-        If a file cannot be read or the cache not be written.
+        If a file cannot be read or the cache cannot be written.
     """
     folder = Path(folder)
     path = folder / f"images-{cache_key(config, paths)}.npy"
@@ -171,7 +179,8 @@ def cached_images(
         load = ImageLoader(config)
         shape = (len(paths), *load.shape)
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        # Written and not mapped: a full disk then raises an error, and does not end the process.
+        # Images are written, not assigned to a memory map: a full disk then raises an error
+        # instead of killing the process.
         with replaces_whole(path) as temporary, temporary.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, len(paths), _CHUNK):
@@ -184,7 +193,7 @@ def cached_images(
 
 
 def _mapped(path: Path) -> Images | None:
-    """Map the images in a file; None where there is no file, or its end is missing."""
+    """Return the memory-mapped images of a file; None if it does not exist or is incomplete."""
     try:
         return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
     except (FileNotFoundError, ValueError, EOFError):

@@ -1,7 +1,7 @@
-"""Records to tf.data: paths to batches of images and labels, read ahead on all CPUs.
+"""TensorFlow datasets of batches of images and targets, prefetched on all CPUs.
 
-Augmentation and the backbone's preprocessing are layers of the model, where an accelerator does
-them; batches of this module are uint8, a quarter of the bytes.
+Augmentation and the preprocessing of the backbone are layers of the model, so that an accelerator
+runs them. Images of this module are uint8, which need a quarter of the bytes of float32.
 """
 
 from __future__ import annotations
@@ -33,12 +33,16 @@ if TYPE_CHECKING:
     from cxr_models.config import DataConfig
     from cxr_models.inputs.targets import Targets
 
-_PASSED_ON = (OSError, ValueError, TypeError, ImportError, MemoryError)  # of reading an image
+# Errors of reading an image that are raised again with their original type.
+_PASSED_ON = (OSError, ValueError, TypeError, ImportError, MemoryError)
 _PREFETCH_BATCHES = 4
 
 
 def class_weights(targets: Targets) -> dict[int, float]:
-    """Weigh classes in inverse proportion to their number; over all images the mean is 1."""
+    """Return weights of the classes, in inverse proportion to their numbers of images.
+
+    The mean weight over all images is 1.
+    """
     values, counts = np.unique(targets, return_counts=True)
     return {
         int(value): len(targets) / (len(values) * int(count))
@@ -47,17 +51,20 @@ def class_weights(targets: Targets) -> dict[int, float]:
 
 
 def image_source(config: DataConfig, paths: Sequence[str]) -> Callable[[Any], Any]:
-    """Return a function from places in `paths` to images, from the cache if there is to be one."""
+    """Return a function from an array of indices of `paths` to a batch of images.
+
+    The images come from the cache if `config` has a cache folder.
+    """
     if config.cache_dir is not None:
         images = cached_images(config, paths, config.cache_dir)
-        return lambda places: images[places]  # a fresh array, as TensorFlow must have
+        return lambda places: images[places]  # indexing copies, as TensorFlow requires
     load = ImageLoader(config)
     return lambda places: load([paths[place] for place in places])
 
 
 @contextlib.contextmanager
 def plain_errors() -> Iterator[None]:
-    """Raise the error of reading an image in place of TensorFlow's message about it."""
+    """Raise the original error of reading an image instead of the error of TensorFlow about it."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -68,7 +75,10 @@ def plain_errors() -> Iterator[None]:
 
 
 def _original_error(account: str) -> Exception | None:
-    """Return the exception that a TensorFlow message holds: kind, words, number and file."""
+    """Return the exception that a message of TensorFlow contains; None if it contains none.
+
+    Type and text are restored; for an OSError the error number and the file, too.
+    """
     for name, words in re.findall(r"\b(\w+Error): (.+)", account):
         exception_type = getattr(builtins, name, type(None))
         kind = next((kind for kind in _PASSED_ON if issubclass(exception_type, kind)), None)
@@ -83,23 +93,23 @@ def _original_error(account: str) -> Exception | None:
 def evaluation_batches(
     config: DataConfig, paths: Sequence[str], targets: Targets, batch_size: int
 ) -> Any:
-    """Make a dataset of (images, targets) in order, once, the last batch as small as it comes.
+    """Return a dataset of batches (images, targets) that contains each image once, in order.
 
     Parameters
     ----------
     config : DataConfig
-        Size, order, enhancement and cache.
+        Settings of the images: size, fit, border, order, enhancement and cache.
     paths : sequence of str
-        Files.
+        Paths of N image files.
     targets : ndarray of shape (N,) or (N, K), dtype int32
-        Their classes, or of each of K findings 1, 0, or -1 where it is unknown.
+        Class of each image, or for each of K findings 1 (present), 0 (absent) or -1 (unknown).
     batch_size : int
-        Images a batch.
+        Number of images per batch. The last batch may be smaller.
 
     Returns
     -------
     tf.data.Dataset
-        Of uint8 (B, H, W, C) and float32 (B,) or (B, K).
+        Batches of uint8 images, shape (B, H, W, C), and float32 targets, shape (B,) or (B, K).
     """
     places = tf.data.Dataset.range(len(paths)).batch(batch_size)
     return _load(places, config, paths, targets)
@@ -115,24 +125,27 @@ def training_batches(
     first_epoch: int = 0,
     weights: dict[int, float] | None = None,
 ) -> Any:
-    """Make a dataset without end: epoch after epoch, each in an order of its own.
+    """Return an endless dataset of batches, in a new random order in each epoch.
 
     Parameters
     ----------
     config, paths, targets, batch_size
-        As for `evaluation_batches`.
+        See `evaluation_batches`.
     seed : int
-        The order is a function of it and of the epoch's number alone, however long images take to
-        read, so that a run that is resumed goes on as it would have gone.
+        Seed of the order. The order depends only on the seed and the number of the epoch, and not
+        on the time that images take to read. A resumed run therefore sees the images in the same
+        order as an uninterrupted run.
     first_epoch : int, default 0
-        Number of the epoch to begin with.
+        Number of the first epoch of the dataset.
     weights : dict of int to float, optional
-        Weight of each class; adds a third element, float32 (B,).
+        Weight of each class. If given, batches have a third element: float32 weights of the
+        images, shape (B,).
 
     Returns
     -------
     tf.data.Dataset
-        ``ceil(len(paths) / batch_size)`` batches an epoch, the last as small as it comes.
+        ``ceil(len(paths) / batch_size)`` batches per epoch. The last batch of an epoch may be
+        smaller.
     """
     orders = epoch_orders(len(paths), batch_size, seed=seed, first_epoch=first_epoch)
     places = orders.map(lambda _epoch, batch: batch)
@@ -140,7 +153,10 @@ def training_batches(
 
 
 def epoch_orders(count: int, batch_size: int, *, seed: int, first_epoch: int) -> Any:
-    """Make a dataset without end of (epoch, places of a batch): a shuffled 0..count-1 an epoch."""
+    """Return an endless dataset of (epoch, indices of a batch).
+
+    The batches of each epoch contain the numbers 0..count-1 in a random order.
+    """
 
     def order_of_epoch(epoch: Any) -> Any:
         state = tf.stack([tf.cast(seed, tf.int64), epoch])
@@ -166,13 +182,14 @@ def _load(
         factors = tf.constant([weights[int(target)] for target in targets], tf.float32)
 
     def load(batch: Any) -> tuple[Any, ...]:
-        # `stateful=False`, or tf.data runs the map one by one.
+        # Without `stateful=False`, tf.data would not run calls of the map in parallel.
         images = tf.numpy_function(refused_at_exit(source), [batch], tf.uint8, stateful=False)
         images = tf.ensure_shape(images, (batch.shape[0], *shape))
         items = (images, tf.gather(labels, batch))
         return items if factors is None else (*items, tf.gather(factors, batch))
 
-    # Each call reads on all CPUs already; two at a time hide its ends. Batches keep their order, as
-    # is tf.data's default: layers draw their random numbers by the number of a batch.
+    # Each call reads on all CPUs. Two calls in parallel keep the CPUs busy while one call ends.
+    # The order of batches is kept (the default of tf.data), because layers draw random numbers by
+    # the number of the batch.
     loaded = places.map(load, num_parallel_calls=2)
     return loaded.prefetch(_PREFETCH_BATCHES)

@@ -1,4 +1,4 @@
-"""Labels and findings to the numbers that a network is trained on; imports no framework."""
+"""Training targets: the numbers for labels and findings; imports no framework."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ UNKNOWN_TARGET = -1
 def finding_targets(
     manifest: Manifest, findings: Sequence[str], uncertain: Uncertain = "unknown"
 ) -> FindingTargets:
-    """Return for each record and finding 1 where it is present, 0 absent, -1 unknown.
+    """Return the target of each record and finding: 1 (present), 0 (absent) or -1 (unknown).
 
     Parameters
     ----------
     manifest : Manifest
-        N records; a finding of which a record has no column is unknown.
+        N records. A finding that a record does not have is unknown.
     findings : sequence of str
-        K names.
+        Names of K findings.
     uncertain : {"unknown", "absent", "present"}, default "unknown"
-        What an uncertain finding counts as.
+        Value that an uncertain finding counts as.
 
     Returns
     -------
     ndarray of shape (N, K), dtype int8
-        The targets.
+        Targets, one row per record.
 
     Examples
     --------
@@ -54,7 +54,8 @@ def finding_targets(
     """
     of_uncertain = {"unknown": UNKNOWN_TARGET, "absent": 0, "present": 1}[uncertain]
     target_of = {PRESENT: 1, ABSENT: 0, UNCERTAIN: of_uncertain, UNKNOWN: UNKNOWN_TARGET}
-    rows: dict[int, list[int]] = {}  # records share findings, which live as they do
+    # Keyed by identity: records share tuples of findings, and keep these tuples alive.
+    rows: dict[int, list[int]] = {}
     for record in manifest.records:
         if id(record.findings) not in rows:
             value_of = dict(record.findings)
@@ -64,7 +65,7 @@ def finding_targets(
 
 
 def check_findings(manifest: Manifest, findings: Sequence[str]) -> None:
-    """Raise ValueError if one of `findings` is no column of the manifest."""
+    """Raise ValueError if one of `findings` is not a column of the manifest."""
     there = manifest.finding_names()
     missing = [name for name in findings if name not in there]
     if missing:
@@ -75,14 +76,27 @@ def check_findings(manifest: Manifest, findings: Sequence[str]) -> None:
 
 
 def targets_of(manifest: Manifest, class_names: Sequence[str], config: ModelConfig) -> Targets:
-    """Return each record's class: its place in `class_names`, or 1 for the positive class.
+    """Return the targets of the records for the task of a run.
 
-    With the task ``multilabel`` a row of `finding_targets` takes the place of the class.
+    Parameters
+    ----------
+    manifest : Manifest
+        N records.
+    class_names : sequence of str
+        All labels, in the order of the classes.
+    config : ModelConfig
+        Task, positive class, findings, and rule for uncertain findings.
+
+    Returns
+    -------
+    ndarray of shape (N,) or (N, K), dtype int32
+        For ``multiclass``, the index of the label in `class_names`. For ``binary``, 1 for the
+        positive class and 0 for all others. For ``multilabel``, the result of `finding_targets`.
 
     Raises
     ------
     ValueError
-        If a label is not in `class_names`, or the positive class is none of them.
+        If a label or the positive class is not in `class_names`.
     """
     if config.task == "multilabel":
         return finding_targets(manifest, config.findings, config.uncertain).astype(np.int32)
@@ -100,7 +114,7 @@ def targets_of(manifest: Manifest, class_names: Sequence[str], config: ModelConf
 
 
 def check_positive_class(config: ModelConfig, class_names: Sequence[str]) -> None:
-    """Raise ValueError if the task is binary and its positive class none of `class_names`."""
+    """Raise ValueError if the task is binary and its positive class is not in `class_names`."""
     if config.task == "binary" and config.positive_class not in class_names:
         setting = f"model.positive_class={_as_setting(class_names[0])}"
         raise ValueError(
@@ -111,7 +125,7 @@ def check_positive_class(config: ModelConfig, class_names: Sequence[str]) -> Non
 
 
 def _as_setting(label: str) -> str:
-    """Return what ``--set`` reads as the text `label`, though it looks like a number."""
+    """Return the text that ``--set`` reads as `label`; quoted if the label is valid JSON."""
     try:
         parse_json(label)
     except ValueError:

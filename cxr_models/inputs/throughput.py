@@ -1,4 +1,4 @@
-"""How fast batches come, and how long a consumer waits for them."""
+"""Measurement of the speed of batches, and of the time that a consumer waits for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WARM_UP = 2  # batches that fill the queue and compile the step
 
 
 class Throughput(NamedTuple):
-    """Images a second, and the share of the time that was spent waiting for them, 0..1."""
+    """Number of images per second, and share of the time spent waiting for batches, 0..1."""
 
     images_per_second: float
     waiting_share: float
@@ -21,26 +21,27 @@ class Throughput(NamedTuple):
 def measure(
     batches: Iterable[Any], count: int, step: Callable[[Any], object] | None = None
 ) -> Throughput:
-    """Take batches one after the other, each followed by a step.
+    """Measure the throughput of batches, with an optional step after each batch.
 
     Parameters
     ----------
     batches : iterable
-        Tuples whose first element has as many items as there are images.
+        Batches, as tuples. The length of the first element is the number of images.
     count : int
-        Batches to take, after two that are not counted.
+        Number of batches to measure. Two batches before them are not counted.
     step : callable, optional
-        Called with each batch; None calls nothing, and the share is then 1.
+        Function that is called with each batch, such as a training step. None calls nothing; the
+        share of waiting is then 1.
 
     Returns
     -------
     Throughput
-        Means over the batches counted.
+        Means over the measured batches.
 
     Raises
     ------
     ValueError
-        If `count` is below 1 or the batches end too early.
+        If `count` is less than 1, or there are fewer than ``count + 2`` batches.
     """
     if count < 1:
         raise ValueError(f"`count` must be at least 1; got {count!r}.")

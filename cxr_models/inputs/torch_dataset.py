@@ -1,4 +1,4 @@
-"""Records to a dataset of PyTorch: one image and its label at a time; imports no TensorFlow."""
+"""A PyTorch dataset of images and targets; does not import TensorFlow."""
 
 from __future__ import annotations
 
@@ -29,25 +29,28 @@ Dtype = Literal["float32", "uint8"]
 
 
 class RadiographDataset(torch.utils.data.Dataset):  # type: ignore[misc]
-    """Images and labels of one part of a split; see `cxr_models.Split.to_torch`.
+    """Images and targets of one part of a split; `cxr_models.Split.to_torch` makes it.
 
     Parameters
     ----------
     config : DataConfig
-        Size, fit, border, order, enhancement and cache are taken from it.
+        Settings of the images: size, fit, border, order, enhancement and cache.
     paths : sequence of str
-        Files.
+        Paths of N image files.
     targets : ndarray of shape (N,) or (N, K)
-        Their classes; or of each of K findings 1, 0, or -1 where it is unknown.
+        Targets of the images. With shape (N,): the index of the class, or 1 for the positive class
+        and 0 for the others. With shape (N, K): for each of K findings 1 (present), 0 (absent) or
+        -1 (unknown).
     dtype : {"float32", "uint8"}, default "float32"
-        Of the images: 0..1, or 0..255.
+        Data type of the images. ``float32`` images have values 0..1, ``uint8`` images 0..255.
     transform : callable, optional
-        From an image to what is returned in its place.
+        Function that is called with each image tensor. The dataset returns its result instead of
+        the image. None returns the image.
 
     Notes
     -----
-    Picklable, where `transform` is, so that workers of a `DataLoader` are forked or spawned. Each
-    worker reads one image at a time.
+    The dataset can be pickled if `transform` can be pickled. Workers of a `DataLoader` can
+    therefore be forked or spawned. Each worker reads one image at a time.
     """
 
     def __init__(
@@ -71,14 +74,16 @@ class RadiographDataset(torch.utils.data.Dataset):  # type: ignore[misc]
         return len(self._paths)
 
     def __getitem__(self, index: int) -> tuple[Any, torch.Tensor]:
-        """Return an image, of shape (C, H, W), and its label.
+        """Return one image, of shape (C, H, W), and its target, of dtype int64.
+
+        `transform`, if given, is applied to the image.
 
         Raises
         ------
         IndexError
-            If there are fewer images.
+            If `index` is out of range.
         ValueError
-            If the file holds no image.
+            If the file does not contain an image that can be read.
         OSError
             If the file cannot be read.
         """
@@ -91,7 +96,8 @@ class RadiographDataset(torch.utils.data.Dataset):  # type: ignore[misc]
         return (image if self._transform is None else self._transform(image)), label
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_kept": None}  # a map of a file would be pickled whole
+        # Pickle would copy all bytes of the memory-mapped cache.
+        return {**self.__dict__, "_kept": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)

@@ -1,1 +1,1 @@
-"""The Keras graph: backbones, their pretrained weights, the classifier, and its loading."""
+"""Keras models: backbones, pretrained weights, the classifier, and loading of finished runs."""

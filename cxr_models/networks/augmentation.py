@@ -1,4 +1,4 @@
-"""The random rotation of training images, in a form that compiles where it can."""
+"""Random rotation of training images that can be compiled on JAX."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="cxr_models")
 class RandomRotation(layers.RandomRotation):  # type: ignore[misc]
-    """Keras's random rotation: the same draws, matrices and pixels, compiled on JAX too.
+    """Random rotation with the angles, matrices and pixels of the Keras layer, compilable on JAX.
 
-    Keras's own layer forbids compilation everywhere, and one such layer keeps a whole training step
-    from being compiled. It draws angles with `keras.random` and rotates images with
-    `keras.ops.image.affine_transform`, which all backends compile but for TensorFlow's XLA.
-    On JAX images are rotated one after the other: JAX would compute the rotation of a whole batch
-    again for each of the three channels of the backbone's input.
+    The layer of Keras forbids compilation on all backends, and one such layer prevents the
+    compilation of the whole training step. Both layers draw angles with `keras.random` and rotate
+    images with `keras.ops.image.affine_transform`. All backends can compile these operations,
+    except TensorFlow with XLA. On JAX, images are rotated one by one: JAX would otherwise compute
+    the rotation of a batch again for each of the three channels of the input of the backbone.
 
     Parameters
     ----------
     *args, **kwargs
-        Those of `keras.layers.RandomRotation`.
+        Arguments of `keras.layers.RandomRotation`.
 
     Notes
     -----
-    Input shape: (N, H, W, C). Output shape: the same.
+    Input shape: (N, H, W, C). Output shape: (N, H, W, C).
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,7 +33,7 @@ class RandomRotation(layers.RandomRotation):  # type: ignore[misc]
         self.supports_jit = keras.backend.backend() != "tensorflow"
 
     def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
-        """Return `images`, of shape (N, H, W, C), rotated."""
+        """Return rotated images, of shape (N, H, W, C)."""
         if keras.backend.backend() != "jax" or not training:
             return super().transform_images(images, transformation, training=training)
 

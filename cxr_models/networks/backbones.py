@@ -1,4 +1,4 @@
-"""Building and feeding a backbone, by its row of `cxr_models.backbones` or as it was registered."""
+"""Construction and preprocessing of backbones: rows of `cxr_models.backbones`, or registered."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from cxr_models.backbones import BackboneSpec, find_backbone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backbone:
-    """A backbone, ready to be built."""
+    """Functions and facts for building a backbone."""
 
-    title: str  # the name in messages
-    # makes the network without top, from `weights` and `input_tensor` or `input_shape`
+    title: str  # name in messages
+    # function from `weights` and `input_tensor` or `input_shape` to the network without top
     build: Callable[..., Any]
-    preprocess: Callable[[Any], Any]  # from RGB 0..255 to the input of the network
+    preprocess: Callable[[Any], Any]  # function from RGB images 0..255 to the network input
     min_size: int = 1  # smallest height and width, in pixels
-    imagenet: str = ""  # file of ImageNet weights that Keras downloads; empty where unknown
+    imagenet: str = ""  # file of ImageNet weights that Keras downloads; empty if unknown
 
     def build_on(self, images: Any, source: Any) -> keras.Model:
-        """Build the network without weights on symbolic images made of the input `source`.
+        """Build the network, with random weights, on symbolic images made from the input `source`.
 
         Raises
         ------
         TypeError, ValueError
-            If the registered function does not build a flat model on the images.
+            If the registered function does not build a flat model from the images.
         """
         try:
             built = self.build(weights=None, input_tensor=images)
@@ -63,7 +63,7 @@ class Backbone:
         return built
 
     def preprocessed(self, images: Any) -> Any:
-        """Return symbolic RGB images 0..255 as the backbone expects them.
+        """Return the preprocessed input of the backbone for symbolic RGB images 0..255.
 
         Raises
         ------
@@ -86,12 +86,12 @@ class Backbone:
 
 
 def find_builder(name: str) -> Backbone:
-    """Return the backbone of this name.
+    """Return the backbone with this name.
 
     Raises
     ------
     ValueError
-        If there is none, or `keras.applications` lacks what its row names.
+        If no backbone has this name, or this version of `keras.applications` does not contain it.
     """
     spec = find_backbone(name)
     if not isinstance(spec, BackboneSpec):
@@ -115,12 +115,14 @@ def find_builder(name: str) -> Backbone:
 
 
 def _as_layer(preprocess: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return `preprocess` as a layer: Keras's own makes constants that ONNX files lack.
+    """Return a function that applies `preprocess` as a layer.
 
-    The layer is an order of channels, a factor and an offset for each; three colours give them.
+    The functions of Keras create constants that are missing in exported ONNX files. The layer uses
+    an order of channels, and a factor and an offset per channel. These numbers are computed from
+    the results of `preprocess` for black and for three colours.
     """
     black = preprocess(np.zeros((1, 3)))
-    slopes = (preprocess(np.eye(3) * 255.0) - black) / 255.0  # (channel given, channel made)
+    slopes = (preprocess(np.eye(3) * 255.0) - black) / 255.0  # (input channel, output channel)
     order = np.abs(slopes).argmax(axis=0).tolist()
     scale, offset = slopes[order, range(3)].tolist(), black[0].tolist()
 

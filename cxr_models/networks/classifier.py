@@ -1,8 +1,8 @@
-"""One flat Keras model: augmentation, the backbone's preprocessing, the backbone, the study's head.
+"""Classifier as one flat Keras model: augmentation, preprocessing, backbone and head of the study.
 
-The model takes uint8 images as the pipeline yields them and gives probabilities, so every step
-between the two is part of the model wherever it is used. Flat, not nested, so that
-Grad-CAM and exporters see every layer.
+The model maps uint8 images from the pipeline to probabilities. Every step between the two is part
+of the model, wherever the model is used. The model is flat and not nested, so that Grad-CAM and
+exporters have access to every layer.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from cxr_models.networks.weights import load_pretrained
 if TYPE_CHECKING:
     from cxr_models.config import RunConfig
 
-_DROPOUTS = (0.2, 0.5)  # the study's
+_DROPOUTS = (0.2, 0.5)  # dropout rates in the head of the study
 _AUGMENTED = ("to_float", "augment_flip", "augment_rotation")
-FEATURES = "features"  # name of the layer that the head starts from
+FEATURES = "features"  # name of the layer of pooled features, which is the input of the head
 HEAD = "probabilities"  # name of the last layer
 
 
@@ -37,45 +37,48 @@ HEAD = "probabilities"  # name of the last layer
 class BatchNormalization(layers.BatchNormalization):  # type: ignore[misc]
     """Batch normalization that always uses its stored statistics and never changes them.
 
-    Its scale and offset train as usual. In a flat model this is what calling a nested backbone
-    with ``training=False`` is in the study. The class has the name of Keras's own layer because
-    files of weights name layers by their class: so weights of a run from scratch fit here too.
+    Scale and offset are trained as usual. The study calls a nested backbone with
+    ``training=False``; this layer has the same effect in a flat model. The class has the name of
+    the Keras layer, because weights files name layers by their class. The weights of a run from
+    scratch can therefore be loaded, too.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalize with the stored mean and variance, whatever `training` says."""
+        """Normalize with the stored mean and variance, for every value of `training`."""
         return super().call(inputs, training=False, mask=mask)
 
 
 def build_classifier(
     config: RunConfig, num_classes: int, *, steps_per_epoch: int = 1
 ) -> keras.Model:
-    """Build the model of a run, with its weights.
+    """Build the model of a run, with its initial weights.
 
     Parameters
     ----------
     config : RunConfig
-        Size, channels, augmentation, backbone, task, weights, recipe and seed are taken from it.
+        Settings: size, channels, augmentation, backbone, task, weights, recipe and seed are used.
     num_classes : int
-        Number of labels, at least 2; for ``multilabel`` the number of findings.
+        Number of labels, at least 2. For ``multilabel``, the number of findings.
     steps_per_epoch : int, default 1
-        From scratch, the momentum of batch normalization follows from this number.
+        Number of training steps per epoch. Without pretrained weights, it determines the momentum
+        of batch normalization.
 
     Returns
     -------
     keras.Model
-        From uint8 images of shape (N, H, W, C) to probabilities: (N, num_classes) for
-        ``multiclass``, (N, 1), that of the positive class, for ``binary``, and (N, num_classes),
-        each finding by itself, for ``multilabel``. With pretrained weights batch normalization
-        never changes its statistics; from scratch it learns them. Call it with
-        ``training=False``, or use ``predict``: Keras augments where a call does not say.
+        Model from uint8 images of shape (N, H, W, C) to probabilities. Probabilities have shape
+        (N, num_classes) for ``multiclass``; (N, 1), for the positive class, for ``binary``; and
+        (N, num_classes), independent for each finding, for ``multilabel``. With pretrained weights,
+        batch normalization never changes its statistics; without them, it learns its statistics.
+        Use ``predict``, or call the model with ``training=False``: a call without this argument
+        augments the images.
 
     Raises
     ------
     ValueError
-        If there are fewer than two classes, or not as many as findings, the image is too small
-        for the backbone, the registered backbone builds no usable network, or the weights do not
-        fit.
+        If there are fewer than two classes, or not as many as findings. If the image size is too
+        small for the backbone, the registered backbone does not build a usable network, or the
+        weights do not fit.
     TypeError
         If a registered backbone does not return a Keras model and Keras tensors.
     OSError
@@ -111,7 +114,17 @@ def build_classifier(
 
 
 def add_head(features: Any, config: RunConfig, num_classes: int) -> Any:
-    """Put the study's head on a backbone's output, or on features pooled already."""
+    """Return the probabilities of the head of the study, on backbone output or pooled features.
+
+    Parameters
+    ----------
+    features : keras.KerasTensor
+        Output of the backbone, of shape (N, H, W, C), which is pooled, or pooled features.
+    config : RunConfig
+        Settings: task and seed are used.
+    num_classes : int
+        Number of labels or findings. For ``binary``, the head has one output.
+    """
     seed = config.training.seed
     if len(features.shape) == 4:
         features = layers.GlobalAveragePooling2D(name=FEATURES)(features)
@@ -119,7 +132,7 @@ def add_head(features: Any, config: RunConfig, num_classes: int) -> Any:
     for number, rate in enumerate(_DROPOUTS):
         x = layers.Dropout(rate, seed=seed, name=f"head_dropout_{number}")(x)
     task = config.model.task
-    # Probabilities in float32 whatever the precision of the rest.
+    # Probabilities are float32, even if the other layers use mixed precision.
     return layers.Dense(
         1 if task == "binary" else num_classes,
         activation="softmax" if task == "multiclass" else "sigmoid",
@@ -130,7 +143,7 @@ def add_head(features: Any, config: RunConfig, num_classes: int) -> Any:
 
 
 def head_layers(model: keras.Model) -> list[Any]:
-    """Return the layers of the head: all after the pooled features."""
+    """Return the layers of the head: all layers after the pooled features."""
     names = [layer.name for layer in model.layers]
     return list(model.layers[names.index(FEATURES) + 1 :])
 
@@ -141,7 +154,7 @@ def augmented_images(model: keras.Model) -> Any:
 
 
 def set_backbone_trainable(model: keras.Model, trainable: bool) -> None:
-    """Freeze or free every layer before the head."""
+    """Set whether every layer before the head is trainable."""
     head = {layer.name for layer in head_layers(model)}
     for layer in model.layers:
         if layer.name not in head:
@@ -149,15 +162,16 @@ def set_backbone_trainable(model: keras.Model, trainable: bool) -> None:
 
 
 def momentum_for(steps_per_epoch: int) -> float:
-    """Momentum with which batch normalization's statistics settle within a fifth of an epoch.
+    """Return the momentum with which batch normalization averages over a fifth of an epoch.
 
-    From 0.9 to 0.99. NASNet's own 0.9997 needs ten thousand steps, which short runs do not have.
+    The result is limited to 0.9..0.99. With the momentum of NASNet, 0.9997, the statistics need
+    10,000 steps to settle, which is too long for short runs.
     """
     return min(max(1.0 - 5.0 / max(steps_per_epoch, 1), 0.9), 0.99)
 
 
 def set_momentum(model: keras.Model, momentum: float) -> None:
-    """Give every batch normalization of `model` one momentum."""
+    """Set the momentum of every batch normalization layer of `model`."""
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = momentum
@@ -173,7 +187,7 @@ def _front(images: Any, config: RunConfig, builder: Backbone) -> Any:
     if config.data.channels == 1:
         x = layers.Concatenate(name="gray_to_rgb")([x, x, x])
     if config.training.recipe == "study":
-        # The study's arms: divided by 255 without enhancement, as it is with it.
+        # The study divides images by 255 without enhancement, and does not scale enhanced images.
         return x if config.data.enhance is not None else layers.Rescaling(1 / 255)(x)
     return builder.preprocessed(x)
 

@@ -1,4 +1,4 @@
-"""Which accelerators TensorFlow, which feeds every network, or Keras's other backend can use."""
+"""Accelerators that the backend of Keras can use: TensorFlow or JAX."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def device_names() -> list[str]:
-    """Name the accelerators that networks run on; empty where it is the CPU."""
+    """Return the names of the accelerators that networks run on; empty if they run on the CPU."""
     if keras.backend.backend() == "jax":
         import jax
 

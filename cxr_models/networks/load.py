@@ -1,4 +1,4 @@
-"""The model of a finished run: built from its settings, filled with its weights."""
+"""Loading of the model of a finished run, from its settings and weights."""
 
 from __future__ import annotations
 
@@ -16,32 +16,38 @@ if TYPE_CHECKING:
 
 
 def load_classifier(run: FinishedRun, *, augmented: bool = True) -> keras.Model:
-    """Build the model of a run and fill it with its best weights.
+    """Build the model of a run and load its best weights.
 
     Parameters
     ----------
     run : FinishedRun
-        The run.
+        The finished run.
     augmented : bool, default True
-        Whether the layers that augment images in training are part of the model. Its predictions
-        are the same without them.
+        Whether the model contains the layers that augment images in training. Predictions are the
+        same without them.
+
+    Returns
+    -------
+    keras.Model
+        The classifier.
 
     Raises
     ------
     ValueError
-        If the weights do not fit or the file holds none, or a registered network is another one
-        than that of the training.
+        If the weights file is damaged or does not fit, or the registered backbone is not that of
+        the training.
     FileNotFoundError
-        If there is no such file.
+        If the weights file does not exist.
     """
-    # Built without pretrained weights: those of the run replace them all.
+    # No pretrained weights are loaded, because the weights of the run replace all of them.
     weights = run.folder.best_weights
     config = run.config.with_setting("model.weights", "none")
     if not augmented:
         config = config.with_settings([("data.flip", False), ("data.rotation", 0)])
     model = build_classifier(config, len(run.class_names))
     try:
-        with warnings.catch_warnings():  # Keras warns of every layer that does not fit, then raises
+        # Keras warns about every layer that does not fit, then raises an error.
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Skipping nested container")
             check_confined(weights)
             model.load_weights(weights)

@@ -1,6 +1,8 @@
-"""A caller's own network: a run keeps what it gave for one image, so that another one is noticed.
+"""Check that a registered backbone is the one that a run was trained with.
 
-A run folder holds weights and a name, and no code: whoever loads it gives the functions again.
+A run folder contains weights and the name of the backbone, but no code. The user registers the
+functions of the backbone again before loading the run. Training stores the features of one sample
+image. Loading computes them again and compares them, so that other functions are detected.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from cxr_models.networks.classifier import FEATURES
 if TYPE_CHECKING:
     from cxr_models.runs.finished import FinishedRun
 
-_KEPT = 16  # features, at most
-_TOLERANCE = 0.05  # of the largest; half precision and other machines differ by less
+_KEPT = 16  # largest number of features that are stored
+_TOLERANCE = 0.05  # share of the largest feature; half precision and other machines differ by less
 
 
 def features_of_sample(model: keras.Model) -> tuple[float, ...]:
-    """Return some pooled features of one image, which is always the same."""
+    """Return at most 16 pooled features of a fixed sample image."""
     shape = model.input.shape[1:]
     image = (np.arange(np.prod(shape)) * 37 % 256).astype(np.uint8).reshape(1, *shape)
     to_features = keras.Model(model.input, model.get_layer(FEATURES).output)
@@ -31,14 +33,22 @@ def features_of_sample(model: keras.Model) -> tuple[float, ...]:
 
 
 def check_own_network(model: keras.Model, run: FinishedRun) -> None:
-    """Raise ValueError if the network of a run is the caller's own and not the one of its training.
+    """Raise ValueError if the registered backbone differs from the backbone of the training.
+
+    Runs with a backbone of `cxr_models.backbones.BACKBONES`, and runs of earlier versions without
+    stored features, are not checked.
 
     Parameters
     ----------
     model : keras.Model
         The classifier, with the weights of the run.
     run : FinishedRun
-        The run; those of earlier versions do not tell.
+        The run.
+
+    Raises
+    ------
+    ValueError
+        If the features of the sample image differ from the stored ones.
     """
     name = run.config.model.backbone
     if name in BACKBONES:

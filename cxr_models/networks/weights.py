@@ -1,6 +1,6 @@
-"""Weights into a classifier: Keras's ImageNet files, a path, and clear words where they fail.
+"""Loading of pretrained weights into a classifier: ImageNet files of Keras, or a file of the user.
 
-Keras numbers the names of layers per process, so layers are matched by their order.
+Keras numbers layer names per process, so layers are matched by their order and not by name.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ _CURE = "Give a file of that backbone alone, or name the backbone of the file wi
 def load_pretrained(
     model: keras.Model, weights: str, builder: Backbone, image_size: tuple[int, int]
 ) -> None:
-    """Fill the backbone of `model`, and its head where the file has one of the same shape.
+    """Load weights into the backbone of `model`, and into its head if the file has a matching one.
 
     Parameters
     ----------
     model : keras.Model
-        As `cxr_models.networks.classifier.build_classifier` makes it.
+        A model from `cxr_models.networks.classifier.build_classifier`.
     weights : str
-        ``imagenet``, or the path of a ``.keras``, ``.weights.h5`` or ``.h5`` file. It holds the
-        bare backbone, or the backbone with one dense layer on its pooled features: a classifier of
-        this package, or one of `keras.applications` with its top.
+        ``imagenet``, or the path of a ``.keras``, ``.weights.h5`` or ``.h5`` file. The file
+        contains the backbone alone, or the backbone with one dense layer on its pooled features: a
+        classifier of this package, or a model of `keras.applications` with its top.
     builder : Backbone
-        Which backbone it is.
+        Backbone of `model`.
     image_size : (int, int)
-        Height and width.
+        Height and width of the images, in pixels.
 
     Raises
     ------
     ValueError
-        If the suffix is of no format read here, or the weights do not fit.
+        If the suffix of the file is not one of these, or the weights do not fit.
     OSError
-        If they cannot be downloaded or read.
+        If the weights cannot be downloaded or the file does not exist.
 
     Notes
     -----
-    The backbone is built once more, by `keras.applications`, and filled by Keras's own loader; its
-    layers are then copied in their order. Nothing is copied unless all of them fit. Meanwhile
-    memory holds the weights of both.
+    Keras loads the weights into a second model. The weights of its layers are then copied to
+    `model`, in the order of the layers. If a layer of the backbone does not fit, nothing is copied.
+    The weights of both models are in memory at the same time.
     """
     if weights == "imagenet":
         _copy_in_order(_imagenet(builder, image_size), model, weights, builder)
@@ -69,7 +69,7 @@ def load_pretrained(
 
 
 def _without_code(path: Path) -> Any:
-    """Load a ``.keras`` model; a model with code of its own is refused, and the code is not run."""
+    """Load a ``.keras`` model without running code from it; raise if the model contains code."""
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError) as error:
@@ -83,7 +83,7 @@ def _without_code(path: Path) -> Any:
 def _imagenet(builder: Backbone, image_size: tuple[int, int]) -> Any:
     try:
         return builder.build(weights="imagenet", input_shape=(*image_size, 3))
-    except Exception as error:  # urllib's, http's and Keras's own, by the way it failed
+    except Exception as error:  # the type depends on the failure: urllib, http or Keras
         instructions = (
             f"Keras wanted {builder.imagenet}. Fetch that file elsewhere, put it under "
             "~/.keras/models or pass --weights PATH"
@@ -98,7 +98,11 @@ def _imagenet(builder: Backbone, image_size: tuple[int, int]) -> Any:
 
 
 def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
-    """Fill `bare` from an HDF5 file; return `bare`, with the top of the file if it has one."""
+    """Load an HDF5 file into the backbone `bare`, and return it.
+
+    If the file contains a dense layer on the pooled features, the returned model has this layer,
+    too.
+    """
     with _naming_the_file(path, builder):
         check_confined(path)
         stored = stored_shapes(path)
@@ -117,7 +121,7 @@ def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
         pooled = keras.layers.GlobalAveragePooling2D()(bare.output)
         source = keras.Model(bare.inputs, keras.layers.Dense(kernel[1])(pooled))
     with _naming_the_file(path, builder), warnings.catch_warnings():
-        # Keras warns of every layer that does not fit, then raises.
+        # Keras warns about every layer that does not fit, then raises an error.
         warnings.filterwarnings("ignore", message="Skipping nested container")
         source.load_weights(path)
     return source
@@ -125,7 +129,7 @@ def _filled(bare: keras.Model, path: Path, builder: Backbone) -> Any:
 
 @contextlib.contextmanager
 def _naming_the_file(path: Path, builder: Backbone) -> Iterator[None]:
-    """Name the file where h5py or Keras fails to read it."""
+    """Raise errors of h5py and Keras within the block as ValueError with the path of the file."""
     try:
         yield
     except OSError as error:
@@ -143,7 +147,7 @@ def _naming_the_file(path: Path, builder: Backbone) -> Iterator[None]:
 def _copy_in_order(
     source: keras.Model, model: keras.Model, weights: str, builder: Backbone
 ) -> None:
-    """Copy the backbone of `source` to that of `model`, and its top where the shapes are equal."""
+    """Copy the backbone weights of `source` to `model`, and the head if its shapes are equal."""
     source_layers, top = _split(source)
     target_layers, head = _split(model)
     _check_count(len(source_layers), len(target_layers), weights, builder)
@@ -173,7 +177,7 @@ def _check_count(count: int, expected: int, weights: str, builder: Backbone) -> 
 
 
 def _split(model: keras.Model) -> tuple[list[Any], list[Any]]:
-    """Return the layers with weights, in order: those of the backbone, and the dense ones."""
+    """Return the backbone layers with weights, and the dense layers, each in model order."""
     layers = _with_weights(model)
     dense = [layer for layer in layers if _is_dense(_kind(layer)[1])]
     return [layer for layer in layers if layer not in dense], dense
@@ -184,7 +188,7 @@ def _with_weights(model: keras.Model) -> list[Any]:
 
 
 def _is_dense(shapes: Shapes) -> bool:
-    """Tell a dense layer, which no backbone has, by its kernel."""
+    """Return whether a layer is dense, by the rank of its kernel; backbones have no dense layer."""
     return len(shapes[0]) == 2
 
 

@@ -1,4 +1,4 @@
-"""What an HDF5 file of weights holds, read without a model and without reading the arrays."""
+"""Inspection of HDF5 weights files, without a model and without reading the arrays."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 
-_MAX_COMPRESSION = 100  # ratio of the bytes of an array to its stored bytes
-_ALWAYS_ALLOWED = 1 << 20  # bytes; arrays up to this size are not compared
+_MAX_COMPRESSION = 100  # largest allowed ratio of the bytes of an array to its stored bytes
+_ALWAYS_ALLOWED = 1 << 20  # bytes; arrays up to this size are allowed at any ratio
 
 if TYPE_CHECKING:
     import os
@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 
 
 def check_confined(weights: str | os.PathLike[str]) -> None:
-    """Raise if a file of weights has contents elsewhere, or claims sizes that it does not hold.
+    """Raise if a weights file refers to other files, or has arrays of implausible size.
 
-    Not every version of Keras checks this.
+    Not every version of Keras makes these checks.
+
+    Raises
+    ------
+    ValueError
+        If the file contains a link, an array stored in another file, or an array that is much
+        larger in memory than in the file.
+    OSError
+        If the file is not a complete HDF5 file.
     """
     with h5py.File(weights) as file:
         groups, addresses = [file], set()
@@ -39,19 +47,24 @@ def check_confined(weights: str | os.PathLike[str]) -> None:
 
 
 def stored_shapes(weights: str | os.PathLike[str]) -> list[Shapes]:
-    """Return the shapes of the arrays of every layer that has some, in no particular order.
+    """Return the shapes of the arrays of every layer with arrays, in no particular order.
 
     Parameters
     ----------
     weights : str or PathLike
-        A file of `keras.Model.save_weights`, ``.weights.h5``, or an older ``.h5``.
+        A file from `keras.Model.save_weights` (``.weights.h5``), or an older ``.h5`` file.
+
+    Returns
+    -------
+    list of list of tuple of int
+        Shapes of the arrays of each layer.
 
     Raises
     ------
     OSError
-        If it is no HDF5 file, or not all of one.
+        If the file is not a complete HDF5 file.
     KeyError
-        If it names an array that it does not hold.
+        If the file names an array that it does not contain.
     """
     with h5py.File(weights) as file:
         if str(weights).endswith(".weights.h5"):
@@ -59,7 +72,7 @@ def stored_shapes(weights: str | os.PathLike[str]) -> list[Shapes]:
             layers = layers or _groups(file.get("_layer_checkpoint_dependencies"))  # Keras 2.13
             stored = [_shapes(layer.get("vars")) for layer in layers]
         else:
-            layers = _groups(file.get("model_weights", file))  # the first is a whole model's
+            layers = _groups(file.get("model_weights", file))  # the group exists in whole models
             stored = [
                 [layer[name].shape for name in layer.attrs.get("weight_names", ())]
                 for layer in layers
@@ -68,7 +81,7 @@ def stored_shapes(weights: str | os.PathLike[str]) -> list[Shapes]:
 
 
 def _check_stored_size(item: h5py.Dataset) -> None:
-    """Raise if reading an array takes memory out of proportion to what is stored of it."""
+    """Raise ValueError if an array needs far more memory than its stored bytes in the file."""
     stored = item.id.get_storage_size()
     if item.nbytes > max(_MAX_COMPRESSION * stored, _ALWAYS_ALLOWED):
         raise ValueError(

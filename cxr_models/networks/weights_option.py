@@ -1,4 +1,4 @@
-"""The check of the setting `weights`, without loading weights; imports no framework."""
+"""Check of the setting `weights` without loading weights; imports no framework."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _SUFFIXES = (".weights.h5", ".h5", ".keras")
 
 
 def check_weights(weights: str) -> None:
-    """Raise unless `weights` is ``imagenet``, ``none``, or a file with a suffix that is read.
+    """Raise unless `weights` is ``imagenet``, ``none``, or an existing file with an allowed suffix.
 
     Raises
     ------
     ValueError
         If `weights` is something else.
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     """
     if weights in ("imagenet", "none"):
         return

@@ -1,1 +1,1 @@
-"""From files to rows to a split: what a study is made of. Imports no framework."""
+"""Indexing of image files, manifests and splits. Imports no framework."""

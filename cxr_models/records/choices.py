@@ -1,4 +1,4 @@
-"""What a user chooses of a set: its labels, views, rows and columns."""
+"""Choices of the user about a data set: labels, views, modalities, rows and columns."""
 
 from __future__ import annotations
 
@@ -17,34 +17,43 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """Which images of a set become records, and with which labels.
+    """Choice of the images of a data set that become records, and of their labels.
 
     Parameters
     ----------
     label_from : str, default ""
-        One finding against the rest; empty: labels are the set's classes, or its findings.
+        Name of a finding. The label is then this finding or "no" and its name. Empty makes the
+        labels from the classes of the set, or from all its findings.
     priority : tuple of str, default ()
-        Findings of which the first that is present is the label.
+        Names of findings, the most important first. The label is the first one that is present.
     uncertain : {"ignore", "zero", "one"}, default "ignore"
-        Whether uncertain findings are left out of labels, absent, or present.
+        How labels treat uncertain findings. ``zero`` counts them as absent and ``one`` as present.
+        With ``ignore``, an image whose label depends on an uncertain finding gets no label or the
+        label "uncertain"; see `cxr_models.records.labels`.
     blank : {"unknown", "absent"}, default "unknown"
-        What a finding is that the set leaves blank, in an image of which it states another one.
+        Value of a finding whose cell is blank in the set. ``absent`` applies only to images with
+        a value for at least one other finding.
     harmonise : bool, default False
-        Whether findings take the names of `cxr_models.records.layouts.harmony`.
+        Whether findings are renamed to the common names of `cxr_models.records.layouts.harmony`.
     official_split : bool, default False
-        Whether the set's own parts become the split.
+        Whether the records get the parts (train, val, test) that the set defines.
     views : frozenset of str, optional
-        Views to keep; None keeps frontal and unknown views.
+        Views to keep: names from `cxr_models.records.layouts.values.VIEWS`, or `ALL`. None keeps
+        frontal and unknown views.
     modalities : frozenset of str, optional
-        Modalities to keep; None keeps radiographs and images of unknown modality.
+        DICOM modalities to keep, or `ALL`. None keeps `RADIOGRAPHS` and images of unknown
+        modality.
     where : mapping of str to frozenset of str, default {}
-        Columns of the manifest or the set, each with its allowed values.
+        Allowed values by column, for columns of the manifest or of the set. Images with other
+        values are left out.
     keep : tuple of str, default ()
-        Columns of the set that the manifest keeps.
+        Columns of the set that are copied into the manifest.
     rows : str, default ""
-        How several rows of an image become one; empty: the set's own rule.
+        Name of the rule that reduces several rows of one image to one row: a key of
+        `cxr_models.records.layouts.reduce.RULES`. Empty uses the rule of the set.
     patient_pattern : str, default ""
-        Regular expression that finds the patient in a file's path, in place of the set's own.
+        Regular expression that finds the patient id in the path of a file. Empty uses the
+        patient ids of the set.
 
     Raises
     ------
@@ -89,34 +98,34 @@ class Choices:
             )
 
     def columns(self) -> tuple[str, ...]:
-        """Return the columns of a set to read: the columns of `keep` and of `where`."""
+        """Return the columns to read from the tables of a set: those in `keep` and `where`."""
         return tuple(dict.fromkeys((*self.keep, *self.where)))
 
     def takes_view(self, view: str) -> bool:
-        """Tell whether images of a view, one of `VIEWS` or empty, are kept."""
+        """Return whether images of a view are kept; the view is one of `VIEWS`, or empty."""
         if self.views is None:
             return not view or view in FRONTAL
         return ALL in self.views or view in self.views
 
     def takes_modality(self, modality: str) -> bool:
-        """Tell whether images of a modality, such as "DX" or empty, are kept."""
+        """Return whether images of a modality, such as "DX", are kept; empty means unknown."""
         if self.modalities is None:
             return not modality or modality in RADIOGRAPHS
         return ALL in self.modalities or modality in self.modalities
 
 
 def names_of(text: str | None) -> tuple[str, ...]:
-    """Return the names in a text, which commas separate."""
+    """Return the names in a text of names separated by commas; None has no names."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
 def conditions(texts: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return columns with their allowed values, from texts COLUMN=VALUE.
+    """Return the allowed values by column, from texts COLUMN=VALUE.
 
     Raises
     ------
     ValueError
-        If a text has no ``=``.
+        If a text has no ``=`` or no column before it.
     """
     allowed: dict[str, frozenset[str]] = {}
     for text in texts:

@@ -1,9 +1,10 @@
-"""Pairs of images that are copies of each other: equal, near, mirrored, inverted, padded.
+"""Pairs of images that are copies of each other: equal, near, mirrored, inverted or padded.
 
-The hash of a mirrored image is that of the image with the bits of its odd columns flipped, for the
-cosines of odd frequency change their sign; that of an inverted image is its complement. So both
-are found by comparing hashes that are there. Padded copies are found by the hashes of what is left
-without uniform borders.
+Mirroring an image changes the sign of its cosines of odd frequency. The hash of a mirrored image is
+therefore the hash of the image with the bits of the odd columns flipped. The hash of an inverted
+image is the complement of the hash of the image. Both kinds of copies are found by comparing stored
+hashes; no further hash is computed. Padded copies are found by comparing the hashes of images whose
+uniform borders were removed.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 EQUAL = "equal"
 _VARIANTS = {
     "near": 0,
-    "mirrored": 0x5555555555555555,  # odd columns: every second bit
+    "mirrored": 0x5555555555555555,  # bits of the odd columns: every second bit
     "inverted": 0xFFFFFFFFFFFFFFFF,
     "mirrored and inverted": 0xAAAAAAAAAAAAAAAA,
 }
-_FORMS = ("", "padded")  # of whole images, and of those without borders
+_FORMS = ("", "padded")  # names for hashes of whole images, and of images without borders
 
 
 def _kind(form: str, variant: str) -> str:
@@ -40,12 +41,12 @@ KINDS = (EQUAL, *(_kind(form, variant) for form in _FORMS for variant in _VARIAN
 
 
 class Copy(NamedTuple):
-    """Two images of which one is a copy of the other."""
+    """A pair of images, one of which is a copy of the other."""
 
-    first: int  # first and second: their places
+    first: int  # first and second: indices of the images
     second: int
     kind: str  # one of `KINDS`
-    bits: int  # in how many bits of 256 their hashes differ; 0 for equal ones
+    bits: int  # number of bits, of 256, in which the hashes differ; 0 for equal images
 
 
 def find_copies(
@@ -54,23 +55,26 @@ def find_copies(
     *,
     max_distance: int = MAX_DISTANCE,
 ) -> list[Copy]:
-    """Find all pairs of images of which one is a copy of the other.
+    """Find all pairs of images in which one image is a copy of the other.
 
     Parameters
     ----------
     images : sequence of Fingerprint
-        Of each image. Hashes without a bit set, those of constant images, are near to nothing.
+        Fingerprints of the images. A constant image has a hash without a set bit; such a hash is
+        not near to any other hash.
     references : sequence of Fingerprint, optional
-        Images to compare `images` with; None compares `images` with each other.
+        Fingerprints to compare `images` with. None compares `images` with each other.
     max_distance : int, default 32
-        See `cxr_models.records.duplicates.near_pairs`.
+        Largest number of bits, of 256, in which the hashes of near copies may differ.
 
     Returns
     -------
     list of Copy
-        Each pair once, sorted: as equal, else as the kind of the fewest bits of whole images, else
-        of padded ones. ``second`` is a place in `references` where that is given, and later than
-        ``first`` otherwise.
+        The pairs, sorted by ``first`` and ``second``, each pair once. A pair of several kinds has
+        the kind "equal" if that applies. Otherwise it has the kind with the fewest different bits
+        between whole images, and a padded kind only if no other kind applies. ``second`` is an
+        index of `references` if that is given. Otherwise it is an index of `images` greater than
+        ``first``.
     """
     copies = {pair: Copy(*pair, EQUAL, 0) for pair in _equal_pairs(images, references)}
     hashes = stacked(images)
@@ -88,7 +92,7 @@ def find_copies(
                 former = alike.setdefault((copy.first, copy.second), copy)
                 if copy.bits < former.bits:
                     alike[copy.first, copy.second] = copy
-        copies = {**alike, **copies}  # equal goes before near, and that before padded
+        copies = {**alike, **copies}  # equal has priority over near, and near over padded
     return [copies[pair] for pair in sorted(copies)]
 
 

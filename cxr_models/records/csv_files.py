@@ -1,4 +1,4 @@
-"""CSV files with a header, comments before it, and no cell that a spreadsheet would run."""
+"""CSV files with a header, optional comments before it, and cells that are safe in spreadsheets."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _DELIMITERS = ",;\t"
-_SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n")  # before the header, for spreadsheets
+_SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n")  # spreadsheets write it before the header
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Read the rows of a CSV as dictionaries, comments before the header left out.
+    """Read the rows of a CSV as dictionaries of column name to cell.
 
-    Cells are separated as the header shows; see `delimiter_of`. An apostrophe before what could be
-    a formula, as `write_rows` sets it, is taken away.
+    Comment lines before the header are skipped. The delimiter is that of a line ``sep=;`` before
+    the header, or the result of `delimiter_of` for the header. `write_rows` puts an apostrophe
+    before cells that a spreadsheet could run as a formula; this function removes it.
 
     Raises
     ------
     ValueError
-        If the file is no UTF-8, no CSV, names a column twice, or has a row of another length than
-        its header.
+        If the file is not UTF-8 or not a CSV, has two columns of one name, or has a row whose
+        number of cells differs from that of the header.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     rows = cells_of(path)
     header = next(rows, [])
@@ -38,7 +39,10 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
 
 
 def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
-    """Yield the header of a CSV, then the cells of each row; as `read_rows`, but one by one."""
+    """Yield the header of a CSV, then the cells of one row at a time.
+
+    The rules and errors are those of `read_rows`. Empty lines are skipped.
+    """
     name = Path(path).name
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -71,9 +75,10 @@ def cells_of(path: str | os.PathLike[str]) -> Iterator[list[str]]:
 
 
 def delimiter_of(header: str) -> str:
-    """Return what separates the cells of a header: comma, semicolon or tab.
+    """Return the character that separates the cells of a header: comma, semicolon or tab.
 
-    The commonest of them outside of quotation marks is taken, the comma where it is as common.
+    It is the most frequent of the three characters outside of quotation marks. If counts are equal,
+    the comma has priority over the semicolon, and the semicolon over the tab.
 
     Examples
     --------
@@ -91,9 +96,21 @@ def write_rows(
     *,
     comment: str = "",
 ) -> None:
-    """Write dictionaries as a CSV that appears whole or not at all.
+    """Write dictionaries as a CSV atomically: a failed write leaves no partial file.
 
-    An apostrophe precedes text that a spreadsheet would take for a formula.
+    An apostrophe is written before a cell that a spreadsheet could run as a formula.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        CSV to write. An existing file is replaced.
+    columns : sequence of str
+        Names of the columns, in their order.
+    rows : iterable of dict of str to str
+        Cells by column name; every row must have all columns.
+    comment : str, default ""
+        One line of text, written before the header after the character ``#``. Empty writes no
+        comment.
     """
     cells = ([harmless(row[name]) for name in columns] for row in rows)
     write_cells(path, columns, cells, comment=comment)
@@ -106,7 +123,10 @@ def write_cells(
     *,
     comment: str,
 ) -> None:
-    """Write rows of cells that are harmless already."""
+    """Write rows of cells atomically, without changing the cells.
+
+    The caller has made the cells safe with `harmless`; names of columns are made safe here.
+    """
     with (
         replaces_whole(Path(path)) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,

@@ -1,4 +1,7 @@
-"""A CSV of the user's, or several joined, to rows: columns, templates, constants, findings."""
+"""Image rows from a CSV of the user, or from several joined CSVs.
+
+A layout states the source of each value: a column, a template of columns, a constant or a finding.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,26 @@ if TYPE_CHECKING:
 
 
 class CsvRows(NamedTuple):
-    """Rows of a CSV."""
+    """Result of reading the rows of a CSV."""
 
-    rows: list[ImageRow]  # those with a file and a label, or with findings that make one
-    # files of the others, or their numbers, and why they are not used
+    # rows with a file and a label; no label is needed if findings can make it
+    rows: list[ImageRow]
+    # all other rows: the file (or the number of the row, if it has no file) and the reason
     unused: list[tuple[str, str]]
-    groups: dict[str, str]  # the group of each file
-    columns: Collection[str]  # columns of the CSV
+    groups: dict[str, str]  # group of each file
+    columns: Collection[str]  # names of the columns of the CSV
 
 
 def rows_of_csvs(
     csvs: Sequence[str | os.PathLike[str]], layout: Layout, choices: Choices
 ) -> CsvRows:
-    """Read one CSV, or several joined on the columns they share; see `index_csv`.
+    """Read one CSV, or several CSVs joined on their common columns; see `index_csv`.
 
     Raises
     ------
     ValueError
-        If a column is missing, two CSVs share none, a finding has another value than 1, 0, -1, u or
-        none, or no row has a label.
+        If a column is missing, a CSV has no column in common with the first one, a finding has a
+        value that is not allowed, or no row has a label.
     OSError
         If a CSV cannot be read.
     """

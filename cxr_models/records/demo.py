@@ -1,4 +1,4 @@
-"""Made-up three-class sets with patients, for trying every step where there are no radiographs."""
+"""Synthetic three-class data sets with patients, to try all steps without real radiographs."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ _CLASSES: tuple[tuple[str, float, Literal["patchy", "diffuse"]], ...] = (
     ("normal", 0.0, "patchy"),
     ("virus", 0.9, "diffuse"),
 )
-_OTHER_SEEDS = 100_000  # where those of the other source begin
-_CUT, _GAMMA = 0.1, 1.4  # the other source's: share cut off each side, and how it darkens
+_OTHER_SEEDS = 100_000  # first random seed of the other source
+_CUT, _GAMMA = 0.1, 1.4  # other source: share cropped at each side, and exponent that darkens
 
 
 def write_demo_set(
     folder: Path, *, patients: int = 40, size: int = 160, other_source: bool = False
 ) -> list[Record]:
-    """Draw a set of radiographs, two a patient, in one folder a label.
+    """Write a synthetic set of radiographs: one folder per label, two images per patient.
 
     Parameters
     ----------
     folder : Path
-        Where the images go; made if need be.
+        Folder of the set. It is created if it does not exist.
     patients : int, default 40
-        Patients a label.
+        Number of patients per label.
     size : int, default 160
-        Height in pixels.
+        Height of the images before cropping, in pixels. The width is 7/8 of it.
     other_source : bool, default False
-        Whether other people are drawn, closer and darker, as another hospital's machine might see
-        them. Patients of the one are ``LABEL-p000``, of the other ``LABEL-q000``.
+        Whether to imitate another hospital: other patients, and images that are cropped and
+        darker. Patient ids are ``LABEL-p000`` and so on by default, and ``LABEL-q000`` and so on
+        for the other source.
 
     Returns
     -------
     list of Record
-        File names start from `folder`.
+        One record per image. File names are relative to `folder`.
 
     Raises
     ------
@@ -52,8 +53,8 @@ def write_demo_set(
 
     Notes
     -----
-    The clouds drawn into lungs are no model of any disease: what a network learns here says
-    nothing about patients.
+    The opacities in the lungs do not model any disease. The performance of a network on these
+    images says nothing about real patients.
     """
     records = []
     letter, first_seed = ("q", _OTHER_SEEDS) if other_source else ("p", 0)

@@ -1,13 +1,15 @@
-"""Exact and near duplicates among radiographs: digests of pixels, perceptual hashes, their pairs.
+"""Digests and perceptual hashes of radiographs, and the pairs of near hashes.
 
-The hash of an image:
+The perceptual hash of an image is computed in three steps:
 
-1. Gray; the mean of each cell of a 32 x 32 grid.
-2. The discrete cosine transform of that, and of it the 16 x 16 lowest frequencies without the
-   first, the mean.
-3. One bit for each: whether it lies above the median. Brightness and contrast leave no trace.
+1. Convert the image to gray, and compute the mean of each cell of a 32 x 32 grid.
+2. Compute the discrete cosine transform of these means. Keep the 16 x 16 lowest frequencies, and
+   set the first one, which is the mean, to 0.
+3. Set one bit for each frequency whose value is above the median of all but the first one.
+   The bits do not depend on brightness and contrast.
 
-Chests resemble each other, so the hash has 256 bits; 64 are usual for pictures in general.
+Chest radiographs look alike, so the hash has 256 bits. Hashes for general photographs usually have
+64 bits.
 """
 
 from __future__ import annotations
@@ -28,11 +30,11 @@ if TYPE_CHECKING:
     Image = npt.NDArray[np.unsignedinteger[Any]]
     Hashes = npt.NDArray[np.uint64]
 
-HASH_WORDS = 4  # uint64 words a hash
+HASH_WORDS = 4  # number of uint64 words per hash
 MAX_DISTANCE = 32  # bits of 256; docs/models.md says how it was chosen
 _GRID = 32
-_FREQUENCIES = 16  # of the cosine transform, each way
-_TILE = (128, 1024)  # hashes compared at a time: what a core's cache holds
+_FREQUENCIES = 16  # frequencies of the cosine transform that are kept, per axis
+_TILE = (128, 1024)  # numbers of hashes compared at a time, so that a tile fits a core's cache
 
 
 def pixel_digest(image: Image) -> str:
@@ -46,7 +48,7 @@ def pixel_digest(image: Image) -> str:
     Returns
     -------
     str
-        64 hexadecimal digits, equal for equal pixels whatever file format held them.
+        64 hexadecimal digits. Equal pixels give equal digests, independent of the file format.
     """
     if image.ndim == 3 and _is_gray(image):
         image = image[..., 0]
@@ -66,7 +68,7 @@ def perceptual_hash(image: Image) -> Hashes:
     Returns
     -------
     ndarray of shape (4,), dtype uint64
-        256 bits. A constant image has none set.
+        256 bits. No bit is set for a constant image.
     """
     if image.ndim == 3:
         image = image[..., 0] if _is_gray(image) else cxr_enhance.rgb_to_gray(image)
@@ -92,18 +94,20 @@ def near_pairs(
     Parameters
     ----------
     hashes : ndarray of shape (N, 4), dtype uint64
-        One hash a row.
+        One hash per row.
     references : ndarray of shape (M, 4), dtype uint64, optional
-        Hashes to compare `hashes` with; None compares `hashes` with each other.
+        Hashes to compare `hashes` with. None compares `hashes` with each other.
     later : bool, optional
-        Whether only pairs with ``first < second`` are looked for; None: where `references` is None.
+        Whether only pairs with ``first < second`` are returned. None means True if `references` is
+        None, and False otherwise.
     max_distance : int, default 32
-        Most bits, of 256, that two hashes of a pair may differ in.
+        Largest number of bits, of 256, in which the two hashes of a pair may differ.
 
     Returns
     -------
     ndarray of shape (P, 2), dtype int64
-        The pairs, a row of `hashes` and one of `references`, sorted.
+        The sorted pairs ``(first, second)``: a row number of `hashes` and a row number of
+        `references`.
 
     Raises
     ------
@@ -114,8 +118,8 @@ def near_pairs(
 
     Notes
     -----
-    Every pair is compared, by half of its bits in most cases. All usable CPUs take part. Memory: a
-    few MiB a thread, and the pairs.
+    All pairs are compared. For most pairs, half of the bits are enough to exclude them. The work
+    runs in threads on all usable CPUs. Memory: a few MiB per thread, and the pairs.
     """
     if later is None:
         later = references is None
@@ -143,7 +147,10 @@ def near_pairs(
 def _near_pairs_of(
     words: list[Hashes], references: list[Hashes], row: int, later: bool, max_distance: int
 ) -> npt.NDArray[np.int64]:
-    """Compare one tile's rows of hashes with `references`, all or the later ones, tile by tile."""
+    """Return the near pairs of one tile of `words`, whose first row is `row`.
+
+    The rows of the tile are compared with `references`, or only with later rows, tile by tile.
+    """
     tile_pairs = [np.empty((0, 2), np.int64)]
     rows = slice(row, row + _TILE[0])
     for column in range(row if later else 0, len(references[0]), _TILE[1]):
@@ -169,7 +176,10 @@ def _is_gray(image: Image) -> bool:
 
 
 def _cell_means(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Mean of each cell of the grid; sides shorter than the grid are repeated first."""
+    """Return the mean of each cell of the grid.
+
+    Pixels of an axis that is shorter than the grid are repeated first.
+    """
     for axis in (0, 1):
         size = image.shape[axis]
         if size < _GRID:

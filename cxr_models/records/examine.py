@@ -1,8 +1,9 @@
-"""Open every file of an index once: check that it is readable, find its patient and its copies.
+"""Examination of the files of an index: readability, DICOM headers, patients and copies.
 
-Records are grouped by both. Without decoding, only the headers of DICOM files are read.
+Every file is opened once. Records of one patient, and records of copies of one image, get one
+group. `read_headers` reads only the headers of DICOM files and decodes no image.
 
-Knows nothing of splits or models.
+This module does not use splits or models.
 """
 
 from __future__ import annotations
@@ -48,33 +49,38 @@ def examine(
     hashes: KeptHashes | None = None,
     progress: Callable[[], object] | None = None,
 ) -> Index:
-    """Decode every file: leave out what cannot be read, group duplicates and patients.
+    """Decode every file, skip unreadable files, and group the records by patients and copies.
 
     Parameters
     ----------
     index : Index
-        Records whose file names start from `source`.
+        Records to examine. Their file names are relative to `source`.
     source : str or PathLike
-        Folder.
+        Folder of the files.
     max_distance : int, default 32
-        See `cxr_models.records.duplicates.near_pairs`.
+        Largest number of bits, of 256, in which the hashes of near copies may differ.
     name_patient : callable, optional
-        Makes the name that is written for a patient id in a DICOM header; None writes no name.
-        Ids of paths and CSVs take precedence and are written unchanged.
+        Function from a patient id in a DICOM header to the name that the record gets. None writes
+        no name. Patient ids from paths and CSVs take precedence and are written unchanged.
     drop_duplicates : bool, default False
         Whether only the first of several copies of an image is kept.
     hashes : KeptHashes, optional
-        Fingerprints of files that were decoded before; those of other files are added.
+        Fingerprints of files that were decoded before. Fingerprints of other files are added to
+        it. None decodes all files.
     progress : callable, optional
-        Called once a file.
+        Function without arguments that is called after each file, from several threads.
 
     Returns
     -------
     Index
-        Records with ``group``, ``pixels`` and ``hash`` set; empty fields are filled from DICOM
-        headers. Images tied by patient, copy or an earlier group, directly or through other
-        images, share a group, even where the image that tied them was dropped. Unreadable and
-        dropped files are in `skipped` with the reason.
+        Records with ``group``, ``pixels`` and ``hash`` set. Their empty fields are filled from
+        DICOM headers. Images share a group if they are connected by a patient, a copy or an
+        earlier group, directly or through other images; the connecting image may be a dropped
+        one. Unreadable and dropped files are in ``skipped``, each with the reason.
+
+    Notes
+    -----
+    Files are decoded in threads on all usable CPUs.
     """
 
     def look(record: Record) -> _Look | str:
@@ -136,18 +142,20 @@ def read_headers(
     name_patient: Callable[[str], str] | None = None,
     progress: Callable[[], object] | None = None,
 ) -> Index:
-    """Fill empty fields from DICOM headers, without decoding: copies are not found or grouped.
+    """Fill empty fields of records from DICOM headers, without decoding images.
+
+    Copies are not found and not grouped.
 
     Parameters
     ----------
     index, source, name_patient, progress
-        As `examine` takes them.
+        See `examine`. `progress` is called once for each file that may be DICOM.
 
     Returns
     -------
     Index
-        Files that cannot be read are in `skipped` with the reason. Images share a group
-        where the header names one patient and no name is written for it.
+        Records with filled fields. DICOM images of one patient share a group if no patient name
+        is written for them. Files that cannot be read are in ``skipped``, each with the reason.
     """
 
     def look(record: Record) -> dict[str, str] | str:
@@ -184,25 +192,31 @@ def read_headers(
 
 
 def patient_of(path: str | os.PathLike[str]) -> str:
-    """Return the patient id in a DICOM header; empty where there is none."""
+    """Return the patient id in a DICOM header; empty if it has no id or cannot be read."""
     try:
         return dicom_attributes(path).get("patient", "")
     except (OSError, ValueError):
-        return ""  # reading the image later says why
+        return ""  # reading the image later raises the error
 
 
 def record_of_header(path: str) -> Record:
-    """Return a record without a label, whose patient and study are those of a DICOM header."""
+    """Return a record with the patient and study of a DICOM header, and the label "not stated".
+
+    The fields are empty if the file has no DICOM header or cannot be read.
+    """
     try:
         header = dicom_attributes(path)
     except (OSError, ValueError):
-        header = {}  # reading the image later says why
+        header = {}  # reading the image later raises the error
     patient, study = header.get("patient", ""), header.get("study", "")
     return Record(file=path, label="not stated", patient=patient, study=study)
 
 
 def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:
-    """Fill empty fields of a record; the patient id is the header's, for the ties."""
+    """Return the record with its empty fields filled from the attributes of a DICOM header.
+
+    A missing patient id is filled, too, so that images of one patient can be grouped.
+    """
     lacking: dict[str, Any] = {  # `dataclasses.replace` takes fields of any type
         name: text for name, text in attributes.items() if not getattr(record, name)
     }
@@ -214,7 +228,10 @@ def _with_attributes(record: Record, attributes: dict[str, str]) -> Record:
 
 
 def _patient_name(record: Record, of_header: str, name_patient: Callable[[str], str] | None) -> str:
-    """Name the patient; a word such as ANONYMOUS in headers would tie all images that have it."""
+    """Return the name of the patient for the manifest.
+
+    A word such as ANONYMOUS in a header is not a patient id: it would connect all images with it.
+    """
     if same_id(record.patient) or name_patient is None or not same_id(of_header):
         return record.patient
     return name_patient(of_header)

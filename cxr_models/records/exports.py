@@ -1,4 +1,4 @@
-"""Whether a folder is what an archive of DICOM files gave out: folders of patients, no labels."""
+"""Recognition of exports of a DICOM archive: folders are patients and not labels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ if TYPE_CHECKING:
 
 _AROUND = re.compile(
     r"(dicoms?|dcm|exports?|pacs|images?|data|files|studies|patients?|[\d._-]{6,})", re.IGNORECASE
-)  # folders around those of patients: their names are no labels
-_MAX_FOLDERS = 64  # folders whose headers are read
+)  # names of folders that contain the folders of patients; such a name is not a label
+_MAX_FOLDERS = 64  # largest number of folders whose headers are read
 
 
 def is_export(tree: Tree) -> bool:
-    """Tell whether all images are DICOM files that lie in folders of patients, or in none.
+    """Return whether all images are DICOM files in folders of patients, or in no subfolder.
 
-    Folders of patients have a number in their names, and the first and last file of each name no
-    two patients; so folders such as ``covid19`` stay labels.
+    A folder of a patient has a digit in its name, and its first and last file do not have two
+    different patient ids. Folders such as ``covid19``, with images of several patients, are
+    therefore labels.
     """
     images = tree.listing.images
     if not images or not all(map(may_be_dicom, images)):

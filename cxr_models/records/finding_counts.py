@@ -1,4 +1,4 @@
-"""How many patients of each part of a split have a finding, and of how many that is known."""
+"""Numbers of patients with a finding, and of patients with a known value, for each part."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ if TYPE_CHECKING:
 
 
 class PatientCount(NamedTuple):
-    """Patients of a part; records that are tied count as one patient."""
+    """Numbers of patients of one part; connected records count as one patient."""
 
-    present: int  # of whom an image shows the finding
-    known: int  # of whom an image shows it, or is known not to
+    present: int  # patients with at least one image that shows the finding
+    known: int  # patients with at least one image whose value is present or absent
 
 
 def count_patients(
     records: Sequence[Record], findings: Sequence[str]
 ) -> dict[str, dict[str, PatientCount]]:
-    """Return the counts of each finding for each part of a split.
+    """Return the numbers of patients by finding and part of a split.
 
     Parameters
     ----------
     records : sequence of Record
-        Of a split.
+        Records of a split. Records in no part are not counted.
     findings : sequence of str
         Names of the findings.
+
+    Returns
+    -------
+    dict of str to dict of str to PatientCount
+        Counts by finding, then by part. Empty if `findings` is empty.
     """
     if not findings:
         return {}
@@ -56,7 +61,15 @@ def count_patients(
 
 
 def checked_findings(read: Manifest, findings: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the findings to stratify by; raise unless they are columns of the manifest."""
+    """Return the findings to stratify by, without repetitions.
+
+    None gives no findings, and ``("all",)`` gives all findings of the manifest.
+
+    Raises
+    ------
+    ValueError
+        If a finding is not a column of the manifest, or `findings` is empty.
+    """
     there = read.finding_names()
     if findings is None:
         return ()

@@ -1,6 +1,7 @@
-"""The fingerprint of an image, by which copies are found: a digest and two perceptual hashes.
+"""Fingerprints of images, by which copies are found: a digest and two perceptual hashes.
 
-`index` writes it into the manifest, so that sets are compared later without decoding their images.
+`index` writes fingerprints into the manifest. Sets can then be compared without decoding their
+images again.
 """
 
 from __future__ import annotations
@@ -26,16 +27,15 @@ if TYPE_CHECKING:
 
 _FORM = "d1:"  # version of the hashes; hashes of another version are computed again
 _DIGITS = 2 * HASH_WORDS * 16
-_TOLERANCE = 0.02  # of an image's range: what compression leaves of a border's uniformity
+_TOLERANCE = 0.02  # share of an image's range; compression makes uniform borders vary a little
 
 
 class Fingerprint(NamedTuple):
-    """Digest and hashes of one image."""
+    """Digest and perceptual hashes of one image."""
 
     pixels: str  # `pixel_digest` of the image
-    # whole, trimmed: (4,); `perceptual_hash` of the image, with and without uniform borders
-    whole: Hashes
-    trimmed: Hashes
+    whole: Hashes  # (4,); `perceptual_hash` of the image
+    trimmed: Hashes  # (4,); `perceptual_hash` of the image without its uniform borders
 
     def columns(self) -> dict[str, Any]:  # `dataclasses.replace` takes fields of any type
         """Return the fingerprint as the columns ``pixels`` and ``hash`` of a manifest."""
@@ -46,7 +46,7 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(image: Image) -> Fingerprint:
-    """Return digest and hashes of a decoded image.
+    """Return the digest and the perceptual hashes of a decoded image.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def fingerprint(image: Image) -> Fingerprint:
 
 
 def without_borders(image: Image) -> Image:
-    """Return an image without the uniform rows and columns around it; a view.
+    """Return a view of an image without the uniform rows and columns at its edges.
 
     Parameters
     ----------
@@ -70,8 +70,10 @@ def without_borders(image: Image) -> Image:
     Returns
     -------
     ndarray
-        Rows and columns at the edges go while the standard deviation of their values is at most a
-        fiftieth of the image's range. An image that would vanish is returned as it is.
+        View of the image. A row or column at an edge is removed if the standard deviation of its
+        values is at most 2 percent of the range of the image (maximum minus minimum). This is
+        repeated until nothing more is removed. If nothing of the image would be left, the image
+        is returned unchanged.
     """
     limit = _TOLERANCE * (float(image.max()) - float(image.min()))
     inner, height, width = image, -1, -1
@@ -93,12 +95,15 @@ def _without_uniform_rows(image: Image, limit: float) -> Image:
 
 
 def stored_fingerprint(record: Record) -> Fingerprint | None:
-    """Return the fingerprint that a record holds; None where it has none of this version."""
+    """Return the fingerprint in a record; None if it has no fingerprint of this version."""
     return fingerprint_of_columns(record.pixels, record.hash)
 
 
 def fingerprint_of_columns(pixels: str, text_of_hash: str) -> Fingerprint | None:
-    """Return the fingerprint that `Fingerprint.columns` wrote; None for another version."""
+    """Return the fingerprint from cells that `Fingerprint.columns` made.
+
+    The result is None if the cells are empty, damaged or of another version.
+    """
     text = text_of_hash.removeprefix(_FORM)
     if not pixels or text == text_of_hash or len(text) != _DIGITS:
         return None
@@ -112,19 +117,24 @@ def fingerprint_of_columns(pixels: str, text_of_hash: str) -> Fingerprint | None
 def fingerprints_of(
     manifest: Manifest, *, progress: Callable[[int], object] | None = None
 ) -> list[Fingerprint | None]:
-    """Return the fingerprint of each record, decoding the images of records without one.
+    """Return the fingerprint of each record; images of records without fingerprint are decoded.
 
     Parameters
     ----------
     manifest : Manifest
-        Records, and where their files lie.
+        Records, and the folder of their files.
     progress : callable, optional
-        Called once with the number of images to decode, unless that is 0.
+        Function that is called once, with the number of images to decode, before decoding. It is
+        not called if that number is 0.
 
     Returns
     -------
     list of Fingerprint or None
-        In the order of the records; None for images that cannot be read.
+        Fingerprints in the order of the records. None stands for an image that cannot be read.
+
+    Notes
+    -----
+    Images are decoded in threads on all usable CPUs.
     """
     fingerprints = [stored_fingerprint(record) for record in manifest.records]
     paths = manifest.paths()
@@ -141,14 +151,16 @@ def fingerprints_of(
 def with_fingerprints(
     manifest: Manifest, *, progress: Callable[[int], object] | None = None
 ) -> Manifest:
-    """Return a manifest whose records hold their fingerprints, but for unreadable images.
+    """Return the manifest with a fingerprint in each record; see `fingerprints_of`.
+
+    Records of images that cannot be read stay unchanged.
 
     Parameters
     ----------
     manifest : Manifest
-        Records, and where their files lie.
+        Records, and the folder of their files.
     progress : callable, optional
-        As in `fingerprints_of`.
+        Function that is called once, with the number of images to decode, if that is not 0.
     """
     fingerprints = fingerprints_of(manifest, progress=progress)
     records = tuple(
@@ -161,12 +173,12 @@ def with_fingerprints(
 def _fingerprint_of_file(path: str | os.PathLike[str]) -> Fingerprint | None:
     try:
         return fingerprint(cxr_enhance.read_image(path))
-    except Exception:  # a file is left out, whatever error it raises
+    except Exception:  # any error means that the file is left out
         return None
 
 
 def stacked(fingerprints: Sequence[Fingerprint]) -> tuple[Hashes, Hashes]:
-    """Return the hashes of whole and of trimmed images, (N, 4) each."""
+    """Return the hashes of whole images and of trimmed images, as arrays of shape (N, 4)."""
     empty = np.empty((0, HASH_WORDS), np.uint64)
     return (
         np.stack([fingerprint.whole for fingerprint in fingerprints]) if fingerprints else empty,

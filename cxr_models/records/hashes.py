@@ -1,6 +1,7 @@
-"""Digests and hashes of images that were decoded before, by path, size and time of last change.
+"""A CSV of the fingerprints of image files, found by path, size and time of last change.
 
-They lie beside the manifest and grow image by image, so that an index that was stopped goes on.
+The CSV is in the folder of the manifest. Each decoded image adds a row, so that a stopped run of
+``cxr-models index`` can continue without decoding the same images again.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ class _Version(NamedTuple):
 
 
 class KeptHashes:
-    """Fingerprints of image files, kept in a CSV.
+    """Fingerprints of image files, stored in a CSV; a context manager.
 
     Parameters
     ----------
     path : Path
-        The CSV, read if it exists and added to; rows that were cut off are passed over.
+        The CSV. If it exists, it is read on entry, and new rows are appended to it. Incomplete
+        rows, from a run that was stopped, are ignored.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,11 +65,11 @@ class KeptHashes:
             self._file.close()
 
     def get(self, path: str) -> Fingerprint | None:
-        """Return the fingerprint of a file; None where it is unknown or the file has changed."""
+        """Return the fingerprint of a file; None if it is not stored or the file has changed."""
         return self._fingerprints.get(_version(path))
 
     def add(self, path: str, fingerprint: Fingerprint) -> None:
-        """Keep the fingerprint of a file."""
+        """Store the fingerprint of a file and write it to the CSV at once; thread-safe."""
         cells = (*_version(path), *fingerprint.columns().values())
         with self._lock:
             if self._file is None:
@@ -78,7 +80,7 @@ class KeptHashes:
     def _opened(self) -> TextIO:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = self._path.open("a", encoding="utf-8", newline="")
-        # An empty row ends one that was cut off, and is passed over.
+        # A line break ends a row that a stopped run left incomplete. Empty rows are ignored.
         file.write("\n" if file.tell() else ",".join(COLUMNS) + "\n")
         return file
 

@@ -1,6 +1,6 @@
-"""Class folders or foreign CSVs to records; no image is opened, see `cxr_models.records.examine`.
+"""Records from class folders or from CSVs of other origin, without opening an image.
 
-Knows nothing of splits or models.
+`cxr_models.records.examine` opens the images. This module does not use models or make splits.
 """
 
 from __future__ import annotations
@@ -34,30 +34,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A file that is in no record, and why."""
+    """A file that is in no record, and the reason."""
 
     file: str
     reason: str
 
     def is_intended(self) -> bool:
-        """Return whether the user, a default or the set itself leaves the file out."""
+        """Return whether a choice of the user, a default or the set leaves the file out.
+
+        The result is False for errors, such as a file that cannot be read.
+        """
         return self.reason.endswith(NOT_ASKED_FOR) or self.reason.startswith(_INTENDED_REASONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duplicate:
-    """Two files of which one shows a copy of the other, and how alike they are."""
+    """A pair of files, one of which is a copy of the other."""
 
-    file: str  # file, other: the files
+    file: str  # file, other: names of the two files
     other: str
     kind: str  # one of `cxr_models.records.copies.KINDS`
-    bits: int  # in how many bits of 256 their hashes differ
-    label: str  # label, other_label: the labels of the two files
+    bits: int  # number of bits, of 256, in which the hashes differ
+    label: str  # label, other_label: labels of the two files
     other_label: str
 
 
-DUPLICATE = "a duplicate of "  # how the reason of a dropped copy begins
-SECOND_COPY = "a second copy of "  # how the reason of a file begins that a set holds twice
+DUPLICATE = "a duplicate of "  # start of the reason for a dropped copy
+SECOND_COPY = "a second copy of "  # start of the reason for a file that a set contains twice
 UNLABELLED = "the set gives it no label"
 UNLISTED = "the tables of the set do not list it"
 _INTENDED_REASONS = (DUPLICATE, SECOND_COPY, UNLABELLED, UNLISTED, UNCERTAIN_REASON)
@@ -76,22 +79,22 @@ DUPLICATES = Kind(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The result of indexing."""
+    """Result of indexing: records, skipped files, copies and counts."""
 
     records: tuple[Record, ...]  # usable radiographs
-    skipped: tuple[Skipped, ...]  # files that cannot be read, and rows or files without a label
-    # files under the folder that are no images by their names or content
+    # unreadable files, files and rows without a label, and files that are left out by choice
+    skipped: tuple[Skipped, ...]
+    # files under the folder that are not images, by name or content
     other_files: tuple[str, ...] = ()
-    # all pairs of images of which one is a copy of the other, dropped ones among them
+    # all pairs in which one image is a copy of the other, including dropped copies
     duplicates: tuple[Duplicate, ...] = ()
-    # listed, absent: number of images that a set or a CSV names, and of those that do not exist
-    listed: int = 0
-    absent: int = 0
-    several: int = 0  # records with several findings whose label is made of them
+    listed: int = 0  # number of images that a set or a CSV lists
+    absent: int = 0  # number of these images whose file does not exist
+    several: int = 0  # number of records whose label was made from several present findings
 
 
 def index_of(recorded: Recorded, skipped: Sequence[Skipped] = ()) -> Index:
-    """Return the index of records that were made of rows.
+    """Return the index of records that were made from rows.
 
     Raises
     ------
@@ -116,30 +119,35 @@ def index_folder(
     *,
     listing: FolderListing | None = None,
 ) -> Index:
-    """List the radiographs under a folder; labels and patients come from their paths.
+    """List the radiographs under a folder, with labels and patients from their paths.
 
     Parameters
     ----------
     source : str or PathLike
-        Folder; without a ``label_pattern`` its subfolders are the labels.
+        Folder of the images. If the layout has no ``label_pattern``, the names of the first-level
+        subfolders are the labels.
     layout : Layout, optional
-        Patterns of labels and patients in paths; None takes labels from folders.
+        Patterns that find labels and patients in paths. None takes labels from folders and no
+        patients.
     choices : Choices, optional
-        Which images to keep; views and modalities of DICOM headers are not known yet.
+        Choice of the images to keep. Views and modalities in DICOM headers are not known yet.
+        None uses the default choices.
     listing : FolderListing, optional
-        Files under `source`; None lists them.
+        Files under `source`. None lists the files.
 
     Returns
     -------
     Index
-        Files named relative to `source`, sorted; not decoded yet.
+        Records in the order of their file names, which are relative to `source`. No image is
+        decoded.
 
     Raises
     ------
     NotADirectoryError
-        If `source` is no folder.
+        If `source` is not a folder.
     ValueError
-        If nothing under it has a label, or folders are parts of a split or masks and no labels.
+        If no image has a label, or a folder has the name of a part of a split or of masks instead
+        of a label.
     """
     layout = layout or Layout()
     source = Path(source)
@@ -173,7 +181,7 @@ def index_folder(
 
 
 def _raise_no_labels(source: Path, listing: FolderListing) -> NoReturn:
-    """Say whether images or their labels are lacking."""
+    """Raise the ValueError for a folder without images, or without labels for its images."""
     if listing.images:
         lacking = "where no image has a label. Name the layout, or say where labels stand."
     elif listing.unentered:
@@ -187,7 +195,7 @@ def _raise_no_labels(source: Path, listing: FolderListing) -> NoReturn:
 
 
 def _check_folders_are_labels(images: Sequence[str]) -> None:
-    """Raise where first folders are named as parts of a split or as masks, which are no labels."""
+    """Raise ValueError if a first-level folder is named like a part of a split or like masks."""
     folders = {tuple(file.split("/")[:2]) for file in images if "/" in file}
     wrong = sorted({first for first, _ in folders if first.lower() in _NO_LABELS})
     if not wrong:
@@ -212,29 +220,31 @@ def index_csv(
     layout: Layout,
     choices: Choices | None = None,
 ) -> Index:
-    """List the radiographs of one CSV, or of several joined on the columns they share.
+    """List the radiographs of one CSV, or of several CSVs joined on their common columns.
 
     Parameters
     ----------
     source : str or PathLike
-        Folder that file names in the CSV start from.
+        Folder to which the file names in the CSV are relative. It is not read.
     csvs : sequence of str or PathLike
-        The first lists the files; others add columns to its rows.
+        Paths of the CSVs. The first CSV lists the files. Each other CSV adds columns to its rows.
     layout : Layout
-        What each column of the manifest is made of; `patient_pattern`, where set, is searched in
-        the file's name. A column ``finding:NAME`` is a finding.
+        Source of each column of the manifest. A column ``finding:NAME`` is a finding. If
+        ``patient_pattern`` is not empty, it finds the patient id in the file name.
     choices : Choices, optional
-        Labels and rows to make of it; without words of a view all are kept.
+        Choice of the images to keep, and of their labels. None keeps all views and modalities,
+        and the parts of a column ``split``.
 
     Returns
     -------
     Index
-        In the order of the CSV; rows without a label are in `skipped`.
+        Records in the order of the CSV. Rows without a file or a label are in ``skipped``.
 
     Raises
     ------
     ValueError
-        If a column is missing, two CSVs share none, or no row has a label.
+        If a column is missing, a CSV has no column in common with the first one, a finding has a
+        value that is not allowed, a file is listed twice, or no row has a label.
     OSError
         If a CSV cannot be read.
     """
@@ -252,12 +262,24 @@ def index_csv(
 
 
 def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
-    """Rename labels and leave out, with a reason, records of labels that are not named.
+    """Rename labels, and skip the records of all other labels.
+
+    Parameters
+    ----------
+    index : Index
+        Records to rename.
+    labels : mapping of str to str
+        New name of each label to keep. If it is empty, all records are kept unchanged.
+
+    Returns
+    -------
+    Index
+        The kept records. Files of other labels are in ``skipped``, each with the reason.
 
     Raises
     ------
     ValueError
-        If a label named does not occur.
+        If no record has one of the labels.
     """
     if not labels:
         return index
@@ -280,9 +302,10 @@ def keep_labels(index: Index, labels: Mapping[str, str]) -> Index:
 
 
 def keep_chosen(index: Index, choices: Choices) -> Index:
-    """Leave out, with a reason, records whose view, modality or columns are not asked for.
+    """Skip the records whose view, modality or columns do not match the choices.
 
-    Columns of a set, which records need not hold, were looked at when its rows were read.
+    Only columns of the manifest are compared. Columns of a set were compared when its rows were
+    read, and records need not have them.
     """
     where = {name: values for name, values in choices.where.items() if is_of_manifest(name)}
     choices = dataclasses.replace(choices, where=where)

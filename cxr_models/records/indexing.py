@@ -1,6 +1,6 @@
-"""A folder, or CSVs of a folder, to an index: which set it is, its rows, and its files opened.
+"""Steps of indexing a folder or its CSVs: recognise the set, list its images, open its files.
 
-What the command `index` and the function `cxr_models.index` share.
+The command ``cxr-models index`` and the function `cxr_models.index` use this module.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """Images that are listed and not opened yet."""
+    """Images that are listed but not opened yet."""
 
     found: Index
-    choices: Choices  # what is kept, once headers are known
-    known_set: KnownSet | None = None  # the public set that the folder holds
+    choices: Choices  # choice of the images to keep, to apply again after headers are read
+    known_set: KnownSet | None = None  # public set in the folder; None for other folders
 
 
 def check_options(
@@ -46,7 +46,7 @@ def check_options(
     decode: bool,
     drop_duplicates: bool,
 ) -> None:
-    """Raise ValueError unless the options go together."""
+    """Raise ValueError if a combination of options is not allowed."""
     if layout_name is not None and layout_name not in {*SETS, *LAYOUTS}:
         raise ValueError(f"`--layout` must be one of {', '.join(SETS)}; got {layout_name!r}.")
     if has_columns and not csvs:
@@ -78,29 +78,39 @@ def list_images(
     drop_split: bool = False,
     unpack: Path | None = None,
 ) -> Listed:
-    """List the images of a folder, by its tables, or of CSVs.
+    """List the images of a folder, or the images that CSVs list.
 
     Parameters
     ----------
     source : Path
-        Folder that files are named from.
+        Folder to which file names are relative.
     csvs : sequence of Path
-        As for `cxr_models.records.index.index_csv`; empty: the folder is looked through.
+        CSVs that list the images; see `cxr_models.records.index.index_csv`. Empty lists the images
+        of the folder, with the tables of its set.
     layout_name : str, optional
-        A key of `SETS` or `LAYOUTS`; None: the folder tells which set it holds.
+        Name of a set or layout: a key of `SETS` or `LAYOUTS`. None recognises the set from the
+        files in the folder.
     columns : mapping of str to str, optional
-        Which column of the CSVs each column of the manifest is made of.
+        Source of each column of the manifest in the CSVs; see `Layout.columns`. None uses the
+        columns of the layout.
     choices : Choices, optional
-        Which images to keep.
+        Choice of the images to keep, and of their labels. None uses the default choices.
     drop_split : bool, default False
-        Whether a column ``split`` of CSVs is passed over.
+        Whether a column ``split`` of the CSVs is ignored.
     unpack : Path, optional
-        As for `cxr_models.records.known_sets.index_set`.
+        Folder for images of sets that are not stored as image files; see
+        `cxr_models.records.known_sets.index_set`.
+
+    Returns
+    -------
+    Listed
+        The listed images.
 
     Raises
     ------
     ValueError
-        If a pattern is none or is found nowhere, or as those functions raise.
+        If the patient pattern is not a regular expression or finds no patient, or as `index_csv`,
+        `index_folder` and `index_set` raise it.
     OSError
         If a table cannot be read.
     """
@@ -136,18 +146,24 @@ def open_images(
     hashes: KeptHashes | None = None,
     progress: Callable[[], object] | None = None,
 ) -> Index:
-    """Open every image once, and leave out what its header shows not to be asked for.
+    """Open every image once, and skip the images whose DICOM header does not match the choices.
 
     Parameters
     ----------
     listed : Listed
-        As `list_images` returns it.
+        Result of `list_images`.
     source : Path
-        Folder that its files are named from.
+        Folder to which file names are relative.
     decode : bool, default True
-        Whether images are decoded; if not, only headers of DICOM files are read.
+        Whether images are decoded. If False, only the headers of DICOM files are read, and copies
+        are not found.
     max_distance, name_patient, drop_duplicates, hashes, progress
-        As `cxr_models.records.examine.examine` takes them.
+        See `cxr_models.records.examine.examine`.
+
+    Returns
+    -------
+    Index
+        Records of the images that can be read and match the choices.
     """
     if decode:
         result = examine(
@@ -189,13 +205,13 @@ def _layout_of(
 
 
 def _of_csv(choices: Choices) -> Choices:
-    """Return the choices for a table of the user's: by default all views and modalities."""
+    """Return the choices for a CSV of the user, which keep all views and modalities by default."""
     everything = frozenset((ALL,))
     return dataclasses.replace(
         choices,
         views=choices.views or everything,
         modalities=choices.modalities or everything,
-        patient_pattern="",  # the layout of the table has it
+        patient_pattern="",  # `_layout_of` puts the pattern into the layout
     )
 
 
@@ -209,7 +225,13 @@ def _check_pattern(pattern: str) -> None:
 
 
 def _columns_of_manifest(path: Path) -> dict[str, str]:
-    """Return the columns of a manifest, each under its own name."""
+    """Return the columns of the manifest that a CSV has, each mapped to itself.
+
+    Raises
+    ------
+    ValueError
+        If the CSV has no column ``file`` or ``label``.
+    """
     rows = read_rows(path)
     findings, _ = further_columns(rows[0] if rows else ())
     names = (*COLUMNS, *HEADER_COLUMNS, *findings)

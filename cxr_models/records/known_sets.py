@@ -1,4 +1,4 @@
-"""Which public set a folder holds, and its index; no image is opened."""
+"""Recognition of the public set in a folder, and its index; no image is decoded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def recognise(tree: Tree) -> KnownSet | None:
-    """Return the public set that a folder holds; None where it holds none.
+    """Return the public set in a folder; None if the folder contains no known set.
+
+    A folder that an archive of DICOM files exported counts as the set "dicom".
 
     Parameters
     ----------
@@ -32,7 +34,7 @@ def recognise(tree: Tree) -> KnownSet | None:
     Raises
     ------
     ValueError
-        If it holds several.
+        If the folder fits several sets.
     """
     fitting = [known_set for known_set in SETS.values() if known_set.fits(tree)]
     if len(fitting) > 1:
@@ -50,29 +52,30 @@ def recognise(tree: Tree) -> KnownSet | None:
 def index_set(
     tree: Tree, known_set: KnownSet, choices: Choices | None = None, *, unpack: Path | None = None
 ) -> Index:
-    """List the radiographs of a public set as it is downloaded.
+    """List the radiographs of a public set in a folder, in the form in which it is downloaded.
 
     Parameters
     ----------
     tree : Tree
-        Its folder, which gives the columns that `choices` name.
+        Folder of the set. It must have been made with the columns that `choices` name.
     known_set : KnownSet
-        Which set it is.
+        The public set.
     choices : Choices, optional
-        Labels, views and rows to make of it.
+        Choice of the images to keep, and of their labels. None uses the default choices.
     unpack : Path, optional
-        Folder for the images of sets that hold raw pixels or arrays; they are written there as PNG.
+        Folder for the images of sets that contain raw pixels or arrays instead of image files.
+        The images are written there as PNG.
 
     Returns
     -------
     Index
-        Files named relative to the folder, in the order of the set's table; not decoded yet.
+        Records in the order of the tables of the set. File names are relative to the folder.
 
     Raises
     ------
     ValueError
-        If a table is not as the set's are, a column or finding of `choices` is not there, or no
-        image of the set is.
+        If a table does not have the form that the set has, a column or finding of `choices` does
+        not exist, or no image of the set exists.
     OSError
         If a table is missing or cannot be read.
     """
@@ -91,7 +94,7 @@ def index_set(
 
 
 def _unused(tree: Tree, known_set: KnownSet, index: Index) -> list[Skipped]:
-    """Return the images that are in no row of the set's tables, each with the reason."""
+    """Return the images of the folder that are in no row of the tables, each with the reason."""
     used = {record.file for record in index.records} | {entry.file for entry in index.skipped}
     unused = [file for file in tree.listing.images if file not in used]
     twins = tree.twins(used, unused)

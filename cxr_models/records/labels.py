@@ -1,6 +1,6 @@
-"""One label of several findings: one against the rest, the first of several, or the only one.
+"""Labels from findings: one finding against the rest, the first of several, or the only one.
 
-Findings stay as they are; only labels are made here.
+This module makes labels; it does not change findings.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _REST = "no "
 
 
 class Labeller:
-    """Findings to labels, as chosen.
+    """Rule that makes a label from the findings of an image.
 
     Parameters
     ----------
     choices : Choices
-        The finding or the priority of findings, and the rule for uncertain values.
+        Choices about labels: ``label_from`` or ``priority``, and ``uncertain``.
     """
 
     def __init__(self, choices: Choices) -> None:
@@ -39,12 +39,12 @@ class Labeller:
         return (self._choices.label_from,) if self._choices.label_from else self._choices.priority
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise unless the findings that the choices name are among `names`.
+        """Raise if the choices name a finding that is not in `names`.
 
         Raises
         ------
         ValueError
-            If one is not.
+            If a finding is not in `names`.
         """
         findings = list(names)
         for name in self.chosen_findings():
@@ -56,12 +56,19 @@ class Labeller:
                 )
 
     def present(self, findings: Findings) -> list[str]:
-        """Return the findings that are present, those that say "nothing found" left out."""
+        """Return the names of the present findings, without names such as "No Finding".
+
+        Uncertain findings are present if ``uncertain`` is "one".
+        """
         positive = (PRESENT, UNCERTAIN) if self._choices.uncertain == "one" else (PRESENT,)
         return [name for name, value in findings if value in positive and not _is_no_finding(name)]
 
     def label(self, findings: Findings) -> str:
-        """Return the label; empty where `uncertain` says that an image has none."""
+        """Return the label of an image with these findings.
+
+        The label is empty if it depends on the finding ``label_from``, this finding is uncertain,
+        and ``uncertain`` is "ignore". The image is then left out.
+        """
         if self._choices.label_from:
             return self._against_the_rest(dict(findings)[self._choices.label_from])
         present = self.present(findings)
@@ -97,7 +104,7 @@ def _is_no_finding(name: str) -> bool:
 
 @functools.lru_cache(1 << 12)
 def label_name(finding: str) -> str:
-    """Return a finding's name as a label, which must not hold slashes and the like."""
+    """Return the name of a finding as a label, without characters that file names cannot have."""
     for character in '/\\:*?"<>|;':
         finding = finding.replace(character, " or " if character in "/|" else " ")
     return " ".join(finding.split()).strip(".")

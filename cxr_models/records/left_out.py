@@ -1,4 +1,4 @@
-"""The images that splits by source put into no part, and the reasons."""
+"""Reasons why images are in no part of a split that leaves one source out for testing."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ THROUGH_OTHER_IMAGES = "tied through other images"
 def causes_of_leaving_out(
     records: Sequence[Record], parts: Sequence[str], source: str, *, shared_ids: bool = False
 ) -> Counter[str]:
-    """Count the images of other sources that are in no part, by what ties them to `source`.
+    """Count the images of other sources in no part, by what connects them to the tested source.
 
     Parameters
     ----------
     records : sequence of Record
-        As they were before ids were shared.
+        Records with their original groups, before `with_shared_ids` changed groups.
     parts : sequence of str
-        The part of each, as `leave_sources_out` gives it.
+        Part of each record, from `leave_sources_out`; empty for no part.
     source : str
-        The source that is tested.
+        Name of the source that is tested.
     shared_ids : bool, default False
-        Whether equal ids of two sources are one patient.
+        Whether equal patient ids in two sources mean one patient.
 
     Returns
     -------
     Counter of str
-        How many for each of `SAME_PATIENT`, `SAME_GROUP` and `THROUGH_OTHER_IMAGES`.
+        Number of images for each of `SAME_PATIENT`, `SAME_GROUP` and `THROUGH_OTHER_IMAGES`.
     """
     tested = [record for record in records if record.source == source]
     patients = {same_id(record.patient) for record in tested} - {""} if shared_ids else set()

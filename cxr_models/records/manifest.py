@@ -1,4 +1,7 @@
-"""Records of radiographs and the CSV that holds them; knows nothing of pixels or models."""
+"""Records of radiographs, and the CSV file (manifest) that lists them.
+
+This module uses neither pixels nor models.
+"""
 
 from __future__ import annotations
 
@@ -21,44 +24,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 SPLITS = ("train", "val", "test")
-_LONGEST_LABEL = 100  # a file's name holds 255, and more than the label
+_LONGEST_LABEL = 100  # bytes; file names hold at most 255 bytes and contain more than the label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One radiograph: its file, its label, its patient.
+    """One radiograph: its file, its label, its patient and further facts.
 
     Parameters
     ----------
     file : str
-        Name of the image file, absolute or relative to the CSV that lists it.
+        Path of the image file, absolute or relative to the folder of the CSV that lists it.
     label : str
-        Name of its class.
+        Name of the class of the image.
     patient : str, default ""
-        Name of the patient; empty where unknown, and then the image stands for itself.
+        Patient id. Empty means unknown; the image is then treated as its own patient.
     group : str, default ""
-        Images of one group must not be parted, whatever their patients: duplicates, for instance.
+        Name of a group of images that must stay in one part of a split, even if their patients
+        differ. Copies of one image form a group, for example.
     source : str, default ""
-        Hospital, archive or data set the image comes from.
+        Hospital, archive or data set that the image comes from.
     view : str, default ""
-        Projection, as the source words it.
+        Projection, in the words of the source.
     split : str, default ""
-        ``train``, ``val`` or ``test``; empty where the image is in none.
+        Part of the split: ``train``, ``val`` or ``test``. Empty if the image is in no part.
     study, modality, sex, age, manufacturer, date : str, default ""
-        What the header of a DICOM file or a set's table says: an id, such as "DX", "F", "034Y", a
-        name, "2019-03-01".
+        Facts from the DICOM header or from a table of the data set. Examples: a study id, "DX",
+        "F", "034Y", the name of a manufacturer, "2019-03-01".
     pixels, hash : str, default ""
-        Digest and hashes of the image; see `cxr_models.records.fingerprints`.
+        Digest and perceptual hashes of the image; see `cxr_models.records.fingerprints`.
     findings : tuple of (str, str), default ()
-        Names and values of findings: "1" present, "0" absent, "u" uncertain, ""
-        unknown. Columns ``finding:NAME`` of a manifest.
+        Names and values of the findings. A value is "1" (present), "0" (absent), "u" (uncertain)
+        or "" (unknown). A manifest stores each finding in a column ``finding:NAME``.
     kept : tuple of (str, str), default ()
-        Names and cells of further columns, which have no meaning here.
+        Names and cells of further columns. This package stores them but does not interpret them.
 
     Raises
     ------
     TypeError
-        If a field is no str.
+        If a text field is not a str.
     ValueError
         If `file` or `label` is empty.
     """
@@ -94,7 +98,7 @@ class Record:
             raise ValueError(f"`{name}` must not be empty; got {self.file!r}, {self.label!r}.")
 
     def finding(self, name: str) -> str:
-        """Return "1", "0", "u", or "" where the finding is unknown."""
+        """Return the value of a finding: "1", "0", "u", or "" if the finding is unknown."""
         return next((value for finding_name, value in self.findings if finding_name == name), "")
 
 
@@ -102,13 +106,16 @@ COLUMNS = ("file", "label", "patient", "group", "source", "view", "split")
 HEADER_COLUMNS = ("study", "modality", "sex", "age", "manufacturer", "date")
 DIGEST_COLUMNS = ("pixels", "hash")
 FURTHER_COLUMNS = (*HEADER_COLUMNS, *DIGEST_COLUMNS)
-FINDING = "finding:"  # how columns of findings begin
+FINDING = "finding:"  # prefix of the columns of findings
 _TEXT_COLUMNS = (*COLUMNS, *FURTHER_COLUMNS)
 _texts_of = attrgetter(*_TEXT_COLUMNS)
 
 
 def _is_manifest(path: Path) -> bool:
-    """Tell by the header: nobody writes its column of pixel digests by hand."""
+    """Return whether a CSV has the header of a manifest that ``cxr-models index`` wrote.
+
+    The header must have the column ``pixels``: nobody writes pixel digests by hand.
+    """
     header = next(csv.reader([first_line(path).decode()]), [])
     further = [name for name in FURTHER_COLUMNS if name in header]
     return "pixels" in further and header[: len(COLUMNS) + len(further)] == [*COLUMNS, *further]
@@ -119,14 +126,14 @@ MANIFEST = Kind("a manifest that cxr-models index wrote", _is_manifest)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Records, and the folder their file names start from.
+    """Records, and the folder to which their file names are relative.
 
     Parameters
     ----------
     records : tuple of Record
-        In the order of the file.
+        The records, in the order of the CSV.
     root : Path
-        Folder that relative names start from.
+        Folder to which relative file names are relative.
     """
 
     records: tuple[Record, ...]
@@ -138,42 +145,43 @@ class Manifest:
         return [os.path.join(root, record.file) for record in self.records]
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the labels that occur, sorted."""
+        """Return the distinct labels of the records, sorted."""
         return tuple(sorted({record.label for record in self.records}))
 
     def finding_names(self) -> tuple[str, ...]:
-        """Return the findings of which the records have a column, in the order of a manifest."""
+        """Return the names of all findings of the records, in the column order of a manifest."""
         return tuple(_names_in({id(r.findings): r.findings for r in self.records}.values()))
 
     def select(self, split: str) -> Manifest:
-        """Return the records of one split."""
+        """Return a manifest of the records of one part of the split, such as ``train``."""
         chosen = tuple(record for record in self.records if record.split == split)
         return dataclasses.replace(self, records=chosen)
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
-    """Read a CSV of radiographs.
+    """Read a manifest: a CSV that lists radiographs.
 
     Parameters
     ----------
     path : str or PathLike
-        CSV in UTF-8 with a header. Columns ``file`` and ``label`` are needed; ``patient``,
-        ``group``, ``source``, ``view``, ``split`` and those of `FURTHER_COLUMNS` are read where
-        present, ``finding:NAME`` as findings, all others into ``kept``.
-        Lines before the header that begin with ``#`` are comments.
+        CSV in UTF-8 with a header. The columns ``file`` and ``label`` are required. The columns
+        ``patient``, ``group``, ``source``, ``view``, ``split`` and `FURTHER_COLUMNS` are optional.
+        Columns ``finding:NAME`` are read as findings. All other columns are stored in
+        `Record.kept`. Lines before the header that begin with ``#`` are comments.
 
     Returns
     -------
     Manifest
-        File names in it start from the folder of the CSV.
+        The records. Their file names are relative to the folder of the CSV.
 
     Raises
     ------
     ValueError
-        If the file is no CSV as `cxr_models.records.csv_files.read_rows` wants it, holds no
-        records, lacks a column, leaves a file or a label empty, or lists a file twice.
+        If `cxr_models.records.csv_files.read_rows` rejects the CSV, a required column is missing,
+        a finding has a value that is not allowed, a file or a label is empty, a file is listed
+        twice, or the CSV has no records.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     path = Path(path)
     rows = cells_of(path)
@@ -205,7 +213,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
 
 
 def further_columns(header: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the columns of findings in a header, and the columns without a meaning here."""
+    """Return the columns of findings in a header, and the columns that are only stored."""
     findings, extra = [], []
     for name in header:
         if name.startswith(FINDING) and name != FINDING:
@@ -223,21 +231,23 @@ def write_manifest(
     always: Sequence[str] = (),
     files: Sequence[str] | None = None,
 ) -> None:
-    """Write records to a CSV, whole or not at all.
+    """Write records to a CSV atomically: a failed write leaves no partial file.
 
     Parameters
     ----------
     path : str or PathLike
-        CSV to write, replaced if it exists.
+        CSV to write. An existing file is replaced.
     records : iterable of Record
-        What to write; their file names should start from the folder of `path`. Of
-        `FURTHER_COLUMNS` those are written of which a record says something.
+        Records to write. Their file names should be relative to the folder of `path`. A column of
+        `FURTHER_COLUMNS` is written if at least one record has a value in it.
     comment : str, default ""
-        One line to set before the header, after a number sign.
+        One line of text, written before the header after the character ``#``. Empty writes no
+        comment.
     always : sequence of str, default ()
-        Of `FURTHER_COLUMNS` those that are written in any case.
+        Columns of `FURTHER_COLUMNS` that are written even if they are empty.
     files : sequence of str, optional
-        Names of the records' files from the folder of `path`; None: those that the records have.
+        File name to write for each record, relative to the folder of `path`. None writes the file
+        names of the records.
 
     Raises
     ------
@@ -256,7 +266,8 @@ def write_manifest(
     names = [record.file for record in records] if files is None else files
 
     def cells() -> Iterator[tuple[str, ...]]:
-        values: dict[int, tuple[str, ...]] = {}  # records share findings, which live as they do
+        # Keyed by identity: records share tuples of findings, and keep these tuples alive.
+        values: dict[int, tuple[str, ...]] = {}
         for file, record in zip(names, records, strict=True):
             if id(record.findings) not in values:
                 value_of = dict(record.findings)
@@ -278,7 +289,11 @@ def write_manifest(
 
 
 def _names_in(tuples: Iterable[tuple[tuple[str, str], ...]]) -> list[str]:
-    """Return the names in pairs of name and value, in the order of those that name most."""
+    """Return the distinct names in tuples of (name, value) pairs.
+
+    The names of the longest tuple come first, in the order of that tuple. Tuples of equal length
+    are ordered by their names.
+    """
     pairs_of_names = {tuple(name for name, _ in pairs): pairs for pairs in tuples}
     ordered = sorted(
         pairs_of_names.values(), key=lambda pairs: (-len(pairs), [name for name, _ in pairs])
@@ -287,14 +302,19 @@ def _names_in(tuples: Iterable[tuple[tuple[str, str], ...]]) -> list[str]:
 
 
 def check_label(label: object, where: str) -> None:
-    """Raise if a label cannot name files, columns and classes of an export.
+    """Raise if a label cannot be part of a file name, a column name or a class name of an export.
 
     Parameters
     ----------
     label : object
         The label.
     where : str
-        Where the label stands, in the words of the sentence.
+        Place of the label, as the error message names it.
+
+    Raises
+    ------
+    ValueError
+        If the label is not allowed.
     """
     rule = ""
     if not isinstance(label, str) or not label.strip():
@@ -313,12 +333,12 @@ def check_label(label: object, where: str) -> None:
 
 
 def check_files_differ(records: Iterable[Record]) -> None:
-    """Raise if a file is listed twice."""
+    """Raise ValueError if two records have the same file."""
     check_names_differ(record.file for record in records)
 
 
 def check_names_differ(files: Iterable[str]) -> None:
-    """Raise if a file is named twice, be it as ``a.png`` and ``./a.png``."""
+    """Raise ValueError if a file name occurs twice; ``a.png`` and ``./a.png`` are equal names."""
     counts = Counter(map(os.path.normpath, files))
     twice = [file for file, count in counts.items() if count > 1]
     if twice:

@@ -1,4 +1,4 @@
-"""Splits that a set comes with: their faults, and the records without leaks."""
+"""Splits that a data set provides: detection of their faults, and removal of leaks."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ _LAST_FIRST = ("test", "val", "train")
 
 
 class Kept(NamedTuple):
-    """A given split, and what became of it."""
+    """Result of `kept_split`: the records of a provided split, its faults and the changes."""
 
     records: list[Record]
-    faults: list[str]  # lines; where they were not mended, `records` must not be used
-    untied: int = 0  # images that are in no part now, because they are tied to another part
-    moved: int = 0  # images of train that are val now, because the split had no val
+    faults: list[str]  # lines of text; if faults were not removed, `records` must not be used
+    untied: int = 0  # images removed from their part because they are connected to another part
+    moved: int = 0  # images moved from train to val, because the split had no val
 
 
 def has_split(records: Sequence[Record]) -> bool:
-    """Tell whether a record is in a part."""
+    """Return whether at least one record is in a part."""
     return any(record.split for record in records)
 
 
 def faults_of(records: Sequence[Record]) -> list[str]:
-    """Describe the faults of a split in lines; an empty list where it has none.
+    """Describe the faults of a split in lines of text.
 
     Parameters
     ----------
     records : sequence of Record
-        With their parts.
+        Records with their parts.
 
     Returns
     -------
     list of str
-        Parts with other names than train, val and test; patients and copies in two parts, with
-        some of the files.
+        Lines about parts with names other than train, val and test. If there are none, lines about
+        patients and copies in two parts, with some of the files. Empty for a split without faults.
     """
     unknown = sorted({record.split for record in records} - {*SPLITS, ""})
     if unknown:
@@ -83,18 +83,19 @@ def _shared(kind: str, names: Sequence[Hashable | None], records: Sequence[Recor
 
 
 def without_leaks(records: Sequence[Record]) -> list[Record]:
-    """Return records of which none is tied to one of another part.
+    """Remove records from their part until no two parts are connected by a patient or a group.
 
     Parameters
     ----------
     records : sequence of Record
-        With their parts.
+        Records with their parts.
 
     Returns
     -------
     list of Record
-        In the order given. Of images that are tied, those of test stay, else those of val; the
-        others are in no part.
+        All records, in the order of `records`. If connected images are in several parts, those in
+        test stay there; if none is in test, those in val stay there. The other connected images
+        are in no part.
     """
     roots = components(records)
     parts: dict[int, set[str]] = defaultdict(set)
@@ -108,25 +109,35 @@ def without_leaks(records: Sequence[Record]) -> list[Record]:
 
 
 def needs_val(records: Sequence[Record], fractions: tuple[float, float, float]) -> bool:
-    """Tell whether `kept_split` takes a val from train: the split has none, and val has a share."""
+    """Return whether `kept_split` must move images from train to val.
+
+    This is so if the split has no val and the share of val in `fractions` is not 0.
+    """
     return bool(fractions[1]) and not any(record.split == "val" for record in records)
 
 
 def with_val(
     records: Sequence[Record], share: float, *, seed: int = 0, findings: Sequence[str] = ()
 ) -> list[Record]:
-    """Return records of which a share of train is val.
+    """Move a share of the records of train to val.
+
+    All records of one patient, and all records of one group, stay in one part.
 
     Parameters
     ----------
     records : sequence of Record
-        With their parts, none of them val.
+        Records with their parts, without any in val.
     share : float
-        How much of train becomes val; no patient and no group is parted.
+        Share of train that moves to val, 0..1.
     seed : int, default 0
-        Equal seeds give equal parts.
+        Seed of the random order. The same seed and records give the same parts.
     findings : sequence of str, default ()
-        Findings to stratify val by in the place of labels.
+        Names of findings to stratify by. The default stratifies by label.
+
+    Returns
+    -------
+    list of Record
+        All records, in the order of `records`.
     """
     trained = [record for record in records if record.split == "train"]
     fractions = (1 - share, share, 0.0)
@@ -142,21 +153,27 @@ def kept_split(
     drop_leaks: bool = False,
     findings: Sequence[str] = (),
 ) -> Kept:
-    """Check a given split, and complete it.
+    """Check a split that a data set provides, and add a val part if it has none.
 
     Parameters
     ----------
     records : sequence of Record
-        With their parts.
+        Records with their parts.
     fractions : (float, float, float)
-        Where the split has no val, val gets its share of train and val.
+        Shares of train, val and test. If the split has no val, the share val / (train + val) of
+        train moves to val.
     seed : int, default 0
-        Of that val.
+        Seed of the choice of val.
     drop_leaks : bool, default False
-        Whether faults are mended by `without_leaks`; if not, records with faults are returned as
-        they are.
+        Whether leaks are removed by `without_leaks`. If False, records with faults are returned
+        unchanged.
     findings : sequence of str, default ()
-        Findings to stratify that val by in the place of labels.
+        Names of findings to stratify val by. The default stratifies by label.
+
+    Returns
+    -------
+    Kept
+        The records, the faults, and the numbers of changed records.
     """
     faults, result, untied, moved = faults_of(records), list(records), 0, 0
     if faults and not drop_leaks:
@@ -178,18 +195,24 @@ def lines_on_lacking(
     is_given: bool,
     findings: Sequence[str] = (),
 ) -> list[str]:
-    """Describe in lines which of `parts` have no image, or none of a label.
+    """Describe parts without images, and parts without images of a label, in lines of text.
 
     Parameters
     ----------
     records : sequence of Record
-        With their parts.
+        Records with their parts.
     parts : sequence of str
-        Those that should have images.
+        Names of the parts that should have images of all labels.
     is_given : bool
-        Whether a manifest came with the split, which was kept.
+        Whether the manifest provided the split, which was kept.
     findings : sequence of str, default ()
-        Where findings were shared out, labels were not, and do not count.
+        Findings that the split was stratified by. If there are any, missing labels are not
+        reported, because labels were not stratified.
+
+    Returns
+    -------
+    list of str
+        One line for each part with a problem.
     """
     there = {record.split for record in records}
     why = "too few patients, groups or sources have it"

@@ -1,6 +1,7 @@
-"""What two sets of radiographs share by content: equal pixels, near copies, patients.
+"""Overlap of two sets of radiographs: equal pixels, near copies and shared patients.
 
-Paths do not show it: a copied file has another path, and a public set lies in many archives.
+Images are compared by content and not by path. A copied file has another path, and many archives
+contain the same public set.
 """
 
 from __future__ import annotations
@@ -21,40 +22,42 @@ _SHOWN = 10
 
 
 class Part(NamedTuple):
-    """Radiographs that a model has seen."""
+    """A named set of radiographs that a model has seen."""
 
-    name: str  # what they are called in sentences, such as "train"
+    name: str  # name of the set in messages, such as "train"
     manifest: Manifest
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A radiograph of a set that is tied to one the model has seen."""
+    """A radiograph of a tested set, and a related radiograph that the model has seen."""
 
-    file: str
-    seen: str  # the radiograph that the model has seen
-    part: str  # the part that `seen` is in
-    kind: str  # how the two are tied: one of `cxr_models.records.copies.KINDS`, or "patient"
+    file: str  # file of the tested set
+    seen: str  # file that the model has seen
+    part: str  # name of the `Part` that contains `seen`
+    kind: str  # relation of the files: one of `cxr_models.records.copies.KINDS`, or "patient"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """What a set shares with radiographs that a model has seen; each file once a field."""
+    """Overlap of a tested set with the radiographs that a model has seen.
 
-    # near, patients: files of near copies, and of patients of the same source
-    near: tuple[Shared, ...]
-    patients: tuple[Shared, ...]
-    unread: int  # images of either side that cannot be read, and are not compared
-    equal: tuple[Shared, ...] = ()  # files of equal pixels; a set that has such a file is refused
+    Each file of the tested set occurs at most once in each field.
+    """
+
+    near: tuple[Shared, ...]  # near copies
+    patients: tuple[Shared, ...]  # images of a patient whom the model has seen, by source and id
+    unread: int  # number of images of both sets that cannot be read and were not compared
+    equal: tuple[Shared, ...] = ()  # equal pixels; `SeenImages.check` refuses a set with these
 
 
 class SeenImages:
-    """Radiographs that a model has seen, to compare sets with.
+    """Radiographs that a model has seen, for comparison with tested sets.
 
     Parameters
     ----------
     parts : sequence of Part
-        The radiographs. Images of records without fingerprints are decoded, see `decoded_once`.
+        The radiographs. Images of records without fingerprints are decoded; see `decoded_once`.
     """
 
     def __init__(self, parts: Sequence[Part]) -> None:
@@ -70,7 +73,8 @@ class SeenImages:
         Parameters
         ----------
         tested : Manifest
-            The set. Fingerprints that `index` wrote are believed; images without one are decoded.
+            The tested set. Fingerprints in its records are used without checking. Images without
+            fingerprint are decoded.
         """
         model_fingerprints, set_fingerprints = self._fingerprints, fingerprints_of(tested)
         model_places = [
@@ -108,25 +112,27 @@ class SeenImages:
         cure: str,
         say: Callable[[str], object] | None = None,
     ) -> Overlap:
-        """Refuse a set that holds images of equal pixels, and say what else the two share.
+        """Raise if a set has images of equal pixels, and report the other overlap.
 
         Parameters
         ----------
         name : str
-            What the set is called.
+            Name of the set in messages.
         tested : Manifest
-            The set.
+            The tested set.
         refusal : callable
-            Gives the rule and what was got instead, for a number of images of equal pixels.
+            Function from the number of images of equal pixels to the first sentence of the error
+            message.
         cure : str
-            What to do about these images.
+            Last sentence of the error message: what the user can do.
         say : callable, optional
-            Called with lines on near copies and on patients that both sets hold.
+            Function that is called with each line about decoding, near copies, shared patients
+            and unread images. None reports nothing.
 
         Raises
         ------
         ValueError
-            If an image has the pixels of an image that the model has seen.
+            If an image has the same pixels as an image that the model has seen.
         """
         overlap = self.overlap(decoded_once(tested, say=say))
         if overlap.equal:
@@ -154,14 +160,15 @@ class SeenImages:
 
 
 def decoded_once(manifest: Manifest, *, say: Callable[[str], object] | None = None) -> Manifest:
-    """Return a manifest whose records hold their fingerprints, and say how many are decoded.
+    """Return the manifest with a fingerprint in each record, so that images are decoded only once.
 
     Parameters
     ----------
     manifest : Manifest
-        Its images are decoded where their records hold no fingerprint.
+        Records to complete. Images of records without fingerprint are decoded, which is slow.
     say : callable, optional
-        Called with a line where images have to be decoded, which is slow.
+        Function that is called with one line about the number of images to decode, if there are
+        any. None reports nothing.
     """
 
     def decoding(count: int) -> None:
@@ -175,14 +182,14 @@ def decoded_once(manifest: Manifest, *, say: Callable[[str], object] | None = No
 
 
 def overlap_lines(name: str, overlap: Overlap) -> list[str]:
-    """Describe near copies, shared patients and what was not compared, in lines.
+    """Describe near copies, shared patients and unread images, in lines of text.
 
     Parameters
     ----------
     name : str
-        What the set is called.
+        Name of the tested set.
     overlap : Overlap
-        What it shares.
+        Overlap of the tested set with the images that the model has seen.
     """
     lines = []
     if overlap.near:
@@ -203,6 +210,6 @@ def overlap_lines(name: str, overlap: Overlap) -> list[str]:
 
 
 def shared_lines(shared: Sequence[Shared]) -> list[str]:
-    """Name the first ten files, and count the rest."""
+    """Return one line for each of the first ten files, and one line with the number of others."""
     lines = [f"  {tie.file}: {tie.kind}, {tie.seen} in {tie.part}" for tie in shared[:_SHOWN]]
     return [*lines, *([f"  and {len(shared) - _SHOWN} more"] if len(shared) > _SHOWN else [])]

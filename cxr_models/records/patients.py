@@ -1,4 +1,4 @@
-"""Patient ids as people write them: which spellings are one id, and which words are none."""
+"""Comparison of patient ids: different spellings of one id, and words that are not ids."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _NUMBER = re.compile(r"0*(\d+?)(?:\.0*)?")
 
 
 def same_id(patient: str) -> str:
-    """Return one form for all spellings of a patient id; empty where it names nobody.
+    """Return one form for all spellings of a patient id; empty if the text is not an id.
 
     Parameters
     ----------
     patient : str
-        The id as it is written.
+        Patient id, in the spelling of a table or header.
 
     Returns
     -------
     str
-        Without blanks and in small letters, whole numbers without zeros before and after them:
-        ``P001`` and ``p001`` are one, and so are ``12``, ``00012`` and ``12.0``. ``unknown``,
-        ``nan``, ``none`` and their like name nobody.
+        The id without blanks and in lower case. Whole numbers lose leading zeros and a decimal
+        part of zeros. ``P001`` and ``p001`` are one id; ``12``, ``00012`` and ``12.0`` are one id.
+        Words such as ``unknown``, ``nan`` and ``none`` are not ids and give an empty text.
 
     Examples
     --------
@@ -45,9 +45,9 @@ def same_id(patient: str) -> str:
 
 
 def patient_key(record: Record) -> tuple[str, str] | None:
-    """Return what tells the patient of a record from others, or None where nobody is named.
+    """Return the source and the patient id of a record, or None if it has no patient id.
 
-    Ids are those of their source: equal ids of two sources are two patients.
+    Equal ids in two sources are two patients.
     """
     same = same_id(record.patient)
     return (record.source, same) if same else None

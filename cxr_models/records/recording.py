@@ -1,4 +1,4 @@
-"""Rows of a set to records: rows of the chosen views and values, each with one label."""
+"""Records from rows of a set: selection by view and column values, and one label per image."""
 
 from __future__ import annotations
 
@@ -23,33 +23,40 @@ UNCERTAIN_REASON = "its finding is uncertain"
 
 
 class Recorded(NamedTuple):
-    """Records made of rows, and the rows that make no record."""
+    """Records made from rows, and the rows that make no record."""
 
     records: list[Record]
-    left_out: list[tuple[str, str]]  # files that exist and are left out, with the reason
-    listed: int  # listed, absent: number of rows, and of rows whose file does not exist
-    absent: int
-    several: int  # records with several findings whose label is made of them
+    left_out: list[tuple[str, str]]  # existing files that are left out, each with the reason
+    listed: int  # number of rows
+    absent: int  # number of rows whose file does not exist
+    several: int  # number of records whose label was made from several present findings
 
 
 def record_rows(
     rows: Iterable[ImageRow], choices: Choices, *, columns: Collection[str] = ()
 ) -> Recorded:
-    """Make records of rows.
+    """Make records from rows.
 
     Parameters
     ----------
     rows : iterable of ImageRow
-        Images of a set; those without a file are counted.
+        Images of a set. Rows without a file are only counted.
     choices : Choices
-        Labels, views and columns to make of them.
+        Choice of the images and columns to keep, and of the labels.
     columns : collection of str, default ()
-        Columns that the tables of the set have; read when all rows were.
+        Names of the columns in the tables of the set. The collection may still grow while `rows`
+        is iterated; it is read after the last row.
+
+    Returns
+    -------
+    Recorded
+        The records, the files left out, and the numbers of rows.
 
     Raises
     ------
     ValueError
-        If a finding or column of `choices` is not there.
+        If the set has no finding or column that `choices` names, or `choices` has a rule for
+        findings and the set has no findings.
     """
     maker = _Maker(choices)
     records: list[Record] = []
@@ -75,7 +82,11 @@ def record_rows(
 
 
 def searched(pattern: str, text: str) -> str:
-    """Return the first group of a regular expression that took part in a match, or the match."""
+    """Return the text that a regular expression finds in `text`; empty if it finds nothing.
+
+    For a pattern with groups, this is the first group that is not empty. For a pattern without
+    groups, it is the whole match.
+    """
     match = re.search(pattern, text) if pattern else None
     if match is None:
         return ""
@@ -83,9 +94,10 @@ def searched(pattern: str, text: str) -> str:
 
 
 class _LabelledFindings(NamedTuple):
-    """Findings of a row, renamed and labelled.
+    """Renamed findings of a row, and their label.
 
-    The original tuple is stored, so that no other tuple takes its identity.
+    The original tuple is stored to keep it alive: the cache uses its `id`, which Python could
+    otherwise give to another tuple.
     """
 
     original: Findings
@@ -95,7 +107,7 @@ class _LabelledFindings(NamedTuple):
 
 
 class _Maker:
-    """Makes records of rows, as the choices say."""
+    """Maker of records from rows, according to the choices."""
 
     def __init__(self, choices: Choices) -> None:
         self._choices = choices
@@ -106,7 +118,7 @@ class _Maker:
         self._extra_names: set[str] = set()
 
     def prepared(self, row: ImageRow) -> ImageRow:
-        """Return the row with its findings under the chosen names, blanks as chosen."""
+        """Return the row with findings renamed and blanks replaced, according to the choices."""
         if row.kept:
             self._extra_names.update(name for name, _ in row.kept)
         labelled = self._of(row)
@@ -115,13 +127,13 @@ class _Maker:
         )
 
     def label(self, row: ImageRow) -> str:
-        """Return the label; empty where an uncertain finding gives none."""
+        """Return the label; empty if an uncertain finding gives no label."""
         if row.label and not self._labeller.chosen_findings():
             return row.label
         return self._of(row).label
 
     def holds_several(self, row: ImageRow) -> bool:
-        """Tell whether the label stands for one of several findings."""
+        """Return whether the label was made from findings of which several are present."""
         if self._choices.label_from or (row.label and not self._choices.priority):
             return False
         return self._of(row).several
@@ -129,8 +141,9 @@ class _Maker:
     def _of(self, row: ImageRow) -> _LabelledFindings:
         """Return the renamed and labelled findings of a row.
 
-        Rows share tuples of findings, so tuples are compared by identity: comparing or hashing
-        fourteen pairs for each of a hundred thousand rows takes longer than everything else.
+        Many rows share one tuple of findings, so results are stored by the identity of the tuple.
+        Comparing or hashing fourteen pairs for each of 100,000 rows would take longer than all
+        other steps.
         """
         labelled = self._labelled.get(id(row.findings))
         if labelled is None:
@@ -171,7 +184,7 @@ class _Maker:
         )
 
     def check(self, columns: Collection[str]) -> None:
-        """Raise where the choices name columns that nothing has, or act on findings of none."""
+        """Raise ValueError if the choices name a column or use findings that the set lacks."""
         if not self._names:
             self._check_without_findings()
         findings = {FINDING + name for name in self._names}
@@ -196,7 +209,7 @@ class _Maker:
                 )
 
     def _check_without_findings(self) -> None:
-        """Raise where a choice about findings is made for a set that has none."""
+        """Raise ValueError if the choices have a rule for findings; the set has no findings."""
         cure = "Leave it out, or name findings with --columns finding:NAME=COLUMN."
         for option, chosen, default in (
             ("--blank", self._choices.blank, "unknown"),

@@ -1,4 +1,4 @@
-"""How a manifest names files from its own folder."""
+"""File names in a manifest, relative to the folder of the manifest."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
 
 def relative(folder: Path, path: str | os.PathLike[str]) -> str:
-    """Name `path` from `folder` where they share more than the root of the file system.
+    """Return `path` relative to `folder`, or absolute if they share only the file system root.
 
-    Links to folders are resolved first: ``..`` leads out of where a link leads to.
+    Links to folders are resolved first, because ``..`` after a link leads to the parent of the
+    target of the link.
     """
     place, name = os.path.split(path)
-    here = os.getcwd()  # part of what is remembered: it may change within a process
+    here = os.getcwd()  # part of the cache key: the working folder may change within a process
     absolute = os.path.join(_resolved(os.path.join(here, place)), name)
     start = _resolved(os.path.join(here, folder))
     try:
@@ -32,19 +33,24 @@ def relative(folder: Path, path: str | os.PathLike[str]) -> str:
 
 
 def names_from(out: Path, source: Path, records: Sequence[Record], *, walked: bool) -> list[str]:
-    """Name the files of records from the folder of the CSV that will list them.
+    """Return the file names of records relative to the folder of the CSV that will list them.
 
     Parameters
     ----------
     out : Path
-        The CSV.
+        Path of the CSV.
     source : Path
-        Folder that the files are named from.
+        Folder to which the file names of the records are relative.
     records : sequence of Record
-        What it will list.
+        Records that the CSV will list.
     walked : bool
-        Whether all but those with absolute names lie in `source`, under no link to a folder; then
-        they are named together.
+        Whether all files with relative names are inside `source` and not under a link to a folder.
+        If True, one prefix is computed for all these names, which is faster.
+
+    Returns
+    -------
+    list of str
+        File names in the order of `records`.
     """
     if walked:
         prefix = relative(out.parent, source / "x")[:-1]

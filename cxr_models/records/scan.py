@@ -1,8 +1,8 @@
-"""The radiographs under a folder: by suffix, or as DICOM by the first bytes.
+"""Search for radiographs under a folder, by suffix, or by the first bytes of DICOM files.
 
-Hidden files and folders are passed over. Links to files are followed, those to folders are not, so
-that no loop is entered; `FolderListing` names them, folders that cannot be read, and all other
-files.
+Hidden files and folders are skipped. Links to files are followed. Links to folders are not
+followed, so that the search cannot enter a loop. `FolderListing` lists these links, unreadable
+folders and all other files, too.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ from dataclasses import dataclass
 
 from cxr_enhance.io.folders import IMAGE_SUFFIXES, Entry, walk_folder
 
-_SUFFIXES = tuple(IMAGE_SUFFIXES)  # of which `str.endswith` takes several at once
+_SUFFIXES = tuple(IMAGE_SUFFIXES)  # a tuple, because `str.endswith` accepts tuples only
 _NO_DICOM = tuple(IMAGE_SUFFIXES - {".dcm", ".dicom"})
 _DICOM_MARK = (128, b"DICM")
 _TEXTS = (".txt", ".csv", ".tsv", ".json", ".xml", ".gz", ".xlsx", ".npz")
 NO_TEXT = "a name that is no UTF-8"
-_DIRECTORY = "DICOMDIR"  # of an export: a DICOM file that holds no image
-_RESOURCE_FORKS = "__MACOSX"  # what the archiver of macOS adds; never an image
+_DIRECTORY = "DICOMDIR"  # directory of a DICOM export: a DICOM file without an image
+_RESOURCE_FORKS = "__MACOSX"  # folder that macOS adds to archives; contains no images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderListing:
-    """Names relative to a folder, ``/`` between their parts: files of a folder, then its folders'.
+    """Files and folders under a folder, by their names relative to it, with ``/`` as separator.
+
+    Files of a folder come before files of its subfolders.
 
     Parameters
     ----------
     images : tuple of str
-        Files that look like images, and files that cannot be opened.
+        Files that are images by suffix or first bytes, and files that cannot be opened.
     unentered : tuple of (str, str)
         Folders that were not entered, each with the reason.
     other_files : tuple of str
@@ -41,7 +43,7 @@ class FolderListing:
 
 
 def find_images(folder: str | os.PathLike[str]) -> FolderListing:
-    """Look through `folder` and the folders in it."""
+    """List the images and other files in `folder` and its subfolders."""
     top = os.fspath(folder)
     cut = len(os.path.join(top, ""))
     images: list[str] = []
@@ -67,21 +69,22 @@ def _is_passed_over(entry: os.DirEntry[str]) -> bool:
 
 
 def as_text(name: str) -> str:
-    """Return a name as a CSV can hold it; bytes that are no UTF-8 are written as numbers."""
+    """Return a file name as text for a CSV; bytes that are not UTF-8 are written as hex codes."""
     if name.isascii():
         return name
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def may_be_dicom(file: str) -> bool:
-    """Tell whether an image file can be DICOM by its name, which needs no suffix."""
+    """Return whether an image file can be DICOM by its name; DICOM files may have no suffix."""
     return not file.lower().endswith(_NO_DICOM)
 
 
 def _is_image(entry: Entry) -> bool:
     name = entry.name.lower()
     has_image_suffix = name.endswith(_SUFFIXES)
-    if entry.is_link and not os.path.isfile(entry.path):  # a link to nothing is no image yet
+    # A broken link with the suffix of an image counts as an image: reading it reports the error.
+    if entry.is_link and not os.path.isfile(entry.path):
         return has_image_suffix and not os.path.exists(entry.path)
     if entry.kind != "file":  # opening a pipe would block
         return False
@@ -92,4 +95,4 @@ def _is_image(entry: Entry) -> bool:
         with open(entry.path, "rb") as file:
             return file.read(place + len(mark))[place:] == mark
     except OSError:
-        return True  # reading it later says why it cannot be read
+        return True  # reading the image later raises the error

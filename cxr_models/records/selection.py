@@ -1,4 +1,4 @@
-"""Which images of a set are left out because of their view, modality or a column, and why."""
+"""Selection of images by view, modality and column values, with the reason for leaving one out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MANIFEST_COLUMNS = frozenset((*COLUMNS, *HEADER_COLUMNS))
 _OF_HEADERS = frozenset(("patient", "view", *HEADER_COLUMNS))
-NOT_ASKED_FOR = "not asked for"  # how the reason ends where the user or a default decides
+NOT_ASKED_FOR = "not asked for"  # end of the reason if a choice of the user or a default decides
 
 
 class _Image(Protocol):
@@ -27,16 +27,22 @@ class _Image(Protocol):
 
 
 def reason_to_leave_out(image: _Image, choices: Choices, *, header_unread: bool = False) -> str:
-    """Return why an image is not kept; empty where it is.
+    """Return the reason why an image is left out; empty if it is kept.
 
     Parameters
     ----------
     image : Record or ImageRow
-        What is known of the image.
+        The image.
     choices : Choices
-        What is to be kept.
+        Choice of the images to keep.
     header_unread : bool, default False
-        Whether a DICOM header may still tell what is not known, so that it keeps nothing out yet.
+        Whether the DICOM header of the image was not read yet. If True, a missing value that the
+        header may contain is no reason to leave the image out.
+
+    Returns
+    -------
+    str
+        The reason, or an empty text.
     """
     view = view_of(image.view)
     if not choices.takes_view(view) and (view or not header_unread):
@@ -51,12 +57,12 @@ def reason_to_leave_out(image: _Image, choices: Choices, *, header_unread: bool 
 
 
 def is_of_manifest(column: str) -> bool:
-    """Tell whether a column is one of every manifest, or a finding."""
+    """Return whether a column is a standard column of manifests, or a column of a finding."""
     return column.startswith(FINDING) or column in MANIFEST_COLUMNS
 
 
 def value_of(image: _Image, column: str) -> str:
-    """Return what stands in a column, of the manifest or kept from the set."""
+    """Return the value of an image in a column of the manifest, or in a kept column of the set."""
     if column.startswith(FINDING):
         return dict(image.findings).get(column.removeprefix(FINDING), "")
     if column in MANIFEST_COLUMNS:

@@ -1,7 +1,8 @@
-"""Records shared out among parts: components stay whole, labels or findings are stratified.
+"""Assignment of records to parts of given shares, stratified by labels or by findings.
 
-A component is all records that must stay together, such as those of a patient. Knows nothing of
-what the parts are for.
+A component is a set of records that must stay together, such as all records of a patient. All
+records of a component are assigned to the same part. This module does not use the purpose of a
+part.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from cxr_models.records.manifest import Record
 
-    Component = list[int]  # places of its records
-    Value = tuple[str, str]  # a finding, present or absent
+    Component = list[int]  # indices of its records
+    Value = tuple[str, str]  # name of a finding, and "1" (present) or "0" (absent)
 
 
 def share_out(
@@ -28,31 +29,42 @@ def share_out(
     seed: int,
     findings: Sequence[str] = (),
 ) -> list[int]:
-    """Return each record's part, a place in `fractions`.
+    """Return the part of each record, as an index of `fractions`.
 
     Parameters
     ----------
     records : sequence of Record
-        What is shared out.
+        Records to assign.
     fractions : sequence of float
         Share of each part.
     seed : int
-        Equal seeds and records give equal parts, whatever the order of the records.
+        Seed of the random order. The same seed and records give the same parts; the order of the
+        records does not matter.
     findings : sequence of str, default ()
-        Findings to stratify by; without them labels are stratified.
+        Names of findings to stratify by. The default stratifies by label.
+
+    Returns
+    -------
+    list of int
+        Index of the part of each record.
 
     Notes
     -----
-    By labels: largest components first, each to the part whose labels lack most. By findings:
-    iterative stratification of components. Of all findings' values, the one that the fewest
-    components still to share out have is taken first. Each of these components, the largest first,
-    goes to the part that lacks the largest share of what it is to have of that value, and among
-    equals of what it is to have of all records. [1]_ compares numbers, not shares, by which the
-    first part would get all large components, and rare findings alone. A component has a finding
-    if one of its records has it, lacks it if one is known to be without it and none has it, and
-    says nothing of it otherwise; uncertain is unknown here.
+    Stratification by labels assigns the components from the largest to the smallest. Each goes to
+    the part that lacks most records of the labels of the component, where each label is counted
+    relative to its total number of records.
 
-    No part that has a share stays empty where there are as many components as such parts.
+    Stratification by findings is the iterative stratification of [1]_, applied to components. A
+    component has the value present for a finding if one of its records shows it. It has the value
+    absent if none shows it and one is known to be without it. Otherwise, and for uncertain values,
+    the finding of the component is unknown. The algorithm repeats two steps. First it chooses the
+    value that the fewest unassigned components have. Then it assigns these components, from the
+    largest to the smallest. Each goes to the part that has received the smallest share of its
+    target number for that value; if parts are equal, the number of records decides in the same way.
+    [1]_ compares numbers instead of shares. With numbers, the first part would get all large
+    components and all components of rare findings.
+
+    Every part with a share above 0 gets at least one component if there are enough components.
 
     References
     ----------
@@ -68,7 +80,7 @@ def share_out(
     for part in used_parts if len(order) >= len(used_parts) else ():
         richest = max(used_parts, key=lambda p: len(assigned[p]))
         if not assigned[part]:
-            assigned[part].append(assigned[richest].pop())  # its smallest
+            assigned[part].append(assigned[richest].pop())  # the smallest component of the part
     parts = [0] * len(records)
     for part, part_components in assigned.items():
         for component in part_components:
@@ -90,8 +102,8 @@ def values_of_patient(records: Sequence[Record], findings: Sequence[str]) -> dic
     Returns
     -------
     dict of str to str
-        "1" where an image shows the finding, "0" where none does and one is known to be without
-        it; a finding of which nothing is known is left out.
+        Value of each finding: "1" if an image shows the finding, "0" if no image shows it and
+        one is known to be without it. Findings without a known value are omitted.
     """
     known: dict[str, set[str]] = {ABSENT: set(), PRESENT: set()}
     for record in records:
@@ -106,11 +118,11 @@ def values_of_patient(records: Sequence[Record], findings: Sequence[str]) -> dic
 
 
 def _components_in_order(records: Sequence[Record], seed: int) -> list[Component]:
-    """Return the components, shuffled, then the largest first."""
+    """Return the components from the largest to the smallest, in random order for equal sizes."""
     members: dict[int, Component] = defaultdict(list)
     for index, root in enumerate(components(records)):
         members[root].append(index)
-    # The order of the file must not matter: components are ordered by their files' names.
+    # Components are sorted by file name, so that the order of the records does not matter.
     order = sorted(members.values(), key=lambda c: min(records[i].file for i in c))
     random.Random(seed).shuffle(order)
     order.sort(key=len, reverse=True)
@@ -149,13 +161,13 @@ def _by_findings(
         list(values_of_patient([records[index] for index in component], findings).items())
         for component in order
     ]
-    # Components of each value that are still to be shared out, in the order of `order`.
+    # Unassigned components of each value, as indices of `order`, in that order.
     left: dict[Value, dict[int, None]] = defaultdict(dict)
     for place, component_values in enumerate(values):
         for value in component_values:
             left[value][place] = None
-    # What each part has been given, divided by its share: exact 0 at the start, hence no ties by
-    # rounding.
+    # Numbers assigned to each part. They are divided by the share of the part for comparison. All
+    # quotients are exactly 0 at the start, so rounding cannot decide between equal parts.
     given: dict[int, Counter[Value]] = {part: Counter() for part in used_parts}
     given_records = dict.fromkeys(used_parts, 0)
     assigned: dict[int, list[int]] = {part: [] for part in used_parts}

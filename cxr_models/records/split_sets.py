@@ -1,4 +1,4 @@
-"""Sets of splits in one folder, such as folds: files of an earlier set beside a new set."""
+"""Sets of splits in one folder, such as folds: detection of files of an earlier set."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ if TYPE_CHECKING:
     from collections.abc import Container
     from pathlib import Path
 
-# By the setting in the first line of each split of a set: the names of its files.
+# Pattern of the file names of a set, by the setting in the first line of each of its splits.
 _NAMES = MappingProxyType({"fold": "fold-*.csv", "left_out": "without-*.csv"})
 
 
 def leftovers(
     folder: Path, new: Container[Path], setting: str, *, manifest: Path, overwrite: bool
 ) -> list[Path]:
-    """List the splits of an earlier set, which would look like part of the new set.
+    """List the splits of an earlier set that could be mistaken for splits of the new set.
 
     Parameters
     ----------
     folder : Path
         Folder of the new set.
     new : container of Path
-        The files of the new set.
+        Files of the new set.
     setting : {"fold", "left_out"}
-        Setting in the first line of each split of the set.
+        Name of the setting in the first line of each split of the set.
     manifest : Path
-        The manifest that is split; it is never removed.
+        Manifest that is divided. It must not be one of the files to remove.
     overwrite : bool
         Whether an earlier set may be replaced, so that its splits may be removed.
 
     Returns
     -------
     list of Path
-        Splits as they were written, none of them of the new set.
+        Unchanged splits of the earlier set that are not files of the new set.
 
     Raises
     ------
     FileExistsError
-        If such splits exist and `overwrite` is false.
+        If there are such files and `overwrite` is False.
     ValueError
-        If a file has the name of such a split and is no split, or was changed.
+        If a file with such a name is not a split, was changed, or is `manifest`.
     """
     earlier = [path for path in sorted(folder.glob(_NAMES[setting])) if path not in new]
     if earlier and not overwrite:

@@ -1,7 +1,10 @@
-"""Records to train, val and test: stratified by label or findings, patients and groups whole.
+"""Division of records into train, val and test, stratified by label or by findings.
 
-A split is a manifest with its column ``split`` filled and one comment line that tells the seed and
-a hash of the records; loading it checks both the hash and that nothing leaks.
+All images of one patient, and all images of one group, are in the same part.
+
+A split file is a manifest with values in its column ``split``. Its first line is a comment with
+the seed and a hash of the records. Reading the file checks the hash, and checks that no patient
+and no group is in two parts (a leak).
 """
 
 from __future__ import annotations
@@ -46,7 +49,11 @@ _TAG = "cxr-models split "
 
 
 def _is_split(path: Path) -> bool:
-    """Tell by the first line; a split that was changed since it was written belongs to the user."""
+    """Return whether a file is a split that ``cxr-models split`` wrote and nobody changed.
+
+    The hash in the first line shows this. Reading a changed file raises ValueError, which callers
+    of `Kind.recognises` treat as False. A changed file belongs to the user and is not replaced.
+    """
     return first_line(path).startswith(f"# {_TAG}".encode()) and bool(read_split(path))
 
 
@@ -56,16 +63,16 @@ _SHOWN = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """A manifest whose records are in train, val and test, checked.
+    """A checked manifest whose records are divided into train, val and test.
 
     Parameters
     ----------
     manifest : Manifest
-        All records, those in no split included.
+        All records, including those in no part.
     hash : str
-        `records_hash` of the records.
+        Hash of the records, from `records_hash`.
     seed : int or None
-        Seed of the split; None where the file has none.
+        Seed of the split. None if the file contains no seed.
     """
 
     manifest: Manifest
@@ -73,11 +80,11 @@ class Split:
     seed: int | None = None
 
     def select(self, split: str) -> Manifest:
-        """Return the records of one split."""
+        """Return a manifest of the records of one part: ``train``, ``val`` or ``test``."""
         return self.manifest.select(split)
 
     def class_names(self) -> tuple[str, ...]:
-        """Return the labels of all records that are in a split, sorted."""
+        """Return the distinct labels of all records that are in a part, sorted."""
         return tuple(sorted({r.label for r in self.manifest.records if r.split}))
 
     def to_tf(
@@ -88,34 +95,38 @@ class Split:
         batch_size: int | None = None,
         seed: int | None = None,
     ) -> Any:
-        """Return a part as batches of `tf.data`, read and enhanced as for training.
+        """Return one part as a `tf.data.Dataset` of batches, prepared as in training.
 
         Parameters
         ----------
         part : {"train", "val", "test"}
-            Which part.
+            Name of the part.
         config : RunConfig or mapping of str to object, optional
-            Size, enhancement, cache and task are taken from it; a mapping changes the defaults, as
-            in ``{"data.image_size": (64, 64)}``.
+            Settings of a run. The sections ``data`` (size, enhancement, cache) and ``model``
+            (task, findings) and the batch size are used. A mapping changes single defaults, for
+            example ``{"data.image_size": (64, 64)}``. None uses the defaults.
         batch_size : int, optional
-            Images a batch; None takes that of `config`. For single images call ``unbatch()`` on
-            the result.
+            Number of images per batch. None uses the batch size of `config`. For single images,
+            call ``unbatch()`` on the result.
         seed : int, optional
-            None: each image once, in the order of the split. A number: epoch after epoch without
-            end, each in the order in which `train` with that seed sees the images.
+            Seed of the order of the images. None returns each image once, in the order of the
+            split. A number repeats the images without end and shuffles them in each epoch. The
+            order is then that in which `train` uses the images with this seed.
 
         Returns
         -------
         tf.data.Dataset
-            Of uint8 (B, H, W, C), C 1 with enhancement and 3 (RGB) without, and float32 (B,): the
-            place of the label in ``class_names()``, or for ``binary`` whether it is the positive
-            class; for ``multilabel`` (B, K), of each finding 1, 0, or -1 where it is unknown.
-            Augmentation is left to the model.
+            Batches of (images, targets). Images are uint8 of shape (B, H, W, C). C is 1 with
+            enhancement, and 3 (RGB) without it. Targets are float32. For ``multiclass`` they have
+            shape (B,) and are the index of the label in ``class_names()``. For ``binary`` they
+            have shape (B,) and are 1 for the positive class, else 0. For ``multilabel`` they have
+            shape (B, K): for each of K findings 1 (present), 0 (absent) or -1 (unknown). Images
+            are not augmented; the model contains the augmentation.
 
         Raises
         ------
         TypeError, ValueError
-            If there is no such part, it is empty, or a setting does not fit.
+            If the part does not exist or is empty, or a setting is invalid.
         ImportError
             If TensorFlow is not installed.
 
@@ -140,30 +151,34 @@ class Split:
         dtype: Dtype = "float32",
         transform: Callable[[Any], object] | None = None,
     ) -> RadiographDataset:
-        """Return a part as a dataset of PyTorch, read and enhanced as for training.
+        """Return one part as a PyTorch dataset of single images, prepared as in training.
 
         Parameters
         ----------
         part : {"train", "val", "test"}
-            Which part.
+            Name of the part.
         config : RunConfig or mapping of str to object, optional
-            As for `to_tf`.
+            Settings of a run. The sections ``data`` (size, enhancement, cache) and ``model``
+            (task, findings) are used. A mapping changes single defaults, for example
+            ``{"data.image_size": (64, 64)}``. None uses the defaults.
         dtype : {"float32", "uint8"}, default "float32"
-            Of the images: 0..1, as torchvision's networks take them, or 0..255.
+            Data type of the images. ``float32`` images have values 0..1, as the networks of
+            torchvision expect. ``uint8`` images have values 0..255.
         transform : callable, optional
-            From an image to what the dataset gives in its place, such as an augmentation.
+            Function that is called with each image tensor, such as an augmentation. The dataset
+            returns its result instead of the image. None returns the image.
 
         Returns
         -------
         torch.utils.data.Dataset
-            Of images (C, H, W), C 1 with enhancement and 3 (RGB) without, and labels as for
-            `to_tf`, int64. In the order of the split; a `DataLoader` shuffles it, and its workers
-            may be spawned.
+            Pairs (image, target), in the order of the split. Images have shape (C, H, W). C is 1
+            with enhancement, and 3 (RGB) without it. Targets are int64 and have the values that
+            `to_tf` documents. A `DataLoader` can shuffle the dataset and can spawn its workers.
 
         Raises
         ------
         TypeError, ValueError
-            If there is no such part, it is empty, or a setting does not fit.
+            If the part does not exist or is empty, or a setting is invalid.
         ImportError
             If PyTorch is not installed.
 
@@ -193,25 +208,26 @@ def split_records(
     Parameters
     ----------
     records : sequence of Record
-        Their former split is passed over.
+        Records to assign. The parts that they have already are ignored.
     fractions : (float, float, float), default (0.7, 0.15, 0.15)
-        Shares of train, val and test; they sum to 1.
+        Shares of train, val and test. The three shares must sum to 1.
     seed : int, default 0
-        Equal seeds and records give equal splits.
+        Seed of the random order. The same seed and records give the same split.
     findings : sequence of str, default ()
-        Findings to stratify by in the place of labels; see `cxr_models.records.sharing.share_out`.
+        Names of findings to stratify by. The default stratifies by label. See
+        `cxr_models.records.sharing.share_out` for the algorithm.
 
     Returns
     -------
     list of Record
-        In the order given. Records tied by patient or group, directly or through others, share a
-        split; within that, each label, or each finding, is shared out as near to `fractions` as
-        can be.
+        The records with their parts, in the order of `records`. Records that are connected by
+        patient or group, directly or through other records, are in the same part. Within this
+        limit, the shares of each label (or finding) are close to `fractions`.
 
     Raises
     ------
     ValueError
-        If `fractions` are not three numbers from 0 to 1 that sum to 1.
+        If `fractions` are not three numbers of at least 0 that sum to 1.
     """
     if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1.0):
         raise ValueError(
@@ -227,28 +243,32 @@ def split_records(
 def fold_records(
     records: Sequence[Record], *, folds: int = 5, seed: int = 0, findings: Sequence[str] = ()
 ) -> list[list[Record]]:
-    """Assign records `folds` times: fold i tests on part i and validates on the next.
+    """Assign records to train, val and test once for each fold of a cross-validation.
+
+    The records are divided into `folds` sets of equal shares. Fold i tests on set i, validates on
+    the next set, and trains on the other sets.
 
     Parameters
     ----------
     records : sequence of Record
-        As for `split_records`.
+        Records to assign. The parts that they have already are ignored.
     folds : int, default 5
-        Parts of equal size, at least 3.
+        Number of folds, at least 3.
     seed : int, default 0
-        Equal seeds and records give equal folds.
+        Seed of the random order. The same seed and records give the same folds.
     findings : sequence of str, default ()
-        As for `split_records`.
+        Names of findings to stratify by. The default stratifies by label.
 
     Returns
     -------
     list of list of Record
-        One assignment a fold; over all of them each record is tested once.
+        One list of all records for each fold. Each record is in the test part of exactly one fold.
 
     Raises
     ------
     ValueError
-        If `folds` is below 3, or there are fewer components, records that must stay together.
+        If `folds` is less than 3, or greater than the number of components. A component is a set
+        of records that must stay together.
     """
     count = len(set(components(records)))
     if not 3 <= folds <= count:
@@ -279,39 +299,43 @@ def leave_sources_out(
     seed: int = 0,
     findings: Sequence[str] = (),
 ) -> dict[str, list[Record]]:
-    """Assign records once for each source, which is the test set, the others train and val.
+    """Assign records once for each source, with that source as the test part.
+
+    The records of the other sources are divided into train and val.
 
     Parameters
     ----------
     records : sequence of Record
-        As for `split_records`; at least two sources.
+        Records of at least two sources. The parts that they have already are ignored.
     val_fraction : float, default 0.15
-        Share of the other sources' records that validates.
+        Share of the records of the other sources that goes to val, 0..1.
     test_fraction : float, default 0.0
-        Share of the other sources' records that tests too: known sources beside the unknown one.
-        Where a source holds only some labels, only these show how often other labels are mistaken
-        for them.
+        Share of the records of the other sources that goes to test, 0..1. The test part then has
+        images of the sources that the model was trained on, too. This matters if the source left
+        out has only some of the labels: only images of the other sources then show how often the
+        model mistakes another label for one of them.
     seed : int, default 0
-        Equal seeds and records give equal splits.
+        Seed of the random order. The same seed and records give the same splits.
     findings : sequence of str, default ()
-        As for `split_records`.
+        Names of findings to stratify by. The default stratifies by label.
 
     Returns
     -------
     dict of str to list of Record
-        One assignment a source. Records of other sources that are tied to one of the test set are
-        in no split.
+        The source left out, and all records with their parts. A record of another source is in no
+        part if it is connected, by patient or group, to a record of the source left out.
 
     Raises
     ------
     ValueError
-        If there are fewer than two sources, a record has none, or the fractions are negative or
-        leave nothing to train on.
+        If there are fewer than two sources, a record has no source, a fraction is negative, or
+        the fractions leave nothing to train on.
 
     Warns
     -----
     UserWarning
-        If a source holds all images of a label, so that no model can learn it from the others.
+        If train has no image of a label, because all its images are in the source left out or
+        in other parts. The model cannot learn this label.
     """
     if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
         raise ValueError(
@@ -352,21 +376,24 @@ def leave_sources_out(
 
 
 def lacking_labels(records: Sequence[Record], parts: Sequence[str] = SPLITS) -> dict[str, set[str]]:
-    """Return for each of `parts` the labels of which it has no record, where there are any."""
+    """Return the labels that each of `parts` has no record of; parts with all labels are omitted.
+
+    Labels of records that are in no part do not count.
+    """
     labels = {record.label for record in records if record.split}
     labels_of_part = {part: {r.label for r in records if r.split == part} for part in parts}
     return {part: labels - has for part, has in labels_of_part.items() if labels - has}
 
 
 def records_hash(records: Sequence[Record]) -> str:
-    """Return the SHA-256 of a split: which file, with which label, is in which part.
+    """Return the SHA-256 of all fields of the records, except `Record.kept`, as a hex text.
 
-    `Record.kept` is not hashed.
+    The order of the records does not matter.
     """
     digest = hashlib.sha256()
     for record in sorted(records, key=lambda record: record.file):
         values = [getattr(record, name) for name in COLUMNS]
-        # Empty fields do not count: splits without the further columns keep their hash.
+        # Empty fields are not hashed, so a split without the further columns keeps its hash.
         further = {name: getattr(record, name) for name in FURTHER_COLUMNS if getattr(record, name)}
         further |= {FINDING + name: value for name, value in record.findings if value}
         digest.update(json.dumps([*values, further] if further else values).encode())
@@ -376,12 +403,21 @@ def records_hash(records: Sequence[Record]) -> str:
 def write_split(
     path: str | os.PathLike[str], records: Sequence[Record], settings: Mapping[str, object]
 ) -> None:
-    """Write a split with its settings (the seed among them) and hash in a comment line.
+    """Write a split, with its settings and the hash of its records in a comment line.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        CSV to write. An existing file is replaced.
+    records : sequence of Record
+        Records with their parts.
+    settings : mapping of str to object
+        Settings of the split, such as its seed. The values must be JSON.
 
     Raises
     ------
     ValueError
-        If a label cannot name files and columns; see `check_label`.
+        If a label cannot be part of file and column names; see `check_label`.
     OSError
         If the file cannot be written.
     """
@@ -392,24 +428,25 @@ def write_split(
 
 
 def read_split(path: str | os.PathLike[str]) -> Split:
-    """Read a split and check that it is whole and leaks nothing.
+    """Read a split, and check that it is unchanged and has no leak between its parts.
 
     Parameters
     ----------
     path : str or PathLike
-        A file made by `write_split`, or any manifest with a column ``split``.
+        A file from `write_split`, or any manifest with a column ``split``.
 
     Returns
     -------
     Split
-        The records.
+        The checked split.
 
     Raises
     ------
     ValueError
-        If a part has another name than train, val or test, train is empty, a patient, a group or
-        a chain of them lies in two parts (the sentence shows the rows), or the records are not
-        those that the comment line's hash was taken of.
+        If `read_manifest` rejects the file, a part has a name other than train, val or test, or
+        train is empty. If a patient, a group or a chain of patients and groups is in two parts;
+        the error message shows the rows. If the hash in the comment line is not the hash of the
+        records.
     OSError
         If the file cannot be read.
     """
@@ -434,12 +471,12 @@ def read_split(path: str | os.PathLike[str]) -> Split:
 
 
 def split_settings(path: Path) -> dict[str, object]:
-    """Return the settings in the first line of a split; empty where it holds none.
+    """Return the settings in the first line of a split; an empty dict if it has no settings.
 
     Raises
     ------
     ValueError
-        If the line is damaged.
+        If the first line is not valid JSON after its prefix.
     OSError
         If the file cannot be read.
     """
@@ -458,9 +495,10 @@ def split_settings(path: Path) -> dict[str, object]:
 
 
 def check_no_leak(records: Sequence[Record]) -> None:
-    """Raise, with the offending rows, if a patient or a group lies in two parts of a split.
+    """Raise ValueError if a patient or a group is in two parts of a split.
 
-    Two images may not lie in two parts either if a third ties them, even if it is in no part.
+    Images that are connected through other images must be in one part, too, even if a connecting
+    image is in no part. The error message shows the rows.
     """
     ties: tuple[tuple[str, tuple[str, ...], Sequence[Hashable | None]], ...] = (
         ("patient", ("patient",), [patient_key(record) for record in records]),

@@ -1,4 +1,4 @@
-"""Records that belong together: joined by patient, group or any other tie, however indirectly."""
+"""Components of records: records connected by patient, group or another tie, even indirectly."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 
 
 def connect(count: int, ties: Iterable[tuple[int, int]]) -> list[int]:
-    """Return for each of `count` items the smallest item it is tied to, however indirectly.
+    """Return for each item the smallest item that it is connected to, directly or indirectly.
 
     Parameters
     ----------
     count : int
-        Items are numbered 0..count-1.
+        Number of items. Items are the numbers 0..count-1.
     ties : iterable of (int, int)
-        Pairs that belong together.
+        Pairs of connected items.
+
+    Returns
+    -------
+    list of int
+        Smallest connected item of each item; the item itself if all others are greater.
     """
     parent = list(range(count))
 
@@ -39,10 +44,10 @@ def connect(count: int, ties: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def ties_of_records(records: Sequence[Record]) -> list[tuple[int, int]]:
-    """Tie each record to the first one of its patient and to the first one of its group.
+    """Connect each record to the first record of its patient, and to the first of its group.
 
-    Empty names tie nothing. Spellings of one id are one patient, equal ids of two sources are two;
-    see `cxr_models.records.patients`.
+    Empty ids and groups connect nothing. Different spellings of one patient id are one patient.
+    Equal ids in two sources are two patients. See `cxr_models.records.patients`.
     """
     return [
         *_ties_of_equals([patient_key(record) for record in records]),
@@ -51,23 +56,29 @@ def ties_of_records(records: Sequence[Record]) -> list[tuple[int, int]]:
 
 
 def components(records: Sequence[Record]) -> list[int]:
-    """Return for each record the number of the first record that it must not be parted from."""
+    """Return for each record the index of the first record of its component.
+
+    All records of a component must be in the same part of a split.
+    """
     return connect(len(records), ties_of_records(records))
 
 
 def with_shared_ids(records: Sequence[Record]) -> list[Record]:
-    """Give one group to records of equal patient ids in different sources, and to tied records.
+    """Give one group to records with the same patient id in different sources.
+
+    Records that are connected to them get the same group.
 
     Parameters
     ----------
     records : sequence of Record
-        Of several sources that number their patients together.
+        Records of several sources that use the same patient ids for the same patients.
 
     Returns
     -------
     list of Record
-        In the order given; only groups are changed, and only of records that are tied to an id
-        of two sources. Code that reads the groups need not know that ids are shared.
+        The records, in the order of `records`. Only groups are changed, and only those of records
+        that are connected to an id in two sources. Code that uses groups then needs no further
+        knowledge of shared ids.
     """
     ids = [same_id(record.patient) for record in records]
     sources: dict[str, set[str]] = defaultdict(set)
@@ -91,7 +102,7 @@ def with_shared_ids(records: Sequence[Record]) -> list[Record]:
 
 
 def _ties_of_equals(names: Sequence[Hashable | None]) -> list[tuple[int, int]]:
-    """Tie each item to the first one of its name; None names nothing."""
+    """Connect each item to the first item of the same name; None is not a name."""
     first: dict[Hashable, int] = {}
     return [
         (first.setdefault(name, index), index)

@@ -1,1 +1,1 @@
-"""What a run leaves on disk: names and contents of its files. Imports no framework."""
+"""Files of a training run on disk: their names and contents. Imports no framework."""

@@ -1,4 +1,4 @@
-"""What ``run.json`` and a row of ``history.csv`` state of a run, as records."""
+"""Contents of ``run.json`` and of a row of ``history.csv``, as records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from cxr_models.records.overlap import Overlap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochRow:
-    """An epoch, counted from 0 in its phase; losses of a training that diverged are NaN."""
+    """Measurements of one epoch, which is counted from 0 in each phase.
+
+    If the training diverged, the losses are NaN.
+    """
 
     phase: str
     epoch: int
@@ -33,7 +36,7 @@ class KeptEpoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What a run was made of."""
+    """Origin of a run: split, weights, versions and parts of the caller."""
 
     split_sha256: str
     split_seed: Integer | None = field(default=None, metadata=WRITTEN)
@@ -42,11 +45,13 @@ class RunFacts:
     seed: int | None = field(default=None, metadata=WRITTEN)
     weights: str | None = field(default=None, metadata=WRITTEN)  # the setting ``model.weights``
     weights_sha256: str | None = field(default=None, metadata=WRITTEN)
-    backend: str | None = field(default=None, metadata=WRITTEN)  # of Keras
+    backend: str | None = field(default=None, metadata=WRITTEN)  # backend of Keras
     versions: dict[str, str] | None = field(default=None, metadata=WRITTEN)
-    overlaps: dict[str, Overlap] | None = None  # of val and test with images seen before
-    # of the caller's own optimizer and loss: class and options, or the name of a function
+    # overlap of val and test with the images that earlier runs in the chain of weights have seen
+    overlaps: dict[str, Overlap] | None = None
+    # optimizer, loss: class and options, or name of a function, if the caller gave its own part
     optimizer: str | None = None
     loss: str | None = None
-    features: tuple[float, ...] | None = None  # of one image, by a network of the caller's own
-    kept: KeptEpoch | None = None  # earlier versions kept the last phase's best epoch, unstated
+    features: tuple[float, ...] | None = None  # features of one image, by a registered backbone
+    # earlier versions kept the best epoch of the last phase and did not write this field
+    kept: KeptEpoch | None = None

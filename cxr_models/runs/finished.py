@@ -1,6 +1,7 @@
-"""A run that has ended, as every step after training reads it: settings, split, weights.
+"""Reader of a finished run: its settings, split and weights file.
 
-Imports no framework; building the model is for `cxr_models.networks.load`.
+All steps after training use it. It imports no framework; `cxr_models.networks.load` builds the
+model.
 """
 
 from __future__ import annotations
@@ -25,29 +26,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """What a run left behind."""
+    """A finished run."""
 
     folder: RunFolder
     config: RunConfig
-    labels: tuple[str, ...]  # those it was trained on, sorted
+    labels: tuple[str, ...]  # labels of its split, sorted
     split: Split
-    weights_sha256: str  # of the best weights
-    # what val and test share with images seen by the runs that its weights come from
+    weights_sha256: str  # SHA-256 of the file of the best weights
+    # overlap of val and test with the images that the runs behind its initial weights have seen
     overlaps: Mapping[str, Overlap] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """Name of the folder of the run."""
         return self.folder.path.resolve().name
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What its probabilities are of: the labels, ``not X`` and ``X``, or the findings."""
+        """Names of the outputs, from `class_names_of`."""
         return class_names_of(self.config, self.labels)
 
 
 def class_names_of(config: RunConfig, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the classes that a run tells apart, or its findings, in the order of its targets."""
+    """Return the classes or findings of a run, in the order of its targets.
+
+    These are the labels for ``multiclass``, ``not X`` and ``X`` for ``binary`` with the positive
+    class X, and the findings for ``multilabel``.
+    """
     if config.model.task == "multilabel":
         return config.model.findings
     positive = config.model.positive_class
@@ -55,7 +60,7 @@ def class_names_of(config: RunConfig, labels: tuple[str, ...]) -> tuple[str, ...
 
 
 def keep_split(folder: Path, split: Split) -> None:
-    """Write the records of `split` into a run's folder, their names as they are."""
+    """Write the records of `split` into the folder of a run, with unchanged file names."""
     settings: dict[str, object] = {} if split.seed is None else {"seed": split.seed}
     write_split(RunFolder(path=folder).split_file, split.manifest.records, settings)
 
@@ -63,26 +68,28 @@ def keep_split(folder: Path, split: Split) -> None:
 def read_run(
     path: str | os.PathLike[str], *, split: str | os.PathLike[str] | None = None
 ) -> FinishedRun:
-    """Read what a run left behind.
+    """Read a finished run from its folder.
 
     Parameters
     ----------
     path : str or PathLike
-        Its folder.
+        Folder of the run.
     split : str or PathLike, optional
-        Its split, where the images have been moved since; None takes the records kept in the
-        folder, and looks for the images where they were.
+        Split file to use if the images were moved after training. It must contain the same records
+        as the split of the training. None uses the split in the folder of the run and the original
+        paths of the images.
 
     Returns
     -------
     FinishedRun
-        Checked: the split is the one it was trained on. Its settings name no cache of images.
+        The run, whose split has the hash that the training stored. Its settings have no cache
+        folder.
 
     Raises
     ------
     ValueError
-        If the folder is none of a run that has ended, one of its files is a link to elsewhere, or
-        the split is another one.
+        If the folder is not that of a finished run, one of its files is a link to a place outside
+        of the folder, or the split is not the split of the training.
     OSError
         If a file cannot be read.
     """
@@ -108,7 +115,7 @@ def read_run(
         )
     return FinishedRun(
         folder=folder,
-        # The cache lies outside of the folder; who made the run must not choose where we write.
+        # The cache is outside of the folder. The author of a run must not choose where we write.
         config=dataclasses.replace(config, data=dataclasses.replace(config.data, cache_dir=None)),
         labels=records.class_names(),
         split=records,

@@ -1,6 +1,6 @@
-"""The folder of a run: settings, origin, history, best weights, and what is needed to resume.
+"""Folder of a run: settings, origin, history, best weights, and backups to resume training.
 
-Files appear whole or not at all, so that a run killed at any moment can go on.
+Files are written atomically, so that a run that was killed at any moment can be resumed.
 """
 
 from __future__ import annotations
@@ -28,89 +28,89 @@ HISTORY_COLUMNS = tuple(field.name for field in dataclasses.fields(EpochRow))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFolder:
-    """Names and contents of a run's files."""
+    """Names and contents of the files of a run."""
 
     path: Path
 
     @property
     def config_file(self) -> Path:
-        """The settings; this file makes the folder that of a run."""
+        """File of the settings. A folder with this file is the folder of a run."""
         return self.path / "config.json"
 
     @property
     def facts_file(self) -> Path:
-        """What the run was made of: `cxr_models.runs.facts.RunFacts`."""
+        """File of the origin of the run: `cxr_models.runs.facts.RunFacts`."""
         return self.path / "run.json"
 
     @property
     def split_file(self) -> Path:
-        """The records of the split."""
+        """File of the records of the split."""
         return self.path / "split.csv"
 
     @property
     def history_file(self) -> Path:
-        """A row for each epoch."""
+        """File of the history, with one row per epoch."""
         return self.path / "history.csv"
 
     @property
     def curves_file(self) -> Path:
-        """A picture of the history."""
+        """Plot of the history, as PNG."""
         return self.path / "curves.png"
 
     def tensorboard_folder(self, phase: str) -> Path:
-        """Return the folder of TensorBoard's records of a phase."""
+        """Return the folder of the TensorBoard logs of a phase."""
         return self.path / "tensorboard" / phase
 
     @property
     def best_weights(self) -> Path:
-        """Weights of the best epoch of all phases, once the run has ended."""
+        """File of the weights of the best epoch of all phases. It exists when the run has ended."""
         return self.path / "best.weights.h5"
 
     @property
     def evaluation_folder(self) -> Path:
-        """Folder of predictions and of what is made of them."""
+        """Folder of the predictions, and of the evaluation, audit and report made from them."""
         return self.path / "evaluation"
 
     @property
     def evaluation_file(self) -> Path:
-        """The evaluation: `cxr_models.evaluation.results.Evaluation`."""
+        """File of the evaluation: `cxr_models.evaluation.results.Evaluation`."""
         return self.evaluation_folder / "evaluation.json"
 
     @property
     def audit_file(self) -> Path:
-        """The audit: `cxr_models.audit.results.Audit`."""
+        """File of the audit: `cxr_models.audit.results.Audit`."""
         return self.evaluation_folder / "audit.json"
 
     @property
     def robustness_file(self) -> Path:
-        """What the run makes of changed images: `cxr_models.audit.results.Robustness`."""
+        """File of the results on changed images: `cxr_models.audit.results.Robustness`."""
         return self.evaluation_folder / "robustness.json"
 
     @property
     def overlays_folder(self) -> Path:
-        """Folder of the overlays that a report shows."""
+        """Folder of the Grad-CAM overlays that a report shows."""
         return self.evaluation_folder / "gradcam"
 
     def predictions_file(self, name: str, *, external: bool = False) -> Path:
-        """Return where the predictions of a set lie."""
+        """Return the path of the predictions of a set, which may be from another source."""
         return self.evaluation_folder / f"{'external-' if external else ''}{name}.csv"
 
     def external_predictions(self) -> dict[str, Path]:
-        """Return the predictions of sets from other sources, by the name of the set."""
+        """Return the files of predictions of sets from other sources, by the name of the set."""
         files = sorted(self.evaluation_folder.glob("external-*.csv"))
         return {file.stem.removeprefix("external-"): file for file in files}
 
     def best_of(self, phase: str) -> Path:
-        """Weights of the best epoch of a phase so far."""
+        """Return the file of the weights of the best epoch of a phase so far."""
         return self.path / _PHASES / f"{phase}.weights.h5"
 
     def check_confined(self) -> None:
-        """Check that the files of a run, and those of its evaluation, lie in its folder.
+        """Check that the files of a run and of its evaluation are inside its folder.
 
         Raises
         ------
         ValueError
-            If one of its files is a link to elsewhere.
+            If one of these files is a link to a place outside of the folder.
         """
         inside = self.path.resolve()
         for path in (
@@ -130,14 +130,14 @@ class RunFolder:
                 )
 
     def read_config(self) -> RunConfig:
-        """Return the settings.
+        """Return the settings of the run.
 
         Raises
         ------
         ValueError
-            If the file holds something else.
+            If the file does not contain valid settings.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         """
         try:
             return RunConfig.from_json(self.config_file.read_text(encoding="utf-8"))
@@ -147,7 +147,7 @@ class RunFolder:
             ) from error
 
     def read_facts(self) -> RunFacts:
-        """Return what the run was made of; raise as `read_config` does."""
+        """Return the origin of the run; raise the same errors as `read_config`."""
         stored = read_object(self.facts_file)
         try:
             return from_json(RunFacts, stored)
@@ -158,12 +158,14 @@ class RunFolder:
             ) from error
 
     def check(self, config: RunConfig, split_sha256: str) -> None:
-        """Check that the folder is new or an earlier start of the same run; write nothing.
+        """Check that the folder is new or belongs to an earlier start of the same run.
+
+        Nothing is written.
 
         Raises
         ------
         ValueError
-            If the folder holds another run, or files that are none.
+            If the folder contains another run, or files that are not those of a run.
         """
         settled = self.config_file.exists()
         if not settled and self.path.exists() and any(self.path.iterdir()):
@@ -172,7 +174,8 @@ class RunFolder:
                 "holds other files."
             )
         if not self.facts_file.exists():
-            if settled and not self._has_settings(config):  # of a start that was stopped at once
+            # A start that was stopped at once has written its settings only.
+            if settled and not self._has_settings(config):
                 raise ValueError(
                     f"`--out` must be a new folder, or that of the same run to resume it; got "
                     f"{str(self.path)!r}, whose config.json holds something else."
@@ -199,22 +202,26 @@ class RunFolder:
             return False
 
     def begin(self, config: RunConfig, facts: RunFacts) -> None:
-        """Make the folder, unless an earlier start of the run made it; see `check`."""
+        """Create the folder and its first files, unless an earlier start of the run did so.
+
+        The errors are those of `check`.
+        """
         self.check(config, facts.split_sha256)
         if self.facts_file.exists():
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        write_whole(self.config_file, config.to_json())  # first: it makes this a run
+        # This file is written first, because it makes the folder the folder of a run.
+        write_whole(self.config_file, config.to_json())
         (self.path / _PHASES).mkdir(exist_ok=True)
         (self.path / _BACKUP).mkdir(exist_ok=True)
         write_whole(self.facts_file, json.dumps(to_json(facts), indent=2) + "\n")
 
     def write_kept(self, row: EpochRow) -> None:
-        """Write into run.json the epoch of the best weights."""
+        """Write the epoch of the best weights into run.json."""
         self._add_fact("kept", to_json(converted(KeptEpoch, row)))
 
     def write_features(self, features: Sequence[float]) -> None:
-        """Write into run.json what the caller's own network made of one image."""
+        """Write the features of one image, from a registered backbone, into run.json."""
         self._add_fact("features", list(features))
 
     def _add_fact(self, name: str, value: object) -> None:
@@ -222,14 +229,14 @@ class RunFolder:
         write_whole(self.facts_file, json.dumps(stored, indent=2) + "\n")
 
     def read_history(self) -> list[EpochRow]:
-        """Return the rows of the history.
+        """Return the rows of the history; an empty list if the file does not exist.
 
         Raises
         ------
         ValueError
-            If the file is not as `write_history` writes it.
+            If the file does not have the format of `write_history`.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         """
         if not self.history_file.exists():
             return []
@@ -253,13 +260,16 @@ class RunFolder:
             ) from error
 
     def write_history(self, rows: Sequence[EpochRow]) -> None:
-        """Write the rows of the history."""
+        """Write all rows of the history."""
         lines = [",".join(HISTORY_COLUMNS)]
         lines += [",".join(str(getattr(row, name)) for name in HISTORY_COLUMNS) for row in rows]
         write_whole(self.history_file, "\n".join(lines) + "\n")
 
     def newest_backup(self) -> tuple[Path, int, int] | None:
-        """Return the newest backup, the number of its phase, and its epochs done; or None."""
+        """Return the newest backup; None if there is no backup.
+
+        The result is its file, the number of its phase, and its number of finished epochs.
+        """
         backups = self._backups()
         if not backups:
             return None
@@ -267,9 +277,10 @@ class RunFolder:
         return path, phase, epochs
 
     def epochs_kept(self) -> int:
-        """Count the epochs, of all phases, that a new start does not train again.
+        """Return the number of epochs, over all phases, that a new start does not train again.
 
-        The history is written before the backup, so its last epoch may lack one.
+        The history is written before the backup, so the last epoch of the history may have no
+        backup and must then be trained again.
         """
         history, backup = self.read_history(), self.newest_backup()
         if not history or backup is None:
@@ -280,7 +291,7 @@ class RunFolder:
         return len(history) - (not backed_up)
 
     def _backups(self) -> list[tuple[int, int, Path]]:
-        """Return phase, epochs and file of each backup; files of other names are not ours."""
+        """Return phase number, finished epochs and file of each backup; ignore other files."""
         backups = []
         for path in (self.path / _BACKUP).glob("*.weights.h5"):
             numbers = re.fullmatch(r"(\d+)-(\d+)\.weights\.h5", path.name)
@@ -289,7 +300,17 @@ class RunFolder:
         return backups
 
     def save_backup(self, model: Any, phase: int, epochs: int) -> None:
-        """Keep weights and optimizer after `epochs` epochs of a phase, and drop older backups."""
+        """Save weights and optimizer after `epochs` epochs of a phase, then delete older backups.
+
+        Parameters
+        ----------
+        model : keras.Model
+            The model that is trained.
+        phase : int
+            Number of the phase, from 0.
+        epochs : int
+            Number of finished epochs of the phase.
+        """
         path = self.path / _BACKUP / f"{phase}-{epochs:05d}.weights.h5"
         self.save_weights(model, path)
         for _, _, older in self._backups():
@@ -298,6 +319,6 @@ class RunFolder:
 
     @staticmethod
     def save_weights(model: Any, path: Path) -> None:
-        """Save weights; `path` holds either all former or all new weights, at any moment."""
+        """Save weights atomically: `path` contains the old weights or the new weights, complete."""
         with replaces_whole(path) as temporary:
             model.save_weights(temporary, overwrite=True)

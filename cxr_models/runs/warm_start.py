@@ -1,4 +1,7 @@
-"""The runs whose weights a run started from, and the images they have seen; no framework."""
+"""Earlier runs whose weights a run started from, and the images that they have seen.
+
+This module imports no framework.
+"""
 
 from __future__ import annotations
 
@@ -25,26 +28,28 @@ _NO_FILE = ("imagenet", "none")
 def starting_splits(
     weights: str, *, say: Callable[[str], object] | None = None
 ) -> dict[str, Manifest]:
-    """Return the splits of the run that weights come from, and of the runs before it.
+    """Return the splits of the run that weights come from, and of the runs that it started from.
 
     Parameters
     ----------
     weights : str
-        The setting ``model.weights`` of a run.
+        Setting ``model.weights`` of a run.
     say : callable, optional
-        Called with a line where weights lie no more where they were.
+        Function that is called with one line if a weights file does not exist anymore. None
+        reports nothing.
 
     Returns
     -------
     dict of str to Manifest
-        By the folder of each run; empty where `weights` is no file in the folder of a run.
+        Records of the split of each run, by the folder of the run. Empty if `weights` is not a
+        file in the folder of a run.
 
     Raises
     ------
     ValueError
-        If the files of such a run are damaged, or links to elsewhere.
+        If files of such a run are damaged, or links to a place outside of its folder.
     OSError
-        If they cannot be read.
+        If files of such a run cannot be read.
     """
     splits: dict[str, Manifest] = {}
     while weights not in _NO_FILE:
@@ -65,7 +70,7 @@ def starting_splits(
 
 
 def seen_before(weights: str, *, say: Callable[[str], object] | None = None) -> list[Part]:
-    """Return train and val of every run that weights come from; see `starting_splits`."""
+    """Return train and val of every run behind these weights; see `starting_splits`."""
     return [
         _part(folder, manifest, name)
         for folder, manifest in starting_splits(weights, say=say).items()
@@ -76,30 +81,33 @@ def seen_before(weights: str, *, say: Callable[[str], object] | None = None) -> 
 def check_warm_start(
     split: Split, weights: str, *, say: Callable[[str], object] | None = None
 ) -> dict[str, Overlap]:
-    """Check that the runs which weights come from have not seen val or test of the new run.
+    """Check that the runs behind initial weights have not seen val or test of a new run.
 
-    No image that they trained on may be in val or test, and none they were chosen on in test.
+    An image in train of such a run must not be in val or test of the new run. An image in val of
+    such a run must not be in test of the new run, because val decided which epoch was kept.
 
     Parameters
     ----------
     split : Split
-        Of the new run.
+        Split of the new run.
     weights : str
-        Its setting ``model.weights``.
+        Setting ``model.weights`` of the new run.
     say : callable, optional
-        Called with lines on near copies and patients that both have.
+        Function that is called with lines about near copies and shared patients. None reports
+        nothing.
 
     Returns
     -------
     dict of str to Overlap
-        What val and test share with what those runs have seen; empty where there are none.
+        Overlap of val and of test with the images that those runs have seen. Empty if the weights
+        come from no run.
 
     Raises
     ------
     ValueError
-        If an image of equal pixels is in both, or the files of such a run are damaged.
+        If two images have equal pixels, or files of such a run are damaged.
     OSError
-        If they cannot be read.
+        If files of such a run cannot be read.
     """
     starts = {
         folder: {part: decoded_once(manifest.select(part), say=say) for part in ("train", "val")}
@@ -134,7 +142,7 @@ def _part(folder: str, manifest: Manifest, name: str) -> Part:
 
 
 def _run_of(weights: Path) -> RunFolder | None:
-    """Return the folder of the run that a file of weights lies in, or in a folder of."""
+    """Return the run whose folder, or a subfolder of it, contains a weights file; else None."""
     for folder in (RunFolder(path=path) for path in (weights.parent, weights.parent.parent)):
         files = (folder.config_file, folder.facts_file, folder.split_file)
         if all(file.is_file() for file in files):

@@ -1,1 +1,1 @@
-"""From a split and settings to a trained run: two phases, resumable."""
+"""Training of a run from a split and settings: two phases, resumable."""

@@ -1,7 +1,7 @@
-"""Features of the frozen phase, computed once: the backbone's pooled output for K augmented views.
+"""Cached features for the frozen phase: the pooled output of the backbone for K augmented views.
 
-While the backbone is frozen its output for an image changes with the augmentation alone, so the
-head can train on features that are kept.
+While the backbone is frozen, its output for an image depends on the augmentation only. The head can
+therefore train on features that are computed once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def head_model(model: keras.Model) -> keras.Model:
-    """Return a model of the head alone; it shares its layers, and so its weights, with `model`."""
+    """Return a model of the head alone, which shares its layers and weights with `model`."""
     inputs = keras.Input(model.get_layer(FEATURES).output.shape[1:], name="pooled")
     x = inputs
     for layer in head_layers(model):
@@ -36,14 +36,14 @@ def head_model(model: keras.Model) -> keras.Model:
 
 
 class FeatureExtractor:
-    """The backbone of a classifier, to compute features of several sets of images.
+    """Extractor of the features of images, with the backbone of a classifier.
 
     Parameters
     ----------
     model : keras.Model
-        A classifier with pretrained weights, whose batch normalization is fixed.
+        A classifier with pretrained weights and fixed batch normalization.
     step : callable, optional
-        Called after every batch.
+        Function without arguments that is called after each batch. None calls nothing.
     """
 
     def __init__(self, model: keras.Model, step: Callable[[], object] | None = None) -> None:
@@ -55,23 +55,25 @@ class FeatureExtractor:
         self._backbone.compile(jit_compile=keras.backend.backend() == "jax")
 
     def compute(self, batches: Any, *, views: int, seed: int, augment: bool) -> Features:
-        """Return the pooled features of every image, seen `views` times.
+        """Return the pooled features of `views` augmented views of every image.
 
         Parameters
         ----------
         batches : tf.data.Dataset
-            Images and targets, in order, once; none larger than the first.
+            Batches of images and targets, with each image once, in order. No batch may be larger
+            than the first one.
         views : int
-            Times each image is seen.
+            Number of views of each image.
         seed : int
-            Of the augmentation.
+            Seed of the augmentation.
         augment : bool
-            Whether images are augmented, as in training; if not, all views are equal.
+            Whether images are augmented, as in training. If False, all views are equal.
 
         Returns
         -------
         ndarray of shape (views, N, F), dtype float32
-            Kept in memory: four bytes a view, image and feature.
+            F features of each view of N images. The array needs 4 bytes of memory per view, image
+            and feature.
         """
         seen = []
         for view in range(views):
@@ -87,8 +89,9 @@ class FeatureExtractor:
         return np.stack(seen)
 
     def _compute(self, images: Any, size: int, augment: bool) -> Any:
-        # A batch of another size would be traced anew, which takes seconds: smaller ones are filled
-        # up. Several devices that share batches each get this one whole; the first's come first.
+        # Keras would trace the model again for another batch size, which takes seconds, so smaller
+        # batches are filled up. With several devices, each device computes the whole batch, and
+        # the results of the first device come first.
         filled = np.concatenate([images, np.repeat(images[:1], size - len(images), axis=0)])
         return self._backbone.predict_on_batch(self._front(filled, training=augment))
 
@@ -102,7 +105,25 @@ def feature_batches(
     first_epoch: int = 0,
     weights: dict[int, float] | None = None,
 ) -> Any:
-    """Make a dataset as `training_batches` does, of features: epoch e takes view ``e % views``."""
+    """Return an endless dataset of batches of features, like `training_batches` for images.
+
+    Epoch e uses view ``e % views`` of each image.
+
+    Parameters
+    ----------
+    features : ndarray of shape (views, N, F), dtype float32
+        Features from `FeatureExtractor.compute`.
+    targets : ndarray of shape (N,) or (N, K)
+        Targets of the images.
+    batch_size : int
+        Number of images per batch.
+    seed : int
+        Seed of the order.
+    first_epoch : int, default 0
+        Number of the first epoch of the dataset.
+    weights : dict of int to float, optional
+        Weight of each class. If given, batches have the weights of the images as third element.
+    """
     views = features.shape[0]
     table = tf.constant(features)
     labels = tf.constant(targets, tf.float32)

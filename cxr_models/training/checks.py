@@ -1,4 +1,4 @@
-"""Checks before a run begins, without a framework and without decoding images."""
+"""Checks before a training run. They import no framework and decode no image."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def check_run(split: Split, config: RunConfig, out: str | os.PathLike[str]) -> None:
-    """Check everything of a run that is known before its network is built.
+    """Check split, settings and folder of a run before its network is built.
 
     Parameters
     ----------
     split : Split
-        Records; train and val are to be used.
+        Split of the run. Its parts train and val are checked.
     config : RunConfig
         All settings.
     out : str or PathLike
@@ -35,10 +35,10 @@ def check_run(split: Split, config: RunConfig, out: str | os.PathLike[str]) -> N
     Raises
     ------
     ValueError
-        If a part is empty, a file is missing, settings do not fit together or to the split, or the
-        folder is that of another run.
+        If a part is empty, an image file is missing, settings do not fit together or do not fit
+        the split, or the folder is that of another run.
     FileNotFoundError
-        If there is no such file of weights.
+        If the weights file does not exist.
     """
     check_epochs(config)
     check_weights(config.model.weights)
@@ -51,7 +51,7 @@ def check_run(split: Split, config: RunConfig, out: str | os.PathLike[str]) -> N
 
 
 def check_epochs(config: RunConfig) -> None:
-    """Raise ValueError if the settings ask for no training, or for features that change."""
+    """Raise ValueError if the settings train nothing, or cache features without a frozen phase."""
     training, scratch = config.training, config.model.weights == "none"
     if scratch and training.epochs_head == 0:
         raise ValueError(
@@ -71,7 +71,10 @@ def check_epochs(config: RunConfig) -> None:
 
 
 def check_image_size(config: RunConfig) -> None:
-    """Raise ValueError if images are too small for the backbone, where that is known of it."""
+    """Raise ValueError if images are too small for the backbone.
+
+    The smallest size is known only for the backbones of `cxr_models.backbones.BACKBONES`.
+    """
     spec = find_backbone(config.model.backbone)
     if isinstance(spec, BackboneSpec) and min(config.data.image_size) < spec.min_size:
         raise ValueError(
@@ -81,7 +84,10 @@ def check_image_size(config: RunConfig) -> None:
 
 
 def check_weighting(config: RunConfig) -> None:
-    """Raise ValueError if labels are to weigh in a way that the task does not have."""
+    """Raise ValueError if the settings use class or positive weights that the task does not allow.
+
+    ``class_weights`` is not allowed for ``multilabel``, and ``positive_weights`` only there.
+    """
     task, training = config.model.task, config.training
     if training.class_weights and task == "multilabel":
         raise ValueError(
@@ -97,7 +103,7 @@ def check_weighting(config: RunConfig) -> None:
 
 
 def check_labels(split: Split, model: ModelConfig) -> None:
-    """Raise ValueError unless the task fits the labels, or the findings, of a split."""
+    """Raise ValueError if the labels or findings of a split do not fit the task."""
     if model.task == "multilabel":
         check_known(split, model)
         return
@@ -110,12 +116,12 @@ def check_labels(split: Split, model: ModelConfig) -> None:
 
 
 def files_of(split: Split, name: str) -> Manifest:
-    """Return a part of a split.
+    """Return the records of one part of a split, and check that their files exist.
 
     Raises
     ------
     ValueError
-        If it is empty, or one of its files does not exist.
+        If the part is empty, or one of its files does not exist.
     """
     manifest = split.select(name)
     if not manifest.records:

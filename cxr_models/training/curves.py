@@ -1,4 +1,4 @@
-"""The curves of a run as a picture: loss and accuracy over the epochs of all phases."""
+"""Plot of the training curves: loss and accuracy over the epochs of all phases."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def write_curves(path: str | os.PathLike[str], history: Sequence[EpochRow]) -> None:
-    """Draw the rows of a history.
+    """Write a plot of the training and validation curves of a run as PNG.
 
     Parameters
     ----------
     path : str or PathLike
-        PNG to write, replaced if it exists.
+        PNG to write. An existing file is replaced.
     history : sequence of EpochRow
-        At least one.
+        Rows of the history, at least one.
 
     Raises
     ------

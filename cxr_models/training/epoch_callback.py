@@ -1,4 +1,4 @@
-"""The callback of every phase: seeds before an epoch, history, schedule and backup after it."""
+"""Callback of every phase: random states before an epoch; history, schedule and backup after it."""
 
 from __future__ import annotations
 
@@ -20,24 +20,27 @@ if TYPE_CHECKING:
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps a phase resumable: all it does follows from the seed, the epoch and the history.
+    """Callback that makes a phase resumable.
+
+    Its decisions depend only on the settings, the epoch and the history. A resumed run therefore
+    makes the same decisions as an uninterrupted run.
 
     Parameters
     ----------
     folder : RunFolder
-        Where history, best weights and backups go.
+        Folder of the history, the best weights and the backups.
     training : TrainingConfig
-        Patience, plateaus and the seed.
+        Settings of patience, plateaus and seed.
     phase : str
         Name of the phase.
     number : int
-        Its number, from 0.
+        Number of the phase, from 0.
     learning_rate : float
-        The one it begins with.
+        Learning rate at the start of the phase.
     history : list of EpochRow
-        Rows so far, of all phases; grows by a row an epoch.
+        Rows of all phases so far. One row is appended per epoch.
     monitor : {"val_accuracy", "val_loss"}, default "val_accuracy"
-        By which epochs are compared.
+        Column of the history by which epochs are compared.
     """
 
     def __init__(
@@ -67,10 +70,11 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
         set_random_states(self.model, f"{self._training.seed}/{self._phase}/{epoch}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Write history, the backup, and best weights if these are, in this order.
+        """Write the history, then the backup, then the best weights if this epoch is the best.
 
-        An epoch without a backup is trained again, and leaves no weights behind; best weights that
-        a backup holds are saved from it.
+        The order makes interruptions harmless. An epoch without a backup is trained again after
+        resuming, and has not changed the best weights. If the run stops after the backup, resuming
+        saves the best weights from the backup.
         """
         logs = with_known_losses(logs or {})
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -96,7 +100,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def set_random_states(model: keras.Model, key: str) -> None:
-    """Set the state of every layer that draws random numbers from `key` and the layer's name."""
+    """Set the random state of every layer, computed from `key` and the name of the layer."""
     for layer in model.layers:
         for name in ("seed_generator", "generator"):
             generator = getattr(layer, name, None)

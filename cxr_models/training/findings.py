@@ -1,4 +1,7 @@
-"""Whether findings can be learned from a split, and what their positives weigh; no framework."""
+"""Checks that findings can be learned from a split, and weights of their positives.
+
+This module imports no framework.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ if TYPE_CHECKING:
     from cxr_models.inputs.targets import FindingTargets, Targets
     from cxr_models.records.splits import Split
 
-LARGEST_WEIGHT = 20.0  # of a positive; more would let a few images decide a step
+LARGEST_WEIGHT = 20.0  # of a positive; limits the influence of a few images on a step
 
 
 def check_known(split: Split, model: ModelConfig) -> None:
-    """Raise ValueError unless train knows of every finding, and val of at least one."""
+    """Raise ValueError unless train has known values of every finding, and val of at least one."""
     check_findings(split.manifest, model.findings)
     known = {
         part: finding_targets(split.select(part), model.findings, model.uncertain) >= 0
@@ -45,17 +48,17 @@ def check_known(split: Split, model: ModelConfig) -> None:
 
 
 def positive_weights(targets: Targets | FindingTargets) -> npt.NDArray[np.float64]:
-    """Weigh the positives of each finding so that they count as much as its negatives.
+    """Return the weight of the positives of each finding that balances its negatives.
 
     Parameters
     ----------
     targets : ndarray of shape (N, K)
-        As `finding_targets` returns them, of the part that is trained on.
+        Targets of train, from `finding_targets`.
 
     Returns
     -------
     ndarray of shape (K,), dtype float64
-        Known negatives divided by known positives; 1 where one of the two is missing.
+        Number of known negatives divided by number of known positives. 1 if either number is 0.
     """
     positives, negatives = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
     both = (positives > 0) & (negatives > 0)
@@ -63,7 +66,10 @@ def positive_weights(targets: Targets | FindingTargets) -> npt.NDArray[np.float6
 
 
 def weights_of_positives(config: RunConfig, targets: Targets) -> list[float] | None:
-    """Return what the positives of each finding weigh in a run; None where all labels weigh 1."""
+    """Return the weight of the positives of each finding, at most `LARGEST_WEIGHT`.
+
+    The result is None if the run does not use positive weights; all labels then have weight 1.
+    """
     if not config.training.positive_weights:
         return None
     weights: list[float] = np.minimum(positive_weights(targets), LARGEST_WEIGHT).tolist()
@@ -71,7 +77,10 @@ def weights_of_positives(config: RunConfig, targets: Targets) -> list[float] | N
 
 
 def lines_on_findings(config: RunConfig, targets: Targets) -> list[str]:
-    """Say what the targets of train do not teach, and which positives weigh less than asked."""
+    """Return lines about findings that cannot be learned, and about weights that were limited.
+
+    A finding without positives or without negatives in train cannot be learned.
+    """
     lines = []
     weights = positive_weights(targets)
     for name, column, weight in zip(config.model.findings, targets.T, weights, strict=True):

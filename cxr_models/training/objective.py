@@ -1,4 +1,4 @@
-"""What a training makes small, and what it states of an epoch: losses and metrics by task."""
+"""Losses and metrics of training, by task."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ KNOWN_LOSS = "known_loss"  # name of the metric
 class KnownLabelsLoss(keras.losses.Loss):  # type: ignore[misc]
     """Binary cross-entropy of several findings, averaged over the known labels of a batch.
 
-    Labels are 1, 0, and below 0 where they are unknown. Unknown labels have no influence: their
-    gradients are zero. Devices that share a batch average over their shares.
+    A label is 1 (present), 0 (absent) or negative (unknown). Unknown labels have no influence:
+    their gradients are zero. If several devices share a batch, each device averages over the known
+    labels of its share.
 
     Parameters
     ----------
     positive_weights : sequence of float, optional
-        Weight of the positives of each finding; the mean is a weighted mean then.
+        Weight of the positives of each finding. The mean is then a weighted mean. None gives all
+        known labels the weight 1.
     """
 
     def __init__(self, positive_weights: Sequence[float] | None = None) -> None:
@@ -35,8 +37,8 @@ class KnownLabelsLoss(keras.losses.Loss):  # type: ignore[misc]
         )
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Return the mean of a batch; labels weigh 0 where they are unknown."""
-        del sample_weight  # no batch has any
+        """Return the mean loss of a batch; unknown labels have weight 0."""
+        del sample_weight  # batches of this task have no sample weights
         labels = ops.convert_to_tensor(y_true, self.dtype)
         weights = _is_known(labels)
         if self._positive_weights is not None:
@@ -49,16 +51,17 @@ class KnownLabelsLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 class KnownLabelsMean(keras.metrics.Mean):  # type: ignore[misc]
-    """Mean over the known labels of an epoch: of their unweighted loss, or of being predicted.
+    """Mean over the known labels of an epoch, of their unweighted loss or of their accuracy.
 
     Parameters
     ----------
     name : {"known_loss", "accuracy"}
-        The loss, or the share of labels on the right side of 0.5.
+        Name of the metric. ``known_loss`` is the mean loss. ``accuracy`` is the share of labels
+        whose probability is on the correct side of 0.5.
     """
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch."""
+        """Add the labels of a batch to the mean."""
         del sample_weight
         labels = ops.convert_to_tensor(y_true, self.dtype)
         probabilities = ops.convert_to_tensor(y_pred, self.dtype)
@@ -70,21 +73,24 @@ class KnownLabelsMean(keras.metrics.Mean):  # type: ignore[misc]
 
 
 def loss_of(config: ModelConfig, positive_weights: Sequence[float] | None = None) -> Any:
-    """Return the loss of a task, as `keras.Model.compile` takes it."""
+    """Return the loss of a task, for `keras.Model.compile`."""
     if config.task == "multilabel":
         return KnownLabelsLoss(positive_weights)
     return "binary_crossentropy" if config.task == "binary" else "sparse_categorical_crossentropy"
 
 
 def metrics_of(config: ModelConfig) -> list[Any]:
-    """Return the metrics of a task, as `keras.Model.compile` takes them."""
+    """Return the metrics of a task, for `keras.Model.compile`."""
     if config.task == "multilabel":
         return [KnownLabelsMean(name="accuracy"), KnownLabelsMean(name=KNOWN_LOSS)]
     return ["accuracy"]
 
 
 def with_known_losses(logs: Mapping[str, float]) -> dict[str, float]:
-    """Return what Keras measured, losses of findings over all known labels and unweighted."""
+    """Return the logs of Keras, with ``loss`` replaced by the metric ``known_loss`` if it exists.
+
+    For several findings, ``loss`` and ``val_loss`` are then unweighted means over all known labels.
+    """
     known = {name: value for name, value in logs.items() if name.endswith(KNOWN_LOSS)}
     exact = {name.replace(KNOWN_LOSS, "loss"): value for name, value in known.items()}
     return {name: exact.get(name, value) for name, value in logs.items() if name not in known}

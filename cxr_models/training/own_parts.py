@@ -1,4 +1,4 @@
-"""What a caller trains with in place of the project's own: callbacks, an optimizer, a loss."""
+"""Training parts of the caller: callbacks, an optimizer and a loss."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ import keras
 if TYPE_CHECKING:
     from cxr_models.runs.folder import RunFolder
 
-_SHOWN = 200  # characters of a part in a sentence
+_SHOWN = 200  # largest number of characters of a description in an error message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnParts:
-    """What the caller gave; None where the project's own is used.
+    """Callbacks, optimizer and loss of the caller.
 
     Parameters
     ----------
     callbacks : tuple of keras.callbacks.Callback, default ()
-        Called in each phase, after the project's own.
+        Further callbacks. Keras calls them in each phase, after the callbacks of this package.
     optimizer : keras.optimizers.Optimizer or callable, optional
-        An optimizer, which is copied for each phase; or what makes one of a phase's learning rate,
-        such as ``keras.optimizers.SGD``.
+        An optimizer, which is copied for each phase and keeps its own learning rate. Or a function
+        from the learning rate of a phase to an optimizer, such as ``keras.optimizers.SGD``. None
+        uses Adam.
     loss : str, keras.losses.Loss or callable, optional
-        As `keras.Model.compile` takes it.
+        Loss for `keras.Model.compile`. None uses the loss of the task.
 
     Raises
     ------
     TypeError
-        If a part is none of these.
+        If a part has another type.
     """
 
     callbacks: tuple[Any, ...] = ()
@@ -61,9 +62,9 @@ class OwnParts:
         Raises
         ------
         TypeError
-            If what was given makes no optimizer.
+            If the function of the caller does not return an optimizer.
         ValueError
-            If its learning rate is a schedule.
+            If the learning rate of the optimizer is a schedule.
         """
         given = self.optimizer
         if given is None:
@@ -86,7 +87,10 @@ class OwnParts:
         return made
 
     def described(self, learning_rate: float) -> tuple[str | None, str | None]:
-        """Return texts that differ where optimizers or losses do, None for the project's own."""
+        """Return descriptions of the optimizer and the loss; None for a part that is the default.
+
+        Different optimizers or losses have different descriptions.
+        """
         optimizer = loss = None
         if self.optimizer is not None:
             optimizer = _text_of(self.optimizer_of(learning_rate))
@@ -95,9 +99,9 @@ class OwnParts:
         return optimizer, loss
 
     def check_resumed(self, folder: RunFolder, learning_rate: float) -> None:
-        """Raise ValueError if a run that `folder` holds was begun with other parts.
+        """Raise ValueError if the run in `folder` was started with another optimizer or loss.
 
-        What is kept of an optimizer are its numbers, which fit no other one.
+        A backup contains the state of the optimizer, which does not fit another optimizer.
         """
         if not folder.facts_file.exists():
             return
@@ -115,7 +119,7 @@ class OwnParts:
 
 
 def _text_of(part: Any) -> str:
-    """Describe an optimizer or a loss by its class and options, a function by its name."""
+    """Return a description: class and options of an optimizer or loss, or name of a function."""
     if hasattr(part, "get_config"):
         config = {
             name: value

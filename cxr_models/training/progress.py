@@ -1,4 +1,4 @@
-"""The state of a training after every step, for a display; draws nothing itself."""
+"""Reports of the state of a training after every step; another module displays them."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ if TYPE_CHECKING:
 
 
 class Standing(NamedTuple):
-    """Where a stretch of work stands."""
+    """State of a piece of work after a step."""
 
-    work: str  # what is done: ``head 2/50``, or ``features``
-    done: int  # done, steps: steps done, of how many
-    steps: int
-    # how long the phase still takes if it does not stop early; None where not known yet
+    work: str  # name of the work: ``head 2/50`` (epoch 2 of 50), or ``features``
+    done: int  # number of finished steps
+    steps: int  # number of all steps
+    # estimated seconds to the end of the phase (without early stopping) or of the features; None
+    # if not known yet
     seconds_left: float | None
     values: dict[str, float]  # loss and accuracy so far in the epoch
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Reports every step to `watch`, and every epoch to `say`.
+    """Callback that reports every step to `watch`, and every epoch to `say`.
 
     Parameters
     ----------
     phase : str
         Name of the phase.
     epochs : int
-        Its epochs.
+        Number of epochs of the phase.
     steps : int
-        Steps an epoch.
+        Number of steps per epoch.
     watch : callable, optional
-        Called with a `Standing` before the first step of an epoch and after every one.
+        Function that is called with a `Standing` at the start of an epoch and after every step.
+        None reports no steps.
     say : callable, optional
-        Called with a line an epoch.
+        Function that is called with one line after each epoch. None reports no epochs.
     clock : callable
-        Gives seconds.
+        Function that returns the current time in seconds.
     """
 
     def __init__(
@@ -58,16 +60,16 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._watch, self._say, self._clock = watch, say, clock
         self._epoch = 0
         self._began = self._first_step_ended = self._step_ended = 0.0
-        self._epoch_seconds: float | None = None  # of the latest epoch
+        self._epoch_seconds: float | None = None  # duration of the latest epoch
         self._epochs_seen = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Report that an epoch begins."""
+        """Report the start of an epoch."""
         self._epoch, self._began = epoch, self._clock()
         self._report(0, self._seconds_left(self._began, 0), {})
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Report a step."""
+        """Report a finished step."""
         now, done = self._clock(), batch + 1
         if done == 1:
             self._first_step_ended = now
@@ -75,7 +77,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._report(done, self._seconds_left(now, done), logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Report an epoch."""
+        """Report a finished epoch."""
         now = self._clock()
         self._epochs_seen += 1
         if self._epochs_seen > 1:
@@ -109,7 +111,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def duration(seconds: float) -> str:
-    """Show a duration in the unit that fits it.
+    """Return a duration as text, in seconds, minutes or hours.
 
     Examples
     --------

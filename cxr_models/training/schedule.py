@@ -1,7 +1,7 @@
-"""When to lower the learning rate, when to stop, which epochs were best: from the history alone.
+"""Decisions from the history: lower the learning rate, stop a phase, choose the best epoch.
 
-What Keras's `ReduceLROnPlateau` and `EarlyStopping` decide, without state of their own: a run that
-is resumed from its history decides what it would have decided.
+The decisions are those of `ReduceLROnPlateau` and `EarlyStopping` of Keras, but they need no stored
+state. A run that is resumed from its history therefore decides like an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from cxr_models.runs.facts import EpochRow
 
 Monitor = Literal["val_accuracy", "val_loss"]
-_MIN_DELTA = 1e-4  # ReduceLROnPlateau's
-_NO_NUMBER = -1e300  # score of a loss that is not finite: any other epoch is better
+_MIN_DELTA = 1e-4  # default of ReduceLROnPlateau
+_NO_NUMBER = -1e300  # score of a loss that is not finite, so that any other epoch is better
 
 
 class Verdict(NamedTuple):
-    """What follows from the epochs so far.
+    """Decision after the epochs of a phase so far.
 
-    `best_epoch` counts from 0 and is -1 before the first epoch; `learning_rate` is for the next.
+    `best_epoch` is counted from 0 and is -1 before the first epoch. `learning_rate` is the
+    learning rate of the next epoch. `stop` is True if the phase ends.
     """
 
     best_epoch: int
@@ -34,14 +35,18 @@ class Verdict(NamedTuple):
 def monitor_of(config: ModelConfig) -> Monitor:
     """Return the column of the history by which epochs are compared.
 
-    It is the validation loss of known labels for several findings: their accuracy says little,
-    for most findings are absent from most images.
+    For ``multilabel`` it is the validation loss of the known labels. The accuracy says little about
+    findings, because most findings are absent from most images. For other tasks it is the
+    validation accuracy.
     """
     return "val_loss" if config.task == "multilabel" else "val_accuracy"
 
 
 def scores_of(rows: Sequence[EpochRow], monitor: Monitor) -> list[float]:
-    """Return a score for each epoch, the higher the better: accuracy, or loss times -1."""
+    """Return the score of each epoch: the accuracy, or the negative loss. A higher one is better.
+
+    A loss that is not finite gets the lowest score.
+    """
     if monitor == "val_accuracy":
         return [row.val_accuracy for row in rows]
     return [-row.val_loss if math.isfinite(row.val_loss) else _NO_NUMBER for row in rows]
@@ -50,21 +55,21 @@ def scores_of(rows: Sequence[EpochRow], monitor: Monitor) -> list[float]:
 def judge_epochs(
     scores: Sequence[float], learning_rate: float, training: TrainingConfig
 ) -> Verdict:
-    """Decide from the scores of a phase how it goes on.
+    """Decide how a phase continues, from the scores of its epochs so far.
 
     Parameters
     ----------
     scores : sequence of float
-        One an epoch, as `scores_of` gives them.
+        Score of each epoch, from `scores_of`.
     learning_rate : float
-        The one the phase began with.
+        Learning rate at the start of the phase.
     training : TrainingConfig
-        Its patience, and what happens at a plateau.
+        Settings of the patience and of plateaus.
 
     Returns
     -------
     Verdict
-        Best epoch, next learning rate, whether to stop.
+        Best epoch, next learning rate, and whether to stop.
     """
     best, best_epoch = float("-inf"), -1
     plateau_best, plateau_wait = float("-inf"), 0
@@ -86,7 +91,7 @@ def judge_epochs(
 
 
 def best_epochs(history: Sequence[EpochRow], monitor: Monitor = "val_accuracy") -> list[EpochRow]:
-    """Return the best epoch of each phase: the first of those equal, as `judge_epochs` does."""
+    """Return the best epoch of each phase; of equal epochs, the first one."""
     return [
         _best([row for row in history if row.phase == phase], monitor)
         for phase in dict.fromkeys(row.phase for row in history)
@@ -94,16 +99,16 @@ def best_epochs(history: Sequence[EpochRow], monitor: Monitor = "val_accuracy") 
 
 
 def kept_epoch(history: Sequence[EpochRow], monitor: Monitor = "val_accuracy") -> EpochRow | None:
-    """Return the epoch whose weights a run keeps; None where there was no epoch.
+    """Return the epoch whose weights a run keeps; None if the history is empty.
 
-    It is the best epoch of all phases by `monitor`; of phases that are equal, the last, which has
-    seen most.
+    It is the best epoch of all phases by `monitor`. If the best epochs of two phases are equal, it
+    is that of the later phase, which has trained longer.
     """
     best = best_epochs(history, monitor)
     return _best(best[::-1], monitor) if best else None
 
 
 def _best(rows: Sequence[EpochRow], monitor: Monitor) -> EpochRow:
-    """Return the row of the highest score, the first of those equal."""
+    """Return the row with the highest score; of equal rows, the first one."""
     scores = scores_of(rows, monitor)
     return rows[scores.index(max(scores))]

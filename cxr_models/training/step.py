@@ -1,4 +1,4 @@
-"""One step of training by itself, as the measurement of the input pipeline needs it."""
+"""A single training step, for the measurement of the input pipeline."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 
 def training_step(config: RunConfig, num_classes: int) -> Callable[[Any], object]:
-    """Build the model of a run, from scratch, and return what trains it on one batch."""
+    """Build the model of a run without pretrained weights; return a function that trains it.
+
+    The function trains the model on one batch of images and targets.
+    """
     model = build_classifier(config.with_setting("model.weights", "none"), num_classes)
     model.compile(
         optimizer=keras.optimizers.Adam(float(config.training.learning_rate_fine_tune)),
         loss=loss_of(config.model),
         jit_compile=keras.backend.backend() == "jax",
     )
-    model.optimizer.build(model.trainable_variables)  # quicker here than within the graph
+    model.optimizer.build(model.trainable_variables)  # faster here than within the graph
     return lambda batch: model.train_on_batch(batch[0], batch[1])

@@ -1,4 +1,4 @@
-"""Two-phase transfer learning: the head on a frozen backbone, then all of it; resumable."""
+"""Two-phase transfer learning, resumable: first the head on a frozen backbone, then all layers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 
 class Phase(NamedTuple):
-    """Epochs that begin with one learning rate."""
+    """A phase of training: number of epochs, initial learning rate, frozen backbone or not."""
 
     name: str
     epochs: int
@@ -77,7 +77,7 @@ class _Shown(NamedTuple):
 
 
 def phases_of(config: RunConfig) -> list[Phase]:
-    """Return the phases of a run: `head` and `fine_tune`, or `scratch` alone."""
+    """Return the phases of a run: `head` and `fine_tune`, or only `scratch` without weights."""
     training = config.training
     if config.model.weights == "none":
         return [Phase("scratch", training.epochs_head, training.learning_rate_head, False)]
@@ -97,40 +97,46 @@ def train(
     say: Callable[[str], object] | None = None,
     watch: Callable[[Standing], object] | None = None,
 ) -> keras.Model:
-    """Train a classifier, or go on where an earlier start of the same run was stopped.
+    """Train a classifier, or resume an interrupted start of the same run.
 
     Parameters
     ----------
     split : Split
-        Records; train and val are used.
+        Split of the run. Its parts train and val are used.
     config : RunConfig
         All settings.
     out : str or PathLike
-        Folder of the run: new, or that of the same run.
+        Folder of the run: a new folder, or the folder of the same run.
     own : OwnParts, optional
-        Callbacks, optimizer and loss in place of those of the project.
+        Callbacks, optimizer and loss of the caller. None uses the defaults.
     devices : sequence of str, optional
-        Devices that share each batch, such as ``["GPU:0", "GPU:1"]``; None takes all GPUs.
+        Devices that share each batch, such as ``["GPU:0", "GPU:1"]``. None uses all GPUs. Only
+        the TensorFlow backend of Keras allows devices.
     say : callable, optional
-        Called with lines on the progress: one for each step of the work, one an epoch.
+        Function that is called with lines about the progress, among them one line per epoch. None
+        reports nothing.
     watch : callable, optional
-        Called with where the training stands, after every step.
+        Function that is called with a `Standing` after every step. None reports nothing.
 
     Returns
     -------
     keras.Model
-        With the weights of the epoch of all phases that was best in validation accuracy (of
-        several findings, in validation loss), of the last phase where two are equal. They are in
-        ``best.weights.h5`` of the folder too, and the phase and epoch in ``run.json``.
+        Classifier with the weights of the best epoch of all phases. The best epoch has the highest
+        validation accuracy, or for ``multilabel`` the lowest validation loss; of two equal phases,
+        the later one counts. The file ``best.weights.h5`` in the folder has the same weights, and
+        ``run.json`` has the phase and the epoch.
 
     Raises
     ------
+    TypeError
+        If the function of the caller does not return an optimizer, or a registered backbone does
+        not return a Keras model and Keras tensors.
     ValueError
-        If a part is empty, an image cannot be read, settings do not fit together, the folder is
-        that of another run or of one with another optimizer or loss, or the weights come from a
-        run that has seen images of val or test.
+        If a part is empty, an image cannot be decoded, or settings do not fit together. If the
+        folder is that of another run, or of a run with another optimizer or loss. If the weights
+        come from a run that has seen images of val or test.
     OSError
-        If files cannot be read or written, or weights not be downloaded.
+        If files cannot be read or written, or weights cannot be downloaded.
     """
     folder = RunFolder(path=Path(out))
     names = split.class_names()
@@ -162,7 +168,7 @@ def train(
         keep_split(folder.path, split)
         history = folder.read_history()
         backup = folder.newest_backup()
-        best: dict[str, list[Any]] = {}  # weights at the end of each phase
+        best: dict[str, list[Any]] = {}  # best weights of each phase
         for number, phase in enumerate(phases_of(config)):
             if not phase.epochs:
                 continue
@@ -180,13 +186,13 @@ def train(
         _keep_best(model, folder, history, best, monitor_of(config.model))
         if config.model.backbone not in BACKBONES:
             features = features_of_sample(model)
-            if all(map(math.isfinite, features)):  # or the training diverged
+            if all(map(math.isfinite, features)):  # they are not finite if the training diverged
                 folder.write_features(features)
     return model
 
 
 def _lines_on_labels(split: Split, config: RunConfig, targets: Targets) -> list[str]:
-    """Say what cannot be learned, and what was asked for and is not done."""
+    """Return lines about labels or findings that cannot be learned, and about limited weights."""
     if config.model.task == "multilabel":
         return lines_on_findings(config, targets)
     labels = sorted(lacking_labels(split.manifest.records, ["train"]).get("train", ()))
@@ -200,10 +206,10 @@ def _keep_best(
     best: dict[str, list[Any]],
     monitor: Monitor,
 ) -> None:
-    """Fill `model` with the best weights of all phases, and save them and what they are of."""
+    """Set the best weights of all phases in `model`, and save the weights and their epoch."""
     kept = kept_epoch(history, monitor)
     if kept is not None and folder.best_weights.exists():
-        # The run has ended before and may have been evaluated: its weights stay the same.
+        # The run had ended and may have been evaluated, so its weights must not change.
         last = best_epochs(history, monitor)[-1]
         stated = folder.read_facts().kept or converted(KeptEpoch, last)
         same = (row for row in history if converted(KeptEpoch, row) == stated)
@@ -231,7 +237,7 @@ def _run_phase(
     shown: _Shown,
     own: OwnParts,
 ) -> None:
-    """Train one phase from where it stands, and leave `model` with its best weights."""
+    """Train the remaining epochs of one phase, and set its best weights in `model`."""
     training = config.training
     set_backbone_trainable(model, not phase.frozen)
     trained = _trained_part(model, phase, config)
@@ -257,7 +263,8 @@ def _run_phase(
     if resumed is not None:
         trained.load_weights(resumed[0])
         done = resumed[2]
-        if verdict.best_epoch == done - 1:  # the run may have stopped before saving them
+        # The run may have stopped after the backup, before the best weights were saved.
+        if verdict.best_epoch == done - 1:
             folder.save_weights(trained, folder.best_of(phase.name))
     if done < phase.epochs and not verdict.stop:
         if shown.say is not None:
@@ -295,7 +302,7 @@ def _run_phase(
 
 
 def _trained_part(model: keras.Model, phase: Phase, config: RunConfig) -> keras.Model:
-    """Return what a phase trains, and saves: the head alone on kept features, or all of `model`."""
+    """Return the model that a phase trains and saves: the head on cached features, or `model`."""
     return head_model(model) if phase.frozen and config.training.cache_features else model
 
 
@@ -372,7 +379,7 @@ def _facts(split: Split, config: RunConfig, names: Sequence[str], own: OwnParts)
 
 @contextlib.contextmanager
 def _precision(training: TrainingConfig) -> Iterator[None]:
-    """Set Keras's policy for the block."""
+    """Set the dtype policy of Keras within the block."""
     policy = training.precision
     if policy == "auto":
         policy = "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
@@ -385,7 +392,10 @@ def _precision(training: TrainingConfig) -> Iterator[None]:
 
 
 def _check_shares(training: TrainingConfig, parts: dict[str, _Part], devices: int) -> None:
-    """Raise unless devices share first batches evenly: Keras builds on the mean of their shares."""
+    """Raise ValueError unless the first batch of each part can be divided equally among devices.
+
+    Keras builds the model with the mean of the shares, which must have equal sizes.
+    """
     for name, part in parts.items():
         first = min(training.batch_size, len(part.paths))
         if first % devices:
@@ -396,7 +406,7 @@ def _check_shares(training: TrainingConfig, parts: dict[str, _Part], devices: in
 
 
 def _scope(devices: Sequence[str] | None) -> Any:
-    """Share batches over `devices`, or over all GPUs if there are several."""
+    """Return the context that distributes batches over `devices`, or over all GPUs if several."""
     if keras.backend.backend() != "tensorflow":
         if devices is not None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""How public sets of radiographs keep their files and tables: facts a set, and rules they share."""
+"""Files and tables of public sets of radiographs: facts about each set, and common rules."""
 
 from cxr_models.records.layouts.columns import LAYOUTS, Layout
 

@@ -1,4 +1,4 @@
-"""How well-known sets of radiographs name their files and columns; a further set is a row here."""
+"""Names of files and columns in well-known sets of radiographs; one row of `LAYOUTS` per set."""
 
 from __future__ import annotations
 
@@ -9,23 +9,28 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    r"""Where a set keeps labels and patients: in the names of files, or in the columns of a CSV.
+    r"""Place of labels and patients in a set: in file names, or in the columns of a CSV.
 
     Parameters
     ----------
     columns : mapping of str to str, default {}
-        For a CSV, what to put into each column of the manifest: the name of a column, a template
-        such as ``"files/p{subject_id:.2}/{dicom_id}.jpg"``, several columns joined by ``|``, of
-        which the first that holds 1 lends its name (for ``label``), or ``=`` and a constant.
+        Source of each column of the manifest, for a CSV. A source has one of four forms: the name
+        of a column of the CSV; a template such as
+        ``"files/p{subject_id:.2}/{dicom_id}.jpg"``; several columns joined by ``|``, where the
+        value is the name of the first column with the cell 1 (for ``label``); or ``=`` and a
+        constant.
     label_pattern, patient_pattern : str, default ""
-        Regular expressions searched in the relative path, ``/`` between its parts; their first
-        group that took part is the value. Empty: the label is the first folder, no patient.
+        Regular expressions that find the label and the patient id in the relative path, with ``/``
+        as separator. The value is the first group that is not empty, or the whole match if the
+        pattern has no groups. With an empty pattern, the label is the name of the first-level
+        folder and there is no patient id.
     passed_over : str, default ""
-        Regular expression of relative paths that are no radiographs, such as masks.
+        Regular expression of relative paths that are not radiographs, such as masks. Empty
+        matches no path.
     labels : mapping of str to str, default {}
-        New names for labels; others stay.
+        New names of labels. Other labels stay unchanged.
     source : str, default ""
-        Name of the set, where its columns tell none.
+        Name of the set, for rows without a value in the column ``source``.
     """
 
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -51,7 +56,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             labels={"NORMAL": "normal"},
             source="kermany",
         ),
-        # COVID/images/COVID-1.png beside COVID/masks/COVID-1.png; no patients are told
+        # COVID/images/COVID-1.png, with a mask in COVID/masks/COVID-1.png; no patient ids
         "covid19-radiography": Layout(
             label_pattern=r"(COVID|Lung_Opacity|Normal|Viral Pneumonia)(?:/images)?/[^/]+$",
             passed_over=r"(^|/)masks/",
@@ -83,7 +88,7 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             },
             patient_pattern=r"(patient\d+)",
         ),
-        # Data_Entry_2017.csv; labels are joined by | there and stay so
+        # Data_Entry_2017.csv; a cell with several labels joined by | stays one label
         "nih": Layout(
             columns={
                 "file": "images/{Image Index}",

@@ -1,4 +1,4 @@
-"""What a public set is: its name, size and terms, by what it is recognised, how it is read."""
+"""Description of a public set: name, size, terms of use, marks to recognise it, and reader."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ class ImageRow(NamedTuple):
     Parameters
     ----------
     file : str
-        Path from the set's folder; empty where the image does not exist.
+        Path relative to the folder of the set. Empty if the image does not exist.
     label : str, default ""
-        Class of the image; empty where findings make the label.
+        Class of the image. Empty if the label is made from findings.
     patient, source, view, split, study, modality, sex, age, manufacturer, date : str, default ""
-        As in `cxr_models.records.manifest.Record`; the split is the set's own.
+        See `cxr_models.records.manifest.Record`. ``split`` is the part that the set defines.
     findings : tuple of (str, str), default ()
-        Names and values: 1, 0, u or empty.
+        Names and values of findings. A value is "1" (present), "0" (absent), "u" (uncertain) or ""
+        (unknown).
     kept : tuple of (str, str), default ()
-        Names and cells of further columns.
+        Names and cells of further columns of the set.
     """
 
     file: str
@@ -51,9 +52,9 @@ class ImageRow(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How a set is read."""
+    """Options for reading a set."""
 
-    # name of the rule that reduces several rows of an image to one value; empty: the set's own
+    # name of the rule that reduces several rows of an image to one value; empty: rule of the set
     rows: str = ""
     unpack: Unpacker = Unpacker(None)  # writes images that are not stored as image files
 
@@ -64,36 +65,38 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownSet:
-    """Facts of a public set; a further set is a further instance.
+    """Facts about one public set.
 
     Parameters
     ----------
     name : str
-        Name in ``--layout`` and in the column ``source``.
+        Name of the set in ``--layout``.
     title : str
-        Name in sentences.
+        Name of the set in messages.
     images : int
-        Number of images; 0 where releases differ.
+        Number of images. 0 if releases differ.
     licence, citation : str
-        Terms of use, and authors.
+        Terms of use, and publication.
     marks : tuple of str
-        Regular expressions; a folder holds the set if each of them matches one of its paths.
+        Regular expressions of paths. A folder can only be recognised as the set if each of them
+        matches a path in it. An empty tuple means that only the user can name the set.
     read : callable
-        Returns the rows of the images, from a `Tree` and a `Reading`.
+        Function from a `Tree` and a `Reading` to the rows of the images.
     header : (str, tuple of str), default ("", ())
-        Regular expression of a table's name, and columns that the table must have, where names of
-        files are not enough.
+        Regular expression of the name of a table, and columns that this table must have. It is
+        used if file names are not enough to recognise the set.
     first_line : (str, str), default ("", "")
-        The same for a table without a header, and a regular expression of its first line.
+        Regular expression of the name of a table without header, and regular expression of its
+        first line.
     passed_over : str, default ""
-        Regular expression of images that are no radiographs, such as masks.
+        Regular expression of images that are not radiographs, such as masks.
     unlabelled : str, default ""
-        Regular expression of images that the set gives no label.
+        Regular expression of images that have no label in the set.
     unless : str, default ""
-        Regular expression of a path of another set that holds the images of this set: where it
-        matches, the folder holds that other set.
+        Regular expression of a path in another set that contains the images of this set. If it
+        matches, the folder is that other set.
     verified : bool, default True
-        Whether the columns were checked against files, code or pages of other people.
+        Whether the columns were checked against files, code or web pages of others.
     """
 
     name: str
@@ -111,7 +114,7 @@ class KnownSet:
     verified: bool = True
 
     def fits(self, tree: Tree) -> bool:
-        """Tell whether a folder holds the set; sets without marks are named by the user alone."""
+        """Return whether a folder contains the set; False for a set without marks."""
         if not self.marks or not all(tree.has(mark) for mark in self.marks):
             return False
         if self.unless and tree.has(self.unless):

@@ -1,4 +1,4 @@
-"""One name for each finding that sets call differently; docs/datasets.md shows the table."""
+"""Common names of findings that have different names in different sets; see docs/datasets.md."""
 
 from __future__ import annotations
 
@@ -45,12 +45,16 @@ _NAME_OF = {word: name for name, words in NAMES.items() for word in words}
 
 
 def harmonised_name(name: str) -> str:
-    """Return the common name of a finding; its own where the table has none."""
+    """Return the common name of a finding; the name itself if it is not in `NAMES`."""
     return _NAME_OF.get(" ".join(name.lower().split()), name)
 
 
 def harmonised(findings: Findings) -> Findings:
-    """Return findings under their common names; of two that become one, present goes first."""
+    """Return findings under their common names.
+
+    If two findings get one name, its value is present if one of them is present, else uncertain,
+    else absent, else unknown.
+    """
     values: dict[str, list[str]] = {}
     for name, value in findings:
         values.setdefault(harmonised_name(name), []).append(value)

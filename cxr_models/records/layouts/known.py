@@ -1,4 +1,4 @@
-"""All public sets that are known, in one list."""
+"""All known public sets, by name."""
 
 from __future__ import annotations
 

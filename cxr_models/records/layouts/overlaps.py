@@ -1,4 +1,7 @@
-"""Public sets that hold images of other public sets, and so cannot test models trained on them."""
+"""Public sets that contain images of other public sets.
+
+A model that was trained on a set cannot be tested on another set with the same images.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ _PUBLIC = frozenset((*ORIGINS, *(name for sources in ORIGINS.values() for name i
 
 
 def origins(source: str) -> frozenset[str]:
-    """Return the sets that images of a source come from, the source itself among them."""
+    """Return the sets that the images of a source come from, including the source itself."""
     names: set[str] = set()
     waiting = [source]
     while waiting:
@@ -41,7 +44,7 @@ def origins(source: str) -> frozenset[str]:
 
 
 def shared_origins(first: str, second: str) -> frozenset[str]:
-    """Return the public sets from which two sources both have images.
+    """Return the public sets that both of two sources have images of.
 
     Examples
     --------
@@ -52,7 +55,7 @@ def shared_origins(first: str, second: str) -> frozenset[str]:
 
 
 def overlap_notes(source: str) -> list[str]:
-    """Return one sentence for each kind of overlap of a source with public sets."""
+    """Return one clause for each kind of overlap of a source with public sets."""
     notes = []
     if ORIGINS.get(source):
         notes.append(f"holds images of {', '.join(ORIGINS[source])}")
@@ -65,14 +68,19 @@ def overlap_notes(source: str) -> list[str]:
 def lines_on_sources(
     name: str, model_sources: Iterable[str], set_sources: Iterable[str]
 ) -> list[str]:
-    """Return warnings of sources of a set that share images with sources the model has seen.
+    """Return warnings about sources of a tested set that share images with seen sources.
 
     Parameters
     ----------
     name : str
-        Name of the set.
+        Name of the tested set.
     model_sources, set_sources : iterable of str
-        Sources of the images that the model has seen, and of the images of the set.
+        Sources of the images that the model has seen, and of the images of the tested set.
+
+    Returns
+    -------
+    list of str
+        One line for each pair of sources that share images.
     """
     model_names = sorted(set(model_sources) - {""})
     return [

@@ -1,4 +1,4 @@
-"""Several rows of one image to one value of a finding: any, vote, majority, first."""
+"""Rules that reduce the values of a finding in several rows of one image to one value."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ Rule = Callable[[Sequence[str]], str]
 
 
 def any_of(values: Sequence[str]) -> str:
-    """Return present if one row says so, else uncertain, else absent, else unknown."""
+    """Return the first of present, uncertain and absent that a row has; else unknown."""
     distinct = set(values)
     return next((value for value in (PRESENT, UNCERTAIN, ABSENT) if value in distinct), UNKNOWN)
 
 
 def vote(values: Sequence[str]) -> str:
-    """Return the value of all known rows; uncertain where they differ."""
+    """Return the common value of all known rows; uncertain if they differ."""
     distinct = set(values) - {UNKNOWN}
     return distinct.pop() if len(distinct) == 1 else UNCERTAIN if distinct else UNKNOWN
 
 
 def majority(values: Sequence[str]) -> str:
-    """Return the value of more than half of the known rows; uncertain where there is none."""
+    """Return the value (present or absent) of more than half of the known rows, else uncertain.
+
+    The value is unknown if no row has a known value.
+    """
     votes = [value for value in values if value != UNKNOWN]
     for value in (PRESENT, ABSENT):
         if 2 * votes.count(value) > len(votes):
@@ -32,7 +35,7 @@ def majority(values: Sequence[str]) -> str:
 
 
 def first(values: Sequence[str]) -> str:
-    """Return the value of the first row."""
+    """Return the value of the first row; unknown if there are no rows."""
     return values[0] if values else UNKNOWN
 
 

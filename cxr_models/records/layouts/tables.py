@@ -1,4 +1,4 @@
-"""Tables as sets ship them: packed, of any delimiter and encoding, with or without a header."""
+"""Tables of public sets: compressed or not, any delimiter or encoding, with or without header."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-WHOLE_LINE = "\x1f"  # a delimiter that is in no line
+WHOLE_LINE = "\x1f"  # delimiter that occurs in no line, so that a line is one cell
 Extra = tuple[tuple[str, str], ...]
 
 
@@ -34,18 +34,18 @@ class Table:
     Parameters
     ----------
     path : Path
-        A text file, which may be packed with gzip, or a workbook (.xlsx). Bytes that are no UTF-8
-        are read as Latin-1; lines end as they like.
+        A text file, possibly compressed with gzip, or a workbook (.xlsx). Bytes that are not UTF-8
+        are read as Latin-1. All kinds of line ends are accepted.
     name : str
-        Name in sentences.
+        Name of the table in error messages.
     header : sequence of str, optional
-        Names of the columns where the file has no header.
+        Names of the columns, for a file without header. None reads the header from the file.
     delimiter : str, default ","
-        Between the cells.
+        Character between the cells.
     skip : int, default 0
-        Lines before the header.
+        Number of lines before the header.
     extra : sequence of str, optional
-        Further columns to read, where the table has them.
+        Further columns for `rows_and_extra`. Columns that the table does not have are ignored.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Table:
 
     @property
     def header(self) -> list[str]:
-        """Names of the columns without blanks around them; empty and double ones stay."""
+        """Names of the columns, stripped of blanks; empty and repeated names are kept."""
         if self._header is None:
             lines = self._lines()
             names = self._fixed_header if self._fixed_header is not None else next(lines, [])
@@ -73,13 +73,14 @@ class Table:
         return self._header
 
     def rows(self, *columns: str) -> Iterator[tuple[str, ...]]:
-        """Yield the cells of the columns named, row by row.
+        """Yield the cells of some columns, row by row.
 
         Parameters
         ----------
         *columns : str
-            Names; ``A|B`` takes the first that the table has, and ``A?`` is empty where the table
-            has none. Of columns of one name the first is read.
+            Names of the columns. ``A|B`` is the first of these columns that the table has. ``A?``
+            is an optional column, whose cells are empty if the table does not have it. If a name
+            is repeated, the first column of this name is read.
 
         Raises
         ------
@@ -104,7 +105,7 @@ class Table:
             ) from None
 
     def rows_and_extra(self, *columns: str) -> Iterator[tuple[tuple[str, ...], Extra]]:
-        """Yield as `rows`, each with the names and cells of the extra columns that are there."""
+        """Yield pairs: the cells from `rows`, and the names and cells of the extra columns."""
         extra_names = [name for name in self._extra if name in self.header]
         if not extra_names:
             for row in self.rows(*columns):

@@ -1,4 +1,4 @@
-"""A downloaded set as one walk found it: images by path and by name, tables by name."""
+"""Files of a downloaded set, listed once: look-up of images by path or name, tables by name."""
 
 from __future__ import annotations
 
@@ -17,25 +17,32 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Sequence
 
-_SAMPLE = 4096  # paths looked at to recognise a set; tables lie near its top, images are many alike
+# Number of paths that are searched to recognise a set. Tables are near the top of a set, and image
+# paths are similar to each other.
+_SAMPLE = 4096
 
 
 class Tree:
-    """Files under a folder, named from it with ``/`` between the parts.
+    """Files under a folder, by paths relative to the folder, with ``/`` as separator.
 
     Parameters
     ----------
     root : str or PathLike
-        The folder; it is walked through once.
+        The folder. Its files are listed once, by the constructor.
     extra : sequence of str, optional
-        Columns of tables to read beside those that a set needs.
+        Columns of tables to read, in addition to the columns that the reader of a set needs.
 
     Attributes
     ----------
     listing : FolderListing
-        Files that the walk found.
+        Files and folders in `root`.
     columns : set of str
-        Columns of all tables that were opened.
+        Columns of all tables that were opened by `opened` or `table`.
+
+    Raises
+    ------
+    NotADirectoryError
+        If `root` is not a folder.
     """
 
     def __init__(self, root: str | os.PathLike[str], *, extra: Sequence[str] = ()) -> None:
@@ -54,7 +61,7 @@ class Tree:
 
     @functools.cached_property
     def sample(self) -> tuple[str, ...]:
-        """Some paths of images, evenly spread, and of other files, the topmost ones."""
+        """Sample of the paths: evenly spaced images, and the other files nearest to the top."""
         images = self.listing.images
         other_files = heapq.nsmallest(
             _SAMPLE, self.listing.other_files, key=lambda name: name.count("/")
@@ -63,27 +70,30 @@ class Tree:
 
     @functools.cached_property
     def folders(self) -> frozenset[str]:
-        """First-level folders that hold images."""
+        """First-level folders that contain images."""
         return frozenset(name.split("/", 1)[0] for name in self.listing.images if "/" in name)
 
     def has(self, pattern: str) -> bool:
-        """Tell whether a regular expression is found in one of the sampled paths."""
+        """Return whether a regular expression matches in a path of `sample`."""
         compiled = re.compile(pattern)
         return any(compiled.search(name) for name in self.sample)
 
     def by_name(self, name: str) -> str:
-        """Return the path of the image of this name, wherever it lies; empty if there is none.
+        """Return the path of the image with this file name in any folder; empty if none exists.
 
-        Of several paths the one nearest to the top is returned.
+        Upper and lower case are equal. Of several paths, the one nearest to the top is returned.
         """
         return self._names.get(name.strip().lower(), "")
 
     def by_stem(self, stem: str) -> str:
-        """Return the path of the image of this name without its suffix, as `by_name`."""
+        """Return the path of the image with this file name without suffix; see `by_name`."""
         return self._stems.get(stem.strip().lower(), "")
 
     def by_tail(self, name: str, parts: int) -> str:
-        """Return the image whose last parts are those of a name; empty if there is none."""
+        """Return the path of the image whose last `parts` path parts equal those of `name`.
+
+        The result is empty if no image matches. Upper and lower case are equal.
+        """
 
         def tail(path: str) -> str:
             return "/".join(path.rsplit("/", parts)[-parts:])
@@ -93,10 +103,10 @@ class Tree:
         return self._tails[parts].get(tail(name.strip()).lower(), "")
 
     def beside(self, table: Table, name: str) -> str:
-        """Return the image that a table names from its own folder or from one above.
+        """Return the path of an image that a table names relative to its folder or a parent of it.
 
-        First folders of the name are left out where they are not there, as where a release's own
-        folder was renamed.
+        If no such file exists, leading folders of the name are removed one by one. This finds
+        images of a release whose top folder was renamed. The result is empty if no image matches.
         """
         folder = posixpath.dirname(table.name)
         parts = name.strip().split("/")
@@ -112,7 +122,10 @@ class Tree:
         return ""
 
     def tables(self, pattern: str) -> list[str]:
-        """Return the paths of other files whose name matches a pattern, topmost first."""
+        """Return the paths of non-image files whose name matches a pattern, topmost first.
+
+        The pattern must match the whole file name; upper and lower case are equal.
+        """
         compiled = re.compile(pattern, re.IGNORECASE)
         matching = [
             name
@@ -129,12 +142,12 @@ class Tree:
         delimiter: str = ",",
         skip: int = 0,
     ) -> Table:
-        """Return the topmost table whose name matches a pattern.
+        """Return the topmost table whose name matches a pattern; see `tables` and `Table`.
 
         Raises
         ------
         FileNotFoundError
-            If there is none.
+            If no table matches.
         """
         names = self.tables(pattern)
         if not names:
@@ -154,7 +167,7 @@ class Tree:
         delimiter: str = ",",
         skip: int = 0,
     ) -> Table:
-        """Return the table at a path; its columns are added to `columns`."""
+        """Return the table at a path, and add its columns to `columns`."""
         table = Table(
             self.root / name, name, header=header, delimiter=delimiter, skip=skip, extra=self._extra
         )
@@ -162,14 +175,14 @@ class Tree:
         return table
 
     def header(self, name: str) -> list[str]:
-        """Return the names of a table's columns; none where it is no table."""
+        """Return the names of the columns of a table; an empty list if it cannot be read."""
         try:
             return Table(self.root / name, name).header
         except (OSError, ValueError):
             return []
 
     def first_line(self, name: str) -> str:
-        """Return the first line of a table without its end; empty where it is none."""
+        """Return the first line of a table without its line end; empty if it cannot be read."""
         try:
             return next(iter(Table(self.root / name, name, delimiter=WHOLE_LINE).header), "")
         except (OSError, ValueError):
@@ -184,9 +197,10 @@ class Tree:
         return _first_of(self.listing.images, _stem)
 
     def twins(self, used: Iterable[str], unused: Sequence[str]) -> dict[str, str]:
-        """Return for each unused image the used image of the same name, where there is one.
+        """Return the used image of the same name for each unused image that has one.
 
-        Suffixes do not count: some sets hold each image as PNG and as DICOM.
+        Names are compared without suffixes, because some sets contain each image as PNG and as
+        DICOM.
         """
         if not unused:
             return {}
@@ -196,7 +210,7 @@ class Tree:
 
 
 def _nameable(listing: FolderListing) -> FolderListing:
-    """Return the listing with images that no table can name moved to `unentered`."""
+    """Return the listing with images whose name is not UTF-8 moved to ``unentered``."""
     wrong = {name for name in listing.images if as_text(name) != name}
     if not wrong:
         return listing
@@ -208,7 +222,7 @@ def _nameable(listing: FolderListing) -> FolderListing:
 
 
 def _stem(path: str) -> str:
-    """Return a name without the suffixes of images; dots within identifiers stay."""
+    """Return a file name without its image suffixes; other dots, as in DICOM ids, are kept."""
     return re.sub(r"(\.(dcm|dicom|png|jpe?g|tiff?))+$", "", posixpath.basename(path), flags=re.I)
 
 

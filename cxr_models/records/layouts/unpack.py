@@ -1,4 +1,4 @@
-"""Images that are not stored as image files, written as PNG beside the manifest."""
+"""Writing of images that a set does not store as image files, as PNG in a folder."""
 
 from __future__ import annotations
 
@@ -19,33 +19,34 @@ if TYPE_CHECKING:
 
 
 class Unpacker:
-    """Writes images into a folder and replaces no file.
+    """Writer of images into a folder; existing files are not replaced.
 
     Parameters
     ----------
     folder : Path or None
-        Folder of the images; the first image creates it. None refuses to unpack.
+        Folder of the images. It is created with the first image. With None, `file` raises
+        ValueError.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def file(self, name: str, make: Callable[[], Pixels]) -> str:
-        """Return the path of an image, which is written unless it exists.
+        """Write an image if its file does not exist, and return its absolute path.
 
         Parameters
         ----------
         name : str
-            Name of the file, with its suffix ``.png``.
+            Name of the file, with the suffix ``.png``.
         make : callable
-            Makes the pixels.
+            Function without arguments that returns the pixels.
 
         Raises
         ------
         ValueError
-            If there is no folder, or another image has that name.
+            If there is no folder, or the file exists with other pixels.
         OSError
-            If it cannot be written.
+            If the file cannot be written.
         """
         if self._folder is None:
             raise ValueError(

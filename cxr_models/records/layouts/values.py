@@ -1,4 +1,4 @@
-"""The meaning of words in tables: findings, views, ages, sexes, dates, lists; one rule each."""
+"""Interpretation of cells in tables: findings, views, ages, sexes, dates and lists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PRESENT, ABSENT, UNCERTAIN, UNKNOWN = "1", "0", "u", ""
 VIEWS = ("PA", "AP", "AP-supine", "L", "other")
 FRONTAL = frozenset(("PA", "AP", "AP-supine"))
-_OLDEST = 120  # years; tables hold ages of up to 414
+_OLDEST = 120  # years; some tables contain wrong ages of up to 414
 
 Findings = tuple[tuple[str, str], ...]
 
@@ -43,7 +43,7 @@ def finding_of(text: str) -> str:
     Raises
     ------
     ValueError
-        If the cell is none of 1, 0, -1, u, yes, no, true, false or empty.
+        If the cell is not 1, 0, -1, u, yes, y, no, n, true, false, nan or empty.
 
     Examples
     --------
@@ -61,7 +61,9 @@ def finding_of(text: str) -> str:
 
 
 class FindingsOf:
-    """Cells of a row to findings; equal rows share one tuple, so that large sets fit in memory.
+    """Converter of the cells of a row to findings.
+
+    Equal rows share one tuple of findings, so that large sets need little memory.
 
     Parameters
     ----------
@@ -90,14 +92,16 @@ class FindingsOf:
         return pairs.setdefault(cell, (name, finding_of(cell)))
 
     def listed(self, names: Iterable[str], *, default: str = ABSENT) -> Findings:
-        """Return findings of which those in `names` are present and all others are `default`."""
+        """Return the findings, with present for those in `names` and `default` for all others."""
         present = set(names)
         return self(tuple(PRESENT if name in present else default for name in self._names))
 
 
 @functools.lru_cache(1 << 12)
 def view_of(text: str) -> str:
-    """Return one of `VIEWS`, or empty where the word names no view, as "frontal" does not.
+    """Return one of `VIEWS` for the word of a table; empty if it means an unknown view.
+
+    "frontal" gives empty, because it does not tell PA from AP. Unknown words give "other".
 
     Examples
     --------
@@ -109,12 +113,13 @@ def view_of(text: str) -> str:
 
 @functools.lru_cache(1 << 12)
 def age_of(text: str) -> str:
-    """Return an age as DICOM writes it, such as "058Y"; empty where it is none.
+    """Return an age in the form of DICOM, such as "058Y"; empty if the text is not an age.
 
     Parameters
     ----------
     text : str
-        Years as "58", "58.0", "058Y", "45yrs" or "85 or more"; months and days as "006M".
+        Years as "58", "58.0", "058Y", "45yrs" or "85 or more"; months, weeks or days as "006M",
+        "006W" or "006D". More than 120 years are not an age.
 
     Examples
     --------
@@ -129,7 +134,10 @@ def age_of(text: str) -> str:
 
 
 def age_in(year: int, born: str) -> str:
-    """Return the age in a year of somebody born in another, such as "1950" or "1950.0"."""
+    """Return the age in `year` of a person born in the year `born`, such as "1950" or "1950.0".
+
+    The age has the form of DICOM, such as "058Y". It is empty if `born` is not a year up to `year`.
+    """
     match = re.match(r"\s*(\d{4})\b", born)
     return age_of(str(year - int(match[1]))) if match and int(match[1]) <= year else ""
 
@@ -141,7 +149,9 @@ def sex_of(text: str) -> str:
 
 @functools.lru_cache(1 << 12)
 def date_of(text: str) -> str:
-    """Return a date as YYYY-MM-DD where it is eight digits or in words; others stay as they are.
+    """Return a date as YYYY-MM-DD if it has eight digits or an English month name.
+
+    Other texts are returned unchanged, without blanks around them.
 
     Examples
     --------
@@ -158,9 +168,9 @@ def date_of(text: str) -> str:
 
 
 def listed(text: str, separator: str = "|") -> list[str]:
-    """Return the items of a cell: a Python list literal, or joined by a separator.
+    """Return the items of a cell that is a Python list literal, or items joined by a separator.
 
-    Items lose the blanks around them; empty ones are left out.
+    Blanks around items are removed. Empty items are omitted.
 
     Examples
     --------
@@ -178,7 +188,10 @@ def listed(text: str, separator: str = "|") -> list[str]:
 
 
 def with_blanks_absent(findings: Findings) -> Findings:
-    """Return findings of which none is unknown; as they are where all are unknown."""
+    """Return the findings with unknown values replaced by absent.
+
+    If all values are unknown, the findings are returned unchanged.
+    """
     if not any(value for _, value in findings):
         return findings
     return tuple((name, value or ABSENT) for name, value in findings)

@@ -1,4 +1,4 @@
-"""The first sheet of an Excel workbook as rows of text; no formulas, dates or styles."""
+"""Reader of the first sheet of an Excel workbook, as rows of text; no formulas, dates or styles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Of a sheet's XML, which takes up to twenty times as much memory; those of sets have some millions.
+# Largest size of the XML of a sheet. Parsing needs up to 20 times as much memory. The sheets of
+# public sets have a few million bytes.
 _MAX_BYTES = 1 << 25
 _SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -21,19 +22,19 @@ def read_xlsx(path: Path) -> list[list[str]]:
     Parameters
     ----------
     path : Path
-        A file in the form that Excel has written since 2007.
+        Workbook in the format of Excel 2007 and later (.xlsx).
 
     Returns
     -------
     list of list of str
-        Rows; cells that are left out are empty.
+        Cells by row. Cells that the file omits are empty.
 
     Raises
     ------
     ValueError
-        If the file is no such workbook, or its sheet is too large.
+        If the file is not such a workbook, or the XML of its sheet or texts exceeds 32 MiB.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         with zipfile.ZipFile(path) as book:
@@ -75,7 +76,7 @@ def _cells(row: ElementTree.Element, shared: list[str]) -> list[str]:
 
 
 def _column(reference: str) -> int:
-    """Return the place of a column: A is 0, AA is 26."""
+    """Return the index of a column from the reference of a cell: 0 for "A1", 26 for "AA1"."""
     place = 0
     for letter in re.match(r"[A-Z]*", reference)[0]:  # type: ignore[index]
         place = place * 26 + ord(letter) - ord("A") + 1

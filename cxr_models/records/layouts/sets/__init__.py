@@ -1,1 +1,1 @@
-"""One module a family of sets."""
+"""Facts about public sets and functions that read them, one module for each family of sets."""

@@ -41,9 +41,10 @@ def _read_chexpert(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
                 raise ValueError(
                     f"`{name}` must have paths with patient00001/study1 in them; got {path!r}."
                 )
-            file = tree.beside(table, path) or tree.by_tail(path, 3)  # it comes in batches
+            # The set is downloaded in batches, so images may be in other folders.
+            file = tree.beside(table, path) or tree.by_tail(path, 3)
             if file and tables.setdefault(file, name) != name:
-                continue  # the set lies there twice, or its table packed and unpacked
+                continue  # the folder has the set twice, or its table compressed and uncompressed
             yield ImageRow(
                 file=file,
                 patient=place[2],

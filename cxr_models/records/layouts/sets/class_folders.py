@@ -33,7 +33,8 @@ _RADIOGRAPHY_LABELS = {
     "Normal": "normal",
     "Viral Pneumonia": "virus",
 }
-_RADIOGRAPHY_MARK = (  # version 4 in parts; the folders of version 3 alone could be others'
+# The files of version 4, or some of them. Folder names of version 3 alone are too common.
+_RADIOGRAPHY_MARK = (
     r"(^|/)((COVID|Lung_Opacity|Normal|Viral Pneumonia)(/images/\3-\d+\.png|\.metadata\.xlsx)"
 )
 _SOURCES_BY_URL = (
@@ -48,7 +49,7 @@ _SOURCES_BY_URL = (
 
 
 def source_of_url(url: str) -> str:
-    """Return the set that an address leads to; else its host."""
+    """Return the name of the set that a URL leads to; the host of the URL if no set is known."""
     lowered = url.strip().lower()
     source = next((name for needle, name in _SOURCES_BY_URL if needle in lowered), "")
     host = urlsplit(lowered if "//" in lowered else f"//{lowered}").hostname or ""
@@ -61,7 +62,7 @@ def _read_kermany(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     for file in sorted(tree.listing.images, key=lambda name: (name.count("/"), name)):
         place, name_match = _KERMANY.search(file), _KERMANY_NAME.search(file)
         if place is None or place.groups() in places:
-            continue  # the zip holds the whole tree twice
+            continue  # the zip file contains the whole tree twice
         places.add(place.groups())
         sick = place[2] == "PNEUMONIA"
         kind = (name_match["kind"] or name_match["group"] or "").lower() if name_match else ""
@@ -129,7 +130,7 @@ COVID19_RADIOGRAPHY = KnownSet(
         _RADIOGRAPHY_MARK + r"|Normal/Normal-\d+\.png)$",
     ),
     read=_read_radiography,
-    verified=False,  # the workbooks' columns
+    verified=False,  # the columns of the workbooks
     passed_over=r"(^|/)masks/",
 )
 SPLIT_FOLDERS = KnownSet(

@@ -1,4 +1,4 @@
-"""Collections of COVID-19: COVIDx and ieee8023's covid-chestxray-dataset."""
+"""COVID-19 collections: COVIDx and the covid-chestxray-dataset of ieee8023."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MODALITIES = {"x-ray": "CR", "ct": "CT"}
 
 
 def _covidx_words(line: str, name: str) -> tuple[str, str, str, str]:
-    """Return patient, file, class and source of a line; names of files may hold blanks."""
+    """Return patient, file, class and source of a line; file names may contain blanks."""
     words = line.split()
     place = next(
         (i for i in range(len(words) - 1, 1, -1) if words[i].lower() in _COVIDX_CLASSES), 0

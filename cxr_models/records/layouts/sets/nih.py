@@ -1,4 +1,4 @@
-"""NIH ChestX-ray14 and the sets cut from it: RSNA Pneumonia, SIIM-ACR Pneumothorax."""
+"""NIH ChestX-ray14, and sets made from its images: RSNA Pneumonia, SIIM-ACR Pneumothorax."""
 
 from __future__ import annotations
 
@@ -67,7 +67,10 @@ def _read_nih(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
 
 
 def _patients_of_nih(tree: Tree) -> dict[str, str]:
-    """Return the NIH patient of each image where the mapping of both sets lies in the folder."""
+    """Return the NIH patient of each RSNA image.
+
+    The result is empty if the file that maps RSNA images to NIH images is not in the folder.
+    """
     patients = {}
     for name in tree.tables(r"pneumonia-challenge.*mappings.*\.json"):
         for entry in json.loads((tree.root / name).read_bytes()):

@@ -1,4 +1,4 @@
-"""Sets whose images are no image files: JSRT's raw ones, MedMNIST's arrays."""
+"""Sets without image files: JSRT with raw pixels, MedMNIST with NumPy arrays."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ _CHEST = (
 
 
 def _jsrt_records(tree: Tree, name: str) -> Iterator[list[str]]:
-    """Yield the fields of each record; lines end with CR, and some records run together."""
+    """Yield the fields of each record.
+
+    Lines of the table end with CR, and some records follow each other without a line end.
+    """
     for table in tree.tables(name):
         text = (tree.root / table).read_bytes().decode("utf-8", "replace")
         for record in _JSRT_RECORD.split(text.replace("\r", "\n"))[1:]:
@@ -51,7 +54,8 @@ def _read_jsrt(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     for fields in records:
         name = fields[0].upper()
         stem, nodule = name.removesuffix(".IMG"), name.startswith("JPCLN")
-        # nodule: name, subtlety, size, age, sex, x, y, malignant or benign; else name, age, sex
+        # Fields with a nodule: name, subtlety, size, age, sex, x, y, malignant or benign.
+        # Fields without a nodule: name, age, sex.
         place = 3 if nodule else 1
         kind = fields[7].lower() if nodule and len(fields) > 7 else ""
         age, sex = [*fields, "", "", "", "", ""][place : place + 2]
@@ -74,7 +78,7 @@ def _read_jsrt(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
 
 
 def _jsrt_names(tree: Tree, raw: Iterable[str]) -> list[str]:
-    """Return the names of all images that are there, as the tables write them."""
+    """Return the names of all images in the folder, in the form of the tables."""
     images = (file for file in tree.listing.images if not re.search(_JSRT_MASKS, file))
     matches = (_JSRT_IMAGE.search(file) for file in images)
     return sorted({*raw, *(f"{match[1].upper()}.IMG" for match in matches if match)})
@@ -137,7 +141,7 @@ def _array(arrays: zipfile.ZipFile, name: str) -> npt.NDArray[np.generic]:
 
 
 def _images(arrays: zipfile.ZipFile, name: str) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield images one by one: 224 pixels a side make five gigabytes."""
+    """Yield one image at a time: all images of 224 x 224 pixels need 5 GB of memory."""
     with arrays.open(name) as file:
         shape, dtype = _header(file)
         if dtype != np.uint8 or len(shape) not in (3, 4):

@@ -1,4 +1,4 @@
-"""Sets of readers and reports: PadChest, VinDr-CXR, Open-i."""
+"""Sets labelled by readers or from reports: PadChest, VinDr-CXR, Open-i."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from cxr_models.records.layouts.facts import Reading
     from cxr_models.records.layouts.tree import Tree
 
-_PADCHEST_YEAR = 2017  # of the set, where a row tells no date
-_VINDR_SAME = {"Other disease": "Other diseases"}  # test's word for train's
+_PADCHEST_YEAR = 2017  # year of the set, for rows without a date
+_VINDR_SAME = {"Other disease": "Other diseases"}  # {name in the test table: name in train}
 _OPEN_I_ID = re.compile(r"^CXR(\d+)_(?:\d+_)?")  # CXR1_1_IM-0001-3001 or CXR1_IM-0001-3001
 
 
@@ -88,7 +88,10 @@ def _read_vindr(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
 
 
 def _read_vindr_boxes(tree: Tree, rule: Callable[[Sequence[str]], str]) -> Iterator[ImageRow]:
-    """Read the form of the challenge: rows are boxes of a reader, "No finding" among them."""
+    """Yield the rows of the Kaggle challenge, whose table has one row per box of a reader.
+
+    A reader without findings has a row with the class "No finding".
+    """
     readings: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for image, name, reader in tree.table(r"train\.csv").rows("image_id", "class_name", "rad_id"):
         readings[image][reader].add(name)
@@ -148,7 +151,7 @@ def _open_i_reports(
         problems[uid] = [term for term in dict.fromkeys(terms) if term]
         for image in report.iter("parentImage"):
             image_id = image.get("id", "")
-            # The short form is that of DICOM files and of the tables of Kaggle.
+            # DICOM files and the tables of Kaggle use the short form.
             short = _OPEN_I_ID.sub(r"\1_", image_id)
             file = tree.by_stem(image_id) or tree.by_stem(short)
             images.append((uid, file, views.get(short, ("", "", ""))[2]))

@@ -1,4 +1,4 @@
-"""Sets of tuberculosis: Montgomery, Shenzhen, TBX11K."""
+"""Tuberculosis sets: Montgomery, Shenzhen, TBX11K."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TBX_FINDINGS = (
 
 
 def _readings(tree: Tree, prefix: str) -> dict[str, str]:
-    """Return the clinical readings of a set by the name of the image, as one line each."""
+    """Return the clinical readings of a set by image name, each as one line of text."""
     return {
         name.rsplit("/", 1)[-1][:-4]: " ".join(
             (tree.root / name).read_text(encoding="utf-8", errors="replace").split()
@@ -68,7 +68,7 @@ def _read_shenzhen(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
 
 
 def _tbx_annotations(tree: Tree) -> tuple[dict[str, str], dict[str, set[str]]]:
-    """Return parts and categories by the name of a file; both from COCO files."""
+    """Return the parts and the box categories by file name, from the COCO files."""
     parts: dict[str, str] = {}
     kinds: dict[str, set[str]] = {}
     for part in ("train", "val"):
