@@ -24,6 +24,7 @@ from cxr_models.records.choices import Choices
 from cxr_models.records.hashes import KeptHashes
 from cxr_models.records.index import keep_labels
 from cxr_models.records.indexing import Listed, check_options, list_images, open_images
+from cxr_models.records.labels import remark_on_blanks
 from cxr_models.records.layouts.known import SETS
 from cxr_models.records.manifest import (
     DIGEST_COLUMNS,
@@ -110,7 +111,8 @@ def index(
         ):
             names = names_from(out, source, result.records, walked=not csvs)
             write_manifest(temporary, result.records, always=DIGEST_COLUMNS, files=names)
-    say_result(out, result, decoded=decode)
+    remark = remark_on_blanks(result.records, all_choices)
+    say_result(out, result, decoded=decode, remark=remark)
     if (
         all_choices.official_split
         and not csvs

@@ -56,7 +56,7 @@ def say_overlaps(sources: Iterable[str]) -> None:
             _console.say(f"{source} {note}: none of them is another source to test on")
 
 
-def say_result(out: Path, indexed: Index, *, decoded: bool) -> None:
+def say_result(out: Path, indexed: Index, *, decoded: bool, remark: str = "") -> None:
     """Say what a manifest holds, and warn of possible faults."""
     labels = Counter(record.label for record in indexed.records)
     counts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
@@ -69,6 +69,8 @@ def say_result(out: Path, indexed: Index, *, decoded: bool) -> None:
             f"{images} several findings, of which the label tells one or "
             f"{SEVERAL!r}; all are in the columns finding:NAME"
         )
+    if remark:
+        _console.say(_console.printable(remark))
     if decoded:
         groups = len({record.group for record in indexed.records})
         _console.say(

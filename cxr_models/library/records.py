@@ -115,8 +115,8 @@ def index(
     Warns
     -----
     UserWarning
-        If files could not be used, copies of one image have different labels, or patients are
-        unknown.
+        If files could not be used, copies of one image have different labels, findings of
+        ``choices.label_from`` are blank, or patients are unknown.
 
     See Also
     --------
@@ -177,7 +177,7 @@ def index(
     )
     if not result.records:
         raise ValueError(f"`folder` must hold readable images; got {result.skipped[-1].reason}")
-    for sentence in _doubts(result):
+    for sentence in _doubts(result, chosen):
         warnings.warn(sentence, stacklevel=_STACK)
     if target is None:
         return Manifest(records=result.records, root=source)
@@ -320,9 +320,12 @@ def split(
     return read_split(target)
 
 
-def _doubts(indexed: Index) -> list[str]:
-    """List the warnings about an index: unused files, contradicting labels, unknown patients."""
-    sentences = []
+def _doubts(indexed: Index, choices: Choices) -> list[str]:
+    """List the warnings about an index: unused files, doubtful labels, unknown patients."""
+    from cxr_models.records.labels import remark_on_blanks
+
+    blanks = remark_on_blanks(indexed.records, choices)
+    sentences = [f"{blanks}."] if blanks else []
     unused = [entry for entry in indexed.skipped if not entry.is_intended()]
     if unused:
         sentences.append(

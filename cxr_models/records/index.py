@@ -20,7 +20,12 @@ from cxr_models.records.manifest import (
     Record,
     check_files_differ,
 )
-from cxr_models.records.recording import UNCERTAIN_REASON, record_rows, searched
+from cxr_models.records.recording import (
+    UNCERTAIN_REASON,
+    UNKNOWN_REASON,
+    record_rows,
+    searched,
+)
 from cxr_models.records.scan import NO_TEXT, as_text, find_images
 from cxr_models.records.selection import NOT_ASKED_FOR, is_of_manifest, reason_to_leave_out
 
@@ -63,7 +68,9 @@ DUPLICATE = "a duplicate of "  # start of the reason for a dropped copy
 SECOND_COPY = "a second copy of "  # start of the reason for a file that a set contains twice
 UNLABELLED = "the set gives it no label"
 UNLISTED = "the tables of the set do not list it"
-_INTENDED_REASONS = (DUPLICATE, SECOND_COPY, UNLABELLED, UNLISTED, UNCERTAIN_REASON)
+_INTENDED_REASONS = (
+    DUPLICATE, SECOND_COPY, UNLABELLED, UNLISTED, UNCERTAIN_REASON, UNKNOWN_REASON,
+)  # fmt: skip
 _NO_LABELS = frozenset(("train", "val", "test", "valid", "validation", "masks", "mask"))
 SKIPPED_COLUMNS = tuple(field.name for field in dataclasses.fields(Skipped))
 SKIPPED = Kind(

@@ -8,13 +8,14 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from cxr_models.records.layouts.values import ABSENT, PRESENT, UNCERTAIN
+from cxr_models.records.layouts.values import ABSENT, PRESENT, UNCERTAIN, UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cxr_models.records.choices import Choices
     from cxr_models.records.layouts.values import Findings
+    from cxr_models.records.manifest import Record
 
 NORMAL, SEVERAL, NOT_SURE, UNKNOWN_LABEL = "normal", "several findings", "uncertain", "unknown"
 _NO_FINDINGS = frozenset(("unchanged", "exclude", "suboptimal study"))  # words of PadChest
@@ -70,7 +71,7 @@ class Labeller:
         and ``uncertain`` is "ignore". The image is then left out.
         """
         if self._choices.label_from:
-            return self._against_the_rest(dict(findings)[self._choices.label_from])
+            return self._against_the_rest(dict(findings))
         present = self.present(findings)
         if self._choices.priority:
             first = next((name for name in self._choices.priority if name in present), "")
@@ -89,12 +90,51 @@ class Labeller:
             return _REST + label_name(findings[0][0])
         return UNKNOWN_LABEL
 
-    def _against_the_rest(self, value: str) -> str:
-        name = label_name(self._choices.label_from)
+    def _against_the_rest(self, values: Mapping[str, str]) -> str:
+        name, value = label_name(self._choices.label_from), values[self._choices.label_from]
         if value == UNCERTAIN and self._choices.uncertain == "ignore":
+            return ""
+        if not any(values.values()):  # nothing is known of this image
             return ""
         present = value == PRESENT or (value == UNCERTAIN and self._choices.uncertain == "one")
         return name if present else _REST + name
+
+
+def remark_on_blanks(records: Sequence[Record], choices: Choices) -> str:
+    """Return a sentence on records with the label "no FINDING" whose finding is unknown.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Records whose labels were made with `choices`.
+    choices : Choices
+        Choices about labels.
+
+    Returns
+    -------
+    str
+        The sentence; empty if there is no such record.
+    """
+    name = choices.label_from
+    if not name:
+        return ""
+    # Many records share one tuple of findings, so each tuple is looked at once.
+    shared = {id(record.findings): record.findings for record in records}
+    blank = {key for key, findings in shared.items() if _is_blank(findings, name)}
+    count = sum(id(record.findings) in blank for record in records)
+    if not count:
+        return ""
+    images = "1 image has" if count == 1 else f"{count:,} images have"
+    return (
+        f"{images} the label {_REST + label_name(name)!r} only because the set leaves the finding "
+        "blank; it states other findings of these images, and not that this one is absent"
+    )
+
+
+def _is_blank(findings: Findings, name: str) -> bool:
+    """Return whether a finding is unknown in an image that is not stated to be normal."""
+    is_normal = any(v == PRESENT and n.lower() in _NORMAL_NAMES for n, v in findings)
+    return dict(findings)[name] == UNKNOWN and not is_normal
 
 
 @functools.lru_cache(1 << 12)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cxr_models.records.layouts.values import Findings
 
 UNCERTAIN_REASON = "its finding is uncertain"
+UNKNOWN_REASON = "its findings are unknown"
 
 
 class Recorded(NamedTuple):
@@ -76,9 +77,13 @@ def record_rows(
             records.append(maker.record(row, label))
             several += maker.holds_several(row)
         else:
-            left_out.append((row.file, reason or UNCERTAIN_REASON))
+            left_out.append((row.file, reason or _reason_without_label(row)))
     maker.check(columns)
     return Recorded(records, left_out, listed, absent, several)
+
+
+def _reason_without_label(row: ImageRow) -> str:
+    return UNCERTAIN_REASON if any(value for _, value in row.findings) else UNKNOWN_REASON
 
 
 def searched(pattern: str, text: str) -> str:

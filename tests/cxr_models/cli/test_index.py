@@ -114,6 +114,15 @@ def test_one_image_with_several_findings_is_counted_in_the_singular(tmp_path, ca
     assert "1 image holds several findings, of which" in capsys.readouterr().out
 
 
+def test_labels_that_come_from_a_blank_are_counted(tmp_path, capsys):
+    chexpert.chexpert(tmp_path / "set")
+    assert index(tmp_path / "set", tmp_path / "m.csv", "--label-from", "Fracture") == 0
+    assert "2 images have the label 'no Fracture' only because" in capsys.readouterr().out
+    out = tmp_path / "n.csv"
+    assert index(tmp_path / "set", out, "--label-from", "Fracture", "--blank", "absent") == 0
+    assert "only because" not in capsys.readouterr().out
+
+
 def test_how_many_images_hold_several_findings_is_said(tmp_path, capsys):
     nih.nih(tmp_path / "set")
     assert index(tmp_path / "set", tmp_path / "m.csv", "--priority", "Emphysema,Infiltration") == 0
@@ -222,9 +231,9 @@ def test_raw_images_are_unpacked_beside_the_manifest(tmp_path):
     assert all(Path(path).is_file() for path in read_manifest(out).paths())
 
 
-def test_columns_of_findings_come_from_any_csv(tmp_path):
-    names = write_class_folders(tmp_path, ("a",), 3)
-    rows = [f"{name},{cell},x" for name, cell in zip(names, ("1.0", "-1", ""), strict=True)]
+def test_columns_of_findings_come_from_any_csv(tmp_path, capsys):
+    names = write_class_folders(tmp_path, ("a",), 4)
+    rows = [f"{name},{cell},x" for name, cell in zip(names, ("1.0", "-1", "0", ""), strict=True)]
     (tmp_path / "list.csv").write_text("\n".join(["name,pneu,ward", *rows]))
     out = tmp_path / "m.csv"
     words = ["--csv", str(tmp_path / "list.csv"), "--columns", "file=name,finding:Pneumonia=pneu",
@@ -233,8 +242,9 @@ def test_columns_of_findings_come_from_any_csv(tmp_path):
     assert [(r.label, r.finding("Pneumonia"), r.kept) for r in records_of(out)] == [
         ("Pneumonia", "1", (("ward", "x"),)),
         ("Pneumonia", "u", (("ward", "x"),)),
-        ("no Pneumonia", "", (("ward", "x"),)),
+        ("no Pneumonia", "0", (("ward", "x"),)),
     ]
+    assert "1 left out: its findings are unknown" in capsys.readouterr().err
     again = tmp_path / "again.csv"
     assert index(tmp_path, again, "--csv", str(out)) == 0
     assert [(r.label, r.findings) for r in records_of(again)] == [

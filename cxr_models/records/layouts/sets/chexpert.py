@@ -6,7 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from cxr_models.records.layouts.facts import ImageRow, KnownSet
-from cxr_models.records.layouts.values import FindingsOf, age_of, date_of, sex_of, view_of
+from cxr_models.records.layouts.values import (
+    UNKNOWN,
+    FindingsOf,
+    age_of,
+    date_of,
+    sex_of,
+    view_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +79,11 @@ def _mimic_labels(tree: Tree) -> dict[str, tuple[Findings, Extra]]:
     return {}
 
 
+def _unknown_findings() -> tuple[Findings, Extra]:
+    """Return the findings of a study that the table of labels does not have."""
+    return FindingsOf(FINDINGS)((UNKNOWN,) * len(FINDINGS)), ()
+
+
 def _mimic_parts(tree: Tree) -> dict[str, str]:
     for name in tree.tables(r"mimic-cxr-2\.\d\.\d-split\.csv(\.gz)?")[:1]:
         rows = tree.opened(name).rows("dicom_id", "split")
@@ -81,10 +93,10 @@ def _mimic_parts(tree: Tree) -> dict[str, str]:
 
 def _read_mimic_jpg(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     labels, parts = _mimic_labels(tree), _mimic_parts(tree)
+    unknown = _unknown_findings()
     table = tree.table(r"mimic-cxr-2\.\d\.\d-metadata\.csv(\.gz)?")
     folder = table.name.rpartition("/")[0]
     top = f"{folder}/" if folder else ""
-    unknown: tuple[Findings, Extra] = FindingsOf(FINDINGS)(("",) * len(FINDINGS)), ()
     columns = (
         "dicom_id", "subject_id", "study_id", "ViewPosition", "StudyDate?",
         "ViewCodeSequence_CodeMeaning?",
@@ -108,10 +120,11 @@ def _read_mimic_jpg(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
 
 def _read_mimic(tree: Tree, reading: Reading) -> Iterator[ImageRow]:
     labels, parts = _mimic_labels(tree), _mimic_parts(tree)
+    unknown = _unknown_findings()
     table = tree.table(r"cxr-record-list\.csv(\.gz)?")
     for cells, extra in table.rows_and_extra("subject_id", "study_id", "dicom_id", "path"):
         patient, study, image, path = cells
-        findings, more = labels.get(study, ((), ()))
+        findings, more = labels.get(study, unknown)
         yield ImageRow(
             file=tree.beside(table, path) or tree.by_stem(image),
             patient=patient,

@@ -3,7 +3,9 @@ import shutil
 
 import pytest
 
+from cxr_models.records.choices import Choices
 from cxr_models.records.examine import read_headers
+from cxr_models.records.labels import remark_on_blanks
 from tests.cxr_models.records.trees import chexpert as trees
 from tests.cxr_models.records.trees.files import image
 from tests.cxr_models.records.trees.reading import columns_of, present, read, reasons
@@ -155,6 +157,33 @@ def test_mimic_cxr_takes_views_from_headers_and_labels_from_the_other_release(tm
     assert index.records[0].file == "files/p10/p10000032/s50414267/02aa804e-bde0afdd.dcm"
     index = read_headers(index, tmp_path)
     assert [record.view for record in index.records] == ["PA", "LATERAL", "AP", "", "", "AP"]
+
+
+@pytest.mark.parametrize("write", [trees.mimic_cxr_jpg, trees.mimic_cxr])
+def test_studies_without_findings_get_no_label_from_one_finding(tmp_path, write):
+    if write is trees.mimic_cxr:
+        pytest.importorskip("pydicom", reason="pydicom, which makes the files, is not installed")
+    write(tmp_path)
+    choices = {"label_from": "Pneumonia", "uncertain": "zero", "views": frozenset(("all",))}
+    _, index = read(tmp_path, **choices)
+    assert columns_of(index, "label", "study") == [
+        ("no Pneumonia", "50414267"),
+        ("no Pneumonia", "50414267"),
+        ("no Pneumonia", "57375967"),
+        ("Pneumonia", "50771383"),
+    ]
+    assert reasons(index) == {"its findings are unknown": 2}
+    assert all(skipped.is_intended() for skipped in index.skipped)
+
+
+def test_how_many_labels_come_from_a_blank_is_remarked(tmp_path):
+    trees.chexpert(tmp_path)
+    choices = Choices(label_from="Fracture", views=frozenset(("all",)))
+    _, index = read(tmp_path, label_from="Fracture", views=frozenset(("all",)))
+    # Blank in all images but the second and the last; the first has no finding at all.
+    sentence = "3 images have the label 'no Fracture' only because the set leaves the finding blank"
+    assert remark_on_blanks(index.records, choices).startswith(sentence)
+    assert remark_on_blanks(index.records, Choices()) == ""
 
 
 @pytest.mark.parametrize("png", [True, False])
