@@ -53,7 +53,7 @@ class DataConfig(Section):
     fit : {"squash", "pad", "crop"}, default "squash"
         How an image with another aspect ratio is brought to `image_size`. "squash" scales height
         and width independently, as in the study. "pad" keeps the aspect ratio and fills the rest
-        with black. "crop" keeps the aspect ratio and cuts off both ends of the longer side.
+        with black. "crop" keeps the aspect ratio and cuts off, at both ends, what does not fit.
     crop_border : bool, default False
         Whether a uniform frame and the area shaded by a collimator are cut off before all other
         steps.
