@@ -1,7 +1,8 @@
 """Escaping of CSV cells that a spreadsheet would run as formulas.
 
-Spreadsheets run a cell that begins with ``=``, ``+``, ``-`` or ``@``. Names of files and patients
-may come from untrusted sources. An apostrophe before the cell makes spreadsheets read it as text.
+Spreadsheets can run a cell that begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return.
+Names of files and patients may come from untrusted sources. An apostrophe before the cell makes
+spreadsheets read the cell as text. Numbers get no apostrophe.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class DataConfig(Section):
     def preparation(self) -> Preparation:
         """Options of :func:`cxr_enhance.prepare` for each image.
 
-        Without enhancement the pipeline also converts each image to three channels, which these
+        Without enhancement the pipeline also converts gray images to three channels, which these
         options do not state.
         """
         return Preparation(

@@ -149,7 +149,8 @@ def _split_of_manifest(
 ) -> list[Record] | None:
     """Return the checked split of a manifest; if it leaks, print the reasons and return None.
 
-    With `drop_leaks` a split that leaks is repaired and returned.
+    With `drop_leaks` the images that leak are taken out of train and val, and the split is
+    returned.
     """
     _console.say(f"{shown(manifest)} has a split, which is kept; --drop-split makes a new one")
     kept = official.kept_split(

@@ -24,7 +24,8 @@ class Table:
     caption: str  # what the table shows
     head: tuple[str, ...]  # names of all columns
     rows: tuple[tuple[str, ...], ...]  # cells of each row, as many as `head`
-    # strength of the background of each cell, 0..1; a row for each row, without the first column
+    # strength of the background colour of each cell, 0..1; a tuple for each row, without the first
+    # column; empty for no colour
     shades: tuple[tuple[float | None, ...], ...] = ()
     notes: tuple[str, ...] = ()  # sentences below the table
     words: bool = False  # whether the cells contain words, not numbers

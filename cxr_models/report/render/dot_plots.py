@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from cxr_models.report.blocks import DotPlot
 
-_SERIES = 6  # number of colours; further series repeat the colours
+# number of colours; every second series is dashed, and further series repeat the colours, all
+# dashed
+_SERIES = 6
 _WIDTH = 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 12, 14, 4, 44
 _NAME, _LINE, _PADDING = 19, 15, 6  # heights of a row's name, of a dot, and of the space below

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from cxr_models.report.read.finding_results import AnyResults
 
 MOST_BYTES = 5_000_000  # limit of the size of a page; a page must be smaller
-_SERIES = 6  # number of colours; further lines repeat the colours and are dashed
+# number of colours; every second line is dashed, and further lines repeat the colours, all dashed
+_SERIES = 6
 _WIDTH, _HEIGHT = 400, 300  # size of a chart, in the units of its SVG drawing
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 44
 
