@@ -1,1 +1,1 @@
-"""Benchmarks of cxr_enhance: `pytest benchmarks` times them, `make_tables` writes the tables."""
+"""Benchmarks: `pytest benchmarks` measures, `benchmarks.tables` writes tables from the results."""

@@ -1,13 +1,13 @@
-"""Fixtures of every benchmark: contenders race by turns, each becomes an entry of the results.
+"""Fixtures of the benchmarks, which time contenders in turns and store an entry for each.
 
-`race` is the one most benchmarks use. It runs all contenders of a row by turns the first time it
-is called for that row, and records the one that the test is about. `record` takes durations that
-were measured elsewhere, in other processes for instance. In a smoke run (``--benchmark-disable``)
-each contender runs once, on a smaller image; that outputs are equal is asserted all the same.
+Most benchmarks use the fixture `race`. Its first call for a row times all contenders of the row in
+turns; each call then records the contender of its test. The fixture `record` stores durations that
+were measured elsewhere, for example in other processes. In a smoke run (``--benchmark-disable``)
+each contender runs once, on a smaller image, and equal outputs are still asserted.
 
-Fairness: one thread against ``cv2.setNumThreads(1)`` unless the row says otherwise; every
-contender allocates its output; what OpenCV can prepare once (its CLAHE object, a thread pool) is
-prepared before.
+Rules for a fair comparison: our code uses one thread and OpenCV gets ``cv2.setNumThreads(1)``,
+unless the row states other numbers. Every contender allocates its output. Objects that OpenCV can
+reuse (its CLAHE object, a thread pool) are made before the clock starts.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What contenders are compared at.
+    """Description of the work that contenders are compared on.
 
     Parameters
     ----------
     operation, image : str
-        Together they name the group: ``"<operation>|<image>"``.
+        Names of the operation and of the input. The group is named ``"<operation>|<image>"``.
     nbytes, pixels : int
-        Of all input images.
+        Number of bytes and of pixels of all input images together.
     threads, opencv_threads : int
-        Threads above the kernels, and those within OpenCV.
+        Number of threads above the kernels, and number of threads within OpenCV.
     """
 
     operation: str
@@ -58,25 +58,25 @@ class Row:
 
     @property
     def group(self) -> str:
-        """The group of these contenders."""
+        """Name of the group of contenders."""
         return f"{self.operation}|{self.image}"
 
 
 def pytest_benchmark_update_machine_info(config: object, machine_info: dict[str, Any]) -> None:
-    """Leave out what names the machine rather than describes it."""
+    """Remove fields that identify the machine, and keep fields that describe it."""
     trim_machine(machine_info)
 
 
 def pytest_benchmark_update_json(
     config: object, benchmarks: object, output_json: dict[str, Any]
 ) -> None:
-    """Store medians and quartiles, not every duration."""
+    """Keep medians and quartiles of the results, and remove the single durations."""
     trim(output_json)
 
 
 @functools.cache
 def cpu_name() -> str:
-    """Name the processor."""
+    """Return the name of the processor."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():
@@ -86,7 +86,7 @@ def cpu_name() -> str:
 
 
 def versions(packages: Collection[str] = ()) -> dict[str, str]:
-    """Give the versions of what takes part."""
+    """Return the versions of cxr_enhance, Numba, NumPy, OpenCV and `packages`."""
     return {
         "cxr_enhance": cxr_enhance.__version__,
         "numba": numba.__version__,
@@ -98,7 +98,7 @@ def versions(packages: Collection[str] = ()) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def one_opencv_thread() -> Iterator[None]:
-    """Give OpenCV one thread, and back what it had."""
+    """Set OpenCV to one thread, and restore its number of threads afterwards."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     yield
@@ -107,19 +107,19 @@ def one_opencv_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled() -> None:
-    """Compile before anything is timed; ``bench_import.py`` alone measures compilation."""
+    """Compile the kernels before anything is timed; only ``bench_import.py`` times compilation."""
     cxr_enhance.warmup()
 
 
 @pytest.fixture(scope="session")
 def private_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the directory where processes that benchmarks start keep their compiled kernels."""
+    """Return the cache directory of compiled kernels for processes that benchmarks start."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
 def replay_clock(request: pytest.FixtureRequest) -> ReplayClock:
-    """Give the clock of this test's `benchmark`; must be requested before it."""
+    """Return the clock of this test's `benchmark`; a test must request it before `benchmark`."""
     clock = ReplayClock()
     request.node.add_marker(pytest.mark.benchmark(timer=clock))
     return clock
@@ -127,13 +127,13 @@ def replay_clock(request: pytest.FixtureRequest) -> ReplayClock:
 
 @pytest.fixture
 def timing(benchmark: Any) -> bool:
-    """Tell whether this run times anything; a smoke run does not."""
+    """Return whether this run measures times; a smoke run does not."""
     return bool(benchmark.enabled)
 
 
 @pytest.fixture
 def sized(request: pytest.FixtureRequest) -> Callable[[Shape], Shape]:
-    """Give the shape to use for a shape: itself, or a smaller one in a smoke run."""
+    """Return a function that returns its shape unchanged, or a smaller shape in a smoke run."""
     options = request.config.option
     smoke = options.benchmark_disable and not options.benchmark_enable
     return smaller if smoke else lambda shape: shape
@@ -141,7 +141,7 @@ def sized(request: pytest.FixtureRequest) -> Callable[[Shape], Shape]:
 
 @pytest.fixture
 def record(replay_clock: ReplayClock, benchmark: Any) -> Callable[..., None]:
-    """Store durations of one contender that were measured elsewhere."""
+    """Return a function that stores durations of one contender that were measured elsewhere."""
 
     def record(
         row: Row, contender: str, laps: Laps, packages: Collection[str] = (), **figures: object
@@ -168,7 +168,7 @@ def record(replay_clock: ReplayClock, benchmark: Any) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def laps_of_rows() -> dict[tuple[str, str], dict[str, Laps]]:
-    """Keep the durations of all contenders of a row until each has been recorded."""
+    """Return the store of the durations of a row's contenders, for the tests of the contenders."""
     return {}
 
 
@@ -179,11 +179,12 @@ def race(
     timing: bool,
     laps_of_rows: dict[tuple[str, str], dict[str, Laps]],
 ) -> Callable[..., None]:
-    """Time the contenders of a row by turns and store the one this test is about.
+    """Return a function that times the contenders of a row in turns and stores one of them.
 
-    Call it with the row, the name of that contender, and all contenders by name, ours first:
-    functions without arguments. The outputs of those in `equal` (all, if it is None) are asserted
-    to be the same before anything is timed. `clock` is `time.process_time` where CPU time is meant.
+    Its arguments are the row, the name of the contender to store, and all contenders by name, ours
+    first. Contenders are functions without arguments. Before anything is timed, the outputs of the
+    contenders in `equal` (None means all) are asserted to equal our output. `clock` is
+    `time.process_time` for CPU time.
     """
 
     def race(

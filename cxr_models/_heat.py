@@ -1,4 +1,7 @@
-"""A map of heat over an image, and the bar that explains its colours; arrays alone."""
+"""Drawing of a heat map over an image, and of the colour bar that explains it.
+
+Inputs and outputs are arrays; the module reads and writes no files.
+"""
 
 from __future__ import annotations
 
@@ -17,31 +20,31 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Images = npt.NDArray[np.uint8]
 
-_OPACITY = 0.6  # of the hottest place of an overlay
-_GRAY = 128  # of what the bar's colours lie over
+_OPACITY = 0.6  # opacity of the colours where the heat is 1
+_GRAY = 128  # gray value under the colours of the colour bar
 
 
 def overlay(image: Images, heat: Floats) -> Images:
-    """Lay a map over an image; the hotter a place, the less of the image shows.
+    """Draw a heat map over an image; its opacity grows with the heat.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8
-        Gray or RGB.
+        Gray or RGB image.
     heat : ndarray of shape (h, w), dtype float32
-        Values 0..1, stretched over the image.
+        Heat map with values 0..1; it is stretched to the size of the image.
 
     Returns
     -------
     ndarray of shape (H, W, 3), dtype uint8
-        RGB.
+        RGB image.
 
     Raises
     ------
     TypeError
-        If `image` is not uint8.
+        If `image` does not have dtype uint8.
     ValueError
-        If `heat` has another shape or values outside of 0..1.
+        If `heat` is empty, does not have two dimensions, or has values outside of 0..1.
     """
     if image.dtype != np.uint8:
         raise TypeError(f"`image` must have dtype uint8; got {image.dtype}.")
@@ -61,22 +64,24 @@ def overlay(image: Images, heat: Floats) -> Images:
 
 
 def over_source(heat: Floats, transform: Transform, size: tuple[int, int]) -> Floats:
-    """Move a map from a prepared image to a picture of the whole original image.
+    """Convert a heat map of a prepared image to a heat map of the original image.
 
     Parameters
     ----------
     heat : ndarray of shape (h, w), dtype float32
-        Stretched over the prepared image.
+        Heat map that covers the whole prepared image.
     transform : Transform
-        How the image was prepared.
+        Transform from the original image to the prepared image.
     size : (int, int)
-        Height and width of the picture, which shows the image at any size.
+        Height and width of the result in pixels. It covers the whole original image and may have
+        another size than that image.
 
     Returns
     -------
     ndarray of shape (H, W), dtype float32
-        0 in cropped parts, which the network does not see. Where the whole image was stretched,
-        `heat` itself, which `overlay` stretches.
+        Heat map of the original image. It is 0 in parts that were cropped off, which the network
+        does not get. If the preparation only stretched the whole image, the result is `heat`
+        itself, which `overlay` stretches.
     """
     if transform.is_stretch:
         return heat
@@ -84,7 +89,7 @@ def over_source(heat: Floats, transform: Transform, size: tuple[int, int]) -> Fl
     high, wide = transform.source_size
     rows = (np.arange(height) + 0.5) * high / height
     columns = (np.arange(width) + 0.5) * wide / width
-    # Rows and columns are independent of each other: only the coordinate asked for counts.
+    # Rows and columns are mapped independently, so the other coordinate can be 0.
     _, down = cxr_enhance.map_points(np.stack([0 * rows, rows], -1), transform).T
     across, _ = cxr_enhance.map_points(np.stack([columns, 0 * columns], -1), transform).T
     top, left, crop_height, crop_width = transform.crop
@@ -96,23 +101,23 @@ def over_source(heat: Floats, transform: Transform, size: tuple[int, int]) -> Fl
 
 
 def _shares(places: Floats, size: int, count: int) -> Floats:
-    """Return how much of each of `count` cells that share `size` pixels a place takes: bilinear."""
+    """Return bilinear weights of `count` equal cells over `size` pixels, a row for each place."""
     cells = np.clip(places * count / size - 0.5, 0, count - 1)
     return np.maximum(0, 1 - np.abs(cells[:, None] - np.arange(count)))  # type: ignore[no-any-return]
 
 
 def colour_bar(height: int, width: int) -> Images:
-    """Return the colours of an overlay from heat 0 at the left to 1 at the right, over mid gray.
+    """Return the colours of an overlay on mid gray, from heat 0 at the left to 1 at the right.
 
     Parameters
     ----------
     height, width : int
-        Size in pixels.
+        Size of the bar in pixels.
 
     Returns
     -------
     ndarray of shape (H, W, 3), dtype uint8
-        RGB.
+        RGB image.
     """
     ramp = np.linspace(0, 1, width, dtype=np.float32)[None, :].repeat(height, axis=0)
     return overlay(np.full((height, width), _GRAY, np.uint8), ramp)

@@ -1,4 +1,4 @@
-"""JSON from files that may come from strangers."""
+"""Reading of JSON from untrusted files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse JSON; raise ValueError, not RecursionError, where it is nested too deep."""
+    """Parse JSON; raise ValueError if it is invalid or nested too deep."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -18,5 +18,5 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """Read a file of JSON; ValueError where it is none, is no UTF-8, or is nested too deep."""
+    """Read a JSON file; raise ValueError if it is not JSON, not UTF-8, or nested too deep."""
     return parse_json(path.read_text(encoding="utf-8"))

@@ -1,7 +1,8 @@
-"""The rule of every output that a user names: nothing is replaced unasked, and no input ever.
+"""Rules for replacing an existing file or folder at the path of an output.
 
-With `overwrite`, only an earlier output of the same kind is replaced. Content tells the kind, not
-the name. Each kind is defined beside the code that writes it.
+An existing path is only replaced with `overwrite`, and only if it is an earlier output of the same
+kind. An input of the command is never replaced. The kind of a path is found from its content, not
+from its name. Each kind is defined next to the code that writes it.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-_LONGEST_LINE = 1 << 20  # bytes; what holds a longer first line is no output of this package
+_LONGEST_LINE = 1 << 20  # bytes; no output of this package has a longer first line
 
 
 class Kind(NamedTuple):
     """A kind of output."""
 
-    name: str  # the name in sentences, with its article
-    # whether an existing file or folder is of this kind; OSError and ValueError mean no
+    name: str  # name in error messages, with its article
+    # function that returns whether an existing file or folder is of this kind; if it raises OSError
+    # or ValueError, the path is not of this kind
     recognises: Callable[[Path], bool]
-    # whether files are written into a folder, so that an empty one counts as new
+    # whether the output is a folder; an empty folder then counts as a new path
     folder: bool = False
 
 
@@ -49,17 +51,17 @@ def check_output(
     overwrite : bool
         Whether an earlier output of this kind may be replaced.
     inputs : iterable of str or PathLike, optional
-        Files that the command reads, under whatever names; they are not replaced in any case.
+        Files that the command reads. They are never replaced, not even through a link.
     option : str, default "--out"
-        The option that names `path`.
+        The option that names `path`, for error messages.
 
     Raises
     ------
     FileExistsError
-        If it exists and `overwrite` is false.
+        If `path` exists and `overwrite` is false.
     ValueError
-        If it exists and is an input, holds one, or is no output of this kind; if it goes up again
-        from a folder that does not exist.
+        If `path` exists and is an input, contains an input, or is not an output of this kind. If
+        `path` has ``..`` after a folder that does not exist.
     """
     check_way(path, option)
     if not os.path.lexists(path) or (kind.folder and _is_empty_folder(path)):
@@ -94,14 +96,16 @@ def replaces_output(
     inputs: Iterable[str | os.PathLike[str]] = (),
     option: str = "--out",
 ) -> Iterator[Path]:
-    """Do as `replaces_whole`, with `check_output` before and after, and folders made if need be.
+    """Write to `path` as `replaces_whole` does, with `check_output` before and after the block.
+
+    Missing parent folders are made.
 
     Raises
     ------
     FileExistsError, ValueError
-        As `check_output` raises.
+        If `check_output` raises it.
     OSError
-        If it cannot be written.
+        If `path` cannot be written.
     """
 
     def check() -> None:
@@ -116,7 +120,10 @@ def replaces_output(
 
 
 def first_line(path: Path) -> bytes:
-    """Return the first line of a file without its end; empty if it is too long."""
+    """Return the first line of a file without its newline; empty if the line is too long.
+
+    The result is also empty if the line has no newline.
+    """
     with path.open("rb") as file:
         line = file.readline(_LONGEST_LINE)
     return line.removesuffix(b"\n") if line.endswith(b"\n") else b""
@@ -136,10 +143,10 @@ def _is_empty_folder(path: Path) -> bool:
 
 
 def _input_in(path: Path, inputs: Iterable[str | os.PathLike[str]]) -> str:
-    """Return an input that is `path`, lies in it or is linked to what does; or nothing.
+    """Return an input that is `path` or a file in the folder `path`; an empty str without one.
 
-    Files are compared as the system tells them apart, so that neither links nor the case of
-    letters hide one.
+    Files are compared by device and inode, so that links and upper or lower case in names make no
+    difference.
     """
     input_of_identity: dict[tuple[int, int], str] = {}
     for name in inputs:

@@ -1,6 +1,6 @@
-"""What sections of settings share: dictionaries in and out, and checks of values.
+"""Base class of the sections of settings, and checks of their values.
 
-Knows no section and no default; see `cxr_models.config`.
+The sections themselves and their defaults are in `cxr_models.config`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
 
 class Section:
-    """To and from dictionaries of JSON types; sections nest."""
+    """Base class of settings that converts them to and from dictionaries of JSON types.
+
+    A setting can itself be a section.
+    """
 
     __slots__ = ()
 
     _NESTED: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # settings that are sections
 
     def to_dict(self) -> dict[str, Any]:  # for users, who know the types of settings
-        """Return the settings as a dictionary of JSON types, sections nested."""
+        """Return the settings as a dictionary of JSON types; a section in it is a dictionary."""
         plain = {}
         for name in (f.name for f in dataclasses.fields(self)):  # type: ignore[arg-type]
             value = getattr(self, name)
@@ -33,14 +36,14 @@ class Section:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:
-        """Make the record from `settings`; names left out take their defaults.
+        """Make the record from `settings`; a setting that is missing takes its default.
 
         Raises
         ------
         TypeError
             If a value has the wrong type.
         ValueError
-            If a name is unknown or a value out of range.
+            If a name is unknown or a value is out of range.
         """
         if not isinstance(settings, dict):
             raise TypeError(f"`settings` must be a dict; got {settings!r}.")
@@ -51,7 +54,7 @@ class Section:
                 f"`settings` must have only the names {', '.join(names)}; got "
                 f"{', '.join(map(str, unknown))}.{suggestion(str(unknown[0]), setting_names(cls))}"
             )
-        values: dict[str, Any] = {}  # of any type: each section checks its own
+        values: dict[str, Any] = {}  # each section checks the types of its own values
         for name, value in settings.items():
             section = cls._NESTED.get(name)
             if section is not None and isinstance(value, dict):
@@ -61,12 +64,12 @@ class Section:
 
     @classmethod
     def section_from(cls, name: str, settings: Mapping[str, Any]) -> Any:
-        """Make the section `name` of this section from `settings`, as `from_dict` does."""
+        """Make the nested section `name` from `settings`, as `from_dict` does."""
         return cls._NESTED[name].from_dict(settings)
 
 
 def setting_names(section: Any) -> list[str]:
-    """Name all settings of a section, those of sections in it as ``section.setting``."""
+    """Return the names of all settings of a section; nested names are ``section.setting``."""
     nested = getattr(section, "_NESTED", {})
     names = []
     for name in (f.name for f in dataclasses.fields(section)):
@@ -76,7 +79,7 @@ def setting_names(section: Any) -> list[str]:
 
 
 def suggestion(name: str, names: Sequence[str]) -> str:
-    """Return the sentence that suggests the name nearest to `name`; empty if none is near.
+    """Return a sentence that suggests the name most similar to `name`; empty if no name is similar.
 
     Examples
     --------
@@ -93,12 +96,12 @@ def suggestion(name: str, names: Sequence[str]) -> str:
 
 
 def is_int(value: object) -> bool:
-    """Tell whether `value` is an int and no bool."""
+    """Return whether `value` is an int and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raise if `value` is none of `choices`."""
+    """Raise ValueError if `value` is not in `choices`."""
     if value not in choices:
         near = suggestion(value, choices) if isinstance(value, str) else ""
         raise ValueError(
@@ -107,13 +110,13 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 
 def check_bool(name: str, value: object) -> None:
-    """Raise if `value` is no bool."""
+    """Raise TypeError if `value` is not a bool."""
     if not isinstance(value, bool):
         raise TypeError(f"`{name}` must be a bool; got {value!r}.")
 
 
 def check_number(name: str, value: object, low: float, high: float) -> None:
-    """Raise if `value` is no number from `low` to `high`."""
+    """Raise TypeError if `value` is not a number, and ValueError unless low <= value <= high."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"`{name}` must be a number; got {value!r}.")
     if not low <= value <= high:

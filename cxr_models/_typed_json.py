@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON and back; the type of a field says what its key may hold.
+"""Conversion of frozen dataclasses to JSON and back, checked by the types of the fields.
 
 A field without a default is always written, and reading requires its key. The key of a field with
 a default may be missing from a file; such a field is not written while it has its default value,
@@ -24,7 +24,7 @@ if typing.TYPE_CHECKING:
 
 R = TypeVar("R")
 Integer = Annotated[int, "an integer"]  # may be negative; a field of type int holds a count
-WRITTEN = types.MappingProxyType({"written": True})  # of fields that are always written
+WRITTEN = types.MappingProxyType({"written": True})  # metadata of fields that are always written
 _LARGEST_FLOAT = sys.float_info.max  # JSON can hold larger integers
 # for each type of a field: the Python types that JSON gives, and the rule in words
 _SCALARS: dict[Any, tuple[Any, str]] = {
@@ -86,7 +86,7 @@ def read_object(path: Path) -> dict[str, object]:
 
 
 def parse_object(text: str | bytes, name: str, path: Path) -> dict[str, object]:
-    """Parse UTF-8 JSON that holds an object; errors call it `name` and state its file `path`."""
+    """Parse UTF-8 JSON that holds an object; error messages contain `name` and `path`."""
     try:
         value = parse_json(text)
     except ValueError as error:
@@ -97,7 +97,10 @@ def parse_object(text: str | bytes, name: str, path: Path) -> dict[str, object]:
 
 
 def converted(cls: type[R], base: Any, **values: Any) -> R:
-    """Return a record of `cls` with `values`; `base` gives the other fields that it has."""
+    """Return a record of class `cls` with `values`; other fields are copied from `base`.
+
+    Fields that `base` does not have keep their defaults.
+    """
     names = {field.name for field in _fields(cls)} - values.keys()
     return cls(**{name: getattr(base, name) for name in names if hasattr(base, name)}, **values)
 

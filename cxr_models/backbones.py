@@ -1,7 +1,7 @@
-"""The backbones that a run may name: rows of `keras.applications`, and those registered here.
+"""The backbones that settings can name: four of `keras.applications`, and registered backbones.
 
-Imports no framework, so that settings are checked without one; `cxr_models.networks.backbones`
-builds them.
+The module imports no framework, so that settings can be checked without one.
+`cxr_models.networks.backbones` builds the backbones.
 """
 
 from __future__ import annotations
@@ -17,22 +17,24 @@ from cxr_models._settings import suggestion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSpec:
-    """Facts of one backbone of `keras.applications`; a further backbone is a further row.
+    """Facts about one backbone of `keras.applications`.
+
+    To add a backbone, add an entry to `BACKBONES`.
 
     Parameters
     ----------
     application : str
-        Function of the backbone in `keras.applications`.
+        Name of the function in `keras.applications` that builds the backbone.
     module : str
-        The module of `keras.applications` whose `preprocess_input` makes of RGB 0..255 what its
-        ImageNet weights expect.
+        Name of the module of `keras.applications` whose `preprocess_input` converts RGB values
+        0..255 to the values that the ImageNet weights expect.
     min_size : int
-        Smallest height and width, in pixels.
+        Smallest height and width of the input, in pixels.
     parameters : int
-        Parameters without the top.
+        Number of parameters without the top.
     weights_file, weights_md5 : str
-        Name of the ImageNet weights without the top, under ``~/.keras/models``, and the MD5 that
-        Keras checks.
+        Name of the file of ImageNet weights without the top, in ``~/.keras/models``, and the MD5
+        of the file, which Keras checks.
     """
 
     application: str
@@ -45,7 +47,7 @@ class BackboneSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredBackbone:
-    """A backbone that `register_backbone` added."""
+    """A backbone that was added with `register_backbone`."""
 
     name: str
     build: Callable[..., Any]
@@ -94,34 +96,39 @@ _registered: dict[str, RegisteredBackbone] = {}
 def register_backbone(
     name: str, build: Callable[..., Any], preprocess: Callable[[Any], Any]
 ) -> None:
-    """Let runs of this process name a backbone of one's own.
+    """Register a user's backbone, so that settings in this process can name it.
 
     Parameters
     ----------
     name : str
-        What settings call it: lower-case letters, digits and underscores. A name registered before
-        takes the new functions.
+        Name of the backbone in settings. It begins with a lower-case letter and consists of
+        lower-case letters, digits and underscores. If `name` is registered already, the new
+        functions replace the former ones.
     build : callable
-        Makes the network without top, as functions of `keras.applications` with
-        ``include_top=False`` do: ``build(weights=None, input_tensor=x)`` returns a `keras.Model`
-        from what `x` was made of to features of shape (N, H, W, C), and
-        ``build(weights=..., input_shape=(H, W, 3))`` the network alone, with the weights None or
-        ``"imagenet"``. It has no models inside, and no dense layers.
+        Function that builds the network without its top, with the arguments that functions of
+        `keras.applications` take together with ``include_top=False``.
+        ``build(weights=None, input_tensor=x)`` returns a `keras.Model` whose input is the
+        `keras.Input` from which `x` was computed, and whose output is features of shape
+        (N, H, W, C). ``build(weights=..., input_shape=(H, W, 3))`` returns the network with its own
+        input; its weights are None or ``"imagenet"``. The network contains no nested models and no
+        dense layers.
     preprocess : callable
-        Makes of RGB 0..255, floats of shape (N, H, W, 3), what `build` expects. It is called once
-        with a symbolic tensor and becomes part of the model and its exports: write it in
-        `keras.ops`, with constants that are numbers or NumPy arrays, which all formats hold.
+        Function that converts RGB values 0..255, floats of shape (N, H, W, 3), to the input that
+        `build` expects. It is called once with a symbolic tensor and becomes part of the model and
+        of its exports. Write it with `keras.ops`; its constants must be numbers or NumPy arrays,
+        which every export format can store.
 
     Raises
     ------
     TypeError
-        If `name` is no str, or `build` or `preprocess` cannot be called.
+        If `name` is not a str, or if `build` or `preprocess` is not callable.
     ValueError
-        If `name` has other characters, or is that of a backbone that is always there.
+        If `name` contains other characters, or is the name of a backbone in `BACKBONES`.
 
     Notes
     -----
-    Other processes do not know of it: register it wherever a run with it is trained or loaded.
+    A registration holds in one process only. Register the backbone in every process that trains or
+    loads a run with it.
 
     Examples
     --------
@@ -151,24 +158,24 @@ def register_backbone(
 
 
 def backbone_names() -> tuple[str, ...]:
-    """Return the names of all backbones, those registered last."""
+    """Return the names of all backbones; registered backbones come last."""
     return (*BACKBONES, *_registered)
 
 
 def find_backbone(name: str) -> BackboneSpec | RegisteredBackbone:
-    """Return what is known of a backbone.
+    """Return the facts about the backbone `name`.
 
     Raises
     ------
     ValueError
-        If there is none of this name.
+        If there is no backbone of this name.
     """
     check_backbone(name)
     return BACKBONES[name] if name in BACKBONES else _registered[name]
 
 
 def check_backbone(name: object) -> None:
-    """Raise ValueError unless `name` is that of a backbone."""
+    """Raise ValueError unless `name` is the name of a backbone."""
     names = backbone_names()
     if name not in names:
         near = suggestion(name, names) if isinstance(name, str) else ""
@@ -180,5 +187,5 @@ def check_backbone(name: object) -> None:
 
 
 def backbone_title(name: str) -> str:
-    """Return what a backbone is called in print: as in `keras.applications`, or as registered."""
+    """Return the name of a backbone for reports: as in `keras.applications`, or as registered."""
     return BACKBONES[name].application if name in BACKBONES else name

@@ -1,6 +1,7 @@
-"""Every setting of a training run: frozen records that check themselves, from JSON and TOML.
+"""The settings of a training run, as frozen records that are read from JSON or TOML.
 
-The only place where a default of training is written. Imports no framework.
+Each record checks its values when it is made. The defaults of training are written in this module
+and nowhere else. The module imports no framework.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from cxr_models._settings import (
 )
 from cxr_models.backbones import check_backbone
 
-# Radiographs seldom have longer sides: beyond that a model is shown what resizing made up, and a
-# batch exceeds most memories. A slip of the hand, such as 224224, is told before training.
+# Few radiographs have a side of more than 4096 pixels. A larger `image_size` adds only interpolated
+# pixels, and a batch needs more memory than most machines have. The limit also catches typing
+# errors such as 224224 before training starts.
 MAX_SIDE = 4096
 
-# The options of enhancement before `num_bins` and `bits`, all of which a run has always stored.
+# Names of the enhancement options that existed before `num_bins` and `bits`. Every stored run has
+# all of them.
 _BEFORE_NUM_BINS = frozenset(EnhanceParams().to_dict()) - {"num_bins", "bits"}
 
 Order = Literal["resize-first", "enhance-first"]
@@ -41,30 +44,35 @@ Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig(Section):
-    """How files become batches.
+    """Settings of the input pipeline, which turns image files into batches.
 
     Parameters
     ----------
     image_size : (int, int), default (224, 224)
-        Height and width the model sees, in pixels; from 32 to 4096.
+        Height and width of the images that the model gets, in pixels; each from 32 to 4096.
     fit : {"squash", "pad", "crop"}, default "squash"
-        How images of another aspect come to that size: each axis by itself, as in the study; the
-        aspect kept and the rest black; or the aspect kept and the ends cut off.
+        How an image with another aspect ratio is brought to `image_size`. "squash" scales height
+        and width independently, as in the study. "pad" keeps the aspect ratio and fills the rest
+        with black. "crop" keeps the aspect ratio and cuts off, at both ends, what does not fit.
     crop_border : bool, default False
-        Whether a uniform frame and what a collimator shades are cut off before anything else.
+        Whether a uniform frame and the area shaded by a collimator are cut off before all other
+        steps.
     order : {"resize-first", "enhance-first"}, default "resize-first"
-        Whether images are resized before enhancement, as in the study, or after it.
+        Whether images are resized before the enhancement, as in the study, or after it.
     enhance : EnhanceParams or None
-        The enhancement; default the study's. None leaves it out: the study's other arm.
+        Options of the enhancement. The default is the enhancement of the study. None leaves the
+        enhancement out, as in the other arm of the study.
     flip : bool, default True
         Whether training images are flipped at random, left to right.
     rotation : float, default 0.1
-        Largest random rotation of training images as a share of a full turn; 0 for none.
+        Largest random rotation of training images, as a fraction of a full turn; 0 turns rotation
+        off.
     cache_dir : str or None, default None
-        Folder for decoded and enhanced images, kept between runs; None keeps none.
+        Folder for decoded and enhanced images, which later runs read again. None caches nothing.
     deterministic : bool, default False
-        Whether TensorFlow adds numbers up in a fixed order, at some cost in speed: equal seeds then
-        give equal bytes on the CPU. Order and augmentation of images follow from the seed anyway.
+        Whether TensorFlow adds numbers in a fixed order, which is somewhat slower. Equal seeds then
+        give equal bytes on the CPU. The order and the augmentation of images depend on the seed
+        alone, with either value.
     """
 
     _NESTED: ClassVar[Mapping[str, Any]] = {"enhance": EnhanceParams}
@@ -110,12 +118,16 @@ class DataConfig(Section):
 
     @property
     def channels(self) -> int:
-        """Channels of a batch: one after enhancement, three (RGB) without it."""
+        """Number of channels of a batch: 1 with enhancement, 3 (RGB) without it."""
         return 3 if self.enhance is None else 1
 
     @property
     def preparation(self) -> Preparation:
-        """What is done to each image, but for the three channels of one without enhancement."""
+        """Options of :func:`cxr_enhance.prepare` for each image.
+
+        Without enhancement the pipeline also converts gray images to three channels, which these
+        options do not state.
+        """
         return Preparation(
             params=self.enhance,
             size=self.image_size,
@@ -128,10 +140,12 @@ class DataConfig(Section):
 
     @classmethod
     def section_from(cls, name: str, settings: Mapping[str, Any]) -> EnhanceParams:
-        """Return the enhancement that a run stored, or that somebody typed.
+        """Return the enhancement from the settings of a stored run or of a user.
 
-        `EnhanceParams.from_dict` takes settings without `num_bins` for those of a time before it.
-        What was stored then has all other names; where some are missing, each has its default.
+        Old runs were stored before the option `num_bins` existed: they lack it, and have all other
+        options of that time. `EnhanceParams.from_dict` then sets `num_bins` to None. If one of
+        those other options is missing too, a user wrote the settings, and each missing option takes
+        its default.
         """
         if "num_bins" in settings or settings.keys() >= _BEFORE_NUM_BINS:
             return EnhanceParams.from_dict(dict(settings))
@@ -141,23 +155,28 @@ class DataConfig(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig(Section):
-    """Which network, for which question, from which weights.
+    """Settings of the network: its backbone, its task and its first weights.
 
     Parameters
     ----------
     backbone : str, default "nasnet_mobile"
-        A row of `cxr_models.backbones.BACKBONES`, or what `register_backbone` was given.
+        Name of a backbone in `cxr_models.backbones.BACKBONES`, or a name that was registered with
+        `register_backbone`.
     task : {"multiclass", "binary", "multilabel"}, default "multiclass"
-        All labels, one label against the rest, or several findings, each present or absent.
+        What the network predicts. "multiclass": one of all labels. "binary": one label against all
+        other labels. "multilabel": several findings, each present or absent.
     positive_class : str, default "covid"
-        That label, for ``binary``.
+        Label that is the positive class with the task "binary".
     weights : str, default "imagenet"
-        ``imagenet``, ``none``, or the path of a ``.h5``, ``.weights.h5`` or ``.keras`` file.
+        Weights before training: ``imagenet``, ``none`` (random weights), or the path of a ``.h5``,
+        ``.weights.h5`` or ``.keras`` file.
     findings : tuple of str, default ()
-        Those findings, for ``multilabel``: columns ``finding:NAME`` of the split.
+        Names of the findings that the task "multilabel" predicts. Each name NAME needs a column
+        ``finding:NAME`` in the split.
     uncertain : {"unknown", "absent", "present"}, default "unknown"
-        What an uncertain finding counts as in training, for ``multilabel``; unknown labels are
-        left out of the loss. In evaluations uncertain findings are unknown, and left out.
+        How an uncertain finding counts in training with the task "multilabel". Unknown labels are
+        left out of the loss. Evaluations always treat uncertain findings as unknown and leave them
+        out.
     """
 
     backbone: str = "nasnet_mobile"
@@ -195,33 +214,41 @@ class ModelConfig(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig(Section):
-    """The schedule: the study's, unless said otherwise.
+    """Settings of the training schedule.
 
     Parameters
     ----------
     recipe : {"corrected", "study"}, default "corrected"
-        Whether the backbone gets the inputs it was pretrained on, or those of the study.
+        Which pixel values the backbone gets. "corrected" scales them as in the pretraining of the
+        backbone; "study" scales them as the study did.
     epochs_head, epochs_fine_tune : int, default 50 and 30
-        Epochs of the two phases. From scratch there is one phase, of `epochs_head`.
+        Largest number of epochs of the two phases: training of the head, then fine-tuning. With
+        weights "none" there is one phase, of at most `epochs_head` epochs.
     learning_rate_head, learning_rate_fine_tune : float, default 1e-3 and 1e-4
-        Of Adam, in the two phases.
+        Learning rates of Adam at the start of the two phases.
     batch_size : int, default 64
-        Images a step, over all devices.
+        Number of images of a training step, over all devices together.
     patience : int, default 20
-        Epochs without better validation accuracy after which a phase ends.
+        A phase ends after this number of epochs without a better validation accuracy. With the task
+        "multilabel" the validation loss is compared instead.
     plateau_patience, plateau_factor, min_learning_rate : int, float, float
-        After 8 such epochs the learning rate is multiplied by 0.1, down to 2e-6.
+        After `plateau_patience` epochs without improvement (default 8), the learning rate is
+        multiplied by `plateau_factor` (default 0.1). It never falls below `min_learning_rate`
+        (default 2e-6).
     class_weights : bool, default False
-        Whether labels weigh in inverse proportion to their number; not for ``multilabel``.
+        Whether each label is weighted in inverse proportion to its number of images. Not allowed
+        with the task "multilabel".
     positive_weights : bool, default False
-        Whether the positives of each finding weigh as much as its negatives, for ``multilabel``;
-        a positive weighs at most as much as 20 negatives.
+        Whether positives are weighted so that the positives of each finding count as much as its
+        negatives. A positive counts at most as much as 20 negatives. Only allowed with the task
+        "multilabel".
     cache_features : int, default 0
-        Augmented views of each image whose features are kept for the frozen phase; 0 keeps none.
+        Number of augmented views of each image whose backbone features are computed once and kept
+        for the phase with the frozen backbone. 0 keeps no features.
     precision : {"auto", "float32", "mixed_float16", "mixed_bfloat16"}, default "auto"
-        ``auto`` is ``mixed_float16`` on GPUs and ``float32`` elsewhere.
+        Precision of the computation. "auto" is "mixed_float16" on GPUs and "float32" elsewhere.
     seed : int, default 0
-        Of initial weights, order, augmentation and dropout.
+        Seed of the initial weights, the order of images, the augmentation and the dropout.
     """
 
     recipe: Recipe = "corrected"
@@ -256,7 +283,7 @@ class TrainingConfig(Section):
                 raise TypeError(f"`{name}` must be an int; got {value!r}.")
             if value < low:
                 raise ValueError(f"`{name}` must be at least {low}; got {value!r}.")
-        if self.seed >= 2**32:  # Keras takes no larger one
+        if self.seed >= 2**32:  # Keras accepts no larger seed
             raise ValueError(f"`seed` must be less than 2**32; got {self.seed!r}.")
         for name in ("learning_rate_head", "learning_rate_fine_tune", "min_learning_rate"):
             check_number(name, getattr(self, name), 0.0, 1.0)
@@ -270,16 +297,16 @@ class TrainingConfig(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig(Section):
-    """All settings of a run.
+    """All settings of a training run.
 
     Parameters
     ----------
     data : DataConfig
-        How files become batches.
+        Settings of the input pipeline.
     model : ModelConfig
-        Which network, for which question.
+        Settings of the network.
     training : TrainingConfig
-        The schedule.
+        Settings of the training schedule.
 
     Examples
     --------
@@ -307,20 +334,21 @@ class RunConfig(Section):
 
     @classmethod
     def made_of(cls, config: RunConfig | Mapping[str, object] | None) -> RunConfig:
-        """Return settings as functions take them: a record, changes of the defaults, or None.
+        """Return a record from the argument `config` of a public function.
 
         Parameters
         ----------
         config : RunConfig, mapping of str to object, or None
-            A mapping names settings as `with_setting` does, such as
-            ``{"training.epochs_head": 3}``; None is the defaults.
+            A record is returned unchanged. A mapping changes settings of the defaults; its keys
+            name settings as in `with_setting`, such as ``{"training.epochs_head": 3}``. None gives
+            the defaults.
 
         Raises
         ------
         TypeError
-            If `config` is something else.
+            If `config` has another type.
         TypeError, ValueError
-            As `with_settings` raises.
+            If `with_settings` raises it.
         """
         if isinstance(config, RunConfig):
             return config
@@ -329,7 +357,7 @@ class RunConfig(Section):
                 "`config` must be a RunConfig, a mapping of settings such as "
                 f"{{'training.epochs_head': 3}}, or None; got {config!r}."
             )
-        # A text is meant as it stands, though it looks like JSON.
+        # A str in a mapping is a str value, even if it looks like JSON.
         return cls().with_settings(
             (name, json.dumps(value) if isinstance(value, str) else value)
             for name, value in (config or {}).items()
@@ -346,7 +374,7 @@ class RunConfig(Section):
         Raises
         ------
         TypeError, ValueError
-            If `text` is not one JSON object, or as `from_dict` does.
+            If `text` is not one JSON object, or if `from_dict` raises it.
         """
         try:
             settings = parse_json(text)
@@ -361,7 +389,7 @@ class RunConfig(Section):
         Raises
         ------
         TypeError, ValueError
-            If `text` is not TOML, or as `from_dict` does.
+            If `text` is not TOML, or if `from_dict` raises it.
         """
         try:
             settings = tomllib.loads(text)
@@ -377,29 +405,33 @@ class RunConfig(Section):
         Parameters
         ----------
         name : str
-            Section and setting, as in ``data.rotation`` or ``data.enhance.clip_limit``.
+            Section and setting, such as ``data.rotation`` or ``data.enhance.clip_limit``.
         value : object
-            Its value; a str is read as JSON where it is JSON.
+            New value of the setting. A str that is valid JSON is parsed as JSON.
 
         Raises
         ------
         TypeError, ValueError
-            If there is no such setting or the value does not fit.
+            If there is no setting `name`, or if the setting does not allow `value`.
         """
         return self.with_settings([(name, value)])
 
     def with_settings(self, changes: Iterable[tuple[str, object]]) -> RunConfig:
-        """Return a copy with several settings changed, which are checked together.
+        """Return a copy with several settings changed.
+
+        The settings are checked after all changes are made.
 
         Parameters
         ----------
         changes : iterable of (str, object)
-            Names and values as for `with_setting`; a later change wins.
+            Names and values of settings, as for `with_setting`. If a name occurs twice, the later
+            value counts.
 
         Raises
         ------
         TypeError, ValueError
-            If there is no such setting, a value does not fit, or values do not fit together.
+            If a name is unknown, a setting does not allow its value, or two values contradict each
+            other.
         """
         settings = self.to_dict()
         for name, value in changes:
@@ -422,7 +454,7 @@ def _change(settings: dict[str, Any], name: str, value: object) -> None:
         kind = getattr(kind, "_NESTED", {}).get(section)
     if not isinstance(target, dict) or last not in target:
         names = setting_names(RunConfig)
-        if name in names:  # of a section that is None
+        if name in names:  # the setting belongs to a section that is None
             raise ValueError(
                 f"`{name}` is only allowed with enhancement; got {value!r} and an "
                 "`enhance` of None."
@@ -438,7 +470,7 @@ def _change(settings: dict[str, Any], name: str, value: object) -> None:
 
 
 def _check_findings(findings: object) -> None:
-    """Raise unless `findings` are different names that columns and calls can be named by."""
+    """Raise unless `findings` is a tuple of different names that a column name can contain."""
     if not isinstance(findings, tuple) or not all(isinstance(name, str) for name in findings):
         raise TypeError(
             f"`findings` must be a tuple of str; got {findings!r}. In JSON and TOML write a list: "

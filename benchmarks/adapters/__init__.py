@@ -1,1 +1,1 @@
-"""Benchmarks of the adapters of frameworks."""
+"""Benchmarks of the adapters for frameworks."""

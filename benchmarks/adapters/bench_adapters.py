@@ -1,9 +1,10 @@
-"""Every adapter beside OpenCV in the same framework, and beside the framework's own CLAHE.
+"""Every adapter compared with OpenCV in the same framework, and with the framework's own CLAHE.
 
-Frameworks that are not installed are skipped: no environment holds them all. In one framework all
-contenders take the same images from memory, and OpenCV has as many workers as ours, one thread in
-each, and a CLAHE object a call: one that is shared gives wrong results across threads. CLAHE alone
-with 8x8 tiles, unless the group says otherwise.
+Frameworks that are not installed are skipped, because no environment has all of them. In a
+framework, all contenders get the same images from memory. OpenCV has as many workers as ours, with
+one thread in each worker. OpenCV gets a new CLAHE object in each call, because a shared object
+gives wrong results across threads. The operation is CLAHE alone with 8x8 tiles, unless the group
+states another.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from benchmarks.harness import shapes
 from benchmarks.harness.images import radiograph, stack
 from benchmarks.harness.machine import IN_CHAIN, SIDE_BY_SIDE, yardsticks
 from benchmarks.harness.measuring import Laps
+from benchmarks.harness.networks import as_written
 from benchmarks.harness.processes import json_of_module
 from benchmarks.tables.targets import (
     KERAS,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 Contenders: TypeAlias = "Mapping[str, Callable[[], Any]]"
 
-# The frameworks' own deprecation warnings are theirs.
+# Deprecation warnings within frameworks do not fail these benchmarks.
 pytestmark = pytest.mark.filterwarnings("default")
 
 GRID = (8, 8)
@@ -52,12 +54,12 @@ CHAIN = f"{OURS}, with white balance"
 
 
 def opencv_clahe(image: Any) -> Any:
-    """Apply OpenCV's CLAHE, an object a call."""
+    """Apply OpenCV's CLAHE, with a new object in each call."""
     return cv2.createCLAHE(clipLimit=2.0, tileGridSize=GRID).apply(image)
 
 
 def row_of(operation: str, shape: Shape, *, count: int = 1, threads: int = 1) -> Row:
-    """Describe `count` uint8 images of `shape`."""
+    """Return the row of `count` uint8 images of `shape`."""
     image = shapes.name(shape, np.uint8)
     pixels = count * shape[0] * shape[1]
     return Row(
@@ -72,23 +74,10 @@ def row_of(operation: str, shape: Shape, *, count: int = 1, threads: int = 1) ->
 # --- tf.data --------------------------------------------------------------------------------------
 
 
-def as_written(dataset: Any) -> Any:
-    """Keep tf.data from turning a plain `map` into a parallel one, and from tuning any.
-
-    It does both silently: what is called one worker here would run on all CPUs.
-    """
-    import tensorflow as tf
-
-    options = tf.data.Options()
-    options.experimental_optimization.map_parallelization = False
-    options.autotune.enabled = False
-    return dataset.with_options(options)
-
-
 def drained(dataset: Any, images: Any = None) -> Callable[[], Any]:
-    """Make a call that runs through `dataset` and gives its last element.
+    """Return a function that iterates over `dataset` and returns the last element.
 
-    Before that, every element is compared with OpenCV's result for the one of `images`.
+    If `images` is given, every element is first compared with OpenCV's result for its image.
     """
     if images is not None:
         done = (one for batch in dataset.as_numpy_iterator() for one in np.atleast_3d(batch.T).T)
@@ -96,7 +85,7 @@ def drained(dataset: Any, images: Any = None) -> Callable[[], Any]:
             np.testing.assert_array_equal(result, opencv_clahe(images[i % len(images)]))
 
     def drain() -> Any:
-        for last in dataset:  # noqa: B007 - the last one is looked at
+        for last in dataset:  # noqa: B007 - the last element is returned
             pass
         return last.numpy()
 
@@ -107,7 +96,7 @@ def drained(dataset: Any, images: Any = None) -> Callable[[], Any]:
 def bench_tf_data_224(
     race: Callable[..., None], sized: Callable[[Shape], Shape], contender: str
 ) -> None:
-    """Small images: batched, then mapped; against one by one, then batched."""
+    """Time small images: batched and then mapped, compared with mapped and then batched."""
     tf = pytest.importorskip("tensorflow", reason="needs tensorflow")
     from cxr_enhance.adapters.tf_data import enhance_op
 
@@ -141,12 +130,13 @@ def bench_tf_data_224(
 def bench_tf_data_1024(
     race: Callable[..., None], sized: Callable[[Shape], Shape], timing: bool, contender: str
 ) -> None:
-    """Large images: mapped one by one by two threads of their own, or in the thread that iterates.
+    """Time large images, mapped one by one on two private threads or on the iterating thread.
 
-    Four calls are given out at a time, as AUTOTUNE gives out more than there are threads: with two,
-    a thread waits after each image until the next is given out. So many images that a round takes a
-    tenth of a second, against which making an iterator is nothing. Two kinds of arithmetic show
-    what two threads of this machine give.
+    Four calls are in progress at a time, because AUTOTUNE also starts more calls than there are
+    threads. With two calls, a thread would wait after each image until the next call is started.
+    The number of images makes a round last a tenth of a second, so that the time to make an
+    iterator is negligible. Two kinds of arithmetic show the speed-up that two threads of this
+    machine can reach.
     """
     tf = pytest.importorskip("tensorflow", reason="needs tensorflow")
     from cxr_enhance.adapters.tf_data import enhance_op
@@ -192,7 +182,7 @@ def bench_tf_data_1024(
 def bench_keras_224(
     race: Callable[..., None], sized: Callable[[Shape], Shape], how: str, contender: str
 ) -> None:
-    """One image through a layer called as users call it, and compiled into a function."""
+    """Time a layer on one image, called directly and within a `tf.function`."""
     keras = pytest.importorskip("keras", reason="needs keras")
     tf = pytest.importorskip("tensorflow", reason="needs tensorflow")
     from cxr_enhance.adapters.keras_layers import Enhance, OpenCVCLAHE
@@ -232,7 +222,7 @@ def bench_keras_memory(
     private_cache: Path,
     contender: str,
 ) -> None:
-    """How far one call raises the peak memory of a process that has called the layer before."""
+    """Measure how much a call raises the peak memory of a process that called the layer before."""
     for package in ("keras", "tensorflow"):
         pytest.importorskip(package, reason=f"needs {package}")
     side = str(sized(shapes.SQUARE)[0])
@@ -255,7 +245,7 @@ def bench_keras_memory(
 def bench_torch_224(
     race: Callable[..., None], sized: Callable[[Shape], Shape], contender: str
 ) -> None:
-    """Pass a tensor through the transform, OpenCV, and kornia, which gives other bytes."""
+    """Time the transform, OpenCV, and kornia, which gives other bytes, on a tensor."""
     torch = pytest.importorskip("torch", reason="needs torch")
     enhance = pytest.importorskip("kornia.enhance", reason="needs kornia")
     from cxr_enhance.adapters.torch_transform import EnhanceTransform
@@ -281,7 +271,7 @@ def bench_torch_224(
 def bench_monai_224(
     race: Callable[..., None], sized: Callable[[Shape], Shape], contender: str
 ) -> None:
-    """Pass a channel-first array through the transform; MONAI has no CLAHE of its own."""
+    """Time the transform and OpenCV on a channel-first array; MONAI has no CLAHE."""
     pytest.importorskip("monai", reason="needs monai")
     from cxr_enhance.adapters.monai_transform import Enhance
 
@@ -299,8 +289,9 @@ def bench_monai_224(
 def bench_albumentations_224(
     race: Callable[..., None], sized: Callable[[Shape], Shape], contender: str
 ) -> None:
-    """Pass an array through the transform, albumentations' own CLAHE, and OpenCV."""
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network when imported
+    """Time the transform, the CLAHE of albumentations, and OpenCV on an array."""
+    # Without this variable, importing albumentations makes a network request.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     albumentations = pytest.importorskip("albumentations", reason="needs albumentations")
     from cxr_enhance.adapters.albumentations_transform import Enhance
 

@@ -1,8 +1,9 @@
-"""Batches on one and two threads, against a pool of threads that call OpenCV.
+"""Batches on one and two threads, compared with a pool of threads that call OpenCV.
 
-OpenCV's threads are started before the clock, ours with each call. Each works on whole images and
-has its own CLAHE object; OpenCV's own threads are off. Two kinds of arithmetic take turns with
-them and show what two threads of this machine give.
+The threads of the OpenCV pool start before the clock; our threads start with each call. Each thread
+of the pool works on whole images and has its own CLAHE object; the internal threads of OpenCV are
+off. Two kinds of arithmetic are timed in the same rounds and show the speed-up that two threads of
+this machine can reach.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 EQUAL = {TWO_THREADS: 2, ONE_THREAD: 1, OPENCV_POOL: 2, OPENCV_ONE_THREAD: 1}
 THREADS = {**EQUAL, IN_CHAIN[0]: 2, IN_CHAIN[1]: 1, SIDE_BY_SIDE[0]: 2, SIDE_BY_SIDE[1]: 1}
-# Images a thread takes at once, OpenCV's side: some milliseconds of work.
+# Number of images that a thread of the OpenCV pool takes at once: some milliseconds of work.
 AT_A_TIME = {shapes.SQUARE: 1, shapes.NETWORK_INPUT: 16}
 
 

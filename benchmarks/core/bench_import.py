@@ -1,9 +1,9 @@
-"""What a short-lived process waits for: import, first image, compilation.
+"""Waiting times of a short process: import, first image, compilation.
 
-Everything runs in fresh processes with a private cache directory. Imports and `warmup` are timed
-within the process, "import and enhance" from its start to its end. "Nothing compiled" empties the
-cache before each round and has few rounds, for one takes seconds. "Packed" has the code that a
-wheel carries and no cache.
+Everything runs in new processes with a private cache directory. Imports and `warmup` are timed
+within the process; "import and enhance" is timed from the start of the process to its end. "Nothing
+compiled" uses an empty cache in each round and has few rounds, because a round takes seconds.
+"Packed" uses the machine code of a wheel and no cache.
 """
 
 from __future__ import annotations
@@ -43,27 +43,27 @@ PACKED_IMAGES = {
 
 
 def row_of(operation: str, what: str, pixels: int = PIXELS) -> Row:
-    """Describe a race of processes."""
+    """Return the row of a race of processes."""
     return Row(operation=operation, image=what, nbytes=pixels, pixels=pixels)
 
 
 @pytest.fixture(scope="session")
 def cache(private_cache: Path) -> Path:
-    """Make sure that the cache holds what one enhanced image needs."""
+    """Return a cache directory with the compiled code that one enhanced image needs."""
     seconds_of_process(private_cache, FIRST_IMAGE[OURS])
     return private_cache
 
 
 @pytest.fixture
 def new_cache(tmp_path: Path, private_cache: Path, timing: bool) -> Callable[[], Path]:
-    """Give an empty cache directory whenever called; in a smoke run, the one there is."""
+    """Return a function that returns a new empty cache directory; in a smoke run, a filled one."""
     numbers = itertools.count()
     return lambda: tmp_path / str(next(numbers)) if timing else private_cache
 
 
 @pytest.fixture(scope="session")
 def laps_of_processes() -> dict[str, dict[str, list[float]]]:
-    """Keep the durations of all contenders of a race until each has been recorded."""
+    """Return the store of the durations of all races, for the tests of their contenders."""
     return {}
 
 
@@ -73,7 +73,10 @@ def race_processes(
     timing: bool,
     laps_of_processes: dict[str, dict[str, list[float]]],
 ) -> Callable[..., None]:
-    """Race functions that start a process and return its seconds; record `contender`."""
+    """Return a function that races processes and records one contender.
+
+    Contenders are functions that start a process and return its seconds.
+    """
 
     def race_processes(
         row: Row,
@@ -127,13 +130,13 @@ def bench_first_image_nothing_compiled(
 
 @pytest.fixture(scope="session")
 def make_packed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
-    """Give a function that makes a copy of the package that carries its code, once."""
+    """Return a function that copies the package with packed code; it makes one copy only."""
     return functools.cache(lambda: packed_copy(tmp_path_factory.mktemp("packed")))
 
 
 @pytest.fixture
 def packed(make_packed: Callable[[], str], timing: bool) -> str:
-    """Give the lines that make a process import a packed copy; in a smoke run there is none."""
+    """Return Python code that imports a packed copy; in a smoke run there is no copy."""
     return make_packed() if timing else "pass"
 
 

@@ -1,9 +1,9 @@
-"""The uint8 kernels without the checks around them, and CLAHE's stages one by one.
+"""The uint8 kernels without the checks around them, and the stages of CLAHE one by one.
 
-Each stage runs over the whole image in a loop like the kernel's, on what the stage before it
-left. Beside them the yardsticks: reading and writing every pixel once (a copy), counting
-(``cv2.calcHist``), one table for the whole image (``cv2.LUT``), and count, table and look-up
-(``cv2.equalizeHist``), which is as much of CLAHE as can be had without tiles.
+Each stage runs over the whole image in a loop like that of the kernel, on the output of the stage
+before. They are compared with yardsticks: a copy, which reads and writes every pixel once; counting
+(``cv2.calcHist``); a look-up in one table for the whole image (``cv2.LUT``); and counting, table
+and look-up together (``cv2.equalizeHist``), which is CLAHE without tiles.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SHAPE = shapes.SQUARE
 CLAHE, CHAIN = "clahe, whole kernel", "enhance, whole kernel"
 COUNT, TABLES, PACK = "count tiles", "make tables", "pack tables"
 GATHER, BLEND = "gather words", "blend"
-REGISTERS = "look up and blend, in registers"  # in place of the three before it
+REGISTERS = "look up and blend, in registers"  # replaces `PACK`, `GATHER` and `BLEND`
 CONTENDERS = (
     CLAHE,
     CHAIN,
@@ -63,7 +63,7 @@ CONTENDERS = (
 )
 
 
-# The loops around the stages, as `equalize_u8` has them.
+# Loops around the stages, equal to the loops of `equalize_u8`.
 
 
 @compiled
@@ -141,7 +141,7 @@ def blend_in_registers(
 
 
 def stages(image: ImageU8, params: EnhanceParams) -> dict[str, Callable[[], object]]:
-    """Prepare what each stage reads, and give the stages."""
+    """Prepare the inputs of each stage, and return the stages as functions."""
     width = image.shape[1]
     plan = plan_of(image.shape, image.dtype, params)
     cells = plan.tiles_x + 1
@@ -174,7 +174,7 @@ def stages(image: ImageU8, params: EnhanceParams) -> dict[str, Callable[[], obje
 
 
 def yardsticks(image: ImageU8) -> dict[str, Callable[[], object]]:
-    """Give what the machine and OpenCV need for parts of the work; outputs stay allocated."""
+    """Return OpenCV's and NumPy's functions for parts of the work; their outputs are reused."""
     out = np.empty_like(image)
     table = np.arange(256, dtype=np.uint8)[::-1].copy()
     return {

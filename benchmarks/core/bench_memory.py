@@ -1,7 +1,7 @@
-"""How far one call raises the peak memory of a process, beside its output.
+"""How much one call raises the peak memory of a process, besides the memory of its output.
 
-Each call has a process of its own, in which the code is loaded and has run once before. The time
-stored with it is that call's, in fresh memory; `bench_scaling.py` times properly.
+Each call runs in a separate process, in which the code has run once before. The stored time is the
+time of this one call in newly allocated memory; `bench_scaling.py` measures times properly.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Each operation against OpenCV and the notebook, on one thread.
+"""Each operation compared with OpenCV and with the notebook, on one thread.
 
-OpenCV's CLAHE object is made before the clock starts; the notebook's chain makes its own, as it
-does. Grids are (columns, rows).
+OpenCV's CLAHE object is made before the clock starts. The notebook's chain makes a CLAHE object in
+each call, as the notebook does. Grids are (columns, rows).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 class Depth(NamedTuple):
-    """What the pixels hold."""
+    """Type of the pixels, and the number of bits that their values use."""
 
     dtype: type[np.unsignedinteger]
     bits: int
     content: str = ""
 
 
-BINS = 256  # equality with the slow twin is asserted by the tests
+BINS = 256  # the tests compare results with bins to a slow reference
 U8 = Depth(np.uint8, 8)
 U16_OF_12_BITS = Depth(np.uint16, 12, "12-bit content")
 U16_FULL = Depth(np.uint16, 16, "16-bit content")
@@ -51,7 +51,7 @@ CLAHE_IMAGES = [
 
 
 def row_of(operation: str, image: Image, description: str) -> Row:
-    """Describe a race on `image`."""
+    """Return the row of a race on `image`."""
     height, width = image.shape[:2]
     return Row(operation=operation, image=description, nbytes=image.nbytes, pixels=height * width)
 

@@ -1,8 +1,9 @@
-"""CLAHE of other libraries. None but albumentations, which calls OpenCV, gives OpenCV's bytes.
+"""CLAHE of other libraries; only albumentations, which calls OpenCV, gives the bytes of OpenCV.
 
-Each gets the image in the form it likes best, converted before the clock starts, and its own
-scale of OpenCV's clip limit 2.0. So their times stand beside ours, and how far their results are
-from OpenCV's stands beside their times. Ours equals OpenCV's; that is asserted. One thread each.
+Each library gets the image in its preferred form, converted before the clock starts, and its
+equivalent of OpenCV's clip limit 2.0. The results contain the time of each library and the
+difference of its output to OpenCV's. Our output is asserted to equal OpenCV's. Every library uses
+one thread.
 """
 
 from __future__ import annotations
@@ -29,21 +30,24 @@ if TYPE_CHECKING:
     from benchmarks.harness.shapes import Shape
     from cxr_enhance._types import ImageU8
 
-# The peers' own deprecation warnings are theirs.
+# Deprecation warnings within other libraries do not fail these benchmarks.
 pytestmark = pytest.mark.filterwarnings("default")
 
 GRID = (8, 8)
 
 
 class Work(NamedTuple):
-    """What is timed, and how its result becomes levels 0..255."""
+    """A function to time, and a function that converts its result to levels 0..255."""
 
     run: Callable[[], Any]
     levels: Callable[[Any], npt.NDArray[np.uint8]]
 
 
 def scikit_image(image: ImageU8) -> Work:
-    """``equalize_adapthist``: its clip limit is a fraction of the tile, its result float."""
+    """Return the work of ``equalize_adapthist``.
+
+    Its clip limit is a fraction of the pixels of a tile, and its result is a float array.
+    """
     from skimage.exposure import equalize_adapthist
 
     columns, rows = GRID
@@ -56,8 +60,9 @@ def scikit_image(image: ImageU8) -> Work:
 
 
 def albumentations(image: ImageU8) -> Work:
-    """``CLAHE``, with the probability of 1."""
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network when imported
+    """Return the work of ``CLAHE``, with probability 1."""
+    # Without this variable, importing albumentations makes a network request.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     from albumentations import CLAHE
 
     transform = CLAHE(clip_limit=(CLIP_LIMIT, CLIP_LIMIT), tile_grid_size=GRID, p=1.0)
@@ -65,7 +70,7 @@ def albumentations(image: ImageU8) -> Work:
 
 
 def kornia(image: ImageU8) -> Work:
-    """``equalize_clahe`` on a float tensor 0..1."""
+    """Return the work of ``equalize_clahe`` on a float tensor 0..1."""
     import torch
     from kornia.enhance import equalize_clahe
 
@@ -82,7 +87,7 @@ def kornia(image: ImageU8) -> Work:
 
 
 def keras(image: ImageU8) -> Work:
-    """``ContrastLimitedAdaptiveHistogramEqualization`` on a batch of one."""
+    """Return the work of ``ContrastLimitedAdaptiveHistogramEqualization`` on a batch of one."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from keras import backend, layers, ops
 
@@ -92,7 +97,7 @@ def keras(image: ImageU8) -> Work:
         try:
             tensorflow.config.threading.set_intra_op_parallelism_threads(1)
             tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:  # this process has used TensorFlow before: the threads are made
+        except RuntimeError:  # TensorFlow made its threads before, in this process
             pass
     layer = layers.ContrastLimitedAdaptiveHistogramEqualization(
         value_range=(0, 255), clip_limit=CLIP_LIMIT, tile_grid_size=GRID[::-1]
@@ -105,7 +110,7 @@ def keras(image: ImageU8) -> Work:
 
 
 class Peer(NamedTuple):
-    """A library, what must be installed for it, and its work."""
+    """A library: its packages and modules, which must be installed, and its work."""
 
     packages: tuple[str, ...]
     modules: tuple[str, ...]
@@ -121,7 +126,7 @@ PEERS = {
 
 
 def missing(peer: Peer) -> str:
-    """Say why a peer cannot take part; the empty string if it can."""
+    """Return why a library cannot be timed; the empty string if it can."""
     for module in peer.modules:
         if importlib.util.find_spec(module) is None:
             return f"{module} is not installed"
@@ -137,7 +142,7 @@ def missing(peer: Peer) -> str:
 
 @pytest.fixture(scope="session")
 def absent() -> dict[str, str]:
-    """Say which peers cannot take part, and why."""
+    """Return for each library why it cannot be timed; the empty string if it can."""
     return {name: missing(peer) for name, peer in PEERS.items()}
 
 

@@ -1,10 +1,10 @@
-"""How time grows: a megapixel's from 0.05 to 900 megapixels, files a second from 100 to a million.
+"""Time per megapixel for 0.05 to 900 megapixels, and files per second for 100 to a million files.
 
 ``python -m benchmarks.core.growth [--most-files N] [--folder DIR]`` measures and writes
 ``benchmarks/results/core/growth.json`` and the picture of docs/performance.md. The files are links
-to a drawn radiograph of 64 x 64 pixels, as PNG, so that what a file costs besides its pixels is
-seen; `DIR` needs room for as many outputs. A million files take some ten minutes on two cores.
-``--draw`` makes the picture anew from what is stored.
+to a drawn radiograph of 64 x 64 pixels, as PNG, so that the cost of a file besides its pixels is
+visible. `DIR` needs space for as many outputs. A million files take about ten minutes on two cores.
+``--draw`` draws the picture again from the stored results.
 """
 
 from __future__ import annotations
@@ -36,12 +36,15 @@ PICTURE = ROOT / "docs" / "images" / "growth.png"
 MEGAPIXELS = (0.05, 0.2, 1, 4, 16, 64, 225, 900)
 FILES = (100, 1_000, 10_000, 100_000, 1_000_000)
 _ROUNDS = 5
-_PIXELS_A_ROUND = 4e6  # small images are enhanced as often as fills this
-_IN_A_FOLDER = 1_000
+_PIXELS_A_ROUND = 4e6  # least pixels of a round: small images are enhanced several times
+_IN_A_FOLDER = 1_000  # number of files in a folder
 
 
 def by_pixels(megapixels: Sequence[float]) -> list[dict[str, float]]:
-    """Time `enhance` and the chain of OpenCV, by turns, a megapixel of gray uint8; one thread."""
+    """Time `enhance` and OpenCV's chain in turns on gray uint8 images, on one thread.
+
+    Each row contains a size and the seconds per megapixel of both.
+    """
     cv2.setNumThreads(1)
     tile = synthetic_radiograph(2048, 2048)
     opencv = baselines.opencv_clahe()
@@ -72,7 +75,10 @@ def by_pixels(megapixels: Sequence[float]) -> list[dict[str, float]]:
 
 
 def by_files(counts: Sequence[int], folder: Path) -> list[dict[str, float]]:
-    """Time `cxr-enhance run` over so many files, and over the same again, when all is done."""
+    """Time `cxr-enhance run` over each number of files, and a second run with no work left.
+
+    Each row contains the number of files and the files per second of both runs.
+    """
     from cxr_enhance.cli import main
 
     rows = []
@@ -86,7 +92,7 @@ def by_files(counts: Sequence[int], folder: Path) -> list[dict[str, float]]:
                     inner = source / f"{i // _IN_A_FOLDER:06}"
                     inner.mkdir(parents=True)
                     linked = inner / "first.png"
-                    shutil.copy(image, linked)  # a file has 65,000 links at most
+                    shutil.copy(image, linked)  # a file can have 65,000 links at most
                     continue
                 os.link(linked, inner / f"{i:08}.png")
             row: dict[str, float] = {"files": count}
@@ -105,7 +111,7 @@ def by_files(counts: Sequence[int], folder: Path) -> list[dict[str, float]]:
 
 
 def draw(stored: dict[str, Any]) -> None:
-    """Draw both in one picture."""
+    """Draw both results in one picture."""
     import matplotlib as mpl
 
     mpl.use("Agg")

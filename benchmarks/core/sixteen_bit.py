@@ -1,8 +1,8 @@
-"""What CLAHE's limit does at 16 bits, on radiographs: contrast, gray levels, and pictures.
+"""Effect of CLAHE's clip limit on 16-bit radiographs: contrast, gray levels, and a picture.
 
-``python -m benchmarks.core.sixteen_bit FILE...`` measures each file of 16 bits (DICOM or PNG), and
-a drawn radiograph, and writes ``benchmarks/results/core/sixteen-bit.json`` and the picture of
-docs/sixteen-bit.md, of the last of them. Nothing is timed.
+``python -m benchmarks.core.sixteen_bit FILE...`` measures a drawn radiograph and each 16-bit file
+(DICOM or PNG). It writes ``benchmarks/results/core/sixteen-bit.json`` and the picture of
+docs/sixteen-bit.md, which shows the last file. No times are measured.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ WAYS = {
     "`bit_shift=8`": {"bit_shift": 8},
     "256 bins, the default": {},
 }
-_SQUARE = 31  # pixels of the window of local contrast
-_PANEL = 300  # pixels of a picture's side
+_SQUARE = 31  # side of the window of local contrast, in pixels
+_PANEL = 300  # side of a panel of the picture, in pixels
 
 
 def local_contrast(image: Image, white: int) -> float:
-    """Mean standard deviation within windows of 31 pixels, in parts of 0..white."""
+    """Return the mean standard deviation within windows of 31 x 31 pixels, divided by `white`."""
     levels = image.astype(np.float32) / np.float32(white)
     mean = cv2.blur(levels, (_SQUARE, _SQUARE))
     variance = cv2.blur(levels * levels, (_SQUARE, _SQUARE)) - mean * mean
@@ -49,7 +49,7 @@ def local_contrast(image: Image, white: int) -> float:
 
 
 def by_limit(image: Image) -> list[dict[str, Any]]:
-    """Enhance a 16-bit radiograph at each limit, in each way and at 8 bits."""
+    """Measure a 16-bit radiograph enhanced with each clip limit, in each way and at 8 bits."""
     found = []
     for limit in LIMITS:
         ways = {}
@@ -70,7 +70,7 @@ def by_limit(image: Image) -> list[dict[str, Any]]:
 
 
 def by_depth(image: Image) -> list[dict[str, Any]]:
-    """Enhance the same radiograph rounded to fewer bits, whose values stay in the low bits."""
+    """Measure a radiograph rounded to 8 to 16 bits and enhanced; values are in the low bits."""
     stretched = cxe.white_balance(image)
     found = []
     for bits in (8, 10, 12, 14, 16):
@@ -86,9 +86,9 @@ def by_depth(image: Image) -> list[dict[str, Any]]:
 
 
 def floats_against_uint8(image: Image) -> list[dict[str, Any]]:
-    """Compare floats in 0..1, of 65,536 levels, with the uint8 image they stand for."""
+    """Compare results of floats in 0..1, with 65,536 levels, to results of the same uint8 image."""
     narrow = np.rint(image / int(image.max()) * 255).astype(np.uint8)
-    deep = np.rint(narrow / 255 * 65_535).astype(np.uint16)  # as adapters make levels of floats
+    deep = np.rint(narrow / 255 * 65_535).astype(np.uint16)  # adapters convert floats like this
     found = []
     for name, options in {"CLAHE alone": {"percentiles": None}, "the chain": {}}.items():
         for limit in (2.0, 8.0):
@@ -102,7 +102,7 @@ def floats_against_uint8(image: Image) -> list[dict[str, Any]]:
 
 
 def picture(image: Image) -> Image:
-    """Show limits from left to right, one way a row, with the numbers beside them."""
+    """Return a picture with a column for each clip limit and a row for each way, with labels."""
     rows = []
     for way, options in WAYS.items():
         if "bit_shift" in way:
@@ -120,7 +120,7 @@ def picture(image: Image) -> Image:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and write."""
+    """Measure all radiographs, and write the results and the picture."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, help="radiographs of 16 bits")
     options = parser.parse_args(arguments)

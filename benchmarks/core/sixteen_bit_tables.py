@@ -1,4 +1,4 @@
-"""The tables of docs/sixteen-bit.md from what `benchmarks.core.sixteen_bit` stored."""
+"""The tables of docs/sixteen-bit.md, from the results of `benchmarks.core.sixteen_bit`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _radiographs(stored: Path) -> list[dict[str, Any]]:
 
 
 def limits_table(stored: Path) -> str:
-    """Write local contrast, and gray levels, for each radiograph, limit and way."""
+    """Return a table of local contrast and gray levels for each radiograph, limit and way."""
     rows, ways = [], []
     for image in _radiographs(stored):
         for cell in image["by_limit"]:
@@ -29,7 +29,7 @@ def limits_table(stored: Path) -> str:
 
 
 def depths_table(stored: Path) -> str:
-    """Write local contrast, and gray levels, of the same radiograph at several depths."""
+    """Return a table of local contrast and gray levels of each radiograph at several depths."""
     rows, depths = [], []
     for image in _radiographs(stored):
         depths = [f"{cell['bits']} bits" for cell in image["by_depth"]]
@@ -39,7 +39,7 @@ def depths_table(stored: Path) -> str:
 
 
 def floats_table(stored: Path) -> str:
-    """Write how far floats are from the uint8 image that they stand for, in levels of 255."""
+    """Return a table of the largest differences of floats to the uint8 image, in uint8 levels."""
     rows = [
         (
             _name(image),

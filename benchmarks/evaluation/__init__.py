@@ -1,1 +1,1 @@
-"""Benchmarks of how evaluations are made: whether intervals hold what they claim."""
+"""Benchmarks of evaluation: how often confidence intervals contain the true value."""

@@ -1,10 +1,10 @@
-"""How often intervals hold the truth, where patients are few and a class is rare.
+"""How often intervals contain the true value, for few patients and a rare class.
 
-Simulated sets: a patient has one to four images of one class, whose scores share half of their
-variance; so many patients of the rarer class as the prevalence says, whose number is fixed. The
-truth is that of as many images as make its own error nothing. ``python -m
+The sets are simulated. A patient has one to four images of one class; the scores of these images
+share half of their variance. The number of patients of the rarer class is fixed by the prevalence.
+The true value is computed from 200,000 patients, so that its own error is negligible. ``python -m
 benchmarks.evaluation.coverage`` writes ``benchmarks/results/evaluation/coverage.json``;
-``--quick`` simulates few sets and prints what it found.
+``--quick`` simulates few sets and prints the result.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 STORED = Path(__file__).parents[1] / "results" / "evaluation" / "coverage.json"
 PATIENTS = (10, 20, 30, 50, 100, 200, 300)
 PREVALENCES = (0.02, 0.05, 0.1, 0.2, 0.5)
-SKILLS = (0.6, 1.2)  # areas of 0.80 and 0.95
+SKILLS = (0.6, 1.2)  # half distance of the mean scores; gives a ROC-AUC of 0.80 and 0.95
 VALUES = ("accuracy", "balanced_accuracy", "roc_auc/rare", "recall/rare")
 SETS, DRAWS = 500, 200
 _NAMES = ("other", "rare")
-_MANY = 100_000  # patients that the truth is taken of, of each class
+_MANY = 100_000  # patients of each class from which the true value is computed
 
 
 def scores(rng: np.random.Generator, ill: npt.NDArray[np.bool_], skill: float) -> Any:
-    """Return for each image of those patients its patient and its score."""
+    """Simulate the images of patients; return the patient and the score of each image."""
     images = rng.integers(1, 5, len(ill))
     patients = np.repeat(np.arange(len(ill)), images)
     centre = np.where(ill, skill, -skill)[patients]
@@ -52,7 +52,7 @@ def scores(rng: np.random.Generator, ill: npt.NDArray[np.bool_], skill: float) -
 
 
 def outcomes_of(ill: npt.NDArray[np.bool_], patients: Any, score: Floats) -> Outcomes:
-    """Return a set of images as it is judged."""
+    """Return simulated images as the outcomes of a set."""
     logits = np.stack([np.zeros(len(score)), 2.0 * score], axis=1)
     return Outcomes(
         class_names=_NAMES,
@@ -65,28 +65,32 @@ def outcomes_of(ill: npt.NDArray[np.bool_], patients: Any, score: Floats) -> Out
 
 @functools.cache
 def recalls(skill: float) -> dict[str, float]:
-    """Return the values of a model on patients without end, half of them ill."""
+    """Return the values of a model on 200,000 patients, half of them of the rarer class."""
     ill = np.arange(2 * _MANY) < _MANY
     patients, score = scores(np.random.default_rng(0), ill, skill)
     return measure(ImageStatistics(outcomes_of(ill, patients, score)), draws=1).values
 
 
 def truth(skill: float, prevalence: float) -> dict[str, float]:
-    """Return the same where that share of the patients is ill."""
+    """Return the true values of a model for a prevalence of the rarer class.
+
+    Only the accuracy depends on the prevalence.
+    """
     values = recalls(skill)
     share = prevalence * values["recall/rare"] + (1 - prevalence) * values["recall/other"]
     return {**{name: values[name] for name in VALUES}, "accuracy": share}
 
 
 def cell(patients: int, rare: int, skill: float, sets: int) -> dict[str, Any]:
-    """Simulate sets of one size, and count how often intervals are given and hold the truth."""
+    """Simulate sets of one size; return how often intervals exist and contain the true value."""
     ill = np.arange(patients) < rare
     true = truth(skill, rare / patients)
     held: dict[str, list[bool]] = {name: [] for name in VALUES}
     for number in range(sets):
         rng = np.random.default_rng([number, patients, rare, round(100 * skill)])
         outcomes = outcomes_of(ill, *scores(rng, ill, skill))
-        statistics = ImageStatistics(outcomes, ranks=rare >= FEWEST_PATIENTS)  # else none is given
+        # With fewer patients there is no interval of ROC-AUC, so ranks are not needed.
+        statistics = ImageStatistics(outcomes, ranks=rare >= FEWEST_PATIENTS)
         measured = measure(statistics, draws=DRAWS, seed=number)
         for name in VALUES:
             interval, _ = measured.interval(name)
@@ -106,7 +110,10 @@ def _cell(job: tuple[int, int, float], sets: int) -> dict[str, Any]:
 
 
 def cells() -> list[tuple[int, int, float]]:
-    """Return sizes, patients of the rarer class among them, and skills; none without a patient."""
+    """Return the numbers of patients, of patients of the rarer class, and the skills to simulate.
+
+    Sizes without a patient of the rarer class are left out.
+    """
     return [
         (patients, rare, skill)
         for patients in PATIENTS
@@ -117,7 +124,7 @@ def cells() -> list[tuple[int, int, float]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Simulate, and keep or print what was found."""
+    """Simulate all sets, and write or print the result."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="few sets; print, write nothing")
     parser.add_argument("--sets", type=int, default=SETS)

@@ -1,4 +1,4 @@
-"""The table of docs/evaluation.md on how often intervals hold the truth."""
+"""The table of docs/evaluation.md on how often intervals contain the true value."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _COLUMNS = {
 
 
 def coverage_table(stored: Path) -> str:
-    """Write one row for each number of patients and of those of the rarer class.
+    """Return a table with a row for each size and number of patients of the rarer class.
 
     Parameters
     ----------
     stored : Path
-        What `benchmarks.evaluation.coverage` wrote.
+        File that `benchmarks.evaluation.coverage` wrote.
     """
     sizes: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for cell in json.loads(stored.read_text(encoding="utf-8"))["cells"]:
@@ -41,6 +41,6 @@ def coverage_table(stored: Path) -> str:
 
 
 def _share(held: list[float | None]) -> str:
-    """Return the mean over the models, or that no interval was given."""
+    """Return the mean share over the models as text; "none given" if no interval exists."""
     shares = [share for share in held if share is not None]
     return f"{sum(shares) / len(shares):.2f}" if shares else "none given"

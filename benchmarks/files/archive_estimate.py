@@ -1,9 +1,9 @@
-"""CPU seconds and bytes a file, for the sizes of public archives: the figures of docs/archives.md.
+"""CPU seconds and bytes per file for images as in public archives: the values of docs/archives.md.
 
-``python -m benchmarks.files.archive_estimate`` writes ``results/files/archive-estimate.json``, of
-which ``python -m benchmarks.tables`` makes the tables; ``--print`` prints it instead. CPU time of
-one thread, the median of several files, generated; reading and writing is to memory, so that the
-disk's share is to be added.
+``python -m benchmarks.files.archive_estimate`` writes ``results/files/archive-estimate.json``, from
+which ``python -m benchmarks.tables`` makes the tables; ``--print`` prints the results instead. The
+results are medians over several generated files, of the CPU time of one thread. Files are read from
+memory and written to memory, so the time of the disk must be added.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STORED = Path(__file__).parents[1] / "results" / "files" / "archive-estimate.jso
 
 
 def native_dicom(height: int, width: int, seed: int) -> bytes:
-    """Make an uncompressed DICOM of 12 bits with a window, as MIMIC-CXR's are."""
+    """Return an uncompressed 12-bit DICOM file with a window, as in MIMIC-CXR."""
     image = synthetic_radiograph(height, width, seed=seed, bits=12)
     data_set = pydicom.Dataset()
     data_set.SOPClassUID, data_set.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.3"
@@ -55,7 +55,7 @@ def native_dicom(height: int, width: int, seed: int) -> bytes:
 
 
 def jpeg(height: int, width: int, seed: int) -> bytes:
-    """Make an 8-bit JPEG as CheXpert's are."""
+    """Return an 8-bit JPEG file, as in CheXpert."""
     return bytes(encode_image(synthetic_radiograph(height, width, seed=seed), ".jpg", 90))
 
 
@@ -79,7 +79,7 @@ SOURCES: dict[str, Callable[[int], bytes]] = {
 
 
 def steps_of(source: bytes, job: Job) -> tuple[list[float], int]:
-    """Give the CPU seconds of decoding, enhancing and encoding one file, and the output's bytes."""
+    """Return the CPU seconds of decoding, enhancing and encoding, and the bytes of the output."""
     clock = [time.thread_time()]
     decoded = decode_image(source, job.read)
     clock.append(time.thread_time())
@@ -91,10 +91,10 @@ def steps_of(source: bytes, job: Job) -> tuple[list[float], int]:
 
 
 def measure(sources: list[bytes], job: Job) -> dict[str, float]:
-    """Time the steps of one kind of file."""
+    """Return the median times of the steps of one kind of file, and the sizes of the files."""
     times: dict[str, list[float]] = {"decode_s": [], "enhance_s": [], "encode_s": []}
     sizes = []
-    for source in [sources[0], *sources]:  # the first once more: it compiles and loads
+    for source in [sources[0], *sources]:  # an extra first file compiles and loads the code
         seconds, size = steps_of(source, job)
         sizes.append(size)
         for name, each in zip(times, seconds, strict=True):

@@ -1,7 +1,7 @@
-"""Planning, resuming and summing up for a list of so many files, in a process of its own.
+"""Time and memory of planning, resuming and summarising a run over a long list of files.
 
 ``python benchmarks/files/archive_rows.py 1000000 FOLDER`` prints seconds and peak memory as JSON.
-The files are empty ones made in FOLDER, 1,000 to a folder, so that resuming looks at real files.
+The files are empty files made below FOLDER, 1,000 per folder, so that resuming examines real files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ JOB = Job(params=EnhanceParams())
 
 
 def prepare(count: int, folder: Path) -> None:
-    """Make inputs, outputs, a list and a manifest, as a run of long ago left them."""
+    """Make inputs, outputs, a list and a manifest as after a complete run."""
     with (
         (folder / "list.txt").open("w") as names,
         ManifestWriter(str(folder / "manifest.jsonl"), JOB) as manifest,
@@ -51,14 +51,17 @@ def prepare(count: int, folder: Path) -> None:
 
 
 def memory_mib(name: str) -> float:
-    """Read a size of this process; its greatest by `getrusage` may be that of what started it."""
+    """Return a memory size of this process in MiB.
+
+    The peak of `getrusage` is not used, because it may belong to the process that started this one.
+    """
     with open("/proc/self/status", encoding="ascii") as file:
         found = dict(line.split(":") for line in file)
     return int(found[name].split()[0]) / 1024
 
 
 def measure(folder: Path) -> dict[str, float]:
-    """Time the three steps; the peak is that of this process, of which `grown` are the rows'."""
+    """Return the times of the three steps, the peak memory, and its growth by the rows."""
     before = memory_mib("VmRSS")
     manifest = str(folder / "manifest.jsonl")
     times, cpu = [time.perf_counter()], time.process_time()

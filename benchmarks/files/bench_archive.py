@@ -1,11 +1,11 @@
-"""Archives of files: what enhancement adds to decoding and encoding, threads, memory.
+"""Archives of files: time that enhancement adds to decoding and encoding, threads, and memory.
 
-``python -m benchmarks.files.bench_archive [FOLDER]`` measures over the images in FOLDER, or over
-generated ones, and prints JSON; ``--memory`` runs over 20,000 generated files instead. Rounds of
-contenders take turns and the best of each counts, so that another load on the machine falls on all
-alike. The notebook swaps red and blue: files whose channels differ are not equal to its pixels.
-All write lossless PNG, the notebook with OpenCV's defaults, ours as `run` does. OpenCV's threads
-are off on every side.
+``python -m benchmarks.files.bench_archive [FOLDER]`` measures with the images in FOLDER, or with
+generated images, and prints JSON. ``--memory`` measures memory over 20,000 generated files instead.
+The contenders run in turns and the best round of each counts, so that other work on the machine
+affects all of them. The notebook swaps red and blue, so results of files with unequal channels
+differ from the notebook's. All contenders write lossless PNG: the notebook with OpenCV's defaults,
+ours as `run` does. OpenCV's threads are off for all.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MEMORY_FILES = 20_000
 
 
 def generated(folder: Path, count: int = 24) -> list[str]:
-    """Write radiographs of the sizes that archives of PNG and JPEG hold."""
+    """Write drawn radiographs with typical sizes of PNG and JPEG archives; return their paths."""
     sizes = [(1024, 1024), (900, 1200), (1536, 1280), (2000, 1700)]
     paths = []
     for index in range(count):
@@ -59,13 +59,13 @@ def generated(folder: Path, count: int = 24) -> list[str]:
 
 
 def images_in(folder: Path) -> list[str]:
-    """List the images of a folder that 8 bits hold, as the notebook reads no others."""
+    """Return the PNG and JPEG files below a folder; the notebook reads only 8-bit images."""
     suffixes = (".png", ".jpg", ".jpeg")
     return sorted(str(path) for path in folder.rglob("*") if path.suffix.lower() in suffixes)
 
 
 def enhance_all(paths: Sequence[str], out: str, threads: int, job: Job = JOB) -> None:
-    """Do what the local engine does."""
+    """Enhance files with the local engine."""
     files = (PlannedFile(path, f"{out}/{i}.png", True, True) for i, path in enumerate(paths))
     outcomes: list[Outcome] = []
 
@@ -80,7 +80,7 @@ def enhance_all(paths: Sequence[str], out: str, threads: int, job: Job = JOB) ->
 def transcode_all(
     paths: Sequence[str], enhanced: Sequence[np.ndarray], out: str, threads: int
 ) -> None:
-    """Decode each file and encode what its enhancement gave: the same work but for enhancing."""
+    """Decode each file and encode its enhanced image: all work except for the enhancement."""
 
     def one(index: int) -> None:
         decode_image(Path(paths[index]).read_bytes(), ReadOptions())
@@ -93,7 +93,7 @@ def transcode_all(
 
 
 def notebook_one(job: tuple[str, str]) -> None:
-    """Do what the study's notebook does to one file, with its functions."""
+    """Enhance one file with the code of the study's notebook."""
     path, target = job
     channels = []
     for channel in cv2.split(cv2.imread(path)):
@@ -104,12 +104,12 @@ def notebook_one(job: tuple[str, str]) -> None:
 
 
 def one_thread() -> None:
-    """Switch OpenCV's own threads off, here and in workers."""
+    """Switch OpenCV's own threads off, in this process or in a worker."""
     cv2.setNumThreads(1)
 
 
 def race(contenders: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Time contenders in turns; the best of each, in seconds."""
+    """Time contenders in turns; return the best time of each, in seconds."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, work in contenders.items():
@@ -120,14 +120,14 @@ def race(contenders: dict[str, Callable[[], None]], rounds: int) -> dict[str, fl
 
 
 def measure(paths: Sequence[str], rounds: int) -> dict[str, float]:
-    """Race the local engine against decoding and encoding alone, and against the notebook."""
+    """Compare the local engine with decoding and encoding alone, and with the notebook."""
     one_thread()
     enhanced = [cxe.enhance(cxe.read_image(path)) for path in paths]
     pixels = sum(image.size for image in enhanced)
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as out, context.Pool(2, one_thread) as pool:
         jobs = [(path, f"{out}/n{i}.png") for i, path in enumerate(paths)]
-        pool.map(notebook_one, jobs, chunksize=1)  # processes are started before the clock
+        pool.map(notebook_one, jobs, chunksize=1)  # starts the processes before the clock
         enhance_all(paths, out, 2)
         same = [
             np.array_equal(cv2.imread(f"{out}/{i}.png", 0), cv2.imread(target, 0))
@@ -159,7 +159,7 @@ def measure(paths: Sequence[str], rounds: int) -> dict[str, float]:
 
 
 def judged(figures: dict[str, float]) -> dict[str, str]:
-    """Compare the figures that have a target with it."""
+    """Return, for each value with a target, whether the target is held."""
     found = {}
     for name, figure in figures.items():
         if name in ARCHIVES_AT_LEAST:
@@ -172,7 +172,7 @@ def judged(figures: dict[str, float]) -> dict[str, str]:
 
 
 def measure_memory(folder: Path, count: int) -> dict[str, float]:
-    """Run the command over `count` files and compare its resident memory in both halves."""
+    """Run the command over `count` files; compare its memory in both halves of the run."""
     data = encode_image(synthetic_radiograph(128, 128), ".png", 95)
     (folder / "in").mkdir()
     for index in range(count):
@@ -189,7 +189,7 @@ def measure_memory(folder: Path, count: int) -> dict[str, float]:
             continue
     assert running.returncode == 0
     middle = samples[-1][0] / 2
-    # Of the first half its last part: all that is loaded once is loaded by then.
+    # Only the second part of the first half counts, because all code is loaded by then.
     first = statistics.median(mib for size, mib in samples if middle / 2 < size <= middle)
     last = statistics.median(mib for size, mib in samples if size > middle)
     return {"files": count, "first_half_mib": round(first, 1), "last_half_mib": round(last, 1),
@@ -197,7 +197,7 @@ def measure_memory(folder: Path, count: int) -> dict[str, float]:
 
 
 def bench_archive_smoke(tmp_path: Path) -> None:
-    """Every contender runs and ours equals the notebook's bytes; no clock."""
+    """Run every contender without timing, and check that our pixels equal the notebook's."""
     (tmp_path / "in").mkdir()
     found = measure(generated(tmp_path / "in", 2), 1)
     assert found["equal_to_notebook"] == found["files"] == 2

@@ -1,7 +1,8 @@
-"""A DICOM file to the pixels a viewer would show, beside pydicom's own functions.
+"""Reading of a DICOM file to the pixels that a viewer shows, compared with pydicom.
 
-pydicom applies the lookup table or the window to every pixel; ours works it out once for every
-value a pixel can have. Both start from the file's bytes, and end in the same uint16 image.
+pydicom applies the lookup table or the window to every pixel. Ours computes the result once for
+every value that a pixel can have. Both start with the bytes of the file and give the same uint16
+image.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def shown_by_pydicom(data: bytes) -> ImageU16:
-    """Apply modality and VOI with pydicom, rounded to the nearest whole level."""
+    """Apply the modality and VOI transforms with pydicom, rounded to the nearest whole level."""
     data_set = pydicom.dcmread(io.BytesIO(data))
     values = apply_voi_lut(apply_modality_lut(data_set.pixel_array, data_set), data_set)
     return np.rint(values).astype(np.uint16)

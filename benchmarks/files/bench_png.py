@@ -1,10 +1,10 @@
-"""PNG by ISA-L and by OpenCV: files a second, and where the time of a file goes.
+"""PNG files written by ISA-L and by OpenCV: files per second, and CPU time of the steps of a file.
 
 ``python -m benchmarks.files.bench_png [FOLDER]`` measures runs over the JPEG and PNG images in
-FOLDER, or over generated JPEG, and over generated DICOM of 12 bits, and prints JSON. The same code
-runs on both sides but for ``--compression fast`` and ``small``; the pixels are compared first.
-Rounds of both take turns and the best of each counts. CPU time is that of this process, for a
-machine that does other work: compare it on one thread only.
+FOLDER, or over generated JPEG files, and over generated 12-bit DICOM files; it prints JSON. Both
+contenders run the same code, with ``--compression fast`` and ``--compression small``. Their pixels
+are compared first. The contenders run in turns and the best round of each counts. The CPU time of
+this process is stored too, for machines that also do other work; compare it on one thread only.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ THREADS = (1, 2)
 
 
 def generated_jpeg(folder: Path, count: int = 12) -> list[str]:
-    """Write JPEG radiographs of several sizes."""
+    """Write JPEG radiographs of several sizes and return their paths."""
     sizes = [(1024, 1024), (900, 1200), (1536, 1280), (2000, 1700)]
     paths = [folder / f"{index:03}.jpg" for index in range(count)]
     for index, path in enumerate(paths):
@@ -44,7 +44,7 @@ def generated_jpeg(folder: Path, count: int = 12) -> list[str]:
 def generated_dicom(
     folder: Path, count: int = 8, size: tuple[int, int] = (2500, 2048)
 ) -> list[str]:
-    """Write uncompressed DICOM of 12 bits."""
+    """Write uncompressed 12-bit DICOM files and return their paths."""
     paths = [folder / f"{index:03}.dcm" for index in range(count)]
     for index, path in enumerate(paths):
         path.write_bytes(native_dicom(*size, seed=index))
@@ -54,7 +54,7 @@ def generated_dicom(
 def race(
     paths: Sequence[str], out: str, threads: int, rounds: int
 ) -> dict[str, tuple[float, float]]:
-    """Time both in turns; the best seconds and the best CPU seconds of each."""
+    """Time both compressions in turns; return the best seconds and best CPU seconds of each."""
     times: dict[str, list[tuple[float, float]]] = {how: [] for how in JOBS}
     for _ in range(rounds):
         for how, job in JOBS.items():
@@ -65,7 +65,7 @@ def race(
 
 
 def check_equal(paths: Sequence[str], out: str) -> dict[str, int]:
-    """Compare the pixels of both; give the bytes of each."""
+    """Check that both compressions give equal pixels; return the number of bytes of each."""
     for index in range(len(paths)):
         images = [cv2.imread(f"{out}/{how}/{index}.png", cv2.IMREAD_UNCHANGED) for how in JOBS]
         np.testing.assert_array_equal(*images)
@@ -76,11 +76,14 @@ def check_equal(paths: Sequence[str], out: str) -> dict[str, int]:
 
 
 def measure(kind: str, paths: Sequence[str], rounds: int) -> dict[str, float]:
-    """Race both on one thread and on two; figures bear the name of the `kind` of file."""
+    """Compare both compressions on one thread and on two.
+
+    The names of the results begin with `kind`, the kind of file.
+    """
     cv2.setNumThreads(1)
     found: dict[str, float] = {f"{kind}_files": len(paths)}
     with tempfile.TemporaryDirectory() as out:
-        for how, job in JOBS.items():  # compiles, loads and makes what is compared
+        for how, job in JOBS.items():  # compiles and loads the code, and writes files to compare
             enhance_all(paths, f"{out}/{how}", 1, job)
         sizes = check_equal(paths, out)
         found[f"{kind}_size_fast_over_small"] = round(sizes["fast"] / sizes["small"], 3)
@@ -96,7 +99,7 @@ def measure(kind: str, paths: Sequence[str], rounds: int) -> dict[str, float]:
 
 
 def where_the_time_goes(paths: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Share of the steps of a file in its CPU time, before and after."""
+    """Return the percentage of each step in the CPU time of files, for both compressions."""
     shares = {}
     for how, job in JOBS.items():
         times = np.sum([steps_of(Path(path).read_bytes(), job)[0] for path in paths], axis=0)
@@ -108,7 +111,7 @@ def where_the_time_goes(paths: Sequence[str]) -> dict[str, dict[str, float]]:
 
 
 def bench_png_smoke(tmp_path: Path) -> None:
-    """Both give equal pixels, of JPEG and of DICOM; no clock."""
+    """Check without timing that both compressions give equal pixels, for JPEG and DICOM."""
     found = measure("jpeg", generated_jpeg(tmp_path, 2), 1)
     found |= measure("dicom", generated_dicom(tmp_path, 1, (250, 200)), 1)
     assert found["jpeg_files"] == 2

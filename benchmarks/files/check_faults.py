@@ -1,6 +1,6 @@
-"""Faults planted into radiographs, each with the finding that `cxr-enhance check` should give it.
+"""Faults planted into radiographs, each with the finding that `cxr-enhance check` should give.
 
-All is made in memory; no image is written to a file.
+All images are made in memory; no image is written to a file.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 _TEXTS = ("DOE JANE 1950-01-02", "PORTABLE AP", "12.03.2020 14:55", "ID 4711 M 054Y")
 _FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_DUPLEX,
           cv2.FONT_HERSHEY_COMPLEX)  # fmt: skip
-_LARGE_LETTER = 12  # pixels
+_LARGE_LETTER = 12  # least height of large letters, in pixels
 
 
 class Planted(NamedTuple):
-    """A fault and whether it was found."""
+    """A fault, the finding that it should give, and whether the finding was given."""
 
     finding: str
     fault: str
@@ -41,16 +41,16 @@ class Planted(NamedTuple):
 
 
 def planted_faults(gray: Image, data: bytes, rng: random.Random) -> Iterator[Planted]:
-    """Plant every fault into an image without a finding, and look for it.
+    """Plant every fault into an image without a finding, and check each for its finding.
 
     Parameters
     ----------
     gray : ndarray of shape (H, W), dtype uint8 or uint16
-        The gray image.
+        Gray image.
     data : bytes
-        The content of its file.
+        Content of the file of the image.
     rng : random.Random
-        Source of places, sizes and words.
+        Random numbers for places, sizes and texts.
     """
     for finding, fault, faulty in _faulty_pixels(gray, rng):
         yield Planted(finding, fault, finding in pixel_findings(faulty))
@@ -73,23 +73,23 @@ def planted_faults(gray: Image, data: bytes, rng: random.Random) -> Iterator[Pla
 
 
 def unequal_pixels(gray: Image) -> bool:
-    """Tell whether an image that differs in one pixel by one level counts as another image."""
+    """Return whether an image with one pixel changed by one level counts as another image."""
     other = gray.copy()
     other.flat[other.size // 2] ^= 1
     return digest(other) != digest(gray)
 
 
 def is_readable(data: bytes) -> bool:
-    """Tell whether the content of a file can be read, whole as it is."""
+    """Return whether the content of a file can be read completely."""
     try:
         decode_image(data, ReadOptions())
-    except Exception:  # as `check` does: whatever is wrong, the file cannot be read
+    except Exception:  # like `check`, which reports every error as an unreadable file
         return False
     return True
 
 
 def dicom_of(gray: Image, **elements: str) -> bytes:
-    """Make an uncompressed DICOM file with further elements."""
+    """Return an uncompressed DICOM file with the given elements."""
     data_set = pydicom.Dataset()
     data_set.SOPClassUID, data_set.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.1", "1.2.3"
     data_set.Modality, data_set.ViewPosition = "DX", "PA"
@@ -110,7 +110,7 @@ def dicom_of(gray: Image, **elements: str) -> bytes:
 
 
 def with_writing(gray: Image, rng: random.Random, *, on_black: bool) -> tuple[Image, int]:
-    """Write a line near a corner; return the image and the height of its letters."""
+    """Write a line of text near a corner; return the image and the height of the letters."""
     image = gray.copy() if gray.dtype == np.uint8 else (gray >> 8).astype(np.uint8)
     font, text = rng.choice(_FONTS), rng.choice(_TEXTS)
     target = max(rng.choice((0.015, 0.02, 0.03)) * max(image.shape), 7)
@@ -136,7 +136,7 @@ _VALUES = {"ViewPosition": "LL, RL or LATERAL", "Modality": "CT, MR or US",
 
 
 def _faulty_pixels(gray: Image, rng: random.Random) -> Iterator[tuple[str, str, Image]]:
-    """Yield finding, fault and the image with the fault."""
+    """Yield the finding, the name of the fault, and the image with the fault."""
     white, middle = np.iinfo(gray.dtype).max, int(gray.mean())
     noise = np.random.default_rng(rng.randrange(1 << 32)).normal(0, white / 510, gray.shape)
     yield "blank", "one gray", np.full_like(gray, middle)

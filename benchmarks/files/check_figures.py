@@ -1,13 +1,13 @@
-"""How often `cxr-enhance check` finds what, in images and in faults planted into them.
+"""How often `cxr-enhance check` gives each finding, for unchanged images and for planted faults.
 
     python -m benchmarks.files.check_figures FOLDER [FOLDER ...]
 
-Looks at drawn radiographs and at the images below the folders, and writes
-``results/files/check.json``, of which ``python -m benchmarks.tables`` makes the tables of
-docs/archives.md: how many images have each finding, and of the images without a finding how many
-have it once a fault is planted; ``--print`` prints it instead. Files are read and nothing of them
-is kept. Whether a finding in an untouched image is right, only a look at it tells; in drawn images
-each is wrong.
+The command checks drawn radiographs and the images below the folders, and writes
+``results/files/check.json``, from which ``python -m benchmarks.tables`` makes the tables of
+docs/archives.md. ``--print`` prints the results instead. The results are the number of images with
+each finding and, for images without a finding, the number of planted faults that are found. Nothing
+of the files is stored. Whether a finding in an unchanged image is right can only be seen by looking
+at the image. In drawn images every finding is wrong.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 STORED = Path(__file__).parents[1] / "results" / "files" / "check.json"
 DRAWN = 200
-_KINDS_OF_FILE = (".png", ".jpg", ".tif")  # of drawn images, in turn
+_KINDS_OF_FILE = (".png", ".jpg", ".tif")  # formats of the drawn images, in turn
 
 
 def drawn_files(count: int) -> Iterator[bytes]:
-    """Draw radiographs of various sizes, depths and clouding, each as the content of a file."""
+    """Yield the file contents of drawn radiographs with various sizes, depths and opacities."""
     rng = random.Random(2)
     for seed in range(count):
         height, width = rng.randrange(300, 1500), rng.randrange(300, 1500)
@@ -53,7 +53,7 @@ def drawn_files(count: int) -> Iterator[bytes]:
 
 
 def figures(files: Iterable[bytes]) -> dict[str, object]:
-    """Look at the images, and at what is planted into those without a finding.
+    """Count findings in images, and in faults planted into images without a finding.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def figures(files: Iterable[bytes]) -> dict[str, object]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Write or print the figures of drawn images and of all images below folders."""
+    """Write or print the results for drawn images and for all images below folders."""
     folders = [argument for argument in arguments if argument != "--print"]
     planned = plan_files(folders, "none", ".csv").files if folders else ()
     paths = [Path(file.source) for file in planned if is_image_name(file.source)]

@@ -1,4 +1,4 @@
-"""The tables of docs/archives.md on what `cxr-enhance check` finds, from `check_figures`."""
+"""The tables of docs/archives.md on `cxr-enhance check`, from the results of `check_figures`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SETS = {"drawn": "drawn radiographs", "public": "public radiographs"}
-_OF_FILES = ("unreadable", "lateral", "other-modality", "equal-pixels")  # not of pixels alone
+# findings that need more than the pixels of one image
+_OF_FILES = ("unreadable", "lateral", "other-modality", "equal-pixels")
 
 
 def planted_table(stored: Path) -> str:
-    """Write of each fault how many were found of how many planted."""
+    """Return a table of the number of faults that were planted and that were found."""
     sets = json.loads(stored.read_text(encoding="utf-8"))
     counts = {
         name: {(row["finding"], row["fault"]): row for row in values["planted"]}
@@ -37,7 +38,7 @@ def planted_table(stored: Path) -> str:
 
 
 def untouched_table(stored: Path) -> str:
-    """Write how many images have each finding of pixels as they are."""
+    """Return a table of the number of unchanged images with each finding about pixels."""
     sets = json.loads(stored.read_text(encoding="utf-8"))
     rows = [
         [f"`{kind}`", *(f"{values['found'].get(kind, 0):,}" for values in sets.values())]

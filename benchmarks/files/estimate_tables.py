@@ -1,4 +1,4 @@
-"""The tables of docs/archives.md on what archives cost, from what `archive_estimate` wrote."""
+"""The tables of docs/archives.md on the cost of archives, from results of `archive_estimate`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OUTPUTS = {
 class _Archive(NamedTuple):
     name: str
     files: int
-    input_tb: float  # as published; generated files compress otherwise
+    input_tb: float  # published size; generated files have another compression ratio
     source: str
     outputs: tuple[str, ...]
 
@@ -42,7 +42,7 @@ _ARCHIVES = (
 
 
 def files_table(stored: Path) -> str:
-    """Write CPU time of one thread, and bytes, a file."""
+    """Return a table of the CPU time of one thread and the bytes, per file."""
     found = json.loads(stored.read_text(encoding="utf-8"))
 
     def rows() -> Iterator[list[str]]:
@@ -63,7 +63,10 @@ def files_table(stored: Path) -> str:
 
 
 def archives_table(stored: Path) -> str:
-    """Multiply out: files shared evenly, nothing lost to sharing."""
+    """Return a table of the estimated cost of archives.
+
+    Files are assumed to be shared evenly by all cores, without any loss.
+    """
     found = json.loads(stored.read_text(encoding="utf-8"))
 
     def rows() -> Iterator[list[str]]:

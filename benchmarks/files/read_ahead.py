@@ -1,9 +1,10 @@
-"""What a thread that reads files ahead of the workers would gain, on files not in the page cache.
+"""Gain by a thread that reads files ahead of the workers, for files not in the page cache.
 
-``python -m benchmarks.files.read_ahead [FOLDER]`` prints JSON: milliseconds of wall time a file,
-the least of several rounds that take turns, with workers that read for themselves, as `run` does,
-and with one more thread that reads for all of them. FOLDER should lie on the disk in question; the
-files made there are removed. Needs a machine without other work.
+``python -m benchmarks.files.read_ahead [FOLDER]`` prints JSON with milliseconds of wall time per
+file. One contender has workers that read their own files, as `run` does; the other has one more
+thread, which reads for all workers. They run in turns, and the best round of each counts. FOLDER
+should be on the disk to test; the files made there are removed. The machine should do no other
+work.
 """
 
 from __future__ import annotations
@@ -38,20 +39,20 @@ SOURCES: dict[str, Callable[[int], bytes]] = {
 
 
 def enhanced(data: bytes | None) -> int:
-    """Do what a worker does with the content of a file, but for writing."""
+    """Do the work of a worker on the content of a file, except for writing; return the size."""
     assert data is not None
     image = result_image(decode_image(data, JOB.read), JOB, []).image
     return len(encoded_output(image, data, JOB, []))
 
 
 def read_by_workers(paths: Sequence[str], threads: int) -> list[int]:
-    """Let each worker read the files that it enhances."""
+    """Enhance files in workers that each read their own files."""
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda path: enhanced(read_if_image(path, JOB.read)), paths))
 
 
 def read_ahead(paths: Sequence[str], threads: int) -> list[int]:
-    """Let this thread read, two files for each worker ahead."""
+    """Enhance files in workers while this thread reads at most two files per worker ahead."""
     room = threading.Semaphore(2 * threads)
 
     def work(data: bytes | None) -> int:
@@ -69,7 +70,7 @@ def read_ahead(paths: Sequence[str], threads: int) -> list[int]:
 
 
 def forget(paths: Sequence[str]) -> None:
-    """Take files out of the page cache."""
+    """Remove files from the page cache."""
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -77,7 +78,7 @@ def forget(paths: Sequence[str]) -> None:
 
 
 def measure(paths: Sequence[str], threads: int) -> dict[str, float]:
-    """Time both ways, after they gave the same."""
+    """Time both contenders, after a check that they give equal results."""
     ways = {"read by workers": read_by_workers, "read ahead": read_ahead}
     assert len({tuple(way(paths, threads)) for way in ways.values()}) == 1
     best = dict.fromkeys(ways, float("inf"))

@@ -1,9 +1,9 @@
-"""How long `cxr-enhance tune` takes to answer a slider, at 1024 x 1024 and at 5 megapixels.
+"""Time in which `cxr-enhance tune` responds to a slider, at 1024 x 1024 and at 5 megapixels.
 
-``python -m benchmarks.files.tuner_latency`` needs the extra tune and Chromium, and prints two times
-in milliseconds: of the answer alone, and from moving a slider to the canvas that holds the new
-pixels, enhancement, web socket and browser included. Before anything is timed, that canvas is
-compared with the library's bytes.
+``python -m benchmarks.files.tuner_latency`` needs the extra tune and Chromium. It prints two times
+in milliseconds: the time of the answer alone, and the time from moving a slider until the canvas
+has the new pixels, which includes enhancement, web socket and browser. Before anything is timed,
+the canvas is compared with the bytes of the library.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TARGETS_MS = {"1024 x 1024": 150, "2048 x 2500": 400}
 
 
 def answers_ms(path: Path) -> list[float]:
-    """Time the answers of a session alone."""
+    """Return the times of a session's answers, without a browser, in milliseconds."""
     session = Session(Files([str(path)]), Choice(params=cxe.EnhanceParams()))
     session.answer({"ask": "start"})
     times = []
@@ -42,7 +42,7 @@ def answers_ms(path: Path) -> list[float]:
 
 
 def browser_ms(path: Path, folder: Path) -> list[float]:
-    """Time a slider in a browser, as the page itself does."""
+    """Return the times of a slider that the page in a browser measures, in milliseconds."""
     after = cxe.enhance(cxe.read_image(path))
     with served_tuner(path) as (address, _), chromium.new_tab(folder / "profile") as tab:
         tab.look(width=1440)
@@ -51,7 +51,7 @@ def browser_ms(path: Path, folder: Path) -> list[float]:
         times = []
         for move in range(MOVES):
             page.change(lambda move=move: page.set("#clip_limit", 1 + move / 10), None)
-            time.sleep(0.4)  # the tiles' shares are asked for meanwhile
+            time.sleep(0.4)  # lets the page's request for the shares of the tiles finish
             times.append(float(page.of(".name", "closest('.tuner').dataset.milliseconds")))
         return times
 

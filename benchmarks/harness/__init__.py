@@ -1,1 +1,1 @@
-"""How is measured: images, contenders, processes, the machine."""
+"""Tools for measuring: images, contenders, timing, processes and facts about the machine."""

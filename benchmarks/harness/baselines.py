@@ -1,6 +1,7 @@
-"""What cxr_enhance is compared with: the notebook's chain, and the best plain OpenCV can do.
+"""Baselines of cxr_enhance: the notebook's chain, and the fastest code with plain OpenCV.
 
-Imports OpenCV and NumPy only, so that a process that runs a baseline pays for nothing else.
+The module imports only OpenCV and NumPy, so that a process that runs a baseline loads nothing
+else.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ GRID = (16, 16)
 
 
 def notebook_white_balance(image: Array) -> Array:
-    """Stretch each channel as the notebook does: percentiles of the pixels, then arithmetic."""
+    """Stretch each channel with the notebook's code: percentiles of the pixels, then arithmetic."""
     white = float(np.iinfo(image.dtype).max)
     balanced = []
     for channel in cv2.split(image):
@@ -36,21 +37,22 @@ def notebook_white_balance(image: Array) -> Array:
 
 
 def notebook_chain(image: Array) -> Array:
-    """White balance, gray and CLAHE as the notebook writes them, up to the gray result."""
+    """Apply the notebook's white balance, gray conversion and CLAHE; return the gray image."""
     balanced = notebook_white_balance(image)
     gray = cv2.cvtColor(balanced, cv2.COLOR_RGB2GRAY) if balanced.ndim == 3 else balanced
     return cv2.createCLAHE(clipLimit=CLIP_LIMIT, tileGridSize=GRID).apply(gray)
 
 
 def opencv_clahe(grid: tuple[int, int] = GRID) -> cv2.CLAHE:
-    """Make the object whose ``apply`` is OpenCV's CLAHE. Not to be shared by threads."""
+    """Return OpenCV's CLAHE object; two threads must not share it."""
     return cv2.createCLAHE(clipLimit=CLIP_LIMIT, tileGridSize=grid)
 
 
 def stretch_table(image: Array) -> Array:
-    """Make the table of the notebook's white balance from ``cv2.calcHist`` of one channel.
+    """Return the look-up table of the notebook's white balance, from ``cv2.calcHist``.
 
-    Exact while no value occurs more than 2**24 times: OpenCV counts in float32.
+    `image` has one channel. The table is exact while no value occurs more than 2**24 times, because
+    OpenCV counts in float32.
     """
     values = np.iinfo(image.dtype).max + 1
     counts = cv2.calcHist([image], [0], None, [values], [0, values])
@@ -61,7 +63,7 @@ def stretch_table(image: Array) -> Array:
         before = int(place)
         lower, upper = np.searchsorted(ranks, (before, min(before + 1, image.size - 1)), "right")
         t = place - before
-        # NumPy interpolates from whichever end is nearer.
+        # NumPy interpolates from the nearer end.
         near_upper = upper - (upper - lower) * (1 - t)
         cuts.append(near_upper if t >= 0.5 else lower + (upper - lower) * t)
     low, high = cuts
@@ -74,7 +76,7 @@ def stretch_table(image: Array) -> Array:
 
 @functools.cache
 def lut_takes_16_bits() -> bool:
-    """Tell whether this OpenCV's ``cv2.LUT`` takes uint16, as that of version 5 does."""
+    """Return whether ``cv2.LUT`` supports uint16, as in OpenCV 5."""
     try:
         cv2.LUT(np.zeros((1, 1), np.uint16), np.zeros(65_536, np.uint16))
     except cv2.error:
@@ -83,7 +85,7 @@ def lut_takes_16_bits() -> bool:
 
 
 def apply_stretch_table(image: Array) -> Array:
-    """White balance of one channel by table; NumPy looks up what OpenCV cannot."""
+    """Apply white balance to one channel with a table; NumPy looks up types OpenCV cannot."""
     table = stretch_table(image)
     if image.dtype == np.uint8 or lut_takes_16_bits():
         return cv2.LUT(image, table)
@@ -91,14 +93,14 @@ def apply_stretch_table(image: Array) -> Array:
 
 
 def opencv_chain(image: Array, clahe: cv2.CLAHE, out: Array | None = None) -> Array:
-    """White balance and CLAHE of one channel, the fastest way that plain OpenCV offers."""
+    """Apply white balance and CLAHE to one channel, in the fastest way with plain OpenCV."""
     return clahe.apply(apply_stretch_table(image), out)
 
 
 class OpenCVPool:
-    """Threads that work on a stack of images, each with a CLAHE object of its own.
+    """A pool of threads that enhance a stack of images; each thread has its own CLAHE object.
 
-    Kept alive between batches, which spares OpenCV the start of its threads. A thread takes
+    The threads live between batches, so that OpenCV does not pay for their start. A thread takes
     `at_a_time` images at once, so that small images do not wait for Python.
     """
 
@@ -109,7 +111,7 @@ class OpenCVPool:
         self._at_a_time = at_a_time
 
     def __enter__(self) -> OpenCVPool:
-        """Give the pool; its threads end with the block."""
+        """Return the pool; its threads end at the end of the block."""
         return self
 
     def __exit__(
@@ -122,7 +124,7 @@ class OpenCVPool:
         self._pool.shutdown()
 
     def enhance(self, images: Array) -> Array:
-        """Enhance an (N, H, W) stack into a new one."""
+        """Return the enhanced images of a stack of shape (N, H, W)."""
         out = np.empty_like(images)
         starts = range(0, len(images), self._at_a_time)
         for _ in self._pool.map(lambda start: self._enhance_part(images, out, start), starts):

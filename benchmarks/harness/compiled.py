@@ -1,4 +1,4 @@
-"""Kernels as Python can call them: the library's inline ones only compiled code can call."""
+"""Compilation of kernels for calls from Python; only compiled code can call inline kernels."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def callable_kernel(kernel: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function that does nothing but call `kernel`, an inline one."""
+    """Return a compiled function that calls the inline kernel `kernel`."""
     return compiled(lambda *arguments: kernel(*arguments))

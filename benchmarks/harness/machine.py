@@ -1,10 +1,11 @@
-"""What two threads give on this machine where nothing is shared: the yardsticks of batches.
+"""Reference measurements of the speed-up by two threads on this machine.
 
-Arithmetic that touches no memory and takes no lock: what keeps two threads of it from being twice
-as fast is the machine. There are two kinds. In a chain, where each operation waits for the one
-before, a core idles most of the time; side by side, operations fill it, as compiled image code
-does. CPUs of a rented machine are often halves of a core whose other half works for strangers, or
-for our other thread: then the chain keeps its speed and what fills the core does not.
+The measured code is arithmetic that uses no main memory and no lock. If two threads of it are less
+than twice as fast as one, the machine is the cause. There are two kinds. In a chain, each operation
+waits for the operation before, and the core is idle most of the time. Side by side, independent
+operations fill the core, as compiled image code does. A CPU of a rented machine is often half of a
+core; the other half works for other users or for our other thread. The chain then keeps its speed,
+and operations side by side become slower.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 IN_CHAIN = ("arithmetic in a chain, 2 threads", "arithmetic in a chain, 1 thread")
 SIDE_BY_SIDE = ("arithmetic side by side, 2 threads", "arithmetic side by side, 1 thread")
-_LINKS = 12_000_000  # some 20 ms
-_VALUES = 1024  # 4 KiB: stays in the first-level cache
-_PASSES = 700_000  # some 20 ms
+_LINKS = 12_000_000  # operations of one thread; about 20 ms
+_VALUES = 1024  # number of float32 values; 4 KiB stay in the first-level cache
+_PASSES = 700_000  # passes of one thread over the values; about 20 ms
 
 
 @numba.njit(nogil=True, cache=True)
 def count_in_chain(links: int) -> float:
-    """Do `links` multiplications and additions, each on the result of the last."""
+    """Do `links` multiplications and additions, each on the result of the previous one."""
     value = 1.0
     for _ in range(links):
         value = value * 0.999 + 1.0
@@ -37,7 +38,7 @@ def count_in_chain(links: int) -> float:
 
 @numba.njit(nogil=True, cache=True)
 def count_side_by_side(passes: int) -> float:
-    """Multiply and add on `_VALUES` values that wait for none but themselves, `passes` times."""
+    """Multiply and add on `_VALUES` independent values, `passes` times."""
     values = np.ones(_VALUES, np.float32)
     for _ in range(passes):
         for i in range(_VALUES):
@@ -56,7 +57,7 @@ def _share(work: Callable[[int], float], steps: int, num_threads: int) -> None:
 
 
 def yardsticks() -> dict[str, Callable[[], None]]:
-    """Give the contenders of `IN_CHAIN` and `SIDE_BY_SIDE`: the same work by two and by one."""
+    """Return the contenders of `IN_CHAIN` and `SIDE_BY_SIDE`: equal work by two threads and one."""
     return {
         name: partial(_share, work, steps, num_threads)
         for names, work, steps in (

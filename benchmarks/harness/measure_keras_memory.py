@@ -1,9 +1,9 @@
-"""Prints, as JSON, how far one call of a Keras layer raises the peak memory of this process.
+"""Print, as JSON, how much one call of a Keras layer raises the peak memory of this process.
 
 ``python -m benchmarks.harness.measure_keras_memory cxr_enhance 1024`` calls our CLAHE on a small
-image, so that the code is in memory, and then on a square uint8 image of that side; any other name
-than ours calls Keras's own. Linux only. What the call needs beside the result, the result
-included.
+image, so that the code is in memory, and then on a square uint8 image with sides of 1024 pixels.
+Any other name than ``cxr_enhance`` calls Keras's own layer. The printed number of bytes includes
+the result. The module needs Linux.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GRID = (8, 8)
 
 
 def main(contender: str, side: str) -> None:
-    """Measure and print."""
+    """Measure one call and print the result."""
     theirs = keras.layers.ContrastLimitedAdaptiveHistogramEqualization
     if contender == OURS:
         from cxr_enhance.adapters.keras_layers import OpenCVCLAHE

@@ -1,8 +1,9 @@
-"""Prints, as JSON, how far one call raises the peak memory of this process. Linux only.
+"""Print, as JSON, how much one call raises the peak memory of this process.
 
 ``python -m benchmarks.harness.measure_memory clahe cxr_enhance 8192`` makes a square uint8 image
-of that side, calls the operation once on a small image in one tile, so that the code is in memory
-and next to no scratch left to use again, and then once on the large one.
+with sides of 8192 pixels. It first calls the operation on a small image with one tile, so that the
+code is in memory and almost no scratch memory can be reused. Then it measures one call on the large
+image. The module needs Linux.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ GRID = (16, 16)
 
 
 def status_bytes(field: str) -> int:
-    """Read a field of the process's memory status, in bytes."""
+    """Return a field of the memory status of this process, in bytes."""
     for line in STATUS.read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024
@@ -33,13 +34,13 @@ def status_bytes(field: str) -> int:
 
 
 def forget_peak() -> None:
-    """Lower the recorded peak to what is used now, where the system lets us."""
+    """Reset the recorded peak to the memory in use, if the system allows it."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def operation_of(name: str, contender: str, grid: tuple[int, int]) -> Callable[[Any], Any]:
-    """Import what is measured, and nothing else."""
+    """Return the operation of a contender; import only the packages of this contender."""
     if contender == "cxr_enhance":
         import cxr_enhance
 
@@ -57,7 +58,7 @@ def operation_of(name: str, contender: str, grid: tuple[int, int]) -> Callable[[
 
 
 def main(name: str, contender: str, side: str) -> None:
-    """Measure and print."""
+    """Measure one call and print the result."""
     operation = operation_of(name, contender, GRID)
     operation_on_one_tile = operation_of(name, contender, (1, 1))
     size = int(side)

@@ -1,8 +1,8 @@
-"""Timing contenders by turns; knows nothing of images, pytest or files.
+"""Timing of contenders in turns; the module does not use images, pytest or files.
 
-Contenders of one row run A B C, B C A, C A B, ... in one process: a machine that slows down for a
-while slows all of them, and none always finds the caches as the same other one left them. What is
-compared afterwards are medians.
+The contenders of a row run in the order A B C, B C A, C A B, ... in one process. If the machine is
+slow for a while, all contenders are slow. No contender always finds the caches in the state that
+one and the same other contender left. Medians are compared afterwards.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 MIN_ROUNDS = 20
 MAX_ROUNDS = 400
 SECONDS_A_ROW = 2.0
-# A round repeats a contender until it takes about this long: a shorter one would measure how the
-# contender before it left the caches.
+# A round repeats a contender for about this time. A shorter round would mainly measure the state of
+# the caches after the previous contender.
 SECONDS_A_ROUND = 0.002
 
 
@@ -39,9 +39,10 @@ def take_turns(
     max_rounds: int = MAX_ROUNDS,
     seconds: float = SECONDS_A_ROW,
 ) -> dict[str, list[float]]:
-    """Call each contender once a round and collect the durations they return.
+    """Call each contender once per round and return the durations that the contenders return.
 
-    There are `min_rounds` rounds, and more, up to `max_rounds`, until `seconds` have passed.
+    There are at least `min_rounds` rounds. Further rounds, up to `max_rounds`, follow until
+    `seconds` have passed.
     """
     durations: dict[str, list[float]] = {name: [] for name in contenders}
     names = list(contenders)
@@ -59,7 +60,7 @@ def interleave(
     contenders: Mapping[str, Callable[[], object]],
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Laps]:
-    """Time `contenders` by turns, without the garbage collector, each warm before it starts."""
+    """Time `contenders` in turns, without the garbage collector, after warm-up calls of each."""
     laps = {name: Laps(repeats=_repeats(function)) for name, function in contenders.items()}
 
     def timed(function: Callable[[], object], repeats: int) -> Callable[[], float]:
@@ -95,10 +96,11 @@ def _repeats(function: Callable[[], object]) -> int:
 
 
 class ReplayClock:
-    """A clock for ``benchmark.pedantic`` that reads out durations measured before.
+    """A clock for ``benchmark.pedantic`` that returns durations measured before.
 
-    pytest-benchmark times one function after the other. Contenders are timed by turns instead, and
-    each one's durations then enter pytest-benchmark through this clock: it reads twice a round.
+    pytest-benchmark can only time one function after the other. Contenders are timed in turns
+    instead, and this clock passes the durations of each to pytest-benchmark, which reads the clock
+    twice per round.
     """
 
     __name__ = "replay"
@@ -107,9 +109,9 @@ class ReplayClock:
         self._readings: Iterator[float] = iter(())
 
     def load(self, durations: list[float]) -> None:
-        """Make the readings of the rounds to come."""
+        """Set the durations of the following rounds."""
         self._readings = iter([reading for duration in durations for reading in (0.0, duration)])
 
     def __call__(self) -> float:
-        """Read 0 and the next duration, in turn."""
+        """Return 0 and the next duration, alternately."""
         return next(self._readings)

@@ -1,4 +1,4 @@
-"""What benchmarks of the models share: images on disk, and data sets that run as written."""
+"""Helpers of the benchmarks of adapters and models: image files, and datasets without automatic tuning."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from cxr_enhance.synthetic import synthetic_radiograph
 
 
 def image_files(folder: Path, *, real: bool, count: int, size: int = 320) -> list[str]:
-    """Name `count` radiographs: the first below CXR_REAL_IMAGES, or ones drawn into `folder`.
+    """Return the paths of `count` radiographs.
 
-    Images smaller than `size` on their short side are passed over.
+    With `real`, these are the first images in the folders that CXR_REAL_IMAGES names, without
+    images whose shorter side is below `size`. Otherwise radiographs are drawn into `folder`.
     """
     if not real:
         names = []
@@ -42,7 +43,10 @@ def image_files(folder: Path, *, real: bool, count: int, size: int = 320) -> lis
 
 
 def as_written(dataset: Any) -> Any:
-    """Keep tf.data from making a plain `map` parallel, and from tuning any: it does so silently."""
+    """Return the dataset with options that stop tf.data from making `map` parallel and tuning it.
+
+    Without them tf.data does both without a message, and "one worker" would use all CPUs.
+    """
     import tensorflow as tf
 
     options = tf.data.Options()

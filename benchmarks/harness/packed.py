@@ -1,4 +1,4 @@
-"""A copy of the package as it is installed: with machine code packed, and nowhere to write."""
+"""A copy of the package as a wheel installs it, with packed machine code and without a cache."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 def packed_copy(folder: Path) -> str:
-    """Copy the package into `folder`, with code; give the lines that make a process import it.
+    """Copy the package with compiled code into `folder`; return Python code that imports the copy.
 
-    The code is made as `hatch_build.py` makes it for a wheel. The cache directory is turned off.
+    The machine code is made as `hatch_build.py` makes it for a wheel. The returned code also turns
+    the cache directory off.
     """
     package = folder / "site" / "cxr_enhance"
     shutil.copytree(

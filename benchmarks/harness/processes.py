@@ -1,4 +1,4 @@
-"""Running pieces of Python in processes of their own, with a compilation cache of their own."""
+"""Running of Python code in separate processes, with a separate compilation cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_python(cache: Path, *arguments: str) -> str:
-    """Run this interpreter with `arguments` in the root of the project; give what it printed."""
+    """Run this interpreter with `arguments` in the root of the project; return its output."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
     environment.pop("CXR_ENHANCE_CACHE", None)
     done = subprocess.run(
@@ -26,14 +26,14 @@ def run_python(cache: Path, *arguments: str) -> str:
 
 
 def seconds_of_process(cache: Path, code: str) -> float:
-    """Time a process that runs `code`, from before its start to after its end."""
+    """Return the seconds of a process that runs `code`, from before its start to after its end."""
     start = time.perf_counter()
     run_python(cache, "-c", code)
     return time.perf_counter() - start
 
 
 def seconds_within(cache: Path, statement: str, setup: str = "pass") -> float:
-    """Time `statement` alone, by the clock of a process that runs it first of all."""
+    """Return the seconds of `statement` alone in a new process, after `setup`."""
     code = (
         f"import time\n{setup}\nstart = time.perf_counter()\n{statement}\n"
         "print(time.perf_counter() - start)"
@@ -42,6 +42,6 @@ def seconds_within(cache: Path, statement: str, setup: str = "pass") -> float:
 
 
 def json_of_module(cache: Path, module: str, *arguments: str) -> dict[str, Any]:
-    """Run ``python -m module`` and read the JSON object it prints."""
+    """Run ``python -m module`` and return the JSON object that it prints."""
     answer: dict[str, Any] = json.loads(run_python(cache, "-m", module, *arguments))
     return answer

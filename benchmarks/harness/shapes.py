@@ -1,4 +1,4 @@
-"""The sizes images are measured at, as (H, W), and their names in the tables."""
+"""The image sizes of the benchmarks, as (H, W), and their names in the tables."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ Shape: TypeAlias = tuple[int, int]
 
 NETWORK_INPUT: Shape = (224, 224)
 SQUARE: Shape = (1024, 1024)
-DETECTOR: Shape = (2048, 2500)  # about a digital detector's; no grid of powers of two divides it
+# about the size of a digital detector; no tile grid of powers of two divides it evenly
+DETECTOR: Shape = (2048, 2500)
 HUGE: Shape = (8192, 8192)
 
 
 def name(shape: Shape, dtype: npt.DTypeLike, content: str = "") -> str:
-    """Name images of `shape`: ``uint16 2048x2500, 12-bit content``."""
+    """Return the name of images of `shape`, such as ``uint16 2048x2500, 12-bit content``."""
     text = f"{np.dtype(dtype).name} {shape[0]}x{shape[1]}"
     return f"{text}, {content}" if content else text
 
 
 def grid_name(grid: tuple[int, int]) -> str:
-    """Name a tile grid given as (columns, rows)."""
+    """Return the name of a tile grid given as (columns, rows)."""
     return f"{grid[0]}x{grid[1]} tiles"
 
 
 def megapixels(shape: Shape) -> float:
-    """Count pixels in units of 2**20."""
+    """Return the number of pixels in units of 2**20."""
     return shape[0] * shape[1] / 2**20
 
 
 def smaller(shape: Shape) -> Shape:
-    """Give an eighth of each side: enough to run the code, too little to time it."""
+    """Return a shape with an eighth of each side, at least 24, for runs that are not timed."""
     return max(shape[0] // 8, 24), max(shape[1] // 8, 24)

@@ -1,8 +1,8 @@
-"""Near duplicates among 50,000 images: every pair of hashes compared.
+"""Search of near duplicates among 50,000 images, which compares every pair of hashes.
 
-Random hashes: the cost hardly depends on their content, for almost all pairs end at half the bits.
-Some are made near to others, and all of those must be found. Run it with
-``pytest benchmarks/models/bench_models_duplicates.py``.
+The hashes are random. The time hardly depends on their content, because almost all comparisons end
+after half of the bits. Some hashes are made similar to others, and all of these pairs must be
+found. Run it with ``pytest benchmarks/models/bench_models_duplicates.py``.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Fifty epochs of the head on kept features, against fifty on the frozen backbone.
+"""Fifty epochs of the head on kept features, compared with fifty epochs on the frozen backbone.
 
-NASNetMobile at 224 pixels with weights from a file, on 1,617 images for training and 348 for
-validation, as many as the study's three classes have here, one view each. The run on kept features
-is done in full, start and features included. Of the other an epoch is run before it and one after
-it, the first of each left out, and their median is taken for each of the fifty; what else that run
-takes, the graph among it, is left out, which is in its favour. Run it with
-``pytest benchmarks/models/bench_models_features.py``; it takes some minutes.
+The network is NASNetMobile at 224 x 224 pixels with weights from a file. There are 1,617 images for
+training and 348 for validation, as in the study's three classes here, with one view of each. The
+run on kept features is timed completely, including its start and the computation of the features.
+The run on the frozen backbone is estimated: two epochs are trained before the other run and two
+after it, the first of each two is left out, and fifty times the median of the remaining epochs
+counts. The start of that run, such as building its graph, is left out, which favours it. Run it
+with ``pytest benchmarks/models/bench_models_features.py``; it takes some minutes.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ def split_of(paths: list[str], root: Path, validated: int) -> Split:
 
 
 def both(folder: Path, *, timing: bool) -> dict[str, Laps]:
-    """Train on kept features, and two epochs without them before that and after it."""
+    """Return the durations with kept features and without them.
+
+    Two epochs without kept features are trained before and after the run with kept features.
+    """
     import keras
 
     from cxr_models.runs.folder import RunFolder

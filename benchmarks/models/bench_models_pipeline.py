@@ -1,8 +1,9 @@
-"""The input pipeline: what enhancement adds, the notebook's functions in it, waiting for it.
+"""The input pipeline: time added by enhancement, comparison with the notebook, waiting for input.
 
-Datasets run as written (tf.data would turn a plain map into a parallel one), contenders by turns,
-outputs asserted to be equal before anything is timed. Files are those that CXR_REAL_IMAGES names;
-smoke runs draw some. Run it with ``pytest benchmarks/models/bench_models_pipeline.py``.
+tf.data is kept from making `map` parallel. Contenders run in turns. The outputs of ours and of the
+notebook are asserted to be equal before anything is timed. The files are from the folders that
+CXR_REAL_IMAGES names; smoke runs draw images. Run it with
+``pytest benchmarks/models/bench_models_pipeline.py``.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed")
 
 SIZE = 224
 ORIGINALS = 40
-STEP = 0.05  # seconds, of the model that is fed
+STEP = 0.05  # seconds of a training step
 CONSTANT = "a repeated constant"
-_WORK = bytes(1 << 20)  # to hash: about a millisecond
+_WORK = bytes(1 << 20)  # data whose hash takes about a millisecond
 
 
 def row_of_files(operation: str, what: str, paths: Sequence[str], images: Sequence[Any]) -> Row:
-    """Describe `what` the files are taken as, on two threads."""
+    """Return the row of a race over files on two threads; `what` names the input in the tables."""
     return Row(
         operation=operation,
         image=f"{len(paths)} {what} to {SIZE}x{SIZE}",
@@ -57,15 +58,15 @@ def exhaust(dataset: Iterable[Any]) -> None:
 
 
 def joined(dataset: Any) -> Any:
-    """Give all elements as one array."""
+    """Return all elements of a dataset as one array."""
     return np.concatenate(list(dataset.as_numpy_iterator()))
 
 
 class DecodeAndResize(ImageLoader):
-    """The pipeline without enhancement, and without the gray that comes of it."""
+    """Loader without enhancement and without its conversion to gray."""
 
     def load(self, path: str) -> Any:
-        """Return the first channel of the image of `path`."""
+        """Return the first channel of the image at `path`."""
         bare = dataclasses.replace(self._preparation, params=None)
         image = prepare(read_image(path), bare).image
         return image[..., None] if image.ndim == 2 else image[..., :1]
@@ -79,7 +80,10 @@ def bench_enhancement_in_study_order(
     monkeypatch: pytest.MonkeyPatch,
     contender: str,
 ) -> None:
-    """Judge by CPU time, which is steadier; every CPU works on files, so the clock follows it."""
+    """Compare the CPU time of the pipeline with enhancement and without.
+
+    CPU time varies less than wall time. All CPUs work on files, so wall time is in proportion.
+    """
     from cxr_models.inputs import pipeline
 
     paths = image_files(tmp_path, real=timing, count=ORIGINALS if timing else 4)
@@ -113,7 +117,10 @@ def bench_enhancement_in_study_order(
 def bench_enhancement_at_full_size(
     race: Callable[..., None], timing: bool, tmp_path: Path, source: str, contender: str
 ) -> None:
-    """From decoded images, which is the target's; and with decoding in, on both sides."""
+    """Compare ours with the notebook, from decoded images and from files.
+
+    The target is for decoded images. With files, both contenders also decode.
+    """
     paths = image_files(tmp_path, real=timing, count=ORIGINALS if timing else 4)
     load = ImageLoader(DataConfig(order="enhance-first"))
     decoded = [read_image(path) for path in paths]
@@ -125,7 +132,7 @@ def bench_enhancement_at_full_size(
         return load.prepare(read(place))
 
     def notebook(place: Any) -> Any:
-        # As written there: three channels, whatever the file holds.
+        # The notebook always works on three channels, also for gray files.
         image = read(place)
         colour = image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
         return cv2.resize(notebook_chain(colour), (SIZE, SIZE))[..., None]
@@ -154,7 +161,7 @@ def bench_enhancement_at_full_size(
 def bench_enhancement_of_decoded_images(
     race: Callable[..., None], timing: bool, contender: str
 ) -> None:
-    """Ours a batch a call; the notebook's an image a call, as it would be written."""
+    """Compare ours, a call per batch, with the notebook's code, a call per image."""
     from cxr_enhance.adapters.tf_data import enhance_op
 
     count = 512 if timing else 16
@@ -192,7 +199,7 @@ def bench_enhancement_of_decoded_images(
 def keep_busy(_batch: object) -> None:
     ends = time.perf_counter() + STEP
     while time.perf_counter() < ends:
-        hashlib.sha1(_WORK).digest()  # without the GIL, as a training step
+        hashlib.sha1(_WORK).digest()  # releases the GIL, like a training step
 
 
 def sleep(_batch: object) -> None:
@@ -209,10 +216,10 @@ def bench_waiting_for_the_cache(
     step: Callable[[object], None],
     contender: str,
 ) -> None:
-    """Feed a step that keeps one CPU busy, of which the pipeline has then one fewer; or sleeps.
+    """Measure how long a step waits for the pipeline; the step keeps a CPU busy or sleeps.
 
-    After a step that sleeps, the first call into any dataset is slow, even one that repeats a
-    constant: both are stored, so that the one can be told from the other.
+    A busy step leaves the pipeline one CPU less. After a step that sleeps, the first call into any
+    dataset is slow, even for a repeated constant. The constant is therefore measured too.
     """
     from cxr_models.inputs.pipeline import training_batches
     from cxr_models.inputs.throughput import measure

@@ -1,8 +1,8 @@
-"""Which copies of radiographs are found, and how far apart different ones are.
+"""Share of changed copies of radiographs that are found, and distances of different radiographs.
 
 Run it with ``python -m benchmarks.models.copies_recall MANIFEST.csv``. Each image is changed in
-every way below and compared with itself; then all images with each other. Images of one patient or
-group do not count as different.
+every way of `CHANGES` and compared with the original. Then all images are compared with each other.
+Images of one patient or group do not count as different.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cxr_models.records.ties import components
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_FAR = 80  # bits: more than those of the nearest pair looked for
+_FAR = 80  # search distance in bits; more than the expected distance of the nearest pair
 
 
 def _jpeg(image: Any, quality: int) -> Any:
@@ -96,7 +96,7 @@ def _fingerprints(path: str) -> list[Fingerprint]:
 
 
 def main(manifest: str) -> None:
-    """Print the share of each kind of copy that is found, and the nearest of different images."""
+    """Print the share of found copies for each change, and the nearest different images."""
     read = read_manifest(manifest)
     with ThreadPoolExecutor() as pool:
         made = list(pool.map(_fingerprints, read.paths()))

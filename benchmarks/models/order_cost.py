@@ -1,8 +1,8 @@
-"""What it costs that training batches keep their order: images a second with it and without.
+"""Cost of the fixed order of training batches: images per second with this order and without.
 
 Run it with ``python -m benchmarks.models.order_cost``. Drawn radiographs of three sizes are read,
-resized and enhanced in batches of 16, in the order of the seed and in the order in which batches
-happen to be ready, by turns.
+resized and enhanced in batches of 16. The batches come in the order of the seed, or in the order in
+which they are ready; both are measured in turns.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from cxr_models.inputs.throughput import measure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SIZES = (256, 512, 1024)  # files take unequally long to read
+_SIZES = (256, 512, 1024)  # sides in pixels; files of different sizes take different times to read
 _IMAGES, _BATCH, _BATCHES = 192, 16, 24
 
 
@@ -44,7 +44,7 @@ def _contender(batches: Any) -> Callable[[], float]:
 
 
 def main() -> None:
-    """Print the median images a second of each order and the median of their ratios."""
+    """Print the median images per second of each order, and the median ratio of both."""
     with tempfile.TemporaryDirectory() as folder:
         paths = _draw(Path(folder))
         batches = training_batches(

@@ -1,7 +1,7 @@
-"""What it gains on JAX that the random rotation can be compiled: a training step with and without.
+"""Time of a training step on JAX with our random rotation, which compiles, and with Keras's own.
 
-Run it with ``KERAS_BACKEND=jax python -m benchmarks.models.rotation_on_jax``. The classifier of a
-small network takes training steps with our layer, with Keras's own, and with no rotation, by turns.
+Run it with ``KERAS_BACKEND=jax python -m benchmarks.models.rotation_on_jax``. A small classifier is
+trained with our layer, with Keras's own layer, and without rotation; all are timed in turns.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _small(*, weights: None, input_tensor: Any) -> Any:
 
 
 def _contender(layer: Any, rotation: float) -> Callable[[], float]:
-    """Build a model whose rotation is `layer`, and return what times a step of it."""
+    """Build a model with the rotation `layer`, and return a function that times one step of it."""
     classifier.RandomRotation = layer  # type: ignore[misc]
     config = RunConfig(
         data=DataConfig(image_size=(_SIDE, _SIDE), rotation=rotation),
@@ -54,7 +54,7 @@ def _contender(layer: Any, rotation: float) -> Callable[[], float]:
         step(batch)
         return time.perf_counter() - began
 
-    timed()  # compiles, where it does
+    timed()  # compiles the step, if it can be compiled
     return timed
 
 

@@ -1,1 +1,1 @@
-"""How it is written: stored results to tables of README and docs."""
+"""Writing of the tables of README.md and docs/ from stored results."""

@@ -1,4 +1,4 @@
-"""Runs `make_tables`."""
+"""Run `make_tables`."""
 
 import sys
 

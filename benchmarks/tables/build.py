@@ -1,4 +1,4 @@
-"""Markdown tables from stored results; every number in them comes from there."""
+"""Markdown tables made from stored results; every number in them is a stored result."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from benchmarks.tables.results import Runs
 
-# The README's rows: what a user calls, against what it replaces.
+# Groups of the README's table: functions that users call, and the code that they replace.
 _SUMMARY_GROUPS = (
     "clahe|uint8 1024x1024, 16x16 tiles",
     "clahe|uint8 2048x2500, 8x8 tiles",
@@ -57,18 +57,18 @@ _TWO_AND_ONE = (
     IN_CHAIN,
     SIDE_BY_SIDE,
 )
-_YARDSTICKS = (*IN_CHAIN, *SIDE_BY_SIDE)  # compared with each other alone
+_YARDSTICKS = (*IN_CHAIN, *SIDE_BY_SIDE)  # only compared with each other
 
 
 def ours_of(contenders: Sequence[str]) -> str | None:
-    """Pick our contender: the first of our names, ours alone first of all."""
+    """Return the name of our contender: `OURS`, or else the first name that begins with `OURS`."""
     if OURS in contenders:
         return OURS
     return next((name for name in contenders if name.startswith(OURS)), None)
 
 
 def contenders_table(runs: Runs, table: str) -> str:
-    """Write one line for each contender that ours is compared with."""
+    """Return a table with a row for each contender that ours is compared with."""
     return _against(runs, runs.groups(table))
 
 
@@ -97,14 +97,14 @@ def _contender_rows(runs: Runs, groups: dict[str, list[str]]) -> Iterable[Sequen
 
 
 def summary_table(runs: Runs) -> str:
-    """Write the README's table."""
+    """Return the table of the README."""
     groups = runs.groups("operations")
     chosen = {group: groups[group] for group in _SUMMARY_GROUPS if group in groups}
     return _against(runs, chosen)
 
 
 def peers_table(runs: Runs) -> str:
-    """Write other libraries' times, and how far their results are from OpenCV's."""
+    """Return a table of other libraries' times and of their largest difference to OpenCV."""
     head = ["image", "library", "time", "its time over ours", "levels off OpenCV, at most"]
     rows = []
     for group, contenders in runs.groups("peers").items():
@@ -130,7 +130,7 @@ def _with_versions(contender: str, info: dict[str, dict[str, str]]) -> str:
 
 
 def batch_table(runs: Runs) -> str:
-    """Write images a second, and the ratio to our two threads."""
+    """Return a table of images per second, and of the speed of our two threads over the others."""
     head = [
         "operation",
         "on",
@@ -160,7 +160,7 @@ def batch_table(runs: Runs) -> str:
 
 
 def threads_table(runs: Runs) -> str:
-    """Write what a second thread gives: to us, to OpenCV, and to mere arithmetic."""
+    """Return a table of the speed-up by a second thread: for ours, OpenCV and plain arithmetic."""
     head = ["operation", "on", "whose", "2 threads over 1, medians", "least disturbed rounds"]
     rows = [
         (*split(group), two.partition(",")[0], *(span(ratios, times) for ratios in found))
@@ -172,7 +172,7 @@ def threads_table(runs: Runs) -> str:
 
 
 def kernels_table(runs: Runs) -> str:
-    """Write where the time of a kernel goes, beside the yardsticks."""
+    """Return a table of the times of kernels and their stages, and of the yardsticks."""
     groups = runs.groups("kernels")
     head = [
         "part",
@@ -192,7 +192,7 @@ def kernels_table(runs: Runs) -> str:
 
 
 def latency_table(runs: Runs) -> str:
-    """Write what a process waits for."""
+    """Return a table of the times of imports and first calls in new processes."""
     head = ["process", "state", "contender", "time"]
     rows = [
         (*split(group), contender, span(runs.figures(group, contender, "seconds"), duration))
@@ -203,7 +203,7 @@ def latency_table(runs: Runs) -> str:
 
 
 def cost_table(runs: Runs) -> str:
-    """Write time per megapixel and memory beside the output, by image size."""
+    """Return a table of time per megapixel and of memory besides the output, by image size."""
     head = [
         "operation",
         "megapixels",
@@ -239,7 +239,7 @@ def cost_table(runs: Runs) -> str:
 
 
 def targets_table(runs: Runs) -> str:
-    """Write every target beside what was measured."""
+    """Return a table of all targets and their measured values."""
     head = ["what", "target", "aim", "measured", "held in"]
     rows = []
     for target in TARGETS:
@@ -258,7 +258,7 @@ def targets_table(runs: Runs) -> str:
 
 
 def models_table(runs: Runs) -> str:
-    """Write what parts of the models take, beside what they are compared with and their target."""
+    """Return a table of times of parts of the models, of their contenders, and of their targets."""
     head = ["what", "on", "ours", "against", "its", "ours is", "target"]
     measured = {
         group: contenders
@@ -285,7 +285,7 @@ def models_table(runs: Runs) -> str:
 
 
 def _compared(runs: Runs, group: str, ours: str, other: str) -> str:
-    """Write how much longer ours takes where the target asks that, else how much faster it is."""
+    """Return the additional time of ours if the target is `Adds`, else the speed ratio of ours."""
     adds = (target for target in MODEL_TARGETS if target.group == group)
     target = next((one for one in adds if isinstance(one, Adds)), None)
     if target is not None:
@@ -295,7 +295,7 @@ def _compared(runs: Runs, group: str, ours: str, other: str) -> str:
 
 
 def machine_table(runs: Runs) -> str:
-    """Write on what, when and with what the runs were made."""
+    """Return a table of the machine, the versions and the dates of the runs."""
     first = runs.runs[0]
     cpu = first.machine.get("cpu", {})
     versions: dict[str, str] = {}
@@ -329,12 +329,12 @@ _SPECIAL: dict[str, Callable[[Runs], str]] = {
 
 
 def table(runs: Runs, name: str) -> str:
-    """Write the table `name`: one of the above, or the contenders of ``bench_<name>.py``.
+    """Return the table `name`: a special table, or the contenders of ``bench_<name>.py``.
 
     Raises
     ------
     ValueError
-        If there is no such table, or nothing was measured for it.
+        If there is no table of this name, or no results for it.
     """
     if name in _SPECIAL:
         return _SPECIAL[name](runs)

@@ -1,4 +1,4 @@
-"""How numbers and tables are written; knows nothing of results."""
+"""Formatting of numbers and Markdown tables; the module does not use stored results."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ if TYPE_CHECKING:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]], ruler: int | Sequence[str]) -> str:
-    """Write a table. `ruler` is its second line, or the column from which on it aligns right."""
+    """Return a Markdown table.
+
+    `ruler` is the second line of the table. An int is the number of columns that are aligned left;
+    further columns are aligned right.
+    """
     if isinstance(ruler, int):
         ruler = ["---" if i < ruler else "---:" for i in range(len(head))]
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ruler, *rows))
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Write a number with `digits` significant digits and no exponent."""
+    """Format a number with `digits` significant digits and without exponent."""
     if value == 0:
         return "0"
     rounded = float(f"{value:.{digits}g}")
@@ -27,27 +31,27 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time in seconds or, below one, in milliseconds: one unit for all rows of a table."""
+    """Format a time in seconds, or in milliseconds if it is below one second."""
     return f"{significant(seconds)} s" if seconds >= 1 else f"{significant(seconds * 1e3)} ms"
 
 
 def times(ratio: float) -> str:
-    """Write a ratio: two decimals below ten, where the second one counts."""
+    """Format a ratio with two decimals below 10 and one decimal from 10 on."""
     return f"{ratio:.2f}x" if ratio < 10 else f"{ratio:.1f}x"
 
 
 def percent(share: float) -> str:
-    """Write a share in percent."""
+    """Format a share in percent."""
     return f"{100 * share:.1f} %"
 
 
 def span(values: Sequence[float], write: Callable[[float], str]) -> str:
-    """Write the median, and the range if there are several runs that differ."""
+    """Format the median of `values`, and their range if the formatted ends differ."""
     middle, low, high = write(statistics.median(values)), write(min(values)), write(max(values))
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
 def split(group: str) -> tuple[str, str]:
-    """Take the name of a group apart: operation, image."""
+    """Split the name of a group into operation and image."""
     operation, _, image = group.partition("|")
     return operation, image

@@ -1,9 +1,9 @@
-"""Writes the tables of README.md and docs/ from the results in ``benchmarks/results``.
+"""Write the tables of README.md and docs/ from the results in ``benchmarks/results``.
 
-``python -m benchmarks.tables`` rewrites what stands between the markers
-``<!-- bench:begin NAME -->`` and ``<!-- bench:end NAME -->``, and ``results/README.md``.
-``--check`` writes nothing and ends with 1 if anything would change. ``--targets`` prints every
-target beside what each run measured and ends with 1 if one was missed.
+``python -m benchmarks.tables`` replaces the text between the markers
+``<!-- bench:begin NAME -->`` and ``<!-- bench:end NAME -->``, and writes ``results/README.md``.
+``--check`` writes nothing and exits with 1 if anything would change. ``--targets`` prints every
+target with the value of each run and exits with 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ _MARKER = re.compile(r"<!-- bench:(?:begin|end) ")
 
 
 def fill(text: str, runs: Runs, study: Study | None = None) -> str:
-    """Put the tables between the markers of a document.
+    """Return the text of a document with the tables between its markers.
 
     Raises
     ------
     ValueError
-        If a marker has no partner, or names a table there is no result for.
+        If a begin or end marker is missing, or a marker names a table without results.
     """
     found = _MARKED.findall(text)
     if 2 * len(found) != len(_MARKER.findall(text)):
@@ -88,7 +88,7 @@ def fill(text: str, runs: Runs, study: Study | None = None) -> str:
 
 
 def results_readme(runs: Runs) -> str:
-    """Write the page that stands beside the results."""
+    """Return the text of ``results/README.md``."""
     rows = [
         (f"`{run.name}`", ", ".join(sorted({entry.table for entry in run.entries.values()})))
         for run in runs.runs
@@ -107,14 +107,14 @@ def results_readme(runs: Runs) -> str:
 
 
 def pages(runs: Runs, results: Path, documents: Sequence[Path]) -> dict[Path, str]:
-    """Give the text that every page should have."""
+    """Return the up-to-date text of every page."""
     study = Study(results / "study")
     filled = {path: fill(path.read_text(), runs, study) for path in documents if path.exists()}
     return {**filled, results / "README.md": results_readme(runs)}
 
 
 def update(wanted: dict[Path, str], *, check: bool) -> list[Path]:
-    """List the pages that differ from what they should be; write them unless `check`."""
+    """Return the pages whose text is not up to date; write these pages unless `check` is true."""
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     if not check:
         for path in stale:
@@ -123,7 +123,7 @@ def update(wanted: dict[Path, str], *, check: bool) -> list[Path]:
 
 
 def print_targets(runs: Runs) -> bool:
-    """Print every target with its figures; tell whether all hold in every run."""
+    """Print every target with its measured values; return whether every run holds all targets."""
     verdicts = [verdict(runs, target) for target in TARGETS]
     for _, sentence in verdicts:
         sys.stdout.write(f"{sentence}\n")
@@ -133,7 +133,7 @@ def print_targets(runs: Runs) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; give its exit code."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__)
     parser.add_argument(
         "files", nargs="*", type=Path, help="results to read; all of benchmarks/results if none"

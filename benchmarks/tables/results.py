@@ -1,4 +1,4 @@
-"""Stored results: trimmed when written, read back as runs of entries. No third-party imports."""
+"""Trimming and reading of stored results; the module imports only the standard library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# What describes a processor; the rest of its record is a page of flags.
+# Fields that describe a processor. The record of pytest-benchmark also has a long list of flags.
 _CPU_FIELDS = (
     "arch",
     "brand_raw",
@@ -28,13 +28,13 @@ _STATS_FIELDS = ("iqr", "iterations", "max", "median", "min", "q1", "q3", "round
 
 
 def trim_machine(machine_info: dict[str, Any]) -> None:
-    """Keep what describes the machine and drop what names it, in place."""
+    """Remove fields that identify the machine, in place; keep fields that describe it."""
     _keep(machine_info, _MACHINE_FIELDS)
     _keep(machine_info.get("cpu", {}), _CPU_FIELDS)
 
 
 def trim(document: dict[str, Any]) -> None:
-    """Keep medians, quartiles and descriptions of a results document, in place."""
+    """Remove all but medians, quartiles and descriptions from a results document, in place."""
     trim_machine(document["machine_info"])
     _keep(document.get("commit_info", {}), _COMMIT_FIELDS)
     for entry in document["benchmarks"]:
@@ -49,7 +49,7 @@ def _keep(record: dict[str, Any], fields: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Entry:
-    """One contender of one group in one run; times in seconds a call."""
+    """Result of one contender of one group in one run; times are seconds per call."""
 
     table: str
     group: str
@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Run:
-    """One file of results."""
+    """Content of one file of results."""
 
     name: str
     date: str
@@ -78,11 +78,11 @@ def load(path: Path) -> Run:
     Raises
     ------
     ValueError
-        If the file is no results document of this suite.
+        If the file is not a results document of these benchmarks.
     """
     try:
         document = json.loads(path.read_text())
-        # Entries that name no contender were stored without `record` and belong to no table.
+        # Entries without a contender were not stored by `record` and belong to no table.
         entries = [
             _entry(stored)
             for stored in document["benchmarks"]
@@ -118,7 +118,7 @@ def _entry(stored: dict[str, Any]) -> Entry:
 
 @dataclass(frozen=True)
 class Runs:
-    """All runs that the tables are made from; several of one machine, or one alone."""
+    """All runs that the tables are made from; all come from one machine."""
 
     runs: tuple[Run, ...]
 
@@ -129,7 +129,7 @@ class Runs:
         Raises
         ------
         ValueError
-            If there is none, or they come from different machines.
+            If there is no file, or the files come from different machines.
         """
         runs = tuple(load(path) for path in sorted(paths))
         if not runs:
@@ -140,7 +140,7 @@ class Runs:
         return cls(runs)
 
     def groups(self, table: str) -> dict[str, list[str]]:
-        """Name the groups of ``bench_<table>.py`` and the contenders of each, in running order."""
+        """Return the groups of ``bench_<table>.py`` with their contenders, in running order."""
         found: dict[str, list[str]] = {}
         for run in self.runs:
             for entry in run.entries.values():
@@ -151,29 +151,29 @@ class Runs:
         return found
 
     def entries(self, group: str, contender: str) -> list[Entry]:
-        """List what each run that has it says of a contender."""
+        """Return the entries of a contender from all runs that have one."""
         key = (group, contender)
         return [run.entries[key] for run in self.runs if key in run.entries]
 
     def info(self, group: str, contender: str) -> dict[str, Any]:
-        """Give the description of a contender, as the first run has it."""
+        """Return the description of a contender in the first run that has the contender."""
         return self.entries(group, contender)[0].info
 
     def seconds(self, group: str, contender: str) -> float:
-        """Give the median over the runs of a contender's median time."""
+        """Return the median, over the runs, of a contender's median time in seconds."""
         return statistics.median(entry.median for entry in self.entries(group, contender))
 
     def figures(self, group: str, contender: str, name: str) -> list[float]:
-        """List a figure of each run: "seconds", or what ``extra_info`` calls `name`."""
+        """Return a value of each run: the median time for "seconds", else `name` of the info."""
         entries = self.entries(group, contender)
         if name == "seconds":
             return [entry.median for entry in entries]
         return [entry.info[name] for entry in entries]
 
     def ratios(self, group: str, of: str, than: str, figure: str = "median") -> list[float]:
-        """List, of each run that has both, how many times faster `of` is than `than`.
+        """Return, for each run that has both contenders, the time of `than` over the time of `of`.
 
-        `figure` is "median", or "least" for the least disturbed round of each.
+        `figure` is "median" for the median times, or "least" for the shortest times.
         """
         found = []
         for run in self.runs:
@@ -183,7 +183,10 @@ class Runs:
         return found
 
     def spreads(self, group: str, of: str) -> list[float]:
-        """List, of each run, the largest over the smallest time per megapixel of `of`'s entries."""
+        """Return, for each run, the largest over the smallest time per megapixel.
+
+        The entries of the group whose contender begins with `of` are compared.
+        """
         found = []
         for run in self.runs:
             times = [

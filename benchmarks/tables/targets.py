@@ -1,6 +1,7 @@
-"""What each benchmark must reach; the only place where a target is written.
+"""Targets of the benchmarks; targets are written only in this module.
 
-A target names a group of benchmarks and contenders in it. Ratios are of medians within one run.
+A target names a group of benchmarks and contenders of the group. A ratio is the ratio of the
+medians of one run.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Faster:
-    """`of` takes at most the time of `than` divided by `at_least`."""
+    """Target: `of` takes at most the time of `than` divided by `at_least`."""
 
     group: str
     than: str
@@ -37,7 +38,7 @@ class Faster:
 
 @dataclass(frozen=True)
 class Adds:
-    """`of` takes the time of `than` and at most the share `at_most` of it on top."""
+    """Target: `of` takes at most the time of `than` times ``1 + at_most``."""
 
     group: str
     than: str
@@ -47,10 +48,10 @@ class Adds:
 
 @dataclass(frozen=True)
 class AtMost:
-    """A figure of `of` stays at or below `at_most`.
+    """Target: a measured value of `of` is at most `at_most`.
 
-    `quantity` is "seconds", the median time; or the name of a figure in ``extra_info``: of bytes,
-    or a share if it ends so.
+    `quantity` is "seconds" for the median time, or the name of a value in ``extra_info``. Such a
+    value is a share if its name ends in "share", and a number of bytes otherwise.
     """
 
     group: str
@@ -61,7 +62,7 @@ class AtMost:
 
 @dataclass(frozen=True)
 class Flat:
-    """Time per megapixel of our contenders differs at most by the factor `at_most`."""
+    """Target: the times per megapixel of our contenders differ by at most the factor `at_most`."""
 
     group: str
     at_most: float
@@ -73,7 +74,7 @@ Target = Faster | Adds | AtMost | Flat
 _U8 = ("uint8 1024x1024", "uint8 2048x2500")
 _BATCHES = ("64 images of uint8 1024x1024", "512 images of uint8 224x224")
 
-# Of `cxr_models`: the table "models" is made of these.
+# Targets of `cxr_models`, from which the table "models" is made.
 MODEL_TARGETS: tuple[Target, ...] = (
     Adds(
         "CPU time of the input pipeline, study order|40 originals to 224x224", NO_ENHANCEMENT, 0.10
@@ -129,9 +130,9 @@ TARGETS: tuple[Target, ...] = (
     Faster("enhance|uint8 224x224, three equal channels", NOTEBOOK, 10.0, 16.0),
     Faster("enhance|uint8 1024x1024, three unequal channels", NOTEBOOK, 7.0, 9.0),
     Faster("enhance|uint8 1024x1024, one channel", OPENCV, 3.3, 4.0),
-    # 1.9 was asked of slower kernels. On the measured machine a copy of a stack of 64 MiB takes as
-    # long on two threads as on one, and the faster the kernels, the larger the part of what is not
-    # shared; the least disturbed rounds still reach 1.87 to 1.93.
+    # The target was 1.9 for slower kernels. On the measured machine, copying a stack of 64 MiB
+    # takes as long on two threads as on one. With faster kernels, this part that two threads cannot
+    # share is a larger part of the time. The shortest rounds still reach 1.87 to 1.93.
     *(
         Faster(f"{operation}|{batch}", ONE_THREAD, 1.5, 1.9, of=TWO_THREADS)
         for operation in ("enhance_batch", "enhance_batch, CLAHE alone")
@@ -150,8 +151,8 @@ TARGETS: tuple[Target, ...] = (
         for kind in ("uint8", "uint16", "colour")
     ),
     AtMost("import and enhance|one uint8 1024x1024, compiled before", "seconds", 1.0),
-    # Only where neither the packed code nor a cache fits; the code for AVX-512 takes two seconds
-    # more to compile than loads did.
+    # This happens only if neither the packed code nor a cache can be used. The code for AVX-512
+    # takes two seconds longer to compile than the code with loads.
     AtMost("import and enhance|one uint8 1024x1024, nothing compiled", "seconds", 9.0),
     AtMost("peak memory of clahe|uint8 8192x8192", "bytes_beside_output", 16 * MIB),
     AtMost("peak memory of enhance|uint8 8192x8192", "bytes_beside_output", 16 * MIB),
@@ -164,8 +165,8 @@ TARGETS: tuple[Target, ...] = (
         2.0,
         of=f"{OURS}, batches of 32",
     ),
-    # As of batches; and each image is a call of Python, for which one worker waits while the other
-    # holds its lock.
+    # 1.5 for the same reason as for batches. In addition, each image is a Python call, for which a
+    # worker waits while the other worker holds Python's lock.
     Faster("tf.data|128 images of uint8 1024x1024", ONE_WORKER, 1.5, 1.7, of=TWO_WORKERS),
     Faster("tf.data|128 images of uint8 1024x1024", OPENCV_WORKERS, 2.2, 2.2, of=TWO_WORKERS),
     Faster("Keras layer as called|uint8 224x224", KERAS, 8.0, 15.0),
@@ -174,7 +175,8 @@ TARGETS: tuple[Target, ...] = (
 )
 
 
-# Of `benchmarks/files/bench_png.py` and `bench_archive.py`, by the name of the figure they print.
+# Targets of `benchmarks/files/bench_png.py` and `bench_archive.py`, by the name of the value that
+# they print.
 ARCHIVES_AT_LEAST = {
     "jpeg_fast_over_small_1": 1.7,
     "jpeg_fast_over_small_2": 1.7,
@@ -186,7 +188,7 @@ ARCHIVES_AT_MOST = {"jpeg_size_fast_over_small": 1.05, "dicom_size_fast_over_sma
 
 
 def targets_of(group: str, contender: str) -> list[dict[str, Any]]:
-    """List the targets of one contender, as they stand in the stored results."""
+    """Return the targets of one contender in the form of the stored results."""
     return [
         {"kind": type(target).__name__, **dataclasses.asdict(target)}
         for target in TARGETS

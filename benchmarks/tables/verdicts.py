@@ -1,4 +1,4 @@
-"""Judging results by their targets: every run must hold every target."""
+"""Comparison of results with their targets; every run must hold every target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def figures_of(runs: Runs, target: Target) -> list[float]:
-    """List what each run measured of a target."""
+    """Return the measured value of a target in each run."""
     if isinstance(target, Faster):
         return runs.ratios(target.group, target.of, target.than)
     if isinstance(target, Adds):
@@ -25,12 +25,12 @@ def figures_of(runs: Runs, target: Target) -> list[float]:
 
 
 def holds(target: Target, figure: float) -> bool:
-    """Tell whether a figure reaches its target."""
+    """Return whether a measured value holds its target."""
     return figure >= target.at_least if isinstance(target, Faster) else figure <= target.at_most
 
 
 def verdict(runs: Runs, target: Target) -> tuple[bool, str]:
-    """Judge one target over all runs, each of which must hold it; give the sentence to print."""
+    """Return whether every run holds a target, and the line to print."""
     measured = figures_of(runs, target)
     held = len(measured) > 0 and all(holds(target, figure) for figure in measured)
     shown = ", ".join(writer(target)(figure) for figure in measured) or "not measured"
@@ -47,7 +47,7 @@ def verdict(runs: Runs, target: Target) -> tuple[bool, str]:
 
 
 def title(target: Target) -> str:
-    """Name what a target is about."""
+    """Return a title of a target: its operation, its input and its contenders."""
     operation, image = split(target.group)
     subject = f"{operation}, {image}"
     if isinstance(target, Faster):
@@ -61,21 +61,21 @@ def title(target: Target) -> str:
 
 
 def bound(target: Target) -> str:
-    """Write what a target asks for."""
+    """Return the bound of a target as text."""
     if isinstance(target, Faster):
         return f"at least {times(target.at_least)}"
     return f"at most {writer(target)(target.at_most)}"
 
 
 def writer(target: Target) -> Callable[[float], str]:
-    """Choose how the figures of a target are written."""
+    """Return the function that formats the measured values of a target."""
     if isinstance(target, AtMost):
         return writer_of(target.quantity)
     return percent if isinstance(target, Adds) else times
 
 
 def writer_of(quantity: str) -> Callable[[float], str]:
-    """Choose how a figure is written: seconds, a share, or bytes."""
+    """Return the function that formats seconds, shares or bytes."""
     if quantity == "seconds":
         return duration
     return percent if quantity.endswith("share") else lambda value: f"{value / MIB:.1f} MiB"

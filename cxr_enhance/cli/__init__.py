@@ -1,4 +1,4 @@
-"""The command line: turns typed words into calls, and results into printed lines."""
+"""The command line `cxr-enhance`: it parses options, calls other packages and prints results."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str or None
-        The words after the program's name; None takes those of the process.
+        Arguments after the name of the program. None uses the arguments of the process.
 
     Returns
     -------
     int
-        Exit status: 0 done, 1 some work failed, 2 wrong usage, 130 interrupted.
+        Exit status: 0 success, 1 some work failed, 2 wrong usage, 130 interrupted.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
 

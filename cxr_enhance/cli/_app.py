@@ -1,4 +1,4 @@
-"""The commands and their options; each command calls the module of its own name."""
+"""The commands and their options; each command calls the module with its name."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def check(
     threads: int | None,
     overwrite: bool,
 ) -> int:
-    """Write the CSV, print the number of each finding, and return the exit status."""
+    """Write the CSV `out`, print how often each finding occurs, and return the exit status."""
     with console.errors_exit_with(console.WRONG_USAGE):
         _check_options(inputs, out, fail_on, threads, overwrite=overwrite)
     with console.errors_exit_with(console.FAILED):

@@ -1,4 +1,4 @@
-"""The values of options that take one of several words, as typer shows them."""
+"""Enumerations of the words that options allow, from which typer makes the help."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CompressionChoice(StrEnum):
 
 
 class PresetChoice(StrEnum):
-    """Recipes with a name."""
+    """Names of the presets."""
 
     STUDY = "study"
     MIMIC_CXR_JPG = "mimic-cxr-jpg"
@@ -64,7 +64,7 @@ class EngineChoice(StrEnum):
 
 
 class FailOnChoice(StrEnum):
-    """Findings that may make `check` fail, and words for all of them and none of them."""
+    """Findings that can make `check` fail; ``any`` means all findings, ``none`` no finding."""
 
     UNREADABLE = "unreadable"
     BLANK = "blank"
@@ -80,5 +80,5 @@ class FailOnChoice(StrEnum):
 
 
 def word_of(choice: StrEnum | None) -> str | None:
-    """Return the typed word as a plain str, for records."""
+    """Return the value of an option as a plain str; None if the option was not given."""
     return None if choice is None else choice.value

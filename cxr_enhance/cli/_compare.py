@@ -37,7 +37,11 @@ _OF_PARAMS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """The typed options, a repeated option as a sequence; pairs are texts for `pair_of`."""
+    """Values of the options of `compare`.
+
+    An option that can be repeated is a sequence. Options of two numbers are texts, which `pair_of`
+    parses.
+    """
 
     preset: Sequence[str]
     clip_limit: Sequence[float]
@@ -62,12 +66,12 @@ class Choices:
     max_pixels: int | None
 
     def variants(self) -> list[Variant]:
-        """Combine the values of all options; the clip limit changes fastest.
+        """Return a variant for each combination of values; the clip limit changes fastest.
 
         Raises
         ------
         TypeError, ValueError, OSError
-            If `params_of` or `job_of` refuses a value, or a pair is not two numbers.
+            If `params_of` or `job_of` does not allow a value, or a pair is not two numbers.
         """
         values: dict[str, Sequence[Any]] = {name: getattr(self, name) for name in _REPEATED}
         values["tile_grid_size"] = [
@@ -120,7 +124,7 @@ class Variant:
 
 
 def caption_of(job: Job, preset: str | None, params_file: Path | None, voi: str | None) -> str:
-    """Write the caption of a panel: the options of its job, without unused ones."""
+    """Return the caption of a panel: the options of its job that have an effect."""
     lines = []
     if preset is not None:
         lines.append(f"preset {preset}")
@@ -199,7 +203,10 @@ def compare(images: Sequence[Path], out: Path, choices: Choices, *, overwrite: b
 
 
 def _panels(path: Path, variants: Sequence[Variant], notes: dict[str, None]) -> list[Panel]:
-    """Return a panel of the image before, then one after each variant; adds to `notes`."""
+    """Return a panel of the original image and a panel of the result of each variant.
+
+    Notes on the image are added to the keys of `notes`.
+    """
     panels: list[Panel] = []
     read: dict[ReadOptions, Decoded] = {}
     for variant in variants:

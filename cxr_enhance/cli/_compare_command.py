@@ -1,4 +1,4 @@
-"""The options of `cxr-enhance compare`, in the order its help shows them."""
+"""The command `cxr-enhance compare` and its options, in the order of its help."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def demo(folder: Path) -> int:
 
 
 def _check_free(folder: Path, contents: dict[str, bytes]) -> None:
-    """Refuse a folder that holds other files under the names that the demo writes."""
+    """Raise ValueError if the folder has other files with the names that the demo writes."""
     for name, content in contents.items():
         path = folder / name
         if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == content):
@@ -78,7 +78,7 @@ def _writer(content: bytes) -> Callable[[BinaryIO], object]:
 
 
 def _timed(image: Image) -> tuple[Image, float, float]:
-    """Return the enhanced image, seconds of the first call and the median of the next ones."""
+    """Return the enhanced image, the seconds of the first call, and the median of 11 more calls."""
     seconds = []
     for _ in range(12):
         started = time.perf_counter()

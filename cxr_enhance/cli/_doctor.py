@@ -148,7 +148,10 @@ def _self_check_finding() -> _Finding:
 
 
 def _failures_of_code() -> Iterator[_Finding]:
-    """Yield the kernels that only Numba can call, which the self-check before has called."""
+    """Yield the kernels whose compiled code cannot be made or loaded, with the reason.
+
+    The self-check must run before, because it calls the kernels.
+    """
     for name, reason in entries.failures.items():
         yield _Finding("kernel", f"{name} is compiled anew in each process: {reason}")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cxr_enhance._types import Image
 
-_MAX_SHOWN_PIXELS = 1200  # pixels a side, more than the picture can resolve
+_MAX_SHOWN_PIXELS = 1200  # most pixels of a side that are drawn; the picture resolves fewer
 _MAX_COLUMNS, _PANEL_INCHES, _MAX_TITLE = 6, 2.6, 28
 _GRAY, _ACCENT = "#555555", "#1f6f8b"
 
@@ -33,7 +33,7 @@ class Panel(NamedTuple):
 
 
 def draw_before_after(before: Image, after: Image, *, title: str, caption: str = "") -> bytes:
-    """Draw `before` and `after` above their histograms; return the picture as PNG.
+    """Draw `before` and `after` above their histograms, and return the picture as PNG.
 
     `caption` is written under `after`.
     """
@@ -49,7 +49,10 @@ def draw_before_after(before: Image, after: Image, *, title: str, caption: str =
 
 
 def draw_sheet(rows: Sequence[Sequence[Panel]]) -> bytes:
-    """Draw the panels of each image side by side, from a new line on; return the picture as PNG."""
+    """Draw the panels of each image side by side, and return the picture as PNG.
+
+    The panels of each image begin a new line, which has at most 6 panels.
+    """
     columns = min(max(map(len, rows)), _MAX_COLUMNS)
     lines = [row[i : i + columns] for row in rows for i in range(0, len(row), columns)]
     tallest = max(panel.image.shape[0] / panel.image.shape[1] for row in rows for panel in row)
@@ -74,19 +77,19 @@ def draw_sheet(rows: Sequence[Sequence[Panel]]) -> bytes:
 def _png(figure: Figure) -> bytes:
     drawn = io.BytesIO()
     with warnings.catch_warnings():
-        # Titles are names of files, in whatever script; a missing glyph is drawn as a box.
+        # Titles are file names and may contain any script. A missing glyph is drawn as a box.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(drawn, format="png")
     return drawn.getvalue()
 
 
 def _plain(text: str) -> str:
-    """Escape dollar signs, between which matplotlib would read mathematics."""
+    """Escape dollar signs, because matplotlib parses text between them as a formula."""
     return text.replace("$", r"\$")
 
 
 def _short(title: str) -> str:
-    """Leave out the middle of a title that is wider than a panel."""
+    """Return the title; the middle of a title that is too long is left out."""
     half = _MAX_TITLE // 2
     return title if len(title) <= _MAX_TITLE else f"{title[:half]}...{title[-half:]}"
 
@@ -117,7 +120,8 @@ def _show_histogram(axes: Axes, image: Image) -> None:
     shares = counts / counts.sum() * 100
     edges = np.linspace(0, full + 1, 257)
     axes.stairs(shares, edges, fill=True, color=_ACCENT)
-    # The limit ignores the three largest bins: a black border alone would flatten all others.
+    # The axis limit ignores the three largest bins, because the bin of a black border would make
+    # all other bins too small to see.
     axes.set_ylim(0, max(np.partition(shares, -4)[-4] * 1.25, 0.5))
     axes.set_xlim(0, full + 1)
     axes.set_xlabel("gray level", fontsize=9, color=_GRAY)

@@ -1,4 +1,4 @@
-"""Checks of the paths of a run, and the making of its output folder."""
+"""Checks of the paths of a run, and creation of its output folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _OUT_RULE = "`--out` must be a folder or a name where one can be made"
 
 
 def check_folders(settings: Settings) -> None:
-    """Refuse paths that cannot be the output folder, the inputs or the manifest; makes no folder.
+    """Check the paths of the inputs, the output folder and the manifest; make no folder.
 
     Raises
     ------
     ValueError
-        If a path is refused; the sentence names the option.
+        If a path cannot be used; the message names its option.
     """
     inputs, out = settings.inputs, settings.out
     if not out or not all(inputs):

@@ -1,6 +1,6 @@
-"""The options of one image, as typed, to the record of a job, which checks them.
+"""Conversion of the options of one image to the record of a job, which checks the options.
 
-No default is written here: the records hold the defaults.
+This module contains no defaults; the records contain them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.polarity import Invert
     from cxr_enhance.archive.selection import Selection
 
-_MAX_KEY_BYTES = 4096  # a longer file is no key
+_MAX_KEY_BYTES = 4096  # largest size of a file with a key
 
 
 def params_of(
@@ -42,17 +42,19 @@ def params_of(
     num_bins: str | None,
     bits: int | None,
 ) -> EnhanceParams | None:
-    """Return the params of the file, or the defaults, changed by the typed options.
+    """Return the params in `params_file`, or the defaults, changed by the other options.
+
+    An argument of None means that the option was not given.
 
     Returns
     -------
     EnhanceParams or None
-        None for the recipe of MIMIC-CXR-JPG, which has no params.
+        None for the preset "mimic-cxr-jpg", which has no params.
 
     Raises
     ------
     TypeError, ValueError
-        If `EnhanceParams` refuses a value, or two options contradict each other.
+        If `EnhanceParams` does not allow a value, or two options contradict each other.
     OSError
         If the file of params cannot be read.
     """
@@ -99,7 +101,7 @@ def read_options_of(
     frame: int | None,
     max_pixels: int | None,
 ) -> ReadOptions:
-    """Return the preset's options of reading, or the defaults, changed by the typed options."""
+    """Return the read options of the preset, or the defaults, changed by the other options."""
     if preset == MIMIC_CXR_JPG and voi is None and window is None:
         voi = "none"
     return ReadOptions(**typed_options(voi=voi, window=window, frame=frame, max_pixels=max_pixels))
@@ -124,7 +126,9 @@ def job_of(
     invert: Invert,
     selection: Selection,
 ) -> Job:
-    """Return the job of the preset, or the default job, changed by the typed options.
+    """Return the job of the preset, or the default job, changed by the other options.
+
+    An argument of None means that the option was not given.
 
     Raises
     ------
@@ -179,7 +183,7 @@ def job_of(
 
 
 def typed_options(**options: Any) -> dict[str, Any]:
-    """Leave out options that were not typed, which are None: the records hold the defaults."""
+    """Return the options without those that are None; the records contain their defaults."""
     return {name: value for name, value in options.items() if value is not None}
 
 

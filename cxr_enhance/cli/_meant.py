@@ -1,4 +1,4 @@
-"""`cxr-enhance one.jpg out.png`: name the command that a user meant who typed only files."""
+"""Help for a call without a command, such as `cxr-enhance one.jpg out.png`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def stop_at_files(app: typer.Typer, words: Sequence[str]) -> None:
-    """Print the command to use, and exit, if files stand in the place of a command.
+    """If the arguments contain files but no command, print the command to use and exit.
 
     Raises
     ------
     SystemExit
-        With the status of wrong usage, after the command was printed.
+        With the exit status of wrong usage, after the command was printed.
     """
     names = [
         command.name or command.callback.__name__

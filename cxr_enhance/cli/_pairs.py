@@ -1,4 +1,4 @@
-"""Options of two words that may be repeated, such as ``--percentiles LOW HIGH``."""
+"""Options of two values that may be repeated, such as ``--percentiles LOW HIGH``."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ PAIR_OPTIONS = ("--percentiles", "--size", "--tile-grid-size", "--window")
 
 
 class CommandWithPairs(TyperCommand):
-    """A command that joins the two words after each of `PAIR_OPTIONS` into one text.
+    """A command that joins the two values after each of `PAIR_OPTIONS` into one text.
 
-    typer has no lists of pairs: such an option is declared as a list of texts, which `pair_of`
-    reads.
+    typer does not support lists of pairs. Such an option is therefore declared as a list of texts,
+    which `pair_of` parses.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words after the command's name."""
+        """Parse the arguments after the name of the command."""
         return super().parse_args(ctx, joined_pairs(args))
 
 
 def joined_pairs(words: Sequence[str]) -> list[str]:
-    """Join the two words after each of `PAIR_OPTIONS`, with a space between them."""
+    """Return arguments in which the two values of each of `PAIR_OPTIONS` are one argument.
+
+    ``--size 10 20`` becomes ``--size=10 20``.
+    """
     joined: list[str] = []
     rest = list(words)
     while rest:
@@ -43,7 +46,7 @@ def joined_pairs(words: Sequence[str]) -> list[str]:
 
 
 def pair_of(text: str, option: str, number: Callable[[str], _Number]) -> tuple[_Number, _Number]:
-    """Split a text that `joined_pairs` made into two numbers.
+    """Parse the two numbers of a text that `joined_pairs` made.
 
     Raises
     ------

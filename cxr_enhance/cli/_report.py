@@ -1,4 +1,4 @@
-"""Reports of a run, or of a dry run, as text and as JSON."""
+"""Reports of a run or a dry run, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """Counts outcomes, and keeps all of them if the report will list each file.
+    """A counter of outcomes, which also keeps the outcomes if the report lists each file.
 
     Parameters
     ----------
     prepared : PreparedRun
-        The run, whose settled files are counted at once.
+        The run. Files that earlier runs settled are counted when the tally is made.
     keep : bool
         Whether outcomes are kept.
     """
@@ -46,7 +46,7 @@ class Tally:
             self.failed_before += outcome.status == "failed"
 
     def add(self, outcome: Outcome) -> None:
-        """Count one outcome of this run; callers must not add from two threads at once."""
+        """Count one outcome of this run; two threads must not call this method at the same time."""
         self._count(outcome)
         self.worked_on += bool(outcome.target)
         self.notes += bool(outcome.notes)
@@ -64,7 +64,7 @@ class Tally:
 
 
 def summary(prepared: PreparedRun, tally: Tally, seconds: float, status: int) -> str:
-    """Summarise a run in a few lines."""
+    """Return a summary of a run in a few lines."""
     counts, work, settings = tally.counts, prepared.work, prepared.settings
     parts = [f"{counts['written']} enhanced"]
     if tally.not_chosen:
@@ -120,7 +120,7 @@ def summary(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
 
 
 def hint_lines(tally: Tally) -> list[str]:
-    """For each kind of hint, give the first image's hint and the number of further images."""
+    """Return a line for each kind of hint: its first image, and the number of further images."""
     lines = []
     for kind, sentence in sorted(tally.first_hints.items()):
         others = tally.hints[kind] - 1
@@ -164,7 +164,7 @@ def as_dict(prepared: PreparedRun, tally: Tally, seconds: float, status: int) ->
 
 
 def complaint_of_outdated(prepared: PreparedRun) -> str | None:
-    """Say how many outputs are older than their inputs and were left; None if there are none."""
+    """Return a sentence on outputs that are older than their inputs; None without such outputs."""
     work = prepared.work
     if isinstance(work, PendingSamples):
         return _complaint_of_samples(work)
@@ -188,7 +188,10 @@ def _complaint_of_samples(work: PendingSamples) -> str | None:
 
 
 def warning_of_names(prepared: PreparedRun) -> str | None:
-    """Warn of stripped outputs whose names may identify a patient; None if there are none."""
+    """Return a warning about output names that may identify a patient; None without such names.
+
+    The warning concerns outputs whose header was stripped of identity.
+    """
     count, example = prepared.telling_names()
     if not count:
         return None
@@ -208,7 +211,10 @@ def _file_entry(outcome: Outcome) -> dict[str, str]:
 
 
 def dry_run_lines(prepared: PreparedRun, *, as_json: bool, quiet: bool) -> Iterator[str]:
-    """List the files that a run would enhance, one a line, then their number."""
+    """Yield a line for each file that a run would enhance, then a line with the counts.
+
+    With `as_json` there is a single line; with `quiet` there is none.
+    """
     work = prepared.work
     if as_json:
         files = [{"source": file.source, "target": file.target} for file in work.files_to_do()]

@@ -1,4 +1,4 @@
-"""`cxr-enhance run` into a folder: prepare, carry out, report."""
+"""`cxr-enhance run` into a folder: prepare the run, carry it out, and report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int:
-    """Enhance into a folder and return the exit status."""
+    """Enhance files into a folder and return the exit status."""
     started = time.perf_counter()
     with console.errors_exit_with(console.FAILED):
         prepared = prepare(settings)
@@ -75,29 +75,29 @@ def run(settings: Settings, *, dry_run: bool, quiet: bool, as_json: bool) -> int
     stale = complaint_of_outdated(prepared)
     if stale is not None:
         console.complain(stale)
-    # Unloading libraries can take a second, and a step under way longer. Outputs appear whole or
-    # not at all, and the manifest is closed, so the process may end at once.
+    # Unloading libraries can take a second, and a running step can take longer. Outputs are written
+    # atomically and the manifest is closed, so the process can end at once.
     if status or engine.is_busy:
         console.leave_at_once(status or console.FAILED)
     return console.FAILED if tally.counts["failed"] or stale is not None else 0
 
 
 def _carry_out(prepared: PreparedRun, engine: Engine, tally: Tally, *, quiet: bool) -> None:
-    """Carry out the run: count outcomes, print each failure at once, move the progress bar."""
+    """Carry out the run; count each outcome, print each failure, and update the progress bar."""
     hidden = quiet or not console.is_terminal()
     total = len(prepared.work.pending)
     with (
         warnings.catch_warnings(),
         tqdm(total=total, unit="image", disable=hidden, dynamic_ncols=True) as progress,
     ):
-        # Notes in the manifest report odd headers; pydicom's warnings would only repeat them.
+        # The notes in the manifest report faults of headers; pydicom's warnings would repeat them.
         warnings.filterwarnings("ignore", module=r"pydicom\b")
 
         lock = threading.Lock()
 
         def report(outcome: Outcome) -> None:
             with lock:
-                had_ended = tally.ended_early  # then the reason of the end is printed already
+                had_ended = tally.ended_early  # the reason of an early end was printed before
                 tally.add(outcome)
                 if outcome.status == "failed" and not had_ended:
                     with tqdm.external_write_mode(sys.stderr):

@@ -1,4 +1,4 @@
-"""The options of `cxr-enhance run`: for each option a type with its words and its help."""
+"""The options of `cxr-enhance run`: an annotated type with name and help for each option."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cxr_enhance.cli._choices import (  # typer reads annotations
 
 
 def _default(name: str) -> str:
-    """Return a default of `EnhanceParams` as a user would type it: it is stated only there."""
+    """Return a default of `EnhanceParams` in the form in which a user types it."""
     fields = {field.name: field.default for field in dataclasses.fields(EnhanceParams)}
     value = fields[name]
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

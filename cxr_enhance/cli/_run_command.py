@@ -1,4 +1,4 @@
-"""`cxr-enhance run`: turn the typed options into a job and the settings of a run."""
+"""`cxr-enhance run`: convert the options to a job and to the settings of a run."""
 
 from __future__ import annotations
 

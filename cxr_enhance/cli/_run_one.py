@@ -1,4 +1,4 @@
-"""`cxr-enhance run IMAGE --out IMAGE`: one file to one file, without a manifest."""
+"""`cxr-enhance run IMAGE --out IMAGE`: enhance one file to one file, without a manifest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def names_one_image(out: str) -> bool:
-    """Tell whether `--out` is the name of an image and not of a folder."""
+    """Return whether `--out` is the name of an image, and not of a folder."""
     is_folder = os.path.isdir(out) or out.endswith((os.sep, "/"))
     return is_image_ending(os.path.splitext(out)[1]) and not is_folder
 
@@ -36,12 +36,14 @@ def check(
     overwrite: bool,
     folder_options: dict[str, object],
 ) -> None:
-    """Refuse options and inputs that do not go with one output file.
+    """Check that the options and inputs are allowed for one output file.
+
+    `folder_options` maps names of options that need an output folder to their values.
 
     Raises
     ------
     ValueError
-        If an option or input is refused; the sentence names the option.
+        If an option or input is not allowed; the message names the option.
     """
     if list_file is not None or len(inputs) != 1 or os.path.isdir(inputs[0]):
         raise ValueError(
@@ -64,12 +66,12 @@ def check(
 
 
 def format_of(out: str, output_format: str | None) -> str:
-    """Return the format of the output, which the ending of its name sets.
+    """Return the format of the output file, found from the suffix of its name.
 
     Raises
     ------
     ValueError
-        If no format has this ending, or `output_format` is another format.
+        If no format has this suffix, or `output_format` is another format.
     """
     format_of_out = format_of_ending(os.path.splitext(out)[1])
     if output_format not in (None, format_of_out):
@@ -120,7 +122,10 @@ def run_one(
 
 
 def _report(outcome: Outcome, job: Job, seconds: float, *, quiet: bool, as_json: bool) -> int:
-    """Print the outcome of the file; any outcome but a new output is a failure."""
+    """Print the outcome of the file and return the exit status.
+
+    Every outcome without a new output is a failure.
+    """
     reason = outcome.reason
     if outcome.status == "exists":
         reason = f"{outcome.target!r} came to be meanwhile. Replace it with --overwrite."

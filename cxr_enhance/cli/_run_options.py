@@ -1,6 +1,6 @@
-"""The options of a run, as typed, to its settings, which check them.
+"""Conversion of the options of a run to the record of its settings, which checks the options.
 
-No default is written here: the records hold the defaults.
+This module contains no defaults; the records contain them.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def check_run(
     scheduler: str | None,
     threads: int | None,
 ) -> None:
-    """Refuse options that contradict each other, for outputs in a folder and for one image.
+    """Check that options do not contradict each other, for an output folder or one output image.
 
     Raises
     ------
     ValueError
-        If options contradict each other; the sentence names an option.
+        If options contradict each other; the message names an option.
     """
     if not inputs and list_file is None and records_file is None:
         raise ValueError("`INPUT`, `--from` or `--records` must be given.")
@@ -62,7 +62,7 @@ def check_run(
 
 
 def check_threads(threads: int | None) -> None:
-    """Refuse a number of threads below 1; None means every usable CPU.
+    """Raise ValueError for a number of threads below 1; None means all usable CPUs.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def samples_of(
     column: str | None,
     samples_per_file: int | None,
 ) -> SampleOptions | None:
-    """Return the options of files of samples; None if each image becomes a file of its own.
+    """Return the options of WebDataset or TFRecord files; None for other formats.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def settings_of(
     flat_names: bool,
     samples: SampleOptions | None,
 ) -> Settings:
-    """Return the settings of a run into a folder, checked.
+    """Return the checked settings of a run into a folder.
 
     Raises
     ------
@@ -163,12 +163,15 @@ def settings_of(
 
 
 def shard_of(text: str | None) -> Shard | None:
-    """Read ``I/N``; without a text take the place of a Slurm array task, or None for all files.
+    """Parse ``I/N``, the number of a shard and the number of all shards.
+
+    If `text` is None, the shard is the position of the task in a Slurm array. Outside of a Slurm
+    array the result is None, which means all files.
 
     Raises
     ------
     ValueError
-        If `text` does not have that form, or the Slurm task lies outside its array.
+        If `text` does not have that form, or the number of the Slurm task is outside of its array.
     """
     if text is None:
         return _slurm_shard()
@@ -184,7 +187,8 @@ def _slurm_shard() -> Shard | None:
     task, count, first, step = (int(text) if text.isdecimal() else None for text in values)
     if task is None or count is None:
         return None
-    # A user sets the number of an array's first task; Slurm may not state it: then it is 1.
+    # A user can choose the number of the first task of an array. If Slurm does not state it, 1 is
+    # assumed.
     first = 1 if first is None else first
     step = max(step or 1, 1)
     number = (task - first) // step + 1

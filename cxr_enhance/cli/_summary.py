@@ -1,4 +1,4 @@
-"""`cxr-enhance summary`: a manifest in numbers."""
+"""`cxr-enhance summary`: print the counts of a manifest."""
 
 from __future__ import annotations
 

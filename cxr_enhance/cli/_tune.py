@@ -33,12 +33,12 @@ def tune(
     with console.errors_exit_with(console.WRONG_USAGE):
         params = EnhanceParams() if params_file is None else read_params(params_file)
         choice = Choice(params=params, voi=cast("Voi", voi or "auto"), window=window)
-        Files(paths)  # raises for paths that cannot be read
+        Files(paths)  # raises an error for paths that cannot be read
     with console.errors_exit_with(console.FAILED):
         console.load_quiet_opencv()
         from cxr_enhance.tuner.server import TunerServer
 
-        for name in ("bokeh", "tornado"):  # both log the page's address when a page closes
+        for name in ("bokeh", "tornado"):  # both log the address of the page when it closes
             logging.getLogger(name).setLevel(logging.CRITICAL)
         server = TunerServer(lambda: Session(Files(paths), choice))
         warmup()

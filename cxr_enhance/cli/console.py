@@ -1,4 +1,4 @@
-"""Output to the terminal: printable names, errors with their exit status, quiet libraries."""
+"""Output to the terminal, exit statuses of errors, and silencing of libraries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 
 def printable(path: str) -> str:
-    """Escape a file's name, so that it prints on one line with any bytes in it."""
+    """Return a file name as one line of printable text; other characters and bytes are escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
@@ -42,7 +42,10 @@ def complain(text: str) -> None:
 
 @contextlib.contextmanager
 def errors_exit_with(status: int) -> Iterator[None]:
-    """Print a foreseen error of the block as a sentence, and exit with `status`."""
+    """Print an expected error of the block as a sentence, and exit with `status`.
+
+    Expected errors are TypeError, ValueError, ImportError and OSError.
+    """
     try:
         yield
     except (TypeError, ValueError, ImportError) as error:
@@ -55,7 +58,7 @@ def errors_exit_with(status: int) -> Iterator[None]:
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM, which batch schedulers send; handled like Ctrl-C, which leaves no half file."""
+    """Error for SIGTERM, which batch schedulers send; it ends a run like Ctrl-C."""
 
 
 _INTERRUPTS = {
@@ -67,9 +70,9 @@ _LAST_RESORT_S = 5.0
 
 @contextlib.contextmanager
 def termination_interrupts() -> Iterator[None]:
-    """Raise `TerminatedError` at SIGTERM within the block, and end the process for certain.
+    """Raise `TerminatedError` at SIGTERM and `KeyboardInterrupt` at SIGINT during the block.
 
-    A finalizer or a library can swallow an interrupt. If the block still runs some seconds after a
+    A finalizer or a library can swallow such an error. If the block still runs 5 seconds after the
     signal, the process ends without further steps.
     """
     last_resorts: list[threading.Timer] = []
@@ -85,7 +88,7 @@ def termination_interrupts() -> Iterator[None]:
     replaced = {}
     try:
         for number in _INTERRUPTS:
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # as under nohup
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):  # nohup ignores a signal
                 replaced[number] = signal.signal(number, interrupt)
     except ValueError:  # only the main thread may handle signals
         yield
@@ -102,7 +105,7 @@ def termination_interrupts() -> Iterator[None]:
 def load_quiet_opencv() -> None:
     """Load OpenCV and silence its log; OpenCV's errors are reported as outcomes instead.
 
-    Only for the command line, which owns the process: the setting is global.
+    The setting is global, so only the command line, which owns the process, calls this function.
     """
     from cxr_enhance.io.opencv import load_cv2
 
@@ -116,13 +119,14 @@ def load_quiet_opencv() -> None:
 def standard_error_kept_back() -> Iterator[None]:
     """Hold back all output to standard error during the block; print it if the block fails.
 
-    Only for the command line, which owns the process: libraries in C++ write to standard error
-    before any log level is set. If the process crashes in the block, as TensorFlow does on a CPU
-    that it was not built for, the traceback of the crash is printed.
+    C++ libraries write to standard error before any log level is set. A missing module does not
+    count as a failure. If the process crashes in the block, as TensorFlow does on a CPU that it was
+    not built for, the traceback of the crash is printed. The effect is global, so only the command
+    line, which owns the process, calls this function.
     """
     try:
         kept = os.dup(2)
-    except OSError:  # closed
+    except OSError:  # standard error is closed
         yield
         return
     sys.stderr.flush()
@@ -150,9 +154,10 @@ def standard_error_kept_back() -> Iterator[None]:
 def keep_dask_quiet() -> None:
     """Silence Dask's messages about ending workers; failures are reported as outcomes instead.
 
-    Only for the command line, which owns the process. Dask silences a local cluster until the
-    cluster closes: tasks that outlive it log again, and the resource tracker of `multiprocessing`
-    warns of resources that killed workers left.
+    Dask silences a local cluster only until the cluster closes. Tasks that still run then log
+    again, and the resource tracker of `multiprocessing` warns of resources that killed workers
+    left. The effect is global, so only the command line, which owns the process, calls this
+    function.
     """
     import logging
 
@@ -163,7 +168,7 @@ def keep_dask_quiet() -> None:
 
 
 def leave_at_once(status: int) -> NoReturn:
-    """End the process without waiting for its threads; kill the decoders at work."""
+    """End the process without waiting for its threads; kill running decoder processes."""
     kill_decoders()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -171,5 +176,5 @@ def leave_at_once(status: int) -> NoReturn:
 
 
 def is_terminal() -> bool:
-    """Tell whether standard error is a terminal."""
+    """Return whether standard error is a terminal."""
     return sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""Files of `--params`: options of the chain as `EnhanceParams.to_json` writes them."""
+"""Reading of the files of `--params`: enhancement options in the JSON of `EnhanceParams`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def read_params(path: Path) -> EnhanceParams:
-    """Read the options in a file.
+    """Read enhancement options from a JSON file.
 
     Raises
     ------
     TypeError, ValueError
-        If the file is not UTF-8, `EnhanceParams` refuses a value, or the channel order is not the
-        order in which files are read.
+        If the file is not UTF-8, `EnhanceParams` does not allow a value, or the channel order is
+        not "rgb", the order in which files are read.
     OSError
         If the file cannot be read.
     """

@@ -1,4 +1,4 @@
-"""The frame of both command lines: help, version, exit status; no command is defined here."""
+"""Common parts of both command lines: help, version and exit status, but no command."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ def run_program(
     name : str
         Name of the program in the help.
     load : callable
-        Imports and returns the program.
+        Function that imports and returns the program.
     arguments : sequence of str or None
-        The words after the program's name; None takes those of the process.
+        Arguments after the name of the program. None uses the arguments of the process.
     extra : str
-        The extra to install if a package is missing.
+        Name of the extra to install if a package is missing.
 
     Returns
     -------
     int
-        0 done, 1 some work failed, 2 wrong usage, 130 interrupted.
+        Exit status: 0 success, 1 some work failed, 2 wrong usage, 130 interrupted.
     """
     try:
         load()(args=None if arguments is None else list(arguments), prog_name=name)
@@ -94,7 +94,10 @@ def run_program(
 
 
 def _flushed(status: int) -> int:
-    """Flush standard output now: at the exit of Python a closed pipe would print an error."""
+    """Flush standard output and return the exit status; 1 for a failed flush after status 0.
+
+    If a closed pipe is first flushed at the exit of Python, Python prints an error.
+    """
     try:
         sys.stdout.flush()
     except OSError:  # the pipe is closed, or the disk is full

@@ -1,4 +1,4 @@
-"""The command line: words to calls and calls to words, no work of its own."""
+"""The command line `cxr-models`: it parses options, calls other packages and prints results."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str or None
-        The words after the program's name; None takes those of the process.
+        Arguments after the name of the program. None uses the arguments of the process.
 
     Returns
     -------
     int
-        Exit status: 0 done, 1 some work failed, 2 wrong usage, 130 interrupted.
+        Exit status: 0 success, 1 some work failed, 2 wrong usage, 130 interrupted.
     """
     try:
-        with warnings.catch_warnings():  # filters and words of this command alone
+        with warnings.catch_warnings():  # restores warning filters and `showwarning` at the end
             return run_program("cxr-models", _load, arguments, extra="models")
     except ModuleNotFoundError as error:
         sentence = sentence_of(error)
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _load() -> typer.Typer:
-    # Before any library is loaded that reads it. What TensorFlow says of itself is not what was
-    # asked for, unless this is set already.
+    # Set before TensorFlow is loaded, which reads the variable then. It hides TensorFlow's own
+    # messages, unless the user has set the variable.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from cxr_models.cli._app import app
     from cxr_models.cli._console import shows_as_notes

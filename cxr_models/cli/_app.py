@@ -1,4 +1,4 @@
-"""The commands and their options; each hands over to the module that does the work."""
+"""The commands and their options; each command calls the module that does its work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ app = new_program(
     "Classify chest radiographs: records, splits, input pipeline, transfer learning.",
 )
 
-# Options that several commands have.
+# Options that several commands share.
 _Draws = Annotated[int, typer.Option(min=100, help="Number of bootstrap draws of patients.")]
 _Seed = Annotated[int, typer.Option(min=0, help="Seed of the draws.")]
 _Sensitivity = Annotated[

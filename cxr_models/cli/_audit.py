@@ -1,4 +1,7 @@
-"""`cxr-models audit`: what shortcuts reach on a split, and what is left of a run without lungs."""
+"""`cxr-models audit`: how well shortcut models predict the labels of a split.
+
+With a run, the command also tests the run itself on changed images.
+"""
 
 from __future__ import annotations
 
@@ -38,19 +41,23 @@ def audit(
     perturb_images: int | None = None,
     as_json: bool,
 ) -> int:
-    """Print what every shortcut reaches on the test set of `split`, and a verdict."""
+    """Print the values of every shortcut model on the test set of `split`, and a verdict.
+
+    With `run`, its values are part of the audit, which is also written to the folder of the run.
+    With `perturb` too, the run predicts changed test images, and the robustness is written there.
+    """
     with _console.errors_exit_with(_console.WRONG_USAGE):
         checked_split = read_split(split)
         finished = None if run is None else read_run(run, split=split)
         findings = _findings_to_audit(checked_split, finished, findings)
     with _console.errors_exit_with(_console.FAILED):
-        if finished is not None:  # before what takes minutes, should it not be installed
+        if finished is not None:  # a missing package is reported before minutes of work
             load_framework()
         images = sum(bool(record.split) for record in checked_split.manifest.records)
         with tqdm(total=images, unit="image", disable=True if as_json else None) as bar:
 
             def say(text: str) -> None:
-                bar.close()  # all images are read by now
+                bar.close()  # the first message comes after the last image was read
                 _console.note_on_terminal(text)
 
             result = audited(
@@ -66,7 +73,7 @@ def audit(
             folder = finished.folder
             folder.evaluation_folder.mkdir(exist_ok=True)
             write_record(folder.audit_file, result)
-            if perturb:  # all else is kept by now
+            if perturb:  # runs after the audit is written, because it takes long
                 robustness = _perturbed(
                     checked_split, method, finished, images=perturb_images, as_json=as_json
                 )
@@ -87,7 +94,13 @@ def audit(
 def _findings_to_audit(
     split: Split, run: FinishedRun | None, findings: tuple[str, ...] | None
 ) -> tuple[str, ...]:
-    """Return the findings that were typed; none where labels, or those of a run, are audited."""
+    """Return the checked findings of the option `--findings`; empty if the option is not given.
+
+    Raises
+    ------
+    ValueError
+        If `findings` is empty, is given with `run`, or has a name that the split lacks.
+    """
     if findings is None:
         return ()
     if not findings:
@@ -102,7 +115,7 @@ def _findings_to_audit(
 
 
 def findings_audit_lines(audit: FindingsAudit) -> Iterator[str]:
-    """Yield the lines of an audit of findings: a table of areas for each finding."""
+    """Yield the lines of an audit of findings: a table of ROC-AUC values for each finding."""
     for finding, shortcuts in audit.findings.items():
         known = f"{finding}: {shortcuts.present} of {shortcuts.images} known"
         rows = [[known, "ROC-AUC", "chosen on val"]]
@@ -137,7 +150,7 @@ def _perturbed(
 
 
 def audit_lines(audit: Audit) -> Iterator[str]:
-    """Yield the lines of an audit."""
+    """Yield the lines of an audit of labels."""
     rows = [[f"on {audit.test_images} test images", "accuracy", "balanced", "chosen on val"]]
     for title, reached in audit.titled():
         if reached.accuracy is not None:
@@ -162,7 +175,7 @@ def audit_lines(audit: Audit) -> Iterator[str]:
 
 
 def robustness_lines(robustness: Robustness) -> Iterator[str]:
-    """Yield the lines of what a run makes of changed images."""
+    """Yield the lines about the predictions of a run for changed images."""
     yield ""
     whole = robustness.unperturbed
     head = ["accuracy", "balanced", "ROC-AUC", "changed", "accuracy: difference"]
@@ -181,7 +194,7 @@ def robustness_lines(robustness: Robustness) -> Iterator[str]:
 
 
 def findings_robustness_lines(robustness: FindingsRobustness) -> Iterator[str]:
-    """Yield the lines of what a run with several findings makes of changed images."""
+    """Yield the lines about the predictions of a run with several findings for changed images."""
     yield ""
     head = ["mean ROC-AUC", "difference", "falls most"]
     rows = [[f"the run on {robustness.images} test images", *head]]

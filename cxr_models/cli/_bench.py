@@ -1,4 +1,4 @@
-"""`cxr-models bench-pipeline`: images a second, and the share of a step spent waiting."""
+"""`cxr-models bench-pipeline`: images per second, and the share of time spent waiting for input."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 def bench(split: Path, config: RunConfig, *, batches: int, with_model: bool, as_json: bool) -> int:
-    """Measure the training pipeline of `config`, feeding a model where `with_model` is true.
+    """Measure the training pipeline of `config`; with `with_model`, it feeds a model.
 
-    The model is also fed one batch from memory, over and over: the limit of any pipeline.
+    The model is also fed the same batch from memory repeatedly, which gives the highest speed that
+    any pipeline could reach.
     """
     with _console.errors_exit_with(_console.WRONG_USAGE):
         checked_split = read_split(split)

@@ -1,4 +1,8 @@
-"""What a clinic would ask, as rows for the terminal: one column a class, or one row a finding."""
+"""Tables of clinical values for the terminal: a column for each class, or a row for each finding.
+
+Clinical values are predictive values, likelihood ratios, recalibration, sensitivity at stated
+specificities, and decision curves.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 def clinic_rows(
     clinic: Mapping[str, ClinicValues], shown: Callable[[Measured], str]
 ) -> list[list[str]]:
-    """Return the rows of a table, its heading first; empty without values."""
+    """Return the rows of one table, the heading first; an empty list if `clinic` is empty."""
     if not clinic:
         return []
     columns = list(clinic.values())
@@ -46,7 +50,7 @@ def clinic_rows(
 def finding_clinic_tables(
     clinic: Mapping[str, ClinicValues], shown: Callable[[Measured], str]
 ) -> Iterator[list[list[str]]]:
-    """Yield tables of a row a finding, their headings first; none without values."""
+    """Yield tables with a row for each finding, the heading first; nothing if `clinic` is empty."""
     if not clinic:
         return
     columns = list(clinic.values())
@@ -59,7 +63,8 @@ def finding_clinic_tables(
             rows.append([name, *share, shown(values.positive), shown(values.negative)])
         yield rows
     titles = [title for title, _ in columns[0].titled()]
-    ratios, recalibration = titles[:3], titles[4:]  # the Brier score stands with its temperature
+    # titles[3] is the Brier score, which another table shows with the temperature.
+    ratios, recalibration = titles[:3], titles[4:]
     for chosen, more in ((ratios, False), (recalibration, True)):
         rows = [["for a clinic", *chosen, *(["better than all or none"] if more else [])]]
         for name, values in clinic.items():

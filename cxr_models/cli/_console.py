@@ -1,4 +1,4 @@
-"""Words to the terminal, and errors with their exit status: those of `cxr-enhance`."""
+"""Output to the terminal, and exit statuses of errors; most functions are from `cxr-enhance`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ __all__ = [
 
 @contextlib.contextmanager
 def errors_exit_with(status: int) -> Iterator[None]:
-    """Turn a foreseen error into its sentence and an exit status; name what is not installed."""
+    """Print an expected error as one sentence and exit with `status`.
+
+    For a missing package of an extra, the sentence states how to install it.
+    """
     with foreseen_errors_exit_with(status):
         try:
             yield
@@ -52,7 +55,10 @@ def errors_exit_with(status: int) -> Iterator[None]:
 
 
 def shows_as_notes(show: Callable[..., object]) -> Callable[..., None]:
-    """Return a function that shows each warning for users, such as of DICOM, as one line."""
+    """Return a replacement of `warnings.showwarning` that prints a `UserWarning` as one line.
+
+    All other warnings go to `show`.
+    """
 
     def show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if category is UserWarning:
@@ -64,6 +70,6 @@ def shows_as_notes(show: Callable[..., object]) -> Callable[..., None]:
 
 
 def note_on_terminal(text: str) -> None:
-    """Print a line about slow work on a terminal; print nothing elsewhere."""
+    """Print a line about slow work if standard error is a terminal, and nothing otherwise."""
     if is_terminal():
         complain(printable(text))

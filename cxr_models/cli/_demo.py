@@ -1,4 +1,4 @@
-"""`cxr-models demo`: every step on drawn radiographs, each by the command a user would type."""
+"""`cxr-models demo`: run each command of the program on drawn radiographs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from cxr_models.records.demo import write_demo_set
 from cxr_models.runs.folder import RunFolder
 
 _NAME = "cxr-models"
-_MARK = "demo.json"  # marks the folder of a demo
-_PATIENTS, _OTHER_PATIENTS = 40, 12  # a label
-# From scratch, in minutes: small images, a learning rate that falls soon, no rotation. Enhanced
-# before they are made smaller, for a tile of 64 pixels would hold 16 of them.
+_MARK = "demo.json"  # file that marks the folder of a demo
+_PATIENTS, _OTHER_PATIENTS = 40, 12  # patients per label in the first and the second clinic
+# The network trains from random weights in minutes: images are small, the learning rate falls soon,
+# and images are not rotated. Images are enhanced before they are resized to 64 x 64 pixels, because
+# a CLAHE tile of the resized image would hold only 16 pixels.
 _TRAINING = (
     *("--weights", "none", "--image-size", "64", "64", "--batch-size", "16"),
     *("--set", "data.order=enhance-first", "--set", "data.rotation=0"),
@@ -31,7 +32,7 @@ _TRAINING = (
 
 
 class _Step(NamedTuple):
-    """One command, and the files that it makes."""
+    """One command, and the files that it writes."""
 
     title: str
     words: tuple[str, ...]
@@ -39,7 +40,7 @@ class _Step(NamedTuple):
 
 
 def demo(folder: Path, epochs: int) -> int:
-    """Go through every step in `folder`: a new one, or where an earlier demo was stopped."""
+    """Run every step in `folder`; steps whose outputs exist from an earlier call are skipped."""
     started = time.perf_counter()
     with _console.errors_exit_with(_console.WRONG_USAGE):
         _check_folder(folder, epochs)
@@ -74,7 +75,7 @@ def _steps(folder: Path, epochs: int) -> list[_Step]:
     def step(title: str, *words: str | Path, makes: tuple[Path, ...]) -> _Step:
         return _Step(title, tuple(map(str, words)), makes)
 
-    # Drawn chests are alike: images are near duplicates here only if they are equal.
+    # Drawn chests are similar, so only images with equal hashes count as duplicates.
     index = ("--max-distance", "0", "--patient-pattern")
     files = RunFolder(path=run)
     return [
@@ -118,7 +119,7 @@ def _steps(folder: Path, epochs: int) -> list[_Step]:
 
 
 def _check_folder(folder: Path, epochs: int) -> None:
-    """Raise unless the folder is new, empty or that of the same demo."""
+    """Raise unless the folder is new, empty, or of a demo of the same version and epochs."""
     if not os.path.lexists(folder) or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / _MARK).is_file():
@@ -160,7 +161,10 @@ def _own_words(folder: Path, epochs: int) -> tuple[str, ...]:
 
 
 def _shown_command(words: tuple[str, ...]) -> str:
-    """Return a command as it is typed here: the program by its path where no name leads to it."""
+    """Return a command line that the user can type.
+
+    It begins with the path of the program if the shell does not find the program by its name.
+    """
     program = Path(sys.argv[0])
     installed = shutil.which(_NAME)
     is_on_path = (

@@ -1,4 +1,4 @@
-"""`cxr-models evaluate`: runs to predictions, predictions to values with intervals."""
+"""`cxr-models evaluate`: predict the sets of runs, and evaluate and compare the predictions."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def evaluate(
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Evaluate every run, the groups that `columns` make in its sets, and several together."""
+    """Evaluate every run, with the subgroups of `columns`, and compare or pool several runs."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         names = names_of(runs)
         _check_options(runs, externals, split=split, from_predictions=from_predictions, out=out)
@@ -80,10 +80,10 @@ def evaluate(
     evaluations: dict[str, Evaluation | FindingsEvaluation] = {}
     sets: dict[str, Sequence[AnyPredictions]] = {}
     for asked in asked_runs:
-        # A comparison leaves the evaluation of a run as it is, though it may be of other sets, by
-        # another method or of former weights: it takes values of the predictions, which are the
-        # same where nothing has changed. A run without an evaluation gets one, for predict, export
-        # and report, and because nothing is lost by it.
+        # A comparison of several runs does not replace the stored evaluation of a run, even if that
+        # evaluation has other sets, another method or former weights: the comparison is computed
+        # from the predictions. A run without a stored evaluation gets one, because predict, export
+        # and report need it and nothing is replaced.
         name, evaluation_file = asked.name, RunFolder(path=asked.path).evaluation_file
         write = len(runs) == 1 or not evaluation_file.is_file()
         with _console.errors_exit_with(_console.FAILED):
@@ -133,7 +133,7 @@ def _check_options(
     from_predictions: bool,
     out: Path | None,
 ) -> None:
-    """Raise ValueError if options do not go together, or a folder is not there."""
+    """Raise ValueError if options contradict each other or a run's folder does not exist."""
     check_from_predictions(from_predictions, externals, split)
     if out is not None and len(runs) < 2:
         raise ValueError(
@@ -157,7 +157,10 @@ def _asked(
     split: Path | None,
     predict: bool,
 ) -> RunToEvaluate:
-    """Return a run with what is asked of it; its stored predictions, unless it is to predict."""
+    """Return a run to evaluate, with its options.
+
+    Without `predict`, and for a model of others, the stored predictions are evaluated.
+    """
     foreign = predict and is_foreign(path)
     if foreign:
         _check_foreign(path, externals, split)
@@ -174,7 +177,10 @@ def _asked(
 
 
 def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) -> None:
-    """Raise if a model of others, which cannot predict anything here, is asked to."""
+    """Raise ValueError if options ask a model of others for new predictions.
+
+    Only its stored predictions exist, so it cannot predict another set or split.
+    """
     if externals or split:
         raise ValueError(
             f"`{'--external' if externals else '--split'}` is only allowed with runs of cxr-models "
@@ -183,7 +189,7 @@ def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) ->
 
 
 def say_several(several: SeveralRuns | SeveralFindingRuns) -> None:
-    """Print what several runs are together."""
+    """Print the comparisons, the spread over seeds and the pooled values of several runs."""
     lines = (
         several_findings_lines(several)
         if isinstance(several, SeveralFindingRuns)
@@ -210,7 +216,7 @@ def _load_framework() -> None:
 
 
 def _settings_of(names: Sequence[str], runs: Sequence[Path]) -> dict[str, RunConfig]:
-    """Return the settings of each run; none if predictions of a run lie without settings."""
+    """Return the settings of each run; an empty dictionary if any run has no settings file."""
     folders = [RunFolder(path=path) for path in runs]
     if not all(folder.config_file.is_file() for folder in folders):
         return {}
@@ -222,7 +228,13 @@ def _complain(text: str) -> None:
 
 
 def names_of(runs: Sequence[Path]) -> list[str]:
-    """Name runs by their folders, with as much of the path as it takes to tell them apart."""
+    """Return a different name for each run: the last parts of its path, as few as are needed.
+
+    Raises
+    ------
+    ValueError
+        If two paths are the same folder.
+    """
     paths = [run.resolve() for run in runs]
     if len(set(paths)) < len(paths):
         raise ValueError("`RUN` must name different runs; got one twice.")

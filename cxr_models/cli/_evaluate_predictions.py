@@ -1,4 +1,4 @@
-"""`cxr-models evaluate-predictions`: tables of models of others to values, tests and folders."""
+"""`cxr-models evaluate-predictions`: evaluate and compare tables of predictions of any model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Given(NamedTuple):
-    """What the options of the command say."""
+    """Options of the command that name its inputs."""
 
     tables: Sequence[Path]
     validation: Path | None
@@ -45,7 +45,10 @@ def evaluate_predictions(
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Evaluate each table and the groups that `columns` make, and write folders to `out`."""
+    """Evaluate each table, with the subgroups of `columns`, and write a folder for each to `out`.
+
+    With one table, `out` is the folder of its evaluation.
+    """
     inputs = [*given.tables, *([given.validation] if given.validation else [])]
     with _console.errors_exit_with(_console.WRONG_USAGE):
         several = len(given.tables) > 1
@@ -81,12 +84,12 @@ def evaluate_predictions(
 
 
 def _evaluated(models: ForeignModels, *, quiet: bool) -> EvaluatedPredictions:
-    """Evaluate models; a bar counts the images that are read for their audits."""
+    """Evaluate models; a progress bar counts the images that are read for their audits."""
     count = sum(map(len, models.images))
     with tqdm(total=count, unit="image", disable=True if quiet or not count else None) as bar:
 
         def say(text: str) -> None:
-            bar.close()  # all images are read by now
+            bar.close()  # the first message comes after the last image was read
             _console.note_on_terminal(text)
 
         return evaluate_models(models, progress=bar.update, say=say)

@@ -1,4 +1,4 @@
-"""What `evaluate` and `evaluate-predictions` let a user choose, as typed words."""
+"""Parsing of the options that `evaluate` and `evaluate-predictions` share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def evaluation_options(
     aggregate_by: str | None,
     by: Sequence[str] | None,
 ) -> tuple[Method, tuple[GroupColumn, ...]]:
-    """Return the method and the columns of groups; exit with a sentence if a word is wrong."""
+    """Return the method of evaluation and the columns of subgroups from the options.
+
+    If an option is invalid, print a sentence about it and exit.
+    """
     with _console.errors_exit_with(_console.WRONG_USAGE):
         method = method_of(
             draws=draws,
@@ -41,5 +44,5 @@ def evaluation_options(
 
 
 def _listed(words: Sequence[str] | None) -> str | None:
-    """Return a list that was given at once, or by repeating its option, as it is given at once."""
+    """Join the values of a repeated option with commas; return None if there are no values."""
     return ",".join(words) if words else None

@@ -1,4 +1,7 @@
-"""An evaluation as lines for the terminal: the test set and other sources whole, the rest short."""
+"""Lines about an evaluation of classes for the terminal.
+
+Test sets and external sets have all values; train and val have one line.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ def evaluation_lines(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _set_lines(values: SetEvaluation) -> Iterator[str]:
-    """Yield overall values, a table of the classes' values, and the confusion."""
+    """Yield the overall values, a table of the values of each class, and the confusion matrix."""
     yield _accuracies(values)
     overall = values.overall
     yield f"calibration error {value(overall.ece)}, calibrated {value(overall.ece_calibrated)}"
@@ -67,7 +70,7 @@ def _set_lines(values: SetEvaluation) -> Iterator[str]:
 
 
 def _pooled_lines(pooled: Pooled) -> Iterator[str]:
-    """Yield the same of pooled runs, which have no operating points."""
+    """Yield the values of pooled runs in the form of `_set_lines`, without operating points."""
     yield _accuracies(pooled)
     yield f"calibration error {value(pooled.overall.ece)}"
     yield from _class_lines(pooled, ())
@@ -108,7 +111,7 @@ def _class_lines(values: Group | Pooled, points: Sequence[OperatingPoint]) -> It
 
 
 def _remarks(classes: Mapping[str, ClassValues]) -> Iterator[str]:
-    """Say which classes have too few patients for an interval, or few."""
+    """Yield lines on classes without an interval and on classes with few patients."""
     without, few = set(), set()
     for name, of_class in classes.items():
         for images, measured in (
@@ -126,7 +129,7 @@ def _remarks(classes: Mapping[str, ClassValues]) -> Iterator[str]:
 
 
 def several_lines(several: SeveralRuns) -> Iterator[str]:
-    """Yield the lines of runs compared or pooled, and before them the settings that differ."""
+    """Yield the settings that differ between runs, then the lines of the comparisons and pools."""
     yield from differing_lines(several.differ)
     units = next((evaluation.units for evaluation in several.runs.values()), UNITS["image"])
     for pair in several.comparisons or ():
@@ -178,12 +181,12 @@ def _comparison_lines(pair: Comparison, units: str) -> Iterator[str]:
 
 
 def value(measured: Measured, *, sign: bool = False) -> str:
-    """Return a value and its interval in three places; ``-`` for what is undefined."""
+    """Format a value and its interval with three decimals; an undefined value is ``-``."""
     return number(measured.value, measured.interval, sign=sign)
 
 
 def number(shown: float | None, interval: Interval | None, *, sign: bool) -> str:
-    """Return a number and its interval in three places; ``-`` for None."""
+    """Format a number and its interval with three decimals; None is ``-``."""
     if shown is None:
         return "-"
     places = "+.3f" if sign else ".3f"
@@ -206,7 +209,7 @@ def _heading(name: str, values: Group | Pooled, role: str = "", units: str = "im
 
 
 def counted_rows(values: Group | Pooled | FindingsGroup, units: str) -> str:
-    """Count the rows of a group, the images that they were joined from, and the patients."""
+    """Return a text with the numbers of rows, of the images joined into them, and of patients."""
     joined = getattr(values, "joined_images", None)
     counts = _counted(values.images, units)
     if joined:
@@ -238,15 +241,15 @@ def _threshold(point: OperatingPoint) -> str:
 
 
 def p_value(p: float) -> str:
-    """Return a p-value in three places, or in two digits where that is 0."""
+    """Format a p-value with three decimals; below 0.001, in scientific notation."""
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
 
 
 def _tested(p: float, p_holm: float | None) -> str:
-    """Return a p-value and, if there is one, Holm's, which allows for all tests of its kind."""
+    """Format a p-value and, unless it is None, the p-value adjusted by Holm's method."""
     return p_value(p) if p_holm is None else f"{p_value(p)}, Holm p {p_value(p_holm)}"
 
 
 def indented(lines: Iterator[str]) -> Iterator[str]:
-    """Yield the lines, two columns to the right."""
+    """Return the lines indented by two spaces."""
     return (f"  {line}" for line in lines)

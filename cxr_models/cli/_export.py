@@ -1,4 +1,4 @@
-"""`cxr-models export`: a run to a file that other programs can run."""
+"""`cxr-models export`: write the model of a run in a format for other programs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def export_run(
     border_cropped: bool,
     overwrite: bool,
 ) -> int:
-    """Write a run in one of the formats, and say what goes in and out."""
+    """Export a run in the format `kind`, and print its inputs and outputs."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
-        if kind in EXPORTS:  # what is none is refused below, with their names
+        if kind in EXPORTS:  # `settle_intake` refuses an unknown format and lists the formats
             check_output(out, EXPORTS[kind], overwrite=overwrite)
         served = read_served_run(run)
         intake = Intake(
@@ -44,7 +44,7 @@ def export_run(
         check_name(out, kind)  # type: ignore[arg-type]
     with (
         _console.errors_exit_with(_console.FAILED),
-        warnings.catch_warnings(action="ignore"),  # the exporters', about themselves
+        warnings.catch_warnings(action="ignore"),  # the exporters warn about their own code
     ):
         if kind == "onnx":
             check_onnx()

@@ -1,4 +1,4 @@
-"""What to install where a package is missing; imports nothing that can be."""
+"""Installation commands for missing packages; the module imports only the standard library."""
 
 from __future__ import annotations
 
@@ -10,25 +10,30 @@ _EXTRAS = {
     "onnx": ("onnx", "tf2onnx", "onnxruntime"),
     "torch": ("torch",),
 }  # fmt: skip
-_NAMES = {"cv2": "opencv-python", "sklearn": "scikit-learn"}  # where a package has another one
+_NAMES = {"cv2": "opencv-python", "sklearn": "scikit-learn"}  # import name to distribution name
 
 
 def install_line(package: str) -> str | None:
-    """Return the command that installs a package, named as it is imported; None if it is not ours.
+    """Return the command that installs a package; None if no extra of `cxr-enhance` has it.
+
+    `package` is the name that is imported, such as ``sklearn``.
 
     Examples
     --------
     >>> install_line("sklearn")
     'pip install "cxr-enhance[models]"'
     """
-    if package == "jax":  # an alternative that no extra brings
+    if package == "jax":  # a backend of Keras that no extra installs
         return "pip install jax"
     extra = next((extra for extra, packages in _EXTRAS.items() if package in packages), None)
     return None if extra is None else f'pip install "cxr-enhance[{extra}]"'
 
 
 def sentence_of(error: ImportError) -> str | None:
-    """Say what is missing and how to install it; None where the error is of something else."""
+    """Return a sentence on the missing package and its installation.
+
+    The result is None if the error has another cause or the package belongs to no extra.
+    """
     package = (error.name or "").partition(".")[0]
     line = install_line(package)
     if not isinstance(error, ModuleNotFoundError) or line is None:

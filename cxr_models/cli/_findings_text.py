@@ -1,4 +1,7 @@
-"""An evaluation of findings as lines for the terminal: tested sets whole, the rest short."""
+"""Lines about an evaluation of findings for the terminal.
+
+Test sets and external sets have all values; train and val have one line of means.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,7 @@ def _group_lines(title: str, groups: Mapping[str, FindingsGroup], units: str) ->
 
 
 def several_findings_lines(several: SeveralFindingRuns) -> Iterator[str]:
-    """Yield the lines of runs compared, and before them the settings that differ."""
+    """Yield the settings that differ between runs, then the lines of the comparisons and pools."""
     yield from differing_lines(several.differ)
     units = next((evaluation.units for evaluation in several.runs.values()), UNITS["image"])
     for pair in several.comparisons or ():

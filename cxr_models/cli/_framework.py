@@ -1,6 +1,7 @@
-"""TensorFlow and Keras as the command line loads them: announced, and without their own messages.
+"""Loading of TensorFlow and Keras for the command line.
 
-TensorFlow prints messages of its own only where its environment variable asks for them.
+A line on the terminal announces the loading. TensorFlow's own messages are hidden, unless the
+environment variable ``TF_CPP_MIN_LOG_LEVEL`` has another value than 3.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from cxr_models.cli._extras import install_line
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 QUIET = "3"
 _BACKENDS = ("tensorflow", "jax", "torch")
-# Packages whose warnings are for programmers, not for users of a command.
+# Pattern of packages whose warnings are for programmers, not for users of a command.
 _PROGRAMMERS = r"(absl|google|h5py|jax|keras|ml_dtypes|tensorboard|tensorflow|tf2onnx|onnx)(\.|$)"
 
 
 def load_framework(*packages: str) -> list[str]:
-    """Load TensorFlow and Keras, and return the names of the accelerators they use.
+    """Load TensorFlow and Keras, and return the names of the accelerators that they use.
 
     Parameters
     ----------
     *packages : str
-        Further packages that the command needs, at once or at its end.
+        Further packages that must be installed because the command needs them, now or later.
 
     Raises
     ------
@@ -53,7 +54,9 @@ def load_framework(*packages: str) -> list[str]:
 
 
 def check_backend(*packages: str) -> None:
-    """Check the backend of Keras that the environment names, if it names one, and `packages`.
+    """Check that TensorFlow, Keras, the backend of Keras and `packages` are installed.
+
+    The environment variable ``KERAS_BACKEND`` names the backend; the default is TensorFlow.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def check_backend(*packages: str) -> None:
 def _is_installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
-    except ValueError:  # an entry of sys.modules that is None, or without a specification
+    except ValueError:  # the module in sys.modules has no `__spec__`
         return sys.modules.get(package) is not None
 
 

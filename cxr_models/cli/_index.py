@@ -1,4 +1,4 @@
-"""`cxr-models index`."""
+"""`cxr-models index`: write a manifest of images."""
 
 from __future__ import annotations
 
@@ -59,7 +59,13 @@ def index(
     keep_patient_ids: bool = False,
     drop_duplicates: bool = False,
 ) -> int:
-    """Write the manifest of `source` to `out`; beside it, duplicates and unused files."""
+    """Write the manifest of `source` to `out`, and lists of duplicates and unused files next to it.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all files were used or left out on purpose, 1 otherwise.
+    """
     lists = IndexLists(out, csvs, overwrite=overwrite)
     with _console.errors_exit_with(_console.WRONG_USAGE):
         check_output(out, MANIFEST, overwrite=overwrite, inputs=csvs)
@@ -129,9 +135,10 @@ def index(
 
 @contextlib.contextmanager
 def _no_search_for_cycles() -> Iterator[None]:
-    """Stop Python's search for cycles among millions of rows, which takes a tenth of the time.
+    """Turn off Python's cyclic garbage collector during the block.
 
-    Rows and records refer to texts alone.
+    Its search for cycles among millions of rows takes a tenth of the time. Rows and records refer
+    to strings only, so they form no cycles.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -155,7 +162,7 @@ def list_layouts() -> int:
 
 
 def _say_what_was_found(listed: Listed, *, walked: bool) -> None:
-    """Say which public set a folder holds, or warn where it seems to be around one of labels."""
+    """Print which public set was recognised, or warn if labels seem to be one folder deeper."""
     known_set, indexed = listed.known_set, listed.found
     if known_set is not None:
         expected = f"{known_set.images:,} images expected, " if known_set.images else ""

@@ -1,4 +1,4 @@
-"""The CSVs that `cxr-models index` writes beside a manifest."""
+"""The CSV files that `cxr-models index` writes next to a manifest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class IndexLists:
-    """The CSVs beside a manifest: unused files, and pairs of copies."""
+    """The CSV files next to a manifest: unused files, pairs of copies, and hashes of images."""
 
     def __init__(self, out: Path, csvs: Sequence[Path], *, overwrite: bool) -> None:
         self.skipped, self.duplicates = out.with_suffix(".skipped.csv"), self.of_duplicates(out)
@@ -31,16 +31,16 @@ class IndexLists:
         return out.with_suffix(".duplicates.csv")
 
     def check(self) -> None:
-        """Raise unless both lists may be written or removed."""
+        """Raise unless both lists may be written or removed, and hashes may be added."""
         self._check(self.skipped, SKIPPED)
         self._check(self.duplicates, DUPLICATES)
-        if self.hashes.exists():  # added to, and never replaced
+        if self.hashes.exists():  # rows are added to this file; it is never replaced
             check_output(
                 self.hashes, HASHES, overwrite=True, inputs=self._csvs, option=self.hashes.name
             )
 
     def write(self, indexed: Index) -> None:
-        """Write the lists that have rows; remove the earlier file of an empty list."""
+        """Write each list that has rows; for an empty list, remove the earlier file."""
         skipped = [{"file": skip.file, "reason": skip.reason} for skip in indexed.skipped]
         self._write(self.skipped, SKIPPED, SKIPPED_COLUMNS, skipped)
         pairs = [
@@ -55,7 +55,7 @@ class IndexLists:
         self, path: Path, kind: Kind, columns: Sequence[str], rows: Sequence[dict[str, str]]
     ) -> None:
         if not rows:
-            self._check(path, kind)  # a file of others is neither replaced nor removed
+            self._check(path, kind)  # a file of another kind is not removed
             path.unlink(missing_ok=True)
             return
         with replaces_output(

@@ -1,4 +1,4 @@
-"""The lines of `cxr-models index` about its result."""
+"""Lines that `cxr-models index` prints about its result."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from cxr_models.records.index import Index
 
-_SHOWN = 5
+_SHOWN = 5  # most names or pairs that a message lists
 
 
 def say_why(indexed: Index) -> None:
-    """Count what the user, a default or the set leaves out, by reason."""
+    """Print, for each reason, how many files the user, a default or the set leaves out."""
     reasons = Counter(
         next((kind for kind in (DUPLICATE, SECOND_COPY) if s.reason.startswith(kind)), s.reason)
         for s in indexed.skipped
@@ -37,7 +37,7 @@ def say_why(indexed: Index) -> None:
 
 
 def warn_of_a_folder_around(indexed: Index) -> None:
-    """Warn where the only label is the name of a folder that holds folders of images."""
+    """Warn if there is only one label and its folder contains folders of images."""
     labels = {record.label for record in indexed.records}
     within = {record.file.split("/")[1] for record in indexed.records if record.file.count("/") > 1}
     if len(labels) == 1 and within:
@@ -50,14 +50,14 @@ def warn_of_a_folder_around(indexed: Index) -> None:
 
 
 def say_overlaps(sources: Iterable[str]) -> None:
-    """Say which sets share images with those that were indexed."""
+    """Print which public sets share images with the indexed sets."""
     for source in sorted(sources):
         for note in overlap_notes(source):
             _console.say(f"{source} {note}: none of them is another source to test on")
 
 
 def say_result(out: Path, indexed: Index, *, decoded: bool, remark: str = "") -> None:
-    """Say what a manifest holds, and warn of possible faults."""
+    """Print the counts of a manifest and `remark`, and warn of possible faults."""
     labels = Counter(record.label for record in indexed.records)
     counts = ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
     _console.say(f"wrote {shown(out)}: {len(indexed.records)} images ({counts})")

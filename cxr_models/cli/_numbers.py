@@ -1,15 +1,15 @@
-"""Numbers that are typed in one word, with commas between them."""
+"""Parsing of options that are lists of numbers with commas between them."""
 
 from __future__ import annotations
 
 
 def numbers_of(text: str | None, option: str) -> tuple[float, ...]:
-    """Return the numbers of an option, none for None.
+    """Return the numbers in the value of an option; an empty tuple for None.
 
     Raises
     ------
     ValueError
-        If a part of the text is no number.
+        If a part of the text is not a number.
     """
     if text is None:
         return ()

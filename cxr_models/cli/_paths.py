@@ -1,4 +1,4 @@
-"""How names of files are shown."""
+"""Display of paths in messages."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def shown(path: Path) -> str:
-    """Show a path on one line."""
+    """Return a path as printable text on one line."""
     return _console.printable(str(path))

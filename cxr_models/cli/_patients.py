@@ -1,4 +1,4 @@
-"""The names that are written in place of the patient ids of DICOM headers."""
+"""Pseudonyms that manifests contain instead of the patient ids of DICOM headers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 
 def patient_namer(key_file: Path | None, *, keep_patient_ids: bool) -> Callable[[str], str]:
-    """Return a function from a patient id in a header to the id to write."""
+    """Return a function that converts a patient id of a DICOM header to the id of the manifest.
+
+    With `keep_patient_ids` the id is kept. Otherwise it becomes a pseudonym, made with the key in
+    `key_file`, or with the user's own key if `key_file` is None.
+
+    Raises
+    ------
+    ValueError
+        If `key_file` is given with `keep_patient_ids`.
+    """
     if keep_patient_ids:
         if key_file is not None:
             raise ValueError(
@@ -24,7 +33,7 @@ def patient_namer(key_file: Path | None, *, keep_patient_ids: bool) -> Callable[
         return _as_text
     if key_file is not None:
         return functools.partial(pseudonym, key=read_pseudonym_key(key_file))
-    key_of_user = functools.cache(_key_of_user)  # made when the first patient needs it
+    key_of_user = functools.cache(_key_of_user)  # the key is read or made for the first patient
     return lambda patient: pseudonym(patient, key_of_user())
 
 
@@ -38,7 +47,7 @@ def _key_of_user() -> bytes:
 
 
 def _as_text(patient: str) -> str:
-    """Write an id whose bytes are no UTF-8 as Latin-1, which most of them are."""
+    """Return an id as text; bytes that are not UTF-8 are decoded as Latin-1, the usual case."""
     raw = patient.encode("utf-8", "surrogateescape")
     try:
         return raw.decode()

@@ -1,4 +1,4 @@
-"""`cxr-models predict`: a run and files to probabilities, and to pictures of where it looked."""
+"""`cxr-models predict`: write the probabilities of a run for files, and Grad-CAM overlays."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cxr_models.inference.calibrated_run import ServedRun
     from cxr_models.inference.predict_files import Row, Source
 
-_SHOWN = 20  # failures, each in its line
+_SHOWN = 20  # most failures that are printed, each on its own line
 
 
 def predict_files(
@@ -49,7 +49,7 @@ def predict_files(
     records: Path | None,
     overwrite: bool,
 ) -> int:
-    """Write the predictions of a run for files; return 1 only if every file failed."""
+    """Write the predictions of a run for files; return exit status 1 only if every file failed."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         served = read_served_run(run, aggregation=aggregation)
         _check_finding(served, finding, explain)
@@ -129,7 +129,10 @@ def _explaining(
     finding: str | None,
     overwrite: bool,
 ) -> Iterator[Any]:
-    """Yield the writer of explanations; their folder appears at the end of the block or never."""
+    """Yield the writer of explanations, or None if `folder` is None.
+
+    The folder appears at the end of the block; after an error it does not appear.
+    """
     if folder is None:
         yield None
         return
@@ -151,7 +154,7 @@ def _explaining(
 
 
 def _check_finding(served: ServedRun, finding: str | None, explain: Path | None) -> None:
-    """Raise ValueError unless `finding` is None, or one of the run that is to be explained."""
+    """Raise ValueError unless `finding` is None or a finding of the run, with `explain`."""
     if finding is None:
         return
     if explain is None or not served.multilabel:
@@ -167,7 +170,7 @@ def _check_finding(served: ServedRun, finding: str | None, explain: Path | None)
 
 
 def _counts(rows: Sequence[Row], served: ServedRun) -> Counter[str]:
-    """Count the images that are predicted to be of each class, or called to show each finding."""
+    """Count the images that are predicted as each class, or as positive for each finding."""
     shares = [row.probabilities for row in rows if row.probabilities is not None]
     names, points = served.class_names, served.calibration.thresholds
     if not served.multilabel:
@@ -214,6 +217,6 @@ def _report(
 
 
 def _note(message: Warning | str, *_where: object) -> None:
-    """Pass on faults of DICOM headers; other warnings do not concern the user of `predict`."""
+    """Print warnings about faults of DICOM headers; ignore other warnings."""
     if str(message).startswith("DICOM: "):
         _console.complain(_console.printable(f"note: {message}"))

@@ -1,4 +1,4 @@
-"""`cxr-models split`."""
+"""`cxr-models split`: split a manifest into train, val and test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def split(
     drop_split: bool = False,
     drop_leaks: bool = False,
 ) -> int:
-    """Write a split of `manifest` to `out`, or several into the folder `out`."""
+    """Write one split of `manifest` to the file `out`, or several splits into the folder `out`."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if folds is not None and leave_source_out:
             raise ValueError("`--folds` is only allowed without --leave-source-out; got both.")
@@ -85,7 +85,7 @@ def split(
         elif leave_source_out:
             shares = fractions if test_others else (*fractions[:2], 0.0)
             _, val, test = (share / (sum(shares) or 1.0) for share in shares)
-            with warnings.catch_warnings(action="ignore"):  # said below, for every part
+            with warnings.catch_warnings(action="ignore"):  # printed below, for each part
                 parts = splits.leave_sources_out(
                     records, val_fraction=val, test_fraction=test, seed=seed, findings=findings
                 )
@@ -125,7 +125,7 @@ def split(
             _console.say(f"wrote {shown(path)}: {_counts(assigned)}")
             needed_parts = [part for part, share in zip(SPLITS, fractions, strict=True) if share]
             if leave_source_out:
-                needed_parts = list(SPLITS[:2])  # what a source lacks is no fault of the split
+                needed_parts = list(SPLITS[:2])  # test may lack labels that its source lacks
                 _say_left_out(path, listed, assigned, str(facts["left_out"]), shared_ids)
             for line in official.lines_on_lacking(
                 assigned, needed_parts, is_given=keeps_split, findings=findings
@@ -147,7 +147,11 @@ def _split_of_manifest(
     drop_leaks: bool,
     findings: Sequence[str],
 ) -> list[Record] | None:
-    """Return the checked split of a manifest; where it leaks, say why and return None."""
+    """Return the checked split of a manifest; if it leaks, print the reasons and return None.
+
+    With `drop_leaks` the images that leak are taken out of train and val, and the split is
+    returned.
+    """
     _console.say(f"{shown(manifest)} has a split, which is kept; --drop-split makes a new one")
     kept = official.kept_split(
         records, fractions, seed=seed, drop_leaks=drop_leaks, findings=findings
@@ -172,7 +176,7 @@ def _split_of_manifest(
 def _say_findings(
     path: Path, assigned: Sequence[Record], findings: Sequence[str], parts: Sequence[str]
 ) -> None:
-    """Say how many patients of each part have the findings that were shared out."""
+    """Print how many patients of each part have each of the findings used for stratification."""
     counts = count_patients(assigned, findings)
     for finding, of_parts in counts.items():
         numbers = ", ".join(f"{p} {n.present:,} of {n.known:,}" for p, n in of_parts.items())

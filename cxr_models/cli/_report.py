@@ -1,4 +1,4 @@
-"""`cxr-models report`: evaluated runs to one page."""
+"""`cxr-models report`: write one page about evaluated runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def report(
     images: bool,
     overwrite: bool,
 ) -> int:
-    """Write the page of `runs` to `out`, in the format of its name."""
+    """Write the page about `runs` to `out`, as HTML or Markdown by the suffix of `out`."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         if out.suffix not in _FORMATS:
             raise ValueError(f"`--out` must end in {' or '.join(_FORMATS)}; got {str(out)!r}.")
@@ -66,7 +66,7 @@ def report(
                     f"of its own; got {str(path)!r}, which is not."
                 )
         if explain:
-            by_kind(read)  # before what takes minutes
+            by_kind(read)  # refuses mixed runs before minutes of work
             load_framework()
             from cxr_models.explain.report_overlays import draw_finding_overlays, draw_overlays
 

@@ -1,4 +1,4 @@
-"""The spread of runs that differ in the seed alone, as lines for the terminal."""
+"""Lines about the spread of runs that differ only in the seed, for the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def seed_rows(spread: SeedSpread) -> list[list[str]]:
-    """Return the rows of a table, its heading first."""
+    """Return the rows of a table, the heading first."""
     rows = [["value", "mean", "SD", "lowest to highest", "interval of the mean"]]
     for title, value in spread.titled():
         rows.append([title, *_cells(value)])
@@ -19,7 +19,7 @@ def seed_rows(spread: SeedSpread) -> list[list[str]]:
 
 
 def seed_heading(spread: SeedSpread) -> str:
-    """Return a line on the runs, their seeds and the set."""
+    """Return a line that names the runs, their seeds and the set."""
     runs = ", ".join(f"{run} (seed {seed})" for run, seed in spread.seeds.items())
     return (
         f"{runs} on {spread.set}: runs that differ in the seed alone; intervals are over seeds and "

@@ -1,4 +1,4 @@
-"""Values by group and the gaps between groups as lines for the terminal."""
+"""Lines about the values of subgroups and the gaps between subgroups, for the terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WHY_EMPTY = f"{_EMPTY}: fewer than {FEWEST_PATIENTS} patients of the class conc
 
 
 def subgroup_lines(evaluation: Evaluation) -> Iterator[str]:
-    """Yield the lines of the groups of every column and set; none without groups."""
+    """Yield the lines of the subgroups of every set and column; nothing without subgroups."""
     gaps: list[Gap] = []
     for name, values in evaluation.sets.items():
         for subgroups in values.subgroups:
@@ -41,7 +41,7 @@ def subgroup_lines(evaluation: Evaluation) -> Iterator[str]:
 
 
 def finding_subgroup_lines(evaluation: FindingsEvaluation) -> Iterator[str]:
-    """Yield the lines of the groups of every column and set of a run with several findings."""
+    """Yield the lines of the subgroups of every set and column of a run with several findings."""
     gaps: list[Gap] = []
     for name, values in evaluation.sets.items():
         for subgroups in values.subgroups:
@@ -53,7 +53,7 @@ def finding_subgroup_lines(evaluation: FindingsEvaluation) -> Iterator[str]:
 
 
 def _note(gaps: Sequence[Gap]) -> Iterator[str]:
-    """Yield how gaps are to be read; nothing without a gap."""
+    """Yield an explanation of how to read gaps; nothing without a gap."""
     shown = sum(gap.chance is not None for gap in gaps)
     if shown:
         yield ""

@@ -1,4 +1,4 @@
-"""`cxr-models train`: options to a configuration, and on to the training."""
+"""`cxr-models train`: make the configuration from the options, and train."""
 
 from __future__ import annotations
 
@@ -30,15 +30,18 @@ def config_of(
     no_enhance: bool,
     params_file: Path | None = None,
 ) -> RunConfig:
-    """Return the configuration of `file`, or the defaults, changed by what was typed.
+    """Return the configuration of `file`, or the defaults, changed by the options.
 
-    `params_file` holds the enhancement alone, and wins over that of `file`.
+    `typed` maps names of settings to the values of their options; None means that the option was
+    not given. `settings` are the ``key=value`` texts of ``--set``. `params_file` contains only the
+    enhancement, which replaces the enhancement of `file`.
 
     Raises
     ------
     TypeError, ValueError
-        In the words of the records, or if a setting is not ``key=value``, or if `params_file` is
-        given with `no_enhance`.
+        If the configuration does not allow a value, a text of `settings` is not ``key=value``,
+        `params_file` is given with `no_enhance`, or epochs of fine-tuning are given with weights
+        "none".
     OSError
         If a file cannot be read.
     """
@@ -47,14 +50,15 @@ def config_of(
     if file is not None:
         try:
             text = file.read_text(encoding="utf-8-sig")
-            # No TOML begins with a brace; what is piped has no name that ends in .json.
+            # TOML never begins with a brace. The name of a pipe does not end in .json.
             is_json = file.suffix.lower() == ".json" or text.lstrip().startswith("{")
             config = RunConfig.from_json(text) if is_json else RunConfig.from_toml(text)
         except (TypeError, ValueError) as error:
             raise ValueError(
                 f"`--config` must hold settings; got {str(file)!r}: {error}"
             ) from error
-    # Names of files are text even where they look like numbers, hence as JSON.
+    # A str is encoded as JSON, so that the name of a file stays a str even if it looks like a
+    # number.
     changes: list[tuple[str, object]] = [
         (name, json.dumps(value) if isinstance(value, str) else value)
         for name, value in typed.items()
@@ -81,7 +85,7 @@ def config_of(
 
 
 def train(split: Path, out: Path, config: RunConfig) -> int:
-    """Train, draw the curves, and say where things lie."""
+    """Train, draw the curves, and print the paths of the results."""
     with _console.errors_exit_with(_console.WRONG_USAGE):
         checked_split = read_split(split)
         check_run(checked_split, config, out)
@@ -114,14 +118,14 @@ def train(split: Path, out: Path, config: RunConfig) -> int:
 
 @contextlib.contextmanager
 def _says_how_to_go_on(split: Path, folder: RunFolder, display: TrainingDisplay) -> Iterator[None]:
-    """End an interrupted training with what is kept of it, and the command that goes on with it."""
+    """After an interruption, print the number of kept epochs and the command that resumes."""
     try:
         yield
     except KeyboardInterrupt:
         display.close()
         _console.complain("")
         _console.complain(_console.printable(_how_to_go_on(split, folder)))
-        _console.leave_at_once(_console.INTERRUPTED)  # TensorFlow takes seconds to go
+        _console.leave_at_once(_console.INTERRUPTED)  # TensorFlow's own exit takes seconds
     finally:
         display.close()
 

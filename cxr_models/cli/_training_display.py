@@ -1,4 +1,4 @@
-"""The display of a training: lines, and a progress bar with the time left."""
+"""Display of a training on the terminal: lines, and a progress bar with the remaining time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from cxr_models.training.progress import Standing
 
-_PAUSE = 0.1  # seconds between two pictures of the bar
+_PAUSE = 0.1  # shortest time between two updates of the bar, in seconds
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt}{postfix}"
 
 
 class TrainingDisplay:
-    """Lines on standard output; where that of errors is a terminal, a bar there between them."""
+    """Lines on standard output, and a progress bar on standard error if that is a terminal."""
 
     def __init__(self) -> None:
         self._bar: tqdm[object] | None = None
@@ -28,16 +28,16 @@ class TrainingDisplay:
 
     @property
     def watch(self) -> Callable[[Standing], None] | None:
-        """Function that is called at every step; None where there is no terminal."""
+        """Function to call at every step; None if standard error is not a terminal."""
         return self._show if _console.is_terminal() else None
 
     def say(self, text: str) -> None:
-        """Print a line in the place of the bar."""
+        """Remove the bar and print a line."""
         self.close()
         _console.say(_console.printable(text))
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

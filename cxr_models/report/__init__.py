@@ -1,8 +1,8 @@
-"""Saved results of runs as one self-contained page, in HTML or Markdown.
+"""Reports: the saved results of runs on one self-contained page, in HTML or Markdown.
 
-Reads the folders of runs alone; knows no framework. `read` checks the results, `page` builds a page
-of `blocks` from them with `sections` and `images`, and `render` writes the page as HTML or
-Markdown. Both forms therefore show the same figures.
+The package reads the folders of runs and imports no framework. `read` checks the results. `page`
+builds a page of `blocks` from the results, with `sections` and `images`. `render` writes the page
+as HTML or Markdown, so both forms show the same values.
 """
 
 from __future__ import annotations

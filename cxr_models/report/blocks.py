@@ -13,8 +13,8 @@ Tone = Literal["plain", "verdict", "note"]
 class Text:
     """A paragraph."""
 
-    text: str  # sentences
-    tone: Tone = "plain"  # a verdict stands out; a note stands back
+    text: str  # one or more sentences
+    tone: Tone = "plain"  # "verdict" is emphasized, "note" is less prominent than plain text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,13 @@ class Table:
     """A table whose first column names its rows."""
 
     caption: str  # what the table shows
-    head: tuple[str, ...]  # names of the columns, the first column included
-    rows: tuple[tuple[str, ...], ...]  # as long as `head`
-    # for each row and each column but the first, 0..1: how much a cell stands out
+    head: tuple[str, ...]  # names of all columns
+    rows: tuple[tuple[str, ...], ...]  # cells of each row, as many as `head`
+    # strength of the background colour of each cell, 0..1; a tuple for each row, without the first
+    # column; empty for no colour
     shades: tuple[tuple[float | None, ...], ...] = ()
-    notes: tuple[str, ...] = ()  # below the table
-    words: bool = False  # whether the cells hold words, not numbers
+    notes: tuple[str, ...] = ()  # sentences below the table
+    words: bool = False  # whether the cells contain words, not numbers
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.head) for row in self.rows):
@@ -39,45 +40,45 @@ class Line:
     """A line of a chart."""
 
     name: str  # empty for a reference line
-    points: tuple[tuple[float, float], ...]  # in the order in which the line joins them
-    dots: bool = False  # whether each point is marked
+    points: tuple[tuple[float, float], ...]  # x and y, in the order in which they are joined
+    dots: bool = False  # whether each point is marked with a dot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Lines over two axes."""
+    """A chart of lines with two axes."""
 
     title: str  # what the chart shows
-    description: str  # the figures in a sentence
-    x_label: str  # of the axis
-    y_label: str
+    description: str  # the values of the chart in a sentence
+    x_label: str  # label of the x axis
+    y_label: str  # label of the y axis
     lines: tuple[Line, ...]  # at least one, with at least one point
-    x_range: tuple[float, float] = (0.0, 1.0)  # ends of the axes
-    y_range: tuple[float, float] = (0.0, 1.0)
-    # x, lowest and highest y of a band around the first line; empty for none
+    x_range: tuple[float, float] = (0.0, 1.0)  # lowest and highest value of the x axis
+    y_range: tuple[float, float] = (0.0, 1.0)  # lowest and highest value of the y axis
+    # x, lowest y and highest y of a band around the first line; empty for no band
     band: tuple[tuple[float, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dot:
-    """A value and its interval."""
+    """A value and its interval in a dot plot."""
 
     value: float | None
     interval: tuple[float, float] | None
-    text: str = ""  # stands where there is no value
+    text: str = ""  # text that is shown if there is no value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DotPlot:
-    """Rows of values over one axis, a dot and its interval for each series."""
+    """A plot of rows with one axis; each row has a dot with an interval for each series."""
 
     title: str  # what the plot shows
-    description: str  # the figures in a sentence
-    x_label: str  # of the axis
-    x_range: tuple[float, float]
-    series: tuple[str, ...]  # names; a single series may have an empty name
-    rows: tuple[tuple[str, tuple[Dot, ...]], ...]  # names and a dot of each series
-    marks: tuple[float | None, ...]  # for each series a value to compare its dots with
+    description: str  # the values of the plot in a sentence
+    x_label: str  # label of the axis
+    x_range: tuple[float, float]  # lowest and highest value of the axis
+    series: tuple[str, ...]  # names of the series; a single series may have an empty name
+    rows: tuple[tuple[str, tuple[Dot, ...]], ...]  # name of each row, and its dot of each series
+    marks: tuple[float | None, ...]  # reference value of each series, marked in every row
 
     def __post_init__(self) -> None:
         dots = (self.marks, *(dots for _, dots in self.rows))
@@ -87,7 +88,7 @@ class DotPlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charts:
-    """Charts side by side, where there is room."""
+    """Charts that are shown side by side if there is room."""
 
     charts: tuple[Chart | DotPlot, ...]
 
@@ -101,7 +102,7 @@ class Picture:
     alt: str  # description for readers who do not see the image
     image: str | None = None  # data URI; None for a page without the image
     overlay: str | None = None  # data URI of the image with its Grad-CAM map
-    overlay_of: str = "the predicted class"  # what the map is for
+    overlay_of: str = "the predicted class"  # the class or finding of the map
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,7 @@ class Section:
     title: str  # the heading
     blocks: tuple[Block, ...] = ()  # in order
     sections: tuple[Section, ...] = ()  # below the blocks
-    folded: str = ""  # text that stands for the closed section; empty for an open section
+    folded: str = ""  # text that is shown for a section that starts closed; empty for an open one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

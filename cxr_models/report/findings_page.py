@@ -1,4 +1,4 @@
-"""Build the page on runs with several findings: its sections and their order."""
+"""Pages about runs with several findings: their sections and the order of the sections."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 def page_of_findings(
     runs: Sequence[FindingResults], pictures: Pictures, compared: Section | None = None
 ) -> Page:
-    """Build the report of one run with several findings, or of several runs.
+    """Build the page about one run or several runs with several findings.
 
     Parameters
     ----------
     runs : sequence of FindingResults
-        At least one.
+        Results of the runs; at least one.
     pictures : Pictures
-        Reads the images.
+        Reader of the images.
     compared : Section, optional
         The section that `cxr_models.report.sections.finding_together.findings_together` returns.
     """

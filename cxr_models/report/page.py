@@ -1,4 +1,4 @@
-"""Build a page from results: its sections and their order."""
+"""Pages about runs with classes: their sections and the order of the sections."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _TITLE = "Report on"
 
 
 def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | None = None) -> Page:
-    """Build the report of one run or several.
+    """Build the page about one run or several runs with classes.
 
     Parameters
     ----------
     runs : sequence of Results
-        At least one.
+        Results of the runs; at least one.
     pictures : Pictures
-        Makes the galleries.
+        Builder of the galleries of images.
     compared : Section, optional
         The section that `cxr_models.report.sections.together.together` returns. A caller that
         builds a page several times computes this section once.
@@ -56,7 +56,7 @@ def page_of(runs: Sequence[Results], pictures: Pictures, compared: Section | Non
 
 
 def title_of(names: Sequence[str]) -> str:
-    """Return the title of the page on these runs."""
+    """Return the title of the page about the runs with these names."""
     return f"{_TITLE} {names[0]}" if len(names) == 1 else f"{_TITLE} {len(names)} runs"
 
 
@@ -82,7 +82,10 @@ def _run(run: Results, pictures: Pictures, *, folded: bool) -> Section:
 
 
 def made_of(config: RunConfig | None, outputs: str) -> str:
-    """Return a sentence on the network of a run, what it predicts, and its images."""
+    """Return a sentence about the network of a run, its outputs and its images.
+
+    `outputs` names the classes or findings that the network predicts.
+    """
     if config is None:
         return f"A model of others: no settings known; {outputs}."
     return (
@@ -93,7 +96,10 @@ def made_of(config: RunConfig | None, outputs: str) -> str:
 
 
 def training(run: AnyResults) -> list[Section]:
-    """Show the curves of the training; empty for a model of others, whose training is unknown."""
+    """Return a section with the curves of the training.
+
+    The list is empty for a model of others, whose training is unknown.
+    """
     if run.config is None:
         return []
     charts = training_charts(run.history)

@@ -1,1 +1,1 @@
-"""What several tests share: images, files, runs, and other oracles' answers."""
+"""Helpers that several tests share: images, files, runs, and results of reference programs."""

@@ -1,4 +1,4 @@
-"""What every adapter promises, whatever its framework: one class of tests for all of them."""
+"""Tests that every adapter must pass, for any framework, as one class of tests."""
 
 from __future__ import annotations
 
@@ -37,28 +37,34 @@ CURED_SENTENCE = SENTENCE + r" [A-Z].+\."
 
 
 class AdapterContract:
-    """Subclass as ``class TestContract(AdapterContract)`` and say how the adapter is called.
+    """Base class of the tests of an adapter.
+
+    Derive ``class TestContract(AdapterContract)``, set the attributes and define the methods that
+    call the adapter.
 
     Attributes
     ----------
     adapter, framework, extra : str
-        The module below ``cxr_enhance.adapters``, the package it needs, the extra that brings it.
+        Name of the module in ``cxr_enhance.adapters``, of the package that it needs, and of the
+        extra that installs this package.
     forms : iterable of str
-        The ways in which an image is given to it; in the first it is given as the array it is.
+        Names of the forms in which the adapter accepts an image. The first form is a plain array.
     channels : tuple
-        What its images may have: None for (H, W), else the last size of (H, W, C).
+        Numbers of channels that images can have: None for shape (H, W), C for shape (H, W, C).
     channels_drawn : tuple, optional
-        Of images drawn at random, where some of `channels` would not be told from batches.
+        Numbers of channels of images drawn at random. Needed if images with some of `channels`
+        could be mistaken for batches.
     knows_subnormals : bool, default True
-        Whether options below 2.2e-308 are more than zero on the framework's threads.
+        Whether numbers below 2.2e-308 are greater than zero on the threads of the framework.
     keeps_axis : bool, default True
-        Whether the result of (H, W, C) is (H, W, 1) where that of `enhance` is (H, W).
+        Whether the result for shape (H, W, C) is (H, W, 1) if `enhance` returns (H, W).
     sentences : dict of str to (callable, str)
-        What is refused, and the whole sentence: "dtype", "shape" and "params" at least.
+        Calls that must raise an error, with the complete sentence of the error. The keys are
+        "dtype", "shape" and "params".
     copies : dict of str to callable
-        The ways in which what `make` gave is written and read again.
+        Ways to store and load again the object that `make` returned.
     copied_forms : iterable of str, optional
-        The forms that copies are made for; all where left out.
+        Forms for which copies are tested. Without it, all forms are tested.
     """
 
     channels_drawn = None
@@ -67,29 +73,29 @@ class AdapterContract:
     copied_forms = None
 
     def make(self, params, form):
-        """Make what enhances images of that form."""
+        """Return an object of the adapter that enhances images of the form `form`."""
         raise NotImplementedError
 
     def make_for_floats(self, params, form):
-        """Make the same for floats in 0..1 of 65,536 levels."""
+        """Return an object that enhances floats in 0..1 with 65,536 levels."""
         return self.make(params, form)
 
     def call(self, made, image, form):
-        """Give `image` to what `make` gave, in that form, and return the result as an array."""
+        """Pass `image` in the form `form` to an object of `make`; return the result as an array."""
         raise NotImplementedError
 
     def options_of(self, made):
-        """Return what tells one that `make` gave from one with other options."""
+        """Return a value that differs for objects of `make` with different options."""
         raise NotImplementedError
 
     def expected(self, image, params):
-        """Return what the library makes of the image, in the shape that the adapter returns."""
+        """Return the result of `enhance` in the shape that the adapter returns."""
         result = cxe.enhance(image, params)
         flattened = image.ndim == 3 and result.ndim == 2
         return result[..., None] if flattened and self.keeps_axis else result
 
     def pytest_generate_tests(self, metafunc):
-        """Run each test for what the adapter has of it."""
+        """Run each test for every form, channel, error and copy of the adapter."""
         having = {
             "form": self.forms,
             "copied_form": self.copied_forms or self.forms,
@@ -119,7 +125,7 @@ class AdapterContract:
 
     @pytest.mark.parametrize("clip_limit", [2.0, 8.0])
     def test_clahe_of_floats_is_that_of_the_uint8_image_they_stand_for(self, clip_limit):
-        """Within the 1.5 levels of 255 that albumentations allows its own."""
+        """Allow a difference of 1.5 of 255 levels, as albumentations' own tests do."""
         form, channels = next(iter(self.forms)), self.channels[0]
         image = synthetic_radiograph(224, 192, seed=5)
         image = image if channels is None else image[..., None]
@@ -132,7 +138,8 @@ class AdapterContract:
     @settings(
         max_examples=60,
         deadline=None,
-        suppress_health_check=[HealthCheck.differing_executors],  # one for each adapter, no state
+        # Each adapter runs this test in its own class; the classes share no state.
+        suppress_health_check=[HealthCheck.differing_executors],
     )
     @given(data=st.data())
     def test_any_image_and_options_give_the_bytes_of_enhance(self, data):
@@ -202,10 +209,10 @@ def _has_no_subnormal(options):
 
 
 class StaticShapeContract:
-    """What an adapter promises besides where the framework knows shapes before there are images."""
+    """Further tests of adapters whose framework infers shapes before it has an image."""
 
     def static(self, shape, dtype, params):
-        """Return shape and dtype of the result as the framework knows them, for such an image."""
+        """Return the shape and the dtype that the framework infers for the result."""
         raise NotImplementedError
 
     @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

@@ -1,4 +1,4 @@
-"""Headless Chromium by its debugging pipe: what a page looks like, asks for and complains of."""
+"""Headless Chromium controlled by its debugging pipe: screenshots, requests and errors of pages."""
 
 import base64
 import contextlib
@@ -10,7 +10,7 @@ import shutil
 from tests.helpers.fresh_process import DISCARD, started_program
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
-_PATIENCE = 60  # seconds for an answer
+_PATIENCE = 60  # longest time to wait for an answer, in seconds
 _OPTIONS = (
     "--headless=new",
     "--no-sandbox",  # for root in containers
@@ -22,7 +22,8 @@ _OPTIONS = (
     "--remote-debugging-pipe",
 )
 
-# Of every element that holds text itself: the contrast of its colour against what is behind it.
+# JavaScript that returns, for every element with its own text, the contrast of the text to the
+# background.
 _CONTRASTS = """
 (body => {
   const context = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
@@ -57,12 +58,12 @@ _CONTRASTS = """
 
 
 def contrasts(body="document.body"):
-    """Write the question which contrasts the words below an element have."""
+    """Return JavaScript that computes the contrasts of texts within the element `body`."""
     return _CONTRASTS.replace("BODY", body)
 
 
 class Tab:
-    """A tab, and every event that it told."""
+    """A tab of the browser, and all events that it sent."""
 
     def __init__(self, read, write):
         self._read, self._write = read, write
@@ -91,7 +92,7 @@ class Tab:
             self.events.append(self._next())
 
     def look(self, *, width, height=900, scheme="light"):
-        """Set the size of the window and the colours that its user likes."""
+        """Set the size of the window and the preferred colour scheme."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -128,7 +129,7 @@ class Tab:
 
 @contextlib.contextmanager
 def new_tab(profile):
-    """Give a tab of a browser of its own, with requests, console and page told."""
+    """Yield a tab of a new browser that reports requests, console messages and page events."""
     to_browser, ours_out = os.pipe()
     ours_in, from_browser = os.pipe()
 

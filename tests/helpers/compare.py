@@ -1,4 +1,4 @@
-"""Comparison of images byte for byte, with a message that says where they part."""
+"""Comparison of images byte for byte; the error message states where they differ."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def assert_same_image(actual, expected):
 
 
 def assert_native_and_contiguous(image):
-    """Fail unless the array is as every output is promised to be."""
+    """Fail unless the array has native byte order, is C-contiguous and is writeable."""
     assert image.dtype.isnative
     assert image.flags.c_contiguous
     assert image.flags.writeable

@@ -1,4 +1,4 @@
-"""DICOM files made for tests, in every shape that a hospital export may hold."""
+"""DICOM files for tests, in all variants that an export of a hospital can contain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ DX = "1.2.840.10008.5.1.4.1.1.1.1.1"
 
 
 def data_set(pixels, *, bits=None, photometric=None, **elements):
-    """Describe `pixels`, (H, W), (H, W, 3) or (frames, H, W); keywords are further elements."""
+    """Return a data set with `pixels` of shape (H, W), (H, W, 3) or (frames, H, W).
+
+    Keywords are further DICOM elements.
+    """
     pixels = np.asarray(pixels)
     colour = pixels.ndim == 3 and pixels.shape[2] == 3
     ds = Dataset()
@@ -53,7 +56,10 @@ def data_set(pixels, *, bits=None, photometric=None, **elements):
 
 
 def saved(ds, transfer_syntax=ExplicitVRLittleEndian, frames=None):
-    """Write a data set to bytes; `frames` are its compressed pixels, `PixelData` stays without."""
+    """Return the bytes of the file of a data set.
+
+    `frames` are compressed frames that replace `PixelData`; None keeps `PixelData`.
+    """
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = transfer_syntax
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
@@ -64,13 +70,13 @@ def saved(ds, transfer_syntax=ExplicitVRLittleEndian, frames=None):
         ds["PixelData"].is_undefined_length = True
     file = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some are wrong on purpose
+        warnings.simplefilter("ignore")  # some data sets are invalid on purpose
         pydicom.dcmwrite(file, ds, enforce_file_format=True)
     return file.getvalue()
 
 
 def compressed(ds, transfer_syntax, plugin="", **options):
-    """Compress a data set with pydicom's encoder."""
+    """Return the bytes of the file of a data set, compressed with pydicom's encoder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ds.file_meta = FileMetaDataset()
@@ -80,7 +86,7 @@ def compressed(ds, transfer_syntax, plugin="", **options):
 
 
 def lut_item(first, bits, values, vr="US"):
-    """Make an item of a lookup table sequence."""
+    """Return an item of a lookup table sequence."""
     item = Dataset()
     item.add_new(0x00283002, vr, [len(values) % 65_536, first, bits])
     item.add_new(0x00283006, "OW", np.asarray(values, "<u2").tobytes())
@@ -88,7 +94,7 @@ def lut_item(first, bits, values, vr="US"):
 
 
 def shown_by_pydicom(data, voi="auto", frame=0):
-    """Give what pydicom makes of a file, before any range is moved and polarity is seen to."""
+    """Return pydicom's pixels of a file, before the range is shifted and polarity is handled."""
     ds = pydicom.dcmread(io.BytesIO(data), force=True)
     pixels = ds.pixel_array
     if ds.get("NumberOfFrames", 1) > 1:
@@ -106,7 +112,7 @@ def shown_by_pydicom(data, voi="auto", frame=0):
 
 
 def element(tag, vr, value, length=None):
-    """Make an explicit little-endian element, of a false `length` if need be."""
+    """Return an explicit little-endian element; `length` can be a wrong length on purpose."""
     head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr.encode()
     length = len(value) if length is None else length
     if vr in ("OB", "OW", "SQ", "UN", "UT"):
@@ -115,7 +121,8 @@ def element(tag, vr, value, length=None):
 
 
 HTJ2K_PIXELS = (250 * np.arange(12)[:, None] + 57 * np.arange(20)).astype(np.uint16)
-# Those pixels, losslessly, from OpenJPH: nothing that tests need can encode it.
+# `HTJ2K_PIXELS`, compressed losslessly with OpenJPH. No package that the tests need can encode
+# HTJ2K.
 HTJ2K_FRAME = base64.b64decode(
     "/0//UQApQAAAAAAUAAAADAAAAAAAAAAAAAAAFAAAAAwAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUE"
     "BEAB/1wAEyCIkJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAI4AAf+TwAAm"
@@ -125,19 +132,19 @@ HTJ2K_FRAME = base64.b64decode(
 
 
 def segment(marker, content):
-    """Make a JPEG marker segment."""
+    """Return a JPEG marker segment."""
     return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
 
 
 def scan_data(bits):
-    """Pack a text of zeros and ones as entropy-coded data."""
+    """Return a text of zeros and ones packed as entropy-coded data."""
     bits += "1" * (-len(bits) % 8)
     data = bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
     return data.replace(b"\xff", b"\xff\0")
 
 
 def difference_code(difference):
-    """Code a difference as JPEG does, its size by a Huffman code of 5 bits."""
+    """Return the JPEG code of a difference as a text of bits; the size has a 5-bit Huffman code."""
     size = int(abs(difference)).bit_length()
     if not size:
         return "00000"
@@ -145,11 +152,12 @@ def difference_code(difference):
     return f"{size:05b}{low:0{size}b}"
 
 
-SIZES_CODE = bytes([0, 0, 0, 0, 0, 17, *[0] * 11, *range(17)])  # a size's code is itself, 5 bits
+# Huffman table in which the code of each size is the size itself, with 5 bits
+SIZES_CODE = bytes([0, 0, 0, 0, 0, 17, *[0] * 11, *range(17)])
 
 
 def jpeg_lossless(pixels, bits=8, order=1):
-    """Encode losslessly as in JPEG's process 14, by first differences."""
+    """Return a lossless JPEG (process 14), coded by first differences."""
     height, width = pixels.shape
     values = pixels.astype(int)
     codes = []
@@ -168,7 +176,10 @@ def jpeg_lossless(pixels, bits=8, order=1):
 
 
 def jpeg_extended(blocks):
-    """Encode 12 bits as in JPEG's process 4: `blocks`, (rows, columns), of 8 x 8 equal pixels."""
+    """Return a 12-bit JPEG (process 4).
+
+    Each value of `blocks`, of shape (rows, columns), becomes 8 x 8 equal pixels.
+    """
     rows, columns = blocks.shape
     levels = [0, *(8 * (int(value) - 2048) for value in blocks.flat)]  # DC, quantised by 1
     codes = [difference_code(b - a) + "0" for a, b in itertools.pairwise(levels)]
@@ -177,7 +188,7 @@ def jpeg_extended(blocks):
         + segment(0xDB, bytes([0, *[1] * 64]))
         + segment(0xC1, struct.pack(">BHHBBBB", 12, 8 * rows, 8 * columns, 1, 1, 0x11, 0))
         + segment(0xC4, SIZES_CODE)
-        + segment(0xC4, bytes([0x10, 1, *[0] * 15, 0]))  # the end of a block alone
+        + segment(0xC4, bytes([0x10, 1, *[0] * 15, 0]))  # AC table with only the end of block
         + segment(0xDA, bytes([1, 1, 0, 0, 63, 0]))
         + scan_data("".join(codes))
         + b"\xff\xd9"
@@ -185,21 +196,21 @@ def jpeg_extended(blocks):
 
 
 def j2k(pixels, bits, **options):
-    """Encode JPEG 2000 of so many bits; without loss unless a ratio is given."""
+    """Return a JPEG 2000 image with `bits` bits; it is lossless unless a ratio is given."""
     import openjpeg.utils
 
     return bytes(openjpeg.utils.encode_array(pixels, bits_stored=bits, use_mct=False, **options))
 
 
 def near_lossless(pixels, error):
-    """Encode JPEG-LS of the depth of the array."""
+    """Return a JPEG-LS image with the bit depth of the array."""
     import jpeg_ls
 
     return bytes(jpeg_ls.encode_array(pixels, error))
 
 
 def read_with_notes(data, **options):
-    """Read an image and give what was said of it."""
+    """Read an image; return the image and the texts of the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         image = read_image(data, **options)

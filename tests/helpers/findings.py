@@ -1,4 +1,4 @@
-"""A made-up set with planted findings, of which some are unknown and some uncertain."""
+"""A made-up set with planted findings; some labels are unknown and some are uncertain."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from cxr_models.records.manifest import Record
 from cxr_models.records.splits import read_split, split_records, write_split
 from tests.helpers.radiographs import draw
 
-FINDINGS = ("Bands", "Dots")  # nothing a chest shows: what a small network can learn
-_FIRST_SEED = 5000  # no radiograph equals one of tests.helpers.radiographs
+FINDINGS = ("Bands", "Dots")  # artificial patterns that a small network can learn
+_FIRST_SEED = 5000  # seeds differ from those of tests.helpers.radiographs
 
 
 def planted(seed, bands, dots, *, size=48):
-    """Draw a radiograph with bands below, dots above, both or neither."""
+    """Return a radiograph, with `bands` in the lower half and with `dots` in the upper half."""
     image = draw(_FIRST_SEED + seed, size).astype(np.int16)
     rows = len(image)
     if bands:
@@ -23,10 +23,10 @@ def planted(seed, bands, dots, *, size=48):
 
 
 def findings_records(folder, patients=24, *, hidden=0.3, seed=0):
-    """Write two images a patient, and return their records and the truth, (N, 2).
+    """Write two images per patient; return their records and the true labels of shape (N, 2).
 
-    Of each finding a share `hidden` of the images is unknown, and as many are uncertain as that
-    share's third.
+    For each finding, a share `hidden` of the labels is unknown, and a further share of 0.3 times
+    `hidden` is uncertain.
     """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def findings_records(folder, patients=24, *, hidden=0.3, seed=0):
 
 
 def write_findings_split(folder, patients=24, **options):
-    """Write and read a split of such a set, stratified by its findings."""
+    """Write a set with findings and its split, stratified by the findings; return the split."""
     records, _ = findings_records(folder, patients, **options)
     assigned = split_records(records, fractions=(0.5, 0.25, 0.25), findings=FINDINGS)
     write_split(folder / "split.csv", assigned, {"seed": 0})
@@ -57,13 +57,13 @@ def write_findings_split(folder, patients=24, **options):
 
 
 def truth_of(records):
-    """Return what the images of `findings_records` show, known or not, of shape (N, 2)."""
+    """Return the true labels of images of `findings_records`, known or not, of shape (N, 2)."""
     patients = [int(record.patient[1:]) for record in records]
     return np.array([(patient % 2, patient // 2 % 2) for patient in patients])
 
 
 def multilabel(config, **settings):
-    """Return a configuration changed to that of a run with these findings."""
+    """Return a configuration with the task multilabel, `FINDINGS` and further settings."""
     changes = [("model.task", "multilabel"), ("model.findings", list(FINDINGS))]
     changes += [(name.replace("__", "."), value) for name, value in settings.items()]
     return config.with_settings(changes)

@@ -1,4 +1,4 @@
-"""Tables as people write them of what their own models predicted."""
+"""Tables of predictions as users write them for their own models."""
 
 import csv
 

@@ -1,6 +1,6 @@
-"""A process of its own: lines of Python, a module or a program, run to its end or only started.
+"""Separate processes: Python code, a module or a program is run to its end or only started.
 
-No other file of the tests starts one.
+No other file of the tests starts processes.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ import sys
 import textwrap
 
 ROOT = pathlib.Path(__file__).parents[2]
-DISCARD = subprocess.DEVNULL  # for `stdout` and `stderr` of what is started
-_SHOWN = 3000  # characters of what a process said, at most, where it ended otherwise than it should
+DISCARD = subprocess.DEVNULL  # value for `stdout` and `stderr` of started processes
+_SHOWN = 3000  # most characters of each output stream that the error of a failed process shows
 
 
 def run_code(code, *arguments, without=(), **options):
-    """Run lines of Python and return what came of them.
+    """Run Python code in a new process and return the completed process.
 
     Parameters
     ----------
     code : str
-        The lines, indented as they like; `sys` is imported.
+        Lines of code, with any common indentation; `sys` is imported already.
     *arguments : object
-        What `sys.argv[1:]` is to hold; `str` is made of each.
+        Values of `sys.argv[1:]`; each is converted to str.
     without : sequence of str
-        Packages that cannot be imported there, as if they were not installed.
+        Packages that the process cannot import, as if they were not installed.
     **options
-        Those of `run_module`.
+        Options of `run_module`.
 
     Returns
     -------
     subprocess.CompletedProcess
-        With `returncode`, and `stdout` and `stderr` as text.
+        The process with `returncode`, and with `stdout` and `stderr` as text.
     """
     block = "".join(f"sys.modules[{name!r}] = None\n" for name in without)
     lines = f"import sys\n{block}{textwrap.dedent(code)}"
@@ -42,48 +42,50 @@ def run_code(code, *arguments, without=(), **options):
 
 
 def run_module(name, *arguments, **options):
-    """Run a module as ``python -m`` would and return what came of it.
+    """Run a module as with ``python -m`` and return the completed process.
 
     Parameters
     ----------
     name : str
-        The module's.
+        Name of the module.
     *arguments : object
-        As in `run_code`.
+        Values of `sys.argv[1:]`; each is converted to str.
     status : int or None, default 0
-        The exit status that the process must have, or the test fails with what it said; minus the
-        signal's number where one ends it. None takes any.
+        Exit status that the process must have; with another status the test fails and shows the
+        output. A process that a signal ends has minus the number of the signal. None allows every
+        status.
     timeout : float, default 300
-        Seconds after which the process is killed and `subprocess.TimeoutExpired` raised.
+        Seconds after which the process is killed and `subprocess.TimeoutExpired` is raised.
     env : dict, optional
-        Changes of this process's environment; None for a value takes the variable away.
+        Changes of the environment of this process; a value of None removes the variable.
     path : sequence of path, optional
-        Folders searched for modules before the repository and the environment's packages.
+        Folders that are searched for modules before the repository and the installed packages.
     cwd : path, optional
-        The working directory; the repository's by default. No module is looked for in it.
+        Working directory; the default is the root of the repository. Modules are not searched in
+        it.
 
     Returns
     -------
     subprocess.CompletedProcess
-        As `run_code`.
+        The process with `returncode`, and with `stdout` and `stderr` as text.
     """
     return run_program(*module_command(name), *arguments, **options)
 
 
 def run_program(*command, status=0, timeout=300, env=None, path=(), cwd=ROOT):
-    """Run any program and return what came of it.
+    """Run a program and return the completed process.
 
     Parameters
     ----------
     *command : object
-        The program and what it is given; `str` is made of each.
+        The program and its arguments; each is converted to str.
     status, timeout, env, path, cwd
         As in `run_module`.
 
     Returns
     -------
     subprocess.CompletedProcess
-        As `run_code`.
+        The process with `returncode`, and with `stdout` and `stderr` as text.
     """
     done = subprocess.run(
         list(map(str, command)),
@@ -103,24 +105,24 @@ def run_program(*command, status=0, timeout=300, env=None, path=(), cwd=ROOT):
 
 
 def started_module(name, *arguments, **options):
-    """Start a module; `started_program` says what is given and takes the same options."""
+    """Start a module; the options and the yielded value are those of `started_program`."""
     return started_program(*module_command(name), *arguments, **options)
 
 
 @contextlib.contextmanager
 def started_program(*command, env=None, path=(), cwd=ROOT, **pipes):
-    """Start any program and give its `subprocess.Popen`, to be waited for or sent signals.
+    """Start a program and yield its `subprocess.Popen`, to wait for it or to send signals.
 
-    It leads a process group of its own, so `os.killpg(running.pid, ...)` reaches its children
-    too. What still runs at the end of the block is killed.
+    The process leads its own process group, so `os.killpg(running.pid, ...)` also reaches its
+    children. If the process still runs at the end of the block, it is killed.
 
     Parameters
     ----------
     *command, env, path, cwd
         As in `run_program`.
     **pipes
-        `stdout` and `stderr`, which are pipes of bytes unless said otherwise, `stdin` and other
-        descriptors, as for `Popen`.
+        Further arguments of `Popen`, such as `stdin`, `stdout` and `stderr`. The defaults of
+        `stdout` and `stderr` are pipes of bytes.
     """
     running = subprocess.Popen(
         list(map(str, command)),
@@ -138,12 +140,12 @@ def started_program(*command, env=None, path=(), cwd=ROOT, **pipes):
 
 
 def module_command(name):
-    """Give the words with which a module is run, for programs that are to start it."""
+    """Return the command that runs a module, for programs that start it."""
     return _python("-m", name)
 
 
 def environment(changes=None, path=()):
-    """Make the environment in which every process here runs; `run_module` says of what."""
+    """Return the environment of a process; `changes` and `path` are `env` and `path` of above."""
     changed = {
         **os.environ,
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -154,4 +156,4 @@ def environment(changes=None, path=()):
 
 
 def _python(*words):
-    return [sys.executable, "-P", *words]  # -P: nothing from `cwd`
+    return [sys.executable, "-P", *words]  # -P: modules in `cwd` are not imported

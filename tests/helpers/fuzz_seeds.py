@@ -1,4 +1,4 @@
-"""Small image files of every kind to mutate: a change meets a header rather than pixels."""
+"""Image files of every kind to mutate; they are small, so that most changes hit a header."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _JPEG, _JPEG_LOSSLESS, _JPEG_LS, _JPEG_2000, _HTJ2K, _RLE = (
 
 
 def seeds():
-    """Make one file of every kind that is decoded in this process."""
+    """Yield one or more files of every kind that is decoded in this process."""
     gray, colour, deep = drawn(9, 13), drawn(9, 13, channels=3), drawn(9, 13, np.uint16)
     palette = [[level, 0, 255 - level] for level in range(16)]
     places = np.arange(9 * 13).reshape(9, 13) % 16
@@ -66,7 +66,7 @@ def seeds():
 
 
 def compressed_seeds():
-    """Make DICOM files of every compression; most are decoded in a process of their own."""
+    """Yield a DICOM file of every compression; most are decoded in a separate process."""
     gray, deep = drawn(9, 13), drawn(9, 13, np.uint16)
     yield saved(data_set(gray), _JPEG, [encoded(".jpg", gray)])
     yield saved(data_set(gray), _JPEG_LOSSLESS, [jpeg_lossless(gray)])
@@ -74,5 +74,5 @@ def compressed_seeds():
     yield compressed(data_set(deep), _JPEG_LS)
     yield compressed(
         data_set(drawn(37, 53, np.uint16)), _JPEG_2000
-    )  # its encoder takes none smaller
+    )  # the encoder does not accept smaller images
     yield compressed(data_set(deep), _RLE)

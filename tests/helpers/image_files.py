@@ -1,4 +1,4 @@
-"""Image files made byte by byte, for what no encoder at hand writes."""
+"""Image files made byte by byte, for variants that no installed encoder writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def drawn(height=37, width=53, dtype=np.uint8, channels=None, seed=0):
-    """Draw a smooth image that fills its range: lossy codecs keep it recognisable."""
+    """Return a smooth image with the full range of values, which lossy codecs change little."""
     y, x = np.mgrid[:height, :width].astype(np.float64)
     largest = np.iinfo(dtype).max
     planes = [
@@ -21,7 +21,7 @@ def drawn(height=37, width=53, dtype=np.uint8, channels=None, seed=0):
 
 
 def encoded(extension, image, options=()):
-    """Encode with OpenCV, whose channels are BGR."""
+    """Return an image encoded with OpenCV, whose channel order is BGR."""
     import cv2
 
     done, data = cv2.imencode(extension, np.ascontiguousarray(image), list(options))
@@ -30,7 +30,11 @@ def encoded(extension, image, options=()):
 
 
 def png(image, color_type, extra=b""):
-    """Make a PNG of 8 or 16 bits; 0 is gray, 2 RGB, 3 palette, 4 gray with alpha, 6 RGBA."""
+    """Return a PNG of 8 or 16 bits.
+
+    `color_type` is 0 for gray, 2 for RGB, 3 for palette, 4 for gray with alpha, 6 for RGBA. `extra`
+    contains chunks to insert before the pixels.
+    """
     height, width = image.shape[:2]
     rows = b"".join(b"\0" + row.astype(image.dtype.newbyteorder(">")).tobytes() for row in image)
     header = struct.pack(">IIBBBBB", width, height, image.dtype.itemsize * 8, color_type, 0, 0, 0)
@@ -44,7 +48,7 @@ def png(image, color_type, extra=b""):
 
 
 def png_chunk(name, content):
-    """Wrap `content` as a PNG chunk."""
+    """Return `content` as a PNG chunk."""
     check = struct.pack(">I", zlib.crc32(name + content))
     return struct.pack(">I", len(content)) + name + content + check
 
@@ -52,7 +56,7 @@ def png_chunk(name, content):
 def tiff(
     pages, *, order="<", photometric=1, sample_format=1, bits=None, extra_samples=None, big=False
 ):
-    """Make an uncompressed TIFF or BigTIFF of one strip a page."""
+    """Return an uncompressed TIFF or BigTIFF with one strip per page."""
     count_code, offset_code = ("Q", "Q") if big else ("H", "I")
     mark = {"<": b"II", ">": b"MM"}[order] + struct.pack(order + "H", 43 if big else 42)
     data = bytearray(mark + (struct.pack(order + "HHQ", 8, 0, 0) if big else b"\0" * 4))
@@ -99,7 +103,10 @@ _TIFF_CODES = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
 
 def tiff_of(fields, data):
-    """Make a TIFF of `fields`, tag to kind and values, or a list of these; `data` lie at 8."""
+    """Return a TIFF with the given fields; `data` begins at byte 8.
+
+    `fields` maps each tag to its kind and values, or is a list of such pairs.
+    """
     pairs = list(fields.items()) if isinstance(fields, dict) else fields
     data = data + b"\0" * (len(data) % 2)
     entries, values_elsewhere = b"", b""
@@ -117,7 +124,10 @@ def tiff_of(fields, data):
 
 
 def tiff_fields(width, height, bits, samples, photometric, **strips):
-    """Tell what every TIFF tells; `at` and `counts` are those of its strips."""
+    """Return the fields that every TIFF has.
+
+    The keywords `at` and `counts` are the offsets and the byte counts of the strips.
+    """
     return {
         256: (4, [width]),
         257: (4, [height]),
@@ -132,7 +142,7 @@ def tiff_fields(width, height, bits, samples, photometric, **strips):
 
 
 def tiled_tiff(image, side, more=None):
-    """Make a TIFF of an image of 3 axes in tiles of `side` x `side`."""
+    """Return a TIFF of an image of shape (H, W, C), in tiles of `side` x `side` pixels."""
     height, width, samples = image.shape
     tiles = []
     for top in range(0, height, side):
@@ -156,14 +166,14 @@ def tiled_tiff(image, side, more=None):
 
 
 def packed_rows(values, bits):
-    """Pack rows of values of `bits` bits, each row to whole bytes."""
+    """Return rows of values packed with `bits` bits each; every row ends at a whole byte."""
     shifts = np.arange(bits - 1, -1, -1)
     single = (values[..., None].astype(np.int64) >> shifts & 1).reshape(len(values), -1)
     return np.packbits(single.astype(np.uint8), axis=-1)
 
 
 def bmp(pixels, bits, width, height, *, palette=(), core=False, header=40, masks=()):
-    """Make a BMP of rows as they are stored, from the bottom; `core` is the header of OS/2."""
+    """Return a BMP of stored rows, the bottom row first; `core` selects the header of OS/2."""
     rows = b"".join(row + b"\0" * (-len(row) % 4) for row in pixels)
     if core:
         head = struct.pack("<IHHHH", 12, width, height, 1, bits)
@@ -180,7 +190,7 @@ def bmp(pixels, bits, width, height, *, palette=(), core=False, header=40, masks
 
 
 def animated_png(default, frames):
-    """Make a PNG of 8-bit frames whose default image is none of them."""
+    """Return an animated PNG of 8-bit frames whose default image is not one of the frames."""
     height, width = default.shape
     chunks, number = png_chunk(b"acTL", struct.pack(">II", len(frames), 0)), 0
     after = b""
@@ -195,11 +205,11 @@ def animated_png(default, frames):
 
 
 def exif_orientation(value):
-    """Make an EXIF block that holds nothing but an orientation."""
+    """Return an EXIF block that contains only an orientation."""
     return b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHH", 0x0112, 3, 1, value, 0) + b"\0" * 4
 
 
 def jpeg_with_orientation(data, value):
-    """Insert an EXIF orientation into a JPEG."""
+    """Return a JPEG with an EXIF orientation inserted."""
     block = b"Exif\0\0" + exif_orientation(value)
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + data[2:]

@@ -1,7 +1,7 @@
-"""Test images made by integer and basic float64 arithmetic alone: the same bytes everywhere.
+"""Test images made only with integer and basic float64 arithmetic, with equal bytes everywhere.
 
-NumPy may change its random streams between versions and libm its sines between machines; golden
-files could not stand on either.
+Random numbers of NumPy can change between versions, and sines of libm between machines. Golden
+files must depend on neither.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ _LARGEST = {"uint8": 255, "uint16-12bit": 4095, "uint16": 65535}
 
 
 def make_image(content, height, width, kind="uint8", channels=None, seed=0):
-    """Make an (H, W) or, with `channels`, (H, W, C) image of one of `CONTENTS` and `KINDS`."""
+    """Return an image of shape (H, W) or, with `channels`, (H, W, C).
+
+    `content` is one of `CONTENTS`, and `kind` is one of `KINDS`.
+    """
     if channels is not None:
         planes = [
             make_image(content, height, width, kind, seed=seed + 101 * c) for c in range(channels)
@@ -25,7 +28,10 @@ def make_image(content, height, width, kind="uint8", channels=None, seed=0):
 
 
 def tint(image, largest):
-    """Give the channels different ranges, so that their order and own percentiles show."""
+    """Return the image with a different range in each channel.
+
+    Errors in the order of the channels or in their percentiles then change the result.
+    """
     channels = np.arange(image.shape[2])
     return (image.astype(np.int64) * (10 - 2 * channels) // 10 + channels * largest // 40).astype(
         image.dtype
@@ -33,7 +39,7 @@ def tint(image, largest):
 
 
 def hash_values(height, width, seed):
-    """Give (H, W) well-mixed uint64 numbers: the splitmix64 finaliser on the pixel's index."""
+    """Return (H, W) pseudorandom uint64 numbers: the splitmix64 finaliser of the pixel's index."""
     z = np.arange(height * width, dtype=np.uint64) + np.uint64(1 + 1_000_003 * seed)
     z *= np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -67,7 +73,7 @@ def _saturated(height, width, largest, seed):
 
 
 def _radiograph(height, width, largest, seed):
-    """Draw a chest of parabolas and triangle waves, with a collimated border and grain."""
+    """Return a chest of parabolas and triangle waves, with a collimated border and grain."""
     y, x = np.mgrid[:height, :width]
     v, u = (2 * y + 1) / height - 1, (2 * x + 1) / width - 1  # -1..1
     density = 0.55 * np.clip(1.2 - u * u - 0.3 * v * v, 0, 1)
@@ -80,7 +86,7 @@ def _radiograph(height, width, largest, seed):
     density += 0.08 * np.abs(2 * (wave - np.floor(wave)) - 1) * (np.abs(u) > 0.12)
     grain = (hash_values(height, width, seed) % np.uint64(2048)).astype(np.float64) / 2048 - 0.5
     density = np.clip(density + 0.05 * grain, 0, 1)
-    density[(np.abs(u) > 0.95) | (np.abs(v) > 0.96)] = 0.02  # collimated
+    density[(np.abs(u) > 0.95) | (np.abs(v) > 0.96)] = 0.02  # collimated border
     return np.floor(density * largest)
 
 

@@ -1,6 +1,7 @@
-"""Write files of a backbone with random weights, and features, by Keras alone: run as a script.
+"""Script that writes files of a backbone with random weights, and its features, with Keras alone.
 
-Its process numbers layers from the first on, as that of any file does that comes from elsewhere.
+The script runs in a new process, in which Keras numbers layers from the first on, as in files that
+come from other users.
 """
 
 import sys
@@ -14,7 +15,7 @@ SIDE = 96
 
 
 def write(application, folder):
-    """Write the backbone in every format, once with a top, and the features of two gray images."""
+    """Write the backbone in every format, one file with a top, and the features of two images."""
     rng = np.random.default_rng(7)
     build = getattr(keras.applications, application)
     shape = (SIDE, SIDE, 3)
@@ -34,7 +35,10 @@ def write(application, folder):
 
 
 def randomize(model, rng):
-    """Tell every array from all others of its shape, those that begin as zeros and ones too."""
+    """Set random weights in arrays that Keras initialises with zeros or ones.
+
+    Every array then differs from all other arrays of its shape.
+    """
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights([rng.uniform(0.5, 1.0, w.shape) for w in layer.get_weights()])
@@ -44,7 +48,7 @@ def randomize(model, rng):
 
 
 def weights_alone(whole, path):
-    """Copy the weights of a saved model to the root of a file, as Keras ships ImageNet's."""
+    """Copy the weights of a saved model to the root of a file, as in Keras's ImageNet files."""
     with h5py.File(whole) as given, h5py.File(path, "w") as file:
         weights = given["model_weights"]
         for name in weights:

@@ -1,9 +1,9 @@
-"""Read mutated image files by the thousand and count what must not be.
+"""Read thousands of mutated image files, and count undocumented errors and wrong results.
 
     python -m tests.helpers.mutated_files COUNT [SEED]
 
-Prints the counts and keeps each file that went wrong beside its sentence in the working directory;
-ends with another status than 0 where there is one.
+The script prints the counts. It stores each file with a fault, and a text about the fault, in the
+working directory. The exit status is not 0 if there is a fault.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ _TELLING = (
 
 
 def mutated(data, rng, others):
-    """Change a file in one to six places: bits, bytes, lengths, pieces cut, doubled or foreign."""
+    """Return a file with one to six changes.
+
+    A change flips a bit, sets a byte or a length, or removes, doubles or replaces a piece.
+    """
     changed = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 6))):
         size = len(changed)
         if not size:
             break
-        # Headers lie at the beginning, as a rule.
+        # Most places are at the beginning, where headers usually are.
         place = rng.randrange(size if rng.random() < 0.4 else min(size, 600))
         length = rng.choice((1, 2, 4, 8, 32, 128))
         kind = rng.randrange(8)
@@ -69,7 +72,7 @@ def mutated(data, rng, others):
 
 
 def fault_of(data):
-    """Read a file in both ways; say what is wrong with what comes out, and what came out."""
+    """Read a file with both readers; return the kind of fault or None, and a text about it."""
     outcomes = []
     for read, options in ((image_info, {}), (read_image, {"max_pixels": _MOST_PIXELS})):
         try:
@@ -95,15 +98,15 @@ def fault_of(data):
 
 
 def main(count, seed):
-    """Mutate and read; return the exit status."""
+    """Mutate and read `count` files; return the exit status."""
     warnings.simplefilter("ignore")
     rng = random.Random(seed)
     quick, apart = list(seeds()), list(compressed_seeds())
     counts = collections.Counter()
     for number in range(count):
-        # A process a file takes longer: one in ten.
+        # Only one file in ten is decoded in a separate process, which takes longer.
         data = mutated(rng.choice(apart if number % 10 == 0 else quick), rng, quick + apart)
-        pathlib.Path("last").write_bytes(data)  # left where the process ends or hangs
+        pathlib.Path("last").write_bytes(data)  # stays if the process crashes or hangs
         faulthandler.dump_traceback_later(_TIMEOUT_S, exit=True)
         started = time.perf_counter()
         fault, said = fault_of(data)

@@ -1,4 +1,4 @@
-"""The pages of the documentation: their text, their blocks of code, their commands."""
+"""The pages of the documentation: their texts, code blocks and commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAMS = ("cxr-enhance", "cxr-models")
 
 
 class Command(NamedTuple):
-    """A command of a page: the program without its folder, and the words after it."""
+    """A command of a page: the program without its folder, and its arguments."""
 
     program: str
     words: tuple[str, ...]
@@ -32,12 +32,12 @@ class Command(NamedTuple):
 
 
 def blocks_of(text, language):
-    """List the fenced blocks of a language: what follows its name, and the lines."""
+    """Return the fenced blocks of a language: the text after its name, and the lines."""
     return re.findall(rf"^```{language}([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def commands_of(text):
-    """List the commands in the blocks of shell, in their order."""
+    """Return the commands in the shell blocks of a page, in their order."""
     return [
         Command(words[0].rpartition("/")[2], tuple(words[1:]))
         for _, block in blocks_of(text, "sh")
@@ -47,7 +47,7 @@ def commands_of(text):
 
 
 def _lines_of(block):
-    """Join lines that go on: after a backslash, and inside quotation marks."""
+    """Yield the lines of a block; lines continued by a backslash or a quotation mark are joined."""
     joined = ""
     for line in block.replace("\\\n", " ").splitlines():
         joined += line
@@ -61,7 +61,7 @@ def _lines_of(block):
 
 
 def _commands_in(line):
-    """Split a line at && and |; what is set for one command only is left out."""
+    """Yield the commands of a line, split at && and |, without settings of variables."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars="&|")
     lexer.whitespace_split = True
     words = []

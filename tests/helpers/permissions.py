@@ -1,4 +1,4 @@
-"""Whether file permissions bind this process; they do not bind root, nor anyone on Windows."""
+"""Whether file permissions restrict this process; they do not restrict root or Windows users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @functools.cache
 def permissions_bind():
-    """Try to read a file that nobody may read."""
+    """Return whether reading a file without read permission fails."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "closed")
         with open(path, "wb"):

@@ -1,4 +1,4 @@
-"""Made-up predictions: what a model of a given skill would say of patients with several images."""
+"""Made-up predictions of a model with a given skill, for patients with several images."""
 
 import dataclasses
 from pathlib import Path
@@ -18,7 +18,7 @@ ORIGIN = Origin(weights_sha256="w", config_sha256="c", records_sha256="r", input
 
 
 def make_outcomes(rng, images=300, patients=120, *, classes=3, skill=1.5, decimals=1, **settled):
-    """Give outcomes with ties among the scores."""
+    """Return outcomes with ties among the scores."""
     targets = np.append(np.arange(classes), rng.integers(0, classes, images - classes))
     logits = rng.normal(size=(images, classes)).round(decimals)
     logits[np.arange(images), targets] += skill
@@ -35,7 +35,7 @@ def make_outcomes(rng, images=300, patients=120, *, classes=3, skill=1.5, decima
 def make_predictions(
     rng, images=60, *, name="test", kind=None, labels=None, root="/images", **told
 ):
-    """Give predictions of a set, two images a patient, of two sources and two views."""
+    """Return predictions of a set with two images per patient, two sources and two views."""
     if labels is None:
         labels = [CLASSES[(i // 2) % 3] for i in range(images)]
     split = kind or (name if name in ("train", "val", "test") else "external")
@@ -82,7 +82,10 @@ def make_finding_predictions(
     root="/images",
     **told,
 ):
-    """Give predictions of findings: two images a patient, `hidden` of the labels unknown."""
+    """Return predictions of findings with two images per patient.
+
+    `hidden` is the share of unknown labels.
+    """
     split = told.get("kind", name if name in ("train", "val", "test") else "external")
     records = tuple(
         Record(

@@ -1,4 +1,4 @@
-"""Small made-up sets of radiographs on disk, for every test of the models."""
+"""Small made-up sets of radiographs on disk, for the tests of the models."""
 
 import csv
 import functools
@@ -9,7 +9,7 @@ from cxr_enhance import write_image
 from cxr_enhance.synthetic import synthetic_radiograph
 
 
-@functools.cache  # most tests ask for the same few
+@functools.cache  # most tests use the same few images
 def draw(seed, size=48, opacity=0.0, pattern="patchy"):
     image = synthetic_radiograph(
         size, size + 8, seed=seed, opacity=opacity, opacity_pattern=pattern
@@ -19,7 +19,7 @@ def draw(seed, size=48, opacity=0.0, pattern="patchy"):
 
 
 def write_class_folders(folder, classes=("covid", "normal", "virus"), count=4, size=48):
-    """Write `count` images a class, two a patient, and return the names."""
+    """Write `count` images per class, two per patient, and return their names."""
     names = []
     for label_number, label in enumerate(classes):
         (folder / label).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A page read back: headings, tables and attributes, as a browser would find them."""
+"""Reading of an HTML page: its headings, tables and attributes, as a browser reads them."""
 
 from html.parser import HTMLParser
 
@@ -6,7 +6,7 @@ VOID = {"br", "img", "link", "meta"}
 
 
 class Read(HTMLParser):
-    """All that tests ask of a page."""
+    """A parsed page, with the parts that tests need."""
 
     def __init__(self, html):
         super().__init__()
@@ -38,7 +38,7 @@ class Read(HTMLParser):
     def handle_endtag(self, tag):
         assert self._open.pop() == tag, tag
         if tag == "table":
-            # Tables of one name follow each other, set by set.
+            # Tables of different sets can have the same caption.
             self.tables.setdefault(self._caption.strip(), []).append(self._rows)
 
     def handle_data(self, data):
@@ -54,6 +54,6 @@ class Read(HTMLParser):
             self._rows[-1][-1] += data
 
     def table(self, caption, which=0):
-        """Return a table as a dictionary by row and column."""
+        """Return a table as a dictionary of rows, each a dictionary of columns."""
         head, *rows = self.tables[caption][which]
         return {row[0]: dict(zip(head[1:], row[1:], strict=True)) for row in rows}

@@ -1,4 +1,4 @@
-"""Run folders with made-up predictions: what a report is made of, without any training."""
+"""Run folders with made-up predictions, from which reports can be made without training."""
 
 import dataclasses
 import json
@@ -38,9 +38,10 @@ def write_run(
     path, *, change=None, externals=("clinic",), root="/images", seed=0, by=None, images=90,
     **settings,
 ):  # fmt: skip
-    """Write a run of three classes; `change` is made to every set before it is written.
+    """Write a run of three classes and return its folder.
 
-    `by` names columns for values by group.
+    `change` is a function that changes the predictions of each set before they are written. `by`
+    names the columns of subgroups.
     """
     rng = np.random.default_rng(seed)
     config, origin = begin_run(path, ("covid", "normal", "virus"), settings)
@@ -62,7 +63,7 @@ def write_run(
 
 
 def begin_run(path, labels, settings):
-    """Write settings, facts and history of a run; give its settings and its origin."""
+    """Write the settings, facts and history of a run; return its settings and its origin."""
     changes = [(name.replace("__", "."), value) for name, value in settings.items()]
     config = RunConfig().with_settings(changes)
     facts = RunFacts(
@@ -96,9 +97,10 @@ def write_finding_run(
     path, *, change=None, externals=("clinic",), images=240, seed=0, root="/images", by=None,
     **settings,
 ):  # fmt: skip
-    """Write a run with findings; `change` is made to every set before it is written.
+    """Write a run with findings and return its folder.
 
-    `by` names columns for values by group.
+    `change` is a function that changes the predictions of each set before they are written. `by`
+    names the columns of subgroups.
     """
     rng = np.random.default_rng(seed)
     task = {"model__findings": FINDINGS, "model__task": "multilabel"}
@@ -120,7 +122,7 @@ def write_finding_run(
 
 
 def against_the_rest(predictions):
-    """Make predictions of three classes such of covid or not."""
+    """Return predictions of three classes as predictions of covid against the rest."""
     shares = predictions.probabilities[:, 0]
     probabilities = np.stack([1 - shares, shares], axis=1)
     return dataclasses.replace(
@@ -132,7 +134,10 @@ def against_the_rest(predictions):
 
 
 def each(predictions, change):
-    """Give every record what `change` says of its place and itself."""
+    """Return predictions with changed records.
+
+    `change` gets the position of a record and the record, and returns its new fields.
+    """
     records = tuple(
         dataclasses.replace(record, **change(place, record))
         for place, record in enumerate(predictions.manifest.records)
@@ -142,7 +147,7 @@ def each(predictions, change):
 
 
 def write_images(root, *, side=48, sets=("test", "clinic"), count=90):
-    """Write the images that `write_run` names, all of noise."""
+    """Write images of noise with the names of the images of `write_run`."""
     rng = np.random.default_rng(0)
     for name in sets:
         (root / name).mkdir(parents=True)
@@ -152,7 +157,7 @@ def write_images(root, *, side=48, sets=("test", "clinic"), count=90):
 
 
 def write_audit(path, **told):
-    """Write an audit of the split of every run here."""
+    """Write an audit of the split of the runs that this module writes."""
     one = {
         "accuracy": 0.7, "interval": [0.6, 0.8], "balanced_accuracy": 0.65,
         "balanced_interval": None, "classifier": "logistic regression, C=1",
@@ -173,7 +178,7 @@ def write_audit(path, **told):
 
 
 def write_robustness(run, *, names=None, scale=1.0, **told):
-    """Write what a run makes of changed images: logits of its test set with more and more noise."""
+    """Write the robustness of a run, made from its test logits with more noise for each change."""
     rng = np.random.default_rng(3)
     outcomes = read_predictions(run / "evaluation/test.csv").outcomes()
     chosen = [one for one in PERTURBATIONS if names is None or one.name in names]
@@ -206,7 +211,7 @@ def write_robustness(run, *, names=None, scale=1.0, **told):
 
 
 def write_finding_robustness(run, *, names=None, scale=1.0, **told):
-    """Write the same of a run with several findings."""
+    """Write the robustness of a run with several findings, as `write_robustness` does."""
     rng = np.random.default_rng(3)
     predictions = read_finding_predictions(run / "evaluation/test.csv")
     outcomes = outcomes_of(predictions)

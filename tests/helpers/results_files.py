@@ -1,4 +1,4 @@
-"""Result documents as pytest-benchmark writes them, with figures chosen by the test."""
+"""Results documents in the format of pytest-benchmark, with values chosen by the test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.tables.results import Runs
 
 
 def document(medians, *, figures=None, table="operations", cpu="A CPU"):
-    """Make a document from ``{(group, contender): seconds}`` and extra figures by the same key."""
+    """Return a document from ``{(group, contender): seconds}`` and extra values by the same key."""
     return {
         "machine_info": {
             "node": "a-host-name",
@@ -53,7 +53,7 @@ def document(medians, *, figures=None, table="operations", cpu="A CPU"):
 
 
 def write(path, medians, **options):
-    """Write such a document and give its path."""
+    """Write a results document and return its path."""
     path.write_text(json.dumps(document(medians, **options)))
     return path
 

@@ -1,4 +1,4 @@
-"""Runs to serve, of random weights, and images to serve them with."""
+"""Runs with random weights, and images for their predictions."""
 
 import json
 import shutil
@@ -18,9 +18,9 @@ from tests.helpers.tiny_backbone import tiny_application, tiny_config
 
 
 def make_run(folder, split: Split, *, backbone=tiny_application, **settings):
-    """Write the folder of a run with random weights, as training leaves it, without training.
+    """Write the folder of a run with random weights, as after training, but without training.
 
-    `backbone` stands in for NASNetMobile; None takes the real one.
+    `backbone` replaces NASNetMobile; None uses NASNetMobile itself.
     """
     changes = [(name.replace("__", "."), value) for name, value in settings.items()]
     config = tiny_config().with_settings(changes)
@@ -31,7 +31,7 @@ def make_run(folder, split: Split, *, backbone=tiny_application, **settings):
             patch.setattr(keras.applications, "NASNetMobile", backbone)
         model = build_classifier(config.with_setting("model.weights", "none"), outputs)
     rng = np.random.default_rng(5)
-    if backbone is not None:  # weights by which images differ
+    if backbone is not None:  # weights with which outputs differ between images
         model.set_weights([rng.uniform(0.05, 0.6, w.shape) for w in model.get_weights()])
     head = model.get_layer("probabilities")
     head.set_weights([rng.normal(0, 0.05, w.shape) for w in head.get_weights()])
@@ -49,7 +49,7 @@ def make_run(folder, split: Split, *, backbone=tiny_application, **settings):
 
 
 def copy_run(run, folder, root):
-    """Copy the folder of a run to `folder`, as one whose images lie under `root`."""
+    """Copy the folder of a run to `folder`, and set the root folder of its images to `root`."""
     shutil.copytree(run, folder)
     facts = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps({**facts, "split_root": str(root)}))
@@ -57,7 +57,7 @@ def copy_run(run, folder, root):
 
 
 def calibrate(run, temperature=1.7, threshold=0.35, **changes):
-    """Write of an evaluation what serving needs."""
+    """Write an evaluation with only the parts that predictions of new images need."""
     told = {
         "weights_sha256": file_sha256(run / "best.weights.h5"),
         "calibration": {"temperature": temperature, "fitted_on": "val"},
@@ -74,7 +74,10 @@ def calibrate(run, temperature=1.7, threshold=0.35, **changes):
 
 
 def calibrate_findings(run, temperatures, thresholds, *, reasons=None, **changes):
-    """Write of an evaluation of findings what serving needs; values are by finding."""
+    """Write an evaluation of findings with only the parts that predictions of new images need.
+
+    `temperatures`, `thresholds` and `reasons` are dictionaries by finding.
+    """
     calibration = {
         name: {"temperature": value, "fitted_on": "val"} for name, value in temperatures.items()
     }
@@ -85,7 +88,7 @@ def calibrate_findings(run, temperatures, thresholds, *, reasons=None, **changes
 
 
 def write_images(folder, count=32):
-    """Write gray and colour images, of 8 bits, of various sizes."""
+    """Write gray and colour 8-bit images of various sizes; return the folder."""
     folder.mkdir()
     for i in range(count):
         image = draw(i, 30 + 3 * i, 0.3 * (i % 3))
@@ -96,7 +99,7 @@ def write_images(folder, count=32):
 
 
 def write_small_split(folder):
-    """Write and read a split of 24 images of three classes."""
+    """Write 24 images of three classes and their split; return the split."""
     names = write_class_folders(folder, count=8)
     records = [
         Record(file=name, label=name.split("/")[0], patient=name.rsplit("-", 1)[0])

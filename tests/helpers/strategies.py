@@ -1,4 +1,4 @@
-"""Hypothesis strategies: images of every accepted form, and valid options."""
+"""Hypothesis strategies for images of every accepted form and for valid options."""
 
 from __future__ import annotations
 
@@ -10,62 +10,62 @@ DTYPES = (np.uint8, np.uint16)
 
 
 def sides(largest=40):
-    """Sides of an image: small, 1 included."""
+    """Return a strategy for sides of small images, including 1."""
     return st.integers(1, largest)
 
 
 @st.composite
 def images(draw, channels=(None, 1, 3), dtypes=DTYPES, largest_side=40):
-    """C-contiguous images of few or many values; `channels` None means (H, W)."""
+    """Draw a C-contiguous image of few or many values; None in `channels` means shape (H, W)."""
     count = draw(st.sampled_from(channels))
     dtype = np.dtype(draw(st.sampled_from(dtypes)))
     shape = (draw(sides(largest_side)), draw(sides(largest_side)))
     shape = shape if count is None else (*shape, count)
     top = draw(st.sampled_from([1, 16, 255] if dtype == np.uint8 else [1, 255, 4095, 65535]))
-    if draw(st.booleans()):  # few pixels set apart on a ground: Hypothesis shrinks these well
+    if draw(st.booleans()):  # a few pixels on a uniform ground, which Hypothesis shrinks well
         return draw(hnp.arrays(dtype, shape, elements=st.integers(0, top)))
     seed = draw(st.integers(0, 2**32 - 1))
     return np.random.default_rng(seed).integers(0, top, shape, dtype, endpoint=True)
 
 
 def in_fortran_order(image):
-    """Columns first in memory."""
+    """Return the image in Fortran order: columns are contiguous in memory."""
     return np.asfortranarray(image)
 
 
 def with_negative_strides(image):
-    """Both axes stored backwards."""
+    """Return the image with both axes stored backwards."""
     return np.ascontiguousarray(image[::-1, ::-1])[::-1, ::-1]
 
 
 def with_gaps(image):
-    """Every second row and third column of a larger array."""
+    """Return the image as every second row and third column of a larger array."""
     holder = np.full((2 * image.shape[0], 3 * image.shape[1], *image.shape[2:]), 7, image.dtype)
     holder[::2, ::3] = image
     return holder[::2, ::3]
 
 
 def as_a_view_of_a_wider_image(image):
-    """A crop: rows contiguous, the whole not."""
+    """Return the image as a crop: each row is contiguous, the whole array is not."""
     holder = np.full((image.shape[0] + 2, image.shape[1] + 5, *image.shape[2:]), 3, image.dtype)
     holder[1:-1, 2:-3] = image
     return holder[1:-1, 2:-3]
 
 
 def in_foreign_byte_order(image):
-    """Big-endian on a little-endian machine; uint8 has no order and stays."""
+    """Return the image in the other byte order than the machine's; uint8 has no byte order."""
     return image.astype(image.dtype.newbyteorder("S"))
 
 
 def read_only(image):
-    """A copy that refuses writing."""
+    """Return a read-only copy of the image."""
     image = image.copy()
     image.flags.writeable = False
     return image
 
 
 def misaligned(image):
-    """Starting at an odd address."""
+    """Return the image in memory that starts at an odd address."""
     raw = np.zeros(image.nbytes + 1, np.uint8)
     view = raw[1:].view(image.dtype).reshape(image.shape)
     view[...] = image
@@ -84,32 +84,32 @@ LAYOUTS = (
 
 
 def layouts():
-    """Functions that give the same pixels in another memory layout, byte order or access."""
+    """Return a strategy for functions that change memory layout, byte order or access alone."""
     return st.sampled_from(LAYOUTS)
 
 
 def clip_limits():
-    """Clip limits from off to no effect."""
+    """Return a strategy for clip limits: no clipping, strong clipping, and too high to clip."""
     return st.one_of(
         st.sampled_from([0.0, 0.01, 0.5, 1.0, 2.0, 3.7, 40.0, 300.0]), st.floats(0, 1000)
     )
 
 
 def tile_grids(largest=9):
-    """Grids as (columns, rows), larger than small images too."""
+    """Return a strategy for grids as (columns, rows), some larger than small images."""
     return st.tuples(st.integers(1, largest), st.integers(1, largest))
 
 
 @st.composite
 def percentile_pairs(draw):
-    """Valid (low, high)."""
+    """Draw a valid pair of percentiles (low, high)."""
     edges = st.sampled_from([0.0, 0.05, 1.0, 2.0, 25.0, 50.0, 98.0, 99.95, 100.0])
     pair = st.tuples(*[st.one_of(edges, st.floats(0, 100))] * 2)
     return tuple(sorted(draw(pair.filter(lambda p: p[0] != p[1]))))
 
 
 def numbers_of_bins():
-    """Few bins, as many as values of 8 bits, one more, many, all."""
+    """Return a strategy for numbers of bins: few, around 256, many, and None for all."""
     return st.one_of(
         st.none(), st.sampled_from([2, 3, 100, 255, 256, 257, 4096, 65535]), st.integers(2, 65536)
     )
@@ -117,7 +117,7 @@ def numbers_of_bins():
 
 @st.composite
 def options(draw, dtype=np.uint8, max_grid=9):
-    """Keyword arguments of ``EnhanceParams``, all valid for images of `dtype`."""
+    """Draw keyword arguments of ``EnhanceParams`` that are valid for images of `dtype`."""
     bit_shift = draw(st.sampled_from([0, 0, *range(8 * np.dtype(dtype).itemsize)]))
     return {
         "percentiles": draw(st.one_of(st.none(), percentile_pairs())),

@@ -1,4 +1,4 @@
-"""A module run as a person runs it: with a terminal for its input, output and errors."""
+"""Running of a module with a terminal for its input, output and errors, as a user runs it."""
 
 import contextlib
 import fcntl
@@ -15,16 +15,16 @@ SIZE = struct.pack("HHHH", 40, 120, 0, 0)  # rows, columns, pixels
 
 
 def run_in_terminal(name, *arguments, interrupt_after=None, timeout=300, **options):
-    """Run a module in a terminal of 120 columns; return its exit status and all that it wrote.
+    """Run a module in a terminal of 120 columns; return its exit status and its output.
 
     Parameters
     ----------
     name, *arguments, **options
         As in `started_module`.
     interrupt_after : str, optional
-        Text at whose first appearance Ctrl-C is sent, once.
+        Text in the output; when it first appears, Ctrl-C is sent once. None sends no Ctrl-C.
     timeout : float, default 300
-        Seconds after which it is killed.
+        Seconds after which the module is killed.
     """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, SIZE)
@@ -33,7 +33,7 @@ def run_in_terminal(name, *arguments, interrupt_after=None, timeout=300, **optio
     with started_module(name, *arguments, **streams, **options) as running:
         os.close(slave)
         written, interrupted = "", interrupt_after is None
-        # Reading fails once nobody holds the other end any more.
+        # Reading fails when no process has the other end open any more.
         with contextlib.suppress(OSError):
             while time.monotonic() < ends and (read := os.read(master, 65536)):
                 written += read.decode(errors="replace")

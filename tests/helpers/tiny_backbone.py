@@ -1,4 +1,4 @@
-"""A backbone of one convolution, to put in the place of a real one where size does not matter."""
+"""A backbone with one convolution, which replaces a real backbone in fast tests."""
 
 import keras
 import numpy as np
@@ -7,7 +7,10 @@ from cxr_models import DataConfig, ModelConfig, RunConfig, TrainingConfig
 
 
 def tiny_application(*, include_top, weights, input_shape=None, input_tensor=None):
-    """Build what `keras.applications` would; "imagenet" is a fixed set of random weights."""
+    """Build a network with the arguments of functions of `keras.applications`.
+
+    The weights "imagenet" are a fixed set of random weights.
+    """
     assert not include_top
     inputs = keras.Input(input_shape) if input_tensor is None else input_tensor
     x = keras.layers.Conv2D(6, 5, strides=4, name="stem")(inputs)

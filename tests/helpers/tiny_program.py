@@ -1,4 +1,4 @@
-"""``python -m tests.helpers.tiny_program``: `cxr-models` with a backbone of one convolution."""
+"""``python -m tests.helpers.tiny_program``: `cxr-models` with a backbone with one convolution."""
 
 import sys
 
@@ -8,7 +8,7 @@ load_framework = _framework.load_framework
 
 
 def load_with_tiny_backbone(*packages):
-    """Load Keras as the program does, and put the backbone in the place of NASNetMobile."""
+    """Load Keras as the program does, and replace NASNetMobile with the tiny backbone."""
     names = load_framework(*packages)
     import keras
 

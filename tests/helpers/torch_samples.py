@@ -1,4 +1,4 @@
-"""A dataset that worker processes can import."""
+"""PyTorch datasets that worker processes can import."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.helpers.images import make_image
 
 
 class Samples(torch.utils.data.Dataset):
-    """Eight colour images with their numbers; `transform` for each image."""
+    """A dataset of eight colour images and their numbers; `transform` changes each image."""
 
     def __init__(self, transform=None):
         self.transform = transform
@@ -23,7 +23,7 @@ class Samples(torch.utils.data.Dataset):
 
 
 class Pictures(Samples):
-    """Gray images alone."""
+    """A dataset of eight gray images, without numbers and without a transform."""
 
     def __getitem__(self, i):
         return torch.from_numpy(make_image("radiograph", 33, 40, seed=i))

@@ -1,4 +1,4 @@
-"""What a run folder must hold once training has ended."""
+"""Checks of the folder of a run after training."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def assert_best_weights_are_kept(out, split, config):
     folder, part = RunFolder(path=out), split.select("val")
     history = folder.read_history()
     rows = [row for row in history if row.phase == history[-1].phase]
-    best = max(rows, key=lambda row: row.val_accuracy)  # the first of equals
+    best = max(rows, key=lambda row: row.val_accuracy)  # the first of equal epochs
     classes = split.class_names()
     run = FinishedRun(folder=folder, config=config, labels=classes, split=split, weights_sha256="")
     model = load_classifier(run)
@@ -40,7 +40,7 @@ def assert_lowest_loss_is_kept(out, split, config):
 
 
 def known_loss(model, manifest, config):
-    """Return the mean cross-entropy over the known labels of images, by hand."""
+    """Return the mean cross-entropy over the known labels of images, computed without Keras."""
     shares = model.predict(ImageLoader(config.data)(manifest.paths()), verbose=0)
     shares = shares.astype(np.float64)
     targets = finding_targets(manifest, config.model.findings, config.model.uncertain)

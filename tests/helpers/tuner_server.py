@@ -1,4 +1,4 @@
-"""`cxr-enhance tune` in a process of its own, and requests to it."""
+"""`cxr-enhance tune` in a separate process, and requests to it."""
 
 import contextlib
 import http.client
@@ -9,7 +9,7 @@ from tests.helpers.fresh_process import started_module
 
 @contextlib.contextmanager
 def served_tuner(*words):
-    """Start ``cxr-enhance tune --no-browser``; give the page's address and the process."""
+    """Start ``cxr-enhance tune --no-browser``; yield the address of the page and the process."""
     with started_module("cxr_enhance", "tune", "--no-browser", *words) as running:
         address = running.stdout.readline().decode().strip()
         if not address:
@@ -18,7 +18,11 @@ def served_tuner(*words):
 
 
 def status_of(address, path=None, **headers):
-    """Ask for a path, that of `address` unless said otherwise, and give the answer's status."""
+    """Send a GET request and return the status of the answer.
+
+    `path` replaces the path of `address`; None keeps it. `headers` are HTTP headers, with
+    underscores for hyphens.
+    """
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
     with contextlib.closing(connection):
@@ -28,7 +32,7 @@ def status_of(address, path=None, **headers):
 
 
 def socket_status(address, path=None, **headers):
-    """Ask for the page's web socket and give the answer's status: 101 if it is opened."""
+    """Request the web socket of the page; return the status, which is 101 for an open socket."""
     return status_of(
         address,
         urlsplit(address).path + "ws" if path is None else path,

@@ -1,1 +1,1 @@
-"""The images of a page: the choice of images, and their small copies."""
+"""Images of a page: the choice of the images, and their small copies."""

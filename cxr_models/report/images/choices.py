@@ -1,4 +1,4 @@
-"""Choose the images of a report: samples of each class, images to average, and worst mistakes."""
+"""Choice of the images of a report: samples of each class, images to average, worst mistakes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
-MOST = 8  # images of a list
-MOST_OF_MEAN = 32  # images of a class whose maps are averaged
+MOST = 8  # most images of a gallery
+MOST_OF_MEAN = 32  # most images of a class whose Grad-CAM maps are averaged
 _SEED = 0
 
 
@@ -20,11 +20,11 @@ def samples(run: Results, name: str, count: int = MOST) -> list[int]:
     Parameters
     ----------
     run : Results
-        The run.
+        Results of the run.
     name : str
-        The set.
+        Name of the set.
     count : int, default 8
-        At most so many rows. A smaller count gives a part of the rows of a larger count.
+        Largest number of rows. The rows of a smaller count are among the rows of a larger count.
     """
     turns = [
         (turn, k, row)
@@ -35,12 +35,12 @@ def samples(run: Results, name: str, count: int = MOST) -> list[int]:
 
 
 def averaged(run: Results, name: str) -> dict[int, list[int]]:
-    """Return for each true class of a set the rows to average, drawn with a fixed seed."""
+    """Return, for each true class of a set, the rows to average, drawn with a fixed seed."""
     return {k: rows[:MOST_OF_MEAN] for k, rows in _shuffled_by_class(run, name).items()}
 
 
 def worst_mistakes(run: Results, name: str, count: int = MOST) -> list[int]:
-    """Return the rows of a set that the run predicts wrongly, highest probability first."""
+    """Return the `count` rows with the most confident wrong predictions, most confident first."""
     outcomes = run.sets[name].outcomes()
     confidences = run.calibrated(name)[np.arange(len(outcomes.targets)), outcomes.predicted]
     wrong = np.flatnonzero(outcomes.predicted != outcomes.targets)
@@ -48,7 +48,7 @@ def worst_mistakes(run: Results, name: str, count: int = MOST) -> list[int]:
 
 
 def pictured(run: Results) -> list[tuple[str, int]]:
-    """Return set and row of every image that a report of the run may show, each image once."""
+    """Return the set and the row of each image that a report of the run may show."""
     chosen = [(name, row) for name in run.tested for row in worst_mistakes(run, name)]
     if run.test is not None:
         chosen += [("test", row) for row in samples(run, "test")]

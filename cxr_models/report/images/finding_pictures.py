@@ -1,4 +1,4 @@
-"""The images of a report on several findings: those that a finding was called wrongly of."""
+"""Images of a report on several findings: the worst mistakes of each finding."""
 
 from __future__ import annotations
 
@@ -17,27 +17,31 @@ if TYPE_CHECKING:
     from cxr_models.report.images.pictures import Pictures
     from cxr_models.report.read.finding_results import FindingResults
 
-_IMAGES = 4  # so many for each image of a gallery of classes: a finding has up to two mistakes
+# This gallery shows 4 times as many images as a gallery of classes, because each finding has up to
+# two mistakes.
+_IMAGES = 4
 
 
 class Mistake(NamedTuple):
-    """An image of which a finding was called wrongly."""
+    """A wrong prediction of a finding for an image."""
 
-    row: int
+    row: int  # row of the image in the table of the set
     finding: str
-    shows: bool  # whether the image shows the finding
-    probability: float  # calibrated
+    shows: bool  # whether the finding is present in the image
+    probability: float  # calibrated probability of the finding
 
 
 def worst_mistakes(run: FindingResults, name: str) -> Iterator[Mistake]:
-    """Yield for each finding the worst false call and the worst miss on a set, where there are any.
+    """Yield, for each finding, the worst false positive and the worst false negative on a set.
+
+    A finding without a threshold has no mistakes.
 
     Parameters
     ----------
     run : FindingResults
-        The run.
+        Results of the run.
     name : str
-        The set; only images whose label for the finding is known are considered.
+        Name of the set. Only images with a known label for the finding are considered.
     """
     predictions, evaluation = run.sets[name], run.evaluation
     for k, finding in enumerate(run.findings):
@@ -57,16 +61,16 @@ def worst_mistakes(run: FindingResults, name: str) -> Iterator[Mistake]:
 
 
 def mistakes(pictures: Pictures, run: FindingResults, name: str) -> list[Block]:
-    """Show the worst mistakes of every finding on a set.
+    """Return a gallery of the worst mistakes of every finding on a set.
 
     Parameters
     ----------
     pictures : Pictures
-        Reads the images and counts those that are shown.
+        Reader of the images; it also counts the images that are shown.
     run : FindingResults
-        The run.
+        Results of the run.
     name : str
-        The set.
+        Name of the set.
     """
     records = run.sets[name].manifest.records
     paths = run.sets[name].manifest.paths()

@@ -1,4 +1,4 @@
-"""The images of a report: chosen images as small pictures, with their true and predicted class."""
+"""Galleries of images of a report, with the true and the predicted class of each image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 
-_BAR_HEIGHT = 12  # pixels
+_BAR_HEIGHT = 12  # height of the colour bar in pixels
 _MEANS = (
     "Each picture is the mean of the Grad-CAM maps for the true class, whatever class was "
     "predicted, over the mean of the images as the network takes them. The images are drawn at "
@@ -33,12 +33,12 @@ def _colours(target: str = "class") -> ColourBar:
 
 
 class Pictures:
-    """Builds galleries; every file is read once.
+    """Builder of galleries, which reads each file once.
 
     Parameters
     ----------
     count : int
-        Images in a gallery; 0 for names and numbers alone.
+        Largest number of images in a gallery. 0 gives galleries of names and numbers only.
     """
 
     def __init__(self, count: int) -> None:
@@ -47,13 +47,13 @@ class Pictures:
         self._uris: dict[str, str | None] = {}
 
     def fewer(self, count: int) -> Pictures:
-        """Return galleries of another count that share the images read so far."""
+        """Return a builder with another `count` that shares the images read so far."""
         pictures = Pictures(count)
         pictures._uris = self._uris
         return pictures
 
     def mistakes(self, run: Results, name: str) -> list[Block]:
-        """Show the worst mistakes on a set."""
+        """Return a gallery of the most confident mistakes on a set."""
         counts = run.evaluation.sets[name].confusion.counts
         wrong = sum(map(sum, counts)) - sum(row[k] for k, row in enumerate(counts))
         if not wrong:
@@ -62,11 +62,11 @@ class Pictures:
         return self._gallery(run, name, worst_mistakes(run, name), caption)
 
     def samples(self, run: Results, name: str) -> list[Block]:
-        """Show some images of every class of a set."""
+        """Return a gallery of some images of every class of a set."""
         return self._gallery(run, name, samples(run, name), f"Images of {name}, drawn at random")
 
     def means(self, run: Results, name: str) -> list[Block]:
-        """Show the mean map of each true class of a set; empty without mean maps."""
+        """Return a gallery of the mean Grad-CAM map of each true class; empty without mean maps."""
         if not self.count:
             return []
         predictions = run.sets[name]
@@ -140,16 +140,16 @@ class Pictures:
     def overlay_notes(
         self, pictures: Sequence[Picture], subject: str, *, target: str = "class"
     ) -> list[Block]:
-        """Say what the overlays of pictures show, or how to get them.
+        """Return blocks that explain the overlays of a gallery, or how to make overlays.
 
         Parameters
         ----------
         pictures : sequence of Picture
-            Those of a gallery.
+            Pictures of the gallery.
         subject : str
-            What the overlay of an image is for.
+            The class or finding that the overlay of an image is for, in words.
         target : str, default "class"
-            What a place can support: a class or a finding.
+            "class" or "finding", for the text of the colour bar.
         """
         if any(picture.overlay for picture in pictures):
             text = (
@@ -168,6 +168,6 @@ class Pictures:
         if path not in self._uris:
             try:
                 self._uris[path] = data_uri(thumbnail(path))
-            except (OSError, ValueError):  # the page states this, and is useful without images
+            except (OSError, ValueError):  # the page then shows a note instead of the images
                 self._uris[path] = None
         return self._uris[path]

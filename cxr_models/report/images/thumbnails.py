@@ -1,4 +1,4 @@
-"""Images small enough for a page: thumbnails, their data URIs, and the paths of overlays."""
+"""Thumbnails of images, their data URIs, and the paths of overlays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cxr_models.report.read.finding_results import AnyResults, FindingResults
     from cxr_models.report.read.results import Results
 
-SIDE = 176  # pixels of the longer side
+SIDE = 176  # length of the longer side of a thumbnail, in pixels
 _JPEG_QUALITY = 78
 
 
@@ -33,17 +33,18 @@ def thumbnail(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     Parameters
     ----------
     path : str or PathLike
-        Any image that `cxr_enhance.read_image` reads.
+        Path of an image that `cxr_enhance.read_image` can read.
 
     Returns
     -------
     ndarray of shape (H, W) or (H, W, 3), dtype uint8
-        Gray or RGB, its longer side at most 176 pixels; images of 16 bits are stretched.
+        Gray or RGB image whose longer side has at most 176 pixels. The gray levels of a 16-bit
+        image are stretched with `cxr_enhance.white_balance`.
 
     Raises
     ------
     ValueError
-        If the file holds no image.
+        If the file contains no image.
     OSError
         If the file cannot be read.
     """
@@ -66,21 +67,27 @@ def data_uri(image: npt.NDArray[np.uint8]) -> str:
 
 
 def overlay_path(run: Results, name: str, row: int) -> Path:
-    """Return the path of an image's overlay, whether or not the file exists.
+    """Return the path of the overlay of an image; the file need not exist.
 
-    The name is a hash of the origin of the predictions, the set and the image's file, so that an
-    overlay of other weights, settings or files has another name.
+    The name is a hash of the origin of the predictions, the set and the file of the image. An
+    overlay for other weights, settings or files therefore has another name.
     """
     return _hashed_path(run, name, run.sets[name].manifest.records[row].file)
 
 
 def finding_overlay_path(run: FindingResults, name: str, row: int, finding: str) -> Path:
-    """Return the path of the overlay of an image for a finding; its name is as `overlay_path`'s."""
+    """Return the path of the overlay of an image for a finding; its name is a hash.
+
+    See `overlay_path`. The hash also depends on the finding.
+    """
     return _hashed_path(run, name, [finding, run.sets[name].manifest.records[row].file])
 
 
 def mean_path(run: Results, name: str, place: int) -> Path:
-    """Return the path of the mean map of a true class; the name is a hash as in `overlay_path`."""
+    """Return the path of the mean map of the true class with index `place`; its name is a hash.
+
+    See `overlay_path`. The hash depends on the class and the averaged files.
+    """
     files = [run.sets[name].manifest.records[row].file for row in averaged(run, name)[place]]
     return _hashed_path(run, name, ["mean", run.class_names[place], files])
 

@@ -1,1 +1,1 @@
-"""From the files of runs to checked results."""
+"""Reading of the files of runs, and checks that the files belong together."""

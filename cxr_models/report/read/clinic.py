@@ -1,4 +1,4 @@
-"""Check that the clinic's values of a set are those of its table."""
+"""Checks that stored clinical values of a set equal the values computed from its table."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
     Clinic = Mapping[str, ClinicValues]
 
-_DRAWS = 2  # intervals are not checked
+_DRAWS = 2  # bootstrap draws; few, because intervals are not checked
 _UNCHECKED = ("interval", "intervals", "reason", "remark")
 
 
 def clinic_agrees(outcomes: Outcomes, stored: Clinic, tolerance: float) -> bool:
-    """Return whether stored values equal those of the outcomes; intervals are not checked."""
+    """Return whether stored values equal those computed from `outcomes`.
+
+    Intervals are not checked. `tolerance` is relative for values above 1.
+    """
     if tuple(stored) != outcomes.class_names or not _asked_alike(stored):
         return False
     computed = clinic_values(
@@ -35,7 +38,10 @@ def clinic_agrees(outcomes: Outcomes, stored: Clinic, tolerance: float) -> bool:
 
 
 def finding_clinic_agrees(outcomes: FindingOutcomes, stored: Clinic, tolerance: float) -> bool:
-    """Return the same of several findings, of which those with a known label have values."""
+    """Return whether stored values of findings equal those computed from `outcomes`.
+
+    Only findings with a known label have values. Intervals are not checked.
+    """
     known = [name for k, name in enumerate(outcomes.findings) if len(outcomes.of(k).present)]
     if list(stored) != known or not _asked_alike(stored):
         return False
@@ -50,14 +56,14 @@ def _asked_alike(stored: Clinic) -> bool:
 
 
 def _prevalences(stored: Clinic) -> list[float]:
-    """Return the prevalences that were stated."""
+    """Return the prevalences that the user stated."""
     first = next(iter(stored.values()), None)
     predictive = () if first is None else first.predictive_values
     return [values.prevalence for values in predictive if values.of == "stated"]
 
 
 def _cuts(stored: Clinic) -> list[tuple[float, dict[str, float | None]]]:
-    """Return the specificities that were stated, and the threshold of each column for them."""
+    """Return the specificities that the user stated, each with the threshold of each column."""
     points = zip(*(values.at_specificity for values in stored.values()), strict=True)
     return [
         (of[0].stated, dict(zip(stored, (point.threshold for point in of), strict=True)))

@@ -1,4 +1,7 @@
-"""Read the results of a run with several findings for a report, as `results` reads classes."""
+"""Reading of the results of runs with several findings for a report.
+
+The module `cxr_models.report.read.results` reads the results of runs with classes.
+"""
 
 from __future__ import annotations
 
@@ -46,21 +49,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingResults:
-    """All that a report shows of a run with several findings, or of a model of others."""
+    """Results of a run with several findings, or of a model of others, for a report."""
 
     name: str
     folder: RunFolder
-    config: RunConfig | None  # None of a model of others
-    facts: RunFacts | None  # split, seed, weights, versions; None of a model of others
+    config: RunConfig | None  # None for a model of others
+    facts: RunFacts | None  # split, seed, weights, versions; None for a model of others
     history: tuple[EpochRow, ...]  # a row for each epoch
     evaluation: FindingsEvaluation
-    sets: dict[str, FindingPredictions]  # the tables that the evaluation was computed from
-    audit: FindingsAudit | None = None  # what shortcuts reach on the run's split
-    robustness: FindingsRobustness | None = None  # what the run makes of changed images
+    sets: dict[str, FindingPredictions]  # the tables that the evaluation was computed from, by set
+    audit: FindingsAudit | None = None  # the values of shortcut models on the run's split
+    robustness: FindingsRobustness | None = None  # the predictions of the run for changed images
 
     @property
     def split_sha256(self) -> str:
-        """The hash of the run's split; of a model of others, that of its records."""
+        """The hash of the run's split; for a model of others, the hash of its records."""
         if self.facts is not None:
             return self.facts.split_sha256
         return next(iter(self.sets.values())).origin.records_sha256
@@ -99,7 +102,7 @@ def read_any_results(
     Parameters
     ----------
     path, name, audits
-        As of `cxr_models.report.read.results.read_results`.
+        As for `cxr_models.report.read.results.read_results`.
 
     Raises
     ------
@@ -156,7 +159,9 @@ def read_any_results(
 
 
 def by_kind(runs: Sequence[AnyResults]) -> tuple[list[FindingResults], list[Results]]:
-    """Return the runs with findings or the runs with classes; a page shows one kind of runs.
+    """Return a list of the runs with findings and a list of the runs with classes.
+
+    One of the lists is empty, because a page shows one kind of runs.
 
     Raises
     ------
@@ -185,7 +190,7 @@ def _is_of_run(audit: FindingsAudit, run: FindingResults) -> bool:
 def _predictions(
     folder: RunFolder, evaluation: FindingsEvaluation, name: str
 ) -> FindingPredictions:
-    """Return the predictions of a set; refuse a table that the evaluation was not computed from."""
+    """Return the predictions of a set; raise ValueError if the evaluation has another table."""
     values = evaluation.sets[name]
     table = table_of(folder, name, values.kind)
     predictions = aggregated_findings(read_finding_predictions(table), evaluation.aggregate)
@@ -210,7 +215,7 @@ def _values_agree(
     stored: FindingsSet,
     evaluation: FindingsEvaluation,
 ) -> bool:
-    """Return whether the stored values equal those of the table; intervals are not checked."""
+    """Return whether stored values equal those computed from the table, intervals excepted."""
     names = predictions.findings
     temperatures = tuple(evaluation.temperatures[name] for name in names)
     thresholds = tuple(stored.findings[name].operating_point.threshold for name in names)

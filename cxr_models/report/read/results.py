@@ -1,6 +1,7 @@
-"""Read the results of a run for a report: settings, history, evaluation, predictions, audit.
+"""Reading of the results of a run for a report: settings, history, evaluation and audit.
 
-Needs neither weights nor images. Refuses files that do not belong together.
+The module also reads the tables of predictions. It needs neither weights nor images. It raises an
+error if files do not belong together.
 """
 
 from __future__ import annotations
@@ -40,33 +41,33 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.finding_predictions import AnyPredictions
     from cxr_models.evaluation.results import Kind, Measured
 
-TOLERANCE = 1e-6  # between a stored value and the same value computed from the table
+TOLERANCE = 1e-6  # largest difference of a stored value and the value computed from the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All that a report shows of a run, or of a model of others."""
+    """Results of a run with classes, or of a model of others, for a report."""
 
     name: str
     folder: RunFolder
-    config: RunConfig | None  # None of a model of others
-    facts: RunFacts | None  # split, seed, weights, versions; None of a model of others
+    config: RunConfig | None  # None for a model of others
+    facts: RunFacts | None  # split, seed, weights, versions; None for a model of others
     history: tuple[EpochRow, ...]  # a row for each epoch
     evaluation: Evaluation
     sets: dict[str, Predictions]  # the tables that the evaluation was computed from, by name
-    audit: Audit | None = None  # the accuracies of shortcuts on the run's split
-    robustness: Robustness | None = None  # the run on changed test images
+    audit: Audit | None = None  # the values of shortcut models on the run's split
+    robustness: Robustness | None = None  # the predictions of the run for changed test images
 
     @property
     def settings(self) -> RunConfig:
-        """The settings of a run; ValueError for a model of others, which states none."""
+        """The settings of a run; raises ValueError for a model of others, which has no settings."""
         if self.config is None:
             raise ValueError(f"`{self.name}` must be a run; got a model of others.")
         return self.config
 
     @property
     def split_sha256(self) -> str:
-        """The hash of the run's split; of a model of others, that of its records."""
+        """The hash of the run's split; for a model of others, the hash of its records."""
         if self.facts is not None:
             return self.facts.split_sha256
         return next(iter(self.sets.values())).origin.records_sha256
@@ -98,7 +99,7 @@ class Results:
 
 
 def check_evaluated(path: str | os.PathLike[str]) -> None:
-    """Raise ValueError if a folder holds no evaluation."""
+    """Raise ValueError if a folder contains no evaluation."""
     evaluation = RunFolder(path=Path(path)).evaluation_file
     if not evaluation.is_file():
         raise ValueError(
@@ -115,7 +116,7 @@ def read_results(
     Parameters
     ----------
     path : str or PathLike
-        Folder of the run, with ``evaluation/evaluation.json`` and the tables beside that file.
+        Folder of the run. It contains ``evaluation/evaluation.json`` and the tables of predictions.
     name : str
         Name of the run on the page.
     audits : sequence of Audit, default ()
@@ -171,7 +172,7 @@ def read_results(
 
 
 def own_audit(folder: RunFolder) -> str:
-    """Return the error of an audit in a run's folder that is not of the run."""
+    """Return the error message for an audit in a run's folder that belongs to another run."""
     return (
         f"`audit.json` must be of the run's split, classes and weights; got "
         f"{str(folder.audit_file)!r}, an audit of another split, other classes or other "
@@ -230,7 +231,13 @@ def _is_of_run(audit: Audit, run: Results) -> bool:
 
 
 def table_of(folder: RunFolder, name: str, kind: Kind) -> Path:
-    """Return the table of a set's predictions, which lies in the folder of the evaluation."""
+    """Return the path of a set's predictions, a file in the folder of the evaluation.
+
+    Raises
+    ------
+    ValueError
+        If the name of the set leads to another folder.
+    """
     table = folder.predictions_file(name, external=kind == "external")
     if table.resolve().parent != folder.evaluation_folder.resolve():  # a name with ../ in it
         raise ValueError(f"`evaluation.json` must name sets without folders; got {name!r}.")
@@ -238,7 +245,7 @@ def table_of(folder: RunFolder, name: str, kind: Kind) -> Path:
 
 
 def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predictions:
-    """Return the predictions of a set; refuse a table that the evaluation was not computed from."""
+    """Return the predictions of a set; raise ValueError if the evaluation has another table."""
     values = evaluation.sets[name]
     table = table_of(folder, name, values.kind)
     predictions = aggregated(read_predictions(table), evaluation.aggregate)
@@ -261,7 +268,7 @@ def _predictions(folder: RunFolder, evaluation: Evaluation, name: str) -> Predic
 def _values_agree(
     folder: RunFolder, predictions: Predictions, stored: SetEvaluation, temperature: float
 ) -> bool:
-    """Return whether the stored values equal those of the table; intervals are not checked."""
+    """Return whether stored values equal those computed from the table, intervals excepted."""
     points = (stored.classes[name].operating_point for name in predictions.class_names)
     thresholds = tuple(point.threshold for point in points)
     outcomes = predictions.outcomes(temperature=temperature, thresholds=thresholds)
@@ -278,7 +285,7 @@ def _values_agree(
 
 
 def agrees(computed: float, stored: Measured) -> bool:
-    """Return whether a stored value is the one computed from the table."""
+    """Return whether a stored value equals the value computed from the table."""
     if stored.value is None:
         return math.isnan(computed)
     return abs(computed - stored.value) < TOLERANCE

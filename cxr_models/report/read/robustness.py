@@ -1,4 +1,7 @@
-"""Read what a run made of changed images; refuse what is of another run."""
+"""Reading of the robustness of a run: its predictions for changed images.
+
+The module raises an error if a file belongs to another run.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ R = TypeVar("R", Robustness, FindingsRobustness)
 def read_robustness(
     folder: RunFolder, facts: RunFacts, evaluation: Evaluation
 ) -> Robustness | None:
-    """Read what a run made of changed images; None if it was not tested on them.
+    """Read the robustness of a run; return None if the run was not tested on changed images.
 
     Raises
     ------
     ValueError
-        If the file holds something else, or is of another split, other classes or other weights.
+        If the file has other content, or belongs to another split, other classes or other weights.
     OSError
         If the file cannot be read.
     """
@@ -45,7 +48,7 @@ def read_robustness(
 def read_finding_robustness(
     folder: RunFolder, facts: RunFacts, evaluation: FindingsEvaluation
 ) -> FindingsRobustness | None:
-    """Read the same of a run with several findings; raises as `read_robustness` does."""
+    """Read the robustness of a run with several findings, with the errors of `read_robustness`."""
     stored = _stored(folder)
     if stored is None:
         return None
@@ -62,7 +65,7 @@ def read_finding_robustness(
 
 
 def _stored(folder: RunFolder) -> dict[str, object] | None:
-    """Return what the file holds; None if there is none."""
+    """Return the content of the robustness file of a run; None if there is no such file."""
     path = folder.robustness_file
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Check that the values of groups of images are those of the set's table."""
+"""Checks that stored values of subgroups equal the values computed from the set's table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-_NAMES = {"sensitivity": "point_sensitivity", "specificity": "point_specificity"}  # of classes
+# names of gaps between classes, and the names of the same values in `ImageStatistics`
+_NAMES = {"sensitivity": "point_sensitivity", "specificity": "point_specificity"}
 
 
 def subgroups_agree(
@@ -44,20 +45,20 @@ def subgroups_agree(
     stored: SetEvaluation,
     tolerance: float,
 ) -> bool:
-    """Return whether stored values of groups equal those of the table; intervals are not checked.
+    """Return whether stored values of subgroups equal those of the table, intervals excepted.
 
     Parameters
     ----------
     path : Path
-        Folder of the run; its split states columns that older tables lack.
+        Folder of the run. The split of the run has columns that older tables lack.
     predictions : Predictions
-        The set, as its table holds it.
+        Predictions of the set, from its table.
     outcomes : Outcomes
-        Its outcomes, with the stored temperature and thresholds.
+        Outcomes of the set, with the stored temperature and thresholds.
     stored : SetEvaluation
-        The stored values of the set.
+        Stored values of the set.
     tolerance : float
-        Largest difference of two equal values.
+        Largest difference of two values that count as equal.
     """
     made = _made(path, predictions, stored.subgroups)
     if made is None:
@@ -82,18 +83,18 @@ def finding_subgroups_agree(
     stored: FindingsSet,
     tolerance: float,
 ) -> bool:
-    """Return what `subgroups_agree` does, of findings.
+    """Return whether stored values of subgroups with findings equal those of the table.
 
     Parameters
     ----------
     path, tolerance
-        As of `subgroups_agree`.
+        As for `subgroups_agree`.
     predictions : FindingPredictions
-        The set, as its table holds it.
+        Predictions of the set, from its table.
     outcomes : FindingOutcomes
-        Its outcomes, with the stored temperatures and thresholds.
+        Outcomes of the set, with the stored temperatures and thresholds.
     stored : FindingsSet
-        The stored values of the set.
+        Stored values of the set.
     """
     made = _made(path, predictions, stored.subgroups)
     if made is None:
@@ -116,9 +117,9 @@ def finding_subgroups_agree(
 def _made(
     path: Path, predictions: AnyPredictions, stored: Sequence[ColumnGaps]
 ) -> tuple[Sequence[Record], list[dict[str, Ints]]] | None:
-    """Return the records, and of each column the groups that it makes and the rows of each.
+    """Return the records, and for each column the names of its groups and the rows of each group.
 
-    None for a column that nobody could have asked for.
+    The result is None if a stored column is invalid.
     """
     try:
         columns = [GroupColumn(name=by.column, edges=by.edges) for by in stored]
@@ -163,7 +164,10 @@ def _findings_agree(outcomes: FindingOutcomes, stored: FindingsGroup, tolerance:
 
 
 def _values_agree(statistics: Statistics, stored: Mapping[str, Measured], tolerance: float) -> bool:
-    """Return whether values are those of the images; those of few patients must be empty."""
+    """Return whether stored values equal the computed values.
+
+    A value from too few patients must be stored as None.
+    """
     computed = statistics(np.ones((1, statistics.num_patients)))
     if not stored.keys() <= computed.keys():
         return False
@@ -188,13 +192,14 @@ def _gaps_agree(
     Parameters
     ----------
     gaps : sequence of Gap
-        The gaps of a column; those of too few patients have no value.
+        Gaps of a column. A gap from too few patients has no value and is not checked.
     values : mapping
-        The values of each group by their names.
+        Values of each group, by group and by name of the value.
     names : mapping
-        The names of values of gaps that `values` calls otherwise.
+        For values that have another name in `values` than in `gaps`: the name in `gaps` to the name
+        in `values`.
     tolerance : float
-        Largest difference of two equal values.
+        Largest difference of two values that count as equal.
     """
     for gap in gaps:
         if gap.chance is None:

@@ -1,4 +1,4 @@
-"""The values of a stored group, of classes or of findings, under the names of computed values."""
+"""Conversion of the stored values of a group to dictionaries with the names of computed values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def values_by_name(stored: Group, class_names: Iterable[str]) -> dict[str, Measured]:
-    """Return all values of a group, and of these classes, by the names in `ImageStatistics`."""
+    """Return the overall values of a group and the values of `class_names`.
+
+    The keys are the names of the values in `ImageStatistics`.
+    """
     values: dict[str, Measured] = {name: getattr(stored.overall, name) for name in OVERALL_METRICS}
     for name in class_names:
         of_class = stored.classes[name]
@@ -28,7 +31,10 @@ def values_by_name(stored: Group, class_names: Iterable[str]) -> dict[str, Measu
 
 
 def finding_values_by_name(stored: FindingsGroup, findings: Iterable[str]) -> dict[str, Measured]:
-    """Return all values of a group, and of these findings, by the names in `FindingStatistics`."""
+    """Return the mean values of a group and the values of `findings`.
+
+    The keys are the names of the values in `FindingStatistics`.
+    """
     values: dict[str, Measured] = {
         mean: getattr(stored.means, part) for mean, part in MEANS.items()
     }

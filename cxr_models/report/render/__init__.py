@@ -1,1 +1,1 @@
-"""From a page to HTML or Markdown."""
+"""Rendering of a page as HTML or Markdown."""

@@ -1,4 +1,4 @@
-"""Choose how the page of runs is built: runs with classes and runs with findings differ."""
+"""Choice of the function that builds a page: for runs with classes or for runs with findings."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ if TYPE_CHECKING:
 
 
 def builder(runs: Sequence[AnyResults]) -> Callable[[Pictures], Page]:
-    """Return what builds the page of runs; runs are compared once, however often it is called.
+    """Return a function that builds the page about `runs`.
+
+    The runs are compared here, once, so that repeated calls of the function are cheap.
 
     Parameters
     ----------
     runs : sequence of Results or FindingResults
-        At least one; all with classes, or all with findings.
+        Results of the runs; at least one. All have classes, or all have findings.
 
     Raises
     ------
     ValueError
-        If runs with classes and with findings are given.
+        If runs with classes and runs with findings are given.
     """
     of_findings, of_classes = by_kind(runs)
     if of_findings:

@@ -1,4 +1,4 @@
-"""Place the rows of a dot plot in the units of its SVG drawing."""
+"""Layout of a dot plot in the units of its SVG drawing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ if TYPE_CHECKING:
 
     from cxr_models.report.blocks import DotPlot
 
-_SERIES = 6  # colours; further series repeat them
+# number of colours; every second series is dashed, and further series repeat the colours, all
+# dashed
+_SERIES = 6
 _WIDTH = 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 12, 14, 4, 44
-_NAME, _LINE, _PADDING = 19, 15, 6  # heights of a row's name, of a dot's line, of what is below
-_LONGEST = 52  # characters of a text that fit
+_NAME, _LINE, _PADDING = 19, 15, 6  # heights of a row's name, of a dot, and of the space below
+_LONGEST = 52  # number of characters of a text that fit into the plot
 
 
 def drawn_dots(plot: DotPlot) -> dict[str, object]:
-    """Return a dot plot in the units of its SVG drawing."""
+    """Return the elements of a dot plot for the template, in the units of its SVG drawing."""
     low, high = plot.x_range
 
     def place(x: float) -> float:

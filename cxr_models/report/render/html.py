@@ -1,4 +1,4 @@
-"""Write a page as self-contained HTML: no script, no other file, no network."""
+"""Rendering of a page as self-contained HTML: it has no script and loads no other file."""
 
 from __future__ import annotations
 
@@ -25,27 +25,30 @@ if TYPE_CHECKING:
     from cxr_models.report.blocks import Page
     from cxr_models.report.read.finding_results import AnyResults
 
-MOST_BYTES = 5_000_000  # of a page
-_SERIES = 6  # colours; further lines repeat them, dashed
-_WIDTH, _HEIGHT = 400, 300  # of a chart, in its own units
+MOST_BYTES = 5_000_000  # limit of the size of a page; a page must be smaller
+# number of colours; every second line is dashed, and further lines repeat the colours, all dashed
+_SERIES = 6
+_WIDTH, _HEIGHT = 400, 300  # size of a chart, in the units of its SVG drawing
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 44
 
 
 def html_page(runs: Sequence[AnyResults], *, images: bool = True) -> str:
-    """Return the report of one run or several as HTML.
+    """Return the page about one run or several runs as HTML.
+
+    If the page would have 5 MB or more, it is built again with fewer images.
 
     Parameters
     ----------
     runs : sequence of Results or FindingResults
-        At least one; all with classes, or all with findings.
+        Results of the runs; at least one. All have classes, or all have findings.
     images : bool, default True
         Whether the page shows small copies of some radiographs.
 
     Raises
     ------
     ValueError
-        If runs with classes and with findings are given, or the page would have 5 MB or more
-        without any image. A page with images shows as many as fit.
+        If runs with classes and runs with findings are given, or if the page has 5 MB or more
+        even without images.
     """
     build = builder(runs)
     pictures = Pictures(MOST if images else 0)
@@ -81,7 +84,7 @@ def _render(page: Page, *, shown: int = 0, reduced: bool = False) -> str:
 
 
 def _drawn(chart: Chart) -> dict[str, object]:
-    """Return a chart in the units of its SVG drawing."""
+    """Return the elements of a chart for the template, in the units of its SVG drawing."""
 
     def place(x: float, y: float) -> tuple[float, float]:
         (left, right), (low, high) = chart.x_range, chart.y_range

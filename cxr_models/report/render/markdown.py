@@ -1,4 +1,4 @@
-"""Write a page as Markdown: the tables and figures of the HTML page, without images."""
+"""Rendering of a page as Markdown, with the tables and values of the HTML page, without images."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
     from cxr_models.report.read.finding_results import AnyResults
 
 _MARKUP = re.compile(r"([\\`*_\[\]|#~$])")
-_AT_START = re.compile(r"^(\d*)([-+=.)])")  # starts a list, or makes a heading of the line above
+# characters that start a list, or turn the line above into a heading
+_AT_START = re.compile(r"^(\d*)([-+=.)])")
 _LINK = re.compile(r"://|www\.|@")  # text that Markdown turns into a link
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def markdown_page(runs: Sequence[AnyResults]) -> str:
-    """Return the report of one run or several as Markdown.
+    """Return the page about one run or several runs as Markdown.
 
     Parameters
     ----------
     runs : sequence of Results or FindingResults
-        At least one; all with classes, or all with findings.
+        Results of the runs; at least one. All have classes, or all have findings.
 
     Raises
     ------
     ValueError
-        If runs with classes and with findings are given.
+        If runs with classes and runs with findings are given.
     """
     page = builder(runs)(Pictures(0))
     lines = [f"# {plain(page.title)}", ""]
@@ -43,7 +44,7 @@ def markdown_page(runs: Sequence[AnyResults]) -> str:
 
 
 def plain(text: str) -> str:
-    """Escape text so that Markdown shows markup and HTML as they are."""
+    """Escape text so that Markdown shows the characters of markup and HTML literally."""
     text = _MARKUP.sub(r"\\\1", clean(text).strip())
     text = _LINK.sub(lambda match: re.sub(r"([:.@])", r"\\\1", match[0]), text)
     return "".join(_HTML.get(letter, letter) for letter in text)
@@ -81,7 +82,7 @@ def _table(table: Table) -> Iterator[str]:
     yield f"{_line(table.caption)}:"
     yield ""
     yield _row(table.head)
-    alignment = "---" if table.words else "---:"  # of all columns but the first
+    alignment = "---" if table.words else "---:"  # alignment of all columns after the first
     yield "|".join(("", "---", *[alignment] * (len(table.head) - 1), ""))
     for row in table.rows:
         yield _row(row)

@@ -1,4 +1,4 @@
-"""Group the runs of a page: by test images, by settings, by folds."""
+"""Grouping of the runs of a page by test images, by settings and by folds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ R = TypeVar("R")
 
 
 class Pool(NamedTuple):
-    """Runs of equal settings on folds or left-out sources, and the sets that can be pooled."""
+    """Runs with equal settings on folds or left-out sources, and the sets that can be pooled.
+
+    `poolable` is None if the sets of the runs cannot be pooled.
+    """
 
     runs: tuple[Results, ...]
     poolable: Poolable | None
@@ -37,24 +40,30 @@ def grouped(runs: Sequence[R], key: Callable[[R], Hashable]) -> list[list[R]]:
 
 
 def tested(run: Results) -> tuple[Hashable, ...] | None:
-    """Return a key that runs to compare share: classes and test images; None without such a key."""
+    """Return a key of the classes and test images of a run; runs with equal keys are compared.
+
+    The key is None for a run without a test set, or if its test set contains a file twice.
+    """
     images = None if run.test is None else images_of(run.sets["test"])
     return None if images is None else (run.class_names, images)
 
 
 def images_of(predictions: Predictions) -> Hashable:
-    """Return a key of images that does not depend on their folder; None if a file occurs twice.
+    """Return a key of the files and labels of a set; None if a file occurs twice.
 
-    Nor on their patients: a table of others may state fewer, and the comparison shares them.
+    The key does not depend on the folder of the files. It does not depend on patient ids either,
+    because a table of others may lack some of them; the comparison takes patients from all compared
+    tables.
     """
     images = [(r.file, r.label) for r in predictions.manifest.records]
     return frozenset(images) if len({file for file, *_ in images}) == len(images) else None
 
 
 def kind_of(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
-    """Return a key of classes and settings, without the cache's folder; with the seed if asked.
+    """Return a key of the classes and settings of a run, without `cache_dir`.
 
-    A model of others, whose settings nobody knows, shares its key with no run.
+    The seed is part of the key only with `seed`. A model of others has unknown settings, so its key
+    contains its name and equals the key of no other run.
     """
     if run.config is None:
         return run.class_names, run.name
@@ -80,13 +89,16 @@ def _poolable(runs: Runs) -> Poolable | None:
 
 
 def _names(predictions: Predictions) -> Iterator[tuple[str, ...]]:
-    """Yield the paths of images without ``..`` and ``.``, which differ between splits."""
+    """Yield the parts of each image's path, without ``..`` and ``.``.
+
+    These two parts differ between splits in different folders.
+    """
     for record in predictions.manifest.records:
         yield tuple(part for part in PurePath(record.file).parts if part not in ("..", "."))
 
 
 def why_alone(run: Results, runs: Runs) -> str:
-    """Return the name of a run and why the run is not compared with any of `runs`."""
+    """Return the name of a run and the reason why it is compared with no other run of `runs`."""
     if run.test is None:
         return f"{run.name}, which has no test set"
     images = images_of(run.sets["test"])

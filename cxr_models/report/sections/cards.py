@@ -1,4 +1,4 @@
-"""The sections on a run's audit, data, settings and weights, and the model card with its limits."""
+"""Sections on the audit, the data, the settings and the weights of a run, and the model card."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _KNOWN_ALONE = (
 
 
 def audit_blocks(run: Results) -> list[Block]:
-    """Show the accuracies of shortcuts on the run's split, or state that it was not audited."""
+    """Return a table of the accuracies of shortcut models, or a note that there is no audit."""
     audit = run.audit
     if audit is None:
         return [
@@ -86,7 +86,10 @@ def audit_blocks(run: Results) -> list[Block]:
 
 
 def data_card(run: Results) -> Section:
-    """Count images and patients by label, source and part, and name the split."""
+    """Return a section with the counts of images and patients by label, source and part.
+
+    The section also states the hash and the seed of the split.
+    """
     counts: dict[tuple[str, str], dict[str, tuple[int, int]]] = defaultdict(dict)
     totals: dict[str, tuple[int, int]] = {}
     for name, predictions in run.sets.items():
@@ -124,7 +127,7 @@ def data_card(run: Results) -> Section:
 
 
 def confounded(run: Results) -> list[str]:
-    """Return sentences on the labels that come, in train, from sources without other labels."""
+    """Return a sentence for each label whose sources have no image of another label in train."""
     records = run.sets["train"].manifest.records if "train" in run.sets else ()
     sources: dict[str, set[str]] = defaultdict(set)
     labels: dict[str, set[str]] = defaultdict(set)
@@ -143,7 +146,7 @@ def confounded(run: Results) -> list[str]:
 
 
 def settings(run: AnyResults) -> Section:
-    """Show the origin of the weights, the versions, and every setting."""
+    """Return a section with the origin of the weights, the versions, and all settings."""
     evaluated = ("evaluated with", f"cxr-enhance {run.evaluation.version}")
     if run.config is None or run.facts is None:
         tables = {predictions.origin.inputs for predictions in run.sets.values()}
@@ -188,7 +191,7 @@ def settings(run: AnyResults) -> Section:
 
 
 def remarks(run: AnyResults) -> list[Text]:
-    """State what was assumed of the table of a model of others; nothing of a run."""
+    """Return remarks on the table of a model of others; an empty list for a run."""
     return [
         Text(
             text=f"Of its table: {remark}.",
@@ -199,7 +202,7 @@ def remarks(run: AnyResults) -> list[Text]:
 
 
 def model_card(runs: Sequence[AnyResults]) -> Section:
-    """State what a classifier is for, what it is not for, and the limits of its values."""
+    """Return the section with the intended use of a classifier and the limits of its values."""
     limits = list(_LIMITS)
     not_chosen = [run.name for run in runs if not run.evaluation.operating_points.chosen_on]
     if not_chosen:
@@ -228,11 +231,11 @@ def _initial_weights(config: RunConfig, facts: RunFacts) -> str:
 
 
 def _limits_of_findings(runs: Sequence[AnyResults]) -> list[str]:
-    """State what holds for the values and probabilities of findings alone."""
+    """Return the limits that apply only to findings; an empty list for runs with classes."""
     limits: list[str] = []
     for run in runs:
         calibration = run.evaluation.calibration
-        if not isinstance(calibration, dict):  # of classes, which one temperature serves
+        if not isinstance(calibration, dict):  # a run with classes has a single temperature
             continue
         if not limits:
             limits.append(_KNOWN_ALONE)
@@ -248,7 +251,7 @@ def _limits_of_findings(runs: Sequence[AnyResults]) -> list[str]:
 def _kept_epoch(config: RunConfig, facts: RunFacts, history: Sequence[EpochRow]) -> str:
     kept = facts.kept
     if kept is None:
-        return "the last phase's best epoch"  # in earlier versions, which did not state the epoch
+        return "the last phase's best epoch"  # rule of earlier versions, which stored no epoch
     epoch = f"epoch {kept.epoch + 1} of phase {kept.phase}"
     if config.model.task != "multilabel":
         return f"{epoch}, validation accuracy {number(kept.val_accuracy)}"
@@ -257,7 +260,7 @@ def _kept_epoch(config: RunConfig, facts: RunFacts, history: Sequence[EpochRow])
 
 
 def _of_task(config: RunConfig) -> Iterator[tuple[str, str]]:
-    """Yield all settings but those of other tasks than that of the run."""
+    """Yield the names and values of all settings that apply to the task of the run."""
     task = config.model.task
     others = set() if task == "binary" else {"model.positive_class"}
     if task != "multilabel":

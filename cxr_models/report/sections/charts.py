@@ -1,4 +1,4 @@
-"""The curves of a run as charts: training, ROC, precision-recall, reliability."""
+"""Charts of the curves of a run: training, ROC, precision-recall and reliability."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def training_charts(history: Sequence[EpochRow]) -> tuple[Chart, ...]:
 
 
 def set_charts(name: str, values: SetEvaluation) -> tuple[Chart, ...]:
-    """Return charts of a set's ROC and precision-recall curves and of its reliability."""
+    """Return charts of the ROC curves, the precision-recall curves and the reliability of a set."""
     charts = [
         *curve_charts(
             name,
@@ -84,7 +84,7 @@ def set_charts(name: str, values: SetEvaluation) -> tuple[Chart, ...]:
 
 
 def reliability_lines(bins: Reliability) -> tuple[Line, ...]:
-    """Return the lines before and after temperature scaling, and the diagonal."""
+    """Return reliability lines before and after temperature scaling, and the diagonal."""
     return (
         *(
             Line(name=when, points=tuple((b.confidence, b.accuracy) for b in of_bins), dots=True)
@@ -104,7 +104,7 @@ class Drawn(NamedTuple):
 
 
 def curve_charts(name: str, drawn: Sequence[Drawn]) -> tuple[Chart, ...]:
-    """Return a chart of ROC curves and one of precision-recall curves; none without curves."""
+    """Return a chart of ROC curves and a chart of precision-recall curves; empty without curves."""
     if not drawn:
         return ()
     roc = "; ".join(f"{one.name} {number(one.roc_auc.value)}" for one in drawn)

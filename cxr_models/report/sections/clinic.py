@@ -1,4 +1,8 @@
-"""What a clinic would ask of a run on one set: tables, and decision curves."""
+"""Section on the clinical values of a run on one set: tables and decision curves.
+
+Clinical values are predictive values, likelihood ratios, calibration, and sensitivity at stated
+specificities.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +43,14 @@ _SHARE = (
 def clinic_section(
     name: str, clinic: Mapping[str, ClinicValues] | None, *, chosen: bool = True
 ) -> list[Section]:
-    """Return the section of a set; none if its values were not computed.
+    """Return a list of the section on a set with classes.
 
     Parameters
     ----------
     name : str
         Name of the set.
     clinic : mapping of str to ClinicValues, or None
-        The values of each class.
+        Clinical values of each class. Without values the list is empty.
     chosen : bool, default True
         Whether temperature and thresholds were chosen on validation.
     """
@@ -66,16 +70,17 @@ def finding_clinic_section(
     *,
     chosen: bool = True,
 ) -> list[Section]:
-    """Return the section of a set of a run with several findings, as `clinic_section` does.
+    """Return a list of the section on a set with findings.
 
     Parameters
     ----------
     name : str
         Name of the set.
     clinic : mapping of str to ClinicValues, or None
-        The values of each finding that has a known label in the set.
+        Clinical values of each finding that has a known label in the set. Without values the list
+        is empty.
     findings : sequence of str
-        All findings.
+        Names of all findings of the run.
     chosen : bool, default True
         Whether temperatures and thresholds were chosen on validation.
     """
@@ -101,7 +106,7 @@ def finding_clinic_section(
 
 
 def _tables(text: str, clinic: Mapping[str, ClinicValues], kind: str) -> list[Block]:
-    """Return a text and the tables; `kind` is what a row is of: ``class`` or ``finding``."""
+    """Return a text and the tables; `kind` is ``class`` or ``finding``, the heading of the rows."""
     blocks: list[Block] = [Text(text=text), _predictive(clinic, kind), _single(clinic, kind)]
     if any(values.at_specificity for values in clinic.values()):
         blocks.append(_at_specificity(clinic, kind))
@@ -185,7 +190,7 @@ def _at_specificity(clinic: Mapping[str, ClinicValues], kind: str) -> Table:
 
 
 def _decision_chart(name: str, label: str, curve: DecisionCurve) -> Chart:
-    """Draw net benefit; what is below the chart is drawn on its lower edge."""
+    """Return a chart of net benefit; values below the chart are drawn on its lower edge."""
     highs = [interval[1] for interval in curve.intervals if interval is not None]
     top = max(*curve.net_benefit, *curve.treat_all, *highs, 0.02) * 1.05
     bottom = -0.3 * top
@@ -218,7 +223,10 @@ def _decision_chart(name: str, label: str, curve: DecisionCurve) -> Chart:
 
 
 def _notes(cells: Iterable[tuple[str, str, Measured]]) -> Iterator[str]:
-    """Yield why cells lack a value or an interval, and of which classes patients are few, once."""
+    """Yield notes on cells without a value, without an interval, or with few patients.
+
+    Each reason occurs once, with all cells that it applies to.
+    """
     notes: dict[str, list[str]] = defaultdict(list)
     for label, title, measured in cells:
         if measured.value is None:

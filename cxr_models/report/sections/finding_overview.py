@@ -1,4 +1,4 @@
-"""The top of a page on runs with several findings, their audit and their data."""
+"""Summary, audit and data card of a page about runs with several findings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def summary(runs: Runs) -> Section:
-    """Return the section that states what the runs reach and what limits that."""
+    """Return the section with the mean ROC-AUC of the runs and the limits of these values."""
     return Section(
         title="Summary",
         blocks=(
@@ -38,7 +38,7 @@ def summary(runs: Runs) -> Section:
 
 
 def verdict(run: FindingResults) -> Iterator[str]:
-    """Yield sentences on what a run reaches, on shortcuts, and on other sources."""
+    """Yield sentences on the mean ROC-AUC of a run, on shortcuts, and on other sources."""
     if run.test is None:
         yield f"Run {run.name} has no test set: what it reaches is unknown."
     else:
@@ -74,7 +74,7 @@ def _reached(values: FindingsSet) -> str:
 
 
 def side_by_side(runs: Runs) -> Section:
-    """Show the means of each run beside those on other sources."""
+    """Return a section with a table of the means of each run on its test set and other sources."""
     externals = sorted({name for run in runs for name in run.externals})
 
     def mean(values: FindingsSet | None) -> str:
@@ -115,7 +115,7 @@ def side_by_side(runs: Runs) -> Section:
 
 
 def audit_blocks(run: FindingResults) -> list[Block]:
-    """Show what shortcuts reach for each finding, or state that the run was not audited."""
+    """Return a table of the ROC-AUC values of shortcut models, or a note that there is no audit."""
     audit = run.audit
     if audit is None:
         return [
@@ -157,7 +157,7 @@ def audit_blocks(run: FindingResults) -> list[Block]:
 def _undefined_for_all(
     shown: Mapping[str, tuple[tuple[str, FindingReached], ...]],
 ) -> dict[str, str]:
-    """Return the models that reach nothing for any finding, with the reason that all share."""
+    """Return the models whose ROC-AUC is undefined for every finding, with their common reason."""
     reasons: dict[str, set[str | None]] = {}
     for models in shown.values():
         for title, reached in models:
@@ -172,7 +172,10 @@ def _undefined_for_all(
 
 
 def data_card(run: FindingResults) -> Section:
-    """Count images and patients with and without each finding, and name the split."""
+    """Return a section with the counts of images and patients with and without each finding.
+
+    The section also states the hash and the seed of the split.
+    """
     rows = [
         (finding, *(_counts(predictions, k) for predictions in run.sets.values()))
         for k, finding in enumerate(run.findings)

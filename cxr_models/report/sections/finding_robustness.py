@@ -1,4 +1,4 @@
-"""The section on what a run with several findings makes of changed test images."""
+"""Section on the predictions of a run with several findings for changed test images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def finding_robustness_sections(run: FindingResults) -> list[Section]:
-    """Show what a run makes of changed test images; nothing where it was not tested on them."""
+    """Return a list of the section; an empty list if the run was not tested on changed images."""
     robustness = run.robustness
     if robustness is None:
         return []
@@ -83,7 +83,7 @@ def _row(row: PerturbedFindings, findings: Sequence[str]) -> tuple[str, ...]:
 
 
 def _undefined(areas: Iterable[tuple[str, Measured]]) -> list[str]:
-    """Return which findings have no area, and why."""
+    """Return a sentence for each finding without a ROC-AUC, with the reason."""
     return [f"No ROC-AUC of {name}: {area.reason}." for name, area in areas if area.value is None]
 
 
@@ -106,7 +106,7 @@ def _plot(robustness: FindingsRobustness) -> DotPlot:
 
 
 def _dots(row: PerturbedFindings) -> tuple[str, tuple[Dot, Dot]]:
-    """Return the name of a change and its dots: of the mean and of the finding that falls most."""
+    """Return the name of a change, the dot of the mean and the dot of the worst finding."""
     mean, most = row.differences.mean_roc_auc, row.falls_most()
     dot = Dot(value=mean.value, interval=mean.interval, text=mean.reason)
     if most is None:

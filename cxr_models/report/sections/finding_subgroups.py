@@ -1,6 +1,7 @@
-"""The section on groups of images in a set with several findings, and on the gaps between them.
+"""Section on the subgroups of a set with several findings, and on the gaps between subgroups.
 
-An overview shows the gaps of all findings; the groups of each finding are folded.
+Plots show the gaps of all findings. The plots and tables of each finding are in a section that
+starts closed.
 """
 
 from __future__ import annotations
@@ -46,16 +47,16 @@ _EMPTY = Dot(value=None, interval=None)
 def finding_subgroup_sections(
     name: str, values: FindingsSet, units: str = "images"
 ) -> list[Section]:
-    """Return the section on the groups of a set; none where no groups were asked for.
+    """Return a list of the section on the subgroups of a set; an empty list without subgroups.
 
     Parameters
     ----------
     name : str
         Name of the set.
     values : FindingsSet
-        Its values.
+        Values of the set.
     units : str, default "images"
-        What is counted.
+        Plural name of the rows of the set: images, patients or studies.
     """
     if not values.subgroups:
         return []
@@ -100,7 +101,7 @@ def _counts(by: FindingSubgroups, units: str) -> Table:
 
 
 def _gap_plots(name: str, values: FindingsSet, by: FindingSubgroups) -> Iterator[DotPlot]:
-    """Yield a plot of the gaps of all findings in each value, beside those of chance."""
+    """Yield, for each kind of value, a plot of the gaps of all findings and of gaps by chance."""
     for title in GAPS:
         gaps = {gap.label: gap for gap in by.gaps if gap.value == title}
         rows = tuple((finding, _gap_dots(gaps.get(finding))) for finding in values.findings)
@@ -135,7 +136,7 @@ def _gap_dots(gap: Gap | None) -> tuple[Dot, Dot]:
 
 
 def _range_of(gaps: list[Gap]) -> tuple[float, float]:
-    """Return the ends of an axis that holds 0, the gaps, their intervals, and those of chance."""
+    """Return the ends of an axis that includes 0, the gaps, their intervals and gaps by chance."""
     ends = [0.0, 0.1]
     for gap in gaps:
         ends += gap.difference.interval or (gap.difference.value or 0.0,)
@@ -153,7 +154,7 @@ def _finding(
 
 
 def _plots(name: str, values: FindingsSet, by: FindingSubgroups, finding: str) -> Iterator[DotPlot]:
-    """Yield a plot of each value of a finding, a row for each group."""
+    """Yield a plot for each kind of value of a finding, with a row for each subgroup."""
     groups = by.groups.items()
     dots = {
         title: [(group_name, dot(_value_of(group, title, finding))) for group_name, group in groups]
@@ -176,7 +177,7 @@ def _plots(name: str, values: FindingsSet, by: FindingSubgroups, finding: str) -
 
 
 def _value_of(group: FindingsGroup, title: GapValue, finding: str) -> Measured | None:
-    """Return a value of a finding in a group."""
+    """Return the value `title` of a finding in a subgroup."""
     of = group.findings[finding]
     if title == "roc_auc":
         return of.roc_auc
@@ -185,7 +186,7 @@ def _value_of(group: FindingsGroup, title: GapValue, finding: str) -> Measured |
 
 
 def _table(by: FindingSubgroups, finding: str, units: str) -> Table:
-    """Count known labels of a finding and their patients, and show its values, in each group."""
+    """Return a table of the values and the counts of a finding in each subgroup."""
     tied = ", tied ones once" if units == "patients" else ""
     rows = []
     for name, group in by.groups.items():

@@ -1,4 +1,7 @@
-"""Compare the runs of a page with the same findings and test images; pool runs of folds."""
+"""Section that compares and pools the runs of a page with several findings.
+
+Runs with the same findings and test images are compared. Runs of folds are pooled.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,14 @@ if TYPE_CHECKING:
 
 
 def findings_together(runs: Runs) -> Section | None:
-    """Compare and pool the runs that allow it, and name the others; None for a single run.
+    """Return the section that compares and pools runs; None for a single run.
+
+    The section also names the runs that can be neither compared nor pooled.
 
     Parameters
     ----------
     runs : sequence of FindingResults
-        The runs of a page.
+        Results of all runs of the page.
     """
     if len(runs) < 2:
         return None
@@ -61,9 +66,10 @@ def _pools(runs: Runs) -> list[list[FindingResults]]:
 
 
 def _kind(run: FindingResults) -> tuple[Hashable, ...]:
-    """Return a key of findings and settings, without the cache's folder and the seed.
+    """Return a key of the findings and settings of a run, without `cache_dir` and the seed.
 
-    A model of others, whose settings nobody knows, shares its key with no run.
+    A model of others has unknown settings, so its key contains its name and equals the key of no
+    other run.
     """
     if run.config is None:
         return run.findings, run.name
@@ -139,22 +145,26 @@ def _pooled(runs: Runs) -> Section:
 
 
 def _method(runs: Runs) -> Method:
-    """Return the draws and the seed that the first run was evaluated with."""
+    """Return a method with the bootstrap draws and the seed of the first run's evaluation."""
     bootstrap = runs[0].evaluation.bootstrap
     return Method(draws=bootstrap.draws, seed=bootstrap.seed)
 
 
 def _tested(run: FindingResults) -> tuple[Hashable, ...] | None:
-    """Return a key that runs to compare share; None for a run without a test set."""
+    """Return a key of the findings and test images; runs with equal keys are compared.
+
+    The key is None for a run without a test set, or if its test set contains a file twice.
+    """
     images = None if run.test is None else images_of(run.sets["test"])
     return None if images is None else (tuple(sorted(run.findings)), images)
 
 
 def images_of(predictions: FindingPredictions) -> Hashable:
-    """Return a key of images and labels that depends neither on their folder nor on any order.
+    """Return a key of the files and labels of a set; None if a file occurs twice.
 
-    None if a file occurs twice. Nor does it depend on patients: a table of others may state fewer,
-    and the comparison shares them.
+    The key does not depend on the folder of the files, nor on the order of files and findings. It
+    does not depend on patient ids either, because a table of others may lack some of them; the
+    comparison takes patients from all compared tables.
     """
     predictions = predictions.in_order(sorted(predictions.findings))
     records, targets = predictions.manifest.records, predictions.targets.tolist()
@@ -188,7 +198,7 @@ def _comparison(runs: Runs) -> Section:
 
 
 def _differences(runs: Runs) -> Block:
-    """Show the settings in which runs differ; these can explain a difference of values."""
+    """Return a table of the settings in which runs differ, which can explain different values."""
     configs = {run.name: run.config for run in runs if run.config is not None}
     if len(configs) < len(runs):
         return settings_unknown(runs)
@@ -208,7 +218,10 @@ def _differences(runs: Runs) -> Block:
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
-    """Compare runs on a set, where at least two runs have it with the same images and labels."""
+    """Yield the comparisons of runs on the set `name`.
+
+    Runs are compared if their sets have the same images and labels.
+    """
     having = [run for run in runs if name in run.tested]
     groups = grouped(having, lambda run: images_of(run.sets[name]))
     for group in groups:
@@ -232,7 +245,10 @@ def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Ite
 
 
 def _over_seeds(runs: Runs) -> Iterator[Block]:
-    """Show mean, spread and intervals over seeds on every set of runs of equal settings."""
+    """Yield a table of mean, spread and interval over seeds for each set of runs.
+
+    The runs of a table have equal settings and different seeds.
+    """
     for kind in grouped(runs, _kind):
         seeds = {run.name: run.config.training.seed for run in kind if run.config is not None}
         if not len(set(seeds.values())) == len(kind) > 1:
@@ -252,7 +268,10 @@ def _over_seeds(runs: Runs) -> Iterator[Block]:
 
 
 def _at_one_root(predictions: FindingPredictions, first: FindingPredictions) -> FindingPredictions:
-    """Return predictions with the root and the order of `first`, which has the same records."""
+    """Return predictions with the root folder and the order of findings of `first`.
+
+    Both have the same records.
+    """
     manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
     return dataclasses.replace(predictions, manifest=manifest).in_order(first.findings)
 

@@ -1,4 +1,4 @@
-"""The values of a run with several findings as tables and charts."""
+"""Tables and charts of the values of a run with several findings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.results import Reliability
     from cxr_models.report.read.finding_results import FindingResults
 
-_LINES = 6  # of a chart: as many as there are colours
+_LINES = 6  # most lines of a chart, as many as there are colours
 
 
 def means(run: FindingResults) -> list[Block]:
-    """Show the means over findings of every set, and how intervals were computed."""
+    """Return a table of the means over findings of every set, and a text on their intervals."""
     sets, units = run.evaluation.sets, run.evaluation.units
     joined = run.evaluation.aggregate
     of_rows = (
@@ -70,13 +70,13 @@ def means(run: FindingResults) -> list[Block]:
 
 
 def left_out(name: str, values: FindingMeans) -> Iterator[str]:
-    """Yield notes on the findings that are not in the means of a set."""
+    """Yield a note on each finding that is left out of the means of a set."""
     for finding, why in values.left_out.items():
         yield f"{name}, left out of the means: {finding}, {why}."
 
 
 def of_findings(run: FindingResults, values: FindingsSet) -> list[Block]:
-    """Show the values of each finding of a set, its operating point, and its calibration."""
+    """Return tables of the values, the operating points and the calibration of each finding."""
     means, units = values.means, run.evaluation.units
     mean: list[tuple[str, ...]] = []
     if means.over:
@@ -170,7 +170,7 @@ def _calibration(run: FindingResults, findings: Mapping[str, FindingValues]) -> 
 
 
 def finding_curve_charts(name: str, values: FindingsSet) -> tuple[Chart, ...]:
-    """Return charts of ROC and precision-recall curves, six findings a chart."""
+    """Return charts of ROC and precision-recall curves, each with at most six findings."""
     drawn = [
         Drawn(finding, both, values.findings[finding].roc_auc, values.findings[finding].pr_auc)
         for finding, both in values.curves.items()
@@ -182,7 +182,10 @@ def finding_curve_charts(name: str, values: FindingsSet) -> tuple[Chart, ...]:
 
 
 def reliability_charts(name: str, values: FindingsSet) -> tuple[Chart, ...]:
-    """Return a chart for each finding of its probability against the share that shows it."""
+    """Return a reliability chart for each finding.
+
+    It shows the share of images with the finding against the predicted probability.
+    """
     return tuple(
         _reliability(f"{name}, {finding}: reliability", values.findings[finding], bins)
         for finding, bins in values.reliability.items()
@@ -202,7 +205,7 @@ def _reliability(title: str, of: FindingValues, bins: Reliability) -> Chart:
 
 
 def groups(values: FindingsSet, units: str = "images") -> list[Block]:
-    """Show the areas under the ROC curves by source and by view."""
+    """Return tables of the ROC-AUC of each finding by source and by view."""
     return [
         _by_group(title, of_title, units)
         for title, of_title in (("source", values.by_source), ("view", values.by_view))
@@ -211,7 +214,7 @@ def groups(values: FindingsSet, units: str = "images") -> list[Block]:
 
 
 def _by_group(title: str, groups: Mapping[str, FindingsGroup], units: str) -> Block:
-    if len(groups) == 1:  # whose values are those of the set, which stand above
+    if len(groups) == 1:  # its values equal those of the set, which another table shows
         name = next(iter(groups))
         return Text(
             text=f"No image states its {title}."

@@ -1,4 +1,4 @@
-"""The top of a page: sentences on the accuracies of the runs, and a table of all runs."""
+"""Summary of a page about runs with classes: sentences on their accuracies, and a table."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from cxr_models.report.read.finding_results import AnyResults
     from cxr_models.report.read.results import Results
 
-MANY = 4  # a page of at least so many runs states a sentence once for all runs it is true of
+MANY = 4  # a page of this many runs or more states each sentence once, for all its runs
 
 
 def summary(runs: Sequence[Results]) -> Section:
-    """Return the section that states the accuracies of the runs and what limits them."""
+    """Return the section with the accuracies of the runs and the limits of these values."""
     sentences = [sentence for run in runs for sentence in verdict(run)]
     if len(runs) >= MANY:
         sentences = list(verdict_of_many(runs))
@@ -40,7 +40,7 @@ def summary(runs: Sequence[Results]) -> Section:
 
 
 def verdict(run: Results) -> list[str]:
-    """Return sentences on a run's accuracy, on shortcuts, and on other sources."""
+    """Return sentences on the accuracy of a run, on shortcuts, and on other sources."""
     test = run.test
     if test is None:
         sentences = [f"Run {run.name} has no test set: its accuracy is unknown."]
@@ -64,7 +64,7 @@ def verdict(run: Results) -> list[str]:
 
 
 def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
-    """Yield the sentences of `verdict` for many runs, each once for all runs it is true of."""
+    """Yield the sentences of `verdict` for many runs; each sentence names all its runs."""
     of_classes: dict[tuple[str, ...], list[Results]] = defaultdict(list)
     audits: dict[str, list[Results]] = defaultdict(list)
     elsewhere: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -115,7 +115,7 @@ def verdict_of_many(runs: Sequence[Results]) -> Iterator[str]:
 
 
 def side_by_side(runs: Sequence[Results]) -> Section:
-    """Show each run's accuracy beside other sources and beside the shortcuts of its split."""
+    """Return a table of the accuracies on test and other sources, and of shortcut models."""
     externals = sorted({name for run in runs for name in run.externals})
     rows = []
     for run in runs:
@@ -157,7 +157,7 @@ def side_by_side(runs: Sequence[Results]) -> Section:
 
 
 def arm(config: RunConfig) -> str:
-    """Return ``raw`` or ``enhanced``, as the study calls its arms."""
+    """Return ``raw`` or ``enhanced``, the names of the study's arms."""
     return "raw" if config.data.enhance is None else "enhanced"
 
 
@@ -166,7 +166,7 @@ def _accuracy(values: SetEvaluation | None) -> str:
 
 
 def rows_of(run: AnyResults, values: SetEvaluation | FindingsSet) -> str:
-    """Return how many images, or units of joined images, and patients a set has."""
+    """Return a text with the numbers of rows, of the images joined into them, and of patients."""
     rows = counted(values.images, run.evaluation.unit)
     if values.joined_images is not None:
         rows += f" from {counted(values.joined_images, 'image')}"
@@ -192,7 +192,7 @@ def audit_command(run: AnyResults) -> str:
 
 
 def sources_command(run: AnyResults) -> str:
-    """Return how a run, or a model of others, is tested on other sources."""
+    """Return the command or input with which a run, or a model of others, gets external sets."""
     if run.config is None:
         return "rows of a part of that name in its table"
     return "cxr-models evaluate --external"
@@ -203,7 +203,7 @@ def _accuracy_or_0(run: Results) -> float:
 
 
 def _elsewhere(run: Results, values: SetEvaluation) -> str:
-    """Compare an accuracy on another source with the test set, as the end of a sentence."""
+    """Return the end of a sentence that compares the accuracy on a set with that on test."""
     interval = values.overall.accuracy.interval
     here = run.test and run.test.overall.accuracy.interval
     largest = max(of_class.images for of_class in values.classes.values())

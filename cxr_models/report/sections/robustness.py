@@ -1,4 +1,4 @@
-"""The section on what a run makes of changed test images."""
+"""Section on the predictions of a run with classes for changed test images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def robustness_sections(run: Results) -> list[Section]:
-    """Show what a run makes of changed test images; nothing where it was not tested on them."""
+    """Return a list of the section; an empty list if the run was not tested on changed images."""
     robustness = run.robustness
     if robustness is None:
         return []
@@ -30,7 +30,7 @@ def robustness_sections(run: Results) -> list[Section]:
 
 
 def tested_sentence(robustness: Robustness | FindingsRobustness) -> str:
-    """Return a sentence on the images that a run was tested on."""
+    """Return a sentence on the number of changed test images and patients."""
     tested = f"The run was tested on {counted(robustness.images, 'test image')}"
     if robustness.images < robustness.test_images:
         tested += f" of {robustness.test_images:,}"
@@ -89,7 +89,7 @@ def _row(row: PerturbedScores) -> tuple[str, ...]:
 
 
 def _reasons(rows: Sequence[PerturbedScores]) -> list[str]:
-    """Return why intervals of differences are missing, and the changes that have none."""
+    """Return a sentence for each reason of missing intervals, with the changes that it affects."""
     titles: dict[str, list[str]] = {}
     for row in rows:
         accuracy = row.differences.accuracy

@@ -1,4 +1,4 @@
-"""The spread of runs that differ in the seed alone, as a table."""
+"""Table of the spread of runs that differ only in the seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def seed_table(spread: SeedSpread) -> Table:
-    """Show mean, spread and interval of each value on one set."""
+    """Return a table of mean, spread and interval over seeds of each value on one set."""
     areas = sum(name.startswith("roc_auc/") for name in spread.values)
     over = [f"Means are over {listed(spread.over)}."] if 0 < len(spread.over) < areas else []
     runs = ", ".join(f"{run} (seed {seed})" for run, seed in spread.seeds.items())

@@ -1,4 +1,4 @@
-"""The table of the study, for runs on images of the study alone."""
+"""Table of the study, for runs that use only images of the study."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cxr_models.report.read.results import Results
 
 _BACKBONES = ("nasnet_mobile", "resnet101", "inception_resnet_v2")
-_COVID = "covid"  # a label in every split of the study
+_COVID = "covid"  # label that occurs in every split of the study
 # The sources of docs/study.md, and the labels that the study takes from each source.
 _SOURCES = MappingProxyType(
     {
@@ -38,9 +38,9 @@ _COLUMNS = (
 
 
 def study_table(runs: Sequence[Results]) -> Section | None:
-    """Show accuracies by backbone, task and enhancement; None if no run is of the study.
+    """Return the accuracies by backbone, task and enhancement; None if no run is of the study.
 
-    The runs of a table differ in backbone, task, enhancement and seed alone, so that no other
+    The runs of a table differ only in backbone, task, enhancement and seed, so that no other
     setting can explain a difference between two cells. Runs that are not of the study are left out.
     """
     groups = grouped([run for run in runs if is_of_the_study(run)], _settings_of_table)
@@ -127,7 +127,7 @@ def _cell(run: Results) -> tuple[str, str, bool]:
 
 
 def _shown(runs: Sequence[Results]) -> str:
-    """Return the accuracies of the runs of a cell."""
+    """Return the text of a cell with the accuracies of its runs."""
     accuracies = [(run.name, run.test.overall.accuracy) for run in runs if run.test is not None]
     if len(accuracies) > 2:
         values = [accuracy.value or 0.0 for _, accuracy in accuracies]

@@ -1,4 +1,4 @@
-"""The section on groups of images in a set, such as women and men, and on the gaps between them."""
+"""Section on the subgroups of a set, such as women and men, and on the gaps between subgroups."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
 
 _OF_CLASS: tuple[GapValue, ...] = ("roc_auc", "sensitivity", "specificity")
-CHANCE = "by chance, 1 in 20 above"  # what is called so: the gap that 1 in 20 of chance exceeds
+CHANCE = "by chance, 1 in 20 above"  # name of the gap that 1 in 20 gaps by chance exceed
 _METHOD = (
     "A group has a value where at least 10 patients of the class concerned are in it; other cells "
     "are empty. The best and the worst group are picked after their values are known, so a gap is "
@@ -34,16 +34,16 @@ _METHOD = (
 
 
 def subgroup_sections(name: str, values: SetEvaluation, units: str = "images") -> list[Section]:
-    """Return the section on the groups of a set; none where no groups were asked for.
+    """Return a list of the section on the subgroups of a set; an empty list without subgroups.
 
     Parameters
     ----------
     name : str
         Name of the set.
     values : SetEvaluation
-        Its values.
+        Values of the set.
     units : str, default "images"
-        What is counted.
+        Plural name of the rows of the set: images, patients or studies.
     """
     if not values.subgroups:
         return []
@@ -68,7 +68,7 @@ def subgroup_sections(name: str, values: SetEvaluation, units: str = "images") -
 
 
 def method(text: str, columns: Iterable[ColumnGaps]) -> Iterator[Block]:
-    """Yield how groups are evaluated, and how many gaps between them are shown."""
+    """Yield texts on the evaluation of subgroups and on the number of gaps that are shown."""
     yield Text(text=text)
     gaps = [gap for by in columns for gap in by.gaps if gap.chance is not None]
     if gaps:
@@ -81,7 +81,7 @@ def method(text: str, columns: Iterable[ColumnGaps]) -> Iterator[Block]:
 
 
 def _plots(name: str, values: SetEvaluation, by: Subgroups) -> Iterator[DotPlot]:
-    """Yield a plot of accuracy, and of each value of the classes."""
+    """Yield a plot of the accuracy, and a plot of each kind of value of the classes."""
     classes = tuple(values.classes)
     wanted: list[tuple[GapValue, tuple[str, ...]]] = [("accuracy", ("",))]
     wanted += [(title, classes) for title in _OF_CLASS]
@@ -107,7 +107,7 @@ def _plots(name: str, values: SetEvaluation, by: Subgroups) -> Iterator[DotPlot]
 
 
 def description(gaps: Iterable[Gap]) -> str:
-    """State the gaps in a value in a sentence."""
+    """Return sentences on the gaps in a value."""
     texts = [
         f"{gap.label + ': ' if gap.label else ''}{gap.best} {signed(gap.difference.value)} over "
         f"{gap.worst}"
@@ -119,14 +119,14 @@ def description(gaps: Iterable[Gap]) -> str:
 
 
 def lowest(dots: Iterable[Dot]) -> float:
-    """Return where the axis of the plots starts: a tenth, at most 0.8."""
+    """Return the lower end of the axis of plots: a multiple of 0.1, at most 0.8."""
     ends = [one.interval[0] if one.interval else one.value for one in dots]
     low = min((end for end in ends if end is not None), default=0.0)
     return min(math.floor(low * 10) / 10, 0.8)
 
 
 def _value_of(group: Group, title: GapValue, label: str) -> Measured | None:
-    """Return a value of a group, of a class or of all."""
+    """Return the value `title` of a class in a subgroup; an overall value for an empty `label`."""
     if not label:
         overall = group.overall
         return overall.accuracy if title == "accuracy" else overall.macro_roc_auc
@@ -138,14 +138,14 @@ def _value_of(group: Group, title: GapValue, label: str) -> Measured | None:
 
 
 def dot(measured: Measured | None) -> Dot:
-    """Return the dot of a value, with the reason where it has none."""
+    """Return the dot of a value; an undefined value has its reason as text."""
     if measured is None:
         return Dot(value=None, interval=None, text="no operating point")
     return Dot(value=measured.value, interval=measured.interval, text=measured.reason)
 
 
 def _table(by: Subgroups, units: str) -> Table:
-    """Count rows and patients of each group, and show its overall values."""
+    """Return a table of the rows, the patients and the overall values of each subgroup."""
     rows = []
     for name, group in by.groups.items():
         labels = ", ".join(f"{label} {count}" for label, count in group.labels.items())
@@ -160,7 +160,7 @@ def _table(by: Subgroups, units: str) -> Table:
 
 
 def _class_tables(by: Subgroups, values: SetEvaluation, units: str) -> list[Table]:
-    """Show the values of each class in each group."""
+    """Return a table for each class of its values in each subgroup."""
     return [
         Table(
             caption=f"{label} by {by.column}",
@@ -187,12 +187,15 @@ def _notes(by: Subgroups, titles: Sequence[GapValue], label: str) -> tuple[str, 
 
 
 def cell(measured: Measured | None) -> str:
-    """Return a value and its interval as text, and a dash for what has no value."""
+    """Return a value and its interval as text; a dash for None."""
     return NONE if measured is None else value(measured)
 
 
 def empty_cells(cells: Iterable[tuple[str, GapValue, Measured | None]]) -> tuple[str, ...]:
-    """Say why cells, of a group and a value each, are empty, or are to be read with care."""
+    """Return notes on cells that are empty or must be read with care.
+
+    `cells` contains the subgroup, the name of the value and the value of each cell.
+    """
     notes: dict[tuple[str, str], list[str]] = {}
     for name, title, measured in cells:
         if measured is None:
@@ -206,7 +209,7 @@ def empty_cells(cells: Iterable[tuple[str, GapValue, Measured | None]]) -> tuple
 
 
 def gap_table(gaps: Iterable[Gap], caption: str) -> Table:
-    """Show gaps of a column, what chance alone shows, and the smallest gap that would be seen."""
+    """Return a table of the gaps of a column, of gaps by chance, and of detectable gaps."""
     rows, reasons = [], {}
     for gap in gaps:
         if gap.chance is None:

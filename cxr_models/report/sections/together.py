@@ -1,6 +1,7 @@
-"""Compare the runs of a page with the same test images; pool runs with different test images.
+"""Section that compares and pools the runs of a page with classes.
 
-A sentence names each run that is neither compared nor pooled.
+Runs with the same test images are compared. Runs with different test images are pooled. A sentence
+names each run that can be neither compared nor pooled.
 """
 
 from __future__ import annotations
@@ -42,16 +43,20 @@ if TYPE_CHECKING:
 
     Runs = Sequence[Results]
 
-MOST_IN_PAIRS = 6  # more runs are compared with the first alone: 12 runs in 11 pairs, not 66
+# Up to 6 runs are compared in all pairs. More runs are compared only with the first run: 12 runs
+# then make 11 pairs instead of 66.
+MOST_IN_PAIRS = 6
 
 
 def together(runs: Runs) -> Section | None:
-    """Compare and pool the runs that allow it, and name the remaining runs; None for a single run.
+    """Return the section that compares and pools runs; None for a single run.
+
+    The section also names the runs that can be neither compared nor pooled.
 
     Parameters
     ----------
     runs : sequence of Results
-        The runs of a page.
+        Results of all runs of the page.
     """
     if len(runs) < 2:
         return None
@@ -117,7 +122,7 @@ def _comparison(runs: Runs) -> Section:
 
 
 def _differences(runs: Runs) -> Block:
-    """Show the settings in which runs differ; these can explain a difference of values."""
+    """Return a table of the settings in which runs differ, which can explain different values."""
     configs = {run.name: run.config for run in runs if run.config is not None}
     if len(configs) < len(runs):
         return settings_unknown(runs)
@@ -141,13 +146,16 @@ def _differences(runs: Runs) -> Block:
 
 
 def settings_unknown(runs: Sequence[AnyResults]) -> Block:
-    """Name the models of others, whose settings cannot be compared."""
+    """Return a sentence that names the models of others, whose settings are unknown."""
     others = [run.name for run in runs if run.config is None]
     return Text(text=f"Models of others, whose settings are not known: {listed(others)}.")
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:
-    """Compare runs on a set, if at least two runs have it with the same images."""
+    """Yield the comparisons of runs on the set `name`.
+
+    Runs are compared if their sets have the same images.
+    """
     runs_with_set = [run for run in runs if name in run.tested]
     groups = grouped(runs_with_set, lambda run: images_of(run.sets[name]))
     for group in groups:
@@ -198,7 +206,7 @@ def _tables(name: str, comparisons: Sequence[Comparison], run: Results) -> Itera
         ),
         notes=_reasons(differences),
     )
-    # Both classes of a binary task have the same area.
+    # Both classes of a binary task have the same ROC-AUC.
     classes = run.class_names[1:] if len(run.class_names) == 2 else run.class_names
     yield Table(
         caption=f"ROC-AUC on {name}: differences",
@@ -224,7 +232,7 @@ def _area(area: AreaDifference) -> str:
 
 
 def _spread(runs: Runs) -> Iterator[Block]:
-    """Show the range of runs that differ by their seed alone."""
+    """Yield a table of the mean and the range of accuracy of runs that differ only in seed."""
     kinds = [kind for kind in grouped(runs, kind_of) if len(kind) > 1]
     if not kinds:
         return
@@ -249,7 +257,10 @@ def _spread(runs: Runs) -> Iterator[Block]:
 
 
 def _over_seeds(runs: Runs) -> Iterator[Block]:
-    """Show mean, spread and intervals over seeds on every set of runs of equal settings."""
+    """Yield a table of mean, spread and interval over seeds for each set of runs.
+
+    The runs of a table have equal settings and different seeds.
+    """
     for kind in grouped(runs, kind_of):
         seeds = {run.name: run.config.training.seed for run in kind if run.config is not None}
         if not len(set(seeds.values())) == len(kind) > 1:
@@ -274,7 +285,7 @@ def _mean_and_ends(values: Sequence[float]) -> str:
 
 
 def _clear_differences(comparisons: Sequence[Comparison]) -> str:
-    """State how many differences of accuracy exceed the chance of the images."""
+    """Return a clause on the number of accuracy differences whose interval excludes 0."""
     clear = sum(_leaves_out_0(pair.accuracy.interval) for pair in comparisons)
     if len(comparisons) == 1:
         return f"the interval of the difference of accuracy {'leaves out' if clear else 'holds'} 0"
@@ -289,7 +300,7 @@ def _leaves_out_0(interval: Interval | None) -> bool:
 
 
 def _reasons(cells: Iterable[tuple[str, Measured | AreaDifference]]) -> tuple[str, ...]:
-    """Return why cells lack a value, an interval or a test, each reason once."""
+    """Return notes on cells without a value, an interval or a test; each reason occurs once."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for name, cell in cells:
         if cell.reason or cell.remark:
@@ -300,13 +311,13 @@ def _reasons(cells: Iterable[tuple[str, Measured | AreaDifference]]) -> tuple[st
 
 
 def _at_one_root(predictions: Predictions, first: Predictions) -> Predictions:
-    """Return predictions with the root of `first`, which has the same records."""
+    """Return predictions with the root folder of `first`, which has the same records."""
     manifest = dataclasses.replace(predictions.manifest, root=first.manifest.root)
     return dataclasses.replace(predictions, manifest=manifest)
 
 
 def _method(runs: Runs) -> Method:
-    """Return the draws and the seed that the first run was evaluated with."""
+    """Return a method with the bootstrap draws and the seed of the first run's evaluation."""
     bootstrap = runs[0].evaluation.bootstrap
     return Method(draws=bootstrap.draws, seed=bootstrap.seed)
 

@@ -1,4 +1,4 @@
-"""The values of a run's sets as tables."""
+"""Tables of the values of a run's sets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_SHARED_ROWS = 10
 
 
 def overall(run: Results) -> list[Block]:
-    """Show every set's overall values side by side, and how intervals were computed."""
+    """Return a table of the overall values of every set, and a text on their intervals."""
     sets = run.evaluation.sets
     columns = {name: values.overall.titled() for name, values in sets.items()}
     rows = [
@@ -70,7 +70,10 @@ def overall(run: Results) -> list[Block]:
 
 
 def joined_images(sets: Mapping[str, SetEvaluation | FindingsSet]) -> list[tuple[str, ...]]:
-    """Return a row with the numbers of the images that were joined; none without any."""
+    """Return a list of the row with the numbers of joined images.
+
+    The list is empty if the rows of the sets are images.
+    """
     counts = [values.joined_images for values in sets.values()]
     if None in counts:
         return []
@@ -78,13 +81,13 @@ def joined_images(sets: Mapping[str, SetEvaluation | FindingsSet]) -> list[tuple
 
 
 def one_image_stands(unit: str) -> Text:
-    """Return the note on the images of a page whose rows are patients or studies."""
+    """Return the note that one image of each patient or study is shown."""
     text = f"Of each {unit} one image stands below, that whose name comes first."
     return Text(text=text, tone="note")
 
 
 def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
-    """Show the values of each class of a set, the operating points, and the confusion."""
+    """Return tables of the values of each class, the operating points and the confusion matrix."""
     points = {name: of_class.operating_point for name, of_class in values.classes.items()}
     rule = run.evaluation.operating_points.rule
     chosen_on = run.evaluation.operating_points.chosen_on
@@ -119,7 +122,7 @@ def of_classes(run: Results, values: SetEvaluation) -> list[Block]:
 
 
 def class_table(caption: str, classes: Mapping[str, ClassValues], units: str = "images") -> Table:
-    """Show the values of each class."""
+    """Return a table of the values of each class."""
     titles = (title for of_class in list(classes.values())[:1] for title, _ in of_class.titled())
     return Table(
         caption=caption,
@@ -132,7 +135,7 @@ def class_table(caption: str, classes: Mapping[str, ClassValues], units: str = "
 
 
 def confusion(confusion: Confusion, classes: Sequence[str], units: str = "images") -> Table:
-    """Show the confusion of a set, in counts and in shares of each row."""
+    """Return the confusion matrix of a set as a table of counts and shares of each row."""
     shares = [row or (None,) * len(classes) for row in confusion.normalised]
     return Table(
         caption=f"Confusion: {units} (share of the true class)",
@@ -146,7 +149,7 @@ def confusion(confusion: Confusion, classes: Sequence[str], units: str = "images
 
 
 def groups(values: SetEvaluation, classes: Sequence[str], units: str = "images") -> list[Block]:
-    """Show a set by source and by view."""
+    """Return tables of the values of a set by source and by view."""
     blocks: list[Block] = []
     for title, by in (("source", values.by_source), ("view", values.by_view)):
         rows, notes = [], []
