@@ -1,4 +1,4 @@
-"""Helpers of the benchmarks of adapters and models: image files, and datasets without automatic tuning."""
+"""Helpers of the benchmarks of adapters and models: image files, and untuned datasets."""
 
 from __future__ import annotations
 
