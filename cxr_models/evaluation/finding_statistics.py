@@ -241,7 +241,7 @@ class _Binned(NamedTuple):
     starts: Ints  # (B,); index of the first image of each bin that holds images
 
     def errors(self, counts: Floats) -> Floats:
-        """Return the calibration error for each row of `counts`."""
+        """Return the calibration error (draws,) for counts (draws, patients)."""
         if not len(self.patients):
             return np.full(len(counts), np.nan)
         weights = counts[:, self.patients]

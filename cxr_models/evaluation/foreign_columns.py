@@ -283,7 +283,7 @@ class _Checked:
         return values
 
     def agree(self, written: Floats, probabilities: Floats, link: str) -> None:
-        """Raise unless the probabilities are the softmax or the sigmoid of the logits."""
+        """Raise ValueError if written probabilities differ from those of the logits."""
         differences = np.abs(written - probabilities)
         off = differences.max(axis=1) > _SOFTMAX_TOLERANCE
         if off.any():

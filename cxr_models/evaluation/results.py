@@ -167,10 +167,9 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The values of a group of images: a whole set, or the images of one source or view in a set.
+    """The values of a group of images: a set, or one source, view or subgroup in a set.
 
-    The counts are numbers of images. If the evaluation has an aggregation, the counts are numbers
-    of patients or of studies.
+    If the evaluation has an aggregation, each joined patient or study counts as one image.
     """
 
     images: int

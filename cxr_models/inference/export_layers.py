@@ -110,7 +110,7 @@ class ToEightBits(keras.layers.Layer):  # type: ignore[misc]
         self.bits = bits
 
     def call(self, inputs: Any) -> Any:
-        """Return `inputs` as uint8."""
+        """Return the images as uint8, with white at 255."""
         is_uint8 = keras.backend.standardize_dtype(inputs.dtype) == "uint8"
         white = (1 << (self.bits or (8 if is_uint8 else 16))) - 1
         if white == 255:
