@@ -1,6 +1,6 @@
-"""Compare what a run with several findings predicts of changed images with what it predicts before.
+"""Comparison of the predictions of a run with findings on unchanged and on changed images.
 
-Knows no framework.
+This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ _MEAN = "mean_roc_auc"
 
 
 class ComparedFindings(NamedTuple):
-    """The areas on images as they are and changed, and which findings the means hold."""
+    """The areas under ROC curves on unchanged and on changed images."""
 
     unperturbed: FindingAreas
-    perturbed: tuple[PerturbedFindings, ...]
-    over: tuple[str, ...]
-    left_out: dict[str, str]  # the other findings, and why
+    perturbed: tuple[PerturbedFindings, ...]  # one for each change
+    over: tuple[str, ...]  # the findings over which means are taken
+    left_out: dict[str, str]  # each other finding and the reason why it is left out
 
 
 def compare_perturbed_findings(
     outcomes: FindingOutcomes, changed: Sequence[Changed], method: Method
 ) -> ComparedFindings:
-    """Return the areas of each finding, and their means, on images as they are and changed.
+    """Return the area of each finding, and the mean area, on unchanged and on changed images.
 
     Parameters
     ----------
     outcomes : FindingOutcomes
-        The images as they are.
+        The outcomes of the unchanged images.
     changed : sequence of Changed
-        The same images in the same order, changed; at least one.
+        The predictions of the same images in the same order, for each change; at least one change.
     method : Method
-        Draws and seed of the bootstrap. Every change is measured on the same draws of patients, so
-        that the intervals of differences are of pairs.
+        Number of draws and seed of the bootstrap. All changes are measured on the same draws of
+        patients, so that the intervals of differences are paired.
     """
     statistics = FindingStatistics(outcomes)
     base = measure(statistics, draws=method.draws, seed=method.seed)
@@ -92,7 +92,7 @@ def _areas(outcomes: FindingOutcomes, measurement: Measurement) -> FindingAreas:
 
 
 def _why(outcomes: FindingOutcomes, k: int) -> str:
-    """Return why a finding has no area, if it has none."""
+    """Return the reason that is recorded if a finding has no area under the ROC curve."""
     present = outcomes.of(k).present
     if not len(present):
         return "no image whose label is known"

@@ -1,7 +1,8 @@
-"""Train models that cannot see the lungs to tell each finding of a split, over its known labels.
+"""Shortcuts for findings: models that cannot see the lungs, trained to predict each finding.
 
-Knows no framework but scikit-learn; does not predict with the run itself. A shortcut's value is its
-area under the ROC curve: most images lack a rare finding, so that an accuracy says little.
+Each model is trained and tested over the known labels of the finding. The value of a shortcut is
+its area under the ROC curve. An accuracy would say little, because most images lack a rare finding.
+This module uses scikit-learn only, and does not predict with the run itself.
 """
 
 from __future__ import annotations
@@ -30,30 +31,30 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-_SMALLEST = 1e-12  # a probability of 0 or 1 has no log odds
-_GUESSING = 0.5  # the area of a model that sees nothing
+_SMALLEST = 1e-12  # distance of probabilities from 0 and 1, which have no log odds
+_GUESSING = 0.5  # the area under the ROC curve of random guesses
 
 
 class _Question(NamedTuple):
-    """One finding: the images whose label is known, by part, and how areas are measured."""
+    """One finding of N images: the known images of each part, and the settings of the bootstrap."""
 
     finding: str
-    present: npt.NDArray[np.bool_]  # (N,) of all images; False where unknown
-    train: npt.NDArray[np.int64]  # rows of known images
+    present: npt.NDArray[np.bool_]  # (N,); whether each image shows the finding; False if unknown
+    train: npt.NDArray[np.int64]  # rows of the known images of train
     val: npt.NDArray[np.int64]
     test: npt.NDArray[np.int64]
-    patients: npt.NDArray[np.int64]  # (N,)
+    patients: npt.NDArray[np.int64]  # (N,); number of each image's patient
     method: Method
 
     def undecided(self) -> str:
-        """Return why no shortcut can be trained and chosen; empty if it can."""
+        """Return why no shortcut can be trained and chosen; empty if one can."""
         for part, rows in (("train", self.train), ("val", self.val)):
             if not 0 < self.present[rows].sum() < len(rows):
                 return f"{part} does not hold known images both with it and without it"
         return ""
 
     def reached(self, scores: Floats, classifier: str = "") -> FindingReached:
-        """Return the area of scores (any number, one for each row of test)."""
+        """Return the area under the ROC curve of scores, one score for each known test image."""
         if not len(self.test):
             return _not_reached("test does not hold an image whose label is known")
         present = self.present[self.test]
@@ -81,23 +82,28 @@ def audit_findings(
     method: Method,
     of_run: Mapping[str, Floats] | None = None,
 ) -> dict[str, FindingShortcuts]:
-    """Train every shortcut for every finding and evaluate it.
+    """Train every shortcut for every finding and evaluate it on the test images.
 
     Parameters
     ----------
     records : sequence of Record
-        Records of train, val and test; images tied by patient or group count as one patient.
+        Records of train, val and test; images tied by patient or group have the same patient.
     findings : sequence of str
         The K findings.
     targets : ndarray of shape (N, K), dtype int8
-        1 where a record has the finding, 0 where it has not, -1 where that is not known.
+        1 if the finding is present, 0 if it is absent, -1 if its label is unknown.
     features : Features
-        The features of the records' images.
+        The features of the images of `records`.
     method : Method
-        Draws and seed of the bootstrap; random forests use the seed too.
-    of_run : mapping of str to ndarray of shape (N of test, K), optional
-        The logits of a run for the images of test: ``run`` of the images as they are,
-        ``centre_blanked`` and ``border_blanked`` of blanked ones.
+        Number of draws and seed of the bootstrap. Random forests use the same seed.
+    of_run : mapping of str to ndarray of shape (number of test images, K), optional
+        The logits of a run for the test images: ``run`` for the unchanged images,
+        ``centre_blanked`` and ``border_blanked`` for the blanked images.
+
+    Returns
+    -------
+    dict of str to FindingShortcuts
+        The areas by finding.
 
     Raises
     ------
@@ -133,7 +139,7 @@ def audit_findings(
 
 
 def verdict(audited: Mapping[str, FindingShortcuts]) -> str:
-    """Return a sentence on the findings that models without lungs find too.
+    """Return a sentence that names the findings that can be predicted without the lungs.
 
     Parameters
     ----------
@@ -142,10 +148,12 @@ def verdict(audited: Mapping[str, FindingShortcuts]) -> str:
 
     Notes
     -----
-    The gain of a model is its area minus 0.5, which guessing gives. A finding is readable if the
-    interval of the best shortcut without lungs lies above 0.5: largely if its gain is at least 0.7
-    of the run's gain, partly if it is at least 0.3 of it. Without a run, the gain of an area of 1
-    counts.
+    The gain of a model is its area under the ROC curve minus 0.5, the area of random guesses. The
+    best of the shortcuts border, gray histogram and size counts. A finding is readable if the
+    interval of this shortcut lies above 0.5 and its gain is large enough. A finding is largely
+    readable if the gain is at least 0.7 times the gain of the run. A finding is partly readable if
+    the gain is at least 0.3 times the gain of the run. Without a run, the gain is compared with
+    0.5, the gain of an area of 1.
     """
     readable: dict[str, list[str]] = {"largely": [], "partly": []}
     rest, unknown = 0, 0
@@ -175,7 +183,7 @@ def verdict(audited: Mapping[str, FindingShortcuts]) -> str:
 
 
 def _shortcut(view: npt.NDArray[np.float32], question: _Question) -> FindingReached:
-    """Fit every candidate on train, choose the best on val by its area, and test it."""
+    """Fit every candidate on train, choose the one with the largest area on val, and test it."""
     if reason := question.undecided():
         return _not_reached(reason)
     best, chosen, classifier = -1.0, "", None
@@ -192,14 +200,17 @@ def _shortcut(view: npt.NDArray[np.float32], question: _Question) -> FindingReac
 
 
 def _log_odds(classifier: Any, view: npt.NDArray[np.float32]) -> Floats:
-    exact = classifier.predict_proba(view)[:, 1].astype(np.float64)  # as float32, 1 - 1e-12 is 1
+    exact = classifier.predict_proba(view)[:, 1].astype(np.float64)  # in float32, 1 - 1e-12 is 1
     shares = np.clip(exact, _SMALLEST, 1.0 - _SMALLEST)
     odds: Floats = np.log(shares) - np.log1p(-shares)
     return odds
 
 
 def _label_from_source(sources: npt.NDArray[Any], question: _Question) -> FindingReached:
-    """Predict for each image the share of its source's images in train that show the finding."""
+    """Evaluate a prediction from the source alone.
+
+    The score of an image is the share of the train images of its source that show the finding.
+    """
     stated = question.train[sources[question.train] != ""]
     if len(set(sources[stated])) < 2:
         return _not_reached("train does not state two sources")

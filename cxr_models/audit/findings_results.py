@@ -1,6 +1,6 @@
-"""Records of an audit of findings: of such a run ``audit.json`` is a `FindingsAudit`.
+"""Records of the audit and of the robustness of a run with findings.
 
-Its ``robustness.json`` is a `FindingsRobustness`.
+Its ``audit.json`` holds a `FindingsAudit`, and its ``robustness.json`` a `FindingsRobustness`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ class FindingReached:
     """The area under the ROC curve of a model, on the known test images of a finding."""
 
     roc_auc: Measured
-    classifier: str = ""  # the classifier that was best on validation
+    classifier: str = ""  # name of the classifier that was best on the validation part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingShortcuts:
-    """What models that see no lungs, or hardly, reach for one finding."""
+    """The areas for one finding of models that see little or nothing of the lungs."""
 
-    images: int  # of test, whose label is known
-    present: int  # of these, those that show the finding
+    images: int  # number of test images with a known label
+    present: int  # number of these images that show the finding
     border: FindingReached
     thumbnail: FindingReached
     histogram: FindingReached
@@ -35,7 +35,7 @@ class FindingShortcuts:
     border_blanked: FindingReached | None = None
 
     def titled(self) -> tuple[tuple[str, FindingReached], ...]:
-        """Return the models and their titles, in the order of tables."""
+        """Return the models with their titles, in the order in which they are shown."""
         rows = (
             ("border", self.border),
             ("thumbnail", self.thumbnail),
@@ -51,22 +51,22 @@ class FindingShortcuts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsAudit:
-    """What shortcuts reach for each finding of a split, and a verdict."""
+    """The areas of shortcuts for each finding of a split, and a verdict in one sentence."""
 
     task: Literal["multilabel"]
     findings: dict[str, FindingShortcuts]
     verdict: str
     split_sha256: str
     test_images: int
-    weights_sha256: str = ""  # of the run
+    weights_sha256: str = ""  # hash of the weights of the run; empty without a run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingAreas:
     """Areas under ROC curves on a set of images, or differences of such areas."""
 
-    mean_roc_auc: Measured  # over the findings of enough patients
-    roc_auc: dict[str, Measured]  # of each finding, over the images whose label is known
+    mean_roc_auc: Measured  # mean over the findings with enough patients
+    roc_auc: dict[str, Measured]  # area of each finding, over the images whose label is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +75,15 @@ class PerturbedFindings(FindingAreas):
 
     FIRST: ClassVar[tuple[str, ...]] = ("name", "title")
 
-    name: str  # such as jpeg-50
-    title: str  # in tables
-    differences: FindingAreas  # area on the changed images minus area on the images as they are
+    name: str  # name of the change, such as jpeg-50
+    title: str  # name of the change in tables
+    differences: FindingAreas  # area on the changed images minus area on the unchanged images
 
     def falls_most(self) -> tuple[str, Measured] | None:
-        """Return the finding whose area falls most, and its difference; None if none is known."""
+        """Return the finding whose area falls most, with its difference.
+
+        The result is None if no area falls, or no difference is known.
+        """
         known = [(of.value, name) for name, of in self.differences.roc_auc.items() if of.value]
         if not known or min(known)[0] >= 0.0:
             return None
@@ -90,9 +93,10 @@ class PerturbedFindings(FindingAreas):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsRobustness:
-    """The areas of a run with several findings on its test images, as they are and changed.
+    """The areas of a run with findings on its unchanged and on its changed test images.
 
-    ``robustness.json`` of such a run. The areas are of logits: no temperature changes them.
+    ``robustness.json`` holds this record. The areas are computed from logits, and do not depend on
+    a temperature.
     """
 
     format: int
@@ -102,11 +106,11 @@ class FindingsRobustness:
     split_sha256: str
     weights_sha256: str
     bootstrap: Bootstrap
-    seed: int  # of noise and of directions
-    images: int
+    seed: int  # seed of the noise and of the directions of rotation
+    images: int  # number of predicted images
     patients: int
-    test_images: int  # of the split; more than `images` where only some were asked for
-    over: tuple[str, ...]  # the findings of the means
-    left_out: dict[str, str]  # the other findings, and why
+    test_images: int  # number of test images of the split; `images` may be a part of them
+    over: tuple[str, ...]  # the findings over which means are taken
+    left_out: dict[str, str]  # each other finding and the reason why it is left out
     unperturbed: FindingAreas
     perturbed: tuple[PerturbedFindings, ...]

@@ -1,6 +1,6 @@
-"""Audit the split of a model of others: shortcuts, and the model by what it predicted.
+"""Audit of the split of a third-party model: shortcuts, compared with the model's predictions.
 
-The model itself is not at hand, so that nothing is known of it on blanked images.
+The model itself is not available, so that it has no predictions of blanked images.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 
 def audit_foreign(run: ForeignRun, features: Features, method: Method) -> Audit | FindingsAudit:
-    """Train every shortcut and evaluate it beside the predictions for test.
+    """Train every shortcut and compare it with the predictions of the model for test.
 
     Parameters
     ----------
     run : ForeignRun
-        Predictions whose records are of train, val and test.
+        The predictions of the model, with records of train, val and test.
     features : Features
         The features of the images of `ForeignRun.split_images`.
     method : Method
-        Draws and seed of the bootstrap.
+        Number of draws and seed of the bootstrap.
 
     Raises
     ------
     ValueError
-        If a part is empty, or train holds one class only.
+        If a part is empty, or train has images of one class only.
     """
     records = run.split_images.records
     test = next(predictions for predictions in run.sets if predictions.kind == "test")

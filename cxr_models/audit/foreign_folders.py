@@ -1,7 +1,7 @@
-"""Folders of models of others, as runs have them: their names, their files, what may be replaced.
+"""Output folders of evaluated third-party models: their names, files and safe replacement.
 
-A model has a folder ``evaluation`` with its tables, its evaluation and its audit; several models
-have a folder each, and their comparison beside them.
+The folder of a model has a subfolder ``evaluation`` with its tables, its evaluation and its audit,
+like the folder of a run. Several models have one folder each, next to a file with their comparison.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _is_output(path: Path) -> bool:
 
 
 def _is_model(folder: Path) -> bool:
-    """Tell a folder that holds what is written here and nothing else; tables must be unchanged."""
+    """Return whether a folder has only files that this module wrote, with unchanged tables."""
     evaluation = RunFolder(path=folder).evaluation_folder
     return (
         list(folder.iterdir()) == [evaluation]
@@ -48,7 +48,14 @@ MODELS = Kind("what cxr-models evaluate-predictions wrote", _is_output, folder=T
 
 
 def names_of_tables(tables: Sequence[Path]) -> list[str]:
-    """Name tables by their files, with as much of the path as it takes to tell them apart.
+    """Return a different name for each table, made of its file name.
+
+    Parent folders are added to the names until all names differ.
+
+    Parameters
+    ----------
+    tables : sequence of Path
+        The files of the tables.
 
     Raises
     ------
@@ -67,7 +74,11 @@ def names_of_tables(tables: Sequence[Path]) -> list[str]:
 
 
 def names_differ(names: Sequence[str]) -> bool:
-    """Return whether models of these names can lie in one folder, whatever the file system."""
+    """Return whether names can be names of model folders side by side on every file system.
+
+    The names must differ without regard to case. Names that the output already uses, such as
+    ``comparison.json``, are not allowed.
+    """
     different = {name.casefold() for name in names}
     return len(different) == len(names) and not different & {"", "evaluation", COMPARISON_FILE}
 
@@ -80,14 +91,29 @@ def write_models(
     overwrite: bool,
     inputs: Iterable[str | os.PathLike[str]],
 ) -> None:
-    """Write the folder of one model, or of several models a folder each and their comparison.
+    """Write the results of one model, or of several models with their comparison, atomically.
+
+    Parameters
+    ----------
+    out : Path
+        The folder to write. Each of several models has a subfolder.
+    models : ForeignModels
+        The models.
+    evaluated : EvaluatedPredictions
+        The results of the models.
+    overwrite : bool
+        Whether a folder from an earlier call may be replaced.
+    inputs : iterable of str or PathLike
+        Files that were read; the output must not replace them.
 
     Raises
     ------
-    FileExistsError, ValueError
-        As `cxr_models._outputs.check_output`.
+    FileExistsError
+        If `out` exists and `overwrite` is false.
+    ValueError
+        If `out` has files that are not results of an earlier call, or it would replace an input.
     OSError
-        If it cannot be written.
+        If a file cannot be written.
     """
     several = evaluated.several
     with replaces_output(out, MODELS, overwrite=overwrite, inputs=inputs) as temporary:

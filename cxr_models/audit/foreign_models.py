@@ -1,6 +1,7 @@
-"""Judge models of others by tables of what they predicted: values, comparisons, audits.
+"""Evaluation, comparison and audit of third-party models from tables of their predictions.
 
-Knows no framework. `read_models` checks the tables, `evaluate_models` computes; neither writes.
+`read_models` checks the tables and `evaluate_models` computes the results; both write no files.
+This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from cxr_models.audit.shortcut_features import Features
     from cxr_models.evaluation.foreign_sources import Table
 
-_CURES = {  # of options that need the part val
+_CURES = {  # for each option that needs the part val, advice to the user
     "--sensitivity": "Name its table with --validation, or give --threshold.",
     "--at-specificity": "Name its table with --validation.",
 }
@@ -42,17 +43,17 @@ _CURES = {  # of options that need the part val
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignModels:
-    """Checked tables of models of others, by the name of each model."""
+    """The checked tables of third-party models, by the name of each model."""
 
     runs: dict[str, ForeignRun]
-    sets: dict[str, Sequence[AnyPredictions]]  # of the runs, their images joined as asked
+    sets: dict[str, Sequence[AnyPredictions]]  # sets of each model, with images joined to rows
     method: Method
-    columns: tuple[GroupColumn, ...]  # that make groups of images
-    has_images: bool  # whether images are at hand, for the audit
+    columns: tuple[GroupColumn, ...]  # columns that divide images into groups
+    has_images: bool  # whether the images are available for the audit
 
     @property
     def remarks(self) -> dict[str, tuple[str, ...]]:
-        """What was assumed of each table, and why there is no audit of it."""
+        """For each model, the assumptions about its table and the reason for no audit."""
         return {
             name: (*run.remarks, *_no_audit(run, has_images=self.has_images))
             for name, run in self.runs.items()
@@ -60,7 +61,7 @@ class ForeignModels:
 
     @property
     def lines(self) -> list[str]:
-        """Lines on what was assumed and what is left out, with the names of the models."""
+        """Sentences for the user on assumptions and omissions, each with the name of the model."""
         lines = []
         for name, remarks in self.remarks.items():
             lines += [f"{name}: {remark}" for remark in remarks]
@@ -70,7 +71,7 @@ class ForeignModels:
 
     @property
     def images(self) -> dict[tuple[str, ...], list[str]]:
-        """The images of each split to audit, and the models that it is of."""
+        """The image paths of each split to audit, with the names of the models of this split."""
         models: dict[tuple[str, ...], list[str]] = {}
         for name, run in self.runs.items() if self.has_images else ():
             if not run.lacking:
@@ -87,27 +88,31 @@ def read_models(
     images: str | os.PathLike[str] | None = None,
     threshold: float | None = None,
 ) -> ForeignModels:
-    """Read tables of models of others, and check that they can be evaluated as asked.
+    """Read the tables of third-party models and check that they can be evaluated.
 
     Parameters
     ----------
     tables : mapping of str to str, PathLike or Columns
-        The name of each model, and its table; see `read_foreign`.
+        The table of each model, by the name of the model; see `read_foreign`.
     method : Method
-        How intervals are computed and operating points are chosen.
+        The settings of the evaluation.
     columns : sequence of GroupColumn, default ()
-        Columns that make groups of images.
+        Columns whose values divide images into groups.
     validation : str, PathLike or Columns, optional
-        The table of the part val of the only model.
+        A separate table of the part val; only allowed with one model.
     images : str or PathLike, optional
-        The folder of the images, for the audit.
+        The folder of the images, for the audit. None makes no audit.
     threshold : float, optional
-        The operating point of all classes without a part val; None takes 0.5.
+        The threshold of all classes or findings; only allowed without a part val. None uses the
+        threshold of ``method.rule``, by default 0.5.
 
     Raises
     ------
-    TypeError, ValueError
-        If a table is not what it must be, or an option is not allowed with it.
+    TypeError
+        If columns in memory contain values that are neither text nor numbers.
+    ValueError
+        If a table has invalid content, the tables do not have the same test files, or an option is
+        not allowed with a table.
     OSError
         If a file cannot be read.
     """
@@ -146,16 +151,16 @@ def evaluate_models(
     progress: Callable[[int], object] | None = None,
     say: Callable[[str], object] | None = None,
 ) -> EvaluatedPredictions:
-    """Evaluate models of others, compare several, and audit their splits.
+    """Evaluate third-party models, compare them if there are several, and audit their splits.
 
     Parameters
     ----------
     models : ForeignModels
-        What `read_models` returns.
+        The result of `read_models`.
     progress : callable, optional
-        Called with 1 after each image that is read for the audit.
+        Function that is called with 1 after each image that is read for the audit.
     say : callable, optional
-        Called with a line before each further step of the audit.
+        Function that is called with a sentence before the shortcuts are trained.
 
     Raises
     ------
@@ -184,7 +189,7 @@ def evaluate_models(
 
 
 def _check_rule(name: str, run: ForeignRun, method: Method, threshold: float | None) -> None:
-    """Raise if an option chooses thresholds in a way that the table does not allow."""
+    """Raise ValueError if the table does not allow the way in which thresholds are chosen."""
     has_validation = any(predictions.kind == "val" for predictions in run.sets)
     if threshold is not None and has_validation:
         raise ValueError(
@@ -206,7 +211,7 @@ def _check_images(run: ForeignRun, images: str | os.PathLike[str]) -> None:
 
 
 def _no_audit(run: ForeignRun, *, has_images: bool) -> list[str]:
-    """Say why there is no audit; empty if there is one."""
+    """Return the reason why there is no audit; empty if there is one."""
     if not has_images:
         return ["not audited: give the folder of the images with --images"]
     if not run.lacking:
@@ -223,7 +228,7 @@ def _audits(
     progress: Callable[[int], object] | None,
     say: Callable[[str], object] | None,
 ) -> Iterator[tuple[str, Audit | FindingsAudit]]:
-    """Yield the audit of each model; images of equal splits are read once."""
+    """Yield the name and the audit of each model; images of equal splits are read only once."""
     images = models.images
     if not images:
         return

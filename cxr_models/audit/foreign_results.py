@@ -1,6 +1,6 @@
-"""What `cxr_models.evaluate_predictions` returns.
+"""The record of results that `cxr_models.evaluate_predictions` returns.
 
-Knows neither how values are computed nor how they are shown.
+This module computes no values and formats no values for display.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from cxr_models.evaluation.results import Evaluation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatedPredictions:
-    """What tables of predictions are worth, by the name of each model.
+    """The results of third-party models, by the name of each model.
 
     Parameters
     ----------
     evaluations : dict of str to Evaluation or FindingsEvaluation
-        The values of each model, by set.
+        The values of each model.
     remarks : dict of str to tuple of str
-        What was assumed of each table, and why a model was not audited.
+        For each model, the assumptions about its table and the reason for no audit.
     audits : dict of str to Audit or FindingsAudit
-        What models reach that see no lungs; of models whose images were given.
+        For each audited model, the values of shortcuts, which cannot see the lungs. Models without
+        images are not audited.
     several : SeveralRuns, SeveralFindingRuns or None
-        The comparisons of several models; None of one model.
+        The comparison of several models; None for a single model.
     """
 
     evaluations: dict[str, Evaluation | FindingsEvaluation]

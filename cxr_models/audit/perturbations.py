@@ -1,8 +1,8 @@
-"""Change decoded images as scanners, archives and hands do: one small function a change.
+"""Changes to decoded images, as scanners, archives and people make them.
 
-A function takes an image of shape (H, W) or (H, W, 3), uint8 or uint16, 0 black, that it does not
-modify, and returns one of the same type. `white` is the value of white: levels keep their depth.
-Knows no model.
+Each change is one function. Its image has shape (H, W) or (H, W, 3) and dtype uint8 or uint16; 0 is
+black. The function does not modify the image, and returns an image of the same dtype. The parameter
+`white` is the value of white, so that the bit depth is kept. This module does not use models.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Random = np.random.Generator
 
 Kind = Literal["jpeg", "gamma", "noise", "rotation", "crop", "inverted", "corners"]
-CORNER = 0.15  # of the height and of the width: what `without_corners` paints
+CORNER = 0.15  # share of the height and of the width that `without_corners` paints
 _AMOUNTS: dict[Kind, tuple[float | None, ...]] = {
     "jpeg": (90, 50, 20),
     "gamma": (0.7, 1.4),
@@ -44,23 +44,35 @@ _TITLES: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Perturbation:
-    """A kind of change, and how much of it."""
+    """A kind of change and its amount."""
 
     kind: Kind
-    amount: float | None = None  # quality, gamma, sigma, degrees or percent; None for the rest
+    # JPEG quality, gamma, sigma of noise, degrees of rotation or percent of crop; None for kinds
+    # without an amount
+    amount: float | None = None
 
     @property
     def name(self) -> str:
-        """The name in files: jpeg-50."""
+        """The name in files, such as ``jpeg-50``."""
         return self.kind if self.amount is None else f"{self.kind}-{self.amount:g}"
 
     @property
     def title(self) -> str:
-        """The name in tables."""
+        """The name in tables, such as ``JPEG, quality 50``."""
         return _TITLES[self.kind].format(self.amount)
 
     def change(self, image: Image, *, white: int, random: Random) -> Image:
-        """Return the changed image."""
+        """Return the changed image.
+
+        Parameters
+        ----------
+        image : ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16
+            The image; not modified.
+        white : int
+            The value of white.
+        random : numpy.random.Generator
+            Source of noise and of the direction of rotation.
+        """
         amount = self.amount or 0.0
         match self.kind:
             case "jpeg":
@@ -88,20 +100,20 @@ PERTURBATIONS = tuple(
 
 
 def white_of(image: Image, bits: int | None = None) -> int:
-    """Return the value of white: ``2**bits - 1``, or the greatest value of the image's type."""
+    """Return the value of white: ``2**bits - 1``, or the largest value of the image's dtype."""
     return (1 << (bits or 8 * image.itemsize)) - 1
 
 
 def random_of(seed: int, file: str, name: str) -> Random:
-    """Return a source of random numbers that depends on seed, file and perturbation alone."""
+    """Return a random generator that depends only on seed, file name and perturbation name."""
     digest = hashlib.sha256(f"{seed}\0{file}\0{name}".encode(errors="surrogateescape")).digest()
     return np.random.default_rng(int.from_bytes(digest[:16]))
 
 
 def recompressed(image: Image, quality: int, *, white: int) -> Image:
-    """Return `image` after it was written as a JPEG of a quality, 1..100, and read again.
+    """Return `image` after compression as JPEG with a quality of 1..100, and decompression.
 
-    A JPEG holds 8 bits: other depths are rounded to 8 bits for it and scaled back.
+    JPEG has 8 bits. Images of other depths are rounded to 8 bits before and scaled back after.
     """
     is_eight = image.dtype == np.uint8 and white == 255
     levels = image if is_eight else _scaled(image, white, 255).astype(np.uint8)
@@ -115,7 +127,10 @@ def recompressed(image: Image, quality: int, *, white: int) -> Image:
 
 
 def with_gamma(image: Image, gamma: float, *, white: int) -> Image:
-    """Return `image` with each share of white raised to `gamma`; above 1 is darker."""
+    """Return `image` with each value, as a share of white, raised to the power `gamma`.
+
+    A gamma above 1 makes the image darker.
+    """
     shares = np.arange(white + 1) / white
     table = np.rint(white * shares**gamma).astype(image.dtype)
     result: Image = table[image]
@@ -123,14 +138,14 @@ def with_gamma(image: Image, gamma: float, *, white: int) -> Image:
 
 
 def noisy(image: Image, sigma: float, random: Random, *, white: int) -> Image:
-    """Return `image` with Gaussian noise, equal in all channels, rounded and clipped.
+    """Return `image` with Gaussian noise, rounded and clipped; all channels have equal noise.
 
     Parameters
     ----------
     image : ndarray of shape (H, W) or (H, W, 3)
-        Not modified.
+        The image; not modified.
     sigma : float
-        Standard deviation, in 255ths of white.
+        Standard deviation of the noise, in units of 1/255 of white.
     random : numpy.random.Generator
         Source of the noise.
     white : int
@@ -143,9 +158,9 @@ def noisy(image: Image, sigma: float, random: Random, *, white: int) -> Image:
 
 
 def rotated(image: Image, degrees: float) -> Image:
-    """Return `image` turned about its centre, counter-clockwise, its size kept.
+    """Return `image` rotated counter-clockwise about its centre, with the same size.
 
-    Pixels are interpolated linearly; what comes into view at the corners repeats the edge.
+    Pixels are interpolated linearly. New areas at the corners repeat the edge pixels.
     """
     height, width = image.shape[:2]
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
@@ -160,7 +175,7 @@ def rotated(image: Image, degrees: float) -> Image:
 
 
 def cropped(image: Image, share: float) -> Image:
-    """Return `image` without `share` of the height at top and bottom, of the width at each side."""
+    """Return `image` without its margins, each the share `share` of the height or of the width."""
     rows, columns = (round(share * side) for side in image.shape[:2])
     return image[rows : image.shape[0] - rows, columns : image.shape[1] - columns].copy()
 
@@ -172,7 +187,7 @@ def inverted(image: Image, *, white: int) -> Image:
 
 
 def without_corners(image: Image, share: float = CORNER) -> Image:
-    """Return `image` with its four corners black, each `share` of the height and of the width."""
+    """Return `image` with four black corners; each has `share` of the height and of the width."""
     result = image.copy()
     rows, columns = (round(share * side) for side in image.shape[:2])
     for vertical in (slice(0, rows), slice(image.shape[0] - rows, None)):
@@ -182,5 +197,5 @@ def without_corners(image: Image, share: float = CORNER) -> Image:
 
 
 def _scaled(image: Image, white: int, new_white: int) -> Image:
-    """Return levels, uint32, of which `white` becomes `new_white`, rounded, halves up."""
+    """Return an image as uint32, scaled so that `white` becomes `new_white`; halves round up."""
     return (image.astype(np.uint32) * new_white + white // 2) // white

@@ -1,4 +1,7 @@
-"""Records of an audit; ``audit.json`` is one `Audit`, ``robustness.json`` one `Robustness`."""
+"""Records of an audit of classes.
+
+``audit.json`` holds one `Audit`, and ``robustness.json`` holds one `Robustness`.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,9 @@ class Reached:
     balanced_interval: Interval | None = field(default=None, metadata=WRITTEN)
     interval_reason: str = ""
     balanced_interval_reason: str = ""
-    classifier: str = ""  # the classifier that was best on validation
-    sources: int | None = None  # number of sources, for a model that predicts the source
-    commonest: float | None = None  # share of the commonest source
+    classifier: str = ""  # name of the classifier that was best on the validation part
+    sources: int | None = None  # number of sources in train, for a model that predicts the source
+    commonest: float | None = None  # share of test images of the commonest source of train
     reason: str = ""  # why there are no accuracies
 
     def __post_init__(self) -> None:
@@ -31,7 +34,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortcuts:
-    """The accuracies of models that see no lungs, or hardly, on a split."""
+    """The accuracies on a split of models that see little or nothing of the lungs."""
 
     majority: Reached
     border: Reached
@@ -44,7 +47,7 @@ class Shortcuts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit(Shortcuts):
-    """Shortcuts, the accuracies of a run on whole and on blanked images, and a verdict on both."""
+    """The accuracies of shortcuts and of a run on whole and blanked images, with a verdict."""
 
     run: Reached | None = None
     centre_blanked: Reached | None = None
@@ -53,10 +56,10 @@ class Audit(Shortcuts):
     classes: tuple[str, ...]
     split_sha256: str
     test_images: int
-    weights_sha256: str = ""  # of the run
+    weights_sha256: str = ""  # hash of the weights of the run; empty without a run
 
     def titled(self) -> tuple[tuple[str, Reached], ...]:
-        """Return the models that predict labels and their titles, in the order of tables."""
+        """Return the models that predict labels, with their titles, in the order of tables."""
         rows = (
             ("commonest label", self.majority),
             ("border: the outer eighth of each side", self.border),
@@ -71,7 +74,7 @@ class Audit(Shortcuts):
         return tuple((title, reached) for title, reached in rows if reached is not None)
 
 
-ROBUSTNESS_FORMAT = 1  # of robustness.json; it grows by 1 when a key changes its meaning
+ROBUSTNESS_FORMAT = 1  # format version of robustness.json; grows by 1 if a key changes its meaning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,34 +92,41 @@ class PerturbedScores(Scores):
 
     FIRST: ClassVar[tuple[str, ...]] = ("name", "title")
 
-    name: str  # such as jpeg-50
-    title: str  # in tables
-    changed: Measured  # share of images that are predicted to be of another class
-    differences: Scores  # value on the changed images minus value on the images as they are
+    name: str  # name of the change, such as jpeg-50
+    title: str  # name of the change in tables
+    changed: Measured  # share of images whose predicted class is another one after the change
+    differences: Scores  # value on the changed images minus value on the unchanged images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Robustness:
-    """The values of a run on its test images, as they are and changed; ``robustness.json``."""
+    """The values of a run on its unchanged and on its changed test images.
+
+    ``robustness.json`` holds this record.
+    """
 
     format: int
     version: str
     classes: tuple[str, ...]
     split_sha256: str
     weights_sha256: str
-    temperature: float  # calibrates the probabilities that images are ranked by
+    temperature: float  # temperature of the probabilities by which images are ranked
     uncalibrated: str = ""  # why the temperature is 1; missing in files of earlier versions
     bootstrap: Bootstrap
-    seed: int  # of noise and of directions
-    images: int
+    seed: int  # seed of the noise and of the directions of rotation
+    images: int  # number of predicted images
     patients: int
-    test_images: int  # of the split; more than `images` where only some were asked for
+    test_images: int  # number of test images of the split; `images` may be a part of them
     unperturbed: Scores
     perturbed: tuple[PerturbedScores, ...]
 
     @property
     def remark(self) -> str:
-        """A sentence where areas depend on a temperature that is 1; empty for two classes."""
+        """A warning that areas are computed from probabilities that are not calibrated.
+
+        The text is empty if the temperature is not 1, or there are two classes, whose area does not
+        depend on the temperature.
+        """
         if self.temperature != 1.0 or len(self.classes) < 3:
             return ""
         why = f": {self.uncalibrated}" if self.uncalibrated else ""

@@ -1,6 +1,6 @@
-"""Compare what a run predicts of changed images with what it predicts of them as they are.
+"""Comparison of the predictions of a run on unchanged and on changed images.
 
-Knows no framework.
+This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -32,28 +32,30 @@ _SCORES = tuple(field.name for field in dataclasses.fields(Scores))
 
 
 class Changed(NamedTuple):
-    """What a run predicts of images that were changed in one way."""
+    """The predictions of a run for images that were changed in one way."""
 
-    name: str
-    title: str
+    name: str  # name of the change in files
+    title: str  # name of the change in tables
     logits: Floats  # (N, K)
 
 
 def some_images(
     records: Sequence[Record], images: int, seed: int, findings: Sequence[str] = ()
 ) -> list[int]:
-    """Return the places of about `images` records: whole patients, labels in their shares.
+    """Return the indices of a random sample of about `images` records.
+
+    The sample has all images of each chosen patient, and keeps the shares of the labels.
 
     Parameters
     ----------
     records : sequence of Record
         Records of one part.
     images : int
-        How many; all of them where there are no more.
+        Approximate number of images. If there are no more records, all are chosen.
     seed : int
-        Equal seeds and records give equal places.
+        Seed of the choice. Equal seeds and records give equal indices.
     findings : sequence of str, default ()
-        Findings whose shares are kept in the place of those of labels.
+        Findings whose shares are kept instead of those of the labels.
     """
     if images >= len(records):
         return list(range(len(records)))
@@ -69,17 +71,17 @@ def compare_perturbed(
     changed: Sequence[Changed],
     method: Method,
 ) -> tuple[Scores, tuple[PerturbedScores, ...]]:
-    """Return the values on images as they are, and for each change those on the changed images.
+    """Return the values on the unchanged images and, for each change, on the changed images.
 
     Parameters
     ----------
     outcomes : Outcomes
-        The images as they are.
+        The outcomes of the unchanged images.
     changed : sequence of Changed
-        The same images in the same order, changed; at least one.
+        The predictions of the same images in the same order, for each change; at least one change.
     method : Method
-        Draws and seed of the bootstrap. Every change is measured on the same draws of patients, so
-        that the intervals of differences are of pairs.
+        Number of draws and seed of the bootstrap. All changes are measured on the same draws of
+        patients, so that the intervals of differences are paired.
     """
     base = measure(ImageStatistics(outcomes), draws=method.draws, seed=method.seed)
     rows = []
@@ -106,7 +108,7 @@ def _scores(measurement: Measurement) -> dict[str, Measured]:
 
 
 def _changed(outcomes: Outcomes, perturbed: Outcomes, method: Method) -> Measured:
-    """Return the share of images that are predicted to be of another class than as they are."""
+    """Return the share of images whose predicted class is another one after the change."""
     kept = dataclasses.replace(perturbed, targets=outcomes.predicted)
     statistics = ImageStatistics(kept, ranks=False)
     same = measure(statistics, draws=method.draws, seed=method.seed).measured("accuracy")

@@ -1,6 +1,6 @@
-"""Read images into the features of shortcuts: thumbnail, border, gray histogram and size.
+"""Features of images for shortcuts: thumbnail, border, gray histogram and size.
 
-Every file is read once, on all CPUs; the features of an image take a few kilobytes.
+Every file is read once, on all CPUs. The features of an image need about 4 KiB of memory.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
-SIDE = 32  # pixels of a thumbnail
-BORDER = 4  # pixels of a thumbnail that are border: an eighth of the image on each side
-NUM_BINS = 16  # of a histogram
+SIDE = 32  # height and width of a thumbnail, in pixels
+BORDER = 4  # width of the border of a thumbnail, in pixels: an eighth of the image on each side
+NUM_BINS = 16  # number of bins of a gray histogram
 _EIGHT_BITS = cxr_enhance.Preparation(params=None, dtype="uint8")
 
 
@@ -32,12 +32,12 @@ _EIGHT_BITS = cxr_enhance.Preparation(params=None, dtype="uint8")
 class Features:
     """The features of N images."""
 
-    thumbnails: Floats  # (N, 32, 32); gray, 0..255, the aspect not kept
-    histograms: Floats  # (N, 16); shares of the gray values, at full size
-    sizes: Floats  # (N, 3); logarithms of height, width, and width over height
+    thumbnails: Floats  # (N, 32, 32); gray, 0..255; the aspect ratio is not kept
+    histograms: Floats  # (N, 16); share of pixels in each bin of gray values, at full size
+    sizes: Floats  # (N, 3); logarithms of height, width, and width divided by height
 
     def views(self) -> dict[str, Floats]:
-        """Return the features that each shortcut sees, of shape (N, features)."""
+        """Return the features of each shortcut by its name, each of shape (N, features)."""
         count = len(self.thumbnails)
         border = np.ones((SIDE, SIDE), bool)
         border[BORDER:-BORDER, BORDER:-BORDER] = False
@@ -52,19 +52,19 @@ class Features:
 def read_features(
     paths: Sequence[str], *, progress: Callable[[int], object] | None = None
 ) -> Features:
-    """Read files and return the features of shortcuts.
+    """Read images and return their features for shortcuts.
 
     Parameters
     ----------
     paths : sequence of str
-        Files of any format that `cxr_enhance.read_image` reads.
+        Image files in any format that `cxr_enhance.read_image` reads.
     progress : callable, optional
-        Called with 1 after each image.
+        Function that is called with 1 after each image.
 
     Raises
     ------
     ValueError
-        If a file holds no image; the message names the file.
+        If a file is not a readable image; the message names the file.
     OSError
         If a file cannot be read.
     """
@@ -94,6 +94,6 @@ def read_features(
 
 
 def _gray(image: Any) -> Any:
-    """Return a gray image of 8 bits; values of 16 bits are divided by 257, as for models."""
+    """Return an 8-bit gray image; 16-bit values are divided by 257, as for models."""
     gray = cxr_enhance.rgb_to_gray(image) if image.ndim == 3 else image
     return cxr_enhance.prepare(gray, _EIGHT_BITS).image

@@ -1,6 +1,6 @@
-"""Train models that cannot see the lungs on a run's split, and test them on the same split.
+"""Shortcuts: models that cannot see the lungs, trained and tested on the split of a run.
 
-Knows no framework but scikit-learn; does not predict with the run itself.
+This module uses scikit-learn only, and does not predict with the run itself.
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.bool_]
 
-_LARGELY, _PARTLY = 0.7, 0.3  # shares of the gain from guessing to the run
+# A shortcut with at least this share of the run's gain over guessing makes labels largely (partly)
+# readable.
+_LARGELY, _PARTLY = 0.7, 0.3
 
 
 class _Parts(NamedTuple):
-    """The images of each part, as masks over all images."""
+    """The images of each part, as boolean masks over all images."""
 
     train: Rows
     val: Rows
@@ -57,11 +59,11 @@ class _Parts(NamedTuple):
 
 
 class _Task(NamedTuple):
-    """The targets of N images, and how predictions of the test part are evaluated."""
+    """The targets, parts and patients of N images, and the settings of the bootstrap."""
 
-    targets: npt.NDArray[Any]  # (N,); labels or sources
+    targets: npt.NDArray[Any]  # (N,); label or source of each image
     parts: _Parts
-    patients: npt.NDArray[Any]  # (N,)
+    patients: npt.NDArray[Any]  # (N,); number of each image's patient
     method: Method
 
     def reached(self, predicted: Iterable[str], classifier: str) -> Reached:
@@ -71,36 +73,37 @@ class _Task(NamedTuple):
         return dataclasses.replace(result, classifier=classifier)
 
     def commonest(self) -> str:
-        """Return the commonest target of train."""
+        """Return the most frequent target of train."""
         return _commonest(self.targets[self.parts.train])
 
 
 def audit(
     records: Sequence[Record], classes: Sequence[str], features: Features, method: Method
 ) -> Shortcuts:
-    """Train every shortcut and evaluate it.
+    """Train every shortcut and evaluate it on the test images.
 
     Parameters
     ----------
     records : sequence of Record
-        Records of train, val and test; images tied by patient or group count as one patient.
+        Records of train, val and test; images tied by patient or group have the same patient.
     classes : sequence of str
-        The class of each record, which is its label unless the run's task is binary.
+        The class of each record. It is the label of the record unless the run's task is binary.
     features : Features
-        The features of the records' images.
+        The features of the images of `records`.
     method : Method
-        Draws and seed of the bootstrap; random forests use the seed too.
+        Number of draws and seed of the bootstrap. Random forests use the same seed.
 
     Returns
     -------
     Shortcuts
-        ``majority`` always predicts the commonest class, ``source`` predicts the source from the
-        thumbnail, and ``label_from_source`` predicts the class from the name of the source alone.
+        The accuracies of each shortcut. ``majority`` always predicts the most frequent class.
+        ``source`` predicts the source from the thumbnail. ``label_from_source`` predicts the class
+        only from the name of the source.
 
     Raises
     ------
     ValueError
-        If a part is empty, or train holds one class only.
+        If a part is empty, or train has images of one class only.
     """
     split = np.array([record.split for record in records])
     parts = _Parts(split == "train", split == "val", split == "test")
@@ -141,11 +144,11 @@ def accuracies(
     Parameters
     ----------
     classes, predicted : iterable of str
-        The true and the predicted class of each image.
+        The true class and the predicted class of each image.
     patients : ndarray of shape (N,)
         The patient of each image.
     method : Method
-        Draws and seed of the bootstrap.
+        Number of draws and seed of the bootstrap.
     """
     classes, predicted = list(classes), list(predicted)
     names = tuple(sorted({*classes, *predicted}))
@@ -174,7 +177,7 @@ def accuracies(
 
 
 def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
-    """Return a sentence on the best shortcut without lungs and what its accuracy means.
+    """Return a sentence on the best shortcut that does not see the lungs, and its meaning.
 
     Parameters
     ----------
@@ -185,9 +188,12 @@ def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
 
     Notes
     -----
-    The gain of a model is its accuracy minus the accuracy of always predicting the commonest label.
-    The labels are largely readable if the shortcut's gain is at least 0.7 of the run's gain, and
-    partly readable if it is at least 0.3 of it. Without a run, the gain of an accuracy of 1 counts.
+    The gain of a model is its accuracy minus the accuracy of always predicting the most frequent
+    label. The best of the shortcuts border, gray histogram and size counts. If the lower bound of
+    its interval is not above the accuracy of the most frequent label, the shortcut is no better
+    than guessing. Otherwise, the labels are largely readable if its gain is at least 0.7 times the
+    gain of the run, and partly readable if its gain is at least 0.3 times the gain of the run.
+    Without a run, the gain is compared with the gain of an accuracy of 1.
     """
     blind = {
         "the border": shortcuts.border,
@@ -222,7 +228,7 @@ def verdict(shortcuts: Shortcuts, run: Reached | None = None) -> str:
 
 
 def _candidates(seed: int) -> Iterator[tuple[str, Any]]:
-    """Yield the classifiers to try on every view; of equally good ones the first is chosen."""
+    """Yield the name and the classifier of each candidate; ties are won by the first candidate."""
     for strength in (0.01, 0.1, 1.0):
         regression = LogisticRegression(C=strength, max_iter=500)
         name = f"logistic regression, C={strength:g}"
@@ -232,9 +238,9 @@ def _candidates(seed: int) -> Iterator[tuple[str, Any]]:
 
 def _fit(candidate: Any, view: npt.NDArray[np.float32], targets: npt.NDArray[Any]) -> None:
     """Fit a candidate on the images of train."""
-    # The fits are too small for threads of linear algebra, which would wait for each other.
+    # The problems are too small for several linear-algebra threads, which would only wait.
     with warnings.catch_warnings(), threadpool_limits(1):
-        # A fit that did not converge is good enough for a baseline.
+        # A classifier that did not converge is good enough as a baseline.
         warnings.simplefilter("ignore", ConvergenceWarning)
         candidate.fit(view, targets)
 
@@ -255,7 +261,7 @@ def _shortcut(view: npt.NDArray[np.float32], task: _Task) -> Reached:
 
 
 def _source(view: npt.NDArray[np.float32], task: _Task) -> Reached:
-    """Predict the source from a view."""
+    """Evaluate the best classifier that predicts the source of an image from a view."""
     return dataclasses.replace(
         _shortcut(view, task),
         sources=len(set(task.targets[task.parts.train])),
@@ -264,7 +270,7 @@ def _source(view: npt.NDArray[np.float32], task: _Task) -> Reached:
 
 
 def _label_from_source(sources: npt.NDArray[Any], task: _Task) -> Reached:
-    """Predict for each image the commonest label of its source."""
+    """Evaluate the prediction of the most frequent label of each source in train."""
     train = task.parts.train
     of_source = {
         source: _commonest(task.targets[train & (sources == source)])
@@ -284,6 +290,6 @@ def _why_no_sources(sources: npt.NDArray[Any], stated: _Parts) -> str:
 
 
 def _commonest(names: npt.NDArray[Any]) -> str:
-    """Return the commonest name; of equally common names the first in the alphabet."""
+    """Return the most frequent name; ties are won by the first name in the alphabet."""
     counts = Counter(str(name) for name in names)
     return min(counts, key=lambda name: (-counts[name], name))

@@ -1,7 +1,7 @@
-"""Join the images of a patient or a study to one row before values are computed.
+"""Joining of the images of each patient or study to one row, before values are computed.
 
-Knows no framework. A row has logits as an image has, and all that follows is done as for images,
-with classes and with findings.
+A joined row has logits, like an image. All later steps treat rows like images, with classes and
+with findings. This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -37,15 +37,16 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
     Parameters
     ----------
     predictions : Predictions
-        A row for each image; returned as it is if its images were joined before.
+        Predictions with a row for each image. Predictions whose images are already joined are
+        returned unchanged.
     aggregation : Aggregation or None
-        What to join and how; None joins nothing.
+        The unit (patient or study) and the rule that joins its images. None joins no images.
 
     Returns
     -------
     Predictions
-        In the order of the first image of each unit. The record of a unit is that of the image
-        whose file name comes first, with the views of all its images.
+        One row for each unit, in the order of the first image of each unit. The record of a unit
+        is the record of the image whose file name comes first, with the views of all images.
 
     Raises
     ------
@@ -55,12 +56,12 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
 
     Notes
     -----
-    The mean of logits gives the geometric mean of the probabilities, scaled to a sum of 1. It is
-    the same before and after temperature scaling, because a temperature divides all logits. The
-    maximum takes the image with the highest probability of the second class; a unit is of the
-    second class if one of its images is. A unit that has the logits of one image has its
-    probabilities as they were written. An image without a patient, or without a study, is a unit
-    of its own.
+    The mean of the logits gives the geometric mean of the probabilities, scaled to a sum of 1. The
+    order of joining and temperature scaling does not matter, because a temperature divides all
+    logits. The maximum takes the logits of the image with the highest probability of the second
+    class. A unit belongs to the second class if one of its images does. If the logits of a unit
+    come from one image, the unit has exactly the probabilities of this image. An image without a
+    patient id (or without a study id, for studies) is a unit of its own.
 
     References
     ----------
@@ -87,7 +88,7 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
     logits = np.stack([join_logits(predictions.logits[rows], aggregation) for rows in units])
     probabilities = softmax(logits)
     for unit, rows in enumerate(units):
-        if len(rows) == 1 or aggregation.by == "max":  # those of one image, bit by bit
+        if len(rows) == 1 or aggregation.by == "max":  # copy the image's probabilities unchanged
             chosen = rows[0] if len(rows) == 1 else rows[_highest_row(predictions.logits[rows])]
             probabilities[unit] = predictions.probabilities[chosen]
     joined = joined_records(records, units, targets)
@@ -102,12 +103,20 @@ def aggregated(predictions: Predictions, aggregation: Aggregation | None) -> Pre
 
 
 def aggregated_sets(sets: Iterable[P], aggregation: Aggregation | None) -> list[P]:
-    """Return every set with one row for each patient or study, of classes or of findings.
+    """Return every set with one row for each patient or study.
+
+    Parameters
+    ----------
+    sets : iterable of Predictions or FindingPredictions
+        The sets, all with classes or all with findings.
+    aggregation : Aggregation or None
+        The unit and the rule that joins its images. None joins no images.
 
     Raises
     ------
     ValueError
-        As `aggregated`, and if no image of any set states its patient or study.
+        If no image of any set has a patient id (or a study id, for studies), or if `aggregated`
+        raises ValueError for a set.
     """
     sets = list(sets)
     if aggregation is not None and not any(
@@ -130,17 +139,25 @@ def aggregated_sets(sets: Iterable[P], aggregation: Aggregation | None) -> list[
 def outweighed_units(
     predictions: Predictions | FindingPredictions, aggregation: Aggregation
 ) -> int:
-    """Count the units of which some images, but not all, have a probability that was 0 or 1.
+    """Count the units in which a probability of 0 or 1 of one image outweighs all other images.
 
-    In a table of others such a probability is often a rounded one. It counts as `SMALLEST`, or as
-    far below 1, whose logarithm outweighs those of all other images in a mean.
+    In the table of a third-party model, a probability of 0 or 1 is often a rounded number. It is
+    replaced by `SMALLEST` or 1 - `SMALLEST`. The logarithm of `SMALLEST` outweighs the logits of
+    all other images in a mean. A unit is counted if some of its images, but not all, have such a
+    probability.
 
     Parameters
     ----------
     predictions : Predictions or FindingPredictions
-        A row for each image.
+        Predictions with a row for each image.
     aggregation : Aggregation
-        What is joined, and how.
+        The unit and the rule that joins its images.
+
+    Returns
+    -------
+    int
+        Number of units; 0 if images are joined by the maximum, or the predictions are those of a
+        run of this package.
     """
     if aggregation.by != "mean" or not predictions.origin.is_foreign:
         return 0
@@ -164,7 +181,7 @@ def check_classes(aggregation: Aggregation, class_names: Sequence[str]) -> None:
 
 
 def join_logits(logits: Floats, aggregation: Aggregation) -> Floats:
-    """Return the logits of a unit, of shape (K,), from those of its images, of shape (N, K)."""
+    """Return the logits (K,) of a unit from the logits (N, K) of its N images."""
     if aggregation.by == "max":
         highest: Floats = logits[_highest_row(logits)]
         return highest
@@ -173,7 +190,7 @@ def join_logits(logits: Floats, aggregation: Aggregation) -> Floats:
 
 
 def _highest_row(logits: Floats) -> int:
-    """Return the row of logits (N, 2) that is most like the second class."""
+    """Return the row of logits (N, 2) with the highest probability of the second class."""
     return int(np.argmax(logits[:, 1] - logits[:, 0]))
 
 

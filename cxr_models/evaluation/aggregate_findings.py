@@ -1,6 +1,6 @@
-"""Join the images of a patient or a study to one row, where images have several findings.
+"""Joining of the images of each patient or study to one row, for predictions of findings.
 
-Knows no framework. As `aggregate` for classes.
+The module `aggregate` does the same for classes. This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -33,28 +33,33 @@ def aggregated_findings(
 
     Parameters
     ----------
-    predictions, aggregation
-        As of `aggregated`.
+    predictions : FindingPredictions
+        Predictions with a row for each image. Predictions whose images are already joined are
+        returned unchanged.
+    aggregation : Aggregation or None
+        The unit (patient or study) and the rule that joins its images. None joins no images.
 
     Returns
     -------
     FindingPredictions
-        In the order of the first image of each unit; records as `aggregated` gives them.
+        One row for each unit, in the order of the first image of each unit. The record of a unit
+        is the record of the image whose file name comes first, with the views of all images.
 
     Notes
     -----
-    Each finding is joined by itself, as two classes are: its logit is the mean of those of the
-    images, or the highest, which may come from another image for each finding. Both are the same
-    before and after temperature scaling.
+    Each finding is joined separately. Its logit is the mean or the maximum of the logits of all
+    images. The maxima of two findings may come from different images. The order of joining and
+    temperature scaling does not matter.
 
-    A unit shows a finding if one of its images is known to show it. It lacks the finding if none is
-    known to show it and one is known to lack it. Otherwise it is unknown. An unknown label states
-    nothing, so that it leaves what other images state: if it made a unit unknown, one image would
-    be enough to know a patient with the finding, and all of them would be needed to know one
-    without it, so that findings would seem more frequent than they are.
+    A unit shows a finding if the label of at least one image is known to be present. A unit lacks
+    the finding if no label is known to be present and at least one label is known to be absent.
+    Otherwise the label of the unit is unknown. An unknown label of one image does not make the
+    unit unknown. Otherwise one known image would be enough for a unit with the finding, but all
+    images would have to be known for a unit without it, and the finding would seem more frequent
+    than it is.
 
-    Images of one unit may differ in a finding, with the mean too: with many findings few patients
-    agree in all of them. `differing_units` counts such units.
+    The labels of images of one unit may differ, even with the mean. With many findings, the images
+    of few patients agree in all findings. `differing_units` counts the units that differ.
     """
     if aggregation is None or predictions.aggregation is not None:
         return predictions
@@ -65,14 +70,14 @@ def aggregated_findings(
     )
     probabilities = sigmoid(logits)
     for unit, rows in enumerate(units):
-        if len(rows) == 1 or aggregation.by == "max":  # those of one image, bit by bit
+        if len(rows) == 1 or aggregation.by == "max":  # copy the image's probabilities unchanged
             probabilities[unit] = predictions.probabilities[rows].max(axis=0)
     one_label = np.zeros(len(records), np.int64)
     joined = joined_records(records, units, one_label)
     return dataclasses.replace(
         predictions,
         manifest=dataclasses.replace(predictions.manifest, records=joined),
-        # present is above absent, and absent above unknown
+        # the maximum works because present (1) > absent (0) > unknown (-1)
         targets=np.stack([predictions.targets[rows].max(axis=0) for rows in units]),
         logits=logits,
         probabilities=probabilities,
@@ -82,19 +87,19 @@ def aggregated_findings(
 
 
 def differing_units(predictions: FindingPredictions, aggregation: Aggregation) -> dict[str, int]:
-    """Count, for each finding, the units of images with it and images without it.
+    """Count, for each finding, the units that have both images with it and images without it.
 
     Parameters
     ----------
     predictions : FindingPredictions
-        A row for each image.
+        Predictions with a row for each image.
     aggregation : Aggregation
-        What is joined.
+        The unit: patient or study.
 
     Returns
     -------
     dict of str to int
-        Findings with such a unit alone.
+        Number of units by finding; findings without such a unit are left out.
     """
     units = rows_of_units(unit_keys(predictions.manifest.records, aggregation))
     targets = [predictions.targets[rows] for rows in units]
@@ -106,6 +111,6 @@ def differing_units(predictions: FindingPredictions, aggregation: Aggregation) -
 
 
 def join_finding_logits(logits: Floats, aggregation: Aggregation) -> Floats:
-    """Return the logits of findings of a unit, of shape (K,), from those of its images, (N, K)."""
+    """Return the logits (K,) of the findings of a unit from the logits (N, K) of its N images."""
     joined: Floats = logits.max(axis=0) if aggregation.by == "max" else logits.mean(axis=0)
     return joined

@@ -1,4 +1,4 @@
-"""Evaluate the sets of one run, whatever its task: of classes, or of findings."""
+"""Evaluation of the sets of one run, for both tasks: classes and findings."""
 
 from __future__ import annotations
 
@@ -27,12 +27,22 @@ if TYPE_CHECKING:
 def evaluate_any(
     name: str, sets: Iterable[AnyPredictions], method: Method
 ) -> Evaluation | FindingsEvaluation:
-    """Evaluate the sets of a run, which are all of classes or all of findings.
+    """Evaluate the sets of a run.
+
+    Parameters
+    ----------
+    name : str
+        Name of the run.
+    sets : iterable of Predictions or FindingPredictions
+        The sets of the run, all with classes or all with findings.
+    method : Method
+        The settings of the evaluation.
 
     Raises
     ------
     ValueError
-        If a run has no set ``val``, or images cannot be joined as the method asks.
+        If a run of this package has no set ``val``, or the images cannot be joined as
+        ``method.aggregate`` requires.
     """
     of_findings, of_classes = by_kind(sets)
     if of_findings:
@@ -46,14 +56,18 @@ def with_any_subgroups(
     columns: Sequence[GroupColumn],
     method: Method,
 ) -> Evaluation | FindingsEvaluation:
-    """Return an evaluation with the values of the groups that columns make in its sets.
+    """Return an evaluation with the values of groups of images added to its sets.
 
     Parameters
     ----------
     evaluation : Evaluation or FindingsEvaluation
-        The evaluation of `sets`.
-    sets, columns, method
-        As in `cxr_models.evaluation.subgroups.with_subgroups`.
+        The evaluation of `sets`. It is returned unchanged if there are no columns.
+    sets : iterable of Predictions or FindingPredictions
+        The predictions from which `evaluation` was computed.
+    columns : sequence of GroupColumn
+        The columns whose values divide the images into groups.
+    method : Method
+        The settings of the evaluation.
 
     Raises
     ------
@@ -71,12 +85,20 @@ def with_any_subgroups(
 def joined(
     sets: Iterable[AnyPredictions], aggregation: Aggregation | None
 ) -> Sequence[AnyPredictions]:
-    """Return the sets with their images joined as asked.
+    """Return the sets with the images of each patient or study joined to one row.
+
+    Parameters
+    ----------
+    sets : iterable of Predictions or FindingPredictions
+        The sets, all with classes or all with findings.
+    aggregation : Aggregation or None
+        The unit and the rule that joins its images. None joins no images.
 
     Raises
     ------
     ValueError
-        As `cxr_models.evaluation.aggregate.aggregated_sets`.
+        If the images cannot be joined; see
+        `cxr_models.evaluation.aggregate.aggregated_sets`.
     """
     of_findings, of_classes = by_kind(sets)
     if of_findings:
@@ -87,14 +109,14 @@ def joined(
 def lines_on_joining(
     sets: Iterable[AnyPredictions], aggregation: Aggregation | None
 ) -> Iterator[str]:
-    """Yield sentences on what joining images makes of their labels and probabilities.
+    """Yield sentences that tell the user how joining changes labels and probabilities.
 
     Parameters
     ----------
     sets : iterable of Predictions or FindingPredictions
-        A row for each image.
+        Sets with a row for each image.
     aggregation : Aggregation or None
-        What is joined, and how.
+        The unit and the rule that joins its images. None yields no sentence.
     """
     if aggregation is None:
         return
@@ -125,14 +147,16 @@ def lines_on_joining(
 def differing_labels(
     sets: Iterable[AnyPredictions], aggregation: Aggregation | None
 ) -> Iterator[str]:
-    """Yield a sentence for each set of findings that the mean joins images of different labels of.
+    """Yield a sentence for each set in which the mean joins images with different labels.
+
+    Only sets with findings are checked.
 
     Parameters
     ----------
     sets : iterable of Predictions or FindingPredictions
-        A row for each image.
+        Sets with a row for each image.
     aggregation : Aggregation or None
-        What is joined, and how.
+        The unit and the rule that joins its images. None or the maximum yields no sentence.
     """
     if aggregation is None or aggregation.by != "mean":
         return
@@ -150,7 +174,7 @@ def differing_labels(
 def by_kind(
     sets: Iterable[AnyPredictions],
 ) -> tuple[list[FindingPredictions], list[Predictions]]:
-    """Return the sets with findings, and those with classes."""
+    """Return two lists: the sets with findings, and the sets with classes."""
     sets = list(sets)
     return (
         [predictions for predictions in sets if isinstance(predictions, FindingPredictions)],

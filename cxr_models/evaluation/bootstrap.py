@@ -1,9 +1,10 @@
-"""Confidence intervals from the bootstrap over patients; knows nothing of the metrics.
+"""Confidence intervals from the bootstrap over patients, for any metric.
 
-A draw states how often each patient counts. A statistic takes many draws at once, as a matrix of
-counts, and returns a value for each draw; counts of 1 give the value on the original images. The
-standard deviation of the draws is the standard error. An interval reaches Student's quantile times
-the standard error to both sides of the value, on a scale that keeps it within the metric's range.
+A bootstrap draw is a count for each patient: how often the patient was drawn. A statistic takes
+many draws at once, as a matrix of counts, and returns a value for each draw. Counts of 1 give the
+value on the original images. The standard error is the standard deviation of the values of all
+draws. An interval extends to both sides of the value by Student's quantile times the standard
+error. It is computed on a scale that keeps it within the range of the metric.
 """
 
 from __future__ import annotations
@@ -28,64 +29,82 @@ if TYPE_CHECKING:
 
 DRAWS = 2000
 LEVEL = 0.95
-FEWEST_PATIENTS = 10  # a value of fewer patients has no interval
-FEW_PATIENTS = 30  # an interval of fewer patients has a remark
+FEWEST_PATIENTS = 10  # a value from fewer patients has no interval
+FEW_PATIENTS = 30  # an interval from fewer patients has a remark
 Scale = Literal["share", "loss", "correlation", "unbounded", "reflected"]
 _DEFINED_SHARE = 0.95  # a value that is defined in a smaller share of draws has no interval
-_CHUNK = 16  # draws at once: arrays of 10,000 images stay in the CPU's cache
+_CHUNK = 16  # draws computed at once, so that arrays of 10,000 images fit the CPU's cache
 
 
 class Statistics(Protocol):
-    """Computes the values of a set of images, given how often each patient counts."""
+    """A function that computes the values of a set of images from counts of patients."""
 
     @property
     def num_patients(self) -> int:
         """The number of patients."""
 
     def __call__(self, counts: Floats) -> dict[str, Floats]:
-        """Return values of shape (draws,), NaN where undefined, for counts (draws, patients)."""
+        """Return every value for each bootstrap draw.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (draws, patients), dtype float64
+            How often each patient counts in each draw.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (draws,), dtype float64
+            Values by name; NaN where a value is undefined.
+        """
 
     def patients_behind(self, name: str) -> int:
-        """Return the number of patients behind a value: patients of the rarest class it uses."""
+        """Return the number of patients of the rarest class that a value uses."""
 
     def parts_of(self, name: str) -> tuple[str, ...]:
-        """Return the names of the values whose mean a value is; empty for other values."""
+        """Return the names of the values that a mean averages; empty if `name` is no mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Values on the original images, and in every draw."""
+    """The values of a set on the original images and in every bootstrap draw."""
 
-    values: dict[str, float]  # NaN where undefined
-    draws: dict[str, Floats]  # (draws,); each value in every draw
-    behind: dict[str, int]  # for each value the number of patients of the rarest class it uses
+    values: dict[str, float]  # values on the original images; NaN where undefined
+    draws: dict[str, Floats]  # (draws,); each value in every draw; empty with too few patients
+    behind: dict[str, int]  # for each value, the number of patients of the rarest class it uses
     num_patients: int  # number of patients in the set
-    # for each value the names of the values whose mean it is; empty for other values
+    # for each mean, the names of the values that it averages; empty for values that are no mean
     parts: dict[str, tuple[str, ...]]
-    hides_few: bool = False  # whether a value of fewer than `FEWEST_PATIENTS` is left empty
+    hides_few: bool = False  # whether values from fewer than `FEWEST_PATIENTS` are left empty
 
     def interval(self, name: str, *, scale: Scale = "share") -> tuple[Interval | None, str]:
-        """Return the interval of a value, or None and the reason.
+        """Return the interval of a value.
 
         Parameters
         ----------
         name : str
             Name of the value.
         scale : {"share", "loss", "correlation", "unbounded", "reflected"}, default "share"
-            The interval of a share, which lies from 0 to 1, is symmetric in the log odds. The
-            interval of a loss, which is above 0, is symmetric in the logarithm. The interval of a
-            correlation, which lies from -1 to 1, is symmetric in Fisher's z. The interval of an
-            unbounded value is symmetric around it. A reflected interval mirrors the quantiles of
-            the draws at the value; it suits values that draws overstate, such as calibration
-            errors.
+            Kind of the value. The interval of a share (0 to 1) is symmetric in the log odds. The
+            interval of a loss (above 0) is symmetric in the logarithm. The interval of a
+            correlation (-1 to 1) is symmetric in Fisher's z. The interval of an unbounded value is
+            symmetric around the value. A reflected interval mirrors the quantiles of the draws at
+            the value. It suits values that draws overstate, such as calibration errors.
+
+        Returns
+        -------
+        interval : (float, float) or None
+            Lower and upper bound; None if the value has no interval.
+        reason : str
+            Why there is no interval; empty if there is one.
 
         Notes
         -----
         The standard error is the standard deviation of the draws. The quantile is Student's, with
         P - 1 degrees of freedom for P patients of the rarest class that the value uses. A share of
-        0 or 1 is the same in every draw; its interval is the exact interval of Clopper and Pearson
-        for P patients. The interval of a mean of shares, or of losses of at most 1, is computed
-        from their intervals and the correlation of their draws.
+        0 or 1 has the same value in every draw. Its interval is the exact interval of Clopper and
+        Pearson for P patients. The interval of a mean of shares, or of losses of at most 1, is
+        computed from the intervals of the averaged values and the correlations of their draws
+        [1]_.
 
         References
         ----------
@@ -156,21 +175,29 @@ class Measurement:
         return (max(value - half_width, -1.0), min(value + half_width, 1.0)), ""
 
     def measured(self, name: str, reason: str = "undefined", *, scale: Scale = "share") -> Measured:
-        """Return a value and its interval.
+        """Return a value with its interval.
 
         Parameters
         ----------
         name : str
             Name of the value.
         reason : str, default "undefined"
-            Why the value is undefined; ignored if the value is defined.
+            Reason to record if the value is undefined; ignored if the value is defined.
         scale : {"share", "loss", "correlation", "unbounded", "reflected"}, default "share"
-            See `interval`.
+            Kind of the value; see `interval`.
         """
         return self._with_interval(name, reason, lambda: self.interval(name, scale=scale))
 
     def measured_difference(self, name: str, reason: str) -> Measured:
-        """Return a difference of two shares and its interval."""
+        """Return a difference of two shares with its interval.
+
+        Parameters
+        ----------
+        name : str
+            Name of the value.
+        reason : str
+            Reason to record if the difference is undefined.
+        """
         return self._with_interval(name, reason, lambda: self._interval_of_difference(name))
 
     def _with_interval(
@@ -188,7 +215,7 @@ class Measurement:
         return Measured(value=value, interval=interval, reason=reason, remark=remark)
 
     def _defined_draws(self, name: str) -> tuple[Floats | None, str]:
-        """Return the draws in which a value is defined, or None and why it has no interval."""
+        """Return the draws in which a value is defined, or None and the reason for no interval."""
         draws = self.draws[name]
         defined = draws[~np.isnan(draws)]
         if len(defined) < _DEFINED_SHARE * len(draws):
@@ -200,17 +227,19 @@ class Measurement:
 
 
 def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Measurement:
-    """Compute statistics on the original images, and on patients drawn with replacement.
+    """Compute statistics on the original images and on bootstrap draws of the patients.
+
+    Patients are drawn with replacement. A set of fewer than 10 patients has no draws.
 
     Parameters
     ----------
     statistics : Statistics
         The statistics to compute.
     draws : int, default 2000
-        Number of draws; at least 1.
+        Number of bootstrap draws; at least 1.
     seed : int, default 0
-        Equal seeds and numbers of patients give equal draws, so that two measurements on the same
-        patients can be compared draw by draw.
+        Seed of the draws. Equal seeds and equal numbers of patients give equal draws, so that two
+        measurements on the same patients can be compared draw by draw.
 
     Raises
     ------
@@ -237,7 +266,22 @@ def measure(statistics: Statistics, *, draws: int = DRAWS, seed: int = 0) -> Mea
 
 
 def patient_draws(patients: int, draws: int, seed: int) -> Iterator[Floats]:
-    """Yield how often each patient was drawn, as counts of shape (up to 16 draws, patients)."""
+    """Yield bootstrap draws of patients, up to 16 draws at a time.
+
+    Parameters
+    ----------
+    patients : int
+        Number of patients; as many patients are drawn with replacement in each draw.
+    draws : int
+        Number of draws.
+    seed : int
+        Seed of the draws.
+
+    Yields
+    ------
+    ndarray of shape (up to 16, patients), dtype float64
+        How often each patient was drawn, one row for each draw.
+    """
     rng = np.random.default_rng(seed)
     for start in range(0, draws, _CHUNK):
         rows = min(_CHUNK, draws - start)
@@ -248,7 +292,7 @@ def patient_draws(patients: int, draws: int, seed: int) -> Iterator[Floats]:
 
 
 def difference(first: Measurement, second: Measurement, name: str) -> Measured:
-    """Return the value in `first` minus the value in `second`, and the interval of the difference.
+    """Return the value in `first` minus the value in `second`, with an interval.
 
     Parameters
     ----------
@@ -283,7 +327,8 @@ def student_quantile(freedom: int) -> float:
     Parameters
     ----------
     freedom : int
-        Degrees of freedom, at least 9: from there on the expansion is correct to four places.
+        Degrees of freedom, at least 9. With fewer degrees of freedom, the expansion is not correct
+        to four decimal places.
 
     References
     ----------
@@ -301,5 +346,5 @@ def student_quantile(freedom: int) -> float:
 
 
 def _sigmoid(log_odds: float) -> float:
-    """Return the share that has these log odds."""
+    """Return the share (0..1) whose log odds are given."""
     return 1.0 / (1.0 + math.exp(-log_odds)) if log_odds > -700.0 else 0.0

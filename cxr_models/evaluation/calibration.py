@@ -1,6 +1,7 @@
-"""Confidence against correctness: temperature scaling and reliability bins, in NumPy alone.
+"""Calibration of probabilities: temperature scaling and reliability bins.
 
-The temperature divides the logits, which changes no image's most probable class.
+The temperature divides the logits. It does not change the most probable class of an image. This
+module needs only NumPy.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-NUM_BINS = 15  # as in Guo et al. 2017
-TEMPERATURES = (0.05, 20.0)  # bounds of the search
-_MAX_STEPS = 200  # of the search
+NUM_BINS = 15  # number of reliability bins, as in Guo et al. 2017
+TEMPERATURES = (0.05, 20.0)  # lowest and highest temperature of the search
+_MAX_STEPS = 200  # maximum number of steps of the search
 
 
 class Temperature(NamedTuple):
-    """The divisor of the logits; 1, with a reason, where no temperature could be fitted."""
+    """The divisor of the logits.
+
+    If no temperature could be fitted, `value` is 1 and `reason` states why.
+    """
 
     value: float
     reason: str | None = None
@@ -60,8 +64,8 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
     Returns
     -------
     Temperature
-        1 with a reason where the log loss has no minimum: all images are predicted correctly, or
-        the logits carry no information.
+        The fitted temperature. It is 1, with a reason, if the log loss has no minimum: all images
+        are predicted correctly, or the logits carry no information.
 
     Notes
     -----
@@ -100,13 +104,16 @@ def fit_temperature(logits: Floats, targets: Ints) -> Temperature:
 
 
 def bin_of(confidences: Floats) -> Ints:
-    """Return the index of each confidence's bin; bins of equal width include their upper end."""
+    """Return the index of the bin of each confidence.
+
+    The bins have equal width over 0..1 and include their upper end. The first bin includes 0.
+    """
     indices = np.ceil(confidences * NUM_BINS).astype(np.int64) - 1
     return np.clip(indices, 0, NUM_BINS - 1)
 
 
 def reliability_bins(probabilities: Floats, targets: Ints) -> tuple[Bin, ...]:
-    """Return the bins that hold images.
+    """Return the reliability bins that contain at least one image.
 
     Parameters
     ----------

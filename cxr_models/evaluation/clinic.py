@@ -1,7 +1,8 @@
-"""What a clinic would ask of a classifier: predictive values, net benefit, calibration and others.
+"""Values for clinical use: predictive values, net benefit, calibration slope and others.
 
-Knows no framework. Every value is of one class against all others, or of a finding against its
-absence, of calibrated probabilities, at thresholds that were chosen on validation.
+Each value compares one class with all other classes, or the presence of a finding with its
+absence. The values are computed from calibrated probabilities, at thresholds that were chosen on
+the validation part. This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Bools = npt.NDArray[np.bool_]
 
-# The probabilities from which on somebody may want to treat, of a decision curve.
+# Threshold probabilities of a decision curve: above a threshold, a patient would be treated.
 THRESHOLDS = tuple(round(0.02 * number, 2) for number in range(1, 50))
-_TREATED = np.array([threshold / (1.0 - threshold) for threshold in THRESHOLDS])  # odds
+_TREATED = np.array([threshold / (1.0 - threshold) for threshold in THRESHOLDS])  # their odds
 NO_CUT = "no threshold reaches that specificity on validation"
 _SCALES: dict[str, Scale] = {
     "mcc": "correlation",
@@ -45,13 +46,15 @@ _SCALES: dict[str, Scale] = {
 
 
 class Reasons(NamedTuple):
-    """Why values are undefined, in the words of a task."""
+    """The texts, one set for each task, that state why a value is undefined."""
 
-    no_positive: str
-    no_negative: str
+    no_positive: str  # there is no positive image
+    no_negative: str  # there is no negative image
     no_point: str  # no operating point could be chosen
     separated: str  # calibration slope and intercept have no finite value
-    one_kind: str = ""  # the same of images of one kind; empty: which kind is missing is said
+    # slope and intercept are undefined because only one kind of images exists; if empty,
+    # `no_positive` or `no_negative` is used
+    one_kind: str = ""
 
 
 OF_CLASSES = Reasons(
@@ -64,24 +67,28 @@ OF_CLASSES = Reasons(
 
 
 class OneAgainstRest(NamedTuple):
-    """Images that are positive, such as those of a class, among others; at least one image."""
+    """N images (at least one) that are positive or negative, with their scores.
 
-    positive: Bools  # (N,)
+    Positive images belong to a class or show a finding. All other images are negative.
+    """
+
+    positive: Bools  # (N,); whether each image is positive
     scores: Floats  # (N,); calibrated probabilities of being positive
-    log_odds: Floats  # (N,); those of the scores
+    log_odds: Floats  # (N,); log odds of the scores
     patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
 
 
 class ClinicStatistics:
-    """The values of one kind of images, for `cxr_models.evaluation.bootstrap.measure`.
+    """The values of one class or finding, for `cxr_models.evaluation.bootstrap.measure`.
 
     Parameters
     ----------
     images : OneAgainstRest
         The images.
     thresholds : sequence of float or None
-        The operating point of the kind, and the thresholds of further pairs of sensitivity and
-        specificity; the number of a threshold is part of the names of its values.
+        The operating point, followed by the thresholds of further pairs of sensitivity and
+        specificity. The index of a threshold is part of the names of its values, as in
+        ``sensitivity@0``. A threshold of None has no values.
     """
 
     def __init__(self, images: OneAgainstRest, thresholds: Sequence[float | None]) -> None:
@@ -93,7 +100,7 @@ class ClinicStatistics:
         self.recalibration, self.no_recalibration = fit_recalibration(
             images.log_odds, self._positive
         )
-        self._sums: dict[str, Floats] = {}  # of each patient's images; (P,) or (P, terms)
+        self._sums: dict[str, Floats] = {}  # sums over each patient's images; (P,) or (P, terms)
         positive = self._positive.astype(np.float64)
         self._sum("images", np.ones_like(positive))
         self._sum("inside", positive)
@@ -104,7 +111,8 @@ class ClinicStatistics:
                 self._sum(f"called@{number}", called)
                 self._sum(f"found@{number}", called & self._positive)
         treated = self._scores[:, None] >= np.array(THRESHOLDS)
-        # A positive image counts 1, a negative one as much as the odds of the threshold say.
+        # A treated positive image adds 1. A treated negative image subtracts the odds of the
+        # threshold.
         worth = np.where(self._positive[:, None], 1.0, -_TREATED)
         self._sum("net_benefit", treated * worth)
         if self.recalibration is not None:
@@ -114,13 +122,16 @@ class ClinicStatistics:
         self._outside = self._count_patients(~self._positive)
 
     def reason(self, reasons: Reasons) -> str:
-        """Return why values that need positive and other images are undefined, or nothing."""
+        """Return why values that need positive and negative images are undefined.
+
+        The text is empty if there are images of both kinds.
+        """
         if not self._inside:
             return reasons.no_positive
         return "" if self._outside else reasons.no_negative
 
     def __call__(self, counts: Floats) -> dict[str, Floats]:
-        """Return every value for each row of `counts`."""
+        """Return every value, of shape (draws,), for counts of shape (draws, patients)."""
         sums = {name: counts @ terms for name, terms in self._sums.items()}
         images, inside = sums["images"], sums["inside"]
         values = {"brier": sums["brier"] / images}
@@ -136,13 +147,13 @@ class ClinicStatistics:
         return values
 
     def patients_behind(self, name: str) -> int:
-        """Return the number of patients behind a value: patients of the rarest class it uses."""
+        """Return the number of patients of the rarest class that a value uses."""
         metric, _, number = name.partition("@")
         if metric == "brier":
             return self.num_patients
         if metric in ("sensitivity", "specificity"):
             return self._inside if metric == "sensitivity" else self._outside
-        if metric in ("ppv", "npv"):  # shares of the images called alike
+        if metric in ("ppv", "npv"):  # shares of the images called positive, or called negative
             threshold = self._thresholds[int(number)]
             called = self._scores >= (0.0 if threshold is None else threshold)
             if metric == "ppv":
@@ -151,7 +162,7 @@ class ClinicStatistics:
         return min(self._inside, self._outside)
 
     def parts_of(self, name: str) -> tuple[str, ...]:
-        """Return no names: no value is a mean of others."""
+        """Return an empty tuple, because no value is a mean of other values."""
         return ()
 
     def _sum(self, name: str, terms: npt.NDArray[np.generic]) -> None:
@@ -166,7 +177,11 @@ class ClinicStatistics:
 def _of_counts(
     images: Floats, inside: Floats, called: Floats, found: Floats, suffix: str
 ) -> dict[str, Floats]:
-    """Return the values of a threshold from numbers of images; NaN where undefined."""
+    """Return the values at one threshold from numbers of images; NaN where undefined.
+
+    All arrays have the shape (draws,): all images, positive images, images called positive, and
+    positive images called positive. `suffix` is appended to the name of each value.
+    """
     outside, cleared = images - inside, images - called
     missed, alarms = inside - found, called - found
     spared = outside - alarms
@@ -191,29 +206,30 @@ def clinic_values(
     draws: int,
     seed: int = 0,
 ) -> dict[str, ClinicValues]:
-    """Return the values of each class, with intervals over patients.
+    """Return the clinical values of each class, with intervals from the bootstrap over patients.
 
     Parameters
     ----------
     outcomes : Outcomes
-        Images that no threshold was chosen on, with temperature and thresholds.
+        Images on which no threshold was chosen, with their temperature and thresholds.
     prevalences : sequence of float, default ()
-        Shares of the class for which predictive values are given; without any, the share of the
-        class in the set.
+        Prevalences of the class at which predictive values are computed. If empty, the share of
+        the class in the set is the prevalence.
     at_specificity : sequence of (float, sequence of float or None), default ()
-        A specificity, and the threshold of each class that reaches it on validation.
+        Pairs of a specificity and the threshold of each class that reaches it on the validation
+        part.
     no_cut : str, optional
-        Why a class lacks such a threshold.
+        The reason that is recorded for a class whose threshold in `at_specificity` is None.
     draws : int
-        Number of draws of the bootstrap over patients.
+        Number of bootstrap draws of patients.
     seed : int, default 0
-        Of the draws.
+        Seed of the bootstrap draws.
 
     Notes
     -----
-    The predictive values at a prevalence follow from the likelihood ratios by Bayes' rule. The net
-    benefit at a threshold t is the share of images found minus t / (1 - t) times the share of
-    false alarms.
+    The predictive values at a given prevalence follow from the likelihood ratios by Bayes' rule.
+    The net benefit at a threshold t is the number of true positives minus t / (1 - t) times the
+    number of false positives, divided by the number of images [1]_.
 
     References
     ----------
@@ -235,7 +251,7 @@ def clinic_values(
 
 
 def of_class(outcomes: Outcomes, k: int) -> OneAgainstRest:
-    """Return the images of a class among all others."""
+    """Return all images, with the images of class `k` as positive and all others as negative."""
     return OneAgainstRest(
         positive=outcomes.targets == k,
         scores=outcomes.calibrated[:, k],
@@ -255,26 +271,27 @@ def values_of_one(
     draws: int,
     seed: int = 0,
 ) -> ClinicValues:
-    """Return the values of one kind of images, with intervals over patients.
+    """Return the clinical values of one class or finding, with intervals over patients.
 
     Parameters
     ----------
     images : OneAgainstRest
-        Images that no threshold was chosen on.
+        Images on which no threshold was chosen.
     threshold : float or None
-        The operating point.
+        The operating point; None if no operating point could be chosen.
     prevalences : sequence of float, default ()
-        As of `clinic_values`.
+        Prevalences at which predictive values are computed. If empty, the share of positive images
+        is the prevalence.
     at_specificity : sequence of (float, float or None), default ()
-        A specificity, and the threshold that reaches it on validation.
-    reasons : Reasons
-        Why values are undefined.
+        Pairs of a specificity and the threshold that reaches it on the validation part.
+    reasons : Reasons, optional
+        The texts that state why values are undefined; by default those of classes.
     no_cut : str, optional
-        Why there is no such threshold.
+        The reason that is recorded where the threshold in `at_specificity` is None.
     draws : int
-        Number of draws of the bootstrap over patients.
+        Number of bootstrap draws of patients.
     seed : int, default 0
-        Of the draws.
+        Seed of the bootstrap draws.
     """
     statistics = ClinicStatistics(images, [threshold, *(cut for _, cut in at_specificity)])
     measurement = measure(statistics, draws=draws, seed=seed)

@@ -1,7 +1,7 @@
-"""Records of what a clinic would ask of a classifier, class by class.
+"""Records of the values for clinical use, class by class or finding by finding.
 
-A class is compared with all other classes; positive is an image whose calibrated probability of the
-class reaches the threshold that was chosen on validation.
+A class is compared with all other classes. An image is called positive if its calibrated
+probability of the class is at least the threshold that was chosen on the validation part.
 """
 
 from __future__ import annotations
@@ -14,35 +14,38 @@ from cxr_models.evaluation.measured import Interval, Measured
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictiveValues:
-    """Predictive values where a share `prevalence` of all images is of the class."""
+    """Positive and negative predictive value of a class at one prevalence."""
 
-    prevalence: float
-    of: Literal["set", "stated"]  # the share in the set itself, or a share that a user stated
-    positive: Measured  # the share of positive images that are of the class
-    negative: Measured  # the share of negative images that are of other classes
+    prevalence: float  # share of all images that belong to the class
+    of: Literal["set", "stated"]  # the prevalence of the set, or one that the user gave
+    positive: Measured  # share of the images called positive that belong to the class
+    negative: Measured  # share of the images called negative that belong to other classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtSpecificity:
-    """Values at the lowest threshold that reaches a stated specificity on validation."""
+    """Values at the lowest threshold that reaches a requested specificity on validation."""
 
-    stated: float
-    threshold: float | None  # None if no threshold reaches it; the values have the reason
+    stated: float  # the requested specificity
+    threshold: float | None  # None if no threshold reaches it; the values then state the reason
     sensitivity: Measured
-    specificity: Measured  # of this set, which may be another than on validation
+    specificity: Measured  # on this set; it may differ from the specificity on the validation part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionCurve:
-    """Net benefit at threshold probabilities; the net benefit of treating no one is 0."""
+    """The net benefit at each threshold probability; treating no one has a net benefit of 0."""
 
     thresholds: tuple[float, ...]
     net_benefit: tuple[float, ...]
-    intervals: tuple[Interval | None, ...]  # None where no draw changes the value
-    treat_all: tuple[float, ...]  # the net benefit of treating everyone
+    intervals: tuple[Interval | None, ...]  # None where the net benefit has no interval
+    treat_all: tuple[float, ...]  # net benefit of treating everyone
 
     def useful(self) -> tuple[Interval, ...]:
-        """Return the ranges of thresholds where the model is better than both simple policies."""
+        """Return the ranges of thresholds at which the model has the highest net benefit.
+
+        The model is compared with treating everyone and with treating no one.
+        """
         ranges: list[list[float]] = []
         better_before = False
         for threshold, model, everyone in zip(
@@ -59,9 +62,9 @@ class DecisionCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClinicValues:
-    """The values of one class against all others."""
+    """The values of one class against all other classes, or of one finding."""
 
-    threshold: float | None  # of the class, chosen on validation
+    threshold: float | None  # operating point, chosen on the validation part
     predictive_values: tuple[PredictiveValues, ...]
     positive_likelihood_ratio: Measured
     negative_likelihood_ratio: Measured
@@ -70,7 +73,7 @@ class ClinicValues:
     calibration_slope: Measured
     calibration_intercept: Measured
     at_specificity: tuple[AtSpecificity, ...]
-    decision_curve: DecisionCurve | None  # None if the set lacks the class or all others
+    decision_curve: DecisionCurve | None  # None without both positive and negative images
 
     def titled(self) -> tuple[tuple[str, Measured], ...]:
         """Return the single values and their titles, in the order in which they are shown."""

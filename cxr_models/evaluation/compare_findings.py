@@ -1,7 +1,7 @@
-"""Compare runs with several findings, finding by finding, or pool their different test images.
+"""Comparison of runs with findings on the same test images, or pooling of different test images.
 
-Knows no framework. Runs are evaluated over the known labels of a finding, with the same draws of
-patients.
+Runs are compared finding by finding, over the images with a known label, with the same bootstrap
+draws of patients. This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -55,22 +55,23 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
     Parameters
     ----------
     runs : mapping of str to sequence of FindingPredictions
-        The sets of at least two runs; the sets of each run include ``val`` and ``test``.
+        The sets of at least two runs, including ``val`` and ``test`` of each run. Only third-party
+        models may lack ``val``.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
 
     Returns
     -------
     ComparedOrPooledFindings
-        Comparisons on every set that two runs were tested on, or the pooled values of runs of
-        which no two were tested on one image, as with folds. Findings are in the order of the first
-        run.
+        If all runs have the same test images: a comparison for each tested set and each pair of
+        runs that have this set. If the test sets share no image, as with folds: the pooled values.
+        Findings are in the order of the first run.
 
     Raises
     ------
     ValueError
-        If the runs have different findings, their test sets are neither equal nor disjoint, or the
-        labels of the same images differ.
+        If the runs have different findings, their test sets are neither equal nor disjoint, the
+        labels of the same images differ, or a run lacks ``val`` or ``test``.
     """
     runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
     order = next(iter(runs.values()))[0].findings
@@ -82,7 +83,8 @@ def compare_or_pool_findings(runs: Mapping[str, Sets], method: Method) -> Compar
             f"{' and '.join(', '.join(names) for names in sorted(findings))}."
         )
     if any(predictions.origin.is_foreign for sets in runs.values() for predictions in sets):
-        # Images of models of others are the same if their names are: nobody knows where they lay.
+        # The folders of a third-party model's images are unknown, so that images with equal names
+        # count as the same image.
         runs = {name: [at_root(one, Path()) for one in sets] for name, sets in runs.items()}
     tested = tested_images(runs)
     if all(files == tested[0] for files in tested):
@@ -98,9 +100,9 @@ def pool_findings(runs: Mapping[str, Sets], method: Method) -> PooledFindings:
     Parameters
     ----------
     runs : mapping of str to sequence of FindingPredictions
-        The sets of each run, ``val`` and ``test`` among them; no image is in two test sets.
+        The sets of each run, including ``val`` and ``test``; no image is in two test sets.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
     """
     tests, scaled = [], []
     of_runs = {}
@@ -144,7 +146,22 @@ def _compare(runs: Mapping[str, Sets], method: Method) -> tuple[FindingsComparis
 
 
 def temperatures_of(sets: Sets, method: Method) -> tuple[float, ...]:
-    """Return the temperature of each finding, fitted on the validation part."""
+    """Return the temperature of each finding, fitted on the validation part.
+
+    The temperatures of a third-party model without a validation part are 1.
+
+    Parameters
+    ----------
+    sets : sequence of FindingPredictions
+        The sets of one run.
+    method : Method
+        The settings of the evaluation.
+
+    Raises
+    ------
+    ValueError
+        If a run of this package has no set ``val``.
+    """
     if not sets[0].origin.is_foreign:
         set_of_kind(sets, "val")  # raises an error about the run
     choices = choose_on_val(sets, method.rule)
@@ -162,19 +179,21 @@ def compare_finding_pairs(
     Parameters
     ----------
     sets : mapping of str to FindingPredictions
-        A set of each run: the same images in any order, with the same labels.
+        One set of each run, by run. All sets have the same images in any order, with the same
+        labels.
     pairs : sequence of (str, str)
-        Runs to compare; patients are drawn once for each run that is named, not for each pair.
+        The pairs of runs to compare. The bootstrap is computed once for each run, not once for
+        each pair.
     temperatures : mapping of str to tuple of float
-        The temperature of each finding, of each run.
+        For each run, the temperature of each finding.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
 
     Returns
     -------
     list of FindingsComparison
-        A comparison for each pair, without the name of the set. Brier scores are those of
-        calibrated probabilities; Holm's method adjusts for all findings of all pairs.
+        One comparison for each pair; its field `set` is empty. Brier scores are computed from
+        calibrated probabilities. Holm's method adjusts p-values for all findings of all pairs.
 
     Raises
     ------
@@ -250,12 +269,12 @@ def _difference(
 def finding_outcomes_in_order_of(
     base: FindingPredictions, predictions: FindingPredictions, temperatures: tuple[float, ...]
 ) -> FindingOutcomes:
-    """Return the outcomes of predictions with the patients of `base`, in its order.
+    """Return the outcomes of `predictions`, with the patients and the image order of `base`.
 
     Parameters
     ----------
     base, predictions : FindingPredictions
-        The same images in any order, with the same labels.
+        Two predictions of the same images in any order, with the same labels.
     temperatures : tuple of float
         The temperature of each finding.
 

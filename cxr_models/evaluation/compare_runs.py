@@ -1,6 +1,6 @@
-"""Compare runs that were tested on the same images; pool runs that were tested on different images.
+"""Comparison of runs on the same test images, or pooling of runs with different test images.
 
-Knows no framework.
+This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 
 
 class Poolable(NamedTuple):
-    """Sets of each run that can be pooled; `of` names their test images, empty for all images."""
+    """The sets of several runs whose test images can be pooled."""
 
-    sets: Mapping[str, Sets]
-    of: str
+    sets: Mapping[str, Sets]  # the sets of each run
+    of: str  # description of the pooled images; empty if all test images are pooled
 
 
 def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPooled:
@@ -61,25 +61,28 @@ def compare_or_pool(runs: Mapping[str, Sets], method: Method) -> ComparedOrPoole
     Parameters
     ----------
     runs : mapping of str to sequence of Predictions
-        The sets of at least two runs; the sets of each run include ``val`` and ``test``.
+        The sets of at least two runs, including ``val`` and ``test`` of each run. Only third-party
+        models may lack ``val``.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
 
     Returns
     -------
     ComparedOrPooled
-        Comparisons if all runs were tested on the same images; pooled values if no image is in two
-        test sets, as with folds and left-out sources. If the runs share test images of known
-        sources, only the images of left-out sources are pooled.
+        Comparisons if all runs have the same test images. Pooled values if the test sets share no
+        image, as with folds and left-out sources. If the test sets share only images of sources
+        that training used, the images of left-out sources are pooled.
 
     Raises
     ------
     ValueError
-        If the runs have different classes, or their test sets are neither equal nor disjoint.
+        If the runs have different classes, their test sets are neither equal nor disjoint, the
+        labels of the same images differ, or a run lacks ``val`` or ``test``.
 
     Notes
     -----
-    Images of models of others are the same if their names are: nobody knows where they lay.
+    The folders of a third-party model's images are unknown. If one of the runs is such a model,
+    images with equal names count as the same image.
     """
     runs = {name: aggregated_sets(sets, method.aggregate) for name, sets in runs.items()}
     classes = {predictions.class_names for sets in runs.values() for predictions in sets}
@@ -110,12 +113,19 @@ def tested_images(runs: Mapping[str, Sequence[P]]) -> list[frozenset[str]]:
 
 
 def differing(settings: Mapping[str, RunConfig]) -> dict[str, dict[str, object]]:
-    """Return the settings in which runs differ, and the value of each run.
+    """Return the settings in which runs differ, with the value of each run.
 
     Parameters
     ----------
     settings : mapping of str to RunConfig
-        The settings of each run. ``data.cache_dir`` is ignored: it changes no value.
+        The settings of each run. ``data.cache_dir`` is ignored, because it does not change
+        predictions.
+
+    Returns
+    -------
+    dict of str to dict
+        For each differing setting, such as ``training.seed``, the value of each run; None if a run
+        lacks the setting.
     """
     flat = {run: dict(_flat(config.to_dict())) for run, config in settings.items()}
     names = dict.fromkeys(name for run_settings in flat.values() for name in run_settings)
@@ -143,15 +153,16 @@ def find_poolable(
     Parameters
     ----------
     runs : mapping of str to sequence of Predictions
-        The sets of each run, ``val`` and ``test`` among them.
+        The sets of each run, including ``val`` and ``test``.
     images : callable
-        Returns an identifier of each image of a set: its path or, for runs whose images may have
-        been moved, its name.
+        Function that returns an identifier of each image of a set. The identifier is the path of
+        the image or, for runs whose images may have been moved, its name.
 
     Returns
     -------
     Poolable or None
-        None if two runs were tested on the same image, also among left-out sources alone.
+        All test images if no image is in two test sets. Otherwise the test images of left-out
+        sources, if every run has such images and none of them is in two test sets. Otherwise None.
     """
     if _disjoint(runs, images):
         return Poolable(runs, "")
@@ -162,17 +173,18 @@ def find_poolable(
 
 
 def of_unknown_sources(sets: Sets) -> list[Predictions]:
-    """Return ``val``, and ``test`` reduced to images of sources that train and val do not hold.
+    """Return ``val``, and ``test`` reduced to images of sources that are not in train and val.
 
     Parameters
     ----------
     sets : sequence of Predictions
-        The sets of a run; ``train``, ``val`` and ``test`` among them.
+        The sets of a run, including ``train``, ``val`` and ``test``.
 
     Returns
     -------
     list of Predictions
-        Empty if ``test`` holds no such image, or a record of the three sets states no source.
+        Empty if ``test`` has no such image, a record of the three sets has no source, or there is
+        no set ``train``.
     """
     known = {
         record.source
@@ -205,11 +217,19 @@ def _disjoint(
 def pool(poolable: Poolable, method: Method) -> Pooled:
     """Evaluate the test images of all runs as one set; each run predicts its own test images.
 
+    Parameters
+    ----------
+    poolable : Poolable
+        The sets of each run; no image is in two test sets.
+    method : Method
+        The settings of the evaluation.
+
     Notes
     -----
-    Logits are divided by the temperature of their run, so that probabilities of different runs can
-    be ranked together. The values before and after temperature scaling would therefore be equal,
-    and are stated once. Operating points differ from run to run and are left out.
+    The logits are divided by the temperature of their run, so that the probabilities of different
+    runs can be ranked together. The values before and after temperature scaling would therefore be
+    equal, so the record has them only once. Operating points differ from run to run and are left
+    out.
     """
     tests, scaled_logits = [], []
     runs: dict[str, PooledRun] = {}
@@ -274,11 +294,13 @@ def compare_pairs(
     Parameters
     ----------
     sets : mapping of str to Predictions
-        A set of each run: the same images in any order, with the same classes and labels.
+        One set of each run, by run. All sets have the same images in any order, with the same
+        classes and labels.
     pairs : sequence of (str, str)
-        Runs to compare; patients are drawn once for each run that is named, not for each pair.
+        The pairs of runs to compare. The bootstrap is computed once for each run, not once for
+        each pair.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
     temperatures : mapping of str to float, optional
         The temperature that calibrates the logits of each run; a missing temperature is 1. Images
         are ranked by calibrated probabilities, as in the evaluation of each run.
@@ -286,7 +308,7 @@ def compare_pairs(
     Returns
     -------
     list of Comparison
-        A comparison for each pair, without the name of the set.
+        One comparison for each pair; its field `set` is empty.
 
     Raises
     ------
@@ -327,9 +349,9 @@ def compare_pairs(
 
 
 def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
-    """Add Holm's p-values, which allow for all tests of one kind on the set."""
+    """Add p-values that Holm's method adjusts for all tests of the same kind on the set."""
     classes = list(compared[0].roc_auc)
-    tested = classes[1:] if len(classes) == 2 else classes  # both classes of two are one test
+    tested = classes[1:] if len(classes) == 2 else classes  # two classes have the same test
     correct = holm([pair.mcnemar.p_value for pair in compared])
     areas = iter(holm([pair.roc_auc[name].p_value for pair in compared for name in tested]))
     adjusted = []
@@ -350,7 +372,20 @@ def _adjusted(compared: Sequence[Comparison]) -> list[Comparison]:
 
 
 def in_order_of(base: Predictions, predictions: Predictions, temperature: float) -> Outcomes:
-    """Return the outcomes of `predictions`, with the patients of `base` and in its order."""
+    """Return the outcomes of `predictions`, with the patients and the image order of `base`.
+
+    Parameters
+    ----------
+    base, predictions : Predictions
+        Two predictions of the same images in any order, with the same labels.
+    temperature : float
+        Temperature that calibrates the logits.
+
+    Raises
+    ------
+    ValueError
+        If the images or their labels differ.
+    """
     rows = {path: row for row, path in enumerate(_paths(predictions))}
     order = [rows.get(path, -1) for path in _paths(base)]
     same_images = len(rows) == len(order) and -1 not in order
@@ -372,7 +407,7 @@ def _correct(outcomes: Outcomes) -> Any:
 
 
 def _temperature(sets: Sets, method: Method) -> float:
-    """Return the temperature fitted on val; 1 for a model of others without that part."""
+    """Return the temperature fitted on ``val``; 1 for a third-party model without ``val``."""
     if not sets[0].origin.is_foreign:
         set_of_kind(sets, "val")  # raises an error about the run
     return settle_sets(sets, method.rule).temperature.value
@@ -393,7 +428,7 @@ def set_of_kind(sets: Sequence[P], kind: str) -> P:
 
 
 def at_root(predictions: P, root: Path) -> P:
-    """Return predictions whose names of files start from `root`."""
+    """Return predictions whose manifest has `root` as the folder of relative file names."""
     manifest = dataclasses.replace(predictions.manifest, root=root)
     return dataclasses.replace(predictions, manifest=manifest)
 

@@ -1,4 +1,4 @@
-"""Records of comparisons of runs and of pooled runs."""
+"""Records of comparisons of runs, and records of pooled runs."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from cxr_models.evaluation.seeds_results import SeedSpread
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McNemar:
-    """Numbers of images that two runs predict correctly, and the two-sided p-value."""
+    """Numbers of images that two runs predict correctly, and the two-sided p-value of the test."""
 
     both_right: int
-    only_first: int
-    only_second: int
+    only_first: int  # number of images that only the first run predicts correctly
+    only_second: int  # number of images that only the second run predicts correctly
     both_wrong: int
     p_value: float
-    p_holm: float | None = None  # adjusted for all pairs of runs on the set; None for one pair
+    # p-value, adjusted by Holm's method for all pairs of runs on the set; None for one pair
+    p_holm: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AreaTest:
-    """DeLong's two-sided test of the difference of two areas under the ROC curve."""
+    """DeLong's two-sided test of the difference between two areas under the ROC curve."""
 
     areas: tuple[float, float] | None = field(default=None, metadata=WRITTEN)
     difference: float | None = field(default=None, metadata=WRITTEN)
@@ -48,12 +49,16 @@ class AreaDifference(AreaTest):
 
     interval: Interval | None
     remark: str = ""
-    p_holm: float | None = None  # adjusted for all pairs and classes; None for a single test
+    # p-value, adjusted by Holm's method for all pairs and classes; None for a single test
+    p_holm: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two runs on the same images; a difference is the first run's value minus the second's."""
+    """The comparison of two runs on the same images.
+
+    Each difference is the value of the first run minus the value of the second run.
+    """
 
     first: str
     second: str
@@ -67,7 +72,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PooledRun(OverallCalibrated):
-    """The values of one run on its own part of the pooled images."""
+    """The values of one run on its own test images, which are a part of the pooled images."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("images", "patients")
 
@@ -77,9 +82,9 @@ class PooledRun(OverallCalibrated):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pooled:
-    """The test images of several runs as one set; `of` names the images, empty for all images."""
+    """The values of the test images of several runs, pooled to one set."""
 
-    of: str = ""
+    of: str = ""  # description of the pooled images; empty if all test images are pooled
     images: int
     patients: int
     labels: dict[str, int]
@@ -91,7 +96,7 @@ class Pooled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedOrPooled:
-    """Either the comparisons of runs or their pooled values."""
+    """Either the comparisons of runs or the pooled values of these runs."""
 
     comparisons: tuple[Comparison, ...] | None = None
     pooled: Pooled | None = None
@@ -101,7 +106,7 @@ class ComparedOrPooled:
 class SeveralRuns(ComparedOrPooled):
     """The evaluations, the differing settings, and the comparisons or pooled values of runs.
 
-    Runs that differ in the seed alone have the spread of their values too, set by set.
+    Runs that differ only in the seed also have the spread of their values on each set.
     """
 
     FIRST: ClassVar[tuple[str, ...]] = ("runs", "differ")

@@ -1,8 +1,9 @@
-"""Evaluate the predictions of a run: all values of every set, with intervals.
+"""Evaluation of the predictions of a run: all values of every set, with intervals.
 
-Knows no framework. Temperature and operating points are chosen on the validation part alone and
-applied unchanged to every set. A model of others may lack that part: its probabilities are then not
-calibrated, and its thresholds are given; nothing is chosen on a set that it is tested on.
+This module imports no deep-learning framework. The temperature and the operating points are chosen
+only on the validation part, and are applied unchanged to every set. A third-party model may lack a
+validation part. Its probabilities are then not calibrated, and the caller gives its threshold.
+Nothing is ever chosen on a set that the model is tested on.
 """
 
 from __future__ import annotations
@@ -70,15 +71,16 @@ Table = TypeVar("Table", "Predictions", "FindingPredictions")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """How intervals are computed and operating points are chosen."""
+    """The settings of an evaluation: bootstrap, choice of operating points, joining of images."""
 
-    draws: int = bootstrap.DRAWS  # of the bootstrap over patients
-    seed: int = 0  # of the draws
-    rule: Rule = dataclasses.field(default_factory=Rule)  # how operating points are chosen
-    # of predictive values; without any, the share of each class in its set
+    draws: int = bootstrap.DRAWS  # number of bootstrap draws of patients
+    seed: int = 0  # seed of the bootstrap draws
+    rule: Rule = dataclasses.field(default_factory=Rule)  # rule that chooses operating points
+    # prevalences at which predictive values are computed; if empty, the share of each class in
+    # its set is the prevalence
     prevalences: tuple[float, ...] = ()
-    specificities: tuple[float, ...] = ()  # at which sensitivities are given
-    aggregate: Aggregation | None = None  # what becomes one row; None: every image is one
+    specificities: tuple[float, ...] = ()  # specificities at which sensitivities are computed
+    aggregate: Aggregation | None = None  # how images are joined to rows; None joins no images
 
     def __post_init__(self) -> None:
         for name, low in (("draws", 100), ("seed", 0)):
@@ -99,7 +101,7 @@ class Method:
 
     @property
     def bootstrap(self) -> Bootstrap:
-        """The bootstrap of this method, as an evaluation states it."""
+        """The bootstrap settings of this method, as an evaluation records them."""
         return Bootstrap(
             draws=self.draws,
             seed=self.seed,
@@ -110,21 +112,28 @@ class Method:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """The temperature and the operating points, and how they were chosen."""
+    """The chosen temperature and operating points of a run, and how they were chosen."""
 
     temperature: Temperature
     thresholds: tuple[float | None, ...]  # operating point of each class
-    rule: str = ""  # how the operating points were chosen, in words
-    chosen_on: str = "val"  # empty if there was no validation part to choose on
+    rule: str = ""  # description of the rule that chose the operating points
+    chosen_on: str = "val"  # name of the set; empty without a validation part
 
 
 def settle(validation: Predictions, rule: Rule) -> Settled:
-    """Choose temperature and operating points on the validation part.
+    """Choose the temperature and the operating points on the validation part.
+
+    Parameters
+    ----------
+    validation : Predictions
+        The predictions of the set ``val``.
+    rule : Rule
+        The rule that chooses operating points.
 
     Raises
     ------
     ValueError
-        If the predictions are of another part.
+        If `validation` is not the set ``val``.
     """
     if validation.kind != "val":
         raise ValueError(f"`validation` must be the part val; got {validation.kind!r}.")
@@ -136,12 +145,22 @@ def settle(validation: Predictions, rule: Rule) -> Settled:
 
 
 def validation_of(sets: Sequence[Table]) -> Table | None:
-    """Return the set on which temperature and thresholds are chosen; models of others may lack it.
+    """Return the set ``val``, on which the temperature and the thresholds are chosen.
+
+    Parameters
+    ----------
+    sets : sequence of Predictions or FindingPredictions
+        The sets of one model.
+
+    Returns
+    -------
+    Predictions or FindingPredictions or None
+        None if a third-party model has no set ``val``.
 
     Raises
     ------
     ValueError
-        If a run has no set ``val``.
+        If a run of this package has no set ``val``.
     """
     validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
     if validation is None and not all(predictions.origin.is_foreign for predictions in sets):
@@ -150,20 +169,20 @@ def validation_of(sets: Sequence[Table]) -> Table | None:
 
 
 def settle_sets(sets: Sequence[Predictions], rule: Rule) -> Settled:
-    """Choose temperature and operating points on ``val`` of several sets.
+    """Choose the temperature and the operating points on the set ``val`` of a run.
 
     Parameters
     ----------
     sets : sequence of Predictions
-        The sets of a run; ``val`` among them, unless a model of others predicted them: without it,
-        the temperature is 1, and `rule` states the threshold of all classes.
+        The sets of a run, including ``val``. Only a third-party model may lack ``val``. Its
+        temperature is then 1, and all its classes have the threshold ``rule.threshold``.
     rule : Rule
-        How operating points are chosen.
+        The rule that chooses operating points.
 
     Raises
     ------
     ValueError
-        If a run has no set ``val``.
+        If a run of this package has no set ``val``.
     """
     validation = validation_of(sets)
     if validation is not None:
@@ -184,14 +203,15 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
     run : str
         Name of the run.
     sets : sequence of Predictions
-        The sets of the run; ``val`` among them, unless a model of others predicted them.
+        The sets of the run, including ``val``. Only a third-party model may lack ``val``.
     method : Method
-        How intervals are computed and operating points are chosen.
+        The settings of the evaluation.
 
     Raises
     ------
     ValueError
-        If a run has no set ``val``, or images cannot be joined as the method asks.
+        If a run of this package has no set ``val``, or the images cannot be joined as
+        ``method.aggregate`` requires.
     """
     sets = aggregated_sets(sets, method.aggregate)
     settled = settle_sets(sets, method.rule)
@@ -233,7 +253,10 @@ def evaluate_sets(run: str, sets: Sequence[Predictions], method: Method) -> Eval
 def _cuts(
     sets: Sequence[Predictions], temperature: float, specificities: Sequence[float]
 ) -> list[tuple[float, tuple[float | None, ...]]]:
-    """Return specificities and the thresholds that reach them on ``val``; None without that set."""
+    """Return each specificity with the threshold of each class that reaches it on ``val``.
+
+    All thresholds are None without a set ``val``.
+    """
     validation = next((predictions for predictions in sets if predictions.kind == "val"), None)
     if validation is None:
         return [(specificity, (None,) * len(sets[0].class_names)) for specificity in specificities]
@@ -254,15 +277,16 @@ def evaluate_set(
     Parameters
     ----------
     predictions : Predictions
-        The set; its name, sources and views are used.
+        The set. Its records, kind and overlap are used; its logits are not.
     outcomes : Outcomes
         The outcomes of all images of the set.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
     at_specificity : sequence of (float, sequence of float or None), default ()
-        A specificity, and the threshold of each class that reaches it on validation.
+        Pairs of a specificity and the threshold of each class that reaches it on the validation
+        part. A class has None if no threshold reaches the specificity.
     no_cut : str, optional
-        Why a class lacks such a threshold.
+        The reason that is recorded for a class whose threshold in `at_specificity` is None.
     """
     clinic = None
     if predictions.kind in ("test", "external"):  # thresholds were not chosen on these sets
@@ -294,7 +318,19 @@ def evaluate_set(
 def evaluate_images(
     predictions: Predictions, outcomes: Outcomes, method: Method, chosen: Any = slice(None)
 ) -> Group:
-    """Return counts, overall values, values of each class and confusion for the chosen images."""
+    """Return the counts and values of chosen images.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        The set. Only its records are used.
+    outcomes : Outcomes
+        The outcomes of all images of the set.
+    method : Method
+        The settings of the evaluation.
+    chosen : slice or ndarray of dtype int64, optional
+        Rows of the chosen images. The default chooses all images.
+    """
     part = select(outcomes, chosen)
     measurement = measure(ImageStatistics(part), draws=method.draws, seed=method.seed)
     return group_of(predictions, part, measurement, chosen)
@@ -303,7 +339,19 @@ def evaluate_images(
 def group_of(
     predictions: Predictions, part: Outcomes, measurement: Measurement, chosen: Any = slice(None)
 ) -> Group:
-    """Return what `evaluate_images` returns, from the measurement of the chosen images, `part`."""
+    """Return the counts and values of chosen images from a finished measurement.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        The set. Only its records are used.
+    part : Outcomes
+        The outcomes of the chosen images.
+    measurement : Measurement
+        The measurement of `part`.
+    chosen : slice or ndarray of dtype int64, optional
+        Rows of the chosen images in the set. The default chooses all images.
+    """
     records = np.array(predictions.manifest.records, object)[chosen]
     return Group(
         images=len(part.targets),
@@ -318,7 +366,7 @@ def group_of(
 
 
 def select(outcomes: Outcomes, chosen: Any) -> Outcomes:
-    """Return the outcomes of the chosen images; their patients are numbered anew, without gaps."""
+    """Return the outcomes of the chosen images; their patients are renumbered without gaps."""
     return dataclasses.replace(
         outcomes,
         targets=outcomes.targets[chosen],
@@ -338,7 +386,7 @@ def _overall(measurement: Measurement) -> OverallCalibrated:
 
 
 def _scale(name: str) -> Scale:
-    if name.startswith("ece"):  # drawing adds noise, so draws overstate a calibration error
+    if name.startswith("ece"):  # resampling adds noise, so draws overstate a calibration error
         return "reflected"
     return "loss" if name.startswith("log_loss") else "share"
 

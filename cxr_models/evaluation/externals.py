@@ -1,4 +1,4 @@
-"""Read sets from other sources, and check that a run may be tested on them."""
+"""Reading of sets from other sources, with checks that a run may be tested on them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class External(NamedTuple):
     """A set from another source."""
 
-    manifest: Manifest  # the records, without parts of a split
-    overlap: Overlap  # images shared with train and val of the run and of the runs it started from
+    manifest: Manifest  # the records; the column `split` is empty
+    # images shared with train and val of the run, and of the runs whose weights it started from
+    overlap: Overlap
 
 
 def read_externals(
@@ -37,9 +38,10 @@ def read_externals(
     *,
     say: Callable[[str], object] | None = None,
 ) -> dict[str, External]:
-    """Read sets from other sources, by name.
+    """Read sets from other sources and check that a run may be tested on them.
 
-    A set is named after its file or, if the file is ``manifest.csv``, after the folder of the file.
+    A set is named after its file. If the file is ``manifest.csv``, the set is named after the
+    folder of the file.
 
     Parameters
     ----------
@@ -48,22 +50,28 @@ def read_externals(
     manifests : sequence of str or PathLike
         CSV files; a column ``split`` is ignored.
     say : callable, optional
-        Called with sentences on near copies and patients that a set shares with images that the
-        run, or a run whose weights the run started from, was trained or chosen on.
+        Function that is called with each sentence for the user. The sentences report near copies,
+        patients and sources that a set shares with train or val. Train and val of the run count,
+        and those of runs whose weights the run started from.
+
+    Returns
+    -------
+    dict of str to External
+        The sets by name.
 
     Raises
     ------
     ValueError
-        If the run does not know a label, nothing is known of its findings, an image has the path
-        or the pixels of an image that the run was trained or chosen on, or two sets have the same
-        name.
+        If a label is not a label of the run, no image has a known label for a finding of the run,
+        an image has the path or the pixels of an image that the run was trained or chosen on, or
+        two sets have the same name.
     OSError
         If a file cannot be read.
 
     Notes
     -----
-    Images are compared by the fingerprints in their manifests. Images of manifests without
-    fingerprints are decoded, once for all sets.
+    Images are compared by the fingerprints in their manifests. Images without fingerprints are
+    decoded. The images of train and val are decoded at most once for all sets.
     """
     seen_paths = {
         os.path.realpath(path)
@@ -114,7 +122,7 @@ def read_externals(
 
 
 def _check_labels(run: FinishedRun, stored: Manifest, path: Path) -> None:
-    """Raise ValueError if the run does not know a label."""
+    """Raise ValueError if a record has a label that is not a label of the run."""
     unknown = unknown_labels(stored.records, run.labels)
     if unknown:
         present = {record.label for record in stored.records}
@@ -135,7 +143,7 @@ def _check_labels(run: FinishedRun, stored: Manifest, path: Path) -> None:
 
 
 def _check_findings(run: FinishedRun, stored: Manifest, path: Path) -> None:
-    """Raise ValueError if nothing is known of any finding of the run."""
+    """Raise ValueError if no image has a known label for any finding of the run."""
     model = run.config.model
     if not (finding_targets(stored, model.findings) >= 0).any():
         raise ValueError(

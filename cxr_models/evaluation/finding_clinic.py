@@ -1,6 +1,7 @@
-"""What a clinic would ask of a run with several findings: of each finding what is asked of a class.
+"""Values for clinical use of a run with findings, finding by finding.
 
-Knows no framework. A finding stands against its absence, over the images whose label is known.
+The presence of a finding is compared with its absence, over the images with a known label. The
+values are the same as for classes. This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cxr_models.evaluation.clinic_results import ClinicValues
     from cxr_models.evaluation.finding_statistics import FindingOutcomes, KnownImages
 
-    # A specificity, and for each finding the threshold that reaches it on validation.
+    # A specificity, and the threshold of each finding that reaches it on the validation part.
     Cut = tuple[float, Mapping[str, float | None]]
 
 OF_FINDINGS = Reasons(
@@ -33,17 +34,22 @@ OF_FINDINGS = Reasons(
 def finding_cuts(
     validation: FindingOutcomes | None, findings: Sequence[str], specificities: Sequence[float]
 ) -> list[Cut]:
-    """Return specificities and the lowest thresholds that reach them on validation.
+    """Return each specificity with the lowest threshold of each finding that reaches it.
 
     Parameters
     ----------
     validation : FindingOutcomes or None
-        The validation part, with the temperatures that were fitted on it; None without that part,
-        which gives no finding a threshold.
+        The validation part, with the temperatures that were fitted on it. None without a
+        validation part; all thresholds are then None.
     findings : sequence of str
         The findings.
     specificities : sequence of float
-        Shares of the known images without a finding that must stay below its threshold.
+        Shares of the known images without a finding that must stay below the threshold.
+
+    Returns
+    -------
+    list of (float, dict of str to float or None)
+        A finding has None if no threshold reaches the specificity on the validation part.
     """
     if validation is None:
         return [(specificity, dict.fromkeys(findings)) for specificity in specificities]
@@ -69,23 +75,26 @@ def finding_clinic_values(
     draws: int,
     seed: int = 0,
 ) -> dict[str, ClinicValues]:
-    """Return the values of each finding that has a known label, with intervals over patients.
+    """Return the clinical values of each finding, with intervals from the bootstrap over patients.
+
+    Findings without a known label are left out.
 
     Parameters
     ----------
     outcomes : FindingOutcomes
-        Images that no threshold was chosen on, with temperatures and thresholds.
+        Images on which no threshold was chosen, with their temperatures and thresholds.
     prevalences : sequence of float, default ()
-        Shares of the finding for which predictive values are given; without any, its share of the
-        known images of the set.
+        Prevalences of the finding at which predictive values are computed. If empty, the share of
+        the known images that show the finding is the prevalence.
     at_specificity : sequence of (float, mapping of str to float or None), default ()
-        What `finding_cuts` returns.
+        The result of `finding_cuts`.
     chosen : bool, default True
-        Whether there is a validation part to choose thresholds on.
+        Whether a validation part exists on which thresholds were chosen. False changes the reason
+        that is recorded for a missing threshold in `at_specificity`.
     draws : int
-        Number of draws of the bootstrap over patients of known images.
+        Number of bootstrap draws of the patients of known images.
     seed : int, default 0
-        Of the draws.
+        Seed of the bootstrap draws.
     """
     known = {finding: outcomes.of(k) for k, finding in enumerate(outcomes.findings)}
     return {

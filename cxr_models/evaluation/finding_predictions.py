@@ -1,8 +1,8 @@
-"""Predictions of findings as a table: an image may show none, one or several of them.
+"""Predictions of findings as a table; an image may show any number of findings.
 
-Knows no framework. Each finding is a question of its own, over the images whose answer is known:
-`FindingPredictions.outcomes` states it as two classes, so that everything that evaluates classes
-evaluates a finding.
+Each finding is evaluated separately, over the images with a known label.
+`FindingPredictions.outcomes` returns a finding as two classes, so that the code that evaluates
+classes can also evaluate a finding. This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     Targets = npt.NDArray[np.int8]
 
 PRESENT, ABSENT, UNKNOWN = 1, 0, -1  # values of targets
-_TARGETS = {"1": PRESENT, "0": ABSENT, "": UNKNOWN}  # of cells of a table
+_TARGETS = {"1": PRESENT, "0": ABSENT, "": UNKNOWN}  # target for each cell of a table
 _CELLS = {target: cell for cell, target in _TARGETS.items()}
 
 
@@ -80,11 +80,11 @@ class FindingPredictions:
     kind : {"train", "val", "test", "external"}
         Kind of the set.
     manifest : Manifest
-        The records of the images. What an image shows stands in `targets` alone.
+        The records of the images. The findings in the records are ignored; `targets` counts.
     findings : tuple of str
         The K findings, in the order of the columns.
     targets : ndarray of shape (N, K), dtype int8
-        1 where the finding is present, 0 where it is absent, -1 where that is not known.
+        1 if the finding is present, 0 if it is absent, -1 if its label is unknown.
     logits : ndarray of shape (N, K), dtype float64
         The logit of each finding.
     probabilities : ndarray of shape (N, K), dtype float64
@@ -94,9 +94,9 @@ class FindingPredictions:
     overlap : Overlap or None, default None
         Ties of the images to images that the model has seen; None if they were not compared.
     aggregation : Aggregation or None, default None
-        How images were joined to the rows; None where each row is an image.
+        The unit and the rule by which images were joined to rows; None if each row is an image.
     joined_images : int or None, default None
-        Number of the images that were joined.
+        Number of images before they were joined to rows; None if each row is an image.
 
     Raises
     ------
@@ -144,12 +144,12 @@ class FindingPredictions:
 
     @property
     def patients(self) -> Ints:
-        """The number of each image's patient, 0..P-1; tied images are of one patient."""
+        """The patient number of each image, 0..P-1; tied images have the same patient."""
         return patients_of(self.manifest.records)
 
     @property
     def stated_records(self) -> tuple[Record, ...]:
-        """The records of the images, with the K findings as `targets` has them."""
+        """The records of the images, with the K findings filled in from `targets`."""
         records = []
         for record, targets in zip(self.manifest.records, self.targets.tolist(), strict=True):
             cells = zip(self.findings, (_CELLS[target] for target in targets), strict=True)
@@ -158,12 +158,13 @@ class FindingPredictions:
         return tuple(records)
 
     def in_order(self, findings: Sequence[str]) -> FindingPredictions:
-        """Return the predictions with these findings, the same in another order; else as they are.
+        """Return the predictions with the findings in another order.
 
         Parameters
         ----------
         findings : sequence of str
-            All findings in the wanted order; with others, the predictions stay as they are.
+            All findings in the wanted order. If these are not the findings of the predictions, the
+            predictions are returned unchanged.
         """
         if tuple(findings) == self.findings or sorted(findings) != sorted(self.findings):
             return self
@@ -177,19 +178,19 @@ class FindingPredictions:
         )
 
     def known(self, finding: str) -> Ints:
-        """Return the indices of the images of which it is known whether they show a finding."""
+        """Return the indices of the images whose label for a finding is known."""
         return np.flatnonzero(self.targets[:, self.findings.index(finding)] != UNKNOWN)
 
     def outcomes(
         self, finding: str, *, temperature: float = 1.0, threshold: float | None = None
     ) -> Outcomes:
-        """Return one finding as two classes, over the images that `known` gives.
+        """Return one finding as two classes, over the images whose label is known.
 
         Parameters
         ----------
         finding : str
-            One of `findings`. The classes are ``no NAME`` and ``NAME``, with the logits 0 and z,
-            whose softmax is the sigmoid of z.
+            One of `findings`. The classes are ``no NAME`` and ``NAME``. Their logits are 0 and z,
+            so that their softmax is the sigmoid of z.
         temperature : float, default 1.0
             Temperature that calibrates the logits of this finding.
         threshold : float or None, default None
@@ -198,8 +199,8 @@ class FindingPredictions:
         Returns
         -------
         Outcomes
-            Patients are numbered 0..P-1 among those of known images. Without a known image, all
-            arrays are empty.
+            The patients of the known images are numbered 0..P-1. All arrays are empty if no label
+            is known.
         """
         place, rows = self.findings.index(finding), self.known(finding)
         logits = two_logits(self.logits[rows, place])
@@ -238,9 +239,10 @@ def write_finding_predictions(
     Parameters
     ----------
     path : str or PathLike
-        CSV to write, replaced if it exists: the columns file, label, patient, group, source, view
-        and part, then for each finding ``finding:NAME`` (1, 0, or empty where unknown), then
-        ``probability:NAME`` for each, then ``logit:NAME`` for each.
+        CSV file to write; an existing file is replaced. Its columns are file, label, patient,
+        group, source, view and part, then further columns of the records (see
+        `write_predictions`), then for each finding ``finding:NAME`` (1, 0, or empty if unknown),
+        then ``probability:NAME`` for each finding, then ``logit:NAME`` for each finding.
     predictions : FindingPredictions
         The predictions.
 
@@ -285,13 +287,13 @@ def read_finding_predictions(path: str | os.PathLike[str]) -> FindingPredictions
     Returns
     -------
     FindingPredictions
-        The predictions that were written; records without their findings, which `targets` hold.
+        The predictions that were written. Their records have no findings; `targets` has them.
 
     Raises
     ------
     ValueError
-        If the file is not such a table, was changed, or holds values that `FindingPredictions`
-        refuses.
+        If the file is not a table of predictions of findings, was changed, or contains values that
+        `FindingPredictions` rejects.
     OSError
         If the file cannot be read.
     """
@@ -315,7 +317,20 @@ def read_finding_predictions(path: str | os.PathLike[str]) -> FindingPredictions
 
 
 def read_any_predictions(path: str | os.PathLike[str]) -> AnyPredictions:
-    """Read a table of predictions of classes or of findings; raises as `read_predictions` does."""
+    """Read a table of predictions of classes or of findings.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A file that `write_predictions` or `write_finding_predictions` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a table of predictions, was changed, or contains invalid values.
+    OSError
+        If the file cannot be read.
+    """
     return read_finding_predictions(path) if holds_findings(path) else read_predictions(path)
 
 

@@ -1,7 +1,8 @@
-"""Values of several findings of a set of images, for any weights of the patients.
+"""Values of the findings of a set of images, as functions of how often each patient counts.
 
-Needs NumPy alone. A finding is evaluated over the images whose label for it is known; patients are
-drawn once for all findings, so that means over findings have intervals.
+A finding is evaluated over the images whose label for this finding is known. Bootstrap draws of
+patients are shared by all findings, so that means over findings have intervals. This module needs
+only NumPy.
 """
 
 from __future__ import annotations
@@ -29,32 +30,32 @@ if TYPE_CHECKING:
     Targets = npt.NDArray[np.int8]
     Bools = npt.NDArray[np.bool_]
 
-# Values of a finding; the name of a value is `metric/finding`.
+# Metrics of a finding. A value of a finding has the name `metric/finding`.
 AREAS = ("roc_auc", "pr_auc")
 LOSSES = ("brier", "brier_calibrated", "log_loss", "log_loss_calibrated")
 CALIBRATION_ERRORS = ("ece", "ece_calibrated")
-# Why values of a finding are undefined.
+# Reasons why values of a finding are undefined.
 NO_PRESENT, NO_ABSENT = "no image that shows it", "no image that does not show it"
 NO_THRESHOLD = "the validation part does not hold known images both with it and without it"
-# Means over findings of enough patients, each of a value of a finding.
+# Each mean over findings with enough patients, and the metric of a finding that is averaged.
 MEANS = {f"mean_{part}": part for part in ("roc_auc", "pr_auc", "brier", "brier_calibrated")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingOutcomes:
-    """Labels, logits and patients of images, and what calibrates each finding."""
+    """Labels, logits and patients of N images, with the temperatures and thresholds of findings."""
 
     findings: tuple[str, ...]  # the K findings, in the order of the columns
     targets: Targets  # (N, K); 1 present, 0 absent, -1 unknown
     logits: Floats  # (N, K), finite
-    probabilities: Floats  # (N, K); the sigmoid of the logits, but for rounding
+    probabilities: Floats  # (N, K); the sigmoid of the logits, up to rounding
     patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
-    temperatures: tuple[float, ...]  # of each finding; they divide the logits
-    # for each finding the operating point, a calibrated probability; None without a point
+    temperatures: tuple[float, ...]  # temperature of each finding, which divides its logits
+    # operating point of each finding, a calibrated probability; None for a finding without one
     thresholds: tuple[float | None, ...]
 
     def select(self, chosen: Any) -> FindingOutcomes:
-        """Return the outcomes of the chosen images; their patients are numbered anew."""
+        """Return the outcomes of the chosen images; their patients are renumbered without gaps."""
         return dataclasses.replace(
             self,
             targets=self.targets[chosen],
@@ -64,7 +65,7 @@ class FindingOutcomes:
         )
 
     def of(self, k: int) -> KnownImages:
-        """Return the images whose label for a finding is known."""
+        """Return the images whose label for finding number `k` is known."""
         rows = np.flatnonzero(self.targets[:, k] != UNKNOWN)
         logits, temperature = self.logits[rows, k], self.temperatures[k]
         probabilities = self.probabilities[rows, k]
@@ -81,7 +82,7 @@ class FindingOutcomes:
 class KnownImages(NamedTuple):
     """The images whose label for one finding is known."""
 
-    present: Bools  # (N,); whether they show it
+    present: Bools  # (N,); whether each image shows the finding
     logits: Floats  # (N,)
     probabilities: Floats  # (N,)
     scaled: Floats  # (N,); the logits after temperature scaling
@@ -89,7 +90,7 @@ class KnownImages(NamedTuple):
     patients: Ints  # (N,); numbered as in the set
 
     def patients_with(self, present: bool) -> int:
-        """Return the number of patients of an image that shows the finding, or does not."""
+        """Return the number of patients with an image whose label equals `present`."""
         return len(np.unique(self.patients[self.present == present]))
 
 
@@ -105,9 +106,9 @@ def outcomes_of(
     predictions : FindingPredictions
         The predictions.
     temperatures : tuple of float, optional
-        The temperature of each finding; 1 where left out.
+        The temperature of each finding; None uses 1 for every finding.
     thresholds : tuple of float or None, optional
-        The operating point of each finding; no point where left out.
+        The operating point of each finding; None gives no finding an operating point.
     """
     count = len(predictions.findings)
     return FindingOutcomes(
@@ -122,12 +123,12 @@ def outcomes_of(
 
 
 class FindingStatistics:
-    """All values of a set of images, for `cxr_models.evaluation.bootstrap.measure`.
+    """All values of a set of images, as input of `cxr_models.evaluation.bootstrap.measure`.
 
     Parameters
     ----------
     outcomes : FindingOutcomes
-        At least one image.
+        The outcomes of at least one image.
     """
 
     def __init__(self, outcomes: FindingOutcomes) -> None:
@@ -135,8 +136,8 @@ class FindingStatistics:
         self._ratio_names: list[str] = []
         self._ranked: dict[str, Ranked] = {}
         self._binned: dict[str, _Binned] = {}
-        self._behind: dict[str, int] = {}  # patients of the rarest images behind each value
-        self.left_out: dict[str, str] = {}  # findings that are not in the means, and why
+        self._behind: dict[str, int] = {}  # number of patients of the rarest images of each value
+        self.left_out: dict[str, str] = {}  # each finding outside the means, with the reason
         sums = []
         for k, name in enumerate(outcomes.findings):
             known, threshold = outcomes.of(k), outcomes.thresholds[k]
@@ -157,7 +158,7 @@ class FindingStatistics:
         )
 
     def __call__(self, counts: Floats) -> dict[str, Floats]:
-        """Return every value for each row of `counts`."""
+        """Return every value, of shape (draws,), for counts of shape (draws, patients)."""
         numerators, denominators = counts @ self._numerators, counts @ self._denominators
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.where(denominators > 0, numerators / denominators, np.nan)
@@ -175,13 +176,13 @@ class FindingStatistics:
         return values
 
     def patients_behind(self, name: str) -> int:
-        """Return the number of patients behind a value: patients of the rarest images it uses."""
+        """Return the number of patients of the rarest images (present or absent) a value uses."""
         if name in MEANS:
             return min((self._behind[part] for part in self.parts_of(name)), default=0)
         return self._behind[name]
 
     def parts_of(self, name: str) -> tuple[str, ...]:
-        """Return the names of the values whose mean a value is; empty for other values."""
+        """Return the names of the values that a mean averages; empty if `name` is no mean."""
         if name not in MEANS:
             return ()
         return tuple(f"{MEANS[name]}/{finding}" for finding in self.in_means)
@@ -211,7 +212,7 @@ class FindingStatistics:
 
 
 def _ratios(known: KnownImages, threshold: float | None) -> dict[str, tuple[Floats, Floats]]:
-    """Return, for each ratio, what every image adds to the numerator and to the denominator."""
+    """Return, for each ratio, the terms of every image in the numerator and the denominator."""
     present, ones = known.present, np.ones(len(known.present))
     signs = np.where(present, 1.0, -1.0)
     ratios: dict[str, tuple[Any, Any]] = {
@@ -222,7 +223,7 @@ def _ratios(known: KnownImages, threshold: float | None) -> dict[str, tuple[Floa
     }
     if threshold is not None:
         called = known.calibrated >= threshold
-        shown = float(present.any())  # without an image that shows it, precision is undefined
+        shown = float(present.any())  # without a positive image, precision is undefined
         ratios["sensitivity"] = (present & called, present)
         ratios["specificity"] = (~present & ~called, ~present)
         ratios["precision"] = (present & called, shown * called)
@@ -233,14 +234,14 @@ def _ratios(known: KnownImages, threshold: float | None) -> dict[str, tuple[Floa
 
 
 class _Binned(NamedTuple):
-    """The known images of one finding in the order of their bins."""
+    """The known images of one finding, sorted by their reliability bin."""
 
     patients: Ints  # (N,)
-    gaps: Floats  # (N,); probability minus presence
+    gaps: Floats  # (N,); probability minus presence (0 or 1)
     starts: Ints  # (B,); index of the first image of each bin that holds images
 
     def errors(self, counts: Floats) -> Floats:
-        """Return the calibration error for each row of `counts`."""
+        """Return the calibration error (draws,) for counts (draws, patients)."""
         if not len(self.patients):
             return np.full(len(counts), np.nan)
         weights = counts[:, self.patients]
@@ -260,17 +261,23 @@ def _binned(shares: Floats, known: KnownImages) -> _Binned:
 
 
 def share_bins(shares: Floats, present: Bools) -> tuple[Bin, ...]:
-    """Return the bins of a finding's probability: its mean, and the share of images that show it.
+    """Return the reliability bins of the probability of a finding that contain images.
 
     Parameters
     ----------
     shares : ndarray of shape (N,), dtype float64
         Probabilities of the finding.
     present : ndarray of shape (N,), dtype bool
-        Whether each image shows it.
+        Whether each image shows the finding.
+
+    Returns
+    -------
+    tuple of Bin
+        `confidence` is the mean probability of the finding. `accuracy` is the share of the images
+        that show the finding.
     """
-    # A class's bins hold the confidence in the predicted class. A rare finding is absent from most
-    # images, and is predicted to be, so that its probability itself says more.
+    # The bins of classes use the confidence in the predicted class. A rare finding is absent from
+    # most images and predicted as absent, so that its probability is more informative.
     bins = bin_of(shares)
     return tuple(
         Bin(

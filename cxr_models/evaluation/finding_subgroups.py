@@ -1,8 +1,8 @@
 """The values of findings in groups of images, and the gaps between the groups.
 
-As `subgroups` for classes. Each finding is compared by itself, over the images whose label for it
-is known. Means over findings have no gap: the findings that enough patients show or lack differ
-from group to group.
+The module `subgroups` does the same for classes. Each finding is compared separately, over the
+images whose label for it is known. Means over findings have no gap, because each group has its own
+findings with enough patients.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-GAPS: tuple[GapValue, ...] = ("roc_auc", "sensitivity", "specificity")  # of each finding
+GAPS: tuple[GapValue, ...] = ("roc_auc", "sensitivity", "specificity")  # gaps of each finding
 
 
 def with_finding_subgroups(
@@ -46,16 +46,19 @@ def with_finding_subgroups(
     columns: Sequence[GroupColumn],
     method: Method,
 ) -> FindingsEvaluation:
-    """Return an evaluation of findings with the values of groups in each set that was tested.
+    """Return an evaluation of findings with the values of groups added to each tested set.
 
     Parameters
     ----------
     evaluation : FindingsEvaluation
         The evaluation of `sets`.
     sets : iterable of FindingPredictions
-        The predictions that it was computed from.
-    columns, method
-        As in `cxr_models.evaluation.subgroups.with_subgroups`.
+        The predictions from which `evaluation` was computed.
+    columns : sequence of GroupColumn
+        The columns whose values divide the images into groups. A column without a value in a set
+        makes no groups in this set.
+    method : Method
+        The settings of the evaluation.
 
     Raises
     ------
@@ -115,7 +118,7 @@ def _by_finding(
     names: tuple[str, ...],
     measurements: dict[int, Measurement],
 ) -> Iterator[GroupMeasurements]:
-    """Yield what the gaps of each finding are computed from: the images of which it is known."""
+    """Yield, for each finding, the images with a known label as input of `gaps_between`."""
     for k, finding in enumerate(outcomes.findings):
         known = np.flatnonzero(outcomes.targets[:, k] != UNKNOWN)
         alone = _alone(outcomes, k, known)
@@ -136,7 +139,7 @@ def _by_finding(
 
 
 def _alone(outcomes: FindingOutcomes, k: int, known: Ints) -> FindingOutcomes:
-    """Return the outcomes of one finding, of the images of which it is known."""
+    """Return the outcomes of finding number `k` only, for the images in `known`."""
     return dataclasses.replace(
         outcomes.select(known),
         findings=outcomes.findings[k : k + 1],
@@ -148,5 +151,5 @@ def _alone(outcomes: FindingOutcomes, k: int, known: Ints) -> FindingOutcomes:
 
 
 def _statistics(outcomes: FindingOutcomes, rows: Ints, patients: Ints) -> FindingStatistics:
-    """Return the statistics of chosen images, whose patients have these numbers."""
+    """Return the statistics of the images in `rows`, with `patients` as their patient numbers."""
     return FindingStatistics(dataclasses.replace(outcomes.select(rows), patients=patients))

@@ -1,7 +1,8 @@
-"""Evaluate the predictions of findings of a run: all values of every set, with intervals.
+"""Evaluation of the predictions of findings of a run: all values of every set, with intervals.
 
-Knows no framework. Temperature and operating point of each finding are chosen on the validation
-part alone, over its known labels, and applied unchanged to every set.
+The temperature and the operating point of each finding are chosen only on the validation part, over
+its known labels, and are applied unchanged to every set. This module imports no deep-learning
+framework.
 """
 
 from __future__ import annotations
@@ -67,16 +68,23 @@ class Choice(NamedTuple):
     """The temperature and the operating point of a finding, chosen on the validation part."""
 
     temperature: Temperature
-    threshold: float | None
+    threshold: float | None  # None if no operating point could be chosen
 
 
 def choose(validation: FindingPredictions, rule: Rule) -> dict[str, Choice]:
-    """Choose temperature and operating point of every finding on the validation part.
+    """Choose the temperature and the operating point of every finding on the validation part.
+
+    Parameters
+    ----------
+    validation : FindingPredictions
+        The predictions of the set ``val``.
+    rule : Rule
+        The rule that chooses operating points.
 
     Raises
     ------
     ValueError
-        If the predictions are of another part.
+        If `validation` is not the set ``val``.
     """
     if validation.kind != "val":
         raise ValueError(f"`validation` must be the part val; got {validation.kind!r}.")
@@ -89,7 +97,8 @@ def choose(validation: FindingPredictions, rule: Rule) -> dict[str, Choice]:
             choices[finding] = Choice(Temperature(1.0, reason), None)
             continue
         temperature = fit_temperature(two_logits(known.logits), known.present.astype(np.int64))
-        # A threshold is one of the probabilities that sets are compared with, bit by bit.
+        # The threshold is one of the calibrated probabilities. They are computed as in the
+        # evaluation, so that the comparison with the threshold is exact.
         temperatures = (temperature.value,) * len(validation.findings)
         known = dataclasses.replace(outcomes, temperatures=temperatures).of(k)
         threshold = choose_threshold(known.calibrated, known.present, rule)
@@ -98,20 +107,20 @@ def choose(validation: FindingPredictions, rule: Rule) -> dict[str, Choice]:
 
 
 def choose_on_val(sets: Sequence[FindingPredictions], rule: Rule) -> dict[str, Choice]:
-    """Choose temperature and operating point of every finding on ``val`` of several sets.
+    """Choose the temperature and the operating point of every finding on the set ``val``.
 
     Parameters
     ----------
     sets : sequence of FindingPredictions
-        The sets of a run; ``val`` among them, unless a model of others predicted them: without it,
-        temperatures are 1, and `rule` states the threshold of all findings.
+        The sets of a run, including ``val``. Only a third-party model may lack ``val``. Its
+        temperatures are then 1, and all its findings have the threshold ``rule.threshold``.
     rule : Rule
-        How operating points are chosen.
+        The rule that chooses operating points.
 
     Raises
     ------
     ValueError
-        If a run has no set ``val``.
+        If a run of this package has no set ``val``.
     """
     validation = validation_of(sets)
     if validation is not None:
@@ -123,21 +132,22 @@ def choose_on_val(sets: Sequence[FindingPredictions], rule: Rule) -> dict[str, C
 def evaluate_findings(
     run: str, sets: Sequence[FindingPredictions], method: Method
 ) -> FindingsEvaluation:
-    """Evaluate the sets of one run with several findings.
+    """Evaluate the sets of one run with findings.
 
     Parameters
     ----------
     run : str
         Name of the run.
     sets : sequence of FindingPredictions
-        The sets of the run; ``val`` among them, unless a model of others predicted them.
+        The sets of the run, including ``val``. Only a third-party model may lack ``val``.
     method : Method
-        How intervals are computed and operating points are chosen.
+        The settings of the evaluation.
 
     Raises
     ------
     ValueError
-        If a run has no set ``val``, or images cannot be joined as the method asks.
+        If a run of this package has no set ``val``, or the images cannot be joined as
+        ``method.aggregate`` requires.
     """
     sets = aggregated_sets(sets, method.aggregate)
     choices = choose_on_val(sets, method.rule)
@@ -181,7 +191,7 @@ def evaluate_findings(
 
 
 def _chosen(predictions: FindingPredictions, choices: Mapping[str, Choice]) -> FindingOutcomes:
-    """Return the outcomes of a set with the temperatures and the operating points."""
+    """Return the outcomes of a set with the chosen temperatures and operating points."""
     return outcomes_of(
         predictions,
         tuple(choices[finding].temperature.value for finding in predictions.findings),
@@ -204,13 +214,15 @@ def evaluate_set(
     predictions : FindingPredictions
         The set.
     choices : mapping of str to Choice
-        Temperature and operating point of every finding, chosen on the validation part.
+        Temperature and operating point of every finding.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
     at_specificity : sequence of (float, mapping of str to float or None), default ()
-        A specificity, and the threshold of each finding that reaches it on validation.
+        Pairs of a specificity and the threshold of each finding that reaches it on the validation
+        part.
     chosen : bool, default True
-        Whether there is a validation part that the choices were made on.
+        Whether the choices were made on a validation part. False changes the reason that is
+        recorded for a missing threshold in `at_specificity`.
     """
     outcomes = _chosen(predictions, choices)
     clinic = None
@@ -256,11 +268,11 @@ def evaluate_images(
     Parameters
     ----------
     outcomes : FindingOutcomes
-        At least one image.
+        The outcomes of at least one image.
     method : Method
-        How intervals are computed.
-    no_threshold : str
-        Why findings without a threshold have none.
+        The settings of the evaluation.
+    no_threshold : str, optional
+        The reason that is recorded for findings without a threshold.
     """
     statistics = FindingStatistics(outcomes)
     measurement = measure(statistics, draws=method.draws, seed=method.seed)
@@ -273,7 +285,19 @@ def group_of(
     measurement: Measurement,
     no_threshold: str = NO_THRESHOLD,
 ) -> FindingsGroup:
-    """Return what `evaluate_images` returns, from the measurement of these images."""
+    """Return the counts and values of a group of images from a finished measurement.
+
+    Parameters
+    ----------
+    outcomes : FindingOutcomes
+        The outcomes of the images.
+    statistics : FindingStatistics
+        The statistics of `outcomes`.
+    measurement : Measurement
+        The measurement of `statistics`.
+    no_threshold : str, optional
+        The reason that is recorded for findings without a threshold.
+    """
     return FindingsGroup(
         images=len(outcomes.targets),
         patients=measurement.num_patients,
@@ -286,7 +310,7 @@ def group_of(
 
 
 def means_of(statistics: FindingStatistics, measurement: Measurement) -> FindingMeans:
-    """Return the means over the findings of enough patients."""
+    """Return the means over the findings with enough patients who show and who lack them."""
     reason = "no finding has enough patients with it and without it"
     means = {
         part: measurement.measured(mean, reason, scale=_scale(part)) for mean, part in MEANS.items()
@@ -321,7 +345,7 @@ def _values(
 
 
 def _scale(metric: str) -> Scale:
-    if metric in CALIBRATION_ERRORS:  # drawing adds noise, so draws overstate the error
+    if metric in CALIBRATION_ERRORS:  # resampling adds noise, so draws overstate the error
         return "reflected"
     return "loss" if metric in LOSSES else "share"
 

@@ -1,6 +1,6 @@
-"""Records of an evaluation of findings, in ``evaluation.json`` a `FindingsEvaluation`.
+"""Records of an evaluation of findings; ``evaluation.json`` holds one `FindingsEvaluation`.
 
-Knows neither how values are computed nor how they are shown.
+This module computes no values and formats no values for display.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ from cxr_models.evaluation.results import (
 from cxr_models.evaluation.seeds_results import SeedSpread
 from cxr_models.records.overlap import Overlap
 
-MULTILABEL: Final = "multilabel"  # the task; the key `task` of an evaluation of classes is missing
+# Value of the key `task`. An evaluation of classes has no key `task`.
+MULTILABEL: Final = "multilabel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingValues:
     """The values of one finding over the images whose label for it is known."""
 
-    images: int  # whose label is known
-    present: int  # of these images, those that show the finding
-    patients: int  # of these images
-    patients_present: int  # patients of an image that shows the finding
-    patients_absent: int  # patients of an image that does not
+    images: int  # number of images with a known label
+    present: int  # number of these images that show the finding
+    patients: int  # number of patients of these images
+    patients_present: int  # number of patients with an image that shows the finding
+    patients_absent: int  # number of patients with an image that does not show the finding
     roc_auc: Measured
     pr_auc: Measured
     brier: Measured
@@ -66,10 +67,10 @@ class FindingValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingMeans:
-    """Means over findings, each of which counts the same; the same draws give all intervals."""
+    """Unweighted means over findings; the same bootstrap draws give all intervals."""
 
-    over: tuple[str, ...]  # the findings of enough patients with and without them
-    left_out: dict[str, str]  # the other findings, and why
+    over: tuple[str, ...]  # the findings with enough patients who show and who lack them
+    left_out: dict[str, str]  # each other finding and the reason why it is left out
     roc_auc: Measured
     pr_auc: Measured
     brier: Measured
@@ -87,9 +88,9 @@ class FindingMeans:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsGroup:
-    """The values of a group of images: a set, or a source or view in a set.
+    """The values of a group of images: a set, or one source, view or subgroup in a set.
 
-    Images are counted, or what they were joined to where the evaluation states an aggregation.
+    If the evaluation has an aggregation, each joined patient or study counts as one image.
     """
 
     images: int
@@ -104,44 +105,46 @@ class FindingSubgroups(ColumnGaps):
 
     FIRST: ClassVar[tuple[str, ...]] = ("column", "edges", "groups")
 
-    groups: dict[str, FindingsGroup]  # values of fewer than 10 patients are empty
+    groups: dict[str, FindingsGroup]  # a value from fewer than 10 patients is left empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsSet(FindingsGroup):
-    """The values of a set."""
+    """The values of a set of images."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("kind", "overlap")
 
     kind: Kind
-    overlap: Overlap | None = None  # None if the images were not compared with seen images
-    # number of the images that were joined; None where every image is a row of its own
+    # None if the images were not compared with the images that the model has seen
+    overlap: Overlap | None = None
+    # number of images before they were joined to rows; None if every image is its own row
     joined_images: int | None = None
-    curves: dict[str, Curves]  # of findings that some, but not all, known images show
-    # of findings with a known image; the bins hold the mean probability and the share present
+    # curves of each finding that has known images with it and known images without it
+    curves: dict[str, Curves]
+    # bins of each finding with a known image: mean probability and share of images that show it
     reliability: dict[str, Reliability]
-    # of findings with a known image; None for train and val, and in files of versions that did not
-    # compute them
+    # values of each finding with a known image; None for train and val, and in files of versions
+    # without these values
     clinic: dict[str, ClinicValues] | None = None
     by_source: dict[str, FindingsGroup]
     by_view: dict[str, FindingsGroup]
-    subgroups: tuple[FindingSubgroups, ...] = ()  # by the columns that were asked for
+    subgroups: tuple[FindingSubgroups, ...] = ()  # one for each requested column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsEvaluation(Rows):
-    """The values of all sets of a run with several findings; every set has values of each."""
+    """The values of all sets of a run with findings; every set has values of every finding."""
 
     run: str
-    version: str
+    version: str  # version of the library that computed the values
     weights_sha256: str
     format: int
     task: Literal["multilabel"]
     findings: tuple[str, ...]
     bootstrap: Bootstrap
-    remarks: tuple[str, ...] = ()  # on what was assumed of the table of a model of others
-    aggregate: Aggregation | None = None  # None where every image is a row of its own
-    calibration: dict[str, TemperatureScaling]  # of each finding
+    remarks: tuple[str, ...] = ()  # assumptions about the table of a third-party model
+    aggregate: Aggregation | None = None  # None if every image is its own row
+    calibration: dict[str, TemperatureScaling]  # temperature of each finding
     operating_points: OperatingPoints
     sets: dict[str, FindingsSet]
 
@@ -163,11 +166,14 @@ class FindingsEvaluation(Rows):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingDifference(AreaDifference):
-    """Two runs on the known images of one finding; differences are first minus second."""
+    """The comparison of two runs on one finding, over the images with a known label.
 
-    images: int
-    present: int
-    # of DeLong's test, adjusted for all findings of all pairs of runs on the set
+    Each difference is the value of the first run minus the value of the second run.
+    """
+
+    images: int  # number of images with a known label
+    present: int  # number of these images that show the finding
+    # p-value of DeLong's test, adjusted by Holm's method for all findings of all pairs of runs
     p_holm: float | None = field(default=None, metadata=WRITTEN)
     pr_auc: Measured
     brier: Measured
@@ -175,12 +181,15 @@ class FindingDifference(AreaDifference):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingsComparison:
-    """Two runs on the same images; a difference is the first run's value minus the second's."""
+    """The comparison of two runs on the same images.
 
-    first: str
-    second: str
+    Each difference is the value of the first run minus the value of the second run.
+    """
+
+    first: str  # name of the first run
+    second: str  # name of the second run
     images: int
-    over: tuple[str, ...]  # the findings of the means
+    over: tuple[str, ...]  # the findings over which means are taken
     mean_roc_auc: Measured
     mean_pr_auc: Measured
     mean_brier: Measured
@@ -190,10 +199,11 @@ class FindingsComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PooledFindings(FindingsGroup):
-    """The test images of several runs as one set, each predicted by the run it was left out of.
+    """The values of the test images of several runs, pooled to one set.
 
-    Logits are divided by the temperatures of their run, so that values before and after temperature
-    scaling are equal; operating points differ from run to run and are left out.
+    Each run predicts its own test images. The logits are divided by the temperatures of their run,
+    so values before and after temperature scaling are equal. Operating points differ from run to
+    run and are left out.
     """
 
     runs: dict[str, FindingsGroup]  # each run on its own test images
@@ -201,7 +211,7 @@ class PooledFindings(FindingsGroup):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedOrPooledFindings:
-    """Either the comparisons of runs with findings or their pooled values."""
+    """Either the comparisons of runs with findings or the pooled values of these runs."""
 
     comparisons: tuple[FindingsComparison, ...] | None = None
     pooled: PooledFindings | None = None
@@ -215,4 +225,4 @@ class SeveralFindingRuns(ComparedOrPooledFindings):
 
     runs: dict[str, FindingsEvaluation]
     differ: dict[str, dict[str, object]]
-    seeds: tuple[SeedSpread, ...] = ()  # of groups of runs that differ in the seed alone
+    seeds: tuple[SeedSpread, ...] = ()  # one for each group of runs that differ only in the seed

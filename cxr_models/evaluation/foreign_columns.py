@@ -1,7 +1,8 @@
-"""Columns ``prob:CLASS`` and ``logit:CLASS`` of a CSV of others, to probabilities and logits.
+"""Conversion of the columns ``prob:CLASS`` and ``logit:CLASS`` of a third-party model's table.
 
-Knows cells alone, neither files nor records. Every cell is checked; a sentence names the first that
-is wrong. What is changed (sums, zeros) is counted, so that callers can state it.
+The results are probabilities and logits. Every cell is checked, and an error names the first wrong
+cell. Cells whose value is changed (sums that are not 1, probabilities of 0) are counted, so that
+callers can report them. This module uses cells of text only; it uses neither files nor records.
 """
 
 from __future__ import annotations
@@ -25,25 +26,32 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Bools = npt.NDArray[np.bool_]
 
-SMALLEST = float(np.finfo(np.float64).eps)  # in place of a probability of 0, which has no logarithm
-_SUM_TOLERANCE = 0.02  # of the sum of an image's probabilities: two decimals of four classes
-_ROUNDING = 1e-6  # by which a number may miss 0..1, or a sum 1, with nothing to state
-_SOFTMAX_TOLERANCE = 0.01  # between a probability as written and the softmax of the logits
-# labels of images whose class is not known, in small letters
+# Replaces a probability of 0, which has no logarithm.
+SMALLEST = float(np.finfo(np.float64).eps)
+# Largest distance of the sum of an image's probabilities from 1: four classes with two decimals.
+_SUM_TOLERANCE = 0.02
+# A number outside 0..1, or a sum that is not 1, by at most this distance is not reported.
+_ROUNDING = 1e-6
+# Largest difference between a probability in the table and the softmax of the logits.
+_SOFTMAX_TOLERANCE = 0.01
+# labels of images whose class is unknown, in lower case
 _NO_LABELS = frozenset(("nan", "null", "n/a", "#n/a", "<na>", "unknown", "?"))
 _COLUMN = re.compile(r"\s*(prob|probability|logit)\s*:\s*(.*?)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassColumns:
-    """Where the numbers of each class stand in a row; columns of one kind may be missing.
+    """The positions of the class columns in a row of a table.
+
+    A table may have only columns of probabilities or only columns of logits.
 
     Parameters
     ----------
     classes : tuple of str
         The classes that have columns, sorted.
     probabilities, logits : tuple of int
-        The places of their columns, in the order of `classes`, or empty.
+        Indices of the columns of probabilities and of logits, in the order of `classes`. Empty if
+        the table has no columns of this kind.
     """
 
     classes: tuple[str, ...]
@@ -52,43 +60,43 @@ class ClassColumns:
 
     @property
     def places(self) -> tuple[int, ...]:
-        """The places of all columns."""
+        """The indices of all class columns: first probabilities, then logits."""
         return (*self.probabilities, *self.logits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """The numbers of N images for K classes, and how many cells were not used as written."""
+    """The probabilities and logits of N images for K classes, and the number of changed cells."""
 
-    # (N, K); those that were written, bit by bit, or what the columns logit: give: rounding would
-    # part equal probabilities and move them over thresholds
+    # (N, K); exactly the numbers in the table or, with columns logit:, the softmax or sigmoid of
+    # the logits. Rounding could make equal probabilities differ and move them across thresholds.
     probabilities: Floats
     logits: Floats  # (N, K)
-    rescaled: int = 0  # images whose probabilities did not sum to 1 and were divided by their sum
-    zeros: int = 0  # probabilities of 0, which count as `SMALLEST`
+    rescaled: int = 0  # number of images whose probabilities were divided by their sum
+    zeros: int = 0  # number of probabilities of 0, which were replaced by `SMALLEST`
 
 
 def is_class_column(name: str) -> bool:
-    """Return whether a column's name begins as those of probabilities or logits do."""
+    """Return whether a column name begins with ``prob:``, ``probability:`` or ``logit:``."""
     return _COLUMN.fullmatch(name) is not None
 
 
 def class_columns(header: Sequence[str], table: str) -> ClassColumns:
-    """Find the columns of classes in a header.
+    """Find the class columns in a header.
 
     Parameters
     ----------
     header : sequence of str
-        Names of columns, without spaces around them; ``prob:``, ``probability:`` and ``logit:`` may
-        be in capitals.
+        Names of the columns, without surrounding spaces. The case of the prefixes ``prob:``,
+        ``probability:`` and ``logit:`` does not matter.
     table : str
-        Name of the table in sentences.
+        Name of the table in error messages.
 
     Raises
     ------
     ValueError
-        If there is no such column, a name occurs twice, a class has two columns of one kind, or
-        classes with logits are not those with probabilities.
+        If there is no class column, a name occurs twice, a class has two columns of one kind, or
+        the columns of logits and of probabilities have different classes.
     """
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
@@ -129,27 +137,29 @@ def class_columns(header: Sequence[str], table: str) -> ClassColumns:
 def scores_of(
     columns: ClassColumns, cells: Sequence[Sequence[str]], name_of: Callable[[int], str]
 ) -> Scores:
-    """Convert the cells of the class columns to numbers, and check them.
+    """Convert the cells of the class columns to numbers, and check the numbers.
 
     Parameters
     ----------
     columns : ClassColumns
-        The columns; of a single class, the first column of the result is that of the rest.
+        The class columns.
     cells : sequence of sequence of str
-        For each image the cells at `columns.places`; decimal commas are read too.
+        For each image, the cells at `columns.places`. Decimal commas are accepted.
     name_of : callable
-        Returns the name of an image in sentences.
+        Function that returns the name of an image, by its row, for error messages.
 
     Returns
     -------
     Scores
-        In the order of `columns.classes`.
+        The numbers of all classes, in the order of `columns.classes`. With a single class, the
+        result has two columns: first all other classes together, then the class.
 
     Raises
     ------
     ValueError
-        If a probability is no number from 0 to 1, a logit is not finite, the probabilities of an
-        image do not sum to 1 within 0.02, or are not the softmax of its logits within 0.01.
+        If a probability is not a number from 0 to 1, a logit is not finite, the probabilities of
+        an image do not sum to 1 within 0.02, or they differ from the softmax of its logits by more
+        than 0.01.
     """
     checked = _Checked(columns, cells, name_of)
     written, logits = checked.numbers()
@@ -178,22 +188,30 @@ def scores_of(
 def finding_scores_of(
     columns: ClassColumns, cells: Sequence[Sequence[str]], name_of: Callable[[int], str]
 ) -> Scores:
-    """Convert the cells of findings, which do not exclude each other, to numbers.
+    """Convert the cells of findings to numbers, and check the numbers.
+
+    Findings do not exclude each other, so probabilities need not sum to 1.
 
     Parameters
     ----------
-    columns, cells, name_of
-        As of `scores_of`.
+    columns : ClassColumns
+        The columns of the findings.
+    cells : sequence of sequence of str
+        For each image, the cells at `columns.places`. Decimal commas are accepted.
+    name_of : callable
+        Function that returns the name of an image, by its row, for error messages.
 
     Returns
     -------
     Scores
-        `zeros` counts probabilities of 0 and of 1.
+        The numbers of all findings, in the order of `columns.classes`. `zeros` counts the
+        probabilities of 0 and of 1.
 
     Raises
     ------
     ValueError
-        As `scores_of`, but that probabilities need not sum to 1.
+        If a probability is not a number from 0 to 1, a logit is not finite, or a probability
+        differs from the sigmoid of its logit by more than 0.01.
     """
     checked = _Checked(columns, cells, name_of)
     written, logits = checked.numbers()
@@ -210,7 +228,7 @@ def finding_scores_of(
 
 
 class _Checked:
-    """Checks numbers; sentences show the cell that was written."""
+    """Conversion of cells to checked numbers; error messages show the original cell."""
 
     def __init__(
         self, columns: ClassColumns, cells: Sequence[Sequence[str]], name_of: Callable[[int], str]
@@ -218,7 +236,7 @@ class _Checked:
         self._columns, self._cells, self._name_of = columns, cells, name_of
 
     def numbers(self) -> tuple[Floats | None, Floats | None]:
-        """Return probabilities, each 0..1, and finite logits; None for what has no columns."""
+        """Return probabilities (each 0..1) and finite logits; None for a kind without columns."""
         split = len(self._columns.probabilities)
         values = np.array([[_number(cell) for cell in row] for row in self._cells], np.float64)
         values = values.reshape(len(self._cells), len(self._columns.places))
@@ -228,7 +246,7 @@ class _Checked:
         )
 
     def shares(self, values: Floats) -> Floats:
-        """Return probabilities of all classes, whose sum is near 1."""
+        """Return the probabilities of all classes, after a check that their sum is near 1."""
         if values.shape[1] == 1:
             return np.concatenate([1.0 - values, values], axis=1)
         off = np.abs(values.sum(axis=1) - 1.0) > _SUM_TOLERANCE
@@ -265,7 +283,7 @@ class _Checked:
         return values
 
     def agree(self, written: Floats, probabilities: Floats, link: str) -> None:
-        """Raise unless the probabilities are the softmax or the sigmoid of the logits."""
+        """Raise ValueError if written probabilities differ from those of the logits."""
         differences = np.abs(written - probabilities)
         off = differences.max(axis=1) > _SOFTMAX_TOLERANCE
         if off.any():
@@ -278,7 +296,7 @@ class _Checked:
             )
 
     def _where(self, wrong: Bools) -> str:
-        """Name the first image with a wrong cell, or a wrong row, and count the others."""
+        """Return a text with the name of the first wrong image and the number of other ones."""
         rows = wrong.reshape(len(wrong), -1).any(axis=1)
         others = int(rows.sum()) - 1
         more = f" and {others:,} other {'image' if others == 1 else 'images'}" if others else ""
@@ -286,15 +304,15 @@ class _Checked:
 
 
 class Classes(NamedTuple):
-    """The classes of a table of others."""
+    """The classes of the table of a third-party model."""
 
     names: tuple[str, ...]
-    labels: tuple[str, ...]  # those that images may have: the classes, unless one is `not X`
-    order: tuple[int, ...]  # for each class, the column of `Scores` that holds it
+    labels: tuple[str, ...]  # allowed labels of images: the classes, unless one class is `not X`
+    order: tuple[int, ...]  # for each class, the index of its column in `Scores`
 
 
 def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Classes:
-    """Name the classes that the columns and the labels of a table make.
+    """Return the classes of a table, from its columns and labels.
 
     Parameters
     ----------
@@ -303,20 +321,21 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
     labels : sequence of str
         The label of each image.
     table : str
-        Name of the table in sentences.
+        Name of the table in error messages.
 
     Returns
     -------
     Classes
-        Of a single column ``prob:X``, the second class is the only other label or, with several
-        other labels, ``not X``. Columns ``prob:X`` and ``prob:not X`` allow other labels, which are
-        ``not X``. Classes are sorted, but that ``not X`` comes before ``X``, as in runs.
+        With a single column ``prob:X``, the other class is the only other label. If there are
+        several other labels or there is no other label, the other class is ``not X``. With the
+        columns ``prob:X`` and ``prob:not X``, all labels except X belong to ``not X``. Classes are
+        sorted, except that ``not X`` comes before ``X``, as in runs of this package.
 
     Raises
     ------
     ValueError
         If a label has no column, no image has the label of the only column, or a label that would
-        count as ``not X`` is X in another spelling, or says that the class is unknown.
+        belong to ``not X`` is X in another spelling or means that the class is unknown.
     """
     counts = Counter(labels)
     known = tuple(sorted(counts))
@@ -351,7 +370,7 @@ def classes_of(columns: Sequence[str], labels: Sequence[str], table: str) -> Cla
 
 
 def _check_rest(positive: str, counts: Mapping[str, int], table: str) -> None:
-    """Raise if a label counts as that of another class and is not one."""
+    """Raise ValueError if a label would count as ``not X`` but is X or means unknown."""
     for label, rows in sorted(counts.items()):
         word = label.strip().casefold()
         if label == positive or word not in (positive.strip().casefold(), *_NO_LABELS):
@@ -367,7 +386,7 @@ def _check_rest(positive: str, counts: Mapping[str, int], table: str) -> None:
 
 
 def _rest(label: str) -> str:
-    """Return the name of the class of all images that are not of a class, as in binary runs."""
+    """Return the name of the class of all images outside a class, as in binary runs."""
     return f"not {label}"
 
 

@@ -1,6 +1,7 @@
-"""Read what a model of others predicted from a table, as sets that are evaluated like a run's.
+"""Reading of the predictions of a third-party model from a table.
 
-Knows no framework and opens no image. Whatever is assumed of a table is kept as a remark.
+The result is a number of sets that are evaluated like the sets of a run. Each assumption about the
+table is kept as a remark. This module imports no deep-learning framework and opens no image.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class SplitImages(NamedTuple):
-    """The images of train, val and test."""
+    """The records and paths of the images of train, val and test."""
 
     records: list[Record]
     paths: list[str]
@@ -52,16 +53,16 @@ class SplitImages(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignRun:
-    """What a model of others predicted, and what was assumed of it.
+    """The predictions of a third-party model, with remarks on assumptions.
 
     Parameters
     ----------
     sets : tuple of Predictions or tuple of FindingPredictions
-        Train, val, test and other sources, those that the table holds, in this order.
+        The sets of the table in this order: train, val, test, other sources.
     manifest : Manifest
-        All records, each with its part; those without predictions included.
+        All records with their parts, including records without predictions.
     remarks : tuple of str
-        Sentences on what was assumed, changed or left out.
+        Sentences on assumptions, on changed values and on rows that were left out.
     """
 
     sets: tuple[AnyPredictions, ...]
@@ -70,12 +71,12 @@ class ForeignRun:
 
     @property
     def lacking(self) -> list[str]:
-        """The parts of a split that no record is of; an audit needs all of them."""
+        """The parts of the split (train, val, test) without records; an audit needs all parts."""
         return [part for part in SPLITS if not self.manifest.select(part).records]
 
     @property
     def split_images(self) -> SplitImages:
-        """The images to read for an audit; those of other sources are in no part of a split."""
+        """The images of train, val and test, which an audit reads."""
         paths = zip(self.manifest.records, self.manifest.paths(), strict=True)
         chosen = [(record, path) for record, path in paths if record.split]
         return SplitImages([record for record, _ in chosen], [path for _, path in chosen])
@@ -88,45 +89,48 @@ def read_foreign(
     validation: Table | None = None,
     images: str | os.PathLike[str] | None = None,
 ) -> ForeignRun:
-    """Read the predictions of a model of others.
+    """Read the predictions of a third-party model.
 
     Parameters
     ----------
     table : str, PathLike or Columns
-        CSV in UTF-8, its cells separated by commas, semicolons or tabs; or the same columns in
-        memory, as `cxr_models.evaluation.foreign_sources.source_of` takes them. ``file``, ``label``
-        and ``prob:CLASS`` (or ``probability:CLASS``) for each class are needed, or one ``prob:X``
-        for X against the rest; ``logit:CLASS`` is used where given. Of findings that do not exclude
-        each other, ``finding:NAME`` and ``prob:NAME`` for each; label is not needed. Read where
-        present: the columns of a manifest, and ``part`` or ``split`` (train, val, test, or the name
-        of another source). Rows of train without predictions serve an audit alone.
+        A CSV file in UTF-8 with cells separated by commas, semicolons or tabs; or columns in
+        memory, in the forms that `cxr_models.evaluation.foreign_sources.source_of` accepts. A
+        table of classes needs ``file``, ``label`` and ``prob:CLASS`` (or ``probability:CLASS``)
+        for each class; one column ``prob:X`` is enough for X against all other labels. A table of
+        findings, which do not exclude each other, needs ``file`` and, for each finding,
+        ``finding:NAME`` and ``prob:NAME``. Columns ``logit:NAME`` may be added to, or replace, the
+        columns ``prob:NAME``. Optional columns are those of a manifest, and ``part`` or ``split``
+        (train, val, test, or the name of another source). Rows of train without predictions are
+        used only by an audit.
     name : str, default "predictions"
-        Name of columns in memory in sentences.
+        Name of columns in memory in messages.
     validation : str, PathLike or Columns, optional
-        A table of the same columns that holds the part val.
+        A table with the same columns that contains the part val.
     images : str or PathLike, optional
-        The folder that names of files start from; None is the folder of the CSV, or the present
-        one.
+        The folder to which file names are relative. None is the folder of the CSV file or, for
+        columns in memory, the working directory.
 
     Returns
     -------
     ForeignRun
-        Its `Origin` states neither weights nor settings.
+        The sets, with an `Origin` that has no hashes of weights and settings.
 
     Raises
     ------
     TypeError
-        If columns in memory hold neither text nor numbers.
+        If columns in memory contain values that are neither text nor numbers.
     ValueError
-        If a column is missing, a cell is not what it must be, a file is named twice, or there is
-        nothing to test.
+        If a column is missing, a cell has an invalid value, a file is named twice, or there is no
+        set to test.
     OSError
         If a file cannot be read.
 
     Notes
     -----
-    Without logits, their place is taken by the logarithms of the probabilities, which give the
-    same probabilities; a probability of 0 counts as 2.2e-16.
+    Without columns of logits, the logits of classes are the logarithms of the probabilities, and
+    the logits of findings are the log odds. They give the same probabilities. A probability of 0
+    is replaced by 2.2e-16.
     """
     source = source_of(table, name)
     read = read_table(
@@ -163,13 +167,18 @@ def read_foreign(
 
 
 def check_same_files(runs: Mapping[str, ForeignRun]) -> None:
-    """Raise unless all tables test the same files of the same patients, as paired tests need.
+    """Check that all tables test the same files of the same patients, as paired tests require.
+
+    Parameters
+    ----------
+    runs : mapping of str to ForeignRun
+        The predictions of each third-party model.
 
     Raises
     ------
     ValueError
-        If the files of a set differ, or a set is missing, or files that are of one patient in a
-        table are of two in another; the sentence counts the differences.
+        If the files of a tested set differ, a tested set is missing, or the tables group files by
+        patient in different ways. The message counts the differences.
     """
     tested_sets = {
         name: {s.name: s for s in run.sets if s.kind in ("test", "external")}
@@ -216,7 +225,7 @@ def _check_same_patients(
 
 
 def _first_files(predictions: AnyPredictions) -> dict[str, str]:
-    """Return for each file the first name of a file of the same patient."""
+    """Return, for each file, the first file name (in sorted order) of the same patient."""
     records = predictions.manifest.records
     roots = components(records)
     first: dict[int, str] = {}
@@ -265,13 +274,13 @@ def _kind(part: str) -> Kind:
 
 
 def _in_order(parts: Iterable[str]) -> list[str]:
-    """Return train, val, test, then other sources as they come, of those that occur."""
+    """Return the parts that occur: train, val, test, then other sources in their given order."""
     occurring = dict.fromkeys(parts)
     return [part for part in dict.fromkeys((*SPLITS, *occurring)) if part in occurring]
 
 
 def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
-    """Return remarks on images without a patient id, and on patients in two parts."""
+    """Return remarks on images without a patient id, tied images, and patients in two parts."""
     remarks = []
     parts_of_patient: dict[tuple[str, str], set[str]] = defaultdict(set)
     without = 0
@@ -308,7 +317,7 @@ def _remarks_on_records(rows: Sequence[ForeignRow]) -> list[str]:
 
 
 def _remarks_on_scores(part: str, scores: Scores) -> list[str]:
-    """Return remarks on cells of a set that are not used as they were written."""
+    """Return remarks on cells of a set whose value was changed."""
     remarks = []
     if scores.rescaled:
         images = "1 image does" if scores.rescaled == 1 else f"{scores.rescaled:,} images do"
@@ -323,7 +332,7 @@ def _remarks_on_scores(part: str, scores: Scores) -> list[str]:
 
 
 def _remarks_on_table(table: ForeignTable) -> list[str]:
-    """Return remarks on columns and parts that a table lacks."""
+    """Return remarks on missing columns and parts, and on uncertain findings."""
     remarks = []
     if not table.columns.logits:
         remarks.append(

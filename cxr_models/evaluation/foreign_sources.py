@@ -1,6 +1,6 @@
-"""Where a table of others comes from: a CSV, or columns in memory, as cells of text.
+"""Conversion of a third-party model's table to cells of text, from a CSV file or from memory.
 
-Knows no column by name.
+This module gives no meaning to the names of columns.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from cxr_models.records.csv_files import cells_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_DATES = ("M", "m")  # kinds of types of NumPy, of which it makes integers
-_EMPTY = ("NoneType", "NAType")  # types of what stands where there is no value; the second: pandas'
+_DATES = ("M", "m")  # NumPy dtype kinds of dates and time spans, which NumPy turns into integers
+_EMPTY = ("NoneType", "NAType")  # names of the types of missing values; NAType is pandas' type
 
 
 class Columns(Protocol):
-    """Columns by name: a dictionary of lists or arrays, or a pandas data frame."""
+    """Columns by name, such as a dictionary of lists or arrays, or a pandas data frame."""
 
     def keys(self) -> Iterable[object]:
         """Return the names of the columns."""
@@ -35,31 +35,32 @@ Table = str | os.PathLike[str] | Columns
 
 
 class Source(NamedTuple):
-    """A table of others before it is read."""
+    """The cells of a third-party model's table, before they are interpreted."""
 
-    name: str  # in sentences
-    place: str  # its path; of columns in memory, its name
-    root: Path  # the folder that names of files start from
+    name: str  # name in messages
+    place: str  # path of the file; the name for columns in memory
+    root: Path  # the folder to which file names are relative
     cells: Iterable[list[str]]  # the header, then each row
-    sha256: str  # of the file; of columns in memory, of all cells
+    sha256: str  # hash of the file; for columns in memory, hash of all cells
 
 
 def source_of(table: Table, name: str) -> Source:
-    """Return the cells of a table, and what identifies it.
+    """Return the cells of a table with its name, place and hash.
 
     Parameters
     ----------
     table : str, PathLike or Columns
-        A CSV, or columns of equal lengths: lists, NumPy arrays, pandas series, tensors of PyTorch.
-        Numbers are kept to the last digit. None, NaN and pandas' NA are empty cells.
+        Path of a CSV file, or columns of equal lengths: lists, NumPy arrays, pandas series or
+        PyTorch tensors. Numbers are kept to the last digit. None, NaN and pandas' NA become empty
+        cells.
     name : str
-        Name of columns in memory in sentences.
+        Name of columns in memory in messages.
 
     Raises
     ------
     TypeError
-        If the name of a column is no text, a column is none, or a cell is neither text nor a
-        number.
+        If the name of a column is not text, a column is not a list, array or series, or a cell is
+        neither text nor a number.
     ValueError
         If columns differ in length.
     OSError
@@ -107,7 +108,7 @@ def _text(cell: object, column: str) -> str:
     if isinstance(cell, os.PathLike):
         return os.fsdecode(cell)
     if hasattr(cell, "item") and getattr(cell, "ndim", None) == 0 and not _is_date(cell):
-        cell = cell.item()  # a number of NumPy or PyTorch in a list
+        cell = cell.item()  # a NumPy or PyTorch number in a list
     if isinstance(cell, bool):
         return str(int(cell))
     if isinstance(cell, int):

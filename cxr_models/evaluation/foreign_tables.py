@@ -1,6 +1,6 @@
-"""Rows of the tables in which others write what their models predicted: records, parts, cells.
+"""Reading of the rows of third-party models' tables: records, parts and cells.
 
-Knows nothing of scores: `cxr_models.evaluation.foreign_columns` makes numbers of the cells.
+`cxr_models.evaluation.foreign_columns` converts the cells to numbers; this module does not.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PARTS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-_TEXTS = (*COLUMNS[2:-1], *FURTHER_COLUMNS)  # of a record, beside file, label and part
+_TEXTS = (*COLUMNS[2:-1], *FURTHER_COLUMNS)  # columns of a record, except file, label and split
 _PART_COLUMNS = ("part", "split")
 _LONGEST_PART = 200  # bytes; file systems allow 255 for external-PART.csv and a temporary suffix
 
@@ -44,27 +44,34 @@ class ForeignRow(NamedTuple):
 
     record: Record
     part: str  # train, val, test, or the name of another source
-    cells: list[str]  # of the columns of classes
+    cells: list[str]  # cells of the class columns
 
 
 class ForeignTable(NamedTuple):
-    """The rows of a table, and those of its validation table."""
+    """The rows of a table, together with the rows of its validation table."""
 
-    name: str  # in sentences
+    name: str  # name in messages
     columns: ClassColumns
-    has_findings: bool  # whether the columns are of findings, which do not exclude each other
-    rows: list[ForeignRow]  # those that can be evaluated
-    audited: list[ForeignRow]  # of train, if none of them has a prediction
+    has_findings: bool  # whether the columns are findings, which do not exclude each other
+    rows: list[ForeignRow]  # the rows that can be evaluated
+    audited: list[ForeignRow]  # the rows of train, if no row of train has a prediction
 
 
 def read_table(source: Source, *, validation: Source | None = None) -> ForeignTable:
-    """Read a table and, where it is given, the table of the part val.
+    """Read a table and, if given, a second table with the part val.
+
+    Parameters
+    ----------
+    source : Source
+        The table. Its rows belong to test if no column names their part.
+    validation : Source, optional
+        A table with the same columns whose rows belong to val.
 
     Raises
     ------
     ValueError
-        If a column is missing, a cell is not what it must be, a file is named twice, the tables do
-        not fit, or there is nothing to test.
+        If a column is missing, a cell has an invalid value, a file is named twice, the columns of
+        both tables differ, or there is no set to test.
     OSError
         If a file cannot be read.
     """
@@ -86,9 +93,10 @@ def read_table(source: Source, *, validation: Source | None = None) -> ForeignTa
 
 
 def _read(source: Source, *, part: str) -> tuple[ClassColumns, bool, list[ForeignRow]]:
-    """Read the rows of a table; they are of `part` where no column states their part.
+    """Read the columns, whether they are findings, and the rows of a table.
 
-    The columns are of findings if each of them has a column ``finding:NAME``.
+    The rows belong to `part` if no column names their part. The class columns are findings if each
+    of them has a column ``finding:NAME``.
     """
     name = source.name
     cells = iter(source.cells)
@@ -121,14 +129,14 @@ def _read(source: Source, *, part: str) -> tuple[ClassColumns, bool, list[Foreig
 
 
 class _Fields:
-    """Reads the record and the part of a row."""
+    """A reader of the record and the part of each row."""
 
     def __init__(self, header: Sequence[str], name: str, part: str) -> None:
         part_columns = [column for column in _PART_COLUMNS if column in header]
         if len(part_columns) > 1:
             raise ValueError(f"`{name}` must have one of the columns part and split; got both.")
         self._part, self._part_place = part, header.index(part_columns[0]) if part_columns else None
-        self._words: dict[str, str] = {}  # of each other source, in the letters that name it
+        self._words: dict[str, str] = {}  # for each other source, the first spelling of its name
         self._file = header.index("file")
         self._label = header.index("label") if "label" in header else None
         self._texts = {column: header.index(column) for column in _TEXTS if column in header}
@@ -142,7 +150,7 @@ class _Fields:
         ]
 
     def read(self, row: Sequence[str]) -> tuple[Record, str]:
-        """Return the record of a row, and the part that the row is of."""
+        """Return the record and the part of a row."""
         part = self._part
         if self._part_place is not None:
             word = row[self._part_place].strip()
@@ -175,7 +183,7 @@ def _part(word: str) -> str:
 
 
 def _check_lengths(parts: Iterable[str]) -> None:
-    """Raise ValueError if a part is too long to name the file of its predictions."""
+    """Raise ValueError if the name of a part is too long for the file name of its predictions."""
     for part in parts:
         if len(os.fsencode(part)) > _LONGEST_PART:
             raise ValueError(

@@ -1,7 +1,7 @@
-"""Columns of the records that tables of predictions hold beside the first ones.
+"""Further columns of the records in tables of predictions, after the columns of every table.
 
-What headers and tables of sets say (sex, age, manufacturer and more) is always kept; other columns
-of a manifest are kept once values by group were asked for.
+Columns with a fixed meaning (sex, age, manufacturer and more) are always kept. Other columns of a
+manifest are kept only after values by group were requested for them.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     from cxr_models.records.manifest import Record
 
-_KEPT = "kept:"  # how columns begin that have no meaning here
+_KEPT = "kept:"  # prefix of columns that have no fixed meaning in this package
 
 
 def further_columns(records: Sequence[Record]) -> list[str]:
-    """Return the further columns of a table of records: those of which a record states a value."""
+    """Return the names of the further columns for which at least one record has a value."""
     header = [name for name in HEADER_COLUMNS if any(getattr(r, name) for r in records)]
     kept = dict.fromkeys(name for record in records for name, _ in record.kept)
     return [*header, *(_KEPT + name for name in kept)]
 
 
 def further_cells(record: Record, columns: Iterable[str]) -> list[str]:
-    """Return the cells of a record in `columns`, as CSV files hold them."""
+    """Return the cells of a record in `columns`, in the form written to CSV files."""
     kept = dict(record.kept)
     return [
         harmless(
@@ -41,12 +41,12 @@ def further_cells(record: Record, columns: Iterable[str]) -> list[str]:
 
 
 def header_fields(row: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields of a record that the columns of headers in a table's row fill."""
+    """Return the record fields of a table's row that come from columns with a fixed meaning."""
     return {name: original_cell(row[name] or "") for name in HEADER_COLUMNS if name in row}
 
 
 def kept_fields(row: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the names and cells of the columns in a table's row that have no meaning here."""
+    """Return the names and cells of a table's row in columns without a fixed meaning."""
     return tuple(
         (name.removeprefix(_KEPT), original_cell(cell or ""))
         for name, cell in row.items()
@@ -55,7 +55,7 @@ def kept_fields(row: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def with_kept(records: Iterable[Record], names: Collection[str]) -> tuple[Record, ...]:
-    """Return the records with those columns alone that have a meaning here or are in `names`."""
+    """Return the records without the kept columns that are not in `names`."""
     return tuple(
         dataclasses.replace(record, kept=tuple(pair for pair in record.kept if pair[0] in names))
         if record.kept
@@ -65,7 +65,16 @@ def with_kept(records: Iterable[Record], names: Collection[str]) -> tuple[Record
 
 
 def completed(records: Sequence[Record], givers: Iterable[Record]) -> tuple[Record, ...]:
-    """Return the records with what other records of the same files say in further columns."""
+    """Return the records with further columns filled in from other records of the same files.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The records to complete.
+    givers : iterable of Record
+        Records whose non-empty further columns and findings replace those of the record with the
+        same file name.
+    """
     by_file = {giver.file: giver for giver in givers}
     return tuple(_completed(record, by_file.get(record.file)) for record in records)
 
@@ -80,7 +89,13 @@ def _completed(record: Record, giver: Record | None) -> Record:
 
 
 def states_more(records: Sequence[Record], former: Sequence[Record]) -> bool:
-    """Return whether records state other further columns than the same records did."""
+    """Return whether any record differs, apart from findings, from its earlier version.
+
+    Parameters
+    ----------
+    records, former : sequence of Record
+        The same images in the same order, now and before.
+    """
     return any(
         dataclasses.replace(record, findings=()) != dataclasses.replace(before, findings=())
         for record, before in zip(records, former, strict=True)

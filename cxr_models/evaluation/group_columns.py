@@ -1,6 +1,7 @@
-"""Columns of the records to groups of images: bands of ages and numbers, values of other columns.
+"""Division of images into groups by a column of their records.
 
-Knows nothing of predictions.
+Ages and numbers make bands; every value of other columns makes a group. This module does not use
+predictions.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-MOST_GROUPS = 20  # that a column may make
-AGE_EDGES = (18.0, 40.0, 60.0, 80.0)  # of the bands of ages, in years
+MOST_GROUPS = 20  # largest number of groups that a column without bands may make
+AGE_EDGES = (18.0, 40.0, 60.0, 80.0)  # default edges of the age bands, in years
 _AGE = "age"
 _STATED = ("sex", "age", "view", "source", "manufacturer", "modality", "study", "date", "label")
 _UNITS_A_YEAR = {"Y": 1.0, "M": 12.0, "W": 52.0, "D": 365.0}
@@ -43,15 +44,15 @@ class GroupColumn:
     Parameters
     ----------
     name : str
-        A column of the manifest, ``finding:NAME`` and kept columns included.
+        A column of the manifest, including ``finding:NAME`` and kept columns.
     edges : tuple of float, default ()
-        Lower edges of all bands but the first, rising; empty: every value is a group, and ages
-        have the edges of `AGE_EDGES`.
+        Lower edges of all bands except the first, in ascending order. If empty, every value is a
+        group; the column ``age`` has the edges of `AGE_EDGES` instead.
 
     Raises
     ------
     ValueError
-        If there is no name, or the edges do not rise.
+        If the name is empty, or the edges are not finite and ascending.
     """
 
     name: str
@@ -68,7 +69,7 @@ class GroupColumn:
             )
 
     def is_stated(self, records: Iterable[Record]) -> bool:
-        """Return whether at least one record states a value."""
+        """Return whether at least one record has a value in this column."""
         return any(value_of(record, self.name).strip() for record in records)
 
     def groups(self, records: Sequence[Record]) -> tuple[tuple[str, ...], Ints]:
@@ -82,15 +83,15 @@ class GroupColumn:
         Returns
         -------
         names : tuple of str
-            Bands rising, other values sorted; ``not stated`` is last, where an image states no
-            value, or none that can be read.
+            Names of the groups that have images: bands in ascending order, other values sorted.
+            The last group, ``not stated``, has the images without a readable value.
         places : ndarray of shape (N,), dtype int64
-            The place of each record's group in `names`.
+            The index of each record's group in `names`.
 
         Raises
         ------
         ValueError
-            If there are more than `MOST_GROUPS` groups.
+            If a column without bands has more than `MOST_GROUPS` different values.
         """
         values = [value_of(record, self.name).strip() for record in records]
         edges = self._band_edges
@@ -114,7 +115,7 @@ class GroupColumn:
         return names, np.array([numbers_of[group] for group in groups], np.int64)
 
     def check_readable(self, records: Iterable[Record]) -> None:
-        """Raise ValueError if the column makes bands, and no value that is stated is a number."""
+        """Raise ValueError if the column makes bands, but no value can be read as a number."""
         values = {value_of(record, self.name).strip() for record in records} - {""}
         if not self._band_edges or not all(math.isnan(self._read(value)) for value in values):
             return
@@ -149,12 +150,18 @@ class GroupColumn:
 
 
 def parse_columns(text: str | None) -> tuple[GroupColumn, ...]:
-    """Return the columns in a text; commas separate them, and colons a column from its edges.
+    """Return the columns that are named in a text.
+
+    Parameters
+    ----------
+    text : str or None
+        Names of columns, separated by commas. Each name may be followed by the edges of its bands,
+        each after a colon, as in ``sex,dose:10:50``. None gives no columns.
 
     Raises
     ------
     ValueError
-        If there is no column, a column has no name or is named twice, or its edges do not rise.
+        If the text names no column, a name is empty or occurs twice, or edges are not ascending.
 
     Examples
     --------
@@ -179,7 +186,7 @@ def parse_columns(text: str | None) -> tuple[GroupColumn, ...]:
 def check_columns(
     columns: Sequence[GroupColumn], sets: Sequence[Sequence[Record]], *, cure: str = ""
 ) -> None:
-    """Check that the columns are there and make few groups.
+    """Check that each column has values and can divide the tested images into groups.
 
     Parameters
     ----------
@@ -188,12 +195,13 @@ def check_columns(
     sets : sequence of sequence of Record
         The records of each tested set.
     cure : str, default ""
-        A sentence to add where a column is not there.
+        A sentence that is added to the error message if a column has no values.
 
     Raises
     ------
     ValueError
-        If no record states a column, a column makes too many groups, or bands of what is no number.
+        If no record has a value in a column, a column makes too many groups, or a column with
+        bands has no value that is a number.
     """
     for column in columns:
         if not any(map(column.is_stated, sets)):
@@ -210,7 +218,7 @@ def check_columns(
 
 
 def _stated_columns(sets: Iterable[Sequence[Record]]) -> list[str]:
-    """Return the columns of which a record states a value, but for names of files and patients."""
+    """Return the columns in which a record has a value, except file names and patient ids."""
     stated: dict[str, None] = {}
     for records in sets:
         for record in records:
@@ -221,7 +229,7 @@ def _stated_columns(sets: Iterable[Sequence[Record]]) -> list[str]:
 
 
 def _bands(edges: Sequence[float], *, integers: bool) -> list[str]:
-    """Return the names of the bands between edges; those of whole years as 18-39."""
+    """Return the names of the bands between edges; bands of whole numbers are like 18-39."""
     if integers and all(edge == int(edge) for edge in edges):
         starts = [0, *map(int, edges)]
         inner = [f"{low}-{high - 1}" for low, high in itertools.pairwise(starts)]
@@ -231,13 +239,13 @@ def _bands(edges: Sequence[float], *, integers: bool) -> list[str]:
 
 
 def _years(text: str) -> float:
-    """Return an age in years; NaN where the text is none."""
+    """Return an age in years; NaN if the text is not an age."""
     age = age_of(text)
     return int(age[:-1]) / _UNITS_A_YEAR[age[-1]] if age else math.nan
 
 
 def _number(text: str) -> float:
-    """Return the finite number in a text; NaN where there is none."""
+    """Return a text as a finite number; NaN if the text is not one."""
     try:
         number = float(text)
     except ValueError:

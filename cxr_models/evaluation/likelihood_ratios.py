@@ -13,20 +13,20 @@ from cxr_models.evaluation.measured import Interval, Measured
 if TYPE_CHECKING:
     from cxr_models.evaluation.bootstrap import Measurement
 
-_SENSITIVITY, _SPECIFICITY = "sensitivity@0", "specificity@0"  # of the operating point
+_SENSITIVITY, _SPECIFICITY = "sensitivity@0", "specificity@0"  # values at the operating point
 
 
 class Ratio(NamedTuple):
-    """A ratio of two shares, which may be infinite, and the ends of its interval."""
+    """A ratio of two shares and its interval; both may be infinite."""
 
     value: float  # NaN where undefined
     interval: Interval | None
-    reason: str = ""
-    remark: str = ""
+    reason: str = ""  # why there is no value or no interval
+    remark: str = ""  # why the interval must be read with care
 
     @property
     def measured(self) -> Measured:
-        """The ratio as a record, which holds no infinite value."""
+        """The ratio as a record; an infinite value or bound is replaced by None and a reason."""
         if math.isnan(self.value):
             return Measured(value=None, interval=None, reason=self.reason)
         if math.isinf(self.value):
@@ -41,7 +41,15 @@ class Ratio(NamedTuple):
         )
 
     def share(self, odds: float, *, of_others: bool = False) -> Measured:
-        """Return the share whose odds are `odds` times the ratio, or 1 minus that share."""
+        """Return a share with its interval.
+
+        Parameters
+        ----------
+        odds : float
+            The share has the odds `odds` times the ratio.
+        of_others : bool, default False
+            Whether to return 1 minus the share instead.
+        """
         if math.isnan(self.value):
             return Measured(value=None, interval=None, reason=self.reason)
 
@@ -59,13 +67,13 @@ class Ratio(NamedTuple):
 
 
 class LikelihoodRatios(NamedTuple):
-    """How much more often images of a class are positive, or negative, than other images."""
+    """The positive and the negative likelihood ratio of a class."""
 
-    positive: Ratio
-    negative: Ratio
+    positive: Ratio  # sensitivity / (1 - specificity)
+    negative: Ratio  # (1 - sensitivity) / specificity
 
     def predictive_values(self, prevalence: float) -> PredictiveValues:
-        """Return the predictive values where a share `prevalence` of all images is of the class."""
+        """Return the predictive values at a prevalence, the share of images of the class."""
         odds = prevalence / (1.0 - prevalence)
         return PredictiveValues(
             prevalence=prevalence,
@@ -76,20 +84,22 @@ class LikelihoodRatios(NamedTuple):
 
 
 def likelihood_ratios(measurement: Measurement, missing: str = "") -> LikelihoodRatios:
-    """Return the likelihood ratios of measured sensitivity and specificity.
+    """Return the likelihood ratios from measured sensitivity and specificity.
 
     Parameters
     ----------
     measurement : Measurement
-        Holds ``sensitivity@0`` and ``specificity@0``, unless a reason is given.
+        A measurement with the values ``sensitivity@0`` and ``specificity@0``, unless `missing` is
+        given.
     missing : str, default ""
-        Why there are no ratios.
+        The reason why there are no ratios; if it is not empty, both ratios are undefined.
 
     Notes
     -----
-    The interval of a ratio comes from the intervals of its two shares and the correlation of their
-    draws, on the logarithmic scale. Where a ratio is 0 or infinite, the interval joins the worst
-    ends of both, which holds the truth more often than stated.
+    The interval of a ratio is computed on the logarithmic scale, from the intervals of its two
+    shares and the correlation of their draws [1]_. If a share or a bound of its interval is 0, the
+    interval of the ratio combines the worst ends of both intervals. It then covers the true value
+    more often than its level states.
 
     References
     ----------
@@ -112,7 +122,7 @@ def likelihood_ratios(measurement: Measurement, missing: str = "") -> Likelihood
                 for value, why in zip(values, whys, strict=True)
             )
         )
-    correlation = -_correlation(measurement)  # of what is above and what is below
+    correlation = -_correlation(measurement)  # of numerator and denominator
     found_interval, spared_interval = parts[0].interval, parts[1].interval
     pairs = (
         (found, found_interval, 1.0 - spared, _complement(spared_interval)),
@@ -135,7 +145,22 @@ def interval_of_ratio(
     below_interval: Interval,
     correlation: float = 0.0,
 ) -> Interval:
-    """Return the interval of `above` / `below`, two shares with intervals; ends may be infinite."""
+    """Return the interval of the ratio `above` / `below` of two shares.
+
+    Parameters
+    ----------
+    above, below : float
+        Numerator and denominator, each 0..1.
+    above_interval, below_interval : (float, float)
+        Intervals of the numerator and the denominator.
+    correlation : float, default 0.0
+        Correlation of the numerator and the denominator.
+
+    Returns
+    -------
+    (float, float)
+        Lower and upper bound. The bounds may be infinite.
+    """
     if 0.0 in (above, below, *above_interval, *below_interval):
         low = _ratio(above_interval[0], below_interval[1])
         return low, _ratio(above_interval[1], below_interval[0])
@@ -164,7 +189,7 @@ def _complement(interval: Interval) -> Interval:
 
 
 def _correlation(measurement: Measurement) -> float:
-    """Return the correlation of sensitivity and specificity over the draws; 0 where constant."""
+    """Return the correlation of sensitivity and specificity over the draws; 0 without spread."""
     draws = np.stack([measurement.draws[_SENSITIVITY], measurement.draws[_SPECIFICITY]])
     draws = draws[:, ~np.isnan(draws).any(axis=0)]
     if draws.shape[1] < 2 or (np.ptp(draws, axis=1) == 0.0).any():

@@ -1,4 +1,4 @@
-"""A value with its interval: the record of which all records of results are made."""
+"""A value with its interval; all other records of results consist of this record."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A value and its interval."""
+    """A value and its confidence interval."""
 
-    value: float | None
-    interval: Interval | None
+    value: float | None  # None if the value is undefined
+    interval: Interval | None  # lower and upper bound; None if there is no interval
     reason: str = ""  # why there is no value or no interval
-    remark: str = ""  # why readers should take the interval with care
+    remark: str = ""  # why the interval must be read with care
 
     def __post_init__(self) -> None:
         if None in (self.value, self.interval) and not self.reason:

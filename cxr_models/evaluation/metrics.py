@@ -1,8 +1,8 @@
-"""Metrics of a set of images: proportions, ranks, calibration, for any weights of the patients.
+"""Metrics of a set of images: proportions, areas under curves and calibration errors.
 
-Every value is a function of how often each patient counts, so that values and their bootstrap are
-computed by the same code. Needs NumPy alone. A value of a class takes the images of all other
-classes as negatives.
+Every metric is a function of how often each patient counts. The same code therefore computes a
+value and its bootstrap draws. The metrics of a class take the images of all other classes as
+negatives. This module needs only NumPy.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-# Metrics of a class; the name of a value is `metric/class`.
+# Metrics of a class. A value of a class has the name `metric/class`.
 CLASS_METRICS = tuple(f.name for f in fields(ClassValues) if f.name != "images")
-POINT_METRICS = ("sensitivity", "specificity", "precision")  # of a class, at its threshold
+POINT_METRICS = ("sensitivity", "specificity", "precision")  # metrics of a class at its threshold
 OVERALL_METRICS = tuple(f.name for f in fields(OverallCalibrated))
-# Means over classes, each of a metric of a class.
+# Each mean over classes, and the metric of a class that is averaged.
 MEANS = {
     "balanced_accuracy": "recall",
     "macro_f1": "f1",
     "macro_roc_auc": "roc_auc",
 }
-_CURVE_POINTS = 200  # at most; more points do not change the picture of a curve
+_CURVE_POINTS = 200  # maximum number of points; more points do not change the plot of a curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """True classes, logits, probabilities and patients of images."""
+    """True classes, logits, probabilities and patients of N images."""
 
     class_names: tuple[str, ...]  # the K classes, in the order of the columns
-    targets: Ints  # (N,); true classes
+    targets: Ints  # (N,); true class of each image, 0..K-1
     logits: Floats  # (N, K), finite; adding a number to all logits of an image changes no value
     probabilities: Floats  # (N, K); softmax of the logits
     patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
-    temperature: float = 1.0  # calibrates the logits
-    # for each class the operating point, a calibrated probability; None without a point
+    temperature: float = 1.0  # divisor of the logits that calibrates the probabilities
+    # operating point of each class, a calibrated probability; None for a class without one
     thresholds: tuple[float | None, ...] = ()
 
     @property
@@ -62,7 +62,10 @@ class Outcomes:
 
     @property
     def calibrated(self) -> Floats:
-        """The probabilities after temperature scaling, which `predict` gives and curves rank by."""
+        """The probabilities after temperature scaling.
+
+        `predict` returns these probabilities, and curves rank images by them.
+        """
         return (
             self.probabilities
             if self.temperature == 1.0
@@ -81,15 +84,26 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The N images in the order of falling scores of a class, and the T different scores."""
+    """N images sorted by descending score of one class; T is the number of different scores."""
 
-    patients: Ints  # (N,); the patient of each image, in that order
-    positive: Floats  # (N,); 1 for images of the class
+    patients: Ints  # (N,); the patient of each image, in the sorted order
+    positive: Floats  # (N,); 1 for images of the class, 0 for all others
     ends: Ints  # (T,); index of the last image of each score
-    scores: Floats  # (T,); falling
+    scores: Floats  # (T,); the different scores, descending
 
     def counted(self, counts: Floats) -> tuple[Floats, Floats]:
-        """Return true and false positives at each score, of shape (draws, T)."""
+        """Return the numbers of true and of false positives at each score.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (draws, P), dtype float64
+            How often each patient counts in each draw.
+
+        Returns
+        -------
+        true, false : ndarray of shape (draws, T), dtype float64
+            Numbers of positive and of negative images whose score is at least as high.
+        """
         weights = counts[:, self.patients]
         flagged = np.cumsum(weights, axis=1)
         weights *= self.positive
@@ -99,19 +113,21 @@ class Ranked:
         return true, flagged - true
 
     def areas(self, counts: Floats) -> tuple[Floats, Floats]:
-        """Return the areas under the ROC curve and under the precision-recall curve.
+        """Return the areas under the ROC curve and under the precision-recall curve, by draw.
 
-        The area under the ROC curve counts a tied pair half, as the trapezoid rule does. The area
-        under the precision-recall curve is average precision.
+        The area under the ROC curve counts a tied pair as one half, like the trapezoid rule. The
+        area under the precision-recall curve is the average precision. Both arrays have the shape
+        (draws,). Undefined areas are NaN.
         """
         true, false = self.counted(counts)
         positives, negatives = true[:, -1], false[:, -1]
         with np.errstate(divide="ignore", invalid="ignore"):
-            precision = true / (true + false)  # 0 / 0 before the first patient that was drawn
+            precision = true / (true + false)  # 0 / 0 above the first image of a drawn patient
         np.nan_to_num(precision, copy=False)
         gains = np.diff(true, axis=1)  # true positives that each score adds
         pr = np.einsum("dt,dt->d", gains, precision[:, 1:]) + true[:, 0] * precision[:, 0]
-        # Twice the pairs in the wrong order: a negative above a positive. A tied pair counts half.
+        # `wrong` is twice the number of pairs in which a negative image ranks above a positive
+        # one. A tied pair counts as half a pair.
         wrong = np.einsum("dt,dt->d", gains, false[:, 1:] + false[:, :-1])
         wrong += true[:, 0] * false[:, 0]
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -120,7 +136,17 @@ class Ranked:
 
 
 def rank(scores: Floats, positive: npt.NDArray[np.bool_], patients: Ints) -> Ranked:
-    """Sort images by falling scores."""
+    """Sort images by descending score.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (N,), dtype float64
+        Score of each image.
+    positive : ndarray of shape (N,), dtype bool
+        Whether each image is positive.
+    patients : ndarray of shape (N,), dtype int64
+        Number of each image's patient.
+    """
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
@@ -128,14 +154,14 @@ def rank(scores: Floats, positive: npt.NDArray[np.bool_], patients: Ints) -> Ran
 
 
 class ImageStatistics:
-    """All values of a set of images, for `cxr_models.evaluation.bootstrap.measure`.
+    """All metrics of a set of images, as input of `cxr_models.evaluation.bootstrap.measure`.
 
     Parameters
     ----------
     outcomes : Outcomes
-        At least one image.
+        The outcomes of at least one image.
     ranks : bool, default True
-        Whether to compute areas under curves, which take most of the time.
+        Whether to compute areas under curves. They take most of the time. False makes them NaN.
     """
 
     def __init__(self, outcomes: Outcomes, *, ranks: bool = True) -> None:
@@ -155,7 +181,8 @@ class ImageStatistics:
             "ece": self._binned(outcomes.probabilities, outcomes.targets, rows),
             "ece_calibrated": self._binned(calibrated, outcomes.targets, rows),
         }
-        self._patients_inside, self._patients_outside = (  # of each class
+        # for each class, the number of patients with an image inside and outside the class
+        self._patients_inside, self._patients_outside = (
             {
                 name: len(np.unique(outcomes.patients[(outcomes.targets == k) == inside]))
                 for k, name in enumerate(self._names)
@@ -170,7 +197,7 @@ class ImageStatistics:
         }
 
     def __call__(self, counts: Floats) -> dict[str, Floats]:
-        """Return every value for each row of `counts`."""
+        """Return every value, of shape (draws,), for counts of shape (draws, patients)."""
         numerators, denominators = counts @ self._numerators, counts @ self._denominators
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.where(denominators > 0, numerators / denominators, np.nan)
@@ -188,7 +215,7 @@ class ImageStatistics:
         return values
 
     def patients_behind(self, name: str) -> int:
-        """Return the number of patients behind a value: patients of the rarest class it uses."""
+        """Return the number of patients of the rarest class that a value uses."""
         metric, _, label = name.partition("/")
         if metric in MEANS:
             return min(map(self.patients_behind, self.parts_of(name)), default=0)
@@ -205,7 +232,7 @@ class ImageStatistics:
         return inside
 
     def parts_of(self, name: str) -> tuple[str, ...]:
-        """Return the names of the values whose mean a value is; empty for other values."""
+        """Return the names of the values that a mean averages; empty if `name` is no mean."""
         if name not in MEANS:
             return ()
         names = self._ranked if name == "macro_roc_auc" else self._present
@@ -217,7 +244,11 @@ class ImageStatistics:
         return sums
 
     def _binned(self, probabilities: Floats, targets: Ints, rows: Ints) -> Floats:
-        """Sum by patient, in each bin, confidence minus correctness, and count images."""
+        """Return two sums for each patient and bin: confidence minus correctness, and images.
+
+        The array has the shape (P, 2 * `NUM_BINS`): first all sums of confidence minus
+        correctness, then all numbers of images.
+        """
         confidences = probabilities.max(axis=1)
         places = bin_of(confidences)
         values = np.zeros((len(rows), 2 * NUM_BINS))
@@ -227,7 +258,7 @@ class ImageStatistics:
 
 
 def _ratios(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
-    """Return, for each ratio, what every image adds to the numerator and to the denominator."""
+    """Return, for each ratio, the terms of every image in the numerator and the denominator."""
     targets, predicted = outcomes.targets, outcomes.predicted
     rows, ones = np.arange(len(targets)), np.ones(len(targets))
     ratios: dict[str, tuple[Any, Any]] = {"accuracy": (predicted == targets, ones)}
@@ -269,14 +300,14 @@ def _calibration_error(sums: Floats) -> Floats:
 
 
 def why_undefined(metric: str, images: int, other_images: int) -> str:
-    """Return why a value of a class is undefined.
+    """Return the reason why a value of a class is undefined.
 
     Parameters
     ----------
     metric : str
         One of `CLASS_METRICS` or `POINT_METRICS`.
     images, other_images : int
-        Numbers of images of the class, and of all other classes.
+        Number of images of the class, and number of images of all other classes.
     """
     if not images and metric != "specificity":
         return "no image of this class"
@@ -286,18 +317,20 @@ def why_undefined(metric: str, images: int, other_images: int) -> str:
 
 
 def curves(outcomes: Outcomes) -> dict[str, Curves]:
-    """Return ROC and precision-recall curves of every class that some, but not all, images are of.
+    """Return the ROC curve and the precision-recall curve of every class.
 
     Parameters
     ----------
     outcomes : Outcomes
-        At least one image.
+        The outcomes of at least one image.
 
     Returns
     -------
     dict of str to Curves
-        Curves of about 200 points at most, their ends included. Thresholds are calibrated
-        probabilities. The first point of a ROC curve, where no image is positive, has no threshold.
+        Curves by class. A class is left out if all images or no images belong to it. Each curve
+        has at most about 200 points, which include both ends. Thresholds are calibrated
+        probabilities. The first point of a ROC curve, at which no image is called positive, has no
+        threshold.
     """
     calibrated = outcomes.calibrated
     drawn = (
@@ -308,14 +341,19 @@ def curves(outcomes: Outcomes) -> dict[str, Curves]:
 
 
 def curves_of(scores: Floats, positive: npt.NDArray[np.bool_]) -> Curves | None:
-    """Return the curves of one class, None if all images are positive or none is.
+    """Return the ROC curve and the precision-recall curve of one class.
 
     Parameters
     ----------
     scores : ndarray of shape (N,), dtype float64
         Calibrated probabilities of the class.
     positive : ndarray of shape (N,), dtype bool
-        Whether each image is of the class.
+        Whether each image belongs to the class.
+
+    Returns
+    -------
+    Curves or None
+        None if all images are positive, or no image is positive.
     """
     if not 0 < positive.sum() < len(positive):
         return None
@@ -334,10 +372,10 @@ def curves_of(scores: Floats, positive: npt.NDArray[np.bool_]) -> Curves | None:
 
 
 def _thinned(true: Floats, false: Floats) -> Ints:
-    """Return the indices of at most `_CURVE_POINTS` points, evenly spaced and with both ends."""
+    """Return the indices of at most `_CURVE_POINTS` evenly spaced points, with both ends."""
     if len(true) <= _CURVE_POINTS:
         return np.arange(len(true))
-    length = true / true[-1] + false / false[-1]  # of the curve, up to each point
+    length = true / true[-1] + false / false[-1]  # length of the curve up to each point
     indices = np.searchsorted(length, np.linspace(length[0], length[-1], _CURVE_POINTS))
     return np.unique(np.clip(indices, 0, len(true) - 1))
 

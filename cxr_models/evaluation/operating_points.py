@@ -1,6 +1,7 @@
-"""Thresholds are chosen on the validation part and applied unchanged to every other part.
+"""Choice of operating points (thresholds) on the validation part.
 
-A threshold applies to calibrated probabilities, because `predict` gives calibrated probabilities.
+The thresholds are applied unchanged to every other part. They apply to calibrated probabilities,
+because `predict` returns calibrated probabilities.
 """
 
 from __future__ import annotations
@@ -20,27 +21,27 @@ if TYPE_CHECKING:
 
     from cxr_models.evaluation.metrics import Outcomes
 
-NO_VALIDATION = "there is no validation part"  # why a model of others has no temperature
+NO_VALIDATION = "there is no validation part"  # why a third-party model has no temperature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """How a threshold is chosen.
+    """The rule that chooses a threshold.
 
     Parameters
     ----------
     sensitivity : float or None, default None
-        Share of the class's images that a threshold must find at least; the highest such threshold
-        is chosen. None chooses the threshold with the largest sum of sensitivity and specificity
-        (Youden's index), the highest of equally good thresholds.
+        Minimum sensitivity, above 0 and at most 1. The rule chooses the highest threshold with at
+        least this sensitivity. None chooses the threshold with the largest sum of sensitivity and
+        specificity (Youden's index). Of equally good thresholds, the highest is chosen.
     threshold : float, default 0.5
-        The threshold of every class where a model of others has no validation part; it is not
-        chosen on the set that it is tested on.
+        The threshold of every class of a third-party model without a validation part. It is given,
+        because nothing may be chosen on the set that the model is tested on.
 
     Raises
     ------
     TypeError
-        If one of them is no number.
+        If `sensitivity` or `threshold` is not a number.
     ValueError
         If `sensitivity` is not above 0 and at most 1, or `threshold` is not between 0 and 1.
     """
@@ -52,7 +53,7 @@ class Rule:
         for name, value in (("threshold", self.threshold), ("sensitivity", self.sensitivity)):
             if value is not None and not isinstance(value, numbers.Real):
                 raise TypeError(f"`{name}` must be a number; got {value!r}.")
-            if value is not None:  # JSON takes no numbers of NumPy
+            if value is not None:  # the JSON encoder does not accept NumPy numbers
                 object.__setattr__(self, name, float(value))
         if not 0 < self.threshold < 1:
             raise ValueError(f"`threshold` must be between 0 and 1; got {self.threshold!r}.")
@@ -63,7 +64,7 @@ class Rule:
 
     @property
     def given(self) -> str:
-        """The threshold of every class in words, where there is no validation part."""
+        """The given threshold in words, for a model without a validation part."""
         return f"{self.threshold:g} for every class"
 
     @property
@@ -75,14 +76,16 @@ class Rule:
 
 
 def choose_thresholds(validation: Outcomes, rule: Rule) -> tuple[float | None, ...]:
-    """Return the threshold of each class; images whose probability reaches it are called positive.
+    """Return the threshold of each class.
+
+    An image is called positive if its probability is at least the threshold.
 
     Parameters
     ----------
     validation : Outcomes
         Images of the validation part, with the temperature that was fitted on them.
     rule : Rule
-        How a threshold is chosen.
+        The rule that chooses a threshold.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def choose_thresholds(validation: Outcomes, rule: Rule) -> tuple[float | None, .
 def choose_threshold(
     scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], rule: Rule
 ) -> float | None:
-    """Return one threshold, None if all images are positive or none is.
+    """Return the threshold of one class or finding.
 
     Parameters
     ----------
@@ -108,7 +111,12 @@ def choose_threshold(
     positive : ndarray of shape (N,), dtype bool
         Whether each image is positive.
     rule : Rule
-        How the threshold is chosen.
+        The rule that chooses the threshold.
+
+    Returns
+    -------
+    float or None
+        None if all images are positive, or no image is positive.
     """
     if not 0 < positive.sum() < len(positive):
         return None
@@ -122,7 +130,7 @@ def choose_threshold(
 
 
 def choose_at_specificity(validation: Outcomes, specificity: float) -> tuple[float | None, ...]:
-    """Return for each class the lowest threshold with at least this specificity.
+    """Return the lowest threshold of each class with at least the given specificity.
 
     Parameters
     ----------
@@ -134,8 +142,8 @@ def choose_at_specificity(validation: Outcomes, specificity: float) -> tuple[flo
     Returns
     -------
     tuple of float or None
-        None for a class if no threshold that is reached by an image has this specificity, or if
-        the part holds no image of the class, or no image of another class.
+        None for a class if no probability of an image, taken as threshold, has this specificity.
+        Also None if the part contains no image of the class, or no image of another class.
     """
     calibrated = validation.calibrated
     return tuple(
@@ -147,16 +155,22 @@ def choose_at_specificity(validation: Outcomes, specificity: float) -> tuple[flo
 def lowest_at_specificity(
     scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_], specificity: float
 ) -> float | None:
-    """Return the lowest threshold with at least this specificity, None if there is none.
+    """Return the lowest threshold with at least the given specificity.
 
     Parameters
     ----------
     scores : ndarray of shape (N,), dtype float64
         Calibrated probabilities; the threshold is one of them.
     positive : ndarray of shape (N,), dtype bool
-        Whether each image is positive; without images of both kinds there is no threshold.
+        Whether each image is positive.
     specificity : float
-        Share of the other images that must stay below the threshold.
+        Share of the negative images that must stay below the threshold.
+
+    Returns
+    -------
+    float or None
+        None if no score has this specificity as threshold, all images are positive, or no image is
+        positive.
     """
     if not 0 < positive.sum() < len(positive):
         return None
@@ -169,7 +183,7 @@ def lowest_at_specificity(
 def called(
     probabilities: Sequence[float], class_names: Sequence[str], thresholds: Sequence[float | None]
 ) -> tuple[str, ...]:
-    """Return the classes that an image is called, in the order of `class_names`.
+    """Return the classes that are assigned to an image, in the order of `class_names`.
 
     Parameters
     ----------
@@ -178,15 +192,15 @@ def called(
     class_names : sequence of str
         The classes.
     thresholds : sequence of float or None
-        The threshold of each class; no image is called a class whose threshold is None.
+        The threshold of each class. A class whose threshold is None is never assigned.
 
     Returns
     -------
     tuple of str
-        Of two classes, the second if its probability reaches its threshold, otherwise the first;
-        empty if the second class has no threshold. Of more classes, every class whose probability
-        reaches its threshold: none, one or several, because each threshold separates one class
-        from the rest.
+        With two classes: the second class if its probability reaches its threshold, otherwise the
+        first class; empty if the second class has no threshold. With more classes: every class
+        whose probability reaches its threshold. These may be no class, one class or several
+        classes, because each threshold separates one class from all others.
     """
     if len(class_names) == 2:
         if thresholds[1] is None:

@@ -1,4 +1,4 @@
-"""What commands and functions of the library let a caller choose, as a `Method`."""
+"""Conversion of command-line options and function arguments to the settings of an evaluation."""
 
 from __future__ import annotations
 
@@ -27,12 +27,30 @@ def method_of(
     aggregate: str | None = None,
     aggregate_by: str | None = None,
 ) -> Method:
-    """Return the method that options ask for.
+    """Return the `Method` for the given options.
+
+    Parameters
+    ----------
+    draws : int
+        Number of bootstrap draws; at least 100.
+    seed : int
+        Seed of the bootstrap draws; at least 0.
+    sensitivity : float, optional
+        Minimum sensitivity of the operating points; None uses Youden's index.
+    prevalence : float or sequence of float, default ()
+        Prevalences, between 0 and 1, at which predictive values are computed. If empty, the share
+        of each class in its set is the prevalence.
+    at_specificity : float or sequence of float, default ()
+        Specificities, between 0 and 1, at which sensitivities are computed.
+    aggregate : {"patient", "study"}, optional
+        The unit whose images are joined to one row; None joins no images.
+    aggregate_by : {"mean", "max"}, optional
+        The rule that joins the images of a unit; None is ``mean``.
 
     Raises
     ------
     TypeError
-        If an option that takes numbers is none.
+        If an option that takes numbers is not a number.
     ValueError
         If a number is out of range, a word is not known, or options do not go together.
     """
@@ -47,7 +65,19 @@ def method_of(
 
 
 def aggregation_of(unit: str | None, rule: str | None) -> Aggregation | None:
-    """Return what `--aggregate` and `--aggregate-by` ask for.
+    """Return the `Aggregation` for the options `--aggregate` and `--aggregate-by`.
+
+    Parameters
+    ----------
+    unit : {"patient", "study"} or None
+        The unit whose images are joined to one row; None joins no images.
+    rule : {"mean", "max"} or None
+        The rule that joins the images of a unit; None is ``mean``.
+
+    Returns
+    -------
+    Aggregation or None
+        None without a unit.
 
     Raises
     ------
@@ -67,14 +97,19 @@ def aggregation_of(unit: str | None, rule: str | None) -> Aggregation | None:
 
 
 def columns_of(by: str | Sequence[str] | None) -> tuple[GroupColumn, ...]:
-    """Return the columns that make groups of images, as `parse_columns` reads them.
+    """Return the columns that divide images into groups.
+
+    Parameters
+    ----------
+    by : str or sequence of str or None
+        Column names in the form of `parse_columns`, such as ``sex,age``; None gives no columns.
 
     Raises
     ------
     TypeError
-        If they are not text.
+        If `by` is not text or a sequence of texts.
     ValueError
-        As `parse_columns`.
+        If `parse_columns` cannot read the text.
     """
     words = by if isinstance(by, list | tuple) else [by or ""]
     if not all(isinstance(word, str) for word in words):
@@ -85,7 +120,7 @@ def columns_of(by: str | Sequence[str] | None) -> tuple[GroupColumn, ...]:
 def check_validation(
     name: str, sets: Iterable[AnyPredictions], method: Method, cures: Mapping[str, str]
 ) -> None:
-    """Raise ValueError if a method chooses thresholds on a part val that a model of others lacks.
+    """Raise ValueError if a method needs a validation part that a third-party model lacks.
 
     Parameters
     ----------
@@ -94,9 +129,9 @@ def check_validation(
     sets : iterable of Predictions or FindingPredictions
         The sets of the model.
     method : Method
-        How thresholds are chosen.
+        The settings of the evaluation.
     cures : mapping of str to str
-        What to do, by option.
+        For each option, a sentence that tells the user what to do.
     """
     if any(predictions.kind == "val" for predictions in sets):
         return

@@ -1,7 +1,8 @@
-"""Compare two models on the same images: DeLong's test of areas, McNemar's of correct images.
+"""Paired tests of two models on the same images.
 
-Images of one patient depend on each other, so both tests take the patient as the unit. If each
-patient has one image, the tests are DeLong's test and McNemar's exact test themselves. Holm's
+DeLong's test compares areas under the ROC curve. McNemar's test compares numbers of correctly
+predicted images. Images of one patient depend on each other, so both tests use the patient as the
+unit. If each patient has one image, the tests equal DeLong's test and McNemar's exact test. Holm's
 method adjusts the p-values of several tests.
 """
 
@@ -33,21 +34,23 @@ def delong(positive: Bools, first: Floats, second: Floats, patients: Ints) -> Ar
     Parameters
     ----------
     positive : ndarray of shape (N,), dtype bool
-        Which images are of the class.
+        Whether each image belongs to the class.
     first, second : ndarray of shape (N,), dtype float64
-        Two scores of the class.
+        Scores of the class by the first and by the second model.
     patients : ndarray of shape (N,), dtype int64
         Number of each image's patient, 0..P-1.
 
     Returns
     -------
     AreaTest
-        With a reason if the areas are undefined, if fewer than 10 patients have images of the
-        class or of other classes, or if both scores rank the images alike.
+        The areas, their difference and the p-value. It has a reason instead of a p-value if the
+        areas are undefined, if fewer than 10 patients have images of the class or of other classes,
+        or if both scores rank the images in the same way.
 
     Notes
     -----
-    The variance is DeLong's, as Obuchowski extended it to several images of a patient.
+    The variance is DeLong's [1]_ in Obuchowski's extension to several images of a patient [3]_.
+    Ranks give the areas [2]_.
 
     References
     ----------
@@ -64,8 +67,9 @@ def delong(positive: Bools, first: Floats, second: Floats, patients: Ints) -> Ar
         return AreaTest(reason=f"no image {missing}")
     scores = np.stack([first, second])
     inside, outside = scores[:, positive], scores[:, ~positive]
-    # For each image: the share of the images outside (inside) the class that it is correctly
-    # ranked above (below); a tie counts half.
+    # `above` is, for each image of the class, the share of the other images that it ranks above.
+    # `below` is, for each other image, the share of the images of the class that it ranks below. A
+    # tie counts as one half.
     mixed = rankdata(np.concatenate([inside, outside], axis=1), axis=1)
     above = (mixed[:, :positives] - rankdata(inside, axis=1)) / negatives
     below = 1.0 - (mixed[:, positives:] - rankdata(outside, axis=1)) / positives
@@ -106,15 +110,15 @@ def mcnemar(first_right: Bools, second_right: Bools, patients: Ints) -> McNemar:
     Returns
     -------
     McNemar
-        Counts of images, and the p-value: 1 if every patient's difference is 0.
+        Counts of images, and the p-value. The p-value is 1 if the difference of every patient is 0.
 
     Notes
     -----
     The difference of a patient is the number of images that only the first model predicts
-    correctly minus the number that only the second does. If the models are equally good, each
-    difference has either sign with a probability of one half. The p-value is the share of all
-    choices of signs whose sum is at least as far from 0 as the observed sum. With one image a
-    patient it is McNemar's exact test.
+    correctly minus the number of images that only the second model predicts correctly. If the
+    models are equally good, each difference is positive or negative with a probability of one half.
+    The p-value is the share of all combinations of signs whose sum is at least as far from 0 as the
+    observed sum. With one image per patient, the test is McNemar's exact test.
 
     References
     ----------
@@ -134,17 +138,19 @@ def mcnemar(first_right: Bools, second_right: Bools, patients: Ints) -> McNemar:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust the p-values of several tests so that together they err no more often than one.
+    """Adjust the p-values of several tests with Holm's method.
+
+    The method controls the probability of at least one false rejection among all tests.
 
     Parameters
     ----------
     p_values : sequence of float or None
-        One for each test; None for what was not tested, which does not count.
+        The p-value of each test. None marks a test that was not done; it does not count.
 
     Returns
     -------
     list of float or None
-        In the order given.
+        The adjusted p-values, in the order of `p_values`.
 
     References
     ----------
@@ -161,14 +167,14 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def _by_patient(values: npt.NDArray[Any], patient_of_value: Ints, patients: Ints) -> Floats:
-    """Sum the values of each patient's images."""
+    """Return the sum of the values of each patient's images, of shape (P,)."""
     num_patients = int(patients.max()) + 1
     sums: Floats = np.bincount(patient_of_value, values, minlength=num_patients).astype(np.float64)
     return sums
 
 
 def _variance(above: Floats, below: Floats, num_inside: int, num_outside: int) -> float:
-    """Return Obuchowski's variance of an area from the sums of each patient."""
+    """Return Obuchowski's variance of an area, or of a difference, from the sums by patient."""
     num_patients = len(above)
     return float(
         (above**2).sum() * num_inside / (num_inside - 1)
@@ -178,12 +184,12 @@ def _variance(above: Floats, below: Floats, num_inside: int, num_outside: int) -
 
 
 def _share_of_signs(differences: Ints) -> float:
-    """Return the share of all choices of signs whose sum is at least as far from 0 as observed."""
+    """Return the share of sign combinations whose sum is at least as far from 0 as observed."""
     observed, farthest = abs(int(differences.sum())), int(np.abs(differences).sum())
     chances = np.zeros(2 * farthest + 1)
     chances[farthest] = 1.0
     for size in np.abs(differences).tolist():
         half = 0.5 * chances
-        chances = np.roll(half, size) + np.roll(half, -size)  # values rolled over an end are 0
+        chances = np.roll(half, size) + np.roll(half, -size)  # values that wrap around are 0
     sums = np.abs(np.arange(-farthest, farthest + 1))
     return min(float(chances[sums >= observed].sum()), 1.0)

@@ -1,6 +1,7 @@
-"""The CSV of predictions: one line that states their origin, then a header and rows.
+"""The CSV format of predictions: one line with their origin, then a header and rows.
 
-Knows neither classes nor findings: `predictions` and `finding_predictions` state their columns.
+The modules `predictions` and `finding_predictions` define the columns of classes and findings; this
+module does not.
 """
 
 from __future__ import annotations
@@ -39,23 +40,23 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 PREDICTIONS_COLUMNS = ("file", "label", "patient", "group", "source", "view", "part")
-# how the first line begins, of predictions of classes and of findings
+# start of the first line of a table of classes, and of a table of findings
 CLASSES_TAG = "# cxr-models predictions "
 FINDINGS_TAG = "# cxr-models predictions-of-findings "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Hashes of the inputs of predictions; predictions of an equal origin are used again.
+    """Hashes of the inputs of predictions; stored predictions with the same origin are reused.
 
     Parameters
     ----------
     weights_sha256, config_sha256, records_sha256 : str
-        Hashes of the weights, of the run's settings, and of the records. Of a model of others the
-        first two are empty, and the third is of the records of all its sets.
+        Hashes of the weights, of the settings of the run, and of the records of the set. For a
+        third-party model, the first two are empty, and the third is the hash of all its records.
     inputs : str
-        `cxr_models.inputs.loader.cache_key` of the images: the key changes with the files. Of a
-        model of others, the hash of the table that its predictions were read from.
+        `cxr_models.inputs.loader.cache_key` of the images, which changes if the files change. For a
+        third-party model, the hash of the table from which its predictions were read.
     """
 
     weights_sha256: str
@@ -65,15 +66,15 @@ class Origin:
 
     @property
     def is_foreign(self) -> bool:
-        """Whether a model of others predicted, whose weights and settings are not known."""
+        """Whether the predictions are those of a third-party model with unknown weights."""
         return not (self.weights_sha256 or self.config_sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableHead(Origin):
-    """What the first line of every table states: an origin, and a hash of the lines below it."""
+    """The content of the first line of every table: an origin and a hash of the other lines."""
 
-    sha256: str
+    sha256: str  # hash of the lines below the first line
 
 
 H = TypeVar("H", bound=TableHead)
@@ -85,18 +86,18 @@ def table_text(
     columns: Iterable[str],
     cells: Iterable[Iterable[object]],
 ) -> bytes:
-    """Return the lines below the first line of a table.
+    """Return the header and the rows of a table, without its first line.
 
     Parameters
     ----------
     name : str
         Name of the set.
     records : sequence of Record
-        The images, one a row; they fill the columns that every table has.
+        The records of the images, one for each row. They fill the columns that every table has.
     columns : iterable of str
-        Names of the columns behind those of the records.
+        Names of the columns after the columns of the records.
     cells : iterable of iterable
-        The cells of `columns`, row by row.
+        For each row, the cells of `columns`.
     """
     body = io.StringIO()
     writer = csv.writer(body, lineterminator="\n")
@@ -110,12 +111,34 @@ def table_text(
 
 
 def write_table(path: str | os.PathLike[str], tag: str, head: TableHead, text: bytes) -> None:
-    """Write the first line of a table, which begins with `tag`, and the lines below it."""
+    """Write a table atomically.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        File to write; an existing file is replaced.
+    tag : str
+        Start of the first line.
+    head : TableHead
+        The rest of the first line.
+    text : bytes
+        The lines below the first line; see `table_text`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     write_whole(Path(path), f"{tag}{json.dumps(to_json(head))}\n".encode() + text)
 
 
 def read_origin(path: str | os.PathLike[str]) -> Origin | None:
     """Return the origin of the predictions in a file; None if the file does not exist.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A table of predictions of classes or of findings.
 
     Raises
     ------
@@ -133,7 +156,18 @@ def read_origin(path: str | os.PathLike[str]) -> Origin | None:
 
 
 def holds_findings(path: str | os.PathLike[str]) -> bool:
-    """Return whether a table holds predictions of findings; raises OSError without a file."""
+    """Return whether a table has predictions of findings.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A table of predictions.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
     with Path(path).open("rb") as file:
         return file.readline().startswith(FINDINGS_TAG.encode())
 
@@ -146,14 +180,21 @@ def read_table(path: Path, tag: str, cls: type[H]) -> tuple[H, list[dict[str, st
     path : Path
         The table.
     tag : str
-        How its first line begins.
+        Expected start of the first line.
     cls : type
-        The record that its first line holds.
+        The record type of the rest of the first line.
+
+    Returns
+    -------
+    head : TableHead
+        The content of the first line, of type `cls`.
+    rows : list of dict
+        For each row, the cells by column name.
 
     Raises
     ------
     ValueError
-        If the file is not such a table, or was changed.
+        If the first line is not valid, or the rows were changed.
     OSError
         If the file cannot be read.
     """
@@ -168,7 +209,16 @@ def read_table(path: Path, tag: str, cls: type[H]) -> tuple[H, list[dict[str, st
 
 
 def read_records(rows: Iterable[Mapping[str, str]], kind: Kind) -> tuple[Record, ...]:
-    """Return the images of a table of a set of this kind."""
+    """Return the record of each row of a table.
+
+    Parameters
+    ----------
+    rows : iterable of mapping of str to str
+        The rows of the table.
+    kind : {"train", "val", "test", "external"}
+        Kind of the set, which becomes the split of each record. The split of an external set is
+        empty.
+    """
     split = kind if kind != "external" else ""
     return tuple(
         Record(
@@ -183,7 +233,27 @@ def read_records(rows: Iterable[Mapping[str, str]], kind: Kind) -> tuple[Record,
 
 
 def read_numbers(rows: Sequence[Mapping[str, str]], columns: Sequence[str], path: Path) -> Floats:
-    """Return the finite numbers in columns of a table, of shape (rows, columns)."""
+    """Return the numbers in columns of a table.
+
+    Parameters
+    ----------
+    rows : sequence of mapping of str to str
+        The rows of the table.
+    columns : sequence of str
+        Names of the columns.
+    path : Path
+        Path of the table, for error messages.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns), dtype float64
+        The numbers.
+
+    Raises
+    ------
+    ValueError
+        If a cell is not a finite number.
+    """
     values = [[_number(row, column, path) for column in columns] for row in rows]
     return np.array(values, np.float64).reshape(len(values), len(columns))
 

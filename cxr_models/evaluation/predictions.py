@@ -1,6 +1,6 @@
 """Predictions of a run as a table, which can be evaluated without the images and the weights.
 
-Knows no framework. `prediction_tables` writes and reads the table.
+`prediction_tables` defines the file format. This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-TOLERANCE = 1e-6  # between a probability and what the logits give
+TOLERANCE = 1e-6  # largest difference between a probability and the softmax of the logits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Head(TableHead):
-    """The first line of a table; earlier versions did not write `overlap`."""
+    """The content of the first line of a table; earlier versions did not write `overlap`."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("set", "kind", "class_names", "labels", "root")
 
@@ -72,7 +72,7 @@ class Predictions:
     class_names : tuple of str
         The K classes, in the order of the columns.
     labels : tuple of str
-        The labels the run knows; equal to `class_names` unless the run's task is binary.
+        The labels that images may have; equal to `class_names` unless the run's task is binary.
     logits, probabilities : ndarray of shape (N, K), dtype float64
         Logits and probabilities of each image.
     origin : Origin
@@ -80,15 +80,15 @@ class Predictions:
     overlap : Overlap or None, default None
         Ties of the images to images that the model has seen; None if they were not compared.
     aggregation : Aggregation or None, default None
-        How images were joined to the rows; None where each row is an image.
+        The unit and the rule by which images were joined to rows; None if each row is an image.
     joined_images : int or None, default None
-        Number of the images that were joined.
+        Number of images before they were joined to rows; None if each row is an image.
 
     Raises
     ------
     ValueError
-        If there are no records, shapes do not fit, a number is not finite, the probabilities are
-        not the softmax of the logits, or a label is not known.
+        If the kind is not known, there are no records, shapes do not fit, a number is not finite,
+        the probabilities are not the softmax of the logits, or a label is not in `labels`.
     """
 
     name: str
@@ -123,14 +123,16 @@ class Predictions:
     def outcomes(
         self, *, temperature: float = 1.0, thresholds: tuple[float | None, ...] = ()
     ) -> Outcomes:
-        """Return the input of the metrics; images tied by patient or group are one patient.
+        """Return the input of the metrics.
+
+        Images that are tied by patient or group have the same patient.
 
         Parameters
         ----------
         temperature : float, default 1.0
             Temperature that calibrates the logits.
         thresholds : tuple of float or None, default ()
-            Operating point of each class.
+            Operating point of each class; empty if there are no operating points.
         """
         return Outcomes(
             class_names=self.class_names,
@@ -146,7 +148,7 @@ class Predictions:
 
 
 def check_set(name: str, kind: str, records: Sequence[Record]) -> None:
-    """Raise if the kind of a set is not known, or the set has no images."""
+    """Raise ValueError if the kind of a set is not known, or the set has no images."""
     if kind not in get_args(Kind):
         raise ValueError(f"`kind` must be one of {', '.join(get_args(Kind))}; got {kind!r}.")
     if not records:
@@ -154,7 +156,7 @@ def check_set(name: str, kind: str, records: Sequence[Record]) -> None:
 
 
 def check_numbers(name: str, values: Floats, records: Sequence[Record], columns: int) -> None:
-    """Raise if logits or probabilities do not fit the images and columns, or are not finite."""
+    """Raise ValueError if numbers do not have the shape (images, columns) or are not finite."""
     shape = (len(records), columns)
     if values.shape != shape:
         raise ValueError(f"`{name}` must have shape {shape}; got {values.shape}.")
@@ -168,7 +170,7 @@ def check_numbers(name: str, values: Floats, records: Sequence[Record], columns:
 
 
 def patients_of(records: Sequence[Record]) -> npt.NDArray[np.int64]:
-    """Return the number of each image's patient, 0..P-1; tied images are of one patient."""
+    """Return the patient number of each image, 0..P-1; tied images have the same patient."""
     return np.unique(components(records), return_inverse=True)[1].astype(np.int64)
 
 
@@ -180,7 +182,23 @@ def unknown_labels(records: Sequence[Record], labels: Sequence[str]) -> list[str
 def targets_of_labels(
     labels: Sequence[str], class_names: Sequence[str], known: Sequence[str]
 ) -> npt.NDArray[np.int64]:
-    """Return the index of each label's class; in a binary task, 1 for the positive class."""
+    """Return the index of the class of each label.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The labels of N images.
+    class_names : sequence of str
+        The classes.
+    known : sequence of str
+        The labels that images may have. If they differ from `class_names`, the task is binary: the
+        label ``class_names[1]`` has the index 1, and every other label has the index 0.
+
+    Returns
+    -------
+    ndarray of shape (N,), dtype int64
+        Indices of classes.
+    """
     if tuple(class_names) == tuple(known):
         places = {name: place for place, name in enumerate(class_names)}
         return np.array([places[label] for label in labels], np.int64)
@@ -193,9 +211,10 @@ def write_predictions(path: str | os.PathLike[str], predictions: Predictions) ->
     Parameters
     ----------
     path : str or PathLike
-        CSV to write, replaced if it exists: the columns file, label, patient, group, source, view
-        and part, those of sex, age and others that a record states, ``kept:COLUMN`` for other
-        columns of the manifest, then ``probability:CLASS`` and ``logit:CLASS`` for each class.
+        CSV file to write; an existing file is replaced. Its columns are file, label, patient,
+        group, source, view and part, then sex, age and others if a record has a value,
+        ``kept:COLUMN`` for other columns of the manifest, then ``probability:CLASS`` for each
+        class, then ``logit:CLASS`` for each class.
     predictions : Predictions
         The predictions.
 
@@ -238,8 +257,8 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     Raises
     ------
     ValueError
-        If the file is not a table of predictions, was changed, or holds values that `Predictions`
-        refuses.
+        If the file is not a table of predictions, was changed, or contains values that
+        `Predictions` rejects.
     OSError
         If the file cannot be read.
     """

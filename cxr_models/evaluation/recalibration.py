@@ -1,7 +1,8 @@
-"""Calibration slope and intercept of a class: the label regressed on the logit, by NumPy alone.
+"""Calibration slope and intercept of a class, by logistic regression of the label on the log odds.
 
 A model is weakly calibrated if the slope is 1 and the intercept is 0. A slope below 1 means that
-probabilities are too extreme; an intercept below 0 means that they are too high on average.
+the probabilities are too extreme. An intercept below 0 means that the probabilities are too high on
+average. This module needs only NumPy.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ if TYPE_CHECKING:
     Bools = npt.NDArray[np.bool_]
 
 SEPARATED = "a threshold separates the class from all others without error"
-_MAX_STEPS = 100  # of Newton's method
-_TOLERANCE = 1e-10  # of the gradient of the mean log likelihood
+_MAX_STEPS = 100  # maximum number of steps of Newton's method
+_TOLERANCE = 1e-10  # largest gradient of the mean log likelihood at which Newton's method stops
 
 
 class Recalibration(NamedTuple):
-    """Slope and intercept, and for each image the terms whose sums give those of a draw."""
+    """Calibration slope and intercept, with the terms of each image for bootstrap draws.
 
-    slope: float  # of the regression with its own constant
-    intercept: float  # where the slope is 1: calibration in the large; NaN where there is none
-    slope_terms: Floats  # (N, 5); gradient (2) and information (3) at slope and constant
-    intercept_terms: Floats  # (N, 2); gradient and information at the intercept
+    Weighted sums of the terms give the slope and the intercept of a draw.
+    """
+
+    slope: float  # slope of the regression that also fits a constant
+    # intercept of the regression with slope 1 (calibration in the large); NaN if it does not exist
+    intercept: float
+    slope_terms: Floats  # (N, 5); gradient (2 terms) and information (3) at the fitted slope
+    intercept_terms: Floats  # (N, 2); gradient and information at the fitted intercept
 
     def slopes(self, sums: Floats) -> Floats:
         """Return the slope for each row of sums of `slope_terms`, of shape (draws, 5)."""
-        of_constant, of_slope, info, cross, square = sums.T  # the first two are gradients
+        # of_constant and of_slope are the two parts of the gradient
+        of_constant, of_slope, info, cross, square = sums.T
         determinant = info * square - cross**2
         with np.errstate(divide="ignore", invalid="ignore"):
             step = (info * of_slope - cross * of_constant) / determinant
@@ -56,24 +62,27 @@ def logits_of_class(logits: Floats, k: int, temperature: float = 1.0) -> Floats:
 
 
 def fit_recalibration(scores: Floats, positive: Bools) -> tuple[Recalibration | None, str]:
-    """Regress the label on the log odds that a model gives.
+    """Fit the logistic regression of the label on the log odds that a model gives.
 
     Parameters
     ----------
     scores : ndarray of shape (N,), dtype float64
         Log odds of the class.
     positive : ndarray of shape (N,), dtype bool
-        Which images are of the class.
+        Whether each image belongs to the class.
 
     Returns
     -------
-    Recalibration or None, and str
-        None with the reason where slope or intercept has no finite value.
+    fit : Recalibration or None
+        None if the slope or the intercept has no finite value.
+    reason : str
+        Why there is no fit; empty if there is one.
 
     Notes
     -----
-    The intercept is that of a regression whose slope is fixed at 1. The values of a draw of the
-    bootstrap are one Newton step away from those of all images, which needs only weighted sums.
+    The intercept is that of a regression whose slope is fixed at 1. The values of a bootstrap draw
+    are computed by one Newton step from the values of all images [2]_. The step needs only weighted
+    sums over the images.
 
     References
     ----------
@@ -91,7 +100,8 @@ def fit_recalibration(scores: Floats, positive: Bools) -> tuple[Recalibration | 
     if inside.min() >= outside.max() or inside.max() <= outside.min():
         return None, SEPARATED
     labels = positive.astype(np.float64)
-    centred = scores - scores.mean()  # the slope is the same, and as exact where scores are large
+    # Centred scores have the same slope, and keep it exact if scores are large.
+    centred = scores - scores.mean()
     constant, slope = _newton(np.stack([np.ones_like(scores), centred], axis=1), labels)
     intercept = _intercept(scores, float(labels.mean()))
     expected = _sigmoid(constant + slope * centred)
@@ -100,7 +110,7 @@ def fit_recalibration(scores: Floats, positive: Bools) -> tuple[Recalibration | 
     slope_terms = [gap, gap * centred, spread, spread * centred, spread * centred**2]
     expected = _sigmoid(intercept + scores)
     spread = expected * (1.0 - expected)
-    if spread.sum() < _TOLERANCE:  # all probabilities are 0 or 1, at a range of intercepts
+    if spread.sum() < _TOLERANCE:  # all probabilities are 0 or 1, so the intercept is not unique
         intercept, spread = np.nan, np.zeros_like(scores)
     intercept_terms = [labels - expected, spread]
     return Recalibration(
@@ -136,13 +146,14 @@ def _newton(columns: Floats, labels: Floats) -> Floats:
 
 
 def _intercept(scores: Floats, share: float) -> float:
-    """Return what makes the mean probability the share of the class, where it is added to scores.
+    """Return the number that, added to all scores, makes the mean probability equal to `share`.
 
-    By bisection, because scores far from 0, whose probabilities are all 0 or 1, leave Newton's
-    method no slope to go by.
+    The method is bisection. Newton's method fails if all scores are far from 0, because the
+    derivatives of their probabilities, which are all 0 or 1, vanish.
     """
     odds = np.log(share / (1.0 - share))
-    low, high = odds - scores.max(), odds - scores.min()  # mean at most, and at least, the share
+    # At `low` the mean probability is at most `share`; at `high` it is at least `share`.
+    low, high = odds - scores.max(), odds - scores.min()
     while low < (middle := (low + high) / 2.0) < high:
         if _sigmoid(middle + scores).mean() < share:
             low = middle

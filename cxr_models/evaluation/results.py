@@ -1,6 +1,6 @@
-"""Records of an evaluation; ``evaluation.json`` is one `Evaluation`.
+"""Records of an evaluation of classes; ``evaluation.json`` holds one `Evaluation`.
 
-Knows neither how values are computed nor how they are shown.
+This module computes no values and formats no values for display.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from cxr_models.evaluation.measured import Interval as Interval
 from cxr_models.evaluation.measured import Measured as Measured
 from cxr_models.records.overlap import Overlap
 
-NOT_STATED = "not stated"  # the group of images without a source or a view
-FORMAT = 2  # of evaluation.json; it grows by 1 when a key changes its meaning
-UNITS = {"image": "images", "patient": "patients", "study": "studies"}  # singular and plural
+NOT_STATED = "not stated"  # name of the group of images without a source or a view
+FORMAT = 2  # format version of evaluation.json; grows by 1 when a key changes its meaning
+UNITS = {"image": "images", "patient": "patients", "study": "studies"}  # singular to plural
 Kind = Literal["train", "val", "test", "external"]
 GapValue = Literal["accuracy", "macro_roc_auc", "roc_auc", "sensitivity", "specificity"]
 GAP_TITLES: dict[GapValue, str] = {
@@ -30,10 +30,14 @@ Titled = tuple[tuple[str, Measured], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregation:
-    """What becomes one row before values are computed, and how its images are joined."""
+    """The unit whose images are joined to one row before evaluation, and the rule that joins them.
 
-    of: Literal["patient", "study"]
-    by: Literal["mean", "max"]
+    Images of one patient or of one study are joined. The row has either the mean of the logits of
+    the images or the logits of the image with the highest probability.
+    """
+
+    of: Literal["patient", "study"]  # the unit that becomes one row
+    by: Literal["mean", "max"]  # the rule that joins the images of a unit
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -45,14 +49,14 @@ class Aggregation:
 
     @property
     def name(self) -> str:
-        """What was joined and how, in words."""
+        """The unit and the rule in words, such as ``patient (mean of the logits)``."""
         how = "mean of the logits" if self.by == "mean" else "highest probability"
         return f"{self.of} ({how})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overall:
-    """The values of all classes together."""
+    """The values over all classes of one group of images."""
 
     accuracy: Measured
     balanced_accuracy: Measured
@@ -94,10 +98,13 @@ class OverallCalibrated(Overall):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoint:
-    """The values of a class at its threshold; a reason where it has no threshold."""
+    """The threshold of a class and the values at this threshold.
 
-    threshold: float | None
-    reason: str = ""
+    A class without a threshold has a reason instead of values.
+    """
+
+    threshold: float | None  # a probability; None if no threshold could be chosen
+    reason: str = ""  # why there is no threshold
     sensitivity: Measured | None = None
     specificity: Measured | None = None
     precision: Measured | None = None
@@ -115,9 +122,9 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassValues:
-    """The values of one class against all others."""
+    """The values of one class against all other classes."""
 
-    images: int
+    images: int  # number of images of the class
     precision: Measured
     recall: Measured
     f1: Measured
@@ -139,14 +146,14 @@ class ClassValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassAtThreshold(ClassValues):
-    """The values of one class against all others, and its values at the class's threshold."""
+    """The values of one class against all other classes, with the values at its threshold."""
 
     operating_point: OperatingPoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confusion:
-    """Images by true class (rows) and predicted class (columns)."""
+    """A confusion matrix: numbers of images by true class (rows) and predicted class (columns)."""
 
     counts: tuple[tuple[int, ...], ...]
     normalised: tuple[
@@ -154,20 +161,20 @@ class Confusion:
     ]  # rows divided by their sums; None for a sum of 0
 
     def predicted(self) -> tuple[int, ...]:
-        """Return how many images were predicted to be of each class."""
+        """Return the number of images that were predicted as each class."""
         return tuple(map(sum, zip(*self.counts, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The values of a group of images: a set, or a source or view in a set.
+    """The values of a group of images: a set, or one source, view or subgroup in a set.
 
-    Images are counted, or what they were joined to where the evaluation states an aggregation.
+    If the evaluation has an aggregation, each joined patient or study counts as one image.
     """
 
     images: int
     patients: int
-    labels: dict[str, int]
+    labels: dict[str, int]  # number of images of each label
     overall: OverallCalibrated
     classes: dict[str, ClassAtThreshold]
     confusion: Confusion
@@ -175,57 +182,62 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChanceGaps:
-    """Gaps where groups do not differ: their names are exchanged between patients of one class."""
+    """The distribution of a gap under the hypothesis that the groups do not differ.
+
+    Each permutation exchanges the group names between patients of one class, and gives one gap.
+    """
 
     permutations: int
-    mean: float
-    high: float  # 19 of 20 such gaps are at most as large
-    p_value: float  # share of such gaps that are at least as large as the gap found
+    mean: float  # mean of the gaps of all permutations
+    high: float  # 95 % quantile of the gaps of all permutations
+    # Share of gaps that are at least as large as the observed gap, which counts as one of them.
+    p_value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """The best value of a group minus the worst; empty names where fewer than two can be compared.
+    """The value of the best group minus the value of the worst group.
 
-    `smallest_seen` is the smallest difference of two groups of such standard errors that a test at
-    the level of 5 % sees with a power of 80 %.
+    The names of both groups are empty if fewer than two groups can be compared.
     """
 
     value: GapValue
-    label: str = ""  # the class, or the finding; empty for a value of all classes
-    best: str = ""
-    worst: str = ""
+    label: str = ""  # the class or the finding; empty for a value over all classes
+    best: str = ""  # name of the group with the highest value
+    worst: str = ""  # name of the group with the lowest value
     difference: Measured
+    # Smallest difference that a test at the level of 5 % detects with a power of 80 %, given the
+    # standard errors of the two groups.
     smallest_seen: float | None = None
     chance: ChanceGaps | None = None
 
     def title(self) -> str:
-        """Return the name of the value, and of its class or finding."""
+        """Return the name of the value, with the name of its class or finding if it has one."""
         title = GAP_TITLES[self.value]
         return f"{title} of {self.label}" if self.label else title
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnGaps:
-    """A column that makes groups of images, and the gaps between the groups."""
+    """A column of the records that divides images into groups, and the gaps between the groups."""
 
     column: str
-    edges: tuple[float, ...] = ()  # of bands of numbers; empty where each value is a group
+    edges: tuple[float, ...] = ()  # edges of numeric bands; empty if each value is a group
     gaps: tuple[Gap, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subgroups(ColumnGaps):
-    """The values of the images of each group that a column makes, and the gaps between groups."""
+    """The values of each group that a column makes, and the gaps between the groups."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("column", "edges", "groups")
 
-    groups: dict[str, Group]  # values of fewer than 10 patients are empty
+    groups: dict[str, Group]  # a value from fewer than 10 patients is left empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RocCurve:
-    """Points of a ROC curve; the first has no threshold."""
+    """Points of a ROC curve; the first point has no threshold."""
 
     false_positive_rate: tuple[float, ...]
     sensitivity: tuple[float, ...]
@@ -242,7 +254,7 @@ class PrCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """The curves of a class."""
+    """The ROC curve and the precision-recall curve of a class."""
 
     roc: RocCurve
     pr: PrCurve
@@ -250,18 +262,18 @@ class Curves:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
-    """Images of a range of confidence."""
+    """The images whose confidence is in one range."""
 
-    low: float
-    high: float
+    low: float  # lower end of the range, 0..1; excluded, except in the first range
+    high: float  # upper end of the range, 0..1; included
     images: int
-    confidence: float
-    accuracy: float
+    confidence: float  # mean confidence of the images
+    accuracy: float  # share of the images that are predicted correctly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """The bins of probabilities as they are and after temperature scaling."""
+    """The reliability bins of the probabilities before and after temperature scaling."""
 
     raw: tuple[Bin, ...]
     calibrated: tuple[Bin, ...]
@@ -269,54 +281,58 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetEvaluation(Group):
-    """The values of a set."""
+    """The values of a set of images."""
 
     FIRST: ClassVar[tuple[str, ...]] = ("kind", "overlap")
 
     kind: Kind
-    overlap: Overlap | None = None  # None if the images were not compared with seen images
-    # number of the images that were joined; None where every image is a row of its own
+    # None if the images were not compared with the images that the model has seen
+    overlap: Overlap | None = None
+    # number of images before they were joined to rows; None if every image is its own row
     joined_images: int | None = None
-    curves: dict[str, Curves]  # of the classes that some, but not all, images are of
+    curves: dict[str, Curves]  # curves of each class that has both positive and negative images
     reliability: Reliability
-    # of each class; None for train and val, and in files of versions that did not compute them
+    # values of each class; None for train and val, and in files of versions without these values
     clinic: dict[str, ClinicValues] | None = None
     by_source: dict[str, Group]
     by_view: dict[str, Group]
-    subgroups: tuple[Subgroups, ...] = ()  # by the columns that were asked for
+    subgroups: tuple[Subgroups, ...] = ()  # one for each requested column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bootstrap:
-    """How intervals were computed."""
+    """The settings of the bootstrap that computed the intervals."""
 
     draws: int
     seed: int
-    level: float
-    unit: str
+    level: float  # confidence level, such as 0.95
+    unit: str  # description of the unit that is drawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemperatureScaling:
-    """The temperature, or the reason why it could not be fitted and is 1."""
+    """The temperature that divides the logits.
+
+    If the temperature could not be fitted, it is 1 and has a reason.
+    """
 
     temperature: float
-    fitted_on: str  # empty if there was no validation part
-    reason: str = ""
+    fitted_on: str  # name of the set; empty without a validation part
+    reason: str = ""  # why the temperature could not be fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatingPoints:
-    """How thresholds were chosen; `of` is empty in files of format 1."""
+    """The threshold of each class or finding, and how the thresholds were chosen."""
 
-    rule: str
-    chosen_on: str  # empty if there was no validation part, and the rule was given
-    of: str = ""
+    rule: str  # description of the rule
+    chosen_on: str  # name of the set; empty without a validation part, where thresholds are given
+    of: str = ""  # the probabilities that are compared with thresholds; empty in files of format 1
     thresholds: dict[str, float | None]
 
 
 class Rows:
-    """What the rows of an evaluation are: images, or what images were joined to."""
+    """Base class that names the rows of an evaluation: images, patients or studies."""
 
     __slots__ = ()
 
@@ -324,12 +340,12 @@ class Rows:
 
     @property
     def unit(self) -> str:
-        """What a row is: ``image``, ``patient`` or ``study``."""
+        """The name of a row in the singular: ``image``, ``patient`` or ``study``."""
         return "image" if self.aggregate is None else self.aggregate.of
 
     @property
     def units(self) -> str:
-        """What rows are: ``images``, ``patients`` or ``studies``."""
+        """The name of the rows in the plural: ``images``, ``patients`` or ``studies``."""
         return UNITS[self.unit]
 
 
@@ -338,14 +354,14 @@ class Evaluation(Rows):
     """The values of all sets of a run; every set has values of every class."""
 
     run: str
-    version: str
+    version: str  # version of the library that computed the values
     weights_sha256: str
     format: int
     class_names: tuple[str, ...]
     labels: tuple[str, ...]
     bootstrap: Bootstrap
-    aggregate: Aggregation | None = None  # None where every image is a row of its own
-    remarks: tuple[str, ...] = ()  # on what was assumed of the table of a model of others
+    aggregate: Aggregation | None = None  # None if every image is its own row
+    remarks: tuple[str, ...] = ()  # assumptions about the table of a third-party model
     calibration: TemperatureScaling
     operating_points: OperatingPoints
     sets: dict[str, SetEvaluation]

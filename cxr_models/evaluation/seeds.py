@@ -1,6 +1,6 @@
-"""Runs that differ in the seed alone: mean, spread, and an interval over seeds and patients.
+"""Mean, spread and interval over seeds and patients of runs that differ only in the seed.
 
-Knows no framework.
+This module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -38,12 +38,20 @@ if TYPE_CHECKING:
 
 
 def groups_by_seed(settings: Mapping[str, RunConfig]) -> list[list[str]]:
-    """Return the groups of at least two runs whose settings are equal but for different seeds.
+    """Return the groups of at least two runs that differ only in the seed.
+
+    All seeds of a group differ from each other.
 
     Parameters
     ----------
     settings : mapping of str to RunConfig
-        The settings of each run. ``data.cache_dir`` is ignored: it changes no value.
+        The settings of each run. ``data.cache_dir`` is ignored, because it does not change
+        predictions.
+
+    Returns
+    -------
+    list of list of str
+        The names of the runs of each group.
     """
     groups: dict[RunConfig, list[str]] = defaultdict(list)
     for name, config in settings.items():
@@ -63,24 +71,24 @@ def spread_over_seeds(
     seeds: Mapping[str, int],
     method: Method,
 ) -> list[SeedSpread]:
-    """Return the spread of the runs' values on every set that all runs were tested on.
+    """Return the spread over seeds of the values of each set that all runs were tested on.
 
     Parameters
     ----------
     runs : mapping of str to sequence of Predictions
-        The sets of at least two runs of equal settings but for the seed, with their images joined
-        as in the evaluations.
+        The sets of at least two runs that differ only in the seed. Their images are joined as in
+        the evaluations.
     evaluations : mapping of str to Evaluation
         The evaluation of each run; its temperature is used.
     seeds : mapping of str to int
         The seed of each run.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
 
     Raises
     ------
     ValueError
-        If sets of one name hold different images or labels.
+        If two sets of the same name have different images or labels.
     """
     tested = _tested(runs)
     spreads = []
@@ -109,21 +117,26 @@ def spread_of_findings(
     seeds: Mapping[str, int],
     method: Method,
 ) -> list[SeedSpread]:
-    """Return the same of runs with several findings: of their means and of each finding's area.
+    """Return the spread over seeds of the values of each set, for runs with findings.
+
+    The values are the means over findings and the area under the ROC curve of each finding.
 
     Parameters
     ----------
     runs : mapping of str to sequence of FindingPredictions
-        As of `spread_over_seeds`.
+        The sets of at least two runs that differ only in the seed. Their images are joined as in
+        the evaluations.
     evaluations : mapping of str to FindingsEvaluation
         The evaluation of each run; its temperatures are used.
-    seeds, method
-        As of `spread_over_seeds`.
+    seeds : mapping of str to int
+        The seed of each run.
+    method : Method
+        The settings of the evaluation.
 
     Raises
     ------
     ValueError
-        If sets of one name hold different images or labels.
+        If two sets of the same name have different images or labels.
     """
     tested = _tested(runs)
     spreads = []
@@ -133,7 +146,7 @@ def spread_of_findings(
             temperatures = tuple(evaluations[run].temperatures[one] for one in first.findings)
             outcomes = finding_outcomes_in_order_of(first, sets[name], temperatures)
             statistics = FindingStatistics(outcomes)
-            over = statistics.in_means  # the same for all runs: it depends on labels alone
+            over = statistics.in_means  # equal for all runs, because it depends only on labels
             measurements.append(measure(statistics, draws=method.draws, seed=method.seed))
         means = ("mean_roc_auc", "mean_pr_auc") if over else ()
         values = (*means, *(f"roc_auc/{finding}" for finding in first.findings))
@@ -151,7 +164,7 @@ def spread_of_findings(
 
 
 def _tested(runs: Mapping[str, Sequence[P]]) -> list[dict[str, P]]:
-    """Return the tested sets of each run by their names."""
+    """Return, for each run, its tested sets by name."""
     return [
         {one.name: one for one in sets if one.kind in ("test", "external")}
         for sets in runs.values()
@@ -164,22 +177,23 @@ def _in_all(tested: Sequence[Mapping[str, P]]) -> list[str]:
 
 
 def over_seeds(measurements: Sequence[Measurement], name: str) -> OverSeeds:
-    """Return mean, spread and interval of a share that several runs have on the same patients.
+    """Return mean, spread and interval over seeds of a share, such as an accuracy or an area.
 
     Parameters
     ----------
     measurements : sequence of Measurement
-        One for each run, with the same draws of the same patients.
+        The measurement of each run, all with the same bootstrap draws of the same patients.
     name : str
-        The value.
+        Name of the value.
 
     Notes
     -----
-    Seeds are to patients what readers are to cases: every one of the R runs predicts every patient.
-    The variance of the mean is s**2 / R + c, where s**2 is the variance of the runs' values and c
-    the mean covariance of two runs over draws of patients (Obuchowski and Rockette). Student's
-    quantile has the degrees of freedom of Hillis, at most those of the patients. The interval is
-    symmetric in the log odds. It is of the mean over all seeds, not of a further run.
+    The design equals a reader study: every one of the R runs predicts every patient, as every
+    reader reads every case. The variance of the mean is s**2 / R + c. Here s**2 is the variance of
+    the values of the runs, and c is the mean covariance of two runs over bootstrap draws [1]_.
+    Student's quantile has the degrees of freedom of Hillis [2]_, but at most P - 1 for P patients
+    of the rarest class. The interval is symmetric in the log odds. It is an interval for the mean
+    over all seeds, not for the value of one further run.
 
     References
     ----------
@@ -221,7 +235,7 @@ def over_seeds(measurements: Sequence[Measurement], name: str) -> OverSeeds:
 
 
 def _mean_covariance(draws: Floats) -> float:
-    """Return the mean covariance of two different rows."""
+    """Return the mean covariance over all pairs of different rows."""
     covariances = np.cov(draws)
     count = len(draws)
     return float((covariances.sum() - np.trace(covariances)) / (count * (count - 1)))

@@ -1,4 +1,4 @@
-"""Records of runs that differ in the seed alone."""
+"""Records of the spread of values over runs that differ only in the seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverSeeds:
-    """A value of several runs: its mean, its spread, and the interval of the mean."""
+    """One value over several runs: its mean, its spread, and the interval of the mean."""
 
     mean: float | None = field(default=None, metadata=WRITTEN)
     sd: float | None = field(default=None, metadata=WRITTEN)  # sample standard deviation
@@ -35,13 +35,13 @@ class OverSeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedSpread:
-    """The values of runs on one set; the runs differ in the seed alone."""
+    """The values on one set of several runs that differ only in the seed."""
 
-    set: str
-    seeds: dict[str, Integer]  # of each run
+    set: str  # name of the set
+    seeds: dict[str, Integer]  # the seed of each run
     images: int
     patients: int
-    over: tuple[str, ...] = ()  # the findings of the means; empty for runs with classes
+    over: tuple[str, ...] = ()  # findings over which means are taken; empty for runs with classes
     values: dict[str, OverSeeds]
 
     def titled(self) -> tuple[tuple[str, OverSeeds], ...]:

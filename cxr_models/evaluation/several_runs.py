@@ -1,4 +1,4 @@
-"""Several runs that were evaluated: compare them, or pool them where their test sets differ."""
+"""Comparison or pooling of several evaluated runs, with classes or with findings."""
 
 from __future__ import annotations
 
@@ -30,23 +30,25 @@ def several_runs(
     method: Method,
     settings: Mapping[str, RunConfig],
 ) -> SeveralRuns | SeveralFindingRuns:
-    """Compare or pool runs, all with classes or all with findings.
+    """Compare runs that have the same test images; pool runs that have different test images.
 
     Parameters
     ----------
     evaluations : mapping of str to Evaluation or FindingsEvaluation
-        The evaluation of each run.
+        The evaluation of each run; all with classes or all with findings.
     sets : mapping of str to sequence of Predictions or FindingPredictions
-        The sets of each run, their images joined as the method asks.
+        The sets of each run, with their images joined as in `method`.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
     settings : mapping of str to RunConfig
-        The settings of each run; empty where they are not known.
+        The settings of each run; empty if they are unknown. They give the differing settings and
+        the groups of runs that differ only in the seed.
 
     Raises
     ------
     ValueError
-        If some runs have classes and others findings, or the runs cannot be compared.
+        If some runs have classes and others have findings, or the runs can neither be compared nor
+        pooled.
     """
     differ = differing(settings) if settings else {}
     findings = {n: e for n, e in evaluations.items() if isinstance(e, FindingsEvaluation)}
@@ -90,7 +92,7 @@ def several_runs(
 def _seeds(
     settings: Mapping[str, RunConfig], sets: Mapping[str, Sequence[P]]
 ) -> Iterator[dict[str, int]]:
-    """Yield the seeds of every group of runs that differ in the seed alone, on equal images."""
+    """Yield the seeds of each group of runs that differ only in the seed and have equal tests."""
     for group in groups_by_seed(settings):
         if have_equal_tests({name: sets[name] for name in group}):
             yield {name: settings[name].training.seed for name in group}

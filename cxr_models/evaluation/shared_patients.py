@@ -1,4 +1,7 @@
-"""The images and patients that compared runs share: a table of a model may state fewer patients."""
+"""Matching of images and patients between compared runs.
+
+The table of one model may have fewer patient ids than the table of another model.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def paths_of(manifest: Manifest) -> list[str]:
-    """Return the real paths of images, by which the images of two runs are compared."""
+    """Return the real paths of images, which identify equal images of two runs."""
     return [os.path.realpath(path) for path in manifest.paths()]
 
 
@@ -52,20 +55,22 @@ def neither_equal_nor_disjoint(
 
 
 def with_shared_patients(runs: Mapping[str, Sequence[P]]) -> dict[str, list[P]]:
-    """Return the sets of runs, with images of one patient where any run has them so.
+    """Return the sets of runs with the same grouping of images by patient in all runs.
 
-    Patients are drawn once for all runs. Without this, they would be those of the run that is named
-    first, and where it does not state them all, its images would count as independent.
+    Two images belong to the same patient if they do so in at least one run. The bootstrap draws
+    patients once for all runs. Without this function, it would draw the patients of the first run,
+    and images without a patient id in this run would count as independent.
 
     Parameters
     ----------
     runs : mapping of str to sequence of Predictions or FindingPredictions
-        The sets of each run. Sets of one name with different images are left as they are.
+        The sets of each run. Sets of the same name with different images are returned unchanged.
 
     Returns
     -------
     dict of str to list
-        The same sets. Records have other groups where runs differ in their patients.
+        The same sets. The field `group` of the records is replaced if the runs group images in
+        different ways.
     """
     shared = {run: list(sets) for run, sets in runs.items()}
     for name in {predictions.name for sets in shared.values() for predictions in sets}:
@@ -82,7 +87,7 @@ def with_shared_patients(runs: Mapping[str, Sequence[P]]) -> dict[str, list[P]]:
 
 
 def _tied(sets: Sequence[P]) -> list[P]:
-    """Return sets of one name with the ties of all of them, if they hold the same images."""
+    """Return sets of one name with the ties of all these sets, if they have the same images."""
     paths = [paths_of(one.manifest) for one in sets]
     numbers = {path: number for number, path in enumerate(paths[0])}
     if any(numbers.keys() != set(of_one) for of_one in paths):

@@ -1,4 +1,7 @@
-"""Read and write predictions and evaluations in a run's folder, without images or TensorFlow."""
+"""Reading and writing of predictions and evaluations in a run's folder.
+
+This module needs neither images nor TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +38,17 @@ if TYPE_CHECKING:
 class KeptExternals(NamedTuple):
     """Sets from other sources that earlier evaluations predicted."""
 
-    sets: list[AnyPredictions]  # predicted with the run's present weights and settings
+    sets: list[AnyPredictions]  # predictions with the current weights and settings of the run
     outdated: list[Path]  # tables that were predicted with other weights or settings
 
 
 def is_foreign(path: str | os.PathLike[str]) -> bool:
-    """Return whether a folder holds the predictions of a model of others, and no run.
+    """Return whether a folder has the predictions of a third-party model instead of a run.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The folder.
 
     Raises
     ------
@@ -57,7 +65,20 @@ def is_foreign(path: str | os.PathLike[str]) -> bool:
 
 
 def write_sets(path: str | os.PathLike[str], sets: Sequence[AnyPredictions]) -> None:
-    """Write the predictions of a model of others into a new folder, as those of a run lie."""
+    """Write the predictions of a third-party model into a folder, with the file names of a run.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The folder. Its subfolder ``evaluation``, which must not exist, is created.
+    sets : sequence of Predictions or FindingPredictions
+        The predictions.
+
+    Raises
+    ------
+    OSError
+        If the subfolder exists, or a file cannot be written.
+    """
     folder = RunFolder(path=Path(path))
     folder.evaluation_folder.mkdir(parents=True)
     for predictions in sets:
@@ -71,11 +92,16 @@ def write_sets(path: str | os.PathLike[str], sets: Sequence[AnyPredictions]) -> 
 def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
     """Read all predictions in the folder of a run; its images are not needed.
 
+    Parameters
+    ----------
+    path : str or PathLike
+        Folder of the run or of a third-party model.
+
     Raises
     ------
     ValueError
-        If the folder holds no predictions, a table was changed, a table does not hold the set that
-        the file name states, or the tables are not all of the run's weights and settings.
+        If the folder has no predictions, a table was changed, a table has another set than its
+        file name, or a table was predicted with other weights or settings than those of the run.
     OSError
         If a file cannot be read.
     """
@@ -108,12 +134,12 @@ def stored_sets(path: str | os.PathLike[str]) -> list[AnyPredictions]:
 def with_split_columns(
     path: str | os.PathLike[str], sets: Sequence[AnyPredictions], columns: Sequence[GroupColumn]
 ) -> list[AnyPredictions]:
-    """Return the sets of a run with columns that their tables lack and the run's split states.
+    """Return the sets of a run with missing columns filled in from the run's copy of the split.
 
     Parameters
     ----------
     path : str or PathLike
-        Folder of the run; its copy of the split is read if a part lacks a column.
+        Folder of the run. Its copy of the split is read only if a part lacks a column.
     sets : sequence of Predictions or FindingPredictions
         The sets of the run, as they are stored.
     columns : sequence of GroupColumn
@@ -154,12 +180,12 @@ def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
     run : FinishedRun
         The run.
     named : container of str
-        Names of sets that are not read, because they are predicted again.
+        Names of the sets to leave out, because they are predicted again.
 
     Raises
     ------
     ValueError
-        If a table was changed, or does not hold the set that the file name states.
+        If a table was changed, or has another set than its file name.
     OSError
         If a file cannot be read.
     """
@@ -177,15 +203,15 @@ def kept_externals(run: FinishedRun, named: Container[str]) -> KeptExternals:
 
 
 class Given(NamedTuple):
-    """What was given with the table of a model of others, and lies in its evaluation."""
+    """The threshold and remarks of a third-party model, which only its evaluation contains."""
 
-    threshold: float | None  # of all classes or findings; None if none was given
-    remarks: tuple[str, ...]  # on what was assumed of the table
+    threshold: float | None  # threshold of all classes or findings; None if the user gave none
+    remarks: tuple[str, ...]  # assumptions about the table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Given:
-    """The keys of an evaluation that a `Given` comes from."""
+    """The keys of an evaluation that are needed for a `Given`."""
 
     operating_points: OperatingPoints
     remarks: tuple[str, ...] = ()
@@ -194,14 +220,19 @@ class _Given:
 def given_before(
     path: str | os.PathLike[str], *, say: Callable[[str], object] | None = None
 ) -> Given:
-    """Return what the evaluation of a model of others states that its tables do not.
+    """Return the threshold and remarks that are stored in the evaluation of a third-party model.
 
     Parameters
     ----------
     path : str or PathLike
         Folder of the model.
     say : callable, optional
-        Called with a sentence if the evaluation cannot be read, so that nothing is known.
+        Function that is called with a sentence if the evaluation is not valid.
+
+    Returns
+    -------
+    Given
+        No threshold and no remarks if there is no evaluation, or it is not valid.
     """
     file = RunFolder(path=Path(path)).evaluation_file
     if not file.is_file():
@@ -223,7 +254,25 @@ def given_before(
 def write_evaluation(
     path: str | os.PathLike[str], evaluation: Evaluation | FindingsEvaluation
 ) -> Path:
-    """Write an evaluation beside the predictions of the run in `path`; return the file's path."""
+    """Write an evaluation into the folder of a run, next to its predictions.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Folder of the run.
+    evaluation : Evaluation or FindingsEvaluation
+        The evaluation.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     target = RunFolder(path=Path(path)).evaluation_file
     write_record(target, evaluation)
     return target
@@ -236,7 +285,7 @@ def _tables(folder: RunFolder) -> list[Path]:
 
 
 def _outputs_of(predictions: AnyPredictions) -> tuple[tuple[str, ...], ...]:
-    """Return the names of what was predicted."""
+    """Return the findings, or the classes and the labels, of predictions."""
     if isinstance(predictions, FindingPredictions):
         return (predictions.findings,)
     return predictions.class_names, predictions.labels

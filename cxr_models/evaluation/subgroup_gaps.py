@@ -1,11 +1,9 @@
-"""Gaps between groups of images: how large, how sure, and what chance alone would show.
+"""Gaps between groups of images: their size, their interval, and the gaps due to chance.
 
-Knows neither classes nor findings: `GroupMeasurements` holds what is compared.
-
-The best and the worst group are picked after their values are known, so a gap is biased upward.
-Beside it therefore stand the gaps of groups that do not differ: the names of the groups are
-exchanged between patients of the same class, which leaves each group its number of patients of
-each class.
+The best and the worst group are chosen after their values are known, so a gap is biased upward. A
+permutation test therefore gives the gaps of groups that do not differ. It exchanges the names of
+the groups between patients of the same class, so that each group keeps its number of patients of
+each class. This module works for classes and for findings; `GroupMeasurements` is its input.
 """
 
 from __future__ import annotations
@@ -41,35 +39,39 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 MOST_PERMUTATIONS = 500
-POWER = 0.8  # with which the smallest difference is seen
-_HIGH = 0.95  # quantile of the gaps that chance alone shows
-_CHUNK = 16  # rows of counts at once
+POWER = 0.8  # power with which a test detects the smallest difference
+_HIGH = 0.95  # reported quantile of the gaps due to chance
+_CHUNK = 16  # number of rows of counts that are computed at once
 
 
 class GapName(NamedTuple):
-    """A value whose gap is wanted."""
+    """A value whose gap is computed."""
 
     value: GapValue
-    label: str  # the class, or the finding; empty for a value of all classes
-    name: str  # that measurements give the value
+    label: str  # the class or the finding; empty for a value over all classes
+    name: str  # name of the value in measurements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupMeasurements:
-    """The images of a set, and the measurement of each group whose gaps are wanted."""
+    """The N images of a set, and the measurement of each group that is compared."""
 
-    targets: Ints  # (N,); the class of each image, by its number
+    targets: Ints  # (N,); index of each image's class
     patients: Ints  # (N,); number of each image's patient, 0..P-1, without gaps
     places: Ints  # (N,); number of each image's group
-    # gives the statistics of chosen images, of which it takes the indices and new numbers of
-    # their patients
+    # function of the indices of chosen images and the new patient number of each of these images;
+    # returns the statistics of the images
     statistics: Callable[[Ints, Ints], Statistics]
-    values: Sequence[GapName]  # whose gaps are wanted
-    names: tuple[str, ...]  # of all groups
-    measurements: dict[int, Measurement]  # by the number of the group
+    values: Sequence[GapName]  # the values whose gaps are computed
+    names: tuple[str, ...]  # names of all groups
+    measurements: dict[int, Measurement]  # measurement of each compared group, by its number
 
     def comparable(self, value: str) -> list[int]:
-        """Return the groups that have a value, from enough patients, of the same classes."""
+        """Return the numbers of the groups whose values can be compared.
+
+        The value of such a group is defined and comes from enough patients. If the value is a mean
+        over classes, the group has images of all classes of the set.
+        """
         classes = len(set(self.targets.tolist()))
         return [
             place
@@ -81,7 +83,16 @@ class GroupMeasurements:
 
 
 def gaps_between(groups: GroupMeasurements, method: Method) -> Iterator[Gap]:
-    """Yield the gap of every value between the groups."""
+    """Yield the gap between the groups for every value.
+
+    Parameters
+    ----------
+    groups : GroupMeasurements
+        The groups and their values.
+    method : Method
+        The settings of the evaluation. The number of permutations is the number of draws, but at
+        most `MOST_PERMUTATIONS`.
+    """
     compared = {name: groups.comparable(name) for _, _, name in groups.values}
     wanted = {name: places for name, places in compared.items() if len(places) > 1}
     chance = _chance(groups, wanted, method) if wanted else {}
@@ -143,9 +154,10 @@ def _gap(
 def _interval(
     pair: tuple[Measurement, Measurement], name: str, correlation: float
 ) -> tuple[Interval | None, str]:
-    """Return the interval of a difference, from the intervals of both values (Zou and Donner).
+    """Return the interval of a difference from the intervals of both values.
 
-    See `cxr_models.evaluation.bootstrap.Measurement.interval` for the reference.
+    The method is that of Zou and Donner. The reference is in
+    `cxr_models.evaluation.bootstrap.Measurement.interval`.
     """
     (first, why_not), (second, why_not_second) = (part.interval(name) for part in pair)
     if first is None or second is None:
@@ -164,10 +176,17 @@ def _interval(
 
 
 def standard_error(measurement: Measurement, name: str) -> float:
-    """Return the standard error of a value; the spread of its draws.
+    """Return the standard error of a value: the standard deviation of its draws.
 
-    Draws of a value of 0 or 1 have no spread: the width of the interval is taken for Student's
-    quantile times the standard error.
+    The draws of a value of 0 or 1 have no spread. The standard error is then the width of the
+    interval divided by Student's quantile.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        The measurement of one group.
+    name : str
+        Name of the value.
     """
     draws = measurement.draws[name]
     error = float(np.nanstd(draws, ddof=1))
@@ -178,19 +197,20 @@ def standard_error(measurement: Measurement, name: str) -> float:
 
 
 def smallest_seen(first: float, second: float, correlation: float = 0.0) -> float | None:
-    """Return the smallest difference that a test sees with a power of 80 %, at a level of 5 %.
+    """Return the smallest difference that a test at the level of 5 % detects with a power of 80 %.
 
     Parameters
     ----------
     first, second : float
         Standard errors of the two values.
     correlation : float, default 0.0
-        Correlation of the two values; 0 where no patient is in both groups.
+        Correlation of the two values; 0 if no patient is in both groups.
 
     Returns
     -------
     float or None
-        (z(0.975) + z(0.80)) * SE of the difference, which is 2.80 * SE; None where that is 0.
+        (z(0.975) + z(0.80)) times the standard error of the difference, which is 2.80 times this
+        error. None if the standard error of the difference is 0.
 
     Examples
     --------
@@ -216,9 +236,9 @@ def _summary(chance_gaps: Floats, difference: float) -> ChanceGaps:
 def _chance(
     groups: GroupMeasurements, wanted: dict[str, list[int]], method: Method
 ) -> dict[str, Floats]:
-    """Return, for each value, the gaps of groups whose names are exchanged between patients.
+    """Return the gaps due to chance for each value, one gap for each permutation of group names.
 
-    A patient with images in several groups counts in each of them as one patient.
+    A patient with images in several groups counts as a separate patient in each of these groups.
     """
     chosen = np.flatnonzero(np.isin(groups.places, list(groups.measurements)))
     numbers = np.stack([groups.patients[chosen], groups.places[chosen]], axis=1)
@@ -255,7 +275,7 @@ def _share_patients(groups: GroupMeasurements) -> bool:
 
 
 def _joint_draws(groups: GroupMeasurements, method: Method) -> dict[int, dict[str, Floats]]:
-    """Return the values of each group in draws of the patients of the whole set."""
+    """Return the values of each group for bootstrap draws of the patients of the whole set."""
     parts = {}
     for place in np.intersect1d(groups.places, list(groups.measurements)).tolist():
         chosen = np.flatnonzero(groups.places == place)
@@ -272,7 +292,7 @@ def _joint_draws(groups: GroupMeasurements, method: Method) -> dict[int, dict[st
 
 
 def _correlation(first: Floats, second: Floats) -> float:
-    """Return the correlation of draws in which both values are defined; 0 without spread."""
+    """Return the correlation over the draws in which both values are defined; 0 without spread."""
     defined = ~(np.isnan(first) | np.isnan(second))
     first, second = first[defined], second[defined]
     if len(first) < 2 or np.ptp(first) == 0.0 or np.ptp(second) == 0.0:

@@ -1,7 +1,7 @@
 """The values of groups of images, such as women and men, and the gaps between the groups.
 
-Temperature and operating points are those of the evaluation. A gap is the best value of a group
-minus the worst; `subgroup_gaps` computes it.
+The temperature and the operating points are those of the evaluation. A gap is the value of the best
+group minus the value of the worst group; `subgroup_gaps` computes it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 P = TypeVar("P", bound="AnyPredictions")
-_TESTED = ("test", "external")  # kinds of sets that the model was not trained or chosen on
-# each value of a gap, and the name that `ImageStatistics` gives it
+_TESTED = ("test", "external")  # kinds of sets on which the model was neither trained nor chosen
+# pairs of the name of a value in gaps and its name in `ImageStatistics`
 _OVERALL: tuple[tuple[GapValue, str], ...] = (
     ("accuracy", "accuracy"),
     ("macro_roc_auc", "macro_roc_auc"),
@@ -55,19 +55,19 @@ def with_subgroups(
     columns: Sequence[GroupColumn],
     method: Method,
 ) -> Evaluation:
-    """Return an evaluation with the values of groups in each set that was tested.
+    """Return an evaluation with the values of groups added to each tested set.
 
     Parameters
     ----------
     evaluation : Evaluation
         The evaluation of `sets`.
     sets : iterable of Predictions
-        The predictions that it was computed from.
+        The predictions from which `evaluation` was computed.
     columns : sequence of GroupColumn
-        The columns that make the groups; a column of which a set states no value makes no groups
-        in the set.
+        The columns whose values divide the images into groups. A column without a value in a set
+        makes no groups in this set.
     method : Method
-        How intervals are computed.
+        The settings of the evaluation.
 
     Raises
     ------
@@ -91,14 +91,29 @@ def with_subgroups(
 def check_columns_of_sets(
     columns: Sequence[GroupColumn], sets: Iterable[AnyPredictions], *, cure: str = ""
 ) -> None:
-    """Check columns by the sets that were tested; raises as `check_columns` does."""
+    """Check that columns have values and can divide the images of the tested sets into groups.
+
+    Parameters
+    ----------
+    columns : sequence of GroupColumn
+        The columns.
+    sets : iterable of Predictions or FindingPredictions
+        All sets; only the tested ones are used.
+    cure : str, default ""
+        A sentence that is added to the error message if a column has no values.
+
+    Raises
+    ------
+    ValueError
+        If `check_columns` rejects a column.
+    """
     check_columns(columns, [records_of(predictions) for predictions in tested(sets)], cure=cure)
 
 
 def lines_on_unstated(
     sets: Iterable[AnyPredictions], columns: Sequence[GroupColumn]
 ) -> Iterator[str]:
-    """Yield a line on each tested set and each column of which the set states no value."""
+    """Yield a sentence for each tested set and each column that has no value in this set."""
     for predictions in tested(sets):
         records = records_of(predictions)
         for column in columns:
@@ -110,9 +125,10 @@ def lines_on_unstated(
 
 
 def records_of(predictions: AnyPredictions) -> tuple[Record, ...]:
-    """Return the records of a set as groups are made of them.
+    """Return the records of a set, from which groups are made.
 
-    The findings of a run are those that it was evaluated on: uncertain ones are unknown.
+    The findings in the records of `FindingPredictions` are the evaluated labels, in which uncertain
+    findings are unknown.
     """
     if isinstance(predictions, FindingPredictions):
         return predictions.stated_records
@@ -130,11 +146,13 @@ def subgroups_of(
     Parameters
     ----------
     predictions : Predictions
-        The set; its records are used.
+        The set. Only its records are used.
     outcomes : Outcomes
         The outcomes of all images of the set.
-    columns, method
-        As in `with_subgroups`.
+    columns : sequence of GroupColumn
+        The columns. A column without a value in the set is left out.
+    method : Method
+        The settings of the evaluation.
     """
     stated = [column for column in columns if column.is_stated(predictions.manifest.records)]
     return tuple(_of_column(predictions, outcomes, column, method) for column in stated)
@@ -165,7 +183,7 @@ def _of_column(
 def class_measurements(
     outcomes: Outcomes, places: Ints, names: tuple[str, ...], measurements: dict[int, Measurement]
 ) -> GroupMeasurements:
-    """Return what gaps between groups are computed from, where images are of classes.
+    """Return the input of `gaps_between` for predictions of classes.
 
     Parameters
     ----------
@@ -176,7 +194,7 @@ def class_measurements(
     names : tuple of str
         The names of all groups.
     measurements : dict of int to Measurement
-        By its number, the measurement of `ImageStatistics` of each group that is compared.
+        For the number of each compared group, the measurement of its `ImageStatistics`.
     """
 
     def statistics(rows: Ints, patients: Ints) -> ImageStatistics:
@@ -202,5 +220,5 @@ def class_measurements(
 
 
 def tested(sets: Iterable[P]) -> Iterator[P]:
-    """Yield the sets that the model was not trained or chosen on."""
+    """Yield the sets on which the model was neither trained nor chosen."""
     return (predictions for predictions in sets if predictions.kind in _TESTED)

@@ -1,6 +1,6 @@
-"""Patients and studies: which images are of one, and the record that stands for it.
+"""Grouping of images by patient or study, and one record for each patient or study.
 
-Knows no predictions.
+This module uses records only; it does not use predictions.
 """
 
 from __future__ import annotations
@@ -23,10 +23,23 @@ if TYPE_CHECKING:
 
 
 def unit_keys(records: Sequence[Record], aggregation: Aggregation) -> list[Hashable | None]:
-    """Return what the images of one unit share; None for an image that is a unit of its own.
+    """Return a key for each record; images with equal keys belong to one patient or study.
 
-    Ids are those of their source and, of studies, those of their patient: some sets number the
-    studies of each patient from 1 on.
+    The key of a study contains the source and the patient, because some sets number the studies of
+    each patient from 1.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The records of the images.
+    aggregation : Aggregation
+        The unit: patient or study.
+
+    Returns
+    -------
+    list of hashable or None
+        None for an image without a patient id (or without a study id, for studies). The image is
+        then a unit of its own.
     """
     patients = [patient_key(record) for record in records]
     if aggregation.of == "patient":
@@ -39,7 +52,7 @@ def unit_keys(records: Sequence[Record], aggregation: Aggregation) -> list[Hasha
 
 
 def rows_of_units(keys: Sequence[Hashable | None]) -> list[list[int]]:
-    """Return the rows of each unit, in the order of its first image."""
+    """Return the rows of each unit; units are in the order of their first image."""
     rows: dict[Hashable, list[int]] = defaultdict(list)
     for row, key in enumerate(keys):
         rows[("alone", row) if key is None else ("joined", key)].append(row)
@@ -49,12 +62,26 @@ def rows_of_units(keys: Sequence[Hashable | None]) -> list[list[int]]:
 def joined_records(
     records: Sequence[Record], units: Sequence[Sequence[int]], targets: npt.NDArray[np.int64]
 ) -> tuple[Record, ...]:
-    """Return a record for each unit, with the label of its images of the highest target.
+    """Return one record for each unit.
 
-    Units stay tied by duplicates of any of their images.
+    Parameters
+    ----------
+    records : sequence of Record
+        The records of the N images.
+    units : sequence of sequence of int
+        The rows of the images of each unit.
+    targets : ndarray of shape (N,), dtype int64
+        The target of each image.
+
+    Returns
+    -------
+    tuple of Record
+        The record of the image whose file name comes first, with the views of all images of the
+        unit. The label is that of an image with the highest target of the unit. Units with
+        duplicate images stay tied: their records have the same group.
     """
     roots = components(records)
-    first_file: dict[int, str] = {}  # of all images that are tied
+    first_file: dict[int, str] = {}  # first file name of each set of tied images
     for record, root in zip(records, roots, strict=True):
         first_file[root] = min(first_file.get(root, record.file), record.file)
     joined = []

@@ -1,1 +1,1 @@
-"""Where a network looked: Grad-CAM maps and the pictures made of them."""
+"""Explanations of predictions: Grad-CAM maps, and pictures with these maps."""

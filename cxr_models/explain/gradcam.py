@@ -1,6 +1,6 @@
-"""Where a classifier looked: Grad-CAM maps, their means by class, and overlays; arrays throughout.
+"""Grad-CAM maps of a classifier, their means by class, and overlays, all as arrays.
 
-Knows no file and no run. Keras is imported with the first classifier.
+This module uses neither files nor runs. Keras is imported when the first `GradCam` is made.
 """
 
 from __future__ import annotations
@@ -21,27 +21,29 @@ if TYPE_CHECKING:
 
 
 class GradCam:
-    """Grad-CAM of one classifier.
+    """A function that computes Grad-CAM maps of one classifier.
 
     Parameters
     ----------
     model : keras.Model
-        As `cxr_models.build_classifier` makes it, of any backbone, or the ``model`` of a run.
+        A classifier from `cxr_models.build_classifier` with any backbone, or the ``model`` of a
+        run.
     multilabel : bool, default False
-        Whether `model` is of a run with that task: then each of its outputs is a finding, which is
-        asked for as a class is.
+        Whether the run of `model` has the task ``multilabel``. Each output is then a finding, and
+        the index of a finding takes the place of a class.
 
     Raises
     ------
     ValueError
-        If the layer ``features`` of `model` does not pool a map.
+        If the layer ``features`` of `model` does not pool a feature map.
 
     Notes
     -----
-    The map is the one that global average pooling takes in: the last convolutional one of every
-    backbone here, after its activation. A class's gradient is taken of its logit, averaged over
-    the map's places, and weighs its channels; what is left below 0 is cut off. Of a classifier
-    of two classes with one output the class 0 has the logit of the class 1 with its sign changed.
+    Grad-CAM uses the input of the global average pooling: the last convolutional feature map of
+    every backbone here, after its activation. The gradient of the logit of a class is averaged over
+    all positions of the feature map. The averages are the weights of the channels. Negative values
+    of the weighted sum over channels are set to 0. A binary classifier has one output; the logit of
+    class 0 is the negative logit of class 1.
 
     References
     ----------
@@ -76,20 +78,20 @@ class GradCam:
         self.num_classes = 2 if self._is_binary else outputs
 
     def __call__(self, images: Images, classes: Ints) -> Floats:
-        """Return how much each place speaks for a class.
+        """Return a map for each image: how much each position increases the logit of a class.
 
         Parameters
         ----------
         images : ndarray of shape (N, H, W, C), dtype uint8
-            As the model takes them.
+            Images, prepared as input of the model.
         classes : ndarray of shape (N,), dtype int64
-            The class that is asked for, image by image.
+            For each image, the index of the class to explain.
 
         Returns
         -------
         ndarray of shape (N, h, w), dtype float32
-            0 where nothing speaks for it; h and w are those of the last map. What is not cut off
-            sums to the logit less its bias.
+            Maps with values of at least 0; h and w are the height and width of the last feature
+            map. Before negative values are set to 0, the sum of a map is the logit minus its bias.
 
         Raises
         ------
@@ -119,36 +121,39 @@ class GradCam:
         return np.maximum(cams, 0).astype(np.float32)  # type: ignore[no-any-return]
 
     def _selection(self, classes: Ints) -> Floats:
-        """Return what the logits are multiplied with and summed, to give each image's class."""
+        """Return the factors of the logits, whose products sum to the logit of each image's class.
+
+        The array has the shape (N, 1) for a binary classifier, and (N, K) otherwise.
+        """
         if self._is_binary:
             return np.where(classes == 1, 1.0, -1.0).astype(np.float32)[:, None]
         return np.eye(self.num_classes, dtype=np.float32)[classes]
 
 
 class ClassMaps(NamedTuple):
-    """Mean maps, (K, h, w) float32 with values 0..1, and the images that each was taken of."""
+    """The mean map of each of K classes, and the number of images of each class."""
 
-    means: Floats
-    counts: Ints
+    means: Floats  # (K, h, w), float32; values 0..1
+    counts: Ints  # (K,)
 
 
 def normalised(maps: Floats) -> Floats:
-    """Divide each of (N, h, w) maps by its largest value; one without any stays 0."""
+    """Return maps (N, h, w), each divided by its largest value; a map of zeros is unchanged."""
     highest = maps.max(axis=(1, 2), keepdims=True, initial=0)
     return np.where(highest > 0, maps / np.where(highest > 0, highest, 1), 0).astype(np.float32)
 
 
 def mean_maps(maps: Floats, classes: Ints, num_classes: int) -> ClassMaps:
-    """Average maps by class, each image with the same weight.
+    """Return the mean map of each class; each map is first divided by its largest value.
 
     Parameters
     ----------
     maps : ndarray of shape (N, h, w), dtype float32
-        As `GradCam` gives them.
+        Maps from `GradCam`.
     classes : ndarray of shape (N,), dtype int64
-        The class of each.
+        The class of each map.
     num_classes : int
-        K; the mean of a class without images is 0.
+        The number K of classes. The mean map of a class without images is 0.
     """
     scaled = normalised(maps)
     counts = np.bincount(classes, minlength=num_classes).astype(np.int64)
@@ -159,7 +164,7 @@ def mean_maps(maps: Floats, classes: Ints, num_classes: int) -> ClassMaps:
 
 
 def _logits_of_map(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
-    """Return the layers of `model` from the map on, without softmax or sigmoid at the end."""
+    """Return a model from the feature map to the logits, with the weights of `model`."""
     import keras
 
     from cxr_models.networks.classifier import FEATURES, head_layers
@@ -179,7 +184,7 @@ def _logits_of_map(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
 
 
 def _gradient(model: keras.Model, maps: Floats, selection: Floats) -> Floats:
-    """Gradient of the selected logits with respect to `maps`, of the shape of `maps`."""
+    """Return the gradient of the selected logits with respect to `maps`, in the shape of `maps`."""
     import keras
 
     backend = keras.backend.backend()

@@ -1,4 +1,4 @@
-"""The files of a folder of explanations: their names, and how such a folder is recognised."""
+"""The files of a folder of explanations: their names, their format, and tests of such a folder."""
 
 from __future__ import annotations
 
@@ -21,33 +21,34 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 IMAGES = "images"  # folder of the overlays
-LONG_SIDE = 768  # of an image in a picture, in pixels at most
+LONG_SIDE = 768  # maximum length of the longer side of an image in a picture, in pixels
 _HEAD = struct.Struct(">16sIIBB")  # signature, length and name of the first chunk; the image's size
 _STARTS_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _RGB_OF_8_BITS = (8, 2)
-_AFTER_HEAD = 33  # bytes: the signature and the first chunk, which tells the size
+_AFTER_HEAD = 33  # length in bytes of the PNG signature and the first chunk, which has the size
 _TOLD = b"tEXtSoftware\0cxr-models predict"
 _CHUNK = struct.pack(">I", len(_TOLD) - 4) + _TOLD + struct.pack(">I", zlib.crc32(_TOLD))
 
 
 def overlay_names(names: Sequence[str]) -> dict[str, str]:
-    """Name the picture of each image: by its name with ``.png`` in the place of its suffix.
+    """Return the picture name of each image: its name with the suffix ``.png``.
 
     Parameters
     ----------
     names : sequence of str
-        Of images, relative and different.
+        Relative names of the images, all different.
 
     Returns
     -------
     dict of str to str
-        By image. No two are equal, nor are they where capitals do not count: of ``x.png`` and
-        ``x.dcm`` the suffixes are kept, as in ``x-png.png`` and ``x-dcm.png``.
+        Picture names by image name. All picture names differ, even without regard to case. If two
+        images differ only in the suffix, the suffix is kept: ``x.png`` and ``x.dcm`` give
+        ``x-png.png`` and ``x-dcm.png``.
     """
     stems = Counter(os.path.splitext(name)[0].casefold() for name in names)
     pictures: dict[str, str] = {}
     used: set[str] = set()
-    # Images that keep their names go first, so that no such name depends on other images.
+    # Images that keep their names come first, so that these names do not depend on other images.
     for name in sorted(names, key=lambda name: stems[os.path.splitext(name)[0].casefold()] > 1):
         stem, suffix = os.path.splitext(name)
         if stems[stem.casefold()] > 1:
@@ -62,24 +63,24 @@ def overlay_names(names: Sequence[str]) -> dict[str, str]:
 
 
 def mean_name(class_name: str) -> str:
-    """Return the name of the file of a class's mean."""
+    """Return the file name of the mean picture of a class."""
     return f"mean-{class_name}.png"
 
 
 def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    """Write a picture as PNG, whole or not at all, that tells who made it.
+    """Write a picture as PNG, atomically, with this program's name in its metadata.
 
     Parameters
     ----------
     path : Path
-        Where to.
+        File to write.
     image : ndarray of shape (H, W, 3), dtype uint8
-        RGB.
+        RGB image.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     _, coded = cv2.imencode(".png", image[..., ::-1])
     png = coded.tobytes()
@@ -87,7 +88,11 @@ def write_picture(path: Path, image: npt.NDArray[np.uint8]) -> None:
 
 
 def _is_picture(path: Path) -> bool:
-    """Return whether a file is a picture of ours: by its mark or, of earlier versions, its form."""
+    """Return whether a file is a picture that `write_picture` wrote.
+
+    A picture has the program's name in its metadata. Pictures of earlier versions lack the name,
+    and are recognised as 8-bit RGB images of at most `LONG_SIDE` pixels.
+    """
     with path.open("rb") as file:
         head = file.read(_AFTER_HEAD + len(_CHUNK))
     if len(head) < _HEAD.size:
@@ -103,7 +108,10 @@ def _is_picture(path: Path) -> bool:
 
 
 def _is_folder_of_explanations(path: Path) -> bool:
-    """Return whether there are means and overlays or neither, and nothing else, none a link."""
+    """Return whether a folder has only explanations, without links.
+
+    If there are overlays, there must also be means.
+    """
     means = [file for file in path.iterdir() if file.name != IMAGES]
     if not path.is_dir() or not (path / IMAGES).is_dir():
         return False

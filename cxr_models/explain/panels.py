@@ -1,6 +1,6 @@
-"""A picture that explains itself: a caption, the plain image, the map over it, and a colour bar.
+"""Pictures with a caption, the plain image, the image with its map, and a colour bar.
 
-Arrays and text alone; knows no file and no run.
+This module uses arrays and text; it uses neither files nor runs.
 """
 
 from __future__ import annotations
@@ -23,35 +23,38 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Images = npt.NDArray[np.uint8]
 
-_SMALLEST = 256  # pixels of the longer side of an image; smaller ones are enlarged
-_GAP, _STRIP = 8, 26  # pixels: between parts, of a line of text
-_BAR, _SCALE = 14, 64  # pixels: of the bar, of the words beside it
+_SMALLEST = 256  # images whose longer side has fewer pixels are enlarged up to this length
+_GAP, _STRIP = 8, 26  # pixels: gap between parts, height of a line of text
+_BAR, _SCALE = 14, 64  # pixels: width of the colour bar, width of its labels
 _CUT = "\N{HORIZONTAL ELLIPSIS}"
 _BACK, _INK = "#16181b", "#e8eaed"
-_DPI, _POINTS, _NARROWEST = 100, 9, 3  # of text; the last, pixels of a letter
+_DPI, _POINTS, _NARROWEST = 100, 9, 3  # text: resolution, size, smallest width of a letter (pixels)
 
 
 def panel(image: Images, heat: Floats, caption: str) -> Images:
-    """Put an image, its map laid over it and the meaning of the colours side by side.
+    """Return a picture with an image, the image with its map, and a colour bar side by side.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8
-        Gray or RGB.
+        Gray or RGB image.
     heat : ndarray of shape (h, w), dtype float32
-        Values 0..1, stretched over the image.
+        Map with values 0..1, stretched over the image.
     caption : str
-        Stands above, shortened to what there is room for.
+        Text above the image, shortened to the width of the picture.
 
     Returns
     -------
     ndarray of shape (H', W', 3), dtype uint8
-        RGB. Images of less than 256 pixels are enlarged by a whole number.
+        RGB picture. An image whose longer side has at most 128 pixels is enlarged by an integer
+        factor.
 
     Raises
     ------
-    TypeError, ValueError
-        As `cxr_models._heat.overlay`.
+    TypeError
+        If `cxr_models._heat.overlay` rejects the type of an argument.
+    ValueError
+        If `cxr_models._heat.overlay` rejects the shape or the values of an argument.
     """
     plain = enlarged(image)
     height = len(plain)
@@ -63,7 +66,10 @@ def panel(image: Images, heat: Floats, caption: str) -> Images:
 
 
 def enlarged(image: Images) -> Images:
-    """Return an image as RGB, enlarged by a whole number where it is small."""
+    """Return an image as RGB, enlarged by an integer factor if it is small.
+
+    The factor is the largest with which the longer side has at most 256 pixels; it is at least 1.
+    """
     height, width = image.shape[:2]
     rgb = np.broadcast_to(image.reshape(height, width, -1), (height, width, 3))
     scale = max(1, _SMALLEST // max(height, width))
@@ -71,22 +77,22 @@ def enlarged(image: Images) -> Images:
 
 
 def written(text: str, width: int, height: int) -> Images:
-    """Write one line of text, in any script that the font has, shortened to the width.
+    """Return a picture of one line of text, shortened to the width of the picture.
 
     Parameters
     ----------
     text : str
-        The line.
+        The line, in any script that the font supports.
     width, height : int
-        Size of the result in pixels.
+        Size of the result, in pixels.
 
     Returns
     -------
-    ndarray of shape (H, W, 3), dtype uint8
-        RGB.
+    ndarray of shape (height, width, 3), dtype uint8
+        RGB picture.
     """
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=_BACK)
-    canvas: Any = FigureCanvasAgg(figure)  # matplotlib's has methods without types
+    canvas: Any = FigureCanvasAgg(figure)  # Any, because matplotlib has methods without types
     line = figure.text(
         _GAP / width,
         0.5,
@@ -97,7 +103,7 @@ def written(text: str, width: int, height: int) -> Images:
         parse_math=False,
     )
     with warnings.catch_warnings():
-        # A label may be in whatever script; a missing glyph is drawn as a box.
+        # A label may be in any script; a missing glyph is drawn as a box.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         while len(text) > 1 and _width_of(line, canvas) > width - 2 * _GAP:
             text = line.get_text().removesuffix(_CUT)[:-1]
@@ -114,7 +120,7 @@ def _width_of(line: Text, canvas: Any) -> float:
 
 @functools.cache
 def _bar(height: int) -> Images:
-    """Return the bar, hottest at the top, and what its ends mean."""
+    """Return the colour bar, with the highest value at the top, and labels at its ends."""
     bar = np.rot90(colour_bar(_BAR, height))
     scale = _blank(height, _SCALE)
     for text, top in (("most", 0), ("none", height - _STRIP)):

@@ -1,4 +1,4 @@
-"""Explanations of predictions as files: an overlay for each image, a mean for each class."""
+"""Explanations of predictions as files: an overlay for each image, and a mean for each class."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
 
     Images = npt.NDArray[np.uint8]
 
-_LONGEST_NAME = 50  # letters of a class in a file's name, which may take 4 bytes each
+_LONGEST_NAME = 50  # maximum letters of a class in a file name; a letter may have 4 bytes
 
 
 class Explanations:
-    """Watches predictions and writes, for each image, what spoke for the predicted class.
+    """A writer of explanations: the Grad-CAM map of the predicted class of each image.
 
-    Of findings, the one that is named, or the most probable one of each image.
+    For findings, the map explains one given finding, or the most probable finding of each image.
 
     Parameters
     ----------
     model : keras.Model
         The classifier.
     class_names : sequence of str
-        Its classes.
+        The classes or findings of the classifier.
     folder : Path
-        A new folder, where ``images/NAME.png`` go, and ``mean-CLASS.png``.
+        A new folder for the pictures ``images/NAME.png`` and ``mean-CLASS.png``.
     sources : sequence of Source
-        All images that may be watched, for their names.
+        All images that may be passed to `watch`; their names give the names of the pictures.
     calibrated : bool
-        Whether the probabilities are.
+        Whether the probabilities are calibrated.
     multilabel : bool, default False
-        Whether they are of findings, each by itself.
+        Whether the classifier predicts findings, each with its own probability.
     finding : str, optional
-        The finding that is explained in all images; None takes the most probable one of each.
+        The finding to explain in all images; None explains the most probable finding of each image.
 
     Raises
     ------
@@ -85,7 +85,14 @@ class Explanations:
         self._images: list[Any] = [0.0] * len(class_names)
 
     def watch(self, batch: Batch, probabilities: npt.NDArray[np.float64]) -> None:
-        """Write the overlays of one batch, whose originals were kept.
+        """Write the overlays of one batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            The batch, with the images as they were read (``keep_originals``).
+        probabilities : ndarray of shape (M, K), dtype float64
+            The probabilities of the images of the batch.
 
         Raises
         ------
@@ -119,7 +126,14 @@ class Explanations:
             self._images[place] = self._images[place] + image.astype(np.float64)
 
     def finish(self) -> list[Path]:
-        """Write the mean of each class's maps over the mean of its images; return the names.
+        """Write a mean picture for each class with images.
+
+        The picture has the mean of all maps of the class over the mean of all its images.
+
+        Returns
+        -------
+        list of Path
+            The files that were written.
 
         Raises
         ------
@@ -141,31 +155,42 @@ class Explanations:
 
 
 def mean_overlay(image: Any, heat: Any) -> Images:
-    """Lay a mean map over the mean of the images as the network takes them, both enlarged.
+    """Return the mean of prepared images with their mean map over it, enlarged if small.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, C)
-        Values 0..255.
+        Mean image with values 0..255.
     heat : ndarray of shape (h, w)
-        Values 0..1.
+        Mean map with values 0..1.
 
     Returns
     -------
     ndarray of shape (n * H, n * W, 3), dtype uint8
-        RGB; n is 1 for images of more than 128 pixels.
+        RGB picture. The factor n is 1 for images whose longer side has more than 128 pixels. Images
+        of more than 768 pixels are reduced.
     """
     seen, heat = mean_picture(image, heat)
     return overlay(enlarged(seen), heat)
 
 
 def mean_picture(image: Any, heat: Any) -> tuple[Images, Any]:
-    """Return a mean of images as it is looked at, and a mean map without what rounding adds."""
+    """Return a mean image prepared for display, and its mean map with values of at most 1.
+
+    Rounding errors can make values of a mean map slightly larger than 1.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, C)
+        Mean image with values 0..255.
+    heat : ndarray of shape (h, w)
+        Mean map with values 0..1.
+    """
     return shown(np.rint(image).astype(np.uint8)), np.minimum(heat, 1).astype(np.float32)
 
 
 def _as_file_name(name: str, former: Sequence[Path]) -> str:
-    """Return a class as part of a file's name, different from the names of former files."""
+    """Return a class name as part of a file name that differs from the names of former files."""
     plain = re.sub(r"[^\w.-]+", "_", name)[:_LONGEST_NAME]
     used = {path.name.casefold() for path in former}
     numbers = itertools.count(2)
@@ -176,7 +201,7 @@ def _as_file_name(name: str, former: Sequence[Path]) -> str:
 
 
 def shown(image: Any) -> Images:
-    """Return an image as it is looked at: of 8 bits, stretched, and no larger than a screen."""
+    """Return an image prepared for display: 8 bits, white-balanced, at most 768 pixels long."""
     if max(image.shape[:2]) > LONG_SIDE:
         smaller = cxr_enhance.Preparation(params=None, long_side=LONG_SIDE)
         image = cxr_enhance.prepare(image, smaller).image

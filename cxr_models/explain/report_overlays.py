@@ -1,4 +1,7 @@
-"""Grad-CAM for the report of a run, kept beside its evaluation: of images shown, and means."""
+"""Grad-CAM pictures for the report of a run: overlays of the shown images, and means by class.
+
+The pictures are stored next to the evaluation of the run.
+"""
 
 from __future__ import annotations
 
@@ -35,37 +38,39 @@ _BATCH = 16
 
 
 class Drawn(NamedTuple):
-    """How many overlays of images and how many mean maps were drawn."""
+    """The numbers of overlays and of mean maps that were drawn."""
 
     overlays: int
     means: int
 
 
 def draw_overlays(results: Results) -> Drawn:
-    """Draw where a run looked: for the predicted class of images in its report, and on average.
+    """Draw the Grad-CAM overlays and the mean maps for the report of a run.
+
+    An overlay explains the predicted class of an image in the report. A mean map explains a class.
 
     Parameters
     ----------
     results : Results
-        The run, with its weights and its images in place.
+        The results of the run. Its weights and its images must be available.
 
     Returns
     -------
     Drawn
-        What was drawn; what lies there already is not drawn again.
+        Numbers of new pictures; existing pictures are not drawn again.
 
     Raises
     ------
     ValueError
-        If the run has not ended, or a file holds no image.
+        If the run is not finished, or a file is not a readable image.
     OSError
         If a file cannot be read or written.
 
     Notes
     -----
-    The mean of a class is that of the maps of some of its images, each scaled to a highest value
-    of 1, over the mean of the images as the network takes them. The maps are those for the true
-    class, whatever the predicted class.
+    The mean of a class is the mean of the maps of some of its images, over the mean of these images
+    as input of the network. Each map is first divided by its largest value. The maps explain the
+    true class, independent of the predicted class.
     """
     look = _Look(results)
     images = [image for image in pictured(results) if not overlay_path(results, *image).is_file()]
@@ -92,22 +97,24 @@ def draw_overlays(results: Results) -> Drawn:
 
 
 def draw_finding_overlays(results: FindingResults) -> Drawn:
-    """Draw where a run with several findings looked: for each finding, on its worst mistakes.
+    """Draw the Grad-CAM overlays of the worst mistakes of each finding, for the report of a run.
 
     Parameters
     ----------
     results : FindingResults
-        The run, with its weights and its images in place.
+        The results of the run. Its weights and its images must be available.
 
     Returns
     -------
     Drawn
-        What was drawn; what lies there already is not drawn again, and there are no mean maps.
+        Numbers of new pictures; existing pictures are not drawn again. There are no mean maps.
 
     Raises
     ------
-    ValueError, OSError
-        As `draw_overlays` raises.
+    ValueError
+        If the run is not finished, or a file is not a readable image.
+    OSError
+        If a file cannot be read or written.
     """
     look, overlays = _Look(results), 0
     for name in results.tested:
@@ -128,15 +135,15 @@ def draw_finding_overlays(results: FindingResults) -> Drawn:
 
 
 class Seen(NamedTuple):
-    """An image as the network takes it, where its pixels come from, and the map over it."""
+    """A prepared image with its map."""
 
-    image: Any
-    transform: Transform
-    heat: Any
+    image: Any  # (H, W, C), uint8; the image as input of the network
+    transform: Transform  # mapping of the pixels of `image` to the original image
+    heat: Any  # (h, w), float32; the map with values 0..1
 
 
 class _Look:
-    """Computes maps of images; loads the run on the first call."""
+    """A function that computes maps of images; it loads the run on the first call."""
 
     def __init__(self, results: AnyResults) -> None:
         self._results = results
@@ -144,7 +151,17 @@ class _Look:
     def __call__(
         self, name: str, rows: Sequence[int], classes: Any
     ) -> Iterator[tuple[int, str, Seen]]:
-        """Yield row, path, and what was seen with the scaled map for the class asked."""
+        """Yield row, path and prepared image with its scaled map, for one class of each image.
+
+        Parameters
+        ----------
+        name : str
+            Name of the set.
+        rows : sequence of int
+            Rows of the images in the set.
+        classes : ndarray of shape (len(rows),), dtype int64
+            For each image, the index of the class to explain.
+        """
         paths = self._results.sets[name].manifest.paths()
         for start in range(0, len(rows), _BATCH):
             part = rows[start : start + _BATCH]

@@ -1,1 +1,1 @@
-"""What a trained run predicts: of files, of sets, of blanked images; and its exports."""
+"""Predictions of a trained run for files, sets and changed images, and export of the run."""

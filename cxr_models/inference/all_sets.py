@@ -1,4 +1,4 @@
-"""All sets that a run is evaluated on: its parts, and sets of other sources, now or before."""
+"""Prediction of all sets of a run: its parts, new external sets, and external sets from before."""
 
 from __future__ import annotations
 
@@ -24,19 +24,24 @@ def predict_all_sets(
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
 ) -> list[AnyPredictions]:
-    """Predict the parts of a run and `externals`, and add other sources predicted before.
+    """Predict the parts of a run and new external sets, and add external sets predicted before.
 
     Parameters
     ----------
     run, externals, columns, replace, say, before_model
-        As `cxr_models.inference.predict_sets.predict_sets` takes them.
+        See `cxr_models.inference.predict_sets.predict_sets`.
+
+    Returns
+    -------
+    list of Predictions, or of FindingPredictions
+        The sets in the order of `predict_sets`, then the external sets predicted before.
 
     Raises
     ------
     ValueError
-        If predictions that lie there were changed, or the model gives no numbers.
+        If stored predictions were changed, or the logits of the model are not finite.
     OSError
-        If an image cannot be read.
+        If a file cannot be read.
     """
     sets = predict_sets(
         run, externals, columns=columns, replace=replace, say=say, before_model=before_model

@@ -1,6 +1,6 @@
-"""The audit of a split: what shortcuts reach on it, and what is left of a run without lungs.
+"""The audit of a split: values of shortcuts, and of a run on images with blanked regions.
 
-Imports no framework without a run.
+Without a run, this module imports no deep-learning framework.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cxr_models.records.splits import Split
     from cxr_models.runs.finished import FinishedRun
 
-# What is blanked of the images that a run predicts.
+# The blanked region of each prediction of a run; None blanks nothing.
 _BLANKED: tuple[Region | None, ...] = (None, "centre", "border")
 
 
@@ -41,29 +41,29 @@ def audited(
     progress: Callable[[int], object] | None = None,
     say: Callable[[str], object] | None = None,
 ) -> Audit | FindingsAudit:
-    """Train shortcuts on a split and test them; write nothing.
+    """Train shortcuts on a split and test them; no files are written.
 
     Parameters
     ----------
     split : Split
         The split.
     method : Method
-        Draws and seed.
+        Number of draws and seed of the bootstrap. Random forests use the same seed.
     run : FinishedRun, optional
-        A run of that split, whose predictions of whole and of blanked test images are judged too.
-        Its findings are audited if it has several, else labels.
+        A run of the split, which also predicts the whole and the blanked test images. The audit is
+        of the findings of the run or, without findings, of its labels.
     findings : sequence of str, default ()
-        Findings to audit in the place of labels, without a run.
+        Findings to audit instead of labels; only allowed without a run.
     progress : callable, optional
-        Called with 1 after each image that is read for the shortcuts.
+        Function that is called with 1 after each image that is read for the shortcuts.
     say : callable, optional
-        Called with a line before each further step.
+        Function that is called with a sentence before each further step.
 
     Raises
     ------
     ValueError
-        If a part is empty, train holds one class only, the split does not hold a finding, both a
-        run and findings are given, or an image cannot be read.
+        If a part is empty, train has images of one class only, the split lacks a finding, both a
+        run and findings are given, or an image cannot be decoded.
     ImportError
         If scikit-learn is not installed.
     OSError
@@ -92,13 +92,13 @@ def audited(
 
 
 class _Images(NamedTuple):
-    """The images of train, val and test."""
+    """The records and paths of the images of train, val and test."""
 
     records: list[Record]
     paths: list[str]
 
     def tested(self) -> list[int]:
-        """Return the places of the images of test."""
+        """Return the indices of the images of test."""
         return [place for place, record in enumerate(self.records) if record.split == "test"]
 
 

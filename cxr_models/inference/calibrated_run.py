@@ -1,7 +1,7 @@
-"""A finished run as `predict` and `export` take it: confined to its folder, and calibrated.
+"""A finished run with its calibration, as input of `predict` and `export`.
 
-Imports no framework until the model is built. The folder may come from someone else: nothing in it
-is executed, and no path that it states is opened.
+The folder of the run may come from an untrusted source. No code in it is executed, and no path in
+its settings is opened. This module imports a deep-learning framework only to build the model.
 """
 
 from __future__ import annotations
@@ -37,22 +37,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """What the logits are divided by, and from which probability on a class is called."""
+    """The temperatures that divide the logits, and the operating points, of a run."""
 
-    temperature: float = 1.0  # of classes; 1 where there is none
-    # of each finding, in the place of `temperature`; empty for classes and where there are none
+    temperature: float = 1.0  # temperature of a run with classes; 1 if it has no temperature
+    # temperature of each finding, used instead of `temperature`; empty for classes, and for
+    # findings without a valid evaluation
     temperatures: tuple[float, ...] = ()
-    missing: str = ""  # why there is none, or none of some findings; empty where there is one
-    # of each class or finding, of the probabilities that temperatures give; empty where there are
-    # none
+    # why the run, or some of its findings, has no temperature; empty if nothing is missing
+    missing: str = ""
+    # operating point of each class or finding, a calibrated probability; empty if the run has no
+    # operating points
     thresholds: tuple[float | None, ...] = ()
-    rule: str = ""  # how they were chosen
-    uncalled: str = ""  # why there are none; empty where there are
-    subject: str = "class"  # or finding
+    rule: str = ""  # description of the rule that chose the operating points
+    uncalled: str = ""  # why the run has no operating points; empty if it has some
+    subject: str = "class"  # word for messages: class or finding
 
     @property
     def line(self) -> str:
-        """One line on the temperature."""
+        """One line for the user about the temperature."""
         if self.missing and not self.temperatures:
             return f"not calibrated: {self.missing}"
         if self.temperatures:
@@ -62,7 +64,7 @@ class Calibration:
 
     @property
     def line_on_calls(self) -> str:
-        """One line on the operating points."""
+        """One line for the user about the operating points."""
         if self.uncalled:
             return f"no {self.subject} is called: {self.uncalled}"
         return f"called at the operating points of evaluate: {self.rule}"
@@ -70,7 +72,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """The keys of an evaluation that a calibration comes from."""
+    """The keys of an evaluation of classes that are needed for a `Calibration`."""
 
     format: int
     weights_sha256: str
@@ -81,7 +83,7 @@ class _Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _StoredFindings:
-    """The same of an evaluation of findings."""
+    """The keys of an evaluation of findings that are needed for a `Calibration`."""
 
     format: int
     weights_sha256: str
@@ -92,42 +94,61 @@ class _StoredFindings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedRun:
-    """A run to predict with."""
+    """A finished run, ready for predictions, with the calibration from its evaluation."""
 
     run: FinishedRun
-    calibration: Calibration  # from its evaluation
+    calibration: Calibration
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What the probabilities are of: classes, or findings."""
+        """The names of the classes or findings, in the order of the probabilities."""
         return self.run.class_names
 
     @property
     def multilabel(self) -> bool:
-        """Whether they are of findings, each by itself."""
+        """Whether the run predicts findings, each with its own probability."""
         return self.run.config.model.task == "multilabel"
 
     @property
     def divisors(self) -> Floats:
-        """What the logits of each class or finding are divided by, of shape (K,)."""
+        """The temperature that divides the logits of each class or finding, of shape (K,)."""
         calibration = self.calibration
         same = (calibration.temperature,) * len(self.class_names)
         return np.array(calibration.temperatures or same, np.float64)
 
     def probabilities(self, logits: Floats) -> Floats:
-        """Return the calibrated probabilities of logits, both of shape (N, K)."""
+        """Return the calibrated probabilities (N, K) of logits (N, K)."""
         if self.multilabel:
             return sigmoid(logits / self.divisors)
         return softmax(logits, self.calibration.temperature)
 
     def load(self, *, augmented: bool = True) -> Any:
-        """Build the classifier, with the layers that augment or not, and fill it with weights."""
+        """Build the classifier and load its weights.
+
+        Parameters
+        ----------
+        augmented : bool, default True
+            Whether the classifier has the augmentation layers.
+
+        Returns
+        -------
+        keras.Model
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            If the weights do not fit.
+        """
         from cxr_models.networks.load import load_classifier
 
         return load_classifier(self.run, augmented=augmented)
 
     def metadata(self) -> dict[str, object]:
-        """Return what describes the model beside its numbers, as JSON types."""
+        """Return the metadata of an exported model as JSON types.
+
+        The metadata are classes, temperature, operating points, input settings, hashes and version.
+        """
         config = self.run.config
         params = None if config.data.enhance is None else config.data.enhance.to_dict()
         return {
@@ -165,33 +186,33 @@ def read_served_run(
     split: str | os.PathLike[str] | None = None,
     aggregation: Aggregation | None = None,
 ) -> ServedRun:
-    """Read a run to predict with.
+    """Read a finished run for predictions.
 
     Parameters
     ----------
     path : str or PathLike
-        Its folder, from whomever.
+        Folder of the run; it may come from an untrusted source.
     split : str or PathLike, optional
-        As for `cxr_models.runs.finished.read_run`; predicting does not need it.
+        The split of the run; see `cxr_models.runs.finished.read_run`. Predictions do not need it.
     aggregation : Aggregation, optional
-        How images are joined; temperature and operating points of an evaluation that joined them
-        otherwise are not used.
+        The unit and the rule that joins its images. The temperature and the operating points are
+        used only if the evaluation joined images in the same way. None joins no images.
 
     Raises
     ------
     ValueError
-        If the folder is none of a run that has ended, one of its files lies elsewhere, or a label
-        is no plain name.
+        If the folder is not that of a finished run, one of its files is a link to another folder,
+        or a label contains slashes or unprintable characters.
     OSError
         If a file cannot be read.
 
     Notes
     -----
-    The settings hold paths of the machine that the run was trained on: of its images, of a cache,
-    of the weights it began with. None of them is opened.
+    The settings contain paths of the machine on which the run was trained: those of its images, of
+    a cache and of the initial weights. These paths are not opened.
     """
     run = read_run(path, split=split)
-    for label in run.labels:  # `split` asks for more; earlier versions did not
+    for label in run.labels:  # `split` checks labels more strictly; earlier versions did not
         if not label.isprintable() or set(label) & set("/\\"):
             raise ValueError(
                 f"`class_names` must be names without slashes; got {label!r} in "
@@ -204,21 +225,24 @@ def read_served_run(
 
 
 def calibration_of(run: FinishedRun, aggregation: Aggregation | None = None) -> Calibration:
-    """Return the calibration that a run's evaluation holds, or why there is none.
+    """Return the calibration from the evaluation of a run.
+
+    A missing calibration has reasons instead of temperatures and operating points.
 
     Parameters
     ----------
     run : FinishedRun
         The run.
     aggregation : Aggregation, optional
-        As for `read_served_run`.
+        The unit and the rule that joins its images. The evaluation is used only if it joined images
+        in the same way. None joins no images.
 
     Raises
     ------
     ValueError
-        If the evaluation is not as `cxr-models evaluate` writes it.
+        If the evaluation is not a valid result of `cxr-models evaluate`.
     OSError
-        If it cannot be read.
+        If the evaluation cannot be read.
     """
     path = run.folder.evaluation_file
     if not path.is_file():
@@ -283,7 +307,7 @@ def _check_temperature(temperature: float, path: Path) -> None:
 
 
 def _other_rows(evaluated: Aggregation | None, wanted: Aggregation | None) -> str:
-    """Say that an evaluation was of other rows, and how to make one of these."""
+    """Return a text that an evaluation joined images in another way, with the command to run."""
     names = ["an image" if one is None else f"a {one.name}" for one in (evaluated, wanted)]
     options = "" if wanted is None else f" --aggregate {wanted.of} --aggregate-by {wanted.by}"
     return (
@@ -295,8 +319,8 @@ def _other_rows(evaluated: Aggregation | None, wanted: Aggregation | None) -> st
 def _calls(
     evaluation: _Stored | _StoredFindings, class_names: tuple[str, ...], path: Path
 ) -> Calibration:
-    """Return the operating points in an evaluation, or why there are none."""
-    if evaluation.format == 1:  # its thresholds are of probabilities that nothing gives
+    """Return a calibration with the operating points of an evaluation, or why there are none."""
+    if evaluation.format == 1:  # format 1 has thresholds of probabilities before calibration
         return Calibration(
             uncalled="the evaluation is of an earlier version; make it again with: cxr-models "
             "evaluate RUN --from-predictions"

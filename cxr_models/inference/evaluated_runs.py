@@ -1,7 +1,7 @@
-"""Evaluate one run, or what lies of a model of others, step by step.
+"""Evaluation, step by step, of one run or of the stored predictions of a third-party model.
 
-Each step is a function, because a command exits otherwise where a caller asked for what is not
-allowed than where the work failed. Imports no framework until there is something to predict.
+Each step is a function, because the exit status of a command depends on the step: wrong options and
+failed work have different ones. This module imports a deep-learning framework only to predict.
 """
 
 from __future__ import annotations
@@ -53,21 +53,31 @@ _CURES = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunToEvaluate:
-    """A run, and how it is evaluated."""
+    """A run with the settings of its evaluation."""
 
     name: str
-    path: Path
-    run: FinishedRun | None  # None: the predictions that lie there are evaluated
-    externals: dict[str, External]
+    path: Path  # folder of the run
+    run: FinishedRun | None  # None evaluates the predictions that are stored in the folder
+    externals: dict[str, External]  # sets from other sources to predict
     method: Method
-    columns: tuple[GroupColumn, ...]  # that make groups of images
-    remarks: tuple[str, ...] = ()  # on the table of a model of others
+    columns: tuple[GroupColumn, ...]  # columns that divide images into groups
+    remarks: tuple[str, ...] = ()  # assumptions about the table of a third-party model
 
 
 def check_from_predictions(
     from_predictions: bool, externals: Sequence[str | os.PathLike[str]], split: object
 ) -> None:
-    """Raise ValueError if sets are named where those that were predicted before are asked for."""
+    """Raise ValueError if stored predictions are requested together with other sets.
+
+    Parameters
+    ----------
+    from_predictions : bool
+        Whether stored predictions are evaluated.
+    externals : sequence of str or PathLike
+        Manifests of sets from other sources.
+    split : object
+        The split of the run; not empty if the option ``--split`` is given.
+    """
     if from_predictions and (externals or split):
         raise ValueError(
             "`--from-predictions` is only allowed without --external and --split; got "
@@ -85,12 +95,27 @@ def run_to_evaluate(
     columns: Sequence[GroupColumn] = (),
     say: Callable[[str], object] | None = None,
 ) -> RunToEvaluate:
-    """Read sets from other sources, and check before the work that a run can be evaluated.
+    """Read sets from other sources and check, before any prediction, that a run can be evaluated.
+
+    Parameters
+    ----------
+    run : FinishedRun
+        The run.
+    method : Method
+        The settings of the evaluation.
+    name : str, optional
+        Name of the run in results; None uses the name of the run.
+    externals : sequence of str or PathLike, default ()
+        Manifests of sets from other sources; see `read_externals`.
+    columns : sequence of GroupColumn, default ()
+        Columns that divide images into groups.
+    say : callable, optional
+        Function that is called with each sentence for the user.
 
     Raises
     ------
     ValueError
-        If a set holds images of the run's training, or no tested image states a column.
+        If `read_externals` rejects a set, or a column cannot divide the tested images into groups.
     OSError
         If a file cannot be read.
     """
@@ -118,9 +143,22 @@ def stored_to_evaluate(
     columns: Sequence[GroupColumn] = (),
     say: Callable[[str], object] | None = None,
 ) -> RunToEvaluate:
-    """Return a run whose stored predictions are evaluated, or a model of others.
+    """Return a run, or a third-party model, whose stored predictions are evaluated.
 
-    Of a model of others, the threshold and the remarks are those of its evaluation.
+    The threshold and the remarks of a third-party model come from its earlier evaluation.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Folder of the run.
+    method : Method
+        The settings of the evaluation.
+    name : str
+        Name of the run in results.
+    columns : sequence of GroupColumn, default ()
+        Columns that divide images into groups.
+    say : callable, optional
+        Function that is called with each sentence for the user.
 
     Raises
     ------
@@ -156,19 +194,19 @@ def sets_to_evaluate(
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
 ) -> Sequence[AnyPredictions]:
-    """Predict the sets of a run, or read what was predicted.
+    """Predict the sets of a run, or read its stored predictions.
 
     Parameters
     ----------
     asked : RunToEvaluate
-        The run.
+        The run. Its stored predictions are read if ``asked.run`` is None.
     replace, say, before_model
-        As of `cxr_models.inference.predict_sets.predict_sets`.
+        See `cxr_models.inference.predict_sets.predict_sets`.
 
     Raises
     ------
     ValueError
-        If predictions that lie there were changed, or the model gives no numbers.
+        If stored predictions were changed, or the logits of the model are not finite.
     OSError
         If a file cannot be read.
     """
@@ -190,13 +228,22 @@ def joined_sets(
     *,
     say: Callable[[str], object] | None = None,
 ) -> Sequence[AnyPredictions]:
-    """Check that stored sets can be evaluated as asked; join images to patients or studies.
+    """Check that stored sets can be evaluated, and join images to patients or studies.
+
+    Parameters
+    ----------
+    asked : RunToEvaluate
+        The run.
+    sets : sequence of Predictions or FindingPredictions
+        The result of `sets_to_evaluate`.
+    say : callable, optional
+        Function that is called with each sentence for the user.
 
     Raises
     ------
     ValueError
-        If an option is not allowed with the sets, no image of them states a column, or images
-        cannot be joined.
+        If an option is not allowed with the sets, a column cannot divide the tested images into
+        groups, or images cannot be joined.
     """
     if asked.run is None:
         if all(predictions.origin.is_foreign for predictions in sets):
@@ -214,12 +261,19 @@ def joined_sets(
 def evaluated(
     asked: RunToEvaluate, sets: Sequence[AnyPredictions]
 ) -> Evaluation | FindingsEvaluation:
-    """Return the values of the sets that `joined_sets` returned, and of groups in them.
+    """Return the evaluation of sets, with the values of groups in them.
+
+    Parameters
+    ----------
+    asked : RunToEvaluate
+        The run.
+    sets : sequence of Predictions or FindingPredictions
+        The result of `joined_sets`.
 
     Raises
     ------
     ValueError
-        If there is no set ``val``, or a column makes too many groups.
+        If a run of this package has no set ``val``, or a column makes too many groups.
     """
     evaluation = evaluate_any(asked.name, sets, asked.method)
     evaluation = with_any_subgroups(evaluation, sets, asked.columns, asked.method)

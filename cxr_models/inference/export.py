@@ -1,6 +1,7 @@
-"""A run as one file or folder for other programs: raw images in, calibrated probabilities out.
+"""Export of a run as one file or folder for other programs.
 
-Resizing, enhancement and the backbone's preprocessing are inside, in the order of the pipeline.
+The exported model takes raw images and returns calibrated probabilities. It contains resizing,
+enhancement and the preprocessing of the backbone, in the order of the pipeline.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from cxr_models.inference.calibrated_run import ServedRun
 
 _OPSET = 18
-_OUTPUT = "probabilities"  # name of what comes out, in every format with names
-_SIZES = ("batch", "height", "width")  # names of open sizes, in ONNX
+_OUTPUT = "probabilities"  # name of the output, in every format that has names
+_SIZES = ("batch", "height", "width")  # names of variable sizes in ONNX
 
 
 def serving_model(served: ServedRun, intake: Intake) -> keras.Model:
@@ -48,14 +49,15 @@ def serving_model(served: ServedRun, intake: Intake) -> keras.Model:
     Parameters
     ----------
     served : ServedRun
-        The run and its temperature.
+        The run with its calibration.
     intake : Intake
-        What goes in; see `settle_intake`.
+        The input format, as `settle_intake` returns it.
 
     Returns
     -------
     keras.Model
-        From (N, H, W, C) to probabilities (N, K), one for each of ``served.class_names``.
+        A model from images (N, H, W, C) to probabilities (N, K), one for each of
+        ``served.class_names``.
 
     Raises
     ------
@@ -91,39 +93,41 @@ def export(
     overwrite: bool = False,
     say: Callable[[str], object] | None = None,
 ) -> dict[str, object]:
-    """Write a run as `kind`, whole or not at all.
+    """Write a run as a model in the given format, atomically.
 
     Parameters
     ----------
     served : ServedRun
-        The run.
+        The run with its calibration.
     path : str or PathLike
-        Where to: a file ending in ``.keras``, ``.onnx`` or ``.tflite``, or a folder.
+        The output. The file name ends in ``.keras``, ``.onnx`` or ``.tflite`` for the formats
+        keras, onnx and litert. The format saved_model writes a folder.
     kind : {"keras", "saved_model", "onnx", "litert"}
         The format.
     intake : Intake, optional
-        What the model takes in; None takes 8-bit RGB of any size the format allows.
+        The input format of the model; None is 8-bit RGB of any size that the export allows.
     overwrite : bool, default False
         Whether an earlier export in this format may be replaced.
     say : callable, optional
-        Called with a line before each step of the work.
+        Function that is called with a sentence before each step.
 
     Returns
     -------
     dict
-        The metadata that lie in it; see `read_metadata`.
+        The metadata that were written into the model; see `read_metadata`.
 
     Raises
     ------
     ValueError
-        If the format cannot hold what is asked for, the name does not fit it, what is there is no
-        earlier export, or the backend of Keras is not tensorflow.
+        If the format does not support the run or `intake`, the name of `path` does not fit the
+        format, `path` is not an earlier export, the weights do not fit, or the Keras backend is not
+        tensorflow.
     FileExistsError
         If `path` exists and `overwrite` is false.
     ImportError
-        If what the format needs is not installed.
+        If a package that the format needs is not installed.
     OSError
-        If it cannot be written.
+        If the output cannot be written.
     """
     intake = settle_intake(served.run.config.data, intake or Intake(), kind)
     target = Path(path)
@@ -147,7 +151,7 @@ def export(
         tell(f"building the network: {served.run.config.model.backbone}, weights of the run")
         model = serving_model(served, intake)
         tell("calling it once")
-        _call_once(model, served.run.config.data)  # exporters want models that were called
+        _call_once(model, served.run.config.data)  # exporters need a model that was called once
         tell(f"converting it to {kind} and writing it, which takes longest")
         _WRITERS[kind](model, temporary, json.dumps(metadata, indent=2) + "\n")
     return metadata
@@ -160,9 +164,10 @@ def _resized(images: Any, data: DataConfig) -> Any:
 
 
 def _calibrated_classifier(served: ServedRun) -> keras.Model:
-    """Return the classifier without augmentation, its temperature in the weights of its last layer.
+    """Return the classifier without augmentation, calibrated.
 
-    Of classes with one output, that of the positive class, the other class gets the logit 0.
+    The weights of the last layer are divided by the temperatures. A binary classifier has one
+    output, the logit of the positive class; the other class gets the logit 0.
     """
     model = served.load(augmented=False)
     kernel, bias = model.get_layer(HEAD).get_weights()
@@ -193,14 +198,14 @@ def _write_keras(model: keras.Model, path: Path, metadata: str) -> None:
 
 
 def _named(model: keras.Model) -> keras.Model:
-    """Return the model with a name for what comes out, which signatures tell."""
+    """Return the model with a named output, which appears in signatures."""
     named = keras.Model(model.input, {_OUTPUT: model.output}, name=model.name)
     named(np.zeros((1, *(side or 64 for side in model.input.shape[1:])), model.input.dtype))
     return named
 
 
 def _name_ends(graph: Any) -> None:
-    """Name the sizes of an ONNX graph's input that are open, and its output."""
+    """Name the variable input sizes and the output of an ONNX graph."""
     (image,), (output,) = graph.input, graph.output
     for place, size in enumerate(image.type.tensor_type.shape.dim):
         if not size.HasField("dim_value"):
@@ -219,9 +224,9 @@ def _write_saved_model(model: keras.Model, path: Path, metadata: str) -> None:
 
     try:
         _named(model).export(path, format="tf_saved_model", verbose=False)
-    except tf.errors.OpError as error:  # TensorFlow's words for a full disk, for one
+    except tf.errors.OpError as error:  # TensorFlow's error for a full disk, among others
         raise OSError(f"The SavedModel cannot be written: {error.message[-200:]}") from error
-    extra = path / "assets.extra"  # TensorFlow's name for what is not its own
+    extra = path / "assets.extra"  # TensorFlow's folder name for files of other programs
     extra.mkdir()
     (extra / METADATA).write_text(metadata, encoding="utf-8")
 
@@ -237,12 +242,12 @@ def _write_onnx(model: keras.Model, path: Path, metadata: str) -> None:
 
 def _write_litert(model: keras.Model, path: Path, metadata: str) -> None:
     _named(model).export(path, format="litert", verbose=False)
-    # TensorFlow Lite's way to associate files: an archive after the model; runtimes pass over it.
+    # TensorFlow Lite associates files with a model in an archive after it, which runtimes ignore.
     _add_to_archive(path, metadata)
 
 
 def _add_to_archive(path: Path, metadata: str) -> None:
-    """Add metadata to the archive in `path`, or put one after what is there."""
+    """Add metadata to the archive in `path`, or append an archive if the file is not one."""
     with path.open("rb") as file:
         content = io.BytesIO(file.read())
     with zipfile.ZipFile(content, "a") as archive:

@@ -1,6 +1,7 @@
-"""Layers that an exported model needs before the classifier; importing this makes them loadable.
+"""Keras layers of an exported model before the classifier; Keras can load them after this import.
 
-A graph of `keras.ops`: what `cxr_enhance.prepare` does with OpenCV and NumPy, in their roundings.
+The layers repeat, as graphs of `keras.ops`, what `cxr_enhance.prepare` does with OpenCV and NumPy,
+with the same rounding.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ _COEFFICIENTS = 2048  # OpenCV's INTER_RESIZE_COEF_SCALE, for 8 bits
 
 @keras.saving.register_keras_serializable(package="cxr_models")
 class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
-    """Resize as OpenCV's ``resize`` with ``INTER_LINEAR``, and crop or pad as `prepare` does.
+    """A layer that resizes like OpenCV's ``INTER_LINEAR``, and crops or pads like `prepare`.
 
     Parameters
     ----------
     size : (int, int)
         Height and width of the result, in pixels.
     fit : {"squash", "pad", "crop"}, default "squash"
-        As of `cxr_enhance.Preparation`.
+        How images of another aspect ratio are fitted; see `cxr_enhance.Preparation`.
     **kwargs
-        Keras's own: `name`, `dtype`.
+        Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Raises
     ------
@@ -37,10 +38,11 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
     Input shape: (N, H, W, C), dtype uint8 or uint16; H, W and N may be unknown under TensorFlow.
     Output shape: (N, height, width, C) of the same dtype.
 
-    uint8: OpenCV's bytes, in its integer arithmetic. uint16: those of OpenCV's own code, in
-    float32; by a factor of two on both axes it rounds halves up, here they go to even: one level
-    of 65,536. Its wheels for x86 would hand 16 bits to IPP, which `cxr_models.inputs.loader` does
-    not let them.
+    For uint8, the result equals OpenCV's byte for byte, because the layer uses OpenCV's integer
+    arithmetic. For uint16, the layer repeats OpenCV's own float32 code. There is one exception:
+    OpenCV rounds halves up when it halves both axes, and this layer rounds them to even. The
+    difference is one level of 65,536. OpenCV's wheels for x86 would use IPP for 16 bits;
+    `cxr_models.inputs.loader` turns IPP off.
     """
 
     def __init__(self, size: tuple[int, int], fit: str = "squash", **kwargs: Any) -> None:
@@ -50,7 +52,7 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
         self.fit = fit
 
     def call(self, inputs: Any) -> Any:
-        """Return the images of `inputs`, resized."""
+        """Return the resized images."""
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         if dtype not in _ARITHMETIC:
             raise TypeError(f"`inputs` must have dtype uint8 or uint16; got {dtype}.")
@@ -60,13 +62,13 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
         left, right, across = _places(columns, self.size[1], clamp=True)
         pixels = ops.cast(inputs, kind)
         across, down = (_as_tensor(x, s) for x, s in ((across, (-1, 1)), (down, (-1, 1, 1))))
-        # Rows are taken first: most pixels of a large image lie in none of them.
+        # Selecting rows first saves work: most rows of a large image are not needed.
         upper, lower = (
             mix_across(ops.take(part, left, 2), ops.take(part, right, 2), across)
             for part in (ops.take(pixels, top, 1), ops.take(pixels, bottom, 1))
         )
         resized = mix_down(upper, lower, down)
-        if self.fit == "pad":  # in int32, as LiteRT multiplies no bytes
+        if self.fit == "pad":  # in int32, because LiteRT cannot multiply bytes
             resized *= _inside(rows, self.size[0], (-1, 1, 1))
             resized *= _inside(columns, self.size[1], (-1, 1))
         return ops.cast(resized, dtype)
@@ -76,28 +78,31 @@ class ResizeLinear(keras.layers.Layer):  # type: ignore[misc]
         return (input_shape[0], *self.size, input_shape[3])
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """Return shape and dtype of the result."""
+        """Return the shape and the dtype of the result."""
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
 
-    def get_config(self) -> dict[str, Any]:  # the type of Keras's own
-        """Return the options."""
+    def get_config(self) -> dict[str, Any]:  # the return type of the base class
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "size": list(self.size), "fit": self.fit}
 
 
 @keras.saving.register_keras_serializable(package="cxr_models")
 class ToEightBits(keras.layers.Layer):  # type: ignore[misc]
-    """Make white 255, rounded, as the pipeline does after enhancement; uint8 stays.
+    """A layer that scales images to uint8, with white at 255, as the pipeline after enhancement.
+
+    Values are rounded. Inputs whose white is already 255 are unchanged.
 
     Parameters
     ----------
     bits : int or None, default None
-        White is ``2**bits - 1``; None takes the bits of the inputs' type.
+        Bit depth of the inputs; white is ``2**bits - 1``. None uses 8 for uint8 inputs and 16 for
+        other inputs.
     **kwargs
-        Keras's own: `name`, `dtype`.
+        Arguments of `keras.layers.Layer`, such as `name` and `dtype`.
 
     Notes
     -----
-    Any shape; the result is uint8.
+    Input shape: any shape, dtype uint8 or uint16. Output shape: the same shape, dtype uint8.
     """
 
     def __init__(self, bits: int | None = None, **kwargs: Any) -> None:
@@ -105,7 +110,7 @@ class ToEightBits(keras.layers.Layer):  # type: ignore[misc]
         self.bits = bits
 
     def call(self, inputs: Any) -> Any:
-        """Return `inputs` as uint8."""
+        """Return the images as uint8, with white at 255."""
         is_uint8 = keras.backend.standardize_dtype(inputs.dtype) == "uint8"
         white = (1 << (self.bits or (8 if is_uint8 else 16))) - 1
         if white == 255:
@@ -113,12 +118,12 @@ class ToEightBits(keras.layers.Layer):  # type: ignore[misc]
         scaled = ops.cast(inputs, "int32") * 255 + white // 2
         return ops.cast(ops.floor_divide(scaled, white), "uint8")
 
-    def get_config(self) -> dict[str, Any]:  # the type of Keras's own
-        """Return the options."""
+    def get_config(self) -> dict[str, Any]:  # the return type of the base class
+        """Return the arguments of the constructor."""
         return {**super().get_config(), "bits": self.bits}
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """Return shape and dtype of the result."""
+        """Return the shape and the dtype of the result."""
         return keras.KerasTensor(inputs.shape, "uint8")
 
 
@@ -130,14 +135,14 @@ def _across_bytes(left: Any, right: Any, share: Any) -> Any:
 
 
 def _down_bytes(upper: Any, lower: Any, share: Any) -> Any:
-    """Shifts, each product cut off by itself."""
+    """Mix rows of bytes as OpenCV does with shifts; each product is rounded down separately."""
     first = ops.floor_divide(ops.floor_divide(upper, 16) * _fixed(1.0 - share), 1 << 16)
     second = ops.floor_divide(ops.floor_divide(lower, 16) * _fixed(share), 1 << 16)
     return ops.floor_divide(first + second + 2, 4)
 
 
 def _across_floats(left: Any, right: Any, share: Any) -> Any:
-    # `abs` changes nothing and keeps compilers from fusing product and sum.
+    # `abs` does not change the value, but prevents compilers from fusing product and sum.
     return ops.abs(left * (1.0 - share)) + ops.abs(right * share)
 
 
@@ -165,12 +170,15 @@ def _as_tensor(share: Any, shape: tuple[int, ...]) -> Any:
 
 
 class _Axis(NamedTuple):
-    """What is done along one axis; ints, or scalar tensors where sizes are known later."""
+    """The crop, scale and margin of one axis.
 
-    start: Any  # first pixel of the part that is kept
-    kept: Any  # its pixels
-    scaled: Any  # pixels that it is resized to
-    margin: Any  # black pixels before them
+    The values are ints, or scalar tensors if the size of the inputs is not known yet.
+    """
+
+    start: Any  # first pixel of the kept part
+    kept: Any  # number of kept pixels
+    scaled: Any  # number of pixels to which the kept part is resized
+    margin: Any  # number of black pixels before the resized part
 
 
 def _axes(height: Any, width: Any, size: tuple[int, int], fit: str) -> tuple[_Axis, _Axis]:
@@ -208,7 +216,7 @@ def _rounded(number: Any, divisor: Any) -> Any:
 
 
 def _inside(axis: _Axis, size: int, shape: tuple[int, ...]) -> Any:
-    """Return 1 for pixels of the result and 0 for those of its black margins, as int32."""
+    """Return an int32 mask along one axis: 1 for pixels of the image, 0 for its black margins."""
     places = ops.convert_to_tensor(np.arange(size, dtype=np.int32))
     after = ops.greater_equal(places, axis.margin)
     before = ops.less(places, axis.margin + axis.scaled)
@@ -216,9 +224,10 @@ def _inside(axis: _Axis, size: int, shape: tuple[int, ...]) -> Any:
 
 
 def _places(axis: _Axis, size: int, *, clamp: bool) -> tuple[Any, Any, Any]:
-    """Return for each pixel of the result its two of the source and the share of the second.
+    """Return, for each pixel of the result, its two source pixels and the weight of the second.
 
-    The two are clamped at the borders; across, OpenCV clears the share there as well.
+    Source pixels are clamped at the borders. Along rows of pixels (`clamp`), OpenCV also sets the
+    weight to 0 at the borders.
     """
     start, source, scaled, margin = axis
     positions = np.arange(size) + 0.5

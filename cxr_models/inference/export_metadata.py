@@ -1,4 +1,4 @@
-"""The metadata within an exported model, and how earlier exports are recognised by them."""
+"""The metadata of exported models, which also identify earlier exports."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _NEEDS_ONNX = (
     "onnx and tf2onnx are needed for --format onnx. "
     'Install them with: pip install "cxr-enhance[onnx]"'
 )
-_MOST_METADATA = 1 << 20  # bytes; an archive can claim any number
-_OF_A_SAVED_MODEL = (  # nothing else lies in the folder of one
+_MOST_METADATA = 1 << 20  # bytes; a limit, because an untrusted archive can state any size
+_OF_A_SAVED_MODEL = (  # all files that the folder of a SavedModel may have
     "saved_model.pb",
     "fingerprint.pb",
     "variables/variables.*",
@@ -33,16 +33,21 @@ _KEYS = {"cxr_enhance_version", "class_names", "temperature", "weights_sha256"}
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:
-    """Read what `export` states of a model: classes, temperature, enhancement, hashes, version.
+    """Read the metadata of an exported model: classes, temperature, enhancement, hashes, version.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A file or folder that `export` wrote.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If the file or folder has no valid metadata.
     ImportError
-        If the model is one of ONNX, which is not installed.
+        If the model has the format ONNX and the package onnx is not installed.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     path = Path(path)
     text: bytes | str | None = None
@@ -61,12 +66,14 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, object]:
 
 
 def load_onnx() -> Any:
-    """Return onnx; Keras writes that format with it and with tf2onnx.
+    """Return the package onnx, after a check that tf2onnx is installed too.
+
+    Keras needs both packages to write the format ONNX.
 
     Raises
     ------
     ImportError
-        If one of them is not installed.
+        If onnx or tf2onnx is not installed.
     """
     try:
         import onnx
@@ -77,7 +84,7 @@ def load_onnx() -> Any:
 
 
 def check_onnx() -> None:
-    """Raise ImportError if what writes ONNX is not installed; import none of it."""
+    """Raise ImportError if onnx or tf2onnx is not installed, without importing them."""
     for package in ("onnx", "tf2onnx"):
         try:
             spec = importlib.util.find_spec(package)
@@ -116,7 +123,7 @@ def _is_export(path: Path, kind: Format) -> bool:
 
 
 def _is_bare(folder: Path) -> bool:
-    """Return whether a folder holds the files of a SavedModel of ours and nothing else."""
+    """Return whether a folder has only the files of an exported SavedModel, and no links."""
     inside = list(folder.rglob("*"))
     known = {path for pattern in _OF_A_SAVED_MODEL for path in folder.glob(pattern)}
     return not any(path.is_symlink() for path in inside) and all(

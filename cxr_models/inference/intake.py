@@ -1,4 +1,7 @@
-"""What an exported model takes in, and whether a format can hold it; imports no framework."""
+"""The input format of an exported model, with checks that an export format supports it.
+
+This module imports no deep-learning framework.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +17,31 @@ if TYPE_CHECKING:
 
     from cxr_models.config import DataConfig
 
-_FEWEST_BITS = 8  # of an image
+_FEWEST_BITS = 8  # smallest bit depth of an image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """What an exported model takes in.
+    """The input format of an exported model.
 
     Parameters
     ----------
     channels : {3, 1}, default 3
-        RGB, in which gray images are three equal channels; or gray alone.
+        Number of channels: 3 for RGB, in which gray images have three equal channels; 1 for gray.
     bit_depth : {8, 16}, default 8
-        uint8 or uint16.
+        Bit depth of the images: 8 for uint8, 16 for uint16.
     size : (int, int) or None, default None
-        Height and width; None takes any.
+        Height and width of the images, in pixels; None accepts any size.
     white_balanced : bool, default False
-        Whether white balance has been done before: on the image as it was read, or where the run
-        resizes first, on the image as it was resized.
+        Whether the caller has applied white balance to the images. The caller applies it to the
+        image as it was read or, if the run resizes first, to the resized image.
     border_cropped : bool, default False
-        Whether borders have been cropped before anything else was done to the image.
+        Whether the caller has cropped the borders of the images before any other step.
+
+    Raises
+    ------
+    ValueError
+        If `channels`, `bit_depth` or `size` has another value.
     """
 
     channels: int = 3
@@ -54,17 +62,26 @@ class Intake:
 
     @property
     def dtype(self) -> str:
-        """uint8 or uint16."""
+        """The dtype of the images: ``uint8`` or ``uint16``."""
         return f"uint{self.bit_depth}"
 
 
 def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
-    """Return `intake` with what the format and the run leave no choice in.
+    """Check an input format, and fill in the size if the export format or the run determines it.
+
+    Parameters
+    ----------
+    data : DataConfig
+        The settings of the run.
+    intake : Intake
+        The requested input format.
+    kind : {"keras", "saved_model", "onnx", "litert"}
+        The export format.
 
     Raises
     ------
     ValueError
-        If the format cannot hold what is asked for.
+        If the export format or the run does not support the input format.
     """
     if kind not in get_args(Format):
         raise ValueError(
@@ -101,7 +118,7 @@ def settle_intake(data: DataConfig, intake: Intake, kind: Format) -> Intake:
 
 
 def check_name(path: Path, kind: Format) -> None:
-    """Raise unless the suffix of `path` is that of `kind`."""
+    """Raise ValueError if the suffix of `path` does not fit the export format `kind`."""
     suffix = SUFFIXES.get(kind)
     if suffix is not None and path.suffix != suffix:
         raise ValueError(f"`--out` must end in {suffix} for {kind}; got {str(path)!r}.")
@@ -110,7 +127,7 @@ def check_name(path: Path, kind: Format) -> None:
 
 
 def _check_border(data: DataConfig, intake: Intake) -> None:
-    """Refuse to leave out what the run has, and the other way round."""
+    """Raise ValueError unless `intake` and the run agree about cropped borders."""
     if data.crop_border and not intake.border_cropped:
         raise ValueError(
             "`--border-cropped` must be given for a run with data.crop_border; got none. No graph "
@@ -125,7 +142,7 @@ def _check_border(data: DataConfig, intake: Intake) -> None:
 
 
 def _check_depth(data: DataConfig, intake: Intake) -> None:
-    """Refuse 8 bits for a run whose options need more."""
+    """Raise ValueError if the images have 8 bits but the enhancement of the run needs more."""
     if data.enhance is None or intake.bit_depth > _FEWEST_BITS:
         return
     for name, most in (("bits", _FEWEST_BITS), ("bit_shift", _FEWEST_BITS - 1)):

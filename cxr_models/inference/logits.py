@@ -1,4 +1,4 @@
-"""What a model says before its softmax or sigmoid: logits, which calibration needs."""
+"""The logits of a model, before its softmax or sigmoid; calibration needs them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 def logits_model(model: keras.Model) -> keras.Model:
-    """Return a model that ends before the softmax or sigmoid of `model`, with its weights.
+    """Return a model with the weights of `model` that ends before its softmax or sigmoid.
 
-    Float32 probabilities close to 0 and 1 have lost what calibration needs; logits have not.
+    Calibration needs logits, because float32 probabilities close to 0 and 1 have lost precision.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The classifier.
     """
     head = model.get_layer(HEAD)
     bare = keras.layers.Dense(head.units, dtype="float32", name="logits")
@@ -29,27 +34,27 @@ def logits_model(model: keras.Model) -> keras.Model:
 def predict_logits(
     model: keras.Model, batches: Any, *, multilabel: bool = False
 ) -> npt.NDArray[np.float64]:
-    """Return logits of shape (N, K), K at least 2 unless they are of findings.
+    """Return the logits of images.
 
     Parameters
     ----------
     model : keras.Model
-        As `logits_model` returns it.
+        The result of `logits_model`.
     batches : tf.data.Dataset, or ndarray of shape (N, H, W, C), dtype uint8
         Images, with or without their targets.
     multilabel : bool, default False
-        Whether the model is of a run with that task: then each of its outputs is a finding.
+        Whether the run has the task ``multilabel``, so that each output is a finding.
 
     Returns
     -------
     ndarray of shape (N, K), dtype float64
-        Where a model of classes has one output, that of the positive class, the rest have the
-        logit 0.
+        The logits of K classes or findings. A binary model has one output, the logit of the
+        positive class. The result then has two columns, and the other class has the logit 0.
 
     Raises
     ------
     ValueError
-        If a file of a dataset holds no image, or the model gives no numbers.
+        If a file of a dataset is not a readable image, or the logits of the model are not finite.
     OSError
         If a file of a dataset cannot be read.
     """

@@ -1,4 +1,4 @@
-"""What is left of a run when it sees the border alone, or all but the border."""
+"""Predictions of a run for images of which only the border, or only the centre, is visible."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ def blank(image: Any, region: Region | None) -> Any:
     Parameters
     ----------
     image : ndarray of shape (H, W) or (H, W, 3)
-        Not modified.
+        The image; not modified.
     region : {"centre", "border"} or None
-        The border is an eighth of the height above and below and of the width at each side; the
-        centre is the rest. None blanks nothing.
+        The region to blank. The border is an eighth of the height at the top and at the bottom,
+        and an eighth of the width at each side. The centre is the rest. None blanks nothing and
+        returns `image` itself.
 
     Returns
     -------
     ndarray of the shape and dtype of `image`
-        The mean is that of the whole image, channel by channel, rounded.
+        The blanked pixels have the rounded mean of the whole image, channel by channel.
     """
     if region is None:
         return image
@@ -55,9 +56,19 @@ def blank(image: Any, region: Region | None) -> Any:
 
 
 def views_of(image: Any, data: DataConfig, regions: Sequence[Region | None]) -> list[Any]:
-    """Return an image as a model takes it, once for each region that is blanked.
+    """Return the prepared input of a model for each blanked region of an image.
 
-    A border that the settings crop is cropped before: what is blank would be taken for one.
+    If the settings crop borders, the borders are cropped before blanking. Otherwise, a blanked
+    border would be cropped.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W) or (H, W, 3)
+        The image, as it was read.
+    data : DataConfig
+        The settings of the run.
+    regions : sequence of {"centre", "border", None}
+        The regions to blank; see `blank`.
     """
     border = cxr_enhance.Preparation(params=None, crop_border=data.crop_border)
     load = ImageLoader(dataclasses.replace(data, crop_border=False))
@@ -68,26 +79,28 @@ def views_of(image: Any, data: DataConfig, regions: Sequence[Region | None]) -> 
 def predict_blanked(
     run: FinishedRun, paths: Sequence[str], regions: Sequence[Region | None]
 ) -> list[list[str]]:
-    """Return the class that a run predicts for each image, blanked before anything else is done.
+    """Return the classes that a run predicts for blanked images.
+
+    The images are blanked before all other steps, except the crop of borders.
 
     Parameters
     ----------
     run : FinishedRun
         The run; its task is not ``multilabel``.
     paths : sequence of str
-        Files; each is read once.
+        Image files; each file is read once.
     regions : sequence of {"centre", "border", None}
-        As for `blank`.
+        The regions to blank; see `blank`.
 
     Returns
     -------
     list of list of str
-        For each region the class of each image.
+        For each region, the predicted class of each image.
 
     Raises
     ------
     ValueError
-        If a file holds no image, or the weights do not fit.
+        If a file is not a readable image, or the weights do not fit.
     OSError
         If a file cannot be read.
     """
@@ -100,17 +113,28 @@ def predict_blanked(
 def logits_of_blanked(
     run: FinishedRun, paths: Sequence[str], regions: Sequence[Region | None]
 ) -> list[Floats]:
-    """Return logits of shape (N, K) for each region, of the classes or findings of any run.
+    """Return the logits of a run for blanked images.
 
     Parameters
     ----------
-    run, paths, regions
-        As for `predict_blanked`; the run may have any task.
+    run : FinishedRun
+        The run, with any task.
+    paths : sequence of str
+        Image files; each file is read once.
+    regions : sequence of {"centre", "border", None}
+        The regions to blank; see `blank`.
+
+    Returns
+    -------
+    list of ndarray of shape (N, K), dtype float64
+        For each region, the logits of the K classes or findings of N images.
 
     Raises
     ------
-    ValueError, OSError
-        As `predict_blanked` raises.
+    ValueError
+        If a file is not a readable image, or the weights do not fit.
+    OSError
+        If a file cannot be read.
     """
     from cxr_models.inference.logits import logits_model, predict_logits
     from cxr_models.networks.load import load_classifier

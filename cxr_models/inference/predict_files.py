@@ -1,4 +1,8 @@
-"""Files to probabilities: find them, read them on all CPUs as for training, keep failures."""
+"""Prediction of image files: find them, read them on all CPUs, predict, and write a table.
+
+Files are read and prepared by the same code as in training. A file that cannot be read gets a row
+with an error.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ _BETWEEN_CALLED = _BETWEEN_FILES = ";"
 
 def _is_table(path: Path) -> bool:
     names = first_line(path).decode("utf-8", "surrogateescape").split(",")
-    if names[1:2] and names[1].startswith("probability:"):  # of findings
+    if names[1:2] and names[1].startswith("probability:"):  # a table of findings
         names.insert(1, "predicted")
     if names[2:3] == ["called"]:  # earlier versions had no such column
         del names[2]
@@ -51,15 +55,15 @@ TABLE = Kind("a table that cxr-models predict wrote", _is_table)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file to predict.
+    """An image file to predict.
 
     Parameters
     ----------
     path : str
-        Where it is.
+        Path of the file.
     name : str
-        Name of its outputs, relative to the folder of inputs; no two are equal, and none leaves
-        a folder it is joined to.
+        Relative name of the outputs for this file. All names differ, and a name joined to a folder
+        stays inside this folder.
     """
 
     path: str
@@ -68,34 +72,35 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Files, and the images of those that could be read."""
+    """A batch of files, with the images of the M files that could be read."""
 
     sources: tuple[Source, ...]
-    errors: tuple[str, ...]  # what is wrong with each; empty where nothing is
-    images: Images  # (M, H, W, C); of those without an error, as the model takes them
-    # the same as they were read, where they are to be kept; otherwise empty
+    errors: tuple[str, ...]  # the error of each file; empty if the file could be read
+    images: Images  # (M, H, W, C); the prepared images, as input of the model
+    # the images as they were read; empty unless originals are kept
     originals: tuple[Any, ...]
-    transforms: tuple[Transform, ...]  # where the pixels of `images` come from
+    transforms: tuple[Transform, ...]  # mapping of the pixels of `images` to the original images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """The prediction of a file; `probabilities` is None where `error` says why."""
+    """The prediction of one file, patient or study."""
 
-    file: str
-    probabilities: tuple[float, ...] | None
-    error: str
-    files: tuple[str, ...] = ()  # of a patient or study, whose first file is `file`
+    file: str  # the file; the first file of a patient or study
+    probabilities: tuple[float, ...] | None  # None if there is an error
+    error: str  # why there are no probabilities; empty without an error
+    files: tuple[str, ...] = ()  # all files of a patient or study; empty for a single file
 
 
 def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
-    """List the files of `inputs`; folders are searched to the bottom, in order.
+    """Return the image files of `inputs`; folders are searched recursively, in order.
 
     Parameters
     ----------
     inputs : sequence of str or PathLike
-        Files, taken whatever their names; and folders, of which files with the suffix of an image
-        and DICOM files of any name are taken. Hidden ones and linked folders are passed over.
+        Files and folders. A file is taken with any name. Of a folder, files with the suffix of an
+        image format and DICOM files with any name are taken. Hidden files and linked folders are
+        skipped.
 
     Returns
     -------
@@ -105,7 +110,7 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
     Raises
     ------
     ValueError
-        If there are none.
+        If there are no files.
     """
     sources: dict[str, Source] = {}
     names: set[str] = set()
@@ -126,23 +131,25 @@ def find_sources(inputs: Sequence[str | os.PathLike[str]]) -> list[Source]:
 def read_batches(
     config: DataConfig, sources: Sequence[Source], size: int, *, keep_originals: bool = False
 ) -> Iterator[Batch]:
-    """Read files by the same code as for training, on all CPUs, some batches in advance.
+    """Read and prepare image files on all CPUs, by the same code as in training.
+
+    Up to three batches are read in advance.
 
     Parameters
     ----------
     config : DataConfig
-        The run's.
+        The image settings of the run.
     sources : sequence of Source
-        What to read.
+        The files to read.
     size : int
-        Files a batch.
+        Number of files in a batch.
     keep_originals : bool, default False
-        Whether batches hold the images as they were read too.
+        Whether batches also have the images as they were read.
 
     Yields
     ------
     Batch
-        In order.
+        The batches, in the order of `sources`.
     """
     loader = ImageLoader(config)
 
@@ -152,8 +159,8 @@ def read_batches(
             return *loader.prepare_with_transform(image), image if keep_originals else None
         except OSError as error:
             return f"{error.strerror or error}."
-        except Exception as error:  # a bad file must not end the prediction of the others
-            text = str(error).removesuffix(f" File: {source.path!r}.")  # its row names it
+        except Exception as error:  # a bad file must not stop the prediction of other files
+            text = str(error).removesuffix(f" File: {source.path!r}.")  # the row has the file name
             return text or type(error).__name__
 
     def made(
@@ -197,19 +204,21 @@ def predict(
     Parameters
     ----------
     logits_of : callable
-        From images to logits of shape (M, K); see `cxr_models.inference.logits.predict_logits`.
+        Function from images (M, H, W, C) to logits (M, K), such as
+        `cxr_models.inference.logits.predict_logits` for a model.
     batches : iterator of Batch
-        As `read_batches` yields them.
+        The result of `read_batches`.
     to_probabilities : callable, optional
-        From logits to calibrated probabilities, both of shape (M, K), such as
-        `cxr_models.inference.calibrated_run.ServedRun.probabilities`.
+        Function from logits (M, K) to calibrated probabilities (M, K), such as
+        `cxr_models.inference.calibrated_run.ServedRun.probabilities`. The default is the softmax,
+        without calibration.
     watch : callable, optional
-        Called with each batch that has images and their probabilities, of shape (M, K).
+        Function that is called with each batch that has images, and their probabilities (M, K).
 
     Yields
     ------
     Row
-        In order, one for each file.
+        One row for each file, in order.
     """
     for batch in batches:
         probabilities = np.empty((0, 0))
@@ -233,43 +242,44 @@ def write_rows(
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
 ) -> None:
-    """Write the predictions of files as CSV, whole or not at all.
+    """Write the predictions of files to a CSV file, atomically.
 
     Parameters
     ----------
     path : str or PathLike
-        File to write, with the columns ``file``, ``predicted``, ``called``, ``probability:CLASS``
-        for each class, ``calibrated`` (``yes`` or ``no``) and ``error``. Of files with an error the
-        columns between are empty. Rows of patients or studies have ``images`` and ``files`` before
-        ``calibrated``: the number of their files, and the files with ``;`` between them. What a
-        spreadsheet would take for a formula, such as a name that begins with ``=``, is behind an
-        apostrophe.
+        File to write. Its columns are ``file``, ``predicted``, ``called``, ``probability:CLASS``
+        for each class, ``calibrated`` (``yes`` or ``no``) and ``error``. A file with an error has
+        only ``file`` and ``error``. Tables of patients or studies have two more columns before
+        ``calibrated``: ``images``, the number of files, and ``files``, the files separated by
+        ``;``. An apostrophe is put before text that a spreadsheet would read as a formula, such as
+        a name that begins with ``=``.
     rows : sequence of Row
-        What to write.
+        The predictions.
     class_names : sequence of str
-        K classes.
+        The K classes.
     calibrated : bool
-        Whether the probabilities are.
+        Whether the probabilities are calibrated.
     thresholds : sequence of float or None, optional
-        Operating point of each class, by which `cxr_models.evaluation.operating_points.called`
-        fills ``called``, several classes with ``;`` between them; without it the column is empty.
+        Operating point of each class. `cxr_models.evaluation.operating_points.called` uses them to
+        fill the column ``called``, in which classes are separated by ``;``. If empty, the column is
+        empty.
     overwrite : bool, default False
         Whether an earlier table may be replaced.
     inputs : sequence of str or PathLike, optional
-        Files that were read, of which none is replaced.
+        Files that were read; the table must not replace them.
 
     Raises
     ------
     FileExistsError
         If `path` exists and `overwrite` is false.
     ValueError
-        If it exists and is no earlier table, or an input.
+        If `path` exists and is not an earlier table, or is one of `inputs`.
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     with (
         replaces_output(Path(path), TABLE, overwrite=overwrite, inputs=inputs) as temporary,
-        # Names that are no UTF-8 keep their bytes.
+        # File names that are not valid UTF-8 keep their bytes.
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
@@ -299,30 +309,36 @@ def write_finding_rows(
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
 ) -> None:
-    """Write the predictions of findings, as `write_rows` does of classes.
+    """Write the predictions of findings to a CSV file, atomically.
 
     Parameters
     ----------
     path : str or PathLike
-        File to write, with the columns ``file``, ``probability:FINDING`` for each finding,
-        ``called:FINDING`` for each (1 where the probability reaches the operating point, 0 where
-        not, empty where the finding has none), ``images`` and ``files`` as `write_rows` has them,
-        ``calibrated`` and ``error``.
+        File to write. Its columns are ``file``, ``probability:FINDING`` for each finding,
+        ``called:FINDING`` for each finding (1 if the probability reaches the operating point, 0 if
+        not, empty if the finding has no operating point), for patients or studies ``images`` and
+        ``files`` (see `write_rows`), ``calibrated`` (``yes`` or ``no``) and ``error``.
     rows : sequence of Row
-        What to write.
+        The predictions.
     findings : sequence of str
-        K findings.
+        The K findings.
     calibrated : bool
-        Whether the probabilities of all findings are.
+        Whether the probabilities of all findings are calibrated.
     thresholds : sequence of float or None, optional
-        Operating point of each finding.
-    overwrite, inputs
-        As for `write_rows`.
+        Operating point of each finding. If empty, no finding has an operating point.
+    overwrite : bool, default False
+        Whether an earlier table may be replaced.
+    inputs : sequence of str or PathLike, optional
+        Files that were read; the table must not replace them.
 
     Raises
     ------
-    FileExistsError, ValueError, OSError
-        As `write_rows` raises.
+    FileExistsError
+        If `path` exists and `overwrite` is false.
+    ValueError
+        If `path` exists and is not an earlier table, or is one of `inputs`.
+    OSError
+        If the file cannot be written.
     """
     points = thresholds or [None] * len(findings)
     with (
@@ -352,12 +368,12 @@ def _files_cells(row: Row) -> tuple[int, str]:
 
 
 def _files_under(folder: str) -> list[str]:
-    # Why a file cannot be read is stated in its row.
+    # Files that cannot be read are included; their rows state the error.
     return [os.path.join(folder, name) for name in find_images(folder).images]
 
 
 def _new(name: str, used: set[str]) -> str:
-    """Return `name`, with a number if it is used, and add it to the used names."""
+    """Return `name`, with a number appended if it is used already, and add it to `used`."""
     number, free = 1, name
     while free in used:
         number += 1

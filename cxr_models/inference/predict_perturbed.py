@@ -1,4 +1,4 @@
-"""What a run predicts of images that were changed before anything else is done to them."""
+"""Predictions of a run for images that were changed before all other steps."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Images = npt.NDArray[np.uint8]
 
-_CHUNK_BYTES = 256 << 20  # of the views of images that are predicted at once
+_CHUNK_BYTES = 256 << 20  # maximum size of all views of the images that are predicted at once
 _MOST_IMAGES = 64
 
 
 class _Predicted(NamedTuple):
-    """Test images, and what a run predicts of them as they are and changed."""
+    """The predictions of a run for N unchanged and changed test images."""
 
     records: list[Record]
-    patients: Ints
-    logits: Floats
-    changed: list[Changed]
+    patients: Ints  # (N,); number of each image's patient
+    logits: Floats  # (N, K); logits of the unchanged images
+    changed: list[Changed]  # predictions of the changed images, one for each change
 
 
 def robustness_of(
@@ -64,26 +64,28 @@ def robustness_of(
     images: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Robustness | FindingsRobustness:
-    """Return the values of a run on the test images of its split, as they are and changed.
+    """Return the values of a run on the unchanged and on the changed test images of its split.
 
     Parameters
     ----------
     run : FinishedRun
-        A run with classes or with several findings.
+        A run with classes or with findings.
     split : Split
-        Its split; the test part holds at least one image.
+        The split of the run; its test part has at least one image.
     method : Method
-        Draws of the bootstrap; its seed is that of noise, directions and the choice of images too.
+        Number of draws and seed of the bootstrap. The seed is also used for noise, directions of
+        rotation and the choice of images.
     images : int, optional
-        About how many test images to take: whole patients, labels or findings in their shares. None
-        takes all.
+        Approximate number of test images; see `cxr_models.audit.robustness.some_images`. None uses
+        all test images.
     progress : callable, optional
-        Called with the number of images predicted, every now and then.
+        Function that is called after each group of images with their number.
 
     Raises
     ------
     ValueError
-        As `predict_perturbed`, or if the evaluation is not as `cxr-models evaluate` writes it.
+        If a file is not a readable image, the weights do not fit, or the evaluation is not a valid
+        result of `cxr-models evaluate`.
     OSError
         If a file cannot be read.
     """
@@ -149,7 +151,7 @@ def _of_findings(
         logits=predicted.logits,
         probabilities=sigmoid(predicted.logits),
         patients=predicted.patients,
-        temperatures=(1.0,) * len(model.findings),  # an area is the same at all temperatures
+        temperatures=(1.0,) * len(model.findings),  # areas do not depend on the temperature
         thresholds=(None,) * len(model.findings),
     )
     compared = compare_perturbed_findings(outcomes, predicted.changed, method)
@@ -175,8 +177,9 @@ def _of_findings(
 def _temperature_of_images(run: FinishedRun) -> Temperature:
     """Return the temperature of single images, or 1 with the reason.
 
-    The evaluation of patients or studies holds another temperature than that of their images; the
-    stored predictions of val are of images.
+    If the evaluation joined images to patients or studies, its temperature does not apply to single
+    images. The temperature is then fitted on the stored predictions of ``val``, which are those of
+    single images.
     """
     calibration = calibration_of(run)
     if not calibration.missing:
@@ -192,19 +195,25 @@ def _temperature_of_images(run: FinishedRun) -> Temperature:
 
 
 def perturbed_views(image: Any, data: DataConfig, *, file: str, seed: int) -> list[Images]:
-    """Return an image as a model takes it: as it is, changed in every way, enhanced otherwise.
+    """Return the prepared model inputs of an image: unchanged, with each change, and re-enhanced.
 
     Parameters
     ----------
     image : ndarray of shape (H, W) or (H, W, 3)
-        As `cxr_enhance.read_image` returns it; not modified.
+        The image, as `cxr_enhance.read_image` returns it; not modified.
     data : DataConfig
-        The settings that the model was trained with.
+        The settings with which the model was trained.
     file : str
-        The file's name in its split. Noise and direction depend on it, on `seed` and on nothing
-        else.
+        Name of the file in its split. Noise and the direction of rotation depend only on this name,
+        on `seed` and on the kind of change.
     seed : int
-        Seed of noise and direction.
+        Seed of noise and of directions of rotation.
+
+    Returns
+    -------
+    list of ndarray of shape (H', W', C), dtype uint8
+        The unchanged image, then one image for each of `PERTURBATIONS`, then the result of
+        `enhanced_otherwise`.
     """
     load = ImageLoader(data)
     white = white_of(image, None if data.enhance is None else data.enhance.bits)
@@ -217,9 +226,18 @@ def perturbed_views(image: Any, data: DataConfig, *, file: str, seed: int) -> li
 
 
 def enhanced_otherwise(image: Any, data: DataConfig) -> Images:
-    """Return an image with the study's enhancement for a model without one, else without any.
+    """Return an image with the opposite enhancement setting of the model.
 
-    Size, fit, border and order are those of `data`, and so is the number of channels.
+    A model trained without enhancement gets the default enhancement. A model trained with
+    enhancement gets an image without white balance and without CLAHE. Size, fit, crop of borders,
+    order of steps and number of channels are those of `data`.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W) or (H, W, 3)
+        The image, as it was read; not modified.
+    data : DataConfig
+        The settings with which the model was trained.
     """
     if data.enhance is None:
         enhanced = ImageLoader(dataclasses.replace(data, enhance=EnhanceParams())).prepare(image)
@@ -236,32 +254,32 @@ def predict_perturbed(
     seed: int,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[Floats, list[Changed]]:
-    """Predict images as they are, changed in every way, and enhanced otherwise than the run does.
+    """Predict images unchanged, with each change, and with the opposite enhancement setting.
 
     Parameters
     ----------
     run : FinishedRun
         The run.
     files : sequence of str
-        Their names in the split.
+        Names of the N images in the split.
     paths : sequence of str
-        Files; each is read once.
+        Paths of the N images; each file is read once.
     seed : int
-        Seed of noise and directions.
+        Seed of noise and of directions of rotation.
     progress : callable, optional
-        Called with the number of images predicted, every now and then.
+        Function that is called after each group of images with their number.
 
     Returns
     -------
-    ndarray of shape (N, K), dtype float64
-        The logits of the images as they are.
-    list of Changed
-        Those of every change.
+    logits : ndarray of shape (N, K), dtype float64
+        The logits of the unchanged images.
+    changed : list of Changed
+        The logits of the changed images, one record for each change.
 
     Raises
     ------
     ValueError
-        If a file holds no image, or the weights do not fit.
+        If a file is not a readable image, or the weights do not fit.
     OSError
         If a file cannot be read.
     """
@@ -276,7 +294,7 @@ def predict_perturbed(
         image = cxr_enhance.read_image(paths[place])
         try:
             return perturbed_views(image, data, file=files[place], seed=seed)
-        except (TypeError, ValueError, cv2.error) as error:  # this image, or its size
+        except (TypeError, ValueError, cv2.error) as error:  # the image or its size is unsuitable
             raise ValueError(f"{error} File: {paths[place]!r}.") from error
 
     at_once = _images_at_once(data, len(logits))
@@ -295,7 +313,7 @@ def predict_perturbed(
 
 
 def _names(data: DataConfig) -> list[tuple[str, str]]:
-    """Return name and title of every change."""
+    """Return the name and the title of every change."""
     names = [(p.name, p.title) for p in PERTURBATIONS]
     title = "without enhancement" if data.enhance is not None else "with enhancement"
     return [*names, ("enhancement", title)]

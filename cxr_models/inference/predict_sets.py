@@ -1,7 +1,7 @@
-"""What a run predicts for its parts and other sources, kept as tables in its folder.
+"""Predictions of a run for its parts and for external sets, stored as tables in its folder.
 
-TensorFlow is imported when there is something to predict, and not before: predictions of the same
-weights, settings, records and images are used again.
+Stored predictions are reused if weights, settings, records and images are the same. TensorFlow is
+imported only if a set must be predicted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class _Wanted(NamedTuple):
-    """A set that is to be predicted."""
+    """A set to predict."""
 
     name: str
     kind: Kind
@@ -61,37 +61,40 @@ def predict_sets(
     say: Callable[[str], object] | None = None,
     before_model: Callable[[], object] | None = None,
 ) -> list[AnyPredictions]:
-    """Predict train, val, test and sets from other sources, or use what was predicted before.
+    """Predict train, val, test and external sets, or reuse stored predictions.
 
     Parameters
     ----------
     run : FinishedRun
         The run.
     externals : mapping of str to External
-        As `read_externals` returns them.
+        The external sets, as `read_externals` returns them.
     columns : collection of str, default ()
-        Columns of the manifests without a meaning here that tables keep for values by group.
+        Columns of the manifests without a fixed meaning that the tables keep for values by group.
     replace : bool, default True
-        Whether predictions made of something else give way to the new ones in the folder.
+        Whether new predictions replace stored predictions from other weights, settings, records or
+        images. If false, the stored tables stay, and the new predictions are only returned.
     say : callable, optional
-        Called with lines on the progress.
+        Function that is called with each sentence about the progress.
     before_model : callable, optional
-        Called once before TensorFlow is needed; not where all was predicted before.
+        Function that is called once before TensorFlow is imported. It is not called if all
+        predictions are reused.
 
     Returns
     -------
     list of Predictions, or of FindingPredictions
-        In that order; parts without images are left out. Each lies in the folder
-        ``evaluation`` of the run too, unless an older one was not to be replaced. Of findings
-        where that is the run's task, ``multilabel``: uncertain labels are unknown, whatever
-        they counted as in training, so that runs are tested on the same labels.
+        The sets in the order train, val, test, external sets; parts without images are left out.
+        All sets are also stored in the folder ``evaluation`` of the run, except where `replace` is
+        false and the folder has an older table. Runs with the task ``multilabel`` give
+        `FindingPredictions`. Uncertain labels are unknown, independent of their use in training, so
+        that all runs are tested on the same labels.
 
     Raises
     ------
     ValueError
-        If predictions that lie there were changed, or the model gives no numbers.
+        If stored predictions were changed, or the logits of the model are not finite.
     OSError
-        If an image cannot be read.
+        If a file cannot be read or written.
     """
     wanted = [
         _Wanted(part, part, run.split.select(part), run.overlaps.get(part))  # type: ignore[arg-type]
@@ -115,7 +118,7 @@ def predict_sets(
                 whole = dataclasses.replace(kept.manifest, records=records)
                 kept = dataclasses.replace(kept, manifest=whole, overlap=one.overlap)
                 if isinstance(kept, FindingPredictions):
-                    # Earlier versions wrote labels that uncertain ones counted as in training.
+                    # Earlier versions stored uncertain labels as they were used in training.
                     targets = finding_targets(whole, kept.findings)
                     outdated = outdated or not np.array_equal(targets, kept.targets)
                     kept = dataclasses.replace(kept, targets=targets)
@@ -179,7 +182,7 @@ def _of_findings(
 
 
 def _why_again(path: Path, former: Origin, origin: Origin, *, replace: bool) -> str:
-    """Say what has changed since a set was predicted, and what becomes of its table."""
+    """Return a sentence on what changed since a set was predicted, and whether it is replaced."""
     names = {
         "weights_sha256": "weights",
         "config_sha256": "settings",
@@ -214,7 +217,7 @@ def _logits(run: FinishedRun, model: Any, manifest: Manifest) -> Floats:
     batches = evaluation_batches(
         run.config.data,
         manifest.paths(),
-        np.zeros(len(manifest.records), np.int32),  # not looked at
+        np.zeros(len(manifest.records), np.int32),  # targets, which are not used
         run.config.training.batch_size,
     )
     return predict_logits(model, batches, multilabel=run.config.model.task == "multilabel")

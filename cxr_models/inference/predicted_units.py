@@ -1,4 +1,7 @@
-"""Predictions of files joined to those of patients or studies. Imports no framework."""
+"""Joining of the predictions of files to predictions of patients or studies.
+
+This module imports no deep-learning framework.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-_SMALLEST = 1e-300  # a probability below it has no logarithm
+_SMALLEST = 1e-300  # replaces smaller probabilities; the logarithm of 0 is not finite
 _LARGEST = 1.0 - 2.0**-53  # the largest probability below 1
 
 
@@ -37,16 +40,22 @@ def check_units(
     aggregation: Aggregation | None,
     manifest: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Raise ValueError unless the predictions of a run can be joined as asked.
+    """Check that the predictions of a run can be joined.
 
     Parameters
     ----------
     served : ServedRun
         The run.
-    aggregation : Aggregation, optional
-        How they are to be joined; None joins none.
+    aggregation : Aggregation or None
+        The unit and the rule that joins its images; None joins no images.
     manifest : str or PathLike, optional
-        What names patients and studies.
+        The manifest with the patient and study of each file; only allowed with an aggregation.
+
+    Raises
+    ------
+    ValueError
+        If `manifest` is given without `aggregation`, or more than two classes are joined by the
+        maximum.
     """
     if aggregation is None:
         if manifest is not None:
@@ -63,21 +72,29 @@ def keys_of_files(
     aggregation: Aggregation,
     manifest: str | os.PathLike[str] | None = None,
 ) -> list[Hashable | None]:
-    """Return what the files of one patient, or study, share; None for a file by itself.
+    """Return a key for each file; files with equal keys belong to one patient or study.
 
     Parameters
     ----------
     paths : sequence of str
-        Files.
+        Image files.
     aggregation : Aggregation
-        Whether patients or studies are asked for.
+        The unit: patient or study.
     manifest : str or PathLike, optional
-        Names the patient and study of each file; without it, the headers of DICOM files do.
+        The manifest with the patient and study of each file. None uses the headers of DICOM files,
+        which are read on all CPUs.
+
+    Returns
+    -------
+    list of hashable or None
+        None for a file without a patient id (or without a study id, for studies). The file is then
+        a unit of its own.
 
     Raises
     ------
     ValueError
-        If the manifest is none, or if no file has a patient, or a study.
+        If `manifest` is not a valid manifest, or no file has a patient id (or a study id, for
+        studies).
     OSError
         If the manifest cannot be read.
     """
@@ -112,18 +129,26 @@ def joined_rows(
     *,
     multilabel: bool = False,
 ) -> list[Row]:
-    """Return a row for each unit; files that could not be predicted keep rows of their own.
+    """Return one row for each patient or study.
+
+    Files without probabilities keep their own rows with the error.
 
     Parameters
     ----------
     rows : sequence of Row
-        One for each file.
-    keys : sequence
-        As `keys_of_files` returns them.
+        One row for each file.
+    keys : sequence of hashable or None
+        The result of `keys_of_files` for the files of `rows`.
     aggregation : Aggregation
-        How probabilities are joined.
+        The unit and the rule that joins its images.
     multilabel : bool, default False
-        Whether they are of findings, each joined by itself, in the place of classes.
+        Whether the probabilities are those of findings, which are joined separately, instead of
+        classes.
+
+    Returns
+    -------
+    list of Row
+        The rows in the order of the first file of each unit.
     """
     join = _joined_findings if multilabel else _joined_classes
     alone = [
@@ -139,7 +164,7 @@ def joined_rows(
         joined.append(
             Row(
                 file=of_unit[0].file,
-                probabilities=shares[0]  # bit by bit, as thresholds are compared with it
+                probabilities=shares[0]  # unchanged, so that comparisons with thresholds are exact
                 if len(shares) == 1
                 else tuple(join(np.array(shares), aggregation).tolist()),
                 error="",
