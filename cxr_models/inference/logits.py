@@ -32,7 +32,7 @@ def logits_model(model: keras.Model) -> keras.Model:
 
 
 def predict_logits(
-    model: keras.Model, batches: Any, *, multilabel: bool = False
+    model: keras.Model, batches: Any, *, multilabel: bool
 ) -> npt.NDArray[np.float64]:
     """Return the logits of images.
 
@@ -42,7 +42,7 @@ def predict_logits(
         The result of `logits_model`.
     batches : tf.data.Dataset, or ndarray of shape (N, H, W, C), dtype uint8
         Images, with or without their targets.
-    multilabel : bool, default False
+    multilabel : bool
         Whether the run has the task ``multilabel``, so that each output is a finding.
 
     Returns

@@ -287,6 +287,7 @@ def predict_perturbed(
     from cxr_models.networks.load import load_classifier
 
     data, model = run.config.data, logits_model(load_classifier(run))
+    multilabel = run.config.model.task == "multilabel"
     names = _names(data)
     logits: list[list[Floats]] = [[] for _ in range(1 + len(names))]
 
@@ -303,7 +304,8 @@ def predict_perturbed(
             places = range(start, min(start + at_once, len(paths)))
             chunk = list(pool.map(views, places))
             for number, images in enumerate(zip(*chunk, strict=True)):
-                logits[number].append(predict_logits(model, np.stack(images)))
+                part = predict_logits(model, np.stack(images), multilabel=multilabel)
+                logits[number].append(part)
             if progress is not None:
                 progress(len(places))
     whole, *changed = (np.concatenate(parts) for parts in logits)

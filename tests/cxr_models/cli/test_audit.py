@@ -139,20 +139,21 @@ def test_areas_of_an_evaluation_of_patients_are_ranked_at_the_temperature_of_ima
     assert "not calibrated" not in capsys.readouterr().out
 
 
-def test_a_run_with_several_findings_is_tested_on_changed_images(tmp_path, capsys):
+@pytest.mark.parametrize("findings", [FINDINGS, FINDINGS[1:]], ids=["two", "one"])
+def test_a_run_with_findings_is_tested_on_changed_images(tmp_path, capsys, findings):
     split = write_findings_split(tmp_path / "images", 48, hidden=0.1)
-    run = make_run(tmp_path / "run", split, model__task="multilabel", model__findings=FINDINGS)
+    run = make_run(tmp_path / "run", split, model__task="multilabel", model__findings=findings)
     split_file = tmp_path / "images/split.csv"
     assert perturb(run, split_file, "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     robustness = printed.pop("robustness")
     assert stored(run) == robustness
     assert json.loads((run / "evaluation/audit.json").read_text()) == printed
-    assert robustness["findings"] == list(FINDINGS)
+    assert robustness["findings"] == list(findings)
     assert robustness["images"] == robustness["test_images"] == printed["test_images"]
     names = [row["name"] for row in robustness["perturbed"]]
     assert names == [*(one.name for one in PERTURBATIONS), "enhancement"]
-    for finding in FINDINGS:  # the audit predicts the same images
+    for finding in findings:  # the audit predicts the same images
         area = printed["findings"][finding]["run"]["roc_auc"]["value"]
         assert robustness["unperturbed"]["roc_auc"][finding]["value"] == pytest.approx(area)
     assert perturb(run, split_file, "--perturb-images", "10") == 0

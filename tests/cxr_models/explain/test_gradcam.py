@@ -79,7 +79,7 @@ def test_a_map_that_is_positive_everywhere_sums_to_the_logit_less_its_bias(tiny_
     model.set_weights([rng.uniform(0.01, 0.2, w.shape) for w in model.get_weights()])
     images = rng.integers(0, 256, (5, 32, 40, 1), np.uint8)
     classes = np.array([0, 1, 2, 1, 0])
-    logits = predict_logits(logits_model(model), images)[np.arange(5), classes]
+    logits = predict_logits(logits_model(model), images, multilabel=False)[np.arange(5), classes]
     bias = model.get_layer("probabilities").get_weights()[1][classes]
     sums = GradCam(model)(images, classes).sum(axis=(1, 2))
     np.testing.assert_allclose(sums, logits - bias, rtol=1e-4)

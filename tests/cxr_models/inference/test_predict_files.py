@@ -67,7 +67,7 @@ def test_probabilities_are_those_of_the_training_pipeline_and_calibrated(run, im
     assert [row["file"] for row in rows] == sorted(map(str, images.rglob("*.png")))
     served = read_served_run(run)
     pixels = ImageLoader(served.run.config.data)([row["file"] for row in rows])
-    logits = predict_logits(logits_model(served.load()), pixels)
+    logits = predict_logits(logits_model(served.load()), pixels, multilabel=False)
     names = ("covid", "normal", "virus")
     got = np.array([[float(row[f"probability:{name}"]) for name in names] for row in rows])
     np.testing.assert_allclose(got, softmax(logits, 1.7), rtol=1e-5)
