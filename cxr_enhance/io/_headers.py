@@ -1,7 +1,7 @@
-"""The few header fields of image files that are needed before decoding, or are lost by decoding.
+"""Header fields of image files that are needed before decoding, or that decoding loses.
 
-Where a parser here and OpenCV's could read different sizes, no size is returned, and the file is
-not decoded. TIFF has a module of its own.
+If a parser of this module and OpenCV's parser could read different sizes, no size is returned, and
+the file is not decoded. The module `_tiff` reads TIFF headers.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _JPEG_ENDS = frozenset((0xD8, 0xD9, 0xDA))  # second start, end, pixels: no fram
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MOST_MARKERS = 100_000  # before the frame header; a profile in pieces has hundreds
 _PIECE_BYTES = 1 << 16
-_START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10, the thriftiest 60
+_START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10 scans, and 60 at most
 _PNG_GRAY_TYPES = (0, 4)  # gray, gray with alpha
 _MOST_CHUNKS = 1_000_000
-# Chunks of animations; texts and profiles, which OpenCV would inflate in vain.
+# Chunks to remove: animations, and texts and profiles, which OpenCV would inflate without need.
 _PASSED_OVER = (b"acTL", b"fcTL", b"fdAT", b"zTXt", b"iTXt", b"iCCP")
 _LARGEST_PIXEL, _PIXELS_SLACK = 8, 1 << 16  # bytes
 
 
 class Size(NamedTuple):
-    """Pixels as declared, before anything is decoded."""
+    """Width and height in pixels that a header declares."""
 
     width: int
     height: int
@@ -125,7 +125,7 @@ def _is_core(data: Content) -> bool:
 
 
 def bmp_has_a_palette_unseen(data: bytes) -> bool:
-    """Tell whether a BMP of OS/2 has a palette of colours, which OpenCV would decode as gray."""
+    """Return whether an OS/2 BMP has a colour palette, which OpenCV would decode as gray."""
     (offset,) = unpack("<I", data, 10)
     (bits,) = unpack("<H", data, 24)
     if not _is_core(data) or bits > 8:

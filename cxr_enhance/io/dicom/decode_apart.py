@@ -1,8 +1,8 @@
 """Decode frames in child processes, with limits of time and memory.
 
-gdcm ends the process it runs in, or writes beyond its memory, for many damaged JPEG files; pydicom
-never returns from some JPEG 2000 files. Such a file must not end or stop a run over a million
-files. Child processes are kept for further frames: one for each thread that decodes.
+For many damaged JPEG files, gdcm ends its process or writes outside its memory. For some JPEG 2000
+files, pydicom never returns. Such a file must not end or block a run over a million files. Child
+processes are kept for further frames: one for each thread that decodes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if sys.platform == "linux":
     import fcntl
 
 _SCRIPT = str(Path(__file__).with_name("decoder_process.py"))
-_TIMEOUT_S = 60.0  # plus a microsecond a pixel, for the largest images on the slowest machines
+_TIMEOUT_S = 60.0  # plus a microsecond per pixel, for the largest images on the slowest machines
 _MEMORY_BYTES = 1 << 30  # plus `_BYTES_A_SAMPLE`, where the system can limit memory
 _BYTES_A_SAMPLE = 64
 _PIPE_BYTES = 1 << 20

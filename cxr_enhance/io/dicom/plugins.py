@@ -1,4 +1,7 @@
-"""The one module that imports pydicom: its decoders in order of preference, and missing ones."""
+"""Import of pydicom, the order of preference of its decoders, and messages about missing decoders.
+
+No other module of this package imports pydicom, except `decoder_process` in a child process.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ def decoder_for(transfer_syntax: str) -> tuple[Any, list[str]]:
     NotImplementedError
         If pydicom has no decoder, as for video.
     ImportError
-        If pydicom has a decoder, and none of its plugins is installed.
+        If pydicom has a decoder, but no plugin for it is installed.
     """
     get_decoder = load_pydicom("pydicom.pixels").get_decoder
     decoder = get_decoder(transfer_syntax)
