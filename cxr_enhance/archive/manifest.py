@@ -33,7 +33,11 @@ _TAIL_BYTES = 1 << 16
 
 
 def manifest_path(base: str, shard: Shard | None) -> str:
-    """Give each shard a manifest of its own beside `base`: appending over NFS is not atomic."""
+    """Return the manifest of a shard.
+
+    Each shard has its own manifest in the folder of `base`, because appending over NFS is not
+    atomic.
+    """
     if shard is None or shard.total == 1:
         return base
     stem, extension = os.path.splitext(base)
@@ -49,7 +53,7 @@ def manifest_family(base: str) -> list[str]:
 
 
 def read_rows(path: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a manifest, rows of options too; lines that are no rows are left out.
+    """Yield the rows of a manifest, including rows of options; skip lines that are not rows.
 
     Raises
     ------
@@ -104,7 +108,7 @@ class ManifestWriter:
             self._file = -1  # the system may give the number to another file
 
     def add_options(self, job: Job) -> None:
-        """Append the row that maps the digest to the options."""
+        """Append the row that stores the options of the digest."""
         options = {"status": RUN, "params": self._digest, "version": __version__}
         self._append(lambda: {**options, "options": job.to_dict()})
 

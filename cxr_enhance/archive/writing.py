@@ -30,7 +30,7 @@ _LEFT, _TOP, _WIDTH, _HEIGHT, _AREA = range(5)  # columns of OpenCV's statistics
 
 
 def holds_writing(gray: Image) -> bool:
-    """Tell whether a line of bright letters lies near the upper or lower border.
+    """Return whether a line of bright letters lies near the upper or lower border.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def _holds_line(band: Image, white: int) -> bool:
     bright = bright.astype(
         np.uint8, copy=False
     )  # 0 and 255 fit uint8 also where the band is uint16
-    if step > 1:  # a square is bright where any pixel is: thin strokes stay whole
+    if step > 1:  # a block becomes bright if any of its pixels is, so that thin strokes stay
         bright = cv2.dilate(bright, np.ones((step, step), np.uint8))[::step, ::step].copy()
     count, _, statistics, _ = cv2.connectedComponentsWithStats(
         bright, connectivity=8, ltype=cv2.CV_16U

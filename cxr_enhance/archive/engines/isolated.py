@@ -1,4 +1,4 @@
-"""One task carried out in a child process: a task that crashes ends the child alone."""
+"""Carry out one task in a child process, so that a crash ends only the child."""
 
 from __future__ import annotations
 
