@@ -141,7 +141,7 @@ def _is_bytecode_unchecked(path: str | None) -> bool:
     try:
         with open(path or "", "rb") as file:
             head = file.read(8)
-    except OSError:  # there is none
+    except OSError:  # there is no such file
         return False
     return head[:4] == importlib.util.MAGIC_NUMBER and head[4:] == _UNCHECKED_BYTECODE
 
@@ -154,7 +154,7 @@ def _add_code(digest: Any, code: CodeType) -> None:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             _add_code(digest, constant)
-        elif isinstance(constant, frozenset):  # in an order of its own in each process
+        elif isinstance(constant, frozenset):  # its order differs between processes
             digest.update(repr(sorted(map(repr, constant))).encode())
         else:
             digest.update(repr(constant).encode() + b"\0")

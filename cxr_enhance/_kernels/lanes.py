@@ -139,7 +139,7 @@ def _transpose(_context: Any, source: Any, start: Any, target: Any, at: Any, pit
 
 
 def _arithmetic(operation: Any, of_ints: str, of_floats: str) -> None:
-    # Lets `a + b` and the like compile for lanes of any count, each operation rounded by itself.
+    # Defines `a + b` and similar operations for lanes of any count; each operation is rounded.
     @intrinsic  # type: ignore[untyped-decorator]
     def compute(_context: Any, a: Any, b: Any) -> Any:
         name = of_floats if a.element == types.float32 else of_ints

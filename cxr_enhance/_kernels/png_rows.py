@@ -30,7 +30,7 @@ def filter_row(
 ) -> None:
     """Write the filter's number and the differences of a row's bytes to those `above`, modulo 256.
 
-    Words of 16 bits are written high byte first, and each byte is subtracted by itself.
+    Words of 16 bits are written high byte first, and the two bytes are subtracted separately.
     """
     out[0] = UP
     if row.itemsize == 1:

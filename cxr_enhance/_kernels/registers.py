@@ -119,7 +119,7 @@ def _look_up(_context: Any, table: Any, pixels: Any) -> Any:
         pick = builder.module.declare_intrinsic(
             "llvm.x86.avx512.vpermi2var.qi.512", (), ir.FunctionType(_bytes, [_bytes] * 3)
         )
-        # The low seven bits of a pixel are its place in 128 bytes; the highest says in which.
+        # The low seven bits of a pixel are its index in 128 bytes; the top bit selects the half.
         dark = builder.call(pick, [quarters[0], args[1], quarters[1]])
         bright = builder.call(pick, [quarters[2], args[1], quarters[3]])
         is_bright = builder.icmp_signed("<", args[1], _constant(_bytes, 0))

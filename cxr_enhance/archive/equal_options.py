@@ -45,7 +45,7 @@ def _bins(options: dict[str, Any]) -> float:
 
 
 def _is_8_bit(path: str) -> bool:
-    """Tell by its header whether an output holds uint8; False for an unreadable header."""
+    """Return whether the header of an output states uint8; False for an unreadable header."""
     ending = os.path.splitext(path)[1]
     if ending == ".jpg":
         return True

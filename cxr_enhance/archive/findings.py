@@ -77,10 +77,10 @@ def pixel_findings(gray: Image) -> list[Kind]:
 
 
 def looks_inverted(image: Image) -> bool:
-    """Tell whether black and white of a frontal radiograph look exchanged.
+    """Return whether black and white of a frontal radiograph look exchanged.
 
-    The air beside the neck and in the lungs is dark; spine and mediastinum are bright. An image
-    looks inverted if air is clearly brighter than spine and mediastinum.
+    In a radiograph, the air next to the neck and in the lungs is dark; spine and mediastinum are
+    bright. An image looks inverted if air is clearly brighter than spine and mediastinum.
 
     Parameters
     ----------

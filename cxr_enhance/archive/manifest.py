@@ -77,14 +77,14 @@ class ManifestWriter:
     path : str
         The manifest; made if it does not exist.
     job : Job
-        The options whose digest stands in the rows.
+        Options of the run; rows contain their digest.
 
     Raises
     ------
     OSError
         If the file cannot be opened.
     ValueError
-        If the file is no manifest.
+        If the file is not a manifest.
     """
 
     def __init__(self, path: str, job: Job) -> None:
@@ -121,7 +121,8 @@ class ManifestWriter:
         Raises
         ------
         OSError
-            If the row cannot be written whole, as on a full disk; then no part of it remains.
+            If the row cannot be written completely, as on a full disk. No part of the row remains
+            in the file.
         """
         recorded = outcome
 
@@ -154,7 +155,7 @@ class ManifestWriter:
         }
 
     def _is_in_place(self) -> bool:
-        """Tell whether the open file is still the file at the manifest's path."""
+        """Return whether the open file is still the file at the manifest's path."""
         try:
             return os.path.samestat(os.stat(self._path), os.fstat(self._file))
         except OSError:
@@ -186,7 +187,7 @@ class ManifestWriter:
 
 
 def _was_replaced(outcome: Outcome) -> bool:
-    """Tell whether another file has replaced the output since it was written."""
+    """Return whether another file has replaced the output since it was written."""
     try:
         return bool(outcome.link) and not os.path.samefile(outcome.link, outcome.target)
     except OSError:  # link or output is gone: the next run sees that the output is missing
@@ -194,7 +195,7 @@ def _was_replaced(outcome: Outcome) -> bool:
 
 
 def _end_of_whole_lines(descriptor: int) -> int:
-    """Find the offset at which the last whole line ends."""
+    """Find the offset at which the last complete line ends."""
     size = os.fstat(descriptor).st_size
     end = size
     while end:

@@ -67,7 +67,7 @@ Record: TypeAlias = Callable[[Outcome], bool]
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the sentence for an error of one file."""
+    """Return the message for an error of one file."""
     if isinstance(error, OSError) and error.strerror:
         where = "" if error.filename is None else f": {os.fsdecode(error.filename)!r}"
         return f"{error.strerror}{where}."

@@ -207,7 +207,7 @@ def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
 
 
 def _is_folder(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
-    """Tell whether an entry is the folder that `status` describes."""
+    """Return whether an entry is the folder that `status` describes."""
     try:
         return (
             status is not None

@@ -75,7 +75,7 @@ class PlannedFiles(Sequence[PlannedFile]):
         self._named.append(named)
 
     def improve(self, index: int, source: str, cut: int, root: str, *, named: bool) -> None:
-        """Note another path to a planned file; the path with the longer relative part is kept."""
+        """Record another path of a planned file; keep the path with the longer relative part."""
         if len(source) - cut > len(self._sources[index]) - self._cuts[index]:
             self._roots.append(root)
             self._sources[index], self._cuts[index] = source, cut
@@ -83,7 +83,7 @@ class PlannedFiles(Sequence[PlannedFile]):
         self._named[index] |= named
 
     def settle_names(self) -> None:
-        """Decide all output names; called once, after the last file was added."""
+        """Choose all output names; must be called once, after the last file was added."""
         self._levels = distinct_levels(len(self), self.origin, self._naming)
 
     def keep(self, indices: Sequence[int]) -> None:

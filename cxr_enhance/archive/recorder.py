@@ -81,7 +81,7 @@ def _holds_anything(folder: str) -> bool:
 
 
 def _take_back(outcome: Outcome) -> None:
-    """Remove an output whose row could not be written, if its link proves that this run made it."""
+    """Remove an output without a row, if its link proves that this run wrote the output."""
     with contextlib.suppress(OSError):
         if outcome.link and os.path.samefile(outcome.link, outcome.target):
             os.unlink(outcome.target)

@@ -57,7 +57,7 @@ class PendingWork:
     unrecorded : int
         Number of outputs that no manifest records as written; they are left as they are.
     unrecorded_changed : int
-        Number of `unrecorded` outputs whose inputs have changed since a run first met the output.
+        Number of `unrecorded` outputs whose inputs changed after a run first found the output.
     known_options : dict of str to dict
         Options by their digest.
     """

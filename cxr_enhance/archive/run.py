@@ -1,4 +1,4 @@
-"""A whole run over an archive: plan the files, compare with earlier runs, enhance, write rows."""
+"""A complete run over an archive: plan files, compare with earlier runs, enhance, write rows."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PreparedRun:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no file was found and no output folder exists, as after a typing error."""
+        """Whether there is no file and no output folder, for instance after a typing error."""
         has_files = self.plan.files or self.plan.skipped or self.plan.linked_folders
         return not has_files and not os.path.isdir(self.settings.out)
 
@@ -99,7 +99,10 @@ class PreparedRun:
         check_is_manifest(self.manifest)
 
     def telling_names(self) -> TellingNames:
-        """Count the outputs whose names may identify a patient though --strip-identity is set."""
+        """Count the output names that may identify a patient although --strip-identity is set.
+
+        The number is 0 without --strip-identity and with flat names.
+        """
         if not self.settings.job.strip_identity or self.settings.flat_names:
             return TellingNames(0, "")
         return find_telling_names(self.plan.files)

@@ -99,7 +99,7 @@ def _continues(last: npt.NDArray[np.int32], shape: npt.NDArray[np.int32]) -> boo
 
 
 def _is_comb(line: list[npt.NDArray[np.int32]]) -> bool:
-    """Tell whether a line is a ruler or a grid: all its shapes are alike, as letters are not."""
+    """Return whether a line is a ruler or a grid: all its shapes are alike, as letters are not."""
     widths = np.array([shape[_WIDTH] for shape in line])
     areas = np.array([shape[_AREA] for shape in line])
     return bool(np.ptp(widths) <= 1 and np.ptp(areas) <= 0.15 * areas.max())

@@ -65,7 +65,7 @@ def jpeg_size(data: Content) -> Size | None:
 
 
 def jpeg_frame(data: Content) -> int | None:
-    """Find where a JPEG's frame header begins; None if `data` does not hold all of the header."""
+    """Return the offset of a JPEG's frame header; None if `data` does not hold all of it."""
     position = 2
     try:
         for _ in range(_MOST_MARKERS):
@@ -83,7 +83,7 @@ def jpeg_frame(data: Content) -> int | None:
 
 
 def _next_marker(data: Content, position: int) -> int:
-    """Find where the next marker begins; decoders ignore bytes between segments."""
+    """Return the offset of the next marker; bytes between segments are ignored, as decoders do."""
     size = 16  # bytes; nearly always the marker is the first of them
     while True:
         piece = bytes(data[position : position + size])
@@ -101,7 +101,7 @@ def jpeg_has_too_many_scans(data: bytes) -> bool:
 
 
 def jpeg_has_an_end(data: bytes, frame: int) -> bool:
-    """Tell whether an end marker follows the start of the pixels."""
+    """Return whether an end marker follows the start of the pixels."""
     return data.rfind(b"\xff\xd9", max(data.find(_START_OF_SCAN, frame), frame)) >= 0
 
 
@@ -135,7 +135,7 @@ def bmp_has_a_palette_unseen(data: bytes) -> bool:
 
 
 def bmp_has_other_masks(data: bytes) -> bool:
-    """Tell whether a 32-bit BMP has colour masks that OpenCV ignores."""
+    """Return whether a 32-bit BMP has colour masks that OpenCV ignores."""
     if _is_core(data):
         return False
     header_size, bits, compression = unpack("<I10xHI", data, 14)
@@ -149,7 +149,7 @@ def bmp_has_other_masks(data: bytes) -> bool:
 
 
 def png_is_gray(data: Content) -> bool:
-    """Tell whether a PNG's own colour type is gray, with or without alpha."""
+    """Return whether a PNG's own colour type is gray, with or without alpha."""
     return data[25:26] in [bytes([kind]) for kind in _PNG_GRAY_TYPES]
 
 

@@ -39,7 +39,7 @@ def write_atomically(
     temporary_folder: str | None = None,
     link: str | None = None,
 ) -> None:
-    """Let `write` fill an open temporary file, then name the file `path` in one step.
+    """Call `write` with an open temporary file, then rename the file to `path` in one step.
 
     See `fill_atomically`, which this function calls.
     """
@@ -59,11 +59,11 @@ def fill_atomically(
     temporary_folder: str | None = None,
     link: str | None = None,
 ) -> None:
-    """Let `fill` write a temporary file by its name, then name the file `path` in one step.
+    """Call `fill` with the name of a temporary file, then rename the file to `path` in one step.
 
-    The temporary file is made in `temporary_folder`, if this is given and lies on the file system
-    of `path`: a killed process then leaves nothing among the outputs. Otherwise the temporary file
-    is made beside `path`.
+    The temporary file is made in `temporary_folder`, if this is given and is on the file system of
+    `path`: a killed process then leaves no temporary file among the outputs. Otherwise the
+    temporary file is made in the folder of `path`.
 
     After a failure or an interrupt at any moment, `path` has either its former content or all of
     the new content, and the temporary file is removed. A symbolic link at `path` is replaced, not
@@ -88,7 +88,7 @@ def fill_atomically(
         temporary_folder, link = beside, None
     temporary = os.path.join(temporary_folder, temporary_name())
     try:
-        # os.open, unlike the tempfile module, gives the permissions that the umask asks for.
+        # os.open, unlike the tempfile module, gives the permissions that the umask allows.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         os.close(os.open(temporary, flags, 0o666))
         fill(temporary)

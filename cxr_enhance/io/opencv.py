@@ -89,7 +89,7 @@ def _import_cv2() -> tuple[Any, str]:
 
 
 def _is_whole(wheel: str) -> bool:
-    """Tell whether every file of cv2 in a wheel is installed with its original size."""
+    """Return whether every file of cv2 in a wheel is installed with its original size."""
     try:
         files = importlib.metadata.files(wheel) or []
         return all(

@@ -122,7 +122,7 @@ class Transform:
 
     @property
     def is_stretch(self) -> bool:
-        """Whether the whole image fills the whole result."""
+        """Whether the result shows all of the image, without padding."""
         return self.crop == Box(0, 0, *self.source_size) and not any(self.pad)
 
     def to_dict(self) -> dict[str, list[int]]:

@@ -35,7 +35,7 @@ _GRACE_S = 0.7
 
 
 class _RunEndedError(Exception):
-    """No further file can be read or written: workers need not finish their tasks."""
+    """The run must end, because all further files would fail; workers need not finish tasks."""
 
 
 class DaskEngine:

@@ -35,7 +35,7 @@ _IGNORED_KEY = re.compile(r"__[^/]*__(/|$)")  # webdataset reads such members as
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleOptions:
-    """How samples are put into files.
+    """Options of files of samples.
 
     Parameters
     ----------

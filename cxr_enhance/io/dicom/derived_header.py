@@ -1,4 +1,4 @@
-"""The changes of a header whose pixels are replaced by enhanced ones."""
+"""Change a header so that it describes the enhanced pixels instead of the original pixels."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def scale_spacing(
 
 
 def _is_reversed(header: DicomHeader) -> bool:
-    """Tell whether greater stored values are shown darker."""
+    """Return whether greater stored values are shown darker."""
     if header.samples != 1:
         return False
     table, stored = display_table(header, "auto", []), stored_values(header)

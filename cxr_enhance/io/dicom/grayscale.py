@@ -206,7 +206,7 @@ def _padding(values: Values, stored: tuple[int, int], *, signed: bool) -> tuple[
 
 
 def _inverted(values: Values, photometric: str) -> bool:
-    """Tell whether 0 is white, by Photometric Interpretation and Presentation LUT Shape."""
+    """Return whether 0 is white, by Photometric Interpretation and Presentation LUT Shape."""
     shape = values.text(_SHAPE)
     if photometric == "MONOCHROME1":
         if shape == "IDENTITY":

@@ -55,7 +55,7 @@ def load_pydicom(module: str = "pydicom") -> Any:
     Raises
     ------
     ImportError
-        If pydicom is missing; the sentence has the command that installs it.
+        If pydicom is missing; the message contains the command that installs it.
     """
     try:
         return importlib.import_module(module)
@@ -142,7 +142,7 @@ def decoders_here() -> dict[str, list[str]]:
 
 
 def is_bounded(plugin: str, transfer_syntax: str) -> bool:
-    """Tell whether a plugin's time and memory are bounded by the pixels, for any hostile frame.
+    """Return whether a plugin's time and memory are bounded by the pixels, for any hostile frame.
 
     Other plugins run in a child process; see `decode_apart`. The size of a frame must be checked
     before a bounded plugin decodes it.

@@ -84,7 +84,7 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes:
 
 
 def _is_impersonal(pydicom: Any, element: Any) -> bool:
-    """Tell whether an element has the VR of its tag, and holds a code, UID or number."""
+    """Return whether an element has the VR of its tag, and holds a code, UID or number."""
     if pydicom.datadict.dictionary_VR(element.tag) != element.VR:
         return False
     values = element.value if element.VM > 1 else [element.value]

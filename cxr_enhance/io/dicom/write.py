@@ -161,7 +161,7 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
         _refer_to_source(pydicom, data_set, source_class)
         _mend_group_uids(data_set, digest)
     if is_enhanced or not _is_uid(data_set.get("SOPClassUID")):
-        data_set.SOPClassUID = SECONDARY_CAPTURE  # one frame alone is no enhanced object
+        data_set.SOPClassUID = SECONDARY_CAPTURE  # a single frame is not an enhanced object
     data_set.SOPInstanceUID = hashed_uid(
         digest, request.description, str(request.strip_identity), key=request.key
     )
