@@ -1,19 +1,21 @@
 """Enhance chest radiographs: percentile white balance, gray, CLAHE, with OpenCV's bytes.
 
-The chain of :func:`enhance`:
+The steps of :func:`enhance`:
 
 1. White balance: stretch each channel between two percentiles.
-2. Gray, where the image has three channels.
+2. Gray: convert images of three channels to one channel.
 3. CLAHE: count the values tile by tile, clip, cumulate, blend between neighbouring tiles.
 
-:func:`prepare` does it with crop, size, fit and type of the result as :class:`Preparation` states
-them, the one step that archives, loaders and exported models share; it also says where each pixel
-comes from.
+:func:`prepare` enhances an image and also crops, resizes and converts it as :class:`Preparation`
+states. Archives, loaders and exported models share this function. It also returns the position in
+the original image that each pixel of the result comes from.
 
-Arrays in, arrays out, uint8 or uint16; every result equals that of the same chain written with
-OpenCV and NumPy, byte for byte, but that the chain counts 256 gray levels of uint16 unless
-``num_bins=None`` asks for all. Importing the package loads numpy, nothing else; the first operation
-loads machine code, and Numba where there is none yet.
+Operations take and return uint8 or uint16 arrays. Every result equals, byte for byte, the result of
+the same chain written with OpenCV and NumPy. There is one exception: for uint16 images, `enhance`
+counts 256 gray levels by default; ``num_bins=None`` counts all levels, as OpenCV does.
+
+Importing the package loads numpy and nothing else. The first operation loads compiled machine code;
+where no compiled code exists yet, it loads Numba and compiles.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ __all__ = [
     "write_image",
 ]
 
-# What has to do with files is imported when it is first asked for; modules by their own names.
+# These names are imported when they are first used: name -> module inside the package. An entry
+# whose value equals its name gives the module itself.
 _LATER = {
     "Preparation": "preparation",
     "Transform": "preparation",
@@ -69,7 +72,7 @@ _LATER = {
     "write_image": "io.write",
 }
 
-if not TYPE_CHECKING:  # or every name would be one to a type checker, whatever its spelling
+if not TYPE_CHECKING:  # otherwise a type checker would accept every name, misspelled names too
 
     def __getattr__(name: str) -> Any:
         if name not in _LATER:

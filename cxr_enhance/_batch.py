@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 _DEFAULT = EnhanceParams()
 
-# Pixels a thread takes at a time, at least and at most: from half a millisecond of work, against
-# which taking them costs nothing, to a twentieth of a second, for which an interrupt must wait.
+# Smallest and largest number of pixels that a thread takes at a time. The smallest is about half a
+# millisecond of work, so that the cost of taking a task is negligible. The largest is about a
+# twentieth of a second, because an interrupt waits until the task ends.
 _PIXELS_AT_A_TIME = (1 << 19, 1 << 25)
 
 
@@ -61,35 +62,37 @@ def enhance_batch(
     num_threads: int | None = None,
     out: Image | Sequence[Image] | None = None,
 ) -> Image | list[Image]:
-    """Enhance many images on several threads; each as `enhance` would.
+    """Enhance many images on several threads.
+
+    Each result equals that of `enhance` for the same image.
 
     Parameters
     ----------
     images : ndarray of shape (N, H, W), (N, H, W, 1) or (N, H, W, 3), or sequence of images
-        A stack of equal images, or a list or tuple of images of any sizes, channels and dtypes,
-        each as `enhance` takes it. uint8 or uint16, any strides and byte order; not modified.
-        N may be 0. An array of shape (N, H, 3) reads as one colour image and is refused; pass
-        gray images 3 pixels wide as a list.
+        A stack of images of one size, or a list or tuple of images that `enhance` accepts. The
+        images of a list or tuple may differ in size, channels and dtype. uint8 or uint16, any
+        strides and byte order; not modified. N may be 0. An array of shape (N, H, 3) could be one
+        colour image and is refused; pass gray images that are 3 pixels wide as a list.
     params : EnhanceParams, optional
-        The options, the same for all images; None takes the study's.
+        Options for all images; None uses the defaults, which are those of the COVIDLite study.
     num_threads : int, optional
-        Threads to work on, at least 1; None takes every CPU this process may use.
+        Number of threads, at least 1; None uses every CPU this process may use.
     out : ndarray or sequence of ndarrays, optional
-        Where to write the results: one array for a stack, one for each image of a sequence;
+        Where to write the results: one array for a stack, one array for each image of a sequence;
         C-contiguous, must not overlap `images`.
 
     Returns
     -------
     ndarray, or list of ndarrays
-        The results, stacked if `images` is a stack: shape (N, H, W), (N, H, W, 1) if `images` has
-        that, (N, H, W, 3) if ``params.output`` is "rgb". A list for a sequence, in its order.
+        For a stack, an array of shape (N, H, W), or (N, H, W, 1) if `images` has that shape, or
+        (N, H, W, 3) if ``params.output`` is "rgb". For a sequence, a list in the same order.
 
     Raises
     ------
     TypeError
         If an argument has the wrong type or dtype; ``images[i]`` in the message names the image.
     ValueError
-        If a shape or a value is out of range, or a pixel takes more than ``params.bits``. All
+        If a shape or a value is out of range, or a pixel has more than ``params.bits`` bits. All
         images are checked before work begins.
 
     See Also
@@ -98,8 +101,8 @@ def enhance_batch(
 
     Notes
     -----
-    The result does not depend on `num_threads`. Threads live for the call. Scratch memory is that
-    of `enhance` for each thread.
+    The result does not depend on `num_threads`. The threads end with the call. Each thread needs
+    the scratch memory of `enhance`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The public operation `clahe`, and the same as an object with OpenCV's call."""
+"""The public operation `clahe`, and `CLAHE`, an object with OpenCV's interface."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def clahe(
 ) -> Image:
     """Equalize contrast tile by tile, byte for byte as OpenCV's ``createCLAHE(...).apply``.
 
-    OpenCV's bytes are those of `num_bins` None; fewer bins are the project's own.
+    The result equals OpenCV's where `num_bins` is None. Counting fewer bins is an extension of this
+    package; OpenCV has no such option.
 
     Contrast limited adaptive histogram equalization brings out detail in dark and bright regions
     of a radiograph at once. It changes relative brightness, so do not use it before measuring
@@ -60,15 +61,17 @@ def clahe(
         Number of tiles as (columns, rows), OpenCV's order; at most 65,536 tiles, and 1,024 columns
         for uint16.
     bit_shift : int, default 0
-        Low bits dropped before counting and zero in the result, 0..7 for uint8 and 0..15 for
-        uint16: OpenCV's ``setBitShift``. Coarser bins suit 12-bit data moved to the high bits.
+        Number of low bits that are dropped before counting and are zero in the result, 0..7 for
+        uint8 and 0..15 for uint16: OpenCV's ``setBitShift``. 4 suits 12-bit data stored in the
+        high bits of uint16.
     num_bins : int or None, default None
-        Gray levels that are counted and clipped, from 2 to 65,536; pixels between two of them are
-        interpolated. None counts every value, as OpenCV does, and so does a number above that of
-        the values. Only allowed with `bit_shift` 0.
+        Number of gray levels that are counted and clipped, from 2 to 65,536; pixels between two of
+        them are interpolated. None counts every value, as OpenCV does. A number above the number
+        of possible values also counts every value. Only allowed with `bit_shift` 0.
     bits : int or None, default None
-        Values and results fill 0 to ``2**bits - 1``, 1..8 for uint8 and 1..16 for uint16: 12 for
-        12-bit values in the low bits of uint16. None takes the dtype's.
+        Bit depth of the values and results, which fill 0 to ``2**bits - 1``: 1..8 for uint8 and
+        1..16 for uint16. 12 is for 12-bit values in the low bits of uint16. None uses all bits of
+        the dtype.
     out : ndarray of the shape and dtype of `image`, optional
         Where to write the result; C-contiguous, must not overlap `image`.
 
@@ -82,32 +85,36 @@ def clahe(
     TypeError
         If an argument has the wrong type or dtype.
     ValueError
-        If a shape or a value is out of range, or a pixel takes more than `bits`.
+        If a shape or a value is out of range, or a pixel has more than `bits` bits.
 
     See Also
     --------
-    CLAHE : The same as an object with OpenCV's call and OpenCV's defaults.
-    enhance : White balance, gray and CLAHE in one go.
+    CLAHE : The same operation as an object with OpenCV's interface and OpenCV's defaults.
+    enhance : White balance, gray and CLAHE in one call.
     enhance_batch : Many images on all CPUs.
 
     Notes
     -----
-    Sizes that the grid does not divide are extended by reflection at the bottom and right, as
-    OpenCV does; where the grid divides one size only, that size is extended too, by as many pixels
-    as there are tiles along it.
+    Where the grid does not divide a size of the image, the image is extended by reflection at the
+    bottom and right, as OpenCV does. Where the grid divides only one of the two sizes, that size is
+    extended too, by as many pixels as there are tiles along it.
 
     A bin's limit in pixels is ``max(1, int(clip_limit * area / bins))`` for tiles of ``area``
-    pixels. With a bin for each of 65,536 values it is 1 wherever ``clip_limit * area`` is below
-    131,072, and then `clip_limit` has no effect: at 16 x 16 tiles, for instance, on images of less
-    than 4096 x 4096 at a limit of 2. So choose ``num_bins=256`` for uint16 unless OpenCV's bytes
-    are wanted. With `num_bins` below the number of values, value ``v`` lies at
-    ``v * (num_bins - 1) / (2**bits - 1)``; tiles count the nearest bin, and a pixel's level in a
-    tile lies on the line between the levels of the bins below and above it.
+    pixels. With a bin for each of 65,536 values, the limit is 1 wherever ``clip_limit * area`` is
+    below 131,072, and then `clip_limit` has no effect. An example is an image of less than
+    4096 x 4096 pixels with 16 x 16 tiles and a `clip_limit` of 2. Choose ``num_bins=256`` for
+    uint16 unless the result must equal OpenCV's.
 
-    Runs on one thread and releases the GIL; safe to call from many threads at once, there is
-    no shared state. Scratch memory: 1.5 KiB a tile column and 0.1 MiB for uint8; for uint16, for
-    every level between the image's lowest and highest, 8 bytes a tile column and 20 more; with
-    `num_bins` below the number of values, for every bin, 24 bytes a tile column and up to 284 more.
+    With `num_bins` below the number of values, value ``v`` lies at the bin position
+    ``v * (num_bins - 1) / (2**bits - 1)``. A tile counts the value in the nearest bin. A pixel's
+    level in a tile is interpolated linearly between the levels of the bins below and above its
+    position.
+
+    Runs on one thread and releases the GIL. Safe to call from many threads at once, because there
+    is no shared state. Scratch memory: for uint8, 1.5 KiB for each tile column and 0.1 MiB more.
+    For uint16, for every level between the image's lowest and highest: 8 bytes for each tile column
+    and 20 bytes more. With `num_bins` below the number of values, for every bin: 24 bytes for each
+    tile column and up to 284 bytes more.
 
     References
     ----------
@@ -149,8 +156,8 @@ class CLAHE:
     """OpenCV's CLAHE object with OpenCV's defaults and bytes, for any number of threads.
 
     ``cv2.createCLAHE(2.0, (8, 8)).apply(image)`` becomes ``CLAHE(2.0, (8, 8)).apply(image)``. An
-    object is immutable, hashable and picklable, so what OpenCV sets and gets by methods are
-    attributes here, and another limit takes another object.
+    object is immutable, hashable and picklable. Attributes replace OpenCV's ``get`` methods, and
+    there are no ``set`` methods: make a new object for another limit.
 
     Parameters
     ----------
@@ -160,7 +167,8 @@ class CLAHE:
     tile_grid_size : (int, int), default (8, 8)
         Number of tiles as (columns, rows), OpenCV's order.
     num_bins, bits : int or None, default None
-        As for `clahe`; by keyword. None is OpenCV's way.
+        As for `clahe`; keyword-only. None counts every value and uses all bits of the dtype, as
+        OpenCV does.
 
     Raises
     ------
@@ -171,7 +179,7 @@ class CLAHE:
 
     See Also
     --------
-    clahe : The same as a function, with `bit_shift`.
+    clahe : The same operation as a function, which also takes `bit_shift`.
 
     Examples
     --------
@@ -196,7 +204,7 @@ class CLAHE:
         store(self, "bits", check_bits(self.bits))
 
     def __setstate__(self, state: list[Any]) -> None:
-        """Take the options of a pickled object; before there were bins it had two."""
+        """Restore a pickled object; objects of older versions have only the first two options."""
         for attribute, value in zip(fields(self), [*state, None, None], strict=False):
             object.__setattr__(self, attribute.name, value)
 
@@ -220,7 +228,7 @@ class CLAHE:
         TypeError
             If an argument has the wrong type or dtype.
         ValueError
-            If a shape or a value is out of range, or a pixel takes more than `bits`.
+            If a shape or a value is out of range, or a pixel has more than `bits` bits.
         """
         return clahe(
             image,

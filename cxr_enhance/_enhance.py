@@ -29,22 +29,23 @@ def enhance(
 ) -> Image:
     """White-balance a radiograph, convert it to gray and equalize its contrast.
 
-    The preprocessing of the COVIDLite study in one call: `white_balance`, `rgb_to_gray` where the
-    image has three channels, `clahe`, with the same bytes as the three one after the other.
+    This is the preprocessing of the COVIDLite study in one call: `white_balance`, then
+    `rgb_to_gray` for an image of three channels, then `clahe`. The result equals, byte for byte,
+    that of the three functions called one after the other with the same options.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
         Gray or colour image. Any strides and byte order; not modified.
     params : EnhanceParams, optional
-        The options; None takes the study's.
+        The options; None uses the defaults, which are those of the COVIDLite study.
     out : ndarray of the result's shape and dtype, optional
         Where to write the result; C-contiguous, must not overlap `image`.
 
     Returns
     -------
     ndarray of the dtype of `image`
-        Shape (H, W), or (H, W, 1) if `image` has that; (H, W, 3) with equal channels if
+        Shape (H, W), or (H, W, 1) if `image` has that shape, or (H, W, 3) with equal channels if
         ``params.output`` is "rgb". `out` if given, else a new array; C-contiguous, native byte
         order.
 
@@ -53,7 +54,7 @@ def enhance(
     TypeError
         If an argument has the wrong type or dtype.
     ValueError
-        If a shape or a value is out of range, or a pixel takes more than ``params.bits``.
+        If a shape or a value is out of range, or a pixel has more than ``params.bits`` bits.
 
     See Also
     --------
@@ -62,15 +63,16 @@ def enhance(
 
     Notes
     -----
-    At 16 bits the defaults count 256 levels (``params.num_bins``), so that CLAHE looks there as it
-    does at 8; ``num_bins=None`` gives OpenCV's bytes.
+    For uint16 images, the defaults count 256 gray levels (``params.num_bins``), so that CLAHE has
+    the same effect as on uint8 images. ``num_bins=None`` gives OpenCV's bytes.
 
-    Fused: the stretch is composed into CLAHE's tables, so gray images, and colour images whose
-    channels are equal, cost two passes over the pixels; colour images whose channels differ cost
-    one more, and so does the stretch where levels are interpolated. Runs on one thread and
-    releases the GIL; safe to call from many threads at once. Scratch memory: that of `clahe` with
-    these options, and for white balance the histograms of all tiles, at most 4 MiB, for uint8 and
-    1 MiB for uint16.
+    The white balance is composed into CLAHE's tables. Gray images, and colour images whose channels
+    are equal, therefore need two passes over the pixels. Colour images whose channels differ need
+    one pass more. White balance also needs one pass more where levels are interpolated.
+
+    Runs on one thread and releases the GIL; safe to call from many threads at once. Scratch memory:
+    that of `clahe` with these options. White balance needs in addition the histograms of all tiles
+    (at most 4 MiB) for uint8, and 1 MiB for uint16.
 
     References
     ----------
@@ -107,7 +109,7 @@ def enhance(
 
 
 def result_shape(shape: tuple[int, ...], params: EnhanceParams) -> tuple[int, ...]:
-    """Shape of the result for an image of `shape`."""
+    """Return the shape of the result for an image of `shape`."""
     if params.output == "rgb":
         return (*shape[:2], 3)
     return shape[:2] if shape[-1] == 3 and len(shape) == 3 else shape

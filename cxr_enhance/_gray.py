@@ -30,7 +30,7 @@ def rgb_to_gray(
     image : ndarray of shape (H, W, 3), dtype uint8 or uint16
         Colour image. Any strides and byte order; not modified.
     channel_order : {"rgb", "bgr"}, default "rgb"
-        Which channel is red. OpenCV's own ``cv2.imread`` gives "bgr".
+        Order of the channels of `image`. OpenCV's ``cv2.imread`` returns "bgr".
     out : ndarray of shape (H, W) and the dtype of `image`, optional
         Where to write the result; C-contiguous, must not overlap `image`.
 
@@ -48,8 +48,9 @@ def rgb_to_gray(
 
     Notes
     -----
-    ``(9798 R + 19235 G + 3735 B + 16384) >> 15``: Rec. 601 luma in fixed point. The weights sum to
-    2**15, so three equal channels pass unchanged. Runs on one thread and releases the GIL.
+    The formula is ``(9798 R + 19235 G + 3735 B + 16384) >> 15``: Rec. 601 luma in fixed point. The
+    weights sum to 2**15, so that three equal channels give the same value. Runs on one thread and
+    releases the GIL.
 
     References
     ----------

@@ -1,4 +1,7 @@
-"""`EnhanceParams`: every option of the chain, checked; the only place a default is written."""
+"""`EnhanceParams`: the checked options of `enhance`.
+
+All default values of the options are written in this module and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -28,49 +31,55 @@ if TYPE_CHECKING:
 
 
 class _Default(int):
-    """A default that tells itself from the same number given by a caller."""
+    """An int whose type shows that it is the default and was not passed by the caller."""
 
 
 DEFAULT_NUM_BINS = _Default(256)
-_FIELDS_BEFORE_BINS = 6  # of pickled records
+_FIELDS_BEFORE_BINS = 6  # fields of a record pickled before `num_bins` and `bits` were added
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhanceParams:
     """Options of :func:`cxr_enhance.enhance`: white balance, then gray, then CLAHE.
 
-    The defaults are those of the COVIDLite study the library grows from. A record is immutable,
-    hashable and picklable, checks itself, and survives a round trip through JSON.
+    The defaults are those of the COVIDLite study, on which the library is based. An object is
+    immutable, hashable and picklable. It checks its values when it is made, and it equals itself
+    after conversion to JSON and back.
 
     Parameters
     ----------
     percentiles : (float, float) or None, default (0.05, 99.95)
-        Low and high cut of the white balance, in percent of the channel's pixels,
-        ``0 <= low < high <= 100``. None leaves white balance out.
+        Low and high percentile of the white balance, in percent of the channel's pixels,
+        ``0 <= low < high <= 100``. None turns white balance off.
     clip_limit : float or None, default 2.0
-        CLAHE's ceiling for a bin, as a multiple of the tile's mean bin count: OpenCV's
-        ``clipLimit``. 0 turns clipping off, which is plain adaptive equalization. None leaves
-        CLAHE out.
+        Ceiling of CLAHE for a bin, as a multiple of the tile's mean bin count: OpenCV's
+        ``clipLimit``. 0 turns clipping off, which is plain adaptive equalization. None turns
+        CLAHE off.
     tile_grid_size : (int, int), default (16, 16)
-        CLAHE's number of tiles as (columns, rows), OpenCV's order.
+        Number of CLAHE's tiles as (columns, rows), OpenCV's order. No effect if `clip_limit` is
+        None.
     bit_shift : int, default 0
-        Low bits CLAHE drops before counting and restores as zeros: OpenCV's ``setBitShift``.
-        4 for 12-bit data stored in the high bits of uint16, for instance. Of no effect where
-        `clip_limit` is None, as are `tile_grid_size` and `num_bins`.
+        Number of low bits that CLAHE drops before counting and sets to zero in the result:
+        OpenCV's ``setBitShift``. For instance 4 for 12-bit data stored in the high bits of uint16.
+        No effect if `clip_limit` is None.
     num_bins : int or None, default 256
-        Gray levels CLAHE counts and clips, from 2 to 65,536; pixels between two of them are
-        interpolated, so that no gray level is lost. 256 makes `clip_limit` mean at 12 and 16 bits
-        what it means at 8; uint8 images have no more values, and OpenCV's bytes either way. None
-        counts every value, as OpenCV does: its bytes at 16 bits too, where `clip_limit` seldom has
-        an effect. A number above that of the values means all values. Only allowed with
-        `bit_shift` 0; where `bit_shift` is above 0 the default is None.
+        Number of gray levels that CLAHE counts and clips, from 2 to 65,536; pixels between two of
+        them are interpolated, so that no gray level is lost. With 256, `clip_limit` has the same
+        effect on 12-bit and 16-bit images as on 8-bit images. uint8 images have no more than 256
+        values, so that their result equals OpenCV's with 256 and with None. None counts every
+        value, as OpenCV does: the result equals OpenCV's for 16 bits too, but `clip_limit` seldom
+        has an effect there. A number above the number of possible values counts every value. Only
+        allowed with `bit_shift` 0; where `bit_shift` is above 0, the default is None. No effect if
+        `clip_limit` is None.
     bits : int or None, default None
-        Values and results fill 0 to ``2**bits - 1``, as 12-bit values in the low bits of uint16
-        do: from 1 to the dtype's. A larger value in an image is an error. None takes the dtype's.
+        Bit depth of the values and results, which fill 0 to ``2**bits - 1``; from 1 to the number
+        of bits of the dtype. For instance 12 for 12-bit values in the low bits of uint16. A larger
+        value in an image is an error. None uses all bits of the dtype.
     channel_order : {"rgb", "bgr"}, default "rgb"
-        Order of the channels of colour images; matters where they differ.
+        Order of the channels of colour images. It matters where the channels differ.
     output : {"gray", "rgb"}, default "gray"
-        One channel, or three equal ones as networks pretrained on colour expect.
+        "gray" returns one channel. "rgb" returns three equal channels, which networks pretrained
+        on colour images expect.
 
     Raises
     ------
@@ -97,8 +106,8 @@ class EnhanceParams:
     output: Output = "gray"
 
     def __post_init__(self) -> None:
-        # Plain Python numbers are stored whatever came, so that equal records hash, compare and
-        # serialise alike.
+        # Values are stored as plain Python numbers, so that equal records have equal hashes and
+        # equal JSON.
         store = object.__setattr__
         if self.percentiles is not None:
             store(self, "percentiles", check_percentiles(self.percentiles))
@@ -114,7 +123,7 @@ class EnhanceParams:
         check_choice("output", self.output, ("gray", "rgb"))
 
     def __setstate__(self, state: list[Any]) -> None:
-        """Take the options of a pickled record; before there were bins it had six."""
+        """Restore a pickled record; older ones have six options, without `num_bins` and `bits`."""
         if len(state) == _FIELDS_BEFORE_BINS:
             state = [*state[:4], None, None, *state[4:]]
         for field, value in zip(dataclasses.fields(self), state, strict=True):
@@ -122,34 +131,35 @@ class EnhanceParams:
 
     @classmethod
     def or_default(cls, params: EnhanceParams | None) -> EnhanceParams:
-        """Return `params`, or the defaults for None.
+        """Return `params`, or the defaults if `params` is None.
 
         Raises
         ------
         TypeError
-            If `params` is anything else.
+            If `params` is neither an `EnhanceParams` nor None.
         """
         return check_params(params, cls())
 
     def check_for(self, height: int, width: int, dtype: npt.DTypeLike = np.uint8) -> None:
-        """Raise where `enhance` could not take images of this size and dtype with these options.
+        """Raise if `enhance` would refuse images of this size and dtype with these options.
 
-        Looks at no pixel: a pipeline can refuse options before it reads its first image.
+        The check needs no pixels, so that a pipeline can refuse options before it reads its first
+        image.
 
         Parameters
         ----------
         height, width : int
-            Pixels of the images, at least 1.
+            Size of the images in pixels, at least 1.
         dtype : dtype-like, default uint8
-            Of the images, uint8 or uint16.
+            Dtype of the images, uint8 or uint16.
 
         Raises
         ------
         TypeError
-            If `dtype` is neither, or a size is no int.
+            If `dtype` is neither uint8 nor uint16, or a size is not an int.
         ValueError
             If a size is below 1, or `bits`, `bit_shift`, `tile_grid_size` or `clip_limit` does not
-            fit such images; the sentence is that of `enhance`.
+            fit such images. The message equals that of `enhance`.
 
         Examples
         --------
@@ -176,9 +186,10 @@ class EnhanceParams:
 
     @classmethod
     def from_dict(cls, options: dict[str, Any]) -> EnhanceParams:
-        """Make a record from `options`; names left out take their defaults, `num_bins` None.
+        """Make a record from `options`; missing options get their defaults, but `num_bins` None.
 
-        A record without `num_bins` was stored before there was one, when every value was counted.
+        A dictionary without `num_bins` was stored by a version that had no such option and counted
+        every value.
 
         Raises
         ------
@@ -198,7 +209,7 @@ class EnhanceParams:
         return cls(**{"num_bins": None, **options})
 
     def to_json(self) -> str:
-        """Return the options as one JSON object, names sorted."""
+        """Return the options as the text of one JSON object, sorted by name."""
         return json.dumps(self.to_dict(), sort_keys=True)
 
     @classmethod

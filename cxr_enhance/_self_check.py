@@ -1,8 +1,9 @@
-"""Does this machine give the stored bytes? Needs neither OpenCV nor the tests.
+"""Self-check: compare results computed on this machine with stored digests.
 
-The expected digests in ``_golden/self_check.json`` were computed with OpenCV and NumPy alone, or
-with the slow twin of what OpenCV has not. Those of the inputs are stored too, so that an input
-drawn differently here is told apart from a result that differs.
+The check needs neither OpenCV nor the tests. The expected digests in ``_golden/self_check.json``
+were computed with OpenCV and NumPy alone. For operations that OpenCV does not have, they were
+computed with a slow reference implementation. Digests of the inputs are stored too. They show
+whether the synthetic input or the enhancement differs on this machine.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Verdict = Literal["same", "input differs", "result differs", "error"]
 
 
 class CheckResult(NamedTuple):
-    """How one stored case came out; `detail` is empty where it is the same."""
+    """The result of one stored case; `detail` is empty where `verdict` is "same"."""
 
     name: str
     verdict: Verdict
@@ -38,13 +39,13 @@ def run_self_check() -> list[CheckResult]:
     Returns
     -------
     list of CheckResult
-        One a case, in the stored order.
+        One result for each case, in the stored order.
     """
     return [_check(case) for case in stored_cases()]
 
 
 def stored_cases() -> list[dict[str, Any]]:
-    """Read the cases shipped with the package."""
+    """Return the stored cases, which are part of the package."""
     file = importlib.resources.files("cxr_enhance") / "_golden" / "self_check.json"
     cases: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["cases"]
     return cases
@@ -70,14 +71,14 @@ def make_input(spec: dict[str, Any]) -> Image:
 
 
 def digest(image: Image) -> str:
-    """SHA-256 of dtype, shape and little-endian pixels."""
+    """Return the SHA-256, in hexadecimal, of dtype, shape and little-endian pixels."""
     little = np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("<"))
     head = f"{image.dtype.name} {'x'.join(map(str, image.shape))}\n"
     return hashlib.sha256(head.encode() + little.tobytes()).hexdigest()
 
 
 def _pattern(height: int, width: int, bits: int, seed: int) -> Image:
-    """Scatter gray levels by integer arithmetic alone."""
+    """Return pseudo-random gray levels, computed with integer arithmetic only."""
     index = np.arange(height * width, dtype=np.uint64).reshape(height, width)
     mixed = (index * np.uint64(2_654_435_761) + np.uint64(seed)) % np.uint64(2**32)
     mixed = (mixed >> np.uint64(9)) ^ mixed
@@ -95,6 +96,6 @@ def _check(case: dict[str, Any]) -> CheckResult:
         result = enhance(image, EnhanceParams.from_dict(case["params"]))
         if digest(result) != case["output_sha256"]:
             return CheckResult(name, "result differs", "other bytes than those stored")
-    except Exception as error:  # a report is wanted, whatever is broken
+    except Exception as error:  # every failure becomes a line of the report
         return CheckResult(name, "error", f"{type(error).__name__}: {error}")
     return CheckResult(name, "same", "")

@@ -17,21 +17,23 @@ def tune(image: Image, params: EnhanceParams | None = None) -> Any:
     Parameters
     ----------
     image : ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16
-        As `enhance` takes it; not modified.
+        Gray or colour image; not modified.
     params : EnhanceParams or None, default None
-        Where the controls begin; None begins with the defaults.
+        Initial values of the controls; None uses the defaults.
 
     Returns
     -------
     cxr_enhance.tuner.page.TunerPage
-        What the notebook shows. Its ``params`` are the `EnhanceParams` that were chosen.
+        The page that the notebook shows. Its attribute ``params`` holds the chosen
+        `EnhanceParams`.
 
     Raises
     ------
     TypeError
-        If `image` is not an array of these dtypes, or `params` no `EnhanceParams`.
+        If `image` is not an array of these dtypes, or `params` is neither an `EnhanceParams` nor
+        None.
     ValueError
-        If the shape of `image` is another.
+        If `image` has another shape.
     ImportError
         If the extra ``tune`` is not installed.
 
@@ -41,7 +43,8 @@ def tune(image: Image, params: EnhanceParams | None = None) -> Any:
 
     Notes
     -----
-    In the shell ``cxr-enhance tune`` opens the same page for files and folders; see docs/tune.md.
+    On the command line, ``cxr-enhance tune`` opens the same page for files and folders; see
+    docs/tune.md.
     """
     image = check_image(image)
     if params is not None and not isinstance(params, EnhanceParams):

@@ -1,6 +1,6 @@
-"""Array and option aliases shared by the package; no logic.
+"""Type aliases of arrays and options that the package shares.
 
-Shapes are not part of these types: they live in the docstrings.
+The types do not include shapes; docstrings state the shapes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 ImageU8: TypeAlias = npt.NDArray[np.uint8]
 ImageU16: TypeAlias = npt.NDArray[np.uint16]
-# uint8 or uint16; checked at run time, for most arrays are made with a dtype known only then.
+# uint8 or uint16. The dtype is checked at run time, because a type checker rarely knows it.
 Image: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 
 ChannelOrder: TypeAlias = Literal["rgb", "bgr"]

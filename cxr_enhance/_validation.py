@@ -1,7 +1,7 @@
-"""Every check of arrays and options, and every sentence a user meets when one fails.
+"""Checks of arrays and options, with their error messages.
 
-Knows nothing of kernels or operations. Checks return the value in the form the operations work
-with: plain Python numbers, native-endian C-contiguous arrays.
+The module imports neither kernels nor operations. A check returns the value in the form that the
+operations need: a plain Python number, or a C-contiguous array in native byte order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cxr_enhance._types import Image, Percentiles, TileGridSize
 
 MAX_TILES = 65_536
-MAX_COLUMNS_U16 = 1024  # a column's tables of 65,536 levels take about half a megabyte
+MAX_COLUMNS_U16 = 1024  # the tables of one column (65,536 levels) take about half a megabyte
 MAX_BITS = 16
 MAX_BINS = 2**MAX_BITS
 
@@ -31,7 +31,7 @@ _SHAPES = {
 _CHANNELS: dict[str, tuple[int, ...]] = {"gray": (1,), "colour": (3,), "any": (1, 3)}
 _STACK_CURES = {2: " For one image, use cxr_enhance.enhance, or `images[None]`."}
 
-# These convert to int or float, but a flag or an array is not what was meant.
+# Types that Python converts to int or float, but that are not accepted as numbers.
 _NO_NUMBERS = (
     bool,
     np.bool_,
@@ -43,7 +43,7 @@ _NO_NUMBERS = (
     np.timedelta64,
 )
 
-# Images of PIL whose numbers are not gray, red, green and blue.
+# Modes of PIL images whose channels are not just gray, or red, green and blue.
 _PIL_MODES_TO_CONVERT = {
     **dict.fromkeys(("LA", "1"), "L"),
     **dict.fromkeys(("RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "HSV"), "RGB"),
@@ -53,7 +53,10 @@ T = TypeVar("T")
 
 
 def check_image(image: object, kind: str = "any", name: str = "image") -> Image:
-    """Return `image` if it is one an operation takes; `kind` is "gray", "colour" or "any"."""
+    """Return `image` if operations on images of `kind` accept it, else raise.
+
+    `kind` is "gray", "colour" or "any". `name` is the argument's name in error messages.
+    """
     if not isinstance(image, np.ndarray):
         raise TypeError(
             f"`{name}` must be a NumPy array; got {type(image).__name__}.{_array_cure(image)}"
@@ -71,10 +74,11 @@ def check_image(image: object, kind: str = "any", name: str = "image") -> Image:
 
 
 def as_kernel_input(image: Image) -> Image:
-    """Return `image` as the kernels take it; copy only what has other strides or byte order.
+    """Return `image` in the form that kernels need; copy it only if its layout is different.
 
     Kernels are compiled for one kind of array: C-contiguous, aligned, native byte order, writeable.
-    They write to no input, so a read-only array is passed as what it is not.
+    They never write to inputs. A read-only array is therefore passed as a writeable view, which
+    avoids a second compilation.
     """
     flags = image.flags
     if flags.carray and image.dtype.isnative:  # C-contiguous, aligned, writeable: nearly always
@@ -85,7 +89,7 @@ def as_kernel_input(image: Image) -> Image:
 
 
 class _Writeable:
-    """Another view of a read-only array, kept alive by it."""
+    """Array interface that marks a read-only array as writeable and keeps the array alive."""
 
     def __init__(self, image: Image) -> None:
         interface = dict(image.__array_interface__)
@@ -95,7 +99,7 @@ class _Writeable:
 
 
 def check_stack(images: np.ndarray) -> None:
-    """Raise unless `images` is a stack (N, H, W[, C]) of images `check_image` would take."""
+    """Raise unless `images` is a stack (N, H, W[, C]) of images that `check_image` accepts."""
     if images.ndim not in (3, 4):
         raise ValueError(
             "`images` must have shape (N, H, W), (N, H, W, 1) or (N, H, W, 3); got "
@@ -118,7 +122,7 @@ def check_stack(images: np.ndarray) -> None:
 
 
 def check_sequence(images: object) -> Sequence[Image]:
-    """Return `images` if it is a sequence of images, without looking at the images."""
+    """Return `images` if it is a list or tuple, else raise; its items are not checked."""
     if isinstance(images, list | tuple):
         return images
     cure = " Make a list of it." if isinstance(images, Iterable) else ""
@@ -135,9 +139,10 @@ def check_out(
     image: Image | None,
     name: str = "out",
 ) -> Image:
-    """Return `out` if a result of `shape` and `dtype` can be written there, else raise.
+    """Return `out` if a result of `shape` and `dtype` can be written to it, else raise.
 
-    `image` is the input it must not overlap; None leaves that to `check_no_overlap`.
+    `image` is the input that `out` must not overlap. None skips this check, which
+    `check_no_overlap` does for sequences.
     """
     if not isinstance(out, np.ndarray):
         raise TypeError(f"`{name}` must be a NumPy array; got {type(out).__name__}.")
@@ -161,7 +166,7 @@ def check_out(
 
 
 def check_out_list(out: object, count: int) -> Sequence[Image]:
-    """Return `out` if it is a sequence of `count` items."""
+    """Return `out` if it is a list or tuple of `count` items, else raise."""
     if not isinstance(out, list | tuple):
         raise TypeError(f"`out` must be a list or tuple, as `images` is; got {type(out).__name__}.")
     if len(out) != count:
@@ -170,14 +175,14 @@ def check_out_list(out: object, count: int) -> Sequence[Image]:
 
 
 def check_no_overlap(outs: Sequence[Image], images: Sequence[Image]) -> None:
-    """Raise where one of `outs` shares memory with another or with one of `images`."""
+    """Raise if one of `outs` shares memory with another one or with one of `images`."""
     spans = [
         (*np.lib.array_utils.byte_bounds(array), name, i)
         for name, arrays in (("images", images), ("out", outs))
         for i, array in enumerate(arrays)
     ]
-    # In the order of their addresses, the furthest end seen so far decides; images may overlap
-    # each other.
+    # Arrays are visited in the order of their addresses. An array overlaps an earlier one if it
+    # starts before the furthest end so far. Images may overlap each other.
     furthest = {"images": (0, -1), "out": (0, -1)}
     for start, end, name, i in sorted(spans):
         for other in ("images", "out") if name == "out" else ("out",):
@@ -201,7 +206,7 @@ def _overlap(first: str, i: int, second: str, j: int) -> str:
 
 
 def check_params(params: object, default: T) -> T:
-    """Return `params` if it is a record as `default` is, or `default` for None."""
+    """Return `params` if it has the type of `default`, or `default` if `params` is None."""
     kind = type(default)
     if params is None:
         return default
@@ -239,7 +244,10 @@ def check_clip_limit(clip_limit: object) -> float:
 
 
 def check_clip_limit_fits(clip_limit: float, tile_area: int, num_bins: int) -> int:
-    """Return OpenCV's integer limit of a bin, 0 for no clipping; raise where OpenCV overflows."""
+    """Return OpenCV's integer limit of a bin, 0 for no clipping.
+
+    Raises ValueError if the limit does not fit a 32-bit integer, where OpenCV overflows.
+    """
     if clip_limit == 0:
         return 0
     limit = clip_limit * tile_area / num_bins
@@ -270,7 +278,7 @@ def check_tile_grid_size(tile_grid_size: object) -> TileGridSize:
 
 
 def check_grid_fits(tile_grid_size: TileGridSize, itemsize: int) -> None:
-    """Raise where the tables of one row of tiles would take gigabytes."""
+    """Raise if the grid has so many columns that the tables of a row of tiles need gigabytes."""
     if itemsize == 2 and tile_grid_size[0] > MAX_COLUMNS_U16:
         raise ValueError(
             f"`tile_grid_size` must have at most {MAX_COLUMNS_U16} columns for uint16 images; got "
@@ -279,8 +287,8 @@ def check_grid_fits(tile_grid_size: TileGridSize, itemsize: int) -> None:
 
 
 def check_bit_shift(bit_shift: object) -> int:
-    """Return `bit_shift` as an int that some dtype can take; see `check_bit_shift_fits`."""
-    largest = MAX_BITS - 1  # one bit at least is left to count
+    """Return `bit_shift` as an int that is valid for uint16; see `check_bit_shift_fits`."""
+    largest = MAX_BITS - 1  # at least one bit remains to be counted
     if not _is_int(bit_shift):
         raise TypeError(f"`bit_shift` must be an int; got {bit_shift!r}.")
     value = operator.index(bit_shift)  # type: ignore[arg-type]
@@ -290,14 +298,17 @@ def check_bit_shift(bit_shift: object) -> int:
 
 
 def check_bit_shift_fits(bit_shift: int, bits: int, itemsize: int) -> None:
-    """Raise where `bit_shift` leaves nothing of the `bits` of a value of `itemsize` bytes."""
+    """Raise if `bit_shift` drops all `bits` of a value; `itemsize` is the dtype's size in bytes."""
     if bit_shift >= bits:
         kind = f"uint{8 * itemsize} images" if bits == 8 * itemsize else f"bits={bits}"
         raise ValueError(f"`bit_shift` must be from 0 to {bits - 1} for {kind}; got {bit_shift}.")
 
 
 def check_num_bins(num_bins: object, bit_shift: int) -> int | None:
-    """Return `num_bins` as None, every value, or an int >= 2, which `bit_shift` leaves no room."""
+    """Return `num_bins` as None (count every value) or an int >= 2.
+
+    Raises ValueError if `num_bins` is a number and `bit_shift` is above 0.
+    """
     if num_bins is None:
         return None
     if not _is_int(num_bins):
@@ -316,7 +327,7 @@ def check_num_bins(num_bins: object, bit_shift: int) -> int | None:
 
 
 def check_bits(bits: object) -> int | None:
-    """Return `bits` as None or an int that some dtype can take; see `check_bits_fit`."""
+    """Return `bits` as None or an int that is valid for uint16; see `check_bits_fit`."""
     if bits is None:
         return None
     if not _is_int(bits):
@@ -330,7 +341,10 @@ def check_bits(bits: object) -> int | None:
 
 
 def check_bits_fit(bits: int | None, itemsize: int) -> int:
-    """Return `bits`, or for None those of `itemsize` bytes; raise where they are fewer."""
+    """Return `bits`, or the number of bits of the dtype if `bits` is None.
+
+    `itemsize` is the dtype's size in bytes. Raises ValueError if `bits` is above the dtype's bits.
+    """
     if bits is None:
         return 8 * itemsize
     if bits > 8 * itemsize:
@@ -342,7 +356,7 @@ def check_bits_fit(bits: int | None, itemsize: int) -> int:
 
 
 def check_values_fit(image: Image, bits: int | None, name: str = "image") -> None:
-    """Raise where a value of `image` takes more than `bits` bits; looks at no pixel for None."""
+    """Raise if a value of `image` has more than `bits` bits; None reads no pixel."""
     if bits is None or bits >= 8 * image.itemsize or image.size == 0:
         return
     largest = int(image.max())
@@ -374,7 +388,7 @@ def check_dtype(dtype: Any, rule: str = "`dtype` must be np.uint8 or np.uint16")
         checked: np.dtype[Any] = np.dtype(dtype)
     except TypeError as error:
         raise TypeError(f"{rule}; got {dtype!r}.") from error
-    if dtype is None or checked not in _DTYPES:  # None is float64 to NumPy
+    if dtype is None or checked not in _DTYPES:  # NumPy reads None as float64
         raise TypeError(f"{rule}; got {dtype!r}.")
     return checked
 
@@ -444,7 +458,7 @@ def _is_number(value: object) -> bool:
 def _as_float(value: Any) -> float:
     try:
         return float(value)
-    except OverflowError:  # an int beyond every float
+    except OverflowError:  # an int above the largest float
         return math.inf
 
 

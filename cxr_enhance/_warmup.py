@@ -1,4 +1,4 @@
-"""The public operation `warmup`: pay for compilation at a time of your choosing."""
+"""The public operation `warmup`: compile or load the kernels before they are needed."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
 
 
 def warmup(dtypes: Iterable[npt.DTypeLike] = (np.uint8, np.uint16)) -> None:
-    """Load every kernel for images of `dtypes`, or compile it.
+    """Load every kernel for images of `dtypes`; compile a kernel that is not compiled yet.
 
-    Kernels are compiled when the package is installed as a wheel built on this machine. Where they
-    are not, they are compiled when first called, which takes seconds, and kept on disk where a
-    private directory can be written, after which the first call takes a fraction of a second. Call
-    this where that wait does less harm: when a server starts, before worker processes fork, before
-    timing.
+    A wheel that was built on this machine contains the compiled kernels. Otherwise a kernel is
+    compiled at its first call, which takes seconds. The compiled kernel is kept on disk if a
+    private directory can be written; later processes load it in a fraction of a second. Call
+    `warmup` at a time when waiting does less harm: when a server starts, before worker processes
+    fork, or before a timing.
 
     Parameters
     ----------
     dtypes : iterable of dtypes, default (uint8, uint16)
-        Any of the two.
+        Dtypes of the images: uint8, uint16 or both.
 
     Raises
     ------
     TypeError
-        If a dtype is another.
+        If a dtype is neither uint8 nor uint16.
 
     Notes
     -----
-    The cache is in ``NUMBA_CACHE_DIR`` where that is set, else in the user's cache directory, else
-    in a directory of the user's under the system's temporary one: the first that nobody but the
-    user and root can change. Where there is none, kernels are compiled in memory.
-    ``CXR_ENHANCE_CACHE=0`` turns it off. Processes that must compile the same kernel at once do it
-    once: the others wait, for a minute at most. A fork waits until no thread compiles.
-    ``cxr-enhance doctor`` tells what is used here, and why.
+    The cache is in ``NUMBA_CACHE_DIR`` if that is set, else in the user's cache directory, else in
+    a directory of the user inside the system's temporary directory. The first of these that only
+    the user and root can change is used. If there is no such directory, kernels are compiled in
+    memory. ``CXR_ENHANCE_CACHE=0`` turns the cache off. If several processes need the same kernel
+    at once, one process compiles it and the others wait, for a minute at most. A fork waits until
+    no thread compiles. ``cxr-enhance doctor`` shows which cache is used, and why.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def warmup(dtypes: Iterable[npt.DTypeLike] = (np.uint8, np.uint16)) -> None:
     for dtype in check_dtypes(dtypes):
         image = np.zeros((4, 4, 3), dtype)
         image[0, 0, 0] = 1
-        # Tables of every value and of fewer bins come from kernels of their own.
+        # Counting every value and counting fewer bins use different kernels.
         for num_bins in (None, 2):
             enhance(image[..., 0], EnhanceParams(tile_grid_size=(2, 2), num_bins=num_bins))
         enhance(image, EnhanceParams(tile_grid_size=(2, 2), output="rgb"))

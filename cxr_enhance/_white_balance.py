@@ -28,19 +28,20 @@ def white_balance(
     """Stretch each channel linearly between two of its percentiles.
 
     Others call this contrast stretching or auto-levels. Pixels at or below the low percentile
-    become 0, at or above the high one white, 255 (65535 for uint16); what is between is scaled and
-    truncated, in float64, as in the COVIDLite study.
+    become 0. Pixels at or above the high percentile become white, 255 (65535 for uint16). Values
+    between the two are scaled in float64 and truncated, as in the COVIDLite study.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
         Gray or colour image. Any strides and byte order; not modified.
     percentiles : (float, float), default (0.05, 99.95)
-        Low and high cut in percent, ``0 <= low < high <= 100``; interpolated linearly between
-        order statistics, NumPy's default method.
+        Low and high percentile in percent, ``0 <= low < high <= 100``; interpolated linearly
+        between order statistics, NumPy's default method.
     bits : int or None, default None
-        Values and results fill 0 to ``2**bits - 1``, which is white: 12 for 12-bit values in the
-        low bits of uint16. None takes the dtype's.
+        Bit depth of the values and results, which fill 0 to ``2**bits - 1``; the largest is white.
+        For instance 12 for 12-bit values in the low bits of uint16. None uses all bits of the
+        dtype.
     out : ndarray of the shape and dtype of `image`, optional
         Where to write the result; C-contiguous, must not overlap `image`.
 
@@ -54,20 +55,20 @@ def white_balance(
     TypeError
         If an argument has the wrong type or dtype.
     ValueError
-        If a shape or a value is out of range, or a pixel takes more than `bits`.
+        If a shape or a value is out of range, or a pixel has more than `bits` bits.
 
     See Also
     --------
-    enhance : White balance, gray and CLAHE in one go.
+    enhance : White balance, gray and CLAHE in one call.
 
     Notes
     -----
-    Equals ``np.clip((c - low) * 255.0 / (high - low), 0, 255)`` cast to the dtype, for every
-    channel ``c`` with ``low, high = np.percentile(c, percentiles)``. Where the two percentiles
-    coincide that formula divides by zero; such a channel is returned unchanged.
+    The result equals ``np.clip((c - low) * 255.0 / (high - low), 0, 255)`` cast to the dtype, for
+    every channel ``c`` with ``low, high = np.percentile(c, percentiles)``. If the two percentiles
+    are equal, that formula divides by zero; such a channel is returned unchanged.
 
-    Runs on one thread and releases the GIL. Scratch memory: the histograms and tables, at
-    most 16 KiB for uint8 and 4 MiB for uint16.
+    Runs on one thread and releases the GIL. Scratch memory for the histograms and tables: at most
+    16 KiB for uint8 and 4 MiB for uint16.
 
     References
     ----------

@@ -1,1 +1,1 @@
-"""Between operations and kernels: planning, stacks of images, threads."""
+"""The layer between operations and kernels: plans, stacks of images, and threads."""

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use."""
+"""Number of CPUs that this process may use."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 
 
 def usable_cpus() -> int:
-    """Count the CPUs this process may run on: the threads that `enhance_batch` takes by default.
+    """Return the number of CPUs that this process may use, the default of `num_threads`.
 
     Returns
     -------
     int
-        At least 1. The CPU affinity of the process where the system reports it (containers and
-        batch schedulers set it, ``os.cpu_count`` ignores it), lowered to ``SLURM_CPUS_PER_TASK``
-        where Slurm sets that.
+        At least 1. The number of CPUs in the process's CPU affinity, if the system reports it.
+        Containers and batch schedulers set the affinity; ``os.cpu_count`` ignores it. If Slurm sets
+        ``SLURM_CPUS_PER_TASK``, the result is at most this number.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""From checked options and an image's shape to the plan of the kernels."""
+"""Make the plan of the kernels from checked options and the shape of an image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def plan_of(shape: tuple[int, ...], dtype: np.dtype[Any], params: EnhanceParams) -> Plan:
-    """Work out the plan of `params`; see `make_plan`."""
+    """Return the plan of `params` for images of this shape and dtype; see `make_plan`."""
     return make_plan(
         shape[0],
         shape[1],
@@ -49,15 +49,16 @@ def make_plan(
     num_bins: int | None,
     bits: int | None,
 ) -> Plan:
-    """Work out tiles and limits for images of this size, of `itemsize` bytes a pixel.
+    """Compute tiles and limits for images of this size, with `itemsize` bytes per pixel.
 
-    Options are those that `_validation` returned: equal ones are the same, whatever their types
-    were.
+    The options must be results of `_validation`. They are plain Python numbers, so that equal
+    options find the same entry of the cache.
 
     Raises
     ------
     ValueError
-        If `bit_shift`, `bits` or `clip_limit` is too large for the images.
+        If `bit_shift`, `bits` or `clip_limit` is too large for the images, or `tile_grid_size` does
+        not suit them.
     """
     depth = check_bits_fit(bits, itemsize)
     low, high = percentiles or (0.0, 100.0)
@@ -81,7 +82,8 @@ def make_plan(
     check_bit_shift_fits(bit_shift, depth, itemsize)
     check_grid_fits(tile_grid_size, itemsize)
     tiles_x, tiles_y = tile_grid_size
-    # OpenCV extends both axes as soon as one does not divide: the other by a whole tile count.
+    # If the grid does not divide one axis, OpenCV extends both axes. An axis that the grid divides
+    # is extended by one pixel for each tile.
     divides = width % tiles_x == 0 and height % tiles_y == 0
     pad_x = 0 if divides else tiles_x - width % tiles_x
     pad_y = 0 if divides else tiles_y - height % tiles_y
@@ -113,5 +115,5 @@ def make_plan(
 
 
 def gray_weights(channel_order: ChannelOrder) -> tuple[int, int]:
-    """Weights of the first and the third channel, times 2**15."""
+    """Return the gray weights of the first and the third channel, times 2**15."""
     return (RED, BLUE) if channel_order == "rgb" else (BLUE, RED)

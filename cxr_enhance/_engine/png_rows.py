@@ -1,4 +1,4 @@
-"""Filters the rows of an image as a PNG file holds them, before they are compressed."""
+"""Filter the rows of an image for a PNG file, before they are compressed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def filtered_rows(image: Image) -> ImageU8:
-    """Give the bytes of an image that a PNG file compresses.
+    """Return the filtered rows of an image, which a PNG file holds in compressed form.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
-        Gray or RGB. Any strides and byte order; not modified.
+        Gray or RGB image. Any strides and byte order; not modified.
 
     Returns
     -------
     ndarray of shape (H, B), dtype uint8
-        Of each row the number of its filter and its filtered bytes.
+        For each row, the number of its filter and then its filtered bytes.
     """
     rows = as_kernel_input(image).reshape(image.shape[0], -1)
     filtered = np.empty((rows.shape[0], 1 + rows.shape[1] * rows.itemsize), np.uint8)

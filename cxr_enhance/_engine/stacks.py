@@ -1,4 +1,4 @@
-"""Calling the composed kernels on stacks of images."""
+"""Call the composed kernels on stacks of images."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from cxr_enhance._types import ChannelOrder, Image
 
 
-# uint8 white balance and CLAHE in one go keep the histograms of all tiles until the percentiles
-# are known: 4 MiB of them, at eight tiles a group, counted in 32 bits a row of tiles. Beyond,
-# images are white-balanced first, which costs a pass over the pixels.
+# For uint8, the kernel for white balance and CLAHE together keeps the histograms of all tiles until
+# the percentiles are known. This is done for at most 4,096 tiles, whose histograms need 4 MiB; the
+# columns are rounded up to groups of eight tiles. A row of tiles must have at most 2**30 pixels,
+# because its counts are 32-bit. Other images are white-balanced first, which costs one more pass
+# over the pixels.
 _KEPT_TILES = 4096
 _ROW_PIXELS = 2**30
 
 
 def run_stack(images: Image, out: Image, plan: Plan, channel_order: ChannelOrder = "rgb") -> None:
-    """Enhance (N, H, W) or (N, H, W, 3) `images` into (N, H, W) `out`, without the GIL."""
+    """Enhance (N, H, W) or (N, H, W, 3) `images`; write (N, H, W) `out`. Releases the GIL."""
     if images.ndim == 3:
         _run_gray(images, out, plan)
         return
@@ -58,7 +60,7 @@ def _run_gray(images: Image, out: Image, plan: Plan) -> None:
 
 
 def _takes_one_kernel(plan: Plan, itemsize: int) -> bool:
-    """Tell whether `enhance_u8` or `enhance_u16` is all that a gray image needs."""
+    """Return whether one call of `enhance_u8` or `enhance_u16` enhances a gray image."""
     kept = -(-plan.tiles_x // LANES) * LANES * plan.tiles_y
     row = plan.tiles_x * plan.tile_width * plan.tile_height
     keeps_all_tiles = plan.stretch and itemsize == 1

@@ -1,4 +1,4 @@
-"""A range of work shared by threads; knows nothing of images."""
+"""Share a range of work items between threads; the module does not depend on images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ _PARTS_A_THREAD = 4
 def share(
     work: Callable[[int, int], None], count: int, threads: int, *, least: int, most: int
 ) -> None:
-    """Call ``work(start, stop)`` for parts that make up 0..count, on `threads` threads.
+    """Call ``work(start, stop)`` for consecutive parts of ``range(count)``, on `threads` threads.
 
-    Each thread takes the next part when it has finished one. Parts are of one size, from `least` to
-    `most` items, and four a thread where that allows it: threads hold each other up when they come
-    back for more, and large parts at the end would let one wait for the other. The last part may be
-    smaller. An exception stops all threads after the part they are at, and is raised.
+    A thread that has finished a part takes the next part. All parts have the same size, from
+    `least` to `most` items; the last part may be smaller. There are about four parts per thread, if
+    `least` and `most` allow it. More parts would cost time, because threads wait for each other
+    when they take a part. Fewer, larger parts would let threads wait at the end for the last
+    thread. An exception stops each thread after its current part and is then raised.
     """
     threads = max(min(threads, -(-count // least)), 1)
     even = -(-count // (_PARTS_A_THREAD * threads))

@@ -1,11 +1,11 @@
-"""Look-up and blend of a band of uint8 rows, on any processor.
+"""Look up and blend a band of uint8 rows; works on any processor.
 
-1. Pack the tables of the four tiles around a cell into one word a gray level (`pack_words`).
+1. Pack the tables of the four tiles around a cell into one word for each gray level (`pack_words`).
 2. Look up each pixel's word (`gather_words`).
 3. Blend its four levels by the pixel's distance to the four tile centres (`blend_row`).
 
-A band is the rows between two rows of tile centres; a cell is what lies of it between two columns
-of them, so that all its pixels have the same four tables.
+A band consists of the rows between two rows of tile centres. A cell is the part of a band between
+two columns of tile centres; all its pixels use the same four tables.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _U = np.uintp
 _U32 = np.uint32
 _VALUES = 256
 
-# Cells packed before a band is blended: enough that rows of grids of 31 columns stay whole, few
-# enough (32 KiB of words) to be looked up in the first-level cache.
+# Number of cells that are packed before a band is blended. All cells of a grid of up to 31 columns
+# are packed at once, and the words (32 KiB) fit the first-level cache.
 _CELLS_AT_A_TIME = 32
 
 
@@ -35,9 +35,9 @@ def arrange_weights(
     right: npt.NDArray[np.float32],
     left: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float32]:
-    """Put the weights along a row in the order in which `blend_band` takes them.
+    """Arrange the weights along a row in the order that `blend_band` needs.
 
-    Here that is all to the right, then all to the left.
+    In this module, the order is all weights to the right, then all weights to the left.
     """
     width = right.size
     weights = np.empty(2 * width, np.float32)
@@ -56,11 +56,11 @@ def pack_words(
     cells: int,
     words: npt.NDArray[np.uint32],
 ) -> None:
-    """Put the levels of the four tiles around a cell side by side in one word a value.
+    """Pack the levels of the four tiles around a cell into one word for each value.
 
-    From the lowest byte up: above left, above right, below left, below right. The next pass then
-    needs one load a pixel instead of four. Neighbouring cells share tables, so that all cells are
-    packed in one run over the tables.
+    The order is above left, above right, below left, below right, from the lowest byte up. The next
+    pass then needs one load for each pixel instead of four. Neighbouring cells share tables, so
+    that one loop over the tables packs all cells.
 
     Parameters
     ----------
@@ -129,8 +129,8 @@ def gather_words(
 ) -> None:
     """Look up the word of each pixel of cells `first_cell` to ``last_cell - 1``.
 
-    Takes eight pixels with one load. The last eight of a cell may overlap those before, which
-    looks a few pixels up twice instead of one by one.
+    Eight pixels are read with one load. The last eight pixels of a cell may overlap the eight
+    before. A few pixels are then looked up twice, which is faster than one by one.
 
     Parameters
     ----------

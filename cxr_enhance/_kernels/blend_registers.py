@@ -1,14 +1,15 @@
-"""Look-up and blend of a band of uint8 rows in registers of 64 bytes; see `registers`.
+"""Look up and blend a band of uint8 rows in registers of 64 bytes; see `registers`.
 
-Does what `blend_loads` does, with the same bytes. The four tables of a cell stay in sixteen
-registers while its pixels pass, so that there are no words to pack and no row to gather. Sixteen
-pixels of four rows are taken at a time: narrow cells then waste few lanes, and rows are read and
-written from left to right, as memory likes it best.
+The results equal those of `blend_loads`, byte for byte. The four tables of a cell stay in sixteen
+registers while its pixels are processed, so that no words are packed and no row is gathered.
+Sixteen pixels of four rows are processed at a time. Narrow cells then waste few lanes, and rows are
+read and written from left to right, which is the fastest order for memory.
 
-The lowest bytes of sixteen 32-bit lanes are the pixels 0, 4, 8, ... of a register; the second
-lowest are the pixels 1, 5, 9, ..., and so on. Each of these four sets is masked out, converted
-and blended; pixels of byte k are then ``256**k`` times too large, and their weights as much too
-small. A power of two changes no digit, so every product is rounded as OpenCV rounds it.
+The lowest bytes of the sixteen 32-bit lanes of a register are its pixels 0, 4, 8, ...; the second
+lowest bytes are the pixels 1, 5, 9, ..., and so on. Each of these four sets is masked, converted
+and blended. Pixels of byte k are then ``256**k`` times too large, and their weights are smaller by
+the same factor. A factor that is a power of two changes no digit of a float, so that every product
+is rounded as in OpenCV.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ _PAIR = _U(2 * ROWS)  # weights of a set: right and left of four pixels
 _WEIGHTS = _U(2 * ROW_PIXELS)  # weights of sixteen pixels
 _EACH_ROW = _U64(0x0001_0001_0001_0001)  # lane 0 of each row
 
-# A float32 that is not negative and below 2**22, added to 2**23, is rounded to the nearest
-# integer, half to even, and that integer stands in its low bits.
+# Adding 2**23 to a float32 from 0 to below 2**22 rounds it to the nearest integer, half to even.
+# The integer is then in the low bits of the sum.
 _ROUND = _F32(8388608.0)
 
 
@@ -56,11 +57,12 @@ def arrange_weights(
     right: npt.NDArray[np.float32],
     left: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float32]:
-    """Put the weights along a row in the order in which `blend_band` takes them.
+    """Arrange the weights along a row in the order that `blend_band` needs.
 
-    Each cell is cut into pieces of sixteen pixels; a last piece that would leave the row begins
-    earlier. Of a piece and each k from 0 to 3: the weights to the right of pixels k, k + 4, k + 8
-    and k + 12, then those to the left, all divided by ``256**k``.
+    Each cell is divided into pieces of sixteen pixels; a piece that would extend beyond the row
+    begins earlier. For each piece and each k from 0 to 3, there are the weights to the right of the
+    pixels k, k + 4, k + 8 and k + 12, then their weights to the left. All are divided by
+    ``256**k``.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def blend_set(
     magic: Register,
     k: int,
 ) -> Register:
-    """Blend pixels k, k + 4, k + 8, ... of a register; the levels stand in the lowest bytes."""
+    """Blend pixels k, k + 4, k + 8, ... of a register; the results are in the lowest bytes."""
     above_left, above_right, below_left, below_right = levels
     right = repeat_quarter(weights, at)
     left = repeat_quarter(weights, at + _U(ROWS))
@@ -157,8 +159,8 @@ def blend_four_rows(
 ) -> None:
     """Look up and blend four rows of at least sixteen bytes each.
 
-    The last piece of a cell may lie over its neighbours: the bytes there are put back as they
-    were in `dst`.
+    The last piece of a cell may overlap neighbouring cells; the bytes of `dst` in the overlap keep
+    their values.
     """
     magic = spread_rows(_ROUND, _ROUND, _ROUND, _ROUND)
     last_start = _U(src[0].size - ROW_PIXELS)
@@ -207,8 +209,9 @@ def blend_band(
 ) -> None:
     """Look up and blend rows `start` to ``stop - 1``; see `blend_loads.blend_band`.
 
-    A group of rows at the end is filled up with its last one, which is then written several times
-    with the same bytes. Rows of less than sixteen pixels are blended in a copy of sixteen.
+    An incomplete group of rows at the end is filled with its last row, which is then written
+    several times with the same bytes. Rows of less than sixteen pixels are blended in a copy of
+    sixteen pixels.
     """
     width = src.shape[1]
     short = np.zeros((ROWS, ROW_PIXELS), np.uint8)

@@ -1,25 +1,25 @@
-"""CLAHE with fewer bins than an image has values: what is counted does not depend on its depth.
+"""CLAHE with fewer bins than values, so that the clip limit does not depend on the bit depth.
 
-Where every one of 65,536 values is a bin, most bins of a tile hold a pixel or none, and a limit of
-a few times their mean count cuts off nothing but the ceiling of 1 pixel that OpenCV sets. Here a
-tile is counted in `num_bins` bins spread evenly over the values, so that the limit means what it
-means at 8 bits, and each pixel takes its level from the line between the two bins it lies between,
-so that no gray level is lost:
+If each of 65,536 values has its own bin, most bins of a tile hold one pixel or no pixel. A limit of
+a few times the mean count is then below OpenCV's minimum of 1 pixel and has no effect. In this
+module, `num_bins` bins are spread evenly over the values, so that the limit has the same meaning as
+for 8 bits. The level of a pixel is interpolated linearly between the two bins around its value, so
+that no gray level is lost:
 
-1. Place: value ``v`` lies at ``v * (num_bins - 1) / white`` (`place_row`). All its parts are whole
-   numbers, so that nothing is rounded but the fraction itself, once.
+1. Place: value ``v`` lies at the bin position ``v * (num_bins - 1) / white`` (`place_row`). Both
+   the bin below and the remainder are integers; only the fraction is rounded, once.
 2. Count the nearest bins (`count_tile_row_of_bins`), in eight lanes as `clahe_u8` does.
 3. Clip, share and cumulate as `clahe_u8` does, and scale to 0..white.
-4. Pack for each bin the levels of the four tiles around a cell, and by how much each rises to the
-   next bin, in two words (`pack_pairs`).
+4. Pack two words for each bin: the levels of the four tiles around a cell, and the rise of each of
+   these levels to the next bin (`pack_pairs`).
 5. Look up the two words of each pixel's bin, interpolate and blend (`blend_row`).
 
-With as many bins as values, steps 1 and 5 change nothing and the result is that of `clahe_u8` and
-`clahe_u16`, which do it faster. The definition is the project's own; its slow twin is
-``clahe_by_bins`` in ``tests/reference.py``.
+With as many bins as values, steps 1 and 5 change nothing, and the result equals that of `clahe_u8`
+and `clahe_u16`, which are faster. The method is defined by this project; ``clahe_by_bins`` in
+``tests/reference.py`` is its slow reference implementation.
 
-References: as for `clahe_u8`. Interpolation between the bins of a histogram's table is K.
-Zuiderveld's step from tiles to pixels, taken along the gray levels too.
+References: as for `clahe_u8`. K. Zuiderveld interpolates between tiles; this module also
+interpolates between the bins of a table.
 """
 
 from __future__ import annotations
@@ -60,18 +60,20 @@ _U = np.uintp
 _U32 = np.uint32
 _U64 = np.uint64
 
-# Pairs packed before a band is blended: 512 KiB of them, all cells of 128 columns of 256 bins.
+# Number of pairs that are packed before a band is blended: 512 KiB, enough for all cells of 127
+# tile columns with 256 bins.
 PAIRS_AT_A_TIME = 32_768
 
 
 # (uint32, uint32) -> uint32
 @inline_kernel
 def divide_by_white(number: np.uint32, bits: np.uint32) -> np.uint32:
-    """Divide `number`, below ``(2**bits - 1) ** 2``, by ``2**bits - 1``; the whole part.
+    """Return the integer part of `number`, below ``(2**bits - 1) ** 2``, over ``2**bits - 1``.
 
     With ``number = a * (2**bits - 1) + r``, shifting it right by `bits` gives ``a``, or ``a - 1``
-    where ``r < a``; adding that and 1 to the number carries in both cases, as ``a < 2**bits``.
-    Nothing overflows 32 bits for `bits` up to 16. Vectorises, which a division does not.
+    where ``r < a``. Adding this result and 1 to the number carries in both cases, because
+    ``a < 2**bits``. Nothing overflows 32 bits for `bits` up to 16. Unlike a division, these
+    operations vectorise.
     """
     return (number + (number >> bits) + _U32(1)) >> bits
 
@@ -81,9 +83,12 @@ def divide_by_white(number: np.uint32, bits: np.uint32) -> np.uint32:
 def nearest_bins(
     row: npt.NDArray[np.unsignedinteger], bits: int, num_bins: int, out: npt.NDArray[np.uint16]
 ) -> None:
-    """Bin nearest to each pixel of `row`. No value lies half-way: ``2**bits - 1`` is odd."""
+    """Compute the nearest bin of each pixel of `row`.
+
+    No value lies half-way between two bins, because ``2**bits - 1`` is odd.
+    """
     shift, last_bin = _U32(bits), _U32(num_bins - 1)
-    half = _U32((1 << bits) // 2 - 1)  # of 2**bits - 1, cut off
+    half = _U32((1 << bits) // 2 - 1)  # half of 2**bits - 1, truncated
     for x in range(_U(row.size)):
         out[x] = divide_by_white(_U32(row[x]) * last_bin + half, shift)
 
@@ -100,21 +105,22 @@ def place_row(
     places: npt.NDArray[np.uint32],
     fraction: npt.NDArray[np.float32],
 ) -> None:
-    """Bin below each of the pixels `start` to ``stop - 1``, and the way from it to the next.
+    """Find the bin below each pixel `start` to ``stop - 1``, and the fraction to the next bin.
 
-    The way is ``float32(remainder / white)``, one rounding. A division of floats takes most of the
-    time here; the remainder times the two parts of ``1 / white`` gives the same: the first product
-    is exact, as that part is a power of two, and the second so small that its rounding decides for
-    no remainder at any depth (all are tried in the tests). One loop a step, or LLVM takes half as
-    many pixels at once.
+    The fraction is ``float32(remainder / white)``, rounded once. A division of floats would take
+    most of the time. Instead, the remainder is multiplied by the two parts of ``1 / white``. The
+    first product is exact, because the first part is a power of two. The second product is so small
+    that its rounding never changes the result (the tests try all remainders of all depths). Each
+    step has its own loop, because in one loop LLVM would process half as many pixels at once.
 
     Parameters
     ----------
     tables : (>= stop,) uint32
-        Where the pairs of each pixel's cell begin, in halves of words.
+        Start of the pairs of each pixel's cell, in units of half a word (32 bits).
     places : (>= stop,) uint32, output
-        Where the pair of the bin below lies.
+        Position of the pair of the bin below, in the same unit.
     fraction : (>= stop,) float32, output
+        Fraction of the way from the bin below to the next bin.
     """
     shift, last_bin, white = _U32(bits), _U32(num_bins - 1), _U32((1 << bits) - 1)
     for x in range(_U(start), _U(stop)):
@@ -140,7 +146,7 @@ def count_tile_row_of_bins(
     padded: npt.NDArray[np.unsignedinteger],
     bins: npt.NDArray[np.uint16],
 ) -> None:
-    """Histograms of the nearest bins of one row of tiles; see `histogram.count_tile_row_u8`.
+    """Count the nearest bins of one row of tiles; see `histogram.count_tile_row_u8`.
 
     Parameters
     ----------
@@ -170,7 +176,7 @@ def make_lut_row(
     counts : (groups * num_bins * 8,) int32
     levels : (num_bins * 8,) int32, scratch
     luts : (tiles_x + 2, num_bins) uint16, output
-        The tables of the tiles, the first and the last repeated outwards.
+        The tables of the tiles; the first and the last table are repeated at the ends.
     """
     batches = np.empty(LANES, np.int32)
     residuals = np.empty(LANES, np.int32)
@@ -197,11 +203,11 @@ def pack_pairs(
     first_cell: int,
     pairs: npt.NDArray[np.uint64],
 ) -> None:
-    """Put what a pixel needs of the four tiles around its cell side by side, bin by bin.
+    """Pack for each bin two words with the data of the four tiles around a cell.
 
-    The first word of a bin holds its levels, from the lowest bits up above left, above right,
-    below left, below right; the second by how much each rises to the next bin. Tables never fall,
-    so that a rise fits 16 bits; from the last bin they rise by nothing.
+    The first word holds the levels of the tiles above left, above right, below left and below
+    right, from the lowest bits up. The second word holds the rises of these levels to the next bin.
+    Tables never fall, so that a rise fits 16 bits. The rise of the last bin is 0.
 
     Parameters
     ----------
@@ -223,7 +229,8 @@ def pack_pairs(
                 | (_U64(below_left[k]) << _U64(32))
                 | (_U64(below_right[k]) << _U64(48))
             )
-        # No level is above the next one's, so that no difference borrows from its neighbour.
+        # No level is above the level of the next bin, so that no difference borrows from the
+        # neighbouring field of the word.
         for k in range(num_bins - _U(1)):
             packed[_U(2) * k + _U(1)] = packed[_U(2) * k + _U(2)] - packed[_U(2) * k]
         packed[_U(2) * num_bins - _U(1)] = _U64(0)
@@ -240,7 +247,7 @@ def blend_corners(
     out: npt.NDArray[np.unsignedinteger],
     at: np.unsignedinteger,
 ) -> None:
-    """Blend pixels `x` to ``x + 15`` and write them from ``out[at]`` on.
+    """Blend pixels `x` to ``x + 15`` and write them to `out`, starting at index `at`.
 
     Every operation is rounded to float32; see `blend_loads.blend_row`.
 
@@ -251,7 +258,7 @@ def blend_corners(
     """
     above_left, above_right, below_left, below_right = corners
     to_right = load_wide(right, x)
-    to_left = spread_wide(_F32(1.0)) - to_right  # as `geometry.place_axis`, without a load
+    to_left = spread_wide(_F32(1.0)) - to_right  # as in `geometry.place_axis`; saves a load
     top = above_left * to_left + above_right * to_right
     bottom = below_left * to_left + below_right * to_right
     level = top * spread_wide(above) + bottom * spread_wide(below)
@@ -292,14 +299,15 @@ def blend_row(
     last: npt.NDArray[np.unsignedinteger],
     out: npt.NDArray[np.unsignedinteger],
 ) -> None:
-    """Blend pixels `start` to ``stop - 1``, sixteen at a time, from what `place_row` found.
+    """Blend pixels `start` to ``stop - 1``, sixteen at a time, with the results of `place_row`.
 
     Parameters
     ----------
     pairs : (4 * pairs,) uint32
-        From `pack_pairs`, each word as two halves, the lower first.
+        From `pack_pairs`; each word is two halves, the lower half first.
     places, fraction, right : (at least stop + 15,)
-        Whatever stands after the row is computed with the last pixels, and not written to `out`.
+        Results of `place_row`, and weights. Elements after the row are computed together with the
+        last pixels, but are not written to `out`.
     last : (16,) of the dtype of `out`, scratch
     """
     x = _U(start)
@@ -319,7 +327,7 @@ def blend_row(
 def equalize_by_bins(
     src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger], plan: Plan
 ) -> None:
-    """CLAHE of a channel whose values lie in 0 to ``2**plan.bits - 1``; `dst` may be `src`.
+    """Apply CLAHE to a channel with values 0 to ``2**plan.bits - 1``; `dst` may be `src`.
 
     Parameters
     ----------

@@ -1,12 +1,12 @@
-"""CLAHE with fewer bins than values, of uint16 images that have few values themselves.
+"""CLAHE with fewer bins than values, for uint16 images that have few different values.
 
-The same steps as `clahe_bins`, and the same bytes, with the work of a pixel done for a value: a
-12-bit image has 4,096 values at most and millions of pixels.
+The steps and results are those of `clahe_bins`, but the work is done once for each value instead of
+once for each pixel: a 12-bit image has at most 4,096 values and millions of pixels.
 
-1. Place every value from the image's lowest to its highest among the bins, as white balance would
-   leave it, so that the stretch takes no pass of its own.
-2. Count the values of each tile (`histogram.count_tile_row_u16`) and add up those of a bin
-   (`count_bins_of_tiles`).
+1. Find the bin position of every value from the image's lowest to its highest. White balance is
+   applied to the values first, so that it needs no pass over the pixels.
+2. Count the values of each tile (`histogram.count_tile_row_u16`) and add the counts of the values
+   of each bin (`count_bins_of_tiles`).
 3. Make the tables of the tiles (`clahe_bins.make_lut_row`).
 4. For each cell, interpolate the level of every value in the four tiles around it
    (`interpolate_cell`).
@@ -40,8 +40,9 @@ _F32 = np.float32
 _U = np.uintp
 _U32 = np.uint32
 
-# Interpolating a value for the four tiles around a cell costs about what is saved at two pixels;
-# a cell has the size of a tile. Tables of more values than these leave the second-level cache.
+# Interpolating a value for the four tiles around a cell costs about the time that is saved for two
+# pixels; a cell has the size of a tile. Tables of more than `_MOST_VALUES` values do not fit the
+# second-level cache.
 _PIXELS_A_VALUE = 4
 _ROWS_AT_A_TIME = 16
 _MOST_VALUES = 16_384
@@ -50,7 +51,7 @@ _MOST_VALUES = 16_384
 # (Plan, int64) -> bool
 @inline_kernel
 def has_few_values(plan: Plan, n: int) -> bool:
-    """Tell whether `n` values are few enough for this module to be the faster one."""
+    """Return whether `n` values are so few that this module is faster than `clahe_bins`."""
     area = plan.tile_width * plan.tile_height
     return n <= _MOST_VALUES and n * _PIXELS_A_VALUE <= area
 
@@ -58,10 +59,10 @@ def has_few_values(plan: Plan, n: int) -> bool:
 # (uint16[:, ::1], Plan) -> (int64, int64, bool)
 @inline_kernel
 def find_few_values(src: npt.NDArray[np.uint16], plan: Plan) -> tuple[int, int, bool]:
-    """Lowest and highest value, and whether the values between them are few.
+    """Return the lowest and the highest value, and whether the values between them are few.
 
-    Once the rows seen hold too many values the rest is not looked at: the two values are then
-    those of the rows seen.
+    If the first rows already have too many values, the other rows are not read. The lowest and the
+    highest value are then those of the rows that were read.
     """
     low, high = value_range(src[:1])
     few = True
@@ -82,7 +83,7 @@ def count_bins_of_tiles(
     plan: Plan,
     counts: npt.NDArray[np.int32],
 ) -> None:
-    """Add up the counts of the values of each bin, for one row of tiles.
+    """Add the counts of the values of each bin, for one row of tiles.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def count_bins_of_tiles(
     starts : (num_bins + 1,) int64
         The values of bin ``b`` are those from ``starts[b]`` to ``starts[b + 1] - 1``.
     counts : (groups * num_bins * 8,) int32, output
-        As `clahe_bins.make_lut_row` takes them.
+        Histograms in the form that `clahe_bins.make_lut_row` takes.
     """
     counts[:] = 0
     n = by_value.size // plan.tiles_x
@@ -116,7 +117,7 @@ def interpolate_cell(
     corners: npt.NDArray[np.float32],
     out: npt.NDArray[np.float32],
 ) -> None:
-    """Put the levels of every value in the four tiles around a cell side by side.
+    """Interpolate the level of every value in each of the four tiles around a cell.
 
     Parameters
     ----------
@@ -125,10 +126,10 @@ def interpolate_cell(
     bins : (n,) uint32
         The bin below each value, times 4.
     fraction : (n,) float32
-        The way from it to the next.
+        Fraction of the way from the bin below to the next bin.
     corners : (8 * num_bins,) float32, scratch
     out : (4 * n,) float32, output
-        Above left, above right, below left, below right.
+        For each value, its levels above left, above right, below left and below right.
     """
     num_bins = _U(above.shape[1])
     rises = _U(4) * num_bins
@@ -185,16 +186,16 @@ def equalize_few_values(
     low: int,
     balanced: npt.NDArray[np.uint16],
 ) -> None:
-    """CLAHE by bins of a channel; `dst` may be `src`.
+    """Apply CLAHE with fewer bins than values to a channel; `dst` may be `src`.
 
     Parameters
     ----------
     src, dst : (H, W) uint16
     low : int
-        No pixel is below it.
+        Lowest value; no pixel is below it.
     balanced : (n,) uint16
-        What white balance makes of the values `low` to ``low + n - 1``, ascending, or these values
-        themselves; no pixel is above them.
+        The values `low` to ``low + n - 1`` after white balance, or these values themselves;
+        ascending. No pixel is above ``low + n - 1``.
     """
     height, width = src.shape
     n, num_bins = balanced.size, plan.num_bins

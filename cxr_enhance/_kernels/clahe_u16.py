@@ -1,14 +1,14 @@
 """CLAHE of uint16 images, with OpenCV's roundings.
 
-The same steps as `clahe_u8`, arranged for tables of up to 65,536 levels:
+The steps are those of `clahe_u8`, arranged for tables of up to 65,536 levels:
 
 1. Extend and count (`histogram.count_tile_row_u16`), only the values from the image's lowest to
    its highest.
 2. Clip each histogram and cumulate it (`clip_and_cumulate`).
-3. Share the excess and scale the sums to levels (`scale_to_lut`). Sharing has a closed form, so
-   bins that no pixel has cost nothing, wherever they lie.
-4. Pack the levels of the four tiles around a cell into one word a value (`pack_words`), for as
-   many cells at a time as the second-level cache holds.
+3. Share the excess and scale the sums to levels (`scale_to_lut`). The shared counts have a closed
+   form, so that bins outside the image's values cost nothing.
+4. Pack the levels of the four tiles around a cell into one word for each value (`pack_words`), for
+   as many cells at a time as fit the second-level cache.
 5. Look up (`gather_words`) and blend (`blend_row`).
 
 References: as for `clahe_u8`.
@@ -37,18 +37,18 @@ _U = np.uintp
 _U32 = np.uint32
 _U64 = np.uint64
 
-# Words packed before a band is blended: 256 KiB of them, 8 cells of 4,096 levels or half a cell
-# of 65,536, of which at least one cell is packed.
+# Number of words that are packed before a band is blended: 256 KiB. This is 8 cells of 4,096 levels
+# or half a cell of 65,536 levels; at least one cell is packed.
 _WORDS_AT_A_TIME = 32_768
 
 
 # (int32[::1], int64[::1]) -> None
 @inline_kernel
 def fold_duplicates(counts: npt.NDArray[np.int32], duplicates: npt.NDArray[np.int64]) -> None:
-    """Move the count of each value that shares its bin with the value below to that value.
+    """Add the count of each value that shares its bin with the next lower value to that value.
 
-    `duplicates` descends, so that a run of equal bins ends up at its first value. Cumulated, every
-    value of the run then has the sum of the whole bin.
+    `duplicates` is in descending order, so that the counts of a run of equal bins are added to the
+    first value of the run. After cumulating, every value of the run has the sum of the whole bin.
     """
     for value in duplicates:
         counts[value - 1] += counts[value]
@@ -78,8 +78,8 @@ def scale_to_lut(
 ) -> None:
     """Add the shared excess to the running sums and scale them to gray levels.
 
-    As in `clahe_u8.make_levels`: the batch is a straight line over the bins, the residual a
-    staircase, and ``bin // step`` is exact in float32 for bins below 2**21.
+    As in `clahe_u8.make_levels`, the batch is a straight line over the bins and the residual is a
+    staircase; ``bin // step`` is exact in float32 for bins below 2**21.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def make_lut_row(
     duplicates : (d,) int64
         See `fold_duplicates`.
     luts : (tiles_x + 2, n) uint16, output
-        The tables of the tiles, the first and the last repeated outwards.
+        The tables of the tiles; the first and the last table are repeated at the ends.
     """
     n = bins.size
     area = plan.tile_width * plan.tile_height
@@ -143,9 +143,9 @@ def pack_words(
     first_cell: int,
     words: npt.NDArray[np.uint64],
 ) -> None:
-    """Put the levels of the four tiles around a cell side by side in one word a value.
+    """Pack the levels of the four tiles around a cell into one word for each value.
 
-    From the lowest bits up: above left, above right, below left, below right.
+    The order is above left, above right, below left, below right, from the lowest bits up.
 
     Parameters
     ----------
@@ -179,10 +179,9 @@ def gather_words(
     upper: npt.NDArray[np.uint32],
     lower: npt.NDArray[np.uint32],
 ) -> None:
-    """Look up the word of pixels `start` to ``stop - 1`` and split it into its halves.
+    """Look up the words of pixels `start` to ``stop - 1`` and split each word into two halves.
 
-    Takes four pixels with one load. Halves of 32 bits are what `blend_row` computes eight at a
-    time.
+    Four pixels are read with one load. `blend_row` processes eight halves of 32 bits at a time.
 
     Parameters
     ----------
@@ -190,7 +189,7 @@ def gather_words(
     packed : (n,) uint64
         Words of the values from `low` on.
     upper, lower : (W,) uint32, outputs
-        The levels above and below, left in the low bits.
+        The levels of the tiles above and below; the level of the left tile is in the low bits.
     """
     lowest = _U(low)
     mask = _U(0xFFFF)
@@ -247,17 +246,17 @@ def equalize_u16(
     bins: npt.NDArray[np.int32],
     duplicates: npt.NDArray[np.int64],
 ) -> None:
-    """CLAHE of a uint16 channel; `dst` may be `src`.
+    """Apply CLAHE to a uint16 channel; `dst` may be `src`.
 
     Parameters
     ----------
     src, dst : (H, W) uint16
     low : int
-        No pixel is below it.
+        Lowest value; no pixel is below it.
     bins : (n,) int32
-        The bin of the values `low` to ``low + n - 1``, ascending; no pixel is above these.
+        The bins of the values `low` to ``low + n - 1``, ascending; no pixel is above these values.
     duplicates : (d,) int64
-        The places in `bins` that hold the same bin as the place before, descending.
+        The indices in `bins` whose bin equals that of the index before, in descending order.
     """
     height, width = src.shape
     n = bins.size

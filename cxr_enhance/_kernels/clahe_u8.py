@@ -1,21 +1,22 @@
 """CLAHE of uint8 images, with OpenCV's roundings.
 
-The algorithm, each step a function:
+The algorithm; each step is a function:
 
 1. Extend the image by reflection until the grid divides it; count each tile's values
    (`histogram.count_tile_row_u8`).
-2. Clip each histogram at a limit and share what was cut off among all bins (`share_excess`).
+2. Clip each histogram at a limit and share the clipped counts among all bins (`share_excess`).
 3. Cumulate, and scale the sums to a table of gray levels (`make_levels`).
 4. Look up each pixel in the tables of the four tiles around it, and blend the four levels by the
    pixel's distance to the tile centres (`blend_loads`; `blend_registers` where the processor can).
 
-Tiles are taken in groups of eight, one lane a tile: with small tiles, making 256 levels costs more
-than counting the pixels, and eight tables side by side cost little more than one. Rows of tiles
-are taken from top to bottom and pixels blended as soon as their tables exist, so that an image
-crosses the caches once.
+Tiles are processed in groups of eight, with one lane for each tile. With small tiles, making 256
+levels costs more than counting the pixels, and eight tables in parallel cost little more than one.
+Rows of tiles are processed from top to bottom, and pixels are blended as soon as their tables
+exist, so that an image passes through the caches once.
 
 References: K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV,
-1994, pp. 474-485; OpenCV, modules/imgproc/src/clahe.cpp, whose names stand beside the steps.
+1994, pp. 474-485; OpenCV, modules/imgproc/src/clahe.cpp. Docstrings of the steps give the names of
+OpenCV's functions.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ _I32 = np.int32
 _U = np.uintp
 _U32 = np.uint32
 _VALUES = 256
-_GROUP = _VALUES * LANES  # counts or levels of eight tiles
+_GROUP = _VALUES * LANES  # number of counts or levels of eight tiles
 
-# The two ways to look up and blend give the same bytes.
+# Both modules give the same bytes.
 arrange_weights = (blend_registers if can_look_up() else blend_loads).arrange_weights
 blend_band = (blend_registers if can_look_up() else blend_loads).blend_band
 
@@ -62,7 +63,7 @@ blend_band = (blend_registers if can_look_up() else blend_loads).blend_band
 def rebin(
     counts: npt.NDArray[np.int32], bins: npt.NDArray[np.int32], moved: npt.NDArray[np.int32]
 ) -> None:
-    """Move the counts of each value to its bin, eight tiles at once; bins may share values.
+    """Add the counts of each value to its bin, for eight tiles at once; values may share a bin.
 
     Parameters
     ----------
@@ -85,10 +86,10 @@ def share_excess(
     residuals: npt.NDArray[np.int32],
     inverse_steps: npt.NDArray[np.float32],
 ) -> None:
-    """Work out how each of eight tiles shares among its bins what the limit cuts off.
+    """Compute for each of eight tiles how its clipped counts (the excess) are shared among bins.
 
-    Every bin gets the batch, ``excess // bins``; of the residual, the bins 0, step, 2 * step, ...
-    get 1 each until it is used up.
+    Every bin gets the batch, ``excess // bins``. The residual, ``excess % bins``, is given to the
+    bins 0, step, 2 * step, ..., one count each, until it is used up.
 
     Parameters
     ----------
@@ -121,10 +122,10 @@ def make_levels(
 ) -> None:
     """Cumulate the clipped and shared counts of eight tiles and scale them to gray levels.
 
-    In the cumulated sum the batch is a straight line, and the residual a staircase that climbs by
-    1 at bins 0, step, 2 * step, ...: ``bin // step + 1``, at most the residual. The quotient is
-    exact: it lies at least 0.5 / step from the next integer once 0.5 is added to the bin, and
-    float32 errs by less than that below 2**21.
+    In the cumulated sum, the batch is a straight line. The residual is a staircase that rises by 1
+    at the bins 0, step, 2 * step, ...: ``bin // step + 1``, at most the residual. The quotient is
+    computed exactly in float32: 0.5 is added to the bin, so that the quotient is at least
+    0.5 / step away from the next integer. The error of float32 is smaller than that below 2**21.
 
     Parameters
     ----------
@@ -178,8 +179,8 @@ def make_lut_row(
     moved : (256 * 8,) int32, scratch
     levels : (2 * 256 * 8,) uint8, scratch
     luts : ((groups * 8 + 2) * 256,) uint8, output
-        Table by table: that of tile ``t`` is the one numbered ``t + 1``, and the first and the
-        last tile's are repeated outwards.
+        The tables one after the other. The table of tile ``t`` has the number ``t + 1``. Number 0
+        repeats the table of the first tile, and the number after the last tile repeats its table.
     """
     batches = np.empty(LANES, np.int32)
     residuals = np.empty(LANES, np.int32)
@@ -218,7 +219,7 @@ def equalize_u8(
     counts: npt.NDArray[np.int32],
     counted: bool,
 ) -> None:
-    """CLAHE of a uint8 channel; `dst` may be `src`.
+    """Apply CLAHE to a uint8 channel; `dst` may be `src`.
 
     Parameters
     ----------
@@ -227,8 +228,8 @@ def equalize_u8(
         The bin of each value, ascending, below ``256 >> plan.bit_shift``; empty if each value is
         its own bin.
     counts : (plan.tiles_y, groups * 256 * 8) or (1, groups * 256 * 8) int32
-        The histograms of all tiles, from `histogram.count_all_tiles`, if `counted`; else room for
-        those of one row of tiles.
+        If `counted`, the histograms of all tiles, from `histogram.count_all_tiles`. Otherwise
+        scratch memory for the histograms of one row of tiles.
     """
     height, width = src.shape
     cells = plan.tiles_x + 1
@@ -269,6 +270,6 @@ def equalize_u8(
 def restore_low_bits(
     row: npt.NDArray[np.unsignedinteger], start: int, stop: int, bit_shift: int
 ) -> None:
-    """Move levels up again by the bits that were dropped before counting."""
+    """Shift levels left by the number of bits that were dropped before counting."""
     for x in range(_U(start), _U(stop)):
         row[x] = _I32(row[x]) << _I32(bit_shift)

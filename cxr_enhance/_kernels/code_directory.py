@@ -1,8 +1,8 @@
-"""Where compiled kernels are kept: a directory that nobody but the user and root can change.
+"""Choose the directory of compiled kernels; only the user and root may be able to change it.
 
-Its files are loaded and run. So nobody else may be able to write to it, to rename a directory or a
-link on the way to it, or to own one. Nothing is made safe here that was not: what others could
-once write to may already hold their files.
+The files of the directory are loaded and run. Therefore nobody else may be able to write to it, and
+nobody else may own or be able to rename a directory or link on its path. The module does not change
+the permissions of an unsafe directory, because it may already contain files of others.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ _HAS_OWNERS = os.name == "posix"
 
 
 class CacheChoice(NamedTuple):
-    """The directory of the compiled kernels, or None, and why those before it were not taken."""
+    """The directory of compiled kernels or None, and the reasons against earlier candidates."""
 
     directory: Path | None
     reasons: tuple[str, ...] = ()
 
 
 def cache_directory() -> Path | None:
-    """Directory of the compiled kernels, created if need be; None where nothing is kept.
+    """Return the directory of compiled kernels; None if kernels are not stored.
 
-    The first of these that only the user can change: ``NUMBA_CACHE_DIR`` where set, the user's
-    cache directory, a per-user directory under the system's temporary directory.
-    ``CXR_ENHANCE_CACHE=0`` turns keeping off. The last component is the key of the code
-    (`code_stamp`), so that installs of different versions never read each other's, nor do
-    processors that share a home.
+    The directory is made if it does not exist. Candidates are ``NUMBA_CACHE_DIR`` if set, the
+    user's cache directory, and a per-user directory in the system's temporary directory. The first
+    candidate that only the user and root can change is used. ``CXR_ENHANCE_CACHE=0`` turns storing
+    off. The last component of the path is the key of the code (`code_stamp`). Different versions of
+    the package, and different processors with a shared home directory, therefore use different
+    directories.
     """
     return choose_cache().directory
 
 
 @functools.cache
 def choose_cache() -> CacheChoice:
-    """Choose once for the process, whatever its working directory is later."""
+    """Choose the directory once for the process; ignore later changes of the working directory."""
     if os.environ.get("CXR_ENHANCE_CACHE") == "0":
         return CacheChoice(None, ("CXR_ENHANCE_CACHE=0 turns it off",))
     key = code_key()
@@ -61,7 +62,7 @@ def choose_cache() -> CacheChoice:
 
 
 def only_we_can_change(path: str | Path) -> bool:
-    """Tell whether `path` is a plain file that belongs to the user or root and only they write."""
+    """Return whether `path` is a regular file that only the user or root owns and can write."""
     try:
         status = os.lstat(path)
     except OSError:
@@ -90,10 +91,14 @@ def _candidate_directories() -> list[Path]:
 
 
 def _why_not(directory: Path) -> str | None:
-    """Say why kernels cannot be kept in `directory`, which is made if need be; None if they can."""
+    """Return why kernels cannot be stored in `directory`; None if they can.
+
+    The directory is made if it does not exist.
+    """
     try:
         _make(directory)
-        # Whole directories of ours: in one with the sticky bit others could still add files.
+        # Others must not be able to write to these directories. The sticky bit is not enough here,
+        # because others could still add files.
         for part in (directory.parent, directory):
             if _HAS_OWNERS and not _belongs_to_us(part.stat(), _OTHERS_MAY_WRITE):
                 return f"others can write to {part}, or own it"
@@ -107,7 +112,7 @@ def _why_not(directory: Path) -> str | None:
 
 
 def _make(directory: Path) -> None:
-    """Make `directory` and what is missing above it, for the user alone whatever the umask."""
+    """Make `directory` and its missing parents with permissions for the user only."""
     missing = []
     while not directory.is_dir():
         missing.append(directory)
@@ -119,7 +124,7 @@ def _make(directory: Path) -> None:
 
 
 def _changeable_by_others(path: Path, links: int = _MOST_LINKS) -> Path | None:
-    """First directory or link on the way to `path`, itself included, that others could replace."""
+    """Return the first directory or link on the path, up to `path`, that others could replace."""
     above = path.parent
     if above != path:
         found = _changeable_by_others(above, links)
@@ -130,7 +135,7 @@ def _changeable_by_others(path: Path, links: int = _MOST_LINKS) -> Path | None:
         if not links or not _belongs_to_us(status, 0):
             return path
         return _changeable_by_others(above / os.readlink(path), links - 1)
-    # In a directory with the sticky bit only owners rename; what is ours stays.
+    # In a directory with the sticky bit, only owners can rename entries.
     is_sticky = status.st_mode & stat.S_ISVTX
     return None if _belongs_to_us(status, 0 if is_sticky else _OTHERS_MAY_WRITE) else path
 

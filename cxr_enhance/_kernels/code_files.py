@@ -1,8 +1,8 @@
-"""Files of machine code: those packed with the package, and those kept in the cache directory.
+"""Read and write files of machine code, packed with the package or in the cache directory.
 
-A file is read whole and compared with its digest, because LLVM ends the process where an object
-file is damaged. Files packed with the package are trusted as the sources beside them are; those of
-the cache only where nobody but the user and root can change them.
+A file is read completely and compared with its digest, because LLVM ends the process if an object
+file is damaged. Files packed with the package are trusted like its source files. Files of the cache
+are trusted only if nobody but the user and root can change them.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _PAUSE = 0.02
 
 
 def packed_directory() -> Path | None:
-    """Folder of the code packed with the package for this key; None where there is none."""
+    """Return the folder of the packed code with this process's key; None if there is none."""
     key = code_key()
     directory = PACKED / str(key)
     return directory if key is not None and directory.is_dir() else None
 
 
 def why_not_packed() -> str:
-    """Say why there is no packed code for this key."""
+    """Return the reason why there is no packed code with this process's key."""
     key = code_key()
     if key is None:
         return "the version of the kernels cannot be told here"
@@ -56,7 +56,7 @@ def why_not_packed() -> str:
 
 
 def damaged_files() -> list[str]:
-    """Names of packed files that have this key and are passed over, because they are damaged."""
+    """Return the names of packed files with this process's key that are damaged and not used."""
     directory = packed_directory()
     paths = sorted(directory.glob(f"*{SUFFIX}")) if directory is not None else []
     return [path.name for path in paths if _read(path) is None]
@@ -79,7 +79,7 @@ def _version(part: str) -> str:
 
 
 def read_code(name: str) -> Code | None:
-    """Read the code of this name: the packed one, else that of the cache; None where is none."""
+    """Read the code of this name from the package, else from the cache; None if there is none."""
     packed, kept = packed_directory(), cache_directory()
     code = None if packed is None else _read(packed / (name + SUFFIX))
     if code is None and kept is not None and only_we_can_change(path := kept / (name + SUFFIX)):
@@ -88,7 +88,7 @@ def read_code(name: str) -> Code | None:
 
 
 def keep_code(name: str, code: Code) -> None:
-    """Keep code in the cache directory, whole or not at all, where that can be."""
+    """Write code to the cache directory atomically; do nothing if that is not possible."""
     directory = cache_directory()
     if directory is None:
         return
@@ -121,10 +121,10 @@ def _read(path: Path) -> Code | None:
 
 @contextlib.contextmanager
 def alone_at(name: str) -> Iterator[None]:
-    """Wait until no other process compiles the code of this name, and keep others waiting.
+    """Hold a lock on the code of this name during the block, so that one process compiles it.
 
-    After a minute, and where files cannot be locked, each goes on by itself. A lock is given back
-    when its process ends, however it ends.
+    Other processes wait, for a minute at most. If files cannot be locked, no process waits. The
+    system releases a lock when its process ends, even if the process is killed.
     """
     directory = cache_directory()
     if directory is None:
@@ -145,7 +145,7 @@ def alone_at(name: str) -> Iterator[None]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take the lock of an open file; False where another process has it, True without locks."""
+    """Take the lock of an open file; False if another process holds it, True without locks."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)

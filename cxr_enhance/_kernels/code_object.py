@@ -1,10 +1,10 @@
-"""Machine code of a compiled kernel that needs neither Numba nor NumPy to be loaded again.
+"""Compile a kernel to machine code that can be loaded without Numba and NumPy.
 
-Numba's own entry from Python calls Python and Numba's library, so that Numba alone can load code
-that has it. Here a kernel gets another, small one: it takes the array objects as they are and the
-numbers as words of eight bytes, and calls the kernel. What a kernel needs of Numba's library comes
-from `code_runtime`. Everything else is left out, so that an object names no symbols but those that
-`code_loader` knows.
+Numba's own entry function for Python calls functions of Python and of Numba's library. Code with
+this entry can only be loaded by Numba. This module adds a small entry function instead. It takes
+the array objects and a pointer to the numbers, as words of eight bytes, and calls the kernel.
+`code_runtime` provides the functions of Numba's library that a kernel needs. All other functions
+are removed, so that the object file refers only to symbols that `code_loader` knows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ _WORD = ir.IntType(64)
 _SIZE = ir.IntType(numba.config.MACHINE_BITS)
 _BYTE_POINTER = ir.IntType(8).as_pointer()
 _CONTIGUOUS_AND_ALIGNED = 0x0001 | 0x0100  # NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_ALIGNED
-# An array object, whose head NumPy's ABI fixes: data, axes, sizes, strides, base, dtype, flags.
+# The start of an array object. NumPy's ABI fixes its fields: data, number of axes, sizes, strides,
+# base, dtype, flags.
 _ARRAY = ir.LiteralStructType(
     [
         ir.ArrayType(ir.IntType(8), object.__basicsize__),
@@ -51,12 +52,13 @@ _DATA, _AXES, _SIZES, _STRIDES, _FLAGS = 1, 2, 3, 4, 7
 
 
 def compile_kernel(dispatcher: Any, arguments: Sequence[Any]) -> Code:
-    """Compile a kernel for arguments like these.
+    """Compile a kernel for arguments of these types.
 
     Raises
     ------
     NotImplementedError
-        If the kernel takes or gives what the entry cannot pass on, or needs another library.
+        If the entry cannot pass an argument or the result, or if the kernel calls an unknown
+        library function.
     """
     forms = tuple(numba.typeof(argument) for argument in arguments)
     *_, folded, _ = dispatcher.get_call_template(forms, {})  # compiles it
@@ -94,10 +96,11 @@ def _keep_entry_alone(module: Any) -> None:
 
 
 def _entry_ir(target: Any, description: Any, like: Any) -> str:
-    """Write the entry: ``int32 entry(array object, ..., words)``.
+    """Write the entry function: ``int32 entry(array object, ..., words)``.
 
-    It gives the truth of what the kernel gives, 0 for nothing; `OTHER_ARRAYS` where an array is not
-    what the kernel was compiled for, `OUT_OF_MEMORY` where the kernel could not allocate.
+    The entry returns the kernel's bool as 0 or 1, and 0 for a kernel without result. It returns
+    `OTHER_ARRAYS` if an array has other axes than the kernel was compiled for or is not contiguous
+    and aligned. It returns `OUT_OF_MEMORY` if the kernel could not allocate memory.
     """
     restype, argtypes = description.restype, description.argtypes
     if types.unliteral(restype) not in (types.none, types.boolean):
@@ -125,7 +128,7 @@ def _entry_ir(target: Any, description: Any, like: Any) -> str:
 
 
 def _array(target: Any, builder: Any, pointer: Any, form: Any) -> Any:
-    """Take an array object apart; the entry ends here where it is another kind of array."""
+    """Read the fields of an array object; the entry returns `OTHER_ARRAYS` if they do not fit."""
 
     def field(number: int) -> Any:
         return builder.load(cgutils.gep_inbounds(builder, pointer, 0, number))
@@ -184,7 +187,7 @@ def _leaves(forms: Sequence[Any]) -> Iterator[Any]:
 
 
 def _letter(form: Any) -> str:
-    """Letter of a number in the formats of `struct`."""
+    """Return the format letter of `struct` for a number of this type."""
     if form == types.float64:
         return "d"
     if form in (types.boolean, types.int64):

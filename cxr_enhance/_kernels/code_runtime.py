@@ -1,8 +1,8 @@
-"""What Numba's own library does for our kernels, as code that is linked into each.
+"""Replacements for the functions of Numba's library that kernels need, linked into each kernel.
 
-Arrays that live within a kernel are allocated and freed, and C-contiguous ones take another shape.
-A kernel that needed more of Numba's library would not be kept, which
-``test_warmup_leaves_nothing_to_compile`` notices.
+The functions allocate and free arrays of a kernel, and reshape C-contiguous arrays. A kernel that
+needs other functions of Numba's library cannot be stored; the test
+``test_warmup_leaves_nothing_to_compile`` detects this.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ _SIZE = ir.IntType(numba.config.MACHINE_BITS)
 _INT = ir.IntType(32)
 _BYTE_POINTER = ir.IntType(8).as_pointer()
 _SIZES = _SIZE.as_pointer()
-# The head of what Numba allocates: references, destructor and its argument, data, size; one more
-# word of it is seen by Numba's library alone.
+# The header of a block that Numba allocates: number of references, destructor and its argument,
+# data, size. Only Numba's library reads the sixth word.
 _HEAD = ir.LiteralStructType([_SIZE, _BYTE_POINTER, _BYTE_POINTER, _BYTE_POINTER, _SIZE])
 _HEAD_BYTES = 6 * _SIZE.width // 8
 
 
 def new_module(like: Any) -> ir.Module:
-    """Make an empty module that can be linked with one of LLVM's."""
+    """Return an empty module that can be linked with the LLVM module `like`."""
     module = ir.Module()
     module.triple, module.data_layout = like.triple, like.data_layout
     return module
 
 
 def runtime_ir(like: Any) -> str:
-    """Write the functions of Numba's library that the module `like` names."""
+    """Return LLVM code of the functions of Numba's library that the module `like` declares."""
     module = new_module(like)
     writers = {
         "NRT_MemInfo_alloc_aligned": _write_allocation,
@@ -86,7 +86,7 @@ def _write_allocation(module: ir.Module, name: str) -> None:
 def _write_reshape(module: ir.Module, name: str) -> None:
     """Write ``int reshape(axes, sizes, strides, axes, sizes, strides to fill, itemsize, order)``.
 
-    It gives 1 where the array is C-contiguous and is to be so again, else 0.
+    The function returns 1 if the array is C-contiguous and C order is requested, else 0.
     """
     kind = ir.FunctionType(_INT, [_SIZE, _SIZES, _SIZES, _SIZE, _SIZES, _SIZES, _SIZE, _INT])
     function = ir.Function(module, kind, name)

@@ -1,7 +1,8 @@
-"""The key of compiled code: everything on which the machine code of the kernels depends.
+"""The key of compiled code: a digest of everything on which the machine code of kernels depends.
 
-The kernels' part is taken from what Python runs, wherever it lies: source files, bytecode without
-sources, an archive, an executable that holds them all. Numba is not imported for it.
+The digest of the kernels is computed from the code that Python runs: source files, bytecode without
+sources, a zip archive, or an executable that contains the modules. The module avoids importing
+Numba.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
 _PACKAGE = __name__.rpartition(".")[0]
-_UNCHECKED_BYTECODE = (1).to_bytes(4, "little")  # PEP 552: run even where the source has changed
+_UNCHECKED_BYTECODE = (1).to_bytes(4, "little")  # PEP 552: runs even if the source has changed
 # Settings of Numba that change machine code, by the end of their names in the environment.
 _SETTINGS = (
     "CPU_NAME",
@@ -40,7 +41,7 @@ _SETTINGS = (
 
 
 class CodeKey(NamedTuple):
-    """Versions of what compiles, a digest of the kernels' sources, a digest of the processor."""
+    """Versions of the compilers, digest of the kernels' sources, and digest of the processor."""
 
     python: str
     numpy: str
@@ -55,7 +56,7 @@ class CodeKey(NamedTuple):
 
 @functools.cache
 def code_key() -> CodeKey | None:
-    """Return the key of code that is compiled here and now; None where it is unknown."""
+    """Return the key of code that this process compiles; None if it cannot be computed."""
     kernels = sources_digest()
     if kernels is None:
         return None
@@ -73,7 +74,7 @@ def code_key() -> CodeKey | None:
 
 @functools.cache
 def sources_digest() -> str | None:
-    """Hash all modules of this folder; None where they cannot be read."""
+    """Hash all modules of this folder; None if they cannot be read."""
     digest = hashlib.sha256()
     names = set()
     try:
@@ -127,7 +128,7 @@ def _module_specs() -> Iterator[ModuleSpec]:
 
 
 def _content(spec: ModuleSpec) -> bytes:
-    """Read the source of a module where Python runs that, else hash its bytecode."""
+    """Return the source of a module if Python runs the source, else a hash of its bytecode."""
     loader: Any = spec.loader
     if type(loader) is SourceFileLoader and not _is_bytecode_unchecked(spec.cached):
         return bytes(loader.get_data(loader.path))
@@ -140,20 +141,20 @@ def _is_bytecode_unchecked(path: str | None) -> bool:
     try:
         with open(path or "", "rb") as file:
             head = file.read(8)
-    except OSError:  # there is none
+    except OSError:  # there is no such file
         return False
     return head[:4] == importlib.util.MAGIC_NUMBER and head[4:] == _UNCHECKED_BYTECODE
 
 
 def _add_code(digest: Any, code: CodeType) -> None:
-    # Not marshal's bytes: those depend on how often an object is referred to.
+    # The bytes of `marshal` are not used, because they depend on reference counts.
     names = (code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     counts = (code.co_argcount, code.co_kwonlyargcount, code.co_firstlineno, code.co_flags)
     digest.update(repr((names, counts, len(code.co_consts))).encode() + code.co_code)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             _add_code(digest, constant)
-        elif isinstance(constant, frozenset):  # in an order of its own in each process
+        elif isinstance(constant, frozenset):  # its order differs between processes
             digest.update(repr(sorted(map(repr, constant))).encode())
         else:
             digest.update(repr(constant).encode() + b"\0")

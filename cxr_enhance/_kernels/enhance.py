@@ -1,11 +1,12 @@
-"""The composed kernels: what the public operations call, once for all images of a stack.
+"""The composed kernels, which the public operations call once for all images of a stack.
 
-White balance costs CLAHE nothing: both are tables over the pixel's value, so the stretch is
-composed into the tiles' tables. Counting the tiles first gives the image's histogram too (uint8),
-so the whole chain takes two passes over the pixels. Colour images are made one channel first.
+White balance and CLAHE are both tables over the pixel's value. White balance is therefore composed
+into the tables of the tiles and needs no pass of its own. For uint8, the histograms of the tiles
+give the histogram of the image too, so that all steps together take two passes over the pixels.
+Colour images are first reduced to one channel.
 
-What is compiled for both dtypes is written once; what differs by more than a dtype has two forms,
-with the dtype in its name.
+A kernel whose code is the same for both dtypes is written once. Other kernels have two forms, with
+the dtype in the name.
 """
 
 from __future__ import annotations
@@ -53,25 +54,25 @@ def stretch_channel_u16(
     counts: npt.NDArray[np.int64],
     plan: Plan,
 ) -> None:
-    """White balance of one uint16 channel with these `counts`; `dst` may be `src`."""
+    """Apply white balance to one uint16 channel whose histogram is `counts`; `dst` may be `src`."""
     black = percentile(counts, src.size, plan.percentile_low)
     white = percentile(counts, src.size, plan.percentile_high)
     for y in range(src.shape[0]):
         stretch_row(src[y], black, white, plan.bits, dst[y])
 
 
-# The stacks take (N, H, W) `images` and write (N, H, W) `out`, which may be the same array. A plan
-# comes as its fields, one by one: handed over as a tuple of a class of its own it costs a
-# microsecond a call more.
+# Kernels for stacks take (N, H, W) `images` and write (N, H, W) `out`, which may be the same array.
+# The fields of a plan are separate arguments, because passing a named tuple takes a microsecond
+# more for each call.
 
 
 # (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> bool
 @kernel
 def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any) -> bool:
-    """CLAHE, after white balance if planned, of each uint8 image; returns True.
+    """Apply white balance, if planned, and CLAHE to each uint8 image; return True.
 
-    White balance needs the histogram of the whole image before the first table, so the tiles' are
-    then all counted first and kept: 1 KiB a tile.
+    White balance needs the histogram of the whole image before the first table is made. In this
+    case, the histograms of all tiles are counted first and kept, with 1 KiB for each tile.
     """
     plan = Plan(*fields)
     groups = (plan.tiles_x + LANES - 1) // LANES
@@ -90,13 +91,13 @@ def enhance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *field
         for value in range(bins.size):
             bins[value] = table[value] >> plan.bit_shift
         equalize_u8(src, dst, plan, bins, counts, plan.stretch)
-    return True  # called by address, it gives False where memory runs out
+    return True  # the entry gives another status if memory runs out
 
 
 # (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> bool
 @kernel
 def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any) -> bool:
-    """CLAHE, after white balance if planned, of each uint16 image; returns True."""
+    """Apply white balance, if planned, and CLAHE to each uint16 image; return True."""
     plan = Plan(*fields)
     for i in range(images.shape[0]):
         src, dst = images[i], out[i]
@@ -128,7 +129,7 @@ def enhance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fi
 def clahe_by_bins_u8(
     images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any
 ) -> None:
-    """CLAHE alone of each uint8 image, with fewer bins than there are values."""
+    """Apply CLAHE with fewer bins than values to each uint8 image, without white balance."""
     plan = Plan(*fields)
     for i in range(images.shape[0]):
         equalize_by_bins(images[i], out[i], plan)
@@ -139,7 +140,7 @@ def clahe_by_bins_u8(
 def enhance_by_bins_u16(
     images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any
 ) -> None:
-    """CLAHE with fewer bins than there are values, after white balance if planned."""
+    """Apply white balance, if planned, and CLAHE with fewer bins than values to uint16 images."""
     plan = Plan(*fields)
     for i in range(images.shape[0]):
         src, dst = images[i], out[i]
@@ -166,7 +167,7 @@ def enhance_by_bins_u16(
 # (uint8[:, :, ::1], uint8[:, :, ::1], *fields of Plan) -> None
 @kernel
 def balance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *fields: Any) -> None:
-    """White balance alone of each uint8 image."""
+    """Apply white balance to each uint8 image, without CLAHE."""
     plan = Plan(*fields)
     counts = np.empty(256, np.int64)
     table = np.empty(256, np.uint8)
@@ -181,7 +182,7 @@ def balance_u8(images: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], *field
 # (uint16[:, :, ::1], uint16[:, :, ::1], *fields of Plan) -> None
 @kernel
 def balance_u16(images: npt.NDArray[np.uint16], out: npt.NDArray[np.uint16], *fields: Any) -> None:
-    """White balance alone of each uint16 image."""
+    """Apply white balance to each uint16 image, without CLAHE."""
     plan = Plan(*fields)
     counts = np.empty(65_536, np.int64)
     for i in range(images.shape[0]):
@@ -198,11 +199,11 @@ def to_one_channel(
     third_weight: int,
     *fields: Any,
 ) -> bool:
-    """Make the one gray channel of an (H, W, 3) image; tell whether it was white-balanced.
+    """Reduce an (H, W, 3) image to one gray channel; return whether it was white-balanced.
 
-    Equal channels become their one channel as it is, and what the plan says remains to be done to
-    that. Others are white-balanced, if planned, before their gray is mixed. Weights are those of
-    the first and the third channel in the gray, times 2**15.
+    If the three channels are equal, the first channel is copied, and white balance remains to be
+    done. Other images are white-balanced, if planned, before their gray is computed. The weights
+    are the gray weights of the first and the third channel, times 2**15.
     """
     plan = Plan(*fields)
     if take_equal_channels(src, dst):
@@ -229,7 +230,7 @@ def to_one_channel(
 def white_balance_colour(
     src: npt.NDArray[np.unsignedinteger], dst: npt.NDArray[np.unsignedinteger], *fields: Any
 ) -> None:
-    """White balance of the three channels of an (H, W, 3) image, each by itself."""
+    """Apply white balance to each of the three channels of an (H, W, 3) image separately."""
     plan = Plan(*fields)
     values = np.iinfo(src.dtype).max + 1
     counts = np.empty((3, values), np.int64)
@@ -248,7 +249,7 @@ def gray_image(
     dst: npt.NDArray[np.unsignedinteger],
     first_weight: int,
 ) -> None:
-    """Gray of an (H, W, 3) image."""
+    """Compute the gray of an (H, W, 3) image."""
     mix_gray(src, first_weight, dst)
 
 

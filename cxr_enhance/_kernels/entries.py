@@ -1,8 +1,9 @@
-"""The kernels as the operations call them; Numba is imported when one must be compiled.
+"""Entries through which operations call kernels; Numba is imported only to compile a kernel.
 
-An entry loads the machine code of its kernel when it is first called with a dtype: that packed
-with the package, that of the cache, else what it compiles, which it keeps. Kernels are called with
-arrays first, then numbers; the dtype of the first array says which compiled form is meant.
+An entry loads the machine code of its kernel at the first call with a dtype. It uses the code that
+is packed with the package, or the code in the cache directory. If there is none, it compiles the
+kernel and stores the code in the cache. A kernel takes arrays first, then numbers. The dtype of the
+first array selects the compiled form.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from cxr_enhance._kernels import start as start  # looks where the process is
+from cxr_enhance._kernels import start as start  # records the working directory
 from cxr_enhance._kernels.forking import let_no_fork_happen_during
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# Why code could not be made or loaded, by its name; Numba then calls the kernel.
+# Reason why code could not be compiled or loaded, by its name; Numba then calls the kernel.
 failures: dict[str, str] = {}
 
 _preparing = threading.RLock()
@@ -26,12 +27,12 @@ let_no_fork_happen_during(_preparing)
 
 
 class Entry:
-    """A kernel, for Python to call.
+    """A kernel that Python can call.
 
     Parameters
     ----------
     module, function : str
-        Names of its module in this folder and of the kernel there.
+        Name of the kernel's module in this folder, and name of the kernel in the module.
     """
 
     def __init__(self, module: str, function: str) -> None:
@@ -39,7 +40,7 @@ class Entry:
         self._calls: dict[int, Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the kernel, without the GIL; it gives True or False, nothing being False."""
+        """Call the kernel without the GIL; return its bool, or False if it returns nothing."""
         call = self._calls.get(arguments[0].dtype.num)
         if call is None:
             call = self._prepare(arguments)
@@ -55,7 +56,7 @@ class Entry:
     def _make(self, name: str, arguments: Sequence[Any]) -> Callable[..., Any]:
         if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             return self._by_numba()
-        # Imported here, as is Numba, because most of the time of an import would be theirs.
+        # Imported here, as Numba is, because they would take most of the package's import time.
         from cxr_enhance._kernels.code_files import alone_at, keep_code, read_code
         from cxr_enhance._kernels.code_loader import load
 
@@ -63,14 +64,14 @@ class Entry:
             code = read_code(name)
             if code is None:
                 with alone_at(name):
-                    code = read_code(name)  # another process may have made it
+                    code = read_code(name)  # another process may have compiled it meanwhile
                     if code is None:
                         from cxr_enhance._kernels.code_object import compile_kernel
 
                         code = compile_kernel(self._by_numba(), arguments)
                         keep_code(name, code)
             return load(code, lambda *arguments: self._by_numba()(*arguments))
-        except Exception as error:  # another Numba or LLVM than those known, ...
+        except Exception as error:  # such as an unknown version of Numba or LLVM
             failures[name] = f"{type(error).__name__}: {error}"
             return self._by_numba()
 

@@ -1,7 +1,8 @@
-"""A fork beside a thread that compiles or loads code.
+"""Delay forks of the process while a thread compiles or loads code.
 
-The child would hold a copy of locks that no thread of its own releases, and of a compiler stopped
-in the middle of its work. So a fork waits until nothing is being compiled or loaded.
+Otherwise the child would have copies of held locks, which no thread of the child releases, and a
+copy of a compiler in the middle of its work. A fork therefore waits until no thread compiles or
+loads code.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ _held: list[contextlib.ExitStack] = []
 
 
 def let_no_fork_happen_during(lock: threading.RLock) -> None:
-    """Hold `lock`, and Numba's and LLVM's own, during every fork of this process from now on."""
-    # Hooks registered last are called first. A compiler logs, so the lock of `logging` must not be
-    # held while one is waited for: this module imports it first.
+    """Hold `lock`, and the locks of Numba and LLVM, during all later forks of this process."""
+    # Python calls the hooks before a fork in the reverse order of their registration. A compiler
+    # uses `logging`, whose lock must not be held while this module waits for the compiler. The
+    # module imports `logging` first, so that its own hook is called before that of `logging`.
     _ours.append(lock)
     if len(_ours) == 1 and hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_release)
@@ -41,5 +43,5 @@ def _hold() -> None:
 
 
 def _release() -> None:
-    if _held:  # a program in C may announce to the child alone that it has forked
+    if _held:  # empty if a C program calls only the hook for the child
         _held.pop().close()

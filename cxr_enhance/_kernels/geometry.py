@@ -1,4 +1,4 @@
-"""Where tiles lie, and how far a pixel is from their centres."""
+"""Positions of tiles, and weights of pixels by their distances to the tile centres."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def place_axis(
     after: npt.NDArray[np.float32],
     before: npt.NDArray[np.float32],
 ) -> None:
-    """Cut one axis into cells between tile centres and weigh its pixels (OpenCV's ``txf``).
+    """Divide one axis into cells between tile centres; compute pixel weights (OpenCV's ``txf``).
 
-    Cell ``c`` lies between the centres of tiles ``c - 1`` and ``c``; the first and the last cell
-    have one tile on both sides. The distance is multiplied by the reciprocal of the tile size, as
-    OpenCV does: a division would round differently.
+    Cell ``c`` lies between the centres of tiles ``c - 1`` and ``c``. The first and the last cell
+    have the same tile on both sides. The position is multiplied by the reciprocal of the tile size,
+    as OpenCV does; a division would round differently.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Gray from three channels with OpenCV's fixed-point weights, and shortcuts for equal channels."""
+"""Compute gray from three channels with OpenCV's fixed-point weights; copy equal channels."""
 
 from __future__ import annotations
 
@@ -25,10 +25,14 @@ def mix_row(
     third_weight: int,
     out: npt.NDArray[np.unsignedinteger],
 ) -> None:
-    """Gray of one row of interleaved channels; the weights should be constants of the caller."""
+    """Compute the gray of one row of interleaved channels.
+
+    The caller should pass constants as weights, because the loop is then faster.
+    """
     w0, w1, w2 = _U32(first_weight), _U32(GREEN), _U32(third_weight)
     for x in range(_U(out.size)):
-        # Products of uint32 are uint64 in Numba, of which half as many fit a register.
+        # Numba makes uint64 of a product of uint32. A register holds half as many uint64, so that
+        # products are cast back.
         first = _U32(w0 * _U32(row[x * _U(3)]))
         second = _U32(w1 * _U32(row[x * _U(3) + _U(1)]))
         third = _U32(w2 * _U32(row[x * _U(3) + _U(2)]))
@@ -42,11 +46,11 @@ def mix_gray(
     first_weight: int,
     dst: npt.NDArray[np.unsignedinteger],
 ) -> None:
-    """``(w0 * c0 + 19235 * c1 + w2 * c2 + 2**14) >> 15`` of every pixel; OpenCV's RGB2Gray.
+    """Compute ``(w0 * c0 + 19235 * c1 + w2 * c2 + 2**14) >> 15`` per pixel; OpenCV's RGB2Gray.
 
-    Fits uint32: the weights sum to 2**15 and a channel has at most 16 bits. `first_weight` is RED
-    or BLUE and says the channels' order; with weights known to the compiler the loop takes half
-    the time.
+    The sum fits uint32, because the weights sum to 2**15 and a channel has at most 16 bits.
+    `first_weight` is RED or BLUE and determines the order of the channels. If the compiler knows
+    the weights, the loop takes half the time.
     """
     for y in range(src.shape[0]):
         row = src[y].reshape(-1)
@@ -63,10 +67,10 @@ def mix_stretched_gray(
     weighted: npt.NDArray[np.uint32],
     dst: npt.NDArray[np.unsignedinteger],
 ) -> None:
-    """Gray of the white-balanced channels without making them: three look-ups and a sum a pixel.
+    """Compute the gray of white-balanced channels with three look-ups and a sum for each pixel.
 
-    `weighted` holds, for each channel, its stretch table times its weight; the first channel's
-    includes the rounding half.
+    The white-balanced channels are not stored. `weighted` holds the stretch table of each channel
+    times the channel's weight. The table of the first channel includes the half for rounding.
     """
     first, second, third = weighted[0], weighted[1], weighted[2]
     for y in range(src.shape[0]):
@@ -88,7 +92,7 @@ def weigh_table(
     half: bool,
     weighted: npt.NDArray[np.uint32],
 ) -> None:
-    """Multiply a stretch table by its channel's weight; add the rounding half if `half`."""
+    """Multiply a stretch table by its channel's weight; if `half`, add the half for rounding."""
     offset = _HALF if half else _U32(0)
     for value in range(table.size):
         weighted[value] = _U32(table[value]) * _U32(weight) + offset
@@ -101,8 +105,9 @@ def take_equal_channels(
 ) -> bool:
     """Copy the first channel to `dst` if all three are equal everywhere; else return False.
 
-    Stops at the first row that differs; `dst` then holds nothing of use. Gray radiographs stored
-    as colour are the common case, and cost one channel's work this way.
+    The function stops at the first row with different channels; the content of `dst` is then not
+    valid. Gray radiographs stored as colour are common; with this function, they need the work of
+    one channel only.
     """
     for y in range(src.shape[0]):
         row, out = src[y].reshape(-1), dst[y]

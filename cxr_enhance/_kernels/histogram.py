@@ -1,11 +1,11 @@
-"""Counting pixel values: of a whole image, and tile by tile.
+"""Count pixel values, of a whole image or tile by tile.
 
-A count is a load, an increment and a store to an address that depends on the pixel. Two equal
-neighbours make the second increment wait for the first store (five to seven cycles), and
-radiographs are full of equal neighbours: collimated borders, air, saturated areas. So uint8
-pixels that follow each other in the loop are counted in different places: those of eight
-neighbouring tiles in turn, or of eight strips of one tile. uint16 values repeat less, and eight
-histograms of 65,536 bins would leave the caches; those are counted one tile after the other.
+A count is a load, an increment and a store to an address that depends on the pixel. If two
+successive pixels are equal, the second increment waits for the first store (five to seven cycles).
+Radiographs have many equal neighbours: collimated borders, air, saturated areas. Successive uint8
+pixels in the loop are therefore counted in different histograms: pixels of eight neighbouring tiles
+in turn, or of eight strips of one tile. uint16 values repeat less often, and eight histograms of
+65,536 bins would not fit the caches; uint16 images are counted one tile after the other.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def count_lanes(
     counts: npt.NDArray[np.int32],
     counts_start: int,
 ) -> None:
-    """Count eight neighbouring stretches of `row`, `lane_width` pixels each, in turn.
+    """Count eight neighbouring segments of `row`, `lane_width` pixels each, in turn.
 
     Lane ``k`` begins at pixel ``start + k * lane_width``. Counts are added to an (n, 8) histogram
-    that begins at ``counts[counts_start]``: the eight lanes of a value lie side by side.
+    that begins at ``counts[counts_start]``; the eight lanes of a value are adjacent.
     """
-    # Eight starts kept by hand: in a loop over lanes they would be worked out for every pixel.
+    # The eight starts are separate variables; a loop over lanes would compute them for every pixel.
     width = _U(lane_width)
     lane0 = _U(start)
     lane1, lane2, lane3 = lane0 + width, lane0 + width * _U(2), lane0 + width * _U(3)
@@ -75,7 +75,7 @@ def count_stretch(
 ) -> None:
     """Count pixels `start` to ``stop - 1`` of `row`, one after the other.
 
-    The value 0 is counted in ``counts[counts_start]``, each further one `spacing` later.
+    The value ``v`` is counted in ``counts[counts_start + v * spacing]``.
     """
     base = _U(counts_start)
     apart = _U(spacing)
@@ -93,11 +93,11 @@ def count_stretch_u16(
     counts: npt.NDArray[np.int32],
     counts_start: int,
 ) -> None:
-    """Count uint16 pixels `start` to ``stop - 1`` of `row`, four with one load.
+    """Count uint16 pixels `start` to ``stop - 1`` of `row`; read four pixels with one load.
 
-    The value `low` is counted in ``counts[counts_start]``, each further one in the next place.
-    Counting is bound by loads, and this takes five for four pixels instead of eight; uint8 pixels
-    gain nothing, because taking eight of them apart costs as much as was saved.
+    The value ``v`` is counted in ``counts[counts_start + v - low]``. The speed of counting is
+    limited by loads. This function needs five loads for four pixels instead of eight. For uint8
+    pixels it would not be faster, because separating eight pixels costs as much as is saved.
     """
     base = _U(counts_start)
     lowest = _U(low)
@@ -122,7 +122,7 @@ def merge_lanes(
     counts_start: int,
     spacing: int,
 ) -> None:
-    """Add up the eight lanes of a (num_bins, 8) histogram, bin by bin, and clear them."""
+    """Add the eight lanes of each bin of a (num_bins, 8) histogram to `counts`; clear them."""
     for value in range(num_bins):
         total = _I32(0)
         for lane in range(LANES):
@@ -139,7 +139,11 @@ def extended_row(
     y: int,
     padded: npt.NDArray[np.unsignedinteger],
 ) -> npt.NDArray[np.unsignedinteger]:
-    """Row `y` of the extended image: a row of `src` or `tail`, in `padded` if it gains columns."""
+    """Return row `y` of the extended image.
+
+    It is a row of `src` or `tail`. If the image is extended by columns, the row is a copy in
+    `padded`.
+    """
     height, width = src.shape
     row: npt.NDArray[np.unsignedinteger[Any]] = src[y] if y < height else tail[y - height]
     if padded.size == width:
@@ -153,7 +157,7 @@ def extended_row(
 # (T[::1], T[::1]) -> None
 @inline_kernel
 def copy_row(row: npt.NDArray[np.unsignedinteger], out: npt.NDArray[np.unsignedinteger]) -> None:
-    """Copy `row` to the start of `out`. A slice assignment would take a second to compile."""
+    """Copy `row` to the start of `out`; a slice assignment would take a second to compile."""
     for x in range(row.size):
         out[x] = row[x]
 
@@ -170,7 +174,7 @@ def collect(part: npt.NDArray[np.int32], counts: npt.NDArray[np.int64]) -> None:
 # (T[:, ::1], T[:, ::1]) -> None
 @inline_kernel
 def copy_tail(src: npt.NDArray[np.unsignedinteger], tail: npt.NDArray[np.unsignedinteger]) -> None:
-    """Keep the rows that extend `src` below, so that `src` may be overwritten from the top."""
+    """Copy the rows that extend `src` at the bottom to `tail`, so that `src` may be overwritten."""
     height = src.shape[0]
     for y in range(tail.shape[0]):
         copy_row(src[reflect_index(height + y, height)], tail[y])
@@ -185,18 +189,19 @@ def count_row_by_lanes(
     counts: npt.NDArray[np.int32],
     strips: npt.NDArray[np.int32],
 ) -> None:
-    """Add one row of the extended image to the histograms of the tiles it crosses.
+    """Add one row of the extended image to the histograms of the tiles that it crosses.
 
-    Tiles are taken in groups of eight, one lane a tile; each of those left over is cut into eight
-    strips, one lane a strip, which `merge_strips` puts together at the end.
+    Tiles are processed in groups of eight, with one lane for each tile. Each remaining tile is
+    divided into eight strips, with one lane for each strip; `merge_strips` adds the strips at the
+    end.
 
     Parameters
     ----------
     row : (plan.tiles_x * plan.tile_width,) uint8 or uint16
-        Bins below `num_bins`.
+        Bins, all below `num_bins`.
     counts : (groups * num_bins * 8,) int32
-        For each group of eight tiles a (num_bins, 8) histogram.
-    strips : (tiles left over * num_bins * 8,) int32
+        A (num_bins, 8) histogram for each group of eight tiles.
+    strips : (remaining tiles * num_bins * 8,) int32
     """
     width = plan.tile_width
     grouped = plan.tiles_x // LANES * LANES
@@ -216,7 +221,7 @@ def count_row_by_lanes(
 def merge_strips(
     strips: npt.NDArray[np.int32], plan: Plan, num_bins: int, counts: npt.NDArray[np.int32]
 ) -> None:
-    """Put the strips of the tiles left over together in `counts`, and clear them."""
+    """Add the strips of the remaining tiles to `counts`, and clear the strips."""
     grouped = plan.tiles_x // LANES * LANES
     for k in range(plan.tiles_x - grouped):
         merge_lanes(strips, k * num_bins * LANES, num_bins, counts, grouped * num_bins + k, LANES)
@@ -233,7 +238,7 @@ def count_tile_row_u8(
     strips: npt.NDArray[np.int32],
     padded: npt.NDArray[np.uint8],
 ) -> None:
-    """Histograms of one row of tiles of the extended image (OpenCV's ``calcHist`` a tile).
+    """Count one row of tiles of the extended image (OpenCV's ``calcHist`` for each tile).
 
     Parameters
     ----------
@@ -241,11 +246,11 @@ def count_tile_row_u8(
     tail : (plan.pad_y, W) uint8
         Rows H, H + 1, ... of the extended image.
     tile_row : int
-        Which row of tiles, from 0.
+        Index of the row of tiles, from 0.
     counts : (groups * 256 * 8,) int32, output
-        For each group of eight tiles a (256, 8) histogram; lanes without a tile are 0.
-    strips : (tiles left over * 256 * 8,) int32, scratch
-        All 0, before and after.
+        A (256, 8) histogram for each group of eight tiles; lanes without a tile are 0.
+    strips : (remaining tiles * 256 * 8,) int32, scratch
+        All elements must be 0 before the call and are 0 after it.
     padded : (plan.tiles_x * plan.tile_width,) uint8, scratch
     """
     counts[:] = 0
@@ -266,14 +271,14 @@ def count_tile_row_u16(
     counts: npt.NDArray[np.int32],
     padded: npt.NDArray[np.uint16],
 ) -> None:
-    """Histograms of one row of tiles of a uint16 image whose lowest value is `low`.
+    """Count one row of tiles of a uint16 image whose lowest value is `low`.
 
     Parameters
     ----------
     src : (H, W) uint16
     tail : (plan.pad_y, W) uint16
     counts : (plan.tiles_x * n,) int32, output
-        Tile after tile; the first count of a tile is that of the value `low`.
+        The histograms of the tiles one after the other; each begins with the count of `low`.
     padded : (plan.tiles_x * plan.tile_width,) uint16, scratch
     """
     counts[:] = 0
@@ -293,10 +298,10 @@ def count_all_tiles(
     counts: npt.NDArray[np.int32],
     image_counts: npt.NDArray[np.int64],
 ) -> None:
-    """Histograms of all tiles and, from them, of the image itself: one pass over the pixels.
+    """Count all tiles and, from their histograms, the image, in one pass over the pixels.
 
-    The tiles also count the pixels by which the image was extended; these are taken out of the
-    image's histogram again.
+    The histograms of the tiles also count the pixels that extend the image. These pixels are
+    subtracted from the histogram of the image.
 
     Parameters
     ----------
@@ -335,7 +340,7 @@ def count_all_tiles(
 # (uint8[:, ::1], int64[::1]) -> None
 @inline_kernel
 def count_image_u8(src: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) -> None:
-    """Histogram of a whole uint8 image into (256,) int64; rows are cut into eight strips."""
+    """Count a whole uint8 image into (256,) int64; rows are divided into eight strips."""
     counts[:] = 0
     part = np.zeros(_BINS_U8, np.int32)
     lanes = np.zeros(_BINS_U8 * LANES, np.int32)
@@ -355,7 +360,7 @@ def count_image_u8(src: npt.NDArray[np.uint8], counts: npt.NDArray[np.int64]) ->
 # (uint16[:, ::1], int64[::1]) -> None
 @inline_kernel
 def count_image_u16(src: npt.NDArray[np.uint16], counts: npt.NDArray[np.int64]) -> None:
-    """Histogram of a whole uint16 image into (65536,) int64."""
+    """Count a whole uint16 image into (65536,) int64."""
     counts[:] = 0
     part = np.zeros(counts.size, np.int32)
     height, width = src.shape
@@ -371,7 +376,7 @@ def count_image_u16(src: npt.NDArray[np.uint16], counts: npt.NDArray[np.int64]) 
 # (T[:, :, ::1], int64[:, ::1]) -> None
 @inline_kernel
 def count_channels(src: npt.NDArray[np.unsignedinteger], counts: npt.NDArray[np.int64]) -> None:
-    """Histograms of the three channels; even and odd pixels are counted apart.
+    """Count the three channels of an image; even and odd pixels have separate histograms.
 
     Parameters
     ----------
@@ -408,7 +413,7 @@ def count_channels(src: npt.NDArray[np.unsignedinteger], counts: npt.NDArray[np.
 # (T[:, ::1]) -> (int64, int64)
 @inline_kernel
 def value_range(src: npt.NDArray[np.unsignedinteger]) -> tuple[int, int]:
-    """Lowest and highest value of an image."""
+    """Return the lowest and the highest value of an image."""
     low = src[0, 0]
     high = low
     for y in range(src.shape[0]):

@@ -1,14 +1,14 @@
-"""The one decorator of every kernel: how it is compiled.
+"""The decorators that compile kernels with Numba.
 
-No other module calls ``numba.njit``. The options are fixed: ``nogil`` because
-threads run over images above the kernels, no ``parallel`` because entering such a kernel from two
-Python threads aborts the process under Numba's workqueue layer, no ``fastmath`` because it changes
-bytes.
+No other module calls ``numba.njit``. The options are fixed. ``nogil`` is set, because the callers
+of kernels run threads over images. ``parallel`` is off, because with Numba's workqueue layer, the
+process aborts if two Python threads enter a parallel kernel. ``fastmath`` is off, because it
+changes results.
 
-Nothing is kept here: `entries` keeps the code of whole kernels, without what only Numba can load,
-in a directory chosen by `code_directory`. Numba's own cache raises at import where it finds no
-writable place, and its staleness check sees one source file while kernels inline helpers from
-several.
+These decorators do not cache compiled code. `entries` stores the machine code of kernels in a
+directory that `code_directory` chooses, in a form that is loaded without Numba. Numba's own cache
+is not used for two reasons. It raises at import if it finds no writable directory. It checks only
+one source file for changes, while kernels inline functions of several files.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def inline_kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile `function` into the kernels that call it; it has no code of its own on disk.
+    """Compile `function` as a part of the kernels that call it; it is not stored on its own.
 
-    Compiled code can call it and Python cannot: leaving out what Python would need saves a sixth
-    of the time until the first image.
+    Compiled code can call it, but Python cannot. Without the wrapper for Python, the time until the
+    first image is a sixth shorter.
     """
     return numba.njit(  # type: ignore[no-any-return]
         nogil=True,
@@ -48,10 +48,10 @@ def inline_kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def spliced_kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Copy the body of `function` into the one kernel that calls it, before that is compiled.
+    """Copy the body of `function` into the one kernel that calls it, before the compilation.
 
-    For long functions one level below a kernel. As inline kernels they would be optimised and
-    emitted with all they call, and then again within their caller.
+    This is for long functions that a kernel calls directly. An `inline_kernel` would be optimised
+    and emitted twice: by itself, with all functions that it calls, and again inside its caller.
     """
     return numba.njit(  # type: ignore[no-any-return]
         nogil=True, fastmath=False, parallel=False, error_model="numpy", inline="always"

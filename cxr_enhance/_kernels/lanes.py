@@ -1,9 +1,9 @@
-"""Eight numbers that are computed side by side.
+"""Lanes: vectors of eight numbers that are computed in parallel.
 
-A loop over gray levels that carries a sum from one level to the next cannot take several levels at
-once, but it can take several tiles at once. Compilers do not find that out; these few operations
-say it. LLVM maps them to whatever vector registers a machine has. Without compilation, eight lanes
-are a NumPy array of length 8, and the same kernels run.
+A loop over gray levels that adds to a running sum cannot process several levels in parallel, but it
+can process several tiles in parallel. Compilers do not find this by themselves; the operations of
+this module state it. LLVM maps them to the vector registers of the machine. Without compilation,
+eight lanes are a NumPy array of length 8, and the same kernels run.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _transpose(_context: Any, source: Any, start: Any, target: Any, at: Any, pit
 
 
 def _arithmetic(operation: Any, of_ints: str, of_floats: str) -> None:
-    # Lets `a + b` and the like compile for lanes of any count, each operation rounded by itself.
+    # Defines `a + b` and similar operations for lanes of any count; each operation is rounded.
     @intrinsic  # type: ignore[untyped-decorator]
     def compute(_context: Any, a: Any, b: Any) -> Any:
         name = of_floats if a.element == types.float32 else of_ints
@@ -161,7 +161,7 @@ _arithmetic(operator.sub, "sub", "fsub")
 _arithmetic(operator.mul, "mul", "fmul")
 
 
-# Each operation below has its two forms: compiled, and for eight-element NumPy arrays.
+# Each operation below has two forms: a compiled form, and one for NumPy arrays of eight elements.
 
 
 def _load_array(array: npt.NDArray[Any], index: int) -> Lanes:

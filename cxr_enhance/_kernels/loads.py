@@ -1,8 +1,8 @@
-"""Eight bytes in one load.
+"""Load eight bytes at once.
 
-Reading pixels one by one costs a load each; the passes that count and look up are bound by loads.
-LLVM does not merge byte loads that are used one at a time, so this is the one place where
-machine-level loads are written out.
+The speed of passes that count or look up pixels is limited by loads. Reading pixels one by one
+needs a load for each pixel, and LLVM does not merge byte loads that are used one at a time. This
+module therefore writes a load of eight bytes explicitly.
 """
 
 from __future__ import annotations

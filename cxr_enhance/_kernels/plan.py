@@ -1,4 +1,4 @@
-"""`Plan`: what the composed kernels are told, worked out once for all images of one shape."""
+"""`Plan`: the options of the composed kernels, computed once for all images of one shape."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ class Plan(NamedTuple):
     Parameters
     ----------
     stretch : bool
-        Whether white balance takes place, with cuts `percentile_low` and `percentile_high`.
+        Whether white balance is applied.
+    percentile_low, percentile_high : float
+        Percentiles of the white balance, in percent.
     equalize : bool
-        Whether CLAHE takes place; the fields below matter only then.
+        Whether CLAHE is applied. The fields below are used only then, except `bits`, which white
+        balance uses too.
     tiles_x, tiles_y : int
-        Tiles along a row and down a column.
+        Number of tiles along a row and along a column.
     tile_width, tile_height : int
-        Pixels of a tile of the extended image.
+        Size of a tile of the extended image, in pixels.
     pad_y : int
-        Rows the extended image has below the image.
+        Number of rows that extend the image at the bottom.
     limit : int
-        Highest count of a bin; the tile's area where clipping is off.
+        Largest count of a bin; the area of a tile if clipping is off.
     bit_shift : int
-        Low bits dropped before counting.
+        Number of low bits that are dropped before counting.
     bits : int
-        Values and results lie in 0 to ``2**bits - 1``.
+        Bit depth: values and results lie in 0 to ``2**bits - 1``.
     num_bins : int
-        Bins that are counted and clipped. Where they are fewer than ``2**bits >> bit_shift``,
-        pixels between two bins are interpolated, and nothing is dropped.
+        Number of bins that are counted and clipped. If it is less than ``2**bits >> bit_shift``,
+        pixels between two bins are interpolated, and no bits are dropped.
     """
 
     stretch: bool
@@ -47,5 +50,5 @@ class Plan(NamedTuple):
 
     @property
     def all_values(self) -> bool:
-        """Whether each value that the dropped bits leave apart is a bin of its own."""
+        """Whether every value, after the low bits are dropped, has its own bin."""
         return self.num_bins == 1 << self.bits >> self.bit_shift

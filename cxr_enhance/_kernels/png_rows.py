@@ -1,9 +1,9 @@
-"""Rows of a PNG file before they are compressed: its filter "up", in one pass.
+"""Filter the rows of a PNG file with the filter "up", before they are compressed.
 
-PNG (W3C Recommendation, 9.2) compresses differences of bytes instead of the bytes. "Up" takes the
-byte above. Of the filters that need no choice by row it gives the smallest radiographs, and two
-rows side by side are the one case that needs neither the number of channels nor a byte of the same
-row: the loop has no dependency and becomes vector code.
+PNG (W3C Recommendation, 9.2) compresses differences of bytes instead of bytes. The filter "up"
+subtracts the byte above. Among the filters that are the same for all rows, it gives the smallest
+files of radiographs. It is also the only filter that needs neither the number of channels nor other
+bytes of the same row. Its loop has no dependencies and is compiled to vector code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def filter_row(
 ) -> None:
     """Write the filter's number and the differences of a row's bytes to those `above`, modulo 256.
 
-    Words of 16 bits are written high byte first, and each byte is subtracted by itself.
+    Words of 16 bits are written high byte first, and the two bytes are subtracted separately.
     """
     out[0] = UP
     if row.itemsize == 1:
@@ -46,7 +46,7 @@ def filter_row(
 # (T[:, ::1], uint8[:, ::1]) -> None
 @kernel
 def filter_rows(rows: npt.NDArray[np.unsignedinteger], out: npt.NDArray[np.uint8]) -> None:
-    """Filter every row; above the first lie zeros.
+    """Filter every row; the row above the first row is zero.
 
     Parameters
     ----------

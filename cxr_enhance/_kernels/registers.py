@@ -1,12 +1,13 @@
-"""Registers of 64 bytes: four rows of sixteen pixels at once, looked up without a load.
+"""Operations on registers of 64 bytes, which look up four rows of sixteen pixels without a load.
 
-A processor with AVX-512 VBMI (Intel from Ice Lake, AMD from Zen 4) has 32 such registers and an
-instruction that picks 64 bytes out of two of them, each by its own index. Four registers hold a
-table of 256 bytes; two picks and a choice look up 64 pixels where loads look up one.
+A processor with AVX-512 VBMI (Intel from Ice Lake, AMD from Zen 4) has 32 such registers. It has an
+instruction that selects 64 bytes from two registers, each byte by its own index. Four registers
+hold a table of 256 bytes. Two of these instructions and one selection look up 64 pixels; a load
+looks up one pixel.
 
-LLVM does not find that out, so the instruction is named here. Only `blend_registers` uses this
-module, and only where `can_look_up` says that kernels are compiled for such a processor. Without
-compilation a register is a NumPy array of 64 bytes or 16 float32, and the same kernels run.
+LLVM does not use this instruction by itself, so that this module calls it explicitly. Only
+`blend_registers` uses the module, and only if `can_look_up` is true. Without compilation, a
+register is a NumPy array of 64 bytes or 16 float32, and the same kernels run.
 """
 
 from __future__ import annotations
@@ -48,10 +49,11 @@ _Table = types.UniTuple(_Bytes, _TABLE_REGISTERS)
 
 
 def can_look_up() -> bool:
-    """Whether kernels are compiled for a processor with AVX-512 VBMI.
+    """Return whether kernels are compiled for a processor with AVX-512 VBMI.
 
-    Asks what Numba asks: the processor, or ``NUMBA_CPU_FEATURES`` where that is set. Numba's cache
-    keeps code by the same features, so a processor without them never gets this code.
+    The features are those that Numba uses: ``NUMBA_CPU_FEATURES`` if set, else those of the
+    processor. The key of stored code (`code_stamp`) includes the features, so that a processor
+    without them never loads this code.
     """
     features = numba.config.CPU_FEATURES
     if features is None:
@@ -62,9 +64,10 @@ def can_look_up() -> bool:
 # (int64) -> uint8[::1]
 @inline_kernel
 def empty_aligned(size: int) -> npt.NDArray[np.uint8]:
-    """Room for `size` bytes that begins where a register can be loaded in one go.
+    """Return an array of `size` bytes whose address is a multiple of 64.
 
-    A load of 64 bytes that crosses a cache line takes twice as long, and every other table would.
+    A load of 64 bytes that crosses a cache line takes twice as long. Without alignment, all loads
+    of tables could cross cache lines.
     """
     room = np.empty(size + _BYTES, np.uint8)
     start = -room.ctypes.data % _BYTES
@@ -116,7 +119,7 @@ def _look_up(_context: Any, table: Any, pixels: Any) -> Any:
         pick = builder.module.declare_intrinsic(
             "llvm.x86.avx512.vpermi2var.qi.512", (), ir.FunctionType(_bytes, [_bytes] * 3)
         )
-        # The low seven bits of a pixel are its place in 128 bytes; the highest says in which.
+        # The low seven bits of a pixel are its index in 128 bytes; the top bit selects the half.
         dark = builder.call(pick, [quarters[0], args[1], quarters[1]])
         bright = builder.call(pick, [quarters[2], args[1], quarters[3]])
         is_bright = builder.icmp_signed("<", args[1], _constant(_bytes, 0))
@@ -208,7 +211,7 @@ def _spread_rows(_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return _Floats(*[types.float32] * ROWS), codegen
 
 
-# Each operation has its two forms: compiled, and for NumPy arrays.
+# Each operation has two forms: a compiled form, and one for NumPy arrays.
 
 
 def _load_table_array(luts: npt.NDArray[np.uint8], start: int) -> Register:

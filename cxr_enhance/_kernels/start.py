@@ -1,4 +1,4 @@
-"""Where the process was when it imported the package."""
+"""The working directory of the process at the time when it imported the package."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import os
 
 
 def _working_directory() -> str | None:
-    with contextlib.suppress(OSError):  # it was removed
+    with contextlib.suppress(OSError):  # the directory was removed
         return os.getcwd()
     return None
 
 
-STARTED_IN = _working_directory()  # None: nowhere
+STARTED_IN = _working_directory()  # None if the directory did not exist

@@ -1,8 +1,8 @@
-"""White balance from a histogram: the two percentiles, then the level of each value or pixel.
+"""White balance from a histogram: two percentiles, then the level of each value or pixel.
 
-A percentile of integers needs no sorting: the order statistics NumPy interpolates between are
-read off the cumulated histogram. Interpolation and stretch follow NumPy's float64 operations one
-by one, so that the table holds the very bytes the formula over all pixels would give.
+A percentile of integers needs no sorting. The order statistics that NumPy interpolates between are
+read from the cumulated histogram. Interpolation and stretch repeat NumPy's float64 operations one
+by one, so that the table equals, byte for byte, the result of the formula for each pixel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _U = np.uintp
 # (int64[::1], int64) -> int64
 @inline_kernel
 def order_statistic(counts: npt.NDArray[np.int64], rank: int) -> int:
-    """Value of the pixel at place `rank`, from 0, of the sorted image."""
+    """Return the value at position `rank`, counted from 0, of the sorted pixels."""
     below = 0
     value = 0
     for value in range(counts.size):
@@ -37,7 +37,7 @@ def order_statistic(counts: npt.NDArray[np.int64], rank: int) -> int:
 # (int64[::1], int64, float64) -> float64
 @inline_kernel
 def percentile(counts: npt.NDArray[np.int64], total: int, percent: float) -> float:
-    """``np.percentile(image, percent)`` of the image with these `counts` (method "linear")."""
+    """Return ``np.percentile(image, percent)`` of the image with these `counts` (linear)."""
     place = (total - 1) * (percent / 100.0)
     before = int(np.floor(place))
     lower = float(order_statistic(counts, before))
@@ -56,7 +56,7 @@ def fill_stretch_table(
     plan: Plan,
     table: npt.NDArray[np.unsignedinteger],
 ) -> None:
-    """Level of every value: percentiles mapped to black and ``2**plan.bits - 1``, truncated.
+    """Compute the level of every value; percentiles become 0 and ``2**plan.bits - 1``; truncated.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def fill_stretch_table(
     total : int
         Number of pixels counted.
     table : (256,) uint8 or (65536,) uint16, output
-        Identity where the percentiles coincide: there is no contrast to stretch.
+        Level of each value. Identity if the two percentiles are equal.
     """
     low = percentile(counts, total, plan.percentile_low)
     high = percentile(counts, total, plan.percentile_high)
@@ -86,10 +86,10 @@ def stretch_row(
     bits: int,
     out: npt.NDArray[np.uint16],
 ) -> None:
-    """Give each pixel of `row` the level that `fill_stretch_table` gives its value.
+    """Replace each pixel of `row` by the level that `fill_stretch_table` computes for its value.
 
-    Eight pixels at a time in registers: for large images faster than a table of 128 KiB, and that
-    table need not be filled. `out` may be `row`.
+    Eight pixels are computed at a time in registers. For large images, this is faster than a table
+    of 128 KiB, and the table need not be filled. `out` may be `row`.
     """
     white = float((1 << bits) - 1)
     if high == low:
@@ -108,7 +108,7 @@ def apply_table(
     table: npt.NDArray[np.unsignedinteger],
     out: npt.NDArray[np.unsignedinteger],
 ) -> None:
-    """Replace each pixel of `row` by its level; `out` may be `row`."""
+    """Replace each pixel of `row` by its level in `table`; `out` may be `row`."""
     bits = _U(np.iinfo(row.dtype).bits)
     in_word = _U(64) // bits
     mask = (_U(1) << bits) - _U(1)

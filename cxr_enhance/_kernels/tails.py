@@ -1,9 +1,10 @@
-"""Histograms of uint16 images for white balance, which looks at the darkest and brightest alone.
+"""Histograms of uint16 images for white balance, exact only for the darkest and brightest pixels.
 
-The usual percentiles lie among a thousandth of the pixels at either end, and these lie together:
-a collimator's edge, a marker. Counting every pixel into 65,536 bins takes several times as long as
-looking, 64 pixels at once, whether any of them is that dark or bright. How dark that is, some rows
-say beforehand; whether they said enough is known afterwards, exactly.
+The usual percentiles lie within the darkest and the brightest thousandth of the pixels. Such pixels
+lie close together, for instance at a collimator's edge or in a marker. It is several times faster
+to test blocks of 64 pixels for such values than to count every pixel in 65,536 bins. Only blocks
+with such a value are counted. The thresholds are estimated from a sample of the rows. After
+counting, the exact counts show whether the thresholds were wide enough.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ _I32 = np.int32
 _U = np.uintp
 _U16 = np.uint16
 
-_BLOCK = 64  # pixels that are looked at together, and counted together
-_EACH_ROW = 16  # every 16th row is counted beforehand
-_WIDEST_TAIL = 1.0  # percent; with wider tails most blocks are counted
-_FEWEST_PIXELS, _MOST_PIXELS = 1 << 19, 1 << 30  # fewer are soon counted; more exceed int32
+_BLOCK = 64  # number of pixels that are tested together, and counted together
+_EACH_ROW = 16  # every 16th row is a part of the sample
+_WIDEST_TAIL = 1.0  # percent; with wider tails, most blocks would be counted
+# Limits of the number of pixels: below, counting all pixels is fast; above, counts exceed int32.
+_FEWEST_PIXELS, _MOST_PIXELS = 1 << 19, 1 << 30
 
 
 # (uint16[::1], int64, int64, int32[::1]) -> None
@@ -35,13 +37,13 @@ _FEWEST_PIXELS, _MOST_PIXELS = 1 << 19, 1 << 30  # fewer are soon counted; more 
 def count_blocks_with_tails(
     row: npt.NDArray[np.uint16], dark: int, bright: int, counts: npt.NDArray[np.int32]
 ) -> None:
-    """Count the blocks of `row` that hold a pixel up to `dark` or from `bright` on."""
+    """Count the blocks of `row` that hold a pixel of at most `dark` or at least `bright`."""
     middle = _I32(dark + 1)
     span = _I32(bright - dark - 1)
     blocks = row.size // _BLOCK
     for block in range(blocks):
         start = _U(block * _BLOCK)
-        farthest = _U16(0)  # of the pixels, counted from `middle`; darker ones wrap to the far end
+        farthest = _U16(0)  # largest distance above `middle`; darker pixels wrap to large distances
         for k in range(_U(_BLOCK)):
             farthest = max(farthest, _U16((_I32(row[start + k]) - middle) & _I32(0xFFFF)))
         if _I32(farthest) >= span:
@@ -52,10 +54,10 @@ def count_blocks_with_tails(
 # (uint16[:, ::1], Plan, int64[::1]) -> bool
 @inline_kernel
 def count_tails(src: npt.NDArray[np.uint16], plan: Plan, counts: npt.NDArray[np.int64]) -> bool:
-    """Histogram as far as the percentiles of `plan` ask for it; tell whether it goes far enough.
+    """Count the values that the percentiles of `plan` need; return whether the counts suffice.
 
-    Values up to `dark` and from `bright` on are counted exactly. The pixels between are in `counts`
-    too, somewhere between, so that ranks are right at both ends.
+    Values of at most `dark` and at least `bright` are counted exactly. All other pixels are counted
+    at some value between `dark` and `bright`, so that ranks are correct at both ends.
     """
     height, width = src.shape
     part = np.zeros(counts.size, np.int32)
@@ -65,7 +67,8 @@ def count_tails(src: npt.NDArray[np.uint16], plan: Plan, counts: npt.NDArray[np.
         rows += 1
     counts[:] = 0
     collect(part, counts)
-    # Twice the tail and a little more, so that rows that are not like the others do no harm.
+    # The thresholds take twice the tail and a little more, in case the sampled rows differ from the
+    # other rows.
     last = rows * width - 1
     dark = order_statistic(counts, int(last * (2.0 * plan.percentile_low / 100.0 + 0.002)))
     above = 2.0 * (100.0 - plan.percentile_high) / 100.0 + 0.002
@@ -95,7 +98,7 @@ def count_tails(src: npt.NDArray[np.uint16], plan: Plan, counts: npt.NDArray[np.
 def count_for_stretch(
     src: npt.NDArray[np.uint16], plan: Plan, counts: npt.NDArray[np.int64]
 ) -> None:
-    """Histogram of an image, right wherever `stretch.fill_stretch_table` looks.
+    """Compute a histogram of an image that is correct for all values that white balance needs.
 
     Parameters
     ----------

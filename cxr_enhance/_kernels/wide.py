@@ -1,10 +1,11 @@
-"""Sixteen pixels that are computed side by side, each with what four words of a table hold.
+"""Wides: vectors of sixteen pixels that are computed in parallel.
 
-Looking up is bound by loads and blending by arithmetic. One loop that does both for sixteen pixels
-lets a CPU do one while it waits for the other, and what was looked up never leaves its registers.
-Compilers look up pixel by pixel, or by instructions that fetch each element by itself and are
-slower than that; these few operations say how it is to be done. LLVM maps them to whatever vector
-registers a machine has. Arithmetic is that of `lanes`.
+For each pixel, four consecutive words of a table are looked up. The speed of looking up is limited
+by loads, the speed of blending by arithmetic. One loop that does both for sixteen pixels lets a CPU
+do the arithmetic while it waits for loads, and keeps the looked-up words in registers. Compilers
+look up pixel by pixel, or use gather instructions, which are even slower. The operations of this
+module state a faster way. LLVM maps them to the vector registers of the machine. `lanes` defines
+the arithmetic.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The enhancement inside other frameworks, one framework a module.
+"""Adapters that run the enhancement inside other frameworks, one module for each framework.
 
-Each module imports its framework at its own top and nothing of the kernels; this one imports
-nothing at all.
+Each module imports its framework when it is imported. No module imports the kernels. This package
+itself imports nothing.
 """

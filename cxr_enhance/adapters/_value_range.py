@@ -1,7 +1,7 @@
-"""What float images hold: the values of black and white, and the levels between them.
+"""Conversion between float images and levels, given the values of black and white.
 
-Every adapter takes its default from here, checks with these sentences, and turns floats into
-levels, and levels into floats, as is done here. Imports no framework.
+All adapters use the defaults, the checks with their messages, and the conversions of this module.
+A level is an integer from 0 to ``2**bits - 1``. The module imports no framework.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ValueRange = tuple[float, float]
 
-# (black, white) of floats in each framework. TensorFlow has none: tf_data refuses floats without.
+# Default (black, white) of float images in each framework. TensorFlow has no default: `tf_data`
+# refuses float images without a value range.
 DEFAULTS: Final[dict[str, ValueRange]] = {
     "albumentations": (0.0, 1.0),
     "keras": (0.0, 255.0),
@@ -27,15 +28,19 @@ DEFAULTS: Final[dict[str, ValueRange]] = {
     "torch": (0.0, 1.0),
 }
 _FRACTION_BITS = {"bfloat16": 7, "float16": 10, "float32": 23, "float64": 52}
-# Ranges that images come in, the narrow ones first.
+# Usual value ranges of images, sorted from narrow to wide.
 _USUAL: tuple[ValueRange, ...] = ((0, 1), (-1, 1), (0, 255), (0, 65535))
-_ROUNDING = 0.5 / 255  # beyond 0..1: half a level of 8 bits
-_OVERSHOOT = 0.25  # of the range: what resizing and noise may add at each end
+_ROUNDING = 0.5 / 255  # tolerance outside 0..1: half a level of 8 bits
+_OVERSHOOT = 0.25  # fraction of the range that resizing and noise may exceed it by at each end
 
 
 @dataclass(frozen=True)
 class Cures:
-    """How a framework writes what the sentences advise; `{0}` is the image, `{1}` black."""
+    """Code that error messages recommend, in the syntax of one framework.
+
+    `{0}` stands for the image. In `clip`, `{1}` and `{2}` stand for black and white; in `fill`,
+    `{1}` stands for black; in `widen`, `{1}` stands for the dtype.
+    """
 
     clip: str = "{0}.clip({1}, {2})"
     fill: str = "np.nan_to_num({0}, nan={1})"
@@ -65,7 +70,10 @@ def check_value_range(value: Any, default: None) -> ValueRange | None: ...
 
 
 def check_value_range(value: Any, default: ValueRange | None) -> ValueRange | None:
-    """Return `value` as two floats (black, white), or `default` for None; raise for the rest."""
+    """Return `value` as two floats (black, white), or `default` if `value` is None.
+
+    Raises TypeError or ValueError for any other value.
+    """
     if value is None:
         return default
     rule = "`value_range` must be two finite numbers (black, white), black < white"
@@ -82,12 +90,12 @@ def check_value_range(value: Any, default: ValueRange | None) -> ValueRange | No
 
 
 def bits_of(value_range: ValueRange, bits: int | None = None) -> int:
-    """Return the bits of a level: `bits` where they are given, else 8 for 0..255, else 16."""
+    """Return the bits of a level: `bits` if given, else 8 for the range 0..255, else 16."""
     return bits or (8 if value_range == (0.0, 255.0) else 16)
 
 
 def is_float(dtype: np.dtype[Any]) -> bool:
-    """Tell whether `dtype` is of floats, ml_dtypes' bfloat16 among them."""
+    """Return whether `dtype` is a float dtype; bfloat16 of ml_dtypes is one."""
     return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
@@ -101,33 +109,36 @@ def through_levels(
     cures: Cures = NUMPY,
     clip: bool = False,
 ) -> Array:
-    """Apply `function`, which takes uint8 and uint16, to an image that may be of floats.
+    """Apply `function`, which takes uint8 and uint16, to an image that may be float.
 
     Parameters
     ----------
     function : callable
-        From a uint8 or uint16 image to one of the same dtype.
+        Function that takes a uint8 or uint16 image and returns an image of the same dtype.
     image : ndarray
-        Floats are rounded half to even to the nearest level; other dtypes are for `function`.
+        The image. Floats are rounded half to even to the nearest level. An image of another dtype
+        is passed to `function` unchanged.
     value_range : (float, float)
-        Black and white of floats.
+        Black and white of float images.
     bits : int, optional
-        Of a level, 1 to 16; None takes those of the range.
-    name, cures : str, Cures
-        What the sentences call the image, and how they write what they advise.
+        Bits of a level, 1 to 16; None uses 8 for the range (0, 255) and 16 for other ranges.
+    name : str, default "image"
+        Name of the argument in error messages.
+    cures : Cures, default NUMPY
+        Code that error messages recommend.
     clip : bool, default False
-        Whether values out of the range are clipped, and NaN is black, rather than refused.
+        True clips values outside the range and makes NaN black. False refuses both.
 
     Returns
     -------
-    ndarray of the dtype of `image`, in this machine's byte order
+    ndarray of the dtype of `image`, in native byte order
 
     Raises
     ------
     TypeError
-        If the dtype cannot hold the levels: half precision mostly.
+        If the float dtype is too coarse for the levels; this is mostly half precision.
     ValueError
-        If a float lies half a level or more outside of the range, or is not a number.
+        If a float lies more than half a level outside the range, or is NaN.
     """
     if not image.dtype.isnative:
         image = image.astype(image.dtype.newbyteorder("="))
@@ -148,7 +159,7 @@ def through_levels(
 
 
 def values_of(levels: Array, value_range: ValueRange, bits: int) -> Array:
-    """Return the floats that `levels` stand for, in float64."""
+    """Return the values of `levels` in `value_range`, as float64."""
     low, high = value_range
     values: Array = levels * (high - low) / np.float64((1 << bits) - 1) + low
     return values
@@ -157,7 +168,7 @@ def values_of(levels: Array, value_range: ValueRange, bits: int) -> Array:
 def check_precision(
     dtype: str, value_range: ValueRange, bits: int, name: str, cures: Cures
 ) -> None:
-    """Raise where two levels would be one value of `dtype`."""
+    """Raise if values of `dtype` are too coarse to tell two neighbouring levels apart."""
     holding = _holding(value_range, bits)
     if dtype not in holding:
         usual = [name for name in ("float32", "float64") if name in holding]
@@ -171,9 +182,11 @@ def check_precision(
 def check_values(
     least: float, most: float, value_range: ValueRange, bits: int, name: str, cures: Cures
 ) -> None:
-    """Raise where values lie outside of the range by more than rounding, or in 0..1 of 0..255.
+    """Raise if values lie outside the range, or if the range seems to be the wrong one.
 
-    `least` and `most` are the extremes of an image; NaN where one of its values is that.
+    Half a level outside the range is tolerated. The range seems wrong if black is 0, white is 255
+    or more and all values lie in 0..1. `least` and `most` are the extremes of an image; both are
+    NaN if a value is NaN.
     """
     low, high = value_range
     slack = (high - low) / ((1 << bits) - 1) / 2
@@ -188,7 +201,7 @@ def check_values(
 
 
 def check_levels(most: int, bits: int, name: str) -> None:
-    """Raise where `most`, the highest value of an image of integers, takes more than `bits`."""
+    """Raise if `most`, the highest value of an integer image, has more than `bits` bits."""
     if most >= 1 << bits:
         raise ValueError(
             f"`{name}` must hold values from 0 to {(1 << bits) - 1} for bits={bits}; got {most}. "
@@ -205,7 +218,7 @@ def _cure(least: float, most: float, value_range: ValueRange, name: str, cures: 
         usual
         for usual in _USUAL
         if usual[0] <= least + _ROUNDING and most - _ROUNDING <= usual[1]
-        # In a far greater range the image would be black: it is not the one meant.
+        # A range in which the image would be almost black is not recommended.
         if max(abs(least), abs(most)) > usual[1] / 32
     ]
     narrow = [usual for usual in others if usual[1] - usual[0] < high - low]
@@ -224,7 +237,7 @@ def _cure(least: float, most: float, value_range: ValueRange, name: str, cures: 
 
 
 def _holding(value_range: ValueRange, bits: int) -> list[str]:
-    """Name the float dtypes whose values are no further apart than the levels."""
+    """Return the names of the float dtypes whose values are no further apart than the levels."""
     low, high = value_range
     step = (high - low) / ((1 << bits) - 1)
     exponent = math.ceil(math.log2(max(abs(low), abs(high)))) - 1

@@ -1,8 +1,8 @@
-"""Leaving Python while TensorFlow still reads ahead, without waiting for it forever.
+"""Let the interpreter exit while TensorFlow still prefetches, without a deadlock.
 
-A dataset that is alive at the end of the interpreter is destroyed by it, and waits there for its
-calls into Python, which can no longer run. So from the end of the program on calls return at once,
-and the interpreter goes when none is under way.
+The interpreter destroys living datasets when it exits. A dataset then waits for its calls into
+Python, which can no longer run. From the start of the exit, this module therefore makes these calls
+fail at once, and delays the exit until no call is running.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_PAUSE = 0.05  # seconds without a call, after which none is to come
+_PAUSE = 0.05  # seconds; after this time without a new call, no more calls are expected
 
 _lock = threading.Lock()
 _leaving = threading.Event()
@@ -26,7 +26,7 @@ _counts = {"begun": 0, "ended": 0}
 
 
 def refused_at_exit(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function that raises RuntimeError once the program is at its end."""
+    """Wrap `function` so that it raises RuntimeError once the program has begun to exit."""
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         with _lock:

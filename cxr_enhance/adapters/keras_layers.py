@@ -1,4 +1,4 @@
-"""Keras layers with the library's bytes, so that preprocessing travels with a model."""
+"""Keras layers with the same results as the library, for preprocessing inside a model."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Enhance(ImageLayer):
     Parameters
     ----------
     params : EnhanceParams, optional
-        The options; None takes the study's.
+        The options; None uses the defaults, which are those of the COVIDLite study.
     bit_depth : {8, 16}, optional
-        Bits of a level. None takes the dtype's own; for floats 8, or 16 for a `value_range` wider
-        than 255 or ``params.bits`` above 8.
+        Bits of a level. None uses the bits of an integer dtype. For floats, None uses 16 if
+        `value_range` is wider than 255 or ``params.bits`` is above 8, else 8.
     value_range : (float, float), optional
-        Black and white of float inputs. None takes (0, 255), or (0, 65535) with ``bit_depth=16``.
+        Black and white of float inputs. None uses (0, 255), or (0, 65535) with ``bit_depth=16``.
     data_format : {"channels_last"}
-        The only layout.
+        Layout of the axes; there is no other choice.
     **kwargs
-        Keras's own: `name`, `dtype`.
+        Options of every Keras layer, such as `name` and `dtype`.
 
     Raises
     ------
@@ -51,33 +51,33 @@ class Enhance(ImageLayer):
 
     See Also
     --------
-    cxr_enhance.adapters.tf_data.enhance_op : Several times faster where no model is exported.
+    cxr_enhance.adapters.tf_data.enhance_op : Several times faster; it cannot be exported.
 
     Notes
     -----
     Input shape: (N, H, W, C) or (H, W, C), C 1 or 3; dtype uint8, uint16 or float. H, W and N may
     be unknown under TensorFlow.
 
-    Floats are rounded half to even to the nearest level, of ``params.bits`` if given. Where the
-    layer is called with values, those beyond the range by half a level or more are refused, as are
-    images within 0..1 where white is 255 or more, and integers of more than ``params.bits``. In
-    graphs (`predict`, `fit`, `tf.function`, jit, exports) no value can be seen: there all are
-    clipped, and NaN counts as black.
+    Floats are rounded half to even to the nearest level; ``params.bits``, if given, sets the number
+    of levels. If the layer is called eagerly, it checks the values. It refuses values more than
+    half a level outside the range, images within 0..1 where white is 255 or more, and integers of
+    more than ``params.bits`` bits. In graphs (`predict`, `fit`, `tf.function`, jit, exports) the
+    layer cannot check values: values outside the range are clipped, and NaN becomes black.
 
-    The torch backend holds uint16 as int32; int32 is read as that there.
+    Keras holds uint16 as int32 on the torch backend, so that the layer reads int32 as uint16 there.
 
-    Output shape: the input's with one channel, or three equal ones if ``params.output`` is "rgb".
-    Its dtype is the input's.
+    Output shape: the input's with one channel, or with three equal channels if ``params.output`` is
+    "rgb". The dtype is the input's.
 
-    Byte-equal to `cxr_enhance.enhance` on CPU, in `tf.function`, under XLA and in compiled JAX;
-    the two percentiles are computed in float64 wherever the backend has it. A graph of `keras.ops`
-    and nothing else, so it runs where its model runs: .keras, SavedModel, ONNX (with
-    ``opset_version=18``), LiteRT (without white balance). A .keras file loads in a process that has
-    imported this module. In tf.data beside the jax or torch
-    backend the library's kernels run instead.
+    The result equals that of `cxr_enhance.enhance`, byte for byte, on CPU, in `tf.function`, under
+    XLA and in compiled JAX. The two percentiles are computed in float64 if the backend has it. The
+    layer is a graph of `keras.ops` and can be exported with its model: to .keras, SavedModel, ONNX
+    (with ``opset_version=18``) and LiteRT (without white balance). To load a .keras file, first
+    import this module. In a tf.data pipeline with the jax or torch backend, the layer runs the
+    library's kernels instead of the graph.
 
-    Memory at 1024x1024: under 128 MiB an image for uint8. For uint16 add the tables, 256 KiB a
-    tile; images are then done one after the other.
+    Memory for 1024 x 1024 pixels: less than 128 MiB for each uint8 image. For uint16, the tables
+    need 256 KiB more for each tile; images are then processed one after the other.
 
     Examples
     --------
@@ -125,12 +125,12 @@ class Enhance(ImageLayer):
         return result if result.ndim == 4 else result[..., None]
 
     def get_config(self) -> dict[str, Any]:
-        """Return the options, `params` as a dictionary of JSON types."""
+        """Return the options of the layer; `params` is a dictionary of JSON types."""
         return {**super().get_config(), "params": self.params.to_dict()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Enhance:
-        """Make the layer whose `get_config` gave `config`."""
+        """Make a layer from the result of `get_config`."""
         return cls(**{**config, "params": EnhanceParams.from_dict(config["params"])})
 
 
@@ -141,15 +141,16 @@ class WhiteBalance(ImageLayer):
     Parameters
     ----------
     percentiles : (float, float), default (0.05, 99.95)
-        Low and high cut in percent, ``0 <= low < high <= 100``.
+        Low and high percentile in percent, ``0 <= low < high <= 100``.
     bits : int or None, default None
-        As for `cxr_enhance.white_balance`. In graphs, values of more bits are clipped.
+        Bit depth of the values and results, as for `cxr_enhance.white_balance`. In graphs, values
+        of more bits are clipped.
     bit_depth, value_range : optional
         As in `Enhance`.
     data_format : {"channels_last"}
-        The only layout.
+        Layout of the axes; there is no other choice.
     **kwargs
-        Keras's own: `name`, `dtype`.
+        Options of every Keras layer, such as `name` and `dtype`.
 
     Raises
     ------
@@ -215,8 +216,10 @@ class WhiteBalance(ImageLayer):
 class OpenCVCLAHE(ImageLayer):
     """Equalize contrast tile by tile with OpenCV's bytes: `cxr_enhance.clahe` as a graph.
 
-    For Keras's own ``ContrastLimitedAdaptiveHistogramEqualization``, which differs from OpenCV by
-    as many as 19 levels, takes its grid as (rows, columns) and its `clip_limit` with default 4.
+    The layer is named after OpenCV because Keras has a similar layer,
+    ``ContrastLimitedAdaptiveHistogramEqualization``. Results of the Keras layer differ from
+    OpenCV's by up to 19 levels. It takes the grid as (rows, columns), and the default of its
+    `clip_limit` is 4.
 
     Parameters
     ----------
@@ -225,16 +228,16 @@ class OpenCVCLAHE(ImageLayer):
     tile_grid_size : (int, int), default (16, 16)
         Number of tiles as (columns, rows), OpenCV's order.
     bit_shift : int, default 0
-        Low bits dropped before counting: OpenCV's ``setBitShift``.
+        Number of low bits that are dropped before counting: OpenCV's ``setBitShift``.
     num_bins, bits : int or None, default None
-        As for `cxr_enhance.clahe`: gray levels that are counted, and the depth of values and
-        results. In graphs, values of more bits are clipped.
+        Number of gray levels that are counted, and bit depth of the values and results, as for
+        `cxr_enhance.clahe`. In graphs, values of more bits are clipped.
     bit_depth, value_range : optional
         As in `Enhance`.
     data_format : {"channels_last"}
-        The only layout.
+        Layout of the axes; there is no other choice.
     **kwargs
-        Keras's own: `name`, `dtype`.
+        Options of every Keras layer, such as `name` and `dtype`.
 
     Raises
     ------
@@ -245,9 +248,9 @@ class OpenCVCLAHE(ImageLayer):
 
     Notes
     -----
-    Input shape: (N, H, W, C) or (H, W, C), any known C, each channel equalized for itself; output
-    shape and dtype: the input's. See `Enhance` for dtypes, exactness and memory; this layer needs
-    no float64 and exports to LiteRT too.
+    Input shape: (N, H, W, C) or (H, W, C), with any known C; each channel is equalized separately.
+    Output shape and dtype: the input's. See `Enhance` for dtypes, exactness and memory. This layer
+    needs no float64 and can also be exported to LiteRT.
 
     References
     ----------

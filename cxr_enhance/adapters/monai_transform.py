@@ -1,4 +1,4 @@
-"""The chain as MONAI transforms: for an array, and for entries of a dictionary."""
+"""MONAI transforms that enhance an array, or entries of a dictionary."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 
 
 class Enhance(Transform):  # type: ignore[misc]
-    """Enhance a channel-first image as `cxr_enhance.enhance` would.
+    """Enhance a channel-first image, with the result of `cxr_enhance.enhance`.
 
     Parameters
     ----------
     params : EnhanceParams, optional
-        The options; None takes the study's.
+        The options; None uses the defaults, which are those of the COVIDLite study.
     value_range : (float, float), default (0, 1)
-        Black and white of float images: (0, 65535) for what `LoadImage` makes of a 16-bit PNG.
+        Black and white of float images. Use (0, 65535) for a 16-bit PNG read by `LoadImage`.
 
     Raises
     ------
@@ -53,18 +53,23 @@ class Enhance(Transform):  # type: ignore[misc]
 
     Notes
     -----
-    Images: (C, H, W), C 1 or 3, arrays, tensors or MetaTensors of uint8, uint16 or float. Tensors
-    of int32, which MONAI makes of uint16, are read as that. The result has one channel, or three
-    if ``params.output`` is "rgb", and the type, dtype, device and meta data of the image.
+    Images are arrays, tensors or MetaTensors of shape (C, H, W), C 1 or 3, dtype uint8, uint16 or
+    float. MONAI converts uint16 to int32 tensors; int32 tensors are therefore read as uint16. The
+    result has one channel, or three if ``params.output`` is "rgb". It has the type, dtype, device
+    and meta data of the image.
 
-    Floats are rounded to levels, 65,536 from black to white or 256 for the range (0, 255): a change
-    of at most half a level, 7.7e-6 of the range. The result is `enhance` of those levels exactly.
-    Values beyond the range by less than half a level are clipped, others refused.
+    Floats are rounded to ``2**params.bits`` levels. Where ``params.bits`` is None, there are 256
+    levels for the range (0, 255) and 65,536 levels for other ranges. Rounding changes a value by at
+    most half a level, which is 7.7e-6 of the range for 65,536 levels. The result equals that of
+    `enhance` for the rounded levels. Values outside the range by at most half a level are clipped;
+    other values outside the range are refused.
 
-    Columns of the grid count along the last size. MONAI's readers give PNG and DICOM as (C, W, H):
-    there, swap the two numbers of a grid that is not square, or transpose the image first.
+    Columns of the grid count along the last axis. MONAI's readers return PNG and DICOM images as
+    (C, W, H). For these images, swap the two numbers of a grid that is not square, or transpose the
+    image first.
 
-    Thread-safe and without state; other devices than the CPU are copied from and to.
+    The transform is thread-safe and has no state. An image on another device is copied to the CPU,
+    and the result is copied back.
     """
 
     backend = (TransformBackends.NUMPY,)
@@ -114,7 +119,7 @@ class Enhance(Transform):  # type: ignore[misc]
 
 
 def _dtype_of(img: Any, value_range: tuple[float, float]) -> Any:
-    """Return the dtype in which a tensor is enhanced; raise where there is none."""
+    """Return the dtype that a tensor is converted to; raise if its dtype is not supported."""
     if img.dtype in (torch.uint8, torch.uint16):
         return img.dtype
     if img.dtype.is_floating_point:
@@ -133,7 +138,7 @@ def _dtype_of(img: Any, value_range: tuple[float, float]) -> Any:
 
 
 def _check_dtype(img: np.ndarray) -> None:
-    """Raise where an array has a dtype that is not taken; floats are looked at where scaled."""
+    """Raise if an array's dtype is not supported; `through_levels` checks the float dtypes."""
     if not is_float(img.dtype) and img.dtype.name not in ("uint8", "uint16"):
         raise _wrong_dtype(img.dtype.name, "img.astype(np.uint8)")
 
@@ -162,16 +167,16 @@ def _shape_cure(shape: tuple[int, ...]) -> str:
 
 
 class Enhanced(MapTransform):  # type: ignore[misc]
-    """Enhance entries of a dictionary; `Enhance` for each key.
+    """Enhance entries of a dictionary; applies `Enhance` to each key.
 
     Parameters
     ----------
     keys : str or iterable of str
-        The entries to enhance.
+        Keys of the entries to enhance.
     params : EnhanceParams, optional
-        The options; None takes the study's.
+        The options; None uses the defaults, which are those of the COVIDLite study.
     allow_missing_keys : bool, default False
-        Whether entries may be missing.
+        Whether keys may be missing in the dictionary.
     value_range : (float, float), default (0, 1)
         Black and white of float images.
 
@@ -180,11 +185,11 @@ class Enhanced(MapTransform):  # type: ignore[misc]
     TypeError, ValueError
         As `Enhance`.
     KeyError
-        If an entry is missing and may not be.
+        If a key is missing and `allow_missing_keys` is false.
 
     Notes
     -----
-    Those of `Enhance`.
+    The notes of `Enhance` apply.
     """
 
     backend = Enhance.backend

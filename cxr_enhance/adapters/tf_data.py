@@ -1,7 +1,6 @@
-"""The library's kernels inside tf.data: images in, images out.
+"""Functions for `tf.data` that run the library's kernels: from images or files to images.
 
-Gray images of known size reach the kernels by TensorFlow alone; the rest takes a call of Python an
-element.
+Each element of a dataset is one call into Python (`tf.numpy_function`).
 """
 
 from __future__ import annotations
@@ -48,27 +47,30 @@ def enhance_op(
     num_threads: int | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> Callable[[Any], Any]:
-    """Make a function for `Dataset.map` that enhances an image or a batch as `enhance` would.
+    """Make a function for `Dataset.map` that enhances an image or a batch.
+
+    Each result equals that of `cxr_enhance.enhance` for the same image.
 
     Parameters
     ----------
     params : EnhanceParams, optional
-        The options; None takes the study's.
+        The options; None uses the defaults, which are those of the COVIDLite study.
     num_threads : int, optional
-        Threads that share a batch; None takes every CPU this process may use. Single images take
-        one: map them with `num_parallel_calls`.
+        Number of threads that share a batch; None uses every CPU this process may use. A single
+        image runs on one thread: map single images with `num_parallel_calls`.
     value_range : (float, float), optional
-        Black and white of float images, such as (0, 1) or (0, 255). None refuses floats, as
-        pipelines of TensorFlow hold either.
+        Black and white of float images, such as (0, 1) or (0, 255). None refuses float images,
+        because TensorFlow has no usual range.
 
     Returns
     -------
     callable
         Takes a uint8, uint16 or float tensor of shape (H, W), (H, W, 1), (H, W, 3), (N, H, W),
-        (N, H, W, 1) or (N, H, W, 3), sizes other than channels known or not; a last size of 1 or 3
-        in rank 3 means channels. Returns what `enhance` or `enhance_batch` does, with the static
-        shape and dtype set. TypeError and ValueError are raised when the graph is built, wherever
-        what is known then is enough.
+        (N, H, W, 1) or (N, H, W, 3). The static sizes may be unknown, except the number of
+        channels. In a tensor of three axes, a last size of 1 or 3 is the number of channels.
+        Returns the result of `enhance` or `enhance_batch`, with static shape and dtype set. Raises
+        TypeError and ValueError when the graph is built, if the static shape and dtype show the
+        error.
 
     Raises
     ------
@@ -79,23 +81,24 @@ def enhance_op(
 
     See Also
     --------
-    load_and_enhance_op : From files.
-    cxr_enhance.adapters.keras_layers.Enhance : As a part of a model that is to be exported.
+    load_and_enhance_op : Read the images from files.
+    cxr_enhance.adapters.keras_layers.Enhance : A layer for models that are to be exported.
 
     Notes
     -----
-    Stateless: works with ``deterministic=True``, iterator checkpoints, `Dataset.cache`,
-    `Dataset.save` and the tf.data service of the same process. Every result is a new array; the
-    input is not modified.
+    The function is stateless. It works with ``deterministic=True``, iterator checkpoints,
+    `Dataset.cache`, `Dataset.save` and the tf.data service of the same process. Every result is a
+    new array; the input is not modified.
 
-    Each element is one call of Python, which no SavedModel can hold. Map small images in batches
-    (`map` after `batch`): the call costs more than a 224 x 224 image does. From about 1024 x 1024
-    on, batches gain nothing.
+    Each element is one call into Python, which a SavedModel cannot store. Map small images in
+    batches (`map` after `batch`), because the call takes longer than the enhancement of a
+    224 x 224 image. From about 1024 x 1024 pixels on, batches are not faster.
 
-    Floats are rounded to levels, 65,536 from black to white or 256 for the range (0, 255): a change
-    of at most half a level, 7.7e-6 of the range. The result is `enhance` of those levels exactly.
-    Values beyond the range by less than half a level are clipped, others end the iteration with
-    an error.
+    Floats are rounded to ``2**params.bits`` levels. Where ``params.bits`` is None, there are 256
+    levels for the range (0, 255) and 65,536 levels for other ranges. Rounding changes a value by at
+    most half a level, which is 7.7e-6 of the range for 65,536 levels. The result equals that of
+    `enhance` for the rounded levels. Values outside the range by at most half a level are clipped;
+    other values outside the range end the iteration with an error.
 
     Examples
     --------
@@ -105,7 +108,7 @@ def enhance_op(
     >>> images.batch(4).map(enhance_op()).element_spec.shape
     TensorShape([None, 64, 64])
     """
-    cxr_enhance.enhance_batch([], params, num_threads=num_threads)  # raises what is to be raised
+    cxr_enhance.enhance_batch([], params, num_threads=num_threads)  # checks the options
     rgb = params is not None and params.output == "rgb"
     floats = check_value_range(value_range, None)
 
@@ -131,7 +134,8 @@ def enhance_op(
         batched = len(shape) == 4 or (len(shape) == 3 and shape[-1] not in (1, 3))
         spatial = shape[:3] if batched else shape[:2]
         channels = [3] if rgb else [1] if shape[len(spatial) :] == [1] else []
-        # `stateful=False`, or tf.data runs maps one by one and iterators cannot be checkpointed.
+        # With `stateful=True`, tf.data would run calls one at a time, and iterators could not be
+        # checkpointed.
         result = tf.numpy_function(
             refused_at_exit(lambda array: run(array, batched, channels)),
             [images],
@@ -159,42 +163,46 @@ def load_and_enhance_op(
 ) -> Callable[[Any], Any]:
     """Make a function for `Dataset.map` from a batch of image files to a batch of images.
 
-    Files are read, enhanced and resized on several threads inside one call, each as
-    `cxr_enhance.prepare` does it.
+    One call reads, enhances and resizes the files of a batch on several threads. Each result equals
+    that of `cxr_enhance.prepare` for the same image.
 
     Parameters
     ----------
     size : (int, int)
-        Height and width of the images returned, in pixels.
+        Height and width of the returned images, in pixels.
     params : EnhanceParams, optional
-        The options; None takes the study's.
+        The options; None uses the defaults, which are those of the COVIDLite study.
     encoded : bool, default False
-        Whether elements are the contents of files rather than their names.
+        True if elements are the contents of files, False if they are file names.
     on_error : {"raise", "skip", "zeros"}, default "raise"
-        What to do with a file that cannot be read or enhanced: raise an error that names it; leave
-        it out; or return zeros in its place. The last two log a warning that names it.
+        What to do with a file that cannot be read or enhanced. "raise" raises an error that names
+        the file. "skip" leaves the file out. "zeros" returns zeros in its place. "skip" and "zeros"
+        log a warning that names the file.
     resize : {"after", "before"}, default "after"
-        Whether files are resized after they are enhanced or before, as in the COVIDLite study.
+        Whether images are resized after the enhancement or before it. The COVIDLite study resized
+        them before it.
     interpolation : {"nearest", "linear", "cubic", "area"}, default "linear"
-        OpenCV's method of resizing.
+        OpenCV's interpolation for resizing.
     dtype : {"uint8", "uint16"}, default "uint8"
-        Of the result. Files are enhanced in their own depth; then their white, or what
-        ``params.bits`` says, becomes that of this type: 16 bits become 8 by division by 257,
-        rounded, and 8 bits 16 by multiplication.
+        Dtype of the result. Images are enhanced at their own bit depth, or at ``params.bits``. Then
+        the values are scaled so that white becomes the white of this dtype: 16-bit values are
+        divided by 257 and rounded to give 8 bits, and 8-bit values are multiplied by 257 to give 16
+        bits.
     fit : {"squash", "pad", "crop"}, default "squash"
-        How files of another aspect come to `size`; see `cxr_enhance.Preparation`.
+        How images of another aspect ratio are fitted to `size`; see `cxr_enhance.Preparation`.
     crop_border : bool, default False
-        Whether a uniform frame and what a collimator shades are cut off first.
+        Whether a uniform frame and the area shaded by a collimator are cropped first.
     num_threads : int, optional
-        Threads that share a batch; None takes every CPU this process may use.
+        Number of threads that share a batch; None uses every CPU this process may use.
 
     Returns
     -------
     callable
-        Takes a string tensor of shape (N,). With ``on_error="raise"`` it returns the images, of
-        shape (N, height, width, 1), or (N, height, width, 3) if ``params.output`` is "rgb"; else
-        a pair: the images, fewer than N where files were skipped, and a bool tensor of shape (N,)
-        that tells which files could be used, for ``tf.boolean_mask(labels, usable)``.
+        Takes a string tensor of shape (N,). With ``on_error="raise"``, returns the images, of shape
+        (N, height, width, 1), or (N, height, width, 3) if ``params.output`` is "rgb". Otherwise
+        returns a pair: the images, which are fewer than N if files were skipped, and a bool tensor
+        of shape (N,), which is True for files that could be used. The bool tensor is for
+        ``tf.boolean_mask(labels, usable)``.
 
     Raises
     ------
@@ -207,8 +215,8 @@ def load_and_enhance_op(
 
     Notes
     -----
-    Colour files are read as RGB, whatever order ``params.channel_order`` would say; it is an error
-    to say "bgr". Stateless, as `enhance_op` is. Memory: the batch, and one decoded file a thread.
+    Colour files are read as RGB; ``params.channel_order`` "bgr" is an error. The function is
+    stateless, as that of `enhance_op`. Memory: the batch, and one decoded file for each thread.
 
     Examples
     --------
@@ -250,7 +258,7 @@ def load_and_enhance_op(
 
 
 def _one_tensor(value: Any, others: tuple[Any, ...], name: str) -> Any:
-    """Return `value` as a tensor; say what to write where elements are more than one tensor."""
+    """Return `value` as a tensor; raise with a correction if an element is not one tensor."""
     if isinstance(value, dict):
         key = next((key for key, part in value.items() if _may_be_image(part)), "image")
         raise TypeError(
@@ -275,7 +283,10 @@ def _may_be_image(value: Any) -> bool:
 
 
 def _empty_aligned(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Give a new array that TensorFlow takes over as it is; others it copies, under the lock."""
+    """Return a new array whose memory is aligned as TensorFlow needs it.
+
+    TensorFlow uses such an array without a copy. It copies other arrays while it holds the GIL.
+    """
     nbytes = math.prod(shape) * dtype.itemsize
     memory = np.empty(nbytes + _ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
@@ -283,7 +294,7 @@ def _empty_aligned(shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 def _check_dtype(images: Any, floats: tuple[float, float] | None, bits: int | None) -> None:
-    """Raise for what neither is of 8 or 16 bits nor of floats that the range holds for."""
+    """Raise unless `images` are uint8, uint16, or floats with a range that fits the dtype."""
     dtype = images.dtype
     if dtype in (tf.uint8, tf.uint16):
         return
@@ -309,7 +320,7 @@ def _check_dtype(images: Any, floats: tuple[float, float] | None, bits: int | No
 def _check(
     images: Any, params: EnhanceParams | None, floats: tuple[float, float] | None
 ) -> list[int | None]:
-    """Return the static shape; raise what the kernels would refuse, while the graph is built."""
+    """Return the static shape; raise while the graph is built if the kernels would refuse it."""
     depth = params.bits if params else None
     _check_dtype(images, floats, depth)
     if images.shape.rank is None:

@@ -1,4 +1,4 @@
-"""Picklable callables for PyTorch: one image in a transform pipeline, or a batch when collated."""
+"""Picklable callables for PyTorch: for one image, for a batch, and for collating samples."""
 
 from __future__ import annotations
 
@@ -39,42 +39,45 @@ _LEVELS = (torch.uint8, torch.uint16)
 
 
 class EnhanceTransform(torch.nn.Module):  # type: ignore[misc]
-    """Enhance one image as `cxr_enhance.enhance` would; a step of a torchvision v2 pipeline.
+    """Enhance one image as `cxr_enhance.enhance` does; a transform for torchvision v2 pipelines.
 
     Parameters
     ----------
     params : EnhanceParams, optional
-        The options; None takes the study's.
+        The options; None uses the defaults, which are those of the COVIDLite study.
     layout : {"chw", "hwc"}, optional
-        Where channels stand. None: first in tensors, last in arrays, as torchvision has them.
+        Order of the axes. None uses "chw" for tensors and "hwc" for arrays, as torchvision does.
     value_range : (float, float), default (0, 1)
         Black and white of float images.
 
     Raises
     ------
     TypeError
-        If an option has the wrong type, or an image is neither a tensor, an array nor a PIL image,
-        lies on another device than the CPU, or has another dtype than uint8, uint16 and floats.
+        If an option has the wrong type. If an image is neither a tensor, an array nor a PIL image,
+        is not on the CPU, or has another dtype than uint8, uint16 and floats.
     ValueError
         If an option, or the shape or range of an image, is out of range.
 
     Notes
     -----
-    Takes tensors and arrays of shape (H, W), (C, H, W) or (H, W, C), C 1 or 3, and returns the
-    same kind with one channel, or three if ``params.output`` is "rgb"; (H, W) stays (H, W) if it
-    is not. PIL images of mode L, RGB, I;16, I and F give PIL images. The input is not modified.
-    Subclasses of tensors are kept.
+    Takes tensors and arrays of shape (H, W), (C, H, W) or (H, W, C), C 1 or 3. Returns the same
+    type with one channel, or with three if ``params.output`` is "rgb". An image of shape (H, W)
+    gives (H, W) if ``params.output`` is "gray". PIL images of mode L, RGB, I;16, I and F give PIL
+    images. The input is not modified. The result keeps a tensor's subclass.
 
-    Floats are rounded to levels, 65,536 from black to white or 256 for the range (0, 255): a change
-    of at most half a level, 7.7e-6 of the range. The result is `enhance` of those levels exactly.
-    Values beyond the range by less than half a level are clipped, others refused.
+    Floats are rounded to ``2**params.bits`` levels. Where ``params.bits`` is None, there are 256
+    levels for the range (0, 255) and 65,536 levels for other ranges. Rounding changes a value by at
+    most half a level, which is 7.7e-6 of the range for 65,536 levels. The result equals that of
+    `enhance` for the rounded levels. Values outside the range by at most half a level are clipped;
+    other values outside the range are refused.
 
-    A module of torch, for ``torch.nn.Sequential``. Needs no torchvision. Takes whole samples as its
-    ``v2.Compose`` passes them, tuples, lists and dictionaries: PIL images and ``tv_tensors.Image``
-    are enhanced, or where there are none the first tensor or array of two axes or more.
+    The transform is a torch module and works in ``torch.nn.Sequential``. It needs no torchvision.
+    It also takes whole samples (tuples, lists and dictionaries), as torchvision's ``v2.Compose``
+    passes them. In a sample, PIL images and ``tv_tensors.Image`` are enhanced. If a sample has
+    neither, the first tensor or array of two or more axes is enhanced.
 
-    Picklable and without state, so it runs in workers of a DataLoader, forked or spawned, and
-    runs on one thread in each.
+    The transform is picklable and has no state. It runs in the workers of a DataLoader, forked or
+    spawned, on one thread in each worker.
 
     Examples
     --------
@@ -129,17 +132,17 @@ class EnhanceTransform(torch.nn.Module):  # type: ignore[misc]
 
 
 class EnhanceBatch(torch.nn.Module):  # type: ignore[misc]
-    """Enhance a batch of equal images as `cxr_enhance.enhance_batch` would.
+    """Enhance a batch of images of one size, with the result of `cxr_enhance.enhance_batch`.
 
     Parameters
     ----------
     params : EnhanceParams, optional
-        The options; None takes the study's.
+        The options; None uses the defaults, which are those of the COVIDLite study.
     layout : {"chw", "hwc"}, optional
-        Where channels stand. None: before the sizes in tensors, last in arrays.
+        Order of the axes of each image. None uses "chw" for tensors and "hwc" for arrays.
     num_threads : int, optional
-        Threads that share a batch. None takes every CPU this process may use; in the workers of
-        a DataLoader say 1.
+        Number of threads that share a batch. None uses every CPU this process may use. Use 1 in
+        the workers of a DataLoader.
     value_range : (float, float), default (0, 1)
         Black and white of float images.
 
@@ -152,7 +155,8 @@ class EnhanceBatch(torch.nn.Module):  # type: ignore[misc]
 
     Notes
     -----
-    Takes (N, H, W), (N, C, H, W) or (N, H, W, C), C 1 or 3; otherwise as `EnhanceTransform`.
+    Takes tensors and arrays of shape (N, H, W), (N, C, H, W) or (N, H, W, C), C 1 or 3, but neither
+    PIL images nor whole samples. The other notes of `EnhanceTransform` apply.
     """
 
     def __init__(
@@ -178,7 +182,8 @@ class EnhanceBatch(torch.nn.Module):  # type: ignore[misc]
         _check_shape(array.shape, "images", ("N", "H", "W"), first=first)
         if array.ndim == 4 and first:
             array = array.transpose(0, 2, 3, 1)
-        # Three sizes are a batch here, however narrow its images; the library would have to guess.
+        # Three axes are always a batch of gray images here. With a last size of 1 or 3,
+        # `enhance_batch` would refuse them, because they could be one image with channels.
         flat = array.ndim == 3
         array = array[..., None] if flat else array
         function = functools.partial(
@@ -204,16 +209,16 @@ class EnhanceCollate:
     Parameters
     ----------
     params : EnhanceParams, optional
-        The options; None takes the study's.
+        The options; None uses the defaults, which are those of the COVIDLite study.
     images : int or str or None, default 0
-        Where the images stand in a collated batch: the place in a tuple, the key of a dictionary,
-        or None where samples are images.
+        Position of the images in a collated tuple or list, or their key in a collated dictionary.
+        None if each sample is an image and nothing else.
     layout : {"chw", "hwc"}, optional
         As in `EnhanceBatch`.
     num_threads : int, default 1
-        Threads that share a batch; workers of a DataLoader are many already.
+        Number of threads that share a batch. 1 is best with several workers of a DataLoader.
     collate_fn : callable, optional
-        From samples to a batch; None takes torch's `default_collate`.
+        Function that makes a batch of a list of samples; None uses torch's `default_collate`.
     value_range : (float, float), default (0, 1)
         Black and white of float images.
 
@@ -226,7 +231,7 @@ class EnhanceCollate:
 
     Notes
     -----
-    Images of a batch must have one size, unless `collate_fn` sees to that.
+    The images of a batch must have one size, unless `collate_fn` brings them to one size.
     """
 
     def __init__(
@@ -293,7 +298,7 @@ def _channels_first(image: Any, layout: str | None) -> bool:
 
 
 def _check_shape(shape: tuple[int, ...], name: str, flat: tuple[str, ...], *, first: bool) -> None:
-    """Check before anything is transposed, so that the shape shown is the one that came."""
+    """Raise if `shape` is wrong; called before axes are moved, so that errors show the input's."""
     colour = (*flat[:-2], "C", *flat[-2:]) if first else (*flat, "C")
     if len(shape) == len(flat):
         return

@@ -1,4 +1,4 @@
-"""Enhanced copies of folders and of lists of files.
+"""Enhance whole folders and lists of files.
 
 - Options of a run: `settings`, `job`, `selection`, `sources`.
 - Files still to be enhanced: `plan`, `planned_files`, `resume`.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def try_lock(descriptor: int) -> bool | None:
-    """Take the lock of an open file; False if another process holds it, None without locks."""
+    """Take the lock of an open file; False if another process holds it, None if not supported."""
     if sys.platform == "win32":
         return None
     try:

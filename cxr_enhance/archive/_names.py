@@ -1,4 +1,4 @@
-"""A distinct output name for each input, decided from the whole set of inputs."""
+"""Choose a distinct output name for each input; the names depend on the set of all inputs."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Naming(NamedTuple):
 
 
 def distinct_levels(count: int, origin: Callable[[int], Origin], naming: Naming) -> bytearray:
-    """Find how far each of `count` output names must be lengthened until all names differ.
+    """Return how many times each of `count` output names must be lengthened to be distinct.
 
-    Names with equal hashes are compared as text: hashes of a million names take little memory, and
-    equal hashes of different names do not change the result.
+    Hashes of names are compared first, because hashes of a million names need little memory. Names
+    with equal hashes are compared as text, so that equal hashes of different names do no harm.
     """
     levels = bytearray(count)
-    folders = set()  # flat names need none: no folder of theirs has the name of a file
+    folders = set()  # not needed for flat names: their folders never have the name of a file
     if not naming.flat:
         relative = {os.path.dirname(origin(i).relative) for i in range(count)}
         folders = {key(folder) for folder in relative}
@@ -120,7 +120,7 @@ def _digits(origin: Origin, folders: int) -> str:
 
 
 def key(path: str) -> str:
-    """Return one text for all paths that some file system takes for the same name."""
+    """Return the same text for all paths that some file system treats as the same name."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", path).casefold()

@@ -1,4 +1,4 @@
-"""The form of a manifest's rows: whole rows, and rows cut short by a killed writer."""
+"""The format of a manifest's rows: complete rows, and rows cut short by a killed writer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILE_COLUMNS = (
 )  # fmt: skip
 RUN_COLUMNS = ("status", "params", "version", "options")
 _DECODER = FILE_COLUMNS.index("decoder")
-# Rows of older versions end before the transform; rows of the oldest end before the decoder.
+# Rows of older versions have no transform columns; rows of the oldest versions also no decoder.
 _COMPLETE_ROWS = (
     FILE_COLUMNS, FILE_COLUMNS[: _DECODER + 1], FILE_COLUMNS[:_DECODER], RUN_COLUMNS,
 )  # fmt: skip
@@ -33,7 +33,7 @@ _COLUMN = re.compile(
 
 
 def row_of(line: bytes) -> dict[str, Any] | None:
-    """Parse a line; None for a line that is no row."""
+    """Parse a line of a manifest; None if the line is not a row."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
@@ -42,7 +42,7 @@ def row_of(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_whole(row: dict[str, Any]) -> bool:
-    """Tell whether a row has the fields that its readers use; people may edit manifests."""
+    """Return whether a row has valid fields; people may have edited the manifest."""
     if row.get("status") == RUN:
         return isinstance(row.get("options"), dict)
     return (
@@ -55,17 +55,17 @@ def _is_whole(row: dict[str, Any]) -> bool:
 
 
 def is_cut_row(end: bytes, *, alone: bool) -> bool:
-    """Tell whether the bytes after a file's last line end are the start of a row.
+    """Return whether the bytes after a file's last line end are an incomplete row.
 
-    A killed writer leaves such a start.
+    A killed writer leaves an incomplete row.
 
     Parameters
     ----------
     end : bytes
         The bytes after the last line end; not empty.
     alone : bool
-        Whether no whole line precedes `end`. Then `end` must hold the name of a second column, so
-        that the start of another JSON file is not taken for a row.
+        True if no complete line precedes `end`. Then `end` must hold the name of a second column,
+        so that the start of another JSON file is not mistaken for a row.
     """
     if len(end) >= _MAX_BYTES or not end.isascii():
         return False
@@ -94,12 +94,14 @@ def _is_json(text: str) -> bool:
 
 
 def check_is_manifest(path: str) -> None:
-    """Refuse a path whose file is no manifest; a new or empty file is allowed.
+    """Refuse a file that is not a manifest; a missing or empty file is allowed.
+
+    Only the first MiB is read.
 
     Raises
     ------
     ValueError
-        If the file holds anything but rows.
+        If `path` is not a file, or the file holds no row of a manifest.
     OSError
         If the file cannot be read.
     """

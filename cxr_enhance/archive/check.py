@@ -1,4 +1,4 @@
-"""Inspection of files for reasons against using them; one row of a CSV file for each file."""
+"""Inspect files for reasons not to use them; each file gives one row of a CSV file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cxr_enhance.archive.planned_files import PlannedFile
     from cxr_enhance.io.info import ImageInfo
 
-_PREFETCHED_FILES = 4  # files a thread that are read ahead of the row that is yielded
+_PREFETCHED_FILES = 4  # files per thread that are read before their rows are needed
 
 
 class Checked(NamedTuple):
@@ -49,10 +49,10 @@ class Checked(NamedTuple):
 
 
 def check_files(plan: Plan, threads: int) -> Generator[Checked]:
-    """Inspect the files of a plan in their order; files in folders that are no images get no row.
+    """Inspect the files of a plan and yield their rows in the order of the plan.
 
-    A file whose pixels equal those of an earlier file has the finding "equal-pixels", and its
-    detail names the earlier file.
+    Other files than images that were found in folders give no row. A file whose pixels equal those
+    of an earlier file has the finding "equal-pixels", and its detail names the earlier file.
     """
     for problem in plan.problems:
         yield Checked(problem.source, ("unreadable",), problem.reason)
@@ -85,7 +85,7 @@ def _in_order(files: Sequence[PlannedFile], threads: int) -> Iterator[Checked | 
 
 
 def check_file(file: PlannedFile) -> Checked | None:
-    """Inspect one file; None if it is no image and its name does not say that it should be."""
+    """Inspect one file; None if it is not an image and its name is not that of an image."""
     row = Checked(file.source, ())
     try:
         if not stat.S_ISREG(os.stat(file.source).st_mode):  # reading a pipe could wait for ever

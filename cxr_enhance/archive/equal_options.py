@@ -1,4 +1,4 @@
-"""Options of an earlier run that give the same outputs as those of this run."""
+"""Decide whether other options of an earlier run give the same outputs as the current options."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _BINS_OF_UINT8 = 256
 
 
 def gives_equal_output(earlier: dict[str, Any], current: dict[str, Any], output: str) -> bool:
-    """Tell whether the options `current` would give the same `output` as the options `earlier`.
+    """Return whether the options `current` would give the same `output` as the options `earlier`.
 
-    Versions before the options `num_bins` and `bits` counted every value. An 8-bit image has at
-    most 256 values, so 256 bins give the same output.
+    Older versions without the options `num_bins` and `bits` counted every value. An 8-bit image has
+    at most 256 values, so that 256 bins give the same output.
 
     Parameters
     ----------
     earlier : dict
-        Options that `output` was made with, as any version wrote them; empty if unknown.
+        Options that `output` was made with, written by any version; empty if unknown.
     current : dict
         Options of this run, from ``Job.to_dict``.
     output : str
-        Path of the output; its header is read only where the depth decides.
+        Path of the output. Its header is read only if the answer depends on its bit depth.
     """
     if not earlier:
         return False
@@ -45,7 +45,7 @@ def _bins(options: dict[str, Any]) -> float:
 
 
 def _is_8_bit(path: str) -> bool:
-    """Tell by its header whether an output holds uint8; False for an unreadable header."""
+    """Return whether the header of an output states uint8; False for an unreadable header."""
     ending = os.path.splitext(path)[1]
     if ending == ".jpg":
         return True

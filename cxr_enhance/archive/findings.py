@@ -1,7 +1,7 @@
 """Reasons against using an image as a frontal chest radiograph.
 
-Each rule is conservative: a finding is worth a look, and an image without findings may still be
-unfit. docs/archives.md gives the error rate of each rule.
+Each rule is conservative. Somebody should look at an image with a finding; an image without
+findings may still be unsuitable. docs/archives.md gives the error rate of each rule.
 """
 
 from __future__ import annotations
@@ -31,11 +31,15 @@ HEADER_TAGS = (_BURNED_IN_ANNOTATION,)
 
 _RADIOGRAPHY = ("CR", "DX", "RG")
 _LATERAL = ("LL", "RL", "LAT", "LATERAL")
-_BLANK_SHARE = 1 / 64  # of the greatest value: a blank image spans less, percentile 0.5 to 99.5
+# An image is blank if percentiles 0.5 and 99.5 differ by at most this fraction of its greatest
+# value.
+_BLANK_SHARE = 1 / 64
 _FEW_LEVELS = 64
 _SATURATED_SHARE = 0.1  # share of the pixels that have the greatest value
-_SIDE = 64  # pixels of the thumbnail that polarity is judged by
-_INVERTED_BELOW = -0.4  # 2,820 public images give -0.26 or more; 97 % of their negatives less
+_SIDE = 64  # side of the thumbnail from which polarity is computed, in pixels
+# Images with a lower value look inverted. All of 2,820 public images give at least -0.26; 97 % of
+# their negatives give less than -0.4.
+_INVERTED_BELOW = -0.4
 
 
 def header_findings(info: ImageInfo, texts: dict[int, tuple[str, ...]] | None = None) -> list[Kind]:
@@ -73,10 +77,10 @@ def pixel_findings(gray: Image) -> list[Kind]:
 
 
 def looks_inverted(image: Image) -> bool:
-    """Tell whether black and white of a frontal radiograph look exchanged.
+    """Return whether black and white of a frontal radiograph look exchanged.
 
-    The air beside the neck and in the lungs is dark; spine and mediastinum are bright. An image
-    looks inverted if air is clearly brighter than spine and mediastinum.
+    In a radiograph, the air next to the neck and in the lungs is dark; spine and mediastinum are
+    bright. An image looks inverted if air is clearly brighter than spine and mediastinum.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Hints about options that do not suit an image, though image and options are valid."""
+"""Hints about valid options that do not suit a valid image."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _FEW_BINS = 256
 
 
 class Hint(NamedTuple):
-    """A sentence that a run prints for the first image of each `kind`, and then counts."""
+    """A hint; a run prints the first hint of each `kind` and counts the further hints."""
 
     kind: str
     sentence: str
 
 
 def hints_of(image: Image, params: EnhanceParams) -> tuple[Hint, ...]:
-    """List the hints about an image that `enhance` accepts with `params`."""
+    """Return the hints about an image that `enhance` accepts with `params`."""
     hints = [_without_effect(image, params), _dark(image, params)]
     return tuple(hint for hint in hints if hint is not None)
 
 
 def _without_effect(image: Image, params: EnhanceParams) -> Hint | None:
-    """Hint at a clip limit below OpenCV's floor of one pixel a bin.
+    """Return a hint if the clip limit is below OpenCV's minimum of one pixel in a bin.
 
-    With more bins than the default, a limit on the floor gets a hint too: with so many bins only
-    very high limits rise above the floor.
+    With more than 256 bins, a limit equal to the minimum also gives a hint. With so many bins, only
+    very high limits are above the minimum.
     """
     if not params.clip_limit:
         return None
@@ -55,7 +55,7 @@ def _without_effect(image: Image, params: EnhanceParams) -> Hint | None:
 
 
 def _dark(image: Image, params: EnhanceParams) -> Hint | None:
-    """Hint at values that fill less than a quarter of their range, without a white balance."""
+    """Return a hint if values fill less than a quarter of their range, without a white balance."""
     if params.percentiles is not None:
         return None
     bits = params.bits or 8 * image.itemsize

@@ -1,4 +1,4 @@
-"""The options that decide what an output holds; their digest stands in the manifest."""
+"""`Job`: the options that determine the content of outputs; the manifest holds their digest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cxr_enhance.preparation.options import Fit, Preparation
 OutputFormat: TypeAlias = Literal["png", "jpeg", "npy", "dicom"]
 Compression: TypeAlias = Literal["fast", "small"]
 EXTENSIONS: dict[str, str] = {"png": ".png", "jpeg": ".jpg", "npy": ".npy", "dicom": ".dcm"}
-# Endings that the name of one output may have, and the format that each ending sets.
+# Endings of the name of a single output, and the format that each ending selects.
 _ENDINGS: dict[str, OutputFormat] = {
     ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".npy": "npy", ".dcm": "dicom",
     ".dicom": "dicom",
@@ -30,17 +30,17 @@ STUDY_SIZE = (224, 224)
 
 
 def is_image_ending(ending: str) -> bool:
-    """Tell whether `ending`, with its dot, makes a name that of an image and not of a folder."""
+    """Return whether a name with this `ending` (with its dot) names an image, not a folder."""
     return ending.lower() in (*_ENDINGS, *_OTHER_ENDINGS)
 
 
 def format_of_ending(ending: str) -> OutputFormat:
-    """Name the format of an output whose name ends in `ending`.
+    """Return the format of an output whose name ends with `ending`.
 
     Raises
     ------
     ValueError
-        If no format that is written has this ending.
+        If no output format has this ending.
     """
     output_format = _ENDINGS.get(ending.lower())
     if output_format is None:
@@ -58,31 +58,33 @@ class Job:
     Parameters
     ----------
     params : EnhanceParams or None
-        Options of the chain; None for MIMIC-CXR-JPG's recipe instead: minimum to maximum onto
-        0..255, then ``cv2.equalizeHist``.
+        Options of the enhancement. None uses MIMIC-CXR-JPG's recipe instead: it maps minimum to
+        maximum onto 0..255, then applies ``cv2.equalizeHist``.
     read : ReadOptions
-        How files are read.
+        Options for reading files.
     output_format : {"png", "jpeg", "npy", "dicom"}
         Format of the outputs.
     quality : int
         Quality of JPEG, 1..100.
     compression : {"fast", "small"}
-        Compression of PNG: by ISA-L where ISA-L is installed, or by OpenCV; the pixels are the
-        same.
+        Compression of PNG: "fast" compresses with ISA-L if it is installed, "small" with OpenCV.
+        The pixels are the same.
     long_side : int or None
-        Pixels of the longer side of the outputs, aspect kept; None leaves the size.
+        Length of the longer side of the outputs, in pixels; the aspect ratio is kept. None does not
+        use this option.
     size_wh : (int, int) or None
-        Width and height of the outputs; None leaves the size.
+        Width and height of the outputs, in pixels. None does not use this option.
     fit : {"squash", "pad", "crop"}
-        How an image whose aspect ratio differs is brought to `size_wh`.
+        How an image of another aspect ratio is fitted to `size_wh`.
     spacing : float or None
-        Height and width of an output pixel in millimetres; None leaves the size.
+        Height and width of an output pixel, in millimetres. None does not use this option. Without
+        `long_side`, `size_wh` and `spacing`, outputs keep the size of the image.
     crop_border : bool
-        Whether frames and the area that a collimator shades are cut off first.
+        Whether frames and the area that a collimator shades are cropped first.
     resize_first : bool
-        Whether images are resized before they are enhanced rather than after.
+        True resizes images before the enhancement, False after it.
     interpolation : {"area", "linear"}
-        ``cv2.INTER_AREA``, or the study's ``cv2.INTER_LINEAR``.
+        ``cv2.INTER_AREA``, or ``cv2.INTER_LINEAR`` as in the COVIDLite study.
     strip_identity : bool
         Whether the headers of derived DICOM files keep only technique and geometry.
     pseudonym_key : bytes or None
@@ -91,8 +93,8 @@ class Job:
     invert : {"note", "auto", "yes", "no"}
         Whether black and white are exchanged; see `with_polarity`.
     selection : Selection
-        Which files are enhanced; all other files are skipped. The selection does not change what
-        an output holds.
+        Files that are enhanced; all other files are skipped. The selection does not change the
+        content of outputs.
     """
 
     params: EnhanceParams | None
@@ -168,7 +170,7 @@ class Job:
 
     @property
     def preparation(self) -> Preparation:
-        """Size, fit, crop and chain that each image goes through."""
+        """Options of the preparation of each image: size, fit, crop and enhancement."""
         return Preparation(
             params=self.params,
             size=None if self.size_wh is None else (self.size_wh[1], self.size_wh[0]),
@@ -186,9 +188,9 @@ class Job:
         return EXTENSIONS[self.output_format]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every option that decides what an output holds, as JSON types.
+        """Return all options that determine the content of an output, as JSON types.
 
-        The compression of pixels is left out: outputs with the same pixels need not be made again.
+        The compression is left out, because outputs with the same pixels need not be made again.
         """
         options = {
             name: getattr(self, name)
@@ -201,7 +203,8 @@ class Job:
             options["size_wh"] = list(self.size_wh)
         if self.long_side is None and self.size_wh is None and self.spacing is None:
             del options["interpolation"]
-        # Newer options are added only where they are used, so that older rows keep their digest.
+        # Newer options are added only if they are used, so that the digests of older rows stay
+        # valid.
         if self.fit != "squash":
             options["fit"] = self.fit
         if self.spacing is not None:
@@ -220,7 +223,7 @@ class Job:
         return {**recipe, **read, **options}
 
     def digest(self) -> str:
-        """Hash the options to twelve hexadecimal digits; other options give other digits."""
+        """Return a hash of the options: twelve hexadecimal digits."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

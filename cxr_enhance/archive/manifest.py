@@ -33,7 +33,11 @@ _TAIL_BYTES = 1 << 16
 
 
 def manifest_path(base: str, shard: Shard | None) -> str:
-    """Give each shard a manifest of its own beside `base`: appending over NFS is not atomic."""
+    """Return the manifest of a shard.
+
+    Each shard has its own manifest in the folder of `base`, because appending over NFS is not
+    atomic.
+    """
     if shard is None or shard.total == 1:
         return base
     stem, extension = os.path.splitext(base)
@@ -49,7 +53,7 @@ def manifest_family(base: str) -> list[str]:
 
 
 def read_rows(path: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a manifest, rows of options too; lines that are no rows are left out.
+    """Yield the rows of a manifest, including rows of options; skip lines that are not rows.
 
     Raises
     ------
@@ -73,14 +77,14 @@ class ManifestWriter:
     path : str
         The manifest; made if it does not exist.
     job : Job
-        The options whose digest stands in the rows.
+        Options of the run; rows contain their digest.
 
     Raises
     ------
     OSError
         If the file cannot be opened.
     ValueError
-        If the file is no manifest.
+        If the file is not a manifest.
     """
 
     def __init__(self, path: str, job: Job) -> None:
@@ -104,7 +108,7 @@ class ManifestWriter:
             self._file = -1  # the system may give the number to another file
 
     def add_options(self, job: Job) -> None:
-        """Append the row that maps the digest to the options."""
+        """Append the row that stores the options of the digest."""
         options = {"status": RUN, "params": self._digest, "version": __version__}
         self._append(lambda: {**options, "options": job.to_dict()})
 
@@ -117,7 +121,8 @@ class ManifestWriter:
         Raises
         ------
         OSError
-            If the row cannot be written whole, as on a full disk; then no part of it remains.
+            If the row cannot be written completely, as on a full disk. No part of the row remains
+            in the file.
         """
         recorded = outcome
 
@@ -150,7 +155,7 @@ class ManifestWriter:
         }
 
     def _is_in_place(self) -> bool:
-        """Tell whether the open file is still the file at the manifest's path."""
+        """Return whether the open file is still the file at the manifest's path."""
         try:
             return os.path.samestat(os.stat(self._path), os.fstat(self._file))
         except OSError:
@@ -182,7 +187,7 @@ class ManifestWriter:
 
 
 def _was_replaced(outcome: Outcome) -> bool:
-    """Tell whether another file has replaced the output since it was written."""
+    """Return whether another file has replaced the output since it was written."""
     try:
         return bool(outcome.link) and not os.path.samefile(outcome.link, outcome.target)
     except OSError:  # link or output is gone: the next run sees that the output is missing
@@ -190,7 +195,7 @@ def _was_replaced(outcome: Outcome) -> bool:
 
 
 def _end_of_whole_lines(descriptor: int) -> int:
-    """Find the offset at which the last whole line ends."""
+    """Find the offset at which the last complete line ends."""
     size = os.fstat(descriptor).st_size
     end = size
     while end:

@@ -67,7 +67,7 @@ Record: TypeAlias = Callable[[Outcome], bool]
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the sentence for an error of one file."""
+    """Return the message for an error of one file."""
     if isinstance(error, OSError) and error.strerror:
         where = "" if error.filename is None else f": {os.fsdecode(error.filename)!r}"
         return f"{error.strerror}{where}."
@@ -77,9 +77,9 @@ def reason_of(error: BaseException) -> str:
 
 
 def is_transient(error: BaseException, *, writing: bool = False) -> bool:
-    """Tell whether another attempt may succeed after this error.
+    """Return whether another attempt may succeed after this error.
 
-    A missing input is no transient failure: the next run tries again once the file exists.
+    A missing input is not transient, because the next run tries again once the file exists.
     """
     if isinstance(error, OSError):
         return error.errno in _TRANSIENT_ERRORS or (writing and error.errno == errno.ENOENT)
@@ -89,7 +89,7 @@ def is_transient(error: BaseException, *, writing: bool = False) -> bool:
 
 
 def ends_run(error: BaseException, *, writing: bool = False) -> bool:
-    """Tell whether every further file would fail with this error of reading, or of writing."""
+    """Return whether all further files would fail with this error of reading, or of writing."""
     if not isinstance(error, OSError):
         return False
     return error.errno in _DISK_ERRORS or (writing and error.errno in _DEVICE_ERRORS)

@@ -1,7 +1,7 @@
 """Find the input files and the output path of each; nothing is decoded or written here.
 
-Output names are decided before any work starts, from the whole set of inputs. So they depend
-neither on the order of the inputs, nor on which image is finished first, nor on the shards.
+All output names are chosen before any work starts, from the set of all inputs. They therefore do
+not depend on the order of the inputs, on the order in which images are finished, or on the shards.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(slots=True)
 class Plan:
-    """The files of a run, and the inputs that are no files.
+    """The files of a run, and the inputs that are not files.
 
     Parameters
     ----------
     files : PlannedFiles
-        In the order of the inputs, within a folder sorted by name.
+        The files, in the order of the inputs; the files of a folder are sorted by name.
     problems : list of Outcome
         Failures: inputs that do not exist, folders that cannot be listed, targets that are inputs.
     skipped : list of Outcome
@@ -53,7 +53,7 @@ class Plan:
         self.problems.append(Outcome(path, "", "failed", reason, transient=True))
 
     def report_in_first_shard(self, shard: Shard | None) -> None:
-        """Forget problems and skipped files in all shards but the first: they are the same ones."""
+        """Remove problems and skipped files in all shards but the first, which reports them."""
         if shard is not None and shard.number > 1:
             self.problems, self.skipped = [], []
 
@@ -77,12 +77,12 @@ def plan_files(
 ) -> Plan:
     """Plan the enhancement of `inputs`, files or folders, into the folder `out`.
 
-    The output of a file ``name.ext`` is ``out/name`` with the new `extension`; a folder's tree is
-    kept below `out`. Where several inputs would have the same output name (compared without case,
-    as some file systems do), the name of each output also has the input's extension: ``a.jpg`` and
-    ``a.png`` become ``a_jpg.png`` and ``a_png.png``. Names that are still equal get the name of
-    the input folder too, and last a few digits of a hash of the input's path, of no more of the
-    path than makes the names differ.
+    The output of a file ``name.ext`` is ``out/name`` with the new `extension`. The tree of an input
+    folder is kept below `out`. If several inputs would have the same output name, the input's
+    extension is added to each of these names: ``a.jpg`` and ``a.png`` become ``a_jpg.png`` and
+    ``a_png.png``. Names are compared without case, as some file systems do. To names that are still
+    equal, the name of the input folder is added, and then a few digits of a hash of the input's
+    path. The hash uses only as much of the path as is needed to make the names differ.
 
     Parameters
     ----------
@@ -97,13 +97,13 @@ def plan_files(
         Further files. The plan does not check that they exist: a missing file fails when it is
         read. The tree below the innermost folder that holds all listed files is kept.
     shard : Shard, optional
-        Plan one part of the files only. Parts are disjoint, and output names do not depend on the
-        parts; the part of a file depends only on its relative name.
+        Part of the files to plan; None plans all files. Parts are disjoint, and output names do not
+        depend on the parts. The part of a file depends only on its relative name.
     flat_names : bool
-        Whether outputs are named by 32 digits of a hash of the input's name below its folder, in
-        folders of the first two digits, instead of by that name.
+        True names outputs by 32 hexadecimal digits of a hash of the input's name below its folder;
+        they are in folders named by the first two digits. False names outputs by the input's name.
     name_key : bytes or None
-        HMAC-SHA256 key of the hashes of `flat_names`; None takes SHA-256 of the name alone.
+        HMAC-SHA256 key of the hashes of `flat_names`; None uses SHA-256 of the name without a key.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def _below_folder(folder: str, listed: Sequence[str]) -> Iterator[tuple[str, int
 
 
 def _common_folder(paths: Sequence[str]) -> str:
-    """Find the innermost folder that holds all `paths`; splits few of a million paths."""
+    """Find the innermost folder that holds all `paths`; fast for a million paths."""
     common = os.path.dirname(os.path.abspath(paths[0]))
     prefix = os.path.join(common, "")
     for path in paths:
@@ -207,7 +207,7 @@ def _walk(top: str, out: str, plan: Plan) -> Iterator[str]:
 
 
 def _is_folder(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
-    """Tell whether an entry is the folder that `status` describes."""
+    """Return whether an entry is the folder that `status` describes."""
     try:
         return (
             status is not None

@@ -15,8 +15,8 @@ class PlannedFile(NamedTuple):
 
     source: str
     target: str
-    named: bool  # given by its own name, not found in a folder; fails if it is no image
-    replace: bool = False  # whether an existing output is written over
+    named: bool  # True: named by the user; fails if it is not an image. False: found in a folder
+    replace: bool = False  # whether an existing output is overwritten
 
 
 class PlannedFiles(Sequence[PlannedFile]):
@@ -49,15 +49,15 @@ class PlannedFiles(Sequence[PlannedFile]):
         return self._naming.extension
 
     def source(self, index: int) -> str:
-        """Name the file to read."""
+        """Return the path of the file to read."""
         return self._sources[index]
 
     def target(self, index: int) -> str:
-        """Name the file to write."""
+        """Return the path of the file to write."""
         return os.path.join(self._out, self.name(index))
 
     def name(self, index: int) -> str:
-        """Name the file to write, below the output folder."""
+        """Return the path of the file to write, relative to the output folder."""
         return output_name(self.origin(index), self._levels[index], self._naming)
 
     def origin(self, index: int) -> Origin:
@@ -75,7 +75,7 @@ class PlannedFiles(Sequence[PlannedFile]):
         self._named.append(named)
 
     def improve(self, index: int, source: str, cut: int, root: str, *, named: bool) -> None:
-        """Note another path to a planned file; the path with the longer relative part is kept."""
+        """Record another path of a planned file; keep the path with the longer relative part."""
         if len(source) - cut > len(self._sources[index]) - self._cuts[index]:
             self._roots.append(root)
             self._sources[index], self._cuts[index] = source, cut
@@ -83,7 +83,7 @@ class PlannedFiles(Sequence[PlannedFile]):
         self._named[index] |= named
 
     def settle_names(self) -> None:
-        """Decide all output names; called once, after the last file was added."""
+        """Choose all output names; must be called once, after the last file was added."""
         self._levels = distinct_levels(len(self), self.origin, self._naming)
 
     def keep(self, indices: Sequence[int]) -> None:

@@ -1,6 +1,7 @@
 """Polarity: note images whose black and white look exchanged, or exchange them on request.
 
-A header can be wrong, such as MONOCHROME1 over pixels of MONOCHROME2; a PNG states no polarity.
+A DICOM header can be wrong, for instance MONOCHROME1 for pixels of MONOCHROME2. A PNG file states
+no polarity.
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ def with_polarity(decoded: Decoded, invert: Invert, bits: int | None) -> tuple[D
     decoded : Decoded
         The image with the polarity that its header states.
     invert : {"note", "auto", "yes", "no"}
-        "note": note an image that looks inverted. "auto": exchange black and white of an image
-        that looks inverted. "yes": exchange them in every image. "no": in none.
+        "note" adds a note to an image that looks inverted. "auto" exchanges black and white of an
+        image that looks inverted. "yes" exchanges them in every image. "no" does nothing.
     bits : int or None
-        Bits of a value, if fewer than those of the dtype are in use; `decoded.bits` comes first.
+        Bits of a value, if fewer than those of the dtype are used. ``decoded.bits``, if not 0,
+        takes precedence.
 
     Returns
     -------
@@ -79,8 +81,8 @@ def with_polarity(decoded: Decoded, invert: Invert, bits: int | None) -> tuple[D
 
 
 def _turned(image: Image, white: int, *, has_padding: bool) -> Image:
-    """Subtract each value from white; padding, as dark as the darkest pixel, stays dark."""
-    if int(image.max()) > white:  # `enhance` refuses the image, with its own sentence
+    """Subtract each value from white; padding becomes as dark as the darkest other pixel."""
+    if int(image.max()) > white:  # `enhance` refuses the image, with its own message
         return image
     turned: Image = np.subtract(white, image, dtype=image.dtype)
     if has_padding:

@@ -1,4 +1,4 @@
-"""The recorder: takes each outcome from an engine, writes its row, and passes it to the report."""
+"""`Recorder`: writes the manifest's row of each outcome and passes the outcome to the report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Writes the row of each outcome and passes the outcome to the report; from any thread.
+    """Callable that writes the row of an outcome and passes it to the report, from any thread.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Recorder:
     folders : sequence of str
         Input folders. The run ends if one of them vanishes.
     report : callable
-        Called with each outcome as it was recorded, once its row is written.
+        Function that is called with each recorded outcome after its row is written.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Recorder:
         self._folders = [folder for folder in folders if _holds_anything(folder)]
 
     def __call__(self, outcome: Outcome) -> bool:
-        """Record an outcome; return True if no further file could be read or written."""
+        """Record an outcome; return True if the run must end, as no other file would succeed."""
         outcome = self._with_missing_folder(outcome)
         try:
             recorded = self._manifest.add(outcome)
-        except OSError as error:  # no further file makes sense
+        except OSError as error:  # the run must end
             reason = f"the manifest cannot be written: {reason_of(error)}"
             _take_back(outcome)
             recorded = outcome._replace(
@@ -56,9 +56,10 @@ class Recorder:
         return recorded.ends_run
 
     def _with_missing_folder(self, outcome: Outcome) -> Outcome:
-        """Let the run end if a file is missing because its whole input folder is gone.
+        """Mark the outcome as ending the run if a file is missing because its input folder is gone.
 
-        An unmounted disk leaves an empty folder: an input folder that became empty counts as gone.
+        An unmounted disk leaves an empty folder. A folder that became empty is therefore treated as
+        gone.
         """
         if outcome.status != "failed" or outcome.input_size is not None:  # the file was there
             return outcome
@@ -80,7 +81,7 @@ def _holds_anything(folder: str) -> bool:
 
 
 def _take_back(outcome: Outcome) -> None:
-    """Remove an output whose row could not be written, if its link proves that this run made it."""
+    """Remove an output without a row, if its link proves that this run wrote the output."""
     with contextlib.suppress(OSError):
         if outcome.link and os.path.samefile(outcome.link, outcome.target):
             os.unlink(outcome.target)

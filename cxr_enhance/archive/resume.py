@@ -30,7 +30,7 @@ _MIN_TIME, _MAX_TIME = -(1 << 63), (1 << 63) - 1  # nanoseconds; the maximum is 
 
 @dataclasses.dataclass(slots=True)
 class PendingWork:
-    """The files of a plan that are still to be enhanced, and the files that earlier runs settled.
+    """The files of a plan that must still be enhanced, and the files that need no work.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class PendingWork:
     settled_as : bytearray
         For each of `settled`, the index of its status in `STATUSES`.
     reasons : dict of int to str
-        Why settled files failed, or were not chosen, by their index.
+        Reason why a settled file failed or was not chosen, by its index.
     other_options : dict of str to int
         Number of outputs that were made with other options, by the digest of those options.
     fresh : int
@@ -57,7 +57,7 @@ class PendingWork:
     unrecorded : int
         Number of outputs that no manifest records as written; they are left as they are.
     unrecorded_changed : int
-        Number of `unrecorded` outputs whose inputs have changed since a run first met the output.
+        Number of `unrecorded` outputs whose inputs changed after a run first found the output.
     known_options : dict of str to dict
         Options by their digest.
     """
@@ -98,10 +98,10 @@ class PendingWork:
 
 
 class _LastRows:
-    """The last row of each planned file, in a few bytes a file.
+    """The last row of each planned file, in a few bytes per file.
 
-    Size and options of an output are those of its last row `written`, also where a later attempt
-    failed. A row `exists` counts only where no run wrote the output.
+    Size and options of an output come from its last row `written`, even if a later attempt failed.
+    A row `exists` is used only if no run wrote the output.
     """
 
     def __init__(self, files: PlannedFiles) -> None:
@@ -135,7 +135,7 @@ class _LastRows:
             self.reasons[index] = sys.intern(reason)  # one text in memory for many files
 
     def was_written(self, index: int) -> bool:
-        """Tell whether any run wrote the output, also where a later attempt failed."""
+        """Return whether any run wrote the output, even if a later attempt failed."""
         return self.status[index] == STATUSES.index("written") or self.output_size[index] >= 0
 
 
@@ -158,25 +158,26 @@ def find_pending(
     A file is enhanced again if
 
     - its output is missing,
-    - it failed for a transient reason, under other options, or in another version of this library,
-    - an earlier run did not choose it, and this run may,
+    - it failed for a transient reason, with other options, or with another version of this library,
+    - an earlier run did not choose it, and the selection has changed since,
     - it has changed since it was read.
 
-    An output is written over only if the manifest shows that a run wrote the output as it is now,
-    if a killed run left proof that it wrote the output, or with `overwrite`.
+    An output is overwritten only in three cases: the manifest shows that a run wrote the output and
+    that the output has not changed since, a killed run left proof that it wrote the output, or
+    `overwrite` is true.
 
     Parameters
     ----------
     files : PlannedFiles
         The files of the plan.
     manifests : sequence of str
-        Oldest first: rows of later manifests replace rows of earlier ones.
+        Paths of the manifests, oldest first; rows of later manifests replace earlier rows.
     job : Job
         Options of this run.
     overwrite : bool
         Whether every file is enhanced again.
     retry_failed : bool
-        Whether lasting failures are tried again.
+        Whether files are tried again that failed for a reason that is not transient.
     unrecorded : collection of FileId
         Outputs that killed runs wrote and did not record; they are written again.
 
@@ -228,7 +229,7 @@ def _last_rows(files: PlannedFiles, manifests: Sequence[str], work: PendingWork)
 def _settle(
     index: int, rows: _LastRows, digests: list[str], work: PendingWork, current: _CurrentRun
 ) -> None:
-    """Decide by its last row whether a file is enhanced again; add the file to `work`."""
+    """Decide from its last row whether a file is enhanced again, and add the file to `work`."""
     status = STATUSES[rows.status[index]]
     row_digest = digests[rows.params[index]]
     changed = _has_changed(index, rows, work.files.source(index))

@@ -1,4 +1,4 @@
-"""A whole run over an archive: plan the files, compare with earlier runs, enhance, write rows."""
+"""A complete run over an archive: plan files, compare with earlier runs, enhance, write rows."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ class Engine(Protocol):
     is_busy: bool
 
     def run(self, tasks: Iterable[Task], job: Job, workspace: str | None, record: Record) -> None:
-        """Carry out `tasks` and `record` each outcome; return early where `record` gives True."""
+        """Carry out `tasks` and `record` each outcome; return early if `record` returns True."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """A run about to begin: everything is decided, nothing is done.
+    """A run that is planned but not started.
 
     Parameters
     ----------
     settings : Settings
         Options of the run.
     plan : Plan
-        Every file, and the inputs that cannot be read.
+        All files, and the inputs that cannot be read.
     work : PendingWork or PendingSamples
-        The files of the plan that are still to be enhanced, and the results of earlier runs.
+        The files of the plan that must still be enhanced, and the results of earlier runs.
     manifest : str
-        Path of the manifest that gets the rows.
+        Path of the manifest to which rows are written.
     """
 
     settings: Settings
@@ -67,23 +67,23 @@ class PreparedRun:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no file was found and no output folder exists, as after a typing error."""
+        """Whether there is no file and no output folder, for instance after a typing error."""
         has_files = self.plan.files or self.plan.skipped or self.plan.linked_folders
         return not has_files and not os.path.isdir(self.settings.out)
 
     def check(self) -> None:
-        """Refuse a manifest that is another file, samples of another run, and mixed options.
+        """Refuse a wrong manifest, samples of another run, and outputs with different options.
 
-        Writes nothing.
+        The method writes nothing.
 
         Raises
         ------
         OSError
             If the manifest or the folder cannot be read.
         ValueError
-            If the manifest is an input or an output, or a file that holds anything but rows.
-            If further outputs would be made with other options than those that exist. Failed
-            files may be tried again with other options. For samples, see `PendingSamples.check`.
+            If the manifest is an input or an output, or a file that is not a manifest. If new
+            outputs would be made with other options than the existing outputs; failed files may be
+            tried again with other options. For samples, see `PendingSamples.check`.
         """
         if isinstance(self.work, PendingSamples):
             self.work.check(overwrite=self.settings.overwrite)
@@ -99,13 +99,19 @@ class PreparedRun:
         check_is_manifest(self.manifest)
 
     def telling_names(self) -> TellingNames:
-        """Count the outputs whose names may identify a patient though --strip-identity is set."""
+        """Count the output names that may identify a patient although --strip-identity is set.
+
+        The number is 0 without --strip-identity and with flat names.
+        """
         if not self.settings.job.strip_identity or self.settings.flat_names:
             return TellingNames(0, "")
         return find_telling_names(self.plan.files)
 
     def other_options(self) -> list[str]:
-        """Say which options of existing outputs differ from those of this run, and how often."""
+        """Describe which options of existing outputs differ from those of this run.
+
+        Each text begins with the number of these outputs.
+        """
         new = self.settings.job.to_dict()
         sentences = []
         for digest, count in self.work.other_options.items():
@@ -121,7 +127,7 @@ class PreparedRun:
 
 
 def prepare(settings: Settings) -> PreparedRun:
-    """Plan a run and compare the plan with earlier runs; writes nothing.
+    """Plan a run and compare the plan with earlier runs; write nothing.
 
     Raises
     ------
@@ -175,7 +181,8 @@ def _prepare_samples(settings: Settings, samples: SampleOptions, plan: Plan) -> 
 def _check_apart(manifest: str, files: PlannedFiles) -> None:
     """Refuse a manifest whose path is also an input image or an output.
 
-    A manifest of an earlier run may lie in an input folder: it is skipped there as no image.
+    A manifest of an earlier run may be in an input folder; it is skipped there because it is not an
+    image.
     """
     names = {os.path.basename(manifest), os.path.basename(os.path.realpath(manifest))}
     resolved = os.path.realpath(manifest)
@@ -190,7 +197,7 @@ def _check_apart(manifest: str, files: PlannedFiles) -> None:
 
 
 def make_engine(settings: Settings) -> Engine:
-    """Make the engine that the settings name.
+    """Return the engine that the settings select.
 
     Raises
     ------
@@ -207,11 +214,12 @@ def make_engine(settings: Settings) -> Engine:
 def carry_out(run: PreparedRun, engine: Engine, report: Callable[[Outcome], None]) -> None:
     """Enhance the pending files, and report each outcome once its row is in the manifest.
 
-    Inputs that cannot be read and files that are skipped are reported first; files that earlier
-    runs settled are not reported. The run ends early when no further file could be read or
-    written; the last outcome gives the reason. A run without any file begins no manifest.
+    Inputs that cannot be read and files that are skipped are reported first. Files that need no
+    work after earlier runs are not reported. The run ends early if all further files would fail;
+    the last outcome gives the reason. A run without any file makes no manifest.
 
-    `report` is called from any thread, also after an interrupt, for tasks that were under way.
+    `report` may be called from any thread. After an interrupt, it is still called for tasks that
+    were running.
 
     Raises
     ------

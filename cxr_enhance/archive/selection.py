@@ -1,4 +1,4 @@
-"""Selection of the files that are enhanced, by elements of their DICOM headers."""
+"""Select the files to enhance by elements of their DICOM headers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Criterion(NamedTuple):
     values: frozenset[str]  # in capitals
 
     def reason_against(self, texts: dict[int, tuple[str, ...]] | None) -> str:
-        """Say why a file with these header texts is not chosen; empty for a chosen file."""
+        """Return why a file with these header texts is not chosen; empty for a chosen file."""
         if texts is None:
             return f"{_NOT_CHOSEN}{self.option}: it has no DICOM header"
         present = texts.get(self.tag, ())
@@ -44,19 +44,22 @@ class Criterion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The files that meet every criterion; all files where there is none.
+    """A selection of files; a file is chosen if it meets every criterion.
 
     Parameters
     ----------
     criteria : tuple of Criterion
-        What the header must say.
+        Criteria for the header; an empty tuple chooses all files.
     """
 
     criteria: tuple[Criterion, ...] = ()
 
     @classmethod
     def from_options(cls, modality: str | None, views: str | None, where: Sequence[str]) -> Self:
-        """Read what was typed: values separated by commas, and ``TAG=VALUE``.
+        """Make a selection of the texts of command line options.
+
+        `modality` and `views` are values separated by commas, or None. `where` holds texts of the
+        form ``TAG=VALUE``.
 
         Raises
         ------
@@ -83,7 +86,7 @@ class Selection:
         return cls(tuple(criteria))
 
     def reason_against(self, path: str) -> str:
-        """Say why a file is not chosen; empty for a chosen file. Reads only the header.
+        """Return why a file is not chosen; empty for a chosen file. Read only the header.
 
         Raises
         ------
@@ -99,10 +102,10 @@ class Selection:
         return next(filter(None, reasons), "")
 
     def stands_by(self, reason: str) -> bool:
-        """Tell whether a file that an earlier run skipped for `reason` would be skipped again.
+        """Return whether a file that an earlier run skipped for `reason` would be skipped again.
 
-        A file that an earlier run did not choose is not chosen under the same criterion either,
-        whatever the other criteria are.
+        If this selection has the criterion that is in `reason`, it does not choose the file,
+        because a file must meet every criterion.
         """
         if not reason.startswith(_NOT_CHOSEN):
             return True
@@ -111,7 +114,7 @@ class Selection:
 
 
 def is_not_chosen(reason: str) -> bool:
-    """Tell whether `reason` says that a selection left the file out."""
+    """Return whether `reason` is that a selection did not choose the file."""
     return reason.startswith(_NOT_CHOSEN)
 
 

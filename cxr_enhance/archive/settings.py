@@ -1,4 +1,4 @@
-"""The options of a run: its inputs, outputs and engine, decided before any file is read."""
+"""`Settings`: the options of a run, with its inputs, outputs and engine."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ class Settings:
     Parameters
     ----------
     inputs : sequence of str
-        Files and folders.
+        Files and folders to enhance.
     listed : sequence of str
-        Further files, from a list.
+        Further files to enhance, read from a list.
     out : str
         Folder of the outputs.
     job : Job
-        Options that decide what an output holds.
+        Options that determine the content of outputs.
     num_workers : int
-        Threads of the local engine, or processes of a Dask cluster that the run starts.
+        Number of threads of the local engine, or of processes of a Dask cluster that the run
+        starts.
     engine : {"local", "dask"}
         Engine that carries out the tasks.
     scheduler : str or None
-        Address of a Dask scheduler.
+        Address of a Dask scheduler; None starts a cluster on this machine.
     overwrite, retry_failed : bool
         See `find_pending`.
     manifest : str or None
-        Path of the manifest; None for ``manifest.jsonl`` in `out`.
+        Path of the manifest; None uses ``manifest.jsonl`` in `out`.
     shard : Shard or None
-        The part of the files to enhance; None for all files.
+        Part of the files to enhance; None enhances all files.
     flat_names : bool
         Whether outputs are named by hashes; see `plan_files`.
     samples : SampleOptions or None
-        How images are put into files of samples; None for one output file an image.
+        How images are put into files of samples. None writes one output file for each image.
     """
 
     inputs: Sequence[str]
@@ -62,7 +63,7 @@ class Settings:
     samples: SampleOptions | None = None
 
     def with_absolute_paths(self) -> Settings:
-        """Make all paths absolute: workers may have another working folder."""
+        """Return settings with absolute paths, because workers may have another working folder."""
         return dataclasses.replace(
             self,
             inputs=[os.path.abspath(path) for path in self.inputs],

@@ -1,4 +1,4 @@
-"""Lists of files: a text with one name a line, or a column of a CSV file."""
+"""Read lists of files: a text with one name on each line, or a column of a CSV file."""
 
 from __future__ import annotations
 
@@ -25,22 +25,25 @@ def read_list(path: str, column: str | None = None) -> list[str]:
     Parameters
     ----------
     path : str
-        A text file of one name a line, empty lines left out; or a ``.csv`` or ``.tsv`` file with a
-        line of column names, also one separated by semicolons; or ``-`` for the text on standard
-        input. Names are relative to the working folder. The encoding is UTF-8; bytes that are not
-        UTF-8 are kept. UTF-16 with a byte order mark, as PowerShell writes it, is read too.
+        A text file with one name on each line, or a ``.csv`` or ``.tsv`` file with a line of column
+        names, or ``-`` for a text on standard input. Empty lines are ignored. A CSV file may use
+        semicolons as separators. Names are relative to the working folder. The encoding is UTF-8;
+        bytes that are not UTF-8 are kept. UTF-16 with a byte order mark, as PowerShell writes it,
+        is read too.
     column : str, optional
         The CSV column that holds the names; not needed for a file of one column.
 
     Returns
     -------
     list of str
+        The names, in the order of the list.
 
     Raises
     ------
     ValueError
-        If the column is missing or not chosen, a quotation mark is never closed, a row has more
-        columns than the header, the header is a file, or the list is empty or holds a NUL.
+        If the column is missing, or not given for several columns. If a quotation mark is never
+        closed, or a row has more columns than the header. If the header is the name of a file. If
+        the list is empty or holds a NUL.
     OSError
         If the list cannot be read.
     """
@@ -60,18 +63,18 @@ def read_list(path: str, column: str | None = None) -> list[str]:
 def table_rows(
     path: str, option: str, *, column: str | None = None, comments: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the cells of a table's header, then those of its rows, with the lines they begin in.
+    """Yield the line number and the cells of a table's header, then of each of its rows.
 
     Parameters
     ----------
     path : str
         A CSV file as `read_list` reads it.
     option : str
-        The option that names the table; error sentences begin with it.
+        The command line option that names the table; error messages begin with it.
     column : str, optional
-        A column that the header should have.
+        A column that the header should have; it helps to find the separator.
     comments : bool
-        Whether lines before the header that begin with ``#`` are left out.
+        Whether lines before the header that begin with ``#`` are skipped.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def table_rows(
 
 
 def check_names_columns(option: str, path: str, first: str, root: str) -> None:
-    """Refuse the first row of a table of one column where it is a file, which would be lost.
+    """Refuse a table of one column whose first row is a file, because the file would be ignored.
 
     Raises
     ------
@@ -148,7 +151,7 @@ def _opened(path: str, option: str) -> Iterator[TextIO]:
 
 
 def _plain(lines: Iterable[str]) -> list[str]:
-    # Byte order marks stand inside a text that was joined from several lists.
+    # A text that was joined from several lists has byte order marks inside.
     names = (line.rstrip("\r\n").removeprefix(_BYTE_ORDER_MARK) for line in lines)
     return [name for name in names if name]
 

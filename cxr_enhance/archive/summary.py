@@ -1,4 +1,4 @@
-"""A manifest in numbers: files by status, failures by reason."""
+"""Count the files of manifests by status, and the failures by reason."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ def summarise(manifests: Sequence[str]) -> dict[str, Any]:
     Parameters
     ----------
     manifests : sequence of str
-        Oldest first.
+        Paths of the manifests, oldest first.
 
     Returns
     -------
     dict
-        ``files``, by status; ``errors``, by sentence with names and numbers left out; ``versions``
-        and ``params``, by their number of files; ``seconds`` of work, ``input_bytes`` and
-        ``output_bytes``.
+        ``files``: number of files by status. ``errors``: number of failed files by message, in
+        which names and numbers are replaced. ``versions`` and ``params``: number of files by
+        version and by digest of the options. ``seconds``: total time of work. ``input_bytes`` and
+        ``output_bytes``: total sizes of written files.
     """
     last: dict[str, int] = {}
     kinds: dict[tuple[str, str, str, str], int] = {}

@@ -1,4 +1,4 @@
-"""Output names that may identify a patient, because they are made of the names of inputs."""
+"""Find output names that may identify a patient, because they contain the names of inputs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class TellingNames(NamedTuple):
 def find_telling_names(files: PlannedFiles) -> TellingNames:
     """Count the output names that are more than a general word and a short number.
 
-    No rule can prove that a name identifies nobody. Names of general words and short numbers are
-    not counted; all other names are.
+    No rule can prove that a name identifies nobody. Names that consist of general words and short
+    numbers are not counted; all other names are counted.
     """
     count, example = 0, ""
     for index in range(len(files)):

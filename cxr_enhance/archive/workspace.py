@@ -1,8 +1,9 @@
-"""A run's own folder for files being written, and the folders that killed runs left behind.
+"""Temporary folders of runs, and the temporary folders that killed runs left.
 
-Until the row of an output is in the manifest, the run's folder holds a second link to the output.
-If the run is killed before it writes the row, the link stays. The next run sees by the link that
-a run wrote the output, and writes the output again.
+Each run writes its files in its own temporary folder. Until the row of an output is in the
+manifest, this folder holds a second hard link to the output. If the run is killed before it writes
+the row, the link stays. The link proves to the next run that a run wrote the output, and the next
+run writes the output again.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ class FileId(NamedTuple):
 
 @contextlib.contextmanager
 def workspace(out: str) -> Iterator[str]:
-    """Make a folder in `out` for the block, and remove the folders that killed runs left.
+    """Make a temporary folder in `out` for the block; remove folders that killed runs left.
 
     A run holds the lock of its folder until its process ends. A folder whose lock is free was left
-    by a killed run. Where the file system has no locks nothing is removed. Links to outputs that
-    a killed run wrote and did not record are kept while the outputs exist.
+    by a killed run. If the file system has no locks, nothing is removed. Links to outputs that a
+    killed run wrote and did not record are kept as long as the outputs exist.
     """
     _remove_abandoned(out)
     folder = os.path.join(out, temporary_name())
@@ -56,7 +57,7 @@ def workspace(out: str) -> Iterator[str]:
 
 
 def unrecorded_outputs(out: str) -> set[FileId]:
-    """Find the outputs that killed runs wrote and did not record; removes no folder."""
+    """Find the outputs that killed runs wrote and did not record; remove no folder."""
     if not os.path.isdir(out):
         return set()
     outputs: set[FileId] = set()
@@ -68,7 +69,7 @@ def unrecorded_outputs(out: str) -> set[FileId]:
 
 
 def file_id(path: str) -> FileId | None:
-    """Identify a file; None if there is no file at `path`."""
+    """Return the identity of a file; None if there is no file at `path`."""
     try:
         status = os.lstat(path)
     except OSError:
@@ -78,7 +79,7 @@ def file_id(path: str) -> FileId | None:
 
 @contextlib.contextmanager
 def locked_folder(folder: str) -> Iterator[None]:
-    """Hold the lock of a folder during the block, where the system locks folders."""
+    """Hold the lock of a folder during the block, if the system can lock folders."""
     if os.name == "nt":
         yield
         return
@@ -120,7 +121,7 @@ def _remove(folder: str) -> None:
 
 
 def _linked_elsewhere(folder: str) -> dict[FileId, list[str]]:
-    """Find the files of a folder that also have a name elsewhere; map them to their names here."""
+    """Return the paths in a folder of each file that also has a hard link elsewhere."""
     links, names = {}, defaultdict(list)
     with os.scandir(folder) as entries:
         for entry in entries:

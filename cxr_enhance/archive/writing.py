@@ -30,7 +30,7 @@ _LEFT, _TOP, _WIDTH, _HEIGHT, _AREA = range(5)  # columns of OpenCV's statistics
 
 
 def holds_writing(gray: Image) -> bool:
-    """Tell whether a line of bright letters lies near the upper or lower border.
+    """Return whether a line of bright letters lies near the upper or lower border.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def _holds_line(band: Image, white: int) -> bool:
     bright = bright.astype(
         np.uint8, copy=False
     )  # 0 and 255 fit uint8 also where the band is uint16
-    if step > 1:  # a square is bright where any pixel is: thin strokes stay whole
+    if step > 1:  # a block becomes bright if any of its pixels is, so that thin strokes stay
         bright = cv2.dilate(bright, np.ones((step, step), np.uint8))[::step, ::step].copy()
     count, _, statistics, _ = cv2.connectedComponentsWithStats(
         bright, connectivity=8, ltype=cv2.CV_16U
@@ -99,7 +99,7 @@ def _continues(last: npt.NDArray[np.int32], shape: npt.NDArray[np.int32]) -> boo
 
 
 def _is_comb(line: list[npt.NDArray[np.int32]]) -> bool:
-    """Tell whether a line is a ruler or a grid: all its shapes are alike, as letters are not."""
+    """Return whether a line is a ruler or a grid: all its shapes are alike, as letters are not."""
     widths = np.array([shape[_WIDTH] for shape in line])
     areas = np.array([shape[_AREA] for shape in line])
     return bool(np.ptp(widths) <= 1 and np.ptp(areas) <= 0.15 * areas.max())

@@ -1,7 +1,7 @@
-"""Files in, files out: pixels as they are stored, nothing enhanced.
+"""Reading and writing of image files; this package does not enhance pixels.
 
-Knows nothing of kernels. OpenCV decodes and encodes, ISA-L compresses fast PNG, pydicom and its
-plugins decode compressed DICOM; they are imported on first use.
+It imports no kernels. OpenCV decodes and encodes, ISA-L compresses fast PNG, and pydicom with its
+plugins decodes compressed DICOM. These libraries are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The content of a file, read piece by piece on demand: a header needs no more than its bytes."""
+"""The content of a file, read in pieces on demand, so that a header is read without the rest."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PAGE_BYTES = 1 << 16
 
 
 class FileBytes:
-    """An open file that is sliced like bytes: a slice is read when it is taken.
+    """An open file that can be sliced like bytes; slicing reads the file.
 
-    Not a memory mapping: an unreadable sector of a mapping, or a file cut meanwhile, would end the
-    process instead of the call.
+    The file is not mapped into memory. An unreadable sector of a mapped file, or a file that is cut
+    during the call, would end the process instead of raising an error.
     """
 
     def __init__(self, file: io.FileIO) -> None:
@@ -40,12 +40,12 @@ class FileBytes:
         return self._page[start - self._start : max(stop, start) - self._start]
 
     def mapped(self) -> bytes | mmap.mmap:
-        """Map the file into memory, or read it where it cannot be."""
+        """Map the file into memory, or read all of it if it cannot be mapped."""
         return mapped_file(self._file)
 
 
 def mapped_file(file: io.FileIO) -> bytes | mmap.mmap:
-    """Map an open file into memory, or read all of it where mapping fails, as of an empty file."""
+    """Map an open file into memory, or read all of it if mapping fails, as for an empty file."""
     try:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError):
@@ -57,7 +57,7 @@ Content = bytes | mmap.mmap | FileBytes
 
 
 class Cut(Exception):  # noqa: N818 - never seen by callers of this package
-    """The content ends before the bytes that are asked for."""
+    """The content ends before the requested bytes."""
 
 
 def unpack(code: str, content: Content, position: int) -> tuple[Any, ...]:
@@ -77,10 +77,10 @@ def unpack(code: str, content: Content, position: int) -> tuple[Any, ...]:
 
 @contextlib.contextmanager
 def documented_errors() -> Iterator[None]:
-    """Let out only exceptions that `read_image` and `image_info` document.
+    """Convert exceptions to those that `read_image` and `image_info` document.
 
-    Any other exception of a decoder or parser, as hostile files cause, becomes a ValueError about
-    the file, with the exception as its cause.
+    Hostile files can cause other exceptions in decoders and parsers. Such an exception becomes a
+    ValueError about the file, with the exception as its cause.
     """
     try:
         yield

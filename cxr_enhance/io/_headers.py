@@ -1,7 +1,7 @@
-"""The few header fields of image files that are needed before decoding, or are lost by decoding.
+"""Header fields of image files that are needed before decoding, or that decoding loses.
 
-Where a parser here and OpenCV's could read different sizes, no size is returned, and the file is
-not decoded. TIFF has a module of its own.
+If a parser of this module and OpenCV's parser could read different sizes, no size is returned, and
+the file is not decoded. The module `_tiff` reads TIFF headers.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _JPEG_ENDS = frozenset((0xD8, 0xD9, 0xDA))  # second start, end, pixels: no fram
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MOST_MARKERS = 100_000  # before the frame header; a profile in pieces has hundreds
 _PIECE_BYTES = 1 << 16
-_START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10, the thriftiest 60
+_START_OF_SCAN, _MOST_SCANS = b"\xff\xda", 200  # encoders write about 10 scans, and 60 at most
 _PNG_GRAY_TYPES = (0, 4)  # gray, gray with alpha
 _MOST_CHUNKS = 1_000_000
-# Chunks of animations; texts and profiles, which OpenCV would inflate in vain.
+# Chunks to remove: animations, and texts and profiles, which OpenCV would inflate without need.
 _PASSED_OVER = (b"acTL", b"fcTL", b"fdAT", b"zTXt", b"iTXt", b"iCCP")
 _LARGEST_PIXEL, _PIXELS_SLACK = 8, 1 << 16  # bytes
 
 
 class Size(NamedTuple):
-    """Pixels as declared, before anything is decoded."""
+    """Width and height in pixels that a header declares."""
 
     width: int
     height: int
@@ -65,7 +65,7 @@ def jpeg_size(data: Content) -> Size | None:
 
 
 def jpeg_frame(data: Content) -> int | None:
-    """Find where a JPEG's frame header begins; None if `data` does not hold all of the header."""
+    """Return the offset of a JPEG's frame header; None if `data` does not hold all of it."""
     position = 2
     try:
         for _ in range(_MOST_MARKERS):
@@ -83,7 +83,7 @@ def jpeg_frame(data: Content) -> int | None:
 
 
 def _next_marker(data: Content, position: int) -> int:
-    """Find where the next marker begins; decoders ignore bytes between segments."""
+    """Return the offset of the next marker; bytes between segments are ignored, as decoders do."""
     size = 16  # bytes; nearly always the marker is the first of them
     while True:
         piece = bytes(data[position : position + size])
@@ -101,7 +101,7 @@ def jpeg_has_too_many_scans(data: bytes) -> bool:
 
 
 def jpeg_has_an_end(data: bytes, frame: int) -> bool:
-    """Tell whether an end marker follows the start of the pixels."""
+    """Return whether an end marker follows the start of the pixels."""
     return data.rfind(b"\xff\xd9", max(data.find(_START_OF_SCAN, frame), frame)) >= 0
 
 
@@ -125,7 +125,7 @@ def _is_core(data: Content) -> bool:
 
 
 def bmp_has_a_palette_unseen(data: bytes) -> bool:
-    """Tell whether a BMP of OS/2 has a palette of colours, which OpenCV would decode as gray."""
+    """Return whether an OS/2 BMP has a colour palette, which OpenCV would decode as gray."""
     (offset,) = unpack("<I", data, 10)
     (bits,) = unpack("<H", data, 24)
     if not _is_core(data) or bits > 8:
@@ -135,7 +135,7 @@ def bmp_has_a_palette_unseen(data: bytes) -> bool:
 
 
 def bmp_has_other_masks(data: bytes) -> bool:
-    """Tell whether a 32-bit BMP has colour masks that OpenCV ignores."""
+    """Return whether a 32-bit BMP has colour masks that OpenCV ignores."""
     if _is_core(data):
         return False
     header_size, bits, compression = unpack("<I10xHI", data, 14)
@@ -149,7 +149,7 @@ def bmp_has_other_masks(data: bytes) -> bool:
 
 
 def png_is_gray(data: Content) -> bool:
-    """Tell whether a PNG's own colour type is gray, with or without alpha."""
+    """Return whether a PNG's own colour type is gray, with or without alpha."""
     return data[25:26] in [bytes([kind]) for kind in _PNG_GRAY_TYPES]
 
 

@@ -58,7 +58,7 @@ def image_format(head: bytes) -> str | None:
 
 
 def _is_bare_dicom(head: bytes) -> bool:
-    """Tell whether `head` begins with DICOM elements, without the preamble and its mark.
+    """Return whether `head` begins with DICOM elements, without the preamble and its mark.
 
     The first element must be one of the few that such files begin with. Its value must end within
     `head`, and a later element of the same group must follow.

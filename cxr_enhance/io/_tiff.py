@@ -1,4 +1,4 @@
-"""The first directory of a TIFF, read as OpenCV's decoder reads it, or refused."""
+"""Read the first directory of a TIFF as OpenCV's decoder does; refuse ambiguous directories."""
 
 from __future__ import annotations
 

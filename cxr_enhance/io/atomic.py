@@ -1,4 +1,4 @@
-"""Atomic writes: files and folders appear whole or not at all."""
+"""Atomic writes: a file or folder appears with all of its content, or does not appear."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ _SUFFIX = ".tmp"
 
 
 def is_temporary(name: str) -> bool:
-    """Tell whether `name` is that of a file being written, or of one left by a killed process."""
+    """Return whether `name` is a temporary name of this module.
+
+    Files that are being written have such names, and files that a killed process left.
+    """
     return name.startswith(_PREFIX) and _SUFFIX in name
 
 
 def temporary_name(suffix: str = "") -> str:
-    """Make a new name for which `is_temporary` holds; some libraries need a format's `suffix`."""
+    """Return a new temporary name; `suffix` is for libraries that need the suffix of a format."""
     return f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}{suffix}"
 
 
@@ -36,7 +39,7 @@ def write_atomically(
     temporary_folder: str | None = None,
     link: str | None = None,
 ) -> None:
-    """Let `write` fill an open temporary file, then name the file `path` in one step.
+    """Call `write` with an open temporary file, then rename the file to `path` in one step.
 
     See `fill_atomically`, which this function calls.
     """
@@ -56,11 +59,11 @@ def fill_atomically(
     temporary_folder: str | None = None,
     link: str | None = None,
 ) -> None:
-    """Let `fill` write a temporary file by its name, then name the file `path` in one step.
+    """Call `fill` with the name of a temporary file, then rename the file to `path` in one step.
 
-    The temporary file is made in `temporary_folder`, if this is given and lies on the file system
-    of `path`: a killed process then leaves nothing among the outputs. Otherwise the temporary file
-    is made beside `path`.
+    The temporary file is made in `temporary_folder`, if this is given and is on the file system of
+    `path`: a killed process then leaves no temporary file among the outputs. Otherwise the
+    temporary file is made in the folder of `path`.
 
     After a failure or an interrupt at any moment, `path` has either its former content or all of
     the new content, and the temporary file is removed. A symbolic link at `path` is replaced, not
@@ -85,7 +88,7 @@ def fill_atomically(
         temporary_folder, link = beside, None
     temporary = os.path.join(temporary_folder, temporary_name())
     try:
-        # os.open, unlike the tempfile module, gives the permissions that the umask asks for.
+        # os.open, unlike the tempfile module, gives the permissions that the umask allows.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         os.close(os.open(temporary, flags, 0o666))
         fill(temporary)
@@ -114,7 +117,9 @@ def fill_atomically(
 
 @contextlib.contextmanager
 def replaces_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, with its suffixes; rename it at the end of the block.
+    """Yield a temporary path in the folder of `path`; rename it to `path` after the block.
+
+    The temporary path has the suffixes of `path`.
 
     Other libraries write a file or a folder to the temporary path. After a failure, the former
     content of `path` stays and the temporary file or folder is removed. A replaced file keeps its
@@ -150,13 +155,19 @@ def replaces_whole(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write one file, text as UTF-8, and replace an existing file. See `write_atomically`."""
+    """Write one file atomically; encode text as UTF-8; replace an existing file.
+
+    See `write_atomically`.
+    """
     data = content.encode() if isinstance(content, str) else content
     write_atomically(os.fspath(path), lambda file: file.write(data), overwrite=True)
 
 
 def _name_output(error: OSError, temporary: str, path: str) -> None:
-    """Let an error name the output: users know no temporary name, and a full disk names no file."""
+    """Set the file name of an error to `path`.
+
+    Users do not know the temporary name, and the error about a full disk has no file name.
+    """
     if error.errno is not None and error.filename in (None, temporary, Path(temporary)):
         error.filename, error.filename2 = path, None
 

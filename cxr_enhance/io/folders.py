@@ -21,7 +21,7 @@ IMAGE_SUFFIXES = frozenset((
 
 
 class Entry(NamedTuple):
-    """A file, or another entry that is no listable folder, below a folder.
+    """An entry below a folder: a file, or a folder that is not listed.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
     name : str
         Last part of `path`.
     reason : str
-        Reason why a folder cannot be listed, as the system words it.
+        The system's message why a folder cannot be listed; empty for other entries.
     is_link : bool
         Whether the entry is a symbolic link.
     """
@@ -82,12 +82,14 @@ def walk_folder(top: str, skip: Callable[[os.DirEntry[str]], bool]) -> Iterator[
 
 
 def check_way(path: str | os.PathLike[str], option: str) -> None:
-    """Refuse a path with ``..`` after a folder that does not exist: the folder would be made.
+    """Refuse a path with ``..`` after a folder that does not exist.
+
+    Writing to such a path would make the missing folder.
 
     Raises
     ------
     ValueError
-        If `path` is such a path; the sentence names `option`.
+        If `path` is such a path; the message names `option`.
     """
     way = Path(path)
     for step in [step for step in (way, *way.parents) if step.name == ".."]:

@@ -28,13 +28,14 @@ class ImageInfo:
     format : str
         "JPEG", "PNG", "TIFF", "WebP", "BMP" or "DICOM".
     height, width : int or None
-        Pixels, as stored (before an EXIF orientation).
+        Size in pixels, as stored (before an EXIF orientation is applied).
     channels : int or None
-        Samples a pixel.
+        Samples per pixel.
     bits : int or None
-        Bits in use of a sample; for DICOM, Bits Stored.
+        Bits used in a sample; for DICOM, Bits Stored.
     bits_allocated : int or None
-        Bits that a sample takes; this and all further fields are set for DICOM only.
+        Bits Allocated, the bits that a sample occupies. This and all further fields are set for
+        DICOM only.
     signed : bool or None
         Whether stored values have a sign.
     photometric : str or None
@@ -46,11 +47,11 @@ class ImageInfo:
     window : (float, float) or None
         Center and width of the first window.
     has_voi_lut, has_modality_lut : bool
-        Whether the file has these tables.
+        Whether the file has a VOI LUT and a Modality LUT.
     rescale : (float, float) or None
-        Slope and intercept.
+        Rescale Slope and Rescale Intercept.
     modality, view, laterality : str or None
-        Such as "DX", "PA" and "L".
+        Modality, View Position and Laterality, such as "DX", "PA" and "L".
     pixel_spacing : (float, float) or None
         Millimetres from one row to the next and from one column to the next: PixelSpacing, else
         ImagerPixelSpacing, else NominalScannedPixelSpacing.
@@ -86,19 +87,19 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
     ----------
     source : str, PathLike, bytes, bytearray or memoryview
         Name of a file or, as for `read_image`, of an image in a file of samples; or the content of
-        one.
+        an image file.
 
     Returns
     -------
     ImageInfo
-        The header's fields; none of them identifies a patient.
+        The header's fields; no field identifies a patient.
 
     Raises
     ------
     TypeError
         If `source` is neither a name nor bytes.
     ValueError
-        If the content is of no format that `read_image` reads, or its header is damaged.
+        If `read_image` does not read the format, or the header is damaged.
     OSError
         If the file cannot be opened or read.
 
@@ -108,9 +109,9 @@ def image_info(source: str | os.PathLike[str] | bytes | bytearray | memoryview) 
 
     Notes
     -----
-    Only the header of a file is read: time and memory do not grow with the frames that follow (a
-    deflated DICOM file is inflated, to 512 MiB at most). A DICOM file is mapped into memory, and
-    must not be cut during the call. For several DICOM frames, window and rescale are those of the
+    Only the header of a file is read: time and memory do not grow with the number of frames. A
+    deflated DICOM file is inflated, to 512 MiB at most. A DICOM file is mapped into memory and must
+    not be truncated during the call. For several DICOM frames, window and rescale are those of the
     first frame.
 
     Examples
@@ -185,7 +186,7 @@ def _dicom_info(header: DicomHeader, notes: list[str]) -> ImageInfo:
 
 
 def _depth(data: Content, name: str) -> tuple[int | None, int | None]:
-    """Read channels and bits a channel, for formats that store them at a fixed place."""
+    """Return the number of channels and the bits of a channel; None for what is not known."""
     if name == "PNG":
         bits, kind = unpack("BB", data, 24)
         return {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(kind), 8 if kind == 3 else bits

@@ -1,4 +1,7 @@
-"""The one module that imports cv2, with a sentence and a cure for each way the import fails."""
+"""Import of cv2, with an error message and a remedy for each way in which the import can fail.
+
+No other module of the package imports cv2.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,14 @@ def load_cv2() -> Any:
     Returns
     -------
     module
-        ``cv2``, checked to hold the functions this package calls.
+        ``cv2``; the functions that this package needs exist.
 
     Raises
     ------
     ImportError
-        If OpenCV is missing, cannot be loaded or lacks functions; the sentence has the command that
-        helps. The first failure is kept: a second import of OpenCV fails with a misleading error.
+        If OpenCV is missing, cannot be loaded or lacks functions; the message contains the command
+        that solves the problem. Later calls raise the error of the first failure, because a second
+        import of OpenCV fails with a misleading error.
     """
     module, failure = _import_cv2()
     if module is None:
@@ -56,7 +60,7 @@ def installed_wheels() -> dict[str, str]:
 
 
 def one_wheel_cure(wheels: dict[str, str]) -> str:
-    """Return the commands that leave one working OpenCV where several wheels share a folder."""
+    """Return the commands that replace several OpenCV wheels in one folder by one wheel."""
     return f"Keep one: pip uninstall --yes {' '.join(wheels)}, then {_install_command(wheels)}"
 
 
@@ -85,7 +89,7 @@ def _import_cv2() -> tuple[Any, str]:
 
 
 def _is_whole(wheel: str) -> bool:
-    """Tell whether every file of cv2 in a wheel is installed with its original size."""
+    """Return whether every file of cv2 in a wheel is installed with its original size."""
     try:
         files = importlib.metadata.files(wheel) or []
         return all(

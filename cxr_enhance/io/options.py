@@ -1,4 +1,4 @@
-"""The options of reading a file, checked."""
+"""The checked options of `read_image`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_PIXELS = 1 << 28
 
 
 def check_name(path: str | os.PathLike[str], argument: str) -> None:
-    """Refuse a name with NUL, which no file can have; the system's error names no argument."""
+    """Refuse a name with NUL, which no file can have; the message names `argument`."""
     name = os.fspath(path)
     if "\0" in name:
         raise ValueError(f"`{argument}` must be a file's name without NUL; got {name!r}.")
@@ -27,7 +27,7 @@ def check_name(path: str | os.PathLike[str], argument: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """The options of `read_image`; see there."""
+    """The options of `read_image`, which documents them."""
 
     voi: Voi = "auto"
     window: tuple[float, float] | None = None
@@ -63,7 +63,7 @@ class ReadOptions:
 
 
 def _window_of(window: object) -> tuple[float, float]:
-    """Return center and width as floats, the width greater than 0."""
+    """Return center and width as floats; raise unless the width is greater than 0."""
     numbers = list(window) if isinstance(window, tuple | list) else []
     if len(numbers) != 2 or any(isinstance(n, bool) or not isinstance(n, Real) for n in numbers):
         raise TypeError(f"`window` must be two numbers (center, width) or None; got {window!r}.")

@@ -1,6 +1,7 @@
-"""PNG files compressed by ISA-L, in a third of the time of OpenCV's zlib.
+"""Encode PNG files with ISA-L, in a third of the time of OpenCV's zlib.
 
-The caller filters the rows: the filter is a kernel, and this package imports no kernels.
+The caller passes the function that filters the rows, because the filter is a kernel and this
+package imports no kernels.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _RGB = 0, 2
-_LEVEL = 1  # 0 packs half as well in the same time; 2 and 3 pack no better
-# Window of the search for repetitions, in bits. Filtered gray rows repeat only by chance: the least
-# window is a tenth faster and makes files 2 % smaller. Filtered colour rows do repeat.
+_LEVEL = 1  # level 0 compresses half as well in the same time; 2 and 3 compress no better
+# Size of the window in which zlib searches for repetitions, in bits. Filtered gray rows repeat only
+# by chance: with the smallest window, compression is a tenth faster and files are 2 % smaller.
+# Filtered colour rows do repeat.
 _WINDOW_BITS = {_GRAY: 9, _RGB: 15}
 _CHUNK = 1 << 20  # bytes of compressed data in one IDAT
 
@@ -49,14 +51,14 @@ def encode_png(image: Image, filter_rows: FilterRows) -> bytes:
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
-        Gray or RGB.
+        Gray or RGB image.
     filter_rows : callable
-        Returns the filtered rows of the image, each after its filter type.
+        Function that returns the filtered rows of an image, each row after its filter type.
 
     Returns
     -------
     bytes
-        The file.
+        Content of the PNG file.
     """
     isal = load_isal()
     height, width = image.shape[:2]

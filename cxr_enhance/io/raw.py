@@ -1,4 +1,4 @@
-"""Raw pixels without a header, whose form is known only from the data set they belong to."""
+"""Raw pixels without a header; only the data set determines their layout."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ def read_raw(source: str | os.PathLike[str] | bytes | bytearray | memoryview, ra
     Parameters
     ----------
     source : str, PathLike, bytes, bytearray or memoryview
-        Name of a file, or the content of one.
+        Name of a file, or the content of a file.
     raw : {"jsrt"}
-        The form of the pixels. "jsrt": the set of the Japanese Society of Radiological Technology,
-        2048 rows of 2048 big-endian values of 16 bits; 12 bits are used, and 4095 is black.
+        Layout of the pixels. "jsrt" is the data set of the Japanese Society of Radiological
+        Technology: 2048 rows of 2048 big-endian values of 16 bits; 12 bits are used, and 4095 is
+        black.
 
     Returns
     -------
     ndarray of shape (2048, 2048), dtype uint16
-        Values 0..4095, 0 being black.
+        Values 0..4095; 0 is black.
 
     Raises
     ------
     TypeError
-        If `raw` is no str.
+        If `raw` is not a str.
     ValueError
-        If `raw` names no form, or the content has another length or values above 4095.
+        If `raw` is not a known layout, or the content has another length or values above 4095.
     OSError
         If the file cannot be read.
     """

@@ -1,7 +1,7 @@
-"""Read image files: the first bytes of a file choose its decoder.
+"""Read image files; the first bytes of a file determine its decoder.
 
-Nothing is enhanced here. The size that a header declares is checked before a file is read whole,
-and once more before it is decoded.
+The module does not enhance images. It checks the size that a header declares before it reads all of
+a file, and again before it decodes the file.
 """
 
 from __future__ import annotations
@@ -52,58 +52,59 @@ def read_image(
 ) -> Image:
     """Read an image file: gray as gray, colour as RGB, 16 bits as 16 bits.
 
-    The format is told from the content, never from the name: JPEG, PNG, TIFF, WebP, BMP and DICOM.
-    The pixels are those of ``cv2.imread``, with colour in RGB order and without its cut to 8 bits;
-    those of DICOM are as meant to be shown, 0 being black.
+    Formats are JPEG, PNG, TIFF, WebP, BMP and DICOM. The content determines the format; the file's
+    name does not. The pixels equal those of ``cv2.imread``, but colour is in RGB order and 16 bits
+    are not reduced to 8. The pixels of DICOM are those to be shown; 0 is black.
 
     Parameters
     ----------
     source : str, PathLike, bytes, bytearray or memoryview
-        Name of a file, or the content of one. ``000000.tar::KEY`` names an image in a file of
-        samples that `cxr-enhance run --format webdataset` or ``tfrecord`` wrote, by the index
-        beside that file.
+        Name of a file, or the content of a file. ``000000.tar::KEY`` names an image in a file of
+        samples that `cxr-enhance run --format webdataset` or ``tfrecord`` wrote. The image is found
+        with the index in the same folder.
     voi : {"auto", "window", "lut", "none"}, default "auto"
-        Which VOI transform of a DICOM file is applied after its modality LUT or rescale: its
-        VOI LUT, else its first window; its first window; its VOI LUT; neither. Other formats have
-        none.
+        VOI transform of a DICOM file, applied after its modality LUT or rescale. "auto" applies the
+        VOI LUT, or the first window if there is no VOI LUT. "window" applies the first window.
+        "lut" applies the VOI LUT. "none" applies neither. No effect on other formats.
     window : (float, float), optional
-        Center and width of a window that takes the place of the VOI LUT and window of a DICOM
-        file; its VOI LUT Function (LINEAR where it has none) stays. Only allowed with `voi`
-        "auto" or "window". Other formats have none.
+        Center and width of a window that replaces the VOI LUT and window of a DICOM file. The VOI
+        LUT Function of the file (LINEAR if it has none) is kept. Only allowed with `voi` "auto" or
+        "window". No effect on other formats.
     frame : int, default 0
-        Which frame of a multi-frame DICOM file is read. Other formats have one; of a TIFF of
-        several pages the first is read.
+        Index of the frame to read in a multi-frame DICOM file. Must be 0 for other formats. Only
+        the first page of a TIFF file is read.
     max_pixels : int, default 2**28
-        Most pixels an image may declare; more is an error before anything is decoded.
+        Largest number of pixels that a header may declare. A larger image is an error, which is
+        raised before decoding.
     raw : {"jsrt"}, optional
-        The source holds raw pixels of this form and no header: those of the JSRT set's ``.IMG``
-        files. None: the format is told from the content.
+        Layout of raw pixels without a header: "jsrt" for the ``.IMG`` files of the JSRT data set.
+        None detects the format from the content.
 
     Returns
     -------
     ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16
-        (H, W) where the file says that it is gray, (H, W, 3) RGB for every other file, even where
-        its three channels are equal. New array, native-endian, C-contiguous.
+        (H, W) if the file declares gray pixels. (H, W, 3) RGB for other files, even if their three
+        channels are equal. New array, native byte order, C-contiguous.
 
     Raises
     ------
     TypeError
         If `source` is neither a name nor bytes, or an option has the wrong type.
     ValueError
-        If the content is empty, cut short, damaged, of no format read here, too large, or of a
-        depth other than 8 or 16 bits without sign (DICOM: with or without); the sentence ends in
-        the file's name. If an option is out of range.
+        If the content is empty, cut short, damaged, too large, or of a format that is not read. If
+        the values are not unsigned integers of 8 or 16 bits (DICOM values may be signed). The
+        message ends with the file's name. If an option is out of range.
     OSError
-        If the file cannot be opened or read; FileNotFoundError where it does not exist.
+        If the file cannot be opened or read; FileNotFoundError if it does not exist.
     ImportError
-        If OpenCV, or what a DICOM file needs, is missing or cannot be loaded.
+        If OpenCV, or a package that a DICOM file needs, is missing or cannot be loaded.
     MemoryError
-        If there is no memory for the file or its pixels.
+        If there is not enough memory for the file or its pixels.
 
     Warns
     -----
     UserWarning
-        If a DICOM header was amiss and could be read all the same, with what was done about it.
+        If a DICOM header has a problem that was tolerated; the warning describes the repair.
 
     See Also
     --------
@@ -112,21 +113,23 @@ def read_image(
     Notes
     -----
     - Alpha is dropped, not blended. A palette becomes RGB.
-    - Of an animated PNG the default image is read, of an animated WebP the first frame.
+    - For an animated PNG the default image is read, for an animated WebP the first frame.
     - EXIF orientation is applied, as ``cv2.imread`` does (in WebP since OpenCV 5).
     - WebP has no gray: its images are always (H, W, 3).
-    - DICOM: the values are the standard's modality and VOI transforms in float64, with the range
-      that the header allows moved to 0..2**bits - 1 and rounded half to even; then MONOCHROME1 is
-      inverted. 12 bits stay 0..4095. YBR becomes RGB. uint8 where 8 bits hold the result. Padding
-      is as dark as the darkest pixel of the image. See docs/archives.md, "What is read".
-    - CMYK becomes RGB by OpenCV's formula. TIFF of 10, 12 or 14 bits comes shifted left to 16.
-    - TIFF where 0 is white (WhiteIsZero) is inverted, at every depth: 0 is black in what is read.
+    - DICOM: the standard's modality and VOI transforms are computed in float64. The range that the
+      header allows is mapped to 0..2**bits - 1 and rounded half to even. Then MONOCHROME1 is
+      inverted. 12-bit values stay 0..4095. YBR becomes RGB. The dtype is uint8 if the result has at
+      most 8 bits. Padding is as dark as the darkest pixel of the image. See docs/archives.md, "What
+      is read".
+    - CMYK becomes RGB by OpenCV's formula. TIFF values of 10, 12 or 14 bits are shifted left to 16.
+    - TIFF files in which 0 is white (WhiteIsZero) are inverted at every depth: 0 is black in the
+      result.
     - Embedded colour profiles and gamma are ignored, as in ``cv2.imread``.
-    - What OpenCV decodes to other pixels than the file holds is refused: TIFF of more than 8 bits
-      with each channel by itself, BMP with masks of its own. So is a JPEG without an end marker,
-      which ``cv2.imread`` fills with gray where pixels are missing.
-    - Damage inside JPEG scan data leaves no trace that OpenCV would report: such files are read as
-      far as the codec can. PNG, WebP and compressed TIFF carry checks and raise.
+    - Files that OpenCV would decode to wrong pixels are refused: TIFF of more than 8 bits with
+      separate planes for the channels, and BMP with unusual colour masks. A JPEG without an end
+      marker is refused too; ``cv2.imread`` fills its missing pixels with gray.
+    - OpenCV does not report damage inside JPEG scan data: such files are read as far as the codec
+      can read them. PNG, WebP and compressed TIFF contain checks; damaged files raise an error.
     - OpenCV refuses images of more than 2**30 pixels; see its ``OPENCV_IO_MAX_IMAGE_PIXELS``.
     - Safe to call from several threads; decoding releases the GIL.
 
@@ -160,12 +163,13 @@ def read_image(
 def decode_file(path: str | os.PathLike[str], options: ReadOptions) -> Decoded:
     """Read and decode the image file at `path`, or the image that FILE::KEY names.
 
-    `read_image` returns the pixels alone; the result holds notes, polarity and padding too.
+    The result holds the pixels, and also notes, polarity and padding, which `read_image` does not
+    return.
 
     Raises
     ------
     ValueError
-        As `read_image`; the sentence ends in the file's name.
+        As `read_image`; the message ends with the file's name.
     OSError, ImportError, MemoryError
         As `read_image`.
     """
@@ -178,7 +182,7 @@ def decode_file(path: str | os.PathLike[str], options: ReadOptions) -> Decoded:
 
 
 def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes | None:
-    """Read a file whole if its first bytes are those of an image, else return None.
+    """Read all of a file if its first bytes are those of an image, else return None.
 
     Raises
     ------
@@ -202,7 +206,7 @@ def read_if_image(path: str | os.PathLike[str], options: ReadOptions) -> bytes |
 
 
 def is_image_file(path: str) -> bool:
-    """Tell whether a file's first bytes are those of an image; True where they cannot be read."""
+    """Return whether a file's first bytes are those of an image; True if they cannot be read."""
     try:
         with open(path, "rb", buffering=0) as file:
             return not file.seekable() or image_format(file.read(HEAD_BYTES)) is not None
@@ -215,7 +219,8 @@ def _check_declared(content: Content, name: str, options: ReadOptions) -> None:
     if name != "DICOM":
         _check_size(content, name, options)
         return
-    # A small file with a longer header is cheaper to read whole than to read its header twice.
+    # For a small file whose header is longer, it costs less to read all of it than to read its
+    # header twice.
     is_large = len(content) > _START_BYTES
     try:
         header, _ = dicom_header(content[: _DICOM_HEADER_BYTES if is_large else _HEAD_IN_MEMORY])
@@ -225,13 +230,13 @@ def _check_declared(content: Content, name: str, options: ReadOptions) -> None:
 
 
 def read_start(path: str | os.PathLike[str]) -> bytes:
-    """Read enough of a file that is no image for the error of `decode_image` to describe it."""
+    """Read the start of a file that is not an image; the error of `decode_image` describes it."""
     with open(path, "rb") as file:
         return file.read(_START_BYTES)
 
 
 def _warn(decoded: Decoded, file_sentence: str) -> None:
-    """Warn the caller of `read_image` of the header problems that were tolerated."""
+    """Warn the caller of `read_image` about header problems that were tolerated."""
     if decoded.notes:
         notes = "; ".join(decoded.notes)
         warnings.warn(f"DICOM: {notes}.{file_sentence}", UserWarning, stacklevel=3)
@@ -276,7 +281,7 @@ def _decode(data: bytes, name: str, options: ReadOptions) -> Decoded:
         raise undecodable(data, name) from None
     if image.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{_RULE} of 8 or 16 bits a channel; got a {name} of {image.dtype}.")
-    if sorted(image.shape[:2]) != sorted(size):  # either way round, for orientation
+    if sorted(image.shape[:2]) != sorted(size):  # an EXIF orientation may swap height and width
         raise undecodable(data, name)
     if image.ndim == 3:
         image = np.ascontiguousarray(image[..., ::-1])

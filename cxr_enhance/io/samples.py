@@ -1,8 +1,8 @@
-"""Images inside files of samples, by name: ``000000.tar::p1/0001`` is one of `000000.tar`.
+"""Read images by name from files of samples; ``000000.tar::p1/0001`` names one in ``000000.tar``.
 
-A file of samples is a tar file or a TFRecord file. The index beside it, ``000000.tar.json``, tells
-where in the file each image lies, so that one image is read without the others and without the
-library that wrote the file.
+A file of samples is a tar file or a TFRecord file. Its index, such as ``000000.tar.json``, is in
+the same folder. The index holds the offset and size of each image in the file. One image can
+therefore be read without the others, and without the library that wrote the file.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class Member(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where in a file of samples the content of an image file lies."""
+    """Offset and size, in bytes, of an image's content in a file of samples."""
 
     offset: int
     size: int
 
 
 def index_path(file: str) -> str:
-    """Name the index of a file of samples."""
+    """Return the path of the index of a file of samples."""
     return f"{file}{INDEX_ENDING}"
 
 
 def member_name(file: str, key: str) -> str:
-    """Name an image in a file of samples."""
+    """Return the name FILE::KEY of an image in a file of samples."""
     return f"{file}{SEPARATOR}{key}"
 
 
@@ -69,8 +69,8 @@ def read_member(member: Member) -> bytes:
     Raises
     ------
     ValueError
-        If the index beside the file is missing, damaged, or holds no such key, or the file ends
-        before the image does.
+        If the index is missing, damaged, or does not hold the key, or if the file ends before the
+        image does.
     OSError
         If a file cannot be read.
     """
@@ -97,7 +97,7 @@ def read_member(member: Member) -> bytes:
 
 
 def read_index(path: str) -> dict[str, Any] | None:
-    """Read the index of a file of samples; None if it is missing, damaged or another file.
+    """Read the index of a file of samples; None if it is missing, damaged or not an index.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def read_index(path: str) -> dict[str, Any] | None:
 
 
 def places_in(index: Mapping[str, Any]) -> dict[str, Place] | None:
-    """Map the keys of an index to places; None if it is damaged: an index may be hostile."""
+    """Return the place of each key of an index; None if the index is damaged or hostile."""
     samples = index.get("samples")
     if not isinstance(samples, list):
         return None
@@ -132,7 +132,7 @@ def places_in(index: Mapping[str, Any]) -> dict[str, Place] | None:
 
 @functools.lru_cache(maxsize=_INDEXES_IN_MEMORY)
 def _places(path: str, mtime_ns: int, size: int) -> Mapping[str, Place]:
-    """Read an index; `mtime_ns` and `size` make a changed index a new entry of the cache."""
+    """Read an index; `mtime_ns` and `size` are parts of the cache's key, to notice changes."""
     index = read_index(path)
     if index is None:
         raise ValueError(

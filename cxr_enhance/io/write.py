@@ -1,4 +1,4 @@
-"""Write pixels to files: the extension sets the format, and a file appears whole or not at all."""
+"""Write images to files atomically; the extension determines the format."""
 
 from __future__ import annotations
 
@@ -49,27 +49,28 @@ def write_image(
     quality: int = 95,
     overwrite: bool = True,
 ) -> None:
-    """Write an image to a file, in the format that its extension names.
+    """Write an image to a file; the extension determines the format.
 
     Parameters
     ----------
     path : str or PathLike
-        Where to write: ``.png``, ``.tif`` and ``.tiff`` (lossless, 8 or 16 bits), ``.jpg``,
-        ``.jpeg`` and ``.webp`` (lossy, 8 bits), ``.npy`` (the array itself). The folder must exist.
+        Name of the file. The extension is ``.png``, ``.tif`` or ``.tiff`` (lossless, 8 or 16 bits),
+        ``.jpg``, ``.jpeg`` or ``.webp`` (lossy, 8 bits), or ``.npy`` (NumPy array). The folder must
+        exist.
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
-        Gray or RGB. Any strides and byte order; not modified.
+        Gray or RGB image. Any strides and byte order; not modified.
     quality : int, default 95
-        1..100, for JPEG and WebP; lossless formats have none.
+        Quality of JPEG and WebP, 1..100. No effect on lossless formats.
     overwrite : bool, default True
         Whether an existing file may be replaced.
 
     Raises
     ------
     TypeError
-        If `path` is no name, or `image` no uint8 or uint16 array.
+        If `path` is not a name, or `image` is not a uint8 or uint16 array.
     ValueError
-        If the extension is of no format written here, the format cannot hold the image (uint16 in
-        JPEG or WebP, a side too long), `quality` is out of range, or `path` is a device or pipe.
+        If the extension is not one of these, the format cannot hold the image (uint16 in JPEG or
+        WebP, a side too long), `quality` is out of range, or `path` is a device or pipe.
     FileExistsError
         If `path` exists and `overwrite` is false.
     OSError
@@ -83,10 +84,10 @@ def write_image(
 
     Notes
     -----
-    The file is written beside `path` under a temporary name and then renamed: a reader sees the
-    old file or the new one, never part of one, and a failure leaves nothing behind. A new file has
-    the permissions that the umask asks for, a replaced one keeps its own; a symbolic link is
-    replaced, not followed. Nothing is forced to the disk.
+    The file is written to the folder of `path` under a temporary name and then renamed. A reader
+    sees the old file or the new file, but no incomplete file. A failure leaves no temporary file. A
+    new file gets the permissions that the umask allows; a replaced file keeps its permissions. A
+    symbolic link is replaced, not followed. The data are not flushed to the disk (no fsync).
     Safe to call from several threads; encoding releases the GIL.
 
     Examples
@@ -119,19 +120,19 @@ def write_image(
 def encode_image(
     image: Image, extension: str, quality: int, filter_rows: FilterRows | None = None
 ) -> Any:
-    """Encode `image` in the format of `extension`, with the pixels that `write_image` writes.
+    """Encode `image` in the format of `extension`, with the same pixels as `write_image`.
 
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
-        Gray or RGB.
+        Gray or RGB image.
     extension : str
         Extension of a file's name, with its dot.
     quality : int
-        1..100, for JPEG and WebP.
+        Quality of JPEG and WebP, 1..100.
     filter_rows : callable or None
-        Filters the rows of PNG, which ISA-L then compresses in a third of OpenCV's time. OpenCV
-        writes PNG if this is None or ISA-L is not installed.
+        Function that filters the rows of a PNG image, which ISA-L then compresses in a third of
+        OpenCV's time. OpenCV encodes PNG if this is None or ISA-L is not installed.
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""One image made ready in one step: border, size, fit, enhancement, type; and the way back.
+"""Prepare an image in one step: border, size, fit, enhancement and type; and map points back.
 
-`Preparation` states what is done, `prepare` does it, `Transform` says where each pixel of the
-result comes from, `map_points` takes points there and back. Archives, the loaders of tf.data and of
-`cxr_models` all call this step; exports of `cxr_models` mirror it as layers.
+`Preparation` holds the options. `prepare` applies them to an image. `Transform` describes the
+position in the original image that each pixel of the result comes from. `map_points` maps points
+from an image to its result and back. Archives and the loaders of tf.data and `cxr_models` call
+`prepare`. Models that `cxr_models` exports repeat its steps as layers.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Where a frame around an image ends: lines that show nothing, looked for from each side.
+"""Find the border of an image: rows and columns without content, searched from each side.
 
-Two kinds of lines are cut off, row by row and column by column:
+Two kinds of lines (rows or columns) belong to the border:
 
-1. Dark ones: no pixel is far above the darkest of the image. A black frame, what a collimator's
-   blades shade, and air that no detector tells from either.
-2. Even ones of any gray, such as the white frame of a scan: all of one level, up to a straight edge
-   behind which most of the line has another one.
+1. Dark lines: no pixel is much brighter than the darkest pixel of the image. Examples are a black
+   frame, the area that a collimator's blades shade, and air that looks the same on the detector.
+2. Uniform lines of any gray, such as the white frame of a scan: all pixels have about one level. A
+   straight edge must follow, behind which most pixels of a line have another level.
 
-A line with a letter or with tissue on it is neither, and ends the search at its side. Whatever is
-in doubt stays: slanted edges are cut up to their first corner, soft ones not at all.
+A line with a letter or with tissue is of neither kind and ends the search at its side. In doubt, a
+line is kept. A slanted edge is cropped up to its first corner; a blurred edge is not cropped.
 """
 
 from __future__ import annotations
@@ -26,28 +26,30 @@ if TYPE_CHECKING:
 
     Levels = npt.NDArray[np.int64]
 
-_DARK = 0.06  # of the image's range: highest pixel of a dark line above the darkest of the image
-_EVEN = 0.02  # of the range: between the lowest and the highest pixel of an even frame
-_STEP = 0.10  # of the range: from an even frame to what lies behind its edge
-_STEP_SHARE = 0.75  # of the pixels behind an edge must be that far from the frame
-_EDGE = 3  # lines that an edge may take, blurred or with a codec's ringing
-_LEAST_KEPT = 0.25  # of a side; where less would be left, nothing is cut off along it
-_FEWEST_LEVELS = 8  # between the darkest and the brightest pixel; below it all is noise
-_MOST_ROUNDS = 4  # frames within frames
+# Fractions of the range between the darkest and the brightest pixel of the image:
+_DARK = 0.06  # a pixel of a dark line is at most this much above the darkest pixel of the image
+_EVEN = 0.02  # largest difference between two pixels of a uniform frame
+_STEP = 0.10  # least difference between a uniform frame and a pixel behind its edge
+_STEP_SHARE = 0.75  # fraction of the pixels behind an edge that must have this difference
+_EDGE = 3  # largest width of an edge in lines, if it is blurred or shows a codec's ringing
+_LEAST_KEPT = 0.25  # fraction of a side; if less would be left, this axis is not cropped
+_FEWEST_LEVELS = 8  # least range of an image in gray levels; an image below it is only noise
+_MOST_ROUNDS = 4  # largest number of frames inside each other
 
 
 def find_border(image: Image) -> Box:
-    """Return the part of an image that is left without its border.
+    """Return the part of an image inside its border.
 
     Parameters
     ----------
     image : ndarray of shape (H, W) or (H, W, C), dtype uint8 or uint16
-        0 is black.
+        The image; 0 is black.
 
     Returns
     -------
     Box
-        The whole image where there is no border, or too little would be left.
+        The part inside the border. It is the whole image if there is no border. An axis along which
+        less than a quarter would be left is not cropped.
     """
     height, width = image.shape[:2]
     kept = Box(0, 0, height, width)
@@ -70,7 +72,7 @@ def find_border(image: Image) -> Box:
 
 
 def _ends(lines: Image, darkest: int, span: int) -> tuple[int, int]:
-    """Return how many lines at the start and at the end of `lines` show nothing."""
+    """Count the border lines at the start and at the end of `lines`."""
     axes = tuple(range(1, lines.ndim))
     low = lines.min(axis=axes).astype(np.int64)
     high = lines.max(axis=axes).astype(np.int64)
@@ -88,7 +90,7 @@ def _start(lines: Image, low: Levels, high: Levels, darkest: int, span: int) -> 
 
 
 def _has_edge(lines: Image, count: int, span: int) -> bool:
-    """Tell whether most of a line behind the first `count` ones differs from them."""
+    """Return whether most pixels of a line behind the first `count` lines differ from them."""
     if count + _EDGE > len(lines):
         return False
     behind = lines[count + _EDGE - 1].astype(np.int64)
@@ -97,5 +99,5 @@ def _has_edge(lines: Image, count: int, span: int) -> bool:
 
 
 def _leading(flags: npt.NDArray[np.bool_]) -> int:
-    """Count the true values before the first false one."""
+    """Count the true values before the first false value."""
     return len(flags) if flags.all() else int(flags.argmin())

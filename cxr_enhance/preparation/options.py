@@ -1,4 +1,4 @@
-"""`Preparation`: every option of the step that makes an image ready, checked."""
+"""`Preparation`: the checked options of `prepare`."""
 
 from __future__ import annotations
 
@@ -21,36 +21,39 @@ LONGEST_SIDE = 65_535
 class Preparation:
     """Options of :func:`cxr_enhance.prepare`: border, size, enhancement and type of an image.
 
-    A record is immutable, hashable and picklable, and checks itself.
+    An object is immutable, hashable and picklable. It checks its values when it is made.
 
     Parameters
     ----------
     params : EnhanceParams or None, default EnhanceParams()
-        Options of the enhancement; None leaves it out.
+        Options of the enhancement; None does not enhance the image.
     size : (int, int) or None, default None
-        Height and width of the result, in pixels, each at most 65,535. None leaves the size as it
-        is, unless `long_side` or `spacing` is given.
+        Height and width of the result, in pixels, each at most 65,535. None keeps the size of the
+        image, unless `long_side` or `spacing` is given.
     fit : {"squash", "pad", "crop"}, default "squash"
-        How an image of another aspect comes to `size`: each axis is scaled by itself; the aspect is
-        kept and the rest black; or the aspect is kept and what does not fit is cut off at both
-        ends. Anything but "squash" is only allowed with `size`.
+        How an image of another aspect ratio is fitted to `size`. "squash" scales each axis
+        independently. "pad" keeps the aspect ratio and fills the rest with black. "crop" keeps the
+        aspect ratio and crops both ends of the axis that is too long. "pad" and "crop" are only
+        allowed with `size`.
     long_side : int or None, default None
-        Pixels of the longer side of the result, the aspect kept. Only allowed without `size`.
+        Length of the longer side of the result, in pixels; the aspect ratio is kept. Only allowed
+        without `size`.
     spacing : float or None, default None
-        Millimetres that one pixel of the result is high and wide. Only allowed without `size` and
-        `long_side`, and for images whose pixels have a size.
+        Height and width of one pixel of the result, in millimetres. Only allowed without `size` and
+        `long_side`, and for images whose pixel spacing is known.
     crop_border : bool, default False
-        Whether a uniform frame and what a collimator's blades shade are cut off before anything
-        else is done.
+        Whether a uniform frame and the area that a collimator's blades shade are cropped first.
     order : {"enhance-first", "resize-first"}, default "enhance-first"
-        Whether the image is enhanced in its own size and then scaled, cropped or padded, or the
-        other way round. Padding is 0: black in the result with "enhance-first"; with
-        "resize-first" black in what is enhanced, a part of the image to the enhancement.
+        "enhance-first" enhances the image at its own size and then scales, crops or pads it.
+        "resize-first" scales, crops or pads the image and then enhances it. Padding has the value
+        0. With "enhance-first", padding is black in the result. With "resize-first", padding is
+        black before the enhancement, which treats it as a part of the image.
     interpolation : {"nearest", "linear", "cubic", "area"}, default "area"
-        OpenCV's method of resizing.
+        OpenCV's interpolation for resizing.
     dtype : {"uint8", "uint16"} or None, default None
-        Of the result: white, which is ``2**params.bits - 1`` or the greatest value of the image's
-        type, becomes that of this type, rounded. None keeps type and values.
+        Dtype of the result. Values are scaled and rounded so that white becomes the largest value
+        of this dtype; white is ``2**params.bits - 1`` or the largest value of the image's dtype.
+        None keeps dtype and values.
 
     Raises
     ------

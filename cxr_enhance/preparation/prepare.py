@@ -1,4 +1,4 @@
-"""`prepare`: one image made ready, and where its pixels come from."""
+"""`prepare`: crop, enhance and resize an image, and describe where its pixels come from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """An image made ready, and how its pixels got there."""
+    """A prepared image, and the transform from the positions of the original image."""
 
     image: Image
     transform: Transform
@@ -39,38 +39,40 @@ def prepare(
     Parameters
     ----------
     image : ndarray of shape (H, W), (H, W, 1) or (H, W, 3), dtype uint8 or uint16
-        As `read_image` returns it: 0 is black. Not modified.
+        Gray or colour image, as `read_image` returns it: 0 is black. Not modified.
     preparation : Preparation, optional
-        What is done; None enhances with the study's options and leaves size and type.
+        The options. None enhances with the defaults, which are those of the COVIDLite study, and
+        keeps size and dtype.
     pixel_spacing : (float, float), optional
-        Millimetres from one row to the next and from one column to the next, for
-        ``preparation.spacing``; `image_info` tells that of DICOM files.
+        Distance between rows and distance between columns, in millimetres. It is needed for
+        ``preparation.spacing``. `image_info` returns the spacing of DICOM files.
 
     Returns
     -------
     Prepared
-        The image, of the shape and type that `preparation` says, C-contiguous, sharing no memory
-        with `image`; and its `Transform`, which `map_points` takes.
+        The image and its `Transform`, which `map_points` takes. The image has the shape and dtype
+        that `preparation` states, is C-contiguous and shares no memory with `image`.
 
     Raises
     ------
     TypeError
         If an argument has the wrong type or dtype.
     ValueError
-        If a shape or a value is out of range, or `spacing` is asked for without `pixel_spacing`.
+        If a shape or a value is out of range, or ``preparation.spacing`` is given without
+        `pixel_spacing`.
     ImportError
         If the image is resized and OpenCV is missing.
 
     See Also
     --------
     Preparation : The options and their defaults.
-    map_points : Boxes and landmarks there and back.
+    map_points : Map boxes and landmarks to the result and back.
 
     Notes
     -----
-    The border is cropped first. Then comes the enhancement and after it crop, scale and pad of
-    ``preparation.fit``, or the other way round: see ``preparation.order``. The type is changed
-    last. Resizing is OpenCV's. Safe to call from many threads at once.
+    The border is cropped first. Then the image is enhanced, and then cropped, scaled and padded by
+    ``preparation.fit``; ``preparation.order`` can exchange these two steps. The dtype is changed
+    last. OpenCV resizes the image. Safe to call from many threads at once.
 
     Examples
     --------
@@ -81,7 +83,7 @@ def prepare(
     >>> prepared.image.shape, prepared.transform.pad
     ((32, 32), Pad(top=4, bottom=4, left=0, right=0))
     """
-    source = as_kernel_input(check_image(image))  # OpenCV takes no other order of bytes or pixels
+    source = as_kernel_input(check_image(image))  # OpenCV needs this layout and byte order too
     if preparation is None:
         preparation = Preparation()
     elif not isinstance(preparation, Preparation):
@@ -106,7 +108,7 @@ def prepared_image(
     plan: Plan,
     chain: Callable[[Image], Image] | None,
 ) -> Image:
-    """Do what `plan` says, with `chain` as the enhancement; may return a view of `image`."""
+    """Carry out `plan`; `chain` enhances an image, None does not. May return a view of `image`."""
     transform, border = plan.transform, plan.border
     if preparation.order == "resize-first":
         image = _moved(image, transform, preparation.interpolation)
@@ -120,14 +122,17 @@ def prepared_image(
 
 
 def of_dtype(image: Image, dtype: np.dtype[Any], bits: int | None) -> Image:
-    """Make white, ``2**bits - 1`` or that of the image's type, the greatest value of `dtype`."""
+    """Scale values so that white becomes the largest value of `dtype`; rounded.
+
+    White is ``2**bits - 1``, or the largest value of the image's dtype if `bits` is None.
+    """
     white = (1 << (bits or 8 * image.itemsize)) - 1
     new_white = (1 << 8 * dtype.itemsize) - 1
     if white == new_white:
         return image.astype(dtype, copy=False)
     if new_white % white == 0:
         return image.astype(dtype) * dtype.type(new_white // white)  # type: ignore[no-any-return]
-    levels = image.astype(np.uint32)  # 65,535 * 65,535 and half of it fit
+    levels = image.astype(np.uint32)  # 65,535 * 65,535 + 65,535 // 2 fits uint32
     return ((levels * new_white + white // 2) // white).astype(dtype)
 
 
@@ -136,14 +141,14 @@ def _moved(image: Image, transform: Transform, interpolation: str) -> Image:
 
 
 def _placed(part: Image, transform: Transform, interpolation: str) -> Image:
-    """Scale the part that is kept and add black around it."""
+    """Scale the cropped part and add black padding around it."""
     height, width = transform.scaled_size
     if part.shape[:2] != (height, width):
         cv2 = load_cv2()
         how = getattr(cv2, f"INTER_{interpolation.upper()}")
         channels = part.shape[2:]
         part = cv2.resize(part, (width, height), interpolation=how)
-        part = part.reshape(height, width, *channels)  # OpenCV drops a channel that is alone
+        part = part.reshape(height, width, *channels)  # OpenCV drops the axis of a single channel
     if not any(transform.pad):
         return part
     result = np.zeros((*transform.output_size, *part.shape[2:]), part.dtype)

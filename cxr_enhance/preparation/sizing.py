@@ -1,6 +1,7 @@
-"""From the size of an image and the options to what is cropped, how it is scaled, what is padded.
+"""Compute crop, scale and padding from the size of an image and the options.
 
-Whole numbers alone, but for a longer side and millimetres: layers of an exported model repeat them.
+`fitted` uses integers only, because layers of an exported model repeat its computation. Only
+`long_side` and `spacing` are computed in floating point.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _NO_PAD = Pad(0, 0, 0, 0)
 
 
 class Plan(NamedTuple):
-    """What is done to one image."""
+    """The geometry of the preparation of one image."""
 
     border: Box
     """What is left once its border is cropped; all of it where that is not asked for."""
@@ -29,12 +30,13 @@ class Plan(NamedTuple):
 
 
 def plan_of(image: Image, preparation: Preparation, pixel_spacing: PixelSpacing | None) -> Plan:
-    """Work out what is done to `image`.
+    """Return the border and the transform of `image`.
 
     Raises
     ------
     ValueError
-        If a spacing is asked for and `pixel_spacing` is None, or the result would be too large.
+        If ``preparation.spacing`` is given and `pixel_spacing` is None, or if the result of a
+        spacing would be too large.
     """
     height, width = image.shape[:2]
     border = find_border(image) if preparation.crop_border else Box(0, 0, height, width)
@@ -47,10 +49,10 @@ def plan_of(image: Image, preparation: Preparation, pixel_spacing: PixelSpacing 
 
 
 def fitted(kept: Box, size: tuple[int, int], fit: str) -> tuple[Box, tuple[int, int], Pad]:
-    """Return the part of `kept` that is scaled, the size it is scaled to, and what is added.
+    """Return the part of `kept` that is scaled, the size that it is scaled to, and the padding.
 
-    Shares of a pixel are rounded, halves up; of an odd number the larger half lies at the bottom
-    and at the right.
+    Fractions of a pixel are rounded, halves up. If an odd number of pixels is padded or cropped,
+    the larger half is at the bottom and at the right.
     """
     high, wide = size
     if fit == "pad":

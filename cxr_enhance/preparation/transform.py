@@ -1,4 +1,4 @@
-"""Where the pixels of a prepared image come from, and points on their way there and back."""
+"""`Transform`: the geometry of a prepared image; `map_points`: map points to it and back."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Box(NamedTuple):
         return self.height * self.width
 
     def of(self, image: Any) -> Any:
-        """Return the view of `image` that the rectangle holds."""
+        """Return the view of `image` inside the rectangle."""
         return image[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 class Pad(NamedTuple):
-    """Black pixels added at the four sides."""
+    """Number of rows or columns of black pixels that are added at each side."""
 
     top: int
     bottom: int
@@ -45,18 +45,18 @@ class Pad(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
-    """How an image became one of another size: crop, then scale, then pad.
+    """The geometric change of an image by `prepare`: crop, then scale, then pad.
 
     Parameters
     ----------
     source_size : (int, int)
-        Height and width of the image, in pixels.
+        Height and width of the original image, in pixels.
     crop : (int, int, int, int)
-        Top, left, height and width of the part that was kept, in pixels of the image.
+        Top, left, height and width of the cropped part, in pixels of the original image.
     scaled_size : (int, int)
-        Height and width that the part was resized to.
+        Height and width that the cropped part was resized to, in pixels.
     pad : (int, int, int, int)
-        Rows of black pixels added at the top and bottom, columns at the left and right.
+        Rows of black pixels added at the top and bottom, and columns added at the left and right.
 
     Raises
     ------
@@ -103,7 +103,7 @@ class Transform:
 
     @property
     def output_size(self) -> tuple[int, int]:
-        """Height and width of the result."""
+        """Height and width of the result, in pixels."""
         height, width = self.scaled_size
         return (
             self.pad.top + height + self.pad.bottom,
@@ -112,31 +112,31 @@ class Transform:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Pixels of the result for one of the image, down and across."""
+        """Pixels of the result per pixel of the original image, down and across."""
         return self.scaled_size[0] / self.crop.height, self.scaled_size[1] / self.crop.width
 
     @property
     def is_identity(self) -> bool:
-        """Whether every pixel is where it was."""
+        """Whether every pixel keeps its position."""
         return self == whole(*self.source_size)
 
     @property
     def is_stretch(self) -> bool:
-        """Whether the whole image fills the whole result."""
+        """Whether the result shows all of the image, without padding."""
         return self.crop == Box(0, 0, *self.source_size) and not any(self.pad)
 
     def to_dict(self) -> dict[str, list[int]]:
-        """Return the four values as lists, as the manifest of an archive holds them."""
+        """Return the four fields as lists, as in the manifest of an archive."""
         return {name: list(getattr(self, name)) for name in COLUMNS}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Transform:
-        """Make a record of `to_dict` or of the row of a manifest; other names are passed over.
+        """Make a `Transform` from `to_dict`'s result or a manifest's row; ignore other names.
 
         Raises
         ------
         TypeError
-            If `values` is not a mapping, or a value not a list or tuple of ints.
+            If `values` is not a mapping, or a value is not a list or tuple of ints.
         ValueError
             If a name is missing, or a value is out of range.
         """
@@ -165,30 +165,31 @@ def whole(height: int, width: int) -> Transform:
 
 
 def map_points(points: npt.ArrayLike, transform: Transform, *, inverse: bool = False) -> Floats:
-    """Take points of an image to where they are in the prepared image, or back.
+    """Map points of an image to the prepared image, or back.
 
     Parameters
     ----------
     points : array_like of shape (..., 2)
-        Points (x, y) in pixels from the top left corner of the image: the pixel in row r and column
-        c reaches from (c, r) to (c + 1, r + 1), its centre is (c + 0.5, r + 0.5). A box is its two
-        corners.
+        Points (x, y) in pixels from the top left corner of the image. The pixel in row r and column
+        c extends from (c, r) to (c + 1, r + 1); its centre is (c + 0.5, r + 0.5). Pass a box as its
+        two corners.
     transform : Transform
-        How the image was prepared.
+        The transform that `prepare` returned.
     inverse : bool, default False
-        Whether `points` lie in the prepared image and are taken to the image.
+        True maps points of the prepared image to the original image.
 
     Returns
     -------
     ndarray of the shape of `points`, dtype float64
-        Points outside of what was kept get places outside of the result; none is moved to its edge.
+        The mapped points. Points outside the cropped part are mapped to positions outside the
+        scaled part; they are not moved to its edge.
 
     Raises
     ------
     TypeError
-        If `points` are no numbers or `transform` no `Transform`.
+        If `points` are not numbers, or `transform` is not a `Transform`.
     ValueError
-        If `points` have another shape.
+        If `points` do not have shape (..., 2).
 
     Examples
     --------

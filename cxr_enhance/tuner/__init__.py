@@ -1,5 +1,5 @@
-"""Choosing parameters by eye: a page that shows an image before and after, while they change.
+"""An interactive page to choose parameters: it shows an image before and after the enhancement.
 
-`session` answers what a page asks for, without knowing what a page is; `page` and `server` are
-Panel's part, and nothing else imports Panel.
+`session` answers the requests of a page and does not depend on Panel. `page`, `server` and
+`notebook` use Panel; no other module imports Panel.
 """

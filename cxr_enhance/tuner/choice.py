@@ -1,4 +1,4 @@
-"""`Choice`: what the controls of a page say, checked, and the job that follows from it."""
+"""`Choice`: the checked values of the controls of a page, and the job that they describe."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ PRESETS = ("study", MIMIC_CXR_JPG)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What was chosen.
+    """The values of the controls of a page.
 
     Parameters
     ----------
     params : EnhanceParams
-        Options of the chain; without effect with the preset "mimic-cxr-jpg".
+        Options of the enhancement; no effect with the preset "mimic-cxr-jpg".
     voi : {"auto", "window", "lut", "none"}
         VOI transform of DICOM files.
     window : (float, float) or None
-        Center and width of a window that takes the place of a DICOM file's own.
+        Center and width of a window that replaces the window of a DICOM file; None keeps it.
     preset : {"study", "mimic-cxr-jpg"} or None
-        A recipe of ``cxr-enhance run``.
+        A preset of ``cxr-enhance run``; None uses no preset.
     """
 
     params: EnhanceParams
@@ -43,7 +43,7 @@ class Choice:
 
     @property
     def read(self) -> ReadOptions:
-        """How files are read."""
+        """Options for reading files."""
         return ReadOptions(voi=self.voi, window=self.window)
 
     @property
@@ -52,7 +52,7 @@ class Choice:
         return self.preset == "study"
 
     def job(self) -> Job:
-        """Give what ``cxr-enhance run`` does to a file."""
+        """Return the job of ``cxr-enhance run`` with these values."""
         if self.preset == MIMIC_CXR_JPG:
             return Job(params=None, read=self.read)
         if self.preset == "study":
@@ -76,12 +76,12 @@ class Choice:
 
     @classmethod
     def from_dict(cls, choice: Any) -> Choice:
-        """Make a choice of what `to_dict` gives.
+        """Make a choice from the result of `to_dict`.
 
         Raises
         ------
         TypeError, ValueError
-            If anything else came, or in the words of `EnhanceParams`.
+            If `choice` is not such a dictionary, or a value is not valid.
         """
         names = {"params", "voi", "window", "preset"}
         if not isinstance(choice, dict) or choice.keys() != names:

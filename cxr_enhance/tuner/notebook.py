@@ -1,4 +1,4 @@
-"""The page in a notebook's cell, for one array."""
+"""Make the page for one array, to be shown in a notebook."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def page_of(image: Image, params: EnhanceParams) -> TunerPage:
-    """Make the page of an array; loads Panel's scripts into a notebook, from this machine."""
+    """Return the page of an array; load Panel's scripts from this machine into the notebook."""
     panel.extension(inline=True)
     session = Session(Files([]), Choice(params=params), source_of_array(image))
     return TunerPage(session)

@@ -1,4 +1,7 @@
-"""The page as a Panel component: messages of the browser to a session, its answers back."""
+"""`TunerPage`: the page as a Panel component.
+
+It passes messages of the browser to a session and sends the answers back.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,12 @@ def _text_of(*names: str) -> str:
 
 
 class TunerPage(JSComponent):  # type: ignore[misc]
-    """A page of its own session, or the output of a notebook's cell.
+    """The page of one session, for a server or for the output of a notebook's cell.
 
     Parameters
     ----------
     session : Session
-        What the page has open.
+        The session that answers the messages of the page.
     """
 
     _esm = _text_of(*_SCRIPTS)
@@ -44,7 +47,7 @@ class TunerPage(JSComponent):  # type: ignore[misc]
         self._send_msg(self._session.answer(data))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        """Add a picture, before and after, for viewers that run no scripts."""
+        """Add a picture of the image before and after, for viewers that run no scripts."""
         bundle = super()._repr_mimebundle_(include, exclude)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
         picture = base64.b64encode(self._session.still()).decode()

@@ -1,8 +1,9 @@
-"""A server of pages for this machine alone, and only for who knows its address.
+"""A web server of pages, reachable only from this machine and only with a secret address.
 
-The address holds a token, below which everything lies: pages, scripts, web sockets. Requests by any
-other name than the server's own, as somebody else's page makes them whose name was changed to point
-here, and requests from other pages are not answered.
+The address contains a random token. The paths of all pages, scripts and web sockets begin with this
+token. The server refuses requests that use another host name than its own address; such requests
+come from a foreign page whose host name was changed to point to this machine (DNS rebinding). It
+also refuses requests from other pages.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _IDLE_S = 10.0
 _POLL_MS = 500
-# A busy machine opens a page's web socket seconds after the page; a session that was dropped before
-# is made anew, and the page does not find it. What a closed page had open is kept as long.
+# Seconds after which Panel removes a session without a page. On a busy machine, a browser opens the
+# web socket of a page seconds after the page. If its session were removed before that, the page
+# would not work. The sessions of closed pages are kept as long.
 _UNUSED_S = 60
-_MAX_MESSAGE = 1 << 23  # bytes; dropped files come in parts of 1 MiB
-# Nothing is loaded from, or sent to, anywhere but this server, whatever the page holds. Panel's
-# scripts evaluate text and load modules from `blob:`.
+_MAX_MESSAGE = 1 << 23  # bytes; the browser sends dropped files in parts of 1 MiB
+# The policy allows the page to load from and send to this server only. Panel's scripts need to
+# evaluate text and to load modules from `blob:`.
 _PAGE = """
 {% block preamble %}
 <meta http-equiv="Content-Security-Policy" content="default-src 'none';
@@ -56,10 +58,10 @@ _PAGE = """
 
 
 class _OwnRequests(Matcher):  # type: ignore[misc]
-    """Requests to this server by its address, and from no page but its own; others get a 404.
+    """Match requests that use this server's address and come from its own page.
 
-    The browser's offer to compress what goes through the web socket is taken out of them: on one
-    machine that takes longer than sending.
+    Other requests get a 404. The browser's offer to compress web socket messages is removed from
+    all requests, because on one machine compression takes longer than sending.
     """
 
     def __init__(self, origin: str) -> None:
@@ -73,7 +75,7 @@ class _OwnRequests(Matcher):  # type: ignore[misc]
 
 
 class _FirstRequest(_OwnRequests):
-    """The first of a server's own requests for one path."""
+    """Match the first request for one path, by the rules of `_OwnRequests`."""
 
     def __init__(self, origin: str, path: str) -> None:
         super().__init__(origin)
@@ -89,25 +91,25 @@ class _FirstRequest(_OwnRequests):
 
 
 class TunerServer:
-    """Serves a session of its own to each page that is opened.
+    """A server that makes a new session for each page that is opened.
 
     Parameters
     ----------
     new_session : callable
-        Makes the session of a page.
+        Function that returns the session of a page.
 
     Attributes
     ----------
     address : str
-        Of the page, with the token.
+        Address of the page, with the token.
     door : str
-        An address that leads there once. Programs that are started show other users of the machine
-        what they were given: a browser is given this one.
+        An address that redirects to `address` once. A browser is started with this address, because
+        other users of the machine can see the arguments of programs.
     """
 
     def __init__(self, new_session: Callable[[], Session]) -> None:
         self._new_session = new_session
-        settings.resources = "server"  # whatever the environment says; so are origins below
+        settings.resources = "server"  # overrides the environment, as do the origins below
         token = secrets.token_urlsafe(32)
         self._server = get_server(
             {"/": self._page},
@@ -146,12 +148,12 @@ class TunerServer:
         if state.curdoc is not None:
             state.curdoc.template = _PAGE
             state.curdoc.template_variables["host"] = self._origin
-            # Panel sets this when it writes the page; without it, styles come from its own host.
+            # Without this variable, Panel's template loads styles from Panel's host.
             state.curdoc.template_variables["dist_url"] = LOCAL_DIST
         return TunerPage(self._new_session())
 
     def _stop_when_left(self) -> None:
-        """Stop where a page was open, and none has been for `_IDLE_S`."""
+        """Stop the server if a page was open before, and no page has been open for `_IDLE_S`."""
         now = time.monotonic()
         if any(session.connection_count for session in self._server.get_sessions()):
             self._last_seen = now

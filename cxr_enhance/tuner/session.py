@@ -1,7 +1,7 @@
-"""`Session`: what one page has open, and the answers to what it asks for.
+"""`Session`: the state of one page, and the answers to its messages.
 
-Messages are dictionaries of JSON types and bytes. A message that cannot be obeyed changes nothing,
-and its answer holds `error`, a sentence.
+Messages are dictionaries of JSON types and bytes. A message that causes an error leaves the choice
+unchanged; its answer holds the message of the error as ``error``.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ Answer = dict[str, Any]
 
 
 class Session:
-    """One page: its files, the image that is open, what was chosen.
+    """The state of one page: its files, the open image, and the values of the controls.
 
     Parameters
     ----------
     files : Files
-        What next and previous go through.
+        Files that the page can step through.
     choice : Choice
-        Where the controls begin.
+        Initial values of the controls.
     source : Source or None
-        The image to begin with; None for the first of `files`.
+        The first image; None opens the first image of `files`.
     """
 
     def __init__(self, files: Files, choice: Choice, source: Source | None = None) -> None:
@@ -63,17 +63,17 @@ class Session:
         }
 
     def answer(self, message: Any) -> Answer:
-        """Do what a message asks for.
+        """Carry out the request of a message.
 
         Parameters
         ----------
         message : dict
-            `ask` names what is wanted, `id` comes back with the answer.
+            ``ask`` names the request. ``id`` is returned with the answer.
 
         Returns
         -------
         dict
-            The answer, or `error`.
+            The answer; in case of an error, it holds the error's message as ``error``.
         """
         if not isinstance(message, dict) or message.get("ask") not in self._answers:
             return {"error": "The page must ask for something known; reload it."}
@@ -87,7 +87,7 @@ class Session:
             return number | self._place() | {"error": str(error) or type(error).__name__}
 
     def still(self) -> bytes:
-        """Draw the image that is open, left before and right after, as a small PNG.
+        """Return a small PNG of the open image: on the left before, on the right after.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class Session:
         return self._opened()
 
     def _take_part(self, message: dict[str, Any]) -> Answer:
-        """Collect the parts of a file that is sent; opens it with the last one."""
+        """Collect the parts of a file that the browser sends; open the file with the last part."""
         part, name = bytes(message["data"]), str(message["name"])
         if message["first"]:
             self._upload.clear()
@@ -189,7 +189,7 @@ class Session:
         return _pixels(shown(image, full_scale(image)))
 
     def _picture(self, choice: Choice) -> Answer:
-        """Show what a choice makes of the image; nothing where none is open."""
+        """Return the image enhanced with `choice`; an empty answer if no image is open."""
         if self._source is None:
             return {}
         source = self._source.read_with(choice.read)
@@ -211,7 +211,11 @@ class Session:
         return self._source
 
     def _tiles(self, message: dict[str, Any]) -> Answer:
-        """Give each tile's clipped share, row by row; none where the result has another size."""
+        """Return the clipped share of each tile, row by row.
+
+        The shares are None without CLAHE, with the preset "mimic-cxr-jpg", and if the result has
+        another size than the image.
+        """
         choice, source = Choice.from_dict(message["choice"]), self._open()
         job = choice.job()
         if job.params is None or choice.resizes:
@@ -226,7 +230,7 @@ class Session:
         }
 
     def _sheet(self, message: dict[str, Any]) -> Answer:
-        """Show the image with each clip limit and grid, small."""
+        """Return small images, one for each combination of clip limit and grid."""
         choice, source = Choice.from_dict(message["choice"]), self._open()
         limits, grids = message["limits"], message["grids"]
         if not limits or not grids or len(limits) * len(grids) > _MAX_SHEET:
@@ -250,7 +254,7 @@ class Session:
 
 
 def _notes_on(decoded: Decoded) -> list[str]:
-    """Say in sentences what is doubtful about an image, as ``cxr-enhance run`` notes it."""
+    """Return the problems of an image as sentences, those that ``cxr-enhance run`` notes."""
     notes = []
     if decoded.notes:
         notes.append(f"DICOM header amiss: {'; '.join(decoded.notes)}.")
@@ -265,7 +269,7 @@ def _notes_on(decoded: Decoded) -> list[str]:
 def _windows_of(
     values: tuple[float, float], window: tuple[float, float] | None
 ) -> dict[str, object]:
-    """Describe the windows that sliders offer: the file's own, and all over its values."""
+    """Return the file's window and the range of its values, for the sliders of the page."""
     low, high = values
     whole = max(high - low, 1.0)
     own = window or ((low + high) / 2, whole)
@@ -273,7 +277,7 @@ def _windows_of(
 
 
 def _pixels(image: ImageU8, *, levels: bool = True) -> Answer:
-    """Describe an image of 8 bits with its bytes, row by row."""
+    """Return size, channels and bytes of an 8-bit image, and its histogram if `levels`."""
     height, width = image.shape[:2]
     answer: Answer = {
         "width": width,

@@ -1,4 +1,4 @@
-"""Images as a screen shows them: 8 bits, and how often each gray level occurs."""
+"""Convert images for the screen: to 8 bits, to a small size, and to histograms."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ _GAP = 4  # white columns between two images
 
 
 def full_scale(image: Image) -> int:
-    """White of the display: 255, or for uint16 the least ``2**n - 1`` that holds the image."""
+    """Return the value shown as white: 255, or for uint16 the least ``2**n - 1`` above all values.
+
+    For uint16, n is at least 8.
+    """
     return 255 if image.dtype == np.uint8 else int(2 ** max(int(image.max()).bit_length(), 8) - 1)
 
 
 def shown(image: Image, full: int) -> ImageU8:
-    """Give 8 bits of `image`: uint8 as it is, of uint16 the share of `full`, truncated."""
+    """Return `image` as uint8; uint16 values are scaled from 0..`full` to 0..255 and truncated."""
     if image.dtype == np.uint8:
         return image.view(np.uint8)
     levels = (np.arange(full + 1) * 255 // full).astype(np.uint8)
@@ -29,13 +32,13 @@ def shown(image: Image, full: int) -> ImageU8:
 
 
 def gray_levels(image: ImageU8) -> list[int]:
-    """Count how often each of the 256 levels occurs, in all channels together."""
+    """Return the histogram of the 256 levels, over all channels."""
     counts: list[int] = np.bincount(image.ravel(), minlength=256).tolist()
     return counts
 
 
 def small(image: ImageU8) -> ImageU8:
-    """Make an image of at most 320 pixels a side, aspect kept."""
+    """Reduce an image to at most 320 pixels on its longer side; keep the aspect ratio."""
     scale = _SMALL_SIDE / max(image.shape[:2])
     if scale >= 1:
         return image
@@ -45,7 +48,7 @@ def small(image: ImageU8) -> ImageU8:
 
 
 def side_by_side(left: ImageU8, right: ImageU8) -> ImageU8:
-    """Draw two images beside each other, on white; RGB if one of them is."""
+    """Join two images side by side on white; the result is RGB if one image is."""
     if left.ndim != right.ndim:
         left, right = (
             image if image.ndim == 3 else np.dstack([image] * 3) for image in (left, right)

@@ -1,4 +1,7 @@
-"""Where an image comes from: a file, the content of one, or an array; and the files of a folder."""
+"""`Source`: an image from a file, from the content of a file, or from an array.
+
+`Files` steps through files and the files of folders.
+"""
 
 from __future__ import annotations
 
@@ -28,26 +31,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One image, and what it was read from.
+    """One image and its origin.
 
     Parameters
     ----------
     name : str
-        As it is shown.
+        Name that the page shows.
     path : str or None
-        The file, or the name that was dropped; None for an array.
+        Path of the file, or the name of a dropped file; None for an array.
     frame : StoredFrame or None
-        What a DICOM file holds before its VOI transform; None for other sources.
+        The frame of a DICOM file before its VOI transform; None for other sources.
     decoded : Decoded
-        The image as `options` read it.
+        The image, read with `options`.
     options : ReadOptions
-        How it was read.
+        Options with which the image was read.
     is_dicom : bool
-        Whether a VOI transform can be chosen.
+        Whether the source is a DICOM file, whose VOI transform can be chosen.
     window : (float, float) or None
-        Center and width of the first window in its header.
+        Center and width of the first window in the header; None if there is no window.
     values : (float, float) or None
-        Least and greatest value that a window can show; None where there is nothing to window.
+        Least and greatest value that a window can show; None for sources without windows.
     """
 
     name: str
@@ -60,7 +63,7 @@ class Source:
     values: tuple[float, float] | None = None
 
     def read_with(self, options: ReadOptions) -> Source:
-        """Show the file again with other options; other formats than DICOM have none."""
+        """Return the source read with other options; sources other than DICOM do not change."""
         if self.frame is None or options == self.options:
             return self
         with _named(self.name):
@@ -70,7 +73,7 @@ class Source:
 
 
 def source_of_array(image: Image) -> Source:
-    """Take a copy of an array as `enhance` takes it."""
+    """Return a source that holds a copy of an array; `enhance` must accept the array."""
     flat = image[..., 0] if image.shape[2:] == (1,) else image
     own = np.array(flat, dtype=flat.dtype.newbyteorder("="), order="C")
     return Source(
@@ -80,7 +83,7 @@ def source_of_array(image: Image) -> Source:
 
 
 def source_of_bytes(name: str, content: bytes, options: ReadOptions) -> Source:
-    """Decode the content of a file whose place is not known.
+    """Decode the content of a file whose path is not known.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def source_of_file(path: str, options: ReadOptions) -> Source:
 
 
 def _source_of_read_file(path: str, content: bytes | None, options: ReadOptions) -> Source:
-    """Decode the result of `read_if_image`; None raises the error about a file that is no image."""
+    """Decode the result of `read_if_image`; None raises the error for a file without an image."""
     return _source(
         os.path.basename(path), path, read_start(path) if content is None else content, options
     )
@@ -130,7 +133,7 @@ def _source(name: str, path: str, content: bytes, options: ReadOptions) -> Sourc
 
 @contextlib.contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Add the name of the file to a sentence about its content."""
+    """Add the name of the file to the message of a ValueError."""
     try:
         yield
     except ValueError as error:
@@ -138,13 +141,13 @@ def _named(name: str) -> Iterator[None]:
 
 
 class Files:
-    """The files that can be opened one after the other.
+    """A list of files and the position in it.
 
     Parameters
     ----------
     paths : sequence of str
-        Files and folders; of a folder, all images below it, hidden ones and links to folders left
-        out. A file that is named by itself is not left out.
+        Files and folders. A folder stands for all images below it; hidden files and links to
+        folders are ignored. A file that is in `paths` itself is never ignored.
 
     Raises
     ------
@@ -156,8 +159,8 @@ class Files:
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.paths = [file for path in paths for file in _files_of(path)]
-        self._named = frozenset(paths)  # what somebody names is opened, or said to be no image
-        self.index = -1  # of the file that was opened last
+        self._named = frozenset(paths)  # these files are opened, or raise an error if not images
+        self.index = -1  # index of the file that was opened last
         if paths and not self.paths:
             raise ValueError(f"{paths[0]!r} must hold a file; got an empty folder.")
 
@@ -167,13 +170,13 @@ class Files:
         Returns
         -------
         Source or None
-            None where there is no further image; the place then stays as it is.
+            The image; None if there is no further image. The position then does not change.
 
         Raises
         ------
         ValueError, OSError, ImportError, MemoryError
-            As `read_image`, of a file that should be an image; the place is then that file, and
-            the next step goes on from there.
+            As `read_image`, for a file that should be an image. If its content cannot be decoded,
+            the position is this file, and the next step continues from there.
         """
         place = self.index + by
         while 0 <= place < len(self.paths):

@@ -1,4 +1,4 @@
-"""What a choice is called elsewhere: a call in Python, a command, a file of params."""
+"""Write a choice as a call in Python, as a command, and as a parameter file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARAMS_FILE = "params.json"
 
 
 def texts_of(source: Source, choice: Choice) -> dict[str, str]:
-    """Give the three texts, by the names python, command and params; "" where there is none."""
+    """Return the three texts by the names python, command and params; "" for a missing text."""
     return {
         "python": python_lines(source, choice),
         "command": command_line(source, choice),
@@ -29,7 +29,7 @@ def texts_of(source: Source, choice: Choice) -> dict[str, str]:
 
 
 def python_lines(source: Source, choice: Choice) -> str:
-    """Write the call that gives the image that is shown, after its imports."""
+    """Write the Python lines that compute the shown image, with their imports."""
     if choice.preset == MIMIC_CXR_JPG:
         return ""
     lines = ["import cxr_enhance as cxe"]
@@ -44,7 +44,7 @@ def python_lines(source: Source, choice: Choice) -> str:
 
 
 def _read_options(source: Source, choice: Choice) -> str:
-    """Write the options of reading a DICOM file, what is not the default alone."""
+    """Write the options of `read_image` for a DICOM file that differ from the defaults."""
     options = ""
     if source.is_dicom and choice.voi != "auto":
         options += f", voi={choice.voi!r}"
@@ -54,18 +54,21 @@ def _read_options(source: Source, choice: Choice) -> str:
 
 
 def params_of(decoded: Decoded, params: EnhanceParams) -> EnhanceParams:
-    """Give the params that the array alone needs: padding of DICOM is no part of percentiles."""
+    """Return the params that give the same result for the array without DICOM header.
+
+    The percentiles are shifted, because padding pixels of DICOM do not count for percentiles.
+    """
     return params_without_padding(params, decoded.padding, decoded.image.size)
 
 
 def python_params(params: EnhanceParams) -> str:
-    """Write params as Python, what is not the default alone; "" for the defaults."""
+    """Write the params that differ from the defaults as Python; "" if there are none."""
     typed = [f"{name}={value!r}" for name, value in _changed(params)]
     return f"cxe.EnhanceParams({', '.join(typed)})" if typed else ""
 
 
 def command_line(source: Source, choice: Choice) -> str:
-    """Write the command that gives the image that is shown; "" for an array."""
+    """Write the command that computes the shown image; "" for an array."""
     if source.path is None:
         return ""
     path = f".{os.sep}{source.path}" if source.path.startswith("-") else source.path
@@ -87,7 +90,11 @@ def command_line(source: Source, choice: Choice) -> str:
 
 
 def command_options(params: EnhanceParams) -> list[str]:
-    """Write params as options, what is not the default alone; those that have none as a file."""
+    """Write the params that differ from the defaults as command line options.
+
+    `output` and `channel_order` have no options; if one of them differs, the option of the
+    parameter file is returned instead.
+    """
     changed = dict(_changed(params))
     if "output" in changed or "channel_order" in changed:
         return ["--params", PARAMS_FILE]
@@ -109,7 +116,7 @@ def command_options(params: EnhanceParams) -> list[str]:
 
 
 def _changed(params: EnhanceParams) -> list[tuple[str, object]]:
-    """List the options that differ from those a record takes by itself."""
+    """Return name and value of the options that differ from the defaults."""
     usual = EnhanceParams(bit_shift=params.bit_shift)
     changed = []
     for field in dataclasses.fields(EnhanceParams):

@@ -1,4 +1,4 @@
-"""How much of each tile CLAHE's limit cuts off, in NumPy: the counts that the kernels make."""
+"""Compute with NumPy how many pixels of each tile CLAHE's limit clips; kernels count the same."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def clipped_shares(image: Image, params: EnhanceParams) -> npt.NDArray[np.float64] | None:
-    """Give the share of each tile's pixels that lie above the limit in its histogram.
+    """Return the fraction of each tile's pixels that the limit clips in its histogram.
 
     Parameters
     ----------
     image : ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16
-        As `enhance` takes it.
+        Gray or colour image.
     params : EnhanceParams
-        As `enhance` takes them.
+        Options of `enhance`.
 
     Returns
     -------
     ndarray of shape (tile rows, tile columns), or None
-        From 0, nothing is clipped, to less than 1; None without CLAHE.
+        Fractions from 0 (nothing is clipped) to less than 1. None without CLAHE.
     """
     if params.clip_limit is None:
         return None
@@ -55,13 +55,13 @@ def clipped_shares(image: Image, params: EnhanceParams) -> npt.NDArray[np.float6
 
 
 def tile_size(image: Image, params: EnhanceParams) -> tuple[int, int]:
-    """Width and height of a tile in pixels."""
+    """Return width and height of a tile in pixels."""
     plan = plan_of(image.shape, image.dtype, params)
     return plan.tile_width, plan.tile_height
 
 
 def _bins(image: Image, plan: Plan) -> npt.NDArray[np.integer]:
-    """Bin that counts each pixel: of fewer bins than values the nearest one."""
+    """Return the bin of each pixel; with fewer bins than values, the nearest bin."""
     if plan.all_values:
         return image >> plan.bit_shift if plan.bit_shift else image
     full = 2**plan.bits - 1
@@ -73,7 +73,7 @@ def _bins(image: Image, plan: Plan) -> npt.NDArray[np.integer]:
 
 
 def _reflected(size: int, extended: int) -> npt.NDArray[np.int64]:
-    """Places of an axis that is extended as OpenCV's BORDER_REFLECT_101 does."""
+    """Return the pixel index of each position of an axis extended by BORDER_REFLECT_101."""
     period = max(2 * (size - 1), 1)
     places = np.arange(extended) % period
     return np.minimum(places, period - places) if size > 1 else np.zeros(extended, np.int64)

@@ -1,1 +1,1 @@
-"""The parts of `keras_layers`."""
+"""Internal modules of `keras_layers`."""

@@ -1,7 +1,7 @@
-"""Which exporter, if any, is tracing the layer that asks.
+"""Find the exporter that traces the calling layer, if there is one.
 
-A graph that is to leave TensorFlow may hold only what its runtime has, and an exporter tells a
-layer nothing: its functions are found on the stack.
+An exported graph may contain only operations of the target runtime. Exporters do not announce
+themselves to layers. The module therefore looks for the functions of exporters on the call stack.
 """
 
 from __future__ import annotations
@@ -12,25 +12,28 @@ from typing import NamedTuple
 _MODULES = {
     "keras.src.export.onnx": "onnx",
     "keras.src.export.litert": "litert",
-    "keras.src.export.saved_model": "saved_model",  # may be converted further
+    "keras.src.export.saved_model": "saved_model",  # may be converted to another format later
     "tensorflow.python.saved_model.save": "saved_model",
 }
 
 
 class Exporter(NamedTuple):
-    """A format, "onnx", "litert" or "saved_model", and the ONNX operator set asked for."""
+    """The export format ("onnx", "litert" or "saved_model") and the requested ONNX opset.
+
+    `opset_version` is None for other formats and where none was requested.
+    """
 
     format: str
     opset_version: int | None
 
 
 def current_exporter() -> Exporter | None:
-    """Return the exporter whose call led here, or None."""
+    """Return the exporter that is on the call stack, or None."""
     saved_model = None
     frame = sys._getframe(1)
     while frame is not None:
         kind = _MODULES.get(frame.f_globals.get("__name__", ""))
-        if kind == "saved_model":  # which the others may pass through
+        if kind == "saved_model":  # other exporters may call this one, so that the search goes on
             saved_model = Exporter(kind, None)
         elif kind is not None:
             return Exporter(kind, _opset_version(frame))

@@ -1,7 +1,8 @@
-"""Where CLAHE's tiles lie and how much of each a pixel takes, in NumPy or as a graph.
+"""Position of CLAHE's tiles, and the weights of neighbouring tiles for each pixel.
 
-The same lines serve both: sizes known when a model is built give NumPy arrays, which become
-constants of the graph; sizes known only when it runs give tensors.
+The same code computes with NumPy or with `keras.ops`. Sizes that are known when a model is built
+give NumPy arrays, which become constants of the graph. Sizes that are known only when the model
+runs give tensors.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from keras import ops
 
 
 class Axis(NamedTuple):
-    """One axis of an image cut into tiles; arrays or tensors throughout."""
+    """The division of one image axis into tiles; the fields are all arrays or all tensors."""
 
-    tile_size: Any
-    padded: bool  # whether `source` differs, or may differ, from counting up
-    source: Any  # (size + pad,) int32: the pixel that stands at each padded position
-    tile: Any  # (size + pad,) int32: the tile of each padded position
-    first: Any  # (size,) int32: the tile whose centre lies at or before each pixel
-    second: Any  # (size,) int32: the next one
-    cell: Any  # (size,) int32: pairs of neighbouring tiles before each pixel, 0..tiles
-    weight: Any  # (size,) float32: the share of the second
+    tile_size: Any  # pixels of a tile along this axis
+    padded: bool  # whether padding is needed; True also where the size is not known yet
+    source: Any  # (size + pad,) int32: index of the pixel at each padded position
+    tile: Any  # (size + pad,) int32: index of the tile at each padded position
+    first: Any  # (size,) int32: last tile whose centre lies at or before each pixel, at least 0
+    second: Any  # (size,) int32: the tile after `first`, at most the last tile
+    cell: Any  # (size,) int32: number of tile centres at or before each pixel, 0..tiles
+    weight: Any  # (size,) float32: weight of the second tile
 
 
 class Geometry(NamedTuple):
-    """Both axes, a tile's pixels, and a bin's ceiling (0: none)."""
+    """Both axes, the number of pixels of a tile, and the ceiling of a bin (0: no clipping)."""
 
     y: Axis
     x: Axis
@@ -37,11 +38,12 @@ class Geometry(NamedTuple):
 def make_geometry(
     height: Any, width: Any, tile_grid_size: tuple[int, int], clip_limit: float, num_bins: int
 ) -> Geometry:
-    """Cut an image of `height` times `width`, ints or scalar int32 tensors, into tiles."""
+    """Divide an image into tiles; `height` and `width` are ints or scalar int32 tensors."""
     known = isinstance(height, int) and isinstance(width, int)
     xp: Any = _NumpyOps if known else ops
     tiles_x, tiles_y = tile_grid_size
-    # OpenCV extends both axes as soon as one does not divide: the other by a whole tile count.
+    # If the grid does not divide one axis, OpenCV extends both axes. An axis that the grid divides
+    # is extended by one pixel for each tile.
     divides = xp.logical_and(
         xp.equal(xp.mod(width, tiles_x), 0), xp.equal(xp.mod(height, tiles_y), 0)
     )
@@ -54,7 +56,8 @@ def make_geometry(
     area = y.tile_size * x.tile_size
     limit = zero
     if clip_limit > 0:
-        # In float64, truncated; a limit above a tile's pixels is none and would not fit int32.
+        # Computed in float64 and truncated. A limit above the pixels of a tile clips nothing and
+        # might not fit int32, so it is lowered to the number of pixels.
         exact = clip_limit * xp.cast(area, "float64") / num_bins
         limit = xp.cast(xp.minimum(exact, xp.cast(area, "float64")), "int32")
         limit = xp.maximum(limit, 1)
@@ -66,12 +69,13 @@ def make_geometry(
 def _cut(size: Any, pad: Any, tiles: int, padded: bool, xp: Any) -> Axis:
     tile_size = xp.floor_divide(size + pad, tiles)
     position = xp.arange(size + pad, dtype="int32")
-    # BORDER_REFLECT_101, folded as often as it takes: abcd|cbabcd. A side of one has period one.
+    # BORDER_REFLECT_101, repeated as often as needed: abcd|cbabcd. The period of one pixel is 1.
     period = xp.maximum(2 * (size - 1), 1)
     folded = xp.mod(position, period)
     source = xp.minimum(folded, period - folded)
     tile = xp.floor_divide(position, tile_size)
-    # Every operation rounds to float32, and the reciprocal is multiplied, as in OpenCV.
+    # As in OpenCV, every operation rounds to float32, and the division is a multiplication by the
+    # reciprocal.
     one = xp.cast(1, "float32")
     half = xp.cast(0.5, "float32")
     pixels = xp.cast(xp.arange(size, dtype="int32"), "float32")
@@ -91,7 +95,7 @@ def _cut(size: Any, pad: Any, tiles: int, padded: bool, xp: Any) -> Axis:
 
 
 class _NumpyOps:
-    """The few functions above under their names in `keras.ops`."""
+    """NumPy's versions of the functions that this module uses, with the names of `keras.ops`."""
 
     arange = staticmethod(np.arange)
     equal = staticmethod(np.equal)

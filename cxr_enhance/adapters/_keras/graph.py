@@ -1,8 +1,8 @@
-"""White balance, gray and CLAHE as graphs of `keras.ops`, step by step as the kernels do them.
+"""White balance, gray and CLAHE as graphs of `keras.ops`, with the same steps as the kernels.
 
-Levels are int32 throughout; what is rounded is rounded where OpenCV and NumPy round it. Products
-that are added pass through `abs`, which changes no value here and keeps compilers (XLA) from
-fusing the two operations into one with one rounding less.
+All levels are int32. Values are rounded at the same steps as in OpenCV and NumPy. A product that is
+added to another value passes through `abs`, which changes no value here. It keeps compilers (XLA)
+from fusing the multiplication and the addition into one operation, which would round only once.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 # OpenCV's weights of red, green and blue times 2**15; they sum to 2**15, and 65535 * 2**15 fits.
 RED, GREEN, BLUE = 9798, 19235, 3735
-_EXACT_IN_BFLOAT16 = 256  # integers up to here
-_LARGE_TABLES = 256  # tables of more bins are made one row of tiles at a time
+_EXACT_IN_BFLOAT16 = 256  # bfloat16 represents all integers up to this value exactly
+_LARGE_TABLES = 256  # with more bins, tables are computed for one row of tiles at a time
 
 
 def size_of(images: Any, axis: int) -> Any:
-    """Size along `axis`: an int or symbol where the graph knows it, else a scalar int32 tensor."""
+    """Return the size along `axis`: an int or symbol if known, else a scalar int32 tensor."""
     size = images.shape[axis]
     if size is None:
         return ops.shape(images)[axis]
-    return int(size) if _backend_is("torch") else size  # whose tracers say tensors
+    return int(size) if _backend_is("torch") else size  # torch's tracers give sizes as tensors
 
 
 # --- White balance ------------------------------------------------------------------------------
@@ -56,20 +56,20 @@ def white_balance(levels: Any, percentiles: tuple[float, float], bits: int) -> A
         values = ops.cast(ops.arange(bins, dtype="int32"), "float64")
         span = high - low
         flat = ops.equal(span, 0)
-        # The same divisor for every value, but not so that a compiler sees it: XLA would multiply
-        # by its reciprocal, one rounding more.
+        # If XLA sees one divisor for all values, it multiplies by the reciprocal, which rounds once
+        # more. `maximum` hides the equal divisors from XLA and does not change them.
         divisor = span + ops.cast(flat, "float64")
-        if not _backend_is("torch"):  # where `maximum` gives float32, and nothing is rewritten
+        if not _backend_is("torch"):  # torch keeps the division; its `maximum` gives float32
             divisor = ops.maximum(divisor, values * 1e-300)
         scaled = (values - low) * float(bins - 1) / divisor
-        # Clipped, then truncated; where the percentiles coincide there is nothing to stretch.
+        # Values are clipped, then truncated. Channels with equal percentiles stay unchanged.
         stretched = ops.cast(ops.clip(scaled, 0.0, float(bins - 1)), "int32")
         table = ops.where(flat, ops.arange(bins, dtype="int32"), stretched)
     return take(ops.reshape(table, (-1,)), ids)
 
 
 def _percentile(cumulated: Any, total: Any, percent: float) -> Any:
-    """``np.percentile`` of each row's pixels, (rows, 1) float64, from cumulated histograms."""
+    """Return ``np.percentile`` of each row's pixels, (rows, 1) float64, from cumulated counts."""
     if isinstance(total, int):
         place = (total - 1) * (percent / 100.0)
         before: Any = math.floor(place)
@@ -81,7 +81,7 @@ def _percentile(cumulated: Any, total: Any, percent: float) -> Any:
         before = ops.cast(ops.floor(exact), "int32")
         after = ops.minimum(before + 1, total - 1)
     lower, upper = (_order_statistic(cumulated, rank) for rank in (before, after))
-    # NumPy interpolates from whichever end is nearer.
+    # NumPy interpolates from the nearer end.
     if isinstance(total, int):
         if fraction >= 0.5:
             return upper - ops.abs((upper - lower) * (1.0 - fraction))
@@ -94,13 +94,16 @@ def _percentile(cumulated: Any, total: Any, percent: float) -> Any:
 
 
 def _order_statistic(cumulated: Any, rank: Any) -> Any:
-    """Value of the pixel at place `rank`: as many values as have no more pixels up to them."""
+    """Return the value at position `rank` of the sorted pixels.
+
+    It is the number of values whose cumulated count is at most `rank`.
+    """
     below = ops.cast(ops.less_equal(cumulated, rank), "int32")
     return ops.cast(ops.sum(below, axis=-1, keepdims=True), "float64")
 
 
 def _float64() -> AbstractContextManager[Any]:
-    """JAX computes in 32 bits unless told otherwise; here it is told, for these lines alone."""
+    """Return a context in which JAX, whose default is 32 bits, computes in float64."""
     if keras.backend.backend() != "jax":
         return contextlib.nullcontext()
     import jax
@@ -126,7 +129,7 @@ def _refuse_without_float64() -> None:
 
 
 def gray(levels: Any, channel_order: str) -> Any:
-    """OpenCV's RGB2GRAY of (N, H, W, 3) int32 `levels`, (N, H, W)."""
+    """Return OpenCV's RGB2GRAY of (N, H, W, 3) int32 `levels`, shape (N, H, W)."""
     first, third = (RED, BLUE) if channel_order == "rgb" else (BLUE, RED)
     weighted = levels[..., 0] * first + levels[..., 1] * GREEN + levels[..., 2] * third
     return ops.floor_divide(weighted + (1 << 14), 1 << 15)
@@ -136,13 +139,14 @@ def gray(levels: Any, channel_order: str) -> Any:
 
 
 def clahe(levels: Any, params: EnhanceParams, bits: int) -> Any:
-    """Equalize (N, H, W) int32 `levels`, which lie in 0 to ``2**bits - 1``."""
+    """Equalize (N, H, W) int32 `levels` from 0 to ``2**bits - 1``."""
     if _bins_of(params, bits) <= _LARGE_TABLES:
         return _equalize(levels, params, bits)
     count, height, width = (size_of(levels, axis) for axis in range(3))
     if levels.shape[0] is not None:
         return _map(levels, params, bits)
-    # Loops without a turn do not know what they would have given: a black image makes one.
+    # A loop over no images cannot infer the shape of its result. An empty batch therefore gets one
+    # black image, whose result is dropped.
     extra = ops.zeros((ops.maximum(1 - count, 0), height, width), "int32")
     return _map(ops.concatenate([levels, extra]), params, bits)[:count]
 
@@ -167,9 +171,9 @@ def _equalize(levels: Any, params: EnhanceParams, bits: int) -> Any:
         levels = ops.floor_divide(levels, 1 << params.bit_shift)
     fraction = None
     counted = levels
-    if bins <= white:  # fewer than there are values
+    if bins <= white:  # fewer bins than values
         levels, fraction = _place(levels, bins, white)
-        counted = levels + ops.cast(ops.greater(fraction, 0.5), "int32")  # never half-way
+        counted = levels + ops.cast(ops.greater(fraction, 0.5), "int32")  # `fraction` is never 0.5
     grid = (tiles_x, tiles_y)
     histograms = _Histograms(bins, white, clipped=params.clip_limit > 0)
     if bins <= _LARGE_TABLES:
@@ -186,9 +190,10 @@ def _equalize(levels: Any, params: EnhanceParams, bits: int) -> Any:
 
 
 def _place(levels: Any, bins: int, white: int) -> tuple[Any, Any]:
-    """Bin below each level, int32, and the way from it to the next, float32.
+    """Return the bin below each level (int32) and the fraction of the way to the next (float32).
 
-    From tables, because products do not fit int32 and compilers turn divisions into products.
+    Both come from tables, because the products do not fit int32 and compilers may replace divisions
+    by multiplications.
     """
     product = np.arange(white + 1, dtype=np.int64) * (bins - 1)
     below, remainder = np.divmod(product, white)
@@ -209,7 +214,7 @@ def _pad(levels: Any, geometry: Geometry) -> Any:
 
 
 class _Histograms(NamedTuple):
-    """Bins of a tile, the level of the last, and whether counts are clipped."""
+    """Number of bins of a tile, level of the last bin, and whether counts are clipped."""
 
     bins: int
     white: int
@@ -219,7 +224,7 @@ class _Histograms(NamedTuple):
 def _tile_tables(
     levels: Any, geometry: Geometry, count: Any, grid: tuple[int, int], histograms: _Histograms
 ) -> Any:
-    """Tables of all tiles of all images, one after the other in one vector of float32."""
+    """Return the tables of all tiles of all images, concatenated in one float32 vector."""
     tiles_x, tiles_y = grid
     bins = histograms.bins
     tile = _constant(geometry.y.tile)[:, None] * tiles_x + _constant(geometry.x.tile)
@@ -232,7 +237,10 @@ def _tile_tables(
 def _tile_tables_by_rows(
     levels: Any, geometry: Geometry, grid: tuple[int, int], histograms: _Histograms
 ) -> Any:
-    """Make the same tables for one image, with the memory of one row of tiles beside them."""
+    """Return the tables of one image as `_tile_tables` does.
+
+    The scratch memory is that of one row of tiles.
+    """
     tiles_x, tiles_y = grid
     bins = histograms.bins
     ids = _pad(levels, geometry)[0] + _constant(geometry.x.tile) * bins
@@ -245,11 +253,12 @@ def _tile_tables_by_rows(
 
 
 def count_values(ids: Any, num_ids: Any) -> Any:
-    """How often each of 0..num_ids-1 occurs in int32 `ids`."""
+    """Count how often each value of 0..num_ids-1 occurs in int32 `ids`."""
     ids = ops.reshape(ids, (-1,))
     exporter = current_exporter()
     if exporter is not None and exporter.format == "onnx" and _backend_is("tensorflow"):
-        # Segment sums become sorts and gigabytes of scratch in ONNX; this becomes one ScatterND.
+        # In ONNX, a segment sum becomes sorts and needs gigabytes of scratch memory. A
+        # `scatter_update` becomes one ScatterND.
         if (exporter.opset_version or 0) < 16:
             raise ValueError(
                 "`opset_version` must be at least 16 to export this layer to ONNX; got "
@@ -258,11 +267,11 @@ def count_values(ids: Any, num_ids: Any) -> Any:
             )
         zeros = ops.zeros((num_ids,), "int32")
         return ops.scatter_update(zeros, ids[:, None], ops.ones_like(ids), reduction="add")
-    if _backend_is("torch"):  # Keras sums segments in float32 there, and scatters one by one
+    if _backend_is("torch"):  # there, Keras sums segments in float32, and scatters in a loop
         zeros = ids.new_zeros((num_ids,))
         return zeros.scatter_add(0, ids.long(), ids.new_ones(ids.shape))
     if exporter is None and _backend_is("tensorflow"):
-        # Half the time of a segment sum, which other runtimes than TensorFlow have and this not.
+        # DenseBincount takes half the time of a segment sum, but only TensorFlow's runtime has it.
         import tensorflow as tf
 
         no_weights = tf.zeros((0,), tf.int32)
@@ -273,7 +282,7 @@ def count_values(ids: Any, num_ids: Any) -> Any:
 
 
 def _tables(counts: Any, geometry: Geometry, histograms: _Histograms) -> Any:
-    """Clip, redistribute, cumulate and scale (tiles, bins) histograms, in OpenCV's roundings."""
+    """Clip, redistribute, cumulate and scale (tiles, bins) histograms, rounded as in OpenCV."""
     bins = histograms.bins
     if histograms.clipped:
         cumulated = _cumulate(ops.minimum(counts, geometry.limit), bins, geometry.limit)
@@ -285,16 +294,18 @@ def _tables(counts: Any, geometry: Geometry, histograms: _Histograms) -> Any:
     else:
         cumulated = ops.cumsum(counts, axis=-1)
     scale = ops.cast(histograms.white, "float32") / ops.cast(geometry.area, "float32")
-    # Half to even. A tile's last bin holds at most its pixels, so that no level passes the last.
+    # Rounded half to even. A cumulated count is at most the pixels of a tile, so that no level is
+    # above the last one.
     return ops.round(ops.cast(cumulated, "float32") * scale)
 
 
 def _cumulate(counts: Any, bins: int, largest: Any) -> Any:
-    """Cumulate (tiles, bins) int32 `counts`, none above `largest`, along the bins.
+    """Cumulate (tiles, bins) int32 `counts` along the bins; no count is above `largest`.
 
-    TensorFlow's own cumulation is its slowest step here. Sixteen bins at a time are summed by a
-    product with a triangle of ones, as long as counts are exact in the least of the formats that
-    accelerators multiply in (bfloat16), and only the sixteen sums are cumulated.
+    TensorFlow's cumsum is the slowest operation of this graph. Blocks of sixteen bins are therefore
+    cumulated by a product with a triangular matrix of ones, and `ops.cumsum` cumulates only the
+    sixteen sums of the blocks. This is done only if bfloat16, the least precise format in which
+    accelerators multiply, represents the counts exactly.
     """
     if bins != _LARGE_TABLES or not isinstance(largest, int) or largest > _EXACT_IN_BFLOAT16:
         return ops.cumsum(counts, axis=-1)
@@ -306,7 +317,10 @@ def _cumulate(counts: Any, bins: int, largest: Any) -> Any:
 
 
 def _served(residual: Any, bins: int) -> Any:
-    """How many bins up to each got one more pixel: 0, step, 2 step, ... until none is left."""
+    """Return, for each bin, how many bins up to it got one of the `residual` pixels.
+
+    The residual pixels go to the bins 0, step, 2 * step, ... until no pixel is left.
+    """
     if bins <= _LARGE_TABLES:
         return ops.cast(take(_constant(_served_table(bins)), residual[:, 0]), "int32")
     step = ops.maximum(ops.floor_divide(bins, ops.maximum(residual, 1)), 1)
@@ -323,9 +337,10 @@ def _served_table(bins: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def _blend(tables: Any, levels: Any, geometry: Geometry, tiles_x: int, bins: int) -> Any:
-    """Mix each pixel's four tables bilinearly in float32, half to even; int32.
+    """Blend the four neighbouring tables of each pixel bilinearly; return int32 levels.
 
-    `levels` counts on through the tables of all images.
+    Computed in float32 and rounded half to even. `tables` holds the tables of one image, and
+    `levels` has one image.
     """
     y, x = geometry.y, geometry.x
     top, bottom = ((_constant(tile) * (tiles_x * bins))[:, None] for tile in (y.first, y.second))
@@ -340,9 +355,10 @@ def _blend(tables: Any, levels: Any, geometry: Geometry, tiles_x: int, bins: int
 def _blend_pairs(
     tables: Any, levels: Any, geometry: Geometry, grid: tuple[int, int], bins: int
 ) -> Any:
-    """Do the same for tables of at most 256 levels, with half the look-ups.
+    """Blend as `_blend` does, with half the look-ups, for tables of at most 256 levels.
 
-    Two neighbours side by side fit a float32 and come apart without rounding.
+    The levels of two horizontally neighbouring tiles are packed into one float32 and unpacked
+    without rounding.
     """
     tiles_x, tiles_y = grid
     tiles = ops.reshape(tables, (-1, tiles_x, bins))
@@ -365,7 +381,7 @@ def _blend_pairs(
 def _blend_between(
     tables: Any, below: Any, fraction: Any, geometry: Geometry, grid: tuple[int, int], bins: int
 ) -> Any:
-    """Mix four tables as `_blend` does, each read on the line between two of its bins."""
+    """Blend as `_blend` does; each table is interpolated linearly between two of its bins."""
     tiles_x, tiles_y = grid
     y, x = geometry.y, geometry.x
     by_tile = ops.reshape(tables, (-1, bins))
@@ -396,22 +412,22 @@ def _round(blended: Any) -> Any:
     return ops.cast(ops.round(blended), "int32")
 
 
-# --- What keras.ops does in ways that cost too much, or not at all -------------------------------
+# --- Operations that keras.ops lacks or does too slowly -----------------------------------------
 
 
 def take(table: Any, ids: Any) -> Any:
-    """``table[ids]`` along the first axis; `ids` are never negative."""
-    if _backend_is("tensorflow"):  # Keras wraps negative indices first, at half the cost of this
+    """Return ``table[ids]`` along the first axis; `ids` must not be negative."""
+    if _backend_is("tensorflow"):  # Keras handles negative indices first: half the cost of gather
         import tensorflow as tf
 
         return tf.gather(table, ids)
-    if _backend_is("torch"):  # Keras's way, which `_pad` goes round too, cannot be exported
+    if _backend_is("torch"):  # `ops.take` cannot be exported from torch; `_pad` avoids it too
         return table[ids]
     return ops.take(table, ids, axis=0)
 
 
 def _constant(values: Any) -> Any:
-    """`values` as a tensor: arrays of NumPy do not mix with torch's."""
+    """Return `values` as a tensor, because torch tensors do not work with NumPy arrays."""
     return ops.convert_to_tensor(values)
 
 

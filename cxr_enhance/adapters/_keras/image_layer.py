@@ -1,4 +1,8 @@
-"""What the Keras layers share: checks, levels in and out, and tf.data beside any backend."""
+"""Base class of the Keras layers.
+
+It checks the inputs, converts them to levels and back, and makes layers work in tf.data pipelines
+with any backend.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +35,14 @@ _BITS = {"uint8": 8, "uint16": 16}
 
 
 class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
-    """A layer from images to images of the same dtype.
+    """A layer that takes images and returns images of the same dtype.
 
     Parameters
     ----------
     params : EnhanceParams
-        What the images are checked against and `_graph` is told.
+        Options that images are checked against and that `_graph` receives.
     channels : tuple of int, optional
-        The numbers of channels taken; None takes any.
+        Allowed numbers of channels; None allows any number.
     bit_depth, value_range, data_format, **kwargs
         As in the public layers.
     """
@@ -53,7 +57,8 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         data_format: str,
         **kwargs: Any,
     ) -> None:
-        # Values above 255 or 2048 do not survive half precision: inputs are never cast.
+        # Inputs are never cast to half precision, which is not exact above 256 (bfloat16) or 2048
+        # (float16).
         super().__init__(autocast=False, **kwargs)
         if data_format != "channels_last":
             cure = " Use keras.layers.Permute((2, 3, 1)) before it."
@@ -69,15 +74,15 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
 
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:
         _refuse_collections(inputs)
-        if isinstance(inputs, np.ndarray):  # in another byte order, backends refuse or misread it
+        if isinstance(inputs, np.ndarray):  # backends refuse or misread another byte order
             inputs = inputs.astype(inputs.dtype.newbyteorder("="), copy=False)
         if keras.backend.backend() != "tensorflow" and _is_tensorflow(inputs):
-            # tf.data beside the jax or torch backend
+            # The layer is used in a tf.data pipeline, with the jax or torch backend.
             return _unconverted(self._run_in_tensorflow)(inputs)
         return super().__call__(inputs, **kwargs)
 
     def call(self, inputs: Any) -> Any:
-        """Return the images made of `inputs`."""
+        """Return the processed images."""
         dtype = keras.backend.standardize_dtype(inputs.dtype)
         bits = _unconverted(self._check)(inputs.shape, dtype)
         if len(inputs.shape) == 4 and _is_zero(inputs.shape[0]):
@@ -108,7 +113,7 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         return (*input_shape[:-1], self._channels_out(input_shape[-1]))
 
     def compute_output_spec(self, inputs: Any) -> Any:
-        """Return shape and dtype of the result, or raise what `call` would."""
+        """Return shape and dtype of the result; raise the errors of `call` about them."""
         self._check(inputs.shape, keras.backend.standardize_dtype(inputs.dtype))
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), inputs.dtype)
 
@@ -130,11 +135,11 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
         raise NotImplementedError
 
     def _kernels(self, images: Any) -> Any:
-        """Do the same to an (N, H, W, C) array."""
+        """Return the result of `_graph` for an (N, H, W, C) array, computed by the kernels."""
         raise NotImplementedError
 
     def _check(self, shape: tuple[int | None, ...], dtype: str) -> int:
-        """Return the bits of a level, 8 or 16, or raise."""
+        """Return the bits of a level, 8 or 16; raise if the shape or dtype is not supported."""
         bits = self._bits(dtype)
         if len(shape) not in (3, 4):
             raise ValueError(
@@ -199,9 +204,10 @@ class ImageLayer(keras.layers.Layer):  # type: ignore[misc]
 
 
 def registered(layer: type[T]) -> type[T]:
-    """Register a layer by the module to import, which Keras then names where it is not imported.
+    """Register a layer under its module's name, so that Keras can load it from files.
 
-    Files written before have the first name, and load.
+    If the module is not imported, Keras's error message shows the module's name. The layer is also
+    registered as ``cxr_enhance>NAME``, because older files have this name.
     """
     keras.saving.get_custom_objects().update({f"cxr_enhance>{layer.__name__}": layer})
     keras.saving.register_keras_serializable(package=layer.__module__)(layer)
@@ -209,7 +215,7 @@ def registered(layer: type[T]) -> type[T]:
 
 
 def _unconverted(function: Any) -> Any:
-    """Keep tf.data from rewriting `function`, and all that it calls, from its source."""
+    """Prevent AutoGraph from converting `function` and the functions that it calls."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return function
@@ -226,7 +232,7 @@ def _is_eager_tensorflow(inputs: Any) -> bool:
 
 
 def _is_zero(size: Any) -> bool:
-    return isinstance(size, int) and size == 0  # a symbol compares with nothing
+    return isinstance(size, int) and size == 0  # symbolic sizes cannot be compared
 
 
 def _refuse_collections(inputs: Any) -> None:
@@ -248,10 +254,12 @@ def _as_function(
     options: tuple[EnhanceParams, int, tuple[float, float]],
     fixed: tuple[int, int],
 ) -> Any:
-    """One call instead of a hundred small ones where TensorFlow would run them one by one.
+    """Return a `tf.function` of the layer, for eager calls in TensorFlow.
 
-    TensorFlow leaves open what differs between calls, so there is one function for each rank and
-    number of channels, which must not be left open: they are `fixed`.
+    One call of the function is faster than the hundred operations of the layer called one by one.
+    With `reduce_retracing`, TensorFlow treats sizes that differ between calls as unknown. The rank
+    and the number of channels must be known. They are in `fixed`, so that the cache holds one
+    function for each pair.
     """
     import tensorflow as tf
 
@@ -261,7 +269,7 @@ def _as_function(
 
 
 def _can_be_seen(inputs: Any) -> bool:
-    """Tell whether `inputs` hold values, as they do not while a graph is built."""
+    """Return whether `inputs` hold values; they hold none while a graph is built."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         return _is_eager_tensorflow(inputs)
@@ -286,7 +294,7 @@ def _to_levels(images: Any, bits: int, value_range: tuple[float, float]) -> Any:
             is_double = keras.backend.standardize_dtype(images.dtype) == "float64"
             images = ops.cast(images, "float64" if is_double else "float32")
             images = (images - low) * (top / (high - low))
-        # No number is level 0, said here because casts say something else on each machine.
+        # NaN becomes level 0. Without this line, the cast of NaN would depend on the machine.
         images = ops.where(ops.isnan(images), ops.zeros_like(images), ops.round(images))
     else:
         images = ops.cast(images, "int32")
@@ -297,7 +305,8 @@ def _from_levels(levels: Any, dtype: Any, bits: int, value_range: tuple[float, f
     top = (1 << bits) - 1
     if not keras.backend.is_float_dtype(dtype) or value_range == (0, top):
         return ops.cast(levels, dtype)
-    # From a table: compilers turn a division into a product, whose last bit differs.
+    # Values come from a table, because compilers may replace a division by a multiplication, whose
+    # last bit can differ.
     is_double = keras.backend.standardize_dtype(dtype) == "float64"
     table = values_of(np.arange(top + 1), value_range, bits)
     table = ops.convert_to_tensor(table.astype("float64" if is_double else "float32"))

@@ -1,1 +1,1 @@
-"""The parts of `tf_data`."""
+"""Internal modules of `tf_data`."""

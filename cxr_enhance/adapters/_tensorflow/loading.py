@@ -1,4 +1,4 @@
-"""A batch of image files to a batch of enhanced images of one size, on several threads."""
+"""Load a batch of image files as enhanced images of one size, on several threads."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ _CHOICES = {
 
 
 class Loader:
-    """Call it with N file names or contents; see `load_and_enhance_op` for the options."""
+    """Callable that loads N files; it takes N file names, or N file contents.
+
+    See `cxr_enhance.adapters.tf_data.load_and_enhance_op` for the options.
+    """
 
     def __init__(
         self,
@@ -78,10 +81,10 @@ class Loader:
         self._encoded = encoded
         self._on_error = on_error
         self._threads = num_threads or usable_cpus()
-        load_cv2()  # raises at once where it is missing
+        load_cv2()  # raises here, before the first file, if OpenCV is missing
 
     def __call__(self, sources: Sequence[bytes]) -> tuple[Image, np.ndarray[Any, Any]]:
-        """Return the images and which of `sources` could be used."""
+        """Return the images, and a bool array that is True for each usable item of `sources`."""
         images = np.zeros((len(sources), *self.shape), self._preparation.dtype)
         usable = np.zeros(len(sources), bool)
 

@@ -1,1 +1,1 @@
-"""The parts of `torch_transform`."""
+"""Internal modules of `torch_transform`."""

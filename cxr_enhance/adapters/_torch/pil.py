@@ -1,4 +1,4 @@
-"""PIL's images to arrays and back."""
+"""Conversion of PIL images to arrays and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 _LEVELS = ("L", "RGB", "I;16", "I;16L", "I;16B", "I;16N")
-# Modes that PIL itself converts; transparency is dropped.
+# For modes that are refused, the mode to convert to with PIL; transparency is dropped.
 _CURES = {
     **dict.fromkeys(("1", "LA"), "L"),
     **dict.fromkeys(("RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "HSV"), "RGB"),
@@ -19,20 +19,20 @@ _CURES = {
 
 
 def is_image(value: Any) -> bool:
-    """Tell whether `value` is an image of PIL, which need not be loaded."""
+    """Return whether `value` is a PIL image; the function does not import PIL."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(value, module.Image)
 
 
 def to_array(image: Any) -> Any:
-    """Return the pixels: uint8, uint16, or float32 for mode F.
+    """Return the pixels of a PIL image as uint8 or uint16, or as float32 for mode F.
 
     Raises
     ------
     TypeError
-        If the mode says that numbers are not gray, red, green and blue.
+        If the image's mode is none of L, RGB, I;16 and its variants, I and F.
     ValueError
-        If a pixel of mode I, which holds 32 bits, is out of 0..65535.
+        If a pixel of mode I, which holds 32 bits, is outside 0..65535.
     """
     if image.mode == "I":
         array = np.asarray(image)
@@ -54,12 +54,12 @@ def to_array(image: Any) -> Any:
 
 
 def from_array(array: Any, mode: str) -> Any:
-    """Return an image of PIL for the result of an image of `mode`.
+    """Return the array of a result as a PIL image; `mode` is the mode of the input image.
 
     Raises
     ------
     ValueError
-        If the result has three channels of 16 bits or of floats, which PIL has no mode for.
+        If the result has three channels and is not uint8, because PIL has no mode for that.
     """
     if array.ndim == 3 and array.dtype != np.uint8:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Which of the values in a sample is the image: as torchvision's v2 transforms decide."""
+"""Find the images in a sample, by the rules of torchvision's v2 transforms."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def map_images(function: Callable[[Any], Any], sample: Any) -> Any:
-    """Return `sample` with its images replaced by what `function` makes of them.
+    """Return `sample` with `function` applied to its images.
 
     Parameters
     ----------
     function : callable
-        From an image to an image.
+        Function that takes an image and returns an image.
     sample : object
-        Tuples, lists and dictionaries, one in the other, that hold images and other values.
+        Nested tuples, lists and dictionaries that hold images and other values.
 
     Raises
     ------
@@ -32,8 +32,9 @@ def map_images(function: Callable[[Any], Any], sample: Any) -> Any:
 
     Notes
     -----
-    Images are those that say so: PIL's and torchvision's. Where there are none, the first tensor or
-    array of two axes or more is the image; labels have fewer. Everything else is passed on.
+    PIL images and torchvision's ``tv_tensors.Image`` are images. If the sample holds neither, the
+    first tensor or array of two or more axes is the image; labels have fewer axes. All other values
+    are returned unchanged.
     """
     leaves, structure = pytree.tree_flatten(sample)
     places = [i for i, leaf in enumerate(leaves) if _is_named_image(leaf)]
@@ -56,7 +57,7 @@ def _is_named_image(value: Any) -> bool:
 
 
 def is_marked_otherwise(value: Any) -> bool:
-    """Tell whether torchvision marks `value` as something else than an image: a mask, boxes."""
+    """Return whether `value` has a torchvision type for non-images, such as masks or boxes."""
     kinds = _kinds()
     return (
         kinds is not None
@@ -74,5 +75,8 @@ def _may_be_image(value: Any) -> bool:
 
 
 def _kinds() -> Any:
-    """Return torchvision's kinds of tensors; None where it is not loaded, so has made none."""
+    """Return the module `torchvision.tv_tensors`, or None if it is not imported.
+
+    Without the module, no value can have one of its types.
+    """
     return sys.modules.get("torchvision.tv_tensors")

@@ -35,18 +35,19 @@ _GRACE_S = 0.7
 
 
 class _RunEndedError(Exception):
-    """No further file can be read or written: workers need not finish their tasks."""
+    """The run must end, because all further files would fail; workers need not finish tasks."""
 
 
 class DaskEngine:
-    """The workers of the scheduler at `address`, or `num_workers` processes of this machine.
+    """An engine that uses the workers of a Dask scheduler, or starts processes on this machine.
 
     Parameters
     ----------
     address : str or None
-        Such as ``tcp://node1:8786``; None starts a cluster on this machine for the run.
+        Address of the scheduler, such as ``tcp://node1:8786``. None starts a cluster on this
+        machine for the run.
     num_workers : int
-        Processes of the local cluster, of one thread each.
+        Number of processes of the local cluster; each has one thread.
 
     Raises
     ------
@@ -100,8 +101,9 @@ class DaskEngine:
     def _own_cluster(self) -> Iterator[Any]:
         """Start workers on this machine; kill the workers if the block ends by an exception.
 
-        Outputs appear whole or not at all, also when a worker is killed. The cluster is closed if
-        that takes less than a second; otherwise `is_busy` lets the process end without closing it.
+        Outputs are written atomically, so that a killed worker leaves no incomplete output. The
+        cluster is closed if that takes less than a second. Otherwise `is_busy` becomes true, and
+        the process may end without closing the cluster.
         """
         client = cluster = None
         try:
@@ -184,13 +186,13 @@ class DaskEngine:
 
 
 def _carry_out_on_worker(number: int, task: Task, job: Job, workspace: str) -> tuple[Outcome, ...]:
-    """Carry out a task; in a child process if a worker has died over the task before.
+    """Carry out a task; use a child process if a worker has died during this task before.
 
-    The mark "begun", a file in the workspace, tells the next worker that a worker died over the
-    task, and whether the output existed before. The mark "done" holds the outcomes, in case the
+    The file "begun" in the workspace shows the next worker that a worker died during the task. It
+    also records whether the output existed before. The file "done" holds the outcomes, in case the
     worker dies before it delivers them.
     """
-    warnings.filterwarnings("ignore", module=r"pydicom\b")  # the manifest has these as notes
+    warnings.filterwarnings("ignore", module=r"pydicom\b")  # the manifest has notes on these
     begun, done = _mark(workspace, number, "begun"), _mark(workspace, number, "done")
     earlier = _outcomes_left(workspace, number)
     if earlier is not None:
@@ -200,7 +202,7 @@ def _carry_out_on_worker(number: int, task: Task, job: Job, workspace: str) -> t
             mark.write("there" if os.path.lexists(task.target) else "absent")
     except FileExistsError:
         with open(begun, encoding="ascii") as mark:
-            by_dead_worker = mark.read() == "absent"  # then the dead worker wrote the output
+            by_dead_worker = mark.read() == "absent"  # then the dead worker wrote any output
         outcomes = carry_out_isolated(
             task._replace(replace=task.replace or by_dead_worker), job, workspace
         )
@@ -235,7 +237,7 @@ def _kill_workers(client: Any, cluster: Any) -> None:
 
 
 def _outcomes_left(workspace: str, number: int) -> tuple[Outcome, ...] | None:
-    """Read the outcomes in the mark "done" of a task; None if there is no such mark."""
+    """Read the outcomes in the file "done" of a task; None if there is no such file."""
     with (
         contextlib.suppress(OSError),
         open(_mark(workspace, number, "done"), encoding="ascii") as mark,

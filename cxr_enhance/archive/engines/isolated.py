@@ -1,4 +1,4 @@
-"""One task carried out in a child process: a task that crashes ends the child alone."""
+"""Carry out one task in a child process, so that a crash ends only the child."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class _ChildDiedError(Exception):
 def carry_out_isolated(task: Task, job: Job, workspace: str | None) -> tuple[Outcome, ...]:
     """Carry out a task in a child process; if the child dies, the file that it read fails.
 
-    If the child dies over a file of samples, each image is read again in a child of its own, so
-    that only the image that kills its child fails.
+    If the child dies while it makes a file of samples, each image is read again in a separate
+    child, so that only the image that kills its child fails.
     """
     images = len(task.samples) if isinstance(task, PlannedSamples) else 1
     timeout = _TIMEOUT_S * max(images / _IMAGES_IN_TIME, 1)

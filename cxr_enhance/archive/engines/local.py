@@ -1,4 +1,4 @@
-"""Work carried out by a pool of threads on this machine, in bounded memory."""
+"""`LocalEngine`: a pool of threads on this machine that works in bounded memory."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ class LocalEngine:
 
     Notes
     -----
-    When `run` is interrupted, images not yet begun are dropped, and images under way stop before
-    their next step: no output is ever left half written. All work is done in the pool, none in the
-    calling thread, where an interrupt during the compilation of a kernel would be lost in LLVM's
-    callbacks. `run` waits less than a second for steps under way; `is_busy` is true if one goes on.
+    If `run` is interrupted, images that are not begun are dropped, and running images stop before
+    their next step. No output is left incomplete. All work is done in the pool and not in the
+    calling thread, because LLVM's callbacks would lose an interrupt during the compilation of a
+    kernel. `run` waits less than a second for running steps; `is_busy` is true if a step still
+    runs.
     """
 
     def __init__(self, num_threads: int) -> None:

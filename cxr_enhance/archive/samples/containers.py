@@ -1,4 +1,4 @@
-"""Files of samples, written by the libraries that read them: webdataset and TensorFlow."""
+"""Write files of samples with the libraries that read them: webdataset and TensorFlow."""
 
 from __future__ import annotations
 
@@ -51,24 +51,24 @@ class Container(Protocol):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the file; only then is the file whole."""
+        """Close the file; the file is complete only then."""
 
     def add(self, sample: Sample) -> None:
         """Append a sample."""
 
     def places(self) -> dict[str, Place]:
-        """Tell where in the closed file the images lie, by the keys of their samples."""
+        """Return the places of the images in the closed file, by the keys of their samples."""
 
 
 def open_container(name: ContainerName, path: str) -> Container:
-    """Begin a file of samples at `path`.
+    """Start to write a file of samples at `path`.
 
     Raises
     ------
     ImportError
-        If the library that writes it is not installed.
+        If the library that writes the file is not installed.
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     return TarContainer(path) if name == "webdataset" else RecordContainer(path)
 
@@ -79,7 +79,7 @@ def load_library(name: ContainerName) -> Any:
     Raises
     ------
     ImportError
-        If the library is not installed; the sentence has the command that installs it.
+        If the library is not installed; the message contains the command that installs it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no log lines among those of the run
     module, extra = {
@@ -98,9 +98,9 @@ def load_library(name: ContainerName) -> Any:
 
 
 class TarContainer:
-    """A tar file of two members a sample: the image, and the columns as JSON.
+    """A tar file with two members for each sample: the image, and the columns as JSON.
 
-    Times, owners and order are always the same, so that equal samples give equal files.
+    Times, owners and order of the members are fixed, so that equal samples give equal files.
     """
 
     def __init__(self, path: str) -> None:
@@ -121,7 +121,7 @@ class TarContainer:
         traceback: TracebackType | None,
     ) -> None:
         with self._file, contextlib.suppress(*(() if kind is None else (OSError,))):
-            self._writer.close()  # also after an error: else tarfile closes when it is collected
+            self._writer.close()  # after an error too, or garbage collection would close tarfile
 
     def add(self, sample: Sample) -> None:
         """Append a sample."""
@@ -143,7 +143,7 @@ class TarContainer:
 
 
 class RecordContainer:
-    """A TFRecord file of one ``tf.train.Example`` a sample, every feature one string of bytes."""
+    """A TFRecord file of one ``tf.train.Example`` per sample; each feature is one byte string."""
 
     def __init__(self, path: str) -> None:
         self._tf = load_library("tfrecord")
@@ -187,7 +187,7 @@ class RecordContainer:
         self._end = start + len(record) + _AFTER_RECORD
 
     def places(self) -> dict[str, Place]:
-        """Return where the images were written, once the file's size shows that it is whole."""
+        """Return the places of the images; raise if the file's size shows that data are missing."""
         size = os.path.getsize(self._path)
         if size != self._end:
             raise OSError(errno.EIO, f"{size} of {self._end} bytes were written", self._path)
@@ -198,7 +198,7 @@ class RecordContainer:
 
 
 class _OsErrors:
-    """A block in which TensorFlow's errors about files become OSErrors."""
+    """Context manager that converts TensorFlow's errors about files to OSErrors."""
 
     def __init__(self, tensorflow: Any, path: str) -> None:
         errors = tensorflow.errors

@@ -1,9 +1,9 @@
-"""The table of all samples and the list of the files of samples, which lie beside these files.
+"""Write the table of all samples and the list of files of samples, in the folder of these files.
 
-``samples.csv`` has one row a sample: its name, such as ``000000.tar::p1/0001``, and the columns of
-the table of ``--records``. ``shards.json`` lists the files with their sizes and hashes. Both are
-made from the indexes beside the files, so that a run in one go, a resumed run and a run in parts
-end with the same two files.
+``samples.csv`` has one row for each sample: its name, such as ``000000.tar::p1/0001``, and the
+columns of the table of ``--records``. ``shards.json`` lists the files with their sizes and hashes.
+Both are made from the indexes of the files. A single run, a resumed run and a run in parts
+therefore end with the same two files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KIND = "files of samples by cxr-enhance"
 
 
 def check_index_names(out: str, *, overwrite: bool) -> None:
-    """Refuse to write over a table or list that no run wrote, or that has changed since.
+    """Refuse to overwrite a table or list that no run wrote, or that has changed since.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def _other_file_error(path: str) -> ValueError:
 def write_index(plan: SamplePlan, *, overwrite: bool) -> None:
     """Write the table of samples and the list of files, for all files of samples in the folder.
 
-    Of several runs at once, the run that ends last sees the files of all runs.
+    If several runs write at the same time, the last run to end includes the files of all runs.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _read_shards(path: str) -> dict[str, Any] | None:
 
 
 def _is_of_a_run(samples: str, shards: dict[str, Any] | None) -> bool:
-    """Tell whether the table is one of those whose hashes the list of files holds."""
+    """Return whether the list of files holds the hash of the table."""
     known = None if shards is None else shards.get("table_sha256")
     return isinstance(known, list) and _sha256_or_empty(samples) in known
 

@@ -1,7 +1,7 @@
-"""The file and the key of each sample, decided before any work starts.
+"""Assign each image to a file of samples and give it a key, before any work starts.
 
-The files of a plan, in their order, are cut into groups of equal number; each group becomes one
-file of samples. So the result does not depend on threads.
+The images of a plan are divided, in their order, into groups of equal number. Each group becomes
+one file of samples. The result therefore does not depend on threads.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _IGNORED_KEY = re.compile(r"__[^/]*__(/|$)")  # webdataset reads such members as
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleOptions:
-    """How samples are put into files.
+    """Options of files of samples.
 
     Parameters
     ----------
     container : {"webdataset", "tfrecord"}
-        Tar files, or TFRecord files.
+        Format of the files of samples: "webdataset" writes tar files, "tfrecord" TFRecord files.
     samples_per_file : int
-        Planned images in each file of samples; images that cannot be read are missing from it.
+        Number of planned images in each file of samples; the file lacks images that cannot be read.
     records : Records or None
-        The table whose columns go into the samples; None for samples without columns.
+        Table whose columns are stored in the samples; None makes samples without columns.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class SampleOptions:
 
 
 class SamplePlan:
-    """The files of samples that a plan becomes.
+    """The assignment of the images of a plan to files of samples.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ class SamplePlan:
     out : str
         Folder of the files of samples.
     options : SampleOptions
-        Container, number and columns.
+        Container, samples per file and table of columns.
     part : Shard or None
-        The part of the files of samples to write; None for all.
+        Part of the files of samples to write; None writes all.
     without_file_column : bool
-        Whether the column that names files is left out of the samples.
+        True leaves the column of file names out of the samples.
     """
 
     def __init__(
@@ -144,10 +144,11 @@ class SamplePlan:
 
 
 def drop_other_files(plan: Plan) -> None:
-    """Move the files of a plan that are no images to the skipped files.
+    """Move the files of a plan that are not images to the skipped files.
 
-    Files given by name, and files whose name is that of an image, stay. The first bytes of all
-    other files are read: a file that is no image would take the place of an image in a group.
+    Files that the user named, and files whose name is that of an image, are kept. The first bytes
+    of all other files are read, because a file that is not an image would reduce the number of
+    images in a group.
     """
     files = plan.files
     kept = []
@@ -170,8 +171,8 @@ def _key_of(name: str) -> str:
 def _clashing_keys(files: PlannedFiles) -> frozenset[int]:
     """Find the samples whose keys would equal the keys of other samples.
 
-    Keys with equal hashes are compared as text: hashes of a million keys take little memory, and
-    equal hashes of different keys do not change the result.
+    Hashes of keys are compared first, because hashes of a million keys need little memory. Keys
+    with equal hashes are compared as text, so that equal hashes of different keys do no harm.
     """
     count = len(files)
 

@@ -1,4 +1,4 @@
-"""The table of `--records`, whose columns go into the samples."""
+"""Read the table of `--records`, whose columns are stored in the samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RESERVED = frozenset(("key", "image", "format"))  # fields that every sample ha
 
 
 class Records:
-    """The rows of a table by their files, in little memory.
+    """The rows of a table, found by their files; stored in little memory.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Records:
         return self.columns[self._file_index]
 
     def add(self, file: str, cells: Sequence[str]) -> bool:
-        """Append the row of a file; False if the file has a row already."""
+        """Append the row of a file; return False, without change, if the file has a row already."""
         key = os.path.abspath(file)
         if self._index_of.setdefault(key, len(self.files)) < len(self.files):
             return False
@@ -47,7 +47,7 @@ class Records:
         return True
 
     def of(self, file: str) -> dict[str, str]:
-        """Return the cells of a file's row, unchanged, by their column.
+        """Return the unchanged cells of a file's row, by column name.
 
         Raises
         ------
@@ -67,21 +67,22 @@ def read_records(path: str, column: str | None = None, root: str | None = None) 
         A CSV file as `cxr_enhance.archive.sources.read_list` reads it; lines before the header that
         begin with ``#`` are comments.
     column : str, optional
-        The column that names files; None for ``file``, or the only one.
+        The column that names files. None uses the only column, or the column ``file``.
     root : str, optional
-        Folder that names in the table start from; None for the folder of the table.
+        Folder to which names in the table are relative; None uses the folder of the table.
 
     Returns
     -------
     Records
-        In the order of the table.
+        The rows, in the order of the table.
 
     Raises
     ------
     ValueError
-        If the first row is empty or a file, or the table lacks the column or has no other rows; if
-        a row names no file, or has more or fewer cells than the header; if a file has two rows; or
-        if a column has no name, the name of another column, or a name that every sample has.
+        If the first row is empty or is the name of a file. If the table lacks the column or has no
+        other rows. If a row names no file, or has more or fewer cells than the header. If a file
+        has two rows. If a column has no name, the name of another column, or the name of a field
+        that every sample has.
     OSError
         If the table cannot be read.
     """
@@ -137,7 +138,7 @@ def _index_of_files(columns: Sequence[str], column: str | None, path: str) -> in
 
 
 def _check_columns(columns: Sequence[str], path: str) -> None:
-    """Refuse columns that a sample cannot hold: without a name, or with a name that is taken."""
+    """Refuse columns that a sample cannot store: without a name, or with a name already used."""
     if len(set(columns)) < len(columns) or not all(columns):
         raise ValueError(
             f"`--records` must name a table whose columns have a name each; got "

@@ -1,4 +1,4 @@
-"""Find the files of samples that are still to be written, by the indexes beside existing files."""
+"""Find the files of samples that must still be written, from the indexes of existing files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FAILED_BEFORE = "failed in an earlier run, whose row in the manifest tells why"
 
 @dataclasses.dataclass(slots=True)
 class PendingSamples:
-    """The files of samples that are still to be written, and the files that earlier runs wrote.
+    """The files of samples that must still be written, and the files that earlier runs wrote.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class PendingSamples:
     numbers : array of int
         Numbers of the files of samples to be written, in order.
     replace : bytearray
-        For each of `numbers`, whether the file is written over.
+        For each of `numbers`, whether the file is overwritten.
     pending : array of int
         Indices in the plan of the images to be read.
     settled : array of int
@@ -55,9 +55,10 @@ class PendingSamples:
         Files of samples with images that the plan does not put there, and their numbers in the
         plan; None for a file that the plan lacks.
     other_files : list of str
-        Paths where an index would be written and another file lies.
+        Paths at which an index would be written but another file exists.
     left : array of int
-        Numbers of the files of samples that are not as a run wrote them; they are left as they are.
+        Numbers of the files of samples that changed since a run wrote them, or that no run wrote;
+        they are not changed.
     other_options : dict of str to int
         Number of images that were written with other options, by the digest of those options.
     changed : int
@@ -69,7 +70,7 @@ class PendingSamples:
     known_options : dict of str to dict
         Options by their digest.
     reasons : dict of int to str
-        Why settled images were not chosen, by their indices in the plan.
+        Reason why a settled image was not chosen, by its index in the plan.
     """
 
     plan: SamplePlan
@@ -101,7 +102,7 @@ class PendingSamples:
 
     @property
     def fresh(self) -> int:
-        """Number of images to be read; a file of samples is written whole, so all are counted."""
+        """Number of images to be read: all images of the files of samples to be written."""
         return len(self.pending)
 
     def files_to_do(self) -> Iterator[PlannedFile]:
@@ -179,7 +180,7 @@ class PendingSamples:
                     os.unlink(name)
 
     def images_left(self) -> int:
-        """Count the images in files of samples that are still not as a run wrote them."""
+        """Count the images in files of samples that still differ from what a run wrote."""
         count = 0
         for number in self.left:
             target = self.plan.target(number)
@@ -197,29 +198,30 @@ def find_pending_samples(
     retry_failed: bool,
     unrecorded: Collection[FileId] = (),
 ) -> PendingSamples:
-    """Compare a plan with the files of samples in its folder; changes nothing.
+    """Compare a plan with the files of samples in its folder; change nothing.
 
     A file of samples is written again if
 
     - it is missing, or a killed run left it without its index,
-    - one of its images, or the columns of one, have changed since,
+    - one of its images, or the columns of an image, have changed since,
     - one of its images failed for a transient reason,
-    - a choice that is no longer made left one of its images out,
-    - the plan has put further images into it.
+    - one of its images was not chosen, and the selection has changed since,
+    - the plan assigns further images to it.
 
-    A file is written over only if its index shows that a run wrote the file as it is now, if a
-    killed run left proof that it wrote the file, or with `overwrite`.
+    A file is overwritten only in three cases: its index shows that a run wrote the file and that
+    the file has not changed since, a killed run left proof that it wrote the file, or `overwrite`
+    is true.
 
     Parameters
     ----------
     plan : SamplePlan
-        The files of samples that the folder is to hold.
+        The planned files of samples of the folder.
     job : Job
         Options of this run.
     overwrite : bool
         Whether every file of samples is written again.
     retry_failed : bool
-        Whether lasting failures are tried again.
+        Whether images are tried again that failed for a reason that is not transient.
     unrecorded : collection of FileId
         Files that killed runs wrote and did not record; they are written again.
 
@@ -253,7 +255,7 @@ def find_pending_samples(
 
 
 def _is_stale(file: str, index: dict[str, Any], plan: SamplePlan, number: int | None) -> bool:
-    """Tell whether a file of samples exists and holds an image that the plan does not put there."""
+    """Return whether a file of samples exists and holds an image that is not planned for it."""
     if not os.path.lexists(file):
         return False
     if number is None:
@@ -310,7 +312,7 @@ def _settle(number: int, work: PendingSamples, job: Job, *, retry_failed: bool) 
 
 
 def _input_records(index: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return an index's records of images, without damaged records: people may edit an index."""
+    """Return the valid records of images of an index; people may have edited the index."""
     inputs = index.get("inputs")
     if not isinstance(inputs, list):
         return []

@@ -1,4 +1,4 @@
-"""One file of samples written from many images: the unit of work of every engine."""
+"""Write one file of samples from many images; this is a task of an engine."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class PlannedSample(NamedTuple):
 
     source: str
     key: str
-    named: bool  # given by its own name, not found in a folder; fails if it is no image
+    named: bool  # True: named by the user; fails if it is not an image. False: found in a folder
     columns: dict[str, str]
 
 
 class PlannedSamples(NamedTuple):
-    """One file of samples to write: the unit of work of engines."""
+    """One file of samples to write: a task of an engine."""
 
     target: str
     container: ContainerName
@@ -51,7 +51,7 @@ class PlannedSamples(NamedTuple):
 
 
 class _StoppedError(Exception):
-    """The run was stopped before the file of samples was whole."""
+    """The run was stopped before the file of samples was complete."""
 
 
 class _RunEndedError(Exception):
@@ -65,20 +65,20 @@ def process_samples(
     stopped: Callable[[], bool] = never_stopped,
     make: Callable[[PlannedFile, Job, Callable[[], bool]], EncodedOutput | None] = make_output,
 ) -> tuple[Outcome, ...] | None:
-    """Read and enhance many images and write them into one file, with its index beside it.
+    """Read and enhance many images; write them to one file of samples, and write its index.
 
     Parameters
     ----------
     file : PlannedSamples
         The images to read, and the path of the file of samples.
     job : Job
-        Options that decide what the samples hold.
+        Options that determine the content of the samples.
     workspace : str or None
-        Folder for the file while it is written; None for the folder of the file.
+        Folder in which the file is written before it is moved; None uses the folder of the file.
     stopped : callable
-        Called between the steps; the task stops where it returns True.
+        Function that is called between the steps; the task stops if it returns True.
     make : callable
-        Reads, enhances and encodes one image.
+        Function that reads, enhances and encodes one image.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def process_samples(
 
 
 class _Writing:
-    """A file of samples while it is written: outcomes so far, and at the end the index."""
+    """A file of samples that is being written: the outcomes so far, and finally the index."""
 
     def __init__(
         self,

@@ -1,1 +1,4 @@
-"""DICOM in and out: our own parser of headers; pydicom and its plugins decode compressed frames."""
+"""Reading and writing of DICOM files.
+
+The package parses headers itself; pydicom and its plugins decode compressed frames.
+"""

@@ -51,7 +51,7 @@ def dicom_attributes(source: str | os.PathLike[str]) -> dict[str, str]:
 
     See Also
     --------
-    image_info : What the pixels are; nothing in it identifies a patient.
+    image_info : Fields that describe the pixels; no field identifies a patient.
     """
     check_name(source, "source")
     data = _dicom_content(source)
@@ -126,7 +126,7 @@ def _values_of(element: Element, order: str) -> tuple[str, ...]:
 
 
 def _dicom_content(source: str | os.PathLike[str] | bytes) -> bytes | mmap.mmap | None:
-    """Map a DICOM file into memory, or return its content as given; None for other files."""
+    """Map a DICOM file into memory; return bytes unchanged; None for other files."""
     if isinstance(source, bytes):
         return source if image_format(source[:HEAD_BYTES]) == "DICOM" else None
     with open(source, "rb", buffering=0) as file:

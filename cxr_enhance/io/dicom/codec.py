@@ -165,7 +165,7 @@ def check_stream(stream: CodeStream | None, data: bytes, header: DicomHeader, sy
 
 
 def is_compressed(transfer_syntax: str) -> bool:
-    """Tell whether a transfer syntax compresses pixels."""
+    """Return whether a transfer syntax compresses pixels."""
     return transfer_syntax in _FAMILY_OF
 
 

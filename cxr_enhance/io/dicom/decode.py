@@ -1,4 +1,4 @@
-"""DICOM to an image as it is meant to be shown: modality LUT, VOI LUT or window, then polarity."""
+"""Decode a DICOM file to the image to be shown: modality LUT, VOI LUT or window, polarity."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Decoded(NamedTuple):
 
 
 class StoredFrame(NamedTuple):
-    """One frame as stored, to be shown with several VOI transforms; see `shown_frame`."""
+    """One frame as stored, before any transform; `shown_frame` applies VOI transforms to it."""
 
     words: Image
     header: DicomHeader
@@ -54,9 +54,9 @@ class StoredFrame(NamedTuple):
     notes: Sequence[str]
 
     def values(self) -> tuple[float, float] | None:
-        """Least and greatest value after the modality LUT or rescale; None for colour.
+        """Return the least and the greatest value after the modality LUT or rescale.
 
-        Padding does not count, unless there is nothing else.
+        None for a colour image. Padding is ignored, unless all pixels are padding.
         """
         if self.words.ndim != 2:
             return None
@@ -82,7 +82,7 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     data : bytes
         The file, with or without its preamble of 128 bytes; the preamble is ignored.
     options : ReadOptions
-        VOI transform or window, frame, greatest size.
+        VOI transform or window, frame, and largest number of pixels.
 
     Returns
     -------
@@ -94,8 +94,8 @@ def decode_dicom(data: bytes, options: ReadOptions) -> Decoded:
     Raises
     ------
     ValueError
-        If the file is damaged, of a kind not read, or too large; see `read_image`. `NoImageError`
-        if the file is whole and holds no image, such as a report.
+        If the file is damaged, of a kind that is not read, or too large; see `read_image`.
+        `NoImageError` if the file is valid and holds no image, such as a report.
     ImportError
         If pydicom or the decoder of the file is not installed.
 
@@ -135,11 +135,11 @@ def shown_frame(frame: StoredFrame, options: ReadOptions) -> Decoded:
     Raises
     ------
     ValueError
-        If the window does not go with the frame's VOI LUT Function.
+        If the window's width is not allowed with the frame's VOI LUT Function.
 
     Notes
     -----
-    The image may be the frame's own array where the transforms change nothing.
+    If the transforms change nothing, the image may be the frame's own array.
     """
     words, header, decoder, _ = frame
     notes = list(frame.notes)
@@ -157,7 +157,7 @@ def shown_frame(frame: StoredFrame, options: ReadOptions) -> Decoded:
 
 
 def dicom_header(data: bytes | mmap) -> tuple[DicomHeader, list[str]]:
-    """Describe a DICOM file without decoding it; see `image_info`."""
+    """Return the header of a DICOM file and the notes on it, without decoding pixels."""
     elements = read_elements(data)
     check_holds_image(elements)
     header = read_header(elements)

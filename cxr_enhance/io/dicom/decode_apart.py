@@ -1,8 +1,8 @@
 """Decode frames in child processes, with limits of time and memory.
 
-gdcm ends the process it runs in, or writes beyond its memory, for many damaged JPEG files; pydicom
-never returns from some JPEG 2000 files. Such a file must not end or stop a run over a million
-files. Child processes are kept for further frames: one for each thread that decodes.
+For many damaged JPEG files, gdcm ends its process or writes outside its memory. For some JPEG 2000
+files, pydicom never returns. Such a file must not end or block a run over a million files. Child
+processes are kept for further frames: one for each thread that decodes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if sys.platform == "linux":
     import fcntl
 
 _SCRIPT = str(Path(__file__).with_name("decoder_process.py"))
-_TIMEOUT_S = 60.0  # plus a microsecond a pixel, for the largest images on the slowest machines
+_TIMEOUT_S = 60.0  # plus a microsecond per pixel, for the largest images on the slowest machines
 _MEMORY_BYTES = 1 << 30  # plus `_BYTES_A_SAMPLE`, where the system can limit memory
 _BYTES_A_SAMPLE = 64
 _PIPE_BYTES = 1 << 20
@@ -91,7 +91,7 @@ def kill_decoders() -> None:
 
 class _Process:
     def __init__(self) -> None:
-        # In a session of its own the child gets no Ctrl-C; it ends with this process.
+        # Ctrl-C does not reach the child, which is in a new session; it ends with this process.
         self._process = subprocess.Popen(
             [sys.executable, "-P", _SCRIPT, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
@@ -137,7 +137,7 @@ class _Process:
         self._process.kill()
 
     def _death_error(self, seconds: float) -> ValueError | MemoryError:
-        """Make the error that says why the process died."""
+        """Return the error with the reason why the process died."""
         status = self._process.wait()
         if self._out_of_time:
             return ValueError(f"took more than {seconds:.0f} s")
@@ -172,8 +172,8 @@ def _end_all() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # The parent's decoders serve the parent alone. The list keeps the objects alive in the child,
-    # because collecting them would close the parent's pipes.
+    # Only the parent may use its decoders. The list keeps the objects alive in the child, because
+    # their deletion would close the parent's pipes.
     _of_parent: list[_Process] = []
 
     def _leave_to_parent() -> None:

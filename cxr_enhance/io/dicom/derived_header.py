@@ -1,4 +1,4 @@
-"""The changes of a header whose pixels are replaced by enhanced ones."""
+"""Change a header so that it describes the enhanced pixels instead of the original pixels."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def follow_pixels(
     is_resized : bool
         Whether the new image has another size, or shows another part of the source.
     is_turned : bool
-        Whether black and white were exchanged beyond what the header asks for.
+        Whether black and white were exchanged although the header does not require it.
     """
     for keyword in _OUTDATED:
         if keyword in data_set:
@@ -98,7 +98,7 @@ def follow_pixels(
 
 
 def state_loss(data_set: Any, loss: Loss | None) -> None:
-    """State that the source was compressed with loss, as DICOM asks of all derived images."""
+    """State that the source was lossily compressed; DICOM requires this of derived images."""
     stated = str(data_set.get("LossyImageCompression") or "")
     if loss is None or stated == "01" or (stated == "00" and not loss.is_certain):
         return
@@ -114,7 +114,7 @@ def scale_spacing(
     new: tuple[int, ...],
     scale: tuple[float, float] | None = None,
 ) -> None:
-    """Scale pixel spacings, so that millimetres stay right in a resized image.
+    """Scale pixel spacings, so that distances in millimetres stay correct in a resized image.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def scale_spacing(
     old, new : (int, int)
         Height and width of the image before and after.
     scale : (float, float) or None
-        Pixels of the new image for one pixel of the old, down and across, if the new image is
-        cropped or padded; None if the quotient of the sizes is the scale.
+        Pixels of the new image per pixel of the old image, down and across, if the new image is
+        cropped or padded. None computes the scale as the quotient of the sizes.
     """
     for keyword in SPACINGS:
         spacing = data_set.get(keyword)
@@ -140,7 +140,7 @@ def scale_spacing(
 
 
 def _is_reversed(header: DicomHeader) -> bool:
-    """Tell whether greater stored values are shown darker."""
+    """Return whether greater stored values are shown darker."""
     if header.samples != 1:
         return False
     table, stored = display_table(header, "auto", []), stored_values(header)

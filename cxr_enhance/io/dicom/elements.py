@@ -1,12 +1,12 @@
 """Read DICOM's file structure into raw elements, in time and memory bounded by the file's size.
 
-This module knows tags and lengths, nothing of images. It steps over sequences without recursion.
-It opens only the first item of the two lookup tables and, in enhanced files, the items of the
-functional groups that say how a frame is shown.
+This module handles tags and lengths; it does not interpret images. It skips sequences without
+recursion. It opens only the first item of the two lookup tables and, in enhanced files, the items
+of the functional groups that state how a frame is shown.
 
-Why not pydicom: a contradictory or hostile file must fail with a sentence, in bounded time and
-memory; each repair of a header must be noted; a header must be read without its pixels; and an
-archive of native pixels must need no further package.
+The module replaces pydicom's parser for four reasons. A contradictory or hostile file must fail
+with a clear message, in bounded time and memory. Each repair of a header must be noted. A header
+must be read without its pixels. An archive of native pixels must need no further package.
 """
 
 from __future__ import annotations
@@ -57,13 +57,12 @@ class Elements:
     Parameters
     ----------
     transfer_syntax : str
-        UID; if the file states none, the UID that fits its first element.
+        UID; if the file states no UID, the UID that fits its first element.
     order : {"<", ">"}
         Byte order.
     by_tag : dict of int to Element
-        By tag, those of group 0002 too; sequences, but for the lookup tables, are left out. What
-        functional groups say of the rescale and window of the frame stands here as if it stood at
-        the top level.
+        The elements by tag, including group 0002 but not sequences. Rescale and window of the
+        frame's functional groups are copied here from their sequences.
     tables : dict of int to dict of int to Element
         The first item of each lookup table.
     pixels : memoryview or None
@@ -155,7 +154,7 @@ def _data_set(view: memoryview, start: int, elements: Elements) -> tuple[memoryv
 
 
 class Walk:
-    """One pass over a data set; steps are counted and limited, so that no file takes for ever."""
+    """One pass over a data set; the number of steps is limited, so that every pass ends."""
 
     def __init__(self, view: memoryview, elements: Elements, explicit: bool) -> None:
         self.view, self.elements, self.explicit = view, elements, explicit

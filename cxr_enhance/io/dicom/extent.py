@@ -1,6 +1,7 @@
-"""A limit on the headers that pydicom gets: pydicom reads every nested element, by recursion.
+"""Limit the number of elements and levels of headers that are passed to pydicom.
 
-`elements.Walk` steps over sequences of known length; this check goes through them.
+pydicom reads every nested element by recursion. `elements.Walk` skips sequences of known length;
+this check reads their elements too.
 """
 
 from __future__ import annotations

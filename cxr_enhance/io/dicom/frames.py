@@ -21,7 +21,7 @@ _SNIFFED_BYTES = 1 << 16
 
 
 def holds_fragments(elements: Elements) -> bool:
-    """Tell whether the pixel data are fragments, whatever their declared length."""
+    """Return whether the pixel data consist of fragments, even if they declare a known length."""
     pixels = elements.pixels
     if pixels is None or elements.is_encapsulated:
         return elements.is_encapsulated
@@ -45,7 +45,7 @@ def first_bytes(pixels: memoryview) -> bytes:
 def native_bytes(
     pixels: memoryview, start: int, size: int, *, swapped: bool
 ) -> memoryview | bytearray:
-    """Cut bytes out of native pixel data.
+    """Return the bytes of one frame of native pixel data.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def native_bytes(
     start, size : int
         Offset and length of the frame in bytes, counted after a swap.
     swapped : bool
-        Whether bytes lie in words of 16 bits with the high byte first: then the two bytes of each
-        pair are swapped; pairs are counted from the start of the pixel data.
+        True if the pixel data consist of 16-bit words with the high byte first. Then the two bytes
+        of each word are swapped. Words are counted from the start of the pixel data.
     """
     if not swapped:
         return pixels[start : start + size]

@@ -1,6 +1,6 @@
-"""How a header says that gray values are shown: rescale, tables, window, padding and polarity.
+"""Read from a header how gray values are shown: rescale, tables, window, padding and polarity.
 
-Where these contradict each other, the range of values that the header allows decides.
+If these contradict each other, the range of values that the header allows decides.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Window(NamedTuple):
     function: str
 
     def meets(self, values: tuple[float, float]) -> bool:
-        """Tell whether the window covers any of a range of values."""
+        """Return whether the window overlaps the range `values`, (least, greatest)."""
         low, high = values
         return self.center - self.width / 2 <= high and self.center + self.width / 2 >= low
 
@@ -43,7 +43,7 @@ class Grayscale(NamedTuple):
     rescale: tuple[float, float] | None
     modality_table: Table | None
     window: Window | None
-    window_function: str  # VOI LUT Function, for a window that is chosen too
+    window_function: str  # VOI LUT Function; also used for a window that the caller chooses
     voi_table: Table | None
     padding: tuple[int, int] | None  # least and greatest stored value
     inverted: bool  # whether the least value is shown as white
@@ -206,7 +206,7 @@ def _padding(values: Values, stored: tuple[int, int], *, signed: bool) -> tuple[
 
 
 def _inverted(values: Values, photometric: str) -> bool:
-    """Tell whether 0 is white, by Photometric Interpretation and Presentation LUT Shape."""
+    """Return whether 0 is white, by Photometric Interpretation and Presentation LUT Shape."""
     shape = values.text(_SHAPE)
     if photometric == "MONOCHROME1":
         if shape == "IDENTITY":

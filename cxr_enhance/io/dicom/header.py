@@ -145,5 +145,5 @@ def _photometric(values: Values, samples: int) -> str:
 
 
 def is_big_endian(header: DicomHeader) -> bool:
-    """Tell whether native pixels are stored with the high byte first."""
+    """Return whether native pixels are stored with the high byte first."""
     return header.transfer_syntax == EXPLICIT_BIG

@@ -1,4 +1,4 @@
-"""The position of stored values in their words: by High Bit, unless the words contradict it."""
+"""Find the position of stored values in their words: High Bit, unless the words contradict it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def shift_of(words: Image, header: DicomHeader, notes: list[str]) -> int:
 
 
 def count_stray(words: Image, shift: int, header: DicomHeader) -> int:
-    """Count words with bits outside the place, overlays and copies of the sign not counted."""
+    """Count words with bits outside the stored bits; overlays and sign copies are allowed."""
     if header.bits_stored == header.bits_allocated or _fits(words, shift, header):
         return 0
     word, top = (1 << header.bits_allocated) - 1, shift + header.bits_stored
@@ -59,7 +59,10 @@ def count_stray(words: Image, shift: int, header: DicomHeader) -> int:
 
 
 def _fits(words: Image, shift: int, header: DicomHeader) -> bool:
-    """Tell whether words have no bits outside the place, except overlays and copies of the sign."""
+    """Return whether no word has bits outside the stored bits.
+
+    Overlays and copies of the sign are allowed.
+    """
     overlays = header.overlay_bits
     word = (1 << header.bits_allocated) - 1
     place = ((1 << header.bits_stored) - 1) << shift

@@ -57,7 +57,7 @@ def _syntax(pixels: memoryview, header: DicomHeader) -> str:
 
 
 def loss_of_file(source: bytes) -> Loss | None:
-    """Find the loss of an image file that is no DICOM file."""
+    """Find the loss of an image file that is not a DICOM file."""
     name = image_format(source[:HEAD_BYTES])
     if name == "TIFF":
         return _loss_of_tiff(source)

@@ -1,6 +1,6 @@
 """DICOM objects that hold no image: directories, reports, presentation states, plans, documents.
 
-Archives export these objects among the images. They are valid, and no failures.
+Archives export these objects among the images. They are valid and do not count as failures.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _IMAGES = re.compile(
 
 
 class NoImageError(ValueError):
-    """A whole DICOM object is no image."""
+    """A valid DICOM object holds no image."""
 
 
 def check_holds_image(elements: Elements) -> None:
-    """Refuse an object of a class without images; damaged images pass, and fail later.
+    """Refuse an object of a class without images; damaged images pass here and fail later.
 
     Raises
     ------

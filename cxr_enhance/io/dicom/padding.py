@@ -1,6 +1,6 @@
-"""Padding: pixels that a header declares as no part of the image, such as those of a collimator.
+"""Darken padding: pixels that a header declares not to belong to the image, as of a collimator.
 
-Padding gets the value of the darkest other pixel. So padding does not widen the range of shown
+Padding gets the value of the darkest other pixel. Padding then does not widen the range of shown
 values, and software that reads the output needs no mask.
 """
 

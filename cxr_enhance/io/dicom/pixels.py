@@ -82,7 +82,10 @@ def stored_words(elements: Elements, header: DicomHeader, frame: int) -> Stored:
 
 
 def _in_place(words: Image, header: DicomHeader, notes: list[str], decoder: str = "") -> Stored:
-    """Find the position of values in their words; shift colours, as no table does that later."""
+    """Find the position of values in their words; shift colour values to the low bits.
+
+    Gray values are not shifted, because the table of `display_table` does that later.
+    """
     shift = shift_of(words, header, notes)
     stray = count_stray(words, shift, header)
     if stray:
@@ -153,7 +156,7 @@ def _decoded(
             "Convert it to Explicit VR Little Endian first."
         ) from None
     allocated, signed = header.bits_allocated, False
-    bits = allocated  # keeps whole words of RLE, of which pydicom would mask bits
+    bits = allocated  # with fewer bits, pydicom would mask bits of the words of RLE
     if stream is not None:
         bits, allocated, signed = stream.bits, 8 if stream.bits <= 8 else 16, stream.signed
     options = {

@@ -1,4 +1,7 @@
-"""The one module that imports pydicom: its decoders in order of preference, and missing ones."""
+"""Import of pydicom, the order of preference of its decoders, and messages about missing decoders.
+
+No other module of this package imports pydicom, except `decoder_process` in a child process.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ def load_pydicom(module: str = "pydicom") -> Any:
     Raises
     ------
     ImportError
-        If pydicom is missing; the sentence has the command that installs it.
+        If pydicom is missing; the message contains the command that installs it.
     """
     try:
         return importlib.import_module(module)
@@ -72,7 +75,7 @@ def decoder_for(transfer_syntax: str) -> tuple[Any, list[str]]:
     NotImplementedError
         If pydicom has no decoder, as for video.
     ImportError
-        If pydicom has a decoder, and none of its plugins is installed.
+        If pydicom has a decoder, but no plugin for it is installed.
     """
     get_decoder = load_pydicom("pydicom.pixels").get_decoder
     decoder = get_decoder(transfer_syntax)
@@ -139,7 +142,7 @@ def decoders_here() -> dict[str, list[str]]:
 
 
 def is_bounded(plugin: str, transfer_syntax: str) -> bool:
-    """Tell whether a plugin's time and memory are bounded by the pixels, for any hostile frame.
+    """Return whether a plugin's time and memory are bounded by the pixels, for any hostile frame.
 
     Other plugins run in a child process; see `decode_apart`. The size of a frame must be checked
     before a bounded plugin decodes it.

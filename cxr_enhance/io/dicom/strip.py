@@ -1,4 +1,7 @@
-"""A header without identity: less than PS3.15's Basic Confidentiality Profile allows is kept."""
+"""Remove the patient's identity from a header.
+
+Fewer elements are kept than PS3.15's Basic Confidentiality Profile allows.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +45,12 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes:
     pydicom : module
         The library.
     data_set : pydicom.Dataset
-        The whole header.
+        The complete header.
     digest : str
-        Digest of the source, which new UIDs are made from if the source has none.
+        Digest of the source. New UIDs are made from it if the source has no UIDs.
     key : bytes or None
-        Key of pseudonyms: with a key, PatientID holds a pseudonym, and nobody without the key can
-        find the original UIDs.
+        Key of the pseudonyms. With a key, PatientID holds a pseudonym, and nobody without the key
+        can find the original UIDs. None leaves PatientID empty.
     notes : list of str
         Gets a note for each element of technique and geometry that is left out: an element that
         holds anything but a code or a number may identify a patient.
@@ -81,7 +84,7 @@ def stripped(pydicom: Any, data_set: Any, digest: str, key: bytes | None, notes:
 
 
 def _is_impersonal(pydicom: Any, element: Any) -> bool:
-    """Tell whether an element has the VR of its tag, and holds a code, UID or number."""
+    """Return whether an element has the VR of its tag, and holds a code, UID or number."""
     if pydicom.datadict.dictionary_VR(element.tag) != element.VR:
         return False
     values = element.value if element.VM > 1 else [element.value]

@@ -1,4 +1,4 @@
-"""Raw elements to Python values, also where an element has the wrong VR."""
+"""Convert raw elements to Python values; elements with a wrong VR are converted too."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Values:
         self.order, self.note = elements.order, elements.notes.append
 
     def number(self, tag: int) -> int | None:
-        """First value of an unsigned element; a negative value as the unsigned word it is in."""
+        """Return the first value of an unsigned element; read a negative value as a 16-bit word."""
         element = self.by_tag.get(tag)
         if element is None:
             return None
@@ -52,7 +52,7 @@ class Values:
         return int(value) if value >= 0 else int(value) & _WORD
 
     def number_or(self, tag: int, default: int, name: str) -> int:
-        """First value of an unsigned element, or a default with a note."""
+        """Return the first value of an unsigned element, or add a note and return `default`."""
         value = self.number(tag)
         if value is None:
             self.note(f"{name} missing; taken as {default}")
@@ -60,7 +60,7 @@ class Values:
         return value
 
     def text(self, tag: int) -> str | None:
-        """First value of a text, in capitals like code strings, without unprintable characters."""
+        """Return the first value of a text, in capitals and without unprintable characters."""
         element = self.by_tag.get(tag)
         if element is None:
             return None
@@ -68,7 +68,7 @@ class Values:
         return "".join(char for char in text if char.isprintable())[:64] or None
 
     def real(self, tag: int) -> float | None:
-        """First value of an element that should be a decimal text."""
+        """Return the first value of an element that should be a decimal text."""
         element = self.by_tag.get(tag)
         if element is None:
             return None
@@ -81,7 +81,7 @@ class Values:
         stated = text.strip(" \0")
         if not stated:
             return None
-        # After a zero byte follows garbage of the writer's buffer. Some write a decimal comma.
+        # After a zero byte, some writers leave garbage of their buffer. Some write a decimal comma.
         head, *junk = re.split(r"[\s\0]", stated, maxsplit=1)
         cleaned = head.replace(",", ".") if head.count(",") == 1 and "." not in head else head
         value = float(cleaned) if _NUMBER.fullmatch(cleaned) else math.nan
@@ -93,7 +93,7 @@ class Values:
         return value
 
     def positive_pair(self, tag: int) -> tuple[float, float] | None:
-        """Both values of an element of two positive decimal texts; None for anything else."""
+        """Return the values of an element of two positive decimal texts; None for others."""
         element = self.by_tag.get(tag)
         if element is None or element.vr in BINARY_VRS:
             return None
@@ -107,7 +107,7 @@ class Values:
         return first, second
 
     def integer_text(self, tag: int) -> int | None:
-        """First value of an element that should be an integer in text."""
+        """Return the first value of an element that should be an integer as text."""
         value = self.real(tag)
         return None if value is None else int(value)
 

@@ -1,4 +1,4 @@
-"""One table over the stored words for modality LUT, VOI LUT or window, and polarity.
+"""Compute one table for modality LUT, VOI LUT or window, and polarity, over all stored words.
 
 The arithmetic is that of the standard (PS3.3 C.11.1 and C.11.2) in binary64.
 """
@@ -30,8 +30,9 @@ def display_table(header: DicomHeader, voi: Voi, notes: list[str]) -> Image:
     Returns
     -------
     ndarray of 256 or 65,536 entries, dtype uint8 or uint16
-        The range that the header allows, such as 0..4095 of 12 bits or -1024..3071 of 12 bits
-        with an intercept, goes to 0..2**bits - 1; bits beyond the stored ones are ignored.
+        The shown value of every word. The range that the header allows is mapped to
+        0..2**bits - 1. It is 0..4095 for 12 bits, for instance, or -1024..3071 for 12 bits with an
+        intercept. Bits outside the stored bits are ignored.
     """
     stored = stored_values(header)
     bits = shown_bits(header, voi)
@@ -54,7 +55,7 @@ def display_table(header: DicomHeader, voi: Voi, notes: list[str]) -> Image:
 
 
 def with_window(header: DicomHeader, window: tuple[float, float]) -> DicomHeader:
-    """Put a chosen window, as (center, width), in the place of the header's window and VOI LUT.
+    """Replace the header's window and VOI LUT by a given window (center, width).
 
     The VOI LUT Function stays that of the header.
 
@@ -74,7 +75,7 @@ def with_window(header: DicomHeader, window: tuple[float, float]) -> DicomHeader
 
 
 def shown_bits(header: DicomHeader, voi: Voi) -> int:
-    """Bits of the values that `display_table` maps to."""
+    """Return the number of bits of the values that `display_table` maps to."""
     if header.voi_table is not None and voi in ("auto", "lut"):
         return header.voi_table.bits
     if header.modality_table is not None:
@@ -83,7 +84,7 @@ def shown_bits(header: DicomHeader, voi: Voi) -> int:
 
 
 def changes_nothing(table: Image, words: Image) -> bool:
-    """Tell whether each word is mapped to itself."""
+    """Return whether the table maps each word to itself."""
     return table.dtype == words.dtype and bool((table == np.arange(table.size)).all())
 
 
@@ -142,7 +143,7 @@ def _look_up(values: npt.NDArray[np.number], table: Table) -> npt.NDArray[np.flo
 
 
 def _windowed(values: npt.NDArray[np.float64], window: Window) -> npt.NDArray[np.float64]:
-    """Apply a window: the share of the output range, 0..1, which never falls as values rise."""
+    """Apply a window; return fractions of the output range, 0..1, rising with `values`."""
     center, width = window.center, window.width
     if window.function == "SIGMOID":
         with np.errstate(over="ignore"):  # exp overflows to infinity, whose reciprocal is right

@@ -63,7 +63,7 @@ def derived_dicom(
     Parameters
     ----------
     image : ndarray of shape (H, W) or (H, W, 3), dtype uint8 or uint16
-        The new pixels, 0 black.
+        The new pixels; 0 is black.
     source : bytes
         Content of the file that `image` was made from. The header of a DICOM file is kept, except
         elements that describe its pixels; for other files a new Secondary Capture without a patient
@@ -73,23 +73,23 @@ def derived_dicom(
     strip_identity : bool
         Whether the header keeps only technique and geometry. Writing burned into the pixels stays.
     pseudonym_key : bytes or None
-        Key of the pseudonym that replaces PatientID in a stripped header, and of its UIDs; see
+        Key of the pseudonym that replaces PatientID in a stripped header, and of the new UIDs; see
         `pseudonym`. None leaves PatientID empty.
     bits : int or None
-        Bits Stored, which the values of `image` fit; None takes the bits of its dtype.
+        Bits Stored; all values of `image` must fit. None uses the bits of the dtype.
     scale : (float, float) or None
-        Pixels of `image` for one of the source, down and across, where `image` is cropped or
-        padded; None where it shows the whole source.
+        Pixels of `image` per pixel of the source, down and across, if `image` is cropped or padded.
+        None if `image` shows all of the source.
     is_turned : bool
-        Whether black and white were exchanged beyond what the header of `source` asks for.
+        Whether black and white were exchanged although the header of `source` does not require it.
     notes : list of str or None
         Gets a note for each part of the header that could not be kept.
 
     Returns
     -------
     bytes
-        Explicit VR little-endian, uncompressed. The SOPInstanceUID is new; equal sources and
-        descriptions give equal UIDs.
+        Content of the file: Explicit VR Little Endian, uncompressed. The SOPInstanceUID is new;
+        equal sources and descriptions give equal UIDs.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def _derived(request: _Request, notes: list[str], *, with_all: bool) -> bytes:
         _refer_to_source(pydicom, data_set, source_class)
         _mend_group_uids(data_set, digest)
     if is_enhanced or not _is_uid(data_set.get("SOPClassUID")):
-        data_set.SOPClassUID = SECONDARY_CAPTURE  # one frame alone is no enhanced object
+        data_set.SOPClassUID = SECONDARY_CAPTURE  # a single frame is not an enhanced object
     data_set.SOPInstanceUID = hashed_uid(
         digest, request.description, str(request.strip_identity), key=request.key
     )
@@ -252,7 +252,7 @@ def _file_meta(pydicom: Any, data_set: Any) -> Any:
 
 
 def _place_in(words: str) -> str:
-    """Name only the element that an error of pydicom is about; its text may quote a patient."""
+    """Return the tag in an error message of pydicom; the message itself may quote a patient."""
     tag = re.search(r"\(([0-9A-Fa-f]{4}), ?([0-9A-Fa-f]{4})\)", words)
     return f" at element ({tag[1]},{tag[2]})" if tag else ""
 
