@@ -1,4 +1,4 @@
-"""The chain as an albumentations transform, with the names of its `CLAHE` where they agree."""
+"""An albumentations transform; options of its `CLAHE` that mean the same have the same names."""
 
 from __future__ import annotations
 
@@ -24,29 +24,33 @@ _DEFAULT = EnhanceParams()
 
 
 class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
-    """Enhance an image as `cxr_enhance.enhance` would, with a fixed or a random clip limit.
+    """Enhance an image as `cxr_enhance.enhance` does, with a fixed or a random clip limit.
 
     Parameters
     ----------
     clip_limit : float or (float, float) or None, default 2.0
-        CLAHE's ceiling of a bin, OpenCV's ``clipLimit``. A pair is a range from which each call
-        draws uniformly; a number is that number (in albumentations' own `CLAHE` it is the upper
-        end of a range from 1). None leaves CLAHE out.
+        CLAHE's ceiling of a bin, OpenCV's ``clipLimit``. For a pair (low, high), each call draws a
+        limit uniformly from this range. A single number is used as it is; in albumentations' own
+        `CLAHE`, a single number is the upper end of a range from 1. None turns CLAHE off.
     tile_grid_size : (int, int), default (16, 16)
         Number of tiles as (columns, rows).
     percentiles : (float, float) or None, default (0.05, 99.95)
-        White balance's cuts in percent; None leaves it out.
+        Low and high percentile of the white balance, in percent; None turns white balance off.
     bit_shift : int, default 0
-        Low bits CLAHE drops before counting.
+        Number of low bits that CLAHE drops before counting.
     num_bins : int or None, default 256
-        Gray levels CLAHE counts, so that uint16 and float images look as uint8 ones do; None
-        counts every value, as OpenCV does. None too where `bit_shift` is above 0.
+        Number of gray levels that CLAHE counts. With 256, uint16 and float images look like uint8
+        images. None counts every value, as OpenCV does. The default is None where `bit_shift` is
+        above 0.
     bits : int, optional
-        Values of integer images, and levels of float ones, fill 0 to ``2**bits - 1``.
+        Bit depth of the values of integer images and of the levels of float images, which fill 0
+        to ``2**bits - 1``. None uses all bits of an integer dtype; for floats, it uses 8 for the
+        range (0, 255) and 16 for other ranges.
     channel_order : {"rgb", "bgr"}, default "rgb"
         Order of the channels of colour images.
     output : {"same", "gray", "rgb"}, default "same"
-        Channels of the result: as many as the image has, equal ones; or one; or three.
+        Channels of the result: "same" keeps the number of channels of the image, "gray" returns
+        one channel, "rgb" returns three. All channels of a result are equal.
     value_range : (float, float), default (0, 1)
         Black and white of float images.
     p : float, default 1.0
@@ -61,12 +65,16 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
 
     Notes
     -----
-    Images: (H, W), (H, W, 1) or (H, W, 3), uint8, uint16 or float. Floats are rounded to levels,
-    65,536 from black to white or 256 for the range (0, 255): a change of at most half a level,
-    7.7e-6 of the range. The result is `enhance` of those levels exactly. Values beyond the range
-    by less than half a level are clipped, others refused.
+    Images have shape (H, W), (H, W, 1) or (H, W, 3) and dtype uint8, uint16 or float.
 
-    albumentations installs opencv-python-headless: use ``cxr-enhance[headless]`` beside it.
+    Floats are rounded to ``2**bits`` levels. Where `bits` is None, there are 256 levels for the
+    range (0, 255) and 65,536 levels for other ranges. Rounding changes a value by at most half a
+    level, which is 7.7e-6 of the range for 65,536 levels. The result equals that of `enhance` for
+    the rounded levels. Values outside the range by at most half a level are clipped; other values
+    outside the range are refused.
+
+    albumentations installs opencv-python-headless. Therefore install ``cxr-enhance[headless]``
+    with it, because two OpenCV wheels overwrite each other.
     """
 
     def __init__(
@@ -109,7 +117,7 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
             raise ValueError(
                 f"`clip_limit` must be a range (low, high) with low <= high; got {clip_limit!r}."
             )
-        # Plain numbers, as the record has them, so that albumentations can write them to files.
+        # The record holds plain Python numbers, which albumentations can write to files.
         self.clip_limit = (low, high) if is_range else low
         self.tile_grid_size = records[0].tile_grid_size
         self.percentiles = records[0].percentiles
@@ -121,7 +129,7 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         self.value_range = check_value_range(value_range, DEFAULTS["albumentations"])
 
     def get_params(self) -> dict[str, Any]:
-        """Draw the clip limit of one call."""
+        """Return the clip limit of one call, drawn at random if it is a range."""
         if isinstance(self.clip_limit, tuple):
             return {"clip_limit": self.py_random.uniform(*self.clip_limit)}
         return {"clip_limit": self.clip_limit}
@@ -147,7 +155,7 @@ class Enhance(albumentations.ImageOnlyTransform):  # type: ignore[misc]
         return result
 
     def get_transform_init_args_names(self) -> tuple[str, ...]:
-        """Names of the options, for albumentations' serialization."""
+        """Return the names of the options, for albumentations' serialization."""
         return (
             "clip_limit", "tile_grid_size", "percentiles", "bit_shift", "num_bins", "bits",
             "channel_order", "output", "value_range",

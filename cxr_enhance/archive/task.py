@@ -1,4 +1,4 @@
-"""One file read, enhanced and written: the worker function of every engine."""
+"""Read, enhance and write one file; this is the worker function of every engine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def never_stopped() -> bool:
-    """Tell a task to go on: the default of `stopped`."""
+    """Return False, so that a task is not stopped: the default of `stopped`."""
     return False
 
 
@@ -50,7 +50,7 @@ class EncodedOutput(NamedTuple):
     """The content of an output that is still to be written, and the outcome of its file."""
 
     outcome: Outcome
-    content: bytes | None  # None where the outcome is "exists", "skipped" or "failed"
+    content: bytes | None  # None if the outcome is "exists", "skipped" or "failed"
 
 
 def process(
@@ -63,16 +63,17 @@ def process(
     file : PlannedFile
         The file to read, and the path of its output.
     job : Job
-        Options that decide what the output holds.
+        Options that determine the content of the output.
     workspace : str or None
-        Folder for the output while it is written; None for the folder of the output.
+        Folder in which the output is written before it is moved; None uses the folder of the
+        output.
     stopped : callable
-        Called between the steps; the task stops where it returns True.
+        Function that is called between the steps; the task stops if it returns True.
 
     Returns
     -------
     Outcome or None
-        None if the task was stopped before its end; else see `make_output`.
+        The outcome of the file, as for `make_output`. None if the task was stopped before its end.
     """
     started = time.perf_counter()
     made = make_output(file, job, stopped)
@@ -93,19 +94,19 @@ def make_output(
     Parameters
     ----------
     file : PlannedFile
-        The file to read. Where its output exists and must not be replaced, nothing is read.
+        The file to read. If its output exists and must not be replaced, nothing is read.
     job : Job
-        Options that decide what the output holds.
+        Options that determine the content of the output.
     stopped : callable
-        Called between the steps; the task stops where it returns True.
+        Function that is called between the steps; the task stops if it returns True.
 
     Returns
     -------
     EncodedOutput or None
-        None if the task was stopped before its end. No file makes this function raise. A file that
-        is no image is skipped if it was found in a folder, and fails if it was named or if its
-        extension is that of an image. A whole DICOM object that holds no image is always skipped,
-        and so is a file that `job` does not select.
+        None if the task was stopped before its end. The function raises no exception because of a
+        file. A file that is not an image is skipped if it was found in a folder. It fails if the
+        user named it, or if its extension is that of an image. A valid DICOM object without an
+        image is always skipped. A file that `job` does not select is skipped too.
     """
     started = time.perf_counter()
     outcome = Outcome(file.source, file.target, "exists")
@@ -180,7 +181,7 @@ def failure_of_writing(error: Exception, workspace: str | None) -> dict[str, Any
 def _write_output(
     outcome: Outcome, file: PlannedFile, encoded: bytes, workspace: str | None
 ) -> Outcome:
-    """Write an output; an existing file stays unless the plan says to replace it."""
+    """Write an output; keep an existing file unless `file.replace` is true."""
     make_target_folder(file.target, workspace)
     link = "" if workspace is None else os.path.join(workspace, temporary_name())
     with contextlib.suppress(FileExistsError):
@@ -215,7 +216,7 @@ def make_target_folder(target: str, workspace: str | None) -> None:
 
 
 def _is_output_folder_lost(workspace: str | None) -> bool:
-    """Tell whether the output folder is gone or read-only, so that no output can be written."""
+    """Return whether the output folder is gone or read-only, so that no output can be written."""
     if workspace is None:
         return False
     usable = os.W_OK | os.X_OK
@@ -223,7 +224,7 @@ def _is_output_folder_lost(workspace: str | None) -> bool:
 
 
 def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Prepared:
-    """Prepare and enhance an image by the options of `job`; adds to `hints`."""
+    """Prepare and enhance an image by the options of `job`; add its hints to `hints`."""
     preparation = job.preparation
     try:
         plan = plan_of(decoded.image, preparation, decoded.pixel_spacing)
@@ -249,8 +250,8 @@ def result_image(decoded: Decoded, job: Job, hints: list[Hint]) -> Prepared:
 def _padding_in(part: Box, decoded: Decoded) -> int:
     """Count the padding pixels inside `part`, a crop of the image.
 
-    Padding is as dark as the darkest pixels of the image, so pixels cannot be told apart. The
-    darkest pixels outside `part` are counted as padding first.
+    Padding has the value of the darkest pixels of the image and cannot be distinguished from them.
+    As many of the darkest pixels outside `part` as possible are taken as padding.
     """
     image = decoded.image
     if not decoded.padding or part.area == image.shape[0] * image.shape[1]:
@@ -261,9 +262,10 @@ def _padding_in(part: Box, decoded: Decoded) -> int:
 
 
 def params_without_padding(params: EnhanceParams, padding: int, size: int) -> EnhanceParams:
-    """Shift the percentiles, so that they count only the pixels that are no padding.
+    """Shift the percentiles, so that they are those of the pixels without padding.
 
-    Padding is as dark as the darkest pixel: sorted by value, padding pixels come first.
+    `padding` is the number of padding pixels, `size` the number of all pixels. Padding is as dark
+    as the darkest pixel, so that padding pixels come first in the order of values.
     """
     if params.percentiles is None or not padding or size - padding < 2:
         return params
@@ -320,7 +322,7 @@ def _should_be_image(file: PlannedFile) -> bool:
 
 
 def is_image_name(path: str) -> bool:
-    """Tell whether a file's name says that it should be an image."""
+    """Return whether a file's name is that of an image."""
     name = os.path.basename(path)
-    # "._scan.png" is what macOS leaves beside scan.png on foreign file systems.
+    # On file systems of other kinds, macOS adds a file "._scan.png" to scan.png.
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith("._")

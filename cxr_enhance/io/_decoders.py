@@ -1,6 +1,6 @@
-"""One decoder for each format: OpenCV's pixels, without the few faults of OpenCV.
+"""One decoder for each format; OpenCV decodes, and known faults of OpenCV are corrected.
 
-A further format is a row in `DECODERS`.
+To add a format, add an entry to `DECODERS`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cxr_enhance.io._tiff import TiffPage
 
 _TIFF_BITS = (1, 4, 8, 10, 12, 14, 16)
-_KEPT_IN_TILES = (1, 4, 5, 8)  # orientations
+_KEPT_IN_TILES = (1, 4, 5, 8)  # orientations that OpenCV decodes correctly in tiled TIFF files
 
 
 def decode_with_opencv(data: bytes, name: str, *, in_colour: bool = False) -> Image:
@@ -43,7 +43,7 @@ def decode_with_opencv(data: bytes, name: str, *, in_colour: bool = False) -> Im
 
 
 def undecodable(data: bytes, name: str) -> ValueError:
-    """Make the error about a file that OpenCV cannot decode for a reason that is not known."""
+    """Return the error for a file that OpenCV cannot decode for an unknown reason."""
     return ValueError(
         f"{_RULE}; got a {name} of {len(data)} bytes that is cut short, damaged, or of a kind "
         "that OpenCV does not decode."
@@ -94,7 +94,7 @@ def _decode_png(data: bytes, name: str) -> Image:
     if still is None:
         raise undecodable(data, name)
     image = decode_with_opencv(still, name)
-    if image.ndim == 3 and _headers.png_is_gray(data):  # OpenCV makes gray with alpha colour
+    if image.ndim == 3 and _headers.png_is_gray(data):  # OpenCV decodes gray with alpha as colour
         return np.ascontiguousarray(image[..., 0])
     return image
 
@@ -175,9 +175,9 @@ def _check_tiff_layout(page: TiffPage) -> None:
 
 
 def _decode_from_a_file(data: bytes) -> Image | None:
-    """Decode a TIFF by a temporary file: from memory OpenCV reads no tiles of odd sizes.
+    """Write a TIFF to a temporary file and decode this file.
 
-    Odd are tiles whose number of bytes is no multiple of 1,024.
+    From memory, OpenCV cannot read tiles whose number of bytes is not a multiple of 1,024.
     """
     cv2 = load_cv2()
     with tempfile.TemporaryDirectory(prefix="cxr-enhance-") as folder:
