@@ -93,7 +93,7 @@ class Enhance(Transform):  # type: ignore[misc]
         is_tensor = isinstance(img, torch.Tensor)
         given: Any = img
         if is_tensor:
-            given = given.to(_dtype_of(given, self.value_range))
+            given = given.to(_dtype_of(given, self.value_range, self.params.bits))
         else:
             _check_dtype(img)
         array, *_ = convert_data_type(given, np.ndarray)
@@ -118,12 +118,12 @@ class Enhance(Transform):  # type: ignore[misc]
         ]
 
 
-def _dtype_of(img: Any, value_range: tuple[float, float]) -> Any:
+def _dtype_of(img: Any, value_range: tuple[float, float], bits: int | None) -> Any:
     """Return the dtype that a tensor is converted to; raise if its dtype is not supported."""
     if img.dtype in (torch.uint8, torch.uint16):
         return img.dtype
     if img.dtype.is_floating_point:
-        check_precision(_name_of(img), value_range, bits_of(value_range), "img", TORCH)
+        check_precision(_name_of(img), value_range, bits_of(value_range, bits), "img", TORCH)
         return torch.float64 if img.dtype == torch.float64 else torch.float32
     if img.dtype == torch.int32:
         least, most = (int(img.min()), int(img.max())) if img.numel() else (0, 0)

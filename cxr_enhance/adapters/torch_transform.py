@@ -113,7 +113,7 @@ class EnhanceTransform(torch.nn.Module):  # type: ignore[misc]
             function = functools.partial(cxr_enhance.enhance, params=self.params)
             result = _through_levels(function, array, self, "image", image)
             return pil.from_array(result, image.mode)
-        array = _to_array(image, "image", self.value_range)
+        array = _to_array(image, "image", self.value_range, self.params.bits)
         first = _channels_first(image, self.layout)
         _check_shape(array.shape, "image", ("H", "W"), first=first)
         if array.ndim == 3 and first:
@@ -177,7 +177,7 @@ class EnhanceBatch(torch.nn.Module):  # type: ignore[misc]
 
     def forward(self, images: Any) -> Any:
         """Return the enhanced batch."""
-        array = _to_array(images, "images", self.value_range)
+        array = _to_array(images, "images", self.value_range, self.params.bits)
         first = _channels_first(images, self.layout)
         _check_shape(array.shape, "images", ("N", "H", "W"), first=first)
         if array.ndim == 4 and first:
@@ -313,7 +313,7 @@ def _check_shape(shape: tuple[int, ...], name: str, flat: tuple[str, ...], *, fi
     raise ValueError(f"`{name}` must have shape {rules}, C being 1 or 3; got {tuple(shape)}.{cure}")
 
 
-def _to_array(image: Any, name: str, value_range: tuple[float, float]) -> Any:
+def _to_array(image: Any, name: str, value_range: tuple[float, float], bits: int | None) -> Any:
     if not isinstance(image, torch.Tensor):
         if not isinstance(image, np.ndarray):
             raise TypeError(
@@ -332,7 +332,7 @@ def _to_array(image: Any, name: str, value_range: tuple[float, float]) -> Any:
         raise TypeError(f"`{name}` must be dense; got {image.layout}. Use `.to_dense()`.")
     dtype = str(image.dtype).removeprefix("torch.")
     if image.dtype.is_floating_point:
-        check_precision(dtype, value_range, bits_of(value_range), name, TORCH)
+        check_precision(dtype, value_range, bits_of(value_range, bits), name, TORCH)
         image = image if image.dtype == torch.float64 else image.float()
     elif image.dtype not in _LEVELS:
         raise TypeError(

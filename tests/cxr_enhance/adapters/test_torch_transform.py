@@ -304,6 +304,15 @@ def test_half_precision_is_taken_where_it_holds_the_levels(dtype):
     assert_same_image(adapter.EnhanceTransform()(cured).numpy(), enhanced_of_sixteen_bits(cured))
 
 
+def test_half_precision_holds_eight_bits_of_the_unit_range():
+    image = make_image("radiograph", 33, 40)
+    given = torch.from_numpy(image).to(torch.float16) / 255
+    result = adapter.EnhanceTransform(cxe.EnhanceParams(bits=8))(given)
+    assert result.dtype == torch.float16
+    wanted = (cxe.enhance(image, cxe.EnhanceParams(bits=8)) / 255).astype(np.float16)
+    np.testing.assert_array_equal(result.numpy(), wanted)
+
+
 def enhanced_of_sixteen_bits(image):
     """Enhance values of 0..1 as the levels of 16 bits that they stand for."""
     levels = np.rint(image.double().numpy() * 65535).astype(np.uint16)
