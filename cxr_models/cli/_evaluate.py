@@ -159,7 +159,7 @@ def _asked(
 ) -> RunToEvaluate:
     """Return a run to evaluate, with its options.
 
-    Without `predict`, and for a model of others, the stored predictions are evaluated.
+    Without `predict`, and for a third-party model, the stored predictions are evaluated.
     """
     foreign = predict and is_foreign(path)
     if foreign:
@@ -177,14 +177,14 @@ def _asked(
 
 
 def _check_foreign(path: Path, externals: Sequence[Path], split: Path | None) -> None:
-    """Raise ValueError if options ask a model of others for new predictions.
+    """Raise ValueError if options ask a third-party model for new predictions.
 
     Only its stored predictions exist, so it cannot predict another set or split.
     """
     if externals or split:
         raise ValueError(
             f"`{'--external' if externals else '--split'}` is only allowed with runs of cxr-models "
-            f"train; got {str(path)!r}, predictions of a model of others."
+            f"train; got {str(path)!r}, predictions of a third-party model."
         )
 
 

@@ -50,7 +50,7 @@ def report(
             if explain and is_foreign(run):
                 raise ValueError(
                     f"`--explain` is only allowed with runs of cxr-models train; got {str(run)!r}, "
-                    "predictions of a model of others."
+                    "predictions of a third-party model."
                 )
         check_output(out, page_kind, overwrite=overwrite, inputs=audits)
     with _console.errors_exit_with(_console.FAILED):

@@ -87,7 +87,7 @@ def made_of(config: RunConfig | None, outputs: str) -> str:
     `outputs` names the classes or findings that the network predicts.
     """
     if config is None:
-        return f"A model of others: no settings known; {outputs}."
+        return f"A third-party model: no settings known; {outputs}."
     return (
         f"{backbone_title(config.model.backbone)}, {outputs}, images {overview.arm(config)}, "
         f"{config.data.image_size[0]} x {config.data.image_size[1]} pixels, recipe "
@@ -98,7 +98,7 @@ def made_of(config: RunConfig | None, outputs: str) -> str:
 def training(run: AnyResults) -> list[Section]:
     """Return a section with the curves of the training.
 
-    The list is empty for a model of others, whose training is unknown.
+    The list is empty for a third-party model, whose training is unknown.
     """
     if run.config is None:
         return []

@@ -131,7 +131,7 @@ class Pictures:
             words=True,
         )
         blocks: list[Block] = [Gallery(pictures=tuple(pictures), table=table)]
-        if run.config is not None:  # networks of others have no overlays
+        if run.config is not None:  # third-party models have no overlays
             blocks += self.overlay_notes(pictures, "the predicted class")
         if self.count and not any(picture.image for picture in pictures):
             blocks.append(Text(text="The images could not be read from here.", tone="note"))

@@ -49,12 +49,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingResults:
-    """Results of a run with several findings, or of a model of others, for a report."""
+    """Results of a run with several findings, or of a third-party model, for a report."""
 
     name: str
     folder: RunFolder
-    config: RunConfig | None  # None for a model of others
-    facts: RunFacts | None  # split, seed, weights, versions; None for a model of others
+    config: RunConfig | None  # None for a third-party model
+    facts: RunFacts | None  # split, seed, weights, versions; None for a third-party model
     history: tuple[EpochRow, ...]  # a row for each epoch
     evaluation: FindingsEvaluation
     sets: dict[str, FindingPredictions]  # the tables that the evaluation was computed from, by set
@@ -63,7 +63,7 @@ class FindingResults:
 
     @property
     def split_sha256(self) -> str:
-        """The hash of the run's split; for a model of others, the hash of its records."""
+        """The hash of the run's split; for a third-party model, the hash of its records."""
         if self.facts is not None:
             return self.facts.split_sha256
         return next(iter(self.sets.values())).origin.records_sha256

@@ -46,12 +46,12 @@ TOLERANCE = 1e-6  # largest difference of a stored value and the value computed 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """Results of a run with classes, or of a model of others, for a report."""
+    """Results of a run with classes, or of a third-party model, for a report."""
 
     name: str
     folder: RunFolder
-    config: RunConfig | None  # None for a model of others
-    facts: RunFacts | None  # split, seed, weights, versions; None for a model of others
+    config: RunConfig | None  # None for a third-party model
+    facts: RunFacts | None  # split, seed, weights, versions; None for a third-party model
     history: tuple[EpochRow, ...]  # a row for each epoch
     evaluation: Evaluation
     sets: dict[str, Predictions]  # the tables that the evaluation was computed from, by name
@@ -60,14 +60,14 @@ class Results:
 
     @property
     def settings(self) -> RunConfig:
-        """The settings of a run; raises ValueError for a model of others, which has no settings."""
+        """The settings of a run; raises ValueError for a third-party model, which has none."""
         if self.config is None:
-            raise ValueError(f"`{self.name}` must be a run; got a model of others.")
+            raise ValueError(f"`{self.name}` must be a run; got a third-party model.")
         return self.config
 
     @property
     def split_sha256(self) -> str:
-        """The hash of the run's split; for a model of others, the hash of its records."""
+        """The hash of the run's split; for a third-party model, the hash of its records."""
         if self.facts is not None:
             return self.facts.split_sha256
         return next(iter(self.sets.values())).origin.records_sha256

@@ -93,7 +93,7 @@ def _of_others(folder: RunFolder, outputs: str) -> ValueError:
     path = folder.robustness_file
     return ValueError(
         f"`{path.name}` must be of the run's split, {outputs} and weights; got {str(path)!r}, "
-        f"which is of others. {_cure(folder)}"
+        f"which belongs to others. {_cure(folder)}"
     )
 
 

@@ -52,7 +52,7 @@ def images_of(predictions: Predictions) -> Hashable:
     """Return a key of the files and labels of a set; None if a file occurs twice.
 
     The key does not depend on the folder of the files. It does not depend on patient ids either,
-    because a table of others may lack some of them; the comparison takes patients from all compared
+    because a third-party table may lack some; the comparison takes patients from all compared
     tables.
     """
     images = [(r.file, r.label) for r in predictions.manifest.records]
@@ -62,7 +62,7 @@ def images_of(predictions: Predictions) -> Hashable:
 def kind_of(run: Results, *, seed: bool = False) -> tuple[Hashable, ...]:
     """Return a key of the classes and settings of a run, without `cache_dir`.
 
-    The seed is part of the key only with `seed`. A model of others has unknown settings, so its key
+    The seed is in the key only with `seed`. A third-party model has unknown settings, so its key
     contains its name and equals the key of no other run.
     """
     if run.config is None:

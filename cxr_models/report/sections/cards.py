@@ -155,7 +155,7 @@ def settings(run: AnyResults) -> Section:
             title="Predictions and version",
             blocks=(
                 Table(
-                    caption="A model of others: neither weights nor settings are known",
+                    caption="A third-party model: neither weights nor settings are known",
                     head=("property", "value"),
                     rows=(*read, evaluated),
                     words=True,
@@ -191,7 +191,7 @@ def settings(run: AnyResults) -> Section:
 
 
 def remarks(run: AnyResults) -> list[Text]:
-    """Return remarks on the table of a model of others; an empty list for a run."""
+    """Return remarks on the table of a third-party model; an empty list for a run."""
     return [
         Text(
             text=f"Of its table: {remark}.",

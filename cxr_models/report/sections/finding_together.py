@@ -68,7 +68,7 @@ def _pools(runs: Runs) -> list[list[FindingResults]]:
 def _kind(run: FindingResults) -> tuple[Hashable, ...]:
     """Return a key of the findings and settings of a run, without `cache_dir` and the seed.
 
-    A model of others has unknown settings, so its key contains its name and equals the key of no
+    A third-party model has unknown settings, so its key contains its name and equals the key of no
     other run.
     """
     if run.config is None:
@@ -163,7 +163,7 @@ def images_of(predictions: FindingPredictions) -> Hashable:
     """Return a key of the files and labels of a set; None if a file occurs twice.
 
     The key does not depend on the folder of the files, nor on the order of files and findings. It
-    does not depend on patient ids either, because a table of others may lack some of them; the
+    does not depend on patient ids either, because a third-party table may lack some of them; the
     comparison takes patients from all compared tables.
     """
     predictions = predictions.in_order(sorted(predictions.findings))

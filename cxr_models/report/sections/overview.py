@@ -185,14 +185,14 @@ def _audited(run: Results) -> str:
 
 
 def audit_command(run: AnyResults) -> str:
-    """Return the command that audits a run, or a model of others."""
+    """Return the command that audits a run, or a third-party model."""
     if run.config is None:
         return "cxr-models evaluate-predictions --images"
     return "cxr-models audit SPLIT --run RUN"
 
 
 def sources_command(run: AnyResults) -> str:
-    """Return the command or input with which a run, or a model of others, gets external sets."""
+    """Return the command or input with which a run, or a third-party model, gets external sets."""
     if run.config is None:
         return "rows of a part of that name in its table"
     return "cxr-models evaluate --external"

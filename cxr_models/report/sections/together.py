@@ -146,9 +146,9 @@ def _differences(runs: Runs) -> Block:
 
 
 def settings_unknown(runs: Sequence[AnyResults]) -> Block:
-    """Return a sentence that names the models of others, whose settings are unknown."""
+    """Return a sentence that names the third-party models, whose settings are unknown."""
     others = [run.name for run in runs if run.config is None]
-    return Text(text=f"Models of others, whose settings are not known: {listed(others)}.")
+    return Text(text=f"Third-party models, whose settings are not known: {listed(others)}.")
 
 
 def _compared_on(name: str, runs: Runs, pairs: Sequence[tuple[str, str]]) -> Iterator[Block]:

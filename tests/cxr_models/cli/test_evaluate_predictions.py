@@ -113,8 +113,8 @@ def test_what_was_written_is_evaluated_compared_and_reported_as_a_run_is(table, 
     page = tmp_path / "r.html"
     said(capsys, "report", tmp_path / "one", tmp_path / "two", "--out", page)
     read = Read(page.read_text())
-    assert "A model of others: no settings known; covid or normal or virus." in read.text
-    assert "Models of others, whose settings are not known: one and two." in read.text
+    assert "A third-party model: no settings known; covid or normal or virus." in read.text
+    assert "Third-party models, whose settings are not known: one and two." in read.text
     assert "one and two are compared" in read.text
     titles = [title for _, title in read.headings]
     assert not [title for title in titles if title.startswith("Training")]
@@ -131,7 +131,7 @@ def test_a_run_and_a_model_of_others_stand_on_one_page(tmp_path, capsys):
     assert pair["accuracy"]["value"] == 0
     said(capsys, "report", run, tmp_path / "mine", "--out", tmp_path / "r.html")
     text = Read((tmp_path / "r.html").read_text()).text
-    assert "Models of others, whose settings are not known: mine." in text
+    assert "Third-party models, whose settings are not known: mine." in text
     assert "Training, 3 epochs" in text
     assert "Not chosen on validation: 0.5 for every class." in text
     assert "Without a validation part: mine." in text
@@ -298,8 +298,8 @@ def test_findings_are_evaluated_compared_audited_and_reported(tmp_path, rng, cap
     page = tmp_path / "r.html"
     said(capsys, "report", tmp_path / "one", tmp_path / "both/theirs", "--out", page)
     text = Read(page.read_text()).text
-    assert "A model of others: no settings known; the findings Effusion, Hernia and Mass." in text
-    assert "Models of others, whose settings are not known: one and theirs." in text
+    assert "A third-party model: no settings known; the findings Effusion, Hernia and Mass." in text
+    assert "Third-party models, whose settings are not known: one and theirs." in text
     assert "Not chosen on validation: 0.5 for every class." in text
     terminal = said(capsys, "evaluate", tmp_path / "both/theirs", *FEW).out
     assert "thresholds not chosen on validation: 0.5 for every class" in terminal
