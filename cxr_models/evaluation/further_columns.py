@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from cxr_models._cells import harmless, original_cell
+from cxr_models._cells import escape_formula, original_cell
 from cxr_models.records.manifest import HEADER_COLUMNS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def further_cells(record: Record, columns: Iterable[str]) -> list[str]:
     """Return the cells of a record in `columns`, in the form written to CSV files."""
     kept = dict(record.kept)
     return [
-        harmless(
+        escape_formula(
             kept.get(name.removeprefix(_KEPT), "")
             if name.startswith(_KEPT)
             else getattr(record, name)
