@@ -43,10 +43,10 @@ def changed(run, file, **values):
 
 
 def test_a_run_is_calibrated_by_the_evaluation_of_its_own_weights(run):
-    assert "cxr-models evaluate" in read_served_run(run).calibration.missing
+    assert "cxr-models evaluate" in read_served_run(run).calibration.no_temperature_reason
     calibrate(run, 2.5)
     served = read_served_run(run)
-    assert (served.calibration.temperature, served.calibration.missing) == (2.5, "")
+    assert (served.calibration.temperature, served.calibration.no_temperature_reason) == (2.5, "")
     assert served.metadata()["temperature"] == 2.5
     calibrate(run, weights_sha256="0" * 64)
     served = read_served_run(run)
